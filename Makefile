@@ -1,0 +1,52 @@
+# `make demo` and `make test` set up what they need; see .ci/need.
+
+# Loading extensions into SQLite is left out of the build: nothing needs it.
+export GOFLAGS = -tags=sqlite_omit_load_extension
+TOOLS = $(CURDIR)/.tools
+GOLANGCI_LINT = v2.15.0
+GOFUMPT = v0.12.0
+
+.PHONY: demo test soak bench build install lint clean
+
+demo: ## run the main job on an embedded fleet of twenty hosts
+	@.ci/need go cc
+	go run . demo
+
+test: ## every test, with the race detector and the real sshd
+	@.ci/need go cc sshd sudo dropbear
+	go test -race -timeout 15m ./...
+
+SESSIONS = 20000
+SEED = 0
+soak: ## SESSIONS of several processes at once, with everything going wrong, SEED repeats one; ten years of schedules
+	@.ci/need go cc
+	go test -race -count=1 -v -timeout 60m ./internal/soak -sessions $(SESSIONS) -seed $(SEED)
+	TUTTI_SOAK=1 go test -count=1 -timeout 60m -run TestNextIsTheMinuteWalk ./scheduler
+
+bench: ## tutti beside a bare client and its peers, into bench/RESULTS.md; needs a quiet machine
+	@.ci/need go cc sshd
+	go run ./bench -install
+
+build: ## the binary, ./tutti
+	@.ci/need go cc
+	go build -o tutti .
+
+install: ## the binary, where go install puts it
+	@.ci/need go cc
+	go install .
+
+lint: $(TOOLS)/golangci-lint $(TOOLS)/gofumpt ## what a reviewer should not have to say
+	go vet ./...
+	go mod tidy -diff
+	$(TOOLS)/golangci-lint run ./...
+	@unformatted=$$($(TOOLS)/gofumpt -l .); [ -z "$$unformatted" ] || { echo "not formatted:" $$unformatted; exit 1; }
+	@.ci/vulncheck
+
+$(TOOLS)/golangci-lint:
+	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
+
+$(TOOLS)/gofumpt:
+	GOBIN=$(TOOLS) go install mvdan.cc/gofumpt@$(GOFUMPT)
+
+clean:
+	rm -rf tutti $(TOOLS)

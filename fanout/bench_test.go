@@ -1,0 +1,34 @@
+package fanout_test
+
+import (
+	"context"
+	"io"
+	"testing"
+
+	"tutti/fanout"
+)
+
+// null is an Executor that does nothing, as fast as the contract allows.
+type null struct{}
+
+func (null) Exec(ctx context.Context, a fanout.Attempt, _ fanout.Task, stdout, _ io.Writer) fanout.Report {
+	if err := a.Starting(ctx, ""); err != nil {
+		return fanout.Report{Failure: &fanout.Failure{Op: fanout.OpLocal, Message: err.Error()}}
+	}
+	_, _ = io.WriteString(stdout, "up 12 days\n")
+	return fanout.Report{Exit: &fanout.Exit{}, Started: true, OutputComplete: true}
+}
+
+func (null) Release(fanout.Target) {}
+
+// BenchmarkRun is what the loop itself costs for a run over 10,000 targets.
+func BenchmarkRun(b *testing.B) {
+	plan := planOf(numbered(10_000)...)
+	plan.Policy.Fanout = 1024
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := fanout.Run(b.Context(), plan, fanout.Options{Executor: null{}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,282 @@
+package fanout
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A dispatcher decides which target is begun when. It runs in the goroutine of
+// Run and alone owns its fields; workers, at most Policy.Fanout of them, get a
+// host from jobs and give it back through done. A worker is started when there
+// is more to do than there are idle ones, so a small run costs few.
+type dispatcher struct {
+	run     *run
+	targets []targetState
+	summary Summary
+
+	jobs    chan *targetState
+	done    chan *targetState
+	workers sync.WaitGroup
+	idle    int // workers that wait for a job
+	running int // attempts in progress
+
+	batches batches
+	told    int        // batches whose end has been told
+	open    int        // targets of the current batch that have not ended
+	ready   indexHeap  // targets that may begin as soon as a worker is free
+	gates   gates      // targets that wait for a gate stand there
+	retries retryQueue // targets that wait for their next attempt
+
+	failed  int  // targets that count against the failure budget
+	stopped bool // nothing new begins
+	// why is what stopped the run, and cut says that it mattered: a target was
+	// skipped, ended by us or denied another attempt.
+	why Stopped
+	cut bool
+}
+
+func newDispatcher(r *run) *dispatcher {
+	d := &dispatcher{
+		run:     r,
+		targets: make([]targetState, len(r.plan.Targets)),
+		jobs:    make(chan *targetState),
+		done:    make(chan *targetState),
+		batches: newBatches(r.plan.Policy, len(r.plan.Targets)),
+		gates:   gates{},
+	}
+	for i := range r.plan.Targets {
+		t := &r.plan.Targets[i]
+		d.targets[i] = targetState{target: t, gates: d.gates.of(t)}
+	}
+	return d
+}
+
+// carryOut is the whole run but for its first and last event.
+func (d *dispatcher) carryOut(ctx context.Context) Summary {
+	timer := time.NewTimer(0)
+	timer.Stop()
+	defer timer.Stop()
+	halt, done := d.run.opts.Halt, ctx.Done()
+
+	for {
+		d.tellBatch(ctx)
+		d.begin(ctx)
+		if d.open == 0 && d.batches.empty() {
+			break
+		}
+		d.setAlarm(timer)
+		select {
+		case ts := <-d.done:
+			d.idle++
+			d.running--
+			d.ended(ctx, ts)
+		case <-timer.C:
+		case <-halt:
+			halt = nil
+			d.stop(ctx, StoppedSignal)
+		case <-done:
+			done = nil
+			d.stop(ctx, stoppedBy(ctx))
+		}
+	}
+	close(d.jobs)
+	d.workers.Wait()
+	d.summary.Stopped = d.stoppedBy(ctx)
+	return d.summary
+}
+
+// stoppedBy says what cut the run short, if anything did.
+func (d *dispatcher) stoppedBy(ctx context.Context) Stopped {
+	switch {
+	case !d.cut:
+		return StoppedNone
+	case ctx.Err() != nil:
+		// What ends the attempts in progress outranks what only let them end.
+		return stoppedBy(ctx)
+	}
+	return d.why
+}
+
+// stoppedBy says what canceled ctx.
+func stoppedBy(ctx context.Context) Stopped {
+	cause := context.Cause(ctx)
+	switch {
+	case errors.Is(cause, ErrDeadline):
+		return StoppedDeadline
+	case errors.Is(cause, ErrSignal):
+		return StoppedSignal
+	case errors.Is(cause, ErrSink):
+		return StoppedSink
+	}
+	return StoppedKill
+}
+
+// tellBatch tells, once, that the current batch has ended and another follows.
+func (d *dispatcher) tellBatch(ctx context.Context) {
+	if d.open > 0 || d.told == d.batches.count || d.batches.empty() {
+		return
+	}
+	d.told = d.batches.count
+	d.run.emit(ctx, Event{Kind: BatchFinished})
+}
+
+// begin gives workers what may run now.
+func (d *dispatcher) begin(ctx context.Context) {
+	if d.stopped || ctx.Err() != nil {
+		return
+	}
+	now := time.Now()
+	for _, i := range d.retries.due(now) {
+		heap.Push(&d.ready, i)
+	}
+	if d.open == 0 {
+		for _, i := range d.batches.next(now) {
+			heap.Push(&d.ready, i)
+			d.open++
+		}
+	}
+	for d.running < max(1, d.run.plan.Policy.Fanout) {
+		ts := d.takeReady()
+		if ts == nil {
+			return
+		}
+		d.running++
+		d.assign(ctx, ts)
+	}
+}
+
+// takeReady takes the first ready target all of whose gates are free, and passes
+// them. Targets before it are left to wait at a gate that is not.
+func (d *dispatcher) takeReady() *targetState {
+	for len(d.ready) > 0 {
+		i := heap.Pop(&d.ready).(int)
+		ts := &d.targets[i]
+		closed := firstClosed(ts.gates)
+		if closed == nil {
+			for _, g := range ts.gates {
+				g.inside++
+			}
+			return ts
+		}
+		closed.waiting = append(closed.waiting, i)
+		// The target may have been called up by a gate that it cannot use now;
+		// the next one in line there gets the chance instead.
+		d.callUp(ts.gates)
+	}
+	return nil
+}
+
+// callUp makes one target ready for each of gates that is open.
+func (d *dispatcher) callUp(gates []*gate) {
+	for _, g := range gates {
+		if i, ok := g.next(); ok {
+			heap.Push(&d.ready, i)
+		}
+	}
+}
+
+// assign hands ts to a worker.
+func (d *dispatcher) assign(ctx context.Context, ts *targetState) {
+	if d.idle > 0 {
+		d.idle--
+		d.jobs <- ts
+		return
+	}
+	d.workers.Go(func() {
+		for {
+			d.run.attempt(ctx, ts)
+			d.done <- ts
+			var more bool
+			if ts, more = <-d.jobs; !more {
+				return
+			}
+		}
+	})
+}
+
+// ended decides what follows an attempt.
+func (d *dispatcher) ended(ctx context.Context, ts *targetState) {
+	for _, g := range ts.gates {
+		g.inside--
+	}
+	d.callUp(ts.gates)
+	retry := ts.mayRetry(d.run.plan.Policy.Retry)
+	if retry && !d.stopped && ctx.Err() == nil {
+		delay := backoff(d.run.plan.Policy.Retry.Delay, ts.attempts)
+		d.retries.add(ts.target.Index, time.Now().Add(delay))
+		result := ts.result
+		d.run.emit(ctx, Event{Kind: TargetRetrying, Target: ts.target, Attempt: ts.attempts, Delay: delay, Result: &result})
+		return
+	}
+	if f := ts.result.Report.Failure; retry || f != nil && (f.Op == OpCanceled || f.Op == OpDeadline) {
+		d.cut = true
+	}
+	d.finish(ctx, ts)
+}
+
+// finish makes the result of ts's last attempt its result, or skips it.
+func (d *dispatcher) finish(ctx context.Context, ts *targetState) {
+	if ts.attempts == 0 {
+		ts.result = Result{Target: *ts.target, Outcome: Skipped, QueuedAt: d.run.started}
+	} else {
+		d.run.opts.Executor.Release(*ts.target)
+	}
+	d.open--
+	d.summary.Add(ts.result)
+	result := ts.result
+	ts.result = Result{} // what is told need not be kept
+	d.run.emit(ctx, Event{Kind: TargetFinished, Target: ts.target, Attempt: ts.attempts, Result: &result})
+	d.spend(ctx, result)
+}
+
+// spend takes a failure from the budget and stops the run when it is used up.
+func (d *dispatcher) spend(ctx context.Context, r Result) {
+	tolerated := d.run.plan.Policy.MaxFail
+	if tolerated == nil || !r.Outcome.counts() {
+		return
+	}
+	d.failed++
+	if d.stopped || d.failed <= tolerated.toleratedOf(len(d.targets)) {
+		return
+	}
+	d.summary.SpentBy = r.Target.Name
+	d.stop(ctx, StoppedBudget)
+}
+
+// stop lets nothing new begin: what was never tried is skipped, and what waits
+// for another attempt keeps the outcome of its last.
+func (d *dispatcher) stop(ctx context.Context, why Stopped) {
+	if d.stopped {
+		return
+	}
+	d.stopped, d.why = true, why
+	left := d.ready
+	left = append(left, d.gates.drain()...)
+	left = append(left, d.retries.drain()...)
+	rest := d.batches.drain()
+	d.open += len(rest)
+	left = append(left, rest...)
+	d.ready = nil
+	d.cut = d.cut || len(left) > 0
+	slices.Sort(left)
+	for _, i := range left {
+		d.finish(ctx, &d.targets[i])
+	}
+}
+
+// setAlarm wakes the loop when a retry is due or a pause is over.
+func (d *dispatcher) setAlarm(timer *time.Timer) {
+	timer.Stop()
+	at := d.retries.first()
+	if at.IsZero() {
+		// A pause begins only when nothing of the batch before is left.
+		at = d.batches.resumeAt
+	}
+	if !at.IsZero() && !d.stopped {
+		timer.Reset(max(0, time.Until(at)))
+	}
+}

@@ -1,0 +1,97 @@
+package fanout
+
+import "time"
+
+// A Kind says what an Event tells.
+type Kind int
+
+const (
+	// RunStarted is the first event of a run. Plan is set.
+	RunStarted Kind = iota
+	// TargetConnecting means that an attempt begins, on the way to a login. Target and
+	// Attempt are set.
+	TargetConnecting
+	// TargetStarted means that the command is about to be sent. Target, Attempt and
+	// Address are set.
+	TargetStarted
+	// Output means that a piece of output has arrived. Target, Attempt, Stream and Data
+	// are set.
+	Output
+	// TargetRetrying means that an attempt has failed and another will follow after
+	// Delay. Target, Attempt, Delay and Result (of that attempt) are set.
+	TargetRetrying
+	// TargetFinished is the last event of a target. Target and Result are set,
+	// and Attempt if there was one.
+	TargetFinished
+	// BatchFinished means that every target of a batch has ended, and the next batch will
+	// begin. The last batch, often the only one, ends with the run instead.
+	BatchFinished
+	// RunFinished is the last event of a run. Summary is set.
+	RunFinished
+)
+
+// A Stream is one of a command's two outputs.
+type Stream int
+
+// The two streams.
+const (
+	Stdout Stream = iota
+	Stderr
+)
+
+// String is the name used in JSON and SQL.
+func (s Stream) String() string {
+	if s == Stderr {
+		return "stderr"
+	}
+	return "stdout"
+}
+
+// An Event is one thing that happened in a run. The events of a run are
+// serial: RunStarted, then for each target any number of TargetConnecting,
+// TargetStarted, Output and TargetRetrying followed by one TargetFinished, then
+// RunFinished. A target that was never begun has only its TargetFinished. A run
+// that is told again out of the history lacks TargetConnecting and
+// BatchFinished.
+//
+// What the pointers of an event lead to is not changed any more and may be
+// kept; only Data is lent.
+type Event struct {
+	Kind Kind
+	Time time.Time
+	// RunID is the run's number in the history; 0 without one.
+	RunID int64
+	// Plan of a RunStarted; read-only.
+	Plan *Plan
+	// Target the event is about; nil for those of a batch or the run.
+	Target *Target
+	// Attempt counts from 1.
+	Attempt int
+	// Address that was reached, in a TargetStarted.
+	Address string
+	Stream  Stream
+	// Data of an Output, as sent by the host; read-only, and valid only during
+	// Handle unless it is held.
+	Data []byte
+	// Omitted is the number of bytes that are missing from the record at this
+	// point of an Output; such an event has no Data. 0 in a live run.
+	Omitted int64
+	// Delay until the next attempt, in a TargetRetrying.
+	Delay   time.Duration
+	Result  *Result
+	Summary *Summary
+
+	chunk *chunk
+}
+
+// Hold keeps Data valid, and its bytes counted against the budget of the run,
+// until the returned function is called. A sink that queues Data calls it, so
+// that hosts wait for a slow reader instead of filling memory. The function
+// must be called exactly once; it never blocks, and any goroutine may call it.
+func (e Event) Hold() (release func()) {
+	if e.chunk == nil {
+		return func() {}
+	}
+	e.chunk.refs.Add(1)
+	return e.chunk.release
+}

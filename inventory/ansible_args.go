@@ -1,0 +1,245 @@
+package inventory
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// sshArgs collects the settings in arguments that Ansible hands to ssh. As with
+// ssh, the first value wins.
+type sshArgs struct {
+	ansible *ansible
+	list    settings
+}
+
+// The options of ssh that take no value, and those that do and mean nothing
+// here. Those that mean something stand in sshLetters.
+const (
+	sshFlags  = "46AaCfGgKkMNnqsTtVvXxYy"
+	sshValues = "BbcDEeILmOQRSWw"
+)
+
+// sshLetters are the options of ssh with another name for a keyword.
+var sshLetters = map[byte]string{
+	'J': "proxyjump", 'p': "port", 'l': "user", 'i': "identityfile", 'F': "-F",
+}
+
+// add takes the settings from one variable.
+func (s *sshArgs) add(v *ansibleVar) {
+	if err := v.usable(); err != nil {
+		s.refuse(v, err)
+		return
+	}
+	words, mistake := shellWords(v.text, false)
+	if mistake != nil {
+		s.refuse(v, mistake)
+		return
+	}
+	for len(words) > 0 {
+		option := words[0].text
+		words = words[1:]
+		if len(option) < 2 || option[0] != '-' {
+			continue
+		}
+		letter, value := sshOption(option[1:])
+		if letter == 0 {
+			continue
+		}
+		if value == "" && len(words) > 0 {
+			value, words = words[0].text, words[1:]
+		}
+		keyword := sshLetters[letter]
+		if letter == 'o' {
+			keyword, value = splitKeyword(value)
+		}
+		if err := s.option(v, keyword, value); err != nil {
+			s.refuse(v, err)
+		}
+	}
+}
+
+// refuse holds something against the hosts that have the arguments. The jump is
+// what most arguments are about, and the setting that it stands at.
+func (s *sshArgs) refuse(v *ansibleVar, err error) {
+	s.set(v, setting{key: KeyJump, text: v.text, refusal: fmt.Sprintf("%s: %v", variableNames[v.variable], err)})
+}
+
+// sshOption goes over the letters that stand behind one dash. It returns the one
+// that takes a value, 0 if none does, and what of the value stands there.
+func sshOption(letters string) (letter byte, value string) {
+	for i := range len(letters) {
+		c := letters[i]
+		switch {
+		case c == 'o' || sshLetters[c] != "" || strings.IndexByte(sshValues, c) >= 0:
+			return c, letters[i+1:]
+		case strings.IndexByte(sshFlags, c) < 0:
+			return 0, ""
+		}
+	}
+	return 0, ""
+}
+
+// splitKeyword splits what stands behind -o: KEYWORD=VALUE or KEYWORD VALUE.
+func splitKeyword(text string) (keyword, value string) {
+	text = strings.TrimSpace(text)
+	i := strings.IndexAny(text, "= \t")
+	if i < 0 {
+		return strings.ToLower(text), ""
+	}
+	value = strings.TrimLeft(text[i:], " \t")
+	value = strings.TrimLeft(strings.TrimPrefix(value, "="), " \t")
+	if n := len(value); n > 1 && value[0] == '"' && value[n-1] == '"' {
+		value = value[1 : n-1]
+	}
+	return strings.ToLower(text[:i]), value
+}
+
+// set adds a setting unless there is an earlier one.
+func (s *sshArgs) set(v *ansibleVar, x setting) {
+	x.origin = v.origin
+	if s.list.find(x.key) == nil {
+		s.list = append(s.list, x)
+	}
+}
+
+// option takes one option.
+func (s *sshArgs) option(v *ansibleVar, keyword, value string) error {
+	var x setting
+	var err error
+	switch keyword {
+	case "proxyjump":
+		x, err = parseValue(KeyJump, value)
+	case "proxycommand":
+		x, err = proxySetting(value)
+	case "stricthostkeychecking":
+		x, err = s.hostKeys(v, strings.ToLower(value))
+	case "port":
+		x, err = parseValue(KeyPort, value)
+	case "user":
+		x, err = parseValue(KeyUser, value)
+	case "connecttimeout":
+		if isNumber(value) {
+			value += "s"
+		}
+		x, err = parseValue(KeyConnectTimeout, value)
+	case "identityfile":
+		return s.identity(v, value)
+	case "userknownhostsfile":
+		if value != "/dev/null" && !strings.EqualFold(value, "none") {
+			s.ansible.warnOnce(fmt.Sprintf("%s: %s: UserKnownHostsFile does not count; --known-hosts names the file", v.origin.place(), variableNames[v.variable]))
+		}
+		return nil
+	case "-F":
+		s.ansible.warnOnce(fmt.Sprintf("%s: %s: -F does not count", v.origin.place(), variableNames[v.variable]))
+		return nil
+	default:
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", keyword, err)
+	}
+	if x.key != "" {
+		s.set(v, x)
+	}
+	return nil
+}
+
+// identity adds a key file to those there are: of this option all values count.
+func (s *sshArgs) identity(v *ansibleVar, value string) error {
+	file, err := identityPath(value, v.source.dir)
+	if err != nil {
+		return fmt.Errorf("identityfile: %w", err)
+	}
+	i := slices.IndexFunc(s.list, func(x setting) bool { return x.key == KeyIdentity })
+	if i < 0 {
+		s.set(v, setting{key: KeyIdentity, text: file, list: []string{file}})
+		return nil
+	}
+	x := &s.list[i]
+	x.list = append(x.list, file)
+	x.text = strings.Join(x.list, ", ")
+	return nil
+}
+
+// hostKeys reads what ssh is to do about unknown host keys.
+func (s *sshArgs) hostKeys(v *ansibleVar, value string) (setting, error) {
+	mode := Strict
+	switch value {
+	case "yes", "true", "ask":
+	case "accept-new":
+		mode = AcceptNew
+	case "no", "off", "false":
+		if v.source.file.Trust != Named {
+			s.ansible.warnOnce(fmt.Sprintf("%s: %s: StrictHostKeyChecking=%s does not count in a file that is not named with -i",
+				v.origin.place(), variableNames[v.variable], value))
+			return setting{}, nil
+		}
+		mode = Off
+	default:
+		return setting{}, fmt.Errorf("%q is not one of yes, no, accept-new", value)
+	}
+	return setting{key: KeyHostKeys, text: mode.String(), number: int(mode)}, nil
+}
+
+// proxySetting reads a command that connects. One of the form
+// "ssh -W %h:%p bastion" is a jump; any other is refused.
+func proxySetting(command string) (setting, error) {
+	if strings.EqualFold(command, jumpNone) {
+		return parseValue(KeyJump, jumpNone)
+	}
+	jump, ok := jumpOf(command)
+	if !ok {
+		return setting{}, fmt.Errorf("the command %s is not run; a jump is written as -J or ProxyJump", quoteShort(command))
+	}
+	return parseValue(KeyJump, jump)
+}
+
+// jumpOf returns the [user@]host[:port] that a command of the form
+// "ssh -W %h:%p …" goes through.
+func jumpOf(command string) (string, bool) {
+	words, err := shellWords(command, false)
+	if err != nil || len(words) < 2 || path.Base(words[0].text) != "ssh" {
+		return "", false
+	}
+	var host, user, port, forward string
+	for words = words[1:]; len(words) > 0; {
+		option := words[0].text
+		words = words[1:]
+		if option == "" || option[0] != '-' {
+			if host != "" {
+				return "", false
+			}
+			host = option
+			continue
+		}
+		letter, value := sshOption(option[1:])
+		if letter == 0 {
+			if strings.Trim(option[1:], sshFlags) != "" {
+				return "", false
+			}
+			continue
+		}
+		if value == "" && len(words) > 0 {
+			value, words = words[0].text, words[1:]
+		}
+		switch letter {
+		case 'W':
+			forward = value
+		case 'l':
+			user = value + "@"
+		case 'p':
+			port = ":" + value
+		default:
+			return "", false
+		}
+	}
+	if host == "" || forward != "%h:%p" && forward != "[%h]:%p" {
+		return "", false
+	}
+	if strings.Contains(host, "@") {
+		user = ""
+	}
+	return user + host + port, true
+}

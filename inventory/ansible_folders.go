@@ -1,0 +1,183 @@
+package inventory
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"tutti/internal/yamltree"
+)
+
+// The folders beside an inventory in which Ansible looks for variables: a file,
+// or a folder of files, for each group and host.
+const (
+	groupVarsFolder = "group_vars"
+	hostVarsFolder  = "host_vars"
+)
+
+// varsEndings are those that a file of variables may have, in the order in
+// which they are tried.
+var varsEndings = []string{"", ".yml", ".yaml", ".json"}
+
+// varsFolders are those beside all files, in the files' order.
+type varsFolders []*varsFolder
+
+// A varsFolder is one group_vars or host_vars.
+type varsFolder struct {
+	ansible *ansible
+	source  *ansibleSource
+	kind    string
+	path    string
+	entries map[string]fs.DirEntry
+	// read is what the files for a name say.
+	read map[string]*ansibleVars
+}
+
+// folders finds the folders beside the files.
+func (a *ansible) folders() varsFolders {
+	var list varsFolders
+	for _, s := range a.sources {
+		for _, kind := range []string{groupVarsFolder, hostVarsFolder} {
+			f := &varsFolder{ansible: a, source: s, kind: kind, path: filepath.Join(s.dir, kind), read: make(map[string]*ansibleVars)}
+			entries, err := os.ReadDir(f.path)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				a.problems.Addf(yamltree.Pos{File: f.path}, "read the variables: %v", err)
+				continue
+			}
+			f.entries = make(map[string]fs.DirEntry, len(entries))
+			for _, e := range entries {
+				f.entries[e.Name()] = e
+			}
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// update takes over what the folders of one kind say of names. Of two folders
+// the later wins, whatever the names.
+func (list varsFolders) update(vars *ansibleVars, kind string, names ...string) {
+	for _, f := range list {
+		if f.kind != kind {
+			continue
+		}
+		for _, name := range names {
+			vars.update(f.of(name))
+		}
+	}
+}
+
+// of returns what the folder says of a name.
+func (f *varsFolder) of(name string) *ansibleVars {
+	if vars, ok := f.read[name]; ok {
+		return vars
+	}
+	vars := &ansibleVars{}
+	for _, ending := range varsEndings {
+		if _, ok := f.entries[name+ending]; !ok {
+			continue
+		}
+		via := strings.TrimSuffix(f.kind, "_vars") + " " + name
+		path := filepath.Join(f.path, name+ending)
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			f.folder(path, via, vars, 0)
+		} else {
+			f.file(path, via, vars)
+		}
+		break
+	}
+	f.read[name] = vars
+	return vars
+}
+
+// folder reads the files in a folder, sorted by name.
+func (f *varsFolder) folder(path, via string, vars *ansibleVars, depth int) {
+	const deepest = 20
+	entries, err := os.ReadDir(path)
+	if err == nil && depth > deepest {
+		err = errors.New("folders lie in each other without end")
+	}
+	if err != nil {
+		f.ansible.problems.Addf(yamltree.Pos{File: path}, "read the variables: %v", err)
+		return
+	}
+	for _, e := range entries {
+		name := e.Name()
+		// The kind of what a symbolic link leads to is what counts.
+		info, err := os.Stat(filepath.Join(path, name))
+		switch {
+		case strings.HasPrefix(name, "."), strings.HasSuffix(name, "~"), err != nil:
+		case info.IsDir() && filepath.Ext(name) == "":
+			f.folder(filepath.Join(path, name), via, vars, depth+1)
+		case !info.IsDir() && slices.Contains(varsEndings, filepath.Ext(name)):
+			f.file(filepath.Join(path, name), via, vars)
+		}
+	}
+}
+
+// file reads the variables in one file. Of a file that is encrypted as a whole
+// nobody can say whether anything in it is meant for us; it is left out.
+func (f *varsFolder) file(path, via string, vars *ansibleVars) {
+	data, _, err := readInventory(File{Path: path, Trust: f.source.file.Trust})
+	if err != nil {
+		f.ansible.problems.Addf(yamltree.Pos{File: path}, "%v", err)
+		return
+	}
+	if strings.HasPrefix(string(data), vaultHeader) {
+		return
+	}
+	root, err := yamltree.ParseLoose(path, data)
+	if err != nil {
+		f.ansible.add(err)
+		return
+	}
+	if kind := root.Kind(); kind != yamltree.Map && kind != yamltree.Null {
+		f.ansible.problems.Addf(root.Pos(), "%s: want a mapping from variables to values, got %s", via, kind)
+		return
+	}
+	for key, value := range root.Merged() {
+		if _, ok := variableNamed(key.Text()); ok {
+			vars.set(key.Text(), yamlVar(value, via, f.source))
+		}
+	}
+}
+
+// add adds what is wrong with a file that was read along the way.
+func (a *ansible) add(err error) {
+	var errs *yamltree.Errors
+	if !errors.As(err, &errs) {
+		a.problems.Addf(yamltree.Pos{}, "%v", err)
+		return
+	}
+	for _, e := range errs.List {
+		a.problems.Addf(e.Pos, "%s", e.Msg)
+	}
+}
+
+const (
+	vaultHeader  = "$ANSIBLE_VAULT;"
+	vaultTag     = "!vault"
+	vaultProblem = "is encrypted (Ansible Vault)"
+)
+
+// yamlVar is a value in a YAML file.
+func yamlVar(n yamltree.Node, via string, source *ansibleSource) *ansibleVar {
+	at := n.Pos()
+	v := &ansibleVar{text: n.Text(), origin: Origin{File: at.File, Line: at.Line, Column: at.Column, Via: via}, source: source}
+	switch kind := n.Kind(); {
+	case n.Tag() == vaultTag:
+		v.problem, v.text = vaultProblem, ""
+	case kind == yamltree.Null:
+		v.null, v.text = true, ""
+	case kind != yamltree.Scalar:
+		v.problem = fmt.Sprintf("is %s, not a single value", kind)
+	}
+	return v
+}

@@ -1,0 +1,223 @@
+package inventory
+
+import (
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"tutti/internal/yamltree"
+)
+
+// The kinds of sections in an INI file.
+const (
+	sectionHosts    = "hosts"
+	sectionVars     = "vars"
+	sectionChildren = "children"
+)
+
+var sectionKinds = []string{sectionHosts, sectionVars, sectionChildren}
+
+var (
+	sectionHeading = regexp.MustCompile(`^\[([^:\]\s]+)(?::(\w+))?\]\s*(?:#.*)?$`)
+	sectionChild   = regexp.MustCompile(`^([^:\]\s]+)\s*(?:#.*)?$`)
+)
+
+// An iniReader gives the lines of one INI file their meaning.
+type iniReader struct {
+	*ansible
+	source *ansibleSource
+	// line is where we are.
+	line   string
+	number int
+	// group and kind are those of the section we are in; no group: of one whose
+	// heading is wrong.
+	group *ansibleGroup
+	kind  string
+	// mentions are groups that must be declared somewhere in the files.
+	mentions []mention
+}
+
+// A mention is a group that something is said of, and what.
+type mention struct {
+	group  *ansibleGroup
+	origin Origin
+	what   string
+}
+
+// parseINI reads an Ansible inventory in INI form into a.
+func (a *ansible) parseINI(f File, text string) error {
+	r := &iniReader{ansible: a, source: newSource(f), group: a.groupIndex[ansibleUngrouped], kind: sectionHosts}
+	a.addSource(r.source)
+	for line := range strings.Lines(text) {
+		r.number++
+		r.line = line
+		w := trimmed(line, 0, len(line))
+		if w.text == "" || w.text[0] == '#' || w.text[0] == ';' {
+			continue
+		}
+		r.read(w)
+	}
+	for _, m := range r.mentions {
+		if !m.group.declared {
+			a.problems.Addf(m.origin.pos(), "%s: there is no group %q%s", m.what, m.group.name, a.hint(m.group.name))
+		}
+	}
+	return a.problems.Err()
+}
+
+func newSource(f File) *ansibleSource {
+	return &ansibleSource{file: f, dir: filepath.Dir(f.Path)}
+}
+
+// hint names a group that may have been meant.
+func (a *ansible) hint(name string) string {
+	var known []string
+	for _, g := range a.groups {
+		if g.declared {
+			known = append(known, g.name)
+		}
+	}
+	if near := yamltree.Nearest(name, known); near != "" {
+		return "; did you mean " + near + "?"
+	}
+	return ""
+}
+
+// read reads a line that says something.
+func (r *iniReader) read(w word) {
+	if m := sectionHeading.FindStringSubmatch(w.text); m != nil {
+		r.heading(w, m[1], m[2])
+		return
+	}
+	inner, rest, closed := strings.Cut(strings.TrimPrefix(w.text, "["), "]")
+	switch {
+	case w.text[0] == '[' && !isIPv6(inner) && (!closed || rest == "" || !strings.Contains(inner, ":") && rest[0] != ':'):
+		r.fail(w.offset, "%s is not the heading of a section: want [GROUP], [GROUP:vars] or [GROUP:children]", quoteShort(w.text))
+		r.group = nil
+	case r.group == nil:
+		// What is wrong with the heading has been said.
+	case r.kind == sectionHosts:
+		r.hosts(w)
+	case r.kind == sectionVars:
+		r.variable(w)
+	default:
+		r.child(w)
+	}
+}
+
+func (r *iniReader) fail(offset int, format string, args ...any) {
+	r.problems.Addf(r.origin(offset, "").pos(), format, args...)
+}
+
+func (r *iniReader) origin(offset int, via string) Origin {
+	return Origin{File: r.source.file.Path, Line: r.number, Column: column(r.line, offset), Via: via}
+}
+
+// heading begins a section.
+func (r *iniReader) heading(w word, name, kind string) {
+	r.group = nil
+	if kind == "" {
+		kind = sectionHosts
+	}
+	if !slices.Contains(sectionKinds, kind) {
+		r.fail(w.offset+len(name)+2, "[%s:%s]: a section is [GROUP], [GROUP:vars] or [GROUP:children]", name, kind)
+		return
+	}
+	if err := checkGroup(name); err != nil {
+		r.fail(w.offset+1+err.offset, "group: %s", err.msg)
+		return
+	}
+	origin := r.origin(w.offset, "group "+name)
+	r.group, r.kind = r.ansible.group(name, origin), kind
+	if kind == sectionVars {
+		r.mentions = append(r.mentions, mention{r.group, origin, "[" + name + ":vars]"})
+		return
+	}
+	if !r.group.declared {
+		r.group.declared, r.group.origin = true, origin
+	}
+}
+
+// hosts reads a line with a host, or a range of them, and variables.
+func (r *iniReader) hosts(w word) {
+	words, err := shellWords(w.text, true)
+	if err != nil {
+		r.fail(w.offset+err.offset, "%s", err.msg)
+		return
+	}
+	if len(words) == 0 {
+		return
+	}
+	var vars ansibleVars
+	via := "host " + shown(words[0].text)
+	for _, x := range words[1:] {
+		name, value, ok := strings.Cut(x.text, "=")
+		if !ok {
+			r.fail(w.offset+x.offset, "want VARIABLE=VALUE, got %s; a value with spaces needs quotes", quoteShort(x.text))
+			return
+		}
+		vars.set(name, r.value(value, w.offset+x.offset, via))
+	}
+	if err := r.addHosts(words[0].text, r.origin(w.offset, via), r.group, r.source, &vars); err != nil {
+		r.fail(w.offset+err.offset, "%s", err.msg)
+	}
+}
+
+// addHosts adds the hosts that text stands for to a group.
+func (a *ansible) addHosts(text string, origin Origin, g *ansibleGroup, source *ansibleSource, vars *ansibleVars) *syntaxError {
+	if text == "" {
+		return syntaxErrorf(0, "the name is empty")
+	}
+	names, portText, err := ansibleHosts(text)
+	if err != nil {
+		return err
+	}
+	if !a.builder.spend(names.count) {
+		return syntaxErrorf(0, "the inventory names more than %d hosts", maxNames)
+	}
+	var port *ansibleVar
+	if portText != "" {
+		port = &ansibleVar{variable: varPort, text: portText, origin: origin, source: source}
+	}
+	for name := range names.names() {
+		if err := checkName(name, false); err != nil {
+			return err
+		}
+		a.setHost(a.addHost(name, origin, g, port), vars)
+	}
+	return nil
+}
+
+func (r *iniReader) value(text string, offset int, via string) *ansibleVar {
+	v := &ansibleVar{origin: r.origin(offset, via), source: r.source}
+	v.text, v.null = iniValue(text)
+	return v
+}
+
+// variable reads a line with a variable of the group.
+func (r *iniReader) variable(w word) {
+	name, value, ok := strings.Cut(w.text, "=")
+	if !ok {
+		r.fail(w.offset, "[%s:vars]: want VARIABLE=VALUE, got %s", r.group.name, quoteShort(w.text))
+		return
+	}
+	r.group.set(strings.TrimSpace(name), r.value(strings.TrimSpace(value), w.offset, "group "+r.group.name))
+}
+
+// child reads a line with a group in the group.
+func (r *iniReader) child(w word) {
+	m := sectionChild.FindStringSubmatch(w.text)
+	if m == nil {
+		r.fail(w.offset, "[%s:children]: want the name of a group, got %s", r.group.name, quoteShort(w.text))
+		return
+	}
+	if err := checkGroup(m[1]); err != nil {
+		r.fail(w.offset+err.offset, "group: %s", err.msg)
+		return
+	}
+	origin := r.origin(w.offset, "group "+r.group.name)
+	child := r.ansible.group(m[1], origin)
+	r.mentions = append(r.mentions, mention{child, origin, "[" + r.group.name + ":children]"})
+	r.addChild(r.group, child, origin)
+}

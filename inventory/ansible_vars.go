@@ -1,0 +1,165 @@
+package inventory
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A variable is one that means something to us. All others are left to Ansible.
+type variable int
+
+const (
+	varHost variable = iota
+	varSSHHost
+	varPort
+	varSSHPort
+	varUser
+	varSSHUser
+	varKeyFile
+	varSSHKeyFile
+	varConnection
+	varSSHArgs
+	varSSHCommonArgs
+	varSSHExtraArgs
+	numVariables
+)
+
+var variableNames = [numVariables]string{
+	"ansible_host", "ansible_ssh_host",
+	"ansible_port", "ansible_ssh_port",
+	"ansible_user", "ansible_ssh_user",
+	"ansible_private_key_file", "ansible_ssh_private_key_file",
+	"ansible_connection",
+	"ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args",
+}
+
+// ansiblePriority orders groups; it is no variable of theirs.
+const ansiblePriority = "ansible_group_priority"
+
+func variableNamed(name string) (variable, bool) {
+	if !strings.HasPrefix(name, "ansible_") {
+		return 0, false
+	}
+	i := slices.Index(variableNames[:], name)
+	return variable(i), i >= 0
+}
+
+// An ansibleVar is the value of a variable. It is immutable.
+type ansibleVar struct {
+	variable variable
+	text     string
+	// null is a value that takes an inherited one away.
+	null bool
+	// problem is why the value cannot be used; mostly empty.
+	problem string
+	origin  Origin
+	source  *ansibleSource
+}
+
+// ansibleVars are the values that there are, by variable.
+type ansibleVars [numVariables]*ansibleVar
+
+// set takes a value if the variable means something to us.
+func (vars *ansibleVars) set(name string, v *ansibleVar) {
+	if i, ok := variableNamed(name); ok {
+		v.variable = i
+		vars[i] = v
+	}
+}
+
+// update takes over what later has.
+func (vars *ansibleVars) update(later *ansibleVars) {
+	for i, v := range later {
+		if v != nil {
+			vars[i] = v
+		}
+	}
+}
+
+// last is the last of the variables that has a value, nil if none has: of two
+// names for one thing Ansible takes the second.
+func (vars *ansibleVars) last(list ...variable) *ansibleVar {
+	for _, i := range slices.Backward(list) {
+		if v := vars[i]; v != nil && !v.null && (v.text != "" || v.problem != "") {
+			return v
+		}
+	}
+	return nil
+}
+
+// settings are what a host's variables mean to us.
+func (a *ansible) settings(vars *ansibleVars) settings {
+	var own settings
+	add := func(key Key, v *ansibleVar) {
+		if v != nil {
+			own = append(own, v.setting(key))
+		}
+	}
+	add(KeyAddress, vars.last(varHost, varSSHHost))
+	add(KeyPort, vars.last(varPort, varSSHPort))
+	add(KeyUser, vars.last(varUser, varSSHUser))
+	add(KeyIdentity, vars.last(varKeyFile, varSSHKeyFile))
+	if v := vars.last(varConnection); v != nil && !overSSH(v.text) {
+		add(KeyConnection, v)
+	}
+	args := sshArgs{ansible: a}
+	for _, i := range []variable{varSSHArgs, varSSHCommonArgs, varSSHExtraArgs} {
+		if v := vars.last(i); v != nil {
+			args.add(v)
+		}
+	}
+	return own.over(args.list)
+}
+
+// overSSH reports whether a connection plugin of Ansible's is SSH.
+func overSSH(plugin string) bool {
+	name := strings.TrimPrefix(plugin, "ansible.builtin.")
+	return slices.Contains([]string{"ssh", "smart", "paramiko", "paramiko_ssh"}, name)
+}
+
+// setting is the value as a setting of ours. What is wrong with it is held
+// against the hosts that have it, not against the inventory: Ansible's
+// inventories hold much that is not meant for us.
+func (v *ansibleVar) setting(key Key) setting {
+	s, err := v.parse(key)
+	s.key, s.origin = key, v.origin
+	if err != nil {
+		s.text, s.refusal = v.text, fmt.Sprintf("%s: %v", variableNames[v.variable], err)
+	}
+	return s
+}
+
+func (v *ansibleVar) parse(key Key) (setting, error) {
+	if err := v.usable(); err != nil {
+		return setting{}, err
+	}
+	switch key {
+	case KeyConnection:
+		return setting{}, fmt.Errorf("%q is not SSH, the only way that hosts are reached here", v.text)
+	case KeyIdentity:
+		path, err := identityPath(v.text, v.source.dir)
+		return setting{text: path, list: []string{path}}, err
+	}
+	return parseValue(key, v.text)
+}
+
+// usable returns why the value is not known here, or nil.
+func (v *ansibleVar) usable() error {
+	if v.problem != "" {
+		return fmt.Errorf("the value %s", v.problem)
+	}
+	for _, mark := range []string{"{{", "{%", "{#"} {
+		if strings.Contains(v.text, mark) {
+			return fmt.Errorf("%s is a template, which only Ansible can fill in", quoteShort(v.text))
+		}
+	}
+	return nil
+}
+
+// parseSigned reads a whole number.
+func parseSigned(text string) (int, bool) {
+	n, err := strconv.Atoi(strings.TrimSpace(text))
+	return n, err == nil
+}

@@ -1,0 +1,267 @@
+package inventory
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// shellWords splits text as a shell does, and as Ansible does for what stands
+// on a host's line: quotes are taken away, and backslashes outside of single
+// ones. With comments a # ends the text wherever it stands outside of quotes.
+func shellWords(text string, comments bool) ([]word, *syntaxError) {
+	var words []word
+	for i := 0; i < len(text); {
+		if isSpace(text[i]) {
+			i++
+			continue
+		}
+		if comments && text[i] == '#' {
+			return words, nil
+		}
+		w, end, err := shellWord(text, i, comments)
+		if err != nil {
+			return nil, err
+		}
+		words = append(words, w)
+		i = end
+	}
+	return words, nil
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+
+// shellWord reads the word that begins at an offset, and returns where it ends.
+func shellWord(text string, start int, comments bool) (w word, end int, err *syntaxError) {
+	var b strings.Builder
+	i := start
+	for i < len(text) && !isSpace(text[i]) && (!comments || text[i] != '#') {
+		switch c := text[i]; c {
+		case '\'', '"':
+			length, ok := quoted(&b, text[i+1:], c)
+			if !ok {
+				return w, 0, syntaxErrorf(i, "the quote %c is not closed", c)
+			}
+			i += length + 2
+		case '\\':
+			if i+1 == len(text) {
+				return w, 0, syntaxErrorf(i, "nothing follows the backslash")
+			}
+			b.WriteByte(text[i+1])
+			i += 2
+		default:
+			b.WriteByte(c)
+			i++
+		}
+	}
+	return word{text: b.String(), offset: start}, i, nil
+}
+
+// quoted writes what stands before the closing quote, and returns its length in
+// text.
+func quoted(b *strings.Builder, text string, quote byte) (length int, ok bool) {
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == quote:
+			return i, true
+		case c == '\\' && quote == '"' && i+1 < len(text) && (text[i+1] == '"' || text[i+1] == '\\'):
+			i++
+			b.WriteByte(text[i])
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return 0, false
+}
+
+// iniValue is what Ansible takes a value in an INI file for: what Python would,
+// if it is a literal of Python's, else the text. Of literals only those matter
+// that change a single value: strings, None, and numbers before a comment.
+func iniValue(text string) (value string, null bool) {
+	if s, ok := pythonStrings(text); ok {
+		return s, false
+	}
+	before, _, commented := strings.Cut(text, "#")
+	before = strings.TrimSpace(before)
+	if before == "None" {
+		return "", true
+	}
+	digits := strings.TrimLeft(before, "+-")
+	if commented && isNumber(digits) && padding(digits) == 0 && len(before)-len(digits) <= 1 {
+		return before, false
+	}
+	return text, false
+}
+
+// pythonStrings reads one or more string literals with nothing but spaces and a
+// comment around them; as in Python, they are one string.
+func pythonStrings(text string) (value string, ok bool) {
+	var b strings.Builder
+	for {
+		text = strings.TrimLeft(text, " \t")
+		if text == "" || text[0] == '#' {
+			return b.String(), ok
+		}
+		rest, good := pythonString(&b, text)
+		if !good {
+			return "", false
+		}
+		text, ok = rest, true
+	}
+}
+
+// pythonString reads the literal that text begins with.
+func pythonString(b *strings.Builder, text string) (rest string, ok bool) {
+	raw := false
+	switch prefix := text[0]; prefix {
+	case 'r', 'R', 'u', 'U':
+		raw = prefix == 'r' || prefix == 'R'
+		text = text[1:]
+	}
+	if text == "" || text[0] != '\'' && text[0] != '"' {
+		return "", false
+	}
+	quote := text[:1]
+	if triple := strings.Repeat(quote, 3); strings.HasPrefix(text, triple) {
+		quote = triple
+	}
+	text = text[len(quote):]
+	for text != "" {
+		switch {
+		case strings.HasPrefix(text, quote):
+			return text[len(quote):], true
+		case text[0] == '\\' && raw && len(text) > 1:
+			b.WriteString(text[:2])
+			text = text[2:]
+		case text[0] == '\\':
+			text = pythonEscape(b, text)
+		default:
+			b.WriteByte(text[0])
+			text = text[1:]
+		}
+	}
+	return "", false
+}
+
+// pythonEscape writes what the escape stands for that text begins with. One that
+// is none stands for itself.
+func pythonEscape(b *strings.Builder, text string) (rest string) {
+	r, multibyte, tail, err := strconv.UnquoteChar(text, 0)
+	switch {
+	case len(text) > 1 && (text[1] == '\'' || text[1] == '"'):
+		b.WriteByte(text[1])
+		return text[2:]
+	case err != nil:
+		b.WriteByte('\\')
+		return text[1:]
+	case r < utf8.RuneSelf || multibyte:
+		b.WriteRune(r)
+	default:
+		// \xe9 is a character in Python, and a byte in Go.
+		b.WriteString(string(r))
+	}
+	return tail
+}
+
+// ansiblePattern reads a host name with ranges as Ansible has them: [1:20],
+// [01:20], [a:f], [0:10:2].
+func ansiblePattern(text string) (pattern, *syntaxError) {
+	p := pattern{count: 1}
+	rest, at := text, 0
+	for rest != "" {
+		open := strings.IndexByte(rest, '[')
+		if open < 0 {
+			p.parts = append(p.parts, patternPart{literal: rest})
+			break
+		}
+		length := strings.IndexByte(rest[open:], ']')
+		if length < 0 {
+			return pattern{}, syntaxErrorf(at+open, "[ without ]")
+		}
+		if open > 0 {
+			p.parts = append(p.parts, patternPart{literal: rest[:open]})
+		}
+		part, err := ansibleRange(rest[open+1:open+length], at+open+1)
+		if err != nil {
+			return pattern{}, err
+		}
+		if part.count > maxNames/p.count {
+			return pattern{}, syntaxErrorf(at+open, "the range stands for more than %d names", maxNames)
+		}
+		p.count *= part.count
+		p.parts = append(p.parts, part)
+		rest, at = rest[open+length+1:], at+open+length+1
+	}
+	return p, nil
+}
+
+// ansibleRange reads what stands between brackets.
+func ansibleRange(text string, offset int) (patternPart, *syntaxError) {
+	bounds := strings.Split(text, ":")
+	if len(bounds) != 2 && len(bounds) != 3 {
+		return patternPart{}, syntaxErrorf(offset, "%q is not a range of Ansible's such as [1:20], [a:f] or [0:10:2]", text)
+	}
+	low, high, step := bounds[0], bounds[1], "1"
+	if low == "" {
+		low = "0"
+	}
+	if len(bounds) == 3 {
+		step = bounds[2]
+	}
+	switch {
+	case !isNumber(step) || number(step) == 0:
+		return patternPart{}, syntaxErrorf(offset, "%q is not a step: want a number from 1", step)
+	case isLetter(low) && isLetter(high):
+		return letterRange(low[0], high[0], number(step), offset)
+	case !isNumber(low) || !isNumber(high):
+		return patternPart{}, syntaxErrorf(offset, "%q is not a range of numbers or of letters", text)
+	case padding(low) > 0 && len(low) != len(high):
+		return patternPart{}, syntaxErrorf(offset, "the ends of %s are padded with zeros to different lengths", text)
+	case number(low) > number(high):
+		return patternPart{}, syntaxErrorf(offset, "the range %s runs backwards", text)
+	}
+	c := choice{numeric: true, first: number(low), last: number(high), step: number(step), width: padding(low)}
+	if c.count() > maxNames {
+		return patternPart{}, syntaxErrorf(offset, "the range stands for more than %d names", maxNames)
+	}
+	return patternPart{choices: []choice{c}, count: int(c.count())}, nil
+}
+
+func isLetter(text string) bool {
+	return len(text) == 1 && (text[0]|0x20 >= 'a' && text[0]|0x20 <= 'z')
+}
+
+// letterRange is in the order of Python's ascii_letters: small before capital.
+func letterRange(low, high byte, step int64, offset int) (patternPart, *syntaxError) {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	from, to := strings.IndexByte(letters, low), strings.IndexByte(letters, high)
+	if from > to {
+		return patternPart{}, syntaxErrorf(offset, "the range %c:%c runs backwards", low, high)
+	}
+	var part patternPart
+	for i := int64(from); i <= int64(to); i += step {
+		part.choices = append(part.choices, choice{word: letters[i : i+1]})
+	}
+	part.count = len(part.choices)
+	return part, nil
+}
+
+// ansibleHosts reads a host name with ranges and, behind a colon, a port. An
+// IPv6 address needs brackets if there is a port.
+func ansibleHosts(text string) (names pattern, port string, err *syntaxError) {
+	if end := strings.IndexByte(text, ']'); strings.HasPrefix(text, "[") && end > 1 && (isIPv6(text[1:end]) || validName(text[1:end]) && !strings.Contains(text[1:end], ":")) {
+		rest := text[end+1:]
+		if rest != "" && (rest[0] != ':' || !isNumber(rest[1:])) {
+			return pattern{}, "", syntaxErrorf(end+1, "want :PORT after what stands in brackets")
+		}
+		return pattern{parts: []patternPart{{literal: text[1:end]}}, count: 1}, strings.TrimPrefix(rest, ":"), nil
+	}
+	if i := strings.LastIndexByte(text, ':'); i > strings.LastIndexByte(text, ']') && countOutside(text, ':') == 1 {
+		if port = text[i+1:]; !isNumber(port) {
+			return pattern{}, "", syntaxErrorf(i+1, "%s is not a port", quoteShort(port))
+		}
+		text = text[:i]
+	}
+	names, err = ansiblePattern(text)
+	return names, port, err
+}

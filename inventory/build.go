@@ -1,0 +1,228 @@
+package inventory
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"tutti/internal/yamltree"
+)
+
+// A builder unites layers and works out what each host gets.
+type builder struct {
+	problems *yamltree.Problems
+	warnings []string
+	// names is how many have been spent.
+	names int
+
+	hosts      []*hostDraft
+	hostIndex  map[string]int
+	groups     []*groupDraft
+	groupIndex map[string]int
+	defaults   []settings // of each layer
+}
+
+// A hostDraft is what all layers say of a host.
+type hostDraft struct {
+	name   string
+	origin Origin
+	own    settings
+	groups []int // that name it
+	layers []int // that name it
+}
+
+// A groupDraft is what all layers say of a group.
+type groupDraft struct {
+	name     string
+	origin   Origin
+	own      settings
+	parallel int
+	children []reference
+	parents  []int
+	homonym  bool // a host may have the group's name
+}
+
+func newBuilder(problems *yamltree.Problems) *builder {
+	return &builder{problems: problems, hostIndex: make(map[string]int), groupIndex: make(map[string]int)}
+}
+
+func (b *builder) warnf(format string, args ...any) {
+	b.warnings = append(b.warnings, fmt.Sprintf(format, args...))
+}
+
+// spend counts n more names, and reports whether that many are allowed.
+func (b *builder) spend(n int) bool {
+	if n > maxNames-b.names {
+		return false
+	}
+	b.names += n
+	return true
+}
+
+// add puts a layer over those before it.
+func (b *builder) add(l *layer) {
+	number := len(b.defaults)
+	b.defaults = append(b.defaults, l.defaults)
+	for _, lh := range l.hosts {
+		h := b.host(lh.name, lh.origin)
+		h.own = lh.own.over(h.own)
+		h.layers = append(h.layers, number)
+	}
+	for _, lg := range l.groups {
+		i := b.group(lg)
+		g := b.groups[i]
+		g.own = lg.own.over(g.own)
+		g.children = append(g.children, lg.children...)
+		g.homonym = lg.homonym
+		if lg.parallel > 0 {
+			g.parallel = lg.parallel
+		}
+		for _, name := range lg.hosts {
+			h := b.hosts[b.hostIndex[name]]
+			if !slices.Contains(h.groups, i) {
+				h.groups = append(h.groups, i)
+			}
+		}
+	}
+}
+
+func (b *builder) host(name string, origin Origin) *hostDraft {
+	i, ok := b.hostIndex[name]
+	if !ok {
+		i = len(b.hosts)
+		b.hostIndex[name] = i
+		b.hosts = append(b.hosts, &hostDraft{name: name, origin: origin})
+	}
+	return b.hosts[i]
+}
+
+func (b *builder) group(lg *layerGroup) int {
+	i, ok := b.groupIndex[lg.name]
+	if !ok {
+		i = len(b.groups)
+		b.groupIndex[lg.name] = i
+		b.groups = append(b.groups, &groupDraft{name: lg.name, origin: lg.origin})
+	}
+	return i
+}
+
+// build checks what only the whole shows, and makes the inventory.
+func (b *builder) build() (*Inventory, error) {
+	b.checkNames()
+	b.link()
+	b.checkCycles()
+	if err := b.problems.Err(); err != nil {
+		return nil, err
+	}
+	inv := &Inventory{
+		Warnings: b.warnings,
+		hosts:    make([]*Host, len(b.hosts)),
+		byName:   b.hostIndex,
+		members:  make(map[string][]int, len(b.groups)),
+	}
+	for _, g := range b.groups {
+		inv.groups = append(inv.groups, g.name)
+		inv.members[g.name] = nil
+	}
+	r := resolver{b: b, profiles: make(map[string]*profile)}
+	hosts := make([]Host, len(b.hosts))
+	for i, draft := range b.hosts {
+		r.host(draft, &hosts[i])
+		inv.hosts[i] = &hosts[i]
+		for _, group := range hosts[i].Groups {
+			inv.members[group] = append(inv.members[group], i)
+		}
+	}
+	b.warnOfNames(inv)
+	return inv, nil
+}
+
+// checkNames refuses names that are both a host's and a group's, unless they may
+// be.
+func (b *builder) checkNames() {
+	for _, g := range b.groups {
+		if i, ok := b.hostIndex[g.name]; ok && !g.homonym {
+			b.problems.Addf(b.hosts[i].origin.pos(), "%q is a host here and a group at %s; "+
+				`a group in a group stands under "groups"`, g.name, g.origin.place())
+		}
+	}
+}
+
+// warnOfNames names the groups that have the name of a host, unless that host is
+// all there is in the group.
+func (b *builder) warnOfNames(inv *Inventory) {
+	for _, g := range b.groups {
+		i, ok := b.hostIndex[g.name]
+		if members := inv.members[g.name]; ok && (len(members) != 1 || members[0] != i) {
+			inv.Warnings = append(inv.Warnings, fmt.Sprintf("%s: %q is a group here and a host at %s; a selector takes the group",
+				g.origin.place(), g.name, b.hosts[i].origin.place()))
+		}
+	}
+}
+
+// link finds the groups that other groups name.
+func (b *builder) link() {
+	for parent, g := range b.groups {
+		for _, ref := range g.children {
+			child, ok := b.groupIndex[ref.name]
+			if !ok {
+				b.problems.Addf(ref.origin.pos(), "%s: there is no group %q%s", ref.origin.Via, ref.name, b.hint(ref.name))
+				continue
+			}
+			if c := b.groups[child]; !slices.Contains(c.parents, parent) {
+				c.parents = append(c.parents, parent)
+			}
+		}
+	}
+}
+
+// hint says what a group that does not exist may be.
+func (b *builder) hint(name string) string {
+	if _, ok := b.hostIndex[name]; ok {
+		return `; it is a host, and hosts stand under "hosts"`
+	}
+	known := make([]string, len(b.groups))
+	for i, g := range b.groups {
+		known[i] = g.name
+	}
+	if near := yamltree.Nearest(name, known); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	return ""
+}
+
+// checkCycles refuses groups that contain themselves, and shows each way round
+// once.
+func (b *builder) checkCycles() {
+	const (
+		unseen = iota
+		open
+		done
+	)
+	state := make([]int, len(b.groups))
+	var path []string
+	var visit func(i int)
+	visit = func(i int) {
+		state[i] = open
+		g := b.groups[i]
+		path = append(path, g.name)
+		for _, ref := range g.children {
+			child, ok := b.groupIndex[ref.name]
+			switch {
+			case !ok || state[child] == done:
+			case state[child] == open:
+				cycle := append(slices.Clone(path[slices.Index(path, ref.name):]), ref.name)
+				b.problems.Addf(ref.origin.pos(), "groups contain each other in a circle: %s", strings.Join(cycle, " > "))
+			default:
+				visit(child)
+			}
+		}
+		path = path[:len(path)-1]
+		state[i] = done
+	}
+	for i := range b.groups {
+		if state[i] == unseen {
+			visit(i)
+		}
+	}
+}

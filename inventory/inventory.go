@@ -1,0 +1,66 @@
+package inventory
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// An Inventory is hosts and groups, in the order in which the files name them.
+// The zero value is empty. It is immutable.
+type Inventory struct {
+	// Warnings are about what was read and does not count, a line each.
+	Warnings []string
+
+	hosts  []*Host
+	byName map[string]int
+	groups []string
+	// members of every group, directly or through other groups: indexes of
+	// hosts, in their order.
+	members map[string][]int
+}
+
+// Hosts returns all hosts, in inventory order.
+func (inv *Inventory) Hosts() []*Host { return slices.Clone(inv.hosts) }
+
+// Host returns the host of that name, and whether there is one.
+func (inv *Inventory) Host(name string) (*Host, bool) {
+	i, ok := inv.byName[name]
+	if !ok {
+		return nil, false
+	}
+	return inv.hosts[i], true
+}
+
+// Groups returns the names of all groups, in inventory order.
+func (inv *Inventory) Groups() []string { return slices.Clone(inv.groups) }
+
+// Labels returns every label that some host has, as name=value, sorted.
+func (inv *Inventory) Labels() []string {
+	set := make(map[string]bool)
+	for _, h := range inv.hosts {
+		for name, value := range h.Labels {
+			set[name+"="+value] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// hostNames returns the names of all hosts, in inventory order.
+func (inv *Inventory) hostNames() []string {
+	names := make([]string, len(inv.hosts))
+	for i, h := range inv.hosts {
+		names[i] = h.Name
+	}
+	return names
+}
+
+// sorted returns the indexes of all hosts, sorted by name, byte by byte.
+func (inv *Inventory) sorted() []int {
+	list := make([]int, len(inv.hosts))
+	for i := range list {
+		list[i] = i
+	}
+	slices.SortFunc(list, func(a, b int) int { return strings.Compare(inv.hosts[a].Name, inv.hosts[b].Name) })
+	return list
+}

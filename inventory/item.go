@@ -1,0 +1,155 @@
+package inventory
+
+import (
+	"regexp"
+	"strings"
+
+	"tutti/fanout"
+)
+
+const runPrefix = "run:"
+
+// parseItem reads an item without its operator and quotes. The offset of an
+// error is in text.
+func parseItem(text string) (item, *syntaxError) {
+	it := item{text: text}
+	switch {
+	case text == "all":
+		it.kind = itemAll
+		return it, nil
+	case text[0] == '~':
+		return it.asRegexp()
+	case text[0] == '@':
+		it.kind, it.path = itemFile, text[1:]
+		if it.path == "" {
+			return it, syntaxErrorf(1, "the name of the file is missing")
+		}
+		return it, nil
+	case strings.HasPrefix(text, runPrefix):
+		return it.asRun()
+	case text[0] == byte(opKeep) || text[0] == byte(opExclude):
+		return it, syntaxErrorf(0, "%c stands before the item, once, and before its quotes", text[0])
+	}
+	if i := strings.IndexByte(text, '='); i >= 0 {
+		return it.asLabel(i)
+	}
+	return it.asNames()
+}
+
+func (it item) asRegexp() (item, *syntaxError) {
+	it.kind = itemRegexp
+	if len(it.text) == 1 {
+		return it, syntaxErrorf(1, "the regular expression is missing")
+	}
+	re, err := regexp.Compile(it.text[1:])
+	if err != nil {
+		return it, syntaxErrorf(1, "%s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	}
+	it.regexp = re
+	return it, nil
+}
+
+// asRun reads run:REF or run:REF:OUTCOME+OUTCOME.
+func (it item) asRun() (item, *syntaxError) {
+	it.kind = itemRun
+	ref, outcomes, some := strings.Cut(it.text[len(runPrefix):], ":")
+	if !validRef(ref) {
+		return it, syntaxErrorf(len(runPrefix), "%s is not a run: want its number, last, or last~1 for the one before", quoteShort(ref))
+	}
+	it.ref = ref
+	if !some {
+		return it, nil
+	}
+	at := len(runPrefix) + len(ref) + 1
+	for name := range strings.SplitSeq(outcomes, "+") {
+		o, err := fanout.ParseOutcome(name)
+		if err != nil {
+			return it, syntaxErrorf(at, "%v", err)
+		}
+		it.outcomes = append(it.outcomes, o)
+		at += len(name) + 1
+	}
+	return it, nil
+}
+
+// validRef reports whether text names a run: a number, last, or last~N.
+func validRef(text string) bool {
+	if n, ok := strings.CutPrefix(text, "last"); ok {
+		if n == "" {
+			return true
+		}
+		n, ok = strings.CutPrefix(n, "~")
+		return ok && isNumber(n)
+	}
+	return isNumber(text) && number(text) > 0
+}
+
+// asLabel reads NAME=VALUE or NAME!=VALUE; the = is at an offset.
+func (it item) asLabel(at int) (item, *syntaxError) {
+	it.kind = itemLabel
+	it.value = it.text[at+1:]
+	it.label, it.negated = strings.CutSuffix(it.text[:at], "!")
+	if !validName(it.label) {
+		return it, syntaxErrorf(0, "%s is not the name of a label", quoteShort(it.label))
+	}
+	return it, nil
+}
+
+// asNames reads a name, which may hold ranges and wildcards.
+func (it item) asNames() (item, *syntaxError) {
+	p, err := parsePattern(it.text)
+	if err != nil {
+		return it, err
+	}
+	it.names = p
+	if strings.ContainsAny(it.text, "*?") {
+		it.kind = itemWildcard
+	}
+	offset := 0
+	for _, part := range p.parts {
+		if part.choices != nil {
+			offset += strings.IndexByte(it.text[offset:], ']') + 1
+			continue
+		}
+		for i, c := range part.literal {
+			if c < 0x80 && (nameChar(byte(c)) || c == '*' || c == '?') || isIPv6Literal(part.literal, i) {
+				continue
+			}
+			return it, syntaxErrorf(offset+i, "%q is in no name; want a group, a host, a label (name=value) or one of all * [1-9] ~REGEXP @FILE run:N &ITEM !ITEM", c)
+		}
+		offset += len(part.literal)
+	}
+	return it, nil
+}
+
+// isIPv6Literal reports whether a byte of a literal belongs to an IPv6 address in
+// brackets at its end.
+func isIPv6Literal(literal string, at int) bool {
+	open := strings.IndexByte(literal, '[')
+	return open >= 0 && at >= open
+}
+
+// wildcard reports whether name matches pattern, in which * stands for any text
+// and ? for one character.
+func wildcard(pattern, name string) bool {
+	p, n := 0, 0
+	star, from := -1, 0
+	for n < len(name) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, from = p, n
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == name[n]):
+			p, n = p+1, n+1
+		case star >= 0:
+			from++
+			p, n = star+1, from
+		default:
+			return false
+		}
+	}
+	for p < len(pattern) && pattern[p] == '*' {
+		p++
+	}
+	return p == len(pattern)
+}

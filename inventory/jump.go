@@ -1,0 +1,106 @@
+package inventory
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+)
+
+// jumpNone is written where no jump is wanted, against one that is inherited.
+const jumpNone = "none"
+
+// A Hop is a host to go through on the way to another.
+type Hop struct {
+	// Host is a name or an IP address, without brackets.
+	Host string
+	// User to log in as. Empty: not said.
+	User string
+	// Port is 1 to 65535. 0: not said.
+	Port int
+}
+
+// ParseJump reads user@host:port words with commas between them, the host to
+// go through first at the beginning, as the -J of ssh has them; user and port
+// may be missing. "none" is no hops at all.
+func ParseJump(text string) ([]Hop, error) {
+	if strings.EqualFold(text, jumpNone) {
+		return nil, nil
+	}
+	var hops []Hop
+	for word := range strings.SplitSeq(text, ",") {
+		word = strings.TrimSpace(word)
+		h, err := parseHop(word)
+		if err != nil {
+			return nil, err
+		}
+		hops = append(hops, h)
+	}
+	return hops, nil
+}
+
+func parseHop(word string) (Hop, error) {
+	var h Hop
+	word = strings.TrimSuffix(strings.TrimPrefix(word, "ssh://"), "/")
+	switch {
+	case word == "":
+		return h, errors.New("a jump host is missing: want user@host:port, with commas between several")
+	case strings.EqualFold(word, jumpNone):
+		return h, fmt.Errorf("%q stands alone or not at all", word)
+	}
+	w, bad := parseHostWord(word)
+	if bad == nil && w.names.count != 1 {
+		bad = syntaxErrorf(w.offset, "a range is many hosts, and a jump goes through one")
+	}
+	if bad != nil {
+		return h, fmt.Errorf("jump host %s: %w", quoteShort(word), bad)
+	}
+	for name := range w.names.names() {
+		if bad := checkName(name, true); bad != nil {
+			return h, fmt.Errorf("jump host %s: %w", quoteShort(word), bad)
+		}
+		h.Host = strings.Trim(name, "[]")
+		if strings.Contains(h.Host, ":") && !isIPv6(h.Host) {
+			return h, fmt.Errorf("jump host %s: neither a name nor an IP address", quoteShort(word))
+		}
+	}
+	if w.user != nil {
+		h.User = w.user.text
+	}
+	if w.port != nil {
+		h.Port = w.port.number
+	}
+	return h, nil
+}
+
+// String is the word that ParseJump reads.
+func (h Hop) String() string {
+	text := h.Host
+	switch {
+	case h.Port != 0:
+		text = net.JoinHostPort(h.Host, strconv.Itoa(h.Port))
+	case strings.Contains(text, ":"):
+		text = "[" + text + "]"
+	}
+	if h.User != "" {
+		text = h.User + "@" + text
+	}
+	return text
+}
+
+// jumpText checks text and spells it in one way.
+func jumpText(text string) (string, error) {
+	hops, err := ParseJump(text)
+	if err != nil {
+		return "", err
+	}
+	if len(hops) == 0 {
+		return jumpNone, nil
+	}
+	words := make([]string, len(hops))
+	for i, h := range hops {
+		words[i] = h.String()
+	}
+	return strings.Join(words, ","), nil
+}

@@ -1,0 +1,331 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"tutti/internal/yamltree"
+)
+
+// maxMissing is how many missing names are kept for a message.
+const maxMissing = 10_000
+
+// A NoMatchError says that an item, or a whole selector, matches nothing, or
+// that names of a range are missing.
+type NoMatchError struct {
+	// Item is the item's text.
+	Item string
+	// Missing are the names that do not exist, if the item is a range; not
+	// more than 10,000 of them.
+	Missing []string
+	// Nearest are names that may have been meant, the nearest first.
+	Nearest []string
+	// reason ends the sentence that the item begins.
+	reason string
+}
+
+// Error says what was asked for, and what may have been meant.
+func (e *NoMatchError) Error() string {
+	text := quoteShort(e.Item) + " " + e.reason
+	if len(e.Nearest) > 0 {
+		text += "; nearest: " + strings.Join(e.Nearest, ", ")
+	}
+	return text
+}
+
+// A matcher finds the hosts of items.
+type matcher struct {
+	// ctx belongs to the one call of Select that the matcher serves.
+	ctx      context.Context
+	inv      *Inventory
+	runs     Runs
+	warnings []string
+}
+
+func (m *matcher) warnf(format string, args ...any) {
+	m.warnings = append(m.warnings, fmt.Sprintf(format, args...))
+}
+
+// match adds the hosts of an item to set. A *NoMatchError does not keep those
+// that do exist from being added.
+func (m *matcher) match(it item, set hostSet) error {
+	switch it.kind {
+	case itemAll:
+		return m.where(it, set, "selects no host: the inventory is empty", func(*Host) bool { return true })
+	case itemWildcard:
+		return m.wildcards(it, set)
+	case itemRegexp:
+		return m.where(it, set, "matches no host's name", func(h *Host) bool { return it.regexp.MatchString(h.Name) })
+	case itemLabel:
+		return m.labels(it, set)
+	case itemFile:
+		return m.file(it, set)
+	case itemRun:
+		return m.run(it, set)
+	}
+	return m.names(it, set)
+}
+
+// where adds the hosts for which ok holds; there must be one.
+func (m *matcher) where(it item, set hostSet, reason string, ok func(*Host) bool) error {
+	found := false
+	for i, h := range m.inv.hosts {
+		if ok(h) {
+			set[i], found = true, true
+		}
+	}
+	if !found {
+		return &NoMatchError{Item: it.text, reason: reason}
+	}
+	return nil
+}
+
+// names adds hosts and groups by name, all of which must exist.
+func (m *matcher) names(it item, set hostSet) error {
+	var missing []string
+	count, empty := 0, ""
+	for name := range it.names.names() {
+		switch m.name(name, set) {
+		case nameEmpty:
+			empty = name
+		case nameUnknown:
+			if count++; count <= maxMissing {
+				missing = append(missing, name)
+			}
+		}
+	}
+	switch {
+	case count == 0 && empty == "":
+		return nil
+	case count == 0:
+		return &NoMatchError{Item: empty, reason: "is a group without hosts"}
+	}
+	err := &NoMatchError{Item: it.text, reason: "is neither a host nor a group", Nearest: m.nearest(missing[0])}
+	if it.names.ranged() {
+		verb := "are neither hosts nor groups"
+		if count == 1 {
+			verb = "is neither a host nor a group"
+		}
+		err.Missing = missing
+		err.reason = fmt.Sprintf("stands for %d name%s that %s: %s", count, plural(count, "s"), verb, cut(Fold(missing)))
+	}
+	return err
+}
+
+// What a name turns out to be.
+type nameKind int
+
+const (
+	nameUnknown nameKind = iota
+	nameEmpty            // a group without hosts
+	nameKnown
+)
+
+// name adds the hosts of a group, or a host. A name can be both in an inventory
+// of Ansible's, which takes the group as well.
+func (m *matcher) name(name string, set hostSet) nameKind {
+	if members, ok := m.inv.members[name]; ok {
+		for _, i := range members {
+			set[i] = true
+		}
+		if len(members) == 0 {
+			return nameEmpty
+		}
+		return nameKnown
+	}
+	if i, ok := m.inv.byName[name]; ok {
+		set[i] = true
+		return nameKnown
+	}
+	return nameUnknown
+}
+
+// nearest names hosts and groups that word may be a misspelling of.
+func (m *matcher) nearest(word string) []string {
+	const enough = 3
+	return yamltree.NearestN(word, append(m.inv.Groups(), m.inv.hostNames()...), enough)
+}
+
+// wildcards adds hosts by patterns, each of which must match one.
+func (m *matcher) wildcards(it item, set hostSet) error {
+	sorted := m.inv.sorted()
+	var none error
+	for pattern := range it.names.names() {
+		if m.ctx.Err() != nil {
+			return context.Cause(m.ctx)
+		}
+		found := false
+		prefix := pattern[:strings.IndexAny(pattern, "*?")]
+		first, _ := slices.BinarySearchFunc(sorted, prefix, func(i int, prefix string) int {
+			return strings.Compare(m.inv.hosts[i].Name, prefix)
+		})
+		for _, i := range sorted[first:] {
+			name := m.inv.hosts[i].Name
+			if !strings.HasPrefix(name, prefix) {
+				break
+			}
+			if wildcard(pattern, name) {
+				set[i], found = true, true
+			}
+		}
+		if !found && none == nil {
+			none = &NoMatchError{Item: pattern, reason: "matches no host's name"}
+		}
+	}
+	return none
+}
+
+// labels adds hosts by a label. A host without the label is unequal to every
+// value; but a label that no host has is taken for a mistake, because != would
+// then give every host there is.
+func (m *matcher) labels(it item, set hostSet) error {
+	known := slices.ContainsFunc(m.inv.hosts, func(h *Host) bool {
+		_, has := h.Labels[it.label]
+		return has
+	})
+	if !known {
+		return &NoMatchError{
+			Item:    it.text,
+			Nearest: yamltree.NearestN(it.label, m.labelNames(), 3),
+			reason:  fmt.Sprintf("matches nothing: no host has a label %q", it.label),
+		}
+	}
+	err := m.where(it, set, "matches no host", func(h *Host) bool {
+		value, has := h.Labels[it.label]
+		return (has && wildcard(it.value, value)) != it.negated
+	})
+	var none *NoMatchError
+	if errors.As(err, &none) {
+		none.Nearest = m.nearestValues(it)
+	}
+	return err
+}
+
+func (m *matcher) labelNames() []string {
+	var names []string
+	for _, label := range m.inv.Labels() {
+		name, _, _ := strings.Cut(label, "=")
+		names = append(names, name)
+	}
+	return slices.Compact(names)
+}
+
+// nearestValues are labels with other values that may have been meant.
+func (m *matcher) nearestValues(it item) []string {
+	var known []string
+	for _, label := range m.inv.Labels() {
+		if strings.HasPrefix(label, it.label+"=") {
+			known = append(known, label)
+		}
+	}
+	return yamltree.NearestN(it.text, known, 3)
+}
+
+// file adds the hosts of the items in a file, one on each line.
+func (m *matcher) file(it item, set hostSet) error {
+	f, err := os.Open(it.path)
+	if err != nil {
+		return fmt.Errorf("read the hosts in %s: %w", it, err)
+	}
+	defer func() { _ = f.Close() }() // nothing was written
+	data, err := readAll(f)
+	if err != nil {
+		return fmt.Errorf("read the hosts in %s: %w", it, err)
+	}
+	if err := yamltree.CheckText(it.path, data); err != nil {
+		return err
+	}
+	number, found := 0, false
+	var none *NoMatchError
+	for line := range strings.Lines(strings.TrimPrefix(string(data), "\ufeff")) {
+		number++
+		w := trimmed(line, 0, len(withoutComment(line)))
+		if w.text == "" {
+			continue
+		}
+		found = true
+		err := m.line(it.path, number, line, w, set)
+		if errors.As(err, &none) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if !found {
+		none = &NoMatchError{Item: it.text, reason: "names no host: the file is empty"}
+	}
+	if none != nil {
+		return none
+	}
+	return nil
+}
+
+// line adds the hosts of a line of a file.
+func (m *matcher) line(path string, number int, line string, w word, set hostSet) error {
+	fail := func(offset int, msg string) error {
+		at := yamltree.Pos{File: path, Line: number, Column: column(line, w.offset+offset)}
+		return &yamltree.Error{Pos: at, Msg: msg}
+	}
+	items, mistake := parseItems(w.text)
+	if mistake != nil {
+		return fail(mistake.offset, mistake.msg)
+	}
+	var missed error
+	for _, it := range items {
+		if it.op != opAdd {
+			return fail(0, fmt.Sprintf("%s: a file holds plain items, without & or !", it))
+		}
+		if it.kind == itemFile || it.kind == itemRun {
+			return fail(0, fmt.Sprintf("%s: a file cannot refer to files or runs", it))
+		}
+		err := m.match(it, set)
+		var none *NoMatchError
+		if errors.As(err, &none) {
+			located := *none
+			located.reason += fmt.Sprintf(" (%s:%d)", path, number)
+			missed = &located
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return missed
+}
+
+// run adds the hosts of an earlier run.
+func (m *matcher) run(it item, set hostSet) error {
+	if m.runs == nil {
+		return fmt.Errorf("%s: earlier runs cannot be referred to here", it)
+	}
+	names, err := m.runs.Hosts(m.ctx, it.ref, it.outcomes)
+	if err != nil {
+		return fmt.Errorf("%s: %w", it, err)
+	}
+	var missing []string
+	for _, name := range names {
+		i, ok := m.inv.byName[name]
+		if !ok {
+			missing = append(missing, name)
+			continue
+		}
+		set[i] = true
+	}
+	switch {
+	case len(names) == 0:
+		return &NoMatchError{Item: it.text, reason: "matches no host of that run"}
+	case len(missing) == len(names):
+		return &NoMatchError{
+			Item: it.text, Missing: missing,
+			reason: "names only hosts that are no longer in the inventory: " + cut(Fold(missing)),
+		}
+	case len(missing) > 0:
+		m.warnf("%s: no longer in the inventory: %s", it, cut(Fold(missing)))
+	}
+	return nil
+}

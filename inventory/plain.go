@@ -1,0 +1,171 @@
+package inventory
+
+import (
+	"net/netip"
+	"strings"
+
+	"tutti/internal/yamltree"
+)
+
+// parsePlain reads a list with a host, or a range of hosts, on each line.
+func parsePlain(f File, text string, b *builder) (*layer, error) {
+	var problems yamltree.Problems
+	l := newLayer()
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		w := trimmed(line, 0, len(withoutComment(line)))
+		if w.text == "" {
+			continue
+		}
+		origin := Origin{File: f.Path, Line: number, Column: column(line, w.offset), Via: "host " + w.text}
+		if err := addWord(l, w.text, origin, b); err != nil {
+			at := origin.pos()
+			at.Column = column(line, w.offset+err.offset)
+			problems.Addf(at, "%s", err.msg)
+		}
+	}
+	return l, problems.Err()
+}
+
+// ParseHosts makes an inventory of a comma-separated list of words of the form
+// user@host:port, in which user and port may be missing and the host may be a
+// range. No file is read. The hosts are in the order of the list. A host's name
+// is the word without user and port; an IPv6 address keeps its brackets.
+func ParseHosts(words string) (*Inventory, error) {
+	var problems yamltree.Problems
+	b := newBuilder(&problems)
+	l := newLayer()
+	for w := range splitList(words) {
+		if w.text == "" {
+			return nil, atColumn(words, syntaxErrorf(w.offset, "a host is missing"))
+		}
+		origin := Origin{Column: column(words, w.offset), Via: "the command line"}
+		if err := addWord(l, w.text, origin, b); err != nil {
+			err.offset += w.offset
+			return nil, atColumn(words, err)
+		}
+	}
+	b.add(l)
+	return b.build()
+}
+
+// addWord adds the host or the hosts of one word.
+func addWord(l *layer, text string, origin Origin, b *builder) *syntaxError {
+	w, err := parseHostWord(text)
+	if err != nil {
+		return err
+	}
+	if !b.spend(w.names.count) {
+		return syntaxErrorf(0, "more than %d hosts", maxNames)
+	}
+	var own settings
+	for _, s := range []*setting{w.user, w.port} {
+		if s != nil {
+			s.origin = origin
+			own = append(own, *s)
+		}
+	}
+	for name := range w.names.names() {
+		if err := checkName(name, true); err != nil {
+			err.offset += w.offset
+			return err
+		}
+		mine := own
+		if w.ipv6 {
+			addr := strings.Trim(name, "[]")
+			if _, err := netip.ParseAddr(addr); err != nil {
+				return syntaxErrorf(w.offset, "%q is not an IPv6 address; with a port it needs brackets: [ADDRESS]:PORT", name)
+			}
+			mine = append(own[:len(own):len(own)], setting{key: KeyAddress, text: addr, origin: origin})
+		}
+		if err := l.addEqual(name, origin, mine); err != nil {
+			return syntaxErrorf(w.offset, "%v", err)
+		}
+	}
+	return nil
+}
+
+// A hostWord is a user@host:port.
+type hostWord struct {
+	user, port *setting
+	names      pattern
+	// ipv6 says that the names are IPv6 addresses.
+	ipv6 bool
+	// offset of the names in the word.
+	offset int
+}
+
+func parseHostWord(text string) (hostWord, *syntaxError) {
+	var w hostWord
+	if i := strings.IndexAny(text, " \t"); i >= 0 {
+		return w, syntaxErrorf(i, "a host has no spaces: want user@host:port, one on a line; settings need an inventory in YAML")
+	}
+	if i := strings.LastIndexByte(text, '@'); i >= 0 {
+		user, err := parseValue(KeyUser, text[:i])
+		if err != nil {
+			return w, syntaxErrorf(0, "user: %v", err)
+		}
+		w.user, w.offset = &user, i+1
+	}
+	host, port, err := splitPort(text[w.offset:])
+	if err != nil {
+		err.offset += w.offset
+		return w, err
+	}
+	if port != nil {
+		s, err := parseValue(KeyPort, *port)
+		if err != nil {
+			return w, syntaxErrorf(w.offset+len(host)+1, "port: %v", err)
+		}
+		w.port = &s
+	}
+	if host == "" {
+		return w, syntaxErrorf(w.offset, "the name is empty")
+	}
+	w.names, err = parsePattern(host)
+	if err != nil {
+		err.offset += w.offset
+		return w, err
+	}
+	w.ipv6 = isIPv6(strings.Trim(host, "[]")) || countOutside(host, ':') > 1
+	return w, nil
+}
+
+// splitPort cuts :port from the end of a host. A host with several colons is an
+// IPv6 address without a port.
+func splitPort(text string) (host string, port *string, err *syntaxError) {
+	if end := strings.IndexByte(text, ']'); strings.HasPrefix(text, "[") && end > 0 && isIPv6(text[1:end]) {
+		rest := text[end+1:]
+		if rest == "" {
+			return text, nil, nil
+		}
+		p, ok := strings.CutPrefix(rest, ":")
+		if !ok {
+			return "", nil, syntaxErrorf(end+1, "want :PORT after the address in brackets")
+		}
+		return text[:end+1], &p, nil
+	}
+	if countOutside(text, ':') != 1 {
+		return text, nil, nil
+	}
+	i := strings.LastIndexByte(text, ':')
+	p := text[i+1:]
+	return text[:i], &p, nil
+}
+
+// countOutside counts the occurrences of c that stand in no brackets.
+func countOutside(text string, c byte) int {
+	n, depth := 0, 0
+	for i := range len(text) {
+		switch {
+		case text[i] == '[':
+			depth++
+		case text[i] == ']':
+			depth--
+		case text[i] == c && depth == 0:
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,181 @@
+package inventory
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+	"unicode"
+)
+
+const (
+	// programTimeout bounds everything that one inventory runs.
+	programTimeout = 30 * time.Second
+	// programGrace is how long a program's children may hold its output after
+	// its own end.
+	programGrace = time.Second
+	// programOutput is how much a program may print.
+	programOutput = 64 << 20
+	// programErrors is how much of the end of its stderr an error shows.
+	programErrors = 2 << 10
+)
+
+var (
+	errProgramTime   = fmt.Errorf("it took longer than %s and was killed", programTimeout)
+	errProgramOutput = fmt.Errorf("it printed more than %d MiB and was killed", programOutput>>20)
+)
+
+// A program is an inventory that is run.
+type program struct {
+	path string
+	// timeout and output are programTimeout and programOutput, but for tests.
+	timeout time.Duration
+	output  int
+}
+
+// run runs the program and returns what it prints on stdout. It runs in a
+// process group of its own, so that its children can be killed with it, and so
+// that a Ctrl-C of the terminal reaches it through ctx only.
+func (p *program) run(ctx context.Context, args ...string) ([]byte, error) {
+	path, err := filepath.Abs(p.path)
+	if err != nil {
+		return nil, p.failed(args, err, "")
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stdout := &head{limit: p.output, full: func() { cancel(errProgramOutput) }}
+	stderr := &tail{limit: programErrors}
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.WaitDelay = programGrace
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	if err = cmd.Start(); err == nil {
+		err = cmd.Wait()
+	} else {
+		err = notStarted(err)
+	}
+	if errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil {
+		// What it left running holds its output, and has none of its own to give.
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // there may be nothing left
+		err = nil
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	if err != nil {
+		return nil, p.failed(args, err, stderr.text())
+	}
+	return stdout.data, nil
+}
+
+// notStarted explains the errors of starting that puzzle people.
+func notStarted(err error) error {
+	if errors.Is(err, syscall.ENOEXEC) {
+		return errors.New(`it is no program that this system runs; a script begins with "#!" and its interpreter`)
+	}
+	return err
+}
+
+// failed is the error of a run.
+func (p *program) failed(args []string, err error, stderr string) error {
+	return &ProgramError{Command: strings.Join(append([]string{p.path}, args...), " "), Err: err, Stderr: stderr}
+}
+
+// A ProgramError says that an inventory that is run did not do its work.
+type ProgramError struct {
+	// Command is the program with its arguments.
+	Command string
+	// Err is what went wrong.
+	Err error
+	// Stderr is the end of what it wrote there, made visible. Empty: nothing,
+	// or not known.
+	Stderr string
+}
+
+// Error says what was run, what went wrong, and what the program said of it.
+func (e *ProgramError) Error() string {
+	text := fmt.Sprintf("run %s: %v", e.Command, e.Err)
+	if e.Stderr != "" {
+		text += "; it said:\n" + e.Stderr
+	}
+	return text
+}
+
+func (e *ProgramError) Unwrap() error { return e.Err }
+
+// A head keeps what is written up to a limit, and says when there is more.
+type head struct {
+	data  []byte
+	limit int
+	full  func()
+}
+
+func (h *head) Write(p []byte) (int, error) {
+	if len(p) > h.limit-len(h.data) {
+		h.full()
+		return 0, errProgramOutput
+	}
+	h.data = append(h.data, p...)
+	return len(p), nil
+}
+
+// A tail keeps the last bytes that are written.
+type tail struct {
+	data  []byte
+	limit int
+	cut   bool
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.data = append(t.data, p...)
+	if more := len(t.data) - t.limit; more > 0 {
+		t.data = append(t.data[:0], t.data[more:]...)
+		t.cut = true
+	}
+	return len(p), nil
+}
+
+// text is what was kept, in whole lines as far as possible, indented, and fit
+// for a terminal.
+func (t *tail) text() string {
+	data := t.data
+	if t.cut {
+		if i := bytes.IndexByte(data, '\n'); i >= 0 && i+1 < len(data) {
+			data = data[i+1:]
+		}
+	}
+	var b strings.Builder
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimRightFunc(line, unicode.IsSpace)
+		if line == "" {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString("  " + shown(line))
+	}
+	return b.String()
+}
+
+// runProgram reads the inventory that a program prints into a.
+func (a *ansible) runProgram(ctx context.Context, f File, p *program) error {
+	if f.Trust != Named {
+		return fmt.Errorf("inventory %s is a program, and is run only when it is named with -i", f.Path)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, errProgramTime)
+	defer cancel()
+	out, err := p.run(ctx, "--list")
+	if err != nil {
+		return err
+	}
+	r := &programReader{ansible: a, program: p, source: newSource(f)}
+	a.addSource(r.source)
+	return r.read(ctx, out)
+}

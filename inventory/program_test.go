@@ -1,0 +1,261 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"tutti/internal/yamltree"
+)
+
+// script makes an executable shell script and returns its path.
+func script(t *testing.T, body string) string {
+	t.Helper()
+	path := write(t, "inv.sh", "#!/bin/sh\n"+body)
+	if err := os.Chmod(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func loadScript(t *testing.T, body string) (*Inventory, error) {
+	t.Helper()
+	return Load(t.Context(), []File{{Path: script(t, body), Trust: Named}})
+}
+
+func TestProgramErrors(t *testing.T) {
+	tests := []struct{ name, body, want string }{
+		{"fails", "echo first >&2; printf 'no \\033[31mcredentials\\n' >&2; exit 3", "inv.sh --list: exit status 3; it said:\n  first\n  \"no \\x1b[31mcredentials\""},
+		{"fails in silence", "exit 1", "inv.sh --list: exit status 1"},
+		{"is killed", "kill -9 $$", "inv.sh --list: signal: killed"},
+		{"prints nothing", "", "it printed nothing, not even {}"},
+		{"prints garbage", "printf '{\\n \"a\": [1,\\n x]}'", `it printed no JSON: byte 14 (line 3, column 2): invalid character 'x' looking for beginning of value; it begins with "{\n`},
+		{"stops within", "printf '{\"a\": '", "it printed no JSON: byte 6 (line 1, column 6): unexpected end of JSON input"},
+		{"prints a list", "echo '[1]'", "it printed a list, want a JSON object"},
+		{"prints two", "echo '{} {}'", "it printed no JSON: byte 4"},
+		{"group of a wrong kind", `echo '{"web": 3}'`, "inv.sh: group web: want an object, got a number"},
+		{"hosts of a wrong kind", `echo '{"web": {"hosts": "a"}}'`, "inv.sh: group web: hosts: want a list of names, got a string"},
+		{"a host that is no name", `echo '{"web": [1]}'`, "inv.sh: group web: want a name, got a number"},
+		{"vars of a wrong kind", `echo '{"web": {"vars": []}}'`, "inv.sh: group web: vars: want an object, got a list"},
+		{"hostvars of a wrong kind", `echo '{"_meta": {"hostvars": []}}'`, "inv.sh: _meta: hostvars: want an object, got a list"},
+		{"shell in a name", `echo '{"web": ["a;reboot"]}'`, `inv.sh: group web: hosts: ';' cannot be in the name "a;reboot"`},
+		{"path in a name", `echo '{"web": ["../x"]}'`, `'/' cannot be in the name "../x"`},
+		{"path in a group", `echo '{"a/b": []}'`, `inv.sh: group: '/' cannot be in the name "a/b"`},
+		{"circle", `echo '{"a": {"children": ["b"]}, "b": {"children": ["a"]}}'`, "groups contain each other in a circle: a > b > a"},
+		{"host that it does not know", `[ $1 = --list ] && echo '{"a": ["h1"]}' || exit 4`, "inv.sh --host h1: exit status 4"},
+		{"host with garbage", `[ $1 = --list ] && echo '{"a": ["h1"]}' || echo x`, "inv.sh --host h1: it printed no JSON: byte 1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := loadScript(t, tt.body)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+		})
+	}
+	var failed *ProgramError
+	if _, err := loadScript(t, "exit 1"); !errors.As(err, &failed) || !strings.HasSuffix(failed.Command, "inv.sh --list") {
+		t.Errorf("got %v, want a ProgramError with the command", err)
+	}
+	path := write(t, "inv", "#!/no/such/interpreter\n")
+	if err := os.Chmod(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(t.Context(), []File{{Path: path, Trust: Named}}); !errors.As(err, &failed) {
+		t.Errorf("no interpreter: got %v, want a ProgramError", err)
+	}
+}
+
+// TestProgramIsNamed: a program is never run unless -i names it.
+func TestProgramIsNamed(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "ran")
+	path := script(t, "touch "+mark+"; echo '{}'\n")
+	for _, trust := range []Trust{Found, FromEnvironment} {
+		if _, err := Load(t.Context(), []File{{Path: path, Trust: trust}}); err == nil || !strings.Contains(err.Error(), "only when it is named with -i") {
+			t.Errorf("trust %d: got %v, want a refusal", trust, err)
+		}
+	}
+	if _, err := os.Stat(mark); err == nil {
+		t.Fatal("the program ran")
+	}
+	if _, err := Load(t.Context(), []File{{Path: path, Trust: Named}}); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(mark); err != nil {
+		t.Errorf("the program did not run when it was named: %v", err)
+	}
+}
+
+// TestProgramRunsWhereItLies: a name without a folder is not looked up in PATH.
+func TestProgramRunsWhereItLies(t *testing.T) {
+	path := script(t, "echo '{\"g\": [\"here\"]}'\n")
+	t.Chdir(filepath.Dir(path))
+	inv, err := Load(t.Context(), []File{{Path: "inv.sh", Trust: Named}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	host(t, inv, "here")
+}
+
+// A holder is a FIFO that programs hold open, so that their end can be waited
+// for.
+type holder struct {
+	path string
+	// held is closed once somebody has written something, ended when nobody has
+	// the FIFO open any more.
+	held, ended chan struct{}
+}
+
+func newHolder(t *testing.T) *holder {
+	t.Helper()
+	h := &holder{path: filepath.Join(t.TempDir(), "fifo"), held: make(chan struct{}), ended: make(chan struct{})}
+	if err := syscall.Mkfifo(h.path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		f, err := os.Open(h.path)
+		if err != nil {
+			return
+		}
+		defer func() { _ = f.Close() }() // nothing was written
+		if _, err := f.Read(make([]byte, 1)); err == nil {
+			close(h.held)
+		}
+		_, _ = io.Copy(io.Discard, f) // its end is what counts
+		close(h.ended)
+	}()
+	return h
+}
+
+// wait fails unless everybody who held the FIFO ends.
+func (h *holder) wait(t *testing.T) {
+	t.Helper()
+	select {
+	case <-h.ended:
+	case <-time.After(30 * time.Second):
+		t.Error("a process is still there")
+	}
+}
+
+func runLimited(t *testing.T, ctx context.Context, body string, timeout time.Duration, output int) error {
+	t.Helper()
+	var problems yamltree.Problems
+	path := script(t, body)
+	p := &program{path: path, timeout: timeout, output: output}
+	return newAnsible(newBuilder(&problems)).runProgram(ctx, File{Path: path, Trust: Named}, p)
+}
+
+// TestProgramEnds: it is killed with its children, however they hold on.
+func TestProgramEnds(t *testing.T) {
+	if err := runLimited(t, t.Context(), "exec sleep 1000\n", 50*time.Millisecond, 100); !errors.Is(err, errProgramTime) {
+		t.Errorf("a program that hangs: got %v, want that it took too long", err)
+	}
+
+	h := newHolder(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stop := errors.New("the operator has enough")
+	go func() {
+		<-h.held
+		cancel(stop)
+	}()
+	body := "(trap '' TERM INT; exec 3>" + h.path + "; echo >&3; sleep 1000) & wait\n"
+	if err := runLimited(t, ctx, body, time.Minute, 10); !errors.Is(err, stop) {
+		t.Errorf("a program that is stopped: got %v, want why", err)
+	}
+	h.wait(t)
+	if err := runLimited(t, ctx, body, time.Minute, 10); !errors.Is(err, stop) {
+		t.Errorf("a program that is not begun: got %v, want why", err)
+	}
+
+	h = newHolder(t)
+	body = "exec 3>" + h.path + "; echo >&3; sleep 1000 & echo 12345678901; wait\n"
+	if err := runLimited(t, t.Context(), body, time.Minute, 10); !errors.Is(err, errProgramOutput) {
+		t.Errorf("a program without end: got %v, want that it printed too much", err)
+	}
+	h.wait(t)
+}
+
+// TestProgramLeavesChild: what a program leaves behind with its output open does
+// not hold us, and ends.
+func TestProgramLeavesChild(t *testing.T) {
+	h := newHolder(t)
+	inv, err := loadScript(t, "exec 3>"+h.path+"; echo >&3; echo '{\"_meta\": {\"hostvars\": {}}, \"g\": [\"a\"]}'; sleep 1000 &\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host(t, inv, "a")
+	h.wait(t)
+}
+
+// TestProgramHosts: without _meta each host is asked for, once, and may have
+// nothing to say.
+func TestProgramHosts(t *testing.T) {
+	count := filepath.Join(t.TempDir(), "count")
+	inv, err := loadScript(t, `
+if [ $1 = --list ]; then echo '{"a": ["h1", "h2"], "b": ["h1"]}'; exit; fi
+echo $2 >>`+count+`
+[ $2 = h2 ] || echo '{"ansible_port": 22, "x": {}}'
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := host(t, inv, "h1").Port; got != 22 {
+		t.Errorf("h1: got port %d, want 22", got)
+	}
+	asked, err := os.ReadFile(count)
+	if err != nil || string(asked) != "h1\nh2\n" {
+		t.Errorf("got %q, %v, want each host once", asked, err)
+	}
+}
+
+func TestTail(t *testing.T) {
+	w := &tail{limit: 10}
+	for range 3 {
+		_, _ = w.Write([]byte("12345\nabc\n")) // it never fails
+	}
+	if got, want := w.text(), "  abc"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	w = &tail{limit: 4}
+	_, _ = w.Write([]byte("abcdef")) // it never fails
+	if got := w.text(); got != "  cdef" {
+		t.Errorf("a line that is too long: got %q, want its end", got)
+	}
+}
+
+func FuzzProgramOutput(f *testing.F) {
+	for _, s := range []string{
+		`{"_meta": {"hostvars": {"a": {"ansible_port": 22, "ansible_user": {"__ansible_vault": "x"}}}}, "web": ["a"], "all": {"children": ["web"]}}`,
+		`{"a": {"x": 1}}`, `{"a": {"hosts": ["b"], "vars": {"ansible_host": null}}}`, `{`, `[]`,
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var problems yamltree.Problems
+		b := newBuilder(&problems)
+		a := newAnsible(b)
+		file := File{Path: "inv", Trust: Named}
+		r := &programReader{ansible: a, program: &program{path: "/nonexistent/inv"}, source: newSource(file)}
+		if err := r.read(t.Context(), []byte(text)); err != nil {
+			if !strings.Contains(err.Error(), "inv") {
+				t.Fatalf("%v does not say which inventory", err)
+			}
+			return
+		}
+		l, err := a.layer()
+		if err != nil {
+			return
+		}
+		b.add(l)
+		inv, err := b.build()
+		if err == nil {
+			checkLoaded(t, inv, nil)
+		}
+	})
+}

@@ -1,0 +1,187 @@
+package inventory
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// SSHConfigOptions say which ssh_config files are read, and for whom.
+type SSHConfigOptions struct {
+	// File is read in place of the user's and the system's files; "none": no
+	// file at all. Empty: ~/.ssh/config, then /etc/ssh/ssh_config, as far as
+	// they exist.
+	File string
+	// Home is the user's home folder: where ~/.ssh/config is, and what ~ and %d
+	// stand for. Empty: there is none.
+	Home string
+	// User is the local user's name, for Match localuser and %u, and the one to
+	// log in as where nothing else says.
+	User string
+	// Getenv looks up what ${NAME} stands for; empty means not set.
+	Getenv func(name string) string
+}
+
+// An SSHConfig is what ssh_config files say, read and checked once, to be asked
+// about many hosts. It means what it means to ssh, with two exceptions: Match
+// exec, and conditions that only newer versions have, never hold; and a keyword
+// that nobody knows is a warning. It is immutable and may be used by several
+// goroutines at once.
+type SSHConfig struct {
+	// Warnings are about what was read and does not count, a line each.
+	Warnings []string
+
+	opts  SSHConfigOptions
+	files []*sshFile
+	// final says that a Match final stands somewhere, for which ssh goes through
+	// everything twice.
+	final bool
+}
+
+// An SSHQuery is a host as ssh_config is asked about it, with what is known
+// already and wins.
+type SSHQuery struct {
+	// Name is what stands for the host on ssh's command line.
+	Name string
+	// Address takes the place of HostName. Empty: not known.
+	Address string
+	// User to log in as. Empty: not known.
+	User string
+	// Port is 1 to 65535. 0: not known.
+	Port int
+}
+
+// SSHSettings are what ssh_config says of one host, with all tokens replaced. A
+// setting that it does not make has its field's zero value; [SSHSettings.Origin]
+// tells that apart from a zero that was written. They are read-only.
+type SSHSettings struct {
+	// HostName is the name or address to connect to, in lower case; the query's
+	// Address or Name where ssh_config has none.
+	HostName string
+	Port     int
+	User     string
+	// Identity and Certificate are paths of key files and of certificates, in
+	// the order in which they are tried. An Identity that is empty but not nil
+	// says that no file is to be used, the usual ones included.
+	Identity, Certificate []string
+	// IdentitiesOnly keeps the agent's keys back that Identity does not name.
+	IdentitiesOnly bool
+	// Agent is the path of the agent's socket, or "none". Empty: the usual one.
+	Agent string
+	// HostKeyAlias is the name that known_hosts is asked for.
+	HostKeyAlias string
+	// KnownHosts are the user's files and GlobalKnownHosts the system's. Empty
+	// but not nil: none.
+	KnownHosts, GlobalKnownHosts []string
+	HostKeys                     HostKeys
+	// ConnectTimeout bounds a login. 0: no bound, or not set.
+	ConnectTimeout time.Duration
+	// KeepaliveInterval is the silence after which a host is asked for a sign of
+	// life, 0 for never, and KeepaliveCount how many questions may stay without
+	// an answer.
+	KeepaliveInterval time.Duration
+	KeepaliveCount    int
+	// Ciphers, MACs, KexAlgorithms and HostKeyAlgorithms are lists of algorithms
+	// with a comma between them; a first character of + adds to the usual ones,
+	// - takes away from them by pattern, and ^ puts in front.
+	Ciphers, MACs, KexAlgorithms, HostKeyAlgorithms string
+	// Jump is the hosts to go through, [user@]host[:port] with commas between
+	// them, and ProxyCommand the shell command whose input and output are the
+	// connection. At most one of them is set.
+	Jump, ProxyCommand string
+	// Ignored are what ssh_config says of how the host is reached, and what is
+	// not honoured. The keys are keywords of ssh_config.
+	Ignored []Setting
+
+	values sshFound
+}
+
+// The keys of settings that only ssh_config makes.
+const (
+	KeyProxyCommand      Key = "proxy_command"
+	KeyIdentitiesOnly    Key = "identities_only"
+	KeyCertificate       Key = "certificate"
+	KeyAgent             Key = "agent"
+	KeyHostKeyAlias      Key = "host_key_alias"
+	KeyKnownHosts        Key = "known_hosts"
+	KeyGlobalKnownHosts  Key = "global_known_hosts"
+	KeyKeepaliveInterval Key = "keepalive_interval"
+	KeyKeepaliveCount    Key = "keepalive_count"
+	KeyCiphers           Key = "ciphers"
+	KeyMACs              Key = "macs"
+	KeyKexAlgorithms     Key = "kex_algorithms"
+	KeyHostKeyAlgorithms Key = "host_key_algorithms"
+)
+
+// Origin is where ssh_config sets key for the host, and whether it does. Of a
+// setting that several lines make it is the first.
+func (s *SSHSettings) Origin(key Key) (Origin, bool) {
+	for i, k := range sshSettingKeys {
+		if k == key && s.says(sshKey(i)) {
+			return s.values.first[i].origin, true
+		}
+	}
+	return Origin{}, false
+}
+
+// says reports whether a value counts: none of a proxy only keeps later lines
+// from naming one.
+func (s *SSHSettings) says(k sshKey) bool {
+	switch k {
+	case sshProxyJump:
+		return s.Jump != ""
+	case sshProxyCommand:
+		return s.ProxyCommand != ""
+	}
+	return s.values.first[k] != nil
+}
+
+// Settings returns everything that ssh_config sets for the host, sorted by key.
+func (s *SSHSettings) Settings() []Setting {
+	var list []Setting
+	for i, key := range sshSettingKeys {
+		if k := sshKey(i); key != "" && s.says(k) {
+			list = append(list, Setting{Key: key, Value: s.text(k), Origin: s.values.first[k].origin})
+		}
+	}
+	slices.SortFunc(list, func(a, b Setting) int { return strings.Compare(string(a.Key), string(b.Key)) })
+	return list
+}
+
+// text is the value as it counts, in our spelling.
+func (s *SSHSettings) text(k sshKey) string {
+	switch k {
+	case sshHostName:
+		return s.HostName
+	case sshIdentityFile:
+		return orNothing(s.Identity)
+	case sshCertificateFile:
+		return orNothing(s.Certificate)
+	case sshUserKnownHostsFile:
+		return orNothing(s.KnownHosts)
+	case sshGlobalKnownHostsFile:
+		return orNothing(s.GlobalKnownHosts)
+	case sshIdentityAgent:
+		return s.Agent
+	case sshHostKeyAlias:
+		return s.HostKeyAlias
+	case sshProxyJump:
+		return s.Jump
+	case sshProxyCommand:
+		return s.ProxyCommand
+	case sshStrictHostKeyChecking:
+		return s.HostKeys.String()
+	case sshConnectTimeout:
+		return s.ConnectTimeout.String()
+	case sshServerAliveInterval:
+		return s.KeepaliveInterval.String()
+	}
+	return s.values.first[k].text
+}
+
+func orNothing(paths []string) string {
+	if len(paths) == 0 {
+		return "none"
+	}
+	return strings.Join(paths, ", ")
+}

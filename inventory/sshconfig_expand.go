@@ -1,0 +1,305 @@
+package inventory
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// An sshExpander puts a host's values together. Its first error stays.
+type sshExpander struct {
+	walk *sshWalk
+	host string // where to connect to, in lower case
+	err  error
+}
+
+// The tokens that values may hold.
+const (
+	sshFileTokens  = "hnpruLldik"
+	sshProxyTokens = "hnpr"
+)
+
+var errNoHome = errors.New("there is no home folder: HOME is not set")
+
+func (x *sshExpander) settings() *SSHSettings {
+	w := x.walk
+	if d := w.first[sshHostName]; d != nil && w.query.Address == "" {
+		// It was expanded before; this is for the error.
+		_ = x.tokens(d, d.text, "h")
+	}
+	x.host = strings.ToLower(w.hostName())
+	s := &SSHSettings{
+		HostName:          x.host,
+		Port:              w.number(sshPort),
+		User:              w.text(sshUser),
+		IdentitiesOnly:    w.number(sshIdentitiesOnly) == 1,
+		HostKeyAlias:      strings.ToLower(w.text(sshHostKeyAlias)),
+		HostKeys:          HostKeys(w.number(sshStrictHostKeyChecking)),
+		ConnectTimeout:    w.seconds(sshConnectTimeout),
+		KeepaliveInterval: w.seconds(sshServerAliveInterval),
+		KeepaliveCount:    w.number(sshServerAliveCountMax),
+		Ciphers:           w.text(sshCiphers),
+		MACs:              w.text(sshMACs),
+		KexAlgorithms:     w.text(sshKexAlgorithms),
+		HostKeyAlgorithms: w.text(sshHostKeyAlgorithms),
+		values:            w.sshFound,
+	}
+	s.Identity = x.paths(w.identities)
+	s.Certificate = x.paths(w.certificates)
+	s.KnownHosts = x.known(w.first[sshUserKnownHostsFile], x.path)
+	s.GlobalKnownHosts = x.known(w.first[sshGlobalKnownHostsFile], func(_ *sshDirective, path string) string { return path })
+	s.Agent = x.agent(w.first[sshIdentityAgent])
+	s.Jump = x.proxy(w.first[sshProxyJump])
+	s.ProxyCommand = x.proxy(w.first[sshProxyCommand])
+	s.Ignored = w.ignored()
+	return s
+}
+
+func (v *sshFound) text(k sshKey) string {
+	if d := v.first[k]; d != nil {
+		return d.text
+	}
+	return ""
+}
+
+func (v *sshFound) number(k sshKey) int {
+	if d := v.first[k]; d != nil {
+		return d.number
+	}
+	return 0
+}
+
+func (v *sshFound) seconds(k sshKey) time.Duration {
+	if d := v.first[k]; d != nil {
+		return d.seconds()
+	}
+	return 0
+}
+
+// ignored returns the values that should make a difference and do not.
+func (v *sshFound) ignored() []Setting {
+	var list []Setting
+	for k := sshAddressFamily; k < sshKeys; k++ {
+		d := v.first[k]
+		if d == nil || slices.Contains(sshHarmless[k], strings.ToLower(d.text)) {
+			continue
+		}
+		name := strings.TrimPrefix(d.origin.Via, "ssh_config ")
+		list = append(list, Setting{Key: Key(name), Value: d.text, Origin: d.origin})
+	}
+	return list
+}
+
+// paths expands paths of keys; nil if there is none, empty if all are "none".
+func (x *sshExpander) paths(list []*sshDirective) []string {
+	if len(list) == 0 {
+		return nil
+	}
+	paths := make([]string, 0, len(list))
+	for _, d := range list {
+		if !strings.EqualFold(d.text, "none") {
+			paths = append(paths, x.path(d, d.text))
+		}
+	}
+	return paths
+}
+
+// known expands the paths of known_hosts files; nil if d is nil, empty if it is
+// "none".
+func (x *sshExpander) known(d *sshDirective, expand func(*sshDirective, string) string) []string {
+	if d == nil {
+		return nil
+	}
+	paths := make([]string, 0, len(d.list))
+	for _, path := range d.list {
+		if !strings.EqualFold(path, "none") {
+			paths = append(paths, expand(d, path))
+		}
+	}
+	return paths
+}
+
+// agent expands the path of a socket, or the name of a variable that holds it.
+func (x *sshExpander) agent(d *sshDirective) string {
+	if d == nil || d.text == "SSH_AUTH_SOCK" {
+		return ""
+	}
+	if d.text == "none" {
+		return d.text
+	}
+	if name, ok := strings.CutPrefix(d.text, "$"); ok && !strings.HasPrefix(name, "{") {
+		if socket := x.getenv(name); socket != "" {
+			return socket
+		}
+		return "none" // as ssh does with a variable that is not set
+	}
+	return x.path(d, d.text)
+}
+
+// proxy expands ProxyJump or ProxyCommand; empty if there is none.
+func (x *sshExpander) proxy(d *sshDirective) string {
+	if d == nil || strings.EqualFold(d.text, "none") {
+		return ""
+	}
+	return x.tokens(d, d.text, sshProxyTokens)
+}
+
+// path expands a path: its home folder, tokens and variables.
+func (x *sshExpander) path(d *sshDirective, path string) string {
+	if !strings.ContainsAny(path, "~%$") {
+		return path
+	}
+	home := x.walk.config.opts.Home
+	path, err := expandTilde(path, home)
+	if err == nil {
+		path, err = x.variables(path)
+	}
+	if err != nil {
+		x.fail(d, err)
+		return path
+	}
+	return x.tokens(d, path, sshFileTokens)
+}
+
+func (x *sshExpander) getenv(name string) string {
+	if x.walk.config.opts.Getenv == nil {
+		return ""
+	}
+	return x.walk.config.opts.Getenv(name)
+}
+
+// variables replaces ${NAME}. What a variable holds is taken as it is, so its
+// percent signs are doubled.
+func (x *sshExpander) variables(text string) (string, error) {
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(text, "${")
+		b.WriteString(before)
+		if !found {
+			return b.String(), nil
+		}
+		name, after, closed := strings.Cut(rest, "}")
+		if !closed || name == "" {
+			return "", errors.New("${ needs the name of a variable and }")
+		}
+		value := x.getenv(name)
+		if value == "" {
+			return "", fmt.Errorf("the variable ${%s} is not set", name)
+		}
+		b.WriteString(strings.ReplaceAll(value, "%", "%%"))
+		text = after
+	}
+}
+
+// tokens replaces the allowed %-tokens in text.
+func (x *sshExpander) tokens(d *sshDirective, text, allowed string) string {
+	expanded, err := expandTokens(text, func(token byte) (string, bool) {
+		if strings.IndexByte(allowed, token) < 0 {
+			return "", false
+		}
+		return x.token(token)
+	})
+	if err != nil {
+		x.fail(d, err)
+	}
+	return expanded
+}
+
+// token is what a %-token stands for.
+func (x *sshExpander) token(token byte) (string, bool) {
+	w := x.walk
+	switch token {
+	case 'h':
+		if x.host == "" { // in HostName itself
+			return w.query.Name, true
+		}
+		return x.host, true
+	case 'n':
+		return w.query.Name, true
+	case 'p':
+		return w.port(), true
+	case 'r':
+		return w.user(), true
+	case 'u':
+		return w.config.opts.User, true
+	case 'd':
+		return w.config.opts.Home, w.config.opts.Home != ""
+	case 'i':
+		return strconv.Itoa(os.Getuid()), true
+	case 'k':
+		if alias := w.text(sshHostKeyAlias); alias != "" {
+			return strings.ToLower(alias), true
+		}
+		return w.query.Name, true
+	case 'l':
+		return localHostName(), true
+	case 'L':
+		short, _, _ := strings.Cut(localHostName(), ".")
+		return short, true
+	}
+	return "", false
+}
+
+// localHostName is the name of this machine, empty if the system has none.
+var localHostName = sync.OnceValue(func() string {
+	name, _ := os.Hostname() // empty after an error
+	return name
+})
+
+func (x *sshExpander) fail(d *sshDirective, err error) {
+	if x.err == nil {
+		name := strings.TrimPrefix(d.origin.Via, "ssh_config ")
+		x.err = fmt.Errorf("%s: %s: %w", d.origin.place(), name, err)
+	}
+}
+
+// expandTokens replaces each %x by what token says, and %% by a percent sign.
+func expandTokens(text string, token func(byte) (string, bool)) (string, error) {
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(text, "%")
+		b.WriteString(before)
+		if !found {
+			return b.String(), nil
+		}
+		if rest == "" {
+			return "", errors.New("a % stands at the end; %% is a percent sign")
+		}
+		value, ok := "%", true
+		if rest[0] != '%' {
+			value, ok = token(rest[0])
+		}
+		if !ok {
+			return "", fmt.Errorf("%%%c means nothing here; %%%% is a percent sign", rest[0])
+		}
+		b.WriteString(value)
+		text = rest[1:]
+	}
+}
+
+// expandTilde replaces ~ and ~user in front of a path.
+func expandTilde(path, home string) (string, error) {
+	rest, ok := strings.CutPrefix(path, "~")
+	if !ok {
+		return path, nil
+	}
+	name, rest, _ := strings.Cut(rest, "/")
+	if name != "" {
+		u, err := user.Lookup(name)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", path, err)
+		}
+		home = u.HomeDir
+	}
+	if home == "" {
+		return "", errNoHome
+	}
+	return filepath.Join(home, rest), nil
+}

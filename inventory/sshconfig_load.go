@@ -1,0 +1,241 @@
+package inventory
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+const (
+	// systemSSHConfig is read after the user's own.
+	systemSSHConfig = "/etc/ssh/ssh_config"
+	// maxIncludeDepth is how deep Include may go, as in ssh.
+	maxIncludeDepth = 16
+	// maxSSHFiles bounds files that include many others, over and over.
+	maxSSHFiles = 10_000
+)
+
+// noSSHConfig in place of a path means that no file is read.
+const noSSHConfig = "none"
+
+// LoadSSHConfig reads the files and those that they include. What is wrong in
+// them is reported all at once, a line for each mistake, as file:line:column:
+// message. A file that was named must exist; others need not, but the user's own,
+// and whatever is included, must belong to us or root, and nobody else may be
+// able to write it.
+func LoadSSHConfig(o SSHConfigOptions) (*SSHConfig, error) {
+	p := newSSHParser(o)
+	if err := p.loadTop(o); err != nil {
+		return nil, err
+	}
+	if err := p.problems.Err(); err != nil {
+		return nil, err
+	}
+	return p.config, nil
+}
+
+// loadTop reads the files that ssh would begin with.
+func (p *sshParser) loadTop(o SSHConfigOptions) error {
+	switch {
+	case o.File == noSSHConfig:
+		return nil
+	case o.File != "":
+		text, err := p.disk.read(o.File, false)
+		if err != nil {
+			return fmt.Errorf("read ssh_config: %w", err)
+		}
+		p.top(o.File, text, true)
+		return nil
+	}
+	if o.Home != "" {
+		if err := p.loadUsual(filepath.Join(o.Home, ".ssh", "config"), true); err != nil {
+			return err
+		}
+	}
+	return p.loadUsual(systemSSHConfig, false)
+}
+
+// loadUsual reads a file that need not be there. Like ssh it goes on without a
+// file that cannot be opened, but says so.
+func (p *sshParser) loadUsual(path string, users bool) error {
+	text, err := p.disk.read(path, users)
+	switch {
+	case errors.As(err, new(*untrustedError)):
+		return err
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return nil
+	case err != nil:
+		p.config.Warnings = append(p.config.Warnings, fmt.Sprintf("ssh_config is not read: %v", err))
+		return nil
+	}
+	p.top(path, text, users)
+	return nil
+}
+
+// top parses a file that no other includes.
+func (p *sshParser) top(path, text string, users bool) {
+	p.users = users
+	p.stack = []string{path}
+	p.config.files = append(p.config.files, p.parse(path, text))
+}
+
+// An untrustedError is a file that somebody else may have written.
+type untrustedError struct {
+	path string
+	err  error
+}
+
+func (e *untrustedError) Error() string {
+	return fmt.Sprintf("ssh_config %s is not used: %v", e.path, e.err)
+}
+
+func (e *untrustedError) Unwrap() error { return e.err }
+
+// Hint is the way round.
+func (e *untrustedError) Hint() string {
+	return "-F none does without ssh_config, -F FILE uses the file that is named"
+}
+
+// An sshStorage is where ssh_config files are.
+type sshStorage interface {
+	// read returns a file's contents, and with owned an *untrustedError if
+	// others may have written it.
+	read(path string, owned bool) (string, error)
+	// glob returns the paths that match a pattern, sorted.
+	glob(pattern string) ([]string, error)
+}
+
+// sshDisk is the file system.
+type sshDisk struct{}
+
+func (sshDisk) read(path string, owned bool) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }() // nothing was written
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	if info.IsDir() {
+		return "", &fs.PathError{Op: "read", Path: path, Err: syscall.EISDIR}
+	}
+	if owned {
+		if err := checkOwner(info); err != nil {
+			return "", &untrustedError{path, err}
+		}
+	}
+	data, err := readAll(f)
+	if err != nil {
+		return "", &fs.PathError{Op: "read", Path: path, Err: err}
+	}
+	return string(data), nil
+}
+
+// glob works as a shell does: a name with a dot in front is only matched by a
+// dot, and what is no pattern stands for itself.
+func (sshDisk) glob(pattern string) ([]string, error) {
+	paths, err := filepath.Glob(strings.ReplaceAll(pattern, "[!", "[^"))
+	if err != nil {
+		if _, err := os.Stat(pattern); err != nil {
+			return nil, nil
+		}
+		return []string{pattern}, nil
+	}
+	parts := strings.Split(filepath.Clean(pattern), "/")
+	paths = slices.DeleteFunc(paths, func(path string) bool { return hiddenMatch(parts, path) })
+	slices.Sort(paths)
+	return paths, nil
+}
+
+// hiddenMatch reports whether a wildcard in a part of a pattern has matched the
+// dot of a hidden file.
+func hiddenMatch(parts []string, path string) bool {
+	for i, name := range strings.Split(filepath.Clean(path), "/") {
+		if strings.HasPrefix(name, ".") && i < len(parts) && !strings.HasPrefix(parts[i], ".") {
+			return true
+		}
+	}
+	return false
+}
+
+// include reads the files that an Include line names.
+func (p *sshParser) include(l *sshLine) []*sshFile {
+	var files []*sshFile
+	for _, arg := range l.args {
+		pattern, err := p.anchor(arg)
+		if err != nil {
+			p.errorf(l, "Include %s: %v", arg, err)
+			continue
+		}
+		paths, err := p.disk.glob(pattern)
+		if err != nil {
+			p.errorf(l, "Include %s: %v", arg, err)
+		}
+		for _, path := range paths {
+			if f := p.includeFile(l, path); f != nil {
+				files = append(files, f)
+			}
+		}
+	}
+	return files
+}
+
+// anchor makes a path of Include absolute: from ~/.ssh for what belongs to the
+// user, else from /etc/ssh.
+func (p *sshParser) anchor(path string) (string, error) {
+	if path == "" {
+		return "", errors.New("the path is empty")
+	}
+	if strings.HasPrefix(path, "~") {
+		if !p.users {
+			return "", errors.New("the system's configuration may not depend on whose home it is")
+		}
+		return expandTilde(path, p.config.opts.Home)
+	}
+	switch {
+	case filepath.IsAbs(path):
+		return path, nil
+	case !p.users:
+		return filepath.Join(filepath.Dir(systemSSHConfig), path), nil
+	case p.config.opts.Home == "":
+		return "", errNoHome
+	}
+	return filepath.Join(p.config.opts.Home, ".ssh", path), nil
+}
+
+// includeFile reads one file; nil if it does not count.
+func (p *sshParser) includeFile(l *sshLine, path string) *sshFile {
+	if slices.Contains(p.stack, path) {
+		p.errorf(l, "Include goes in a circle: %s", strings.Join(append(p.stack[:len(p.stack):len(p.stack)], path), " > "))
+		return nil
+	}
+	if len(p.stack) > maxIncludeDepth {
+		p.errorf(l, "Include goes deeper than %d files", maxIncludeDepth)
+		return nil
+	}
+	if p.files >= maxSSHFiles {
+		if p.files++; p.files == maxSSHFiles+1 {
+			p.errorf(l, "Include names more than %d files in all", maxSSHFiles)
+		}
+		return nil
+	}
+	p.files++
+	text, err := p.disk.read(path, true)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.EISDIR):
+		return nil
+	case err != nil:
+		p.errorf(l, "Include: %v", err)
+		return nil
+	}
+	p.stack = append(p.stack, path)
+	defer func() { p.stack = p.stack[:len(p.stack)-1] }()
+	return p.parse(path, text)
+}

@@ -1,0 +1,261 @@
+package inventory
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"tutti/internal/yamltree"
+)
+
+// An sshFile is an ssh_config file as it is carried out.
+type sshFile struct{ blocks []sshBlock }
+
+// An sshBlock is the lines up to the next Host or Match. They count where its
+// condition holds; before the first one, where the file itself counts.
+type sshBlock struct {
+	when  sshCondition // nil: where the file counts
+	items []sshItem
+}
+
+// An sshItem is either a value or files that stand in its place.
+type sshItem struct {
+	value    *sshDirective
+	included []*sshFile
+}
+
+// An sshDirective gives a value to a keyword.
+type sshDirective struct {
+	key    sshKey
+	origin Origin
+	// text is the value as it was written, or in one spelling if it has many.
+	text   string
+	number int      // port, counts, seconds, yes and no
+	list   []string // several paths
+}
+
+// An sshLine is a line that says something.
+type sshLine struct {
+	file    string
+	number  int
+	column  int    // of the keyword
+	keyword string // in lower case
+	rest    string // what follows, with its quotes
+	args    []string
+}
+
+func (l *sshLine) pos() yamltree.Pos {
+	return yamltree.Pos{File: l.file, Line: l.number, Column: l.column}
+}
+
+// origin names the line as what gave a value.
+func (l *sshLine) origin(name string) Origin {
+	return Origin{File: l.file, Line: l.number, Column: l.column, Via: "ssh_config " + name}
+}
+
+// An sshParser reads the files of one configuration.
+type sshParser struct {
+	config   *SSHConfig
+	problems *yamltree.Problems
+	disk     sshStorage
+	told     map[string]bool // what was warned about
+
+	users bool     // the files belong to the user, not to the system
+	stack []string // of files that include each other, the current one last
+	files int      // that were included so far
+
+	ignored []sshPattern // keywords that nobody needs to know
+}
+
+func newSSHParser(o SSHConfigOptions) *sshParser {
+	return &sshParser{
+		config:   &SSHConfig{opts: o},
+		problems: &yamltree.Problems{},
+		disk:     sshDisk{},
+		told:     make(map[string]bool),
+	}
+}
+
+func (p *sshParser) errorf(l *sshLine, format string, args ...any) {
+	p.problems.Addf(l.pos(), format, args...)
+}
+
+// warnf warns about what, once.
+func (p *sshParser) warnf(l *sshLine, what, format string, args ...any) {
+	if p.told[what] {
+		return
+	}
+	p.told[what] = true
+	p.config.Warnings = append(p.config.Warnings, fmt.Sprintf("%s:%d: %s", l.file, l.number, fmt.Sprintf(format, args...)))
+}
+
+// parse reads a file's text.
+func (p *sshParser) parse(path, text string) *sshFile {
+	f := &sshFile{blocks: make([]sshBlock, 1)}
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		l, err := splitSSHLine(line)
+		if l == nil && err == nil {
+			continue
+		}
+		if l == nil {
+			l = &sshLine{column: 1}
+		}
+		l.file, l.number = path, number
+		if err != nil {
+			p.errorf(l, "%v", err)
+			continue
+		}
+		p.line(f, l)
+	}
+	return f
+}
+
+// line takes in one line.
+func (p *sshParser) line(f *sshFile, l *sshLine) {
+	block := &f.blocks[len(f.blocks)-1]
+	switch l.keyword {
+	case "host":
+		f.blocks = append(f.blocks, sshBlock{when: p.hostCondition(l)})
+	case "match":
+		f.blocks = append(f.blocks, sshBlock{when: p.matchCondition(l)})
+	case "include":
+		if files := p.include(l); len(files) > 0 {
+			block.items = append(block.items, sshItem{included: files})
+		}
+	case "ignoreunknown":
+		if len(l.args) == 1 && p.ignored == nil {
+			p.ignored = parseSSHPatterns(l.args[0], true)
+		}
+	default:
+		if d := p.directive(l); d != nil {
+			block.items = append(block.items, sshItem{value: d})
+		}
+	}
+}
+
+// directive reads a line that gives a value; nil if the value does not count.
+func (p *sshParser) directive(l *sshLine) *sshDirective {
+	word, known := sshKeywords[l.keyword]
+	switch {
+	case !known && sshForeign[l.keyword], matchSSHPatterns(p.ignored, l.keyword):
+		return nil
+	case !known:
+		text := fmt.Sprintf("unknown keyword %q", l.keyword)
+		if near := yamltree.Nearest(l.keyword, sshKeywordNames()); near != "" {
+			text += fmt.Sprintf("; did you mean %s?", near)
+		}
+		p.warnf(l, l.keyword, "%s", text)
+		return nil
+	}
+	d := &sshDirective{key: word.key, origin: l.origin(word.name)}
+	if err := word.read(l, d); err != nil {
+		p.errorf(l, "%s: %v", word.name, err)
+		return nil
+	}
+	return d
+}
+
+// The characters that part words on a line.
+const sshSpace = " \t\r\n"
+
+var errSSHQuotes = errors.New("a quote has no end")
+
+// splitSSHLine cuts a line into its keyword and the words of its value. It is
+// nil for a line that says nothing.
+func splitSSHLine(line string) (*sshLine, error) {
+	line = strings.TrimRight(line, sshSpace+"\f")
+	keyword, rest, ok := cutSSHWord(line)
+	if ok && keyword == "" {
+		keyword, rest, ok = cutSSHWord(rest)
+	}
+	if !ok {
+		return nil, errSSHQuotes
+	}
+	if keyword == "" || keyword[0] == '#' {
+		return nil, nil
+	}
+	l := &sshLine{
+		column:  1 + len(line) - len(strings.TrimLeft(line, sshSpace)),
+		keyword: strings.ToLower(keyword),
+		rest:    strings.TrimLeft(rest, sshSpace),
+	}
+	if l.rest == "" {
+		return l, fmt.Errorf("%s: the value is missing", keyword)
+	}
+	args, err := splitSSHArgs(l.rest)
+	if err != nil {
+		return l, fmt.Errorf("%s: %w", keyword, err)
+	}
+	l.args = args
+	return l, nil
+}
+
+// cutSSHWord cuts off the first word of s, and one = that follows it. A part of
+// the word may stand in quotes. It fails on a quote without an end.
+func cutSSHWord(s string) (word, rest string, ok bool) {
+	i := strings.IndexAny(s, sshSpace+`"=`)
+	if i < 0 {
+		return s, "", true
+	}
+	if s[i] == '"' {
+		quoted, rest, ok := strings.Cut(s[i+1:], `"`)
+		return s[:i] + quoted, strings.TrimLeft(rest, sshSpace), ok
+	}
+	rest = strings.TrimLeft(s[i+1:], sshSpace)
+	if s[i] != '=' && strings.HasPrefix(rest, "=") {
+		rest = strings.TrimLeft(rest[1:], sshSpace)
+	}
+	return s[:i], rest, true
+}
+
+// splitSSHArgs cuts a value into words, up to a comment. Both kinds of quotes
+// keep spaces, a backslash takes away the meaning of a quote, a backslash and,
+// outside quotes, a space.
+func splitSSHArgs(s string) ([]string, error) {
+	var args []string
+	for i := 0; i < len(s); {
+		switch s[i] {
+		case ' ', '\t':
+			i++
+			continue
+		case '#':
+			return args, nil
+		}
+		arg, n, err := cutSSHArg(s[i:])
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, arg)
+		i += n
+	}
+	return args, nil
+}
+
+// cutSSHArg returns the first word of s and how many bytes it takes there.
+func cutSSHArg(s string) (arg string, n int, err error) {
+	var b strings.Builder
+	quote := byte(0)
+	i := 0
+	for ; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c == '\\' && i+1 < len(s) && (strings.IndexByte(`'"\`, s[i+1]) >= 0 || quote == 0 && s[i+1] == ' '):
+			i++
+			b.WriteByte(s[i])
+		case quote == 0 && (c == ' ' || c == '\t'):
+			return b.String(), i, nil
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case quote != 0 && c == quote:
+			quote = 0
+		default:
+			b.WriteByte(c)
+		}
+	}
+	if quote != 0 {
+		return "", 0, errSSHQuotes
+	}
+	return b.String(), i, nil
+}

@@ -1,0 +1,142 @@
+package inventory
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// parseValue reads the text of a setting that has a single value.
+func parseValue(key Key, text string) (setting, error) {
+	s := setting{key: key}
+	if text == "" {
+		return s, errors.New("the value is empty")
+	}
+	if hasControl(text) {
+		return s, fmt.Errorf("%s holds a control character", quoteShort(text))
+	}
+	var err error
+	switch key {
+	case KeyAddress:
+		s.text, err = parseAddress(text)
+	case KeyUser:
+		s.text, err = text, checkUser(text)
+	case KeyPort:
+		s.number, err = parseNumber(text, 1, 65535)
+		s.text = strconv.Itoa(s.number)
+	case KeyRetries:
+		s.number, err = parseNumber(text, 0, 1_000_000)
+		s.text = strconv.Itoa(s.number)
+	case KeyConnectTimeout, KeyTimeout:
+		s.duration, err = parseDuration(text)
+		s.text = shortDuration(s.duration)
+	case KeyJump:
+		s.text, err = jumpText(text)
+	case KeyHostKeys:
+		var k HostKeys
+		k, err = ParseHostKeys(text)
+		s.number, s.text = int(k), k.String()
+	default:
+		panic("inventory: no such setting: " + string(key))
+	}
+	return s, err
+}
+
+// parseAddress checks a host name or IP address, and takes the brackets from
+// around an IPv6 one.
+func parseAddress(text string) (string, error) {
+	if inner, ok := strings.CutPrefix(text, "["); ok {
+		if inner, ok = strings.CutSuffix(inner, "]"); !ok || !isIPv6(inner) {
+			return "", fmt.Errorf("%q is not an address; a port has its own key", text)
+		}
+		return inner, nil
+	}
+	if strings.Contains(text, ":") {
+		if !isIPv6(text) {
+			return "", fmt.Errorf("%q is not an address; a port has its own key", text)
+		}
+		return text, nil
+	}
+	if !validName(text) || text[0] == '-' {
+		return "", fmt.Errorf("%q is not a host name or an IP address", text)
+	}
+	return text, nil
+}
+
+// checkUser refuses what no system has as a login name, and what a program that
+// is handed the name could take for something else.
+func checkUser(text string) error {
+	if text == "" || text[0] == '-' || strings.ContainsFunc(text, badInUser) {
+		return fmt.Errorf("%q is not a login name", text)
+	}
+	return nil
+}
+
+func badInUser(r rune) bool {
+	return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune("`\"'$&;|<>(){}[]!*?#", r)
+}
+
+func parseNumber(text string, low, high int) (int, error) {
+	if !isNumber(text) || padding(text) > 0 {
+		return 0, fmt.Errorf("%s is not a number", quoteShort(text))
+	}
+	n := number(text)
+	if n < int64(low) || n > int64(high) {
+		return 0, fmt.Errorf("%s is not between %d and %d", text, low, high)
+	}
+	return int(n), nil
+}
+
+func parseDuration(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	switch {
+	case err != nil && isNumber(text):
+		return 0, fmt.Errorf("%s has no unit; write %ss for seconds or %sm for minutes", text, text, text)
+	case err != nil:
+		return 0, fmt.Errorf("%s is not a duration such as 10s, 30m or 1h30m", quoteShort(text))
+	case d < 0:
+		return 0, fmt.Errorf("%s is negative", text)
+	}
+	return d, nil
+}
+
+// shortDuration is d without units of which there are none: 30m, not 30m0s.
+func shortDuration(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+// identityPath makes a key file's path absolute: ~ is our home, and anything
+// relative is relative to dir.
+func identityPath(text, dir string) (string, error) {
+	switch {
+	case text == "":
+		return "", errors.New("the path is empty")
+	case hasControl(text):
+		return "", fmt.Errorf("%s holds a control character", quoteShort(text))
+	case text == "~" || strings.HasPrefix(text, "~/"):
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("%q is in our home, which is not known: %w", text, err)
+		}
+		return filepath.Join(home, text[1:]), nil
+	case text[0] == '~':
+		return "", fmt.Errorf("%q: the home of another user is not looked up; write the whole path", text)
+	case filepath.IsAbs(text):
+		return filepath.Clean(text), nil
+	}
+	return filepath.Abs(filepath.Join(dir, text))
+}
+
+func hasControl(text string) bool { return strings.ContainsFunc(text, unicode.IsControl) }

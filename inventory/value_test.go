@@ -1,0 +1,58 @@
+package inventory
+
+import "testing"
+
+func TestHostKeys(t *testing.T) {
+	for _, k := range []HostKeys{Strict, AcceptNew, Off} {
+		if got, err := ParseHostKeys(k.String()); err != nil || got != k {
+			t.Errorf("%v: got %v, %v", k, got, err)
+		}
+	}
+	if _, err := ParseHostKeys("Off"); err == nil {
+		t.Error("Off with a capital: got no error")
+	}
+}
+
+func TestZeroValues(t *testing.T) {
+	var h Host
+	if _, ok := h.Origin(KeyUser); ok || len(h.Settings()) != 0 || h.HostKeys != Strict {
+		t.Error("the zero Host must have no settings, and strict host keys")
+	}
+	var inv Inventory
+	if _, ok := inv.Host("a"); ok || len(inv.Hosts())+len(inv.Groups())+len(inv.Labels()) != 0 {
+		t.Error("the zero Inventory must be empty")
+	}
+}
+
+func TestParseAddress(t *testing.T) {
+	tests := []struct{ in, want string }{
+		{"10.0.0.1", "10.0.0.1"},
+		{"db.example.com", "db.example.com"},
+		{"::1", "::1"},
+		{"[::1]", "::1"},
+		{"fe80::1%eth0", "fe80::1%eth0"},
+		{"[::1]:22", ""},
+		{"10.0.0.1:22", ""},
+		{"[10.0.0.1]", ""},
+		{"-x", ""},
+		{"a b", ""},
+		{"a/b", ""},
+		{"fe80::1%$(x)", ""},
+	}
+	for _, tt := range tests {
+		if got, err := parseAddress(tt.in); got != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("parseAddress(%q): got %q, %v, want %q", tt.in, got, err, tt.want)
+		}
+	}
+}
+
+func TestCompareNatural(t *testing.T) {
+	order := []string{"a", "a1", "a01", "a2", "a10", "a10b", "ab", "b"}
+	for i, a := range order {
+		for j, b := range order {
+			if got := compareNatural(a, b); (got < 0) != (i < j) || (got == 0) != (i == j) {
+				t.Errorf("compareNatural(%s, %s): got %d", a, b, got)
+			}
+		}
+	}
+}

@@ -1,0 +1,364 @@
+package inventory
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"tutti/internal/yamltree"
+)
+
+// The keys of each place in a file, in the order in which an error lists them.
+var (
+	topKeys      = []string{"defaults", "hosts", "groups"}
+	defaultsKeys = []string{"user", "port", "identity", string(KeyJump), "connect_timeout", "timeout", "retries", "host_keys", "labels"}
+	hostKeys     = append([]string{"address"}, defaultsKeys...)
+	groupKeys    = append([]string{"hosts", "groups", "parallel"}, defaultsKeys...)
+)
+
+// A yamlReader gives the nodes of one file their meaning.
+type yamlReader struct {
+	file     File
+	layer    *layer
+	builder  *builder
+	problems yamltree.Problems
+}
+
+// parseYAML reads an inventory in YAML.
+func parseYAML(f File, root yamltree.Node, b *builder) (*layer, error) {
+	if err := root.Strict(); err != nil {
+		return nil, err
+	}
+	if err := checkAnsible(root); err != nil {
+		return nil, err
+	}
+	r := &yamlReader{file: f, layer: newLayer(), builder: b}
+	r.problems.Fields(root, "inventory", topKeys, func(key, value yamltree.Node) {
+		switch key.Text() {
+		case "defaults":
+			r.layer.defaults = r.settings(value, "defaults", defaultsKeys, nil)
+		case "hosts":
+			r.hosts(value)
+		case "groups":
+			r.groups(value)
+		}
+	})
+	return r.layer, r.problems.Err()
+}
+
+// checkAnsible recognises groups at the top, as in Ansible's YAML, among keys of
+// our own.
+func checkAnsible(root yamltree.Node) error {
+	for key, value := range root.Fields() {
+		switch key.Text() {
+		case "defaults", "hosts", "groups":
+			continue
+		}
+		for _, word := range []string{"hosts", "children", "vars"} {
+			if _, ok := value.Field(word); ok {
+				return &yamltree.Error{Pos: key.Pos(), Msg: fmt.Sprintf("%q is a group at the top of the file, as in Ansible's YAML; "+
+					`beside "defaults:", "hosts:" and "groups:" it stands under "groups:"`, key.Text())}
+			}
+		}
+	}
+	return nil
+}
+
+// hosts reads the hosts of the file: a mapping from names to settings, or a
+// list of names.
+func (r *yamlReader) hosts(n yamltree.Node) {
+	switch n.Kind() {
+	case yamltree.Null:
+	case yamltree.List:
+		for item := range n.Items() {
+			r.host(item, yamltree.Node{})
+		}
+	case yamltree.Map:
+		for key, value := range n.Fields() {
+			r.host(key, value)
+		}
+	default:
+		r.problems.Addf(n.Pos(), "hosts: want a mapping from names to settings, got %s", n.Kind())
+	}
+}
+
+// host reads one entry, which may be a range of hosts.
+func (r *yamlReader) host(key, value yamltree.Node) {
+	p, ok := r.pattern(key)
+	if !ok {
+		return
+	}
+	what := "host " + shown(key.Text())
+	var address yamltree.Node
+	own := r.settings(value, what, hostKeys, func(k, v yamltree.Node) {
+		if k.Text() == "address" {
+			address = v
+		}
+	})
+	addresses, ok := r.addresses(address, p, what)
+	if !ok {
+		return
+	}
+	origin := r.origin(key, what)
+	i := 0
+	for name := range p.names() {
+		mine := own
+		switch {
+		case addresses == nil:
+		case p.count == 1:
+			mine = append(own, addresses[0])
+		default:
+			mine = append(own[:len(own):len(own)], addresses[i])
+		}
+		i++
+		if !r.addHost(key, name, origin, mine) {
+			return
+		}
+	}
+}
+
+// addHost adds one host to the layer, and reports whether the next one of its
+// range is worth trying.
+func (r *yamlReader) addHost(at yamltree.Node, name string, origin Origin, own settings) bool {
+	if err := checkName(name, false); err != nil {
+		r.problems.Addf(at.Pos(), "%s", err.msg)
+		return false
+	}
+	if err := r.layer.addHost(name, origin, own); err != nil {
+		r.problems.Addf(at.Pos(), "%v", err)
+		return false
+	}
+	return true
+}
+
+// pattern reads a node as the name of one host or a range of them.
+func (r *yamlReader) pattern(n yamltree.Node) (pattern, bool) {
+	if n.Kind() == yamltree.Map || n.Kind() == yamltree.List {
+		r.problems.Addf(n.Pos(), "want a host's name, got %s; a name with brackets needs quotes", n.Kind())
+		return pattern{}, false
+	}
+	p, err := parsePattern(n.Text())
+	if err == nil && n.Text() == "" {
+		err = syntaxErrorf(0, "the name is empty")
+	}
+	if err == nil && !r.builder.spend(p.count) {
+		err = syntaxErrorf(0, "the inventory names more than %d hosts", maxNames)
+	}
+	if err != nil {
+		r.problems.Addf(n.Pos(), "host %s: %s", quoteShort(n.Text()), err.msg)
+		return pattern{}, false
+	}
+	return p, true
+}
+
+// addresses reads the address of a host, or those of a range, one for each
+// name. There are none if the key is missing.
+func (r *yamlReader) addresses(n yamltree.Node, names pattern, what string) ([]setting, bool) {
+	if n == (yamltree.Node{}) {
+		return nil, true
+	}
+	if !r.scalar(n, what, "address") {
+		return nil, false
+	}
+	p, err := parsePattern(n.Text())
+	if err != nil {
+		r.problems.Addf(n.Pos(), "%s: address: %s", what, err.msg)
+		return nil, false
+	}
+	if p.count != names.count {
+		r.problems.Addf(n.Pos(), "%s: %d address%s for %d host%s; a range of addresses goes in step with its names",
+			what, p.count, plural(p.count, "es"), names.count, plural(names.count, "s"))
+		return nil, false
+	}
+	var list []setting
+	for text := range p.names() {
+		s, err := parseValue(KeyAddress, text)
+		if err != nil {
+			r.problems.Addf(n.Pos(), "%s: address: %v", what, err)
+			return nil, false
+		}
+		s.origin = r.origin(n, what)
+		list = append(list, s)
+	}
+	return list, true
+}
+
+func plural(n int, ending string) string {
+	if n == 1 {
+		return ""
+	}
+	return ending
+}
+
+// groups reads the groups of the file.
+func (r *yamlReader) groups(n yamltree.Node) {
+	if n.Kind() != yamltree.Map && n.Kind() != yamltree.Null {
+		r.problems.Addf(n.Pos(), "groups: want a mapping from names to groups, got %s", n.Kind())
+		return
+	}
+	for key, value := range n.Fields() {
+		if err := checkName(key.Text(), false); err != nil {
+			r.problems.Addf(key.Pos(), "group: %s", err.msg)
+			continue
+		}
+		r.group(key, value)
+	}
+}
+
+func (r *yamlReader) group(key, value yamltree.Node) {
+	what := "group " + key.Text()
+	g := &layerGroup{name: key.Text(), origin: r.origin(key, what)}
+	g.own = r.settings(value, what, groupKeys, func(k, v yamltree.Node) {
+		switch k.Text() {
+		case "hosts":
+			r.members(v, what+": hosts", func(item yamltree.Node) { r.groupHost(g, item, what) })
+		case "groups":
+			r.members(v, what+": groups", func(item yamltree.Node) {
+				g.children = append(g.children, reference{item.Text(), r.origin(item, what)})
+			})
+		case "parallel":
+			if !r.scalar(v, what, "parallel") {
+				return
+			}
+			parallel, err := parseNumber(v.Text(), 1, maxNames)
+			if err != nil {
+				r.problems.Addf(v.Pos(), "%s: parallel: %v", what, err)
+			}
+			g.parallel = parallel
+		}
+	})
+	r.layer.groups = append(r.layer.groups, g)
+}
+
+// groupHost adds a host, or a range of them, to a group.
+func (r *yamlReader) groupHost(g *layerGroup, item yamltree.Node, what string) {
+	p, ok := r.pattern(item)
+	if !ok {
+		return
+	}
+	origin := r.origin(item, what)
+	for name := range p.names() {
+		if !r.addHost(item, name, origin, nil) {
+			return
+		}
+		g.hosts = append(g.hosts, name)
+	}
+}
+
+// members goes over a list of names, or over a single one.
+func (r *yamlReader) members(n yamltree.Node, what string, member func(yamltree.Node)) {
+	switch n.Kind() {
+	case yamltree.Null:
+	case yamltree.Scalar:
+		member(n)
+	case yamltree.List:
+		for item := range n.Items() {
+			if item.Kind() == yamltree.Map || item.Kind() == yamltree.List {
+				r.problems.Addf(item.Pos(), "%s: want a name, got %s; a name with brackets needs quotes", what, item.Kind())
+				continue
+			}
+			member(item)
+		}
+	default:
+		r.problems.Addf(n.Pos(), "%s: want a list of names, got %s", what, n.Kind())
+	}
+}
+
+// settings reads the settings among the fields of n, and hands the other known
+// keys to rest.
+func (r *yamlReader) settings(n yamltree.Node, what string, known []string, rest func(key, value yamltree.Node)) settings {
+	if n.Kind() == yamltree.Null {
+		return nil
+	}
+	// Most hosts have a handful, and there may be very many hosts.
+	own := make(settings, 0, 5)
+	r.problems.Fields(n, what, known, func(key, value yamltree.Node) {
+		switch k := Key(key.Text()); k {
+		case "labels":
+			own = append(own, r.labels(value, what)...)
+		case KeyIdentity:
+			own = append(own, r.identity(value, what)...)
+		case KeyPort, KeyUser, KeyJump, KeyConnectTimeout, KeyTimeout, KeyRetries, KeyHostKeys:
+			own = append(own, r.value(k, value, what)...)
+		default:
+			rest(key, value)
+		}
+	})
+	return own
+}
+
+// value reads a setting with a single value; none if it is wrong or does not
+// count.
+func (r *yamlReader) value(key Key, n yamltree.Node, what string) settings {
+	if !r.scalar(n, what, string(key)) {
+		return nil
+	}
+	s, err := parseValue(key, n.Text())
+	if err != nil {
+		r.problems.Addf(n.Pos(), "%s: %s: %v", what, key, err)
+		return nil
+	}
+	if key == KeyHostKeys && HostKeys(s.number) == Off && r.file.Trust != Named {
+		r.builder.warnf("%s: %s: host_keys: off does not count in a file that is not named with -i", n.Pos(), what)
+		return nil
+	}
+	s.origin = r.origin(n, what)
+	return settings{s}
+}
+
+// scalar reports whether n is a single value, and adds an error if not.
+func (r *yamlReader) scalar(n yamltree.Node, what, key string) bool {
+	if n.Kind() != yamltree.Scalar {
+		r.problems.Addf(n.Pos(), "%s: %s: want a single value, got %s", what, key, n.Kind())
+		return false
+	}
+	return true
+}
+
+func (r *yamlReader) labels(n yamltree.Node, what string) settings {
+	if n.Kind() != yamltree.Map && n.Kind() != yamltree.Null {
+		r.problems.Addf(n.Pos(), "%s: labels: want a mapping from names to values, got %s", what, n.Kind())
+		return nil
+	}
+	var own settings
+	for key, value := range n.Fields() {
+		name, text := key.Text(), value.Text()
+		switch {
+		case !validName(name):
+			r.problems.Addf(key.Pos(), "%s: %s cannot be the name of a label; letters, digits and _ . : - can be in it", what, quoteShort(name))
+			continue
+		case value.Kind() == yamltree.Map || value.Kind() == yamltree.List:
+			r.problems.Addf(value.Pos(), "%s: label %s: want a single value, got %s", what, name, value.Kind())
+			continue
+		case value.Kind() == yamltree.Null:
+			text = ""
+		case hasControl(text):
+			r.problems.Addf(value.Pos(), "%s: label %s: %s holds a control character", what, name, quoteShort(text))
+			continue
+		}
+		own = append(own, setting{key: LabelKey(name), text: text, origin: r.origin(value, what)})
+	}
+	return own
+}
+
+func (r *yamlReader) identity(n yamltree.Node, what string) settings {
+	s := setting{key: KeyIdentity, origin: r.origin(n, what)}
+	if n.Kind() == yamltree.Null {
+		r.problems.Addf(n.Pos(), "%s: identity: the path is empty", what)
+		return nil
+	}
+	r.members(n, what+": identity", func(item yamltree.Node) {
+		path, err := identityPath(item.Text(), filepath.Dir(r.file.Path))
+		if err != nil {
+			r.problems.Addf(item.Pos(), "%s: identity: %v", what, err)
+		}
+		s.list = append(s.list, path)
+	})
+	s.text = strings.Join(s.list, ", ")
+	return settings{s}
+}
+
+func (r *yamlReader) origin(n yamltree.Node, via string) Origin {
+	at := n.Pos()
+	return Origin{File: at.File, Line: at.Line, Column: at.Column, Via: via}
+}

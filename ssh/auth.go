@@ -1,0 +1,138 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	gossh "golang.org/x/crypto/ssh"
+)
+
+// maxOffers is how many keys a host is offered in one login. Each that it
+// turns down counts against the few failures that servers allow.
+const maxOffers = 5
+
+// An authentication is what is offered in one login: keys, then the password.
+type authentication struct {
+	ctx    context.Context // of the login: the library's interfaces have none to pass
+	wire   *wire
+	offers []*offer
+
+	pass passwordTry
+
+	allowed      []string // what the host would take, as it last said
+	partial      bool     // the host has taken something and wants more
+	tookPassword bool     // that was the password
+}
+
+// errRefused ends a login in which the host took none of our keys.
+var errRefused = errors.New("the host takes none of our keys")
+
+func newAuthentication(ctx context.Context, w *wire, keys []*key, pass passwordTry) *authentication {
+	a := &authentication{ctx: ctx, wire: w, pass: pass}
+	for _, k := range keys[:min(len(keys), maxOffers)] {
+		a.offers = append(a.offers, &offer{ctx: ctx, key: k})
+	}
+	return a
+}
+
+// next is asked by the library for what to try next. The first time that is
+// all keys; it comes back when one of them could not sign, or when the host
+// wants more than one.
+func (a *authentication) next(c *gossh.ClientAuthContext) (gossh.AuthMethod, error) {
+	if a.wire.failed.Load() || a.ctx.Err() != nil {
+		return nil, nil // the library knows why, and says so
+	}
+	a.allowed = c.AllowedMethods
+	a.partial = len(c.PartialSuccessMethods) > 0
+	a.tookPassword = slices.Contains(c.PartialSuccessMethods, byPassword) || slices.Contains(c.PartialSuccessMethods, byAnswers)
+	if left := a.left(); len(left) > 0 && slices.Contains(a.allowed, "publickey") {
+		return gossh.PublicKeys(left...), nil
+	}
+	if method := a.offerPassword(); method != nil {
+		return method, nil
+	}
+	if a.ctx.Err() != nil {
+		return nil, context.Cause(a.ctx)
+	}
+	return nil, errRefused
+}
+
+// left are the keys that have not been offered.
+func (a *authentication) left() []gossh.Signer {
+	var left []gossh.Signer
+	for _, o := range a.offers {
+		if !o.tried {
+			left = append(left, o)
+		}
+	}
+	return left
+}
+
+// explain says what was tried and what the host wants instead.
+func (a *authentication) explain() string {
+	var tried, broken []string
+	for _, o := range a.offers {
+		if o.tried {
+			tried = append(tried, o.key.String())
+		}
+		if o.err != nil {
+			broken = append(broken, fmt.Sprintf("%s could not sign: %s", o.key.name, cleanLine(o.err.Error(), 200)))
+		}
+	}
+	parts := []string{"no key was offered"}
+	switch {
+	case len(tried) > 0:
+		parts[0] = "tried " + strings.Join(tried, ", ")
+	case len(a.offers) == 0:
+		parts[0] = "there is no key to offer (name one with --identity, or load the agent)"
+	}
+	parts = append(parts, broken...)
+	parts = append(parts, a.pass.explain()...)
+	if a.partial {
+		parts = append(parts, "the host took that but wants more")
+	}
+	if len(a.allowed) > 0 && !slices.Contains(a.allowed, "publickey") {
+		parts = append(parts, "the host takes only "+cleanLine(strings.Join(a.allowed, ", "), 200))
+	}
+	if len(a.pass.password) == 0 && (slices.Contains(a.allowed, byPassword) || slices.Contains(a.allowed, byAnswers)) {
+		parts = append(parts, "--ask-pass asks you for a password")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// An offer is a key in one login. It notes what became of it.
+type offer struct {
+	ctx   context.Context // of the login, see authentication
+	key   *key
+	tried bool
+	err   error
+}
+
+var _ gossh.MultiAlgorithmSigner = (*offer)(nil)
+
+// PublicKey is called when the key is about to be offered.
+func (o *offer) PublicKey() gossh.PublicKey {
+	o.tried = true
+	return o.key.public
+}
+
+// Algorithms are those that may be used with the key.
+func (o *offer) Algorithms() []string { return o.key.algorithms() }
+
+// Sign signs with the best algorithm.
+func (o *offer) Sign(rand io.Reader, data []byte) (*gossh.Signature, error) {
+	return o.SignWithAlgorithm(rand, data, o.Algorithms()[0])
+}
+
+// SignWithAlgorithm signs for the host, which has said that it takes the key.
+func (o *offer) SignWithAlgorithm(_ io.Reader, data []byte, algorithm string) (*gossh.Signature, error) {
+	s, err := o.key.sign(o.ctx, data, algorithm)
+	if err != nil {
+		o.err = err
+	}
+	return s, err
+}

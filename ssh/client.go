@@ -1,0 +1,339 @@
+package ssh
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	gossh "golang.org/x/crypto/ssh"
+
+	"tutti/fanout"
+)
+
+const (
+	defaultKillAfter = 3 * time.Second
+	defaultDrain     = 2 * time.Second
+	// maxIdle is how many connections to one endpoint wait for another target.
+	maxIdle = 8
+	// maxBanner is how much of a banner is shown, in bytes; maxBanners is how
+	// many different ones are told apart.
+	maxBanner  = 4096
+	maxBanners = 1000
+)
+
+// An Endpoint is how a target is reached and logged in to.
+type Endpoint struct {
+	// Address is the name or IP address to dial.
+	Address string
+	// Port to dial; 0 means 22.
+	Port int
+	// User to log in as; must not be empty.
+	User string
+	// Identities are the private key files to offer, the best first. Nil: the
+	// client's DefaultIdentities.
+	Identities []string
+	// IdentitiesOptional leaves out what cannot be used of Identities, which is
+	// an error otherwise.
+	IdentitiesOptional bool
+	// IdentitiesOnly leaves the agent's other keys out.
+	IdentitiesOnly bool
+	// Certificates are files with certificates for the keys. One that stands
+	// next to a key file, with -cert.pub at its end, is found without them.
+	Certificates []string
+	// Agent is the path of the socket of an SSH agent; "none": no agent. Empty:
+	// the client's AgentSocket.
+	Agent string
+	// HostKeys says what happens with an unknown host key.
+	HostKeys HostKeyMode
+	// Alias is the name under which known_hosts is asked first, before
+	// Address. Empty: Address only.
+	Alias string
+	// HostKeyAlias is the one name that known_hosts is asked for, whatever the
+	// address and the port. Empty: Alias and Address.
+	HostKeyAlias string
+	// Jumps are the bastions on the way, the first to be logged in to first.
+	// They have no Jumps of their own, and only the first may have a
+	// ProxyCommand.
+	Jumps []Endpoint
+	// ProxyCommand is run by a shell, and its input and output are the
+	// connection. It does not go with Jumps. Empty: none.
+	ProxyCommand string
+	// KnownHosts are the files that hold host keys; AcceptNew adds to the first.
+	// Nil: those of the client.
+	KnownHosts []string
+	// KeepaliveInterval is the silence after which the host is asked for a sign
+	// of life, and the time between two questions. 0 means 15 s, less never.
+	KeepaliveInterval time.Duration
+	// KeepaliveCount is how many questions may stay without an answer; 0 means 3.
+	KeepaliveCount int
+	// Ciphers, MACs, KeyExchanges and HostKeyAlgorithms are names or patterns
+	// with commas between them, in place of the usual ones; with + in front they
+	// are added to those, with ^ put before them, with - taken away. Empty: the
+	// usual ones, which have no known weaknesses.
+	Ciphers, MACs, KeyExchanges, HostKeyAlgorithms string
+}
+
+// Options are what a Client needs to know.
+type Options struct {
+	// Endpoints by the Index of their targets.
+	Endpoints []Endpoint
+	// KnownHosts are the files that hold host keys; those that are absent are
+	// empty. AcceptNew adds to the first.
+	KnownHosts []string
+	// AgentSocket is the path of an SSH agent's socket. Empty: no agent.
+	AgentSocket string
+	// DefaultIdentities are key files for endpoints that name none. Those that
+	// cannot be used are left out.
+	DefaultIdentities []string
+	// Shell runs proxy commands, as "Shell -c"; empty: /bin/sh.
+	Shell string
+	// Passphrase asks for the passphrase of the key in path; the slice is
+	// overwritten after use. Nil: there is nobody to ask.
+	Passphrase func(ctx context.Context, path string) ([]byte, error)
+	// Password is given to the hosts that take one, or ask for one, after the
+	// keys; not to bastions. One host has to take it before others get it, and
+	// after a refusal nobody does. Close overwrites it. Nil: there is none.
+	Password fanout.Secret
+	// KillAfter is how long a command has to obey TERM; 0 means 3 s.
+	KillAfter time.Duration
+	// Drain is how long a host may be silent after a command has ended while
+	// something else keeps its output open; 0 means 2 s. Five times as long is
+	// the most that is waited, silent or not.
+	Drain time.Duration
+	// Logger is told what is done; nil: nobody.
+	Logger *slog.Logger
+	// Banner is given what a host says before the login, once for each text,
+	// with control characters made visible. It is called from several
+	// goroutines at once. Nil: nobody.
+	Banner func(host, text string)
+	// Warn is given what is wrong but does not keep anything from working. It
+	// is called from several goroutines at once. Nil: nobody.
+	Warn func(string)
+}
+
+// A Client runs commands on the targets of one plan. It is safe for use by
+// many goroutines. The zero value is not usable; see New.
+type Client struct {
+	endpoints []*endpoint
+	agents    map[string]*agentPool // by socket; not changed after New
+	bastions  map[string]*bastion   // by the key of their endpoint; not changed after New
+	log       *slog.Logger
+	tell      func(host, text string)
+	killAfter time.Duration
+	drain     time.Duration
+	shell     string
+	interval  time.Duration // of keepalives, where an endpoint has none
+	resolver  *net.Resolver // nil: the usual one
+	lookups   chan struct{} // a token for each name that is being resolved
+	sudo      sudoProof
+	login     sudoProof // of the password
+	password  fanout.Secret
+
+	wg   sync.WaitGroup
+	stop chan struct{} // closed by Close
+
+	mu      sync.Mutex            // guards what follows
+	users   map[string]int        // targets that have not been released, by endpoint key
+	held    map[int]*conn         // by target
+	idle    map[string][]*conn    // by endpoint key
+	live    map[*conn]struct{}    // all of them
+	banners map[[32]byte]struct{} // seen
+	keeping bool                  // the keeper runs
+	closed  bool
+}
+
+var _ fanout.Executor = (*Client)(nil)
+
+// New reads the keys, asks the agent what it holds and reads known_hosts.
+// Nothing connects to a host. The error is a *KeyError if a key that an
+// endpoint names cannot be used.
+func New(ctx context.Context, opts Options) (*Client, error) {
+	c := &Client{
+		log:       opts.Logger,
+		tell:      opts.Banner,
+		killAfter: orDefault(opts.KillAfter, defaultKillAfter),
+		drain:     orDefault(opts.Drain, defaultDrain),
+		password:  opts.Password,
+		shell:     cmp.Or(opts.Shell, "/bin/sh"),
+		interval:  keepaliveInterval,
+		agents:    map[string]*agentPool{},
+		bastions:  map[string]*bastion{},
+		lookups:   make(chan struct{}, maxLookups),
+		stop:      make(chan struct{}),
+		users:     map[string]int{},
+		held:      map[int]*conn{},
+		idle:      map[string][]*conn{},
+		live:      map[*conn]struct{}{},
+		banners:   map[[32]byte]struct{}{},
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	warn := warnOnce(opts.Warn)
+	ring := &keyRing{
+		ctx: ctx, passphrase: opts.Passphrase, warn: warn,
+		usual: opts.AgentSocket, pools: c.agents, held: map[string][]*key{}, read: map[source]readKey{},
+		certificates: map[string]readCertificate{},
+	}
+	if err := c.prepare(ring, opts, warn); err != nil {
+		_ = c.Close() // nothing is connected
+		return nil, err
+	}
+	return c, nil
+}
+
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
+}
+
+// warnOnce gives each text to warn only once.
+func warnOnce(warn func(string)) func(string) {
+	if warn == nil {
+		return func(string) {}
+	}
+	var told sync.Map
+	return func(text string) {
+		if _, again := told.LoadOrStore(text, true); !again {
+			warn(text)
+		}
+	}
+}
+
+// Exec makes one attempt, as fanout.Executor says.
+func (c *Client) Exec(ctx context.Context, a fanout.Attempt, task fanout.Task, stdout, stderr io.Writer) fanout.Report {
+	var report fanout.Report
+	ep, f := c.endpointOf(a.Target)
+	if f != nil {
+		report.Failure = f
+		return report
+	}
+	report.Address = ep.address()
+	if !task.Runs() {
+		_, report.Failure = c.acquire(ctx, a.Target, ep, &report)
+		return report
+	}
+	s, f := c.open(ctx, a.Target, ep, &report)
+	if f != nil {
+		report.Failure = f
+		return report
+	}
+	if f := begin(ctx, a, report.Address); f != nil {
+		report.Failure = f
+		s.abandon()
+		c.drop(a.Target, s.conn)
+		return report
+	}
+	pty := task.PTY
+	for s != nil {
+		s.run(ctx, newOrder(&task, pty), a.Target.Limits.Timeout, stdout, stderr, &report)
+		s.conn.blame(report.Failure)
+		if !s.reusable() {
+			c.drop(a.Target, s.conn)
+		}
+		s.finish(ctx)
+		if !s.wantsTTY {
+			return report
+		}
+		pty = &fanout.PTY{Term: "dumb", Columns: 80, Rows: 24}
+		report.Failure = nil
+		s, report.Failure = c.open(ctx, a.Target, ep, &report)
+	}
+	return report
+}
+
+// begin marks the start of the command.
+func begin(ctx context.Context, a fanout.Attempt, address string) *fanout.Failure {
+	if ctx.Err() != nil {
+		return stopped(ctx)
+	}
+	if a.Starting != nil {
+		if err := a.Starting(ctx, address); err != nil {
+			if ctx.Err() != nil {
+				return stopped(ctx)
+			}
+			return &fanout.Failure{Op: fanout.OpLocal, Message: err.Error(), Final: true}
+		}
+	}
+	if ctx.Err() != nil {
+		return stopped(ctx)
+	}
+	return nil
+}
+
+func (c *Client) endpointOf(t fanout.Target) (*endpoint, *fanout.Failure) {
+	if t.Index < 0 || t.Index >= len(c.endpoints) {
+		return nil, &fanout.Failure{Op: fanout.OpLocal, Final: true, Message: fmt.Sprintf("no endpoint for target %d", t.Index)}
+	}
+	return c.endpoints[t.Index], nil
+}
+
+// open returns a session that is ready to take a command. A connection that
+// was used before may be gone, or refuse another channel: then there is a new
+// one.
+func (c *Client) open(ctx context.Context, t fanout.Target, ep *endpoint, report *fanout.Report) (*session, *fanout.Failure) {
+	began := time.Now()
+	for {
+		conn, f := c.acquire(ctx, t, ep, report)
+		if f != nil {
+			return nil, f
+		}
+		ch, requests, err := conn.session(ctx, t.Limits.ConnectTimeout)
+		if err == nil {
+			return newSession(c, t.Name, conn, ch, requests), nil
+		}
+		c.drop(t, conn)
+		if ctx.Err() != nil {
+			return nil, stopped(ctx)
+		}
+		if conn.relay.lost() && time.Since(began) < t.Limits.ConnectTimeout {
+			continue
+		}
+		if !conn.pooled {
+			return nil, sessionFailure(err)
+		}
+		c.log.Debug("dialling again: the kept connection is of no use", "host", t.Name, "reason", reason(err))
+	}
+}
+
+// banner passes on what a host says before the login, unless it was said
+// before.
+func (c *Client) banner(host, text string) {
+	if c.tell == nil {
+		return
+	}
+	text = cleanText(text, maxBanner)
+	if text == "" {
+		return
+	}
+	sum := sha256.Sum256([]byte(text))
+	c.mu.Lock()
+	_, seen := c.banners[sum]
+	seen = seen || len(c.banners) >= maxBanners
+	c.banners[sum] = struct{}{}
+	c.mu.Unlock()
+	if !seen {
+		c.tell(host, text)
+	}
+}
+
+// adopt takes charge of a new connection.
+func (c *Client) adopt(n *conn, channels <-chan gossh.NewChannel, requests <-chan *gossh.Request) *conn {
+	c.wg.Go(func() { n.serve(channels, requests) })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.live[n] = struct{}{}
+	if !c.keeping && !c.closed {
+		c.keeping = true
+		c.wg.Go(c.keepAlive)
+	}
+	return n
+}

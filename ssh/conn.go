@@ -1,0 +1,184 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	gossh "golang.org/x/crypto/ssh"
+
+	"tutti/fanout"
+)
+
+const (
+	// keepaliveInterval is how long a host may be silent before it is asked
+	// for a sign of life, and then between questions.
+	keepaliveInterval = 15 * time.Second
+	// keepaliveCount is how many questions may stay unanswered.
+	keepaliveCount = 3
+	// buryTime is how long a connection that is gone is waited for.
+	buryTime = time.Second
+)
+
+// A conn is a login. It runs one command at a time.
+type conn struct {
+	wire    *wire
+	ssh     gossh.Conn
+	ep      *endpoint
+	address string
+	relay   *relay // that it goes through; nil: none
+	pooled  bool   // it has been used before
+
+	dead   chan struct{} // closed when the library has given up on it
+	mute   atomic.Bool   // it was closed because the host fell silent
+	asking atomic.Bool   // a keepalive is under way
+	asked  int           // keepalives since the host was last heard; belongs to the keeper
+}
+
+// serve answers what the host asks for on its own until the connection is
+// gone. Nothing is granted.
+func (c *conn) serve(channels <-chan gossh.NewChannel, requests <-chan *gossh.Request) {
+	defer c.bury()
+	for channels != nil || requests != nil {
+		select {
+		case ch, ok := <-channels:
+			if !ok {
+				channels = nil
+				continue
+			}
+			_ = ch.Reject(gossh.Prohibited, "not accepted here") // if it fails the connection is gone
+		case r, ok := <-requests:
+			if !ok {
+				requests = nil
+				continue
+			}
+			if r.WantReply {
+				_ = r.Reply(false, nil) // if it fails the connection is gone
+			}
+		}
+	}
+}
+
+// bury marks the connection as gone and waits for the library's goroutines.
+// The wait has an end, because a host that sends nonsense and much after it
+// can block them for good.
+func (c *conn) bury() {
+	close(c.dead)
+	c.wire.abort()
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		_ = c.ssh.Close() // it is closed; this waits
+	}()
+	t := time.NewTimer(buryTime)
+	defer t.Stop()
+	select {
+	case <-gone:
+	case <-t.C:
+	}
+}
+
+// alive reports whether nothing speaks against using c.
+func (c *conn) alive() bool {
+	select {
+	case <-c.dead:
+		return false
+	default:
+		return !c.wire.failed.Load()
+	}
+}
+
+// keep asks for a sign of life where it is time to, and gives the connection
+// up after too many questions without an answer. It reports whether the
+// caller is to send a question.
+func (c *conn) keep(interval time.Duration, count int) bool {
+	if interval <= 0 {
+		return false
+	}
+	due := int(c.wire.silence() / interval)
+	switch {
+	case due == 0:
+		c.asked = 0
+	case due <= c.asked:
+	case c.asked == count:
+		c.mute.Store(true)
+		c.wire.abort()
+	default:
+		c.asked++
+		return c.asking.CompareAndSwap(false, true)
+	}
+	return false
+}
+
+// ask sends a keepalive and waits for the answer, or for the end of the
+// connection. What the answer is does not matter.
+func (c *conn) ask() {
+	_, _, _ = c.ssh.SendRequest("keepalive@openssh.com", true, nil)
+	c.asking.Store(false)
+}
+
+// errNoChannel is a host that does not answer the wish for a channel.
+var errNoChannel = errors.New("the host does not open a session channel")
+
+// session opens a channel to run a command on. It takes at most limit, if
+// that is not 0; after an error the connection must be closed.
+func (c *conn) session(ctx context.Context, limit time.Duration) (gossh.Channel, <-chan *gossh.Request, error) {
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, errNoChannel)
+		defer cancel()
+	}
+	stop := context.AfterFunc(ctx, c.wire.abort)
+	ch, requests, err := c.openChannel("session", nil)
+	if !stop() {
+		if err == nil {
+			go gossh.DiscardRequests(requests) // ends with the connection, which is closed
+		}
+		return nil, nil, context.Cause(ctx)
+	}
+	return ch, requests, err
+}
+
+var errGone = errors.New("the connection is gone")
+
+// openChannel is the library's, but ends with the connection: the library waits
+// for ever for the answer to a question that was put while it was giving up.
+func (c *conn) openChannel(kind string, extra []byte) (gossh.Channel, <-chan *gossh.Request, error) {
+	type opened struct {
+		ch       gossh.Channel
+		requests <-chan *gossh.Request
+		err      error
+	}
+	answer := make(chan opened, 1)
+	go func() { // ends with the answer, if there ever is one
+		ch, requests, err := c.ssh.OpenChannel(kind, extra)
+		answer <- opened{ch, requests, err}
+	}()
+	select {
+	case o := <-answer:
+		return o.ch, o.requests, o.err
+	case <-c.dead:
+	}
+	select {
+	case o := <-answer: // it came in time
+		return o.ch, o.requests, o.err
+	default:
+		return nil, nil, errGone // a channel that comes now is closed already
+	}
+}
+
+// sessionFailure explains why a fresh login has no channel.
+func sessionFailure(err error) *fanout.Failure {
+	f := &fanout.Failure{Op: fanout.OpSession}
+	if refused, ok := errors.AsType[*gossh.OpenChannelError](err); ok {
+		f.Message = "the host refused a session channel: " + cleanLine(refused.Message, 200)
+		return f
+	}
+	if errors.Is(err, errNoChannel) {
+		f.Message = err.Error()
+		return f
+	}
+	f.Message = "the connection was lost while a session channel was opened"
+	return f
+}

@@ -1,0 +1,370 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	gossh "golang.org/x/crypto/ssh"
+
+	"tutti/fanout"
+)
+
+const (
+	// maxLogins is how many logins to one address are under way at once;
+	// servers turn strangers away when there are too many of them.
+	maxLogins = 8
+	// maxRefusals is how often logins at one address may be refused before the
+	// rest are not tried: servers lock out those who go on.
+	maxRefusals = 3
+	// maxLookups is how many names are resolved at once.
+	maxLookups = 64
+	// freeTries is how often a host without a connect timeout is dialled that
+	// hangs up before its version line.
+	freeTries = 10
+	// firstPause and maxPause bound the time between two such tries.
+	firstPause = 50 * time.Millisecond
+	maxPause   = time.Second
+)
+
+// A site is an address that logins go to, possibly under several names.
+type site struct {
+	slots chan struct{}
+
+	mu      sync.Mutex // guards what follows
+	refused int
+	reason  string
+}
+
+func newSite() *site { return &site{slots: make(chan struct{}, maxLogins)} }
+
+func (s *site) refuse(reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused++
+	s.reason = reason
+}
+
+// closed returns the failure of every further login after too many were
+// refused, else nil.
+func (s *site) closed(address string) *fanout.Failure {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refused < maxRefusals {
+		return nil
+	}
+	return &fanout.Failure{
+		Op:    fanout.OpLogin,
+		Final: true,
+		Hint:  remedyKeys,
+		Message: fmt.Sprintf("not tried: %d logins at %s were refused already, and more could get us locked out; the last: %s",
+			s.refused, address, s.reason),
+	}
+}
+
+// A phase is where a login is.
+type phase int
+
+const (
+	phaseQueue phase = iota
+	phaseJump
+	phaseLookups
+	phaseResolve
+	phaseDial
+	phaseVersion
+	phaseKeyExchange
+	phaseAuth
+)
+
+var phaseNames = []string{"waiting for other logins", "going through the bastion", "waiting for other names to be resolved", "resolving the name", "connecting", "waiting for the version line", "in the key exchange", "in the authentication"}
+
+// op is where a login that ended in p has stopped.
+func (l *login) op(p phase) fanout.Op {
+	switch {
+	case p == phaseJump, p == phaseDial && l.ep.via != nil:
+		return fanout.OpJump
+	case p == phaseLookups, p == phaseResolve:
+		return fanout.OpResolve
+	case p == phaseDial:
+		return fanout.OpDial
+	}
+	return fanout.OpLogin
+}
+
+// A login is the way to a connection, over several tries if need be.
+type login struct {
+	client *Client
+	ep     *endpoint
+	host   string // the target's name
+	report *fanout.Report
+	limit  time.Duration // of all tries together; 0: none
+	pass   passwordTry   // as it stands before a try
+
+	kinds  []string // host key types to ask for first, once known better
+	turned int      // how often the host hung up before its version line
+	said   string   // what it last said then
+	late   bool     // the limit has ended it
+	// turnedAway is what there is to say about turned and said.
+	turnedAway atomic.Pointer[string]
+
+	// Of the current try.
+	wire     *wire
+	relay    *relay // that it goes through; nil: none
+	waited   string // what it was waiting for when the wait for a relay ended
+	auth     *authentication
+	hungUp   bool // the host closed the connection before its version line
+	phase    atomic.Int32
+	resolved atomic.Int64 // time.Duration since it began
+	accepted atomic.Pointer[string]
+}
+
+// connect logs in to ep within the target's connect timeout, and notes in
+// report how long each step took.
+func (c *Client) connect(ctx context.Context, t fanout.Target, ep *endpoint, report *fanout.Report) (*conn, *fanout.Failure) {
+	l := &login{
+		client: c, ep: ep, host: t.Name, report: report, limit: t.Limits.ConnectTimeout,
+		pass: passwordTry{password: c.password, proof: &c.login, host: t.Name, anyHost: ep.HostKeys == Off},
+	}
+	return l.run(ctx)
+}
+
+// run takes its turn at the address and tries until there is a login or no
+// hope of one.
+func (l *login) run(ctx context.Context) (*conn, *fanout.Failure) {
+	site := l.ep.site
+	select {
+	case site.slots <- struct{}{}:
+		defer func() { <-site.slots }()
+	case <-ctx.Done():
+		return nil, stopped(ctx)
+	}
+	if f := site.closed(l.ep.address()); f != nil {
+		return nil, f
+	}
+	budget := ctx
+	if l.limit > 0 {
+		var cancel context.CancelFunc
+		budget, cancel = context.WithTimeoutCause(ctx, l.limit, errConnectTimeout)
+		defer cancel()
+	}
+	began := time.Now()
+	for try := 1; ; try++ {
+		conn, err := l.try(budget, began)
+		if err == nil {
+			return conn, nil
+		}
+		if ctx.Err() != nil {
+			return nil, stopped(ctx)
+		}
+		again := l.again(err) && (l.limit > 0 || try < freeTries)
+		if again && errors.As(err, new(*reorderError)) {
+			continue
+		}
+		if !again || !pause(budget, try) {
+			if ctx.Err() != nil {
+				return nil, stopped(ctx)
+			}
+			return nil, l.failure(budget, err)
+		}
+	}
+}
+
+// again decides whether another try may follow at once or after a pause: the
+// host hung up before it said anything, the way to it was lost, the kernel may
+// find room meanwhile, or the host is to be asked for another key.
+func (l *login) again(err error) bool {
+	if reorder, ok := errors.AsType[*reorderError](err); ok && l.kinds == nil {
+		l.kinds = reorder.kinds
+		return true
+	}
+	return l.hungUp || errors.Is(err, errRelayLost) || noNeighbours(err)
+}
+
+// pause waits before the next try, longer each time, and reports whether there
+// is time for one.
+func pause(ctx context.Context, try int) bool {
+	d := min(maxPause, firstPause<<min(try-1, 10))
+	d = d/2 + rand.N(d/2+1)
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (l *login) try(ctx context.Context, began time.Time) (*conn, error) {
+	l.hungUp, l.relay = false, nil
+	l.resolved.Store(0)
+	l.accepted.Store(nil)
+	tcp, err := l.dial(ctx)
+	l.measure(time.Since(began))
+	if err != nil {
+		return nil, err
+	}
+	connected := time.Now()
+	l.report.Address = tcp.RemoteAddr().String()
+
+	w := newWire(tcp)
+	l.wire, l.auth = w, newAuthentication(ctx, w, l.ep.keys, l.pass)
+	l.phase.Store(int32(phaseVersion))
+	w.greeting.heard = func() { l.phase.CompareAndSwap(int32(phaseVersion), int32(phaseKeyExchange)) }
+	stop := context.AfterFunc(ctx, w.abort)
+	s, channels, requests, err := gossh.NewClientConn(w, l.ep.address(), l.config(ctx))
+	l.auth.pass.settle(err, l.auth.tookPassword)
+	l.report.Login = time.Since(connected)
+	if err != nil {
+		if stop() {
+			err = l.brokeOff(tcp, err)
+		}
+		w.abort()
+		return nil, err
+	}
+	w.loggedIn.Store(true)
+	conn := l.client.adopt(&conn{wire: w, ssh: s, ep: l.ep, address: l.report.Address, relay: l.relay, dead: make(chan struct{})}, channels, requests)
+	if !stop() {
+		l.client.discard(conn)
+		return nil, context.Cause(ctx)
+	}
+	l.log(s)
+	return conn, nil
+}
+
+// measure notes how the time until there was a connection, or none, was spent.
+func (l *login) measure(spent time.Duration) {
+	l.report.Resolve = time.Duration(l.resolved.Load())
+	if p := phase(l.phase.Load()); p == phaseLookups || p == phaseResolve {
+		l.report.Resolve = spent // and then there was no connection
+	}
+	l.report.Dial = spent - l.report.Resolve
+}
+
+// brokeOff finds out whose doing it was that the connection broke: that of the
+// way to the host, or of the host before it said what it is.
+func (l *login) brokeOff(c net.Conn, err error) error {
+	if !l.wire.failed.Load() {
+		return err
+	}
+	if l.relay.lost() {
+		return errRelayLost
+	}
+	p, proxied := c.(*proxy)
+	if proxied {
+		if f := p.failure(); f != nil {
+			return &jumpError{f}
+		}
+	}
+	if l.wire.greeting.version {
+		return err
+	}
+	l.hungUp, l.said = true, l.wire.greeting.said()
+	if proxied && l.said == "" {
+		l.said = p.said()
+	}
+	l.turned++
+	m := l.turnedAwayMessage()
+	l.turnedAway.Store(&m)
+	return err
+}
+
+func (l *login) log(s gossh.Conn) {
+	log := l.client.log
+	if !log.Enabled(context.Background(), slog.LevelDebug) {
+		return
+	}
+	attrs := []any{
+		"host", l.host, "address", l.report.Address, "user", l.ep.User,
+		"resolve", l.report.Resolve, "dial", l.report.Dial, "login", l.report.Login,
+	}
+	if a, ok := s.(gossh.AlgorithmsConnMetadata); ok {
+		n := a.Algorithms()
+		attrs = append(attrs, "kex", n.KeyExchange, "hostkey", n.HostKey, "cipher", n.Write.Cipher)
+	}
+	log.Debug("logged in", attrs...)
+}
+
+// dial makes the connection: through a bastion, by a program, or over TCP to
+// whichever of the name's addresses answers first.
+func (l *login) dial(ctx context.Context) (net.Conn, error) {
+	switch {
+	case l.ep.via != nil:
+		return l.tunnel(ctx)
+	case l.ep.ProxyCommand != "":
+		l.phase.Store(int32(phaseDial))
+		return startProxy(l.client, l.ep)
+	}
+	l.phase.Store(int32(phaseDial))
+	d := net.Dialer{Resolver: l.client.resolver}
+	if _, err := netip.ParseAddr(l.ep.Address); err != nil {
+		l.phase.Store(int32(phaseLookups))
+		select {
+		case l.client.lookups <- struct{}{}:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		l.phase.Store(int32(phaseResolve))
+		free := sync.OnceFunc(func() { <-l.client.lookups })
+		defer free()
+		asked := time.Now()
+		d.ControlContext = func(context.Context, string, string, syscall.RawConn) error {
+			if l.phase.CompareAndSwap(int32(phaseResolve), int32(phaseDial)) {
+				l.resolved.Store(int64(time.Since(asked)))
+			}
+			free()
+			return nil
+		}
+	}
+	return d.DialContext(ctx, "tcp", l.ep.address())
+}
+
+// config is what the library is told.
+func (l *login) config(ctx context.Context) *gossh.ClientConfig {
+	allowed := l.ep.algorithms
+	return &gossh.ClientConfig{
+		Config: gossh.Config{
+			KeyExchanges: allowed.kexes,
+			Ciphers:      allowed.ciphers,
+			MACs:         allowed.macs,
+		},
+		User:              l.ep.User,
+		AuthCallback:      l.auth.next,
+		HostKeyAlgorithms: l.ep.hostKeys.algorithms(namesOf(l.ep.Endpoint), l.kinds, allowed.hostKeys),
+		HostKeyCallback: func(_ string, _ net.Addr, key gossh.PublicKey) error {
+			return l.checkHostKey(ctx, key)
+		},
+		BannerCallback: func(text string) error {
+			l.client.banner(l.host, text)
+			return nil
+		},
+	}
+}
+
+// checkHostKey decides about the host's key. The library asks again whenever
+// the session's keys are renewed; then it must be the same key.
+func (l *login) checkHostKey(ctx context.Context, key gossh.PublicKey) error {
+	blob := string(key.Marshal())
+	if first := l.accepted.Load(); first != nil {
+		if *first != blob {
+			return &hostKeyError{"the host key has CHANGED within the connection", describe(key), remedyChanged}
+		}
+		return nil
+	}
+	l.phase.Store(int32(phaseKeyExchange))
+	if err := l.ep.hostKeys.check(ctx, l.ep.Endpoint, key, l.kinds != nil); err != nil {
+		return err
+	}
+	l.ep.presented.Store(&key)
+	l.accepted.Store(&blob)
+	l.phase.Store(int32(phaseAuth))
+	return nil
+}

@@ -1,0 +1,94 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	gossh "golang.org/x/crypto/ssh"
+
+	"tutti/fanout"
+)
+
+// failure says why there is no login; ctx is the budget's. Its message is the
+// same for all hosts with the same trouble, so that reports can fold them: the
+// address stands in the report.
+func (l *login) failure(ctx context.Context, err error) *fanout.Failure {
+	p := phase(l.phase.Load())
+	l.late = errors.Is(context.Cause(ctx), errConnectTimeout)
+	if refused, ok := errors.AsType[*hostKeyError](err); ok {
+		return hostKeyFailure(refused)
+	}
+	if jump, ok := errors.AsType[*jumpError](err); ok {
+		return jump.failure
+	}
+	if l.turned > 0 && p != phaseJump && p <= phaseVersion {
+		return &fanout.Failure{Op: fanout.OpLogin, Message: l.turnedAwayMessage(), Hint: remedyTurnedAway}
+	}
+	if l.late {
+		return &fanout.Failure{
+			Op: l.op(p), Hint: remedyOfLate(l.op(p)),
+			Message: fmt.Sprintf("no login within %s: stopped %s", spell(l.limit), l.stage(p)),
+		}
+	}
+	if errors.Is(err, errRelayLost) {
+		return &fanout.Failure{Op: fanout.OpJump, Message: fmt.Sprintf("via %s: %v", l.ep.via.name(), err)}
+	}
+	if p < phaseVersion {
+		return dialFailure(l.host, err)
+	}
+	return l.loginFailure(p, err)
+}
+
+// stage is where in the login p is.
+func (l *login) stage(p phase) string {
+	switch {
+	case p == phaseJump:
+		return l.waited
+	case p == phaseDial && l.ep.via != nil:
+		return fmt.Sprintf("while %s was connecting", l.ep.via.name())
+	}
+	return "while " + phaseNames[p]
+}
+
+func (l *login) turnedAwayMessage() string {
+	m := fmt.Sprintf("the host hung up before its version line, %d times", l.turned)
+	if l.late {
+		m += " in " + spell(l.limit)
+	}
+	if l.said != "" {
+		m += fmt.Sprintf(", saying %q", l.said)
+	}
+	return m
+}
+
+func (l *login) loginFailure(p phase, err error) *fanout.Failure {
+	f := &fanout.Failure{Op: fanout.OpLogin}
+	_, mismatch := errors.AsType[*gossh.AlgorithmNegotiationError](err)
+	text := reason(trimHandshake(err))
+	switch {
+	case mismatch:
+		f.Final, f.Hint = true, remedyAlgorithms
+		f.Message = text
+	case errors.Is(err, errRefused), p == phaseAuth && strings.Contains(text, "authentication failures"):
+		f.Final, f.Hint = true, remedyKeys
+		why := l.auth.explain()
+		if !errors.Is(err, errRefused) {
+			why += "; " + text
+		}
+		f.Message = fmt.Sprintf("refused for %s: %s", l.ep.User, why)
+		l.ep.site.refuse("as " + l.ep.User + ": " + why)
+	default:
+		f.Message = fmt.Sprintf("broke off while %s: %s", phaseNames[p], text)
+	}
+	return f
+}
+
+// trimHandshake takes away the library's own prefix.
+func trimHandshake(err error) error {
+	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "ssh: handshake failed: ") {
+		return inner
+	}
+	return err
+}

@@ -1,0 +1,253 @@
+package ssh
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	gossh "golang.org/x/crypto/ssh"
+
+	"tutti/fanout"
+)
+
+const (
+	// killWait is how long a command has to be gone after KILL.
+	killWait = 1500 * time.Millisecond
+	// lastWords is how long the rest of the output of a command may take that
+	// has ended after a signal.
+	lastWords = 500 * time.Millisecond
+	// stopBudget is how long the whole ending takes at most when the run is
+	// stopped; of that, TERM gets what the other steps leave.
+	stopBudget = 7 * time.Second
+	termBudget = stopBudget - killWait - sweepStopTime - lastWords - partingTime - time.Second/2
+	// closeTime bounds the writing of a close message.
+	closeTime = 200 * time.Millisecond
+	// maxSignal and maxSignalText bound what a host says about a signal.
+	maxSignal     = 64
+	maxSignalText = 512
+)
+
+// handle takes a request that the host makes on the channel; ok is false when
+// the channel is closed.
+func (s *session) handle(r *gossh.Request, ok bool) {
+	if !ok {
+		s.requests = nil
+		s.intact = s.conn.wire.settled(s.conn.dead)
+		return
+	}
+	switch r.Type {
+	case "exit-status":
+		s.exited(readStatus(r.Payload))
+	case "exit-signal":
+		s.exited(readSignal(r.Payload))
+	}
+	if r.WantReply {
+		_ = r.Reply(false, nil) // if it fails the connection is gone
+	}
+}
+
+// exited notes the first exit message that can be read.
+func (s *session) exited(e *fanout.Exit) {
+	switch {
+	case s.exit != nil:
+	case e == nil:
+		s.garbled = true
+	default:
+		s.exit, s.exitAt = e, s.clock.elapsed()
+	}
+}
+
+// readStatus returns nil if the payload is not an exit status.
+func readStatus(payload []byte) *fanout.Exit {
+	var m struct{ Status uint32 }
+	if gossh.Unmarshal(payload, &m) != nil {
+		return nil
+	}
+	return &fanout.Exit{Code: m.Status}
+}
+
+// readSignal returns nil if the payload is not an exit signal.
+func readSignal(payload []byte) *fanout.Exit {
+	var m struct {
+		Signal  string
+		Core    bool
+		Message string
+		Lang    string
+	}
+	if gossh.Unmarshal(payload, &m) != nil {
+		return nil
+	}
+	e := &fanout.Exit{Signal: cleanLine(m.Signal, maxSignal), Core: m.Core, Message: cleanLine(m.Message, maxSignalText)}
+	if e.Signal == "" {
+		e.Signal = "unknown"
+	}
+	return e
+}
+
+// terminate ends the command on the host: it asks with TERM, insists with
+// KILL, sweeps up what neither has reached, and hangs up. It reports whether a
+// look at the host's processes has proved that nothing is left.
+func (s *session) terminate(ctx context.Context) bool {
+	if s.beside {
+		return false // the connection is closed next
+	}
+	s.ending = true
+	s.conn.wire.valve.prop()
+	refused := s.signal(ctx, "TERM", true)
+	stop := ctx.Done()
+	patience := s.killAfter
+	if ctx.Err() != nil {
+		stop, patience = nil, min(patience, termBudget)
+	}
+	if !s.gone(patience, refused, stop) {
+		if !isClosed(refused) {
+			s.signal(ctx, "KILL", false)
+			s.gone(killWait, refused, nil)
+		} else if s.sweep(ctx, "TERM") == remnantSome {
+			s.gone(patience, nil, stop)
+		}
+	}
+	proved := s.sweep(ctx, "KILL") == remnantNone
+	if s.exit != nil || proved {
+		s.collect()
+	}
+	if s.requests != nil {
+		_ = s.conn.wire.SetWriteDeadline(time.Now().Add(closeTime))
+		_ = s.ch.Close() // the connection is closed next
+	}
+	return proved
+}
+
+// signal sends a signal; the channel it returns is closed if the host refuses
+// to deliver it. Only one signal may ask for an answer, or the others would
+// wait for that.
+func (s *session) signal(ctx context.Context, name string, ask bool) <-chan struct{} {
+	if s.belongsToSudo() {
+		return s.sudoSignal(ctx, name)
+	}
+	refused := make(chan struct{})
+	s.helpers.Go(func() {
+		ok, err := s.ch.SendRequest("signal", ask, gossh.Marshal(struct{ Name string }{name}))
+		if ask && err == nil && !ok {
+			close(refused)
+		}
+	})
+	return refused
+}
+
+// gone waits until the command has ended or can no longer be heard of, and
+// reports whether there is no use in another signal. It waits no longer than
+// patience, and no longer once signals are refused or stop is closed.
+func (s *session) gone(patience time.Duration, refused, stop <-chan struct{}) bool {
+	t := time.NewTimer(patience)
+	defer t.Stop()
+	for s.exit == nil && s.requests != nil {
+		select {
+		case r, ok := <-s.requests:
+			s.handle(r, ok)
+		case r := <-s.reply:
+			s.answer = r
+		case e := <-s.streams:
+			s.streamEnded(e)
+		case <-t.C:
+			return false
+		case <-refused:
+			return false
+		case <-stop:
+			return false
+		}
+	}
+	return true
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// collect waits a little for the rest of the output.
+func (s *session) collect() {
+	t := time.NewTimer(lastWords)
+	defer t.Stop()
+	for s.requests != nil || s.ended < 2 {
+		select {
+		case r, ok := <-s.requests:
+			s.handle(r, ok)
+		case r := <-s.reply:
+			s.answer = r
+		case e := <-s.streams:
+			s.streamEnded(e)
+		case <-t.C:
+			return
+		}
+	}
+}
+
+// judge notes in report how the command ended.
+func (s *session) judge(ctx context.Context, how ending, limit time.Duration, proved bool, report *fanout.Report) {
+	report.Started = true
+	switch how {
+	case endTimeout:
+		report.Failure = &fanout.Failure{Op: fanout.OpTimeout, Message: "no end within " + spell(limit)}
+	case endStopped:
+		report.Failure = &fanout.Failure{Op: stopOp(ctx), Message: stopMessage(ctx)}
+	case endInput:
+		report.Failure = &fanout.Failure{Op: fanout.OpLocal, Message: "read the input: " + s.inputErr.Error(), Final: true}
+	default:
+		s.settle(report)
+		return
+	}
+	report.Failure.Remote = fanout.RemoteUnknown
+	if proved {
+		report.Failure.Remote = fanout.RemoteEnded
+	}
+}
+
+// settle decides between an end and a loss. A status counts only if the
+// connection has outlived the output, or the output was all there before the
+// connection broke.
+func (s *session) settle(report *fanout.Report) {
+	if s.answer.refused && s.exit == nil {
+		report.Started = false
+		report.Failure = &fanout.Failure{Op: fanout.OpExec, Message: "the host refused to run the command"}
+		if s.answer.terminal {
+			report.Failure.Message = "the host refused a terminal"
+		}
+		return
+	}
+	lost := s.conn.wire.failed.Load()
+	if s.requests != nil {
+		s.intact = s.conn.wire.settled(s.conn.dead)
+	}
+	closed := s.requests == nil && s.intact
+	whole := s.ended == 2 && (closed || s.whole == 2 && (s.intact || lost))
+	if s.exit != nil && (s.intact || whole) {
+		if f := s.sudoFailure(); f != nil {
+			report.Started, report.Failure = false, f
+			return
+		}
+		report.Exit = s.exit
+		report.OutputComplete = whole && !s.broken.Load()
+		return
+	}
+	report.Failure = &fanout.Failure{Remote: fanout.RemoteUnknown}
+	f := report.Failure
+	switch {
+	case s.conn.mute.Load():
+		f.Op, f.Message = fanout.OpKeepalive, fmt.Sprintf("the host has been silent for %s", spell(s.conn.wire.silence()))
+	case !s.intact:
+		f.Op, f.Message = fanout.OpConnection, "the connection was lost while the command ran"
+	case s.garbled:
+		f.Op, f.Message = fanout.OpNoStatus, "the host sent an exit status that cannot be read"
+	default:
+		f.Op, f.Message = fanout.OpNoStatus, "the host closed the session without an exit status"
+	}
+	if s.exit != nil {
+		f.Remote = fanout.RemoteEnded
+		f.Message += "; the command had ended, but some of its output may be missing"
+	}
+}

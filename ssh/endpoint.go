@@ -1,0 +1,163 @@
+package ssh
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	gossh "golang.org/x/crypto/ssh"
+)
+
+// An endpoint is an Endpoint made ready.
+type endpoint struct {
+	Endpoint
+	key  string // equal for equal endpoints
+	keys []*key
+	site *site
+	via  *bastion // that it is reached from; nil: none
+
+	hostKeys   *hostKeys
+	algorithms *algorithms
+
+	presented atomic.Pointer[gossh.PublicKey] // the host key last seen
+}
+
+func (e *endpoint) address() string { return hostPort(e.Address, e.Port) }
+
+// keepalive returns how long the host may be silent, 0 for any time, and how
+// many questions may stay without an answer.
+func (e *endpoint) keepalive(usual time.Duration) (interval time.Duration, count int) {
+	switch {
+	case e.KeepaliveInterval == 0:
+		interval = usual
+	case e.KeepaliveInterval > 0:
+		interval = e.KeepaliveInterval
+	}
+	if count = e.KeepaliveCount; count == 0 {
+		count = keepaliveCount
+	}
+	return interval, count
+}
+
+// A preparation makes endpoints ready. What several of them need is made once.
+type preparation struct {
+	client     *Client
+	ring       *keyRing
+	opts       Options
+	warn       func(string)
+	sites      map[string]*site
+	hostKeys   map[string]*hostKeys // by the names of the files
+	algorithms map[[4]string]*algorithms
+}
+
+// prepare makes the endpoints of opts ready.
+func (c *Client) prepare(ring *keyRing, opts Options, warn func(string)) error {
+	p := &preparation{
+		ring: ring, opts: opts, warn: warn,
+		sites: map[string]*site{}, hostKeys: map[string]*hostKeys{}, algorithms: map[[4]string]*algorithms{},
+		client: c,
+	}
+	for _, e := range opts.Endpoints {
+		ep, err := p.endpoint(e)
+		if err != nil {
+			return err
+		}
+		c.endpoints = append(c.endpoints, ep)
+		c.users[ep.key]++
+		ep.via.behind()
+	}
+	return nil
+}
+
+// check fills in what e leaves to us, and reports what cannot be.
+func (e *Endpoint) check() error {
+	if e.Port == 0 {
+		e.Port = defaultPort
+	}
+	switch {
+	case e.Address == "" || e.User == "":
+		return errors.New("an endpoint needs an address and a user")
+	case e.Port < 0 || e.Port > 65535:
+		return fmt.Errorf("%s: %d is not a port", e.Address, e.Port)
+	case e.ProxyCommand != "" && len(e.Jumps) > 0:
+		return fmt.Errorf("%s: jumps and a proxy command exclude each other", e.Address)
+	}
+	for _, j := range e.Jumps {
+		if len(j.Jumps) > 0 {
+			return fmt.Errorf("%s: the jump %s has jumps of its own", e.Address, j.Address)
+		}
+	}
+	return nil
+}
+
+func (p *preparation) endpoint(e Endpoint) (*endpoint, error) {
+	if err := e.check(); err != nil {
+		return nil, err
+	}
+	ep := &endpoint{Endpoint: e, key: fmt.Sprintf("%#v", e)}
+	var err error
+	if ep.via, err = p.via(e.Jumps); err != nil {
+		return nil, err
+	}
+	if ep.keys, err = p.ring.identities(e, p.opts.DefaultIdentities); err != nil {
+		return nil, err
+	}
+	lists := [4]string{e.Ciphers, e.MACs, e.KeyExchanges, e.HostKeyAlgorithms}
+	if p.algorithms[lists] == nil {
+		if p.algorithms[lists], err = algorithmsOf(e); err != nil {
+			return nil, fmt.Errorf("%s: %w", ep.address(), err)
+		}
+	}
+	ep.algorithms = p.algorithms[lists]
+	files := e.KnownHosts
+	if files == nil {
+		files = p.opts.KnownHosts
+	}
+	names := strings.Join(files, "\x00")
+	if p.hostKeys[names] == nil {
+		p.hostKeys[names] = newHostKeys(files, p.warn)
+	}
+	ep.hostKeys = p.hostKeys[names]
+	ep.site = p.site(ep)
+	return ep, nil
+}
+
+// site is the place that ep stands for: its address, as seen from where the
+// connection is made.
+func (p *preparation) site(ep *endpoint) *site {
+	place := ep.address()
+	switch {
+	case ep.via != nil:
+		place = ep.via.ep.key + " " + place
+	case ep.ProxyCommand != "":
+		place = ep.ProxyCommand + " " + place
+	}
+	if p.sites[place] == nil {
+		p.sites[place] = newSite()
+	}
+	return p.sites[place]
+}
+
+// via returns the last of jumps, nil without any. Hosts with the same way to
+// it share it.
+func (p *preparation) via(jumps []Endpoint) (*bastion, error) {
+	if len(jumps) == 0 {
+		return nil, nil
+	}
+	last := len(jumps) - 1
+	e := jumps[last]
+	if last > 0 {
+		e.Jumps = jumps[:last]
+	}
+	key := fmt.Sprintf("%#v", e)
+	if p.client.bastions[key] == nil {
+		ep, err := p.endpoint(e)
+		if err != nil {
+			return nil, fmt.Errorf("jump %s: %w", e.Address, err)
+		}
+		p.client.bastions[key] = newBastion(p.client, ep)
+	}
+	return p.client.bastions[key], nil
+}

@@ -1,0 +1,156 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"tutti/fanout"
+)
+
+// errConnectTimeout is the cause with which a login's own budget runs out.
+var errConnectTimeout = errors.New("the connect timeout has passed")
+
+// A KeyError is a private key that was named and cannot be used. It is found
+// before anything connects.
+type KeyError struct {
+	// Path of the key file.
+	Path string
+	Err  error
+
+	hint string
+}
+
+// Error says which file and why.
+func (e *KeyError) Error() string { return fmt.Sprintf("key %s: %v", e.Path, e.Err) }
+
+// Unwrap is the cause.
+func (e *KeyError) Unwrap() error { return e.Err }
+
+// Hint is what to do about it; empty if there is nothing to say.
+func (e *KeyError) Hint() string { return e.hint }
+
+// stopped is the failure of an attempt whose ctx is done before the command
+// was sent.
+func stopped(ctx context.Context) *fanout.Failure {
+	return &fanout.Failure{Op: stopOp(ctx), Message: stopMessage(ctx)}
+}
+
+// stopOp decides by the cause alone, never by the error of a socket.
+func stopOp(ctx context.Context) fanout.Op {
+	if errors.Is(context.Cause(ctx), fanout.ErrDeadline) {
+		return fanout.OpDeadline
+	}
+	return fanout.OpCanceled
+}
+
+func stopMessage(ctx context.Context) string {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause.Error()
+	}
+	return context.Canceled.Error()
+}
+
+// dialFailure explains why there is no TCP connection to host. A name that does
+// not exist is worth showing unless it is the host's own. What this machine has
+// run out of is not the host's doing.
+func dialFailure(host string, err error) *fanout.Failure {
+	switch {
+	case outOfFiles(err):
+		return &fanout.Failure{Op: fanout.OpLocal, Final: true, Message: "too many open files", Hint: remedyFiles}
+	case noNeighbours(err):
+		return &fanout.Failure{
+			Op: fanout.OpLocal, Final: true, Hint: remedyNeighbours,
+			Message: reason(err) + ": the table of neighbours is full",
+		}
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		f := &fanout.Failure{Op: fanout.OpResolve, Message: dns.Err, Hint: remedyResolver}
+		if dns.IsNotFound {
+			f.Hint = remedyName
+			if dns.Name != host {
+				f.Message = dns.Name + ": " + dns.Err
+			}
+		}
+		return f
+	}
+	return &fanout.Failure{Op: fanout.OpDial, Message: reason(err), Hint: remedyOfDial(err)}
+}
+
+// reason is the innermost part of a network error that a person can use,
+// without the addresses, which the message has already.
+func reason(err error) string {
+	if hungUp(err) {
+		return "the host hung up"
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		err = op.Err
+	}
+	if sys, ok := errors.AsType[*os.SyscallError](err); ok {
+		err = sys.Err
+	}
+	return cleanLine(strings.TrimPrefix(err.Error(), "ssh: "), 500)
+}
+
+// hungUp reports whether err is a peer that has closed the connection. Which of
+// these errors tells is chance.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// cleanLine makes what a host sent fit for one line of a message: control
+// and invisible characters become visible, and it is no longer than limit
+// bytes.
+func cleanLine(s string, limit int) string {
+	return clean(strings.Join(strings.Fields(strings.ToValidUTF8(cut(s, limit), "\uFFFD")), " "), limit)
+}
+
+// cleanText does the same for several lines.
+func cleanText(s string, limit int) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(cut(s, limit), "\uFFFD"), "\r\n", "\n")
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		lines[i] = clean(strings.ReplaceAll(l, "\t", " "), limit)
+	}
+	return strings.TrimRight(strings.Join(lines, "\n"), "\n ")
+}
+
+func clean(s string, limit int) string {
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsPrint(r) || r == '\uFFFD' {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, "<%02X>", r)
+		}
+	}
+	return cut(b.String(), limit)
+}
+
+// cut shortens s to at most limit bytes, not in the middle of a character.
+func cut(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
+}
+
+// spell writes a duration as a person would.
+func spell(d time.Duration) string {
+	if d >= time.Second {
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Millisecond).String()
+}

@@ -1,0 +1,292 @@
+package ssh
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha1" // the hash that known_hosts prescribes for names
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// defaultPort is the port that known_hosts does not write down.
+const defaultPort = 22
+
+// A knownKey is one line of a known_hosts file.
+type knownKey struct {
+	file string
+	line int    // 0: added in this run
+	kind string // the type of the key
+	blob string // the key as it goes over the wire
+}
+
+func (k *knownKey) where() string {
+	if k.line == 0 {
+		return k.file
+	}
+	return fmt.Sprintf("%s:%d", k.file, k.line)
+}
+
+// A knownHosts is the content of known_hosts files, arranged so that asking
+// does not take longer the more hosts they hold. Keys are compared as bytes
+// and never decoded: a key type that nobody here knows does no harm.
+type knownHosts struct {
+	names   map[string][]*knownKey
+	globs   []globLine
+	hashed  map[string][]hashedLine // by blob
+	types   map[string]bool         // of the keys in hashed
+	revoked map[string][]nameMatch  // by blob
+
+	authorities []authority
+}
+
+// A nameMatch says whether a line is about a host. The name is as bracketed
+// writes it.
+type nameMatch interface{ match(name string) bool }
+
+// A globLine is a line with wildcards or negations.
+type globLine struct {
+	patterns []string
+	key      *knownKey
+}
+
+// A hashedLine is a line whose name is hidden behind a hash.
+type hashedLine struct {
+	salt, sum []byte
+	key       *knownKey
+}
+
+func newKnownHosts() *knownHosts {
+	return &knownHosts{
+		names:   map[string][]*knownKey{},
+		hashed:  map[string][]hashedLine{},
+		types:   map[string]bool{},
+		revoked: map[string][]nameMatch{},
+	}
+}
+
+// add reads a file. A line that cannot be read is reported to warn and left
+// out.
+func (k *knownHosts) add(file string, data []byte, warn func(string)) {
+	number := 0
+	for line := range bytes.Lines(data) {
+		number++
+		if err := k.addLine(file, number, string(line)); err != nil {
+			warn(fmt.Sprintf("%s:%d: %v; the line is ignored", file, number, err))
+		}
+	}
+}
+
+func (k *knownHosts) addLine(file string, number int, line string) error {
+	fields := strings.Fields(line)
+	if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
+		return nil
+	}
+	marker := ""
+	if strings.HasPrefix(fields[0], "@") {
+		marker, fields = fields[0], fields[1:]
+	}
+	if len(fields) < 3 {
+		return errors.New("not a host, a key type and a key")
+	}
+	blob, err := keyBlob(fields[1], fields[2])
+	if err != nil {
+		return err
+	}
+	key := &knownKey{file: file, line: number, kind: fields[1], blob: blob}
+	hosts, err := parseHosts(fields[0])
+	if err != nil {
+		return err
+	}
+	switch marker {
+	case "":
+		k.insert(hosts, key)
+	case "@revoked":
+		k.revoked[blob] = append(k.revoked[blob], hosts.matcher(key))
+	case "@cert-authority":
+		// Such a key is no host's own.
+		k.authorities = append(k.authorities, authority{hosts.matcher(key), blob})
+	default:
+		return fmt.Errorf("unknown marker %q", marker)
+	}
+	return nil
+}
+
+// hostField is the first field of a line: either a hash or patterns.
+type hostField struct {
+	patterns  []string
+	salt, sum []byte
+}
+
+func parseHosts(field string) (hostField, error) {
+	if !strings.HasPrefix(field, "|") {
+		return hostField{patterns: strings.Split(strings.ToLower(field), ",")}, nil
+	}
+	parts := strings.Split(field, "|")
+	if len(parts) != 4 || parts[1] != "1" {
+		return hostField{}, errors.New("unknown form of a hashed name")
+	}
+	salt, err1 := base64.StdEncoding.DecodeString(parts[2])
+	sum, err2 := base64.StdEncoding.DecodeString(parts[3])
+	if err1 != nil || err2 != nil || len(sum) != sha1.Size {
+		return hostField{}, errors.New("a hashed name that cannot be decoded")
+	}
+	return hostField{salt: salt, sum: sum}, nil
+}
+
+func (h hostField) matcher(key *knownKey) nameMatch {
+	if h.sum != nil {
+		return hashedLine{h.salt, h.sum, key}
+	}
+	return globLine{h.patterns, key}
+}
+
+func (k *knownHosts) insert(h hostField, key *knownKey) {
+	if h.sum != nil {
+		k.hashed[key.blob] = append(k.hashed[key.blob], hashedLine{h.salt, h.sum, key})
+		k.types[key.kind] = true
+		return
+	}
+	for _, p := range h.patterns {
+		if strings.ContainsAny(p, "*?!") {
+			k.globs = append(k.globs, globLine{h.patterns, key})
+			return
+		}
+	}
+	for _, name := range h.patterns {
+		if keys := k.names[name]; !slices.Contains(keys, key) {
+			k.names[name] = append(keys, key)
+		}
+	}
+}
+
+// plain returns the keys that lines with readable names hold for name.
+func (k *knownHosts) plain(name string) []*knownKey {
+	keys := k.names[name]
+	for _, g := range k.globs {
+		if g.match(name) {
+			keys = append(keys[:len(keys):len(keys)], g.key)
+		}
+	}
+	return keys
+}
+
+// hidden reports whether a hashed line holds blob for name. Only the lines
+// with that very key are tried.
+func (k *knownHosts) hidden(name, blob string) bool {
+	for _, l := range k.hashed[blob] {
+		if l.match(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// scan returns the keys that hashed lines hold for name. It tries every one of
+// them.
+func (k *knownHosts) scan(name string) []*knownKey {
+	var keys []*knownKey
+	for _, lines := range k.hashed {
+		for _, l := range lines {
+			if l.match(name) {
+				keys = append(keys, l.key)
+			}
+		}
+	}
+	return keys
+}
+
+// isRevoked reports whether a line revokes blob for one of names.
+func (k *knownHosts) isRevoked(names []string, blob string) bool {
+	for _, m := range k.revoked[blob] {
+		for _, name := range names {
+			if m.match(name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (g globLine) match(name string) bool {
+	found := false
+	for _, p := range g.patterns {
+		pattern, negated := strings.CutPrefix(p, "!")
+		if !glob(pattern, name) {
+			continue
+		}
+		if negated {
+			return false
+		}
+		found = true
+	}
+	return found
+}
+
+func (h hashedLine) match(name string) bool {
+	mac := hmac.New(sha1.New, h.salt)
+	mac.Write([]byte(name))
+	return hmac.Equal(mac.Sum(nil), h.sum)
+}
+
+// glob matches with * for any characters and ? for one. After a mismatch only
+// the last star is tried again, so that no pattern takes more than quadratic
+// time.
+func glob(pattern, s string) bool {
+	p, i := 0, 0
+	star, mark := -1, 0
+	for i < len(s) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, mark = p, i
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
+			p++
+			i++
+		case star >= 0:
+			mark++
+			p, i = star+1, mark
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}
+
+// keyBlob decodes a key and checks that it is of the type it claims to be.
+func keyBlob(kind, text string) (string, error) {
+	blob, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return "", errors.New("a key that is not base64")
+	}
+	if len(blob) < 4 {
+		return "", errors.New("a key that is cut off")
+	}
+	n := uint64(binary.BigEndian.Uint32(blob))
+	if uint64(len(blob)) < 4+n || string(blob[4:4+n]) != kind {
+		return "", fmt.Errorf("a key that is not of type %q", kind)
+	}
+	return string(blob), nil
+}
+
+// bracketed is how known_hosts writes a host and its port.
+func bracketed(host string, port int) string {
+	host = strings.ToLower(host)
+	if port == defaultPort {
+		return host
+	}
+	return "[" + host + "]:" + strconv.Itoa(port)
+}
+
+// hostPort is how messages write a host and its port.
+func hostPort(host string, port int) string {
+	return net.JoinHostPort(host, strconv.Itoa(port))
+}
+
+// encode is how known_hosts writes a key.
+func encode(blob []byte) string { return base64.StdEncoding.EncodeToString(blob) }

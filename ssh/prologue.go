@@ -1,0 +1,252 @@
+package ssh
+
+import (
+	"crypto/rand"
+	"fmt"
+	"strings"
+
+	"tutti/fanout"
+)
+
+// failed is the exit status of a prologue that could not do its work, as env
+// and nohup have it.
+const failed = 125
+
+// maxLine bounds the lines in which secrets are sent: a terminal swallows what
+// is longer.
+const maxLine = 1000
+
+// An order is a task made ready to be sent, once.
+type order struct {
+	task    *fanout.Task
+	command string // the exec request
+	lines   []byte // the secret variables, as the prologue reads them
+	pty     *fanout.PTY
+	talk    *talk // what the prologue says to us; nil: nothing
+}
+
+// newOrder makes task ready. A task that needs nothing but its command is sent
+// as it is. Others get a prologue, which does what is asked for and then
+// becomes the command.
+func newOrder(task *fanout.Task, pty *fanout.PTY) *order {
+	o := &order{task: task, command: task.Command, pty: pty}
+	if len(task.Env) == 0 && task.Dir == "" && task.Sudo == nil && task.Script == nil {
+		return o
+	}
+	p := &prologue{task: task}
+	o.lines = p.secrets()
+	if (o.lines != nil || task.Script != nil) && task.Stdin != nil {
+		p.taken = rand.Text()
+	}
+	if task.Sudo == nil {
+		o.command = loginLine(p.text())
+	} else {
+		o.talk = newTalk()
+		p.ok = string(o.talk.ok)
+		o.command = loginLine(sudoText(task.Sudo, o.talk, p.text()))
+	}
+	if p.taken != "" {
+		o.talk = o.talk.expect(p.taken)
+	}
+	return o
+}
+
+// maxCommand is the longest command line that a request carries: a packet has
+// at most 256 KiB, and a server drops the connection over a longer one.
+const maxCommand = 255 << 10
+
+// CheckTask reports a task that no host can be sent.
+func CheckTask(task fanout.Task) error {
+	if n := len(newOrder(&task, nil).command); n > maxCommand {
+		return fmt.Errorf("the command with its surroundings takes %d KiB to send, and SSH carries %d KiB: send what is large as --stdin or as a script", n>>10, maxCommand>>10)
+	}
+	return nil
+}
+
+// loginLine is a line by which any login shell becomes a POSIX shell that
+// carries out text. What csh or fish would read otherwise, even between quotes,
+// is written as an octal number.
+func loginLine(text string) string {
+	return `exec sh -c 'eval "$(printf %b "` + octal(text) + `")"'`
+}
+
+// literal are the characters, beside letters and digits, that mean themselves
+// to every shell between two pairs of quotes.
+const literal = " /.,:;_-+=@%^~?#&|<>()[]{}*"
+
+// octal writes s for printf %b, in characters that need no further care.
+func octal(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte(literal, c) >= 0:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, `\0%03o`, c)
+		}
+	}
+	return b.String()
+}
+
+// quote makes s one word of a POSIX shell.
+func quote(s string) string {
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// say is shell text that says word on stderr. The text itself does not hold
+// the word: who refuses a command may quote it.
+func say(word string) string {
+	half := len(word) / 2
+	return fmt.Sprintf("printf %%s%%s %s %s >&2", word[:half], word[half:])
+}
+
+// A prologue is shell text that prepares what a task asks for. It reads what
+// it needs from its standard input, and not a byte more of what the command is
+// to find there.
+type prologue struct {
+	task  *fanout.Task
+	ok    string // said first; empty: nothing
+	taken string // said when it has read all that is for it; empty: nothing
+	lines []int  // how many lines each of the secrets has
+}
+
+// secrets encodes the secret variables: what is in an argument everybody on
+// the host can see, and so they are sent on standard input.
+func (p *prologue) secrets() []byte {
+	var out []byte
+	for _, v := range p.task.Env {
+		if v.Secret == nil {
+			continue
+		}
+		n := 1
+		for width, i := 0, 0; i < len(v.Secret); i++ {
+			if width+5 > maxLine {
+				out, width, n = append(out, '\n'), 0, n+1
+			}
+			c := v.Secret[i]
+			out = append(out, '\\', '0', '0'+c>>6, '0'+c>>3&7, '0'+c&7)
+			width += 5
+		}
+		out = append(out, '\n')
+		p.lines = append(p.lines, n)
+	}
+	return out
+}
+
+// text is the prologue, and the command that it becomes.
+func (p *prologue) text() string {
+	var b strings.Builder
+	if p.ok != "" {
+		b.WriteString(say(p.ok) + "\n")
+	} else {
+		b.WriteString("set -- \"${SHELL:-/bin/sh}\"\n")
+	}
+	p.enterDir(&b)
+	p.readSecrets(&b)
+	p.takeScript(&b)
+	if p.taken != "" {
+		b.WriteString(say(p.taken) + "\n")
+	}
+	p.exportAll(&b)
+	b.WriteString(p.become())
+	return b.String()
+}
+
+func (p *prologue) enterDir(b *strings.Builder) {
+	dir := p.task.Dir
+	if dir == "" {
+		return
+	}
+	if strings.HasPrefix(dir, "-") {
+		dir = "./" + dir // cd - would lead elsewhere
+	}
+	fmt.Fprintf(b, `CDPATH= cd -- %[1]s 2>/dev/null || {
+if [ -d %[1]s ]; then set -- 'permission denied'; elif [ -e %[1]s ]; then set -- 'not a directory'; else set -- 'no such directory'; fi
+printf 'tutti: change to %%s: %%s\n' %[2]s "$1" >&2
+exit %[3]d
+}
+`, quote(dir), quote(p.task.Dir), failed)
+}
+
+// readSecrets keeps the secrets in variables of our own, so that they change
+// nothing for what is to come. The dot keeps newlines at the end of a value,
+// which a substitution drops.
+func (p *prologue) readSecrets(b *strings.Builder) {
+	for i, n := range p.lines {
+		fmt.Fprintf(b, `_tutti=
+_tutti_n=%d
+while [ "$_tutti_n" -gt 0 ]; do
+IFS= read -r _tutti_l || exit %d
+_tutti=$_tutti$_tutti_l
+_tutti_n=$((_tutti_n - 1))
+done
+_tutti=$(printf %%b. "$_tutti")
+_tutti_%d=${_tutti%%.}
+`, n, failed, i)
+	}
+	if p.lines != nil {
+		b.WriteString("unset _tutti _tutti_n _tutti_l\n")
+	}
+}
+
+// takeScript receives the script in a file that has lost its name before the
+// first byte comes. What is left of it ends with the process that reads it,
+// however that ends.
+func (p *prologue) takeScript(b *strings.Builder) {
+	s := p.task.Script
+	if s == nil {
+		return
+	}
+	fmt.Fprintf(b, `_tutti=
+trap 'rm -f "$_tutti"; exit %[1]d' HUP INT TERM
+_tutti=$(mktemp "${TMPDIR:-/tmp}/tutti.XXXXXXXXXX") || exit %[1]d
+exec 7<"$_tutti" 8>"$_tutti" 9<"$_tutti"
+rm -f "$_tutti"
+trap - HUP INT TERM
+unset _tutti
+head -c %[2]d >&8 || exit %[1]d
+exec 8>&-
+if [ "$(wc -c <&7)" -ne %[2]d ]; then
+printf 'tutti: the script has not arrived whole\n' >&2
+exit %[1]d
+fi
+exec 7<&-
+if [ ! -e /dev/fd/9 ]; then
+printf 'tutti: a script cannot be run here: there is no /dev/fd/9\n' >&2
+exit %[1]d
+fi
+`, failed, s.Size)
+}
+
+func (p *prologue) exportAll(b *strings.Builder) {
+	secret := 0
+	for _, v := range p.task.Env {
+		if v.Secret == nil {
+			fmt.Fprintf(b, "export %s=%s || exit %d\n", v.Name, quote(v.Value), failed)
+			continue
+		}
+		fmt.Fprintf(b, "export %[1]s=\"$_tutti_%[2]d\" || exit %[3]d\nunset _tutti_%[2]d\n", v.Name, secret, failed)
+		secret++
+	}
+}
+
+// become is the last line. With sudo the login shell is not that of the user
+// who asks, and may be one that refuses everything.
+func (p *prologue) become() string {
+	if s := p.task.Script; s != nil {
+		words := make([]string, 0, len(s.Interpreter)+len(s.Args)+1)
+		for _, w := range s.Interpreter {
+			words = append(words, quote(w))
+		}
+		words = append(words, "/dev/fd/9")
+		for _, w := range s.Args {
+			words = append(words, quote(w))
+		}
+		return "exec " + strings.Join(words, " ")
+	}
+	if p.task.Sudo != nil {
+		return "exec /bin/sh -c " + quote(p.task.Command)
+	}
+	return `exec "$1" -c ` + quote(p.task.Command)
+}

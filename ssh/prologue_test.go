@@ -1,0 +1,224 @@
+package ssh
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"tutti/fanout"
+	"tutti/internal/fleet"
+)
+
+// text is an input that is there at once.
+type text string
+
+func (t text) Open(context.Context) io.Reader { return strings.NewReader(string(t)) }
+
+// nasty is what quoting has to survive.
+const nasty = "a b'c\"d$HOME`id`\\e\\\\f!g\n\th*?[x]{1,2}~#;&|<>()\xff\x81\xc3é \n"
+
+// shellBench is a fleet whose hosts have real shells.
+func shellBench(tb testing.TB, n int, change func(*Options)) *bench {
+	tb.Helper()
+	hosts := make([]fleet.Host, n)
+	for i := range hosts {
+		hosts[i] = fleet.Host{Name: "h" + string(rune('0'+i)), Exec: fleet.Shell("")}
+	}
+	return newBench(tb, hosts, change)
+}
+
+func script(body, interpreter string, args ...string) *fanout.Script {
+	return &fanout.Script{Source: text(body), Size: int64(len(body)), Interpreter: strings.Fields(interpreter), Args: args, Name: "s"}
+}
+
+// surroundings are tasks with what they are to say, on any POSIX system.
+var surroundings = []struct {
+	name   string
+	task   fanout.Task
+	stdout string
+	stderr string
+	code   uint32
+}{
+	{name: "a variable", task: fanout.Task{Command: `printf %s "$A"`, Env: []fanout.Variable{{Name: "A", Value: nasty}}}, stdout: nasty},
+	{name: "an empty variable", task: fanout.Task{Command: `echo "${A-unset}"`, Env: []fanout.Variable{{Name: "A"}}}, stdout: "\n"},
+	{name: "a secret", task: fanout.Task{Command: `printf %s "$A"; cat`, Env: []fanout.Variable{{Name: "A", Secret: fanout.Secret(nasty)}}}, stdout: nasty},
+	{name: "an empty secret", task: fanout.Task{Command: `echo "${A-unset}"`, Env: []fanout.Variable{{Name: "A", Secret: fanout.Secret{}}}}, stdout: "\n"},
+	{
+		name: "long secrets, in order", task: fanout.Task{
+			Command: `printf '%s|%s|%s|' "$A" "$B" "$C"; env | grep -c _tutti`,
+			Env: []fanout.Variable{
+				{Name: "A", Secret: fanout.Secret(strings.Repeat("x", 5000))},
+				{Name: "B", Value: "plain"},
+				{Name: "C", Secret: fanout.Secret("z\n\n")},
+			},
+		},
+		stdout: strings.Repeat("x", 5000) + "|plain|z\n\n|0\n", code: 1,
+	},
+	{name: "a directory", task: fanout.Task{Command: "pwd", Dir: "/"}, stdout: "/\n"},
+	{name: "no directory", task: fanout.Task{Command: "pwd", Dir: "/no'pe"}, stderr: "tutti: change to /no'pe: no such directory\n", code: 125},
+	{name: "a file for a directory", task: fanout.Task{Command: "pwd", Dir: "/dev/null"}, stderr: "tutti: change to /dev/null: not a directory\n", code: 125},
+	{name: "a directory that looks like a flag", task: fanout.Task{Command: "pwd", Dir: "-"}, stderr: "tutti: change to -: no such directory\n", code: 125},
+	{name: "the command as it is", task: fanout.Task{Command: "printf %s '" + strings.ReplaceAll(nasty, "'", "") + "'", Dir: "/"}, stdout: strings.ReplaceAll(nasty, "'", "")},
+	{name: "an input", task: fanout.Task{Command: "cat", Stdin: text("in\x00put")}, stdout: "in\x00put"},
+	{name: "an empty input", task: fanout.Task{Command: "cat", Stdin: text("")}},
+	{name: "a large input", task: fanout.Task{Command: "wc -c | tr -d ' '", Stdin: text(strings.Repeat("x", 5_000_000))}, stdout: "5000000\n"},
+	{name: "an input nobody reads", task: fanout.Task{Command: "exec <&-; echo done", Stdin: text(strings.Repeat("x", 5_000_000))}, stdout: "done\n"},
+	{
+		name:   "an input behind a secret",
+		task:   fanout.Task{Command: `echo "$A"; cat`, Stdin: text("first\nsecond\n"), Env: []fanout.Variable{{Name: "A", Secret: fanout.Secret("s")}}},
+		stdout: "s\nfirst\nsecond\n",
+	},
+	{
+		name:   "a script with arguments",
+		task:   fanout.Task{Command: "script s", Script: script("#!/bin/sh -e\nprintf '%s|' \"$@\"; cat\n", "/bin/sh -e", "a b", "", nasty, "*", "-x")},
+		stdout: "a b||" + nasty + "|*|-x|",
+	},
+	{
+		name: "a script with everything",
+		task: fanout.Task{
+			Command: "script s", Script: script("#!/bin/sh\npwd; echo \"$A $B\"; cat\n", "/bin/sh"), Dir: "/", Stdin: text("in\nput"),
+			Env: []fanout.Variable{{Name: "A", Secret: fanout.Secret("secret")}, {Name: "B", Value: "public"}},
+		},
+		stdout: "/\nsecret public\nin\nput",
+	},
+	{
+		name:   "a binary script",
+		task:   fanout.Task{Command: "script s", Script: script("#!/bin/cat\n\x00\xff\r\n"+strings.Repeat("\x00\x01", 200_000), "/bin/cat")},
+		stdout: "#!/bin/cat\n\x00\xff\r\n" + strings.Repeat("\x00\x01", 200_000),
+	},
+	{name: "a script without its interpreter", task: fanout.Task{Command: "script s", Script: script("#!/no/such\n", "/no/such")}, stderr: "*", code: 127},
+}
+
+func checkSurroundings(t *testing.T, b *bench) {
+	for _, tt := range surroundings {
+		t.Run(tt.name, func(t *testing.T) {
+			r := b.task(t.Context(), 0, tt.task)
+			t.Logf("stderr: %.300q", r.stderr.String()) // shown if it fails
+			r.wantExit(t, fanout.Exit{Code: tt.code})
+			if got := r.stdout.String(); got != tt.stdout {
+				t.Errorf("got stdout %.300q, want %.300q", got, tt.stdout)
+			}
+			if got := r.stderr.String(); tt.stderr != "*" && got != tt.stderr {
+				t.Errorf("got stderr %q, want %q", got, tt.stderr)
+			}
+		})
+	}
+}
+
+func TestP29P30Surroundings(t *testing.T) { checkSurroundings(t, shellBench(t, 1, nil)) }
+
+// TestPlainCommandIsVerbatim: nobody who asks for nothing gets a prologue.
+func TestPlainCommandIsVerbatim(t *testing.T) {
+	for _, task := range []fanout.Task{
+		{Command: "a 'b' \\c"},
+		{Command: "a 'b' \\c", Stdin: text("x")},
+	} {
+		if got := newOrder(&task, nil); got.command != task.Command || got.talk != nil {
+			t.Errorf("got %q, want %q, and nothing to talk about", got.command, task.Command)
+		}
+	}
+}
+
+// TestP33LoginShells: whatever the login shell is, the prologue means the same.
+// The shells of this machine that are not POSIX are tried as well.
+func TestP33LoginShells(t *testing.T) {
+	line := loginLine("printf %s " + quote(nasty))
+	for _, shell := range []string{"sh", "bash", "dash", "zsh", "ksh", "fish", "csh", "tcsh", "busybox"} {
+		path, err := exec.LookPath(shell)
+		if err != nil {
+			continue
+		}
+		t.Run(shell, func(t *testing.T) {
+			args := []string{"-c", line}
+			if shell == "busybox" {
+				args = append([]string{"sh"}, args...)
+			}
+			var stdout, stderr bytes.Buffer
+			cmd := exec.CommandContext(t.Context(), path, args...)
+			cmd.Stdout, cmd.Stderr = &stdout, &stderr
+			if err := cmd.Run(); err != nil || stdout.String() != nasty {
+				t.Errorf("got %q, stderr %q, error %v, want %q", stdout.String(), stderr.String(), err, nasty)
+			}
+		})
+	}
+}
+
+// TestScriptHasNoName: nobody else can find the script, and nothing of it is
+// left, however it ends.
+func TestScriptHasNoName(t *testing.T) {
+	if _, err := os.Stat("/proc/self/fd"); err != nil {
+		t.Skip("open files have no names to look at here")
+	}
+	b := shellBench(t, 1, nil)
+	r := b.task(t.Context(), 0, fanout.Task{Command: "script", Script: script("#!/bin/sh\nreadlink /proc/$$/fd/9\n", "/bin/sh")})
+	r.wantExit(t, fanout.Exit{})
+	name, ok := strings.CutSuffix(strings.TrimSpace(r.stdout.String()), " (deleted)")
+	if _, err := os.Lstat(name); !ok || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %q, error %v, want a file that has been removed", r.stdout.String(), err)
+	}
+}
+
+// A brokenInput cannot be read to its end.
+type brokenInput struct{ text }
+
+var errBroken = errors.New("the disk is on fire")
+
+func (b brokenInput) Open(context.Context) io.Reader {
+	return io.MultiReader(strings.NewReader(string(b.text)), iotest.ErrReader(errBroken))
+}
+
+// TestInputBreaks: half an input is never taken for a whole one.
+func TestInputBreaks(t *testing.T) {
+	half := brokenInput{"#!/bin/sh\necho half >&2\n"}
+	tests := []struct {
+		name string
+		task fanout.Task
+	}{
+		{"input", fanout.Task{Command: "cat >/dev/null; echo half >&2", Stdin: half}},
+		{"script", fanout.Task{Command: "script", Script: &fanout.Script{Source: half, Size: 500, Interpreter: []string{"/bin/sh"}}}},
+		{"short script", fanout.Task{Command: "script", Script: &fanout.Script{Source: half.text, Size: 500, Interpreter: []string{"/bin/sh"}}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := shellBench(t, 1, nil)
+			r := b.task(t.Context(), 0, tt.task)
+			r.wantOp(t, fanout.OpLocal, true)
+			if got, want := r.Failure.Message, "read the input: "; !strings.HasPrefix(got, want) || r.Failure.Remote != fanout.RemoteEnded || !r.Failure.Final {
+				t.Errorf("got %+v, want a final failure %q..., and the command ended", *r.Failure, want)
+			}
+			if got := r.stderr.String(); strings.Contains(got, "half") {
+				t.Errorf("got stderr %q: the command took half for the whole", got)
+			}
+		})
+	}
+}
+
+// TestInputOfAWaitingRun: a run that is stopped does not wait for its input.
+func TestInputOfAWaitingRun(t *testing.T) {
+	b := shellBench(t, 1, nil)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	opened := make(chan struct{})
+	done := make(chan *record, 1)
+	go func() { done <- b.task(ctx, 0, fanout.Task{Command: "cat", Stdin: silentInput{opened}}) }()
+	<-opened
+	cancel(fanout.ErrSignal)
+	(<-done).wantOp(t, fanout.OpCanceled, true)
+}
+
+// A silentInput has nothing to give, and says when it is first asked.
+type silentInput struct{ opened chan struct{} }
+
+func (s silentInput) Open(ctx context.Context) io.Reader {
+	return readerFunc(func([]byte) (int, error) {
+		close(s.opened)
+		<-ctx.Done()
+		return 0, ctx.Err()
+	})
+}

@@ -1,0 +1,334 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	gossh "golang.org/x/crypto/ssh"
+
+	"tutti/fanout"
+)
+
+const (
+	// smallBuffer is what a stream is read with as long as it is quiet, and
+	// largeBuffer once it has filled that: most commands say little.
+	smallBuffer = 4 << 10
+	largeBuffer = 32 << 10
+	// partingTime is how long a Write may go on after the run was stopped
+	// before it is left behind.
+	partingTime = time.Second
+)
+
+// A session runs one command.
+type session struct {
+	conn      *conn
+	ch        gossh.Channel
+	requests  <-chan *gossh.Request // nil once the channel has been closed
+	killAfter time.Duration
+	drain     time.Duration
+	host      string     // name of the target
+	proof     *sudoProof // of the run
+	beside    bool       // it serves another session of this connection
+	ending    bool       // the command has been told to end
+
+	order   *order
+	clock   *stopwatch
+	parted  atomic.Bool  // nothing is written any more
+	lastOut atomic.Int64 // time of the last output, by clock
+	broken  atomic.Bool  // output could not be passed on
+
+	reply   chan execReply // one, at any time
+	streams chan streamEnd // one for each of the two streams, at any time
+	fed     chan struct{}  // closed when nothing more is written to the input
+	// inputFailed receives why the input cannot be had, at most once.
+	inputFailed chan error
+	helpers     sync.WaitGroup // goroutines that end with the channel
+
+	answer  execReply
+	ended   int  // streams that have ended
+	whole   int  // of these, streams that ended before reading failed
+	intact  bool // the channel was closed on a connection that stood
+	exit    *fanout.Exit
+	exitAt  time.Duration // by clock
+	garbled bool          // an exit message came that cannot be read
+
+	inputErr error   // the input cannot be had
+	sudo     sudoEnd // once fed is closed
+	wantsTTY bool    // sudo runs nothing without a terminal
+}
+
+// An execReply is the answer to the wish to run the command.
+type execReply struct {
+	known    bool
+	refused  bool
+	terminal bool // it is the terminal that was refused
+}
+
+// A streamEnd is how a stream ended: whole if reading from the connection had
+// not failed by then.
+type streamEnd struct{ whole bool }
+
+func newSession(c *Client, host string, n *conn, ch gossh.Channel, requests <-chan *gossh.Request) *session {
+	return &session{
+		conn:        n,
+		ch:          ch,
+		requests:    requests,
+		killAfter:   c.killAfter,
+		drain:       c.drain,
+		host:        host,
+		proof:       &c.sudo,
+		reply:       make(chan execReply, 1),
+		streams:     make(chan streamEnd, 2),
+		fed:         make(chan struct{}),
+		inputFailed: make(chan error, 1),
+	}
+}
+
+// run sends o, passes on what the command says, and notes in report how it
+// ended.
+func (s *session) run(ctx context.Context, o *order, limit time.Duration, stdout, stderr io.Writer, report *fanout.Report) {
+	s.order = o
+	s.clock = newStopwatch()
+	began := time.Now()
+	feeding, stop := context.WithCancel(ctx)
+	defer stop()
+	outTalk, errTalk := (*talk)(nil), o.talk
+	if o.pty != nil { // where everything is stdout
+		outTalk, errTalk = errTalk, outTalk
+	}
+	s.helpers.Go(func() { s.send(feeding) })
+	s.helpers.Go(func() { s.copy(stdout, s.ch, outTalk) })
+	s.helpers.Go(func() { s.copy(stderr, s.ch.Stderr(), errTalk) })
+	how := s.await(ctx, limit)
+	stop()
+	proved := false
+	if how == endStopped || how == endTimeout || how == endInput {
+		proved = s.terminate(ctx)
+	}
+	s.judge(ctx, how, limit, proved, report)
+	report.Command = time.Since(began)
+}
+
+// send asks for the command, waits for the answer, and sees to the command's
+// input; everybody else goes on meanwhile.
+func (s *session) send(ctx context.Context) {
+	defer close(s.fed)
+	if pty := s.order.pty; pty != nil {
+		// The answer is waited for: without a terminal the command could do
+		// something else than was meant.
+		ok, err := s.ch.SendRequest("pty-req", true, ptyRequest(pty))
+		if !ok || err != nil {
+			s.reply <- execReply{known: err == nil, refused: err == nil, terminal: true}
+			return
+		}
+	}
+	ok, err := s.ch.SendRequest("exec", true, gossh.Marshal(struct{ Command string }{s.order.command}))
+	s.reply <- execReply{known: err == nil, refused: err == nil && !ok}
+	if ok && err == nil && s.feed(ctx) {
+		_ = s.ch.CloseWrite() // if it fails the channel is closed, and so the input
+	}
+}
+
+// copy passes a stream on until it ends, without what is said to us in it.
+func (s *session) copy(to io.Writer, from io.Reader, t *talk) {
+	buf := make([]byte, smallBuffer)
+	s.conn.wire.valve.attend()
+	defer s.conn.wire.valve.leave()
+	for {
+		n, err := from.Read(buf)
+		if n > 0 {
+			s.conn.wire.valve.took(n, n < len(buf))
+			s.pass(to, t.listen(buf[:n]))
+			if n == smallBuffer {
+				buf = make([]byte, largeBuffer)
+			}
+			continue // an error that came along is about writing, or comes again
+		}
+		if err != nil {
+			s.pass(to, t.end())
+			s.streams <- streamEnd{whole: errors.Is(err, io.EOF) && !s.conn.wire.failed.Load()}
+			return
+		}
+	}
+}
+
+// pass writes p. The time this takes does not count against any limit. When
+// writing has failed the rest of the stream is thrown away, so that the host
+// is not held up.
+func (s *session) pass(to io.Writer, p []byte) {
+	if len(p) == 0 || s.broken.Load() || s.parted.Load() {
+		return
+	}
+	s.clock.pause()
+	s.conn.wire.valve.busy()
+	_, err := to.Write(p)
+	s.conn.wire.valve.free()
+	s.clock.resume()
+	if err != nil {
+		s.broken.Store(true)
+	}
+	s.lastOut.Store(int64(s.clock.elapsed()))
+}
+
+// An ending is why the wait for a command was over.
+type ending int
+
+const (
+	endClosed  ending = iota // the channel is closed and everything is read
+	endDrained               // the command ended, something else keeps the channel open
+	endTimeout               // the command's time is up
+	endStopped               // ctx is done
+	endInput                 // its input cannot be had
+)
+
+// await waits until the command has ended, or is to be ended.
+func (s *session) await(ctx context.Context, limit time.Duration) ending {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for !s.over() {
+		left, how, timed := s.deadline(limit)
+		if timed && left <= 0 {
+			if s.poll(); s.over() || how == endTimeout && s.exit != nil {
+				continue
+			}
+			return how
+		}
+		if timed {
+			timer.Reset(left)
+		} else {
+			timer.Stop()
+		}
+		select {
+		case r, ok := <-s.requests:
+			s.handle(r, ok)
+		case r := <-s.reply:
+			s.answer = r
+		case e := <-s.streams:
+			s.streamEnded(e)
+		case s.inputErr = <-s.inputFailed:
+			return endInput
+		case <-timer.C:
+		case <-s.clock.resumed:
+		case <-ctx.Done():
+			if s.poll(); s.over() {
+				return endClosed
+			}
+			if s.exit != nil {
+				return endDrained
+			}
+			return endStopped
+		}
+	}
+	return endClosed
+}
+
+// over reports whether nothing more can come of the session.
+func (s *session) over() bool {
+	if s.answer.refused && s.exit == nil {
+		return true
+	}
+	return s.requests == nil && s.ended == 2
+}
+
+// deadline returns how long to wait at most, and what it means when that time
+// is up. It has no limit while output is being written.
+func (s *session) deadline(limit time.Duration) (time.Duration, ending, bool) {
+	now, running := s.clock.read()
+	switch {
+	case !running:
+		return 0, 0, false
+	case s.exit != nil:
+		quiet := max(s.exitAt, time.Duration(s.lastOut.Load()))
+		return min(quiet+s.drain, s.exitAt+5*s.drain) - now, endDrained, true
+	case limit > 0:
+		return limit - now, endTimeout, true
+	}
+	return 0, 0, false
+}
+
+// poll takes what has already arrived.
+func (s *session) poll() {
+	for {
+		select {
+		case r, ok := <-s.requests:
+			s.handle(r, ok)
+		case r := <-s.reply:
+			s.answer = r
+		case e := <-s.streams:
+			s.streamEnded(e)
+		default:
+			return
+		}
+	}
+}
+
+func (s *session) streamEnded(e streamEnd) {
+	s.ended++
+	if e.whole {
+		s.whole++
+	}
+}
+
+// finish waits for what the session has started, so that nothing of it is
+// left, and nothing is written any more.
+func (s *session) finish(ctx context.Context) {
+	if s.requests != nil {
+		s.conn.wire.abort()
+		for range s.requests { // the library waits for somebody to take these
+		}
+		s.requests = nil
+	}
+	done := make(chan struct{})
+	go func() {
+		s.helpers.Wait()
+		close(done)
+	}()
+	if s.finished(ctx, done) {
+		return
+	}
+	s.parted.Store(true)
+	s.conn.wire.abort()
+	t := time.NewTimer(partingTime)
+	defer t.Stop()
+	select {
+	case <-done:
+	case <-t.C: // a Write is stuck; it is the last one
+	}
+}
+
+// finished waits for done as long as there is hope: as long as ctx is not done
+// and, but for the Writes, something moves.
+func (s *session) finished(ctx context.Context, done <-chan struct{}) bool {
+	tick := time.NewTicker(partingTime)
+	defer tick.Stop()
+	for last := int64(-1); ; {
+		select {
+		case <-done:
+			return true
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+		now := s.lastOut.Load()
+		if _, running := s.clock.read(); running && now == last {
+			return false
+		}
+		last = now
+	}
+}
+
+// abandon ends a session that has not been sent anything.
+func (s *session) abandon() {
+	s.conn.wire.abort()
+	for range s.requests {
+	}
+}
+
+// reusable reports whether the connection can take another command.
+func (s *session) reusable() bool {
+	return s.requests == nil && s.conn.alive() && !s.ending
+}

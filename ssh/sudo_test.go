@@ -1,0 +1,266 @@
+package ssh
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tutti/fanout"
+	"tutti/internal/fleet"
+)
+
+// sesame is the password that the sudo of the tests takes.
+const sesame = "open sesame"
+
+// sudoBench is a fleet whose hosts have a sudo that behaves as modes say. The
+// folder it returns holds a home for each host.
+func sudoBench(t *testing.T, modes ...string) (*bench, string) {
+	t.Helper()
+	bin, err := filepath.Abs("../internal/fleet/testdata/bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	dir := t.TempDir()
+	hosts := make([]fleet.Host, len(modes))
+	for i, mode := range modes {
+		name := fmt.Sprintf("h%d", i)
+		home := filepath.Join(dir, name)
+		if err := os.Mkdir(home, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(home, "sudo.mode"), []byte(mode), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		hosts[i] = fleet.Host{Name: name, Exec: fleet.Shell(home)}
+	}
+	// Sudo needs time to get through, also on a busy machine.
+	return newBench(t, hosts, func(o *Options) { o.KillAfter = 5 * time.Second }), dir
+}
+
+// passwords is how many passwords were given to the sudo of any host.
+func passwords(t *testing.T, dir string) int {
+	t.Helper()
+	logs, err := filepath.Glob(filepath.Join(dir, "*", "sudo.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, file := range logs {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += strings.Count(string(data), "\n")
+	}
+	return n
+}
+
+func sudo(command, password string) fanout.Task {
+	s := &fanout.Sudo{User: "root"}
+	if password != "" {
+		s.Password = fanout.Secret(password)
+	}
+	return fanout.Task{Command: command, Sudo: s}
+}
+
+// TestP32Sudo: whatever sudo says and asks, the command's output is its own.
+func TestP32Sudo(t *testing.T) {
+	full := sudo(`echo "$USER $A $B"; cat; pwd; echo err >&2`, sesame)
+	full.Env = []fanout.Variable{{Name: "A", Value: "a"}, {Name: "B", Secret: fanout.Secret("b\nb")}}
+	full.Stdin = text("in\nput\n")
+	full.Dir = "/"
+	asScript := full
+	asScript.Script = script("#!/bin/sh\necho \"$USER $A $B\"; cat; pwd; echo err >&2\n", "/bin/sh")
+	for _, mode := range []string{"ask", "nopasswd", "rs", "split", "lecture"} {
+		for name, task := range map[string]fanout.Task{"command": full, "script": asScript} {
+			t.Run(mode+" "+name, func(t *testing.T) {
+				b, dir := sudoBench(t, mode)
+				r := b.task(t.Context(), 0, task)
+				r.wantExit(t, fanout.Exit{})
+				if got, want := r.stdout.String(), "root a b\nb\nin\nput\n/\n"; got != want {
+					t.Errorf("got stdout %q, want %q", got, want)
+				}
+				if got, want := r.stderr.String(), "err\n"; got != want {
+					t.Errorf("got stderr %q, want %q", got, want)
+				}
+				want := 1
+				if mode == "nopasswd" {
+					want = 0
+				}
+				if got := passwords(t, dir); got != want {
+					t.Errorf("got %d passwords, want %d", got, want)
+				}
+			})
+		}
+	}
+}
+
+// TestP32SudoSays: what the command writes is not touched, also if it looks
+// like what sudo says.
+func TestP32SudoSays(t *testing.T) {
+	b, _ := sudoBench(t, "ask")
+	r := b.task(t.Context(), 0, sudo(`for i in 1 2 3; do printf 'sudo: %s' x >&2; printf ABCDEFGHIJKLMNOPQRSTUVWXYZ >&2; done; exit 7`, sesame))
+	r.wantExit(t, fanout.Exit{Code: 7})
+	if got, want := r.stderr.String(), strings.Repeat("sudo: xABCDEFGHIJKLMNOPQRSTUVWXYZ", 3); got != want {
+		t.Errorf("got stderr %q, want %q", got, want)
+	}
+}
+
+func TestP32SudoRefuses(t *testing.T) {
+	tests := []struct {
+		mode, password, message string
+		sent                    int
+	}{
+		{"ask", "wrong", "the password was refused", 1},
+		{"onetry", "wrong", "the password was refused", 1},
+		{"lecture", "wrong", "the password was refused", 1},
+		{"ask", "", "a password is needed: --ask-sudo-pass", 0},
+		{"denied", sesame, "tester is not in the sudoers file.", 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.mode+" "+tt.password, func(t *testing.T) {
+			b, dir := sudoBench(t, tt.mode)
+			r := b.task(t.Context(), 0, sudo("echo ran", tt.password))
+			r.wantOp(t, fanout.OpSudo, false)
+			if !r.Failure.Final || !strings.HasPrefix(r.Failure.Message, tt.message) {
+				t.Errorf("got %+v, want a final failure %q", *r.Failure, tt.message)
+			}
+			if got := r.stdout.String() + r.stderr.String(); got != "" {
+				t.Errorf("got output %q, want none", got)
+			}
+			if got := passwords(t, dir); got != tt.sent {
+				t.Errorf("got %d passwords, want %d", got, tt.sent)
+			}
+		})
+	}
+}
+
+// TestP32WrongPasswordIsTriedOnce: a wrong password locks no account.
+func TestP32WrongPasswordIsTriedOnce(t *testing.T) {
+	const n = 8
+	for _, mode := range []string{"ask", "onetry"} {
+		t.Run(mode, func(t *testing.T) {
+			b, dir := sudoBench(t, strings.Split(strings.TrimSpace(strings.Repeat(mode+" ", n)), " ")...)
+			var wg sync.WaitGroup
+			var mu sync.Mutex
+			messages := map[string]int{}
+			for i := range n {
+				wg.Go(func() {
+					r := b.task(t.Context(), i, sudo("true", "wrong"))
+					mu.Lock()
+					defer mu.Unlock()
+					if r.Failure == nil || r.Failure.Op != fanout.OpSudo {
+						t.Errorf("target %d: got %+v, want a failure of sudo", i, r.Report)
+						return
+					}
+					messages[strings.TrimRight(r.Failure.Message, "0123456789 hasrefudit")]++
+				})
+			}
+			wg.Wait()
+			if got := passwords(t, dir); got != 1 {
+				t.Errorf("got %d passwords, want 1", got)
+			}
+			if len(messages) != 2 {
+				t.Errorf("got messages %v, want one host's refusal and the others' reason", messages)
+			}
+		})
+	}
+}
+
+// TestP32ProofGoesOn: a host that is silent about the password keeps the
+// others waiting only as long as it is there.
+func TestP32ProofGoesOn(t *testing.T) {
+	t.Run("stopped", func(t *testing.T) { proofGoesOn(t, false) })
+	t.Run("lost", func(t *testing.T) { proofGoesOn(t, true) })
+}
+
+func proofGoesOn(t *testing.T, lost bool) {
+	b, dir := sudoBench(t, "hang", "ask", "ask", "nopasswd")
+	hung := make(chan *record, 1)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	go func() { hung <- b.task(ctx, 0, sudo("true", sesame)) }()
+	eventually(t, "the first password is sent", func() bool { return passwords(t, dir) == 1 })
+
+	b.task(t.Context(), 3, sudo("true", sesame)).wantExit(t, fanout.Exit{}) // needs no proof
+	var wg sync.WaitGroup
+	for i := 1; i <= 2; i++ {
+		wg.Go(func() {
+			if r := b.task(t.Context(), i, sudo("true", sesame)); r.Exit == nil || !r.Exit.Success() {
+				t.Errorf("target %d: got %+v, want success", i, r.Report)
+			}
+		})
+	}
+	eventually(t, "the others wait", func() bool { return b.sudo.waiting() })
+	if got := passwords(t, dir); got != 1 {
+		t.Errorf("got %d passwords before the first was judged, want 1", got)
+	}
+	if lost {
+		b.fleet.Cut("h0", fleet.Reset)
+		(<-hung).wantOp(t, fanout.OpConnection, true)
+	} else {
+		cancel(fanout.ErrSignal)
+		(<-hung).wantOp(t, fanout.OpCanceled, true)
+	}
+	wg.Wait()
+	if got := passwords(t, dir); got != 3 {
+		t.Errorf("got %d passwords, want 3", got)
+	}
+}
+
+// waiting reports whether somebody waits for the password to be judged.
+func (p *sudoProof) waiting() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.changed != nil
+}
+
+// TestSudoTimeout: a command that runs by sudo is ended by sudo.
+func TestSudoTimeout(t *testing.T) {
+	for _, mode := range []string{"ask", "nopasswd", "hang"} {
+		t.Run(mode, func(t *testing.T) {
+			b, _ := sudoBench(t, mode)
+			b.fleet.SetFaults("h0", fleet.Faults{RejectSignals: true}) // as sshd does for the processes of others
+			b.targets[0].Limits.Timeout = 500 * time.Millisecond
+			r := b.task(t.Context(), 0, sudo("echo $$; exec sleep 99", sesame))
+			r.wantOp(t, fanout.OpTimeout, true)
+			want := fanout.RemoteUnknown // a fleet shows no processes to its sudo; see TestRealSudoTimeout
+			if mode == "hang" {
+				want = fanout.RemoteEnded // it is not by sudo that this is looked at
+			} else if pid, err := strconv.Atoi(strings.TrimSpace(r.stdout.String())); err != nil {
+				t.Errorf("got stdout %q, want a process id", r.stdout.String())
+			} else {
+				eventually(t, "the command is gone", func() bool { return !running(pid) })
+			}
+			if got := r.Failure.Remote; got != want {
+				t.Errorf("got remote %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// TestTalk cuts what a host says at every place.
+func TestTalk(t *testing.T) {
+	for cut := range 300 {
+		k := newTalk().expect("TAKENTAKEN")
+		all := "noise" + string(k.open) + "123;lecture " + string(k.prompt[:5]) + string(k.prompt) + " again " + string(k.prompt) +
+			string(k.ok) + "more " + string(k.ok[:9]) + " TAKEN TAKENTAKENTAKENTAKEN" + string(k.prompt) + "end" + string(k.open[:3])
+		at := min(cut, len(all))
+		got := string(k.listen([]byte(all[:at]))) + string(k.listen([]byte(all[at:]))) + string(k.end())
+		want := "noisemore " + string(k.ok[:9]) + " TAKEN TAKENTAKEN" + string(k.prompt) + "end" + string(k.open[:3])
+		if got != want {
+			t.Fatalf("cut at %d: got %q, want %q", at, got, want)
+		}
+		passed, asked, said := k.sudoState()
+		if !passed || asked != 2 || k.leader() != "123" || said != "lecture "+string(k.prompt[:5])+" again " {
+			t.Fatalf("cut at %d: got passed %v, asked %d, leader %q, said %q", at, passed, asked, k.leader(), said)
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package ssh
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	gossh "golang.org/x/crypto/ssh"
+
+	"tutti/fanout"
+)
+
+const (
+	// sweepTime is how long a sweep may take, and sweepStopTime how long once
+	// the run is stopped.
+	sweepTime     = 4 * time.Second
+	sweepStopTime = 1500 * time.Millisecond
+	// sweepLooks is how often a sweep kills before it gives up.
+	sweepLooks = 8
+	// maxSwept bounds what is kept of a sweep's answer. It stands at the end.
+	maxSwept = 4 << 10
+	// slotTries is how often a channel is asked for that could not be had
+	// because the command's was the only one allowed, which is closed by then;
+	// slotPause is the time between two such questions.
+	slotTries = 10
+	slotPause = 50 * time.Millisecond
+)
+
+// A remnant is what a sweep has found at last.
+type remnant int
+
+const (
+	remnantUnknown remnant = iota // it could not look
+	remnantSome
+	remnantNone
+)
+
+// sweep signals what is left of the command, on a channel beside it, and says
+// what a last look has found. Meanwhile the command's own channel is heard.
+func (s *session) sweep(ctx context.Context, signal string) remnant {
+	looks := sweepLooks
+	if signal != "KILL" {
+		looks = 1
+	}
+	budget, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepTime)
+	defer cancel()
+	hurry := context.AfterFunc(ctx, func() {
+		t := time.NewTimer(sweepStopTime)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			cancel()
+		case <-budget.Done():
+		}
+	})
+	defer hurry()
+	swept := make(chan remnant, 1)
+	s.helpers.Go(func() {
+		k, found := s.sweepBeside(budget, newSweep(signal, looks, !s.conn.pooled))
+		swept <- found
+		if k != nil {
+			k.part()
+		}
+	})
+	for {
+		select {
+		case found := <-swept:
+			return found
+		case r, ok := <-s.requests:
+			s.handle(r, ok)
+		case r := <-s.reply:
+			s.answer = r
+		case e := <-s.streams:
+			s.streamEnded(e)
+		}
+	}
+}
+
+// sweepBeside sweeps on a channel of its own, and returns the session that did
+// unless there was none.
+func (s *session) sweepBeside(ctx context.Context, w sweep) (*session, remnant) {
+	ch, requests, err := s.slot(ctx)
+	if err != nil {
+		return nil, remnantUnknown
+	}
+	o := &order{task: &fanout.Task{}, command: loginLine(w.text)}
+	sudo := s.order.task.Sudo
+	if sudo != nil {
+		if passed, _, _ := s.order.talk.sudoState(); !passed {
+			sudo = nil
+		}
+	}
+	if sudo != nil {
+		o = &order{task: &fanout.Task{Sudo: sudo}, talk: newTalk(), pty: s.order.pty}
+		inner := fmt.Sprintf("printf %%s %s >&2\n%s", o.talk.ok, w.text)
+		o.command = loginLine(sudoText(sudo, o.talk, inner))
+	}
+	k := s.assistant(ch, requests)
+	said := &tail{}
+	var report fanout.Report
+	k.run(ctx, o, 0, said, io.Discard, &report)
+	return k, w.found(said.String())
+}
+
+// slot opens a channel beside the command's. Where the host allows only one,
+// the command's is given up for it.
+func (s *session) slot(ctx context.Context) (gossh.Channel, <-chan *gossh.Request, error) {
+	ch, requests, err := s.conn.session(ctx, 0)
+	for range slotTries {
+		if _, full := errors.AsType[*gossh.OpenChannelError](err); !full {
+			break
+		}
+		_ = s.ch.Close() // it may be closed already
+		t := time.NewTimer(slotPause)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return nil, nil, context.Cause(ctx)
+		}
+		ch, requests, err = s.conn.session(ctx, 0)
+	}
+	return ch, requests, err
+}
+
+// assistant is a session beside s, on the same connection, that works for it.
+func (s *session) assistant(ch gossh.Channel, requests <-chan *gossh.Request) *session {
+	return &session{
+		conn: s.conn, ch: ch, requests: requests, host: s.host, proof: s.proof, drain: s.drain, beside: true,
+		reply: make(chan execReply, 1), streams: make(chan streamEnd, 2),
+		fed: make(chan struct{}), inputFailed: make(chan error, 1),
+	}
+}
+
+// part ends an assistant, as soon as the host or the connection does.
+func (s *session) part() {
+	if s.requests != nil {
+		_ = s.ch.Close() // if it fails the connection is gone
+		gossh.DiscardRequests(s.requests)
+	}
+	s.helpers.Wait()
+}
+
+// A tail keeps the end of what is written to it. It is safe to read while it
+// is written to. The zero value is empty.
+type tail struct {
+	mu  sync.Mutex // guards buf
+	buf []byte
+}
+
+// Write never fails.
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, p...)
+	if over := len(t.buf) - maxSwept; over > 0 {
+		t.buf = append(t.buf[:0], t.buf[over:]...)
+	}
+	return len(p), nil
+}
+
+// String is what is kept.
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(bytes.ToValidUTF8(t.buf, nil))
+}

@@ -1,0 +1,137 @@
+package ssh
+
+import (
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestP22ValveHoldsTheSocket: while output waits for a reader of ours, nothing
+// more is read from the host; what the host has sent by then is not lost, and
+// its silence is not held against it.
+func TestP22ValveHoldsTheSocket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		defer func() { _ = theirs.Close() }()
+		w := newWire(ours)
+		defer w.abort()
+		w.greeting.buffered = nil // as after the version line
+
+		got := make(chan string)
+		go func() {
+			buf := make([]byte, 16)
+			for {
+				n, err := w.Read(buf)
+				if err != nil {
+					close(got)
+					return
+				}
+				got <- string(buf[:n])
+			}
+		}()
+		send := func(text string) { _, _ = io.WriteString(theirs, text) }
+
+		go send("one")
+		if s := <-got; s != "one" {
+			t.Fatalf("got %q, want one", s)
+		}
+		w.valve.busy()
+		time.Sleep(2 * valvePatience)
+		go send("two") // Read was already waiting, and takes one more
+		if s := <-got; s != "two" {
+			t.Fatalf("got %q, want two", s)
+		}
+		go send("three")
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		select {
+		case s := <-got:
+			t.Fatalf("got %q while the output waited", s)
+		default:
+		}
+		if s := w.silence(); s != 0 {
+			t.Errorf("the host is blamed for a silence of %s", s)
+		}
+		w.valve.free()
+		if s := <-got; s != "three" {
+			t.Fatalf("got %q, want three", s)
+		}
+		if s := w.silence(); s > time.Second {
+			t.Errorf("got a silence of %s right after a byte", s)
+		}
+	})
+}
+
+// TestValveOpensForAbort: a connection that is given up does not stay behind a
+// closed valve.
+func TestValveOpensForAbort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		defer func() { _ = theirs.Close() }()
+		w := newWire(ours)
+		w.valve.busy()
+		time.Sleep(2 * valvePatience)
+		ended := make(chan error)
+		go func() {
+			_, err := w.Read(make([]byte, 16))
+			ended <- err
+		}()
+		synctest.Wait()
+		w.abort()
+		if err := <-ended; err == nil {
+			t.Error("no error from an aborted connection")
+		}
+	})
+}
+
+// TestQuickWritesLeaveTheValveOpen: passing on output that is taken at once
+// costs no wait.
+func TestQuickWritesLeaveTheValveOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var v valve
+		v.busy()
+		v.pass(nil) // would wait for ever
+		v.free()
+		time.Sleep(time.Second)
+		v.pass(nil)
+	})
+}
+
+// TestValveWaits holds how long a read of the connection waits against what is done
+// with the output meanwhile.
+func TestValveWaits(t *testing.T) {
+	const forever = time.Hour // until the pieces are passed on
+	tests := []struct {
+		name string
+		do   func(v *valve)
+		want time.Duration
+	}{
+		{"nothing happens", func(*valve) {}, 0},
+		{"a little is being passed on", func(v *valve) { v.read(1000); v.busy() }, 0},
+		{"it takes long", func(v *valve) { v.read(1000); v.busy(); time.Sleep(valvePatience) }, forever},
+		{"much was read meanwhile", func(v *valve) { v.busy(); v.read(valveLead) }, forever},
+		{"much was read, and most of it taken", func(v *valve) { v.busy(); v.read(valveLead); v.took(32<<10, false) }, 0},
+		{"nothing is left of it", func(v *valve) { v.busy(); v.read(2 * valveLead); v.took(1, true) }, 0},
+		{"nobody has taken it yet", func(v *valve) { v.read(valveLead) }, valvePatience},
+		{"it is not for us", func(v *valve) { v.leave(); v.read(2 * valveLead) }, 0},
+		{"the end must be heard", func(v *valve) { v.read(valveLead); v.busy(); v.prop() }, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var v valve
+				v.attend()
+				test.do(&v)
+				began := time.Now()
+				time.AfterFunc(forever, func() { v.free() })
+				v.pass(nil)
+				if got := time.Since(began); got != test.want {
+					t.Errorf("got a wait of %v, want %v", got, test.want)
+				}
+				time.Sleep(2 * forever) // the timer's goroutine has ended
+			})
+		})
+	}
+}

@@ -1,0 +1,237 @@
+package ssh
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// holdTime is how long a read error is kept from the SSH library after a
+	// login. A host that hangs up as soon as it has said everything must not
+	// look like one that died: in this time what has already arrived is
+	// worked off, so that the end of a channel is seen before the end of the
+	// connection.
+	holdTime = 30 * time.Millisecond
+	// settleTime bounds the wait for the library's reader in settled.
+	settleTime = 25 * time.Millisecond
+	// maxGreeting bounds what is kept of the text before a version line.
+	maxGreeting = 1024
+)
+
+// A wire is the network connection as the SSH library gets to see it. It
+// remembers when the last byte came, whether reading has failed, and what was
+// said before the version line.
+type wire struct {
+	net.Conn
+
+	born     time.Time
+	lastRead atomic.Int64 // nanoseconds since born
+	loggedIn atomic.Bool  // read errors are held from here on
+	failed   atomic.Bool  // a read error has been handed over
+	valve    valve        // closed while output waits for its reader
+
+	aborted   chan struct{} // closed by abort
+	abortOnce sync.Once
+
+	greeting greeting // belongs to the reader
+	quick    quickAck // belongs to the reader
+
+	mu      sync.Mutex    // guards what follows
+	reading bool          // the library waits in Read
+	entered chan struct{} // closed when reading becomes true; nil: nobody waits
+	mute    bool          // writing has failed
+}
+
+func newWire(c net.Conn) *wire {
+	return &wire{
+		Conn:     c,
+		born:     time.Now(),
+		aborted:  make(chan struct{}),
+		greeting: greeting{buffered: bufio.NewReaderSize(c, 512)},
+		quick:    newQuickAck(c),
+	}
+}
+
+// Read hands over what the host sends, and the first error only after what
+// came before it has had time to be worked off.
+func (w *wire) Read(p []byte) (int, error) {
+	w.valve.pass(w.aborted)
+	w.enterRead()
+	n, err := w.greeting.read(w.Conn, p)
+	if n > 0 {
+		w.valve.read(n)
+		w.lastRead.Store(int64(time.Since(w.born)))
+		w.quick.rearm()
+		w.leaveRead()
+		return n, nil // an error that came along comes again
+	}
+	if err != nil {
+		w.hold()
+		w.failed.Store(true)
+	}
+	return n, err
+}
+
+// Write sends p. A host that has gone away is noticed by Read, which first
+// delivers everything that arrived before; the library would stop reading if
+// it learned of it here.
+func (w *wire) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	mute := w.mute
+	w.mu.Unlock()
+	if mute {
+		return len(p), nil
+	}
+	n, err := w.Conn.Write(p)
+	if err == nil || errors.Is(err, net.ErrClosed) {
+		return n, err
+	}
+	w.mu.Lock()
+	w.mute = true
+	w.mu.Unlock()
+	return len(p), nil
+}
+
+// abort closes the connection from our side; every call on it returns soon.
+func (w *wire) abort() {
+	w.abortOnce.Do(func() {
+		close(w.aborted)
+		_ = w.Conn.Close() // nothing is lost: whoever aborts has given up on it
+	})
+}
+
+func (w *wire) hold() {
+	if !w.loggedIn.Load() {
+		return
+	}
+	t := time.NewTimer(holdTime)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-w.aborted:
+	}
+}
+
+func (w *wire) enterRead() {
+	w.mu.Lock()
+	w.reading = true
+	if w.entered != nil {
+		close(w.entered)
+		w.entered = nil
+	}
+	w.mu.Unlock()
+}
+
+func (w *wire) leaveRead() {
+	w.mu.Lock()
+	w.reading = false
+	w.mu.Unlock()
+}
+
+// silence is how long nothing has arrived, although it was listened for.
+func (w *wire) silence() time.Duration {
+	if w.valve.closed.Load() {
+		return 0
+	}
+	return time.Since(w.born) - time.Duration(w.lastRead.Load())
+}
+
+// settled reports whether everything that has arrived so far was understood
+// and the connection stands: the library has come back for more, reading has
+// not failed, and the library has not given up on the connection for another
+// reason, which closes dead. It settles the case of a channel that ends
+// because the host has broken off or garbled the connection, which no read
+// error tells.
+func (w *wire) settled(dead <-chan struct{}) bool {
+	if w.failed.Load() {
+		return false
+	}
+	w.mu.Lock()
+	reading := w.reading
+	if !reading && w.entered == nil {
+		w.entered = make(chan struct{})
+	}
+	entered := w.entered
+	w.mu.Unlock()
+
+	if !reading {
+		t := time.NewTimer(settleTime)
+		defer t.Stop()
+		select {
+		case <-entered:
+		case <-dead:
+		case <-t.C:
+		}
+	}
+	select {
+	case <-dead:
+		return false
+	default:
+		return !w.failed.Load()
+	}
+}
+
+// A greeting reads the start of a connection, in large pieces where the
+// library asks for single bytes, and keeps the text that stands before the
+// version line: there a busy or hostile host says why it hangs up.
+type greeting struct {
+	buffered *bufio.Reader // nil once it has nothing more to give
+	version  bool          // the version line has come
+	heard    func()        // called when it comes; nil: nobody
+	line     []byte        // the line so far
+	text     []byte        // whole lines before the version line
+}
+
+func (g *greeting) read(c net.Conn, p []byte) (int, error) {
+	if g.buffered == nil {
+		return c.Read(p)
+	}
+	n, err := g.buffered.Read(p)
+	g.observe(p[:n])
+	if g.version && g.buffered.Buffered() == 0 {
+		g.buffered, g.line = nil, nil
+	}
+	return n, err
+}
+
+func (g *greeting) observe(p []byte) {
+	for _, b := range p {
+		if g.version {
+			return
+		}
+		if len(g.line) < maxGreeting {
+			g.line = append(g.line, b)
+		}
+		if b != '\n' {
+			continue
+		}
+		if bytes.HasPrefix(g.line, []byte("SSH-")) {
+			if g.version = true; g.heard != nil {
+				g.heard()
+			}
+			return
+		}
+		g.keepLine()
+	}
+}
+
+func (g *greeting) keepLine() {
+	if room := maxGreeting - len(g.text); room > 0 {
+		g.text = append(g.text, g.line[:min(room, len(g.line))]...)
+	}
+	g.line = g.line[:0]
+}
+
+// said is the text before the version line, and what there is of a line that
+// was never finished.
+func (g *greeting) said() string {
+	if !g.version {
+		g.keepLine()
+	}
+	return cleanLine(string(g.text), maxGreeting)
+}

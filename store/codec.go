@@ -1,0 +1,63 @@
+package store
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+const (
+	// maxRow bounds the bytes of output in one row.
+	maxRow = 256 << 10
+	// minCompressed is the size from which compression pays.
+	minCompressed = 4 << 10
+)
+
+// The codecs of a row of output.
+const (
+	codecPlain   = "plain"
+	codecZstd    = "zstd"
+	codecOmitted = "omitted"
+)
+
+// One encoder and one decoder serve the process: each holds megabytes.
+var (
+	encoder = sync.OnceValues(func() (*zstd.Encoder, error) {
+		return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(maxRow),
+			zstd.WithLowerEncoderMem(true))
+	})
+	decoder = sync.OnceValues(func() (*zstd.Decoder, error) {
+		return zstd.NewReader(nil, zstd.WithDecoderMaxMemory(4*maxRow))
+	})
+)
+
+// encode returns data as it is kept, and how.
+func encode(data []byte) (codec string, kept []byte, err error) {
+	if len(data) < minCompressed {
+		return codecPlain, data, nil
+	}
+	e, err := encoder()
+	if err != nil {
+		return "", nil, err
+	}
+	if packed := e.EncodeAll(data, nil); len(packed) < len(data) {
+		return codecZstd, packed, nil
+	}
+	return codecPlain, data, nil
+}
+
+// decode is the reverse of encode.
+func decode(codec string, kept []byte) ([]byte, error) {
+	switch codec {
+	case codecPlain:
+		return kept, nil
+	case codecZstd:
+		d, err := decoder()
+		if err != nil {
+			return nil, err
+		}
+		return d.DecodeAll(kept, nil)
+	}
+	return nil, fmt.Errorf("unknown codec %q", codec)
+}

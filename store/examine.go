@@ -1,0 +1,84 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"os"
+	"time"
+)
+
+// A Condition is what Examine has found.
+type Condition struct {
+	// Path of the file, free of symbolic links.
+	Path string
+	// Size of the file and its write-ahead log, in bytes.
+	Size int64
+	// Runs is how many runs it holds; Newest is when the newest began, zero
+	// without any.
+	Runs   int
+	Newest time.Time
+	// Exposed says that other users may read the file.
+	Exposed bool
+	// ReadOnly says why nothing can be recorded in it; nil: it can.
+	ReadOnly error
+}
+
+// Examine looks at the history at path and changes nothing: no file is made, no
+// schema brought up to date, no run repaired. The error is of type *Error, and
+// wraps ErrNotExist if there is no file.
+func Examine(ctx context.Context, path string) (Condition, error) {
+	file, err := inspect(path)
+	if err != nil {
+		return Condition{}, err
+	}
+	sizeOf := func(path string) int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0 // there need not be a log
+		}
+		return info.Size()
+	}
+	c := Condition{Path: file.path, Size: sizeOf(file.path) + sizeOf(file.path+"-wal"), Exposed: file.exposed, ReadOnly: file.unwritable}
+	if sizeOf(file.path) == 0 {
+		return c, nil // as a run leaves it that ended while it made the file
+	}
+	s := &Store{path: file.path}
+	defer func() { _ = s.Close() }() // it only reads
+	if err := s.look(ctx, &c); err != nil {
+		return c, s.openFault(err)
+	}
+	return c, nil
+}
+
+// look opens the history for reading only.
+func (s *Store) look(ctx context.Context, c *Condition) error {
+	steps, err := migrations(migrationFiles)
+	if err != nil {
+		return err
+	}
+	// Without a log nobody is writing, and SQLite need not make files beside
+	// the history to know.
+	mode := "mode=ro"
+	if !hasLog(s.path) {
+		mode = "immutable=1"
+	}
+	s.r = openDB(source(s.path, mode, "_query_only=1"), pragmas...)
+	if err := checkLibrary(ctx, s.r); err != nil {
+		return err
+	}
+	version, err := schemaVersion(ctx, s.r)
+	switch {
+	case err != nil:
+		return err
+	case version > len(steps):
+		return &newerError{version: version, known: len(steps)}
+	case version == 0:
+		return nil
+	}
+	var newest sql.NullString
+	if err := s.r.QueryRowContext(ctx, "SELECT count(*), max(started_at) FROM runs").Scan(&c.Runs, &newest); err != nil {
+		return err
+	}
+	c.Newest, err = parseTime(newest)
+	return err
+}

@@ -1,0 +1,127 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// A historyFile is what was found at the path of a history.
+type historyFile struct {
+	// path is absolute and free of symbolic links, so that all who open one
+	// file agree on the names of the files beside it.
+	path     string
+	uid, gid int
+	// exposed: others than the owner may read it.
+	exposed bool
+	// unwritable says why it must not or cannot be written; nil: it can.
+	unwritable error
+}
+
+// minDatabase is the size of the smallest SQLite database that is not empty.
+const minDatabase = 512
+
+// makeFile makes the file and its directory. It must not open a file that is
+// there: closing it would drop the locks that SQLite holds on it in this
+// process.
+func makeFile(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	// Where a directory is read-only, that is told for a file that is there too.
+	if _, statErr := os.Stat(path); err != nil && statErr == nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// inspect looks at the file, which must be there.
+func inspect(path string) (historyFile, error) {
+	fail := func(kind, cause error) (historyFile, error) {
+		return historyFile{}, &Error{Op: "open", Path: path, Kind: kind, Err: cause}
+	}
+	resolved, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		resolved, err = filepath.Abs(resolved)
+	}
+	if err != nil {
+		return fail(kindOfOS(err), err)
+	}
+	info, err := os.Stat(resolved)
+	switch {
+	case err != nil:
+		return fail(kindOfOS(err), err)
+	case info.IsDir():
+		return fail(ErrIsDirectory, nil)
+	case !info.Mode().IsRegular():
+		return fail(ErrNotHistory, errors.New("it is not a regular file"))
+	case info.Size() > 0 && info.Size() < minDatabase:
+		// SQLite takes such a file for an empty one and writes over it.
+		return fail(ErrNotHistory, errors.New("it is not a SQLite database"))
+	}
+	if err := access(resolved, unix.R_OK); err != nil {
+		return fail(ErrUnreadable, err)
+	}
+	file := historyFile{path: resolved, exposed: info.Mode().Perm()&0o077 != 0}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		file.uid, file.gid = int(stat.Uid), int(stat.Gid)
+	}
+	file.unwritable = writable(file)
+	return file, nil
+}
+
+// writable says why the file cannot be written, or nil. SQLite needs to make
+// files beside it.
+func writable(file historyFile) error {
+	if me := os.Geteuid(); me != 0 && me != file.uid {
+		return &Error{Op: "open", Path: file.path, Kind: ErrNotOwned, Err: fmt.Errorf("user id %d", file.uid)}
+	}
+	for _, path := range []string{file.path, filepath.Dir(file.path)} {
+		if err := access(path, unix.W_OK); err != nil {
+			return &Error{Op: "open", Path: file.path, Kind: ErrReadOnly, Err: err}
+		}
+	}
+	return nil
+}
+
+// access asks the system with the rights that opening the file would have.
+func access(path string, mode uint32) error {
+	if err := unix.Faccessat(unix.AT_FDCWD, path, mode, unix.AT_EACCESS); err != nil {
+		return &os.PathError{Op: "access", Path: path, Err: err}
+	}
+	return nil
+}
+
+// kindOfOS is the sentinel for an error of the operating system, nil if there
+// is none.
+func kindOfOS(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return ErrNotExist
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return ErrFull
+	case errors.Is(err, unix.EISDIR):
+		return ErrIsDirectory
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EROFS):
+		return ErrReadOnly
+	}
+	return nil
+}
+
+// hasLog reports whether there is a write-ahead log with something in it.
+func hasLog(path string) bool {
+	info, err := os.Stat(path + "-wal")
+	return err == nil && info.Size() > 0
+}

@@ -1,0 +1,206 @@
+package store
+
+import (
+	"time"
+
+	"tutti/fanout"
+)
+
+// maxInterleaved is how many rows an attempt may have before its two streams
+// are no longer kept in the order in which they came: a host that writes a byte
+// to each in turn must not fill the disk with rows.
+const maxInterleaved = 4096
+
+// A hostRecord is a target on its way through a run.
+type hostRecord struct {
+	index   int
+	name    string
+	result  fanout.Result // as far as it is known
+	ended   bool
+	attempt int
+	seq     int // of the last row of output in this attempt
+	streams [2]streamRecord
+	last    fanout.Stream // of the last row of output
+	// omitted is what is missing of each attempt before this one.
+	omitted []int64
+}
+
+// A streamRecord is one stream of the attempt.
+type streamRecord struct {
+	capture
+	open *outputRow // that following output of this stream may join
+	gap  int        // seq of the row that counts what is missing, 0 if there is none
+	from time.Time  // when the gap began
+}
+
+// An outputRow is a row of output to be written; for a gap it has no data.
+type outputRow struct {
+	h       *hostRecord
+	attempt int
+	stream  fanout.Stream
+	seq     int
+	at      time.Time
+	data    []byte
+	shared  bool // data belongs to an event
+	gap     bool
+	missing int64 // of a gap
+
+	codec string
+	kept  any // as it is written
+}
+
+// begin starts an attempt, unless it has begun.
+func (h *hostRecord) begin(attempt int, limit int64) {
+	if h.attempt == attempt {
+		return
+	}
+	for len(h.omitted) < attempt-1 {
+		h.omitted = append(h.omitted, h.missing())
+	}
+	h.attempt, h.seq, h.last = attempt, 0, fanout.Stdout
+	for i := range h.streams {
+		h.streams[i] = streamRecord{capture: newCapture(limit)}
+	}
+	h.result = fanout.Result{Attempts: attempt}
+}
+
+// await says that the attempt is over and that another will follow: the host
+// bears no mark of a start until then.
+func (h *hostRecord) await() {
+	h.result = fanout.Result{Attempts: h.attempt}
+}
+
+// write takes a piece of output and returns the rows that it begins.
+func (h *hostRecord) write(stream fanout.Stream, at time.Time, data []byte) []*outputRow {
+	s := &h.streams[stream]
+	rows := h.rows(stream, at, s.add(data))
+	if s.omitted() > 0 && s.gap == 0 {
+		h.seq++
+		s.gap, s.from = h.seq, at
+		s.open = nil // what follows comes after the gap
+	}
+	return rows
+}
+
+// finish ends both streams and returns the rows of their tails.
+func (h *hostRecord) finish(at time.Time) []*outputRow {
+	var rows []*outputRow
+	for i := range h.streams {
+		rows = append(rows, h.rows(fanout.Stream(i), at, h.streams[i].capture.finish())...)
+	}
+	return rows
+}
+
+// rows puts data into the row that is open for the stream, and into new ones,
+// which it returns.
+func (h *hostRecord) rows(stream fanout.Stream, at time.Time, data []byte) []*outputRow {
+	var rows []*outputRow
+	for len(data) > 0 {
+		s := &h.streams[stream]
+		joins := s.open != nil && len(s.open.data) < maxRow && (h.last == stream || h.seq > maxInterleaved)
+		if !joins {
+			h.seq++
+			s.open = &outputRow{h: h, attempt: h.attempt, stream: stream, seq: h.seq, at: at, shared: true}
+			h.last = stream
+			rows = append(rows, s.open)
+		}
+		n := min(len(data), maxRow-len(s.open.data))
+		s.open.add(data[:n])
+		data = data[n:]
+	}
+	return rows
+}
+
+// gaps returns the rows that count what is missing of each stream.
+func (h *hostRecord) gaps() []*outputRow {
+	var rows []*outputRow
+	for i := range h.streams {
+		s := &h.streams[i]
+		if s.omitted() > 0 && s.gap == 0 {
+			h.seq++
+			s.gap, s.from = h.seq, time.Now()
+		}
+		if s.gap != 0 {
+			rows = append(rows, &outputRow{
+				h: h, attempt: h.attempt, stream: fanout.Stream(i), seq: s.gap, at: s.from,
+				gap: true, missing: s.omitted(),
+			})
+		}
+	}
+	return rows
+}
+
+// missing is how many bytes of the attempt are not recorded.
+func (h *hostRecord) missing() int64 {
+	return h.streams[fanout.Stdout].omitted() + h.streams[fanout.Stderr].omitted()
+}
+
+// omittedOf is missing for this attempt or one before.
+func (h *hostRecord) omittedOf(attempt int) int64 {
+	if attempt-1 < len(h.omitted) {
+		return h.omitted[attempt-1]
+	}
+	return h.missing()
+}
+
+func (h *hostRecord) hash() string {
+	return outputHash(&h.streams[fanout.Stdout].capture, &h.streams[fanout.Stderr].capture)
+}
+
+// args are the values of reportColumns. The bytes of a target that runs are
+// those that came so far.
+func (h *hostRecord) args() []any {
+	r, hash := h.result, ""
+	switch {
+	case h.ended && r.Attempts > 0:
+		r.OmittedBytes, hash = h.missing(), h.hash()
+	case !h.ended && r.Report.Started:
+		r.OmittedBytes = h.missing()
+		r.StdoutBytes, r.StderrBytes = h.streams[fanout.Stdout].total, h.streams[fanout.Stderr].total
+	}
+	return reportArgs(&r, h.ended, hash)
+}
+
+// committed says that the rows so far are on disk and cannot be joined.
+func (h *hostRecord) committed() {
+	for i := range h.streams {
+		h.streams[i].open = nil
+	}
+}
+
+// add appends p, which is not copied as long as it is alone.
+func (o *outputRow) add(p []byte) {
+	if o.data == nil {
+		o.data = p
+		return
+	}
+	if o.shared {
+		o.data = append(make([]byte, 0, 2*(len(o.data)+len(p))), o.data...)
+		o.shared = false
+	}
+	o.data = append(o.data, p...)
+}
+
+// encode brings the row into the form in which it is written.
+func (o *outputRow) encode() error {
+	if o.gap {
+		o.codec, o.kept = codecOmitted, o.missing
+		return nil
+	}
+	codec, kept, err := encode(o.data)
+	o.codec, o.kept = codec, kept
+	return err
+}
+
+// void reports whether the row counts nothing and must go.
+func (o *outputRow) void() bool { return o.gap && o.missing == 0 }
+
+// drop counts the bytes of the row as missing.
+func (o *outputRow) drop() {
+	n := int64(len(o.data))
+	if o.attempt <= len(o.h.omitted) {
+		o.h.omitted[o.attempt-1] += n
+		return
+	}
+	o.h.streams[o.stream].stored -= n
+}

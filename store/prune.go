@@ -1,0 +1,177 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+)
+
+// Retention says which runs are kept. The zero value keeps all.
+type Retention struct {
+	// Keep is how old the start of a run may be; 0: any age.
+	Keep time.Duration
+	// KeepRuns is how many runs are kept, the newest; 0: any number.
+	KeepRuns int
+	// MaxSize bounds the bytes of the history file, by giving up the oldest
+	// runs; 0: any size.
+	MaxSize int64
+}
+
+// DefaultRetention keeps 90 days and 2 GiB.
+func DefaultRetention() Retention {
+	return Retention{Keep: 90 * 24 * time.Hour, MaxSize: 2 << 30}
+}
+
+// Pruned is what Prune has deleted.
+type Pruned struct {
+	Runs int
+	// Bytes by which the file has become smaller.
+	Bytes int64
+}
+
+// vacuumPages is how many pages are given back in one transaction, so that
+// other processes can write in between.
+const vacuumPages = 2048
+
+// Prune deletes the runs that the retention does not keep, and gives their
+// space back to the file system. Running runs are kept. If there is nothing to
+// delete it costs a few queries.
+func (s *Store) Prune(ctx context.Context, keep Retention) (Pruned, error) {
+	if s.readOnly {
+		return Pruned{}, &Error{Op: "prune", Path: s.path, Kind: ErrReadOnly}
+	}
+	p, err := s.prune(ctx, keep)
+	return p, s.fault("prune", err)
+}
+
+func (s *Store) prune(ctx context.Context, keep Retention) (Pruned, error) {
+	var p Pruned
+	before, err := pages(ctx, s.w)
+	if err != nil {
+		return p, err
+	}
+	ids, err := s.outdated(ctx, keep)
+	if err != nil {
+		return p, err
+	}
+	for _, id := range ids {
+		if err := s.remove(ctx, id, &p); err != nil {
+			return p, err
+		}
+	}
+	if keep.MaxSize > 0 {
+		if err := s.shrink(ctx, keep.MaxSize, &p); err != nil {
+			return p, err
+		}
+	}
+	if p.Runs == 0 && (keep.MaxSize == 0 || before.total*before.size <= keep.MaxSize) {
+		return p, nil
+	}
+	if err := s.vacuum(ctx); err != nil {
+		return p, err
+	}
+	after, err := pages(ctx, s.w)
+	p.Bytes = max(0, before.total-after.total) * before.size
+	return p, err
+}
+
+// outdated lists the runs that are too old or too many, oldest first.
+func (s *Store) outdated(ctx context.Context, keep Retention) ([]int64, error) {
+	var ids []int64
+	if keep.KeepRuns > 0 {
+		many, err := column[int64](ctx, s.r, `
+			SELECT id FROM runs WHERE state <> 'running'
+				AND id <= (SELECT id FROM runs ORDER BY id DESC LIMIT 1 OFFSET ?) ORDER BY id`, keep.KeepRuns)
+		if err != nil {
+			return nil, err
+		}
+		ids = many
+	}
+	if keep.Keep > 0 {
+		old, err := column[int64](ctx, s.r,
+			"SELECT id FROM runs WHERE started_at < ? AND state <> 'running' ORDER BY id",
+			timeText(time.Now().Add(-keep.Keep)))
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, old...)
+	}
+	return ids, nil
+}
+
+// shrink deletes the oldest runs until the rest fits into limit bytes.
+func (s *Store) shrink(ctx context.Context, limit int64, p *Pruned) error {
+	for after := int64(0); ; {
+		use, err := pages(ctx, s.w)
+		if err != nil || (use.total-use.free)*use.size <= limit {
+			return err
+		}
+		oldest, err := column[int64](ctx, s.r,
+			"SELECT id FROM runs WHERE id > ? AND state <> 'running' ORDER BY id LIMIT 1", after)
+		if err != nil || len(oldest) == 0 {
+			return err
+		}
+		after = oldest[0]
+		if err := s.remove(ctx, after, p); err != nil {
+			return err
+		}
+	}
+}
+
+// remove deletes a run, each in its own transaction so that others can write
+// in between. One that is gone already is not counted.
+func (s *Store) remove(ctx context.Context, id int64, p *Pruned) error {
+	res, err := s.w.ExecContext(ctx, "DELETE FROM runs WHERE id = ? AND state <> 'running'", id)
+	if err != nil {
+		return err
+	}
+	n, err := res.RowsAffected()
+	p.Runs += int(n)
+	return err
+}
+
+// vacuum gives the free pages back, and the write-ahead log as far as no
+// reader is in the way.
+func (s *Store) vacuum(ctx context.Context) error {
+	for left := int64(math.MaxInt64); ; {
+		use, err := pages(ctx, s.w)
+		if err != nil {
+			return err
+		}
+		if use.free == 0 || use.free >= left {
+			break // the second if others write faster than this
+		}
+		left = use.free
+		if err := s.vacuumSome(ctx); err != nil {
+			return err
+		}
+	}
+	var busy, log, done int
+	return s.w.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &done)
+}
+
+// vacuumSome gives vacuumPages back: one with each step of the statement, which
+// therefore has to be read to its end.
+func (s *Store) vacuumSome(ctx context.Context) error {
+	rows, err := s.w.QueryContext(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	for rows.Next() {
+		continue // nothing to read: the step itself is the work
+	}
+	return rows.Err()
+}
+
+// A pageUse is how the file is used, in pages of size bytes.
+type pageUse struct{ total, free, size int64 }
+
+func pages(ctx context.Context, q queryer) (u pageUse, err error) {
+	err = q.QueryRowContext(ctx, `
+		SELECT (SELECT page_count FROM pragma_page_count),
+		       (SELECT freelist_count FROM pragma_freelist_count),
+		       (SELECT page_size FROM pragma_page_size)`).Scan(&u.total, &u.free, &u.size)
+	return u, err
+}

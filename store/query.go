@@ -1,0 +1,277 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"tutti/fanout"
+)
+
+// A State says how far a run is.
+type State string
+
+// The states of a run.
+const (
+	// Running: its process is alive and records it.
+	Running State = "running"
+	// Finished: it was carried out, or stopped, and recorded to its end.
+	Finished State = "finished"
+	// Interrupted: its record was cut off.
+	Interrupted State = "interrupted"
+)
+
+// A Run is a row of the history.
+type Run struct {
+	ID                    int64
+	Source                string
+	Command               string
+	Selector              string
+	Inventory, Note, User string
+	State                 State
+	// ExitCode is nil if none was recorded.
+	ExitCode *int
+	// RerunOf is the number of the run that this one repeats; 0: none.
+	RerunOf int64
+	// Job is the name of the job that fired; empty: none.
+	Job string
+	// Summary counts the hosts that have ended; Hosts is the number of all.
+	// Ended is zero while the run is running.
+	Summary fanout.Summary
+}
+
+// A Query chooses runs. The zero value chooses all.
+type Query struct {
+	// Host had a part in the run; "": any.
+	Host string
+	// Outcomes: some host, or Host if it is set, ended with one of them; nil:
+	// any.
+	Outcomes []fanout.Outcome
+	// Since is the earliest start; zero: any.
+	Since time.Time
+	// Words are all in the command, or in the note.
+	Words []string
+	// Source of the run, and the User who started it; "": any.
+	Source, User string
+	// Limit is how many runs are returned at most; 0: all.
+	Limit int
+}
+
+const runColumns = `id, source, command, selector, inventory, note, user, state, exit_code, rerun_of, job,
+	hosts, stopped, spent_by, remote_code, started_at, ended_at, ` + countColumns
+
+// Runs returns the runs that fit q, newest first.
+func (s *Store) Runs(ctx context.Context, q Query) ([]Run, error) {
+	where, args := q.where()
+	query := "SELECT " + runColumns + " FROM runs" + where + " ORDER BY id DESC"
+	if q.Limit > 0 {
+		query += " LIMIT " + strconv.Itoa(q.Limit)
+	}
+	runs, err := s.selectRuns(ctx, query, args...)
+	return runs, s.fault("read", err)
+}
+
+func (q Query) where() (string, []any) {
+	var conds []string
+	var args []any
+	add := func(cond string, values ...any) {
+		conds = append(conds, cond)
+		args = append(args, values...)
+	}
+	switch {
+	case q.Host != "" && q.Outcomes != nil:
+		add("EXISTS (SELECT 1 FROM results r WHERE r.host = ? AND r.run_id = runs.id AND r.outcome IN ("+
+			placeholders(len(q.Outcomes))+"))", append([]any{q.Host}, outcomeArgs(q.Outcomes)...)...)
+	case q.Host != "":
+		add("EXISTS (SELECT 1 FROM results r WHERE r.host = ? AND r.run_id = runs.id)", q.Host)
+	case q.Outcomes != nil:
+		counts := []string{"0"}
+		for _, o := range q.Outcomes {
+			counts = append(counts, o.String())
+		}
+		add("(" + strings.Join(counts, " + ") + ") > 0")
+	}
+	if !q.Since.IsZero() {
+		add("started_at >= ?", timeText(q.Since))
+	}
+	for _, w := range q.Words {
+		add("(instr(command, ?) > 0 OR instr(coalesce(note, ''), ?) > 0)", w, w)
+	}
+	if q.Source != "" {
+		add("source = ?", q.Source)
+	}
+	if q.User != "" {
+		add("user = ?", q.User)
+	}
+	if conds == nil {
+		return "", nil
+	}
+	return " WHERE " + strings.Join(conds, " AND "), args
+}
+
+func outcomeArgs(outcomes []fanout.Outcome) []any {
+	args := make([]any, len(outcomes))
+	for i, o := range outcomes {
+		args[i] = o.String()
+	}
+	return args
+}
+
+// Run returns the run that ref names: a number, "last" for the newest finished
+// run of user that was not a job's, "last~1" for the one before; an empty user
+// is any. The error is a *RefError or a *NoRunError if there is none.
+func (s *Store) Run(ctx context.Context, ref, user string) (Run, error) {
+	id, err := s.runID(ctx, ref, user)
+	if err != nil {
+		return Run{}, err
+	}
+	return s.runByID(ctx, id, ref)
+}
+
+func (s *Store) runByID(ctx context.Context, id int64, ref string) (Run, error) {
+	runs, err := s.selectRuns(ctx, "SELECT "+runColumns+" FROM runs WHERE id = ?", id)
+	if err != nil {
+		return Run{}, s.fault("read", err)
+	}
+	if len(runs) == 0 {
+		return Run{}, s.noRun(ctx, ref)
+	}
+	return runs[0], nil
+}
+
+// lastRun is in the words of the index runs_last.
+const lastRun = "SELECT id FROM runs WHERE state = 'finished' AND source <> 'job'"
+
+// runID is the number that ref stands for; such a run may not exist.
+func (s *Store) runID(ctx context.Context, ref, user string) (int64, error) {
+	back, ok := parseLast(ref)
+	if !ok {
+		id, err := strconv.ParseInt(ref, 10, 64)
+		if err != nil || id < 1 || strings.HasPrefix(ref, "+") {
+			return 0, &RefError{Ref: ref}
+		}
+		return id, nil
+	}
+	query, args := lastRun, []any{back}
+	if user != "" {
+		query, args = query+" AND user = ?", []any{user, back}
+	}
+	var id int64
+	err := s.r.QueryRowContext(ctx, query+" ORDER BY id DESC LIMIT 1 OFFSET ?", args...).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, s.noRun(ctx, ref)
+	}
+	return id, s.fault("read", err)
+}
+
+// parseLast reads "last" and "last~N".
+func parseLast(ref string) (back int64, ok bool) {
+	rest, ok := strings.CutPrefix(ref, "last")
+	if !ok || rest == "" {
+		return 0, ok
+	}
+	digits, ok := strings.CutPrefix(rest, "~")
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(digits, 10, 31)
+	return int64(n), err == nil
+}
+
+func (s *Store) noRun(ctx context.Context, ref string) error {
+	e := &NoRunError{Ref: ref}
+	err := s.r.QueryRowContext(ctx, "SELECT coalesce(max(id), 0) FROM runs").Scan(&e.Newest)
+	if err != nil {
+		return s.fault("read", err)
+	}
+	return e
+}
+
+// HostsOf returns the names of the hosts of the run that ref names, see Run, in
+// the order of its plan: all of them, or those that ended with one of outcomes.
+func (s *Store) HostsOf(ctx context.Context, ref, user string, outcomes []fanout.Outcome) ([]string, error) {
+	run, err := s.Run(ctx, ref, user)
+	if err != nil {
+		return nil, err
+	}
+	query, args := "SELECT host FROM results WHERE run_id = ?", []any{run.ID}
+	if outcomes != nil {
+		query += " AND outcome IN (" + placeholders(len(outcomes)) + ")"
+		args = append(args, outcomeArgs(outcomes)...)
+	}
+	hosts, err := column[string](ctx, s.r, query+" ORDER BY position", args...)
+	return hosts, s.fault("read", err)
+}
+
+func (s *Store) selectRuns(ctx context.Context, query string, args ...any) ([]Run, error) {
+	rows, err := s.r.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	var runs []Run
+	for rows.Next() {
+		run, err := scanRun(rows)
+		if err != nil {
+			return nil, err
+		}
+		if run.State == Running && s.dead[run.ID] {
+			run.State = Interrupted
+		}
+		runs = append(runs, run)
+	}
+	return runs, rows.Err()
+}
+
+func scanRun(rows *sql.Rows) (Run, error) {
+	var r Run
+	var inventory, note, job, spentBy, started, ended sql.NullString
+	var exitCode, rerunOf sql.NullInt64
+	var stopped string
+	fields := []any{
+		&r.ID, &r.Source, &r.Command, &r.Selector, &inventory, &note, &r.User, &r.State, &exitCode, &rerunOf, &job,
+		&r.Summary.Hosts, &stopped, &spentBy, &r.Summary.RemoteCode, &started, &ended,
+	}
+	for i := range r.Summary.Counts {
+		fields = append(fields, &r.Summary.Counts[i])
+	}
+	err := rows.Scan(fields...)
+	if err != nil {
+		return r, err
+	}
+	r.Inventory, r.Note, r.Job, r.RerunOf = inventory.String, note.String, job.String, rerunOf.Int64
+	r.Summary.SpentBy = spentBy.String
+	if exitCode.Valid {
+		code := int(exitCode.Int64)
+		r.ExitCode = &code
+	}
+	if r.Summary.Stopped, err = fanout.ParseStopped(stopped); err != nil {
+		return r, err
+	}
+	if r.Summary.Started, err = parseTime(started); err != nil {
+		return r, err
+	}
+	r.Summary.Ended, err = parseTime(ended)
+	return r, err
+}
+
+// column reads the only column of a query.
+func column[T any](ctx context.Context, q queryer, query string, args ...any) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	var values []T
+	for rows.Next() {
+		var v T
+		if err := rows.Scan(&v); err != nil {
+			return nil, err
+		}
+		values = append(values, v)
+	}
+	return values, rows.Err()
+}

@@ -1,0 +1,259 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// busyTimeout is how long a writer waits for the other processes that write
+// the same history; each of their transactions takes milliseconds.
+const busyTimeout = 20 * time.Second
+
+// maxReaders bounds the connections that read; each has its own page cache.
+const maxReaders = 4
+
+// oldestSQLite is the first version without a bug in the write-ahead log that
+// could corrupt a database several processes write to.
+const oldestSQLite = "3.51.3"
+
+// Options of Open. The zero value is useful.
+type Options struct {
+	// Logger tells about migrations and repairs; nil: nobody.
+	Logger *slog.Logger
+	// Warn is told, in a sentence without a period, what a person should know
+	// although the history could be opened: runs that were found cut off, a
+	// file that others may read. Nil: nobody.
+	Warn func(string)
+}
+
+// A Store is an open history. Its methods may be called by many goroutines at
+// once.
+type Store struct {
+	path     string
+	options  Options
+	locks    runLocks
+	readOnly bool
+
+	// w is a single connection whose transactions take the write lock when
+	// they begin: one that read first and wrote later would fail at once
+	// whenever another process had written in between. It is nil in a history
+	// that is open for reading only.
+	w *sql.DB
+	r *sql.DB
+
+	// beforeCommit is called before each commit of a recorder; for tests, and
+	// see commitHook.
+	beforeCommit func()
+
+	// dead are the runs in state running that nobody records; only in a history
+	// that could not be repaired. It does not change after Open.
+	dead map[int64]bool
+}
+
+// Open opens the history at path for recording and reading. It makes the file,
+// with mode 0600, and its directory, with mode 0700, as far as they are
+// missing; brings an older schema up to date; and marks the runs of processes
+// that are gone as interrupted. Errors are of type *Error.
+func Open(ctx context.Context, path string, options Options) (*Store, error) {
+	if err := makeFile(path); err != nil {
+		return nil, &Error{Op: "open", Path: path, Kind: kindOfOS(err), Err: err}
+	}
+	file, err := inspect(path)
+	if err != nil {
+		return nil, err
+	}
+	if file.unwritable != nil {
+		return nil, file.unwritable
+	}
+	return open(ctx, file, options)
+}
+
+// OpenExisting is Open for those who only read: it makes nothing, the error
+// wraps ErrNotExist if there is no file, and a file that cannot be written, or
+// belongs to another user, is opened for reading only. Begin and Prune fail in
+// such a store, and runs that were cut off are told as such without being
+// marked in the file.
+func OpenExisting(ctx context.Context, path string, options Options) (*Store, error) {
+	file, err := inspect(path)
+	if err != nil {
+		return nil, err
+	}
+	s, err := open(ctx, file, options)
+	if file.unwritable == nil && (errors.Is(err, ErrFull) || errors.Is(err, ErrReadOnly)) {
+		file.unwritable = err
+		return open(ctx, file, options)
+	}
+	return s, err
+}
+
+func open(ctx context.Context, file historyFile, options Options) (*Store, error) {
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	if options.Warn == nil {
+		options.Warn = func(string) {}
+	}
+	s := &Store{
+		path:     file.path,
+		options:  options,
+		locks:    runLocks{path: file.path + ".lock", uid: file.uid, gid: file.gid},
+		readOnly: file.unwritable != nil,
+		dead:     make(map[int64]bool),
+	}
+	var err error
+	if s.beforeCommit, err = commitHook(); err != nil {
+		return nil, err
+	}
+	if file.exposed {
+		options.Warn(fmt.Sprintf("history %s can be read by other users: chmod 600 it", file.path))
+	}
+	if err := s.connect(ctx); err != nil {
+		_ = s.Close() // the first error counts
+		return nil, s.openFault(err)
+	}
+	return s, nil
+}
+
+// openFault names what the migration found in its own words.
+func (s *Store) openFault(err error) error {
+	if _, ok := errors.AsType[*newerError](err); ok {
+		return &Error{Op: "open", Path: s.path, Kind: ErrNewer, Err: err}
+	}
+	if errors.Is(err, errForeign) {
+		return &Error{Op: "open", Path: s.path, Kind: ErrNotHistory, Err: err}
+	}
+	return s.fault("open", err)
+}
+
+func (s *Store) connect(ctx context.Context) error {
+	steps, err := migrations(migrationFiles)
+	if err != nil {
+		return err
+	}
+	if s.readOnly {
+		return s.connectReadOnly(ctx, len(steps))
+	}
+	s.w = openDB(source(s.path, "_txlock=immediate", "_auto_vacuum=incremental", "_journal_mode=WAL",
+		"_synchronous=FULL", "_foreign_keys=1"), pragmas...)
+	s.w.SetMaxOpenConns(1)
+	if err := retryBusy(ctx, func() error { return checkLibrary(ctx, s.w) }); err != nil {
+		return err
+	}
+	if err := migrate(ctx, s.w, steps); err != nil {
+		return err
+	}
+	s.r = openDB(source(s.path, "_query_only=1"), pragmas...)
+	s.r.SetMaxOpenConns(maxReaders)
+	s.r.SetMaxIdleConns(maxReaders)
+	return s.repair(ctx)
+}
+
+// connectReadOnly opens a history that cannot be written. SQLite wants to make
+// files beside it for that, unless it is told that nobody writes; without a
+// write-ahead log nobody does.
+func (s *Store) connectReadOnly(ctx context.Context, schema int) error {
+	var version int
+	try := func(param string) (err error) {
+		s.r = openDB(source(s.path, param, "_query_only=1"), pragmas...)
+		s.r.SetMaxOpenConns(maxReaders)
+		if err = checkLibrary(ctx, s.r); err == nil {
+			version, err = schemaVersion(ctx, s.r)
+		}
+		return err
+	}
+	err := try("mode=ro")
+	if errors.Is(kindOf(err), ErrReadOnly) && !hasLog(s.path) {
+		_ = s.r.Close() // it never opened
+		err = try("immutable=1")
+	}
+	switch {
+	case err != nil:
+		return err
+	case version > schema:
+		return &newerError{version: version, known: schema}
+	case version < schema:
+		return &Error{Op: "open", Path: s.path, Kind: ErrOlder}
+	}
+	return s.findDead(ctx)
+}
+
+// Close closes the history. Recorders must have been closed before.
+func (s *Store) Close() error {
+	var errs []error
+	// The writer goes last: whoever closes the last connection empties the
+	// write-ahead log into the file, and a reader may not.
+	for _, db := range []*sql.DB{s.r, s.w} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return s.fault("close", errors.Join(errs...))
+}
+
+// pragmas for every connection. A history made by somebody else must not run
+// code through its schema; a log that a long reader let grow shrinks again.
+var pragmas = []string{"PRAGMA trusted_schema = OFF", "PRAGMA journal_size_limit = 16777216"}
+
+// source is the URI of path with parameters of SQLite and its driver.
+func source(path string, params ...string) string {
+	u := url.URL{Scheme: "file", Path: path}
+	params = append(params, "_busy_timeout="+strconv.FormatInt(busyTimeout.Milliseconds(), 10))
+	return u.String() + "?" + strings.Join(params, "&")
+}
+
+func checkLibrary(ctx context.Context, db *sql.DB) error {
+	var version string
+	if err := db.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&version); err != nil {
+		return err
+	}
+	if compareVersions(version, oldestSQLite) < 0 {
+		return &Error{Op: "open", Kind: ErrLibrary, Err: fmt.Errorf("version %s, want %s or newer", version, oldestSQLite)}
+	}
+	return nil
+}
+
+// compareVersions compares dotted numbers.
+func compareVersions(a, b string) int {
+	as, bs := strings.Split(a, "."), strings.Split(b, ".")
+	for i := range max(len(as), len(bs)) {
+		var x, y int
+		if i < len(as) {
+			x, _ = strconv.Atoi(as[i]) // what is no number counts as 0
+		}
+		if i < len(bs) {
+			y, _ = strconv.Atoi(bs[i])
+		}
+		if x != y {
+			return x - y
+		}
+	}
+	return 0
+}
+
+// retryBusy repeats f while the history is locked. SQLite's own timeout does
+// not cover the switch of a new file to a write-ahead log, which several
+// processes may try at the same time.
+func retryBusy(ctx context.Context, f func() error) error {
+	limit := time.NewTimer(busyTimeout)
+	defer limit.Stop()
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		err := f()
+		if !errors.Is(kindOf(err), ErrBusy) {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-limit.C:
+			return err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,208 @@
+package output
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"tutti/fanout"
+)
+
+// Print shows each change once, on stdout, with the hosts it happened on. Hosts
+// without a change are left to Summary. Its error is that of the Writer.
+func (c *Comparison) Print() error {
+	f := c.opts.face(fanout.Stdout)
+	gap := false
+	for _, g := range c.sorted() {
+		if !g.changed {
+			continue
+		}
+		block := piece{header: c.header(f, g)}
+		if gap {
+			block.header = "\n" + block.header
+		}
+		gap = g.unrecorded
+		streams := g.streams // the piece's from here
+		for i := range g.streams {
+			gap = gap || !streams[i].none()
+			g.streams[i].hunks = nil
+		}
+		block.text = func(l *lineWriter) error { return c.body(l, g.unrecorded, &streams, f.color) }
+		block.done = func() {
+			for i := range streams {
+				streams[i].hunks.free()
+			}
+		}
+		if err := f.queue(block); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// header is the line above a change: who, and what became of them.
+func (c *Comparison) header(f face, g *changeGroup) string {
+	names := fmt.Sprintf("%s (%d)", foldNames(c.opts.Fold, sortedNames(g.members)), len(g.members))
+	before, after := fate(g.pair.Before), fate(g.pair.After)
+	what, last := before, g.pair.After
+	switch {
+	case g.pair.After == nil:
+		what, last = fmt.Sprintf("only in run %d: %s", c.runs[0], before), g.pair.Before
+	case g.pair.Before == nil:
+		what = fmt.Sprintf("only in run %d: %s", c.runs[1], after)
+	case before != after:
+		what = before + " -> " + after
+	}
+	if f.terminal {
+		names, what = visibleLine(names), visibleLine(what)
+	}
+	if !f.color {
+		return names + "  " + what + "\n"
+	}
+	return bold + names + colorReset + "  " + outcomeColor(last.Outcome) + what + colorReset + "\n"
+}
+
+// body writes how the outputs differ: unified diffs, or lines that begin with a
+// backslash and say why there is none.
+func (c *Comparison) body(l *lineWriter, unrecorded bool, streams *[2]streamChange, color bool) error {
+	d := difference{color: color}
+	if unrecorded {
+		return d.note(l, "the output differs where it was not recorded")
+	}
+	for i := range streams {
+		s, name := &streams[i], fanout.Stream(i).String()
+		switch {
+		case s.none():
+			continue
+		case s.hunks == nil:
+			if err := d.note(l, c.reasonText(s, name)); err != nil {
+				return err
+			}
+			continue
+		}
+		hunks, err := s.hunks.content()
+		if err != nil {
+			return err
+		}
+		for run, mark := range []string{"---", "+++"} {
+			if err := d.line(l, fmt.Sprintf("%s %s of run %d\n", mark, name, c.runs[run]), bold); err != nil {
+				return err
+			}
+		}
+		for line := range strings.Lines(hunks) {
+			if err := d.line(l, line, markColors[line[0]]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// reasonText says of a stream without hunks what is known of the difference.
+func (c *Comparison) reasonText(s *streamChange, name string) string {
+	what := "binary " + name
+	if s.reason == reasonTooLarge {
+		what = name + ", too large to be compared,"
+	}
+	side := func(i int) string {
+		return fmt.Sprintf("%d bytes (sha256 %s) in run %d", s.sizes[i], hex.EncodeToString(s.sums[i][:6]), c.runs[i])
+	}
+	return what + " differs: " + side(0) + ", " + side(1)
+}
+
+// The JSON form of a comparison: an object per group. The names are public, and
+// those of the events where they mean the same.
+type changeObject struct {
+	Schema  int           `json:"schema"`
+	Type    string        `json:"type"`
+	Runs    [2]int64      `json:"runs"`
+	Hosts   []string      `json:"hosts"`
+	Changed bool          `json:"changed"`
+	Before  *fateObject   `json:"before,omitempty"`
+	After   *fateObject   `json:"after,omitempty"`
+	Stdout  *streamObject `json:"stdout,omitempty"`
+	Stderr  *streamObject `json:"stderr,omitempty"`
+	// Unrecorded says that the outputs differ where they were not recorded.
+	Unrecorded bool `json:"unrecorded,omitempty"`
+}
+
+type fateObject struct {
+	Outcome  fanout.Outcome `json:"outcome"`
+	ExitCode *uint32        `json:"exit_code,omitempty"`
+	Signal   string         `json:"signal,omitempty"`
+	ErrorOp  fanout.Op      `json:"error_op,omitempty"`
+}
+
+type streamObject struct {
+	// Diff is a unified diff without file names; Encoding is set if it had to
+	// be encoded.
+	Diff     string `json:"diff,omitempty"`
+	Encoding string `json:"encoding,omitempty"`
+	// Reason says why there is no diff.
+	Reason string       `json:"reason,omitempty"`
+	Before *bytesObject `json:"before,omitempty"`
+	After  *bytesObject `json:"after,omitempty"`
+}
+
+type bytesObject struct {
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+// PrintJSON writes each group as a line of JSON on stdout, hosts without a
+// change included. Its error is that of the Writer or of the temporary file.
+func (c *Comparison) PrintJSON() error {
+	for _, g := range c.sorted() {
+		v := changeObject{
+			Schema: schema, Type: "diff", Runs: c.runs, Hosts: sortedNames(g.members), Changed: g.changed,
+			Before: fateOf(g.pair.Before), After: fateOf(g.pair.After), Unrecorded: g.unrecorded,
+		}
+		var err error
+		if v.Stdout, err = g.streams[fanout.Stdout].object(); err != nil {
+			return err
+		}
+		if v.Stderr, err = g.streams[fanout.Stderr].object(); err != nil {
+			return err
+		}
+		if err := WriteJSON(c.opts.Stdout, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func fateOf(r *fanout.Result) *fateObject {
+	if r == nil {
+		return nil
+	}
+	v := &fateObject{Outcome: r.Outcome}
+	var failure *failureObject
+	v.ExitCode, v.Signal, failure = ending(r)
+	if failure != nil {
+		v.ErrorOp = failure.Op
+	}
+	return v
+}
+
+// object is nil if the stream has not changed.
+func (s *streamChange) object() (*streamObject, error) {
+	if s.none() {
+		return nil, nil
+	}
+	if s.hunks == nil {
+		side := func(i int) *bytesObject {
+			return &bytesObject{s.sizes[i], hex.EncodeToString(s.sums[i][:])}
+		}
+		return &streamObject{Reason: s.reason, Before: side(0), After: side(1)}, nil
+	}
+	hunks, err := s.hunks.content()
+	if err != nil {
+		return nil, err
+	}
+	if utf8.ValidString(hunks) {
+		return &streamObject{Diff: hunks}, nil
+	}
+	return &streamObject{Diff: base64.StdEncoding.EncodeToString([]byte(hunks)), Encoding: "base64"}, nil
+}

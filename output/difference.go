@@ -1,0 +1,204 @@
+package output
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"tutti/fanout"
+)
+
+// A standard is the group that the others are compared with. Its output stays
+// until the last difference is printed.
+type standard struct {
+	group *group
+	title string
+	out   [2]*reference // by Stream
+}
+
+// A reference is one stream of a standard. Only the goroutine of the Writer
+// that the stream is printed to reads it.
+type reference struct {
+	kept  *buffer      // nil if nothing was written
+	holds atomic.Int32 // pieces that still need it, and the standard
+
+	text string
+	read bool
+}
+
+// newStandard takes the output of g.
+func newStandard(g *group, title string) *standard {
+	s := &standard{group: g, title: title}
+	for i := range s.out {
+		s.out[i] = &reference{kept: g.output.out[i]}
+		s.out[i].holds.Store(1)
+		g.output.out[i] = nil
+	}
+	return s
+}
+
+// release gives up the output, as soon as nothing that is queued needs it.
+func (s *standard) release() {
+	if s == nil {
+		return
+	}
+	for _, r := range s.out {
+		r.release()
+	}
+}
+
+func (r *reference) hold() (release func()) {
+	r.holds.Add(1)
+	return r.release
+}
+
+func (r *reference) release() {
+	if r.holds.Add(-1) == 0 {
+		r.kept.free()
+		r.text = ""
+	}
+}
+
+// content is the whole text, read once for all differences.
+func (r *reference) content() (string, error) {
+	if r.read {
+		return r.text, nil
+	}
+	text, err := r.kept.content()
+	if err != nil {
+		return "", err
+	}
+	r.text, r.read = text, true
+	return text, nil
+}
+
+// printStandard prints the group that the others are compared with, in full.
+func (p *blockPrinter) printStandard(s *standard) error {
+	for i, ref := range s.out {
+		stream := fanout.Stream(i)
+		if ref.kept == nil && stream == fanout.Stderr {
+			continue
+		}
+		whole := piece{text: func(l *lineWriter) error { return ref.kept.copyTo(l) }, done: ref.hold()}
+		if err := p.printStream(stream, s.title, &s.group.result, whole, ref.kept != nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printDifference prints how the output of g, which is the printer's, differs
+// from that of s. A stderr that does not is left out.
+func (p *blockPrinter) printDifference(title string, g *group, s *standard) error {
+	defer g.output.free() // what was not queued because of an error
+	for i, ref := range s.out {
+		stream := fanout.Stream(i)
+		d := &difference{title: title, kept: g.output.out[i], standard: s.title, ref: ref, color: p.faces[i].color}
+		d.same = g.key.sums[i] == s.group.key.sums[i]
+		silent := d.kept == nil && ref.kept == nil
+		if stream == fanout.Stderr && (silent || d.same) {
+			continue
+		}
+		var block piece
+		if !silent {
+			release := ref.hold()
+			g.output.out[i] = nil // it is the piece's
+			block.text, block.done = d.print, func() { d.kept.free(); release() }
+		}
+		if err := p.printStream(stream, title, &g.result, block, !silent); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A difference is how one stream of a group differs from the standard's.
+type difference struct {
+	title    string
+	kept     *buffer
+	standard string
+	ref      *reference
+	same     bool
+	color    bool
+}
+
+// print writes d as a unified diff, or says why there is none on a line that
+// begins with a backslash, as diff does for what is about the text.
+func (d *difference) print(l *lineWriter) error {
+	if d.same {
+		return d.note(l, "the same as "+d.standard)
+	}
+	hunks, why, err := d.hunks()
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		return d.note(l, fmt.Sprintf("%s: %s here, %s from %s",
+			why, bytesText(d.kept.length()), bytesText(d.ref.kept.length()), d.standard))
+	}
+	for line := range strings.Lines("--- " + d.standard + "\n+++ " + d.title + "\n") {
+		if err := d.line(l, line, bold); err != nil {
+			return err
+		}
+	}
+	for line := range strings.Lines(hunks) {
+		if err := d.line(l, line, markColors[line[0]]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// markColors are the colours of a diff's lines by their first character.
+var markColors = map[byte]string{'-': red, '+': green, '@': dim, '\\': dim}
+
+// hunks compares the texts; why is set if that makes no sense.
+func (d *difference) hunks() (hunks, why string, err error) {
+	const tooLong = "too long to be compared"
+	if max(d.kept.length(), d.ref.kept.length()) > maxDiffBytes {
+		return "", tooLong, nil
+	}
+	before, err := d.ref.content()
+	if err != nil {
+		return "", "", err
+	}
+	after, err := d.kept.content()
+	if err != nil {
+		return "", "", err
+	}
+	if isBinary(before) || isBinary(after) {
+		return "", "binary, and not the same", nil
+	}
+	hunks, ok := unified(before, after)
+	if !ok {
+		return "", tooLong, nil
+	}
+	return hunks, "", nil
+}
+
+func (d *difference) note(l *lineWriter, text string) error {
+	return d.line(l, `\ `+text+"\n", dim)
+}
+
+// line writes one line. Its end is not the line writer's to see: a carriage
+// return before it may be all the difference there is, and has to show.
+func (d *difference) line(l *lineWriter, line, color string) error {
+	if !d.color {
+		color = ""
+	}
+	if _, err := l.w.WriteString(color); err != nil {
+		return err
+	}
+	if _, err := l.Write([]byte(strings.TrimSuffix(line, "\n"))); err != nil {
+		return err
+	}
+	if err := l.end(false); err != nil {
+		return err
+	}
+	if color != "" {
+		color = colorReset
+	}
+	_, err := l.w.WriteString(color + "\n")
+	l.midLine = false
+	return err
+}

@@ -1,0 +1,292 @@
+package output
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"time"
+	"unicode/utf8"
+
+	"tutti/fanout"
+)
+
+const (
+	// schema is the version of the JSON events. Fields are added to it, never
+	// renamed.
+	schema = 1
+	// maxData is the length from which a line is split into several events.
+	maxData = 64 << 10
+)
+
+// JSON writes one JSON object per event and line. The data of an output event
+// is one line with its newline; a line longer than 64 KiB is split between
+// characters into several events, all but the last of which are partial. Data
+// that is not UTF-8 is in base64.
+type JSON struct {
+	w        *Writer
+	exitCode func(fanout.Summary) int
+	partials partials
+}
+
+var _ fanout.Sink = (*JSON)(nil)
+
+// NewJSON returns a JSON that writes to w. exitCode tells the code with which
+// the program will exit for a run; if it is nil, run_finished has no exit_code.
+func NewJSON(w *Writer, exitCode func(fanout.Summary) int) *JSON {
+	return &JSON{w: w, exitCode: exitCode, partials: newPartials()}
+}
+
+// Handle writes e. Its error is that of the Writer, or of the temporary file.
+func (j *JSON) Handle(_ context.Context, e fanout.Event) error {
+	switch e.Kind {
+	case fanout.RunStarted:
+		return j.object(runStarted{
+			head: headOf(e, "run_started"), Source: e.Plan.Source, Command: e.Plan.Task.Command,
+			Selector: e.Plan.Selector, Hosts: len(e.Plan.Targets),
+		})
+	case fanout.TargetStarted:
+		return j.object(hostStarted{
+			head: headOf(e, "host_started"), Host: e.Target.Name, Address: e.Address, Attempt: e.Attempt,
+		})
+	case fanout.Output:
+		return j.output(e)
+	case fanout.TargetRetrying:
+		if err := j.endLines(e); err != nil {
+			return err
+		}
+		return j.object(retryingOf(e))
+	case fanout.TargetFinished:
+		if err := j.endLines(e); err != nil {
+			return err
+		}
+		return j.object(finishedOf(e))
+	case fanout.RunFinished:
+		return j.object(j.runFinishedOf(e))
+	}
+	return nil
+}
+
+// Close gives up what was kept of incomplete lines. What is queued on the
+// Writer is still written.
+func (j *JSON) Close() error { return j.partials.drop() }
+
+// object queues one event that has no data.
+func (j *JSON) object(v any) error {
+	var line bytes.Buffer
+	if err := WriteJSON(&line, v); err != nil {
+		return err
+	}
+	return j.w.text(line.Bytes())
+}
+
+// output queues the lines that e completes and keeps the rest.
+func (j *JSON) output(e fanout.Event) error {
+	src := source{e.Target.Index, e.Stream}
+	if e.Omitted > 0 {
+		if err := j.endLine(e, e.Stream); err != nil {
+			return err
+		}
+		event := outputOf(e, e.Stream)
+		event.OmittedBytes = e.Omitted
+		return j.object(event)
+	}
+	whole, begun := splitLines(e.Data)
+	if kept := j.partials.open[src]; kept != nil && len(whole) > 0 {
+		// The kept line is no longer than one event, so only the end of it
+		// has to be found here; the goroutine of the Writer splits the rest.
+		n := bytes.IndexByte(whole, '\n') + 1
+		if err := j.join(e, src, whole[:n]); err != nil {
+			return err
+		}
+		whole = whole[n:]
+	}
+	if len(whole) > 0 {
+		if err := j.queue(e, e.Stream, nil, whole, false); err != nil {
+			return err
+		}
+	}
+	return j.join(e, src, begun)
+}
+
+// join adds data, a line or part of one, to the line that src has begun, and
+// queues what is complete or long enough.
+func (j *JSON) join(e fanout.Event, src source, data []byte) error {
+	for len(data) > 0 {
+		size := 0
+		if kept := j.partials.open[src]; kept != nil {
+			size = int(kept.size)
+		}
+		n, enough := pieceEnd(size, data)
+		if !enough {
+			if data[len(data)-1] != '\n' {
+				return j.partials.keep(src, data)
+			}
+			return j.queue(e, src.stream, j.partials.take(src), data, false)
+		}
+		if err := j.queue(e, src.stream, j.partials.take(src), data[:n], true); err != nil {
+			return err
+		}
+		data = data[n:]
+	}
+	return nil
+}
+
+// pieceEnd returns how much of data, which is a line or part of one, goes into
+// an event that already holds size bytes. enough is false if all of it does
+// and more may follow.
+func pieceEnd(size int, data []byte) (n int, enough bool) {
+	n = max(maxData-size, 0)
+	if n >= len(data) {
+		return len(data), false
+	}
+	for n < len(data) && size+n < maxData+utf8.UTFMax-1 && !utf8.RuneStart(data[n]) {
+		n++
+	}
+	return n, n < len(data)
+}
+
+// endLines queues the lines that the target of e has begun.
+func (j *JSON) endLines(e fanout.Event) error {
+	for _, s := range []fanout.Stream{fanout.Stdout, fanout.Stderr} {
+		if err := j.endLine(e, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j *JSON) endLine(e fanout.Event, s fanout.Stream) error {
+	kept := j.partials.take(source{e.Target.Index, s})
+	if kept == nil {
+		return nil
+	}
+	return j.queue(e, s, kept, nil, false)
+}
+
+// queue queues output events: kept and the first line of data are one of them.
+// They are encoded by the goroutine of the Writer, since the encoded form of
+// short lines is many times as large as what the budget of the run counts.
+func (j *JSON) queue(e fanout.Event, s fanout.Stream, kept *buffer, data []byte, partial bool) error {
+	event := outputOf(e, s)
+	release := e.Hold()
+	return j.w.queue(func(b *bufio.Writer) error {
+		return writeOutput(b, event, kept, data, partial)
+	}, func() {
+		kept.free()
+		release()
+	})
+}
+
+// writeOutput writes kept and data as events. partial says that the last line
+// goes on in a later one.
+func writeOutput(w io.Writer, event outputEvent, kept *buffer, data []byte, partial bool) error {
+	if kept != nil {
+		var joined bytes.Buffer
+		if err := kept.copyTo(&joined); err != nil {
+			return err
+		}
+		joined.Write(data)
+		data = joined.Bytes()
+	}
+	enc := newEncoder(w)
+	for len(data) > 0 {
+		line := data
+		if i := bytes.IndexByte(data, '\n'); i >= 0 {
+			line = data[:i+1]
+		}
+		n, enough := len(line), false
+		if kept == nil {
+			n, enough = pieceEnd(0, line)
+		}
+		event.setData(line[:n])
+		event.Partial = enough || (partial && n == len(data))
+		if err := enc.encode(event); err != nil {
+			return err
+		}
+		data = data[n:]
+	}
+	return nil
+}
+
+// WriteJSON writes v to w as one line of JSON, in the way of the events: HTML is
+// not escaped, and everything that a terminal would obey is.
+func WriteJSON(w io.Writer, v any) error { return newEncoder(w).encode(v) }
+
+// An encoder writes lines of JSON.
+type encoder struct {
+	w    io.Writer
+	line bytes.Buffer
+	json *json.Encoder
+}
+
+func newEncoder(w io.Writer) *encoder {
+	e := &encoder{w: w}
+	e.json = json.NewEncoder(&e.line)
+	e.json.SetEscapeHTML(false)
+	return e
+}
+
+func (e *encoder) encode(v any) error {
+	e.line.Reset()
+	if err := e.json.Encode(v); err != nil {
+		return err
+	}
+	_, err := e.w.Write(escapeControls(e.line.Bytes()))
+	return err
+}
+
+// escapeControls escapes what encoding/json leaves in strings though a terminal
+// obeys it. Outside of strings JSON is ASCII without controls.
+func escapeControls(line []byte) []byte {
+	for i := 0; i < len(line); {
+		if c := line[i]; c < 0x7f {
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRune(line[i:])
+		if control(r) {
+			return escapeFrom(line, i)
+		}
+		i += size
+	}
+	return line
+}
+
+func escapeFrom(line []byte, i int) []byte {
+	const hex = "0123456789abcdef"
+	escaped := append(make([]byte, 0, len(line)+64), line[:i]...)
+	for i < len(line) {
+		r, size := utf8.DecodeRune(line[i:])
+		if r >= 0x7f && control(r) {
+			escaped = append(escaped, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
+		} else {
+			escaped = append(escaped, line[i:i+size]...)
+		}
+		i += size
+	}
+	return escaped
+}
+
+// A Time is an instant in the form of the events: RFC 3339, UTC, milliseconds.
+type Time time.Time
+
+// MarshalText writes t; it does not fail.
+func (t Time) MarshalText() ([]byte, error) {
+	return []byte(formatTime(time.Time(t))), nil
+}
+
+// formatTime is how every time is written: it reads the same on a screen, in
+// the JSON and in the history.
+func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// setData puts data into e, in base64 if it has to be.
+func (e *outputEvent) setData(data []byte) {
+	if utf8.Valid(data) {
+		e.Data, e.Encoding = string(data), ""
+		return
+	}
+	e.Data, e.Encoding = base64.StdEncoding.EncodeToString(data), "base64"
+}

@@ -1,0 +1,59 @@
+package output
+
+import (
+	"bytes"
+
+	"tutti/fanout"
+)
+
+// A source is one stream of one target.
+type source struct {
+	target int
+	stream fanout.Stream
+}
+
+// partials holds the lines that have begun and not ended, by source.
+type partials struct {
+	pool *pool
+	open map[source]*buffer
+}
+
+func newPartials() partials {
+	return partials{pool: newPool(spillLimit), open: make(map[source]*buffer)}
+}
+
+// take returns the line that s has begun, which is now the caller's; nil if
+// there is none.
+func (p partials) take(s source) *buffer {
+	b := p.open[s]
+	delete(p.open, s)
+	return b
+}
+
+// keep adds data to the line that s has begun.
+func (p partials) keep(s source, data []byte) error {
+	if len(data) == 0 {
+		return nil
+	}
+	b := p.open[s]
+	if b == nil {
+		b = p.pool.buffer()
+		p.open[s] = b
+	}
+	return b.write(data)
+}
+
+// drop forgets every line, and gives up the temporary file.
+func (p partials) drop() error {
+	for s, b := range p.open {
+		b.free()
+		delete(p.open, s)
+	}
+	return p.pool.Close()
+}
+
+// splitLines cuts data after its last newline.
+func splitLines(data []byte) (whole, begun []byte) {
+	i := bytes.LastIndexByte(data, '\n') + 1
+	return data[:i], data[i:]
+}

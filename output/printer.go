@@ -1,0 +1,223 @@
+package output
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"time"
+
+	"tutti/fanout"
+)
+
+// Options say where text goes and how it looks. They are shared by the sinks
+// that print text.
+type Options struct {
+	// Stdout and Stderr are where the hosts' stdout and stderr go, each with
+	// the framing of the sink. Both are required; the caller closes them after
+	// the sinks.
+	Stdout, Stderr *Writer
+	// StdoutTerminal and StderrTerminal say that the stream ends on a terminal:
+	// control sequences of the hosts are then made visible. Otherwise the bytes
+	// are passed on as they were sent.
+	StdoutTerminal, StderrTerminal bool
+	// StdoutColor and StderrColor let the framing use colours.
+	StdoutColor, StderrColor bool
+	// Raw lets the hosts' colour codes through to a terminal, and nothing else.
+	Raw bool
+	// NoPrefix leaves all framing out: stdout is nothing but the hosts' bytes.
+	NoPrefix bool
+	// Timestamps makes a Stream put the time in front of each line, in the form
+	// of the JSON events. It does not go with NoPrefix or Quiet.
+	Timestamps bool
+	// Quiet prints nothing about hosts that are ok.
+	Quiet bool
+	// Diff makes a Fold print each group as its difference from the largest one.
+	// It does not go with NoPrefix.
+	Diff bool
+	// Of is how many hosts the run has in all, where a Summary is told only of
+	// some. 0: it is told of all.
+	Of int
+	// Fold writes a list of names briefly, web[01-20]. Nil: with commas.
+	Fold func(names []string) string
+}
+
+// face is how one of the two streams looks.
+func (o Options) face(s fanout.Stream) face {
+	if s == fanout.Stderr {
+		return face{w: o.Stderr, terminal: o.StderrTerminal, color: o.StderrColor, raw: o.Raw}
+	}
+	return face{w: o.Stdout, terminal: o.StdoutTerminal, color: o.StdoutColor, raw: o.Raw}
+}
+
+// omitted queues, on stderr, that a record lacks n bytes. It serves the mode
+// that must not add anything to the bytes on stdout.
+func (o Options) omitted(host string, s fanout.Stream, n int64) error {
+	return o.Stderr.line(fmt.Appendf(nil, "tutti: %s: %s of its %s not recorded\n", Visible(host), bytesText(n), s))
+}
+
+// A face is one output stream with the way text appears on it.
+type face struct {
+	w                    *Writer
+	terminal, color, raw bool
+}
+
+// A piece is what a face queues to be printed in one go: a run of whole lines, or the end of
+// an output.
+type piece struct {
+	// header is printed first, as it is.
+	header string
+	// prefix stands before every line.
+	prefix string
+	// kept is the beginning of the text, or nil. Its owner is the piece.
+	kept *buffer
+	// text writes what follows kept; nil if nothing.
+	text func(*lineWriter) error
+	// data is the rest of the text.
+	data []byte
+	// endLine adds a newline to a last line without one.
+	endLine bool
+	// done gives back what data refers to; nil if nothing.
+	done func()
+}
+
+// queue queues p.
+func (f face) queue(p piece) error {
+	return f.w.output(func(b *bufio.Writer) error {
+		if _, err := b.WriteString(p.header); err != nil {
+			return err
+		}
+		l := lineWriter{w: b, prefix: p.prefix, safe: f.terminal}
+		l.clean.colors = f.raw
+		if err := p.kept.copyTo(&l); err != nil {
+			return err
+		}
+		if p.text != nil {
+			if err := p.text(&l); err != nil {
+				return err
+			}
+		}
+		if _, err := l.Write(p.data); err != nil {
+			return err
+		}
+		return l.end(p.endLine)
+	}, func() {
+		p.kept.free()
+		if p.done != nil {
+			p.done()
+		}
+	})
+}
+
+// A lineWriter puts a prefix before every line and cleans what goes to a
+// terminal.
+type lineWriter struct {
+	w      *bufio.Writer
+	prefix string
+	safe   bool
+	clean  sanitizer
+
+	midLine bool
+	scratch []byte
+}
+
+func (l *lineWriter) Write(p []byte) (int, error) {
+	if l.prefix == "" && !l.safe {
+		if len(p) > 0 {
+			l.midLine = p[len(p)-1] != '\n'
+		}
+		return l.w.Write(p)
+	}
+	for rest := p; len(rest) > 0; {
+		if !l.midLine {
+			if _, err := l.w.WriteString(l.prefix); err != nil {
+				return 0, err
+			}
+		}
+		line := rest
+		if i := bytes.IndexByte(rest, '\n'); i >= 0 {
+			line = rest[:i+1]
+		}
+		rest = rest[len(line):]
+		l.midLine = line[len(line)-1] != '\n'
+		if err := l.content(line); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+func (l *lineWriter) content(text []byte) error {
+	if l.safe {
+		l.scratch = l.clean.append(l.scratch[:0], text)
+		text = l.scratch
+	}
+	_, err := l.w.Write(text)
+	return err
+}
+
+// end prints what was held back, and the missing newline if endLine is set.
+func (l *lineWriter) end(endLine bool) error {
+	if _, err := l.w.Write(l.clean.flush(nil)); err != nil {
+		return err
+	}
+	if !l.midLine || !endLine {
+		return nil
+	}
+	return l.w.WriteByte('\n')
+}
+
+// The colours of the framing. Red and green are kept for outcomes.
+const (
+	red    = "\x1b[31m"
+	green  = "\x1b[32m"
+	yellow = "\x1b[33m"
+	bold   = "\x1b[1m"
+	dim    = "\x1b[2m"
+)
+
+// hostColors tell neighbouring hosts apart.
+var hostColors = [...]string{"\x1b[36m", "\x1b[33m", "\x1b[35m", "\x1b[34m", "\x1b[96m", "\x1b[95m"}
+
+// timestamp is the time in front of a line.
+func (f face) timestamp(at time.Time) string {
+	if !f.color {
+		return formatTime(at) + " "
+	}
+	return dim + formatTime(at) + colorReset + " "
+}
+
+// prefix is what stands before each of t's lines.
+func (f face) prefix(t *fanout.Target) string {
+	name := t.Name
+	if f.terminal {
+		name = visibleLine(name)
+	}
+	if !f.color {
+		return name + ": "
+	}
+	return hostColors[t.Index%len(hostColors)] + name + ":" + colorReset + " "
+}
+
+// header is the line above a block: who, and how it ended.
+func (f face) header(names string, r *fanout.Result) string {
+	what := describe(r)
+	if f.terminal {
+		names, what = visibleLine(names), visibleLine(what)
+	}
+	if !f.color {
+		return names + "  " + what + "\n"
+	}
+	return bold + names + colorReset + "  " + outcomeColor(r.Outcome) + what + colorReset + "\n"
+}
+
+func outcomeColor(o fanout.Outcome) string {
+	switch o {
+	case fanout.OK:
+		return green
+	case fanout.Canceled, fanout.Skipped:
+		return dim
+	case fanout.Timeout, fanout.Lost:
+		return yellow
+	}
+	return red
+}

@@ -1,0 +1,190 @@
+package output
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// colorReset ends every colour.
+const colorReset = "\x1b[0m"
+
+// maxSGR is the longest colour code that is let through, in bytes.
+const maxSGR = 64
+
+// Visible returns s with everything that a terminal would obey, and not show,
+// made visible: ESC is ^[, a carriage return ^M, a byte that is not UTF-8 \x9b,
+// a C1 or bidirectional control \u202e. Newlines and tabs stay, and CRLF
+// becomes a newline. Visible text comes back as it is.
+func Visible(s string) string {
+	if visible(s) {
+		return s
+	}
+	var v sanitizer
+	return string(v.flush(v.append(nil, []byte(s))))
+}
+
+// visible reports whether s needs no change; it may say no for one that does
+// not.
+func visible(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < ' ' && c != '\n' && c != '\t') || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// visibleLine is Visible on one line, for names and messages.
+func visibleLine(s string) string {
+	s = Visible(strings.TrimSpace(s))
+	return strings.NewReplacer("\n", " ", "\t", " ").Replace(s)
+}
+
+// A sanitizer is Visible for text that comes in chunks: how it is cut makes no
+// difference to the result. The zero value is ready.
+type sanitizer struct {
+	// colors lets colour codes (SGR) through, and ends them with the line.
+	colors bool
+
+	pending []byte // an incomplete sequence at the end of a chunk
+	colored bool   // a colour may be on
+}
+
+// append appends what can be said of src so far to dst.
+func (v *sanitizer) append(dst, src []byte) []byte {
+	if len(v.pending) > 0 {
+		src = append(v.pending, src...)
+		v.pending = nil
+	}
+	for len(src) > 0 {
+		if n := plain(src); n > 0 {
+			dst = append(dst, src[:n]...)
+			src = src[n:]
+			continue
+		}
+		var n int
+		dst, n = v.special(dst, src)
+		if n == 0 {
+			v.pending = append(v.pending, src...)
+			return dst
+		}
+		src = src[n:]
+	}
+	return dst
+}
+
+// flush appends what was held back as incomplete, and leaves v as new.
+func (v *sanitizer) flush(dst []byte) []byte {
+	for len(v.pending) > 0 {
+		c := v.pending[0]
+		switch {
+		case c >= utf8.RuneSelf:
+			dst = appendByte(dst, c)
+		case c < ' ' || c == 0x7f:
+			dst = append(dst, '^', c^0x40)
+		default:
+			dst = append(dst, c)
+		}
+		v.pending = v.pending[1:]
+	}
+	v.pending = nil
+	return v.resetColor(dst)
+}
+
+// special appends the visible form of what src begins with, and returns how
+// much of src that was; 0 if the end is needed to tell.
+func (v *sanitizer) special(dst, src []byte) ([]byte, int) {
+	c := src[0]
+	switch {
+	case c == '\n':
+		return append(v.resetColor(dst), '\n'), 1
+	case c == '\r':
+		if len(src) == 1 {
+			return dst, 0
+		}
+		if src[1] == '\n' {
+			return dst, 1
+		}
+	case c == 0x1b && v.colors:
+		switch n, ok := colorCode(src); {
+		case ok && n == 0:
+			return dst, 0
+		case ok:
+			v.colored = true
+			return append(dst, src[:n]...), n
+		}
+	case c >= utf8.RuneSelf:
+		return appendRune(dst, src)
+	}
+	return append(dst, '^', c^0x40), 1
+}
+
+func (v *sanitizer) resetColor(dst []byte) []byte {
+	if v.colored {
+		v.colored = false
+		dst = append(dst, colorReset...)
+	}
+	return dst
+}
+
+// plain returns how many bytes at the start of src stand for themselves.
+func plain(src []byte) int {
+	for i, c := range src {
+		if (c < ' ' && c != '\t') || c >= 0x7f {
+			return i
+		}
+	}
+	return len(src)
+}
+
+// appendRune appends the first rune of src, which is not ASCII, and returns its
+// size; 0 if it is incomplete.
+func appendRune(dst, src []byte) ([]byte, int) {
+	if !utf8.FullRune(src) {
+		return dst, 0
+	}
+	r, size := utf8.DecodeRune(src)
+	switch {
+	case r == utf8.RuneError && size == 1:
+		return appendByte(dst, src[0]), 1
+	case control(r):
+		return fmt.Appendf(dst, `\u%04x`, r), size
+	}
+	return append(dst, src[:size]...), size
+}
+
+func appendByte(dst []byte, c byte) []byte { return fmt.Appendf(dst, `\x%02x`, c) }
+
+// control reports whether r, which is not ASCII, steers a terminal or reorders
+// text: C1, the bidirectional controls, the line and paragraph separators.
+func control(r rune) bool {
+	switch {
+	case r <= 0x9f:
+		return true
+	case r == 0x061c, r == 0x200e, r == 0x200f:
+		return true
+	case r >= 0x2028 && r <= 0x202e:
+		return true
+	}
+	return r >= 0x2066 && r <= 0x2069
+}
+
+// colorCode returns the length of the SGR sequence at the start of src, which
+// begins with ESC. ok with a length of 0 means that it may become one.
+func colorCode(src []byte) (n int, ok bool) {
+	for i, c := range src[:min(len(src), maxSGR)] {
+		switch {
+		case i == 0:
+		case i == 1:
+			if c != '[' {
+				return 0, false
+			}
+		case c == 'm':
+			return i + 1, true
+		case (c < '0' || c > '9') && c != ';' && c != ':':
+			return 0, false
+		}
+	}
+	return 0, len(src) < maxSGR
+}

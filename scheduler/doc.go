@@ -1,0 +1,19 @@
+// Package scheduler decides when jobs fire. It is rules only: it starts nothing,
+// keeps nothing, sleeps never, and is told what time it is.
+//
+// A [Job] is a command with a [Schedule]. A Schedule is one expression or
+// several, read in a time zone by [Parse]; it is a set of instants, and Next
+// goes from each to the one after it. An expression with a * in its minute or
+// hour follows real time through daylight saving; one without fires once for
+// each local time it names.
+//
+// An instant that has come is a [Firing]: scheduled at the instant, due a jitter
+// later. What becomes of it is its [Decision]: it is run, waits for an earlier
+// firing to end ([Overlap]), is skipped, or is missed because it is too late
+// ([Timing.Late]). The cursor of a job is the last instant that was decided,
+// so that each is decided exactly once. [Notify] says what of all that is told.
+//
+// Jobs are read from files with [ReadJobs] and written with [WriteJobs].
+// Everything here may be used by several goroutines at once unless it says
+// otherwise.
+package scheduler

@@ -1,0 +1,115 @@
+package scheduler
+
+import (
+	"errors"
+	"slices"
+
+	"tutti/internal/yamltree"
+)
+
+// ReadJobs reads a file of jobs, jobs.yaml; file is its name in errors. Keys that
+// a job leaves out have their defaults. The error is a [*yamltree.Errors] with
+// all that is wrong, or the first ten, and where; there are no jobs then.
+//
+//	jobs:
+//	  nightly-backup:
+//	    schedule: "30 2 * * *"   # one, or a list
+//	    zone: Europe/Berlin
+//	    selector: "db,!db9"
+//	    command: /usr/local/bin/backup
+//	    timeout: 2h              # an option: run's --timeout
+func ReadJobs(file string, data []byte, rules Rules) ([]Job, error) {
+	root, err := yamltree.Parse(file, data)
+	if err != nil {
+		return nil, err
+	}
+	r := &jobReader{rules: &rules}
+	if root.Kind() == yamltree.Null {
+		r.problems.Addf(yamltree.Pos{File: file}, `the file is empty; "jobs: {}" says that there are none`)
+	}
+	var jobs []Job
+	r.problems.Fields(root, "the file", []string{"jobs"}, func(_, value yamltree.Node) {
+		if value.Kind() != yamltree.Map {
+			r.problems.Addf(value.Pos(), "jobs: want a mapping from names to jobs, got %s", value.Kind())
+		}
+		for name, fields := range value.Fields() {
+			jobs = append(jobs, r.job(name, fields))
+		}
+	})
+	if err := r.problems.Err(); err != nil {
+		return nil, err
+	}
+	return jobs, nil
+}
+
+// A jobReader gives the nodes of a file their meaning.
+type jobReader struct {
+	rules    *Rules
+	problems yamltree.Problems
+	// what is the job that is read, key where in it, both for errors.
+	what, key string
+	// broken: something of the job could not be read, so that there is no
+	// sense in checking it.
+	broken bool
+}
+
+// job reads one job, and checks it.
+func (r *jobReader) job(name, n yamltree.Node) Job {
+	j := NewJob(name.Text(), r.rules.zone())
+	r.what = "job " + clipped(name.Text())
+	// A job that is nothing lacks everything; one that is no mapping is refused
+	// as such.
+	r.broken = n.Kind() != yamltree.Map && n.Kind() != yamltree.Null
+	nodes := map[string]yamltree.Node{"name": name}
+	r.problems.Fields(n, r.what, r.known(), func(key, value yamltree.Node) {
+		r.key = key.Text()
+		nodes[r.key] = value
+		if i := slices.IndexFunc(jobKeys, func(k jobKey) bool { return k.name == r.key }); i >= 0 {
+			jobKeys[i].read(r, &j, value)
+		} else {
+			j.Options[r.key] = r.texts(value)
+		}
+	})
+	if r.broken {
+		return j
+	}
+	j.check(r.rules, func(key string, err error) {
+		if err != nil {
+			at, ok := nodes[key]
+			if !ok {
+				at = name
+			}
+			r.problems.Addf(errorPos(at, err), "%s: %v", r.what, &KeyError{key, err})
+		}
+	})
+	return j
+}
+
+// known are the keys of a job.
+func (r *jobReader) known() []string {
+	var names []string
+	for _, k := range jobKeys {
+		names = append(names, k.name)
+	}
+	names = append(names, r.rules.OptionKeys...)
+	if !slices.Contains(names, "deadline") {
+		names = append(names, "deadline")
+	}
+	return names
+}
+
+// errorPos is where n, or the expression in it that err is about, begins.
+func errorPos(n yamltree.Node, err error) yamltree.Pos {
+	bad, ok := errors.AsType[*SyntaxError](err)
+	if !ok || n.Kind() != yamltree.List {
+		return n.Pos()
+	}
+	i := 0
+	for item := range n.Items() {
+		if i == bad.Index {
+			return item.Pos()
+		}
+		i++
+	}
+	return n.Pos()
+}

@@ -1,0 +1,311 @@
+package scheduler
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// What a job has unless it says otherwise. Without a deadline a command that
+// hangs would keep a job from ever firing again.
+const (
+	DefaultGrace      = time.Minute
+	DefaultMaxRunning = 3
+	DefaultDeadline   = day
+)
+
+// A Job is a command that is run on hosts again and again. Begin with [NewJob];
+// a job is a value, and what it holds is not changed once it is checked.
+type Job struct {
+	// Name is unique: letters, digits and _ . -, not digits alone.
+	Name string
+	// Version counts the changes, from 1; 0: it is not kept anywhere yet. It is
+	// not written to files.
+	Version int64
+
+	// Schedules are the expressions, as for [Parse].
+	Schedules []string
+	// Seconds: of six fields in an expression the first is the second.
+	Seconds bool
+	// Zone is the name of the time zone of the expressions.
+	Zone string
+
+	// Selector says which hosts, whenever the job fires; empty if the option
+	// hosts names them.
+	Selector string
+	// Inventory are the inventory's files, whole paths; none: the usual places.
+	Inventory []string
+	// Command or Script is what is run, the latter a whole path to a local file.
+	Command, Script string
+	// Options are flags of a run, by their long names with _ for -, and what
+	// each is given; "true" for one that takes nothing.
+	Options map[string][]string
+
+	// Overlap says what becomes of a firing while an earlier one runs, and
+	// MaxRunning how many run at once under OverlapAllow.
+	Overlap    Overlap
+	MaxRunning int
+	// Grace is how late a firing may be to count as on time, and CatchUp what
+	// becomes of those that are later.
+	Grace   time.Duration
+	CatchUp CatchUp
+	// Jitter is how much later than its instant a firing may be due; less than
+	// the time from one to the next.
+	Jitter time.Duration
+	// TuttiEnv gives the command variables that name the job, the run, the
+	// instant, the attempt and the host.
+	TuttiEnv bool
+	// Idempotent: the command may be run again on hosts where nobody knows how
+	// it ended.
+	Idempotent bool
+	// Paused: it does not fire.
+	Paused bool
+	Notify Notify
+	Keep   Keep
+}
+
+// A Keep says how much of a job's history is kept. A zero is no limit of the
+// job's own.
+type Keep struct {
+	Age  time.Duration // of a run
+	Runs int
+	Size int64 // bytes
+}
+
+// NewJob is a job with the defaults, in the time zone of the given name.
+func NewJob(name, zone string) Job {
+	return Job{
+		Name:       name,
+		Zone:       zone,
+		Options:    map[string][]string{"deadline": {formatDuration(DefaultDeadline)}},
+		MaxRunning: DefaultMaxRunning,
+		Grace:      DefaultGrace,
+	}
+}
+
+// Rules are what this package does not know about jobs. The zero value knows no
+// options, and takes any selector.
+type Rules struct {
+	// Now, unless it is zero, refuses schedules of which nothing is to come.
+	Now time.Time
+	// Zone is the time zone of jobs that name none; empty: it is UTC.
+	Zone string
+	// Dir is where relative paths in a file begin, itself a whole path.
+	Dir string
+	// OptionKeys are the keys of Job.Options there may be.
+	OptionKeys []string
+	// Option checks an option; nil: any value is right.
+	Option func(key string, values []string) error
+	// Selector checks a selector; nil: any is right.
+	Selector func(text string) error
+}
+
+func (r *Rules) zone() string {
+	if r.Zone == "" {
+		return "UTC"
+	}
+	return r.Zone
+}
+
+// A KeyError is what is wrong with a job, and the key in jobs.yaml that says so.
+type KeyError struct {
+	Key string
+	Err error
+}
+
+// Error is the key and what is wrong with it.
+func (e *KeyError) Error() string {
+	if bad, ok := errors.AsType[*SyntaxError](e.Err); ok {
+		return bad.Error()
+	}
+	return e.Key + ": " + e.Err.Error()
+}
+
+// Unwrap returns Err.
+func (e *KeyError) Unwrap() error { return e.Err }
+
+// Validate returns all that is wrong with the job, each a [*KeyError], or nil.
+func (j *Job) Validate(r Rules) error {
+	var all []error
+	j.check(&r, func(key string, err error) {
+		if err != nil {
+			all = append(all, &KeyError{key, err})
+		}
+	})
+	return errors.Join(all...)
+}
+
+// check reports what is wrong with each key.
+func (j *Job) check(r *Rules, report func(key string, err error)) {
+	report("name", checkName(j.Name))
+	report(j.checkTiming(r.Now))
+	report(j.checkHosts(r))
+	report(j.checkCommand())
+	for _, path := range j.Inventory {
+		report("inventory", checkPath(path))
+	}
+	for _, key := range slices.Sorted(maps.Keys(j.Options)) {
+		report(key, j.checkOption(key, r))
+	}
+	if j.MaxRunning < 1 || j.MaxRunning > 1000 {
+		report("max_running", fmt.Errorf("%d is not between 1 and 1000", j.MaxRunning))
+	}
+	if j.Grace < time.Second || j.Grace > day {
+		report("grace", fmt.Errorf("%s is not between 1s and 1d", formatDuration(j.Grace)))
+	}
+	report("notify", j.Notify.check())
+	if j.Keep.Age < 0 || j.Keep.Runs < 0 || j.Keep.Size < 0 {
+		report("keep", errors.New("it is less than nothing"))
+	}
+}
+
+var jobName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("it is empty")
+	case len(name) > 64:
+		return fmt.Errorf("%q is longer than 64 characters", clipped(name))
+	case isDigits(name):
+		return fmt.Errorf("%q could be the number of a run; add a letter", name)
+	case !jobName.MatchString(name):
+		return fmt.Errorf("%q is not a job's name: letters, digits and _ . -, and no . or - first", name)
+	}
+	return nil
+}
+
+// checkTiming is the key and the error of the first of zone, schedule and
+// jitter that is wrong.
+func (j *Job) checkTiming(now time.Time) (string, error) {
+	_, key, err := j.timing(now, now)
+	return key, err
+}
+
+// Timing reads the job's schedule. Periods are measured from now on. The error
+// is a [*KeyError].
+func (j *Job) Timing(now time.Time) (*Timing, error) {
+	t, key, err := j.timing(now, time.Time{})
+	if err != nil {
+		return nil, &KeyError{key, err}
+	}
+	return t, nil
+}
+
+// timing is Timing, and refuses a schedule of which nothing comes after come.
+func (j *Job) timing(now, come time.Time) (t *Timing, key string, err error) {
+	zone, err := LoadZone(j.Zone)
+	if err != nil {
+		return nil, "zone", err
+	}
+	s, err := Parse(j.Schedules, Options{Zone: zone, Seconds: j.Seconds, Job: j.Name, Now: come})
+	if err != nil {
+		return nil, "schedule", err
+	}
+	if now.IsZero() {
+		now = time.Unix(0, 0)
+	}
+	period, err := s.Period(now)
+	if err != nil {
+		return nil, "schedule", err
+	}
+	if j.Jitter < 0 {
+		return nil, "jitter", errors.New("it is less than nothing")
+	}
+	// What has run out has no period, and needs no jitter any more.
+	if _, over := s.Next(now); !errors.Is(over, ErrNoMore) {
+		if err := checkJitter(j.Jitter, period); err != nil {
+			return nil, "jitter", err
+		}
+	}
+	return &Timing{Schedule: s, Job: j.Name, Jitter: j.Jitter, Period: period, Grace: j.Grace, CatchUp: j.CatchUp}, "", nil
+}
+
+// checkHosts wants a selector or the option hosts.
+func (j *Job) checkHosts(r *Rules) (string, error) {
+	_, named := j.Options["hosts"]
+	switch {
+	case j.Selector == "" && !named:
+		return "selector", errors.New("it is missing; all means every host")
+	case j.Selector != "" && named:
+		return "selector", errors.New("selector and hosts exclude each other")
+	case named:
+		return "", nil
+	}
+	if err := checkPrintable(j.Selector); err != nil {
+		return "selector", err
+	}
+	if r.Selector != nil {
+		return "selector", r.Selector(j.Selector)
+	}
+	return "", nil
+}
+
+// checkCommand wants a command or a script.
+func (j *Job) checkCommand() (string, error) {
+	switch {
+	case j.Command != "" && j.Script != "":
+		return "script", errors.New("command and script exclude each other")
+	case j.Script != "":
+		return "script", checkPath(j.Script)
+	case strings.TrimSpace(j.Command) == "":
+		return "command", errors.New("it is missing; a job has a command or a script")
+	}
+	return "command", checkPrintable(j.Command)
+}
+
+func (j *Job) checkOption(key string, r *Rules) error {
+	values := j.Options[key]
+	if len(values) == 0 {
+		return errors.New("it has no value")
+	}
+	for _, v := range values {
+		if err := checkPrintable(v); err != nil {
+			return err
+		}
+	}
+	if !slices.Contains(r.OptionKeys, key) && key != "deadline" {
+		return errors.New("it is no option of a job")
+	}
+	if key == "deadline" {
+		d, err := parseDuration(values[len(values)-1])
+		if err != nil {
+			return err
+		}
+		if d == 0 {
+			return errors.New("a job needs a deadline, or a command that hangs keeps it from ever firing again")
+		}
+	}
+	if r.Option != nil {
+		return r.Option(key, values)
+	}
+	return nil
+}
+
+func checkPath(path string) error {
+	if !filepath.IsAbs(path) {
+		return fmt.Errorf("%q is not a whole path", clipped(path))
+	}
+	return checkPrintable(path)
+}
+
+// checkPrintable refuses what cannot be seen, and could make a job look like
+// another: control characters, marks that turn the direction of the text.
+func checkPrintable(text string) error {
+	if !utf8.ValidString(text) {
+		return errors.New("it is not UTF-8")
+	}
+	for _, c := range text {
+		if !unicode.IsPrint(c) && c != '\n' && c != '\t' {
+			return fmt.Errorf("it holds %U, which cannot be seen", c)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,319 @@
+package scheduler
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tutti/internal/yamltree"
+)
+
+// rules are as a command line would give them.
+func rules() Rules {
+	return Rules{
+		Now:        time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC),
+		Zone:       "Europe/Berlin",
+		Dir:        "/etc/tutti",
+		OptionKeys: []string{"timeout", "deadline", "user", "env", "hosts", "pty", "identity", "connect_timeout", "fanout", "max_fail", "batch", "retries", "sudo"},
+		Option: func(key string, values []string) error {
+			if key == "timeout" {
+				if _, err := parseDuration(values[0]); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		Selector: func(text string) error {
+			if strings.Contains(text, "run:") {
+				return fmt.Errorf("%q: a job does not select by earlier runs", text)
+			}
+			return nil
+		},
+	}
+}
+
+const someJobs = `jobs:
+  nightly-backup:
+    schedule: "30 2 * * *"
+    zone: America/New_York
+    selector: "db,!db9"
+    command: /usr/local/bin/backup
+    timeout: 2h
+    notify: {on: [recovery, failure], webhook: "https://example.com/hook", secret_file: hook.key}
+  sweep:
+    schedule: ["*/30 * * * * *", "@every 7m"]
+    seconds: true
+    selector: all
+    script: sweep.sh
+    inventory: [hosts.yaml, /srv/hosts.yaml]
+    overlap: allow
+    max_running: 5
+    grace: 5s
+    catch_up: none
+    jitter: 5s
+    tutti_env: true
+    idempotent: true
+    paused: true
+    keep: {age: 30d, runs: 100, size: 500MiB}
+    env: [A=1, B=2]
+    deadline: 10m
+`
+
+func TestReadJobs(t *testing.T) {
+	got, err := ReadJobs("jobs.yaml", []byte(someJobs), rules())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Job{
+		{
+			Name: "nightly-backup", Schedules: []string{"30 2 * * *"}, Zone: "America/New_York", Selector: "db,!db9",
+			Command: "/usr/local/bin/backup", Options: map[string][]string{"timeout": {"2h"}, "deadline": {"1d"}},
+			MaxRunning: 3, Grace: time.Minute,
+			Notify: Notify{On: []Occasion{OnFailure, OnRecovery}, Webhook: "https://example.com/hook", SecretFile: "/etc/tutti/hook.key"},
+		},
+		{
+			Name: "sweep", Schedules: []string{"*/30 * * * * *", "@every 7m"}, Seconds: true, Zone: "Europe/Berlin", Selector: "all",
+			Script: "/etc/tutti/sweep.sh", Inventory: []string{"/etc/tutti/hosts.yaml", "/srv/hosts.yaml"},
+			Options: map[string][]string{"env": {"A=1", "B=2"}, "deadline": {"10m"}},
+			Overlap: OverlapAllow, MaxRunning: 5, Grace: 5 * time.Second, CatchUp: CatchUpNone, Jitter: 5 * time.Second,
+			TuttiEnv: true, Idempotent: true, Paused: true,
+			Keep: Keep{Age: 30 * 24 * time.Hour, Runs: 100, Size: 500 << 20},
+		},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestReadJobsRefuses(t *testing.T) {
+	// Each job has what it needs but for the line that is given.
+	job := func(lines string) string {
+		text := "jobs:\n  a:\n"
+		for key, value := range map[string]string{"schedule": "'@daily'", "selector": "all", "command": "uptime"} {
+			if !strings.Contains("\n"+lines, "\n"+key+":") && !strings.Contains(lines, "no "+key) {
+				text += "    " + key + ": " + value + "\n"
+			}
+		}
+		for line := range strings.Lines(lines) {
+			if !strings.HasPrefix(line, "no ") {
+				text += "    " + line
+			}
+		}
+		return text
+	}
+	tests := []struct {
+		name, text string
+		want       []string // each in the error
+	}{
+		{"nothing", "", []string{`jobs.yaml: the file is empty; "jobs: {}" says that there are none`}},
+		{"a list", "- a", []string{"jobs.yaml:1:1: the file: want a mapping"}},
+		{"jobs is a list", "jobs: [a]", []string{"jobs.yaml:1:7: jobs: want a mapping from names to jobs, got a list"}},
+		{"a wrong key at the top", "job: {}", []string{`jobs.yaml:1:1: the file: unknown key "job"; did you mean "jobs"?`}},
+		{"a job twice", "jobs:\n  a: {schedule: '@daily', selector: all, command: x}\n  a: {}", []string{`jobs.yaml:3:3: "a" stands here a second time; the first is at line 2, column 3`}},
+		{"a job that is a text", "jobs: {a: x}", []string{"jobs.yaml:1:11: job a: want a mapping, got a single value"}},
+		{"a job that is nothing", "jobs: {a: }", []string{"job a: selector: it is missing; all means every host", "job a: command: it is missing"}},
+		{"unknown key", job("shedule: '@daily'"), []string{`job a: unknown key "shedule"; did you mean "schedule"?`}},
+		{"unknown option", job("time_out: 5s"), []string{`job a: unknown key "time_out"; did you mean "timeout"?`}},
+		{"a wrong option", job("timeout: 5"), []string{"job a: timeout: 5 has no unit; write 5s"}},
+		{"an option without a value", job("env: []"), []string{"job a: env: it has no value"}},
+		{"an option that is a mapping", job("env: {A: 1}"), []string{"job a: env: want a single value, got a mapping"}},
+		{"no deadline", job("deadline: 0s"), []string{"job a: deadline: a job needs a deadline"}},
+		{"a wrong deadline", job("deadline: soon"), []string{`job a: deadline: "soon" is not a duration`}},
+		{"schedule", "jobs:\n  a:\n    selector: all\n    command: x\n    schedule: 0 0 30 2 *", []string{`jobs.yaml:5:15: job a: schedule "0 0 30 2 *", column 5: day 30 never comes in February; the last`}},
+		{"one schedule of two", "jobs:\n  a:\n    selector: all\n    command: x\n    schedule: ['@daily',\n      '@reboot']", []string{`jobs.yaml:6:7: job a: schedule "@reboot", column 1: @reboot is not supported`}},
+		{"no schedule", job("no schedule"), []string{"job a: schedule: a schedule has between 1 and 100 expressions, not 0"}},
+		{"six fields", job("schedule: 0 0 0 * * *"), []string{"if the first is the second, say so (seconds: true, --seconds)"}},
+		{"zone", job("zone: Europe/Brelin"), []string{`job a: zone: unknown time zone "Europe/Brelin"; did you mean "Europe/Berlin"?`}},
+		{"seconds", job("seconds: yes"), []string{`job a: seconds: want true or false, got "yes"`}},
+		{"no selector", job("no selector"), []string{"job a: selector: it is missing"}},
+		{"a selector that is refused", job("selector: run:last"), []string{`job a: selector: "run:last": a job does not select by earlier runs`}},
+		{"selector and hosts", job("hosts: web1"), []string{"job a: selector: selector and hosts exclude each other"}},
+		{"no command", job("no command"), []string{"job a: command: it is missing; a job has a command or a script"}},
+		{"command and script", job("script: x.sh"), []string{"job a: script: command and script exclude each other"}},
+		{"script in a home", job("no command\nscript: ~/x.sh"), []string{`job a: script: "~/x.sh" is not a whole path`}},
+		{"an invisible character", job("command: \"rm \\u202e/ppa\""), []string{"job a: command: it holds U+202E, which cannot be seen"}},
+		{"overlap", job("overlap: skpi"), []string{`job a: overlap: unknown word "skpi"; did you mean "skip"?`}},
+		{"catch_up", job("catch_up: everything"), []string{`job a: catch_up: unknown word "everything"; want latest, none, all`}},
+		{"max_running", job("max_running: 0"), []string{"job a: max_running: 0 is not between 1 and 1000"}},
+		{"max_running, a word", job("max_running: many"), []string{`job a: max_running: "many" is not a number`}},
+		{"grace", job("grace: 0s"), []string{"job a: grace: 0s is not between 1s and 1d"}},
+		{"grace without a unit", job("grace: 60"), []string{"job a: grace: 60 has no unit; write 60s"}},
+		{"jitter", job("jitter: 1d"), []string{"job a: jitter: 1d is not shorter than"}},
+		{"notify nobody", job("notify: {on: [failure]}"), []string{"job a: notify: it names neither a webhook nor a command"}},
+		{"notify of nothing", job("notify: {on: [], command: x}"), []string{"job a: notify: on: it is empty"}},
+		{"notify is empty", job("notify:"), []string{"job a: notify: it is empty"}},
+		{"notify on", job("notify: {on: [failur], command: x}"), []string{`job a: notify: on: unknown word "failur"; did you mean "failure"?`}},
+		{"notify unknown key", job("notify: {webhok: x}"), []string{`job a: notify: unknown key "webhok"; did you mean "webhook"?`}},
+		{"webhook", job("notify: {webhook: example.com}"), []string{"job a: notify: webhook: it is not a URL"}},
+		{"webhook with a password", job("notify: {webhook: 'https://a:hunter2@example.com'}"), []string{"a password in the URL would be kept"}},
+		{"secret without a webhook", job("notify: {command: x, secret_file: /k}"), []string{"signs what goes to a webhook"}},
+		{"keep", job("keep: {size: 5x}"), []string{`job a: keep: size: "5x" is not a size`}},
+		{"keep, unknown key", job("keep: {ages: 5d}"), []string{`job a: keep: unknown key "ages"; did you mean "age"?`}},
+		{"a name with a slash", "jobs:\n  a/b: {schedule: '@daily', selector: all, command: x}", []string{`jobs.yaml:2:3: job a/b: name: "a/b" is not a job's name`}},
+		{"a name with a control character", "jobs:\n  \"a\\tb\": {schedule: '@daily', selector: all, command: x}", []string{`name: "a\tb" is not a job's name`}},
+		{"a name that is a number", "jobs:\n  142: {schedule: '@daily', selector: all, command: x}", []string{`name: "142" could be the number of a run; add a letter`}},
+		{"a long name", "jobs:\n  " + strings.Repeat("x", 65) + ": {schedule: '@daily', selector: all, command: x}", []string{"longer than 64 characters"}},
+		{"everything at once", job("zone: Mars\nselector: run:1\ngrace: 2d"), []string{"zone:", "selector:", "grace:"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			jobs, err := ReadJobs("jobs.yaml", []byte(tt.text), rules())
+			if err == nil || jobs != nil {
+				t.Fatalf("got %+v, %v, want an error", jobs, err)
+			}
+			if _, ok := errors.AsType[*yamltree.Errors](err); !ok {
+				t.Errorf("got a %T", err)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("got %v, want %q", err, want)
+				}
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("a password is in %v", err)
+			}
+		})
+	}
+	if jobs, err := ReadJobs("jobs.yaml", []byte("jobs: {}"), rules()); err != nil || len(jobs) != 0 {
+		t.Errorf("none: got %v, %v", jobs, err)
+	}
+}
+
+// roundTrip fails unless jobs are read as they are written, in both forms.
+func roundTrip(t *testing.T, jobs []Job, r Rules) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := WriteJobs(&b, jobs); err != nil {
+		t.Fatal(err)
+	}
+	again, err := ReadJobs("written", b.Bytes(), r)
+	if err != nil {
+		t.Fatalf("read what was written: %v\n%s", err, b.String())
+	}
+	if len(again)+len(jobs) > 0 && !reflect.DeepEqual(again, jobs) {
+		t.Fatalf("got  %+v\nwant %+v\nfrom %s", again, jobs, b.String())
+	}
+	for _, j := range jobs {
+		data, err := json.Marshal(j)
+		if err != nil {
+			t.Fatalf("%v: %+v", err, j)
+		}
+		var back Job
+		if err := json.Unmarshal(data, &back); err != nil || !reflect.DeepEqual(back, j) {
+			t.Fatalf("JSON: got  %+v, %v\nwant %+v\nfrom %s", back, err, j, data)
+		}
+	}
+	return b.String()
+}
+
+func TestWriteJobs(t *testing.T) {
+	jobs, err := ReadJobs("jobs.yaml", []byte(someJobs), rules())
+	if err != nil {
+		t.Fatal(err)
+	}
+	nasty := NewJob("nasty", "UTC")
+	nasty.Schedules, nasty.Selector = []string{"@daily"}, "'a, b',~^web\\d+$"
+	nasty.Command = "echo \"é ☃ 'x'\" # <&>\n\ttrue | cat\n\nexit 1\n"
+	nasty.Options["user"] = []string{"null"}
+	nasty.Options["env"] = []string{"A=: #", " B = ", "", "{}", "- x", "true", "*a", "%"}
+	nasty.Keep = Keep{Age: 36 * time.Hour}
+	lines := nasty
+	lines.Name, lines.Command = "lines", "set -e\n  indented: yes\n\nlast"
+	got := roundTrip(t, append(jobs, nasty, lines), rules())
+	golden(t, "jobs.golden", []byte(got))
+	if got := roundTrip(t, nil, rules()); got != "jobs: {}\n" {
+		t.Errorf("none: got %q", got)
+	}
+}
+
+func TestUnmarshalRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"name":"a","overlap":"skpi"}`: `did you mean "skip"?`,
+		`[]`:                            "want a mapping, got a list",
+		`{"seconds":1}`:                 "want true or false",
+	} {
+		var j Job
+		if err := json.Unmarshal([]byte(text), &j); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestTimingOfABrokenJob(t *testing.T) {
+	j := NewJob("a", "Nowhere")
+	_, err := j.Timing(time.Time{})
+	if bad, ok := errors.AsType[*KeyError](err); !ok || bad.Key != "zone" {
+		t.Errorf("got %v", err)
+	}
+	if err := j.Validate(rules()); err == nil || !strings.Contains(err.Error(), "zone: unknown time zone") {
+		t.Errorf("got %v", err)
+	}
+	// What has run out is no longer broken, just over.
+	j = NewJob("a", "UTC")
+	j.Schedules = []string{"@at 2020-01-01T00:00:00Z"}
+	tm, err := j.Timing(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tm.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)); !errors.Is(err, ErrNoMore) {
+		t.Errorf("got %v, want ErrNoMore", err)
+	}
+}
+
+// TestExample reads the example file, which shows every key.
+func TestExample(t *testing.T) {
+	data, err := os.ReadFile("../jobs.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	jobs, err := ReadJobs("jobs.example.yaml", data, rules())
+	if err != nil {
+		t.Fatal(err)
+	}
+	roundTrip(t, jobs, rules())
+	for _, k := range jobKeys {
+		if !slices.ContainsFunc(strings.Split(string(data), "\n"), func(line string) bool {
+			return strings.HasPrefix(strings.TrimLeft(line, " #"), k.name+":")
+		}) {
+			t.Errorf("the key %s is not shown", k.name)
+		}
+	}
+}
+
+func TestDurations(t *testing.T) {
+	for text, want := range map[string]time.Duration{"90s": 90 * time.Second, "1h30m": 90 * time.Minute, "7d": 7 * day, "0s": 0, "0": 0, "36h": 36 * time.Hour} {
+		got, err := parseDuration(text)
+		if err != nil || got != want {
+			t.Errorf("%s: got %s, %v", text, got, err)
+		}
+		if back, err := parseDuration(formatDuration(got)); err != nil || back != got {
+			t.Errorf("%s: written as %s", text, formatDuration(got))
+		}
+	}
+	for _, text := range []string{"", "5", "-5s", "-1d", "999999999d", "d", "1.5d", "x"} {
+		if d, err := parseDuration(text); err == nil {
+			t.Errorf("%q: got %s", text, d)
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]int64{"0B": 0, "512B": 512, "64KiB": 64 << 10, "1GiB": 1 << 30, "1025KiB": 1025 << 10} {
+		got, err := parseSize(text)
+		if err != nil || got != want || formatSize(got) != text {
+			t.Errorf("%s: got %d, %v, written as %s", text, got, err, formatSize(got))
+		}
+	}
+	for _, text := range []string{"", "5", "-5B", "5MB", "9999999999999GiB", "B"} {
+		if n, err := parseSize(text); err == nil {
+			t.Errorf("%q: got %d", text, n)
+		}
+	}
+}

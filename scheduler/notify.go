@@ -1,0 +1,114 @@
+package scheduler
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"slices"
+)
+
+// An Occasion is something that is told to somebody.
+type Occasion int
+
+const (
+	// OnFailure is when the job is not ok, for the first time since it was.
+	OnFailure Occasion = iota
+	// OnRecovery is when it is ok, for the first time since it was not.
+	OnRecovery
+	// OnMissed is when instants passed and were not run.
+	OnMissed
+	// OnAlways is at each end, and all of the above.
+	OnAlways
+)
+
+var occasionWords = []string{"failure", "recovery", "missed", "always"}
+
+// String is the word for it in files, flags and the history.
+func (o Occasion) String() string { return wordOf(occasionWords, int(o)) }
+
+// A Notify says who is told of what. The zero value tells nobody.
+type Notify struct {
+	// On is what is told, in the order of the occasions.
+	On []Occasion
+	// Webhook is the URL to send it to; empty: none.
+	Webhook string
+	// SecretFile holds the key that signs what is sent; empty: nothing is signed.
+	SecretFile string
+	// Command is a local command that reads it; empty: none.
+	Command string
+}
+
+// A Streak is how a job's last ends went. The zero value is for a job that was
+// ok, or never ran.
+type Streak struct {
+	// Failures is how many ends in a row were not ok, up to the last.
+	Failures int
+}
+
+// Failed is the streak after an end that was not ok, or a firing that could not
+// be started; and the occasion, if told is true.
+func (n Notify) Failed(before Streak) (after Streak, o Occasion, told bool) {
+	after = Streak{Failures: before.Failures + 1}
+	switch {
+	case n.wants(OnAlways):
+		return after, OnFailure, true
+	case before.Failures == 0 && n.wants(OnFailure):
+		return after, OnFailure, true
+	}
+	return after, 0, false
+}
+
+// Succeeded is the streak after an end that was ok; and the occasion, if told is
+// true: OnRecovery after failures, else OnAlways.
+func (n Notify) Succeeded(before Streak) (after Streak, o Occasion, told bool) {
+	switch {
+	case before.Failures > 0 && (n.wants(OnRecovery) || n.wants(OnAlways)):
+		return Streak{}, OnRecovery, true
+	case before.Failures == 0 && n.wants(OnAlways):
+		return Streak{}, OnAlways, true
+	}
+	return Streak{}, 0, false
+}
+
+// Missed reports whether a gap is told. It is no end, and leaves the streak.
+func (n Notify) Missed() bool { return n.wants(OnMissed) || n.wants(OnAlways) }
+
+func (n Notify) wants(o Occasion) bool { return slices.Contains(n.On, o) }
+
+// isZero reports whether nobody is told anything.
+func (n Notify) isZero() bool {
+	return len(n.On) == 0 && n.Webhook == "" && n.SecretFile == "" && n.Command == ""
+}
+
+// check refuses what could not be told to anybody.
+func (n Notify) check() error {
+	switch {
+	case n.isZero():
+		return nil
+	case n.Webhook == "" && n.Command == "":
+		return errors.New("it names neither a webhook nor a command")
+	case len(n.On) == 0:
+		return errors.New("on: it is empty; want some of failure, recovery, missed, always")
+	case n.SecretFile != "" && n.Webhook == "":
+		return errors.New("secret_file signs what goes to a webhook, and there is none")
+	case n.SecretFile != "" && !filepath.IsAbs(n.SecretFile):
+		return fmt.Errorf("secret_file: %q is not a whole path", n.SecretFile)
+	}
+	for _, x := range []struct{ key, text string }{{"webhook", n.Webhook}, {"secret_file", n.SecretFile}, {"command", n.Command}} {
+		if err := checkPrintable(x.text); err != nil {
+			return fmt.Errorf("%s: %w", x.key, err)
+		}
+	}
+	if n.Webhook == "" {
+		return nil
+	}
+	u, err := url.Parse(n.Webhook)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return errors.New("webhook: it is not a URL such as https://example.com/hook")
+	case u.User != nil:
+		return errors.New("webhook: a password in the URL would be kept for all to read; sign with secret_file")
+	}
+	return nil
+}

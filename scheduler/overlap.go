@@ -1,0 +1,90 @@
+package scheduler
+
+// An Overlap says what becomes of a firing while an earlier one still runs.
+type Overlap int
+
+const (
+	// OverlapSkip leaves it out.
+	OverlapSkip Overlap = iota
+	// OverlapQueue lets one wait until the earlier one has ended.
+	OverlapQueue
+	// OverlapAllow runs it beside the others, up to a limit.
+	OverlapAllow
+	// OverlapReplace ends the earlier one, waits for proof that it has ended,
+	// and runs the new one.
+	OverlapReplace
+)
+
+var overlapWords = []string{"skip", "queue", "allow", "replace"}
+
+// String is the word for it in files and flags.
+func (o Overlap) String() string { return wordOf(overlapWords, int(o)) }
+
+// A Decision is what becomes of a firing.
+type Decision int
+
+const (
+	// Run starts it.
+	Run Decision = iota
+	// Queued lets it wait for an earlier one to end.
+	Queued
+	// Skipped leaves it out because of an earlier one.
+	Skipped
+	// Missed leaves it out because it is too late.
+	Missed
+	// Failed is one that could not be started: its hosts cannot be found out.
+	Failed
+)
+
+var decisionWords = []string{"run", "queued", "skipped", "missed", "failed"}
+
+// String is the word for it in the history.
+func (d Decision) String() string { return wordOf(decisionWords, int(d)) }
+
+// A Verdict is a Decision and what else belongs to it.
+type Verdict struct {
+	Decision Decision
+	// Reason says why it is not Run; empty if it is.
+	Reason string
+	// End: what runs now has to be ended.
+	End bool
+}
+
+// Decide says what becomes of a firing while running others run and waiting
+// others wait. Only OverlapAllow looks at maxRunning.
+func (o Overlap) Decide(running, waiting, maxRunning int) Verdict {
+	if o == OverlapAllow {
+		if running < maxRunning {
+			return Verdict{Decision: Run}
+		}
+		return Verdict{Decision: Skipped, Reason: "as many as may are running"}
+	}
+	switch {
+	case waiting > 0:
+		return Verdict{Decision: Skipped, Reason: "another firing waits already"}
+	case running == 0:
+		return Verdict{Decision: Run}
+	case o == OverlapQueue:
+		return Verdict{Decision: Queued, Reason: "an earlier firing is running"}
+	case o == OverlapReplace:
+		return Verdict{Decision: Queued, Reason: "an earlier firing is being ended", End: true}
+	}
+	return Verdict{Decision: Skipped, Reason: "an earlier firing is running"}
+}
+
+// Replace says what becomes of a firing that waited for an earlier one to be
+// ended: it runs if that is proved on every host.
+func Replace(proved bool) Verdict {
+	if proved {
+		return Verdict{Decision: Run}
+	}
+	return Verdict{Decision: Skipped, Reason: "there is no proof that the earlier firing has ended"}
+}
+
+// wordOf is the i-th word.
+func wordOf(words []string, i int) string {
+	if i < 0 || i >= len(words) {
+		return "unknown"
+	}
+	return words[i]
+}

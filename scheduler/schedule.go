@@ -1,0 +1,280 @@
+package scheduler
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// ErrNoMore is returned for a schedule that has no instant within the next 40
+// years, which is as far as anybody looks.
+var ErrNoMore = errors.New("the schedule has no further instant")
+
+// horizon is how far ahead an instant is looked for.
+const horizon = 40 * 366 * 24 * time.Hour
+
+// maxText and maxExpressions are more than anybody needs, and little work.
+const (
+	maxText        = 1000
+	maxExpressions = 100
+)
+
+// Options say how the text of a schedule is read. The zero value reads in UTC,
+// without seconds.
+type Options struct {
+	// Zone is where the local times are; nil is UTC.
+	Zone *time.Location
+	// Seconds: of six fields the first is the second.
+	Seconds bool
+	// Job is whose schedule it is. @every begins at a time that depends on it,
+	// so that jobs of one period do not all fire at once.
+	Job string
+	// Now, unless it is zero, refuses a schedule of which nothing is to come.
+	Now time.Time
+}
+
+func (o *Options) zone() *time.Location {
+	if o.Zone == nil {
+		return time.UTC
+	}
+	return o.Zone
+}
+
+// An Instant is a time at which a schedule fires.
+type Instant struct {
+	// At is a whole second, in the schedule's zone.
+	At time.Time
+	// Moved says why it is at another local time than the schedule names: the
+	// one named does not exist that day. It is empty if nothing moved it.
+	Moved string
+}
+
+// A Schedule is a set of instants, made by [Parse]. It does not change.
+type Schedule struct {
+	rules []rule
+	zone  *time.Location
+}
+
+// A rule is one expression of a schedule.
+type rule interface {
+	// next is the first instant after the given one, or ErrNoMore.
+	next(after time.Time) (Instant, error)
+	// words says what the rule means.
+	words() string
+	// warnings are what its author may not have meant.
+	warnings() []string
+}
+
+// Parse reads the expressions of a schedule; where several name one instant, it
+// counts once. An expression is
+//
+//	30 2 * * 1-5              minute, hour, day of month, month, day of week
+//	*/10 30 2 * * 1-5         with the second in front, if Options says so
+//	0 30 2 * * 1-5 2027       seven fields: the second in front, the year behind
+//	@hourly @daily @midnight @weekly @monthly @yearly @annually
+//	@every 90s                each 90 seconds of real time, since 1970
+//	@at 2027-01-31T18:00:00Z  once
+//
+// A field is a list of numbers, names, ranges and steps (1,5-10,*/15). A day of
+// month may be L, LW or 15W: the last day, the last workday, the workday nearest
+// to the 15th; a day of week 5L or 5#2: the last or second Friday of the month.
+// Where both are given, either is enough. A mistake is a [*SyntaxError].
+func Parse(texts []string, o Options) (*Schedule, error) {
+	if len(texts) == 0 || len(texts) > maxExpressions {
+		return nil, fmt.Errorf("a schedule has between 1 and %d expressions, not %d", maxExpressions, len(texts))
+	}
+	s := &Schedule{zone: o.zone()}
+	for i, text := range texts {
+		r, err := parseRule(text, &o)
+		if err == nil {
+			err = checkComes(r, &o)
+		}
+		if err == nil {
+			s.rules = append(s.rules, r)
+			continue
+		}
+		if bad, ok := errors.AsType[*SyntaxError](err); ok {
+			bad.Text, bad.Index = text, i
+			return nil, bad
+		}
+		return nil, fmt.Errorf("schedule %q: %w", clipped(text), err)
+	}
+	return s, nil
+}
+
+// parseRule reads one expression.
+func parseRule(text string, o *Options) (rule, error) {
+	if bad := checkText(text); bad != nil {
+		return nil, bad
+	}
+	words := splitWords(text)
+	if len(words) == 0 {
+		return nil, hintf("every five minutes is */5 * * * *").at(0, "it is empty")
+	}
+	first := words[0]
+	switch name := strings.ToLower(first.text); {
+	case name == "@every":
+		return parseEvery(words, o)
+	case name == "@at":
+		return parseAt(words, o)
+	case name[0] == '@':
+		return parseAlias(name, words, o)
+	case strings.Contains(name, "tz="):
+		return nil, hintf("give the job a zone (zone:, --zone)").at(first.column, "a schedule names no time zone")
+	}
+	return newCalendarRule(text, o)
+}
+
+// checkText refuses what no expression has in it.
+func checkText(text string) *SyntaxError {
+	if len(text) > maxText {
+		return badf(0, "it is longer than %d characters", maxText)
+	}
+	for i, c := range text {
+		if c > '~' || c < ' ' && c != '\t' {
+			return badf(utf8.RuneCountInString(text[:i])+1, "%q has no meaning here", c)
+		}
+	}
+	return nil
+}
+
+func parseAlias(name string, words []word, o *Options) (rule, error) {
+	if name == "@reboot" {
+		return nil, hintf("a unit of the machine's own service manager runs at its start").
+			at(words[0].column, "@reboot is not supported: the scheduler cannot tell the start of a machine from its own")
+	}
+	text, ok := aliases[name]
+	if !ok {
+		return nil, hintf("known are %s, @every and @at", strings.Join(aliasNames(), ", ")).at(words[0].column, "%q has no meaning", clipped(name))
+	}
+	if len(words) > 1 {
+		return nil, badf(words[1].column, "%q comes after %s, which is a whole schedule", clipped(words[1].text), name)
+	}
+	return newCalendarRule(text, o)
+}
+
+func aliasNames() []string {
+	return []string{"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"}
+}
+
+// checkComes refuses what never happens, and what no longer happens.
+func checkComes(r rule, o *Options) error {
+	if c, ok := r.(*calendarRule); ok {
+		if _, err := c.calendar.next(time.Time{}); errors.Is(err, ErrNoMore) {
+			return badf(0, "there is no such date from %d to %d", firstYear, lastYear)
+		} else if err != nil {
+			return err
+		}
+	}
+	if o.Now.IsZero() {
+		return nil
+	}
+	in, err := r.next(o.Now)
+	if errors.Is(err, ErrNoMore) || err == nil && in.At.Sub(o.Now) > horizon {
+		return badf(0, "nothing comes of it within 40 years from %s", o.Now.In(o.zone()).Format(time.DateOnly))
+	}
+	return err
+}
+
+// Next is the first instant after the given one, strictly. It is [ErrNoMore] if
+// there is none within 40 years; any other error means that the schedule is
+// broken.
+func (s *Schedule) Next(after time.Time) (Instant, error) {
+	var first Instant
+	for _, r := range s.rules {
+		in, err := r.next(after)
+		if errors.Is(err, ErrNoMore) || err == nil && in.At.Sub(after) > horizon {
+			continue
+		}
+		if err != nil {
+			return Instant{}, err
+		}
+		if !in.At.After(after) {
+			return Instant{}, fmt.Errorf("schedule: %s is not after %s", in.At, after)
+		}
+		// Of two expressions that name one instant, the one that means it wins.
+		if first.At.IsZero() || in.At.Before(first.At) || in.At.Equal(first.At) && in.Moved == "" {
+			first = in
+		}
+	}
+	if first.At.IsZero() {
+		return Instant{}, ErrNoMore
+	}
+	return first, nil
+}
+
+// Moved are the instants in (after, until] that a change of the zone's clock
+// moves to another local time than the schedule names.
+func (s *Schedule) Moved(after, until time.Time) ([]Instant, error) {
+	var moved []Instant
+	for from := after; ; {
+		end := spanAt(s.zone, from).end
+		if end.IsZero() || end.After(until) {
+			return moved, nil
+		}
+		in, err := s.Next(end.Add(-time.Nanosecond))
+		if errors.Is(err, ErrNoMore) {
+			return moved, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if in.At.Equal(end) && in.Moved != "" {
+			moved = append(moved, in)
+		}
+		from = end
+	}
+}
+
+// sampled is how many instants Period looks at.
+const sampled = 1000
+
+// Period is the shortest time between one instant and the next, among the
+// thousand that follow after. It is 0 if fewer than two follow.
+func (s *Schedule) Period(after time.Time) (time.Duration, error) {
+	var shortest time.Duration
+	var last time.Time
+	for range sampled {
+		in, err := s.Next(after)
+		if errors.Is(err, ErrNoMore) {
+			return shortest, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		if d := in.At.Sub(last); !last.IsZero() && (shortest == 0 || d < shortest) {
+			shortest = d
+		}
+		if shortest == time.Second {
+			return shortest, nil
+		}
+		after, last = in.At, in.At
+	}
+	return shortest, nil
+}
+
+// Describe says in words when the schedule fires, and in which zone.
+func (s *Schedule) Describe() string {
+	var parts []string
+	for _, r := range s.rules {
+		parts = append(parts, r.words())
+	}
+	text := strings.Join(parts, "; and ")
+	if slices.ContainsFunc(s.rules, func(r rule) bool { _, ok := r.(*calendarRule); return ok }) {
+		text += ", " + s.zone.String()
+	}
+	return text
+}
+
+// Warnings are what the author of the schedule may not have meant, a sentence
+// each: days given twice, steps that do not come out even.
+func (s *Schedule) Warnings() []string {
+	var all []string
+	for _, r := range s.rules {
+		all = append(all, r.warnings()...)
+	}
+	return all
+}

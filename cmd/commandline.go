@@ -1,0 +1,75 @@
+package cmd
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// goesOut makes cmd one that goes out to the hosts of a SELECTOR: do is called
+// with it and with the words behind it, when o has the flags on both sides.
+// question is put to those who name no hosts.
+func (a *app) goesOut(cmd *cobra.Command, o *launchOptions, question string, do func(ctx context.Context, selector string, rest []string) error) {
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.ValidArgsFunction = completeSelector(a, &o.selectOptions)
+	cmd.Flags().SetInterspersed(false)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		selector, rest, err := words(cmd, args)
+		if err != nil {
+			return err
+		}
+		if wantsHelp(cmd) {
+			return cmd.Help()
+		}
+		if selector == "" && !cmd.Flags().Changed("hosts") {
+			return syntaxf("%s", question)
+		}
+		if err := o.finalize(cmd.Flags(), a.Getenv); err != nil {
+			return err
+		}
+		return do(cmd.Context(), selector, rest)
+	}
+}
+
+// words parses the words of a command that takes flags before and after its
+// SELECTOR: cobra has parsed the flags before it, args begins with it. Flags
+// end at the first word after SELECTOR that is not one. With -w there is no
+// SELECTOR.
+func words(cmd *cobra.Command, args []string) (selector string, rest []string, err error) {
+	adHoc := func() bool { return cmd.Flags().Changed("hosts") }
+	if adHoc() {
+		return "", args, nil
+	}
+	if len(args) == 0 {
+		return "", nil, nil
+	}
+	selector = args[0]
+	if err := cmd.Flags().Parse(args[1:]); err != nil {
+		return "", nil, flagError(cmd, err)
+	}
+	if adHoc() {
+		return "", nil, syntaxf("-w/--hosts takes the place of SELECTOR: leave out %q", selector)
+	}
+	return selector, cmd.Flags().Args(), nil
+}
+
+// checkTrailing refuses --dry-run behind COMMAND, where it would be a word of
+// the command, and run. Behind -- it may be one.
+func checkTrailing(cmd *cobra.Command, rest []string) error {
+	if len(rest) < 2 || rest[len(rest)-1] != "--dry-run" || cmd.Flags().ArgsLenAtDash() >= 0 {
+		return nil
+	}
+	return hint(syntaxf("--dry-run behind the command would be part of it, and the command would be run"),
+		"put flags before the command, or -- where the command begins if it is to have this word")
+}
+
+// wantsHelp reports whether --help stood behind SELECTOR, where cobra does not
+// see it.
+func wantsHelp(cmd *cobra.Command) bool {
+	help, err := cmd.Flags().GetBool("help")
+	return err == nil && help
+}
+
+// commandText joins the words of a command as ssh does.
+func commandText(words []string) string { return strings.Join(words, " ") }

@@ -1,0 +1,280 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tutti/fanout"
+	"tutti/store"
+)
+
+const (
+	noFiles = cobra.ShellCompDirectiveNoFileComp
+	// completedRuns is how many runs are offered, the newest.
+	completedRuns = 50
+	// completionTime is how long an inventory that is a program may take: somebody
+	// has pressed a key.
+	completionTime = 3 * time.Second
+)
+
+// shells are those whose completion is built in, with how to use it.
+var shells = map[string]func(*cobra.Command, io.Writer) error{
+	"bash": func(root *cobra.Command, w io.Writer) error { return root.GenBashCompletionV2(w, true) },
+	"zsh":  func(root *cobra.Command, w io.Writer) error { return root.GenZshCompletion(w) },
+	"fish": func(root *cobra.Command, w io.Writer) error { return root.GenFishCompletion(w, true) },
+}
+
+func newCompletionCmd(a *app) *cobra.Command {
+	names := slices.Sorted(maps.Keys(shells))
+	cmd := &cobra.Command{
+		Use:                   "completion bash|zsh|fish",
+		DisableFlagsInUseLine: true,
+		Short:                 "Print what makes a shell complete hosts, groups, labels, runs and flags",
+		Long: `Put it where the shell reads it at its start. bash needs the package
+bash-completion for it, and zsh a line "autoload -U compinit; compinit" in
+~/.zshrc.`,
+		Example: `  tutti completion bash > ~/.local/share/bash-completion/completions/tutti
+  tutti completion fish > ~/.config/fish/completions/tutti.fish
+  tutti completion zsh > "${fpath[1]}/_tutti"
+  source <(tutti completion bash)     for this shell only`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: cobra.FixedCompletions(names, noFiles),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return syntaxf("for which shell? one of %s", strings.Join(names, ", "))
+			}
+			if len(args) > 1 {
+				return syntaxf("one shell at a time: unexpected %q", args[1])
+			}
+			write := shells[args[0]]
+			if write == nil {
+				err := syntaxf("no completion for %q: want one of %s", args[0], strings.Join(names, ", "))
+				if near := nearest(args[0], names); near != "" {
+					return hint(err, "did you mean "+near+"?")
+				}
+				return err
+			}
+			return write(cmd.Root(), a.Out)
+		},
+	}
+	setHelp(cmd, exitHelpShort)
+	return cmd
+}
+
+// completeBehindSelector lets flags behind SELECTOR complete, if args ask for
+// that, as words reads them: they end at the first word of COMMAND.
+func completeBehindSelector(root *cobra.Command, args []string) {
+	if len(args) < 2 || !strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		return
+	}
+	cmd, rest, err := root.Find(args[1 : len(args)-1])
+	if err != nil || !slices.Contains([]string{"run", "script", "ping"}, cmd.Name()) {
+		return
+	}
+	f := cmd.Flags()
+	begun := func() bool { return f.NArg() > 0 }
+	// A flag that waits for its value is an error here, and no word either.
+	err = f.Parse(rest)
+	if err == nil && begun() && !f.Changed("hosts") {
+		err = f.Parse(f.Args()[1:])
+	}
+	f.SetInterspersed(err != nil || !begun())
+}
+
+// completeRuns completes up to most numbers of runs, the newest first, with
+// what they ran. A history that cannot be read completes nothing.
+func completeRuns(a *app, history *string, most int) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		if len(args) >= most {
+			return nil, noFiles
+		}
+		var out []string
+		for _, ref := range recentRuns(cmd.Context(), a, *history) {
+			if strings.HasPrefix(ref.name, toComplete) && !slices.Contains(args, ref.name) {
+				out = append(out, ref.name+"\t"+completedRun(ref.run))
+			}
+		}
+		return out, noFiles | cobra.ShellCompDirectiveKeepOrder
+	}
+}
+
+// A runRef is a run under a name by which it can be asked for.
+type runRef struct {
+	name string
+	run  store.Run
+}
+
+// recentRuns are those that are offered; none, if the history cannot be read.
+func recentRuns(ctx context.Context, a *app, history string) []runRef {
+	h := &historyFile{app: a, path: history, warn: func(string) {}}
+	defer h.close()
+	s, err := h.forReading(ctx)
+	if err != nil {
+		return nil
+	}
+	var refs []runRef
+	if last, err := s.Run(ctx, "last", a.userName()); err == nil {
+		refs = append(refs, runRef{"last", last})
+	}
+	runs, err := s.Runs(ctx, store.Query{Limit: completedRuns})
+	if err != nil {
+		return refs
+	}
+	for _, r := range runs {
+		refs = append(refs, runRef{strconv.FormatInt(r.ID, 10), r})
+	}
+	return refs
+}
+
+// completedRun describes a run on a line.
+func completedRun(r store.Run) string {
+	return fmt.Sprintf("%s, on %s: %s", oneLine(commandOf(r), 60), oneLine(r.Selector, 30), oneLine(resultText(r), 60))
+}
+
+// worded is a flag that takes one of a few words, or a list of them.
+type worded interface {
+	words() (words []string, list bool)
+}
+
+var (
+	_ worded = (*choice)(nil)
+	_ worded = (*outcomesValue)(nil)
+	_ worded = (*retryValue)(nil)
+)
+
+func (c *choice) words() ([]string, bool) { return c.of, false }
+
+func (v *outcomesValue) words() ([]string, bool) { return outcomeWords(fanout.Outcomes()), true }
+
+func (v *retryValue) words() ([]string, bool) { return outcomeWords(retryable), true }
+
+func outcomeWords(outcomes []fanout.Outcome) []string {
+	words := make([]string, len(outcomes))
+	for i, o := range outcomes {
+		words[i] = o.String()
+	}
+	return words
+}
+
+// completeFlags makes the flags in set complete their words. Where a flag takes
+// neither words nor a file, nothing is offered.
+func completeFlags(cmd *cobra.Command, set *pflag.FlagSet) {
+	set.VisitAll(func(f *pflag.Flag) {
+		complete := cobra.NoFileCompletions
+		if v, ok := f.Value.(worded); ok {
+			complete = completeWords(v)
+		} else {
+			switch placeholder, _ := pflag.UnquoteUsage(f); {
+			case strings.HasPrefix(placeholder, "FILE"):
+				return // what shells do by themselves
+			case placeholder == "DIR":
+				complete = cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
+			}
+		}
+		if err := cmd.RegisterFlagCompletionFunc(f.Name, complete); err != nil {
+			panic(err) // a flag that is defined twice
+		}
+	})
+}
+
+// completeWords completes the word, or the last of a list.
+func completeWords(v worded) cobra.CompletionFunc {
+	words, list := v.words()
+	if !list {
+		return cobra.FixedCompletions(words, noFiles)
+	}
+	return func(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		before := toComplete[:strings.LastIndexByte(toComplete, ',')+1]
+		var out []string
+		for _, word := range words {
+			if !slices.Contains(strings.Split(before, ","), word) && (word != "all" || before == "") {
+				out = append(out, before+word)
+			}
+		}
+		return out, noFiles | cobra.ShellCompDirectiveNoSpace
+	}
+}
+
+// historyOf is the history that the flags of cmd name, empty without one.
+func historyOf(cmd *cobra.Command) string {
+	if f := cmd.Flag("history"); f != nil {
+		return f.Value.String()
+	}
+	return ""
+}
+
+// runItemPrefix begins an item that names the hosts of a run.
+const runItemPrefix = "run:"
+
+// completeSelector completes the last item of a SELECTOR with the hosts, groups
+// and labels of the inventory, and with earlier runs. An inventory that cannot be read completes
+// nothing; the command itself will say why.
+func completeSelector(a *app, o *selectOptions) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 || o.adHoc() {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+		defer cancel()
+		inv, _, err := a.loadInventory(ctx, o)
+		if err != nil {
+			return nil, noFiles
+		}
+		before, item := "", toComplete
+		if i := strings.LastIndexByte(toComplete, ','); i >= 0 {
+			before, item = toComplete[:i+1], toComplete[i+1:]
+		}
+		if op := strings.IndexAny(item, "!&"); op == 0 {
+			before, item = before+item[:1], item[1:]
+		}
+		var out []string
+		add := func(word, description string) {
+			if strings.HasPrefix(word, item) {
+				out = append(out, before+word+"\t"+description)
+			}
+		}
+		add("all", "every host")
+		for _, g := range inv.Groups() {
+			add(g, "group")
+		}
+		for _, h := range inv.Hosts() {
+			add(h.Name, "host")
+			for k, v := range h.Labels {
+				add(k+"="+v, "label")
+			}
+		}
+		if prefix := item[:min(len(item), len(runItemPrefix))]; prefix != "" && strings.HasPrefix(runItemPrefix, prefix) {
+			for _, ref := range recentRuns(ctx, a, historyOf(cmd)) {
+				add(runItemPrefix+ref.name, completedRun(ref.run))
+				for _, o := range fanout.Outcomes() {
+					if n := ref.run.Summary.Counts[o]; n > 0 && n < ref.run.Summary.Hosts {
+						add(runItemPrefix+ref.name+":"+o.String(), count(n, "host"))
+					}
+				}
+			}
+		}
+		return unique(out), noFiles | cobra.ShellCompDirectiveNoSpace
+	}
+}
+
+// unique drops repetitions and keeps the order.
+func unique(words []string) []string {
+	seen := make(map[string]bool, len(words))
+	out := words[:0]
+	for _, w := range words {
+		if !seen[w] {
+			seen[w] = true
+			out = append(out, w)
+		}
+	}
+	return out
+}

@@ -1,0 +1,253 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tutti/internal/fleet"
+)
+
+// The hosts of the demo that are not like the others.
+const (
+	demoBroken = "web08.demo"  // has no release file
+	demoHung   = "cache3.demo" // reading its release file never ends
+	demoDown   = "db4.demo"    // nobody answers
+	demoOld    = "web03.demo"  // has an older release
+)
+
+type demoOptions struct{ keep bool }
+
+func (o *demoOptions) addFlags(f *pflag.FlagSet) {
+	f.BoolVar(&o.keep, "keep", false, "stay up, for a second terminal to play on it")
+}
+
+func newDemoCmd(a *app) *cobra.Command {
+	o := &demoOptions{}
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Start twenty hosts on this machine, and take a tour of tutti on them",
+		Long: `The hosts are SSH servers on loopback addresses within this process, with a
+throw-away key, inventory, known_hosts and history. They run real commands in
+folders of their own and are gone, with everything else, at the end.`,
+		Example: `  tutti demo
+  tutti demo --keep`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.demo(cmd.Context(), o.keep)
+		},
+	}
+	setHelp(cmd, exitHelpShort, flagGroup{"FLAGS", o.addFlags})
+	return cmd
+}
+
+func (a *app) demo(ctx context.Context, keep bool) (err error) {
+	dir, err := os.MkdirTemp("", "tutti-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	site, err := newDemoSite(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, site.fleet.Close()) }()
+
+	if keep {
+		return a.demoKeep(ctx, site)
+	}
+	return a.demoTour(ctx, site)
+}
+
+// A demoSite is a fleet with everything that a tutti needs to work on it.
+type demoSite struct {
+	fleet *fleet.Fleet
+	// env is what has to be set, in this order.
+	env [][2]string
+}
+
+func newDemoSite(dir string) (*demoSite, error) {
+	key := fleet.NewKey()
+	opts := fleet.Options{}
+	opts.Authorized = append(opts.Authorized, key.PublicKey())
+	for _, name := range demoNames() {
+		home := filepath.Join(dir, "hosts", name)
+		if err := writeDemoHost(home, name); err != nil {
+			return nil, err
+		}
+		opts.Hosts = append(opts.Hosts, fleet.Host{Name: name, Exec: fleet.Shell(home), Down: name == demoDown})
+	}
+	f, err := fleet.Start(opts)
+	if err != nil {
+		return nil, err
+	}
+	path := func(name string) string { return filepath.Join(dir, name) }
+	err = errors.Join(
+		key.WriteFile(path("id_ed25519"), ""),
+		os.WriteFile(path("known_hosts"), f.KnownHosts(), 0o600),
+		os.WriteFile(path("hosts.yaml"), demoInventory(f), 0o600),
+	)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &demoSite{fleet: f, env: [][2]string{
+		{"TUTTI_INVENTORY", path("hosts.yaml")},
+		{"TUTTI_KNOWN_HOSTS", path("known_hosts")},
+		{"TUTTI_HISTORY", path("history.db")},
+	}}, nil
+}
+
+func demoNames() []string {
+	var names []string
+	for i := 1; i <= 12; i++ {
+		names = append(names, fmt.Sprintf("web%02d.demo", i))
+	}
+	for _, kind := range []string{"cache", "db"} {
+		for i := 1; i <= 4; i++ {
+			names = append(names, fmt.Sprintf("%s%d.demo", kind, i))
+		}
+	}
+	return names
+}
+
+// writeDemoHost makes the folder in which a host's commands run.
+func writeDemoHost(home, name string) error {
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return err
+	}
+	release := filepath.Join(home, "release")
+	switch name {
+	case demoBroken:
+		return nil
+	case demoHung:
+		return syscall.Mkfifo(release, 0o600)
+	case demoOld:
+		return os.WriteFile(release, []byte("4.1.9\n"), 0o600)
+	}
+	return os.WriteFile(release, []byte("4.2.0\n"), 0o600)
+}
+
+func demoInventory(f *fleet.Fleet) []byte {
+	var b strings.Builder
+	b.WriteString("defaults: {user: demo, identity: id_ed25519, connect_timeout: 5s, jump: none}\nhosts:\n")
+	for _, name := range demoNames() {
+		addr, port := f.Endpoint(name)
+		fmt.Fprintf(&b, "  %s: {address: %s, port: %d}\n", name, addr, port)
+	}
+	b.WriteString(`groups:
+  web:   {hosts: ["web[01-12].demo"], labels: {tier: front}}
+  cache: {hosts: ["cache[1-4].demo"], labels: {tier: back}}
+  db:    {hosts: ["db[1-4].demo"], labels: {tier: back}, parallel: 1}
+`)
+	return []byte(b.String())
+}
+
+// A demoStep is one command of the tour.
+type demoStep struct {
+	say  string
+	args []string
+	code int // with which it has to end
+}
+
+var demoSteps = []demoStep{
+	{
+		"twenty hosts in three groups:",
+		[]string{"hosts", "db"},
+		exitOK,
+	},
+	{
+		"a command on all hosts of a group at once, line by line as they answer:",
+		[]string{"run", "web[01-04].demo", `echo "$HOSTNAME runs release $(cat release)"`},
+		exitOK,
+	},
+	{
+		"on every host, equal answers folded into one. One host fails, one is down, one hangs until its time is up:",
+		[]string{"run", "-b", "-t", "4s", "all", "cat", "release"},
+		exitUnreachable,
+	},
+	{
+		"everything is on record; again the ones that did not answer:",
+		[]string{"show", "last", "--outcome", "failed,timeout,unreachable"},
+		exitOK,
+	},
+	{
+		"the same hosts, as a selector:",
+		[]string{"ping", "run:last:failed+timeout"},
+		exitOK,
+	},
+	{
+		"all runs so far:",
+		[]string{"history"},
+		exitOK,
+	},
+}
+
+func (a *app) demoTour(ctx context.Context, site *demoSite) error {
+	for _, step := range demoSteps {
+		_, _ = fmt.Fprintf(a.Err, "\n# %s\n$ tutti %s\n", step.say, shellWords(step.args))
+		code := execute(ctx, step.args, &app{Streams: site.streams(a.Streams), interrupts: a.interrupts})
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if code != step.code {
+			return fmt.Errorf("the tour did not go as it should: tutti %s ended with exit status %d, not %d",
+				shellWords(step.args), code, step.code)
+		}
+	}
+	_, err := fmt.Fprintln(a.Err, "\n# that was it; `tutti demo --keep` leaves the hosts up to play with, `tutti help run` says more")
+	return err
+}
+
+// streams are s with the environment of the site.
+func (d *demoSite) streams(s Streams) Streams {
+	outer := s.Getenv
+	s.Getenv = func(key string) string {
+		for _, kv := range d.env {
+			if kv[0] == key {
+				return kv[1]
+			}
+		}
+		if key == "SSH_AUTH_SOCK" {
+			return "" // the keys of whoever watches are not needed here
+		}
+		return outer(key)
+	}
+	return s
+}
+
+// demoKeep says how to use the site and waits for a signal.
+func (a *app) demoKeep(ctx context.Context, site *demoSite) error {
+	for _, kv := range site.env {
+		if _, err := fmt.Fprintf(a.Out, "export %s=%s\n", kv[0], shellWord(kv[1])); err != nil {
+			return err
+		}
+	}
+	_, _ = fmt.Fprintln(a.Err, "# twenty hosts are up: paste the lines above into a second terminal, then try\n"+
+		"#   tutti hosts\n#   tutti run -b -t 4s all cat release\n#   tutti show last\n# Ctrl-C here ends it all")
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// shellWords writes args as a shell would read them.
+func shellWords(args []string) string {
+	words := make([]string, len(args))
+	for i, arg := range args {
+		words[i] = shellWord(arg)
+	}
+	return strings.Join(words, " ")
+}
+
+func shellWord(word string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,+@%"
+	if word != "" && strings.Trim(word, plain) == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

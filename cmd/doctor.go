@@ -1,0 +1,205 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tutti/fanout"
+	"tutti/output"
+)
+
+const exitHelpDoctor = `EXIT STATUS
+  0    there is no problem; there may be warnings
+  1    there is a problem on this machine (beats 4)
+  2    wrong use: flags, selector
+  4    some host cannot be logged in to
+  5    stopped early by the deadline (beats 4)
+  129, 130, 143   interrupted by HUP, INT, TERM (beats all)
+  141  the reader of stdout has gone away`
+
+func newDoctorCmd(a *app) *cobra.Command {
+	o := newLaunchOptions()
+	cmd := &cobra.Command{
+		Use:   "doctor [flags] [SELECTOR]",
+		Short: "Say what would keep a run from working here, and what to do about it",
+		Long: `Looks at this machine first: open files, inventory, ssh_config, keys, agent,
+known_hosts, history, clock. With SELECTOR it then logs in to the hosts as a run
+would, runs nothing, and says of those it cannot log in to which step fails. It
+changes nothing here or there, tries no password, and does not go on at an
+address that has refused three logins.
+
+` + selectorHelp,
+		Example: `  tutti doctor
+  tutti doctor web
+  tutti doctor --json all | jq 'select(.state == "problem")'`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: completeSelector(a, &o.selectOptions),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			selector, rest, err := words(cmd, args)
+			switch {
+			case err != nil:
+				return err
+			case wantsHelp(cmd):
+				return cmd.Help()
+			case len(rest) > 0:
+				return oneSelector(cmd, append([]string{selector}, rest...))
+			}
+			if err := o.finalize(cmd.Flags(), a.Getenv); err != nil {
+				return err
+			}
+			return a.doctor(cmd.Context(), o, selector)
+		},
+	}
+	cmd.Flags().SetInterspersed(false)
+	setHelp(cmd, exitHelpDoctor,
+		flagGroup{"HOSTS", o.selectOptions.addFlags},
+		flagGroup{"LIMITS", o.limitOptions.addConnectFlags},
+		flagGroup{"LOGIN", o.loginOptions.addFlags},
+		flagGroup{"OUTPUT", o.addDoctorFlags},
+	)
+	return cmd
+}
+
+// addDoctorFlags are the flags about output that doctor has.
+func (o *launchOptions) addDoctorFlags(f *pflag.FlagSet) {
+	f.BoolVar(&o.json, "json", false, "one JSON object per check and line, then the events of the logins")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "say on stderr what is done")
+	f.Var(&o.color, "color", "colour `WHEN`: auto, always, never")
+	f.Var(&o.progress, "progress", "progress on stderr `WHEN`: auto, always, never")
+	addHistoryFlag(f, &o.history)
+}
+
+// A finding is how much a check has to say.
+type finding string
+
+const (
+	findingOK      finding = "ok"
+	findingWarning finding = "warning" // runs work, but not as they might
+	findingProblem finding = "problem" // runs do not work
+)
+
+// A check is one thing that was looked at. Its field names are public.
+type check struct {
+	Schema  int     `json:"schema"`
+	Type    string  `json:"type"`
+	Check   string  `json:"check"`
+	State   finding `json:"state"`
+	Message string  `json:"message"`
+	Remedy  string  `json:"remedy,omitempty"`
+}
+
+// A doctor looks at things, and tells what it has found as it goes.
+type doctor struct {
+	*launching
+	// wanted says that hosts were selected, which are to be logged in to.
+	wanted bool
+	counts map[finding]int
+	// broken says that the hosts cannot be tried: this machine has a problem
+	// that keeps all of them from being reached.
+	broken bool
+}
+
+// doctor looks at this machine, and with a selector at hosts.
+func (a *app) doctor(ctx context.Context, o *launchOptions, selector string) error {
+	o.noHistory = true
+	d := &doctor{
+		launching: &launching{app: a, o: o, screen: a.newScreen(&o.outputOptions)},
+		wanted:    selector != "" || o.adHoc(),
+		counts:    map[finding]int{},
+	}
+	d.history = &historyFile{app: a, path: o.history, warn: d.screen.warn}
+	defer d.history.close()
+	err := d.examine(ctx, selector)
+	if closeErr := d.screen.close(ctx); closeErr != nil && (err == nil || errors.As(err, new(*runError))) {
+		err = closeErr
+	}
+	return err
+}
+
+func (d *doctor) examine(ctx context.Context, selector string) error {
+	plan, err := d.checkHere(ctx, selector)
+	if err != nil {
+		return err
+	}
+	var summary fanout.Summary
+	if d.wanted && !d.broken {
+		if summary, err = d.visit(ctx, plan); err != nil {
+			return err
+		}
+	}
+	d.conclude(summary)
+	if c := d.code(summary); c != exitOK {
+		return &runError{c}
+	}
+	return nil
+}
+
+// code is the exit code: a problem of our own beats those of hosts.
+func (d *doctor) code(s fanout.Summary) int {
+	c := exitCode(s, d.screen.failure(), d.interrupts.signal())
+	if d.counts[findingProblem] > 0 && (c == exitOK || c == exitFailed || c == exitUnreachable || c == exitStopped) {
+		return exitInternal
+	}
+	return c
+}
+
+// tell shows one finding. A remedy goes with what is not ok.
+func (d *doctor) tell(state finding, name, message, remedy string) {
+	d.counts[state]++
+	if d.o.mode.value == modeJSON {
+		// A stdout that cannot be written shows in the screen's failure.
+		_ = output.WriteJSON(d.screen.out, check{1, "check", name, state, message, remedy})
+		return
+	}
+	d.row(state, name, message, remedy)
+}
+
+// row is a finding for people, with further lines under it.
+func (d *doctor) row(state finding, name, message string, more ...string) {
+	color, reset := "", ""
+	if d.screen.opts.StdoutColor {
+		color, reset = map[finding]string{findingOK: "\x1b[32m", findingWarning: "\x1b[33m", findingProblem: "\x1b[31m"}[state], "\x1b[0m"
+	}
+	text := fmt.Sprintf("%s%-7s%s  %-12s  %s\n", color, state, reset, name, indented(message))
+	for _, m := range more {
+		if m != "" {
+			text += margin + indented("remedy: "+m) + "\n"
+		}
+	}
+	_, _ = fmt.Fprint(d.screen.out, text) // as above
+}
+
+// margin is what stands below the columns of a row.
+var margin = strings.Repeat(" ", 23)
+
+// indented is text, whose further lines begin where the first does.
+func indented(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, l := range lines {
+		lines[i] = output.Visible(l)
+	}
+	return strings.Join(lines, "\n"+margin)
+}
+
+// ok tells of something that is as it should be.
+func (d *doctor) ok(name, format string, args ...any) {
+	d.tell(findingOK, name, fmt.Sprintf(format, args...), "")
+}
+
+// conclude says how it went, on stderr.
+func (d *doctor) conclude(s fanout.Summary) {
+	text := fmt.Sprintf("doctor: %d ok, %s, %s", d.counts[findingOK],
+		count(d.counts[findingWarning], string(findingWarning)), count(d.counts[findingProblem], string(findingProblem)))
+	switch {
+	case d.wanted && d.broken:
+		text += "; no host was tried"
+	case d.wanted:
+		text += fmt.Sprintf("; %d of %s can be logged in to", s.Counts[fanout.OK], count(s.Hosts, "host"))
+	}
+	d.screen.say(text)
+}

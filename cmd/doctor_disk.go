@@ -1,0 +1,115 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"tutti/store"
+)
+
+const (
+	// littleSpace is when it is time to say so, noSpace when a run of some
+	// hosts may not find room for its record.
+	littleSpace = 256 << 20
+	noSpace     = 16 << 20
+	// clockSlack is how far the history may be ahead of the clock.
+	clockSlack = 5 * time.Minute
+)
+
+// The years between which a clock may stand: before the first this program did
+// not exist, and the last is far away.
+const firstYear, lastYear = 2026, 2100
+
+func (d *doctor) checkClock() {
+	now := time.Now()
+	if y := now.Year(); y < firstYear || y > lastYear {
+		d.tell(findingProblem, "clock", "it says "+now.UTC().Format(time.RFC3339)+": certificates seem not valid, and records get wrong times",
+			"set the clock (timedatectl set-ntp true)")
+		return
+	}
+	d.ok("clock", "%s", now.UTC().Format(time.RFC3339))
+}
+
+// checkHistory looks at the history, and at the disk that it is on.
+func (d *doctor) checkHistory(ctx context.Context) {
+	path, err := d.history.location()
+	if err != nil {
+		d.failRecord(err)
+		return
+	}
+	c, err := store.Examine(ctx, path)
+	switch {
+	case errors.Is(err, store.ErrNotExist):
+		d.checkNewHistory(path)
+		return
+	case err != nil:
+		d.failRecord(err)
+		return
+	case c.ReadOnly != nil:
+		d.failRecord(c.ReadOnly)
+	}
+	if c.Exposed {
+		d.tell(findingWarning, "history", path+" can be read by other users, and may hold secrets", "chmod 600 "+path)
+	}
+	if ahead := time.Until(c.Newest); ahead > clockSlack {
+		d.tell(findingWarning, "clock", fmt.Sprintf("the newest run in the history began %s from now: the clock was set back", formatDuration(ahead.Round(time.Second))),
+			"set the clock; old runs are pruned by their time")
+	}
+	if c.ReadOnly == nil {
+		d.ok("history", "%s in %s, %s", count(c.Runs, "run"), path, formatSize(c.Size))
+	}
+	d.checkDisk(filepath.Dir(path))
+}
+
+// failRecord tells of a history that cannot be had; hosts can still be tried.
+func (d *doctor) failRecord(err error) {
+	d.tell(findingProblem, "history", err.Error(), strings.Join(hints(err), "; "))
+}
+
+// checkNewHistory looks at the place where a history is to be made.
+func (d *doctor) checkNewHistory(path string) {
+	dir := filepath.Dir(path)
+	for dir != filepath.Dir(dir) {
+		if _, err := os.Stat(dir); err == nil {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	if err := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+		d.failRecord(hint(fmt.Errorf("%s cannot be made: %s: %w", path, dir, err), "make the folder writable, name another file with --history, or use --no-history"))
+		return
+	}
+	d.ok("history", "%s will be made by the first run", path)
+	d.checkDisk(dir)
+}
+
+// checkDisk looks at the file system that dir is on.
+func (d *doctor) checkDisk(dir string) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		d.tell(findingWarning, "disk", fmt.Sprintf("%s: %v", dir, err), "")
+		return
+	}
+	if kind := networkKind(&fs); kind != "" {
+		d.tell(findingWarning, "disk", fmt.Sprintf("the history in %s is on %s, whose locks may not reach other machines", dir, kind),
+			"keep the history on a local disk: --history FILE or $TUTTI_HISTORY")
+	}
+	free := uint64(fs.Bavail) * uint64(fs.Bsize)
+	text := fmt.Sprintf("%d MiB are free for the history in %s", free>>20, dir)
+	remedy := "free some space, or let old runs go: tutti history prune --keep 30d"
+	switch {
+	case free < noSpace:
+		d.tell(findingProblem, "disk", text, remedy)
+	case free < littleSpace:
+		d.tell(findingWarning, "disk", text, remedy)
+	default:
+		d.ok("disk", "%s", text)
+	}
+}

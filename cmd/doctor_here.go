@@ -1,0 +1,268 @@
+package cmd
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"tutti/inventory"
+	"tutti/ssh"
+)
+
+const (
+	// fdsPerLogin is how many files a host takes that is being worked on: its
+	// connection, and while a name is resolved another.
+	fdsPerLogin = 2
+	// neighbourLimit is where Linux says how many neighbours it remembers.
+	neighbourLimit = "/proc/sys/net/ipv4/neigh/default/gc_thresh3"
+)
+
+// checkHere looks at this machine. It returns the hosts to visit, as far as
+// there are any: those of the selector, or all.
+func (d *doctor) checkHere(ctx context.Context, selector string) (*decision, error) {
+	d.checkClock()
+	plan, err := d.checkInventory(ctx, selector)
+	if err != nil {
+		return nil, err
+	}
+	d.checkOpenFiles(plan)
+	d.checkNeighbours(plan)
+	d.checkKeys(ctx, plan)
+	d.checkHistory(ctx)
+	return plan, nil
+}
+
+// fail tells of err, with its own remedy if it has one. Hosts are not tried
+// after it.
+func (d *doctor) fail(name string, err error, remedy string) {
+	d.broken = true
+	d.tell(findingProblem, name, err.Error(), cmp.Or(strings.Join(hints(err), "; "), remedy))
+}
+
+// checkInventory reads the inventory and ssh_config. Only a mistake in the
+// selector is an error.
+func (d *doctor) checkInventory(ctx context.Context, selector string) (*decision, error) {
+	plan := &decision{}
+	inv, from, err := d.loadInventory(ctx, &d.o.selectOptions)
+	if errors.As(err, new(*inventory.NotFoundError)) && !d.wanted {
+		d.tell(findingWarning, "inventory", err.Error(), strings.Join(hints(err), "; "))
+		inv, err = &inventory.Inventory{}, nil
+	}
+	if err != nil {
+		d.fail("inventory", err, "mend the file; tutti hosts shows how it is understood")
+		return plan, nil
+	}
+	hosts, err := d.chosen(ctx, inv, from, selector)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range inv.Warnings {
+		d.tell(findingWarning, "inventory", w, "mend the file, or do without what is left out")
+	}
+	if from != "" && len(inv.Hosts()) > 0 {
+		d.ok("inventory", "%s in %s", count(len(inv.Hosts()), "host"), from)
+	}
+	config, err := d.sshConfig(d.o.sshConfig)
+	if err != nil {
+		d.fail("ssh_config", err, "mend the file; -F none does without it")
+		return plan, nil
+	}
+	before := d.counts[findingWarning]
+	if err := plan.aimWith(d.app, inv, config, hosts, d.o); err != nil {
+		d.fail("route", err, "mend the inventory or ssh_config; tutti hosts --explain says where a value came from")
+		return plan, nil
+	}
+	for _, w := range plan.warnings {
+		d.tell(findingWarning, "ssh_config", w, "take the line out, or do without what it asks for")
+	}
+	if d.counts[findingWarning] == before && d.o.sshConfig != noSSHConfig {
+		d.ok("ssh_config", "everything in it that matters to these hosts is honoured")
+	}
+	plan.warnings = nil
+	plan.plan.Policy.Fanout = plan.fanout(d.o.fanout, len(hosts))
+	plan.plan.Policy.Deadline = durationOf(d.o.deadline)
+	return plan, nil
+}
+
+// chosen are the hosts that the selector names, or all that can be used.
+func (d *doctor) chosen(ctx context.Context, inv *inventory.Inventory, from, selector string) ([]*inventory.Host, error) {
+	if d.wanted {
+		s, err := d.o.selectOptions.from(ctx, inv, from, selector, d.history)
+		if err != nil {
+			return nil, err
+		}
+		return s.hosts, nil
+	}
+	hosts := inv.Hosts()
+	var refused []*inventory.Host
+	hosts = slices.DeleteFunc(hosts, func(h *inventory.Host) bool {
+		if len(h.Refusals) > 0 {
+			refused = append(refused, h)
+		}
+		return len(h.Refusals) > 0
+	})
+	if len(refused) > 0 {
+		err := &inventory.RefusedError{Hosts: refused}
+		d.tell(findingWarning, "inventory", err.Error(), err.Hint())
+	}
+	return hosts, nil
+}
+
+func (d *doctor) checkOpenFiles(plan *decision) {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		d.tell(findingWarning, "open_files", fmt.Sprintf("the limit is not known: %v", err), "see ulimit -n")
+		return
+	}
+	asked := cmp.Or(d.o.fanout, min(defaultFanout, max(1, len(plan.plan.Targets))))
+	need := fdsPerLogin*asked + reservedFiles
+	have := int(min(limit.Cur, 1<<30))
+	if have >= need {
+		d.ok("open_files", "%d may be open, and %s at once take up to %d", have, count(asked, "host"), need)
+		return
+	}
+	d.tell(findingWarning, "open_files", fmt.Sprintf("%d may be open, and %s at once may need %d", have, count(asked, "host"), need),
+		fmt.Sprintf("raise the limit: ulimit -n %d, or as root ulimit -Hn %d; or work on fewer at once: -f %d", need, need, max(1, (have-reservedFiles)/fdsPerLogin)))
+}
+
+// checkNeighbours compares the hosts with the kernel's table of neighbours: each
+// host of the same network segment has an entry in it.
+func (d *doctor) checkNeighbours(plan *decision) {
+	data, err := os.ReadFile(neighbourLimit)
+	if err != nil {
+		return // another system, or one that does not say
+	}
+	limit, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil {
+		return // no number, so there is nothing to compare with
+	}
+	addresses := map[string]bool{}
+	for _, e := range plan.endpoints {
+		if len(e.Jumps) == 0 && e.ProxyCommand == "" {
+			addresses[e.Address] = true
+		}
+	}
+	if len(addresses) < limit {
+		d.ok("neighbours", "room for %d in the kernel's table, and %s to reach straight", limit, count(len(addresses), "host"))
+		return
+	}
+	d.tell(findingWarning, "neighbours",
+		fmt.Sprintf("%d addresses to reach straight, and room for %d neighbours: if they share a network segment, some will seem unreachable", len(addresses), limit),
+		fmt.Sprintf("as root: sysctl -w net.ipv4.neigh.default.gc_thresh3=%d (and net.ipv6.neigh.default.gc_thresh3)", 2*len(addresses)))
+}
+
+// checkKeys looks at what there is to log in with.
+func (d *doctor) checkKeys(ctx context.Context, plan *decision) {
+	found := ssh.Inspect(ctx, ssh.Options{
+		Endpoints:         plan.endpoints,
+		KnownHosts:        d.knownHostsFiles(d.o.knownHosts),
+		AgentSocket:       d.Getenv("SSH_AUTH_SOCK"),
+		DefaultIdentities: d.defaultIdentities(),
+	})
+	if len(found.Agents) == 0 {
+		d.ok("agent", "none is used: SSH_AUTH_SOCK is not set")
+	}
+	usable := 0
+	for _, a := range found.Agents {
+		usable += len(a.Keys)
+		d.showAgent(a)
+	}
+	for _, k := range found.Keys {
+		if k.Err == nil && (!k.Locked || d.passphrasePrompt() != nil) {
+			usable++
+		}
+		d.showKey(k)
+	}
+	if usable == 0 && !d.broken {
+		d.tell(findingWarning, "key", "there is no key that could be offered to a host",
+			"make one with ssh-keygen, name one with --identity or identity: in the inventory, or load one into an agent with ssh-add")
+	}
+	d.checkFolder()
+	known := 0
+	for _, f := range found.KnownHosts {
+		known += f.Lines
+		d.showKnownHosts(f)
+	}
+	strict := slices.ContainsFunc(plan.endpoints, func(e ssh.Endpoint) bool { return e.HostKeys == ssh.Strict })
+	if known == 0 && strict {
+		d.tell(findingWarning, "known_hosts", "no host key is known: hosts whose keys are checked strictly are refused",
+			"tutti trust SELECTOR shows the fingerprints and adds the keys")
+	}
+}
+
+func (d *doctor) showAgent(a ssh.FoundAgent) {
+	switch {
+	case a.Err != nil:
+		d.tell(findingWarning, "agent", fmt.Sprintf("%s: %v", a.Socket, a.Err),
+			"start one (eval \"$(ssh-agent)\"; ssh-add), or unset SSH_AUTH_SOCK")
+	case len(a.Keys) == 0:
+		d.tell(findingWarning, "agent", a.Socket+" holds no key", "ssh-add")
+	case len(a.Keys) > ssh.MaxOffers:
+		d.tell(findingWarning, "agent", fmt.Sprintf("%s holds %d keys, and a host is offered %d at most", a.Socket, len(a.Keys), ssh.MaxOffers),
+			"name the key for each host: --identity, identity: in the inventory, or IdentityFile with IdentitiesOnly in ssh_config")
+	default:
+		d.ok("agent", "%s holds %s", a.Socket, strings.Join(a.Keys, ", "))
+	}
+}
+
+func (d *doctor) showKey(k ssh.FoundKey) {
+	switch {
+	case k.Err != nil && k.Required:
+		d.fail("key", k.Err, "name another with --identity or in the inventory")
+	case k.Err != nil:
+		d.tell(findingWarning, "key", k.Err.Error(), strings.Join(hints(k.Err), "; "))
+	case k.Locked && d.passphrasePrompt() == nil && k.Required:
+		d.fail("key", fmt.Errorf("%s is encrypted, and there is no terminal to ask for the passphrase", k.Path), "ssh-add "+k.Path)
+	case k.Locked:
+		d.tell(findingWarning, "key", k.Path+" is encrypted, and no agent holds it: its passphrase will be asked for", "ssh-add "+k.Path)
+	default:
+		d.ok("key", "%s can be used", k.Path)
+	}
+}
+
+// checkFolder looks at ~/.ssh, which decides whom we trust.
+func (d *doctor) checkFolder() {
+	if d.home() == "" {
+		d.tell(findingWarning, "ssh_folder", "HOME is not set: there are no usual keys, and no ~/.ssh/known_hosts", "set HOME")
+		return
+	}
+	dir := filepath.Join(d.home(), ".ssh")
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		d.ok("ssh_folder", "there is no %s", dir)
+	case err != nil:
+		d.tell(findingWarning, "ssh_folder", err.Error(), "chmod 700 "+dir)
+	case info.Mode().Perm()&0o022 != 0:
+		d.tell(findingWarning, "ssh_folder", fmt.Sprintf("others can change what is in %s (mode %04o)", dir, info.Mode().Perm()), "chmod 700 "+dir)
+	default:
+		d.ok("ssh_folder", "%s is ours alone to change", dir)
+	}
+}
+
+func (d *doctor) showKnownHosts(f ssh.FoundKnownHosts) {
+	switch {
+	case errors.Is(f.Err, fs.ErrNotExist):
+		d.ok("known_hosts", "there is no %s", f.Path)
+		return
+	case f.Err != nil:
+		d.tell(findingWarning, "known_hosts", f.Err.Error(), "make it readable: the keys in it do not count")
+		return
+	}
+	if info, err := os.Stat(f.Path); err == nil && info.Mode().Perm()&0o022 != 0 {
+		d.tell(findingWarning, "known_hosts", fmt.Sprintf("others can write %s (mode %04o), and so decide whom we trust", f.Path, info.Mode().Perm()),
+			"chmod go-w "+f.Path)
+	}
+	if n := len(f.Bad); n > 0 {
+		d.tell(findingWarning, "known_hosts", fmt.Sprintf("%s that cannot be read; the first: %s", count(n, "line"), f.Bad[0]), "take them out of "+f.Path)
+	}
+	d.ok("known_hosts", "%s in %s", count(f.Lines, "line"), f.Path)
+}

@@ -1,0 +1,178 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"tutti/fanout"
+	"tutti/output"
+)
+
+// The exit codes. 255 is never one of them, so that it always means that a
+// remote command said so; a Go program that crashes exits with 2 as well.
+const (
+	exitOK          = 0
+	exitInternal    = 1
+	exitUsage       = 2
+	exitFailed      = 3
+	exitUnreachable = 4
+	exitStopped     = 5
+	exitClosedPipe  = 141
+)
+
+// The rules of --exit.
+const (
+	exitByClass  = "class"
+	exitByRemote = "remote"
+)
+
+// exitHelp is the table above as every command's help shows it.
+const exitHelp = `EXIT STATUS
+  0    every host is ok
+  1    something of our own went wrong: a file, the history, the disk
+  2    wrong use, before anything connected: flags, inventory, selector, keys
+  3    some host failed, timed out, was lost or was canceled
+  4    some host was unreachable (beats 3)
+  5    stopped early by the failure budget or the deadline (beats 3 and 4)
+  129, 130, 143   interrupted by HUP, INT, TERM (beats all)
+  141  the reader of stdout has gone away`
+
+// exitHelpShort is the table of the commands that connect to nothing.
+const exitHelpShort = `EXIT STATUS
+  0  done
+  1  something of our own went wrong: a file, the history, the disk
+  2  wrong use: flags, arguments, inventory, selector`
+
+// A usageError is a mistake of whoever called, found before anything connects.
+type usageError struct {
+	err error
+	// syntax says that the command line itself is wrong, so that the usage
+	// line helps.
+	syntax bool
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// usage makes err a usageError; nil stays nil.
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &usageError{err: err}
+}
+
+func usagef(format string, args ...any) error {
+	return &usageError{err: fmt.Errorf(format, args...)}
+}
+
+func syntaxf(format string, args ...any) error {
+	return &usageError{err: fmt.Errorf(format, args...), syntax: true}
+}
+
+// A hinter is an error that knows what the user can do about it; the errors of
+// every package may be one.
+type hinter interface{ Hint() string }
+
+// A hintError adds a hint to an error that has none.
+type hintError struct {
+	err  error
+	text string
+}
+
+func (e *hintError) Error() string { return e.err.Error() }
+func (e *hintError) Unwrap() error { return e.err }
+
+// Hint is the hint.
+func (e *hintError) Hint() string { return e.text }
+
+func hint(err error, text string) error {
+	return &hintError{err, text}
+}
+
+// hints are those of err and of what it wraps, outermost first.
+func hints(err error) []string {
+	var out []string
+	if h, ok := err.(hinter); ok && h.Hint() != "" {
+		out = strings.Split(h.Hint(), "\n")
+	}
+	switch e := err.(type) { //nolint:errorlint // the chain is walked here
+	case interface{ Unwrap() error }:
+		if cause := e.Unwrap(); cause != nil {
+			out = append(out, hints(cause)...)
+		}
+	case interface{ Unwrap() []error }:
+		for _, cause := range e.Unwrap() {
+			out = append(out, hints(cause)...)
+		}
+	}
+	return out
+}
+
+// A runError is the end of a run that was carried out and whose hosts are not
+// all ok. The summary has said everything; only the code is left.
+type runError struct{ code int }
+
+func (e *runError) Error() string { return fmt.Sprintf("exit status %d", e.code) }
+
+// exitCode is the one place where an end becomes a code. sig is the signal that
+// ended the run, nil without one.
+func exitCode(s fanout.Summary, err error, sig os.Signal) int {
+	switch {
+	case sig != nil:
+		return signalCode(sig)
+	case errors.Is(err, syscall.EPIPE):
+		return exitClosedPipe
+	case errors.As(err, new(*usageError)):
+		return exitUsage
+	case err != nil || s.Stopped == fanout.StoppedSink:
+		return exitInternal
+	case s.Stopped == fanout.StoppedSignal || s.Stopped == fanout.StoppedKill:
+		return signalCode(os.Interrupt)
+	case s.Stopped != fanout.StoppedNone:
+		return exitStopped
+	case s.Counts[fanout.Unreachable] > 0:
+		return exitUnreachable
+	case s.Counts[fanout.OK] < s.Hosts:
+		return exitFailed
+	}
+	return exitOK
+}
+
+// signalCode is the code a shell gives to a process that died of sig.
+func signalCode(sig os.Signal) int {
+	if n, ok := sig.(syscall.Signal); ok {
+		return 128 + int(n)
+	}
+	return exitInternal
+}
+
+// report prints err, once and for all, with its hints, and after a mistake in
+// the command line with the usage of ran.
+func report(w io.Writer, err error, ran *cobra.Command) {
+	if errors.As(err, new(*runError)) || errors.Is(err, syscall.EPIPE) || errors.Is(err, context.Canceled) {
+		return
+	}
+	lines := []string{"tutti: " + err.Error()}
+	u := (*usageError)(nil)
+	syntax := errors.As(err, &u) && u.syntax
+	if syntax {
+		lines = append(lines, "usage: "+ran.UseLine())
+	}
+	for _, h := range hints(err) {
+		lines = append(lines, "hint: "+h)
+	}
+	if syntax {
+		lines = append(lines, "hint: "+ran.CommandPath()+" --help says more")
+	}
+	for _, line := range lines {
+		_, _ = fmt.Fprintln(w, output.Visible(line))
+	}
+}

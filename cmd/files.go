@@ -1,0 +1,135 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"tutti/fanout"
+	"tutti/output"
+)
+
+// filesGrace is how long an interrupted command waits for a disk.
+const filesGrace = 5 * time.Second
+
+// fileOptions say which files a run leaves behind, beside the history.
+type fileOptions struct {
+	outdir string
+	junit  string
+}
+
+func (o *fileOptions) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.outdir, "outdir", "", "write what each host said to `DIR`/HOST.out and HOST.err, and how it ended to HOST.json; nothing there is overwritten")
+	f.StringVar(&o.junit, "junit", "", "write a JUnit report to `FILE`, for GitHub, GitLab, Jenkins")
+}
+
+func (o *fileOptions) finalize(f *pflag.FlagSet) error {
+	return errors.Join(refuseEmpty(f, "outdir"), refuseEmpty(f, "junit"))
+}
+
+// refuseEmpty refuses a flag that is there without a value.
+func refuseEmpty(f *pflag.FlagSet, name string) error {
+	if flag := f.Lookup(name); flag != nil && flag.Changed && flag.Value.String() == "" {
+		return syntaxf("--%s names no file", name)
+	}
+	return nil
+}
+
+// runFiles are the sinks that write files.
+type runFiles struct {
+	dir   *output.Dir   // nil without --outdir
+	junit *output.JUnit // nil without --junit
+}
+
+// openFiles finds out whether the files of o can be written, and makes the
+// directory. What is wrong with them is a mistake of the user: nothing has
+// connected yet.
+func openFiles(o *fileOptions, targets []fanout.Target) (*runFiles, error) {
+	files := &runFiles{}
+	if o.junit != "" {
+		if err := output.CheckReplaceFile(o.junit); err != nil {
+			return nil, usagef("--junit: %w", err)
+		}
+		files.junit = output.NewJUnit(o.junit)
+	}
+	if o.outdir != "" {
+		dir, err := output.NewDir(o.outdir, targets)
+		if errors.Is(err, fs.ErrExist) {
+			return nil, hint(usagef("--outdir: %w", err), "name a new directory, or move the old results away")
+		}
+		if err != nil {
+			return nil, usagef("--outdir: %w", err)
+		}
+		files.dir = dir
+	}
+	return files, nil
+}
+
+// sinks are those that there are.
+func (f *runFiles) sinks() []fanout.Sink {
+	var sinks []fanout.Sink
+	if f.dir != nil {
+		sinks = append(sinks, f.dir)
+	}
+	if f.junit != nil {
+		sinks = append(sinks, f.junit)
+	}
+	return sinks
+}
+
+// failed is closed when a file can no longer be written; nil without files.
+func (f *runFiles) failed() <-chan struct{} {
+	if f == nil || f.dir == nil {
+		return nil
+	}
+	return f.dir.Failed()
+}
+
+// err is why a file can no longer be written; nil if it can.
+func (f *runFiles) err() error {
+	if f == nil || f.dir == nil {
+		return nil
+	}
+	return f.dir.Err()
+}
+
+// close waits until everything is written, for an interrupted command not for
+// ever. It may be called again.
+func (f *runFiles) close(ctx context.Context) error {
+	if f == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), filesGrace)
+		defer cancel()
+	}
+	var errs []error
+	if f.dir != nil {
+		errs = append(errs, f.dir.Close(ctx))
+	}
+	if f.junit != nil {
+		errs = append(errs, f.junit.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// writeRunID writes the number of a run to the file path, if there is one.
+func writeRunID(path string, id int64) error {
+	if path == "" {
+		return nil
+	}
+	err := output.ReplaceFile(path, func(w io.Writer) error {
+		_, err := fmt.Fprintln(w, id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("--run-id-file: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,320 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tutti/fanout"
+	"tutti/output"
+	"tutti/store"
+)
+
+type historyOptions struct {
+	history  string
+	host     string
+	outcomes outcomesValue
+	since    string
+	source   choice
+	user     string
+	limit    int
+	json     bool
+}
+
+func (o *historyOptions) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.host, "host", "", "runs that `HOST` had a part in")
+	f.Var(&o.outcomes, "outcome", "runs in which some host, or the one of --host, ended with one of `OUTCOMES`")
+	f.StringVar(&o.since, "since", "", "runs started since `WHEN`: 2h, 7d, 2026-11-20, 2026-11-20T14:30")
+	f.Var(&o.source, "source", "runs started by `SOURCE`: cli, rerun, job")
+	f.StringVar(&o.user, "user", "", "runs started by `USER`")
+	f.IntVarP(&o.limit, "limit", "n", 20, "show at most `N` runs; 0: all")
+}
+
+func (o *historyOptions) addOutputFlags(f *pflag.FlagSet) {
+	f.BoolVar(&o.json, "json", false, "one JSON object per run and line")
+	addHistoryFlag(f, &o.history)
+}
+
+func newHistoryCmd(a *app) *cobra.Command {
+	o := &historyOptions{source: choice{of: []string{"cli", "rerun", "job"}}}
+	cmd := &cobra.Command{
+		Use:   "history [flags] [WORD...]",
+		Short: "List past runs, the newest first; WORDs are those of the command or the note",
+		Example: `  tutti history
+  tutti history --since 7d --outcome failed,unreachable
+  tutti history --host db1 systemctl restart`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.limit < 0 {
+				return syntaxf("--limit %d is less than none", o.limit)
+			}
+			q := store.Query{
+				Host: o.host, Outcomes: o.outcomes, Source: o.source.value, User: o.user,
+				Words: args, Limit: o.limit,
+			}
+			var err error
+			if q.Since, err = parseSince(o.since, time.Now()); err != nil {
+				return err
+			}
+			history := &historyFile{app: a, path: o.history, warn: a.warn}
+			defer history.close()
+			return a.listRuns(cmd.Context(), history, q, o.json)
+		},
+	}
+	setHelp(cmd, exitHelpShort, flagGroup{"FILTERS", o.addFlags}, flagGroup{"OUTPUT", o.addOutputFlags})
+	cmd.AddCommand(newPruneCmd(a))
+	return cmd
+}
+
+// parseSince reads an instant, or how long ago it was.
+func parseSince(s string, now time.Time) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if d, err := parseDuration(s); err == nil {
+		return now.Add(-d), nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
+		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, syntaxf("--since %q is neither a time such as 2026-11-20T14:30 nor a duration such as 2h or 7d", s)
+}
+
+func (a *app) listRuns(ctx context.Context, history *historyFile, q store.Query, asJSON bool) error {
+	var runs []store.Run
+	s, err := history.forReading(ctx)
+	if err == nil {
+		runs, err = s.Runs(ctx, q)
+	}
+	// No history yet is an empty one, unless it was asked for by name.
+	if err != nil && (!errors.Is(err, store.ErrNotExist) || history.named()) {
+		return usageOfRun(err)
+	}
+	if asJSON {
+		for _, r := range runs {
+			if err := output.WriteJSON(a.Out, newRunJSON(r)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(runs) == 0 {
+		_, err := fmt.Fprintln(a.Err, noRunsText(q))
+		return err
+	}
+	return printRuns(a.Out, runs, terminalWidth(a.Out))
+}
+
+func noRunsText(q store.Query) string {
+	if q.Host == "" && q.Outcomes == nil && q.Since.IsZero() && q.Words == nil && q.Source == "" && q.User == "" {
+		return "no runs yet"
+	}
+	return "no run fits"
+}
+
+// Columns of the table of runs: what a selector takes at most, and a command at
+// least and, where the width is not known, at most.
+const (
+	widestSelector  = 30
+	narrowestColumn = 20
+	widestCommand   = 80
+)
+
+// printRuns prints a table; width is that of the terminal, 0 without one.
+func printRuns(w io.Writer, runs []store.Run, width int) error {
+	rows := [][]string{{"RUN", "STARTED", "TOOK", "HOSTS", "RESULT", "SELECTOR", "COMMAND"}}
+	for _, r := range runs {
+		rows = append(rows, []string{
+			strconv.FormatInt(r.ID, 10), r.Summary.Started.Local().Format("2006-01-02 15:04:05"), tookText(r),
+			strconv.Itoa(r.Summary.Hosts), resultText(r), oneLine(r.Selector, widestSelector), commandOf(r),
+		})
+	}
+	last := len(rows[0]) - 1
+	most := widestCommand
+	if width > 0 {
+		most = max(narrowestColumn, width-1-widthBefore(rows, last))
+	}
+	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	for _, row := range rows {
+		row[last] = oneLine(row[last], most)
+		_, _ = fmt.Fprintln(tw, strings.Join(row, "\t")) // Flush tells
+	}
+	return tw.Flush()
+}
+
+// widthBefore is what the columns before the last one take.
+func widthBefore(rows [][]string, last int) int {
+	total := 0
+	for i := range last {
+		widest := 0
+		for _, row := range rows {
+			widest = max(widest, utf8.RuneCountInString(row[i]))
+		}
+		total += widest + 2
+	}
+	return total
+}
+
+func commandOf(r store.Run) string {
+	text := r.Command
+	if text == "" {
+		text = "(ping)"
+	}
+	if r.Note != "" {
+		text += "  # " + r.Note
+	}
+	return text
+}
+
+func tookText(r store.Run) string {
+	if r.Summary.Ended.IsZero() {
+		return "-"
+	}
+	took := r.Summary.Ended.Sub(r.Summary.Started)
+	if took > time.Second {
+		took = took.Round(100 * time.Millisecond)
+	}
+	return formatDuration(took.Round(time.Millisecond))
+}
+
+// resultText is what became of a run, in a word or in counts.
+func resultText(r store.Run) string {
+	var words []string
+	for _, o := range fanout.Outcomes() {
+		if n := r.Summary.Counts[o]; n > 0 {
+			words = append(words, fmt.Sprintf("%d %s", n, o))
+		}
+	}
+	text := strings.Join(words, ", ")
+	if r.State != store.Finished {
+		text = strings.TrimSuffix(string(r.State)+": "+text, ": ")
+	}
+	return text
+}
+
+// oneLine cuts text for a column of a table.
+func oneLine(text string, most int) string {
+	text = strings.Join(strings.Fields(output.Visible(text)), " ")
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return text
+}
+
+// runJSON is a run as `history --json` shows it. Its field names are public,
+// and those of the events where they mean the same.
+type runJSON struct {
+	Schema    int            `json:"schema"`
+	Type      string         `json:"type"`
+	Run       int64          `json:"run"`
+	Source    string         `json:"source"`
+	Command   string         `json:"command"`
+	Selector  string         `json:"selector"`
+	Inventory string         `json:"inventory,omitempty"`
+	Note      string         `json:"note,omitempty"`
+	User      string         `json:"user,omitempty"`
+	State     store.State    `json:"state"`
+	StartedAt output.Time    `json:"started_at"`
+	EndedAt   *output.Time   `json:"ended_at,omitempty"`
+	Duration  *int64         `json:"duration_ms,omitempty"`
+	Hosts     int            `json:"hosts"`
+	Counts    map[string]int `json:"counts"`
+	Stopped   string         `json:"stopped"`
+	ExitCode  *int           `json:"exit_code,omitempty"`
+	RerunOf   int64          `json:"rerun_of,omitempty"`
+	Job       string         `json:"job,omitempty"`
+}
+
+func newRunJSON(r store.Run) runJSON {
+	j := runJSON{
+		Schema: 1, Type: "run", Run: r.ID, Source: r.Source, Command: r.Command, Selector: r.Selector,
+		Inventory: r.Inventory, Note: r.Note, User: r.User, State: r.State,
+		StartedAt: output.Time(r.Summary.Started), Hosts: r.Summary.Hosts, Counts: map[string]int{},
+		Stopped: r.Summary.Stopped.String(), ExitCode: r.ExitCode, RerunOf: r.RerunOf, Job: r.Job,
+	}
+	if !r.Summary.Ended.IsZero() {
+		ended, took := output.Time(r.Summary.Ended), r.Summary.Ended.Sub(r.Summary.Started).Milliseconds()
+		j.EndedAt, j.Duration = &ended, &took
+	}
+	for _, o := range fanout.Outcomes() {
+		j.Counts[o.String()] = r.Summary.Counts[o]
+	}
+	return j
+}
+
+// smallestHistory is what a history with a run or two takes on the disk.
+const smallestHistory = 1 << 20
+
+type pruneOptions struct {
+	history  string
+	keep     durationValue
+	keepRuns int
+	maxSize  sizeValue
+}
+
+func (o *pruneOptions) addFlags(f *pflag.FlagSet) {
+	f.Var(&o.keep, "keep", "keep the runs of the last `DURATION`")
+	f.IntVar(&o.keepRuns, "keep-runs", 0, "keep the newest `N` runs")
+	f.Var(&o.maxSize, "max-size", "keep as many runs as fit into `SIZE`")
+	addHistoryFlag(f, &o.history)
+}
+
+func newPruneCmd(a *app) *cobra.Command {
+	o := &pruneOptions{}
+	cmd := &cobra.Command{
+		Use:   "prune [flags]",
+		Short: "Delete old runs and give their space back (default: those over 90 days, and over 2GiB)",
+		Example: `  tutti history prune --keep 30d
+  tutti history prune --keep-runs 100 --max-size 1GiB`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			keep := store.Retention{Keep: durationOf(o.keep), KeepRuns: o.keepRuns, MaxSize: int64(o.maxSize)}
+			f := cmd.Flags()
+			switch {
+			case f.Changed("keep-runs") && o.keepRuns < 1:
+				return syntaxf("--keep-runs %d: at least one", o.keepRuns)
+			case f.Changed("max-size") && o.maxSize < smallestHistory:
+				return syntaxf("--max-size %s would keep nothing: a history takes %s at least", formatSize(int64(o.maxSize)), formatSize(smallestHistory))
+			case f.Changed("keep") && o.keep == 0:
+				return syntaxf("nothing would be kept: delete the history file if that is what you want")
+			case keep == store.Retention{}:
+				keep = store.DefaultRetention()
+			}
+			history := &historyFile{app: a, path: o.history, warn: a.warn}
+			defer history.close()
+			s, err := history.forReading(cmd.Context())
+			if err != nil {
+				return usageOfRun(err)
+			}
+			pruned, err := s.Prune(cmd.Context(), keep)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(a.Out, "%s deleted, %s given back\n", count(pruned.Runs, "run"), formatSize(pruned.Bytes))
+			return err
+		},
+	}
+	setHelp(cmd, exitHelpShort, flagGroup{"FLAGS", o.addFlags})
+	return cmd
+}
+
+// count is n things, in words.
+func count(n int, thing string) string {
+	switch {
+	case n == 1:
+		return "1 " + thing
+	case strings.HasSuffix(thing, "y"):
+		return fmt.Sprintf("%d %sies", n, strings.TrimSuffix(thing, "y"))
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

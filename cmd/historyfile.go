@@ -1,0 +1,116 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"tutti/fanout"
+	"tutti/store"
+)
+
+// historyPatience is how long a locked history is waited for without a word.
+const historyPatience = time.Second
+
+// A historyFile is the history of one command, opened when it is first needed.
+type historyFile struct {
+	app  *app
+	path string // as given by flag; empty: the default
+	warn func(string)
+
+	store *store.Store
+}
+
+// location is the path of the history.
+func (h *historyFile) location() (string, error) {
+	getenv := h.app.Getenv
+	switch {
+	case h.path != "":
+		return h.path, nil
+	case getenv("TUTTI_HISTORY") != "":
+		return getenv("TUTTI_HISTORY"), nil
+	case filepath.IsAbs(getenv("XDG_STATE_HOME")):
+		return filepath.Join(getenv("XDG_STATE_HOME"), "tutti", "history.db"), nil
+	case h.app.home() != "":
+		return filepath.Join(h.app.home(), ".local", "state", "tutti", "history.db"), nil
+	}
+	return "", hint(errors.New("no place for the history: HOME is not set"), "name one with --history FILE or $TUTTI_HISTORY, or record nothing with --no-history")
+}
+
+// named reports whether the command line says where the history is.
+func (h *historyFile) named() bool { return h.path != "" }
+
+// forRecording opens the history, and makes it if there is none.
+func (h *historyFile) forRecording(ctx context.Context) (*store.Store, error) {
+	return h.open(ctx, store.Open)
+}
+
+// forReading opens a history that exists.
+func (h *historyFile) forReading(ctx context.Context) (*store.Store, error) {
+	return h.open(ctx, store.OpenExisting)
+}
+
+func (h *historyFile) open(ctx context.Context, open func(context.Context, string, store.Options) (*store.Store, error)) (*store.Store, error) {
+	if h.store != nil {
+		return h.store, nil
+	}
+	path, err := h.location()
+	if err != nil {
+		return nil, err
+	}
+	patience := time.AfterFunc(historyPatience, func() {
+		h.warn("waiting for the history " + path + ", which another process keeps locked")
+	})
+	defer patience.Stop()
+	s, err := open(ctx, path, store.Options{Warn: h.warn})
+	if err != nil {
+		return nil, err
+	}
+	h.store = s
+	return s, nil
+}
+
+// begin records that d is about to be carried out.
+func (h *historyFile) begin(ctx context.Context, d *decision, o *recordOptions, code func(fanout.Summary) int) (*store.Recorder, error) {
+	s, err := h.forRecording(ctx)
+	if err != nil {
+		return nil, hintNoHistory(err)
+	}
+	r, err := s.Begin(ctx, d.plan, store.RunInfo{
+		Inventory:   d.inventory,
+		Note:        o.note,
+		Given:       d.given,
+		RerunOf:     d.rerunOf,
+		User:        h.app.userName(),
+		RecordLimit: o.limit(),
+		ExitCode:    code,
+	})
+	if err != nil {
+		return nil, hintNoHistory(err)
+	}
+	return r, nil
+}
+
+func hintNoHistory(err error) error {
+	if strings.Contains(strings.Join(hints(err), "\n"), "--no-history") {
+		return err
+	}
+	return hint(err, "--no-history runs without a record")
+}
+
+// end waits for the last row, and then drops what is too old.
+func (h *historyFile) end(ctx context.Context, r *store.Recorder) error {
+	if err := r.Close(); err != nil {
+		return err
+	}
+	_, err := h.store.Prune(context.WithoutCancel(ctx), store.DefaultRetention())
+	return err
+}
+
+func (h *historyFile) close() {
+	if h.store != nil {
+		_ = h.store.Close() // everything that mattered was committed
+	}
+}

@@ -1,0 +1,249 @@
+package cmd
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tutti/inventory"
+	"tutti/output"
+)
+
+type hostsOptions struct {
+	selectOptions
+	json    bool
+	explain bool
+	history string
+
+	sshConfig sshConfigValue
+}
+
+func (o *hostsOptions) addFlags(f *pflag.FlagSet) {
+	f.BoolVar(&o.json, "json", false, "one JSON object per host and line")
+	f.BoolVar(&o.explain, "explain", false, "say where each value came from")
+	addHistoryFlag(f, &o.history)
+}
+
+func newHostsCmd(a *app) *cobra.Command {
+	o := &hostsOptions{}
+	cmd := &cobra.Command{
+		Use:   "hosts [flags] [SELECTOR]",
+		Short: "Show the inventory as it is understood",
+		Long:  selectorHelp,
+		Example: `  tutti hosts
+  tutti hosts 'web,!web13' --json
+  tutti hosts web01.fra --explain`,
+		Args:              oneSelector,
+		ValidArgsFunction: completeSelector(a, &o.selectOptions),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.finalize(cmd.Flags()); err != nil {
+				return err
+			}
+			selector := "all"
+			if len(args) > 0 {
+				if o.adHoc() {
+					return syntaxf("-w/--hosts takes the place of SELECTOR: leave out %q", args[0])
+				}
+				selector = args[0]
+			}
+			o.refused = true
+			history := &historyFile{app: a, path: o.history, warn: a.warn}
+			defer history.close()
+			chosen, err := a.choose(cmd.Context(), &o.selectOptions, selector, history)
+			if err != nil {
+				return err
+			}
+			for _, w := range chosen.warnings {
+				a.warn(w)
+			}
+			config, err := a.sshConfig(o.sshConfig)
+			if err != nil {
+				return err
+			}
+			hosts, err := config.show(chosen.hosts)
+			if err != nil {
+				return err
+			}
+			for _, w := range config.warnings() {
+				a.warn(w)
+			}
+			return o.print(a.Out, hosts)
+		},
+	}
+	setHelp(cmd, exitHelpShort,
+		flagGroup{"HOSTS", o.selectOptions.addFlags},
+		flagGroup{"LOGIN", o.sshConfig.addFlag},
+		flagGroup{"OUTPUT", o.addFlags},
+	)
+	return cmd
+}
+
+func (o *hostsOptions) print(w io.Writer, hosts []shownHost) error {
+	switch {
+	case o.json:
+		return printHostsJSON(w, hosts, o.explain)
+	case o.explain:
+		return printHostsExplained(w, hosts)
+	}
+	return printHostsTable(w, hosts)
+}
+
+// hostJSON is a host as `hosts --json` shows it. Its field names are public.
+type hostJSON struct {
+	Schema           int               `json:"schema"`
+	Type             string            `json:"type"`
+	Host             string            `json:"host"`
+	Address          string            `json:"address,omitempty"`
+	Port             int               `json:"port,omitempty"`
+	User             string            `json:"user,omitempty"`
+	Identity         []string          `json:"identity,omitempty"`
+	ConnectTimeoutMS *int64            `json:"connect_timeout_ms,omitempty"`
+	TimeoutMS        *int64            `json:"timeout_ms,omitempty"`
+	Retries          *int              `json:"retries,omitempty"`
+	HostKeys         string            `json:"host_keys,omitempty"`
+	Groups           []string          `json:"groups,omitempty"`
+	Labels           map[string]string `json:"labels,omitempty"`
+	Refusals         []string          `json:"refusals,omitempty"`
+	Gates            map[string]int    `json:"gates,omitempty"`
+	Jump             string            `json:"jump,omitempty"`
+	sshJSON
+	Origins map[string]originJSON `json:"origins,omitempty"`
+}
+
+type originJSON struct {
+	File   string `json:"file,omitempty"`
+	Line   int    `json:"line,omitempty"`
+	Column int    `json:"column,omitempty"`
+	Via    string `json:"via"`
+}
+
+func printHostsJSON(w io.Writer, hosts []shownHost, explain bool) error {
+	for _, h := range hosts {
+		if err := output.WriteJSON(w, newHostJSON(h, explain)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func newHostJSON(h shownHost, explain bool) hostJSON {
+	j := hostJSON{
+		Schema: 1, Type: "host", Host: h.Name,
+		Address: h.Address, Port: h.Port, User: h.User, Identity: h.Identity,
+		Groups: h.Groups, Labels: h.Labels, Jump: h.Jump,
+	}
+	j.addSSH(h)
+	if _, set := h.Origin(inventory.KeyConnectTimeout); set {
+		ms := h.ConnectTimeout.Milliseconds()
+		j.ConnectTimeoutMS = &ms
+	}
+	if _, set := h.Origin(inventory.KeyTimeout); set {
+		ms := h.Timeout.Milliseconds()
+		j.TimeoutMS = &ms
+	}
+	if _, set := h.Origin(inventory.KeyRetries); set {
+		j.Retries = &h.Retries
+	}
+	if _, set := h.Origin(inventory.KeyHostKeys); set {
+		j.HostKeys = h.HostKeys.String()
+	}
+	for _, r := range h.Refusals {
+		j.Refusals = append(j.Refusals, r.Reason)
+	}
+	for _, g := range h.Gates {
+		if j.Gates == nil {
+			j.Gates = map[string]int{}
+		}
+		j.Gates[g.Name] = g.Parallel
+	}
+	if explain {
+		j.Origins = map[string]originJSON{}
+		for _, s := range h.Settings() {
+			o := s.Origin
+			j.Origins[string(s.Key)] = originJSON{File: o.File, Line: o.Line, Column: o.Column, Via: o.Via}
+		}
+	}
+	return j
+}
+
+// printHostsExplained shows each host with a line per value.
+func printHostsExplained(w io.Writer, hosts []shownHost) error {
+	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	for _, h := range hosts {
+		_, _ = fmt.Fprintf(tw, "%s\n", output.Visible(h.Name))
+		if len(h.Groups) > 0 {
+			_, _ = fmt.Fprintf(tw, "  groups\t%s\n", output.Visible(strings.Join(h.Groups, ", ")))
+		}
+		for _, s := range h.Settings() {
+			_, _ = fmt.Fprintf(tw, "  %s\t%s\t%s\n", output.Visible(string(s.Key)), output.Visible(s.Value), output.Visible(s.Origin.String()))
+		}
+		for _, r := range h.Refusals {
+			_, _ = fmt.Fprintf(tw, "  cannot be used\t%s\t%s\n", output.Visible(r.Reason), output.Visible(r.Origin.String()))
+		}
+		for _, g := range h.Gates {
+			_, _ = fmt.Fprintf(tw, "  gate\t%s: %d at once\n", output.Visible(g.Name), g.Parallel)
+		}
+	}
+	return tw.Flush()
+}
+
+// printHostsTable shows one line per host.
+func printHostsTable(w io.Writer, hosts []shownHost) error {
+	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	for _, h := range hosts {
+		labels := make([]string, 0, len(h.Labels))
+		for _, s := range h.Settings() {
+			if name, ok := strings.CutPrefix(string(s.Key), string(inventory.LabelKey(""))); ok {
+				labels = append(labels, name+"="+s.Value)
+			}
+		}
+		_, _ = fmt.Fprintln(tw, strings.TrimRight(strings.Join([]string{
+			output.Visible(h.Name), output.Visible(loginText(h)),
+			output.Visible(strings.Join(h.Groups, ",")), output.Visible(strings.Join(labels, ",")),
+		}, "\t"), "\t"))
+	}
+	return tw.Flush()
+}
+
+// loginText is where h is reached, as far as the inventory and ssh_config say:
+// user@address:port.
+// Why a host cannot be reached at all is told by --explain.
+func loginText(h shownHost) string {
+	if len(h.Refusals) > 0 {
+		return "cannot be used"
+	}
+	text := h.Address
+	if text == "" {
+		text = hostWord(h.Host)
+	}
+	if h.adds(inventory.KeyAddress) {
+		text = h.ssh.HostName
+	}
+	if port := cmp.Or(h.Port, h.ssh.Port); port != 0 {
+		text = net.JoinHostPort(text, strconv.Itoa(port))
+	}
+	if user := cmp.Or(h.User, h.ssh.User); user != "" {
+		text = user + "@" + text
+	}
+	return text
+}
+
+// oneSelector refuses more than one argument.
+func oneSelector(_ *cobra.Command, args []string) error {
+	if len(args) < 2 {
+		return nil
+	}
+	return hint(syntaxf("one SELECTOR at a time: unexpected %q", args[1]), "separate items by commas: "+shellWord(strings.Join(args, ",")))
+}
+
+// warn shows a warning of a command that has no screen.
+func (a *app) warn(text string) {
+	_, _ = fmt.Fprintln(a.Err, "tutti: warning: "+output.Visible(text))
+}

@@ -1,0 +1,146 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"tutti/fanout"
+)
+
+// An interrupter turns signals into stages. At a terminal the first INT lets a
+// run come to its end without beginning anything new, the second ends what
+// runs, and the third leaves at once. Elsewhere, and for TERM and HUP
+// everywhere, the stage of the second INT is the first. QUIT leaves at once.
+type interrupter struct {
+	terminal bool
+	cancel   context.CancelCauseFunc
+	leave    chan struct{} // closed by the last stage
+
+	mu sync.Mutex // guards what follows
+	// sig is the last signal that asked for an end, and at when.
+	sig      os.Signal
+	at       time.Time
+	canceled bool
+	left     bool
+	halt     chan struct{} // of the run in progress; nil without one
+	halted   bool
+	audience audience // of the run in progress; nil without one
+}
+
+// An audience is told how far a run is and that it is to end; the run's screen
+// is one. Its methods may be called at any time and do not block for long.
+type audience interface {
+	// status says how far the run is, in whole lines.
+	status() string
+	// interject shows whole lines before anything else that waits to be shown.
+	interject(lines string)
+	// hush shows no more of what the hosts say to the operator.
+	hush()
+	// farewell leaves the terminal as it should be.
+	farewell()
+}
+
+// newInterrupter returns a context that a signal cancels.
+func newInterrupter(ctx context.Context, terminal bool) (context.Context, *interrupter) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	return ctx, &interrupter{terminal: terminal, cancel: cancel, leave: make(chan struct{})}
+}
+
+// watch handles signals until done is closed.
+func (in *interrupter) watch(signals <-chan os.Signal, done <-chan struct{}) {
+	for {
+		select {
+		case sig := <-signals:
+			in.handle(sig)
+		case <-done:
+			return
+		}
+	}
+}
+
+func (in *interrupter) handle(sig os.Signal) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	switch sig {
+	case syscall.SIGPIPE:
+		// The write that caused it returns an error; that is enough.
+		return
+	case syscall.SIGUSR1:
+		if in.audience != nil {
+			in.audience.interject(in.audience.status())
+		}
+		return
+	}
+	if in.again(sig) {
+		return
+	}
+	in.sig, in.at = sig, time.Now()
+	switch {
+	case in.left:
+	case in.canceled, sig == syscall.SIGQUIT:
+		in.left = true
+		if in.audience != nil {
+			in.audience.interject("left at once; what ran may still be running\n")
+			in.audience.farewell()
+		}
+		close(in.leave)
+	case in.halt != nil && in.terminal && sig == os.Interrupt && !in.halted:
+		in.halted = true
+		close(in.halt)
+		in.audience.interject("interrupted: nothing new is started; again to end what runs\n" + in.audience.status())
+	default:
+		in.canceled = true
+		if in.halt != nil && in.terminal {
+			in.audience.hush()
+			in.audience.interject("ending what runs, showing no more of it; again to leave at once\n")
+		}
+		in.cancel(fmt.Errorf("%w by %s", fanout.ErrSignal, signalName(sig)))
+	}
+}
+
+// sameRequest is how soon a signal after the same one belongs to the same wish:
+// timeout and service managers signal a process, and then its group.
+const sameRequest = time.Second
+
+// again reports whether sig only repeats the last one. An operator who presses
+// Ctrl-C twice means it.
+func (in *interrupter) again(sig os.Signal) bool {
+	pressed := in.terminal && sig == os.Interrupt
+	return !pressed && sig == in.sig && time.Since(in.at) < sameRequest
+}
+
+// stage begins the stages of a run that is shown to an audience: the returned
+// channel is closed by the first. The audience is told nothing after end.
+func (in *interrupter) stage(to audience) (halt <-chan struct{}, end func()) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.halt, in.halted, in.audience = make(chan struct{}), false, to
+	return in.halt, func() {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		in.halt, in.audience = nil, nil
+	}
+}
+
+// signal is the signal that asked for the end, nil so far.
+func (in *interrupter) signal() os.Signal {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.sig
+}
+
+func signalName(sig os.Signal) string {
+	switch sig {
+	case syscall.SIGINT:
+		return "INT"
+	case syscall.SIGTERM:
+		return "TERM"
+	case syscall.SIGHUP:
+		return "HUP"
+	}
+	return sig.String()
+}

@@ -1,0 +1,82 @@
+package cmd
+
+import (
+	"context"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A listener is an audience that keeps what it is told.
+type listener struct{ told []string }
+
+func (l *listener) status() string         { return "status\n" }
+func (l *listener) interject(lines string) { l.told = append(l.told, strings.Fields(lines)[0]) }
+func (l *listener) hush()                  { l.told = append(l.told, "hush") }
+func (l *listener) farewell()              { l.told = append(l.told, "farewell") }
+
+// TestStages: what each signal does, at a terminal and away from one, and that
+// a signal that arrives twice at once is one wish.
+func TestStages(t *testing.T) {
+	type step struct {
+		after time.Duration
+		sig   os.Signal
+	}
+	const soon, later = time.Millisecond, 2 * sameRequest
+	tests := []struct {
+		name     string
+		terminal bool
+		steps    []step
+		halted   bool
+		canceled bool
+		left     bool
+	}{
+		{"INT at a terminal", true, []step{{0, os.Interrupt}}, true, false, false},
+		{"INT twice at a terminal, fast", true, []step{{0, os.Interrupt}, {soon, os.Interrupt}}, true, true, false},
+		{"INT three times at a terminal", true, []step{{0, os.Interrupt}, {soon, os.Interrupt}, {soon, os.Interrupt}}, true, true, true},
+		{"INT elsewhere", false, []step{{0, os.Interrupt}}, false, true, false},
+		{"INT elsewhere, to the process and its group", false, []step{{0, os.Interrupt}, {soon, os.Interrupt}}, false, true, false},
+		{"INT elsewhere, and again", false, []step{{0, os.Interrupt}, {later, os.Interrupt}}, false, true, true},
+		{"TERM at a terminal", true, []step{{0, syscall.SIGTERM}}, false, true, false},
+		{"TERM, to the process and its group", true, []step{{0, syscall.SIGTERM}, {soon, syscall.SIGTERM}}, false, true, false},
+		{"TERM, and again", true, []step{{0, syscall.SIGTERM}, {later, syscall.SIGTERM}}, false, true, true},
+		{"HUP, then TERM", false, []step{{0, syscall.SIGHUP}, {soon, syscall.SIGTERM}}, false, true, true},
+		{"QUIT", true, []step{{0, syscall.SIGQUIT}}, false, false, true},
+		{"PIPE and USR1", true, []step{{0, syscall.SIGPIPE}, {0, syscall.SIGUSR1}}, false, false, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, in := newInterrupter(context.Background(), tt.terminal)
+				defer in.cancel(nil)
+				halt, end := in.stage(&listener{})
+				defer end()
+				for _, s := range tt.steps {
+					time.Sleep(s.after)
+					in.handle(s.sig)
+				}
+				if got := isClosed(halt); got != tt.halted {
+					t.Errorf("halted: got %v, want %v", got, tt.halted)
+				}
+				if got := ctx.Err() != nil; got != tt.canceled {
+					t.Errorf("canceled: got %v, want %v", got, tt.canceled)
+				}
+				if got := isClosed(in.leave); got != tt.left {
+					t.Errorf("left: got %v, want %v", got, tt.left)
+				}
+			})
+		})
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}

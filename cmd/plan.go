@@ -1,0 +1,404 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"strings"
+	"syscall"
+	"time"
+
+	"tutti/fanout"
+	"tutti/inventory"
+	"tutti/output"
+	"tutti/ssh"
+)
+
+const (
+	defaultFanout         = 1024
+	defaultConnectTimeout = 10 * time.Second
+	defaultPort           = 22
+	// reservedFiles are kept free for everything that is not a connection:
+	// the history, key files, the agent, name resolution.
+	reservedFiles = 64
+)
+
+// A decision is a plan with what is needed to carry it out.
+type decision struct {
+	plan fanout.Plan
+	// endpoints lead to the plan's targets, by their index.
+	endpoints []ssh.Endpoint
+	// inventory names the files the hosts came from.
+	inventory string
+	// given are the flags that a rerun gives again.
+	given map[string][]string
+	// rerunOf is the number of the run that this one repeats, if it does.
+	rerunOf int64
+	// warnings are for the operator.
+	warnings []string
+}
+
+// adHoc reports whether the hosts stand on the command line.
+func (o *selectOptions) adHoc() bool { return o.hosts != "" }
+
+// hostsText is how messages and the history call the selected hosts.
+func (o *selectOptions) hostsText(selector string) string {
+	if o.adHoc() {
+		return "-w " + o.hosts
+	}
+	return selector
+}
+
+// decide turns flags, inventory and selector into a plan.
+func (a *app) decide(ctx context.Context, o *launchOptions, selector string, task fanout.Task, history *historyFile) (*decision, error) {
+	chosen, err := a.choose(ctx, &o.selectOptions, selector, history)
+	if err != nil {
+		return nil, err
+	}
+	d := &decision{inventory: chosen.inventory, given: o.given, warnings: chosen.warnings}
+	d.plan = fanout.Plan{
+		Source:   "cli",
+		Selector: chosen.text,
+		Task:     task,
+		Policy: fanout.Policy{
+			Fanout:   d.fanout(o.fanout, len(chosen.hosts)),
+			Deadline: durationOf(o.deadline),
+			Retry:    fanout.Retry{On: o.retryOn.outcomesValue, Delay: durationOf(o.retryDelay)},
+		},
+	}
+	if o.former != nil {
+		d.plan.Source, d.rerunOf = "rerun", o.former.run.ID
+	}
+	o.rollingOptions.apply(&d.plan.Policy)
+	return d, d.aim(a, chosen.from, chosen.hosts, o)
+}
+
+// aim says how each of the hosts is reached.
+func (d *decision) aim(a *app, inv *inventory.Inventory, hosts []*inventory.Host, o *launchOptions) error {
+	config, err := a.sshConfig(o.sshConfig)
+	if err != nil {
+		return err
+	}
+	return d.aimWith(a, inv, config, hosts, o)
+}
+
+// aimWith is aim with an ssh_config that has been read.
+func (d *decision) aimWith(a *app, inv *inventory.Inventory, config *sshHosts, hosts []*inventory.Host, o *launchOptions) error {
+	route := &router{app: a, o: &o.loginOptions, inv: inv, config: config, jumps: map[string][]ssh.Endpoint{}}
+	for i, h := range hosts {
+		settings, err := config.ask(h, o.user, o.port)
+		if err != nil {
+			return err
+		}
+		endpoint, err := route.endpoint(h, settings)
+		if err != nil {
+			return usage(err)
+		}
+		d.endpoints = append(d.endpoints, endpoint)
+		d.plan.Targets = append(d.plan.Targets, fanout.Target{
+			Index:  i,
+			Name:   h.Name,
+			Labels: h.Labels,
+			Limits: limitsOf(h, settings, &o.limitOptions),
+			Gates:  h.Gates,
+		})
+	}
+	d.warnings = append(d.warnings, config.warnings()...)
+	return nil
+}
+
+// A selection is the hosts that were chosen, and how.
+type selection struct {
+	hosts     []*inventory.Host
+	from      *inventory.Inventory
+	text      string // the selector, with what --only and --exclude add
+	inventory string
+	warnings  []string
+}
+
+// choose loads the inventory and selects from it.
+func (a *app) choose(ctx context.Context, o *selectOptions, selector string, history *historyFile) (*selection, error) {
+	inv, from, err := a.loadInventory(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.former.check(inv); err != nil {
+		return nil, err
+	}
+	return o.from(ctx, inv, from, selector, history)
+}
+
+// from selects from inv, which was read from the files that path names.
+func (o *selectOptions) from(ctx context.Context, inv *inventory.Inventory, path, selector string, history *historyFile) (*selection, error) {
+	sel, err := o.parse(selector)
+	if err != nil {
+		return nil, usage(err)
+	}
+	chosen, err := inv.Select(ctx, sel, inventory.SelectOptions{
+		Runs:    earlierRuns{history},
+		Limit:   o.limit,
+		Pick:    o.pick,
+		Refused: o.refused,
+	})
+	if err != nil {
+		return nil, usage(err)
+	}
+	text := o.hostsText(sel.String())
+	if o.former != nil {
+		text = sel.String()
+	}
+	return &selection{
+		hosts:     chosen.Hosts,
+		from:      inv,
+		text:      text,
+		inventory: path,
+		warnings:  append(inv.Warnings, chosen.Warnings...),
+	}, nil
+}
+
+// parse reads selector, and what --only and --exclude add to it. Without a
+// selector, as with -w, it starts from all hosts.
+func (o *selectOptions) parse(selector string) (sel inventory.Selector, err error) {
+	if !o.adHoc() || o.former != nil {
+		if sel, err = inventory.ParseSelector(selector); err != nil {
+			return sel, err
+		}
+	}
+	for _, item := range o.only {
+		if sel, err = sel.Only(item); err != nil {
+			return sel, fmt.Errorf("--only: %w", err)
+		}
+	}
+	for _, items := range o.exclude {
+		if sel, err = sel.Exclude(items); err != nil {
+			return sel, fmt.Errorf("-x/--exclude: %w", err)
+		}
+	}
+	return sel, nil
+}
+
+// loadInventory also says where the hosts came from.
+func (a *app) loadInventory(ctx context.Context, o *selectOptions) (inv *inventory.Inventory, from string, err error) {
+	if o.adHoc() {
+		inv, err = inventory.ParseHosts(o.hosts)
+		return inv, "", usage(err)
+	}
+	wd, err := os.Getwd()
+	if err != nil {
+		return nil, "", err
+	}
+	files, err := inventory.Find(inventory.Places{
+		Given:   o.inventory,
+		Env:     a.Getenv("TUTTI_INVENTORY"),
+		WorkDir: wd,
+		Home:    a.home(),
+	})
+	if o.former.knowsInventory() && len(o.inventory) == 0 {
+		files, err = o.former.inventory(files), nil
+	}
+	if errors.As(err, new(*inventory.NotFoundError)) {
+		err = hint(err, "name one with -i FILE, or take hosts as they are with -w HOSTS; tutti demo needs neither")
+	}
+	if err != nil {
+		return nil, "", usage(err)
+	}
+	inv, err = inventory.Load(ctx, files)
+	if err != nil {
+		return nil, "", usage(err)
+	}
+	return inv, joinPaths(files), nil
+}
+
+// joinPaths is how the history calls the files of an inventory.
+func joinPaths(files []inventory.File) string {
+	paths := make([]string, len(files))
+	for i, f := range files {
+		paths[i] = absolute(f.Path)
+	}
+	return strings.Join(paths, string(os.PathListSeparator))
+}
+
+// fanout is how many hosts are worked on at once: each takes an open file.
+func (d *decision) fanout(asked, hosts int) int {
+	n := asked
+	if n == 0 {
+		n = min(defaultFanout, max(1, hosts))
+	}
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return n
+	}
+	most := max(1, int(min(limit.Cur, 1<<30))-reservedFiles)
+	if min(n, hosts) <= most {
+		return n
+	}
+	d.warnings = append(d.warnings, fmt.Sprintf(
+		"working on %s at once, not on %d: %d files may be open (ulimit -n)", count(most, "host"), min(n, hosts), limit.Cur))
+	return most
+}
+
+func limitsOf(h *inventory.Host, s *inventory.SSHSettings, o *limitOptions) fanout.Limits {
+	l := fanout.Limits{
+		ConnectTimeout: defaultConnectTimeout,
+		Timeout:        h.Timeout,
+		Retries:        h.Retries,
+	}
+	if _, set := s.Origin(inventory.KeyConnectTimeout); set {
+		l.ConnectTimeout = s.ConnectTimeout
+	}
+	if _, set := h.Origin(inventory.KeyConnectTimeout); set {
+		l.ConnectTimeout = h.ConnectTimeout
+	}
+	if o.connectTimeoutSet {
+		l.ConnectTimeout = durationOf(o.connectTimeout)
+	}
+	if o.timeoutSet {
+		l.Timeout = durationOf(o.timeout)
+	}
+	if o.retriesSet {
+		l.Retries = o.retries
+	}
+	return l
+}
+
+// userName is who the history says it was, and who logs in where nothing else
+// is said.
+func (a *app) userName() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return a.Getenv("USER")
+}
+
+func durationOf(v durationValue) time.Duration { return time.Duration(v) }
+
+// earlierRuns answers what selectors ask about the history.
+type earlierRuns struct{ history *historyFile }
+
+var _ inventory.Runs = earlierRuns{}
+
+// Hosts returns the hosts of the run that ref names.
+func (e earlierRuns) Hosts(ctx context.Context, ref string, outcomes []fanout.Outcome) ([]string, error) {
+	s, err := e.history.forReading(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.HostsOf(ctx, ref, e.history.app.userName(), outcomes)
+}
+
+// planHost is a target as a dry run shows it.
+type planHost struct {
+	Host             string            `json:"host"`
+	Address          string            `json:"address"`
+	Port             int               `json:"port"`
+	User             string            `json:"user"`
+	Identity         []string          `json:"identity,omitempty"`
+	Jump             string            `json:"jump,omitempty"`
+	ProxyCommand     string            `json:"proxy_command,omitempty"`
+	HostKeys         string            `json:"host_keys"`
+	Labels           map[string]string `json:"labels,omitempty"`
+	ConnectTimeoutMS int64             `json:"connect_timeout_ms"`
+	TimeoutMS        int64             `json:"timeout_ms"`
+	Retries          int               `json:"retries"`
+	Gates            []string          `json:"gates,omitempty"`
+}
+
+// printPlan shows d for people, and with asJSON for programs.
+func printPlan(w io.Writer, d *decision, asJSON bool) error {
+	hosts := make([]planHost, len(d.plan.Targets))
+	for i, t := range d.plan.Targets {
+		e := d.endpoints[i]
+		hosts[i] = planHost{
+			Host: t.Name, Address: e.Address, Port: e.Port, User: e.User,
+			Jump: jumpText(e), ProxyCommand: e.ProxyCommand,
+			Identity: e.Identities, HostKeys: e.HostKeys.String(), Labels: t.Labels,
+			ConnectTimeoutMS: t.Limits.ConnectTimeout.Milliseconds(),
+			TimeoutMS:        t.Limits.Timeout.Milliseconds(),
+			Retries:          t.Limits.Retries,
+		}
+		for _, g := range t.Gates {
+			hosts[i].Gates = append(hosts[i].Gates, fmt.Sprintf("%s (%d at once)", g.Name, g.Parallel))
+		}
+	}
+	if asJSON {
+		return json.NewEncoder(w).Encode(map[string]any{
+			"type": "plan", "schema": 1, "source": d.plan.Source, "selector": d.plan.Selector,
+			"command": d.plan.Task.Command, "task": d.plan.Task, "inventory": d.inventory, "policy": d.plan.Policy, "hosts": hosts,
+		})
+	}
+	_, err := io.WriteString(w, planText(d, hosts))
+	return err
+}
+
+// planText is d for people: hosts that are treated alike share a line.
+func planText(d *decision, hosts []planHost) string {
+	var b strings.Builder
+	what := "log in"
+	if d.plan.Task.Command != "" {
+		what = "run " + d.plan.Task.Command
+	}
+	names := make([]string, len(hosts))
+	alike := map[string][]string{}
+	var order []string
+	for i, h := range hosts {
+		names[i] = h.Host
+		limits := d.plan.Targets[i].Limits
+		how := fmt.Sprintf("as %s, port %d, host keys %s, login within %s, command within %s, %s",
+			h.User, h.Port, h.HostKeys, orNone(limits.ConnectTimeout), orNone(limits.Timeout), count(h.Retries, "retry"))
+		if h.Jump != "" {
+			how += ", through " + h.Jump
+		}
+		if h.ProxyCommand != "" {
+			how += ", by the command " + h.ProxyCommand
+		}
+		for _, g := range h.Gates {
+			how += ", gate " + g
+		}
+		if alike[how] == nil {
+			order = append(order, how)
+		}
+		alike[how] = append(alike[how], h.Host)
+	}
+	fmt.Fprintf(&b, "would %s\n  on %s (%d), %d at once\n", what, inventory.Fold(names), len(hosts), min(d.plan.Policy.Fanout, len(hosts)))
+	for _, s := range surroundings(d.plan.Task) {
+		fmt.Fprintf(&b, "  %s\n", s)
+	}
+	for _, line := range policyText(d.plan.Policy, len(hosts)) {
+		fmt.Fprintf(&b, "  %s\n", line)
+	}
+	for _, how := range order {
+		fmt.Fprintf(&b, "%s: %s\n", inventory.Fold(alike[how]), how)
+	}
+	return output.Visible(b.String())
+}
+
+// policyText says, in lines for people, how a plan over so many hosts is carried
+// out.
+func policyText(p fanout.Policy, hosts int) []string {
+	var lines []string
+	if len(p.Batches) > 0 {
+		line := "in batches of " + (*sharesValue)(&p.Batches).String() + ", the last size repeats"
+		if p.Pause > 0 {
+			line += ", " + formatDuration(p.Pause) + " between two"
+		}
+		lines = append(lines, line)
+	}
+	if p.MaxFail != nil {
+		lines = append(lines, fmt.Sprintf("begins nothing new once more than %s of %s are not ok", p.MaxFail, count(hosts, "host")))
+	}
+	if p.Deadline > 0 {
+		lines = append(lines, "deadline "+formatDuration(p.Deadline)+" for the whole run")
+	}
+	return lines
+}
+
+func orNone(d time.Duration) string {
+	if d == 0 {
+		return "any time"
+	}
+	return formatDuration(d)
+}

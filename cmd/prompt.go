@@ -1,0 +1,167 @@
+package cmd
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/term"
+
+	"tutti/fanout"
+	"tutti/output"
+)
+
+// passphrasePrompt asks for passphrases on the terminal. It is nil where there
+// is none: a script must fail, not hang.
+func (a *app) passphrasePrompt() func(context.Context, string) ([]byte, error) {
+	if !hasTerminal() {
+		return nil
+	}
+	return func(ctx context.Context, path string) ([]byte, error) {
+		return askSecret(ctx, fmt.Sprintf("passphrase of %s: ", output.Visible(path)))
+	}
+}
+
+// hasTerminal reports whether there is somebody to ask.
+func hasTerminal() bool {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	_ = tty.Close() // it was only to know whether there is one
+	return true
+}
+
+// askYes asks until the answer is yes or no.
+func askYes(ctx context.Context, question string) (bool, error) {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = tty.Close() }()
+	type line struct {
+		text string
+		err  error
+	}
+	lines := make(chan line)
+	answers := bufio.NewReader(tty)
+	for {
+		if _, err := tty.WriteString(question); err != nil {
+			return false, err
+		}
+		go func() {
+			text, err := answers.ReadString('\n')
+			select {
+			case lines <- line{strings.ToLower(strings.TrimSpace(text)), err}:
+			case <-ctx.Done(): // nobody is waiting any more
+			}
+		}()
+		select {
+		case l := <-lines:
+			switch {
+			case l.err != nil:
+				return false, l.err
+			case l.text == "yes", l.text == "y":
+				return true, nil
+			case l.text == "no", l.text == "n":
+				return false, nil
+			}
+		case <-ctx.Done():
+			// The read cannot be interrupted and ends with the process.
+			_, _ = tty.WriteString("\n")
+			return false, context.Cause(ctx)
+		}
+	}
+}
+
+// askSecret reads a line from the terminal without showing it. The terminal is
+// given back as it was, also if ctx ends first.
+func askSecret(ctx context.Context, question string) ([]byte, error) {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = tty.Close() }()
+	fd := int(tty.Fd())
+	restore, err := hideTyping(fd)
+	if err != nil {
+		return nil, err
+	}
+	defer restore()
+	if _, err := tty.WriteString(question); err != nil {
+		return nil, err
+	}
+	type answer struct {
+		secret []byte
+		err    error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		secret, err := term.ReadPassword(fd)
+		answered <- answer{secret, err}
+	}()
+	select {
+	case got := <-answered:
+		_, err := tty.WriteString("\n")
+		if got.err != nil {
+			err = got.err
+		}
+		return got.secret, err
+	case <-ctx.Done():
+		// The read cannot be interrupted and ends with the process.
+		restore()
+		_, _ = tty.WriteString("\n")
+		return nil, context.Cause(ctx)
+	}
+}
+
+// loginPassword asks for the password to log in with; nil if none is wanted.
+func (l *launching) loginPassword(ctx context.Context) (fanout.Secret, error) {
+	if !l.o.askPass {
+		return nil, nil
+	}
+	password, err := askSecret(ctx, "password to log in with: ")
+	switch {
+	case ctx.Err() != nil:
+		return nil, err
+	case err != nil:
+		return nil, hint(usagef("--ask-pass: there is no terminal to ask on: %w", err), "log in with a key, by --identity or from the agent")
+	case len(password) == 0 || bytes.IndexByte(password, 0) >= 0:
+		return nil, usagef("the password to log in with is empty, or holds a NUL byte")
+	}
+	return password, nil
+}
+
+// defaultIdentities are the usual names of private keys, in the order in which
+// ssh tries them.
+func (a *app) defaultIdentities() []string {
+	if a.home() == "" {
+		return nil
+	}
+	var paths []string
+	for _, name := range []string{"id_ed25519", "id_ecdsa", "id_rsa"} {
+		paths = append(paths, filepath.Join(a.home(), ".ssh", name))
+	}
+	return paths
+}
+
+// knownHostsFiles are read in their order; new keys go to the first.
+func (a *app) knownHostsFiles(given string) []string {
+	if given != "" {
+		return []string{given}
+	}
+	return append(a.usersKnownHosts(), globalKnownHosts()...)
+}
+
+func (a *app) usersKnownHosts() []string {
+	if a.home() == "" {
+		return nil
+	}
+	return []string{filepath.Join(a.home(), ".ssh", "known_hosts")}
+}
+
+func globalKnownHosts() []string { return []string{"/etc/ssh/ssh_known_hosts"} }

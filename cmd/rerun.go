@@ -1,0 +1,237 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tutti/fanout"
+	"tutti/store"
+)
+
+type rerunOptions struct {
+	*launchOptions
+	outcomes againValue
+}
+
+func (o *rerunOptions) addHostFlags(f *pflag.FlagSet) {
+	f.Var(&o.outcomes, "outcome", "the hosts that ended with one of `OUTCOMES`, or all (default: those that are not ok)")
+	o.addInventoryFlag(f)
+	f.Lookup("inventory").Usage = "inventory `FILE` instead of those of RUN; a later one wins"
+	o.addNarrowingFlags(f)
+}
+
+func (o *rerunOptions) addCareFlags(f *pflag.FlagSet) {
+	o.launchOptions.addCareFlags(f)
+	f.Lookup("yes").Usage += ", and without the hosts that are no longer in the inventory"
+}
+
+func newRerunCmd(a *app) *cobra.Command {
+	o := &rerunOptions{launchOptions: newLaunchOptions()}
+	cmd := &cobra.Command{
+		Use:   "rerun [flags] RUN",
+		Short: "Run a command again, on the hosts that are not ok",
+		Long: `RUN is a number, last (the newest finished run of yours), or last~1 for the one
+before it. The command, its surroundings, limits, steps and login are those of
+RUN, and the hosts are looked up in the inventory files of RUN, as these are now.
+A flag that is given here takes the place of the one that RUN was given; -e adds
+to its variables. Secrets were not recorded: they are asked for, or taken from
+our environment, again.
+A script has to be where it was, unchanged.`,
+		Example: `  tutti rerun last
+  tutti rerun 142 --outcome unreachable,lost --connect-timeout 30s
+  tutti rerun 142 --outcome all --batch 1,100%`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: completeRuns(a, &o.history, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch len(args) {
+			case 0:
+				return hint(syntaxf("which run?"), "tutti rerun last repeats the newest; tutti history lists them")
+			case 1:
+				return a.rerun(cmd.Context(), cmd.Flags(), o, args[0])
+			}
+			return hint(syntaxf("one run at a time, with its own command: unexpected %q", args[1]), "tutti run run:"+args[0]+" runs another one on its hosts")
+		},
+	}
+	setHelp(cmd, exitHelp, o.groups(o.addHostFlags, o.taskOptions.addRunFlags, o.addCareFlags)...)
+	return cmd
+}
+
+// rerun repeats the run that ref names.
+func (a *app) rerun(ctx context.Context, f *pflag.FlagSet, o *rerunOptions, ref string) error {
+	history := &historyFile{app: a, path: o.history, warn: a.warn}
+	defer history.close()
+	s, err := history.forReading(ctx)
+	if err != nil {
+		return usageOfRun(err)
+	}
+	run, err := a.endedRun(ctx, s, ref)
+	if err != nil {
+		return err
+	}
+	outcomes, some := o.outcomes.of(run)
+	if !some {
+		return a.nothingAgain(run, o)
+	}
+	decided, err := s.Decided(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	if err := a.repeat(f, o, run, decided); err != nil {
+		return err
+	}
+	if err := o.finalize(f, a.Getenv); err != nil {
+		return err
+	}
+	hosts, err := s.HostsOf(ctx, fmt.Sprint(run.ID), "", outcomes)
+	if err != nil {
+		return err
+	}
+	o.former = &former{run: run, hosts: hosts, yes: o.yes, history: history}
+	if !o.quiet {
+		text := fmt.Sprintf("run %d again, on %d of %s: %s", run.ID, len(hosts), count(run.Summary.Hosts, "host"), commandOf(run))
+		_, _ = fmt.Fprintln(a.Err, oneLine(text, maxAgainText)) // stderr has nobody to be told
+	}
+	task, err := a.taskAgain(ctx, run, decided.Task)
+	if err != nil {
+		return err
+	}
+	if task.Script != nil {
+		defer task.Script.Source.(*spool).close()
+	}
+	return a.launchTask(ctx, o.launchOptions, runItem(run.ID, outcomes), task)
+}
+
+// maxAgainText bounds the line that says what is repeated, in characters.
+const maxAgainText = 200
+
+// nothingAgain says that run has no hosts to be repeated on.
+func (a *app) nothingAgain(run store.Run, o *rerunOptions) error {
+	why := "every host is ok"
+	if o.outcomes.set {
+		why = "no host ended with " + strings.ReplaceAll(o.outcomes.String(), ",", " or ")
+	}
+	_, err := fmt.Fprintf(a.Err, "run %d: %s, nothing to run again\n", run.ID, why)
+	return err
+}
+
+// repeat gives o the flags that run was given, as far as none of them is given
+// anew.
+func (a *app) repeat(f *pflag.FlagSet, o *rerunOptions, run store.Run, decided store.Decided) error {
+	model := a.modelOf(run, decided.Task)
+	var wrong error
+	f.Visit(func(flag *pflag.Flag) {
+		if model.Flags().Lookup(flag.Name) == nil && flag.Name != "outcome" && flag.Name != "yes" && wrong == nil {
+			wrong = syntaxf("--%s: run %d was a tutti %s, which has no such flag", flag.Name, run.ID, model.Name())
+		}
+	})
+	if wrong != nil {
+		return wrong
+	}
+	return giveAgain(f, o.launchOptions, run.ID, decided.Given)
+}
+
+// modelOf is the command that made run.
+func (a *app) modelOf(run store.Run, task fanout.Task) *cobra.Command {
+	switch {
+	case task.Script != nil:
+		return newScriptCmd(a)
+	case run.Command == "":
+		return newPingCmd(a)
+	}
+	return newRunCmd(a)
+}
+
+// taskAgain is what run did, without its surroundings. The caller closes the
+// source of its script.
+func (a *app) taskAgain(ctx context.Context, run store.Run, recorded fanout.Task) (fanout.Task, error) {
+	task := fanout.Task{Command: run.Command}
+	script := recorded.Script
+	if script == nil {
+		return task, nil
+	}
+	if script.Name == "-" {
+		return task, hint(usagef("run %d read its script from our standard input, where it cannot be had again", run.ID),
+			fmt.Sprintf("tutti script run:%d FILE runs another on its hosts", run.ID))
+	}
+	again, err := readScript(ctx, a.In, script.Name)
+	if err != nil {
+		return task, err
+	}
+	if again.SHA256 != script.SHA256 {
+		again.Source.(*spool).close()
+		return task, hint(usagef("%s has changed since run %d", script.Name, run.ID),
+			fmt.Sprintf("tutti script run:%d %s runs it as it is now", run.ID, shellWord(script.Name)))
+	}
+	again.Args = script.Args
+	task.Script = again
+	return task, nil
+}
+
+// runItem is the item of a selector that names hosts of a run.
+func runItem(id int64, outcomes []fanout.Outcome) string {
+	item := fmt.Sprintf("run:%d", id)
+	if len(outcomes) > 0 {
+		item += ":" + strings.Join(outcomeWords(outcomes), "+")
+	}
+	return item
+}
+
+// An againValue is a flag that takes outcomes, or all. Without it, it stands for
+// those that are not ok.
+type againValue struct {
+	outcomesValue
+	set, all bool
+}
+
+var (
+	_ pflag.Value = (*againValue)(nil)
+	_ worded      = (*againValue)(nil)
+)
+
+// Set reads a list of outcomes, or all.
+func (v *againValue) Set(s string) error {
+	*v = againValue{set: true, all: s == "all"}
+	if v.all {
+		return nil
+	}
+	err := v.outcomesValue.Set(s)
+	if err != nil {
+		return errors.New(err.Error() + ", or all")
+	}
+	return nil
+}
+
+func (v *againValue) String() string {
+	if v.all {
+		return "all"
+	}
+	return v.outcomesValue.String()
+}
+
+func (v *againValue) words() ([]string, bool) {
+	return append(outcomeWords(fanout.Outcomes()), "all"), true
+}
+
+// of is those of the outcomes that some host of run ended with, nil for all.
+// some says whether there are any hosts.
+func (v *againValue) of(run store.Run) (outcomes []fanout.Outcome, some bool) {
+	if v.all {
+		return nil, true
+	}
+	for _, o := range fanout.Outcomes() {
+		wanted := o != fanout.OK
+		if v.set {
+			wanted = slices.Contains(v.outcomesValue, o)
+		}
+		if wanted && run.Summary.Counts[o] > 0 {
+			outcomes = append(outcomes, o)
+		}
+	}
+	return outcomes, outcomes != nil
+}

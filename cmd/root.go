@@ -1,0 +1,141 @@
+// Package cmd is the command line of tutti: its flags, its wiring, its
+// questions and its exit codes. It is the only package that knows all the
+// others.
+package cmd
+
+import (
+	"context"
+	"errors"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"tutti/fanout"
+)
+
+// Main runs the command line args (without the program's name) and returns the
+// exit code. Signals that arrive on signals ask it to end; see interrupter.
+func Main(args []string, streams Streams, signals <-chan os.Signal) int {
+	ctx, in := newInterrupter(context.Background(), isTerminal(streams.Err))
+	ended := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() { in.watch(signals, ended) })
+	defer wg.Wait()
+	defer close(ended)
+
+	// The command runs beside us, so that the operator's last word is heard
+	// even if it hangs; only then is it left behind.
+	code := make(chan int, 1)
+	go func() { code <- execute(ctx, args, &app{Streams: streams, interrupts: in}) }()
+	select {
+	case c := <-code:
+		return c
+	case <-in.leave:
+		return signalCode(in.signal())
+	}
+}
+
+// An app is what every command is made with.
+type app struct {
+	Streams
+	interrupts *interrupter
+	profiles   profiler
+}
+
+func execute(ctx context.Context, args []string, a *app) int {
+	root := newRootCmd(a)
+	root.SetArgs(args)
+	completeBehindSelector(root, args)
+	ran, err := root.ExecuteContextC(ctx)
+	if stopErr := a.profiles.stop(); err == nil {
+		err = stopErr
+	}
+	if err != nil && !errors.Is(err, fanout.ErrSignal) {
+		report(a.Err, err, ran)
+	}
+	if r := (*runError)(nil); errors.As(err, &r) {
+		return r.code
+	}
+	return exitCode(fanout.Summary{}, err, a.interrupts.signal())
+}
+
+func newRootCmd(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "tutti COMMAND",
+		Short: "Run a command on many hosts over SSH, at once, and remember what each said",
+		Example: `  tutti run web uptime              on every host of the group web
+  tutti run -b 'web,!web13' uname -r   the same answers folded into one
+  tutti show last                   what they said
+  tutti demo                        twenty hosts on this machine to try it on`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return unknownCommand(cmd, args[0])
+		},
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.SetIn(a.In)
+	cmd.SetOut(a.Out)
+	cmd.SetErr(a.Err)
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return flagError(cmd, err)
+	})
+	cmd.Version = versionText()
+	cmd.SetVersionTemplate("{{.Version}}\n")
+	cmd.SetHelpCommand(newHelpCmd(cmd))
+	cmd.CompletionOptions.DisableDefaultCmd = true // ours has a help like the others
+	cmd.AddCommand(
+		newRunCmd(a),
+		newScriptCmd(a),
+		newRerunCmd(a),
+		newPingCmd(a),
+		newHostsCmd(a),
+		newTrustCmd(a),
+		newHistoryCmd(a),
+		newShowCmd(a),
+		newDiffCmd(a),
+		newDoctorCmd(a),
+		newDemoCmd(a),
+		newCompletionCmd(a),
+		newVersionCmd(a),
+	)
+	a.profiles.addFlag(cmd)
+	setHelp(cmd, exitHelpShort)
+	return cmd
+}
+
+// unknownCommand says that cmd has no subcommand of that name, and which it may
+// be.
+func unknownCommand(cmd *cobra.Command, name string) error {
+	err := syntaxf("unknown command %q", name)
+	if near := cmd.SuggestionsFor(name); len(near) > 0 {
+		return hint(err, "did you mean "+strings.Join(near, " or ")+"?")
+	}
+	return err
+}
+
+// notANumber is how the standard library says that a flag takes a number.
+var notANumber = regexp.MustCompile(`strconv\.Parse\w+: parsing "(.*)": .*$`)
+
+// flagError adds to an unknown flag the one that was probably meant.
+func flagError(cmd *cobra.Command, err error) error {
+	wrapped := syntaxf("%s", notANumber.ReplaceAllString(err.Error(), `"$1" is not a whole number that fits`))
+	if !cmd.HasParent() && strings.HasPrefix(err.Error(), "unknown") {
+		return hint(wrapped, "flags follow the command: tutti run [flags] SELECTOR COMMAND...")
+	}
+	name, ok := strings.CutPrefix(err.Error(), "unknown flag: --")
+	if !ok {
+		return wrapped
+	}
+	if near := nearestFlag(cmd, name); near != "" {
+		return hint(wrapped, "did you mean --"+near+"?")
+	}
+	return wrapped
+}

@@ -1,0 +1,182 @@
+package cmd
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tutti/inventory"
+	"tutti/ssh"
+)
+
+// A router finds the way to hosts: flags win over what the inventory says, and
+// that over ssh_config.
+type router struct {
+	app    *app
+	o      *loginOptions
+	inv    *inventory.Inventory
+	config *sshHosts
+	jumps  map[string][]ssh.Endpoint // that have been resolved, by their text
+}
+
+// endpoint is how h is reached; s is what ssh_config says of it.
+func (r *router) endpoint(h *inventory.Host, s *inventory.SSHSettings) (ssh.Endpoint, error) {
+	e, err := r.app.endpoint(h, s, r.o)
+	if err != nil {
+		return e, err
+	}
+	w := wayTo(h, s)
+	if r.o.jumpSet {
+		w = way{jump: r.o.jump, origin: "-J/--jump"}
+	}
+	e.ProxyCommand = w.proxy
+	if w.jump == "" {
+		return e, nil
+	}
+	if e.Jumps, err = r.through(w.jump, nil); err != nil {
+		return e, fmt.Errorf("host %s is reached through %s (%s): %w", h.Name, w.jump, w.origin, err)
+	}
+	if slices.ContainsFunc(e.Jumps, func(j ssh.Endpoint) bool { return sameHost(j, e) }) {
+		way := fmt.Sprintf("jump: none for host %s lets it be reached straight", h.Name)
+		if r.o.jumpSet {
+			way = "-x " + shellWord(h.Name) + " leaves it out"
+		}
+		return e, hint(fmt.Errorf("host %s is reached through %s (%s), and that is the host itself", h.Name, w.jump, w.origin), way)
+	}
+	return e, nil
+}
+
+// A way is how a host is reached: through jumps, by a proxy command, or
+// straight if both are empty.
+type way struct{ jump, proxy, origin string }
+
+// wayTo is what the inventory says of jumps to h, none included, or else
+// ssh_config.
+func wayTo(h *inventory.Host, s *inventory.SSHSettings) way {
+	if o, set := h.Origin(inventory.KeyJump); set {
+		return way{jump: h.Jump, origin: o.String()}
+	}
+	if o, set := s.Origin(inventory.KeyJump); set {
+		return way{jump: s.Jump, origin: o.String()}
+	}
+	return way{proxy: s.ProxyCommand}
+}
+
+// through resolves jumps. before are the hosts for whose sake that is done, each
+// of them a jump that has jumps itself.
+func (r *router) through(text string, before []ssh.Endpoint) ([]ssh.Endpoint, error) {
+	if known, ok := r.jumps[text]; ok {
+		return known, nil
+	}
+	hops, err := inventory.ParseJump(text)
+	if err != nil {
+		return nil, err
+	}
+	var jumps []ssh.Endpoint
+	for i, hop := range hops {
+		e, own, err := r.hop(hop)
+		if err != nil {
+			return nil, err
+		}
+		if at := slices.IndexFunc(before, func(b ssh.Endpoint) bool { return sameHost(b, e) }); at >= 0 {
+			return nil, circleError(slices.Concat(before[at:], []ssh.Endpoint{e}))
+		}
+		// As with ssh, what stands here is the way from the first to the
+		// others, whatever is said of those elsewhere.
+		if i == 0 {
+			e.ProxyCommand = own.proxy
+		}
+		if i == 0 && own.jump != "" {
+			if jumps, err = r.through(own.jump, slices.Concat(before, []ssh.Endpoint{e})); err != nil {
+				return nil, err
+			}
+		}
+		if slices.ContainsFunc(jumps, func(j ssh.Endpoint) bool { return sameHost(j, e) }) {
+			return nil, fmt.Errorf("%s would be gone through twice", e.Alias)
+		}
+		jumps = slices.Concat(jumps, []ssh.Endpoint{e})
+	}
+	r.jumps[text] = jumps
+	return jumps, nil
+}
+
+// endpoint is how to log in to h: flags win over what the inventory says, and
+// that over ssh_config.
+func (a *app) endpoint(h *inventory.Host, s *inventory.SSHSettings, o *loginOptions) (ssh.Endpoint, error) {
+	e := ssh.Endpoint{
+		Address:    h.Address,
+		Port:       cmp.Or(o.port, h.Port),
+		User:       cmp.Or(o.user, h.User),
+		Identities: h.Identity,
+		Alias:      h.Name,
+	}
+	if e.Address == "" {
+		e.Address = hostWord(h)
+		e.Alias = e.Address
+	}
+	if len(o.identity) > 0 {
+		e.Identities = o.identity
+	}
+	a.addSSHConfig(&e, h, s, o)
+	e.Port = cmp.Or(e.Port, defaultPort)
+	if e.User == "" {
+		if e.User = a.userName(); e.User == "" {
+			return e, hint(errors.New("who are you? the system does not know your user name"), "name the remote user with -l/--user")
+		}
+	}
+	var err error
+	e.HostKeys, err = ssh.ParseHostKeyMode(hostKeysMode(h, s, o))
+	return e, err
+}
+
+// hop is a host to go through, and what it is reached through itself. If the
+// inventory has it, that counts; a user and a port that stand with the hop
+// count more. The flags that say how to log in mean the hosts at the end, but
+// for --host-keys, and for --identity where nothing else names a key.
+func (r *router) hop(hop inventory.Hop) (e ssh.Endpoint, own way, err error) {
+	h, known := r.inv.Host(hop.Host)
+	if !known {
+		h, known = r.inv.Host("[" + hop.Host + "]")
+	}
+	if !known {
+		h = &inventory.Host{Name: hop.Host}
+	} else if err := r.inv.Check(h); err != nil {
+		return e, own, err
+	}
+	s, err := r.config.ask(h, hop.User, hop.Port)
+	if err != nil {
+		return e, own, err
+	}
+	e, err = r.app.endpoint(h, s, &loginOptions{
+		user: hop.User, port: hop.Port, hostKeys: r.o.hostKeys, knownHosts: r.o.knownHosts,
+	})
+	if e.Identities == nil {
+		e.Identities = r.o.identity
+	}
+	return e, wayTo(h, s), err
+}
+
+// sameHost reports whether both lead to one place.
+func sameHost(a, b ssh.Endpoint) bool {
+	return strings.EqualFold(a.Address, b.Address) && a.Port == b.Port
+}
+
+func circleError(circle []ssh.Endpoint) error {
+	names := make([]string, len(circle))
+	for i, e := range circle {
+		names[i] = e.Alias
+	}
+	return hint(errors.New("the jumps go in a circle: "+strings.Join(names, ", through ")),
+		"jump: none for one of these hosts lets it be reached straight")
+}
+
+// jumpText is the way to e as a plan shows it; empty if it is straight.
+func jumpText(e ssh.Endpoint) string {
+	hops := make([]string, len(e.Jumps))
+	for i, j := range e.Jumps {
+		hops[i] = inventory.Hop{User: j.User, Host: cmp.Or(j.Alias, j.Address), Port: j.Port}.String()
+	}
+	return strings.Join(hops, ",")
+}

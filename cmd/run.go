@@ -1,0 +1,56 @@
+package cmd
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tutti/fanout"
+)
+
+func newRunCmd(a *app) *cobra.Command {
+	o := newLaunchOptions()
+	cmd := &cobra.Command{
+		Use:   "run [flags] SELECTOR COMMAND...",
+		Short: "Run a shell command on every selected host",
+		Long: `The words of COMMAND are joined by spaces and read by the login shell of the
+remote user, as with ssh; with --sudo they are read by sh. Flags may stand before
+and after SELECTOR; they end at the first word of COMMAND. Without --stdin our
+standard input is not read, and that of COMMAND is empty.
+
+` + selectorHelp,
+		Example: `  tutti run web uptime
+  tutti run 'web,!web13' -t 30s systemctl is-active nginx
+  tutti run -b all uname -r
+  tutti run --diff web sysctl -a
+  tutti run --outdir results --junit report.xml web make check
+  tutti run --sudo --ask-sudo-pass -e STAGE=prod web ./deploy
+  tutti run --stdin dump.sql db psql
+  tutti run -J ops@bastion.example.com web uptime
+  tutti run -w 'web[1-9],root@10.0.0.7' 'df -h / | tail -1'`,
+	}
+	a.goesOut(cmd, o, "which hosts, and what to run?", func(ctx context.Context, selector string, rest []string) error {
+		if err := checkTrailing(cmd, rest); err != nil {
+			return err
+		}
+		command := commandText(rest)
+		if strings.TrimSpace(command) == "" {
+			return hint(syntaxf("nothing to run on %s", o.hostsText(selector)), "tutti ping logs in and runs nothing")
+		}
+		return a.launchTask(ctx, o, selector, fanout.Task{Command: command})
+	})
+	setHelp(cmd, exitHelp, o.groups(o.selectOptions.addFlags, o.taskOptions.addRunFlags, o.addCareFlags)...)
+	return cmd
+}
+
+// selectorHelp is the part of help that every command with a SELECTOR shows.
+const selectorHelp = `A SELECTOR is a list of items, separated by commas:
+  web, web01.fra       a group, or a host
+  all                  every host
+  web[01-20], n[1-9/2] ranges; rack[a,b]n[1-3] for several
+  web*, ~^web\d+$      a wildcard, or a regular expression, over host names
+  dc=fra, role!=db     a label
+  @FILE                the items in a file, one per line
+  run:142, run:last:failed   the hosts of an earlier run
+  &ITEM, !ITEM         keep only, or leave out, the hosts of another item`

@@ -1,0 +1,251 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"syscall"
+	"time"
+
+	"tutti/fanout"
+	"tutti/inventory"
+	"tutti/output"
+)
+
+// flushGrace is how long an interrupted command waits for its reader.
+const flushGrace = time.Second
+
+// farewellTime bounds how long a program that leaves at once says so.
+const farewellTime = 200 * time.Millisecond
+
+// A screen is where a run is shown: the queues in front of stdout and stderr,
+// and the sinks that fill them.
+type screen struct {
+	out, err *output.Writer
+	opts     output.Options
+	o        *outputOptions
+
+	// canRedraw says that stderr is a terminal that can redraw a line, and
+	// width how wide it is at the moment.
+	canRedraw bool
+	width     func() int
+	// hidden says that the terminal has another job in front.
+	hidden func() bool
+
+	files    *runFiles // nil before a run, and without one
+	closers  []io.Closer
+	summary  *output.Summary
+	progress *output.Progress
+}
+
+func (a *app) newScreen(o *outputOptions) *screen {
+	s := &screen{o: o}
+	outTerminal, errTerminal := isTerminal(a.Out), isTerminal(a.Err)
+	if outTerminal && errTerminal {
+		s.out, s.err = output.NewWriterPair(a.Out, a.Err)
+	} else {
+		s.out, s.err = output.NewWriter(a.Out), output.NewWriter(a.Err)
+	}
+	s.canRedraw = errTerminal && a.Getenv("TERM") != "dumb"
+	s.width = func() int { return terminalWidth(a.Err) }
+	s.hidden = func() bool { return inBackground(a.Err) }
+	s.opts = output.Options{
+		Stdout:         s.out,
+		Stderr:         s.err,
+		StdoutTerminal: outTerminal,
+		StderrTerminal: errTerminal,
+		StdoutColor:    a.useColor(o.color.value, outTerminal),
+		StderrColor:    a.useColor(o.color.value, errTerminal),
+		Raw:            o.raw,
+		NoPrefix:       o.noPrefix,
+		Quiet:          o.quiet,
+		Diff:           o.diff,
+		Timestamps:     o.timestamps,
+		Fold:           inventory.Fold,
+	}
+	return s
+}
+
+// useColor decides for a stream. NO_COLOR, whatever its value, asks for none.
+func (a *app) useColor(when string, terminal bool) bool {
+	switch when {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	return terminal && a.Getenv("NO_COLOR") == "" && a.Getenv("TERM") != "dumb"
+}
+
+// sinks are what shows a run, in the order in which they are told. ping says
+// that there is no command.
+func (s *screen) sinks(ping bool, code func(fanout.Summary) int) []fanout.Sink {
+	var sinks []fanout.Sink
+	type closer interface {
+		fanout.Sink
+		io.Closer
+	}
+	add := func(c closer) {
+		sinks = append(sinks, c)
+		s.closers = append(s.closers, c)
+	}
+	switch s.o.mode.value {
+	case modeStream:
+		if ping {
+			if !s.opts.Quiet {
+				sinks = append(sinks, pingLines(s.out))
+			}
+			break
+		}
+		add(output.NewStream(s.opts))
+	case modeFold:
+		add(output.NewFold(s.opts))
+	case modeHost:
+		add(output.NewBlocks(s.opts))
+	case modeJSON:
+		add(output.NewJSON(s.out, code))
+	}
+	s.summary = output.NewSummary(s.opts)
+	return append(sinks, s.summary)
+}
+
+// openFiles makes the sinks that write files about a run on targets.
+func (s *screen) openFiles(targets []fanout.Target) ([]fanout.Sink, error) {
+	files, err := openFiles(&s.o.fileOptions, targets)
+	if err != nil {
+		return nil, err
+	}
+	s.files = files
+	return files.sinks(), nil
+}
+
+// watch is the sink that shows how far a run is, while it lasts.
+func (s *screen) watch() fanout.Sink {
+	mode := output.ProgressNone
+	switch {
+	case s.o.progress.value == "never", s.o.quiet && s.o.progress.value == "auto":
+	case s.canRedraw:
+		mode = output.ProgressBar
+	default:
+		mode = output.ProgressLines
+	}
+	s.progress = output.NewProgress(output.ProgressOptions{
+		Mode: mode, Stderr: s.err, Width: s.width, Hidden: s.hidden, Fold: inventory.Fold,
+	})
+	s.closers = append(s.closers, s.progress)
+	return s.progress
+}
+
+// status says how far the run is.
+func (s *screen) status() string { return s.progress.Status() }
+
+// interject shows lines of our own before anything else that waits.
+func (s *screen) interject(lines string) { s.err.Interject(lines) }
+
+// hush shows no more of what the hosts say, to a person: files and pipes get
+// all of it.
+func (s *screen) hush() {
+	if s.opts.StdoutTerminal {
+		s.out.Mute()
+	}
+	if s.opts.StderrTerminal {
+		s.err.Mute()
+	}
+}
+
+// farewell takes the progress off the terminal, when the program is about to
+// leave a run behind.
+func (s *screen) farewell() {
+	s.hush()
+	_ = s.progress.Close() // it does not fail
+	ctx, cancel := context.WithTimeout(context.Background(), farewellTime)
+	defer cancel()
+	_ = s.err.Close(ctx) // who leaves at once does not wait for more
+}
+
+// lastWord is the summary, when everything else is known.
+func (s *screen) lastWord() error {
+	if s.summary == nil || errors.Is(s.failure(), syscall.EPIPE) {
+		return nil
+	}
+	return s.summary.Print()
+}
+
+// close shows what is queued, and waits for a reader until ctx ends.
+func (s *screen) close(ctx context.Context) error {
+	var errs []error
+	errs = append(errs, s.files.close(ctx))
+	for _, c := range s.closers {
+		errs = append(errs, c.Close())
+	}
+	if ctx.Err() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), flushGrace)
+		defer cancel()
+	}
+	for _, w := range []*output.Writer{s.out, s.err} {
+		// A reader that does not read is no error: the operator has left.
+		if err := w.Close(ctx); !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, fanout.ErrSignal) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// failure is why stdout or a file can no longer be written; nil if they can.
+func (s *screen) failure() error {
+	if err := s.out.Err(); err != nil {
+		return err
+	}
+	return s.files.err()
+}
+
+// onFailure calls f when there is a failure, until stop is called.
+func (s *screen) onFailure(f func(error)) (stop func()) {
+	ended, watched := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-s.out.Failed():
+			f(s.out.Err())
+		case <-s.files.failed():
+			f(s.files.err())
+		case <-ended:
+		}
+	}()
+	return func() {
+		close(ended)
+		<-watched
+	}
+}
+
+// say shows text of our own on stderr.
+func (s *screen) say(text string) {
+	if !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	// stderr has nobody to be told that it cannot be written.
+	_, _ = io.WriteString(s.err, text)
+}
+
+// warn shows a warning.
+func (s *screen) warn(text string) {
+	s.say("tutti: warning: " + output.Visible(text))
+}
+
+// banner shows what a host says before a login.
+func (s *screen) banner(host, text string) {
+	for line := range strings.Lines(strings.TrimRight(text, "\r\n")) {
+		s.say("banner of " + output.Visible(host) + ": " + output.Visible(strings.TrimRight(line, "\r\n")))
+	}
+}
+
+// logger tells what is done, if somebody asked.
+func (s *screen) logger() *slog.Logger {
+	if !s.o.verbose {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}

@@ -1,0 +1,285 @@
+package cmd_test
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"tutti/cmd"
+	"tutti/internal/fleet"
+	"tutti/inventory"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"tutti": func() {
+			signals := make(chan os.Signal, 8)
+			signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGUSR1)
+			os.Exit(cmd.Main(os.Args[1:], cmd.System(), signals))
+		},
+	})
+}
+
+// TestScripts runs the program against a fleet on loopback: a script per
+// command and exit code.
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script", nil) }
+
+// runScripts runs the scripts in dir with the commands below and more.
+func runScripts(t *testing.T, dir string, more map[string]scriptCommand) {
+	t.Helper()
+	// The hosts have a sudo that behaves as ~/sudo.mode says.
+	bin, err := filepath.Abs("../internal/fleet/testdata/bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	commands := map[string]scriptCommand{
+		"fleet":   startFleet,
+		"ran":     checkRan,
+		"code":    checkCode,
+		"linesof": checkLines,
+		"signal":  sendSignal,
+		"waitfor": waitForFile,
+		"decoded": decodeEvents,
+		"nowhere": checkNowhere,
+	}
+	maps.Copy(commands, more)
+	testscript.Run(t, testscript.Params{
+		Dir:                 dir,
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			home := filepath.Join(env.WorkDir, "home")
+			env.Setenv("HOME", home)
+			env.Setenv("USER", "tester")
+			env.Setenv("TZ", "UTC")
+			env.Setenv("TUTTI_HISTORY", filepath.Join(env.WorkDir, "history.db"))
+			env.Values[siteKey{}] = &site{}
+			return os.Mkdir(home, 0o700)
+		},
+		Cmds: commands,
+	})
+}
+
+// A scriptCommand is a command of the scripts; neg says that it has a ! before
+// it.
+type scriptCommand = func(ts *testscript.TestScript, neg bool, args []string)
+
+// A site is what the commands of one script share.
+type site struct {
+	fleet    *fleet.Fleet
+	terminal any // what runs at a terminal; nil: nothing
+}
+
+type siteKey struct{}
+
+// startFleet starts a fleet for the script and points the environment to it:
+//
+//	fleet web[01-03] db1=down db2=cut:4000
+//
+// It writes hosts.yaml with the hosts and a group for the letters that names
+// begin with, the key id_ed25519, and known_hosts.
+func startFleet(ts *testscript.TestScript, _ bool, args []string) {
+	key := fleet.NewKey()
+	opts := fleet.Options{}
+	opts.Authorized = append(opts.Authorized, key.PublicKey())
+	var unknown []string
+	for _, arg := range args {
+		pattern, fault, _ := strings.Cut(arg, "=")
+		names, err := inventory.Expand(pattern)
+		ts.Check(err)
+		for _, name := range names {
+			h := fleet.Host{Name: name}
+			if fault == "unknown" {
+				unknown = append(unknown, name)
+				h.HostKey = fleet.NewKey()
+			} else {
+				setFault(ts, &h, fault)
+			}
+			opts.Hosts = append(opts.Hosts, h)
+		}
+	}
+	f, err := fleet.Start(opts)
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(f.Close()) })
+	ts.Value(siteKey{}).(*site).fleet = f
+
+	ts.Check(key.WriteFile(ts.MkAbs("id_ed25519"), ""))
+	ts.Check(os.WriteFile(ts.MkAbs("known_hosts"), knownHosts(f, unknown), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("hosts.yaml"), fleetInventory(f, opts.Hosts), 0o600))
+	ts.Setenv("TUTTI_INVENTORY", ts.MkAbs("hosts.yaml"))
+	ts.Setenv("TUTTI_KNOWN_HOSTS", ts.MkAbs("known_hosts"))
+}
+
+// setFault reads the fault of a host: a word, or word:number.
+func setFault(ts *testscript.TestScript, h *fleet.Host, fault string) {
+	word, number, _ := strings.Cut(fault, ":")
+	n, _ := strconv.ParseInt(number, 10, 64)
+	switch word {
+	case "":
+	case "down":
+		h.Down = true
+	case "forward":
+		h.Forward = true
+	case "refuse":
+		h.Faults.Refuse = true
+	case "throttle":
+		h.Faults.Throttle = "Exceeded MaxStartups"
+	case "stall":
+		h.Faults.Stall = fleet.StepVersion
+	case "badkey":
+		h.Faults.WrongHostKey = true
+	case "noauth":
+		h.Faults.RejectAuth = true
+	case "password":
+		h.Password, h.Faults.RejectAuth = "open sesame", true
+	case "nostatus":
+		h.Faults.NoExit = true
+	case "killed":
+		h.Faults.Exit = &fleet.Exit{Signal: "KILL"}
+	case "hold":
+		h.Faults.Hold = fleet.Forever
+	case "cut":
+		h.Faults.Cut = &fleet.Cut{After: n, FromExec: true}
+	case "flood":
+		h.Faults.Flood = n
+	case "banner":
+		h.Faults.Banner = "authorised use only\x1b[2J\n"
+	case "noexec":
+		h.Faults.RejectExec = true
+	default:
+		ts.Fatalf("unknown fault %q", fault)
+	}
+}
+
+func knownHosts(f *fleet.Fleet, unknown []string) []byte {
+	var out []byte
+lines:
+	for line := range strings.Lines(string(f.KnownHosts())) {
+		for _, name := range unknown {
+			addr, port := f.Endpoint(name)
+			if strings.HasPrefix(line, fmt.Sprintf("[%s]:%d ", addr, port)) {
+				continue lines
+			}
+		}
+		out = append(out, line...)
+	}
+	return out
+}
+
+func fleetInventory(f *fleet.Fleet, hosts []fleet.Host) []byte {
+	var b strings.Builder
+	b.WriteString("defaults: {user: tester, identity: id_ed25519, connect_timeout: 5s}\nhosts:\n")
+	groups := map[string][]string{}
+	var order []string
+	for _, h := range hosts {
+		addr, port := f.Endpoint(h.Name)
+		fmt.Fprintf(&b, "  %s: {address: %s, port: %d}\n", h.Name, addr, port)
+		kind := strings.TrimRight(h.Name, "0123456789")
+		if groups[kind] == nil {
+			order = append(order, kind)
+		}
+		groups[kind] = append(groups[kind], h.Name)
+	}
+	b.WriteString("groups:\n")
+	for _, kind := range order {
+		fmt.Fprintf(&b, "  %s: {hosts: [%s], labels: {kind: %s}}\n", kind, strings.Join(groups[kind], ", "), kind)
+	}
+	return []byte(b.String())
+}
+
+// checkRan asserts how many commands a host of the fleet has run: ran web01 2
+func checkRan(ts *testscript.TestScript, neg bool, args []string) {
+	f := ts.Value(siteKey{}).(*site).fleet
+	if neg || len(args) != 2 || f == nil {
+		ts.Fatalf("usage: ran HOST N, after fleet")
+	}
+	n := 0
+	for _, r := range f.Log() {
+		if r.Host == args[0] && !r.Started.IsZero() {
+			n++
+		}
+	}
+	if want, _ := strconv.Atoi(args[1]); n != want {
+		ts.Fatalf("%s ran %d commands, want %d", args[0], n, want)
+	}
+}
+
+// checkCode runs a command and asserts its exit code: code 3 tutti run web false
+// Its output is that of exec.
+func checkCode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N COMMAND...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if exit := (*exec.ExitError)(nil); asExit(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+func asExit(err error, target **exec.ExitError) bool {
+	e, ok := err.(*exec.ExitError) //nolint:errorlint // testscript returns it bare
+	*target = e
+	return ok
+}
+
+// checkLines asserts how many lines of stdout, stderr or a file match: linesof
+// stdout 3 '^web'
+func checkLines(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: linesof FILE N TEXT")
+	}
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	n := 0
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		if strings.Contains(line, args[2]) {
+			n++
+		}
+	}
+	if n != want {
+		ts.Fatalf("%d lines of %s contain %q, want %d", n, args[0], args[2], want)
+	}
+}
+
+// sendSignal sends a signal to the commands in the background: signal INT
+func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
+	signals := map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1, "KILL": syscall.SIGKILL}
+	if neg || len(args) != 1 || signals[args[0]] == nil {
+		ts.Fatalf("usage: signal INT|TERM|HUP|USR1|KILL")
+	}
+	for _, c := range ts.BackgroundCmds() {
+		ts.Check(c.Process.Signal(signals[args[0]]))
+	}
+}
+
+// waitForFile waits until a file holds a text: waitfor FILE TEXT
+func waitForFile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: waitfor FILE TEXT")
+	}
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		data, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && strings.Contains(string(data), args[1]) {
+			return
+		}
+	}
+	ts.Fatalf("%s never held %q", args[0], args[1])
+}

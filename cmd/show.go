@@ -1,0 +1,169 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tutti/fanout"
+	"tutti/inventory"
+	"tutti/output"
+	"tutti/store"
+)
+
+type showOptions struct {
+	outputOptions
+	history  string
+	hosts    []string
+	outcomes outcomesValue
+}
+
+func (o *showOptions) addFlags(f *pflag.FlagSet) {
+	f.StringArrayVar(&o.hosts, "host", nil, "only these `HOSTS`")
+	f.Var(&o.outcomes, "outcome", "only hosts that ended with one of `OUTCOMES`")
+}
+
+func (o *showOptions) addOutputFlags(f *pflag.FlagSet) {
+	f.VarP(&o.mode, "output", "o", "`MODE` fold: equal answers once; stream: lines; host: a block per host; json: events; none: the summary")
+	f.BoolVar(&o.json, "json", false, "the same as -o json")
+	o.addTextFlags(f)
+	f.BoolVar(&o.noPrefix, "no-prefix", false, "nothing on stdout but what the hosts sent")
+	f.BoolVar(&o.raw, "raw", false, "let colour codes from the hosts pass on a terminal")
+	f.Var(&o.color, "color", "colour `WHEN`: auto, always, never")
+	addHistoryFlag(f, &o.history)
+}
+
+func newShowCmd(a *app) *cobra.Command {
+	o := &showOptions{outputOptions: newOutputOptions()}
+	o.mode.value = modeFold
+	cmd := &cobra.Command{
+		Use:   "show [flags] [RUN]",
+		Short: "Show one run: results and recorded output",
+		Long: `RUN is a number, last (the newest finished run of yours; the default), or last~1
+for the one before it. The exit status is not that of the run, which --json has.`,
+		Example: `  tutti show
+  tutti show 142 --outcome failed,lost
+  tutti show last --host web01.fra --no-prefix`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: completeRuns(a, &o.history, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return syntaxf("one run at a time: unexpected %q", args[1])
+			}
+			if (o.noPrefix || o.timestamps) && !cmd.Flags().Changed("output") {
+				o.mode.value = modeStream
+			}
+			if err := o.finalize(cmd.Flags()); err != nil {
+				return err
+			}
+			ref := "last"
+			if len(args) > 0 {
+				ref = args[0]
+			}
+			return a.show(cmd.Context(), o, ref)
+		},
+	}
+	setHelp(cmd, exitHelpShort, flagGroup{"FILTERS", o.addFlags}, flagGroup{"OUTPUT", o.addOutputFlags})
+	return cmd
+}
+
+func (a *app) show(ctx context.Context, o *showOptions, ref string) error {
+	screen := a.newScreen(&o.outputOptions)
+	history := &historyFile{app: a, path: o.history, warn: screen.warn}
+	defer history.close()
+	err := a.replay(ctx, o, ref, history, screen)
+	if closeErr := screen.close(ctx); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+func (a *app) replay(ctx context.Context, o *showOptions, ref string, history *historyFile, screen *screen) error {
+	s, err := history.forReading(ctx)
+	if err != nil {
+		return usageOfRun(err)
+	}
+	run, err := s.Run(ctx, ref, a.userName())
+	if err != nil {
+		return usageOfRun(err)
+	}
+	hosts, err := a.hostsOf(ctx, s, run, o.hosts)
+	if err != nil {
+		return err
+	}
+	if o.mode.value != modeJSON {
+		screen.say(runLine(run))
+	}
+	code := func(fanout.Summary) int {
+		if run.ExitCode != nil {
+			return *run.ExitCode
+		}
+		return exitCode(run.Summary, nil, nil)
+	}
+	screen.opts.Of = run.Summary.Hosts
+	sinks := screen.sinks(run.Command == "", code)
+	filter := store.Filter{Hosts: hosts, Outcomes: o.outcomes}
+	if err := s.Replay(ctx, run.ID, filter, fanout.Tee(sinks...)); err != nil {
+		return err
+	}
+	return screen.lastWord()
+}
+
+// hostsOf are the hosts of run that patterns name, by ranges and wildcards; nil
+// without patterns. One that names none is a mistake.
+func (a *app) hostsOf(ctx context.Context, s *store.Store, run store.Run, patterns []string) ([]string, error) {
+	if len(patterns) == 0 {
+		return nil, nil
+	}
+	names, err := s.HostsOf(ctx, strconv.FormatInt(run.ID, 10), a.userName(), nil)
+	if err != nil {
+		return nil, err
+	}
+	wanted, err := inventory.Expand(strings.Join(patterns, ","))
+	if err != nil {
+		return nil, usage(fmt.Errorf("--host: %w", err))
+	}
+	var hosts []string
+	for _, pattern := range wanted {
+		before := len(hosts)
+		for _, name := range names {
+			if ok, err := path.Match(pattern, name); name == pattern || err == nil && ok {
+				hosts = append(hosts, name)
+			}
+		}
+		if len(hosts) > before {
+			continue
+		}
+		err := usagef("host %q had no part in run %d", pattern, run.ID)
+		if near := nearest(pattern, names); near != "" {
+			return nil, hint(err, "did you mean "+near+"?")
+		}
+		return nil, err
+	}
+	return hosts, nil
+}
+
+// runLine says which run it is that is shown.
+func runLine(r store.Run) string {
+	when := r.Summary.Started.Local().Format("2006-01-02 15:04:05")
+	text := fmt.Sprintf("run %d, %s by %s on %s: %s", r.ID, when, r.User, r.Selector, oneLine(commandOf(r), 300))
+	if r.State != store.Finished {
+		text += " (" + string(r.State) + ")"
+	}
+	return strings.ReplaceAll(output.Visible(text), "\n", " ")
+}
+
+// usageOfRun makes a run, or a history, that does not exist a mistake of the
+// caller.
+func usageOfRun(err error) error {
+	if errors.Is(err, store.ErrNotExist) || errors.As(err, new(*store.NoRunError)) || errors.As(err, new(*store.RefError)) {
+		return usage(err)
+	}
+	return err
+}

@@ -1,0 +1,107 @@
+package cmd
+
+import (
+	"cmp"
+	"slices"
+
+	"tutti/inventory"
+)
+
+// A shownHost is a host with what ssh_config adds to it.
+type shownHost struct {
+	*inventory.Host
+	ssh *inventory.SSHSettings
+}
+
+// show asks ssh_config about hosts.
+func (s *sshHosts) show(hosts []*inventory.Host) ([]shownHost, error) {
+	shown := make([]shownHost, len(hosts))
+	for i, h := range hosts {
+		settings, err := s.ask(h, "", 0)
+		if err != nil {
+			return nil, err
+		}
+		shown[i] = shownHost{h, settings}
+	}
+	return shown, nil
+}
+
+// Settings are those of the inventory, and those of ssh_config that it leaves
+// open, sorted by key.
+func (h shownHost) Settings() []inventory.Setting {
+	list := h.Host.Settings()
+	for _, s := range h.ssh.Settings() {
+		if h.open(s.Key) {
+			list = append(list, s)
+		}
+	}
+	slices.SortFunc(list, func(a, b inventory.Setting) int { return cmp.Compare(a.Key, b.Key) })
+	return list
+}
+
+// open reports whether the inventory leaves key to ssh_config.
+func (h shownHost) open(key inventory.Key) bool {
+	_, set := h.Origin(key)
+	if key == inventory.KeyProxyCommand {
+		_, set = h.Origin(inventory.KeyJump)
+	}
+	return !set
+}
+
+// adds reports whether key is set by ssh_config and by nothing before it.
+func (h shownHost) adds(key inventory.Key) bool {
+	_, set := h.ssh.Origin(key)
+	return set && h.open(key)
+}
+
+// sshJSON is what of a host only ssh_config can say.
+type sshJSON struct {
+	ProxyCommand        string   `json:"proxy_command,omitempty"`
+	IdentitiesOnly      bool     `json:"identities_only,omitempty"`
+	Certificate         []string `json:"certificate,omitempty"`
+	Agent               string   `json:"agent,omitempty"`
+	HostKeyAlias        string   `json:"host_key_alias,omitempty"`
+	KnownHosts          []string `json:"known_hosts,omitempty"`
+	GlobalKnownHosts    []string `json:"global_known_hosts,omitempty"`
+	KeepaliveIntervalMS *int64   `json:"keepalive_interval_ms,omitempty"`
+	KeepaliveCount      *int     `json:"keepalive_count,omitempty"`
+	Ciphers             string   `json:"ciphers,omitempty"`
+	MACs                string   `json:"macs,omitempty"`
+	KexAlgorithms       string   `json:"kex_algorithms,omitempty"`
+	HostKeyAlgorithms   string   `json:"host_key_algorithms,omitempty"`
+}
+
+// addSSH puts into j what ssh_config says of h.
+func (j *hostJSON) addSSH(h shownHost) {
+	s := h.ssh
+	if h.adds(inventory.KeyAddress) {
+		j.Address = s.HostName
+	}
+	if h.adds(inventory.KeyIdentity) {
+		j.Identity = s.Identity
+	}
+	if h.adds(inventory.KeyConnectTimeout) {
+		ms := s.ConnectTimeout.Milliseconds()
+		j.ConnectTimeoutMS = &ms
+	}
+	if h.adds(inventory.KeyHostKeys) {
+		j.HostKeys = s.HostKeys.String()
+	}
+	if h.adds(inventory.KeyJump) {
+		j.Jump = s.Jump
+	}
+	if h.adds(inventory.KeyProxyCommand) {
+		j.ProxyCommand = s.ProxyCommand
+	}
+	j.Port, j.User = cmp.Or(j.Port, s.Port), cmp.Or(j.User, s.User)
+	j.IdentitiesOnly, j.Certificate, j.Agent, j.HostKeyAlias = s.IdentitiesOnly, s.Certificate, s.Agent, s.HostKeyAlias
+	j.KnownHosts, j.GlobalKnownHosts = s.KnownHosts, s.GlobalKnownHosts
+	j.Ciphers, j.MACs, j.KexAlgorithms, j.HostKeyAlgorithms = s.Ciphers, s.MACs, s.KexAlgorithms, s.HostKeyAlgorithms
+	if h.adds(inventory.KeyKeepaliveInterval) {
+		ms := s.KeepaliveInterval.Milliseconds()
+		j.KeepaliveIntervalMS = &ms
+	}
+	if h.adds(inventory.KeyKeepaliveCount) {
+		j.KeepaliveCount = &s.KeepaliveCount
+	}
+}

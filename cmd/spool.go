@@ -1,0 +1,166 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"os"
+	"sync"
+
+	"tutti/fanout"
+)
+
+// readAhead is how far a spool reads beyond what somebody has asked for, in
+// bytes: an endless input must not fill the disk for hosts that do not read it.
+const readAhead = 1 << 20
+
+// A fileInput is a plain file; it is not closed here.
+type fileInput struct{ file *os.File }
+
+var _ fanout.Input = fileInput{}
+
+// Open reads from the start.
+func (f fileInput) Open(context.Context) io.Reader {
+	return io.NewSectionReader(f.file, 0, math.MaxInt64)
+}
+
+// A spool keeps a stream that can be read only once, for readers that each
+// begin at its start. The file has no name: nobody else can open it, and it is
+// gone however we end.
+type spool struct {
+	file *os.File
+	from io.Reader
+	once sync.Once // begins to read
+
+	mu     sync.Mutex // guards what follows
+	size   int64
+	wanted int64         // as far as somebody has come
+	err    error         // why there is no more: io.EOF if the stream has ended
+	more   chan struct{} // closed when size or err changes
+	asked  chan struct{} // closed when wanted changes
+}
+
+var _ fanout.Input = (*spool)(nil)
+
+// newSpool makes a spool of from, which is read once somebody reads the spool.
+func newSpool(from io.Reader) (*spool, error) {
+	f, err := os.CreateTemp("", "tutti-*") // mode 0600
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &spool{file: f, from: from, more: make(chan struct{}), asked: make(chan struct{})}, nil
+}
+
+// fill reads the stream to its end, as fast as there is need for. A read
+// cannot be interrupted: this ends with the process at the latest.
+func (s *spool) fill() {
+	buf := make([]byte, 64<<10)
+	for at := int64(0); s.needed(); {
+		n, err := s.from.Read(buf)
+		if n > 0 {
+			if _, writeErr := s.file.WriteAt(buf[:n], at); writeErr != nil {
+				err, n = writeErr, 0
+			}
+		}
+		at += int64(n)
+		if s.grow(n, err) {
+			return
+		}
+	}
+}
+
+// needed waits until there is need for more; false: there never will be.
+func (s *spool) needed() bool {
+	for {
+		s.mu.Lock()
+		ended, enough, asked := s.err != nil, s.size >= s.wanted+readAhead, s.asked
+		s.mu.Unlock()
+		if ended || !enough {
+			return !ended
+		}
+		<-asked
+	}
+}
+
+// grow notes n more bytes, and the end if err is set.
+func (s *spool) grow(n int, err error) (ended bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.size += int64(n)
+	if s.err == nil {
+		s.err = err
+	}
+	close(s.more)
+	s.more = make(chan struct{})
+	return s.err != nil
+}
+
+// failure is why the stream, or its copy, cannot be had to its end; nil if it
+// can.
+func (s *spool) failure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if errors.Is(s.err, io.EOF) || errors.Is(s.err, os.ErrClosed) {
+		return nil
+	}
+	return s.err
+}
+
+// close lets nobody wait any longer.
+func (s *spool) close() {
+	s.grow(0, os.ErrClosed)
+	s.want(math.MaxInt64 - readAhead)
+	_ = s.file.Close() // it is gone with that
+}
+
+func (s *spool) want(at int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at > s.wanted {
+		s.wanted = at
+		close(s.asked)
+		s.asked = make(chan struct{})
+	}
+}
+
+// Open reads from the start.
+func (s *spool) Open(ctx context.Context) io.Reader {
+	s.once.Do(func() { go s.fill() })
+	return &spoolReader{spool: s, ctx: ctx}
+}
+
+// A spoolReader reads a spool. Its context is that of Open, for which
+// io.Reader has no parameter.
+type spoolReader struct {
+	spool *spool
+	ctx   context.Context
+	at    int64
+}
+
+// Read waits for more if there is none yet.
+func (r *spoolReader) Read(p []byte) (int, error) {
+	for {
+		s := r.spool
+		s.mu.Lock()
+		size, err, more := s.size, s.err, s.more
+		s.mu.Unlock()
+		switch {
+		case r.at < size:
+			n, err := s.file.ReadAt(p[:min(int64(len(p)), size-r.at)], r.at)
+			r.at += int64(n)
+			s.want(r.at)
+			return n, err
+		case err != nil:
+			return 0, err
+		}
+		select {
+		case <-more:
+		case <-r.ctx.Done():
+			return 0, context.Cause(r.ctx)
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package cmd
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/term"
+)
+
+// Streams are what a command has of the world: its three streams and its
+// environment. A command takes nothing else from the process.
+type Streams struct {
+	// In is read only by a command that was asked to.
+	In  io.Reader
+	Out io.Writer
+	Err io.Writer
+	// Getenv looks up a variable of the environment.
+	Getenv func(string) string
+	// LookupEnv does too, and says whether it is set.
+	LookupEnv func(string) (string, bool)
+}
+
+// System returns the streams and the environment of the process.
+func System() Streams {
+	return Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, LookupEnv: os.LookupEnv}
+}
+
+// home is the user's home directory, empty if the environment does not say
+// where it is.
+func (s Streams) home() string {
+	if dir := s.Getenv("HOME"); filepath.IsAbs(dir) {
+		return dir
+	}
+	return ""
+}
+
+// isTerminal reports whether w is a terminal.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// terminalWidth is the number of columns of the terminal w, 0 if it is not
+// known.
+func terminalWidth(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}

@@ -1,0 +1,300 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"tutti/fanout"
+	"tutti/ssh"
+)
+
+// taskOptions are a task's surroundings: what there is around its command.
+type taskOptions struct {
+	env             []string
+	dir             string
+	stdin           string
+	pty             bool
+	sudo            string
+	askSudoPass     bool
+	sudoPassCommand string
+}
+
+func (o *taskOptions) addFlags(f *pflag.FlagSet) {
+	f.StringArrayVarP(&o.env, "env", "e", nil, "set `K=V` for the command; K alone takes the value from our environment, as a secret: it is recorded by name only")
+	f.StringVar(&o.dir, "dir", "", "run in `DIR`; a relative one is below the home of the user there")
+	f.StringVar(&o.stdin, "stdin", "", "every host reads `FILE`, each at its own pace; - is our standard input")
+	f.StringVar(&o.sudo, "sudo", "", "run as `USER`, by sudo; --sudo alone means root")
+	f.Lookup("sudo").NoOptDefVal = "root"
+	f.BoolVar(&o.askSudoPass, "ask-sudo-pass", false, "ask for the password that sudo wants, once; a host has to take it before others get it")
+	f.StringVar(&o.sudoPassCommand, "sudo-pass-command", "", "the first line that `CMD` prints here is that password; CMD is recorded, so it must not hold it")
+}
+
+// addRunFlags are those that make no sense for a script, which is sent through
+// the command's input.
+func (o *taskOptions) addRunFlags(f *pflag.FlagSet) {
+	o.addFlags(f)
+	f.BoolVar(&o.pty, "pty", false, "give the command a terminal; what it says on stderr then comes on stdout")
+}
+
+func (o *taskOptions) finalize(f *pflag.FlagSet) error {
+	password := o.askSudoPass || f.Changed("sudo-pass-command")
+	for _, name := range []string{"dir", "stdin", "sudo", "sudo-pass-command"} {
+		if f.Changed(name) && f.Lookup(name).Value.String() == "" {
+			return syntaxf("--%s: it is empty", name)
+		}
+	}
+	switch {
+	case o.askSudoPass && o.sudoPassCommand != "":
+		return syntaxf("--ask-sudo-pass and --sudo-pass-command exclude each other")
+	case password && o.sudo == "":
+		return hint(syntaxf("a password for sudo is of no use without --sudo"), "add --sudo, or --sudo=USER")
+	case o.pty && o.stdin != "":
+		return syntaxf("--pty and --stdin exclude each other: a terminal changes what goes through it, and has no end")
+	}
+	return nil
+}
+
+// variables reads -e/--env. A value of our own environment is a secret.
+func (o *taskOptions) variables(lookup func(string) (string, bool)) ([]fanout.Variable, error) {
+	var out []fanout.Variable
+	for _, arg := range o.env {
+		name, value, given := strings.Cut(arg, "=")
+		v := fanout.Variable{Name: name, Value: value}
+		if err := (fanout.Task{Env: []fanout.Variable{{Name: name}}}).Check(); err != nil {
+			return nil, syntaxf("-e/--env: %v", err)
+		}
+		if !given {
+			secret, set := lookup(name)
+			if !set {
+				return nil, hint(usagef("-e %s: our environment has no %[1]s", name), "export "+name+" first; -e "+name+"=VALUE works as well, and is recorded")
+			}
+			v.Secret = append(fanout.Secret{}, secret...)
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// A readiness is a task with everything it needs opened.
+type readiness struct {
+	task  fanout.Task
+	spool *spool // of our standard input; nil: it is not read
+	files []*os.File
+}
+
+// launchTask makes task ready with what the flags say, and launches it.
+func (a *app) launchTask(ctx context.Context, o *launchOptions, selector string, task fanout.Task) error {
+	r, err := a.ready(&o.taskOptions, task)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	err = a.launch(ctx, o, selector, r.task)
+	// Hosts that were cut off from their input are our own failure.
+	if r.spool != nil && (err == nil || errors.As(err, new(*runError))) {
+		if cause := r.spool.failure(); cause != nil {
+			return fmt.Errorf("read the input: %w", cause)
+		}
+	}
+	return err
+}
+
+// ready completes task with what the flags say. Nothing is asked yet.
+func (a *app) ready(o *taskOptions, task fanout.Task) (_ *readiness, err error) {
+	r := &readiness{task: task}
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	if r.task.Env, err = o.variables(a.LookupEnv); err != nil {
+		return nil, err
+	}
+	r.task.Dir = o.dir
+	if o.sudo != "" {
+		r.task.Sudo = &fanout.Sudo{User: o.sudo}
+	}
+	if o.pty {
+		r.task.PTY = a.terminal()
+	}
+	if err := r.task.Check(); err != nil {
+		return nil, usage(err)
+	}
+	if err := ssh.CheckTask(r.task); err != nil {
+		return nil, usage(err)
+	}
+	return r, r.openStdin(a, o.stdin)
+}
+
+// openStdin opens what --stdin names. What is not a plain file can be read
+// only once, and is kept for the hosts that come later.
+func (r *readiness) openStdin(a *app, name string) error {
+	r.task.StdinName = name
+	if name == "" {
+		return nil
+	}
+	from := a.In
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return usagef("--stdin: %w", err)
+		}
+		r.files = append(r.files, f)
+		info, err := f.Stat()
+		if err != nil {
+			return usagef("--stdin: %w", err)
+		}
+		if info.IsDir() {
+			return usagef("--stdin: %s is a directory", name)
+		}
+		if info.Mode().IsRegular() {
+			r.task.Stdin = fileInput{f}
+			return nil
+		}
+		from = f
+	}
+	s, err := newSpool(from)
+	if err != nil {
+		return err
+	}
+	r.spool, r.task.Stdin = s, s
+	return nil
+}
+
+// close forgets the secrets and closes the files. Nothing may run any more.
+func (r *readiness) close() {
+	for _, v := range r.task.Env {
+		v.Secret.Wipe()
+	}
+	if r.task.Sudo != nil {
+		r.task.Sudo.Password.Wipe()
+	}
+	if r.spool != nil {
+		r.spool.close()
+	}
+	for _, f := range r.files {
+		_ = f.Close() // it was only read
+	}
+}
+
+// terminal is the terminal that a command is given: one like ours.
+func (a *app) terminal() *fanout.PTY {
+	p := &fanout.PTY{Term: "dumb", Columns: 80, Rows: 24}
+	for _, stream := range []any{a.Out, a.Err} {
+		f, ok := stream.(*os.File)
+		if !ok {
+			continue
+		}
+		if columns, rows, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 && rows > 0 {
+			p.Columns, p.Rows = columns, rows
+			if name := a.Getenv("TERM"); name != "" {
+				p.Term = name
+			}
+			return p
+		}
+	}
+	return p
+}
+
+// giveSudoPassword gets the password for sudo, if there is to be one.
+func (a *app) giveSudoPassword(ctx context.Context, o *taskOptions, sudo *fanout.Sudo, env []fanout.Variable) error {
+	if sudo == nil || !o.askSudoPass && o.sudoPassCommand == "" {
+		return nil
+	}
+	var password []byte
+	var err error
+	if o.askSudoPass {
+		if password, err = askSecret(ctx, "password for sudo: "); err != nil && ctx.Err() == nil {
+			err = hint(usagef("--ask-sudo-pass: there is no terminal to ask on: %w", err), "--sudo-pass-command gets it without one")
+		}
+	} else if password, err = runPasswordCommand(ctx, a, o.sudoPassCommand, env); err != nil {
+		err = usagef("--sudo-pass-command: %w", err)
+	}
+	if err != nil {
+		return err
+	}
+	if len(password) == 0 || bytes.IndexByte(password, 0) >= 0 {
+		return usagef("the password for sudo is empty, or holds a NUL byte")
+	}
+	sudo.Password = password
+	return nil
+}
+
+// maxPassword bounds what is read of what a password command prints.
+const maxPassword = 64 << 10
+
+// runPasswordCommand returns the first line of what command prints. What it
+// says on stderr is shown. It does not get the variables that are secret.
+func runPasswordCommand(ctx context.Context, a *app, command string, env []fanout.Variable) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
+	cmd.Stderr = a.Err
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return slices.ContainsFunc(env, func(v fanout.Variable) bool { return v.Secret != nil && v.Name == name })
+	})
+	var printed bounded
+	defer printed.wipe()
+	cmd.Stdout = &printed
+	if err := cmd.Run(); err != nil {
+		return nil, err
+	}
+	line, _, _ := bytes.Cut(printed.data, []byte("\n"))
+	return bytes.Clone(bytes.TrimSuffix(line, []byte("\r"))), nil
+}
+
+// bounded keeps what is written to it, up to maxPassword bytes. It never moves,
+// so that nothing is left when it is wiped.
+type bounded struct{ data []byte }
+
+var errTooLong = errors.New("it prints more than a password")
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.data == nil {
+		b.data = make([]byte, 0, maxPassword)
+	}
+	if len(b.data)+len(p) > maxPassword {
+		return 0, errTooLong
+	}
+	b.data = append(b.data, p...)
+	return len(p), nil
+}
+
+func (b *bounded) wipe() { clear(b.data) }
+
+// surroundings says in words what there is around the command of t.
+func surroundings(t fanout.Task) []string {
+	var out []string
+	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	if t.Sudo != nil {
+		add("as %s, by sudo", t.Sudo.User)
+	}
+	if t.Dir != "" {
+		add("in %s", t.Dir)
+	}
+	for _, v := range t.Env {
+		if v.Secret != nil {
+			add("with %s, a secret", v.Name)
+			continue
+		}
+		add("with %s=%s", v.Name, v.Value)
+	}
+	if t.StdinName != "" {
+		add("reading %s", t.StdinName)
+	}
+	if t.PTY != nil {
+		add("on a terminal of %d columns and %d rows", t.PTY.Columns, t.PTY.Rows)
+	}
+	if t.Script != nil {
+		add("the script has %d bytes and SHA-256 %s", t.Script.Size, t.Script.SHA256)
+	}
+	return out
+}

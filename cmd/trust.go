@@ -1,0 +1,261 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tutti/fanout"
+	"tutti/inventory"
+	"tutti/output"
+	"tutti/ssh"
+)
+
+type trustOptions struct {
+	*launchOptions
+	update bool
+}
+
+func (o *trustOptions) addCareFlags(f *pflag.FlagSet) {
+	f.BoolVar(&o.update, "update", false, "also replace the keys of hosts that present another key than the known one")
+	f.BoolVar(&o.yes, "yes", false, "add the keys without asking, and although a hardware key may want many touches")
+}
+
+// addLoginFlags are all but --host-keys, which is what this is about, and
+// --ask-pass: nobody gets a password whose key is not known.
+func (o *trustOptions) addLoginFlags(f *pflag.FlagSet) {
+	all := pflag.NewFlagSet("", pflag.ContinueOnError)
+	o.loginOptions.addFlags(all)
+	all.VisitAll(func(flag *pflag.Flag) {
+		if flag.Name != "host-keys" && flag.Name != "ask-pass" {
+			f.AddFlag(flag)
+		}
+	})
+	f.Lookup("known-hosts").Usage = "known_hosts `FILE` to use, and to add to, instead of ~/.ssh/known_hosts (default $TUTTI_KNOWN_HOSTS)"
+}
+
+func newTrustCmd(a *app) *cobra.Command {
+	o := &trustOptions{launchOptions: newLaunchOptions()}
+	o.noHistory = true
+	cmd := &cobra.Command{
+		Use:   "trust [flags] SELECTOR",
+		Short: "Collect host keys, show their fingerprints, and add them to known_hosts when confirmed",
+		Long: `Every selected host is logged in to as far as that goes, so that no host takes us
+for a scanner. What it presents is shown with the fingerprints folded: compare
+them with what the hosts' consoles say. Nothing is written before you agree. A
+host that presents another key than the known one may be an impostor; it keeps
+its old key unless --update is given.
+
+` + selectorHelp,
+		Example: `  tutti trust web
+  tutti trust --update db3
+  tutti trust --yes -w 10.0.0.7`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: completeSelector(a, &o.selectOptions),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			selector, rest, err := words(cmd, args)
+			if err != nil {
+				return err
+			}
+			if wantsHelp(cmd) {
+				return cmd.Help()
+			}
+			if selector == "" && !cmd.Flags().Changed("hosts") {
+				return syntaxf("which hosts?")
+			}
+			if len(rest) > 0 {
+				return syntaxf("trust runs no command: unexpected %q", rest[0])
+			}
+			if err := o.finalize(cmd.Flags(), a.Getenv); err != nil {
+				return err
+			}
+			return a.trust(cmd.Context(), o, selector)
+		},
+	}
+	cmd.Flags().SetInterspersed(false)
+	setHelp(cmd, exitHelp,
+		flagGroup{"HOSTS", o.selectOptions.addFlags},
+		flagGroup{"LIMITS", o.limitOptions.addConnectFlags},
+		flagGroup{"LOGIN", o.addLoginFlags},
+		flagGroup{"OUTPUT", o.outputOptions.addPingFlags},
+		flagGroup{"CARE", o.addCareFlags},
+	)
+	return cmd
+}
+
+func (a *app) trust(ctx context.Context, o *trustOptions, selector string) error {
+	if !o.yes && !hasTerminal() {
+		return hint(usagef("there is no terminal to confirm fingerprints at"), "--yes adds the keys without asking")
+	}
+	t := &trusting{update: o.update, yes: o.yes}
+	if err := t.collect(ctx, a, o.launchOptions, selector); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprint(a.Out, output.Visible(t.report())); err != nil {
+		return err
+	}
+	return t.confirm(ctx, a)
+}
+
+// trusting is one collection of host keys.
+type trusting struct {
+	update, yes bool
+	// trust writes the keys of targets.
+	trust func(ctx context.Context, targets []fanout.Target) error
+
+	fresh, changed, known, silent []presented
+}
+
+// presented is a host with what it presented, or why it did not.
+type presented struct {
+	target fanout.Target
+	key    ssh.PresentedKey
+	why    string
+}
+
+// collect logs in to the hosts. Everything that is shown meanwhile is out when
+// it returns.
+func (t *trusting) collect(ctx context.Context, a *app, o *launchOptions, selector string) (err error) {
+	l := &launching{app: a, o: o, screen: a.newScreen(&o.outputOptions)}
+	l.history = &historyFile{app: a, path: o.history, warn: l.screen.warn}
+	defer l.history.close()
+	defer func() { err = errors.Join(err, l.screen.close(ctx)) }()
+	d, err := l.decide(ctx, o, selector, fanout.Task{}, l.history)
+	if err != nil {
+		return err
+	}
+	for _, w := range d.warnings {
+		l.screen.warn(w)
+	}
+	for i := range d.endpoints {
+		d.endpoints[i].HostKeys = ssh.Off // what is presented is what is asked for
+	}
+	client, err := l.newClient(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }() // there is nothing left to lose on it
+	results := make([]fanout.Result, len(d.plan.Targets))
+	note := fanout.SinkFunc(func(_ context.Context, e fanout.Event) error {
+		if e.Kind == fanout.TargetFinished {
+			results[e.Target.Index] = *e.Result
+		}
+		return nil
+	})
+	if _, err := l.run(ctx, d.plan, fanout.Options{Executor: client, Sink: fanout.Tee(note, l.screen.watch())}); err != nil {
+		return err
+	}
+	if sig := a.interrupts.signal(); sig != nil {
+		return &runError{signalCode(sig)}
+	}
+	t.trust = client.Trust
+	t.sort(client, d.plan.Targets, results)
+	return nil
+}
+
+// sort tells the hosts apart by what is to be done about them.
+func (t *trusting) sort(client *ssh.Client, targets []fanout.Target, results []fanout.Result) {
+	for i, target := range targets {
+		key, ok := client.PresentedKey(target)
+		p := presented{target: target, key: key}
+		switch {
+		case !ok:
+			p.why = "it was not tried"
+			if f := results[i].Report.Failure; f != nil {
+				p.why = string(f.Op) + ": " + f.Message
+			}
+			t.silent = append(t.silent, p)
+		case key.Standing == ssh.KeyUnknown:
+			t.fresh = append(t.fresh, p)
+		case key.Standing == ssh.KeyChanged:
+			t.changed = append(t.changed, p)
+		default:
+			t.known = append(t.known, p)
+		}
+	}
+}
+
+// report says what was found.
+func (t *trusting) report() string {
+	return section("unknown so far:", t.fresh, func(p presented) string { return p.key.Type + " " + p.key.Fingerprint }) +
+		section("ANOTHER KEY than the known one; someone may be posing as the host:", t.changed, func(p presented) string {
+			var b strings.Builder
+			for _, k := range p.key.Known {
+				fmt.Fprintf(&b, "\n    was %s %s (%s:%d)", k.Type, k.Fingerprint, k.File, k.Line)
+			}
+			return b.String() + "\n    now " + p.key.Type + " " + p.key.Fingerprint
+		}) +
+		section("known by the key they present:", t.known, func(presented) string { return "" }) +
+		section("no key:", t.silent, func(p presented) string { return p.why })
+}
+
+// section is one part of the report; hosts with the same text share a line.
+func section(title string, list []presented, text func(presented) string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	alike := map[string][]string{}
+	var order []string
+	for _, p := range list {
+		s := text(p)
+		if alike[s] == nil {
+			order = append(order, s)
+		}
+		alike[s] = append(alike[s], p.target.Name)
+	}
+	var b strings.Builder
+	fmt.Fprintln(&b, title)
+	for _, s := range order {
+		fmt.Fprintln(&b, strings.TrimRight(fmt.Sprintf("  %s (%d)  %s", inventory.Fold(alike[s]), len(alike[s]), s), " "))
+	}
+	return b.String()
+}
+
+// confirm asks, writes, and decides on the exit code.
+func (t *trusting) confirm(ctx context.Context, a *app) error {
+	take := t.fresh
+	if t.update {
+		take = slices.Concat(t.fresh, t.changed)
+	} else if len(t.changed) > 0 {
+		a.warn(fmt.Sprintf("the old key of %s is kept: --update replaces it", count(len(t.changed), "host")))
+	}
+	agreed := true
+	if len(take) > 0 {
+		if !t.yes {
+			var err error
+			question := fmt.Sprintf("Do these fingerprints belong to the hosts? Write the keys of %s? [yes/no] ", count(len(take), "host"))
+			if agreed, err = askYes(ctx, question); err != nil {
+				return err
+			}
+		}
+		if agreed {
+			if err := t.write(ctx, a, take); err != nil {
+				return err
+			}
+		}
+	}
+	switch {
+	case len(t.silent) > 0:
+		return &runError{exitUnreachable}
+	case !agreed, len(t.changed) > 0 && !t.update:
+		return &runError{exitFailed}
+	}
+	return nil
+}
+
+func (t *trusting) write(ctx context.Context, a *app, take []presented) error {
+	targets := make([]fanout.Target, len(take))
+	for i, p := range take {
+		targets[i] = p.target
+	}
+	if err := t.trust(ctx, targets); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(a.Err, "%s written to %s\n", count(len(take), "host"), output.Visible(take[0].key.File))
+	return err
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mayImport is the picture in ARCHITECTURE.md: which of our packages each of
+// them may use. Nothing points up, and nothing sideways between the edges.
+var mayImport = map[string][]string{
+	"tutti":                   {"tutti/cmd"},
+	"tutti/cmd":               {"tutti/fanout", "tutti/inventory", "tutti/ssh", "tutti/output", "tutti/store", "tutti/internal/yamltree", "tutti/internal/fleet"},
+	"tutti/ssh":               {"tutti/fanout"},
+	"tutti/output":            {"tutti/fanout", "tutti/inventory"},
+	"tutti/store":             {"tutti/fanout"},
+	"tutti/inventory":         {"tutti/fanout", "tutti/internal/yamltree"},
+	"tutti/scheduler":         {"tutti/fanout", "tutti/internal/yamltree"},
+	"tutti/fanout":            {},
+	"tutti/bench":             {"tutti/fanout", "tutti/store", "tutti/internal/fleet"},
+	"tutti/internal/yamltree": {},
+	"tutti/internal/fleet":    {},
+	"tutti/internal/sshdtest": {},
+	"tutti/internal/soak":     {},
+}
+
+func TestImportsPointDown(t *testing.T) {
+	for _, p := range listPackages(t) {
+		allowed, known := mayImport[p.ImportPath]
+		if !known {
+			t.Errorf("%s is not in the picture: add it here and to ARCHITECTURE.md", p.ImportPath)
+			continue
+		}
+		for _, path := range p.Imports {
+			ours := path == "tutti" || strings.HasPrefix(path, "tutti/")
+			if ours && !slices.Contains(allowed, path) {
+				t.Errorf("%s imports %s", p.ImportPath, path)
+			}
+			if p.ImportPath == "tutti/fanout" && strings.Contains(path, ".") {
+				t.Errorf("%s imports %s: the core has the standard library only", p.ImportPath, path)
+			}
+		}
+	}
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func listPackages(tb testing.TB) []goPackage {
+	tb.Helper()
+	out, err := exec.CommandContext(tb.Context(), "go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		tb.Fatalf("go list: %v", err)
+	}
+	var packages []goPackage
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p goPackage
+		err := dec.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return packages
+		}
+		if err != nil {
+			tb.Fatalf("go list: %v", err)
+		}
+		packages = append(packages, p)
+	}
+}

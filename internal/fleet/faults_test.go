@@ -260,8 +260,10 @@ func TestP06Stall(t *testing.T) {
 			}()
 			await(t, "stall", struck)
 			_ = nc.SetDeadline(time.Unix(1, 0)) // the client gives up
-			if err := await(t, "handshake", failed); !errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("got %v, want %v", err, os.ErrDeadlineExceeded)
+			// The library closes the connection at the first error; which of its
+			// goroutines tells, the one that read or the one that wrote, is chance.
+			if err := await(t, "handshake", failed); !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed) {
+				t.Errorf("got %v, want %v or %v", err, os.ErrDeadlineExceeded, net.ErrClosed)
 			}
 			record := b.Conns()[0]
 			if record.Written < test.min || record.Written > test.max || record.Written <= last {

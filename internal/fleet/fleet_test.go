@@ -66,13 +66,23 @@ func (b *bench) address(name string) string {
 // tcp connects and logs nobody in.
 func (b *bench) tcp(name string) net.Conn {
 	b.tb.Helper()
-	nc, err := net.DialTimeout("tcp", b.address(name), patience)
+	nc, err := b.connect(name)
 	if err != nil {
 		b.tb.Fatalf("dial %s: %v", name, err)
 	}
+	return nc
+}
+
+// connect is tcp for a host that may hang up before the connection is made.
+func (b *bench) connect(name string) (net.Conn, error) {
+	b.tb.Helper()
+	nc, err := net.DialTimeout("tcp", b.address(name), patience)
+	if err != nil {
+		return nil, err
+	}
 	b.tb.Cleanup(func() { _ = nc.Close() })
 	_ = nc.SetDeadline(time.Now().Add(patience))
-	return nc
+	return nc, nil
 }
 
 // config is a client's configuration that trusts what KnownHosts vouches for.

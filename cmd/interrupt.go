@@ -90,8 +90,9 @@ func (in *interrupter) handle(sig os.Signal) {
 		close(in.leave)
 	case in.halt != nil && in.terminal && sig == os.Interrupt && !in.halted:
 		in.halted = true
+		status := in.audience.status() // while those that wait are still told as waiting
 		close(in.halt)
-		in.audience.interject("interrupted: nothing new is started; again to end what runs\n" + in.audience.status())
+		in.audience.interject("interrupted: nothing new is started; again to end what runs\n" + status)
 	default:
 		in.canceled = true
 		if in.halt != nil && in.terminal {

@@ -8,7 +8,9 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // A Task is what is done on a target, the same for every target of a plan. A
@@ -33,6 +35,8 @@ type Task struct {
 	// PTY gives the command a terminal, on which its two outputs are one. Nil:
 	// none.
 	PTY *PTY
+	// Job gives the command variables that say what it is run for. Nil: none.
+	Job *JobInfo
 }
 
 // Runs reports whether there is something to run.
@@ -95,6 +99,31 @@ type PTY struct {
 	Columns, Rows int
 }
 
+// A JobInfo is what a command is told about the firing that it is run for, so
+// that it can find out whether it has been run for it before.
+type JobInfo struct {
+	// Name of the job.
+	Name string
+	// ScheduledAt is the instant; zero for a job that is run out of turn.
+	ScheduledAt time.Time
+}
+
+// Variables of the attempt a at the job: TUTTI_RUN, TUTTI_JOB,
+// TUTTI_SCHEDULED_AT (empty out of turn), TUTTI_ATTEMPT and TUTTI_HOST.
+func (j *JobInfo) Variables(a Attempt) []Variable {
+	scheduled := ""
+	if !j.ScheduledAt.IsZero() {
+		scheduled = j.ScheduledAt.UTC().Format(time.RFC3339)
+	}
+	return []Variable{
+		{Name: "TUTTI_RUN", Value: strconv.FormatInt(a.RunID, 10)},
+		{Name: "TUTTI_JOB", Value: j.Name},
+		{Name: "TUTTI_SCHEDULED_AT", Value: scheduled},
+		{Name: "TUTTI_ATTEMPT", Value: strconv.Itoa(a.N)},
+		{Name: "TUTTI_HOST", Value: a.Target.Name},
+	}
+}
+
 // A Secret is never shown: however it is printed or encoded, what can be seen
 // is that there is one.
 type Secret []byte
@@ -136,6 +165,9 @@ func (t Task) Check() error {
 	if strings.ContainsRune(t.Dir, 0) {
 		return errors.New("the directory's name holds a NUL byte")
 	}
+	if t.Job != nil && strings.ContainsRune(t.Job.Name, 0) {
+		return errors.New("the job's name holds a NUL byte")
+	}
 	if t.Sudo != nil && !sudoUser.MatchString(t.Sudo.User) {
 		return fmt.Errorf("%q is not a user's name", t.Sudo.User)
 	}
@@ -167,6 +199,12 @@ type taskJSON struct {
 	Dir     string         `json:"dir,omitempty"`
 	Sudo    *sudoJSON      `json:"sudo,omitempty"`
 	PTY     *ptyJSON       `json:"pty,omitempty"`
+	Job     *jobJSON       `json:"job,omitempty"`
+}
+
+type jobJSON struct {
+	Name        string    `json:"name"`
+	ScheduledAt time.Time `json:"scheduled_at,omitzero"`
 }
 
 type scriptJSON struct {
@@ -214,6 +252,9 @@ func (t Task) MarshalJSON() ([]byte, error) {
 	if t.PTY != nil {
 		v.PTY = (*ptyJSON)(t.PTY)
 	}
+	if t.Job != nil {
+		v.Job = (*jobJSON)(t.Job)
+	}
 	return json.Marshal(v)
 }
 
@@ -225,7 +266,7 @@ func (t *Task) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &v); err != nil {
 		return err
 	}
-	*t = Task{Command: v.Command, StdinName: v.Stdin, Dir: v.Dir, PTY: (*PTY)(v.PTY)}
+	*t = Task{Command: v.Command, StdinName: v.Stdin, Dir: v.Dir, PTY: (*PTY)(v.PTY), Job: (*JobInfo)(v.Job)}
 	if s := v.Script; s != nil {
 		t.Script = &Script{Name: s.Name, Size: s.Size, SHA256: s.SHA256, Interpreter: s.Interpreter, Args: s.Args}
 	}

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"tutti/fanout"
 )
@@ -64,12 +65,14 @@ func TestTaskIsRecorded(t *testing.T) {
 				Env:    []fanout.Variable{{Name: "A", Value: ""}, {Name: "B", Secret: fanout.Secret("b")}, {Name: "C", Value: "c"}},
 				Sudo:   &fanout.Sudo{User: "u", Password: fanout.Secret("p")},
 				Script: &fanout.Script{Source: noInput{}, Size: 7, SHA256: "s", Interpreter: []string{"/i"}, Args: []string{"", "a"}, Name: "n"},
+				Job:    &fanout.JobInfo{Name: "j", ScheduledAt: time.Unix(1, 0).UTC()},
 			},
 			fanout.Task{
 				Command: "c", Dir: "/d", StdinName: "-", PTY: &fanout.PTY{Term: "t", Columns: 1, Rows: 2},
 				Env:    []fanout.Variable{{Name: "A", Value: ""}, {Name: "B", Secret: fanout.Secret{}}, {Name: "C", Value: "c"}},
 				Sudo:   &fanout.Sudo{User: "u", Password: fanout.Secret{}},
 				Script: &fanout.Script{Size: 7, SHA256: "s", Interpreter: []string{"/i"}, Args: []string{"", "a"}, Name: "n"},
+				Job:    &fanout.JobInfo{Name: "j", ScheduledAt: time.Unix(1, 0).UTC()},
 			},
 		},
 	}
@@ -85,6 +88,39 @@ func TestTaskIsRecorded(t *testing.T) {
 			}
 			if !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("got %#v from %s, want %#v", got, data, tt.want)
+			}
+		})
+	}
+}
+
+// TestJobVariables: an attempt knows itself, and an instant is in UTC.
+func TestJobVariables(t *testing.T) {
+	attempt := fanout.Attempt{RunID: 142, N: 3, Target: fanout.Target{Name: "web01"}}
+	berlin := time.FixedZone("", 3600)
+	tests := []struct {
+		name string
+		job  fanout.JobInfo
+		want string
+	}{
+		{
+			"an instant",
+			fanout.JobInfo{Name: "nightly", ScheduledAt: time.Date(2026, 1, 2, 3, 4, 5, 0, berlin)},
+			"[TUTTI_RUN=142 TUTTI_JOB=nightly TUTTI_SCHEDULED_AT=2026-01-02T02:04:05Z TUTTI_ATTEMPT=3 TUTTI_HOST=web01]",
+		},
+		{
+			"out of turn",
+			fanout.JobInfo{Name: "nightly"},
+			"[TUTTI_RUN=142 TUTTI_JOB=nightly TUTTI_SCHEDULED_AT= TUTTI_ATTEMPT=3 TUTTI_HOST=web01]",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			for _, v := range tt.job.Variables(attempt) {
+				got = append(got, v.Name+"="+v.Value)
+			}
+			if got := fmt.Sprint(got); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
 	}
@@ -115,6 +151,7 @@ func TestTaskCheck(t *testing.T) {
 		{"NUL in a value", env("A", "x\x00"), false},
 		{"NUL in a secret", fanout.Task{Env: []fanout.Variable{{Name: "A", Secret: fanout.Secret("\x00")}}}, false},
 		{"NUL in the command", fanout.Task{Command: "a\x00"}, false},
+		{"NUL in the job's name", fanout.Task{Job: &fanout.JobInfo{Name: "a\x00"}}, false},
 		{"NUL in the directory", fanout.Task{Dir: "a\x00"}, false},
 		{"no user", fanout.Task{Sudo: &fanout.Sudo{}}, false},
 		{"a user that is a flag", fanout.Task{Sudo: &fanout.Sudo{User: "-s"}}, false},

@@ -232,6 +232,9 @@ func (c *Client) Exec(ctx context.Context, a fanout.Attempt, task fanout.Task, s
 		c.drop(a.Target, s.conn)
 		return report
 	}
+	if task.Job != nil {
+		task = withJob(task, a)
+	}
 	pty := task.PTY
 	for s != nil {
 		s.run(ctx, newOrder(&task, pty), a.Target.Limits.Timeout, stdout, stderr, &report)

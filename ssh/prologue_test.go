@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"tutti/fanout"
 	"tutti/internal/fleet"
@@ -92,6 +93,24 @@ var surroundings = []struct {
 		name:   "a binary script",
 		task:   fanout.Task{Command: "script s", Script: script("#!/bin/cat\n\x00\xff\r\n"+strings.Repeat("\x00\x01", 200_000), "/bin/cat")},
 		stdout: "#!/bin/cat\n\x00\xff\r\n" + strings.Repeat("\x00\x01", 200_000),
+	},
+	{
+		name: "a job",
+		task: fanout.Task{
+			Command: `echo "$TUTTI_RUN $TUTTI_JOB $TUTTI_SCHEDULED_AT $TUTTI_ATTEMPT ${TUTTI_HOST:+there} $A"`,
+			Job:     &fanout.JobInfo{Name: "nightly", ScheduledAt: time.Date(2026, 3, 8, 2, 30, 0, 0, time.FixedZone("", 3600))},
+			Env:     []fanout.Variable{{Name: "A", Secret: fanout.Secret("s")}},
+		},
+		stdout: "0 nightly 2026-03-08T01:30:00Z 1 there s\n",
+	},
+	{
+		name: "a job out of turn, and a variable in the place of ours",
+		task: fanout.Task{
+			Command: `echo "${TUTTI_SCHEDULED_AT-unset}|$TUTTI_JOB"`,
+			Job:     &fanout.JobInfo{Name: "nightly"},
+			Env:     []fanout.Variable{{Name: "TUTTI_JOB", Value: "mine"}},
+		},
+		stdout: "|mine\n",
 	},
 	{name: "a script without its interpreter", task: fanout.Task{Command: "script s", Script: script("#!/no/such\n", "/no/such")}, stderr: "*", code: 127},
 }

@@ -152,10 +152,11 @@ func TestRealSudoEverything(t *testing.T) {
 	task := sudo("script", password)
 	task.Env = []fanout.Variable{{Name: "A", Secret: fanout.Secret(nasty)}}
 	task.Stdin = text(strings.Repeat("input\n", 100_000))
-	task.Script = script("#!/bin/sh\nid -un; printf %s \"$A$1\"; wc -c\n"+strings.Repeat("#\n", 100_000), "/bin/sh", nasty)
+	task.Job = &fanout.JobInfo{Name: "nightly"}
+	task.Script = script("#!/bin/sh\nid -un; echo $TUTTI_JOB; printf %s \"$A$1\"; wc -c\n"+strings.Repeat("#\n", 100_000), "/bin/sh", nasty)
 	r := b.task(t.Context(), 0, task)
 	r.wantExit(t, fanout.Exit{})
-	if got, want := r.stdout.String(), "root\n"+nasty+nasty+"600000\n"; got != want {
+	if got, want := r.stdout.String(), "root\nnightly\n"+nasty+nasty+"600000\n"; got != want {
 		t.Errorf("got %.200q, want %.200q", got, want)
 	}
 }

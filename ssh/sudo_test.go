@@ -72,12 +72,13 @@ func sudo(command, password string) fanout.Task {
 
 // TestP32Sudo: whatever sudo says and asks, the command's output is its own.
 func TestP32Sudo(t *testing.T) {
-	full := sudo(`echo "$USER $A $B"; cat; pwd; echo err >&2`, sesame)
+	full := sudo(`echo "$USER $A $B"; cat; pwd; echo "$TUTTI_JOB" >&2`, sesame)
+	full.Job = &fanout.JobInfo{Name: "nightly"}
 	full.Env = []fanout.Variable{{Name: "A", Value: "a"}, {Name: "B", Secret: fanout.Secret("b\nb")}}
 	full.Stdin = text("in\nput\n")
 	full.Dir = "/"
 	asScript := full
-	asScript.Script = script("#!/bin/sh\necho \"$USER $A $B\"; cat; pwd; echo err >&2\n", "/bin/sh")
+	asScript.Script = script("#!/bin/sh\necho \"$USER $A $B\"; cat; pwd; echo \"$TUTTI_JOB\" >&2\n", "/bin/sh")
 	for _, mode := range []string{"ask", "nopasswd", "rs", "split", "lecture"} {
 		for name, task := range map[string]fanout.Task{"command": full, "script": asScript} {
 			t.Run(mode+" "+name, func(t *testing.T) {
@@ -87,7 +88,7 @@ func TestP32Sudo(t *testing.T) {
 				if got, want := r.stdout.String(), "root a b\nb\nin\nput\n/\n"; got != want {
 					t.Errorf("got stdout %q, want %q", got, want)
 				}
-				if got, want := r.stderr.String(), "err\n"; got != want {
+				if got, want := r.stderr.String(), "nightly\n"; got != want {
 					t.Errorf("got stderr %q, want %q", got, want)
 				}
 				want := 1

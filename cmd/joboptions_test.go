@@ -1,0 +1,145 @@
+package cmd
+
+import (
+	"errors"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"tutti/scheduler"
+)
+
+func newTestApp() *app {
+	return &app{Streams: Streams{
+		In: strings.NewReader(""), Out: io.Discard, Err: io.Discard,
+		Getenv: func(string) string { return "" }, LookupEnv: func(string) (string, bool) { return "", false },
+	}}
+}
+
+// testJob is a job with these options.
+func testJob(options map[string][]string) scheduler.Job {
+	job := scheduler.NewJob("sweep", "UTC")
+	job.Schedules = []string{"@hourly"}
+	job.Selector = "web"
+	job.Command = "uptime"
+	maps.Copy(job.Options, options)
+	return job
+}
+
+// TestJobOptionsReadWhatWasGiven gives every flag that a job may have, keeps what
+// was given, and reads it again: nothing is lost on the way.
+func TestJobOptionsReadWhatWasGiven(t *testing.T) {
+	a, o := newTestApp(), newLaunchOptions()
+	f := pflag.NewFlagSet("", pflag.ContinueOnError)
+	o.addJobFlags(f)
+	args := []string{
+		"--only", "dc=fra", "-x", "web9", "-x", "web8", "--limit", "5", "-e", "STAGE=prod", "-e", "TOKEN",
+		"--dir", "/srv", "--stdin", "in.txt", "--sudo=www", "--sudo-pass-command", "pass sudo",
+		"-f", "20", "--connect-timeout", "5s", "-t", "2m", "--deadline", "1h", "--kill-after", "4s", "--drain", "1s",
+		"--retries", "2", "--retry-on", "lost,failed", "--retry-delay", "3s", "--batch", "1,10%", "--pause", "1m", "--max-fail", "2",
+		"-l", "deploy", "-p", "2222", "--identity", "/k/one", "--identity", "/k/two", "-J", "ops@bastion", "-F", "none",
+		"--host-keys", "strict", "--known-hosts", "/k/known", "--note", "nightly", "--record-limit", "1MiB",
+	}
+	if err := f.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	given := givenJobOptions(f)
+	cwd, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := given["stdin"], []string{filepath.Join(cwd, "in.txt")}; !slices.Equal(got, want) {
+		t.Errorf("stdin: got %q, want %q", got, want)
+	}
+	job := testJob(given)
+	if err := job.Validate(a.jobRules(time.Now())); err != nil {
+		t.Errorf("the options are refused: %v", err)
+	}
+	again, err := a.jobOptions(job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.stdin = filepath.Join(cwd, "in.txt")
+	if err := o.finalize(f, a.Getenv); err != nil {
+		t.Fatal(err)
+	}
+	o.given, again.given = nil, nil
+	if !reflect.DeepEqual(again, o) {
+		t.Errorf("got %+v, want %+v", again, o)
+	}
+}
+
+func TestJobOptionsRefuse(t *testing.T) {
+	for _, test := range []struct{ key, value, want string }{
+		{"ask_pass", "true", "nobody is there"},
+		{"ask_sudo_pass", "true", "--sudo-pass-command"},
+		{"no_history", "true", "always recorded"},
+		{"history", "/tmp/h.db", "no option of a job"},
+		{"inventory", "/etc/hosts.yaml", "no option of a job"},
+		{"connect-timeout", "5s", "no option of a job"},
+		{"fanout", "many", `"many" is not a whole number that fits`},
+		{"timeout", "soon", "not a duration"},
+		{"pty", "yes", "want true or false"},
+		{"sudo", "true", "sudo: root"},
+		{"stdin", "-", "no standard input"},
+		{"identity", "~/.ssh/id", "not a whole path"},
+		{"host_keys", "lax", "none of strict"},
+	} {
+		t.Run(test.key, func(t *testing.T) {
+			job := testJob(map[string][]string{test.key: {test.value}})
+			err := job.Validate(newTestApp().jobRules(time.Now()))
+			if bad, ok := errors.AsType[*scheduler.KeyError](err); !ok || bad.Key != test.key || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want an error of %s that says %q", err, test.key, test.want)
+			}
+		})
+	}
+	if err := checkJobOption("user", []string{"a", "b"}); err == nil || !strings.Contains(err.Error(), "one value") {
+		t.Errorf("two users: got %v", err)
+	}
+}
+
+// Options that are right by themselves may not fit together.
+func TestJobOptionsThatDoNotFit(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		options map[string][]string
+		script  bool
+		want    string
+	}{
+		{"limit and pick", map[string][]string{"limit": {"1"}, "pick": {"1"}}, false, "exclude each other"},
+		{"sudo password without sudo", map[string][]string{"sudo_pass_command": {"pass"}}, false, "without --sudo"},
+		{"script with a terminal", map[string][]string{"pty": {"true"}}, true, "terminal"},
+		{"hosts of a run left out", map[string][]string{"exclude": {"run:last"}}, false, "earlier run"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			job := testJob(test.options)
+			if test.script {
+				job.Command, job.Script = "", "/srv/sweep.sh"
+			}
+			if err := job.Validate(newTestApp().jobRules(time.Now())); err != nil {
+				t.Fatal(err)
+			}
+			_, err := newTestApp().jobOptions(job)
+			if !errors.As(err, new(*usageError)) || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestJobSelectorHasNoRuns(t *testing.T) {
+	job := testJob(nil)
+	job.Selector = "web,!run:last:failed"
+	err := job.Validate(newTestApp().jobRules(time.Now()))
+	if err == nil || !strings.Contains(err.Error(), "not for jobs") {
+		t.Errorf("got %v, want a refusal", err)
+	}
+}

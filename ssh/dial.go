@@ -210,6 +210,9 @@ func (l *login) try(ctx context.Context, began time.Time) (*conn, error) {
 	tcp, err := l.dial(ctx)
 	l.measure(time.Since(began))
 	if err != nil {
+		if errors.Is(err, syscall.ECONNRESET) {
+			l.turnAway() // the reset was there before we had looked
+		}
 		return nil, err
 	}
 	connected := time.Now()
@@ -267,14 +270,20 @@ func (l *login) brokeOff(c net.Conn, err error) error {
 	if l.wire.greeting.version {
 		return err
 	}
-	l.hungUp, l.said = true, l.wire.greeting.said()
+	l.said = l.wire.greeting.said()
 	if proxied && l.said == "" {
 		l.said = p.said()
 	}
+	l.turnAway()
+	return err
+}
+
+// turnAway notes that the host hung up before its version line.
+func (l *login) turnAway() {
+	l.hungUp = true
 	l.turned++
 	m := l.turnedAwayMessage()
 	l.turnedAway.Store(&m)
-	return err
 }
 
 func (l *login) log(s gossh.Conn) {

@@ -96,7 +96,7 @@ func TestP17ThrottledForEver(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, []fleet.Host{{Name: "h", Faults: fleet.Faults{Throttle: tt.text}}}, nil)
 			target := b.targets[0]
-			target.Limits.ConnectTimeout = time.Second
+			target.Limits.ConnectTimeout = 3 * time.Second
 			r := execOn(t.Context(), b.Client, target, "x")
 			r.wantOp(t, fanout.OpLogin, false)
 			want := cleanLine(tt.text, maxGreeting)
@@ -107,6 +107,44 @@ func TestP17ThrottledForEver(t *testing.T) {
 				t.Errorf("got %d connections, want more than one", n)
 			}
 		})
+	}
+}
+
+// TestP17ResetAtFirst has a host that resets its first connections, some of them
+// before the client has seen that there is one.
+func TestP17ResetAtFirst(t *testing.T) {
+	b := newBench(t, []fleet.Host{{Name: "h"}}, nil)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	e := &b.opts.Endpoints[0]
+	go resetThenForward(l, 5, hostPort(e.Address, e.Port))
+	e.Port, e.Address, e.HostKeys = l.Addr().(*net.TCPAddr).Port, "127.0.0.1", Off
+	execOn(t.Context(), newClient(t, b.opts), b.targets[0], "x").wantExit(t, fanout.Exit{})
+}
+
+// resetThenForward resets the first connections to l, and joins the others to
+// address.
+func resetThenForward(l net.Listener, resets int, address string) {
+	for n := 0; ; n++ {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		if n < resets {
+			_ = c.(*net.TCPConn).SetLinger(0)
+			_ = c.Close()
+			continue
+		}
+		host, err := net.Dial("tcp", address)
+		if err != nil {
+			_ = c.Close()
+			return
+		}
+		go func() { _, _ = io.Copy(host, c); _ = host.Close() }()
+		go func() { _, _ = io.Copy(c, host); _ = c.Close() }()
 	}
 }
 

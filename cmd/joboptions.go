@@ -146,6 +146,11 @@ func checkJobSelector(text string) error {
 	case sel.UsesRuns():
 		return errors.New("run: names the hosts of an earlier run, and is not for jobs; name a group, hosts or labels")
 	}
+	for _, path := range sel.Files() {
+		if !filepath.IsAbs(path) {
+			return fmt.Errorf("@%s is not a whole path, and would be another file for whoever reads it elsewhere", path)
+		}
+	}
 	return nil
 }
 

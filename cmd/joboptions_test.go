@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -135,11 +136,17 @@ func TestJobOptionsThatDoNotFit(t *testing.T) {
 	}
 }
 
-func TestJobSelectorHasNoRuns(t *testing.T) {
-	job := testJob(nil)
-	job.Selector = "web,!run:last:failed"
-	err := job.Validate(newTestApp().jobRules(time.Now()))
-	if err == nil || !strings.Contains(err.Error(), "not for jobs") {
-		t.Errorf("got %v, want a refusal", err)
+func TestJobSelectorIsTheSameEverywhere(t *testing.T) {
+	for selector, want := range map[string]string{
+		"web,!run:last:failed": "not for jobs",
+		"all,!@down.txt":       "not a whole path",
+		"all,!@/etc/down.txt":  "",
+	} {
+		job := testJob(nil)
+		job.Selector = selector
+		err := job.Validate(newTestApp().jobRules(time.Now()))
+		if got := fmt.Sprint(err); want != "" && !strings.Contains(got, want) || want == "" && err != nil {
+			t.Errorf("%s: got %s, want %q", selector, got, want)
+		}
 	}
 }

@@ -120,6 +120,17 @@ func (s Selector) UsesRuns() bool {
 	return false
 }
 
+// Files are the paths that the selector refers to, as they are written.
+func (s Selector) Files() []string {
+	var paths []string
+	for _, it := range s.items {
+		if it.kind == itemFile {
+			paths = append(paths, it.path)
+		}
+	}
+	return paths
+}
+
 // String returns a text that parses to the same selector; "all" for the zero
 // value.
 func (s Selector) String() string {

@@ -176,3 +176,13 @@ func FuzzSelector(f *testing.F) {
 		}
 	})
 }
+
+func TestSelectorFiles(t *testing.T) {
+	sel, err := ParseSelector("web,@/etc/down,!@more,'@a b'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := sel.Files(), []string{"/etc/down", "more", "a b"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -1,5 +1,6 @@
-// Package scheduler decides when jobs fire. It is rules only: it starts nothing,
-// keeps nothing, sleeps never, and is told what time it is.
+// Package scheduler decides when jobs fire, and fires them. It is rules, which
+// start nothing, keep nothing and are told what time it is, and a [Daemon] that
+// applies them to what its [Jobs] keep.
 //
 // A [Job] is a command with a [Schedule]. A Schedule is one expression or
 // several, read in a time zone by [Parse]; it is a set of instants, and Next

@@ -45,6 +45,9 @@ type Ticket struct {
 	// Repeats is the number of a run that was cut off and whose hosts without a
 	// known end are to be run again; 0: it is none.
 	Repeats int64
+	// Waited: the firing was queued until an earlier one had ended, and is not
+	// too late for that.
+	Waited bool
 }
 
 // Decisions are what becomes of a row of a job's instants. They are written down
@@ -84,8 +87,7 @@ var ErrConflict = errors.New("somebody else was faster")
 
 // Jobs keep what the daemon decides, so that several daemons on one history
 // fire each instant once, and a crash forgets nothing. Each method is one
-// transaction. A daemon calls them from one goroutine at a time, except
-// Fail, which any of its firings may call.
+// transaction. A daemon calls them from one goroutine.
 type Jobs interface {
 	// Changed reports whether another connection has written to the history
 	// since the last call, or this is the first.
@@ -105,7 +107,8 @@ type Jobs interface {
 	// and is returned to be told.
 	Claim(ctx context.Context, now time.Time) ([]Ticket, error)
 	// Fail closes a claimed firing that was not begun: decision is Failed, or
-	// Missed for one that came too late.
+	// Missed for one that came too late. It is [ErrConflict] if the firing was
+	// closed already, or is somebody else's.
 	Fail(ctx context.Context, t Ticket, decision Decision, reason string) error
 	// Settle returns the firings that have ended since the last call of any
 	// daemon, each once, with the streak they leave; it writes down who has to

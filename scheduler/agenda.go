@@ -1,0 +1,249 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// MissedLate is the reason of instants that are not run because of [Timing.Late]
+// or because whoever was to run them ended before.
+const MissedLate = "later than grace and catch_up allow"
+
+// maxRefusals is how many jobs in a turn may fail to be decided: with a history
+// that does not work each takes its time, and the turn has more to do.
+const maxRefusals = 3
+
+// An agenda is all jobs, and when each of them is due next.
+type agenda struct {
+	// stale: the history may have more than is here.
+	stale   bool
+	entries []*entry
+	byID    map[int64]*entry
+	// from is the entry that the next turn begins with, so that jobs that fail
+	// do not keep others waiting.
+	from int
+}
+
+// An entry is a job on the agenda.
+type entry struct {
+	kept Kept
+	// timing is nil if the job does not fire: it is paused, or broken.
+	timing *Timing
+	// due is when the next instant is; zero: there is none.
+	due time.Time
+}
+
+// load reads the jobs anew if anything has changed.
+func (l *loop) load(ctx context.Context) {
+	changed, err := l.Jobs.Changed(ctx)
+	if !l.trouble.note("look for changes", err) {
+		return
+	}
+	a := &l.agenda
+	a.stale = a.stale || changed
+	if !a.stale {
+		return
+	}
+	jobs, err := l.Jobs.Kept(ctx)
+	if !l.trouble.note("read the jobs", err) {
+		return
+	}
+	byID, entries := make(map[int64]*entry, len(jobs)), make([]*entry, 0, len(jobs))
+	for _, k := range jobs {
+		e := l.renew(a.byID[k.ID], k)
+		byID[k.ID], entries = e, append(entries, e)
+	}
+	a.byID, a.entries, a.stale = byID, entries, false
+}
+
+// renew is the entry of a job that had the given one before; nil: none. A
+// schedule is read once for each version of the job.
+func (l *loop) renew(before *entry, k Kept) *entry {
+	if before == nil || before.kept.Version != k.Version || before.kept.Paused != k.Paused || (before.kept.Broken == nil) != (k.Broken == nil) {
+		e := &entry{kept: k}
+		l.read(e)
+		return e
+	}
+	moved := !before.kept.Cursor.Equal(k.Cursor)
+	before.kept = k
+	if moved {
+		l.plan(before)
+	}
+	return before
+}
+
+// read reads the schedule of a job that may fire.
+func (l *loop) read(e *entry) {
+	if e.kept.Broken != nil {
+		l.broken(e, e.kept.Broken)
+		return
+	}
+	if e.kept.Paused {
+		return
+	}
+	timing, err := e.kept.Timing(l.now())
+	if err != nil {
+		l.broken(e, err)
+		return
+	}
+	e.timing = timing
+	l.plan(e)
+}
+
+// plan finds out when the job is due next.
+func (l *loop) plan(e *entry) {
+	e.due = time.Time{}
+	if e.timing == nil {
+		return
+	}
+	f, err := e.timing.Next(e.kept.Cursor)
+	switch {
+	case errors.Is(err, ErrNoMore):
+		l.log.Info("schedule is over", "job", e.kept.Name)
+	case err != nil:
+		l.broken(e, err)
+	default:
+		e.due = f.Due
+	}
+}
+
+// broken takes a job off the agenda until it is changed.
+func (l *loop) broken(e *entry, err error) {
+	e.timing, e.due = nil, time.Time{}
+	l.log.Error("job is broken and does not fire", "job", e.kept.Name, "version", e.kept.Version, "error", err)
+}
+
+// decideAll decides what is due, and returns how long nothing more is.
+func (l *loop) decideAll(ctx context.Context, now time.Time) time.Duration {
+	a := &l.agenda
+	pause := pollEvery
+	var refusals []error
+	tried := false
+	for i := range a.entries {
+		place := (a.from + i) % len(a.entries)
+		e := a.entries[place]
+		if !e.wants(now) {
+			continue
+		}
+		tried = true
+		switch err := l.decide(ctx, e, now); {
+		case errors.Is(err, ErrConflict):
+			a.stale, pause = true, min(pause, conflictPause)
+		case err != nil:
+			refusals = append(refusals, fmt.Errorf("job %s: %w", e.kept.Name, err))
+		case e.wants(now):
+			// There is more than is decided at once; the others come first.
+			pause = 0
+		}
+		if len(refusals) == maxRefusals {
+			a.from = (place + 1) % len(a.entries)
+			break
+		}
+	}
+	if tried {
+		l.trouble.note("decide", errors.Join(refusals...))
+	}
+	return min(pause, a.idle(now, l.now()))
+}
+
+// wants reports whether something is to be decided: an instant is due, or the
+// clock was put back.
+func (e *entry) wants(now time.Time) bool {
+	if e.timing == nil {
+		return false
+	}
+	return !e.due.IsZero() && !e.due.After(now) || Clock(e.kept.Cursor, now).Alarm
+}
+
+// idle is how long it is from then until something is due that was not at now.
+func (a *agenda) idle(now, then time.Time) time.Duration {
+	idle := pollEvery
+	for _, e := range a.entries {
+		if e.due.After(now) {
+			idle = min(idle, e.due.Sub(then))
+		}
+	}
+	return max(idle, 0)
+}
+
+// decide decides the oldest instants of a job that are due; what is wrong with
+// its schedule is not an error.
+func (l *loop) decide(ctx context.Context, e *entry, now time.Time) error {
+	d := Decisions{Job: e.kept}
+	if step := Clock(e.kept.Cursor, now); step.Alarm {
+		d.Cursor = step.Cursor.UTC()
+		d.Alarm = fmt.Sprintf("the clock was put back by %s, to %s", step.Back.Round(time.Second), d.Cursor.Format(time.RFC3339))
+	} else {
+		late, err := e.timing.Late(e.kept.Cursor, now)
+		if err != nil {
+			l.broken(e, err)
+			return nil
+		}
+		d.Firings = append(late.CaughtUp, late.OnTime...)
+		d.Cursor = late.Cursor.UTC()
+		if d.Missed = late.Missed; d.Missed.Count > 0 {
+			d.MissedReason = MissedLate
+		}
+	}
+	tickets, err := l.Jobs.Decide(ctx, d)
+	if err != nil {
+		return err
+	}
+	e.kept.Cursor = d.Cursor
+	l.plan(e)
+	l.sayDecided(e, d, tickets)
+	return nil
+}
+
+// sayDecided tells what was decided.
+func (l *loop) sayDecided(e *entry, d Decisions, tickets []Ticket) {
+	name := e.kept.Name
+	if d.Alarm != "" {
+		e.kept.Alarm = d.Alarm
+		l.log.Error("clock was put back", "job", name, "alarm", d.Alarm)
+	}
+	if m := d.Missed; m.Count > 0 {
+		l.log.Warn("instants missed", "job", name, "decision", Missed.String(), "reason", d.MissedReason,
+			"count", m.Count, "more", m.More, "first", stamp(m.First), "last", stamp(m.Last))
+		l.observer.Decided(name, Missed, d.MissedReason, m.Count)
+	}
+	for _, t := range tickets {
+		l.sayTicket(t)
+	}
+}
+
+// sayTicket tells what became of a firing.
+func (l *loop) sayTicket(t Ticket) {
+	level := slog.LevelInfo
+	switch t.Decision {
+	case Run:
+		level = slog.LevelDebug // that it begins is told
+	case Skipped, Missed:
+		level = slog.LevelWarn
+	case Failed:
+		level = slog.LevelError
+	}
+	l.log.Log(context.Background(), level, "firing decided", append(ticketAttrs(t), "decision", t.Decision.String(), "reason", t.Reason)...)
+	l.observer.Decided(t.Job.Name, t.Decision, t.Reason, 1)
+}
+
+// ticketAttrs says in a log which firing it is.
+func ticketAttrs(t Ticket) []any {
+	attrs := []any{"job", t.Job.Name, "firing", t.ID}
+	if !t.Firing.At.IsZero() {
+		attrs = append(attrs, "scheduled_at", stamp(t.Firing.At), "due_at", stamp(t.Firing.Due))
+	}
+	if t.RequestedBy != "" {
+		attrs = append(attrs, "requested_by", t.RequestedBy)
+	}
+	if t.Repeats != 0 {
+		attrs = append(attrs, "repeats", t.Repeats)
+	}
+	return attrs
+}
+
+// stamp is a time as the history and the events have it.
+func stamp(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000Z") }

@@ -1,0 +1,230 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// A Daemon fires jobs when they are due: it applies the rules of this package
+// to what [Jobs] keep. Several may share one history. Set its fields, then call
+// Run once.
+type Daemon struct {
+	// Jobs keep the jobs and what is decided.
+	Jobs Jobs
+	// Carry runs the job of a ticket to its end. It calls begun once, when the
+	// run has its number and before anything connects. An error before that
+	// closes the firing as failed, with its text as the reason; one after it is
+	// logged and nothing else, because what became of the run is on record. Each
+	// call has a goroutine of its own. Its ctx ends with the cause
+	// fanout.ErrKill if somebody wants the run to be ended, and with the cause
+	// of Run's ctx when StopTimeout is over.
+	Carry func(ctx context.Context, t Ticket, begun func(run int64)) error
+	// StopTimeout is how long the firings that run have to come to their end
+	// once Run's ctx has ended; 0: no time at all.
+	StopTimeout time.Duration
+	// Observer is told what happens; nil: nobody is.
+	Observer Observer
+	// Logger gets what an operator has to know; nil: nobody does.
+	Logger *slog.Logger
+	// Now is the wall clock, which may be put forward and back at any time; nil
+	// is time.Now.
+	Now func() time.Time
+}
+
+// An Observer is told what a daemon does. It must not block. Begun is called by
+// many goroutines at once, the others by one at a time.
+type Observer interface {
+	// Decided says what became of instants, and why unless they are run: one
+	// firing, or count missed instants. A firing that was queued, or was to be
+	// run and could not be, is decided once more when that is known. What
+	// another daemon decided is told there.
+	Decided(job string, d Decision, reason string, count int)
+	// Begun says that a run has its number, lag after it was due; no lag is
+	// known for a job that is run out of turn or again.
+	Begun(t Ticket, run int64, lag time.Duration)
+	// Ended tells each ending once, to one of the daemons: also those of runs
+	// that another one carried out, and of firings that were never begun.
+	Ended(e Ending)
+	// Beat is called at each turn, at least about once a second while nothing
+	// hangs, also while the daemon is being stopped.
+	Beat(now time.Time)
+}
+
+const (
+	// pollEvery is how often jobs are looked at that somebody else may have
+	// changed, and how long a change of the wall clock can go unnoticed.
+	pollEvery = time.Second
+	// repairEvery is how often the runs of processes that are gone are looked
+	// for.
+	repairEvery = 10 * time.Second
+	// conflictPause is how long somebody who was faster is left alone.
+	conflictPause = 50 * time.Millisecond
+	// lastWords bounds what is written down after everything has ended.
+	lastWords = 10 * time.Second
+)
+
+// Run fires jobs until ctx ends. Then it fires nothing more, waits StopTimeout
+// for what runs, ends the rest, and returns when all of it has ended. Trouble
+// with Jobs is logged and tried again, for as long as it takes; the error is
+// what could not be written down in the end.
+func (d *Daemon) Run(ctx context.Context) error {
+	l := newLoop(d, ctx.Done())
+	// A firing ends by its own means, not in the moment Run is told to stop, and
+	// what Jobs are asked to write is short and better written than not.
+	lasting := context.WithoutCancel(ctx)
+	l.log.Info("scheduler started")
+	for ctx.Err() == nil {
+		l.wait(ctx, l.turn(lasting))
+	}
+	return l.stop(lasting, context.Cause(ctx))
+}
+
+// A loop is a daemon at work. Everything in it belongs to Run's goroutine,
+// except what says otherwise.
+type loop struct {
+	*Daemon
+	log      *slog.Logger
+	observer Observer
+	// halt is closed when nothing more is to be fired.
+	halt     <-chan struct{}
+	trouble  trouble
+	agenda   agenda
+	flights  flights
+	repaired time.Time
+	// unclosed are firings that were not begun and still have to be closed.
+	unclosed []closing
+}
+
+func newLoop(d *Daemon, halt <-chan struct{}) *loop {
+	l := &loop{
+		Daemon: d, log: d.Logger, observer: d.Observer, halt: halt,
+		agenda:  agenda{stale: true},
+		flights: flights{ended: make(chan *flight), aloft: map[*flight]bool{}},
+	}
+	if l.log == nil {
+		l.log = slog.New(slog.DiscardHandler)
+	}
+	if l.observer == nil {
+		l.observer = nobody{}
+	}
+	l.trouble.log = l.log
+	return l
+}
+
+// now reads the wall clock.
+func (l *loop) now() time.Time {
+	if l.Now != nil {
+		return l.Now()
+	}
+	return time.Now()
+}
+
+// halted reports whether nothing more is to be fired.
+func (l *loop) halted() bool {
+	select {
+	case <-l.halt:
+		return true
+	default:
+		return false
+	}
+}
+
+// turn does all there is to do, and returns how long there is nothing more.
+func (l *loop) turn(ctx context.Context) time.Duration {
+	l.trouble.turn()
+	l.repair(ctx)
+	l.closeAll(ctx)
+	l.settle(ctx)
+	l.load(ctx)
+	// The time is read after the cursors: a time before them is a clock that was
+	// put back, and not one that was read before this process was suspended.
+	now := l.now()
+	l.observer.Beat(now)
+	pause := pollEvery
+	if !l.halted() {
+		pause = l.decideAll(ctx, now)
+	}
+	if !l.halted() {
+		l.claim(ctx)
+	}
+	l.killAll(ctx)
+	if l.trouble.now {
+		return pollEvery
+	}
+	return pause
+}
+
+// wait returns when the pause is over, a firing has ended or ctx has.
+func (l *loop) wait(ctx context.Context, pause time.Duration) {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case f := <-l.flights.ended:
+		l.land(f)
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	for {
+		select {
+		case f := <-l.flights.ended:
+			l.land(f)
+		default:
+			return
+		}
+	}
+}
+
+// stop lets what runs come to its end, and ends it for the given cause when the
+// time is up.
+func (l *loop) stop(ctx context.Context, cause error) error {
+	l.log.Info("scheduler stopping", "running", len(l.flights.aloft), "stop_timeout", l.StopTimeout)
+	began, ending := time.Now(), false
+	for len(l.flights.aloft) > 0 {
+		pause := l.turn(ctx)
+		left := l.StopTimeout - time.Since(began)
+		if left <= 0 && !ending {
+			l.log.Warn("ending what still runs", "running", len(l.flights.aloft), "stop_timeout", l.StopTimeout)
+			l.flights.cancelAll(cause)
+			ending = true
+		}
+		if !ending {
+			pause = min(pause, left)
+		}
+		l.wait(ctx, pause)
+	}
+	err := l.lastTurn(ctx)
+	l.log.Info("scheduler stopped")
+	return err
+}
+
+// lastTurn writes down what there still is to write.
+func (l *loop) lastTurn(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lastWords)
+	defer cancel()
+	var all []error
+	for _, c := range l.unclosed {
+		all = append(all, l.close(ctx, c))
+	}
+	return errors.Join(append(all, l.settleOnce(ctx))...)
+}
+
+// repair looks for runs that were cut off.
+func (l *loop) repair(ctx context.Context) {
+	if !l.repaired.IsZero() && time.Since(l.repaired) < repairEvery {
+		return
+	}
+	l.repaired = time.Now()
+	l.trouble.note("repair", l.Jobs.Repair(ctx))
+}
+
+// nobody is the Observer of a daemon without one.
+type nobody struct{}
+
+var _ Observer = nobody{}
+
+func (nobody) Decided(string, Decision, string, int) {}
+func (nobody) Begun(Ticket, int64, time.Duration)    {}
+func (nobody) Ended(Ending)                          {}
+func (nobody) Beat(time.Time)                        {}

@@ -1,0 +1,54 @@
+package scheduler
+
+import (
+	"log/slog"
+	"time"
+)
+
+// sayAgain is how often trouble is logged that does not end.
+const sayAgain = time.Minute
+
+// A trouble keeps what cannot be done with Jobs at the moment, so that a disk
+// that is full for a night is not a line in the log for each second of it.
+type trouble struct {
+	log *slog.Logger
+	// now: there was some in this turn.
+	now bool
+	// by is what cannot be done.
+	by map[string]*attempts
+}
+
+// attempts are those at one thing that have failed in a row.
+type attempts struct {
+	count       int
+	first, said time.Time
+}
+
+// turn begins a turn.
+func (t *trouble) turn() { t.now = false }
+
+// note takes in how an attempt at doing went, and reports whether it succeeded.
+func (t *trouble) note(doing string, err error) bool {
+	a := t.by[doing]
+	if err == nil {
+		if a != nil {
+			t.log.Info("the history works again", "doing", doing, "failed", a.count, "for_ms", time.Since(a.first).Milliseconds())
+			delete(t.by, doing)
+		}
+		return true
+	}
+	t.now = true
+	if a == nil {
+		a = &attempts{first: time.Now()}
+		if t.by == nil {
+			t.by = map[string]*attempts{}
+		}
+		t.by[doing] = a
+	}
+	a.count++
+	if a.said.IsZero() || time.Since(a.said) >= sayAgain {
+		a.said = time.Now()
+		t.log.Error("the history does not work; trying again", "doing", doing, "failed", a.count, "error", err)
+	}
+	return false
+}

@@ -18,7 +18,7 @@ var mayImport = map[string][]string{
 	"tutti/cmd":               {"tutti/fanout", "tutti/inventory", "tutti/scheduler", "tutti/ssh", "tutti/output", "tutti/store", "tutti/internal/yamltree", "tutti/internal/fleet"},
 	"tutti/ssh":               {"tutti/fanout"},
 	"tutti/output":            {"tutti/fanout", "tutti/inventory"},
-	"tutti/store":             {"tutti/fanout"},
+	"tutti/store":             {"tutti/fanout", "tutti/scheduler", "tutti/internal/yamltree"},
 	"tutti/inventory":         {"tutti/fanout", "tutti/internal/yamltree"},
 	"tutti/scheduler":         {"tutti/fanout", "tutti/internal/yamltree"},
 	"tutti/fanout":            {},

@@ -3,6 +3,9 @@ package store
 import (
 	"errors"
 	"fmt"
+	"time"
+
+	"tutti/scheduler"
 )
 
 // What can be wrong with a history. An [*Error] wraps one of them, if it is
@@ -37,6 +40,8 @@ var (
 	ErrLibrary = errors.New("the SQLite library is too old")
 	// ErrClosed: the recorder has been closed.
 	ErrClosed = errors.New("the recorder is closed")
+	// ErrTaken: the firing is not, or no longer, for the caller to begin.
+	ErrTaken = errors.New("the firing is not ours to begin")
 )
 
 var hints = map[error]string{
@@ -56,7 +61,7 @@ var hints = map[error]string{
 
 // An Error says what was wrong with which history.
 type Error struct {
-	// Op is what was tried: "open", "record", "read", "prune".
+	// Op is what was tried: "open", "record", "read", "prune", "change".
 	Op string
 	// Path of the history file.
 	Path string
@@ -117,8 +122,54 @@ func (e *RefError) Hint() string {
 	return "want a number such as 142, last, or last~1 for the one before"
 }
 
+// A JobExistsError says that there is a job of that name.
+type JobExistsError struct{ Name string }
+
+func (e *JobExistsError) Error() string { return fmt.Sprintf("there is a job %q already", e.Name) }
+
+// Hint says how to get at it.
+func (e *JobExistsError) Hint() string {
+	return fmt.Sprintf("change it with `tutti job edit %s`, or choose another name", e.Name)
+}
+
+// A JobChangedError says that a job is not any more what the caller has read.
+type JobChangedError struct {
+	Name string
+	// Version is the job's now, By whom and At when it was made.
+	Version int64
+	By      string
+	At      time.Time
+}
+
+func (e *JobChangedError) Error() string {
+	return fmt.Sprintf("job %q was changed by %s in the meantime, to version %d", e.Name, e.By, e.Version)
+}
+
+// Hint says how to go on.
+func (e *JobChangedError) Hint() string {
+	return fmt.Sprintf("see `tutti job show %s`, and try again", e.Name)
+}
+
+// A NoJobError says that there is no job of that name.
+type NoJobError struct {
+	Name string
+	// Nearest is the name that may have been meant; empty: none is near.
+	Nearest string
+}
+
+func (e *NoJobError) Error() string { return fmt.Sprintf("no job %q", e.Name) }
+
+// Hint says which there is.
+func (e *NoJobError) Hint() string {
+	if e.Nearest == "" {
+		return "`tutti job list` lists the jobs"
+	}
+	return fmt.Sprintf("did you mean %s? `tutti job list` lists the jobs", e.Nearest)
+}
+
 // fault wraps err, which may be nil, with what was tried and what SQLite says
-// about it. An error that already says so is passed on.
+// about it. An error that already says so is passed on, and so is one about
+// what is in the history.
 func (s *Store) fault(op string, err error) error {
 	return faultAt(op, s.path, err)
 }
@@ -128,6 +179,12 @@ func faultAt(op, path string, err error) error {
 		return nil
 	}
 	if _, ok := errors.AsType[*Error](err); ok {
+		return err
+	}
+	if _, ok := errors.AsType[interface {
+		error
+		Hint() string
+	}](err); ok || errors.Is(err, ErrTaken) || errors.Is(err, scheduler.ErrConflict) {
 		return err
 	}
 	return &Error{Op: op, Path: path, Kind: kindOf(err), Err: err}

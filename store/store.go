@@ -52,6 +52,8 @@ type Store struct {
 	// see commitHook.
 	beforeCommit func()
 
+	specs specs
+
 	// dead are the runs in state running that nobody records; only in a history
 	// that could not be repaired. It does not change after Open.
 	dead map[int64]bool
@@ -130,6 +132,23 @@ func (s *Store) openFault(err error) error {
 		return &Error{Op: "open", Path: s.path, Kind: ErrNotHistory, Err: err}
 	}
 	return s.fault("open", err)
+}
+
+// change runs f in one transaction, which has the write lock from its
+// beginning. f must not use the store's own connections.
+func (s *Store) change(ctx context.Context, f func(tx *sql.Tx) error) error {
+	if s.readOnly {
+		return &Error{Op: "change", Path: s.path, Kind: ErrReadOnly}
+	}
+	tx, err := s.w.BeginTx(ctx, nil)
+	if err != nil {
+		return s.fault("change", err)
+	}
+	defer func() { _ = tx.Rollback() }() // after a commit there is nothing to roll back
+	if err := f(tx); err != nil {
+		return s.fault("change", err)
+	}
+	return s.fault("change", tx.Commit())
 }
 
 func (s *Store) connect(ctx context.Context) error {

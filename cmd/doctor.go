@@ -96,6 +96,7 @@ type check struct {
 // A doctor looks at things, and tells what it has found as it goes.
 type doctor struct {
 	*launching
+	screen *screen
 	// wanted says that hosts were selected, which are to be logged in to.
 	wanted bool
 	counts map[finding]int
@@ -107,12 +108,13 @@ type doctor struct {
 // doctor looks at this machine, and with a selector at hosts.
 func (a *app) doctor(ctx context.Context, o *launchOptions, selector string) error {
 	o.noHistory = true
+	screen := a.newScreen(&o.outputOptions)
 	d := &doctor{
-		launching: &launching{app: a, o: o, screen: a.newScreen(&o.outputOptions)},
+		launching: a.newLaunching(o, screen),
+		screen:    screen,
 		wanted:    selector != "" || o.adHoc(),
 		counts:    map[finding]int{},
 	}
-	d.history = &historyFile{app: a, path: o.history, warn: d.screen.warn}
 	defer d.history.close()
 	err := d.examine(ctx, selector)
 	if closeErr := d.screen.close(ctx); closeErr != nil && (err == nil || errors.As(err, new(*runError))) {

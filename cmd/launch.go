@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/spf13/pflag"
 
@@ -77,17 +78,24 @@ func (o *launchOptions) finalize(f *pflag.FlagSet, getenv func(string) string) e
 // launch decides on a plan and carries it out. Its error is a *runError if
 // everything has been said and only the exit code is left.
 func (a *app) launch(ctx context.Context, o *launchOptions, selector string, task fanout.Task) error {
-	l := &launching{app: a, o: o, screen: a.newScreen(&o.outputOptions)}
-	l.history = &historyFile{app: a, path: o.history, warn: l.screen.warn}
+	screen := a.newScreen(&o.outputOptions)
+	l := a.newLaunching(o, screen)
 	if o.former != nil {
 		l.history = o.former.history // which is open
 	}
 	defer l.history.close()
-	err := l.do(ctx, selector, task)
+	d, err := l.decideAndWarn(ctx, selector, task)
+	switch {
+	case err != nil:
+	case o.dryRun:
+		err = printPlan(screen.out, d, o.mode.value == modeJSON)
+	default:
+		err = l.carryOut(ctx, d)
+	}
 	// A reader that does not read is waited for until the operator has enough.
 	// What was decided from the hosts' outcomes gives way to a stdout that
 	// could not be written to its end.
-	if closeErr := l.screen.close(ctx); closeErr != nil && (err == nil || errors.As(err, new(*runError))) {
+	if closeErr := screen.close(ctx); closeErr != nil && (err == nil || errors.As(err, new(*runError))) {
 		err = closeErr
 	}
 	return err
@@ -97,22 +105,62 @@ func (a *app) launch(ctx context.Context, o *launchOptions, selector string, tas
 type launching struct {
 	*app
 	o       *launchOptions
-	screen  *screen
+	view    view
 	history *historyFile
+
+	// logger, warn and banner tell the operator what is done, what is not as it
+	// should be, and what a host says before a login.
+	logger *slog.Logger
+	warn   func(string)
+	banner func(host, text string)
+	// unattended: there is nobody who could be asked, or press Ctrl-C.
+	unattended bool
 }
 
-func (l *launching) do(ctx context.Context, selector string, task fanout.Task) error {
+// A view is where a launch is shown: the screen of whoever launched it, or
+// nowhere.
+type view interface {
+	// open makes what shows a run of d, code being the exit code that goes with
+	// a summary. Nothing connects before.
+	open(d *decision, code func(fanout.Summary) int) ([]fanout.Sink, error)
+	// attend watches over the run until end is called: ctx ends if it cannot be
+	// shown any more, or is to end, and nothing new is begun once halt is closed.
+	attend(ctx context.Context, in *interrupter) (_ context.Context, halt <-chan struct{}, end func())
+	// failure is why it cannot be shown any more; nil if it can.
+	failure() error
+	// conclude shows what there is to show at the end.
+	conclude(ctx context.Context) error
+}
+
+var (
+	_ view = (*screen)(nil)
+	_ view = nowhere{}
+)
+
+// newLaunching is a launch that is shown on the screen.
+func (a *app) newLaunching(o *launchOptions, s *screen) *launching {
+	return &launching{
+		app: a, o: o, view: s,
+		history: &historyFile{app: a, path: o.history, warn: s.warn},
+		logger:  s.logger(), warn: s.warn, banner: s.banner,
+	}
+}
+
+// decideAndWarn decides on a plan, and says what is odd about it.
+func (l *launching) decideAndWarn(ctx context.Context, selector string, task fanout.Task) (*decision, error) {
 	d, err := l.decide(ctx, l.o, selector, task, l.history)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, w := range d.warnings {
-		l.screen.warn(w)
+		l.warn(w)
 	}
-	if l.o.dryRun {
-		return printPlan(l.screen.out, d, l.o.mode.value == modeJSON)
-	}
-	files, err := l.screen.openFiles(d.plan.Targets)
+	return d, nil
+}
+
+// carryOut does what was decided, whoever decided it.
+func (l *launching) carryOut(ctx context.Context, d *decision) error {
+	sinks, err := l.view.open(d, l.code)
 	if err != nil {
 		return err
 	}
@@ -126,8 +174,6 @@ func (l *launching) do(ctx context.Context, selector string, task fanout.Task) e
 	defer func() { _ = client.Close() }() // there is nothing left to lose on it
 
 	opts := fanout.Options{Executor: client}
-	sinks := append(l.screen.sinks(task.Command == "", l.code), files...)
-	sinks = append(sinks, l.screen.watch())
 	recorder, err := l.record(ctx, d)
 	if err != nil {
 		return err
@@ -154,11 +200,8 @@ func (l *launching) end(ctx context.Context, recorder *store.Recorder, err error
 	if recorder != nil {
 		err = errors.Join(err, l.history.end(ctx, recorder))
 	}
-	if closeErr := l.screen.files.close(ctx); err == nil {
-		err = closeErr
-	}
-	if sayErr := l.screen.lastWord(); err == nil {
-		err = sayErr
+	if viewErr := l.view.conclude(ctx); err == nil {
+		err = viewErr
 	}
 	return err
 }
@@ -184,14 +227,9 @@ func (l *launching) record(ctx context.Context, d *decision) (*store.Recorder, e
 	return r, nil
 }
 
-// run carries the plan out. Signals go through their stages, and a reader that
-// has gone away ends the run even while the hosts are silent.
+// run carries the plan out, under the eyes of whoever launched it.
 func (l *launching) run(ctx context.Context, plan fanout.Plan, opts fanout.Options) (fanout.Summary, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	unwatch := l.screen.onFailure(func(err error) { cancel(fmt.Errorf("%w: %w", fanout.ErrSink, err)) })
-	defer unwatch()
-	halt, end := l.interrupts.stage(l.screen)
+	ctx, halt, end := l.view.attend(ctx, l.interrupts)
 	defer end()
 	opts.Halt = halt
 	return fanout.Run(ctx, plan, opts)
@@ -199,7 +237,11 @@ func (l *launching) run(ctx context.Context, plan fanout.Plan, opts fanout.Optio
 
 // code is the exit code that goes with s, as far as is known by now.
 func (l *launching) code(s fanout.Summary) int {
-	c := exitCode(s, l.screen.failure(), l.interrupts.signal())
+	sig := l.interrupts.signal()
+	if l.unattended && s.Stopped != fanout.StoppedSignal {
+		sig = nil // the program is to end, and this came to its end before
+	}
+	c := exitCode(s, l.view.failure(), sig)
 	if l.o.exit.value == exitByRemote && (c == exitFailed || c == exitUnreachable || c == exitStopped) {
 		return s.RemoteCode
 	}
@@ -225,13 +267,13 @@ func (l *launching) newClient(ctx context.Context, d *decision) (*ssh.Client, er
 		AgentSocket:       l.Getenv("SSH_AUTH_SOCK"),
 		DefaultIdentities: l.defaultIdentities(),
 		Shell:             l.Getenv("SHELL"),
-		Passphrase:        l.passphrasePrompt(),
+		Passphrase:        l.passphrases(),
 		Password:          password,
 		KillAfter:         durationOf(l.o.killAfter),
 		Drain:             durationOf(l.o.drain),
-		Logger:            l.screen.logger(),
-		Banner:            l.screen.banner,
-		Warn:              l.screen.warn,
+		Logger:            l.logger,
+		Banner:            l.banner,
+		Warn:              l.warn,
 	})
 	if err != nil {
 		return nil, usage(err)
@@ -242,8 +284,19 @@ func (l *launching) newClient(ctx context.Context, d *decision) (*ssh.Client, er
 	return client, nil
 }
 
+// passphrases asks for the passphrase of a key; nil: there is nobody to ask.
+func (l *launching) passphrases() func(ctx context.Context, path string) ([]byte, error) {
+	if l.unattended {
+		return nil
+	}
+	return l.passphrasePrompt()
+}
+
 // confirmTouches asks whether somebody is there to touch a hardware key n times.
 func (l *launching) confirmTouches(ctx context.Context, n int) error {
+	if n > 0 && l.unattended {
+		return hint(usagef("a hardware key has to be touched for a login, and nobody is there to do it"), "--identity names another key")
+	}
 	if n <= 1 || l.o.yes {
 		return nil
 	}

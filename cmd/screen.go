@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -79,6 +80,18 @@ func (a *app) useColor(when string, terminal bool) bool {
 	return terminal && a.Getenv("NO_COLOR") == "" && a.Getenv("TERM") != "dumb"
 }
 
+// open is what view says: the sinks on stdout and stderr, those that write files,
+// and the one that shows how far the run is.
+func (s *screen) open(d *decision, code func(fanout.Summary) int) ([]fanout.Sink, error) {
+	files, err := openFiles(&s.o.fileOptions, d.plan.Targets)
+	if err != nil {
+		return nil, err
+	}
+	s.files = files
+	sinks := append(s.sinks(d.plan.Task.Command == "", code), files.sinks()...)
+	return append(sinks, s.watch()), nil
+}
+
 // sinks are what shows a run, in the order in which they are told. ping says
 // that there is no command.
 func (s *screen) sinks(ping bool, code func(fanout.Summary) int) []fanout.Sink {
@@ -109,16 +122,6 @@ func (s *screen) sinks(ping bool, code func(fanout.Summary) int) []fanout.Sink {
 	}
 	s.summary = output.NewSummary(s.opts)
 	return append(sinks, s.summary)
-}
-
-// openFiles makes the sinks that write files about a run on targets.
-func (s *screen) openFiles(targets []fanout.Target) ([]fanout.Sink, error) {
-	files, err := openFiles(&s.o.fileOptions, targets)
-	if err != nil {
-		return nil, err
-	}
-	s.files = files
-	return files.sinks(), nil
 }
 
 // watch is the sink that shows how far a run is, while it lasts.
@@ -163,6 +166,28 @@ func (s *screen) farewell() {
 	ctx, cancel := context.WithTimeout(context.Background(), farewellTime)
 	defer cancel()
 	_ = s.err.Close(ctx) // who leaves at once does not wait for more
+}
+
+// attend takes the signals through their stages, and ends the run when its
+// reader has gone away, even while the hosts are silent.
+func (s *screen) attend(ctx context.Context, in *interrupter) (context.Context, <-chan struct{}, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	unwatch := s.onFailure(func(err error) { cancel(fmt.Errorf("%w: %w", fanout.ErrSink, err)) })
+	halt, unstage := in.stage(s)
+	return ctx, halt, func() {
+		unstage()
+		unwatch()
+		cancel(nil)
+	}
+}
+
+// conclude closes the files, and has the last word.
+func (s *screen) conclude(ctx context.Context) error {
+	err := s.files.close(ctx)
+	if sayErr := s.lastWord(); err == nil {
+		err = sayErr
+	}
+	return err
 }
 
 // lastWord is the summary, when everything else is known.
@@ -249,3 +274,16 @@ func (s *screen) logger() *slog.Logger {
 	}
 	return slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
+
+// nowhere is the view of a launch that nobody looks at: what becomes of it is in
+// the history.
+type nowhere struct{}
+
+func (nowhere) open(*decision, func(fanout.Summary) int) ([]fanout.Sink, error) { return nil, nil }
+
+func (nowhere) attend(ctx context.Context, _ *interrupter) (context.Context, <-chan struct{}, func()) {
+	return ctx, nil, func() {}
+}
+
+func (nowhere) failure() error                 { return nil }
+func (nowhere) conclude(context.Context) error { return nil }

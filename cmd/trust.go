@@ -121,16 +121,13 @@ type presented struct {
 // collect logs in to the hosts. Everything that is shown meanwhile is out when
 // it returns.
 func (t *trusting) collect(ctx context.Context, a *app, o *launchOptions, selector string) (err error) {
-	l := &launching{app: a, o: o, screen: a.newScreen(&o.outputOptions)}
-	l.history = &historyFile{app: a, path: o.history, warn: l.screen.warn}
+	screen := a.newScreen(&o.outputOptions)
+	l := a.newLaunching(o, screen)
 	defer l.history.close()
-	defer func() { err = errors.Join(err, l.screen.close(ctx)) }()
-	d, err := l.decide(ctx, o, selector, fanout.Task{}, l.history)
+	defer func() { err = errors.Join(err, screen.close(ctx)) }()
+	d, err := l.decideAndWarn(ctx, selector, fanout.Task{})
 	if err != nil {
 		return err
-	}
-	for _, w := range d.warnings {
-		l.screen.warn(w)
 	}
 	for i := range d.endpoints {
 		d.endpoints[i].HostKeys = ssh.Off // what is presented is what is asked for
@@ -147,7 +144,7 @@ func (t *trusting) collect(ctx context.Context, a *app, o *launchOptions, select
 		}
 		return nil
 	})
-	if _, err := l.run(ctx, d.plan, fanout.Options{Executor: client, Sink: fanout.Tee(note, l.screen.watch())}); err != nil {
+	if _, err := l.run(ctx, d.plan, fanout.Options{Executor: client, Sink: fanout.Tee(note, screen.watch())}); err != nil {
 		return err
 	}
 	if sig := a.interrupts.signal(); sig != nil {

@@ -92,7 +92,9 @@ func (s *session) terminate(ctx context.Context) bool {
 		return false // the connection is closed next
 	}
 	s.ending = true
-	s.conn.wire.valve.prop()
+	full := s.conn.wire.valve.prop()
+	s.helpers.Go(func() { s.spill(s.ch, full) })
+	s.helpers.Go(func() { s.spill(s.ch.Stderr(), full) })
 	refused := s.signal(ctx, "TERM", true)
 	stop := ctx.Done()
 	patience := s.killAfter
@@ -142,18 +144,7 @@ func (s *session) gone(patience time.Duration, refused, stop <-chan struct{}) bo
 	t := time.NewTimer(patience)
 	defer t.Stop()
 	for s.exit == nil && s.requests != nil {
-		select {
-		case r, ok := <-s.requests:
-			s.handle(r, ok)
-		case r := <-s.reply:
-			s.answer = r
-		case e := <-s.streams:
-			s.streamEnded(e)
-		case <-t.C:
-			return false
-		case <-refused:
-			return false
-		case <-stop:
+		if !s.hear(t.C, refused, stop) {
 			return false
 		}
 	}
@@ -173,17 +164,8 @@ func isClosed(c <-chan struct{}) bool {
 func (s *session) collect() {
 	t := time.NewTimer(lastWords)
 	defer t.Stop()
-	for s.requests != nil || s.ended < 2 {
-		select {
-		case r, ok := <-s.requests:
-			s.handle(r, ok)
-		case r := <-s.reply:
-			s.answer = r
-		case e := <-s.streams:
-			s.streamEnded(e)
-		case <-t.C:
-			return
-		}
+	for (s.requests != nil || s.ended < 2) && s.hear(t.C, nil, nil) {
+		continue
 	}
 }
 

@@ -234,15 +234,11 @@ func TestJumpMuteBastion(t *testing.T) {
 	b.fleet.Cut("gate", fleet.Silence)
 	b.targets[0].Limits.ConnectTimeout = time.Second
 	b.targets[1].Limits.ConnectTimeout = time.Second
-	began := time.Now()
 	b.exec(t.Context(), 0, "x").wantOp(t, fanout.OpJump, false)
 	r := b.exec(t.Context(), 1, "x")
 	r.wantOp(t, fanout.OpJump, false)
 	if want := "no login within 1s: stopped while gate was connecting"; r.Failure.Message != want {
 		t.Errorf("got %q, want %q", r.Failure.Message, want)
-	}
-	if took := time.Since(began); took > patience/2 {
-		t.Errorf("took %v", took)
 	}
 }
 

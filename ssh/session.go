@@ -40,6 +40,7 @@ type session struct {
 	parted  atomic.Bool  // nothing is written any more
 	lastOut atomic.Int64 // time of the last output, by clock
 	broken  atomic.Bool  // output could not be passed on
+	spilled atomic.Bool  // output was thrown away to hear the end
 
 	reply   chan execReply // one, at any time
 	streams chan streamEnd // one for each of the two streams, at any time
@@ -160,7 +161,7 @@ func (s *session) copy(to io.Writer, from io.Reader, t *talk) {
 // writing has failed the rest of the stream is thrown away, so that the host
 // is not held up.
 func (s *session) pass(to io.Writer, p []byte) {
-	if len(p) == 0 || s.broken.Load() || s.parted.Load() {
+	if len(p) == 0 || s.broken.Load() || s.parted.Load() || s.spilled.Load() {
 		return
 	}
 	s.clock.pause()
@@ -172,6 +173,27 @@ func (s *session) pass(to io.Writer, p []byte) {
 		s.broken.Store(true)
 	}
 	s.lastOut.Store(int64(s.clock.elapsed()))
+}
+
+// spill throws a stream away from the moment that full is closed, beside copy,
+// whose Write waits: the connection is to be read from, for what else comes over
+// it, and what it brings must not pile up. What copy gets to read later has
+// holes, and is thrown away as well.
+func (s *session) spill(from io.Reader, full <-chan struct{}) {
+	select {
+	case <-full:
+	case <-s.conn.dead:
+		return
+	}
+	s.spilled.Store(true)
+	buf := make([]byte, smallBuffer)
+	for {
+		n, err := from.Read(buf)
+		if n == 0 && err != nil {
+			return
+		}
+		s.conn.wire.valve.took(n, n < len(buf))
+	}
 }
 
 // An ending is why the wait for a command was over.
@@ -202,28 +224,41 @@ func (s *session) await(ctx context.Context, limit time.Duration) ending {
 		} else {
 			timer.Stop()
 		}
-		select {
-		case r, ok := <-s.requests:
-			s.handle(r, ok)
-		case r := <-s.reply:
-			s.answer = r
-		case e := <-s.streams:
-			s.streamEnded(e)
-		case s.inputErr = <-s.inputFailed:
+		switch heard := s.hear(timer.C, s.clock.resumed, ctx.Done()); {
+		case s.inputErr != nil:
 			return endInput
-		case <-timer.C:
-		case <-s.clock.resumed:
-		case <-ctx.Done():
-			if s.poll(); s.over() {
-				return endClosed
-			}
-			if s.exit != nil {
-				return endDrained
-			}
-			return endStopped
+		case heard || ctx.Err() == nil:
+			continue
 		}
+		if s.poll(); s.over() {
+			return endClosed
+		}
+		if s.exit != nil {
+			return endDrained
+		}
+		return endStopped
 	}
 	return endClosed
+}
+
+// hear waits for what the host or a helper has to say of the session, and takes
+// it. It reports whether that came before any of the others, which may be nil.
+func (s *session) hear(t <-chan time.Time, this, that <-chan struct{}) bool {
+	select {
+	case r, ok := <-s.requests:
+		s.handle(r, ok)
+	case s.answer = <-s.reply:
+	case e := <-s.streams:
+		s.streamEnded(e)
+	case s.inputErr = <-s.inputFailed:
+	case <-t:
+		return false
+	case <-this:
+		return false
+	case <-that:
+		return false
+	}
+	return true
 }
 
 // over reports whether nothing more can come of the session.
@@ -256,8 +291,7 @@ func (s *session) poll() {
 		select {
 		case r, ok := <-s.requests:
 			s.handle(r, ok)
-		case r := <-s.reply:
-			s.answer = r
+		case s.answer = <-s.reply:
 		case e := <-s.streams:
 			s.streamEnded(e)
 		default:

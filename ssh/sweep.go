@@ -58,26 +58,20 @@ func (s *session) sweep(ctx context.Context, signal string) remnant {
 		}
 	})
 	defer hurry()
-	swept := make(chan remnant, 1)
+	var found remnant
+	swept := make(chan struct{})
 	s.helpers.Go(func() {
-		k, found := s.sweepBeside(budget, newSweep(signal, looks, !s.conn.pooled))
-		swept <- found
+		var k *session
+		k, found = s.sweepBeside(budget, newSweep(signal, looks, !s.conn.pooled))
+		close(swept)
 		if k != nil {
 			k.part()
 		}
 	})
-	for {
-		select {
-		case found := <-swept:
-			return found
-		case r, ok := <-s.requests:
-			s.handle(r, ok)
-		case r := <-s.reply:
-			s.answer = r
-		case e := <-s.streams:
-			s.streamEnded(e)
-		}
+	for s.hear(nil, swept, nil) {
+		continue
 	}
+	return found
 }
 
 // sweepBeside sweeps on a channel of its own, and returns the session that did

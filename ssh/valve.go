@@ -22,12 +22,13 @@ const (
 type valve struct {
 	closed atomic.Bool // a Read waits
 
-	mu      sync.Mutex // guards what follows
-	propped bool       // it does not close any more
-	writes  int        // pieces that are being passed on
-	since   time.Time  // when there was none the last time
-	copiers int        // of output; without one nothing is taken, and lead means nothing
-	lead    int        // bytes that were read and, as far as is known, not taken from the library
+	mu      sync.Mutex    // guards what follows
+	propped bool          // it does not close for long any more
+	full    chan struct{} // closed when much was read ahead since; nil: it was, or is not propped
+	writes  int           // pieces that are being passed on
+	since   time.Time     // when there was none the last time
+	copiers int           // of output; without one nothing is taken, and lead means nothing
+	lead    int           // bytes that were read and, as far as is known, not taken from the library
 	drained chan struct{}
 }
 
@@ -82,14 +83,17 @@ func (v *valve) took(n int, all bool) {
 }
 
 // prop keeps it open from now on: how a command ends must be heard although
-// nobody reads what it said, and is worth a window of memory.
-func (v *valve) prop() {
+// nobody reads what it said. The channel it returns is closed when as much has
+// been read ahead as may be; then somebody has to take it, and throw it away.
+func (v *valve) prop() <-chan struct{} {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.propped = true; v.drained != nil {
+	v.propped, v.full = true, make(chan struct{})
+	if v.drained != nil {
 		close(v.drained)
 		v.drained = nil
 	}
+	return v.full
 }
 
 // pass waits as long as the valve is closed, or until aborted is. Where nothing
@@ -99,7 +103,14 @@ func (v *valve) pass(aborted <-chan struct{}) {
 	v.mu.Lock()
 	ahead := v.copiers > 0 && v.lead >= valveLead
 	waits := v.writes > 0 && (ahead || time.Since(v.since) >= valvePatience)
-	if v.propped || !ahead && !waits {
+	if v.propped {
+		if waits && ahead && v.full != nil {
+			close(v.full)
+			v.full = nil
+		}
+		waits = false
+	}
+	if !ahead && !waits {
 		v.mu.Unlock()
 		return
 	}

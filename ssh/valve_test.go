@@ -116,7 +116,8 @@ func TestValveWaits(t *testing.T) {
 		{"nothing is left of it", func(v *valve) { v.busy(); v.read(2 * valveLead); v.took(1, true) }, 0},
 		{"nobody has taken it yet", func(v *valve) { v.read(valveLead) }, valvePatience},
 		{"it is not for us", func(v *valve) { v.leave(); v.read(2 * valveLead) }, 0},
-		{"the end must be heard", func(v *valve) { v.read(valveLead); v.busy(); v.prop() }, 0},
+		{"the end must be heard", func(v *valve) { v.read(1000); v.busy(); v.prop(); time.Sleep(valvePatience) }, 0},
+		{"much was read before the end", func(v *valve) { v.read(valveLead); v.busy(); v.prop() }, valvePatience},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -134,4 +135,27 @@ func TestValveWaits(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestProppedValveSaysWhenItIsFull: what is read ahead to hear the end of a
+// command has a limit, at which somebody is called to take it.
+func TestProppedValveSaysWhenItIsFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var v valve
+		v.attend()
+		v.busy()
+		full := v.prop()
+		time.Sleep(time.Hour)
+		v.read(valveLead - 1)
+		v.pass(nil)
+		if isClosed(full) {
+			t.Fatal("got called with little read ahead")
+		}
+		v.read(1)
+		v.pass(nil)
+		if !isClosed(full) {
+			t.Fatal("not called with much read ahead")
+		}
+		v.pass(nil) // once is enough
+	})
 }

@@ -1,0 +1,173 @@
+package ssh
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	"tutti/fanout"
+	"tutti/internal/fleet"
+)
+
+// window is what the library reads of a channel, at most, before anybody takes it.
+const window = 2 << 20
+
+// A counted is output of which every part shows where it belongs.
+type counted struct{ next uint64 }
+
+// block is the next 32 KiB.
+func (c *counted) block() []byte {
+	p := make([]byte, 0, 32<<10)
+	for len(p) < cap(p) {
+		p = binary.BigEndian.AppendUint64(p, c.next)
+		c.next++
+	}
+	return p
+}
+
+// wantBeginning checks that got is how a counted begins.
+func wantBeginning(tb testing.TB, got []byte) {
+	tb.Helper()
+	var c counted
+	for rest := got; len(rest) > 0; {
+		want := c.block()
+		n := min(len(rest), len(want))
+		if !bytes.Equal(rest[:n], want[:n]) {
+			tb.Fatalf("got output that is wrong within %d bytes before byte %d of %d", n, len(got)-len(rest)+n, len(got))
+		}
+		rest = rest[n:]
+	}
+}
+
+// held is how much was read of the connection and not taken from the library.
+func held(n *conn) int {
+	n.wire.valve.mu.Lock()
+	defer n.wire.valve.mu.Unlock()
+	return n.wire.valve.lead
+}
+
+// connOf is the connection that target i holds, which must come.
+func (b *bench) connOf(tb testing.TB, i int) *conn {
+	tb.Helper()
+	var n *conn
+	eventually(tb, "connected", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		n = b.held[i]
+		return n != nil
+	})
+	return n
+}
+
+// TestP22StoppedReader: hosts whose output nobody reads take little memory, they
+// lose nothing, and the others run on.
+func TestP22StoppedReader(t *testing.T) {
+	const floods, size = 8, 4 << 20
+	var hosts []fleet.Host
+	for i := range 2 * floods {
+		h := fleet.Host{Name: "h" + string(rune('a'+i))}
+		if i < floods {
+			h.Faults.Flood = size
+		}
+		hosts = append(hosts, h)
+	}
+	b := newBench(t, hosts, nil)
+	let := make(chan struct{})
+	var counts [floods]countingWriter
+	var reports [floods]fanout.Report
+	var flooding, others sync.WaitGroup
+	for i := range floods {
+		flooding.Go(func() {
+			a := fanout.Attempt{N: 1, Target: b.targets[i]}
+			reports[i] = b.Exec(t.Context(), a, fanout.Task{Command: "x"}, gated{let, &counts[i]}, io.Discard)
+		})
+		others.Go(func() { b.exec(t.Context(), floods+i, "x").wantExit(t, fanout.Exit{}) })
+	}
+	others.Wait()
+	total := 0
+	for i := range floods {
+		n := b.connOf(t, i)
+		eventually(t, "a flooding host is not read from", n.wire.valve.closed.Load)
+		total += held(n)
+	}
+	if most := floods * window / 2; total > most {
+		t.Errorf("got %d bytes read ahead of %d hosts, want at most %d", total, floods, most)
+	}
+	close(let)
+	flooding.Wait()
+	for i, r := range reports {
+		if r.Exit == nil || !r.OutputComplete || counts[i] != size+2 {
+			t.Errorf("got %+v, failure %+v, with %d bytes, want all %d", r, r.Failure, counts[i], size+2)
+		}
+	}
+}
+
+// A gated writer lets nothing pass until let is closed.
+type gated struct {
+	let <-chan struct{}
+	to  io.Writer
+}
+
+func (g gated) Write(p []byte) (int, error) {
+	<-g.let
+	return g.to.Write(p)
+}
+
+type countingWriter int
+
+func (c *countingWriter) Write(p []byte) (int, error) {
+	*c += countingWriter(len(p))
+	return len(p), nil
+}
+
+// TestP22EndOfAFlood: while a command is being ended whose output nobody reads,
+// its host can go on to send, so that the end is heard, and what it sends is not
+// kept; what was passed on before has no holes.
+func TestP22EndOfAFlood(t *testing.T) {
+	const rest = 4 * window // after TERM
+	through, measured := make(chan struct{}), make(chan struct{})
+	flood := fleet.HandlerFunc(func(s *fleet.Session) fleet.Exit {
+		var c counted
+		for left := rest; left > 0; {
+			if len(s.Signals) > 0 {
+				left -= 32 << 10
+			}
+			if _, err := s.Stdout.Write(c.block()); err != nil {
+				return fleet.Exit{}
+			}
+		}
+		close(through)
+		<-measured
+		return fleet.Exit{Signal: "TERM"}
+	})
+	b := newBench(t, []fleet.Host{{Name: "h", Exec: swept(flood, "none")}}, func(o *Options) { o.KillAfter = time.Hour })
+	b.targets[0].Limits.Timeout = 50 * time.Millisecond
+	let, out := make(chan struct{}), &sink{}
+	stops := writerFunc(func(p []byte) (int, error) {
+		if len(b.fleet.Log()[0].Signals) > 0 {
+			<-let
+		}
+		return out.Write(p)
+	})
+	done := make(chan fanout.Report, 1)
+	go func() {
+		done <- b.Exec(t.Context(), fanout.Attempt{N: 1, Target: b.targets[0]}, fanout.Task{Command: "x"}, stops, io.Discard)
+	}()
+	n := b.connOf(t, 0)
+	select {
+	case <-through:
+	case <-time.After(patience):
+		t.Errorf("the host cannot go on to send; %d bytes are held", held(n))
+	}
+	eventually(t, "little is held", func() bool { return held(n) < valveLead })
+	close(measured)
+	close(let)
+	r := <-done
+	if r.Failure == nil || r.Failure.Op != fanout.OpTimeout || r.Failure.Remote != fanout.RemoteEnded || r.OutputComplete {
+		t.Errorf("got %+v, failure %+v, want a proved end by the timeout, with incomplete output", r, r.Failure)
+	}
+	wantBeginning(t, []byte(out.String()))
+}

@@ -70,12 +70,23 @@ bash-completion for it, and zsh a line "autoload -U compinit; compinit" in
 	return cmd
 }
 
-// completeBehindSelector lets flags behind SELECTOR complete, if args ask for
-// that, as words reads them: they end at the first word of COMMAND.
-func completeBehindSelector(root *cobra.Command, args []string) {
-	if len(args) < 2 || !strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
-		return
+// isCompletion reports whether args ask for the completion of a word.
+func isCompletion(args []string) bool {
+	return len(args) >= 2 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd)
+}
+
+// plainUsages takes the marks of placeholders out of what is said of flags;
+// completion shows it as it is.
+func plainUsages(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { _, f.Usage = pflag.UnquoteUsage(f) })
+	for _, sub := range cmd.Commands() {
+		plainUsages(sub)
 	}
+}
+
+// completeBehindSelector lets flags behind SELECTOR complete, in args that ask
+// for that, as words reads them: they end at the first word of COMMAND.
+func completeBehindSelector(root *cobra.Command, args []string) {
 	cmd, rest, err := root.Find(args[1 : len(args)-1])
 	if err != nil || !slices.Contains([]string{"run", "script", "ping"}, cmd.Name()) {
 		return

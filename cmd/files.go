@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -51,13 +52,9 @@ type runFiles struct {
 // connected yet.
 func openFiles(o *fileOptions, targets []fanout.Target) (*runFiles, error) {
 	files := &runFiles{}
-	if o.junit != "" {
-		if err := output.CheckReplaceFile(o.junit); err != nil {
-			return nil, usagef("--junit: %w", err)
-		}
-		files.junit = output.NewJUnit(o.junit)
-	}
+	made := false
 	if o.outdir != "" {
+		_, missing := os.Lstat(o.outdir)
 		dir, err := output.NewDir(o.outdir, targets)
 		if errors.Is(err, fs.ErrExist) {
 			return nil, hint(usagef("--outdir: %w", err), "name a new directory, or move the old results away")
@@ -65,7 +62,17 @@ func openFiles(o *fileOptions, targets []fanout.Target) (*runFiles, error) {
 		if err != nil {
 			return nil, usagef("--outdir: %w", err)
 		}
-		files.dir = dir
+		files.dir, made = dir, missing != nil
+	}
+	if o.junit != "" { // which may be in the new directory
+		if err := output.CheckReplaceFile(o.junit); err != nil {
+			_ = files.close(context.Background()) // nothing is queued
+			if made {
+				_ = os.Remove(o.outdir) // it is empty, or not ours any more
+			}
+			return nil, usagef("--junit: %w", err)
+		}
+		files.junit = output.NewJUnit(o.junit)
 	}
 	return files, nil
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -48,8 +49,14 @@ type app struct {
 func execute(ctx context.Context, args []string, a *app) int {
 	root := newRootCmd(a)
 	root.SetArgs(args)
-	completeBehindSelector(root, args)
-	ran, err := root.ExecuteContextC(ctx)
+	if isCompletion(args) {
+		plainUsages(root)
+		completeBehindSelector(root, args)
+	}
+	ran, err := root, helpOfNothing(root, args)
+	if err == nil {
+		ran, err = root.ExecuteContextC(ctx)
+	}
 	if stopErr := a.profiles.stop(); err == nil {
 		err = stopErr
 	}
@@ -109,6 +116,19 @@ func newRootCmd(a *app) *cobra.Command {
 	a.profiles.addFlag(cmd)
 	setHelp(cmd, exitHelpShort)
 	return cmd
+}
+
+// helpOfNothing refuses to help with a command that does not exist; the library
+// would show the help of root.
+func helpOfNothing(root *cobra.Command, args []string) error {
+	if !slices.Contains(args, "--help") && !slices.Contains(args, "-h") {
+		return nil
+	}
+	cmd, rest, err := root.Find(args)
+	if err != nil || cmd != root || len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
+		return nil
+	}
+	return unknownCommand(root, rest[0])
 }
 
 // unknownCommand says that cmd has no subcommand of that name, and which it may

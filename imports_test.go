@@ -15,10 +15,11 @@ import (
 // them may use. Nothing points up, and nothing sideways between the edges.
 var mayImport = map[string][]string{
 	"tutti":                   {"tutti/cmd"},
-	"tutti/cmd":               {"tutti/fanout", "tutti/inventory", "tutti/scheduler", "tutti/ssh", "tutti/output", "tutti/store", "tutti/internal/yamltree", "tutti/internal/fleet"},
+	"tutti/cmd":               {"tutti/fanout", "tutti/inventory", "tutti/scheduler", "tutti/ssh", "tutti/output", "tutti/store", "tutti/server", "tutti/internal/yamltree", "tutti/internal/fleet"},
 	"tutti/ssh":               {"tutti/fanout"},
 	"tutti/output":            {"tutti/fanout", "tutti/inventory"},
 	"tutti/store":             {"tutti/fanout", "tutti/scheduler", "tutti/internal/yamltree"},
+	"tutti/server":            {"tutti/fanout", "tutti/scheduler"},
 	"tutti/inventory":         {"tutti/fanout", "tutti/internal/yamltree"},
 	"tutti/scheduler":         {"tutti/fanout", "tutti/internal/yamltree"},
 	"tutti/fanout":            {},

@@ -1,0 +1,126 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+	"unicode"
+
+	"tutti/scheduler"
+)
+
+const (
+	// commandLimit is how long a command may take.
+	commandLimit = time.Minute
+	// commandGrace is how long it then has to end, and how long what it leaves
+	// behind may hold its standard error open.
+	commandGrace = 5 * time.Second
+	// maxSaid is how much of the end of its standard error is kept, in bytes.
+	maxSaid = 4 << 10
+)
+
+// A shell runs commands.
+type shell struct {
+	// limit and grace are commandLimit and commandGrace, but for tests.
+	limit, grace time.Duration
+}
+
+var errCommandTime = fmt.Errorf("it took longer than %s and was ended", commandLimit)
+
+// commandVariables are those of the daemon that a command is given. The others
+// are the daemon's own business, and some of them secrets.
+var commandVariables = []string{"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR"}
+
+// run makes one attempt. The command is in a process group of its own, all of
+// which is ended when its time is up.
+func (s shell) run(ctx context.Context, d scheduler.Delivery) error {
+	if d.Notify.Command == "" {
+		return refusal{errors.New("it names neither a webhook nor a command")}
+	}
+	body, err := json.Marshal(d.Message)
+	if err != nil {
+		return refusal{fmt.Errorf("write the message: %w", err)}
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, s.limit, errCommandTime)
+	defer cancel()
+	said := &tail{}
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", d.Notify.Command)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Env = commandEnv(d.Message)
+	cmd.Stdin = bytes.NewReader(append(body, '\n'))
+	cmd.Stderr = said
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = s.grace
+	err = cmd.Run()
+	if cmd.Process != nil && ctx.Err() != nil {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // there may be nothing left
+	}
+	switch cause := context.Cause(ctx); {
+	case err == nil || errors.Is(err, exec.ErrWaitDelay) && cause == nil:
+		// What it has left in the background may go on.
+		return nil
+	case cause != nil:
+		err = cause
+	}
+	if text := said.text(); text != "" {
+		return fmt.Errorf("%w; it said:\n%s", err, text)
+	}
+	return err
+}
+
+// commandEnv is the environment of a command.
+func commandEnv(m scheduler.Message) []string {
+	env := []string{"TUTTI_EVENT=" + m.Type, "TUTTI_JOB=" + m.Job}
+	if m.Run != 0 {
+		env = append(env, "TUTTI_RUN="+strconv.FormatInt(m.Run, 10))
+	}
+	for _, name := range commandVariables {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+// A tail keeps the last maxSaid bytes that are written.
+type tail struct{ data []byte }
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.data = append(t.data, p...)
+	if more := len(t.data) - maxSaid; more > 0 {
+		t.data = append(t.data[:0], t.data[more:]...)
+	}
+	return len(p), nil
+}
+
+// text is what was kept, fit for a terminal.
+func (t *tail) text() string {
+	var lines []string
+	for line := range strings.Lines(string(t.data)) {
+		if line = strings.TrimRightFunc(line, unicode.IsSpace); line != "" {
+			lines = append(lines, printable(line))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// printable writes what a terminal would obey as an escape of Go.
+func printable(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
+}

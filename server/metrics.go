@@ -1,0 +1,290 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"tutti/fanout"
+	"tutti/scheduler"
+)
+
+// Metrics are a daemon in numbers, for Prometheus: see docs/metrics.md. Make
+// them with NewMetrics. Of several daemons on one history each counts what it
+// was told, so that the sum over them is the whole. All methods may be called by
+// several goroutines at once.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	firings, missed, runs, hosts, attempts *prometheus.CounterVec
+	lag, duration                          *prometheus.HistogramVec
+	running, succeeded, failures, jobs     *prometheus.GaugeVec
+	readable, lastBeat                     prometheus.Gauge
+
+	source func(context.Context) ([]scheduler.Kept, error)
+
+	mu sync.Mutex // guards what follows
+	// beat is when the loop last turned, or the daemon began.
+	beat time.Time
+	// seen are the jobs that have numbers.
+	seen map[string]bool
+}
+
+var _ scheduler.Observer = (*Metrics)(nil)
+
+// Bounds of the histograms, in seconds.
+var (
+	lagBounds      = []float64{.1, .5, 1, 2, 5, 10, 30, 60, 300, 3600}
+	durationBounds = []float64{.5, 1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600}
+)
+
+// NewMetrics makes the metrics of a tutti of the given version. Whenever they
+// are read, jobs says which jobs there are: the numbers of others are dropped.
+func NewMetrics(version string, jobs func(context.Context) ([]scheduler.Kept, error)) *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry(), source: jobs, beat: time.Now(), seen: map[string]bool{}}
+	m.firings = m.counter("firings_total", "Decisions about instants of a job.", "job", "decision")
+	m.missed = m.counter("missed_instants_total", "Instants of a job that passed and are not run.", "job", "reason")
+	m.runs = m.counter("runs_total", "Runs of a job that have ended.", "job", "outcome")
+	m.hosts = m.counter("run_hosts_total", "Hosts of the runs of a job that have ended.", "job", "outcome")
+	m.attempts = m.counter("notification_attempts_total", "Attempts to deliver a notification.", "kind", "result")
+	m.lag = m.histogram("run_lag_seconds", "How long after it was due a run of a job began.", lagBounds)
+	m.duration = m.histogram("run_duration_seconds", "How long the runs of a job took.", durationBounds)
+	m.running = m.gauge("runs_running", "Runs of a job that this daemon is carrying out.", "job")
+	m.succeeded = m.gauge("job_last_success_timestamp_seconds", "When the last run of a job ended in which every host was ok.", "job")
+	m.failures = m.gauge("job_failures", "How many ends of a job in a row were not ok, up to the last.", "job")
+	m.jobs = m.gauge("jobs", "Jobs by state: active, paused, broken.", "state")
+	m.readable = m.gauge("history_readable", "Whether the jobs could be read from the history: 1 or 0.").WithLabelValues()
+	m.lastBeat = m.gauge("last_beat_timestamp_seconds", "When the loop of the scheduler last turned.").WithLabelValues()
+	m.gauge("build_info", "Always 1; the labels say which tutti it is.", "version", "goversion").WithLabelValues(version, runtime.Version()).Set(1)
+	m.registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	for _, kind := range []string{kindWebhook, kindCommand} {
+		for _, result := range []string{resultSent, resultFailed, resultGivenUp} {
+			m.attempts.WithLabelValues(kind, result)
+		}
+	}
+	return m
+}
+
+func (m *Metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {
+	v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "tutti", Name: name, Help: help}, labels)
+	m.registry.MustRegister(v)
+	return v
+}
+
+func (m *Metrics) gauge(name, help string, labels ...string) *prometheus.GaugeVec {
+	v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "tutti", Name: name, Help: help}, labels)
+	m.registry.MustRegister(v)
+	return v
+}
+
+func (m *Metrics) histogram(name, help string, bounds []float64) *prometheus.HistogramVec {
+	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "tutti", Name: name, Help: help, Buckets: bounds}, []string{"job"})
+	m.registry.MustRegister(v)
+	return v
+}
+
+// reasonLabels are the labels of reasons; those of any other are "other", so
+// that no text makes a series of its own.
+var reasonLabels = map[string]string{scheduler.MissedLate: "late"}
+
+const reasonOther = "other"
+
+// Decided counts what became of instants.
+func (m *Metrics) Decided(job string, d scheduler.Decision, reason string, count int) {
+	m.know(job)
+	m.firings.WithLabelValues(job, d.String()).Add(float64(count))
+	if d != scheduler.Missed {
+		return
+	}
+	label, ok := reasonLabels[reason]
+	if !ok {
+		label = reasonOther
+	}
+	m.missed.WithLabelValues(job, label).Add(float64(count))
+}
+
+// Begun takes down how late a run is.
+func (m *Metrics) Begun(t scheduler.Ticket, _ int64, lag time.Duration) {
+	if t.Firing.Due.IsZero() || t.Repeats != 0 {
+		return // there is nothing that it could be late for
+	}
+	m.know(t.Job.Name)
+	m.lag.WithLabelValues(t.Job.Name).Observe(lag.Seconds())
+}
+
+// Carrying counts a run of a job among those that this daemon is carrying out,
+// until the function is called that it returns.
+func (m *Metrics) Carrying(job string) (ended func()) {
+	m.know(job)
+	m.running.WithLabelValues(job).Inc()
+	return func() {
+		m.know(job)
+		m.running.WithLabelValues(job).Dec()
+	}
+}
+
+// Ended counts a run, and its hosts. A firing that was not begun was counted
+// when that was decided.
+func (m *Metrics) Ended(e scheduler.Ending) {
+	if e.Run == 0 {
+		return
+	}
+	job := e.Job.Name
+	m.know(job)
+	outcome := outcomeFailed
+	switch {
+	case e.Interrupted:
+		outcome = outcomeInterrupted
+	case e.OK:
+		outcome = outcomeOK
+		m.Succeeded(job, e.Summary.Ended)
+	}
+	m.runs.WithLabelValues(job, outcome).Inc()
+	for _, o := range fanout.Outcomes() {
+		m.hosts.WithLabelValues(job, o.String()).Add(float64(e.Summary.Counts[o]))
+	}
+	if !e.Interrupted {
+		m.duration.WithLabelValues(job).Observe(e.Summary.Ended.Sub(e.Summary.Started).Seconds())
+	}
+}
+
+const (
+	outcomeOK          = "ok"
+	outcomeFailed      = "failed"
+	outcomeInterrupted = "interrupted"
+)
+
+// Succeeded takes down when the last run of a job ended that was ok. A daemon
+// that begins learns it from the history.
+func (m *Metrics) Succeeded(job string, at time.Time) {
+	m.know(job)
+	m.succeeded.WithLabelValues(job).Set(float64(at.UnixMilli()) / 1000)
+}
+
+// Beat takes down that the loop turns.
+func (m *Metrics) Beat(now time.Time) {
+	m.lastBeat.Set(float64(now.UnixMilli()) / 1000)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.beat = time.Now() // now may be put back
+}
+
+// Alive is an error that says so if the last beat is longer ago than limit.
+func (m *Metrics) Alive(limit time.Duration) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if silent := time.Since(m.beat); silent > limit {
+		return fmt.Errorf("the scheduler has not turned for %s", silent.Round(time.Millisecond))
+	}
+	return nil
+}
+
+// The results of an attempt to notify somebody.
+const (
+	resultSent    = "sent"
+	resultFailed  = "failed"
+	resultGivenUp = "given_up"
+)
+
+// notified counts an attempt; again: another will follow.
+func (m *Metrics) notified(s sending, again bool) {
+	if m == nil {
+		return
+	}
+	result := resultGivenUp
+	switch {
+	case s.err == nil:
+		result = resultSent
+	case again:
+		result = resultFailed
+	}
+	m.attempts.WithLabelValues(kind(s.Delivery), result).Inc()
+}
+
+// know remembers that a job has numbers.
+func (m *Metrics) know(job string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seen[job] = true
+}
+
+// refresh asks which jobs there are. If that cannot be said, all stays as it is.
+func (m *Metrics) refresh(ctx context.Context) error {
+	// A job that is new after this is not among those that may be gone.
+	m.mu.Lock()
+	gone := make(map[string]bool, len(m.seen))
+	for job := range m.seen {
+		gone[job] = true
+	}
+	m.mu.Unlock()
+	kept, err := m.source(ctx)
+	if err != nil {
+		m.readable.Set(0)
+		return err
+	}
+	m.readable.Set(1)
+	states := map[string]int{"active": 0, "paused": 0, "broken": 0}
+	for _, k := range kept {
+		delete(gone, k.Name)
+		states[state(k)]++
+		m.introduce(k)
+	}
+	for state, n := range states {
+		m.jobs.WithLabelValues(state).Set(float64(n))
+	}
+	for job := range gone {
+		m.drop(job)
+	}
+	return nil
+}
+
+func state(k scheduler.Kept) string {
+	switch {
+	case k.Broken != nil:
+		return "broken"
+	case k.Paused:
+		return "paused"
+	}
+	return "active"
+}
+
+// introduce gives a job its zeros, without which a rate misses the first of
+// everything.
+func (m *Metrics) introduce(k scheduler.Kept) {
+	m.know(k.Name)
+	for d := scheduler.Run; d <= scheduler.Failed; d++ {
+		m.firings.WithLabelValues(k.Name, d.String())
+	}
+	for _, label := range reasonLabels {
+		m.missed.WithLabelValues(k.Name, label)
+	}
+	for _, outcome := range []string{outcomeOK, outcomeFailed, outcomeInterrupted} {
+		m.runs.WithLabelValues(k.Name, outcome)
+	}
+	for _, o := range fanout.Outcomes() {
+		m.hosts.WithLabelValues(k.Name, o.String())
+	}
+	m.running.WithLabelValues(k.Name)
+	m.failures.WithLabelValues(k.Name).Set(float64(k.Streak.Failures))
+}
+
+// drop forgets a job.
+func (m *Metrics) drop(job string) {
+	m.mu.Lock()
+	delete(m.seen, job)
+	m.mu.Unlock()
+	labels := prometheus.Labels{"job": job}
+	for _, v := range []interface{ DeletePartialMatch(prometheus.Labels) int }{
+		m.firings, m.missed, m.runs, m.hosts, m.lag, m.duration, m.running, m.succeeded, m.failures,
+	} {
+		v.DeletePartialMatch(labels)
+	}
+}

@@ -1,0 +1,178 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"tutti/scheduler"
+)
+
+const (
+	// notifyTick is how often the outbox is asked what is due.
+	notifyTick = time.Second
+	// notifyGrace is how long deliveries have that are on their way when the
+	// daemon is to end.
+	notifyGrace = 5 * time.Second
+	// recordLimit bounds how long it may take to write down an attempt.
+	recordLimit = 10 * time.Second
+)
+
+// errStopping is the cause of deliveries that are cut off by the daemon's end.
+var errStopping = errors.New("the daemon was stopped meanwhile")
+
+// A Notifier delivers the messages of an outbox. A receiver, which is a URL or a
+// command, gets one at a time, in the order in which they came as far as none
+// has to be repeated; a slow one holds up nobody else. A message arrives twice
+// if the daemon ends after it has arrived and before that is written down.
+type Notifier struct {
+	// Outbox is used by one goroutine at a time.
+	Outbox scheduler.Outbox
+	// Version is what webhooks are told in User-Agent; empty: nothing.
+	Version string
+	// Metrics counts the attempts; nil: nobody does.
+	Metrics *Metrics
+	// Logger gets what did not arrive; nil: nobody does.
+	Logger *slog.Logger
+	// Transport reaches webhooks; nil: directly, or by the proxy that the
+	// environment names.
+	Transport http.RoundTripper
+	// Now is the time; nil: time.Now.
+	Now func() time.Time
+}
+
+// Run delivers until ctx ends. What is on its way then has five seconds left,
+// and what does not arrive stays in the outbox.
+func (n *Notifier) Run(ctx context.Context) {
+	r := &notifying{
+		Notifier: *n,
+		shell:    shell{commandLimit, commandGrace},
+		lanes:    lanes{byReceiver: map[string]*lane{}},
+		sent:     make(chan sending),
+	}
+	if r.Logger == nil {
+		r.Logger = slog.New(slog.DiscardHandler)
+	}
+	if r.Now == nil {
+		r.Now = time.Now
+	}
+	r.webhooks = newWebhooks(r.Transport, r.Version, r.Now)
+	defer r.webhooks.close()
+	work, cut := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cut(nil)
+	tick := time.NewTicker(notifyTick)
+	defer tick.Stop()
+	r.take(ctx)
+	for {
+		r.begin(work)
+		select {
+		case <-ctx.Done():
+			defer time.AfterFunc(notifyGrace, func() { cut(errStopping) }).Stop()
+			for r.lanes.busy > 0 {
+				r.record(work, <-r.sent)
+			}
+			return
+		case s := <-r.sent:
+			r.record(work, s)
+		case <-tick.C:
+			r.take(ctx)
+		}
+	}
+}
+
+// notifying is a Notifier at work. It belongs to the goroutine of Run; the
+// others only deliver, and send what came of it.
+type notifying struct {
+	Notifier
+	webhooks *webhooks
+	shell    shell
+	lanes    lanes
+	sent     chan sending
+	// deaf: the outbox could not be read the last time, and that was logged.
+	deaf bool
+}
+
+// A sending is a delivery that was tried, and why it did not arrive.
+type sending struct {
+	scheduler.Delivery
+	err error
+}
+
+// take asks the outbox what is due.
+func (r *notifying) take(ctx context.Context) {
+	room := r.lanes.room()
+	if room == 0 {
+		return
+	}
+	now := r.Now()
+	due, err := r.Outbox.Deliveries(ctx, now, now.Add(lease), room)
+	if err != nil {
+		if !r.deaf && ctx.Err() == nil {
+			r.deaf = true
+			r.Logger.Error("nobody is notified: the outbox cannot be read", "error", err)
+		}
+		return
+	}
+	r.deaf = false
+	r.lanes.add(due)
+}
+
+// begin starts what may be on its way.
+func (r *notifying) begin(ctx context.Context) {
+	for {
+		d, ok := r.lanes.next()
+		if !ok {
+			return
+		}
+		// Run receives of each what comes of it, before it returns.
+		go func() { r.sent <- sending{d, r.deliver(ctx, d)} }()
+	}
+}
+
+// deliver tries once.
+func (r *notifying) deliver(ctx context.Context, d scheduler.Delivery) error {
+	if d.Notify.Webhook != "" {
+		return r.webhooks.send(ctx, d)
+	}
+	return r.shell.run(ctx, d)
+}
+
+// record writes down what came of an attempt, and when to try again.
+func (r *notifying) record(ctx context.Context, s sending) {
+	r.lanes.done(s.Delivery)
+	now := r.Now()
+	again := s.again(now)
+	r.Metrics.notified(s, !again.IsZero())
+	if s.err != nil {
+		r.Logger.Warn("a notification did not arrive", "job", s.Message.Job, "firing", s.Message.Firing, "event", s.Message.Type,
+			"kind", kind(s.Delivery), "attempt", s.Attempt, "error", s.err, "given_up", again.IsZero())
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
+	defer cancel()
+	if err := r.Outbox.Told(ctx, s.Delivery, now, s.err, again); err != nil {
+		r.Logger.Error("a notification will be repeated: what came of it cannot be recorded",
+			"job", s.Message.Job, "firing", s.Message.Firing, "error", err)
+	}
+}
+
+// The ways that a delivery may take.
+const (
+	kindWebhook = "webhook"
+	kindCommand = "command"
+)
+
+// kind is the way that a delivery takes.
+func kind(d scheduler.Delivery) string {
+	if d.Notify.Webhook != "" {
+		return kindWebhook
+	}
+	return kindCommand
+}
+
+// receiver is whom a delivery goes to.
+func receiver(d scheduler.Delivery) string {
+	return kind(d) + " " + cmp.Or(d.Notify.Webhook, d.Notify.Command)
+}

@@ -1,0 +1,201 @@
+package server
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"tutti/scheduler"
+)
+
+const (
+	// webhookLimit is how long an attempt may take.
+	webhookLimit = 10 * time.Second
+	// maxAnswer is how much of an answer is read, so that the connection can be
+	// used again.
+	maxAnswer = 4 << 10
+	// maxAnswerHeader bounds the header of an answer, in bytes.
+	maxAnswerHeader = 16 << 10
+	// maxSecret bounds the file of a key, in bytes.
+	maxSecret = 4 << 10
+	// maxReason bounds what is kept of an error, in bytes.
+	maxReason = 300
+)
+
+var errNoAnswer = fmt.Errorf("no answer within %s", webhookLimit)
+
+// webhooks sends messages over HTTP.
+type webhooks struct {
+	client *http.Client
+	agent  string
+	now    func() time.Time
+	close  func()
+}
+
+// newWebhooks sends by way of transport, unless that is nil. Redirects are not
+// followed: the signature is for the one who was named, and most of them would
+// make a GET out of the message.
+func newWebhooks(transport http.RoundTripper, version string, now func() time.Time) *webhooks {
+	w := &webhooks{agent: "tutti", now: now, close: func() {}}
+	if version != "" {
+		w.agent += "/" + version
+	}
+	if transport == nil {
+		t := &http.Transport{
+			Proxy:                  proxy,
+			DialContext:            (&net.Dialer{Timeout: webhookLimit}).DialContext,
+			ForceAttemptHTTP2:      true,
+			MaxIdleConns:           maxBusy,
+			IdleConnTimeout:        30 * time.Second,
+			MaxResponseHeaderBytes: maxAnswerHeader,
+		}
+		transport, w.close = t, t.CloseIdleConnections
+	}
+	w.client = &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return w
+}
+
+// proxy is the proxy that the environment names. What is wrong with it is not
+// repeated: it may hold a password.
+func proxy(r *http.Request) (*url.URL, error) {
+	u, err := http.ProxyFromEnvironment(r)
+	if err != nil {
+		return nil, errors.New("the proxy in the environment is not a URL")
+	}
+	return u, nil
+}
+
+// send makes one attempt. What is secret in a URL stands after the host, so
+// errors name no more than that.
+func (w *webhooks) send(ctx context.Context, d scheduler.Delivery) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, webhookLimit, errNoAnswer)
+	defer cancel()
+	req, err := w.request(ctx, d)
+	if err != nil {
+		return err
+	}
+	resp, err := w.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("%s: %w", req.URL.Host, reachError(ctx, err))
+	}
+	_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer) // its status says all
+	_ = resp.Body.Close()                             // as above
+	if err := w.judge(resp); err != nil {
+		return fmt.Errorf("%s: %w", req.URL.Host, err)
+	}
+	return nil
+}
+
+// request is the message as it is sent.
+func (w *webhooks) request(ctx context.Context, d scheduler.Delivery) (*http.Request, error) {
+	body, err := json.Marshal(d.Message)
+	if err != nil {
+		return nil, refusal{fmt.Errorf("write the message: %w", err)}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.Notify.Webhook, bytes.NewReader(body))
+	if err != nil {
+		return nil, refusal{errors.New("the webhook is not a URL")} // err has all of it
+	}
+	stamp := strconv.FormatInt(w.now().Unix(), 10)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", w.agent)
+	req.Header.Set("X-Tutti-Event", d.Message.Type)
+	req.Header.Set("X-Tutti-Delivery", strconv.FormatInt(d.ID, 10))
+	req.Header.Set("X-Tutti-Timestamp", stamp)
+	if d.Notify.SecretFile == "" {
+		return req, nil
+	}
+	secret, err := readSecret(d.Notify.SecretFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the key of the webhook: %w", err)
+	}
+	defer clear(secret)
+	req.Header.Set("X-Tutti-Signature", sign(secret, stamp, body))
+	return req, nil
+}
+
+// sign is what proves that the body comes from one who has the secret, and when
+// it was sent.
+func sign(secret []byte, stamp string, body []byte) string {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(stamp + "."))
+	mac.Write(body)
+	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
+}
+
+// readSecret reads a key, without the newline at its end. It is read anew for
+// each attempt, so that it can be replaced under a running daemon.
+func readSecret(path string) ([]byte, error) {
+	// Without waiting, should somebody have put a pipe there.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a file", path)
+	case info.Mode().Perm()&0o077 != 0:
+		return nil, fmt.Errorf("others may read %s (mode %04o); chmod 600 it", path, info.Mode().Perm())
+	case info.Size() > maxSecret:
+		return nil, fmt.Errorf("%s has more than %d bytes", path, maxSecret)
+	}
+	data := make([]byte, info.Size())
+	n, err := io.ReadFull(f, data)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, err
+	}
+	data = bytes.TrimRight(data[:n], "\r\n")
+	if len(data) == 0 {
+		return nil, fmt.Errorf("%s is empty", path)
+	}
+	return data, nil
+}
+
+// reachError is why there was no answer, without the URL.
+func reachError(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	text := printable(err.Error())
+	return errors.New(strings.ToValidUTF8(text[:min(len(text), maxReason)], ""))
+}
+
+// judge says whether the message was taken.
+func (w *webhooks) judge(resp *http.Response) error {
+	code := resp.StatusCode
+	err := fmt.Errorf("%d %s", code, cmp.Or(http.StatusText(code), "(which is no status)"))
+	switch {
+	case code/100 == 2:
+		return nil
+	case code/100 == 3:
+		return refusal{fmt.Errorf("%w: redirects are not followed; name the URL that it leads to", err)}
+	case code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests, code/100 == 5:
+		return postponement{err, retryAfter(resp.Header.Get("Retry-After"), w.now())}
+	}
+	return refusal{err}
+}

@@ -109,7 +109,9 @@ func TestCommandLeavesSomethingBehind(t *testing.T) {
 	if _, err := f.WriteString("end\n"); err != nil {
 		t.Error(err)
 	}
-	f.Close()
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestCommandTime(t *testing.T) {
@@ -137,7 +139,7 @@ func TestCommandIsKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it is only read
 	r := bufio.NewReader(f)
 	if _, err := r.ReadString('\n'); err != nil {
 		t.Fatal(err)

@@ -43,7 +43,7 @@ func ExampleNotifier() {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(dir) //nolint:errcheck // it is temporary
 	keyFile := filepath.Join(dir, "key")
 	if err := os.WriteFile(keyFile, []byte("a long random text\n"), 0o600); err != nil {
 		panic(err)

@@ -137,8 +137,8 @@ func TestServe(t *testing.T) {
 			body <- err.Error()
 			return
 		}
-		defer resp.Body.Close()
-		text, _ := io.ReadAll(resp.Body)
+		text, _ := io.ReadAll(resp.Body) // it is compared
+		_ = resp.Body.Close()            // it was read
 		body <- string(text)
 	}()
 	<-asked
@@ -170,7 +170,7 @@ func TestServeEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer c.Close() //nolint:errcheck // the test is over
 	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,9 @@ func TestServeEnds(t *testing.T) {
 
 func TestServeFails(t *testing.T) {
 	l := listen(t)
-	l.Close()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
 	if err := Serve(t.Context(), l, http.NotFoundHandler(), nil); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("got %v, want %v", err, net.ErrClosed)
 	}

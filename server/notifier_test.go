@@ -347,7 +347,7 @@ func TestNotifierLogs(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			defer w.Close()
+			defer w.Close() //nolint:errcheck // a pipe
 			n := Notifier{
 				Outbox: &o, Logger: slog.New(slog.NewTextHandler(w, nil)),
 				Transport: transport(func(r *http.Request) (*http.Response, error) { return answer(r, 404) }),

@@ -185,14 +185,16 @@ func TestWebhookErrorsKeepSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	closed := "http://" + l.Addr().String()
-	l.Close()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
 	garbage := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		c, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			panic(err)
 		}
 		_, _ = c.Write([]byte("\x1b[31mno HTTP\r\n\r\n"))
-		c.Close()
+		_ = c.Close() // all was written that matters
 	}))
 	defer garbage.Close()
 	fifo := filepath.Join(t.TempDir(), "fifo")

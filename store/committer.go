@@ -20,6 +20,7 @@ type committer struct {
 	summary fanout.Summary
 	started time.Time // of the run; zero until its first event came
 	ended   *fanout.Summary
+	kept    int64 // bytes of the rows of output on disk
 
 	// What the next transaction writes.
 	dirty    map[*hostRecord]bool
@@ -213,8 +214,19 @@ func (c *committer) write() error {
 		h.committed()
 	}
 	clear(c.dirty)
+	c.kept += keptBytes(c.output)
 	c.output, c.attempts = nil, nil
 	return nil
+}
+
+// keptBytes is what rows of output take.
+func keptBytes(rows []*outputRow) (n int64) {
+	for _, row := range rows {
+		if data, ok := row.kept.([]byte); ok {
+			n += int64(len(data))
+		}
+	}
+	return n
 }
 
 // drop gives up the output that could not be written. How hosts ended is kept
@@ -297,7 +309,7 @@ func (c *committer) writeResults(tx *sql.Tx) error {
 
 func (c *committer) writeRun(tx *sql.Tx) error {
 	s := &c.summary
-	args := []any{timeText(c.started), s.Stopped.String(), text(s.SpentBy), s.RemoteCode}
+	args := []any{timeText(c.started), s.Stopped.String(), text(s.SpentBy), s.RemoteCode, c.kept + keptBytes(c.output)}
 	for _, o := range fanout.Outcomes() {
 		args = append(args, s.Counts[o])
 	}
@@ -309,7 +321,7 @@ func (c *committer) writeRun(tx *sql.Tx) error {
 		}
 	}
 	_, err := tx.ExecContext(c.ctx, `
-		UPDATE runs SET started_at = coalesce(?, started_at), stopped = ?, spent_by = ?, remote_code = ?,
+		UPDATE runs SET started_at = coalesce(?, started_at), stopped = ?, spent_by = ?, remote_code = ?, recorded_bytes = ?,
 			(`+countColumns+`) = (`+placeholders(numCounts)+`), ended_at = ?, state = ?, exit_code = ?
 		WHERE id = ?`, append(args, timeText(s.Ended), string(state), exitCode, c.r.id)...)
 	return err

@@ -167,6 +167,18 @@ func (e *NoJobError) Hint() string {
 	return fmt.Sprintf("did you mean %s? `tutti job list` lists the jobs", e.Nearest)
 }
 
+// A KillError says why a run cannot be ended.
+type KillError struct {
+	Run    int64
+	Reason string
+	hint   string
+}
+
+func (e *KillError) Error() string { return fmt.Sprintf("cannot end run %d: %s", e.Run, e.Reason) }
+
+// Hint says what can be done instead.
+func (e *KillError) Hint() string { return e.hint }
+
 // fault wraps err, which may be nil, with what was tried and what SQLite says
 // about it. An error that already says so is passed on, and so is one about
 // what is in the history.

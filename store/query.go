@@ -36,8 +36,15 @@ type Run struct {
 	ExitCode *int
 	// RerunOf is the number of the run that this one repeats; 0: none.
 	RerunOf int64
-	// Job is the name of the job that fired; empty: none.
-	Job string
+	// Job is the name of the job that fired, and JobID its number; empty and 0:
+	// none.
+	Job   string
+	JobID int64
+	// ScheduledAt is the instant at which the job fired, zero if it was out of
+	// turn, and DueAt when the run was to begin.
+	ScheduledAt, DueAt time.Time
+	// KillBy is who asked for the end of a job's run; empty: nobody.
+	KillBy string
 	// Summary counts the hosts that have ended; Hosts is the number of all.
 	// Ended is zero while the run is running.
 	Summary fanout.Summary
@@ -60,8 +67,8 @@ type Query struct {
 	Limit int
 }
 
-const runColumns = `id, source, command, selector, inventory, note, user, state, exit_code, rerun_of, job,
-	hosts, stopped, spent_by, remote_code, started_at, ended_at, ` + countColumns
+const runColumns = `id, source, command, selector, inventory, note, user, state, exit_code, rerun_of, job, job_id,
+	scheduled_at, due_at, kill_by, hosts, stopped, spent_by, remote_code, started_at, ended_at, ` + countColumns
 
 // Runs returns the runs that fit q, newest first.
 func (s *Store) Runs(ctx context.Context, q Query) ([]Run, error) {
@@ -70,7 +77,7 @@ func (s *Store) Runs(ctx context.Context, q Query) ([]Run, error) {
 	if q.Limit > 0 {
 		query += " LIMIT " + strconv.Itoa(q.Limit)
 	}
-	runs, err := s.selectRuns(ctx, query, args...)
+	runs, err := s.selectRuns(ctx, s.r, query, args...)
 	return runs, s.fault("read", err)
 }
 
@@ -132,7 +139,7 @@ func (s *Store) Run(ctx context.Context, ref, user string) (Run, error) {
 }
 
 func (s *Store) runByID(ctx context.Context, id int64, ref string) (Run, error) {
-	runs, err := s.selectRuns(ctx, "SELECT "+runColumns+" FROM runs WHERE id = ?", id)
+	runs, err := s.selectRuns(ctx, s.r, "SELECT "+runColumns+" FROM runs WHERE id = ?", id)
 	if err != nil {
 		return Run{}, s.fault("read", err)
 	}
@@ -206,8 +213,8 @@ func (s *Store) HostsOf(ctx context.Context, ref, user string, outcomes []fanout
 	return hosts, s.fault("read", err)
 }
 
-func (s *Store) selectRuns(ctx context.Context, query string, args ...any) ([]Run, error) {
-	rows, err := s.r.QueryContext(ctx, query, args...)
+func (s *Store) selectRuns(ctx context.Context, q queryer, query string, args ...any) ([]Run, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -228,12 +235,12 @@ func (s *Store) selectRuns(ctx context.Context, query string, args ...any) ([]Ru
 
 func scanRun(rows *sql.Rows) (Run, error) {
 	var r Run
-	var inventory, note, job, spentBy, started, ended sql.NullString
-	var exitCode, rerunOf sql.NullInt64
+	var inventory, note, job, scheduled, due, killBy, spentBy, started, ended sql.NullString
+	var exitCode, rerunOf, jobID sql.NullInt64
 	var stopped string
 	fields := []any{
-		&r.ID, &r.Source, &r.Command, &r.Selector, &inventory, &note, &r.User, &r.State, &exitCode, &rerunOf, &job,
-		&r.Summary.Hosts, &stopped, &spentBy, &r.Summary.RemoteCode, &started, &ended,
+		&r.ID, &r.Source, &r.Command, &r.Selector, &inventory, &note, &r.User, &r.State, &exitCode, &rerunOf, &job, &jobID,
+		&scheduled, &due, &killBy, &r.Summary.Hosts, &stopped, &spentBy, &r.Summary.RemoteCode, &started, &ended,
 	}
 	for i := range r.Summary.Counts {
 		fields = append(fields, &r.Summary.Counts[i])
@@ -243,7 +250,7 @@ func scanRun(rows *sql.Rows) (Run, error) {
 		return r, err
 	}
 	r.Inventory, r.Note, r.Job, r.RerunOf = inventory.String, note.String, job.String, rerunOf.Int64
-	r.Summary.SpentBy = spentBy.String
+	r.JobID, r.KillBy, r.Summary.SpentBy = jobID.Int64, killBy.String, spentBy.String
 	if exitCode.Valid {
 		code := int(exitCode.Int64)
 		r.ExitCode = &code
@@ -251,10 +258,8 @@ func scanRun(rows *sql.Rows) (Run, error) {
 	if r.Summary.Stopped, err = fanout.ParseStopped(stopped); err != nil {
 		return r, err
 	}
-	if r.Summary.Started, err = parseTime(started); err != nil {
-		return r, err
-	}
-	r.Summary.Ended, err = parseTime(ended)
+	err = parseTimes(timeCell{&r.ScheduledAt, scheduled}, timeCell{&r.DueAt, due},
+		timeCell{&r.Summary.Started, started}, timeCell{&r.Summary.Ended, ended})
 	return r, err
 }
 

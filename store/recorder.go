@@ -24,6 +24,17 @@ type RunInfo struct {
 	// whoever repeats the run. The history only keeps them; they must hold no
 	// secret.
 	Given map[string][]string
+	// Job is the name of the job that is run, and JobID its number; empty and 0:
+	// none. ScheduledAt is the instant at which it fired, zero if it was out of
+	// turn, and DueAt when the run was to begin.
+	Job                string
+	JobID              int64
+	ScheduledAt, DueAt time.Time
+	// Firing is the number of the firing that is begun; 0: none. It has been
+	// claimed by Owner, and begins with this run or with none: Begin is
+	// ErrTaken if it is not, or no longer, Owner's.
+	Firing int64
+	Owner  *Daemon
 	// RecordLimit bounds the recorded bytes of each stream of an attempt: its
 	// head, and the last 32 KiB. 0 means 4 MiB; negative: no output is
 	// recorded.
@@ -80,7 +91,8 @@ const maxPending = 1 << 20
 const maxDelay = 100 * time.Millisecond
 
 // Begin takes a number for a run of plan and writes the run and its hosts
-// down. The recorder must be closed. Its writes do not end with ctx: an
+// down; and with them, if it is the run of a firing, that this has begun. The
+// recorder must be closed. Its writes do not end with ctx: an
 // interrupted run is recorded to its end.
 func (s *Store) Begin(ctx context.Context, plan fanout.Plan, info RunInfo) (*Recorder, error) {
 	if s.readOnly {
@@ -128,6 +140,11 @@ func (s *Store) insertRun(ctx context.Context, plan fanout.Plan, info RunInfo) (
 	if err != nil {
 		return 0, nil, err
 	}
+	if info.Firing != 0 {
+		if err = info.Owner.beginFiring(ctx, tx, info.Firing, id); err != nil {
+			return 0, lock, err
+		}
+	}
 	insert, err := tx.PrepareContext(ctx, "INSERT INTO results (run_id, position, host) VALUES (?, ?, ?)")
 	if err != nil {
 		return 0, lock, err
@@ -146,10 +163,12 @@ func (s *Store) insertRun(ctx context.Context, plan fanout.Plan, info RunInfo) (
 func (s *Store) takeNumber(ctx context.Context, tx *sql.Tx, plan fanout.Plan, info RunInfo, decided string) (int64, *runLock, error) {
 	for {
 		res, err := tx.ExecContext(ctx, `
-		INSERT INTO runs (source, command, selector, inventory, note, user, started_at, state, hosts, rerun_of, plan)
-		VALUES (?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, ?)`,
+		INSERT INTO runs (source, command, selector, inventory, note, user, started_at, state, hosts, rerun_of, plan,
+			job, job_id, scheduled_at, due_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)`,
 			plan.Source, plan.Task.Command, plan.Selector, text(info.Inventory), text(info.Note), info.User,
-			timeText(time.Now()), len(plan.Targets), number(info.RerunOf), decided)
+			timeText(time.Now()), len(plan.Targets), number(info.RerunOf), decided,
+			text(info.Job), number(info.JobID), timeText(info.ScheduledAt), timeText(info.DueAt))
 		if err != nil {
 			return 0, nil, err
 		}

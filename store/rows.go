@@ -27,6 +27,22 @@ func parseTime(s sql.NullString) (time.Time, error) {
 	return time.Parse(time.RFC3339, s.String)
 }
 
+// A timeCell is a time as it was read, and where it goes.
+type timeCell struct {
+	to   *time.Time
+	from sql.NullString
+}
+
+// parseTimes is parseTime for several.
+func parseTimes(cells ...timeCell) (err error) {
+	for _, c := range cells {
+		if *c.to, err = parseTime(c.from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // text is NULL for the empty string.
 func text(s string) any {
 	if s == "" {
@@ -135,14 +151,10 @@ func (r *reportRow) result() (res fanout.Result, ended bool, err error) {
 			return res, false, err
 		}
 	}
-	times := []struct {
-		to   *time.Time
-		from sql.NullString
-	}{{&res.QueuedAt, r.queuedAt}, {&res.BegunAt, r.begunAt}, {&res.StartedAt, r.startedAt}, {&res.EndedAt, r.endedAt}}
-	for _, t := range times {
-		if *t.to, err = parseTime(t.from); err != nil {
-			return res, false, err
-		}
+	err = parseTimes(timeCell{&res.QueuedAt, r.queuedAt}, timeCell{&res.BegunAt, r.begunAt},
+		timeCell{&res.StartedAt, r.startedAt}, timeCell{&res.EndedAt, r.endedAt})
+	if err != nil {
+		return res, false, err
 	}
 	res.StdoutBytes, res.StderrBytes, res.OmittedBytes = r.stdout, r.stderr, r.omitted
 	res.Report = r.report()

@@ -54,6 +54,7 @@ CREATE TABLE firings (
     last_at      TEXT,
     decided_at   TEXT NOT NULL,
     requested_by TEXT,
+    waited       INTEGER NOT NULL DEFAULT 0,         -- 1: it was queued at first
     repeats      INTEGER,                            -- a run that was cut off
     daemon_id    INTEGER,                            -- who may begin it; NULL: whoever claims it
     settled_at   TEXT,                               -- NULL: it has not come to its end, or nobody was told
@@ -68,8 +69,8 @@ CREATE INDEX firings_gap ON firings (job_id, last_at) WHERE first_at IS NOT NULL
 -- What is still to be told, once for each receiver.
 CREATE TABLE outbox (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
-    message_id INTEGER NOT NULL,                     -- the same for all receivers
     firing_id  INTEGER NOT NULL REFERENCES firings (id) ON DELETE CASCADE,
+    occasion   TEXT NOT NULL,
     kind       TEXT NOT NULL CHECK (kind IN ('webhook', 'command')),
     target     TEXT NOT NULL,
     secret     TEXT,                                 -- the file with the key, not the key
@@ -100,5 +101,6 @@ ALTER TABLE runs ADD COLUMN kill_by TEXT;
 ALTER TABLE runs ADD COLUMN replaced_by INTEGER;     -- a firing that waits for its end
 ALTER TABLE runs ADD COLUMN recorded_bytes INTEGER NOT NULL DEFAULT 0;
 
-CREATE INDEX runs_job ON runs (job_id, id) WHERE job_id IS NOT NULL;
+-- With what it takes to say what the runs of a job cost.
+CREATE INDEX runs_job ON runs (job_id, id, recorded_bytes, hosts) WHERE job_id IS NOT NULL;
 CREATE INDEX runs_replaced ON runs (replaced_by) WHERE replaced_by IS NOT NULL;

@@ -1,0 +1,485 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"tutti/fanout"
+	"tutti/scheduler"
+)
+
+func joinTest(tb testing.TB, s *Store) *Daemon {
+	tb.Helper()
+	d, err := s.JoinDaemons(tb.Context(), noon)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = d.Close() }) // some tests have
+	return d
+}
+
+// minute is the n-th instant after noon of a job that fires every minute.
+func minute(n int) time.Time { return noon.Add(time.Duration(n) * time.Minute) }
+
+func firingsAt(minutes ...int) []scheduler.Firing {
+	var firings []scheduler.Firing
+	for _, n := range minutes {
+		firings = append(firings, scheduler.Firing{Instant: scheduler.Instant{At: minute(n)}, Due: minute(n)})
+	}
+	return firings
+}
+
+// decide decides the given minutes of the job as it is kept, and returns what
+// became of them.
+func decide(tb testing.TB, d *Daemon, job string, minutes ...int) []string {
+	tb.Helper()
+	k, err := d.store.Job(tb.Context(), job)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	last := minute(minutes[len(minutes)-1])
+	d.tick(last)
+	tickets, err := d.Decide(tb.Context(), scheduler.Decisions{Job: k, Firings: firingsAt(minutes...), Cursor: last})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return told(tickets)
+}
+
+// told says what tickets say: minute and decision.
+func told(tickets []scheduler.Ticket) []string {
+	var out []string
+	for _, t := range tickets {
+		out = append(out, fmt.Sprintf("%.0f %s", t.Firing.At.Sub(noon).Minutes(), t.Decision))
+	}
+	return out
+}
+
+func claim(tb testing.TB, d *Daemon, now time.Time) []scheduler.Ticket {
+	tb.Helper()
+	tickets, err := d.Claim(tb.Context(), now)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return tickets
+}
+
+// ofTicket is what begins the firing of a ticket.
+func ofTicket(d *Daemon, t scheduler.Ticket) RunInfo {
+	return RunInfo{
+		Job: t.Job.Name, JobID: t.Job.ID, Firing: t.ID, Owner: d, ScheduledAt: t.Firing.At, DueAt: t.Firing.Due, StopOnError: true,
+	}
+}
+
+func jobPlan(hosts ...string) fanout.Plan {
+	p := testPlan(hosts...)
+	p.Source = "job"
+	return p
+}
+
+// beginTicket begins the firing on the hosts a and b.
+func beginTicket(tb testing.TB, d *Daemon, t scheduler.Ticket) *Recorder {
+	tb.Helper()
+	return begin(tb, d.store, jobPlan("a", "b"), ofTicket(d, t))
+}
+
+// finish ends the run of a ticket: each host with the code given for it.
+func finish(tb testing.TB, r *Recorder, codes ...uint32) {
+	tb.Helper()
+	p := jobPlan("a", "b")
+	var results []*fanout.Result
+	for i, code := range codes {
+		events := hostEvents(&p, i, "", code)
+		handle(tb, r, events...)
+		results = append(results, events[len(events)-1].Result)
+	}
+	handle(tb, r, endEvent(results...))
+	closeRecorder(tb, r)
+}
+
+func checkStrings(tb testing.TB, what string, got []string, want ...string) {
+	tb.Helper()
+	if len(got) != len(want) || len(want) > 0 && !reflect.DeepEqual(got, want) {
+		tb.Errorf("%s: got %q, want %q", what, got, want)
+	}
+}
+
+func TestDecideConflicts(t *testing.T) {
+	s := openTest(t, tempPath(t))
+	d := joinTest(t, s)
+	old := addJob(t, s, testJob("backup"))
+	checkStrings(t, "decided", decide(t, d, "backup", 1, 2), "1 run", "2 skipped")
+	for name, k := range map[string]scheduler.Kept{
+		"another cursor":  old,
+		"another version": {Job: scheduler.Job{Name: "backup", Version: 2}, ID: old.ID, Cursor: minute(2)},
+		"no such job":     {ID: 77},
+	} {
+		_, err := d.Decide(t.Context(), scheduler.Decisions{Job: k, Firings: firingsAt(3), Cursor: minute(3)})
+		if !errors.Is(err, scheduler.ErrConflict) {
+			t.Errorf("%s: got %v, want %v", name, err, scheduler.ErrConflict)
+		}
+	}
+	rows, err := s.Firings(t.Context(), FiringQuery{Job: "backup"})
+	if err != nil || len(rows) != 2 {
+		t.Errorf("got %d firings, %v, want 2", len(rows), err)
+	}
+	if k, err := s.Job(t.Context(), "backup"); err != nil || !k.Cursor.Equal(minute(2)) {
+		t.Errorf("cursor: got %s, %v, want %s", k.Cursor, err, minute(2))
+	}
+}
+
+// After the clock was put back what the history has is left as it is.
+func TestKnownInstantsDoNotFireAgain(t *testing.T) {
+	s := openTest(t, tempPath(t))
+	d := joinTest(t, s)
+	k := addJob(t, s, testJob("backup"))
+	gap := scheduler.Gap{Count: 3, First: minute(1), Last: minute(3)}
+	if _, err := d.Decide(t.Context(), scheduler.Decisions{Job: k, Missed: gap, MissedReason: "late", Firings: firingsAt(4), Cursor: minute(4)}); err != nil {
+		t.Fatal(err)
+	}
+	k.Cursor = minute(4)
+	_, err := d.Decide(t.Context(), scheduler.Decisions{Job: k, Cursor: noon, Alarm: "the clock was put back"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k, err = s.Job(t.Context(), "backup"); err != nil || k.Alarm == "" || !k.Cursor.Equal(noon) {
+		t.Fatalf("got %+v, %v, want an alarm and the cursor at noon", k, err)
+	}
+	checkStrings(t, "again", decide(t, d, "backup", 1, 2, 3, 4, 5), "5 skipped")
+	k.Cursor = minute(5)
+	gap.Last, gap.Count = minute(7), 7
+	if _, err := d.Decide(t.Context(), scheduler.Decisions{Job: k, Missed: gap, Cursor: minute(7)}); err != nil {
+		t.Fatal(err)
+	}
+	var missed int
+	if err := s.r.QueryRow("SELECT sum(count) FROM firings WHERE decision = 'missed'").Scan(&missed); err != nil || missed != 5 {
+		t.Errorf("got %d missed, %v, want 5: minutes 1 to 3, 6 and 7", missed, err)
+	}
+	k, err = s.Job(t.Context(), "backup")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.Command = "df"
+	if k, err = s.ChangeJob(t.Context(), k.Job, "ann", minute(8)); err != nil || k.Alarm != "" {
+		t.Errorf("changed: got alarm %q, %v, want none", k.Alarm, err)
+	}
+}
+
+func TestOverlap(t *testing.T) {
+	tests := []struct {
+		overlap scheduler.Overlap
+		want    []string
+		after   []string // what may begin when the first has ended
+	}{
+		{scheduler.OverlapSkip, []string{"2 skipped", "3 skipped"}, nil},
+		{scheduler.OverlapQueue, []string{"2 queued", "3 skipped"}, []string{"2 run"}},
+		{scheduler.OverlapAllow, []string{"2 run", "3 skipped"}, nil},
+		{scheduler.OverlapReplace, []string{"2 queued", "3 skipped"}, []string{"2 run"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.overlap.String(), func(t *testing.T) {
+			s := openTest(t, tempPath(t))
+			d := joinTest(t, s)
+			j := testJob("backup")
+			j.Overlap, j.MaxRunning = tt.overlap, 2
+			addJob(t, s, j)
+			checkStrings(t, "first", decide(t, d, "backup", 1), "1 run")
+			first := claim(t, d, minute(1))
+			checkStrings(t, "claimed", told(first), "1 run")
+			r := beginTicket(t, d, first[0])
+			checkStrings(t, "decided", decide(t, d, "backup", 2, 3), tt.want...)
+			killed, err := d.Killed(t.Context(), []int64{r.RunID()})
+			if wantKill := tt.overlap == scheduler.OverlapReplace; err != nil || (len(killed) > 0) != wantKill {
+				t.Errorf("killed: got %v, %v, want some: %v", killed, err, wantKill)
+			}
+			if tt.overlap == scheduler.OverlapAllow {
+				checkStrings(t, "beside", told(claim(t, d, minute(2))), "2 run")
+			}
+			checkStrings(t, "while it runs", told(claim(t, d, minute(2))))
+			finish(t, r, 0, 0)
+			second := claim(t, d, minute(2))
+			checkStrings(t, "afterwards", told(second), tt.after...)
+			for _, x := range second {
+				if !x.Waited {
+					t.Errorf("got a ticket that did not wait: %+v", x)
+				}
+			}
+		})
+	}
+}
+
+// What has not begun is replaced by not being begun.
+func TestReplaceUnbegun(t *testing.T) {
+	s := openTest(t, tempPath(t))
+	d := joinTest(t, s)
+	j := testJob("backup")
+	j.Overlap = scheduler.OverlapReplace
+	addJob(t, s, j)
+	checkStrings(t, "decided", decide(t, d, "backup", 1, 2), "1 skipped", "2 run")
+	second := claim(t, d, minute(2))
+	checkStrings(t, "claimed", told(second), "2 run")
+	checkStrings(t, "decided", decide(t, d, "backup", 3), "3 run")
+	if _, err := s.Begin(t.Context(), jobPlan("a"), ofTicket(d, second[0])); !errors.Is(err, ErrTaken) {
+		t.Errorf("got %v, want %v", err, ErrTaken)
+	}
+	if err := d.Fail(t.Context(), second[0], scheduler.Failed, "x"); !errors.Is(err, scheduler.ErrConflict) {
+		t.Errorf("fail: got %v, want %v", err, scheduler.ErrConflict)
+	}
+	checkStrings(t, "claimed", told(claim(t, d, minute(3))), "3 run")
+}
+
+// The earlier firing has ended when that is proved on every host, and in time.
+func TestReplaceNeedsProof(t *testing.T) {
+	tests := []struct {
+		name string
+		end  func(t *testing.T, r *Recorder)
+		at   time.Time
+		want []string
+	}{
+		{"still running", func(*testing.T, *Recorder) {}, minute(3), nil},
+		{"not in time", func(*testing.T, *Recorder) {}, minute(3).Add(time.Second), []string{"2 skipped"}},
+		{"a host whose end is unknown", func(t *testing.T, r *Recorder) {
+			p := jobPlan("a", "b")
+			res := finished(p.Targets[0], 1, 0, 0, 0)
+			res.Report.Exit, res.Outcome = nil, fanout.Canceled
+			res.Report.Failure = &fanout.Failure{Op: fanout.OpCanceled, Message: "stopped", Remote: fanout.RemoteUnknown}
+			handle(t, r, fanout.Event{Kind: fanout.TargetFinished, Time: at(50), Target: &p.Targets[0], Attempt: 1, Result: res})
+			finish(t, r)
+		}, minute(2), []string{"2 skipped"}},
+		{"cut off", func(t *testing.T, r *Recorder) {
+			if err := r.Starting(t.Context(), jobPlan("a", "b").Targets[0], 1, ""); err != nil {
+				t.Fatal(err)
+			}
+			closeRecorder(t, r)
+		}, minute(2), []string{"2 skipped"}},
+		{"proved", func(t *testing.T, r *Recorder) {
+			p := jobPlan("a", "b")
+			res := finished(p.Targets[0], 1, 0, 0, 0)
+			res.Report.Exit, res.Outcome = nil, fanout.Canceled
+			res.Report.Failure = &fanout.Failure{Op: fanout.OpCanceled, Message: "stopped", Remote: fanout.RemoteEnded}
+			handle(t, r, fanout.Event{Kind: fanout.TargetFinished, Time: at(50), Target: &p.Targets[0], Attempt: 1, Result: res})
+			finish(t, r)
+		}, minute(4), []string{"2 run"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := openTest(t, tempPath(t))
+			d := joinTest(t, s)
+			j := testJob("backup")
+			j.Overlap = scheduler.OverlapReplace
+			addJob(t, s, j)
+			decide(t, d, "backup", 1)
+			r := beginTicket(t, d, claim(t, d, minute(1))[0])
+			checkStrings(t, "decided", decide(t, d, "backup", 2), "2 queued")
+			tt.end(t, r)
+			checkStrings(t, "claimed", told(claim(t, d, tt.at)), tt.want...)
+		})
+	}
+}
+
+// A firing belongs to the daemon that claimed it for as long as that is alive.
+func TestClaimIsInherited(t *testing.T) {
+	path := tempPath(t)
+	s := openTest(t, path)
+	first, second := joinTest(t, s), joinTest(t, openTest(t, path))
+	addJob(t, s, testJob("backup"))
+	decide(t, first, "backup", 1)
+	ticket := claim(t, first, minute(1))[0]
+	checkStrings(t, "while the first is alive", told(claim(t, second, minute(1))))
+	if _, err := second.store.Begin(t.Context(), jobPlan("a"), ofTicket(second, ticket)); !errors.Is(err, ErrTaken) {
+		t.Errorf("the other begins it: got %v, want %v", err, ErrTaken)
+	}
+	if err := second.Fail(t.Context(), ticket, scheduler.Failed, "x"); !errors.Is(err, scheduler.ErrConflict) {
+		t.Errorf("the other closes it: got %v, want %v", err, scheduler.ErrConflict)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	inherited := claim(t, second, minute(1))
+	checkStrings(t, "after it ended", told(inherited), "1 run")
+	if _, err := s.Begin(t.Context(), jobPlan("a"), ofTicket(first, ticket)); !errors.Is(err, ErrTaken) {
+		t.Errorf("the first begins it: got %v, want %v", err, ErrTaken)
+	}
+	r := beginTicket(t, second, inherited[0])
+	if _, err := s.Begin(t.Context(), jobPlan("a"), ofTicket(second, ticket)); !errors.Is(err, ErrTaken) {
+		t.Errorf("twice: got %v, want %v", err, ErrTaken)
+	}
+	runs, err := s.Runs(t.Context(), Query{})
+	if err != nil || len(runs) != 1 || runs[0].Job != "backup" || runs[0].JobID != 1 || !runs[0].ScheduledAt.Equal(minute(1)) || !runs[0].DueAt.Equal(minute(1)) {
+		t.Errorf("got %+v, %v, want one run of the job, scheduled at 12:01", runs, err)
+	}
+	finish(t, r, 0, 0)
+}
+
+// What was decided and cannot be begun any more is closed and told.
+func TestClaimCloses(t *testing.T) {
+	change := func(f func(j *scheduler.Job)) func(t *testing.T, s *Store) {
+		return func(t *testing.T, s *Store) {
+			k, err := s.Job(t.Context(), "backup")
+			if err != nil {
+				t.Fatal(err)
+			}
+			f(&k.Job)
+			if _, err := s.ChangeJob(t.Context(), k.Job, "ann", minute(1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	tests := []struct {
+		name string
+		do   func(t *testing.T, s *Store)
+		at   time.Time
+		want []string
+	}{
+		{"paused", change(func(j *scheduler.Job) { j.Paused = true }), minute(1), []string{"1 skipped"}},
+		{"changed", change(func(j *scheduler.Job) { j.Command = "df" }), minute(1), []string{"1 run"}},
+		{"broken", func(t *testing.T, s *Store) {
+			if _, err := s.w.Exec("UPDATE jobs SET spec = '{'"); err != nil {
+				t.Fatal(err)
+			}
+		}, minute(1), []string{"1 failed"}},
+		{"removed", func(t *testing.T, s *Store) {
+			if err := s.RemoveJob(t.Context(), "backup", 0, "ann", minute(1)); err != nil {
+				t.Fatal(err)
+			}
+		}, minute(1), nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := openTest(t, tempPath(t))
+			d := joinTest(t, s)
+			addJob(t, s, testJob("backup"))
+			decide(t, d, "backup", 1)
+			tt.do(t, s)
+			tickets := claim(t, d, tt.at)
+			checkStrings(t, "claimed", told(tickets), tt.want...)
+			for _, x := range tickets {
+				if (x.Reason == "") != (x.Decision == scheduler.Run) {
+					t.Errorf("got reason %q of %s", x.Reason, x.Decision)
+				}
+			}
+			checkStrings(t, "again", told(claim(t, d, tt.at)))
+		})
+	}
+}
+
+func TestChanged(t *testing.T) {
+	path := tempPath(t)
+	s, other := openTest(t, path), openTest(t, path)
+	d := joinTest(t, s)
+	look := func(what string, want bool) {
+		t.Helper()
+		if got, err := d.Changed(t.Context()); err != nil || got != want {
+			t.Errorf("%s: got %v, %v, want %v", what, got, err, want)
+		}
+	}
+	look("at first", true)
+	look("nothing happened", false)
+	addJob(t, s, testJob("ours"))
+	look("this process wrote", true)
+	addJob(t, other, testJob("theirs"))
+	look("another store wrote", true)
+	look("nothing happened", false)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := d.Changed(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+	look("after an error", true)
+}
+
+func TestDaemonsThatAreAlive(t *testing.T) {
+	path := tempPath(t)
+	s := openTest(t, path)
+	first := joinTest(t, s)
+	second := joinTest(t, openTest(t, path))
+	once, err := s.JoinOnce(t.Context(), noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = once.Close() }()
+	ids := func() (ids []string) {
+		t.Helper()
+		daemons, err := s.Daemons(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range daemons {
+			ids = append(ids, fmt.Sprint(x.ID))
+			if x.PID == 0 || !x.Started.Equal(noon) {
+				t.Errorf("got %+v, want a process that began at noon", x)
+			}
+		}
+		return ids
+	}
+	checkStrings(t, "alive", ids(), fmt.Sprint(first.ID()), fmt.Sprint(second.ID()))
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	checkStrings(t, "after one ended", ids(), fmt.Sprint(second.ID()))
+	third := joinTest(t, s)
+	if third.ID() <= second.ID() {
+		t.Errorf("got number %d after %d", third.ID(), second.ID())
+	}
+	checkInt(t, s.r, "SELECT count(*) FROM daemons WHERE serves", 2)
+}
+
+// Many daemons decide and claim the same instants at the same time: each instant
+// is run exactly once.
+func TestManyDaemonsDecideOnce(t *testing.T) {
+	path := tempPath(t)
+	const daemons, instants = 4, 25
+	addJob(t, openTest(t, path), func() scheduler.Job {
+		j := testJob("backup")
+		j.Overlap, j.MaxRunning = scheduler.OverlapAllow, 1000
+		return j
+	}())
+	var mu sync.Mutex // guards runs
+	runs := map[int64]int{}
+	var wg sync.WaitGroup
+	for range daemons {
+		s := openTest(t, path)
+		d := joinTest(t, s)
+		wg.Go(func() {
+			for n := 1; n <= instants; {
+				k, err := s.Job(t.Context(), "backup")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				n = int(k.Cursor.Sub(noon)/time.Minute) + 1
+				if n <= instants {
+					_, err = d.Decide(t.Context(), scheduler.Decisions{Job: k, Firings: firingsAt(n), Cursor: minute(n)})
+					if err != nil && !errors.Is(err, scheduler.ErrConflict) {
+						t.Error(err)
+						return
+					}
+				}
+				tickets, err := d.Claim(t.Context(), minute(n))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				for _, x := range tickets {
+					runs[x.Firing.At.Unix()]++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	for n := 1; n <= instants; n++ {
+		if got := runs[minute(n).Unix()]; got != 1 {
+			t.Errorf("minute %d: got %d runs, want 1", n, got)
+		}
+	}
+	if len(runs) != instants {
+		t.Errorf("got %d instants, want %d", len(runs), instants)
+	}
+}

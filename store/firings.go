@@ -1,0 +1,234 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"time"
+
+	"tutti/scheduler"
+)
+
+// RequestFiring lets a job be run out of turn, which by wants, and returns the
+// number of the firing. The job's overlap decides what becomes of it. A daemon
+// claims it if the caller does not, see ClaimFiring. The error is a *NoJobError
+// if there is no such job.
+func (s *Store) RequestFiring(ctx context.Context, job, by string, now time.Time) (int64, error) {
+	f, _, err := s.request(ctx, job, by, 0, now)
+	return f.id, err
+}
+
+// Request is RequestFiring and ClaimFiring in one, so that nobody is in between.
+func (d *Daemon) Request(ctx context.Context, job, by string, now time.Time) (scheduler.Ticket, error) {
+	d.tick(now)
+	f, k, err := d.store.request(ctx, job, by, d.id, now)
+	if err != nil {
+		return scheduler.Ticket{}, err
+	}
+	return f.ticket(&k), nil
+}
+
+func (s *Store) request(ctx context.Context, job, by string, daemon int64, now time.Time) (f firing, k scheduler.Kept, err error) {
+	err = s.change(ctx, func(tx *sql.Tx) error {
+		if k, err = s.jobByName(ctx, tx, job); errors.Is(err, sql.ErrNoRows) {
+			return s.noJob(ctx, tx, job)
+		}
+		if err == nil {
+			err = k.Broken
+		}
+		if err != nil {
+			return err
+		}
+		f = firing{jobID: k.ID, job: k.Name, due: now, decided: now, requestedBy: by, daemon: daemon}
+		_, err := f.decide(ctx, tx, &k, now)
+		return err
+	})
+	return f, k, err
+}
+
+// ClaimFiring gives a firing that was requested to owner, whoever else is about
+// to begin it. The ticket's Decision is Run if it is owner's to begin now, and
+// Queued if it has to wait for others of the job: ask again. Any other says that
+// it is not run, and why in the Reason. The error is ErrTaken if it has begun.
+func (s *Store) ClaimFiring(ctx context.Context, owner *Daemon, id int64) (t scheduler.Ticket, err error) {
+	now := owner.clock()
+	err = s.change(ctx, func(tx *sql.Tx) error {
+		f, err := firingByID(ctx, tx, id)
+		if errors.Is(err, sql.ErrNoRows) || err == nil && f.run != 0 {
+			return ErrTaken
+		}
+		if err != nil {
+			return err
+		}
+		k, _, err := s.jobOf(ctx, tx, &f)
+		if err != nil {
+			return err
+		}
+		if f.settled.IsZero() {
+			if _, err := tx.ExecContext(ctx, "UPDATE firings SET daemon_id = ? WHERE id = ?", owner.id, id); err != nil {
+				return err
+			}
+			if _, _, err := owner.take(ctx, tx, &f, false, now); err != nil {
+				return err
+			}
+		}
+		t, err = s.ticketOf(ctx, tx, &f, &k)
+		return err
+	})
+	return t, err
+}
+
+// A FiringQuery chooses firings. The zero value chooses all.
+type FiringQuery struct {
+	// Job is the name of a job, which may have been removed; "": any.
+	Job string
+	// Decisions are those that count; nil: any.
+	Decisions []scheduler.Decision
+	// Since is the earliest decision; zero: any.
+	Since time.Time
+	// Limit is how many are returned at most; 0: all.
+	Limit int
+}
+
+// A FiringRow is what became of an instant of a job, or of a row of them.
+type FiringRow struct {
+	ID int64
+	// Job is the job's name, and JobID its number.
+	Job   string
+	JobID int64
+	// ScheduledAt is the instant; zero if the job was run out of turn or again,
+	// and for a row of missed instants. DueAt is when it had to begin.
+	ScheduledAt, DueAt time.Time
+	Decision           scheduler.Decision
+	// Reason says why it was not run, or not yet; empty if it was.
+	Reason string
+	// RunID is the number of the run; 0: none. Run is nil without one, and if it
+	// was pruned.
+	RunID int64
+	Run   *Run
+	// Missed are the instants, of a firing that stands for more than its own.
+	Missed scheduler.Gap
+	// DecidedAt is when that was written down first.
+	DecidedAt time.Time
+	// RequestedBy is who wanted the run out of turn; empty: nobody.
+	RequestedBy string
+	// Repeats is the number of a run that was cut off; 0: it repeats none.
+	Repeats int64
+	// Notifications are the attempts to tell somebody, the oldest first.
+	Notifications []NotificationRow
+}
+
+// A NotificationRow is an attempt to tell somebody of a firing.
+type NotificationRow struct {
+	At time.Time
+	// Occasion is the word of a [scheduler.Occasion].
+	Occasion string
+	// Kind is webhook or command, and Target where it went, without what may be
+	// a secret.
+	Kind, Target string
+	Attempt      int
+	// Error is empty if it arrived.
+	Error string
+}
+
+// Firings returns the firings that fit q, newest first.
+func (s *Store) Firings(ctx context.Context, q FiringQuery) ([]FiringRow, error) {
+	rows, err := s.firings(ctx, q)
+	return rows, s.fault("read", err)
+}
+
+func (s *Store) firings(ctx context.Context, q FiringQuery) ([]FiringRow, error) {
+	where, args := q.where()
+	firings, err := selectFirings(ctx, s.r, where, args...)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]FiringRow, len(firings))
+	var ids, runIDs []int64
+	for i, f := range firings {
+		rows[i] = FiringRow{
+			ID: f.id, Job: f.job, JobID: f.jobID, ScheduledAt: f.scheduled, DueAt: f.due, Decision: f.decision, Reason: f.reason,
+			RunID: f.run, DecidedAt: f.decided, RequestedBy: f.requestedBy, Repeats: f.repeats,
+		}
+		if !f.gap.First.IsZero() {
+			rows[i].Missed = f.gap
+		}
+		ids, runIDs = append(ids, f.id), append(runIDs, f.run)
+	}
+	runs, err := s.runsByID(ctx, runIDs)
+	if err != nil {
+		return nil, err
+	}
+	notes, err := s.notifications(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		rows[i].Run, rows[i].Notifications = runs[rows[i].RunID], notes[rows[i].ID]
+	}
+	return rows, nil
+}
+
+func (q FiringQuery) where() (string, []any) {
+	where, args := "1", []any{}
+	if q.Job != "" {
+		where, args = where+" AND job = ?", append(args, q.Job)
+	}
+	if q.Decisions != nil {
+		where += " AND decision IN (" + placeholders(len(q.Decisions)) + ")"
+		for _, d := range q.Decisions {
+			args = append(args, d.String())
+		}
+	}
+	if !q.Since.IsZero() {
+		where, args = where+" AND decided_at >= ?", append(args, timeText(q.Since))
+	}
+	where += " ORDER BY id DESC"
+	if q.Limit > 0 {
+		where += " LIMIT " + strconv.Itoa(q.Limit)
+	}
+	return where, args
+}
+
+func (s *Store) runsByID(ctx context.Context, ids []int64) (map[int64]*Run, error) {
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	runs, err := s.selectRuns(ctx, s.r, "SELECT "+runColumns+" FROM runs WHERE id IN (SELECT value FROM json_each(?))", string(list))
+	byID := make(map[int64]*Run, len(runs))
+	for i := range runs {
+		byID[runs[i].ID] = &runs[i]
+	}
+	return byID, err
+}
+
+func (s *Store) notifications(ctx context.Context, firings []int64) (map[int64][]NotificationRow, error) {
+	list, err := json.Marshal(firings)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.r.QueryContext(ctx, `
+		SELECT firing_id, at, occasion, kind, target, attempt, coalesce(error, '') FROM notifications
+		WHERE firing_id IN (SELECT value FROM json_each(?)) ORDER BY id`, string(list))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	notes := make(map[int64][]NotificationRow)
+	for rows.Next() {
+		var firing int64
+		var n NotificationRow
+		var at sql.NullString
+		if err := rows.Scan(&firing, &at, &n.Occasion, &n.Kind, &n.Target, &n.Attempt, &n.Error); err != nil {
+			return nil, err
+		}
+		if n.At, err = parseTime(at); err != nil {
+			return nil, err
+		}
+		notes[firing] = append(notes[firing], n)
+	}
+	return notes, rows.Err()
+}

@@ -25,6 +25,9 @@ type agenda struct {
 	// from is the entry that the next turn begins with, so that jobs that fail
 	// do not keep others waiting.
 	from int
+	// next is when the first of them is due, zero if none is, and last is the
+	// latest of their cursors: a turn in which nothing is due looks no further.
+	next, last time.Time
 }
 
 // An entry is a job on the agenda.
@@ -57,6 +60,35 @@ func (l *loop) load(ctx context.Context) {
 		byID[k.ID], entries = e, append(entries, e)
 	}
 	a.byID, a.entries, a.stale = byID, entries, false
+	a.survey()
+}
+
+// survey finds the first that is due, and the latest cursor.
+func (a *agenda) survey() {
+	a.next, a.last = time.Time{}, time.Time{}
+	for _, e := range a.entries {
+		if e.timing == nil {
+			continue
+		}
+		if !e.due.IsZero() && (a.next.IsZero() || e.due.Before(a.next)) {
+			a.next = e.due
+		}
+		if e.kept.Cursor.After(a.last) {
+			a.last = e.kept.Cursor
+		}
+	}
+}
+
+// idle is how long it is from now until something is due, and at most until it
+// is time for another turn; 0: something is due, or the clock was put back.
+func (a *agenda) idle(now time.Time) time.Duration {
+	if Clock(a.last, now).Alarm {
+		return 0
+	}
+	if a.next.IsZero() {
+		return pollEvery
+	}
+	return min(pollEvery, max(0, a.next.Sub(now)))
 }
 
 // renew is the entry of a job that had the given one before; nil: none. A
@@ -116,19 +148,21 @@ func (l *loop) broken(e *entry, err error) {
 	l.log.Error("job is broken and does not fire", "job", e.kept.Name, "version", e.kept.Version, "error", err)
 }
 
-// decideAll decides what is due, and returns how long nothing more is.
+// decideAll decides and begins what is due, and returns how long nothing more
+// is.
 func (l *loop) decideAll(ctx context.Context, now time.Time) time.Duration {
 	a := &l.agenda
+	if idle := a.idle(now); idle > 0 {
+		return idle
+	}
 	pause := pollEvery
 	var refusals []error
-	tried := false
 	for i := range a.entries {
 		place := (a.from + i) % len(a.entries)
 		e := a.entries[place]
 		if !e.wants(now) {
 			continue
 		}
-		tried = true
 		switch err := l.decide(ctx, e, now); {
 		case errors.Is(err, ErrConflict):
 			a.stale, pause = true, min(pause, conflictPause)
@@ -143,10 +177,15 @@ func (l *loop) decideAll(ctx context.Context, now time.Time) time.Duration {
 			break
 		}
 	}
-	if tried {
-		l.trouble.note("decide", errors.Join(refusals...))
+	l.trouble.note("decide", errors.Join(refusals...))
+	a.survey()
+	if !l.halted() {
+		l.claim(ctx)
 	}
-	return min(pause, a.idle(now, l.now()))
+	if idle := a.idle(l.now()); idle > 0 {
+		return min(pause, idle)
+	}
+	return pause
 }
 
 // wants reports whether something is to be decided: an instant is due, or the
@@ -156,17 +195,6 @@ func (e *entry) wants(now time.Time) bool {
 		return false
 	}
 	return !e.due.IsZero() && !e.due.After(now) || Clock(e.kept.Cursor, now).Alarm
-}
-
-// idle is how long it is from then until something is due that was not at now.
-func (a *agenda) idle(now, then time.Time) time.Duration {
-	idle := pollEvery
-	for _, e := range a.entries {
-		if e.due.After(now) {
-			idle = min(idle, e.due.Sub(then))
-		}
-	}
-	return max(idle, 0)
 }
 
 // decide decides the oldest instants of a job that are due; what is wrong with

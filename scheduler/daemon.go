@@ -144,10 +144,10 @@ func (l *loop) turn(ctx context.Context) time.Duration {
 	l.observer.Beat(now)
 	pause := pollEvery
 	if !l.halted() {
-		pause = l.decideAll(ctx, now)
-	}
-	if !l.halted() {
+		// What somebody left behind is closed or begun before it can keep an
+		// instant that is due from being run.
 		l.claim(ctx)
+		pause = l.decideAll(ctx, now)
 	}
 	l.killAll(ctx)
 	if l.trouble.now {

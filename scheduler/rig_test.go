@@ -1,0 +1,209 @@
+package scheduler
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"tutti/fanout"
+)
+
+// A rig is a daemon on a memory, and a clock that can be put forward and back.
+// It lives in a synctest bubble, in which it is midnight, 1 January 2000.
+type rig struct {
+	*memory
+	daemon Daemon
+	desk   *desk
+	log    *buffer
+	seen   *sights
+	// takes is how long a run of a job takes; a minute if it is not named.
+	takes map[string]time.Duration
+	// stubborn is how long a run goes on when it is to end.
+	stubborn time.Duration
+	offset   time.Duration
+	stop     context.CancelCauseFunc
+	over     chan struct{} // closed when the daemon has ended
+	err      error         // what it returned
+}
+
+// newRig has a daemon that is not started.
+func newRig() *rig { return another(newMemory()) }
+
+// another is another daemon on a memory.
+func another(m *memory) *rig {
+	r := &rig{memory: m, desk: m.join(), log: &buffer{}, seen: &sights{}, takes: map[string]time.Duration{}}
+	r.daemon = Daemon{
+		Jobs: r.desk, Carry: r.carry, StopTimeout: time.Minute, Observer: r.seen, Now: r.now,
+		Logger: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	return r
+}
+
+func (r *rig) now() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Now().Add(r.offset)
+}
+
+// put puts the clock forward, or back.
+func (r *rig) put(by time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.offset += by
+}
+
+// carry is a run that takes its time.
+func (r *rig) carry(ctx context.Context, t Ticket, begun func(int64)) error {
+	run := r.begin(t, r.now())
+	begun(run)
+	took, named := r.takes[t.Job.Name]
+	if !named {
+		took = time.Minute
+	}
+	select {
+	case <-time.After(took):
+		r.end(run, true, r.now())
+	case <-ctx.Done():
+		time.Sleep(r.stubborn)
+		r.end(run, false, r.now())
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// add keeps a job that fires at the given times.
+func (r *rig) add(name, schedule string, change ...func(*Job)) {
+	j := NewJob(name, "UTC")
+	j.Schedules, j.Seconds = []string{schedule}, strings.Count(schedule, " ") == 5
+	for _, f := range change {
+		f(&j)
+	}
+	r.keep(j, r.now())
+}
+
+func (r *rig) start(t *testing.T) {
+	ctx, stop := context.WithCancelCause(t.Context())
+	r.stop, r.over = stop, make(chan struct{})
+	go func() {
+		defer close(r.over)
+		r.err = r.daemon.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		stop(nil)
+		<-r.over
+	})
+}
+
+// finish stops the daemon and waits for it.
+func (r *rig) finish(t *testing.T) {
+	t.Helper()
+	r.stop(fanout.ErrSignal)
+	if <-r.over; r.err != nil {
+		t.Errorf("run: %v", r.err)
+	}
+}
+
+// pass lets time pass.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// wantRows compares what became of a job's firings.
+func (r *rig) wantRows(t *testing.T, job, want string) {
+	t.Helper()
+	var lines []string
+	for line := range strings.Lines(want) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	if got := r.text(job); got != strings.Join(lines, "\n") {
+		t.Errorf("job %s: got\n%s\nwant\n%s", job, got, strings.Join(lines, "\n"))
+	}
+}
+
+// wantLog looks for lines of the log that hold text.
+func (r *rig) wantLog(t *testing.T, count int, text string) {
+	t.Helper()
+	if got := strings.Count(r.log.String(), text); got != count {
+		t.Errorf("got %d times %q in the log, want %d:\n%s", got, text, count, r.log)
+	}
+}
+
+// A buffer may be written to by many.
+type buffer struct {
+	mu   sync.Mutex // guards text
+	text bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// sights are what an Observer is told.
+type sights struct {
+	mu    sync.Mutex // guards what follows
+	lines []string
+	beats int
+	last  time.Time
+	gap   time.Duration // the longest between two beats
+	lag   time.Duration // the longest
+}
+
+var _ Observer = (*sights)(nil)
+
+func (s *sights) say(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lines = append(s.lines, fmt.Sprintf(format, args...))
+}
+
+func (s *sights) Decided(job string, d Decision, reason string, count int) {
+	s.say("decided %s %s %q %d", job, d, reason, count)
+}
+
+func (s *sights) Begun(t Ticket, run int64, lag time.Duration) {
+	s.say("begun %s %d", t.Job.Name, run)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lag = max(s.lag, lag)
+}
+
+func (s *sights) Ended(e Ending) {
+	s.say("ended %s %d ok=%t cut=%t failures=%d", e.Job.Name, e.Run, e.OK, e.Interrupted, e.Streak.Failures)
+}
+
+func (s *sights) Beat(time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.last.IsZero() {
+		s.gap = max(s.gap, time.Since(s.last))
+	}
+	s.beats, s.last = s.beats+1, time.Now()
+}
+
+// want compares what was told.
+func (s *sights) want(t *testing.T, want ...string) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Equal(s.lines, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(s.lines, "\n"), strings.Join(want, "\n"))
+	}
+}

@@ -157,6 +157,9 @@ func (p *fieldParser) item(text string, column int, alone bool) *SyntaxError {
 		return err
 	}
 	if stepped {
+		if p.kind == &fieldKinds[dayOfWeek] {
+			v %= 7 // a week begins with Sunday, whichever number it has
+		}
 		p.add(v, p.top(), n)
 	} else {
 		p.add(v, v, 1)

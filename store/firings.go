@@ -52,8 +52,8 @@ func (s *Store) request(ctx context.Context, job, by string, daemon int64, now t
 // to begin it. The ticket's Decision is Run if it is owner's to begin now, and
 // Queued if it has to wait for others of the job: ask again. Any other says that
 // it is not run, and why in the Reason. The error is ErrTaken if it has begun.
-func (s *Store) ClaimFiring(ctx context.Context, owner *Daemon, id int64) (t scheduler.Ticket, err error) {
-	now := owner.clock()
+func (s *Store) ClaimFiring(ctx context.Context, owner *Daemon, id int64, now time.Time) (t scheduler.Ticket, err error) {
+	owner.tick(now)
 	err = s.change(ctx, func(tx *sql.Tx) error {
 		f, err := firingByID(ctx, tx, id)
 		if errors.Is(err, sql.ErrNoRows) || err == nil && f.run != 0 {

@@ -22,6 +22,7 @@ var children = map[string]func(ctx context.Context, path string) error{
 	"start": startHosts,
 	"write": writeRuns,
 	"read":  readOnly,
+	"serve": serveUntil,
 }
 
 func TestMain(m *testing.M) {

@@ -4,12 +4,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/term"
 )
 
-// Streams are what a command has of the world: its three streams and its
-// environment. A command takes nothing else from the process.
+// Streams are what a command has of the world: its three streams, its
+// environment, and the time by which jobs fire. A command takes nothing else from
+// the process.
 type Streams struct {
 	// In is read only by a command that was asked to.
 	In  io.Reader
@@ -19,11 +21,21 @@ type Streams struct {
 	Getenv func(string) string
 	// LookupEnv does too, and says whether it is set.
 	LookupEnv func(string) (string, bool)
+	// Now is the wall clock of jobs and their daemon; nil is time.Now.
+	Now func() time.Time
 }
 
 // System returns the streams and the environment of the process.
 func System() Streams {
 	return Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, LookupEnv: os.LookupEnv}
+}
+
+// now reads the wall clock.
+func (s Streams) now() time.Time {
+	if s.Now == nil {
+		return time.Now()
+	}
+	return s.Now()
 }
 
 // home is the user's home directory, empty if the environment does not say

@@ -208,8 +208,7 @@ func (d *dispatcher) ended(ctx context.Context, ts *targetState) {
 	if retry && !d.stopped && ctx.Err() == nil {
 		delay := backoff(d.run.plan.Policy.Retry.Delay, ts.attempts)
 		d.retries.add(ts.target.Index, time.Now().Add(delay))
-		result := ts.result
-		d.run.emit(ctx, Event{Kind: TargetRetrying, Target: ts.target, Attempt: ts.attempts, Delay: delay, Result: &result})
+		d.run.emit(ctx, Event{Kind: TargetRetrying, Target: ts.target, Attempt: ts.attempts, Delay: delay, Result: ts.result})
 		return
 	}
 	if f := ts.result.Report.Failure; retry || f != nil && (f.Op == OpCanceled || f.Op == OpDeadline) {
@@ -221,20 +220,20 @@ func (d *dispatcher) ended(ctx context.Context, ts *targetState) {
 // finish makes the result of ts's last attempt its result, or skips it.
 func (d *dispatcher) finish(ctx context.Context, ts *targetState) {
 	if ts.attempts == 0 {
-		ts.result = Result{Target: *ts.target, Outcome: Skipped, QueuedAt: d.run.started}
+		ts.result = &Result{Target: *ts.target, Outcome: Skipped, QueuedAt: d.run.started}
 	} else {
 		d.run.opts.Executor.Release(*ts.target)
 	}
 	d.open--
-	d.summary.Add(ts.result)
 	result := ts.result
-	ts.result = Result{} // what is told need not be kept
-	d.run.emit(ctx, Event{Kind: TargetFinished, Target: ts.target, Attempt: ts.attempts, Result: &result})
+	ts.result = nil
+	d.summary.Add(*result)
+	d.run.emit(ctx, Event{Kind: TargetFinished, Target: ts.target, Attempt: ts.attempts, Result: result})
 	d.spend(ctx, result)
 }
 
 // spend takes a failure from the budget and stops the run when it is used up.
-func (d *dispatcher) spend(ctx context.Context, r Result) {
+func (d *dispatcher) spend(ctx context.Context, r *Result) {
 	tolerated := d.run.plan.Policy.MaxFail
 	if tolerated == nil || !r.Outcome.counts() {
 		return

@@ -129,7 +129,7 @@ type targetState struct {
 	gates    []*gate
 	attempts int
 	begunAt  time.Time
-	result   Result // of the last attempt
+	result   *Result // of the last attempt; nil without one, and once it was told
 }
 
 // attempt makes the next attempt at ts.
@@ -150,7 +150,7 @@ func (r *run) attempt(ctx context.Context, ts *targetState) {
 	}, r.plan.Task, stdout, stderr)
 	a.end()
 
-	ts.result = Result{
+	result := &Result{
 		Target:      *ts.target,
 		Outcome:     report.Outcome(),
 		Report:      report,
@@ -162,8 +162,9 @@ func (r *run) attempt(ctx context.Context, ts *targetState) {
 		StderrBytes: a.bytes[Stderr],
 	}
 	if report.Started {
-		ts.result.StartedAt = a.startedAt
+		result.StartedAt = a.startedAt
 	}
+	ts.result = result
 }
 
 // attempt is what the executor's calls into one attempt share.

@@ -88,14 +88,22 @@ func plainUsages(cmd *cobra.Command) {
 // for that, as words reads them: they end at the first word of COMMAND.
 func completeBehindSelector(root *cobra.Command, args []string) {
 	cmd, rest, err := root.Find(args[1 : len(args)-1])
-	if err != nil || !slices.Contains([]string{"run", "script", "ping"}, cmd.Name()) {
+	if err != nil {
+		return
+	}
+	names := 0 // before SELECTOR
+	switch cmd.CommandPath() {
+	case "tutti run", "tutti script", "tutti ping":
+	case "tutti job add", "tutti job edit":
+		names = 1
+	default:
 		return
 	}
 	f := cmd.Flags()
 	begun := func() bool { return f.NArg() > 0 }
 	// A flag that waits for its value is an error here, and no word either.
 	err = f.Parse(rest)
-	if err == nil && begun() && !f.Changed("hosts") {
+	for i := 0; err == nil && begun() && (i < names || i == names && !f.Changed("hosts")); i++ {
 		err = f.Parse(f.Args()[1:])
 	}
 	f.SetInterspersed(err != nil || !begun())

@@ -108,6 +108,7 @@ func newRootCmd(a *app) *cobra.Command {
 		newHistoryCmd(a),
 		newShowCmd(a),
 		newDiffCmd(a),
+		newJobCmd(a),
 		newDoctorCmd(a),
 		newDemoCmd(a),
 		newCompletionCmd(a),

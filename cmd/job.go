@@ -1,0 +1,185 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tutti/output"
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+func newJobCmd(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "job COMMAND",
+		Short: "Keep commands that tutti serve runs on a schedule",
+		Long: `A job is a command, or a script, with a selector and a schedule. Jobs are kept
+beside the runs, in the history; tutti serve fires them, and each firing is a run
+as others are, which tutti show shows.`,
+		Example: `  tutti job add backup --schedule '30 2 * * *' --zone Europe/Berlin db /usr/local/bin/backup
+  tutti job list
+  tutti job apply --dry-run -f jobs.yaml`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return unknownCommand(cmd, args[0])
+		},
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.AddCommand(
+		newJobAddCmd(a),
+		newJobEditCmd(a),
+		newJobNextCmd(a),
+		newJobPauseCmd(a),
+		newJobResumeCmd(a),
+		newJobRemoveCmd(a),
+		newJobApplyCmd(a),
+		newJobExportCmd(a),
+	)
+	setHelp(cmd, exitHelpShort)
+	return cmd
+}
+
+// exitHelpJob is the table of the commands that look at jobs or change them.
+const exitHelpJob = `EXIT STATUS
+  0  done
+  1  something of our own went wrong: a file, the history, the disk
+  2  wrong use: flags, no such job, one that was changed in the meantime`
+
+// What a command does where there is no history yet.
+const (
+	wantsHistory = iota // it is a mistake
+	makesHistory        // it makes one
+	noHistory           // there are no jobs; the store is nil
+)
+
+// withJobs opens the history and does something with the jobs in it.
+func (a *app) withJobs(ctx context.Context, path string, missing int, do func(*store.Store) error) error {
+	history := &historyFile{app: a, path: path, warn: a.warn}
+	defer history.close()
+	open := history.forReading
+	if missing == makesHistory {
+		open = history.forRecording
+	}
+	s, err := open(ctx)
+	switch {
+	case err == nil:
+		err = do(s)
+	case errors.Is(err, store.ErrNotExist) && missing == noHistory && !history.named():
+		err = do(nil)
+	case errors.Is(err, store.ErrNotExist):
+		err = hint(usagef("%v", err), "tutti job add adds the first job, and makes the history; --history names another")
+	}
+	return usageOfJob(err)
+}
+
+// usageOfJob makes a job that does not exist, or is another than was thought, a
+// mistake of the caller.
+func usageOfJob(err error) error {
+	for _, mistake := range []any{
+		new(*store.NoJobError), new(*store.JobExistsError), new(*store.JobChangedError), new(*scheduler.KeyError),
+	} {
+		if errors.As(err, mistake) {
+			return usage(err)
+		}
+	}
+	return usageOfRun(err)
+}
+
+// checkJob refuses a job that could not be carried out. now is zero for one that
+// may have run out.
+func (a *app) checkJob(job *scheduler.Job, now time.Time) (*launchOptions, error) {
+	if err := job.Validate(a.jobRules(now)); err != nil {
+		return nil, usage(err)
+	}
+	return a.jobOptions(*job)
+}
+
+// readable refuses a job that cannot be read any more.
+func readable(kept *scheduler.Kept) error {
+	if kept.Broken == nil {
+		return nil
+	}
+	return hint(usagef("job %s cannot be read: %w", kept.Name, kept.Broken),
+		"tutti job apply writes it anew, tutti job rm removes it")
+}
+
+// completeJobs completes the names of jobs, most at most. A history that cannot
+// be read completes nothing.
+func completeJobs(a *app, history *string, most int) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		if len(args) >= most {
+			return nil, noFiles
+		}
+		h := &historyFile{app: a, path: *history, warn: func(string) {}}
+		defer h.close()
+		s, err := h.forReading(cmd.Context())
+		if err != nil {
+			return nil, noFiles
+		}
+		jobs, err := s.Kept(cmd.Context())
+		if err != nil {
+			return nil, noFiles
+		}
+		var out []string
+		for i := range jobs {
+			if name := jobs[i].Name; strings.HasPrefix(name, toComplete) && !slices.Contains(args, name) {
+				out = append(out, name+"\t"+oneLine(whatOf(&jobs[i].Job), 60))
+			}
+		}
+		return out, noFiles
+	}
+}
+
+// whatOf is what a job runs.
+func whatOf(job *scheduler.Job) string {
+	if job.Script != "" {
+		return "script " + job.Script
+	}
+	return job.Command
+}
+
+// whereOf is what hosts a job runs on.
+func whereOf(job *scheduler.Job) string {
+	if hosts := job.Options["hosts"]; len(hosts) > 0 {
+		return "-w " + strings.Join(hosts, ",")
+	}
+	return job.Selector
+}
+
+// print writes text to stdout; nothing in it is obeyed by a terminal.
+func (a *app) print(format string, args ...any) error {
+	_, err := fmt.Fprint(a.Out, output.Visible(fmt.Sprintf(format, args...)))
+	return err
+}
+
+// say writes a line to stderr.
+func (a *app) say(text string) error {
+	_, err := fmt.Fprintln(a.Err, output.Visible(text))
+	return err
+}
+
+// oneJob is the argument of a command that is about one job.
+func oneJob(args []string) (string, error) {
+	switch len(args) {
+	case 0:
+		return "", hint(syntaxf("which job?"), "tutti job list lists them")
+	case 1:
+		return args[0], nil
+	}
+	return "", syntaxf("one job at a time: unexpected %q", args[1])
+}
+
+// historyOption is the flag of a command that has no other.
+type historyOption struct{ history string }
+
+func (o *historyOption) addFlags(f *pflag.FlagSet) { addHistoryFlag(f, &o.history) }

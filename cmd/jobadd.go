@@ -1,0 +1,255 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tutti/inventory"
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+// jobForm is a job as flags give it.
+type jobForm struct {
+	jobFlags
+	run *launchOptions
+}
+
+func newJobForm() *jobForm {
+	return &jobForm{jobFlags: newJobFlags(), run: newLaunchOptions()}
+}
+
+// groups are those of the run's flags with the job's own among them. care adds
+// those of the command.
+func (o *jobForm) groups(care func(*pflag.FlagSet)) []flagGroup {
+	groups := []flagGroup{{"WHEN", o.addTimeFlags}}
+	for _, g := range o.run.jobGroups() {
+		switch g.title {
+		case "TASK":
+			g.add = both(o.addTaskFlags, g.add)
+		case "RECORD":
+			groups = append(groups, flagGroup{"TELLING", o.addNotifyFlags})
+			g.add = both(g.add, o.addKeepFlags)
+		}
+		groups = append(groups, g)
+	}
+	if care != nil {
+		groups = append(groups, flagGroup{"CARE", care})
+	}
+	return groups
+}
+
+func both(first, second func(*pflag.FlagSet)) func(*pflag.FlagSet) {
+	return func(f *pflag.FlagSet) { first(f); second(f) }
+}
+
+func newJobAddCmd(a *app) *cobra.Command {
+	o := newJobForm()
+	cmd := &cobra.Command{
+		Use:   "add NAME --schedule EXPR [flags] SELECTOR COMMAND...",
+		Short: "Add a job",
+		Long: `COMMAND is as for tutti run, and with --script FILE there is none. Flags may stand
+before and after NAME and SELECTOR; they end at the first word of COMMAND. The
+inventory is read, and the hosts are found out, whenever the job fires. Without -i
+it is the one that tutti serve finds in the usual places.
+
+` + scheduleHelp,
+		Example: `  tutti job add backup --schedule '30 2 * * *' --zone Europe/Berlin --timeout 2h db /usr/local/bin/backup
+  tutti job add sweep --schedule '*/10 8-17 * * mon-fri' --jitter 2m --script ./sweep.sh all
+  tutti job add once --schedule '@at 2027-01-31T18:00:00Z' -w db1 reboot
+  tutti job add watch --schedule '@every 90s' --notify-command ./tell-us web 'df -h / | tail -1'`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: completeJobWords(a, &o.run.selectOptions, nil),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name, selector, rest, err := jobWords(cmd, args)
+			switch {
+			case err != nil:
+				return err
+			case wantsHelp(cmd):
+				return cmd.Help()
+			case name == "":
+				return syntaxf("which name is the job to have?")
+			case len(o.schedule) == 0:
+				return hint(syntaxf("when is %s to be run? there is no --schedule", name), "--schedule '30 2 * * *' is every night at half past two")
+			case selector == "" && !cmd.Flags().Changed("hosts"):
+				return syntaxf("which hosts, and what to run?")
+			}
+			return a.addJob(cmd.Context(), cmd.Flags(), o, name, selector, rest)
+		},
+	}
+	cmd.Flags().SetInterspersed(false)
+	setHelp(cmd, exitHelpJob, o.groups(nil)...)
+	return cmd
+}
+
+// scheduleHelp is the part of help about the text of a schedule.
+const scheduleHelp = `A schedule is
+  30 2 * * 1-5         minute, hour, day of month, month, day of week (mon-fri too)
+  */10 30 2 * * *      the second in front, with --seconds
+  0 30 2 * * * 2027    seven fields: the second in front, the year behind
+  @hourly @daily @weekly @monthly @yearly
+  @every 90s           each 90 seconds
+  @at 2027-01-31T18:00:00Z   once
+A day of month may be L or 15W, a day of week 5L or 5#2; where both are given,
+either is enough. A time that a night of changing clocks leaves out comes right
+after it, and one that it has twice comes once.`
+
+// jobWords parses NAME, SELECTOR and COMMAND, with flags before each of them.
+func jobWords(cmd *cobra.Command, args []string) (name, selector string, rest []string, err error) {
+	if len(args) == 0 {
+		return "", "", nil, nil
+	}
+	if err := cmd.Flags().Parse(args[1:]); err != nil {
+		return "", "", nil, flagError(cmd, err)
+	}
+	selector, rest, err = words(cmd, cmd.Flags().Args())
+	return args[0], selector, rest, err
+}
+
+// fill writes what the command line says into job.
+func (o *jobForm) fill(f *pflag.FlagSet, job *scheduler.Job, selector string, rest []string) error {
+	applyRun(f, o.run, job)
+	switch {
+	case f.Changed("hosts"):
+		job.Selector = ""
+	case selector != "":
+		job.Selector = selector
+		delete(job.Options, "hosts")
+	}
+	if command := commandText(rest); strings.TrimSpace(command) != "" {
+		if f.Changed("script") {
+			return hint(syntaxf("--script takes the place of COMMAND: unexpected %q", rest[0]), "a job gives its script no words; -e gives it variables")
+		}
+		job.Command, job.Script = command, ""
+	}
+	return o.apply(f, job)
+}
+
+// addJob adds the job that the command line describes.
+func (a *app) addJob(ctx context.Context, f *pflag.FlagSet, o *jobForm, name, selector string, rest []string) error {
+	now := a.now()
+	job := scheduler.NewJob(name, "")
+	if err := o.fill(f, &job, selector, rest); err != nil {
+		return err
+	}
+	if job.Zone == "" {
+		var err error
+		if job.Zone, err = a.machineZone(); err != nil {
+			return err
+		}
+	}
+	run, err := a.checkJob(&job, now)
+	if err != nil {
+		return err
+	}
+	return a.withJobs(ctx, o.run.history, makesHistory, func(s *store.Store) error {
+		kept, err := s.AddJob(ctx, job, a.userName(), now)
+		if err != nil {
+			return err
+		}
+		if err := a.print("job %s added\n", name); err != nil {
+			return err
+		}
+		if err := a.printTimes(&kept.Job, now); err != nil {
+			return err
+		}
+		return a.tryJob(ctx, &kept.Job, run)
+	})
+}
+
+// machineZone is the zone of jobs that name none.
+func (a *app) machineZone() (string, error) {
+	zone, err := scheduler.MachineZone(a.Getenv)
+	if err != nil {
+		return "", hint(usagef("the time zone of this machine: %w", err), "name the job's, such as Europe/Berlin")
+	}
+	return zone, nil
+}
+
+// printTimes says when a job that was just written down fires, and what about
+// that may not be meant.
+func (a *app) printTimes(job *scheduler.Job, now time.Time) error {
+	t, err := job.Timing(now)
+	if err != nil {
+		return err
+	}
+	text, err := timesText(t, now)
+	if err != nil {
+		return err
+	}
+	if err := a.print("%s", text); err != nil {
+		return err
+	}
+	if job.Paused {
+		if err := a.print("  paused: tutti job resume %s lets it fire\n", job.Name); err != nil {
+			return err
+		}
+	}
+	warnings, err := timesWarnings(t, now)
+	for _, w := range warnings {
+		a.warn(w)
+	}
+	return err
+}
+
+// tryJob warns of what would make the job fail if it fired here and now. That
+// may be different where and when it does.
+func (a *app) tryJob(ctx context.Context, job *scheduler.Job, run *launchOptions) error {
+	if job.Script != "" {
+		script, err := readScript(ctx, a.In, job.Script)
+		if err == nil {
+			script.Source.(*spool).close()
+		} else {
+			a.warnOf("as things are now the job fails", err)
+		}
+	}
+	chosen, err := a.choose(ctx, &run.selectOptions, job.Selector, nil)
+	if errors.As(err, new(*inventory.NotFoundError)) {
+		a.warn("there is no inventory here; tutti serve looks for one whenever the job fires, and -i names one")
+		return nil
+	}
+	if err != nil {
+		a.warnOf("as things are now the job fails", err)
+		return nil
+	}
+	for _, w := range chosen.warnings {
+		a.warn(w)
+	}
+	from := ""
+	if chosen.inventory != "" {
+		from = ", by " + chosen.inventory
+	}
+	return a.print("  on    %s: %s now%s\n", oneLine(whereOf(job), maxDiffLine), count(len(chosen.hosts), "host"), from)
+}
+
+// warnOf warns of an error, and says what can be done about it.
+func (a *app) warnOf(what string, err error) {
+	a.warn(fmt.Sprintf("%s: %v", what, err))
+	for _, h := range hints(err) {
+		_, _ = fmt.Fprintln(a.Err, "hint: "+h) // stderr has nobody to be told
+	}
+}
+
+// completeJobWords completes NAME with name, nil if it is a new one, and
+// SELECTOR with the hosts, groups and labels that o finds. Earlier runs are not
+// for jobs.
+func completeJobWords(a *app, o *selectOptions, name cobra.CompletionFunc) cobra.CompletionFunc {
+	selector := completeSelector(a, o)
+	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		switch {
+		case len(args) > 0:
+			words, directive := selector(cmd, args[1:], toComplete)
+			return slices.DeleteFunc(words, func(word string) bool { return strings.Contains(word, runItemPrefix) }), directive
+		case name == nil:
+			return nil, noFiles
+		}
+		return name(cmd, args, toComplete)
+	}
+}

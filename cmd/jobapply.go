@@ -1,0 +1,380 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tutti/output"
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+// maxJobsFile bounds what is read as a file of jobs.
+const maxJobsFile = 16 << 20
+
+type jobApplyOptions struct {
+	history string
+	file    string
+	prune   bool
+	dryRun  bool
+}
+
+func (o *jobApplyOptions) addFlags(f *pflag.FlagSet) {
+	f.StringVarP(&o.file, "file", "f", "", "read the jobs in `FILE`; - is our standard input")
+	f.BoolVar(&o.prune, "prune", false, "remove the jobs that are not in FILE")
+	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be changed, and change nothing")
+	addHistoryFlag(f, &o.history)
+}
+
+func newJobApplyCmd(a *app) *cobra.Command {
+	o := &jobApplyOptions{}
+	cmd := &cobra.Command{
+		Use:   "apply [flags] -f FILE",
+		Short: "Make the jobs equal to a file, such as one that is kept in git",
+		Long: `Nothing is changed unless every job in FILE is right. Jobs that are not in FILE
+stay, without --prune. A job that somebody changes in the meantime is left as it
+is, and is an error. jobs.example.yaml shows all that a job can have.`,
+		Example: `  tutti job apply --dry-run -f jobs.yaml
+  tutti job apply --prune -f jobs.yaml
+  tutti job export | ssh other tutti job apply -f -`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.file == "" {
+				return syntaxf("which file? -f FILE, or -f - for our standard input")
+			}
+			return a.applyJobs(cmd.Context(), o)
+		},
+	}
+	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags})
+	return cmd
+}
+
+// applyJobs makes the jobs in the history equal to those in a file.
+func (a *app) applyJobs(ctx context.Context, o *jobApplyOptions) error {
+	now := a.now()
+	jobs, err := a.readJobs(o.file)
+	if err != nil {
+		return err
+	}
+	missing := makesHistory
+	if o.dryRun {
+		missing = noHistory
+	}
+	return a.withJobs(ctx, o.history, missing, func(s *store.Store) error {
+		kept, err := keptJobs(ctx, s)
+		if err != nil {
+			return err
+		}
+		p, err := planJobs(jobs, kept, o.prune)
+		if err != nil {
+			return err
+		}
+		if err := a.checkPlan(o.file, p, now); err != nil {
+			return err
+		}
+		if o.dryRun {
+			return p.print(a, "would be ")
+		}
+		return a.carryOutJobs(ctx, s, p, now)
+	})
+}
+
+// keptJobs are all jobs; none, if there is no history.
+func keptJobs(ctx context.Context, s *store.Store) ([]scheduler.Kept, error) {
+	if s == nil {
+		return nil, nil
+	}
+	return s.Kept(ctx)
+}
+
+// readJobs reads a file of jobs, each of which can be carried out.
+func (a *app) readJobs(file string) ([]scheduler.Job, error) {
+	data, dir, err := a.readJobsFile(file)
+	if err != nil {
+		return nil, err
+	}
+	rules := a.jobRules(time.Time{}) // an old job may have run out
+	rules.Dir = dir
+	if rules.Zone, err = a.machineZone(); err != nil {
+		rules.Zone = "Local" // no zone for a job, as a job that needs it is told
+	}
+	jobs, err := scheduler.ReadJobs(file, data, rules)
+	if err != nil {
+		return nil, usage(err)
+	}
+	var all []error
+	for i := range jobs {
+		if _, err := a.jobOptions(jobs[i]); err != nil {
+			all = append(all, usagef("%s: job %s: %w", file, jobs[i].Name, err))
+		}
+	}
+	return jobs, errors.Join(all...)
+}
+
+// readJobsFile reads a file, or our standard input, and says where its relative
+// paths begin.
+func (a *app) readJobsFile(file string) (data []byte, dir string, err error) {
+	from, at := a.In, "."
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, "", usage(err)
+		}
+		defer func() { _ = f.Close() }() // it was only read
+		from, at = f, filepath.Dir(file)
+	}
+	data, err = io.ReadAll(io.LimitReader(from, maxJobsFile+1))
+	switch {
+	case err != nil:
+		return nil, "", usagef("read the jobs: %w", err)
+	case len(data) > maxJobsFile:
+		return nil, "", usagef("%s is larger than %s, and not a file of jobs", file, formatSize(maxJobsFile))
+	}
+	dir, err = filepath.Abs(at)
+	return data, dir, err
+}
+
+// A jobsPlan is what has to be done so that the jobs are those of a file.
+type jobsPlan struct {
+	added   []scheduler.Job
+	changed []jobChange
+	removed []scheduler.Kept
+	// same is how many are right already, and left the names of those that are
+	// not in the file and stay.
+	same int
+	left []string
+}
+
+// A jobChange is a job that is to be another, and what is different.
+type jobChange struct {
+	old, job scheduler.Job
+	lines    []string
+}
+
+// planJobs compares the jobs of a file with those that are kept.
+func planJobs(jobs []scheduler.Job, kept []scheduler.Kept, prune bool) (*jobsPlan, error) {
+	old := make(map[string]*scheduler.Kept, len(kept))
+	for i := range kept {
+		old[kept[i].Name] = &kept[i]
+	}
+	p := &jobsPlan{}
+	for _, job := range jobs {
+		k := old[job.Name]
+		delete(old, job.Name)
+		if k == nil {
+			p.added = append(p.added, job)
+			continue
+		}
+		job.Version = k.Version
+		if k.Broken != nil {
+			p.changed = append(p.changed, jobChange{k.Job, job, []string{"it could not be read, and is written anew"}})
+			continue
+		}
+		lines, err := diffJobs(&k.Job, &job)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(lines) > 0:
+			p.changed = append(p.changed, jobChange{k.Job, job, lines})
+		default:
+			p.same++
+		}
+	}
+	for i := range kept { // in the order of their names
+		switch k := old[kept[i].Name]; {
+		case k == nil:
+		case prune:
+			p.removed = append(p.removed, *k)
+		default:
+			p.left = append(p.left, k.Name)
+		}
+	}
+	return p, nil
+}
+
+// checkPlan refuses new times of which none is to come.
+func (a *app) checkPlan(file string, p *jobsPlan, now time.Time) error {
+	var all []error
+	check := func(job *scheduler.Job) {
+		if err := job.Validate(a.jobRules(now)); err != nil {
+			all = append(all, usagef("%s: job %s: %w", file, job.Name, err))
+		}
+	}
+	for i := range p.added {
+		check(&p.added[i])
+	}
+	for i := range p.changed {
+		if c := &p.changed[i]; retimed(&c.old, &c.job) && !c.job.Paused {
+			check(&c.job)
+		}
+	}
+	return errors.Join(all...)
+}
+
+func (p *jobsPlan) print(a *app, would string) error {
+	for i := range p.added {
+		if err := a.printAdded(&p.added[i], would); err != nil {
+			return err
+		}
+	}
+	for i := range p.changed {
+		if err := a.printChanged(&p.changed[i], would); err != nil {
+			return err
+		}
+	}
+	for i := range p.removed {
+		if err := a.print("job %s %sremoved\n", p.removed[i].Name, would); err != nil {
+			return err
+		}
+	}
+	return p.printRest(a)
+}
+
+func (a *app) printAdded(job *scheduler.Job, would string) error {
+	return a.print("job %s %sadded: %s\n", job.Name, would, oneLine(whatOf(job)+", on "+whereOf(job), maxDiffLine))
+}
+
+func (a *app) printChanged(c *jobChange, would string) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "job %s %schanged\n", c.job.Name, would)
+	for _, line := range c.lines {
+		fmt.Fprintf(&b, "  %s\n", oneLine(line, maxDiffLine))
+	}
+	return a.print("%s", b.String())
+}
+
+// printRest says what is left as it is.
+func (p *jobsPlan) printRest(a *app) error {
+	if len(p.left) > 0 {
+		names := oneLine(strings.Join(p.left, ", "), maxDiffLine)
+		if err := a.say("not in the file, and left as they are without --prune: " + names); err != nil {
+			return err
+		}
+	}
+	switch done := len(p.added) + len(p.changed) + len(p.removed); {
+	case done == 0:
+		return a.print("nothing to change: %s as in the file\n", count(p.same, "job"))
+	case p.same > 0:
+		return a.print("%s unchanged\n", count(p.same, "job"))
+	}
+	return nil
+}
+
+// carryOutJobs does what was planned, job by job; what goes wrong with one does
+// not keep it from the others.
+func (a *app) carryOutJobs(ctx context.Context, s *store.Store, p *jobsPlan, now time.Time) error {
+	by := a.userName()
+	var all []error
+	note := func(err error, done func() error) {
+		if err == nil {
+			err = done()
+		}
+		all = append(all, err)
+	}
+	for i := range p.added {
+		job := &p.added[i]
+		_, err := s.AddJob(ctx, *job, by, now)
+		note(err, func() error { return a.printAdded(job, "") })
+	}
+	for i := range p.changed {
+		c := &p.changed[i]
+		_, err := s.ChangeJob(ctx, c.job, by, now)
+		note(err, func() error { return a.printChanged(c, "") })
+	}
+	for i := range p.removed {
+		k := &p.removed[i]
+		err := s.RemoveJob(ctx, k.Name, k.Version, by, now)
+		note(err, func() error { return a.print("job %s removed\n", k.Name) })
+	}
+	return errors.Join(append(all, p.printRest(a))...)
+}
+
+type jobExportOptions struct {
+	history string
+	output  string
+}
+
+func (o *jobExportOptions) addFlags(f *pflag.FlagSet) {
+	f.StringVarP(&o.output, "output", "o", "", "write to `FILE` instead of stdout")
+	addHistoryFlag(f, &o.history)
+}
+
+func newJobExportCmd(a *app) *cobra.Command {
+	o := &jobExportOptions{}
+	cmd := &cobra.Command{
+		Use:   "export [flags] [NAME...]",
+		Short: "Write jobs as a file that apply reads (default: all)",
+		Example: `  tutti job export > jobs.yaml
+  tutti job export backup -o backup.yaml`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: completeJobs(a, &o.history, manyJobs),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := refuseEmpty(cmd.Flags(), "output"); err != nil {
+				return err
+			}
+			return a.withJobs(cmd.Context(), o.history, wantsHistory, func(s *store.Store) error {
+				return a.exportJobs(cmd.Context(), s, args, o.output)
+			})
+		},
+	}
+	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags})
+	return cmd
+}
+
+// exportJobs writes the jobs of these names, or all, to a file or to stdout.
+func (a *app) exportJobs(ctx context.Context, s *store.Store, names []string, file string) error {
+	jobs, err := namedJobs(ctx, s, names)
+	if err != nil {
+		return err
+	}
+	var left []error
+	var whole []scheduler.Job
+	for i := range jobs {
+		if err := readable(&jobs[i]); err != nil {
+			left = append(left, err)
+			continue
+		}
+		whole = append(whole, jobs[i].Job)
+	}
+	if file == "" {
+		var b bytes.Buffer
+		if err := scheduler.WriteJobs(&b, whole); err != nil {
+			return err
+		}
+		_, err = a.Out.Write(b.Bytes())
+	} else {
+		err = output.ReplaceFile(file, func(w io.Writer) error { return scheduler.WriteJobs(w, whole) })
+	}
+	return errors.Join(append(left, err)...)
+}
+
+// namedJobs are the jobs of these names, each once, or all.
+func namedJobs(ctx context.Context, s *store.Store, names []string) ([]scheduler.Kept, error) {
+	if len(names) == 0 {
+		return s.Kept(ctx)
+	}
+	var jobs []scheduler.Kept
+	seen := make(map[string]bool)
+	for _, name := range names {
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		kept, err := s.Job(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, kept)
+	}
+	return jobs, nil
+}

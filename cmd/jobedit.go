@@ -1,0 +1,183 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+type jobEditOptions struct {
+	*jobForm
+	unset   []string
+	version int64
+}
+
+func (o *jobEditOptions) addCareFlags(f *pflag.FlagSet) {
+	f.StringSliceVar(&o.unset, "unset", nil, "give up what the job has for `KEYS`, such as timeout,notify")
+	f.Int64Var(&o.version, "version", 0, "only if the job is at version `N`, the one that was looked at")
+}
+
+func newJobEditCmd(a *app) *cobra.Command {
+	o := &jobEditOptions{jobForm: newJobForm()}
+	cmd := &cobra.Command{
+		Use:   "edit NAME [flags] [SELECTOR [COMMAND...]]",
+		Short: "Change a job: what is given changes, the rest stays",
+		Long: `A flag that may be given several times takes the place of all that the job has of
+it. --paused=false and the like take a yes back; --unset gives up what has a value.
+What runs now goes on as it began. New times count from now on: what the old ones
+left undone is recorded as missed.`,
+		Example: `  tutti job edit backup --schedule '30 3 * * *'
+  tutti job edit backup 'db,!db9'
+  tutti job edit backup --unset timeout,notify`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: completeJobWords(a, &o.run.selectOptions, completeJobs(a, &o.run.history, 1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name, selector, rest, err := jobWords(cmd, args)
+			switch {
+			case err != nil:
+				return err
+			case wantsHelp(cmd):
+				return cmd.Help()
+			case name == "":
+				_, err := oneJob(nil)
+				return err
+			case selector == "" && !anyChanged(cmd.Flags()):
+				return syntaxf("what of job %s is to change?", name)
+			}
+			return a.editJob(cmd.Context(), cmd.Flags(), o, name, selector, rest)
+		},
+	}
+	cmd.Flags().SetInterspersed(false)
+	setHelp(cmd, exitHelpJob, o.groups(o.addCareFlags)...)
+	return cmd
+}
+
+// anyChanged reports whether something was given besides the history.
+func anyChanged(f *pflag.FlagSet) bool {
+	given := false
+	f.Visit(func(flag *pflag.Flag) { given = given || flag.Name != "history" })
+	return given
+}
+
+// editJob changes the job of that name into what the command line says.
+func (a *app) editJob(ctx context.Context, f *pflag.FlagSet, o *jobEditOptions, name, selector string, rest []string) error {
+	return a.withJobs(ctx, o.run.history, wantsHistory, func(s *store.Store) error {
+		now := a.now()
+		old, err := s.Job(ctx, name)
+		if err != nil {
+			return err
+		}
+		if err := readable(&old); err != nil {
+			return err
+		}
+		job := old.Job
+		for _, key := range o.unset {
+			if err := unsetKey(&job, optionKey(key)); err != nil {
+				return err
+			}
+		}
+		if err := o.fill(f, &job, selector, rest); err != nil {
+			return err
+		}
+		if f.Changed("version") {
+			job.Version = o.version
+		}
+		return a.changeJob(ctx, s, &old.Job, job, now)
+	})
+}
+
+// changeJob writes job, which was old, and says what is different.
+func (a *app) changeJob(ctx context.Context, s *store.Store, old *scheduler.Job, job scheduler.Job, now time.Time) error {
+	lines, err := diffJobs(old, &job)
+	if err != nil {
+		return err
+	}
+	come := now
+	if !retimed(old, &job) {
+		come = time.Time{} // one that has run out may be changed in what it keeps
+	}
+	run, err := a.checkJob(&job, come)
+	if err != nil {
+		return err
+	}
+	kept, err := s.ChangeJob(ctx, job, a.userName(), now)
+	if err != nil {
+		return err
+	}
+	if len(lines) == 0 {
+		return a.print("job %s: nothing to change\n", job.Name)
+	}
+	if err := a.print("job %s changed, version %d\n", job.Name, kept.Version); err != nil {
+		return err
+	}
+	for _, line := range lines {
+		if err := a.print("  %s\n", oneLine(line, maxDiffLine)); err != nil {
+			return err
+		}
+	}
+	if retimed(old, &job) {
+		if err := a.printTimes(&kept.Job, now); err != nil {
+			return err
+		}
+	}
+	if whereOf(old) != whereOf(&job) || old.Script != job.Script || !slices.Equal(old.Inventory, job.Inventory) {
+		return a.tryJob(ctx, &kept.Job, run)
+	}
+	return nil
+}
+
+// maxDiffLine bounds a line about what has changed, in characters.
+const maxDiffLine = 300
+
+// retimed reports whether job fires at other times than old.
+func retimed(old, job *scheduler.Job) bool {
+	return !slices.Equal(old.Schedules, job.Schedules) || old.Seconds != job.Seconds || old.Zone != job.Zone ||
+		old.Jitter != job.Jitter || old.Paused != job.Paused
+}
+
+// unsetKey gives job what it has for a key if nobody says anything.
+func unsetKey(job *scheduler.Job, key string) error {
+	usual := scheduler.NewJob("", "")
+	own := map[string]func(){
+		"seconds":     func() { job.Seconds = false },
+		"inventory":   func() { job.Inventory = nil },
+		"overlap":     func() { job.Overlap = usual.Overlap },
+		"max_running": func() { job.MaxRunning = usual.MaxRunning },
+		"grace":       func() { job.Grace = usual.Grace },
+		"catch_up":    func() { job.CatchUp = usual.CatchUp },
+		"jitter":      func() { job.Jitter = 0 },
+		"tutti_env":   func() { job.TuttiEnv = false },
+		"idempotent":  func() { job.Idempotent = false },
+		"paused":      func() { job.Paused = false },
+		"notify":      func() { job.Notify = scheduler.Notify{} },
+		"keep":        func() { job.Keep = scheduler.Keep{} },
+	}
+	if unset, ok := own[key]; ok {
+		unset()
+		return nil
+	}
+	known := jobOptionKeys()
+	if slices.Contains(known, key) {
+		job.Options = maps.Clone(job.Options)
+		delete(job.Options, key)
+		if value, ok := usual.Options[key]; ok {
+			job.Options[key] = value
+		}
+		return nil
+	}
+	err := syntaxf("--unset %s: a job has no such key that it could do without", key)
+	known = append(known, slices.Collect(maps.Keys(own))...)
+	if near := nearest(key, known); near != "" {
+		return hint(err, fmt.Sprintf("did you mean %s?", strings.ReplaceAll(near, "_", "-")))
+	}
+	return err
+}

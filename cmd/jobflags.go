@@ -1,0 +1,178 @@
+package cmd
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"tutti/scheduler"
+)
+
+// jobFlags are what a job has besides the flags of a run.
+type jobFlags struct {
+	schedule                     []string
+	seconds                      bool
+	zone                         string
+	script                       string
+	overlap                      choice
+	maxRunning                   int
+	grace                        durationValue
+	catchUp                      choice
+	jitter                       durationValue
+	tuttiEnv, idempotent, paused bool
+	notifyOn                     occasionsValue
+	notifyWebhook                string
+	notifySecretFile             string
+	notifyCommand                string
+	keepAge                      durationValue
+	keepRuns                     int
+	keepSize                     sizeValue
+}
+
+// newJobFlags shows what a job has that is given nothing.
+func newJobFlags() jobFlags {
+	usual := scheduler.NewJob("", "")
+	overlaps := []scheduler.Overlap{scheduler.OverlapSkip, scheduler.OverlapQueue, scheduler.OverlapAllow, scheduler.OverlapReplace}
+	catchUps := []scheduler.CatchUp{scheduler.CatchUpLatest, scheduler.CatchUpNone, scheduler.CatchUpAll}
+	return jobFlags{
+		overlap:    choice{usual.Overlap.String(), wordsOf(overlaps)},
+		maxRunning: usual.MaxRunning,
+		grace:      durationValue(usual.Grace),
+		catchUp:    choice{usual.CatchUp.String(), wordsOf(catchUps)},
+	}
+}
+
+func wordsOf[T fmt.Stringer](values []T) []string {
+	words := make([]string, len(values))
+	for i, v := range values {
+		words[i] = v.String()
+	}
+	return words
+}
+
+func (o *jobFlags) addTimeFlags(f *pflag.FlagSet) {
+	f.StringArrayVar(&o.schedule, "schedule", nil, "fire when `EXPR` says: minute, hour, day of month, month, day of week; @daily, @every 90s, @at TIME; given again, at these times too")
+	f.BoolVar(&o.seconds, "seconds", false, "of six fields the first is the second")
+	f.StringVar(&o.zone, "zone", "", "the time `ZONE` of the schedule, such as Europe/Berlin (default: this machine's)")
+	f.Var(&o.jitter, "jitter", "begin up to `DURATION` later, always by the same for an instant; shorter than the time between two")
+	f.Var(&o.grace, "grace", "what begins late by up to `DURATION` counts as on time")
+	f.Var(&o.catchUp, "catch-up", "of the instants that come too late, run `WHICH` latest: the newest, if it is not older than the period and a day; none; all: the ten oldest")
+	f.Var(&o.overlap, "overlap", "while an earlier firing runs, `WHAT` skip: leave out; queue: wait, one at most; allow: run beside it; replace: end the earlier one first")
+	f.IntVar(&o.maxRunning, "max-running", o.maxRunning, "as many as `N` at once, for --overlap allow")
+	f.BoolVar(&o.paused, "paused", false, "do not fire until somebody resumes it")
+}
+
+func (o *jobFlags) addTaskFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.script, "script", "", "run the local script `FILE` instead of COMMAND; it is read for each firing")
+	f.BoolVar(&o.tuttiEnv, "tutti-env", false, "give the command TUTTI_JOB, TUTTI_RUN, TUTTI_SCHEDULED_AT, TUTTI_ATTEMPT, TUTTI_HOST")
+	f.BoolVar(&o.idempotent, "idempotent", false, "it may be run again on hosts where nobody knows how it ended")
+}
+
+func (o *jobFlags) addNotifyFlags(f *pflag.FlagSet) {
+	f.Var(&o.notifyOn, "notify-on", "tell of `OCCASIONS` failure, recovery, missed, always (default: failure,recovery)")
+	f.StringVar(&o.notifyWebhook, "notify-webhook", "", "send it to `URL`, as JSON")
+	f.StringVar(&o.notifySecretFile, "notify-secret-file", "", "sign what is sent with the key in `FILE`")
+	f.StringVar(&o.notifyCommand, "notify-command", "", "give it to `CMD` on this machine, as JSON on its standard input")
+}
+
+func (o *jobFlags) addKeepFlags(f *pflag.FlagSet) {
+	f.Var(&o.keepAge, "keep-age", "keep the job's runs of the last `DURATION`")
+	f.IntVar(&o.keepRuns, "keep-runs", 0, "keep the job's newest `N` runs")
+	f.Var(&o.keepSize, "keep-size", "keep as many of the job's runs as fit into `SIZE`")
+}
+
+// apply writes what was given in f into job.
+func (o *jobFlags) apply(f *pflag.FlagSet, job *scheduler.Job) error {
+	for _, x := range []struct {
+		flag string
+		set  func() error
+	}{
+		{"schedule", func() error { job.Schedules = slices.Clone(o.schedule); return nil }},
+		{"seconds", func() error { job.Seconds = o.seconds; return nil }},
+		{"zone", func() error { job.Zone = o.zone; return nil }},
+		{"jitter", func() error { job.Jitter = durationOf(o.jitter); return nil }},
+		{"grace", func() error { job.Grace = durationOf(o.grace); return nil }},
+		{"catch-up", func() (err error) { job.CatchUp, err = scheduler.ParseCatchUp(o.catchUp.value); return err }},
+		{"overlap", func() (err error) { job.Overlap, err = scheduler.ParseOverlap(o.overlap.value); return err }},
+		{"max-running", func() error { job.MaxRunning = o.maxRunning; return nil }},
+		{"paused", func() error { job.Paused = o.paused; return nil }},
+		{"script", func() error { job.Command, job.Script = "", absolute(o.script); return nil }},
+		{"tutti-env", func() error { job.TuttiEnv = o.tuttiEnv; return nil }},
+		{"idempotent", func() error { job.Idempotent = o.idempotent; return nil }},
+		{"notify-on", func() error { job.Notify.On = slices.Clone(o.notifyOn); return nil }},
+		{"notify-webhook", func() error { job.Notify.Webhook = o.notifyWebhook; return nil }},
+		{"notify-secret-file", func() error { job.Notify.SecretFile = absolute(o.notifySecretFile); return nil }},
+		{"notify-command", func() error { job.Notify.Command = o.notifyCommand; return nil }},
+		{"keep-age", func() error { job.Keep.Age = durationOf(o.keepAge); return nil }},
+		{"keep-runs", func() error { job.Keep.Runs = o.keepRuns; return nil }},
+		{"keep-size", func() error { job.Keep.Size = int64(o.keepSize); return nil }},
+	} {
+		if !f.Changed(x.flag) {
+			continue
+		}
+		if err := x.set(); err != nil {
+			return err
+		}
+	}
+	completeNotify(f, &job.Notify)
+	return nil
+}
+
+// completeNotify tells those who are named without more of failures and
+// recoveries. Where the last one was taken away, nothing is left to be told.
+func completeNotify(f *pflag.FlagSet, n *scheduler.Notify) {
+	named := n.Webhook != "" || n.Command != ""
+	switch {
+	case named && len(n.On) == 0:
+		n.On = []scheduler.Occasion{scheduler.OnFailure, scheduler.OnRecovery}
+	case !named && !f.Changed("notify-on") && !f.Changed("notify-secret-file"):
+		*n = scheduler.Notify{}
+	}
+}
+
+// applyRun writes the run's flags that were given in f, and read into o, into
+// job.
+func applyRun(f *pflag.FlagSet, o *launchOptions, job *scheduler.Job) {
+	job.Options = maps.Clone(job.Options)
+	maps.Copy(job.Options, givenJobOptions(f))
+	if f.Changed("inventory") {
+		job.Inventory = nil
+		for _, path := range o.inventory {
+			job.Inventory = append(job.Inventory, absolute(path))
+		}
+	}
+}
+
+// An occasionsValue is a flag that takes occasions, separated by commas.
+type occasionsValue []scheduler.Occasion
+
+var (
+	_ pflag.Value = (*occasionsValue)(nil)
+	_ worded      = (*occasionsValue)(nil)
+)
+
+func (v *occasionsValue) Set(s string) error {
+	var out occasionsValue
+	for _, word := range strings.Split(s, ",") {
+		o, err := scheduler.ParseOccasion(strings.TrimSpace(word))
+		if err != nil {
+			return err
+		}
+		out = append(out, o)
+	}
+	slices.Sort(out)
+	*v = slices.Compact(out)
+	return nil
+}
+
+func (v *occasionsValue) String() string { return strings.Join(wordsOf(*v), ",") }
+
+// Type is the placeholder in help.
+func (v *occasionsValue) Type() string { return "OCCASION,..." }
+
+func (v *occasionsValue) words() ([]string, bool) {
+	return wordsOf([]scheduler.Occasion{scheduler.OnFailure, scheduler.OnRecovery, scheduler.OnMissed, scheduler.OnAlways}), true
+}

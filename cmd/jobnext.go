@@ -1,0 +1,76 @@
+package cmd
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tutti/store"
+)
+
+type jobNextOptions struct {
+	history string
+	count   int
+}
+
+func (o *jobNextOptions) addFlags(f *pflag.FlagSet) {
+	f.IntVarP(&o.count, "count", "n", 10, "show the next `N`")
+	addHistoryFlag(f, &o.history)
+}
+
+// mostNext bounds how many instants are worked out for somebody to read.
+const mostNext = 100_000
+
+func newJobNextCmd(a *app) *cobra.Command {
+	o := &jobNextOptions{}
+	cmd := &cobra.Command{
+		Use:   "next [flags] NAME",
+		Short: "Show when a job fires next: in its zone, in UTC, and what a change of the clock moves",
+		Example: `  tutti job next backup
+  tutti job next backup -n 400 | grep moved`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: completeJobs(a, &o.history, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name, err := oneJob(args)
+			if err != nil {
+				return err
+			}
+			if o.count < 1 || o.count > mostNext {
+				return syntaxf("--count %d: between 1 and %d", o.count, mostNext)
+			}
+			return a.withJobs(cmd.Context(), o.history, wantsHistory, func(s *store.Store) error {
+				return a.showNext(cmd.Context(), s, name, o.count, a.now())
+			})
+		},
+	}
+	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags})
+	return cmd
+}
+
+// showNext lists the next firings of a job.
+func (a *app) showNext(ctx context.Context, s *store.Store, name string, n int, now time.Time) error {
+	kept, err := s.Job(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := readable(&kept); err != nil {
+		return err
+	}
+	t, err := kept.Timing(now)
+	if err != nil {
+		return err
+	}
+	next, err := coming(t, now, n)
+	if err != nil {
+		return err
+	}
+	if kept.Paused {
+		a.warn("job " + name + " is paused: none of these fires until it is resumed")
+	}
+	if len(next) < n {
+		defer func() { _ = a.say("nothing more is to come") }()
+	}
+	return writeFirings(a.Out, "", next, t.Jitter)
+}

@@ -1,0 +1,138 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+func newJobPauseCmd(a *app) *cobra.Command {
+	o := &historyOption{}
+	cmd := &cobra.Command{
+		Use:   "pause [flags] NAME...",
+		Short: "Let jobs not fire until somebody resumes them; what runs goes on",
+		Example: `  tutti job pause backup
+  tutti job kill backup           ends what runs, too`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: completeJobs(a, &o.history, manyJobs),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.eachJob(cmd.Context(), o.history, args, func(s *store.Store, name string) error {
+				return a.setPaused(cmd.Context(), s, name, true)
+			})
+		},
+	}
+	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags})
+	return cmd
+}
+
+func newJobResumeCmd(a *app) *cobra.Command {
+	o := &historyOption{}
+	cmd := &cobra.Command{
+		Use:   "resume [flags] NAME...",
+		Short: "Let paused jobs fire again; what passed meanwhile is recorded as missed, not run",
+		Example: `  tutti job resume backup
+  tutti job resume backup && tutti job run backup     and one run now`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: completeJobs(a, &o.history, manyJobs),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.eachJob(cmd.Context(), o.history, args, func(s *store.Store, name string) error {
+				return a.setPaused(cmd.Context(), s, name, false)
+			})
+		},
+	}
+	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags})
+	return cmd
+}
+
+func newJobRemoveCmd(a *app) *cobra.Command {
+	o := &historyOption{}
+	cmd := &cobra.Command{
+		Use:   "rm [flags] NAME...",
+		Short: "Remove jobs; what runs goes on, and their runs stay in the history",
+		Example: `  tutti job rm backup
+  tutti job export backup > backup.yaml && tutti job rm backup`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: completeJobs(a, &o.history, manyJobs),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.eachJob(cmd.Context(), o.history, args, func(s *store.Store, name string) error {
+				if err := s.RemoveJob(cmd.Context(), name, 0, a.userName(), a.now()); err != nil {
+					return err
+				}
+				return a.print("job %s removed\n", name)
+			})
+		},
+	}
+	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags})
+	return cmd
+}
+
+// manyJobs is how many names a command takes that takes several.
+const manyJobs = 1000
+
+// eachJob does something with each job that is named, also if it goes wrong with
+// one of them.
+func (a *app) eachJob(ctx context.Context, history string, names []string, do func(s *store.Store, name string) error) error {
+	if len(names) == 0 {
+		_, err := oneJob(nil)
+		return err
+	}
+	return a.withJobs(ctx, history, wantsHistory, func(s *store.Store) error {
+		var all []error
+		for _, name := range names {
+			all = append(all, do(s, name))
+		}
+		return errors.Join(all...)
+	})
+}
+
+// setPaused pauses a job, or resumes it, whatever else is changed meanwhile.
+func (a *app) setPaused(ctx context.Context, s *store.Store, name string, paused bool) error {
+	word := map[bool]string{true: "paused", false: "resumed"}[paused]
+	for {
+		kept, err := s.Job(ctx, name)
+		if err == nil {
+			err = readable(&kept)
+		}
+		if err != nil {
+			return err
+		}
+		if kept.Paused == paused {
+			return a.print("job %s: nothing to change, it is %s\n", name, map[bool]string{true: "paused", false: "not paused"}[paused])
+		}
+		now := a.now()
+		job := kept.Job
+		job.Paused = paused
+		_, err = s.ChangeJob(ctx, job, a.userName(), now)
+		if errors.As(err, new(*store.JobChangedError)) && ctx.Err() == nil {
+			continue
+		}
+		if err == nil {
+			err = a.print("job %s %s\n", name, word)
+		}
+		if err != nil || paused {
+			return err
+		}
+		return a.printNext(&job, now)
+	}
+}
+
+// printNext says when a job fires next.
+func (a *app) printNext(job *scheduler.Job, now time.Time) error {
+	t, err := job.Timing(now)
+	if err != nil {
+		return err
+	}
+	next, err := coming(t, now, 1)
+	if err != nil {
+		return err
+	}
+	if len(next) == 0 {
+		return a.print("  never again: nothing of the schedule is to come\n")
+	}
+	return writeFirings(a.Out, "  next  ", next, t.Jitter)
+}

@@ -1,0 +1,87 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"tutti/output"
+	"tutti/scheduler"
+)
+
+const (
+	// shownFirings is how many firings are shown of a job that is about to have
+	// them.
+	shownFirings = 3
+	// movedAhead is how far ahead a change of the clock is of interest.
+	movedAhead = 366 * 24 * time.Hour
+)
+
+// coming are the first n firings of instants after the given one; fewer, if no
+// more are to come.
+func coming(t *scheduler.Timing, after time.Time, n int) ([]scheduler.Firing, error) {
+	var all []scheduler.Firing
+	for len(all) < n {
+		f, err := t.Next(after)
+		if errors.Is(err, scheduler.ErrNoMore) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		all, after = append(all, f), f.At
+	}
+	return all, nil
+}
+
+// writeFirings prints a line for each firing: in the zone of its schedule, in
+// UTC, when it is due, and what there is to say about it.
+func writeFirings(w io.Writer, indent string, firings []scheduler.Firing, jitter time.Duration) error {
+	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	for _, f := range firings {
+		line := []string{indent + localTime(f.At), utcTime(f.At)}
+		if jitter > 0 {
+			line = append(line, "due "+utcTime(f.Due))
+		}
+		if f.Moved != "" {
+			line = append(line, "moved: "+f.Moved)
+		}
+		_, _ = fmt.Fprintln(tw, strings.Join(line, "\t")) // Flush tells
+	}
+	return tw.Flush()
+}
+
+func localTime(t time.Time) string { return t.Format("Mon 2006-01-02 15:04:05 MST") }
+func utcTime(t time.Time) string   { return t.UTC().Format(time.RFC3339) }
+
+// timesText says when a job fires, in words and by its next instants.
+func timesText(t *scheduler.Timing, now time.Time) (string, error) {
+	next, err := coming(t, now, shownFirings)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "  fires %s\n", t.Schedule.Describe())
+	if len(next) == 0 {
+		b.WriteString("  never again: nothing of the schedule is to come\n")
+	}
+	err = writeFirings(&b, "  next  ", next, t.Jitter)
+	return output.Visible(b.String()), err
+}
+
+// timesWarnings are what the author of a schedule may not have meant, and the
+// instants that a change of the clock moves within a year.
+func timesWarnings(t *scheduler.Timing, now time.Time) ([]string, error) {
+	all := t.Schedule.Warnings()
+	moved, err := t.Schedule.Moved(now, now.Add(movedAhead))
+	if err != nil {
+		return nil, err
+	}
+	for _, in := range moved {
+		all = append(all, fmt.Sprintf("%s, and it fires at %s", in.Moved, localTime(in.At)))
+	}
+	return all, nil
+}

@@ -2,12 +2,17 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"time"
+
+	"tutti/scheduler"
 )
 
-// Retention says which runs are kept. The zero value keeps all.
+// Retention says which runs are kept. The zero value keeps all, except what jobs
+// say of their own: one that limits the age or the number of its runs is not
+// subject to Keep and KeepRuns.
 type Retention struct {
 	// Keep is how old the start of a run may be; 0: any age.
 	Keep time.Duration
@@ -34,9 +39,10 @@ type Pruned struct {
 // other processes can write in between.
 const vacuumPages = 2048
 
-// Prune deletes the runs that the retention does not keep, and gives their
-// space back to the file system. Running runs are kept. If there is nothing to
-// delete it costs a few queries.
+// Prune deletes the runs that the retention does not keep, and what became of
+// the instants of jobs that are as old; and gives their space back to the file
+// system. Running runs are kept, and so is what a daemon still has to look at. If
+// there is nothing to delete it costs a few queries.
 func (s *Store) Prune(ctx context.Context, keep Retention) (Pruned, error) {
 	if s.readOnly {
 		return Pruned{}, &Error{Op: "prune", Path: s.path, Kind: ErrReadOnly}
@@ -51,7 +57,11 @@ func (s *Store) prune(ctx context.Context, keep Retention) (Pruned, error) {
 	if err != nil {
 		return p, err
 	}
-	ids, err := s.outdated(ctx, keep)
+	jobs, err := s.selectJobs(ctx, s.r, "")
+	if err != nil {
+		return p, err
+	}
+	ids, err := s.outdated(ctx, keep, jobs)
 	if err != nil {
 		return p, err
 	}
@@ -65,6 +75,9 @@ func (s *Store) prune(ctx context.Context, keep Retention) (Pruned, error) {
 			return p, err
 		}
 	}
+	if err := s.pruneFirings(ctx, keep, jobs); err != nil {
+		return p, err
+	}
 	if p.Runs == 0 && (keep.MaxSize == 0 || before.total*before.size <= keep.MaxSize) {
 		return p, nil
 	}
@@ -76,26 +89,36 @@ func (s *Store) prune(ctx context.Context, keep Retention) (Pruned, error) {
 	return p, err
 }
 
-// outdated lists the runs that are too old or too many, oldest first.
-func (s *Store) outdated(ctx context.Context, keep Retention) ([]int64, error) {
+// outdated lists the runs that are too old or too many: for all, or for their
+// job.
+func (s *Store) outdated(ctx context.Context, keep Retention, jobs []scheduler.Kept) ([]int64, error) {
 	var ids []int64
+	add := func(query string, args ...any) error {
+		more, err := column[int64](ctx, s.r, query, args...)
+		ids = append(ids, more...)
+		return err
+	}
+	own, err := json.Marshal(keepTheirOwn(jobs))
+	if err != nil {
+		return nil, err
+	}
+	const others = "coalesce(job_id, 0) NOT IN (SELECT value FROM json_each(?))"
 	if keep.KeepRuns > 0 {
-		many, err := column[int64](ctx, s.r, `
-			SELECT id FROM runs WHERE state <> 'running'
-				AND id <= (SELECT id FROM runs ORDER BY id DESC LIMIT 1 OFFSET ?) ORDER BY id`, keep.KeepRuns)
+		err := add("SELECT id FROM runs WHERE "+others+" AND id <= (SELECT id FROM runs WHERE "+others+" ORDER BY id DESC LIMIT 1 OFFSET ?) ORDER BY id",
+			string(own), string(own), keep.KeepRuns)
 		if err != nil {
 			return nil, err
 		}
-		ids = many
 	}
 	if keep.Keep > 0 {
-		old, err := column[int64](ctx, s.r,
-			"SELECT id FROM runs WHERE started_at < ? AND state <> 'running' ORDER BY id",
-			timeText(time.Now().Add(-keep.Keep)))
-		if err != nil {
+		if err := add("SELECT id FROM runs WHERE started_at < ? AND "+others+" ORDER BY id", timeText(time.Now().Add(-keep.Keep)), string(own)); err != nil {
 			return nil, err
 		}
-		ids = append(ids, old...)
+	}
+	for i := range jobs {
+		if err := outdatedOfJob(&jobs[i], add); err != nil {
+			return nil, err
+		}
 	}
 	return ids, nil
 }
@@ -120,9 +143,9 @@ func (s *Store) shrink(ctx context.Context, limit int64, p *Pruned) error {
 }
 
 // remove deletes a run, each in its own transaction so that others can write
-// in between. One that is gone already is not counted.
+// in between. One that is gone already, or has to stay, is not counted.
 func (s *Store) remove(ctx context.Context, id int64, p *Pruned) error {
-	res, err := s.w.ExecContext(ctx, "DELETE FROM runs WHERE id = ? AND state <> 'running'", id)
+	res, err := s.w.ExecContext(ctx, "DELETE FROM runs WHERE id = ? AND state <> 'running' AND NOT "+lookedAt, id)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,136 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"tutti/scheduler"
+)
+
+// guardTime is how far behind a job's cursor its firings are kept in any case:
+// if the clock is put back by that much, they are what keeps instants from firing
+// again.
+const guardTime = 8 * 24 * time.Hour
+
+// lookedAt says of a run that a daemon has not done with it: it has to be
+// settled, to be repeated, or to prove that it has ended.
+const lookedAt = `EXISTS (SELECT 1 FROM firings f WHERE f.settled_at IS NULL
+	AND (f.run_id = runs.id OR f.repeats = runs.id OR f.id = runs.replaced_by))`
+
+// keepsItsOwn reports whether the job limits the age or the number of its runs.
+// One that cannot be read may do so.
+func keepsItsOwn(k *scheduler.Kept) bool { return k.Broken != nil || k.Keep.Age > 0 || k.Keep.Runs > 0 }
+
+// keepTheirOwn are the jobs that do.
+func keepTheirOwn(jobs []scheduler.Kept) []int64 {
+	own := []int64{} // nil would be no JSON list
+	for i := range jobs {
+		if keepsItsOwn(&jobs[i]) {
+			own = append(own, jobs[i].ID)
+		}
+	}
+	return own
+}
+
+// outdatedOfJob adds the runs that the job itself does not keep. The newest one
+// is kept whatever its size.
+func outdatedOfJob(k *scheduler.Kept, add func(query string, args ...any) error) error {
+	var errs []error
+	if k.Keep.Age > 0 {
+		errs = append(errs, add("SELECT id FROM runs WHERE job_id = ? AND started_at < ? ORDER BY id", k.ID, timeText(time.Now().Add(-k.Keep.Age))))
+	}
+	if k.Keep.Runs > 0 {
+		errs = append(errs, add("SELECT id FROM runs WHERE job_id = ? ORDER BY id DESC LIMIT -1 OFFSET ?", k.ID, k.Keep.Runs))
+	}
+	if k.Keep.Size > 0 {
+		errs = append(errs, add(`
+			SELECT id FROM (
+				SELECT id, row_number() OVER newest AS place, sum(`+runBytes+`) OVER newest AS total
+				FROM runs WHERE job_id = ? WINDOW newest AS (ORDER BY id DESC))
+			WHERE place > 1 AND total > ?`, rowBytes, k.ID, k.Keep.Size))
+	}
+	return errors.Join(errs...)
+}
+
+// pruneFirings deletes the firings of each job that are as old as runs that are
+// not kept. What belongs to a run that is kept stays.
+func (s *Store) pruneFirings(ctx context.Context, keep Retention, jobs []scheduler.Kept) error {
+	byID := make(map[int64]*scheduler.Kept, len(jobs))
+	for i := range jobs {
+		byID[jobs[i].ID] = &jobs[i]
+	}
+	// Whatever ever was a job.
+	ids, err := column[int64](ctx, s.r, "SELECT DISTINCT job_id FROM job_changes")
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		before, err := s.firingsBefore(ctx, id, byID[id], keep)
+		if err != nil {
+			return err
+		}
+		if before.IsZero() {
+			continue
+		}
+		if err := s.removeFirings(ctx, id, before); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// firingsBefore is up to when firings of a job are not kept, zero if all are; k
+// is nil for a job that was removed.
+func (s *Store) firingsBefore(ctx context.Context, id int64, k *scheduler.Kept, keep Retention) (before time.Time, err error) {
+	age, number := keep.Keep, keep.KeepRuns
+	if k != nil && keepsItsOwn(k) {
+		age, number = k.Keep.Age, k.Keep.Runs
+	}
+	switch {
+	case age > 0:
+		before = time.Now().Add(-age)
+	case number > 0:
+		var oldest sql.NullString
+		err = s.r.QueryRowContext(ctx, "SELECT coalesce(due_at, started_at) FROM runs WHERE job_id = ? ORDER BY id LIMIT 1", id).Scan(&oldest)
+		if errors.Is(err, sql.ErrNoRows) {
+			return before, nil
+		}
+		if err == nil {
+			before, err = parseTime(oldest)
+		}
+	}
+	if k == nil || err != nil {
+		return before, err
+	}
+	if guard := k.Cursor.Add(-guardTime); before.After(guard) {
+		return guard, nil
+	}
+	return before, nil
+}
+
+// removeFirings deletes the firings of a job before a time, some in each
+// transaction so that others can write in between.
+func (s *Store) removeFirings(ctx context.Context, job int64, before time.Time) error {
+	const some = 5000
+	for _, which := range []string{"scheduled_at < @before", "scheduled_at IS NULL AND coalesce(last_at, decided_at) < @before"} {
+		query := `
+			SELECT id FROM firings WHERE job_id = @job AND ` + which + ` AND settled_at IS NOT NULL
+				AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = run_id) LIMIT @some`
+		args := []any{sql.Named("job", job), sql.Named("before", timeText(before)), sql.Named("some", some)}
+		for {
+			left, err := exists(ctx, s.r, query, args...)
+			if err != nil {
+				return err
+			}
+			if !left {
+				break
+			}
+			if _, err := s.w.ExecContext(ctx, "DELETE FROM firings WHERE id IN ("+query+")", args...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -35,8 +35,11 @@ func TestDocumentedQueries(t *testing.T) {
 		t.Fatal(err)
 	}
 	closeRecorder(t, r)
+	d := joinTest(t, s)
+	addJob(t, s, testJob("backup"))
+	finish(t, runMinute(t, d, "backup", 1), 0, 1)
 	// The manual speaks of the last 30 days.
-	if _, err := s.w.Exec("UPDATE runs SET started_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"); err != nil {
+	if _, err := s.w.Exec("UPDATE runs SET started_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'); UPDATE firings SET decided_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"); err != nil {
 		t.Fatal(err)
 	}
 
@@ -70,8 +73,14 @@ func TestDocumentedColumns(t *testing.T) {
 		"results": `run_id, host, address, outcome, started, exit_code, signal, error_op, error, remote_state,
 			output_complete, attempts, queued_at, started_at, ended_at, resolve_ms, dial_ms, login_ms, connect_ms,
 			duration_ms, stdout_bytes, stderr_bytes, omitted_bytes, output_hash`,
-		"attempts": "run_id, host, attempt, outcome",
-		"output":   "run_id, host, attempt, stream, seq, at, codec, data",
+		"attempts":      "run_id, host, attempt, outcome",
+		"output":        "run_id, host, attempt, stream, seq, at, codec, data",
+		"jobs":          "id, name, version, spec, paused, cursor, updated_at, updated_by",
+		"job_changes":   "job_id, version, at, user, spec",
+		"firings":       "id, job_id, scheduled_at, due_at, decision, reason, run_id, count, first_at, last_at",
+		"notifications": "firing_id, at, kind, target, attempt, error",
+		"outbox":        "id, firing_id",
+		"daemons":       "id, pid, started_at",
 	}
 	doc := historyDoc(t)
 	for table, want := range promised {

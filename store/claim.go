@@ -22,42 +22,80 @@ const (
 func (d *Daemon) Claim(ctx context.Context, now time.Time) (tickets []scheduler.Ticket, err error) {
 	d.tick(now)
 	// Mostly there is nothing to claim, which a reader can tell.
-	some, err := exists(ctx, d.store.r, "SELECT 1 FROM firings WHERE "+unbegun+" AND daemon_id IS NOT ?", d.id)
-	if err != nil || !some {
+	firings, err := selectFirings(ctx, d.store.r, unbegun)
+	if err != nil {
 		return nil, d.store.fault("read", err)
 	}
+	if !d.mayClaim(firings) {
+		return nil, nil
+	}
 	err = d.store.change(ctx, func(tx *sql.Tx) error {
-		firings, err := selectFirings(ctx, tx, unbegun+" AND daemon_id IS NOT ? ORDER BY id", d.id)
-		if err != nil {
-			return err
-		}
-		owners := make(map[int64]owner)
-		for i := range firings {
-			f := &firings[i]
-			left, mine, err := d.inherits(ctx, tx, f, owners)
-			if err != nil {
-				return err
-			}
-			if !mine {
-				continue
-			}
-			k, done, err := d.take(ctx, tx, f, left, now)
-			if err != nil {
-				return err
-			}
-			if !done {
-				continue
-			}
-			t, err := d.store.ticketOf(ctx, tx, f, &k)
-			if err != nil {
-				return err
-			}
-			tickets = append(tickets, t)
-		}
-		return nil
+		tickets, err = d.claim(ctx, tx, now)
+		return err
 	})
 	if err != nil {
 		return nil, err
+	}
+	d.give(tickets...)
+	return tickets, nil
+}
+
+// mayClaim reports whether there may be a firing to claim, and forgets the
+// tickets of those that are no longer to be begun.
+func (d *Daemon) mayClaim(firings []firing) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	some, given := false, make(map[int64]bool)
+	for _, f := range firings {
+		given[f.id] = d.given[f.id]
+		some = some || !d.given[f.id]
+	}
+	d.given = given
+	return some
+}
+
+// give remembers for which firings the caller has tickets.
+func (d *Daemon) give(tickets ...scheduler.Ticket) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, t := range tickets {
+		d.given[t.ID] = true
+	}
+}
+
+func (d *Daemon) has(id int64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.given[id]
+}
+
+func (d *Daemon) claim(ctx context.Context, tx *sql.Tx, now time.Time) (tickets []scheduler.Ticket, err error) {
+	firings, err := selectFirings(ctx, tx, unbegun+" ORDER BY id")
+	if err != nil {
+		return nil, err
+	}
+	owners := make(map[int64]owner)
+	for i := range firings {
+		f := &firings[i]
+		left, mine, err := d.inherits(ctx, tx, f, owners)
+		if err != nil {
+			return nil, err
+		}
+		if !mine {
+			continue
+		}
+		k, done, err := d.take(ctx, tx, f, left, now)
+		if err != nil {
+			return nil, err
+		}
+		if !done {
+			continue
+		}
+		t, err := d.store.ticketOf(ctx, tx, f, &k)
+		if err != nil {
+			return nil, err
+		}
+		tickets = append(tickets, t)
 	}
 	return tickets, nil
 }
@@ -68,8 +106,13 @@ type owner struct{ alive, serves bool }
 // inherits reports whether the firing is anybody's to claim: no daemon that is
 // alive has it. left is true if who asked for it left it behind.
 func (d *Daemon) inherits(ctx context.Context, tx *sql.Tx, f *firing, owners map[int64]owner) (left, mine bool, err error) {
-	if f.daemon == 0 {
+	switch f.daemon {
+	case 0:
 		return false, true, nil
+	case d.id:
+		// One that was claimed here and of which the caller has no ticket, because
+		// it was told of an error although the claim is on disk.
+		return false, !d.has(f.id), nil
 	}
 	o, known := owners[f.daemon]
 	if !known {

@@ -24,15 +24,16 @@ type Daemon struct {
 	id     int64
 	serves bool
 	lock   *runLock
-	// eye is a connection that only watches for what the others write. SQLite
-	// tells each connection of the writes of the others alone.
+	// eyes has the connection that only watches what is written: SQLite tells
+	// each connection of what the others write.
 	eyes *sql.DB
 
 	mu      sync.Mutex // guards what follows
 	eye     *sql.Conn
-	version int64     // that eye saw last
-	seen    bool      // whether it saw any
-	now     time.Time // the last that the caller said
+	version int64          // that eye saw last
+	seen    bool           // whether it saw any
+	now     time.Time      // the last that the caller said
+	given   map[int64]bool // the firings for which the caller has tickets
 }
 
 var (
@@ -54,7 +55,7 @@ func (s *Store) JoinOnce(ctx context.Context, now time.Time) (*Daemon, error) {
 }
 
 func (s *Store) join(ctx context.Context, serves bool, now time.Time) (*Daemon, error) {
-	d := &Daemon{store: s, serves: serves, now: now}
+	d := &Daemon{store: s, serves: serves, now: now, given: make(map[int64]bool)}
 	err := s.change(ctx, func(tx *sql.Tx) error {
 		if err := s.forgetDaemons(ctx, tx); err != nil {
 			return err

@@ -483,3 +483,17 @@ func TestManyDaemonsDecideOnce(t *testing.T) {
 		t.Errorf("got %d instants, want %d", len(runs), instants)
 	}
 }
+
+// A claim that is on disk although its caller was told of an error is found
+// again, and given once.
+func TestClaimedWithoutTicket(t *testing.T) {
+	s := openTest(t, tempPath(t))
+	d := joinTest(t, s)
+	addJob(t, s, testJob("backup"))
+	decide(t, d, "backup", 1)
+	if _, err := s.w.Exec("UPDATE firings SET daemon_id = ?", d.ID()); err != nil {
+		t.Fatal(err)
+	}
+	checkStrings(t, "claimed", told(claim(t, d, minute(1))), "1 run")
+	checkStrings(t, "again", told(claim(t, d, minute(1))))
+}

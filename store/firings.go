@@ -27,7 +27,9 @@ func (d *Daemon) Request(ctx context.Context, job, by string, now time.Time) (sc
 	if err != nil {
 		return scheduler.Ticket{}, err
 	}
-	return f.ticket(&k), nil
+	t := f.ticket(&k)
+	d.give(t)
+	return t, nil
 }
 
 func (s *Store) request(ctx context.Context, job, by string, daemon int64, now time.Time) (f firing, k scheduler.Kept, err error) {
@@ -77,6 +79,9 @@ func (s *Store) ClaimFiring(ctx context.Context, owner *Daemon, id int64, now ti
 		t, err = s.ticketOf(ctx, tx, &f, &k)
 		return err
 	})
+	if err == nil {
+		owner.give(t)
+	}
 	return t, err
 }
 

@@ -127,6 +127,7 @@ type Client struct {
 	tell      func(host, text string)
 	killAfter time.Duration
 	drain     time.Duration
+	looking   time.Duration // that a look at what is left of a command may take
 	shell     string
 	interval  time.Duration // of keepalives, where an endpoint has none
 	resolver  *net.Resolver // nil: the usual one
@@ -159,6 +160,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 		tell:      opts.Banner,
 		killAfter: orDefault(opts.KillAfter, defaultKillAfter),
 		drain:     orDefault(opts.Drain, defaultDrain),
+		looking:   sweepTime,
 		password:  opts.Password,
 		shell:     cmp.Or(opts.Shell, "/bin/sh"),
 		interval:  keepaliveInterval,

@@ -70,7 +70,7 @@ func TestP33SSHDForcedCommand(t *testing.T) {
 // ends.
 func TestP33SSHDForcedTimeout(t *testing.T) {
 	b, _ := realBench(t, 1, sshdtest.Options{Config: []string{"ForceCommand exec sleep 99"}}, nil)
-	b.targets[0].Limits.Timeout = 300 * time.Millisecond
+	b.targets[0].Limits.Timeout, b.looking = 300*time.Millisecond, time.Second
 	r := b.exec(t.Context(), 0, "true")
 	r.wantOp(t, fanout.OpTimeout, true)
 	if got, want := r.Failure.Remote, fanout.RemoteUnknown; got != want {

@@ -19,10 +19,10 @@ import (
 	"tutti/internal/sshdtest"
 )
 
-// dropbearBench is a client for one target on a real Dropbear, whose user has a
+// dropbearBench is a client for n targets on one real Dropbear, whose user has a
 // home of its own. Dropbear looks for keys in the home of the user it serves and
 // nowhere else, so only root, who can make a user, can test it.
-func dropbearBench(t *testing.T) (b *bench, home string) {
+func dropbearBench(t *testing.T, n int) (b *bench, home string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can make a user for Dropbear")
@@ -46,12 +46,17 @@ func dropbearBench(t *testing.T) (b *bench, home string) {
 	port := startDropbear(t, server, hostKey, filepath.Join(dir, "pid"))
 	b = &bench{opts: Options{
 		KnownHosts: []string{filepath.Join(dir, "known_hosts")}, KillAfter: 200 * time.Millisecond, Drain: 200 * time.Millisecond,
-		Endpoints: []Endpoint{{
-			Address: "127.0.0.1", Port: port, User: name, HostKeys: AcceptNew, Identities: []string{keyFile}, IdentitiesOnly: true,
-		}},
 	}}
-	b.targets = []fanout.Target{{Name: "dropbear", Limits: fanout.Limits{ConnectTimeout: patience}}}
+	for i := range n {
+		b.opts.Endpoints = append(b.opts.Endpoints, Endpoint{
+			Address: "127.0.0.1", Port: port, User: name, HostKeys: AcceptNew, Identities: []string{keyFile}, IdentitiesOnly: true,
+		})
+		b.targets = append(b.targets, fanout.Target{
+			Index: i, Name: fmt.Sprintf("dropbear%d", i), Limits: fanout.Limits{ConnectTimeout: patience},
+		})
+	}
 	b.Client = newClient(t, b.opts)
+	b.looking = patience
 	return b, home
 }
 
@@ -155,9 +160,9 @@ func (n *notice) String() string {
 }
 
 // TestDropbear: what is not OpenSSH is served as well: ends, signals, surroundings,
-// a large output, and the end of what does not end by itself.
+// and a large output.
 func TestDropbear(t *testing.T) {
-	b, home := dropbearBench(t)
+	b, _ := dropbearBench(t, 1)
 	r := b.exec(t.Context(), 0, "echo out; echo err >&2; exit 42")
 	r.wantExit(t, fanout.Exit{Code: 42})
 	if r.stdout.String() != "out\n" || r.stderr.String() != "err\n" || !r.OutputComplete {
@@ -169,25 +174,27 @@ func TestDropbear(t *testing.T) {
 		t.Errorf("got %d bytes, complete %v, want %d, complete", len(r.stdout.String()), r.OutputComplete, size)
 	}
 	checkSurroundings(t, b)
-
-	b.targets[0].Limits.Timeout = 500 * time.Millisecond
-	r = b.exec(t.Context(), 0, `cd; echo $$ > pids; exec sleep 99`)
-	r.wantOp(t, fanout.OpTimeout, true)
-	// Whether that can be proved is chance: Dropbear hangs up with the end of its
-	// last session, often before anybody can look.
-	for _, pid := range pids(t, filepath.Join(home, "pids")) {
-		eventually(t, fmt.Sprintf("process %d is gone", pid), func() bool { return !running(pid) })
-	}
 }
 
 // TestDropbearRefusesKey: a login that it refuses is told as any other.
 func TestDropbearRefusesKey(t *testing.T) {
-	b, _ := dropbearBench(t)
+	b, _ := dropbearBench(t, 1)
 	_, other := userKey(t)
 	b.opts.Endpoints[0].Identities = []string{other}
 	r := execOn(t.Context(), newClient(t, b.opts), b.targets[0], "true")
 	r.wantOp(t, fanout.OpLogin, false)
 	if !r.Failure.Final || !strings.Contains(r.Failure.Message, other) {
 		t.Errorf("got %+v, want a final failure that names the key", *r.Failure)
+	}
+}
+
+// TestDropbearSweep: nothing is left of a command that was ended, and that is
+// proved, although Dropbear signals one process and not its children.
+func TestDropbearSweep(t *testing.T) {
+	for _, pooled := range []bool{false, true} {
+		t.Run(fmt.Sprintf("pooled=%v", pooled), func(t *testing.T) {
+			b, home := dropbearBench(t, len(trees))
+			sweepTrees(t, b, home, pooled)
+		})
 	}
 }

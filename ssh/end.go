@@ -95,11 +95,13 @@ func (s *session) terminate(ctx context.Context) bool {
 	full := s.conn.wire.valve.prop()
 	s.helpers.Go(func() { s.spill(s.ch, full) })
 	s.helpers.Go(func() { s.spill(s.ch.Stderr(), full) })
+	asked := time.Now()
+	s.census(ctx)
 	refused := s.signal(ctx, "TERM", true)
 	stop := ctx.Done()
 	patience := s.killAfter
 	if ctx.Err() != nil {
-		stop, patience = nil, min(patience, termBudget)
+		stop, patience = nil, min(patience, termBudget-time.Since(asked))
 	}
 	if !s.gone(patience, refused, stop) {
 		if !isClosed(refused) {

@@ -30,10 +30,12 @@ type session struct {
 	requests  <-chan *gossh.Request // nil once the channel has been closed
 	killAfter time.Duration
 	drain     time.Duration
+	looking   time.Duration
 	host      string     // name of the target
 	proof     *sudoProof // of the run
 	beside    bool       // it serves another session of this connection
 	ending    bool       // the command has been told to end
+	since     string     // when it began, for the sweeps that end it
 
 	order   *order
 	clock   *stopwatch
@@ -80,6 +82,7 @@ func newSession(c *Client, host string, n *conn, ch gossh.Channel, requests <-ch
 		requests:    requests,
 		killAfter:   c.killAfter,
 		drain:       c.drain,
+		looking:     c.looking,
 		host:        host,
 		proof:       &c.sudo,
 		reply:       make(chan execReply, 1),

@@ -12,6 +12,8 @@ import (
 
 // sudoText is shell text that carries out inner as another user. It says its
 // own number first: that of the group that is to be ended if it comes to that.
+// sudo drops the mark of the connection from the environment, by which what is
+// left of the command is found; it is handed on as an argument.
 func sudoText(s *fanout.Sudo, t *talk, inner string) string {
 	how := "-n"
 	if s.Password != nil {
@@ -19,7 +21,8 @@ func sudoText(s *fanout.Sudo, t *talk, inner string) string {
 		// to forget, and asks always or never.
 		how = fmt.Sprintf("-k -S -p %s", t.prompt)
 	}
-	return fmt.Sprintf("%s\nprintf '%%s;' \"$$\" >&2\nexec sudo %s -u %s -- /bin/sh -c %s",
+	inner = "SSH_CONNECTION=$1; [ -z \"$1\" ] || export SSH_CONNECTION; shift\n" + inner
+	return fmt.Sprintf("%s\nprintf '%%s;' \"$$\" >&2\nexec sudo %s -u %s -- /bin/sh -c %s sh \"$SSH_CONNECTION\"",
 		say(string(t.open)), how, quote(s.User), quote(inner))
 }
 
@@ -237,7 +240,7 @@ func (s *session) sudoSignal(ctx context.Context, name string) <-chan struct{} {
 	refused := make(chan struct{})
 	s.helpers.Go(func() {
 		// It is most needed when the run has been stopped.
-		limit := sweepTime
+		limit := s.looking
 		if ctx.Err() != nil {
 			limit = killWait
 		}

@@ -5,11 +5,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"tutti/fanout"
 	"tutti/internal/sshdtest"
@@ -161,30 +159,17 @@ func TestRealSudoEverything(t *testing.T) {
 	}
 }
 
-// TestRealSudoTimeout: the server may not signal what belongs to root; sudo
-// may.
-func TestRealSudoTimeout(t *testing.T) {
-	for name, command := range map[string]string{
-		"plain":        `echo $$; exec sleep 99`,
-		"ignores TERM": `trap "" TERM; echo $$; sleep 99 & echo $!; wait; sleep 99`,
-	} {
-		t.Run(name, func(t *testing.T) {
+// TestRealSudoSweep: what belongs to another user is ended as well, which the
+// server may not do, and sudo may; and that is proved, although sudo changes the
+// environment of daemons.
+func TestRealSudoSweep(t *testing.T) {
+	for _, tt := range trees {
+		t.Run(tt.name, func(t *testing.T) {
 			b, s := realBench(t, 1, sshdtest.Options{}, nil)
-			b.targets[0].Limits.Timeout = time.Second
 			password := allowSudo(t, s.User, "ALL=(ALL) ALL")
-			r := b.task(t.Context(), 0, sudo(command, password))
-			r.wantOp(t, fanout.OpTimeout, true)
-			fields := strings.Fields(r.stdout.String())
-			if len(fields) == 0 {
-				t.Fatalf("got stdout %q, want process ids", r.stdout.String())
-			}
-			for _, f := range fields {
-				pid, err := strconv.Atoi(f)
-				if err != nil {
-					t.Fatal(err)
-				}
-				eventually(t, "process "+f+" is gone", func() bool { return !running(pid) })
-			}
+			task := sudo("cd "+s.Dir+" || exit; "+tt.command, password)
+			file := filepath.Join(s.Dir, "pids")
+			b.endOf(t, 0, task, file, tt.lines).wantEnded(t, file)
 		})
 	}
 }

@@ -19,6 +19,9 @@ const (
 	// the run is stopped.
 	sweepTime     = 4 * time.Second
 	sweepStopTime = 1500 * time.Millisecond
+	// censusStopTime is how long it may take to learn when the command began once
+	// the run is stopped.
+	censusStopTime = 500 * time.Millisecond
 	// sweepLooks is how often a sweep kills before it gives up.
 	sweepLooks = 8
 	// maxSwept bounds what is kept of a sweep's answer. It stands at the end.
@@ -46,7 +49,7 @@ func (s *session) sweep(ctx context.Context, signal string) remnant {
 	if signal != "KILL" {
 		looks = 1
 	}
-	budget, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepTime)
+	budget, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.looking)
 	defer cancel()
 	hurry := context.AfterFunc(ctx, func() {
 		t := time.NewTimer(sweepStopTime)
@@ -62,7 +65,7 @@ func (s *session) sweep(ctx context.Context, signal string) remnant {
 	swept := make(chan struct{})
 	s.helpers.Go(func() {
 		var k *session
-		k, found = s.sweepBeside(budget, newSweep(signal, looks, !s.conn.pooled))
+		k, found = s.sweepBeside(budget, newSweep(signal, looks, s.since))
 		close(swept)
 		if k != nil {
 			k.part()
@@ -81,23 +84,64 @@ func (s *session) sweepBeside(ctx context.Context, w sweep) (*session, remnant) 
 	if err != nil {
 		return nil, remnantUnknown
 	}
-	o := &order{task: &fanout.Task{}, command: loginLine(w.text)}
 	sudo := s.order.task.Sudo
 	if sudo != nil {
 		if passed, _, _ := s.order.talk.sudoState(); !passed {
 			sudo = nil
 		}
 	}
+	k := s.assistant(ch, requests)
+	return k, w.found(k.carryOut(ctx, w, sudo, s.order.pty))
+}
+
+// carryOut is what w says, run by sudo unless that is nil.
+func (s *session) carryOut(ctx context.Context, w sweep, sudo *fanout.Sudo, pty *fanout.PTY) string {
+	o := &order{task: &fanout.Task{}, command: loginLine(w.text)}
 	if sudo != nil {
-		o = &order{task: &fanout.Task{Sudo: sudo}, talk: newTalk(), pty: s.order.pty}
-		inner := fmt.Sprintf("printf %%s %s >&2\n%s", o.talk.ok, w.text)
+		o = &order{task: &fanout.Task{Sudo: sudo}, talk: newTalk(), pty: pty}
+		// Another shell, so that the mark is in its environment from the start.
+		inner := fmt.Sprintf("printf %%s %s >&2\nexec /bin/sh -c %s", o.talk.ok, quote(w.text))
 		o.command = loginLine(sudoText(sudo, o.talk, inner))
 	}
-	k := s.assistant(ch, requests)
 	said := &tail{}
 	var report fanout.Report
-	k.run(ctx, o, 0, said, io.Discard, &report)
-	return k, w.found(said.String())
+	s.run(ctx, o, 0, said, io.Discard, &report)
+	return said.String()
+}
+
+// census learns when the command began where the connection has served others
+// before. It takes a moment, and a channel that the host may refuse; without it
+// less can be proved.
+func (s *session) census(ctx context.Context) {
+	s.since = sinceConnection
+	if !s.conn.pooled {
+		return
+	}
+	s.since = sinceUnknown
+	limit := s.looking / 2
+	if ctx.Err() != nil {
+		limit = censusStopTime
+	}
+	budget, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	defer cancel()
+	var began string
+	done := make(chan struct{})
+	s.helpers.Go(func() {
+		defer close(done)
+		ch, requests, err := s.conn.openChannel("session", nil)
+		if err != nil {
+			return
+		}
+		k, w := s.assistant(ch, requests), newSweep("0", 0, sinceUnknown)
+		began = w.began(k.carryOut(budget, w, nil, nil))
+		k.part()
+	})
+	for s.hear(nil, done, budget.Done()) {
+		continue
+	}
+	if isClosed(done) && began != "" { // else it is late, or had no channel
+		s.since = began
+	}
 }
 
 // slot opens a channel beside the command's. Where the host allows only one,

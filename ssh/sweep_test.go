@@ -1,10 +1,14 @@
 package ssh
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -12,48 +16,140 @@ import (
 	"tutti/internal/sshdtest"
 )
 
-// trees are commands that leave processes of all kinds, each of which writes
-// its number to the file pids.
+// trees are commands that leave processes of all kinds, which write their
+// numbers to the file pids, so many at least before the command is ended.
 var trees = []struct {
 	name, command string
+	lines         int
 }{
-	{"plain", `echo $$ > pids; exec sleep 99`},
-	{"ignores TERM", `trap "" TERM; echo $$ > pids; sleep 99 & echo $! >> pids; wait`},
-	{"children", `sleep 98 & echo $! > pids; sh -c 'sleep 99 & echo $! >> pids; wait' & wait`},
-	{"another session", `echo $$ > pids; setsid sh -c 'trap "" TERM; echo $$ >> pids; sleep 99 & echo $! >> pids; wait'; sleep 99`},
-	{"forks on and on", `trap "" TERM; echo $$ > pids; while :; do sh -c 'echo $$ >> pids; exec sleep 0.05'; done`},
-	{"stopped", `echo $$ > pids; kill -STOP $$; sleep 99`},
-	{"daemon", `(setsid sh -c 'trap "" TERM; echo $$ > pids; exec sleep 99' >/dev/null 2>&1 </dev/null &) ; sleep 99`},
+	{"plain", `echo $$ > pids; exec sleep 99`, 1},
+	{"ignores TERM", `trap "" TERM; echo $$ > pids; sleep 99 & echo $! >> pids; wait`, 2},
+	{"children", `sleep 98 & echo $! > pids; sh -c 'sleep 99 & echo $! >> pids; wait' & wait`, 2},
+	{"a child that holds nothing", `sleep 99 </dev/null >/dev/null 2>&1 & echo $! > pids; exec sleep 98`, 1},
+	{"ignores TERM, a child that holds nothing", `trap "" TERM; sleep 99 </dev/null >/dev/null 2>&1 & echo $! > pids; wait`, 1},
+	{"another session", `echo $$ > pids; setsid sh -c 'trap "" TERM; echo $$ >> pids; sleep 99 & echo $! >> pids; wait'; sleep 99`, 3},
+	{"forks on and on", `trap "" TERM; echo $$ > pids; while :; do sh -c 'echo $$ >> pids; exec sleep 0.05'; done`, 4},
+	{"stopped", `echo $$ > pids; kill -STOP $$; sleep 99`, 1},
+	{"daemon", `(setsid sh -c 'trap "" TERM; echo $$ > pids; exec sleep 99' >/dev/null 2>&1 </dev/null &) ; sleep 99`, 1},
+}
+
+// endOf carries out a task on target i that writes to the file pids, and has it
+// ended as soon as that has so many lines: its input breaks off.
+func (b *bench) endOf(t *testing.T, i int, task fanout.Task, pids string, lines int) *record {
+	t.Helper()
+	task.Stdin = brokenOnce{func() bool {
+		data, _ := os.ReadFile(pids) // there is none yet
+		return bytes.Count(data, []byte("\n")) >= lines
+	}}
+	r := b.task(t.Context(), i, task)
+	r.wantOp(t, fanout.OpLocal, true)
+	return r
+}
+
+// wantEnded checks that nothing is left of what wrote to the file pids, and that
+// r says so.
+func (r *record) wantEnded(t *testing.T, file string) {
+	t.Helper()
+	if got, want := r.Failure.Remote, fanout.RemoteEnded; got != want {
+		t.Errorf("got remote %q, want %q", got, want)
+	}
+	for _, pid := range pids(t, file) {
+		if running(pid) {
+			t.Errorf("process %d still runs", pid)
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it must not outlive the test
+		}
+	}
+}
+
+// A brokenOnce input is silent, and cannot be had once something is true.
+type brokenOnce struct{ is func() bool }
+
+func (b brokenOnce) Open(ctx context.Context) io.Reader {
+	return readerFunc(func([]byte) (int, error) {
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for !b.is() {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return 0, ctx.Err()
+			}
+		}
+		return 0, errBroken
+	})
 }
 
 // TestP08SSHDSweep: nothing is left of a command that was ended, whoever ran
-// it, and that is proved.
+// it, and that is proved, on a connection of its own and on one that has served
+// others.
 func TestP08SSHDSweep(t *testing.T) {
-	for _, who := range []struct {
-		name string
-		root bool
-	}{{"user", false}, {"root", true}} {
-		if who.root && os.Geteuid() != 0 {
+	for _, root := range []bool{false, true} {
+		if root && os.Geteuid() != 0 {
 			continue // there is no way in as root; the other half stands
 		}
-		b, s := realBench(t, len(trees), sshdtest.Options{Root: who.root}, nil)
-		for i, tt := range trees {
-			t.Run(who.name+"/"+tt.name, func(t *testing.T) {
-				t.Parallel()
-				dir := s.Dir + "/" + fmt.Sprint(i)
-				b.targets[i].Limits.Timeout = time.Second
-				r := b.exec(t.Context(), i, "mkdir "+dir+" && cd "+dir+" || exit; "+tt.command)
-				r.wantOp(t, fanout.OpTimeout, true)
-				if got, want := r.Failure.Remote, fanout.RemoteEnded; got != want {
-					t.Errorf("got remote %q, want %q", got, want)
-				}
-				for _, pid := range pids(t, filepath.Join(dir, "pids")) {
-					if running(pid) {
-						t.Errorf("process %d still runs", pid)
-					}
-				}
+		for _, pooled := range []bool{false, true} {
+			t.Run(fmt.Sprintf("root=%v/pooled=%v", root, pooled), func(t *testing.T) {
+				b, s := realBench(t, len(trees), sshdtest.Options{Root: root}, nil)
+				sweepTrees(t, b, s.Dir, pooled)
 			})
 		}
+	}
+}
+
+// sweepTrees ends all trees, each on a target of its own.
+func sweepTrees(t *testing.T, b *bench, home string, pooled bool) {
+	for i, tt := range trees {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(home, fmt.Sprint(i))
+			b.exec(t.Context(), i, "mkdir "+dir).wantExit(t, fanout.Exit{})
+			if !pooled {
+				b.forget(i)
+			}
+			file := filepath.Join(dir, "pids")
+			b.endOf(t, i, fanout.Task{Command: "cd " + dir + " || exit; " + tt.command}, file, tt.lines).wantEnded(t, file)
+		})
+	}
+}
+
+// TestP08SSHDSweepSparesEarlier: what an earlier command on the connection has
+// left running is left alone, and does not count.
+func TestP08SSHDSweepSparesEarlier(t *testing.T) {
+	b, s := realBench(t, 1, sshdtest.Options{}, nil)
+	daemon := daemonOf(t, b, s.Dir, "setsid sleep 99")
+	file := filepath.Join(s.Dir, "pids")
+	task := fanout.Task{Command: "cd " + s.Dir + ` || exit; echo $$ > pids; sleep 99 & echo $! >> pids; wait`}
+	b.endOf(t, 0, task, file, 2).wantEnded(t, file)
+	if !running(daemon) {
+		t.Error("the earlier command's daemon is gone, want it left alone")
+	}
+}
+
+// daemonOf runs a command that leaves one process, started by line, and returns
+// its number. It ends with the test.
+func daemonOf(t *testing.T, b *bench, dir, line string) int {
+	t.Helper()
+	b.exec(t.Context(), 0, "cd "+dir+` || exit; (`+line+` >/dev/null 2>&1 </dev/null & echo $! > daemon)`).wantExit(t, fanout.Exit{})
+	pid := pids(t, filepath.Join(dir, "daemon"))[0]
+	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
+	return pid
+}
+
+// TestP08SSHDSweepDoubts: what has left both its parent and its environment may
+// be the command's, so that its end is not claimed; and is not touched, for it
+// may be anybody's.
+func TestP08SSHDSweepDoubts(t *testing.T) {
+	b, s := realBench(t, 1, sshdtest.Options{}, nil)
+	file := filepath.Join(s.Dir, "pids")
+	task := fanout.Task{Command: "cd " + s.Dir + ` || exit; (setsid env -i sh -c 'echo $$ > pids; exec sleep 99' >/dev/null 2>&1 </dev/null &); sleep 99`}
+	r := b.endOf(t, 0, task, file, 1)
+	pid := pids(t, file)[0]
+	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
+	if !running(pid) {
+		t.Error("the process is gone, want it left alone")
+	}
+	if got, want := r.Failure.Remote, fanout.RemoteUnknown; got != want {
+		t.Errorf("got remote %q, want %q", got, want)
 	}
 }
 
@@ -78,17 +174,9 @@ func TestP08SSHDSweepWithoutMeans(t *testing.T) {
 			t.Run(fmt.Sprint(tt.name, "/root=", root), func(t *testing.T) {
 				t.Parallel()
 				b, s := realBench(t, 1, sshdtest.Options{Root: root, Config: []string{tt.config}}, nil)
-				b.targets[0].Limits.Timeout = time.Second
-				r := b.exec(t.Context(), 0, "cd "+s.Dir+` || exit; trap "" TERM; echo $$ > pids; setsid sleep 99 & echo $! >> pids; wait`)
-				r.wantOp(t, fanout.OpTimeout, true)
-				if got, want := r.Failure.Remote, fanout.RemoteEnded; got != want {
-					t.Errorf("got remote %q, want %q", got, want)
-				}
-				for _, pid := range pids(t, filepath.Join(s.Dir, "pids")) {
-					if running(pid) {
-						t.Errorf("process %d still runs", pid)
-					}
-				}
+				file := filepath.Join(s.Dir, "pids")
+				task := fanout.Task{Command: "cd " + s.Dir + ` || exit; trap "" TERM; echo $$ > pids; setsid sleep 99 & echo $! >> pids; wait`}
+				b.endOf(t, 0, task, file, 2).wantEnded(t, file)
 			})
 		}
 	}

@@ -6,6 +6,13 @@ import (
 	"strings"
 )
 
+// What a sweep knows of when the command began, beside the host's own number
+// for it: with the connection, because that has served nothing else, or nothing.
+const (
+	sinceConnection = "connection"
+	sinceUnknown    = "unknown"
+)
+
 // sweepText looks for what is left of a command, signals it, and says what it
 // has found last: the answer and "none" or "left". It runs on a channel of the
 // command's own connection, where the server's process for that connection is
@@ -13,17 +20,29 @@ import (
 //
 // It takes for the command's everything below that process but itself, and
 // everything that carries the mark of the connection in its environment, as
-// daemons do that have left their parents. These must be younger than the
-// connection: its number was another's before. Nobody shows what has left both
-// its parent and its environment, such as a daemon that sudo has started.
+// daemons do that have left their parents. These must be as young as the
+// command: earlier commands on the connection may have left daemons, and before
+// that its number was another's. If they have, what leaves its parent now may
+// be theirs, and is not touched.
+//
+// Nobody knows whose a process is that has left both its parent and its
+// environment, such as a daemon that the command has started by sudo. It is not
+// touched, but as long as there is one that can be the command's, it may be left:
+// as young as that, and in the same control groups, which is what says most
+// where systemd has given the login its own. Where this cannot be seen, because
+// there is no /proc or it hides the processes of others, nothing is proved.
 //
 // Where the parent is not known to serve a single connection nothing is
 // touched, for its other children may be anybody's.
 //
-// The verbs: a sum that is the answer, the signal, how often to look, and 1 if
-// the connection has served nothing else.
+// With signal 0 it only says which is the oldest process of the command: the time
+// when it began, in ticks, of which several processes may share one, and its
+// number.
+//
+// The verbs: a sum that is the answer, the signal, how often to look, and when
+// the command began.
 const sweepText = `
-answer=$((%s)) signal=%s looks=%d fresh=%d
+answer=$((%s)) signal=%s looks=%d since='%s'
 LC_ALL=C; export LC_ALL
 stats() {
 	for f in /proc/[0-9]*/stat; do
@@ -66,21 +85,44 @@ grow() {
 	done
 }
 born() {
+	b=
 	read -r l <"/proc/$1/stat" || return
 	set -- ${l##*) }
-	echo "${20}"
+	b=${20}
 } 2>/dev/null
 marks() {
 	echo " "$(grep -lszxF "SSH_CONNECTION=$SSH_CONNECTION" /proc/[0-9]*/environ)" "
 }
+young() {
+	[ "$b" -gt "$since" ] || [ "$b" -eq "$since" ] && [ "$1" -ge "$first" ]
+}
 marked() {
+	old= new=
 	[ -n "$SSH_CONNECTION" ] && [ -n "$since" ] || return
 	for f in $(marks); do
 		p=${f#/proc/}
 		p=${p%%%%/*}
-		b=$(born "$p")
-		[ -n "$b" ] && [ "$b" -ge "$since" ] && echo "$p"
+		born "$p"
+		[ -n "$b" ] && [ "$b" -ge "$birth" ] || continue
+		if young "$p"; then new="$new$p "; else old="$old$p "; fi
 	done
+}
+loose() {
+	k=0
+	for w in $table; do
+		case $k in
+		0) p=$w k=1 ;;
+		1) pp=$w k=2 ;;
+		*) k=0
+			case $pp$w in 1Z*) continue ;; 1[!0-9]*) ;; *) continue ;; esac
+			case "$set$self$others" in *" $p "*) continue ;; esac
+			born "$p"
+			[ -n "$b" ] && young "$p" || continue
+			[ "$(cat "/proc/$p/cgroup" 2>/dev/null)" = "$group" ] || continue
+			grep -qsz '^SSH_CONNECTION=.' "/proc/$p/environ" || return 0 ;;
+		esac
+	done
+	return 1
 }
 look() {
 	table=" "$(echo $(procs))" "
@@ -88,12 +130,16 @@ look() {
 	self=$set
 	grow " $root " "$self"
 	tree=$set
-	strays=
-	for m in $(marked); do
-		case "$tree$self" in *" $m "*) continue ;; esac
+	marked
+	grow " $old" "$tree$self"
+	others=$set strays= certain=$sure
+	[ -z "$old" ] || certain=0
+	for m in $new; do
+		case "$tree$self$others" in *" $m "*) continue ;; esac
 		case $table in *" $m "*) strays="$strays$m " ;; esac
 	done
-	[ $fresh = 1 ] && grow "$tree$strays" "$self"
+	set=$tree
+	[ $certain = 1 ] && grow "$tree$strays" "$self"
 	ours= k=0
 	for w in $table; do
 		case $k in
@@ -123,14 +169,35 @@ while case $(name "$root") in sudo*) :;; *) false;; esac; do
 done
 served=$(name "$root")
 case ${served##*/} in sshd*|dropbear*) ;; *) exit ;; esac
-since=$(born "$root")
+born "$root"
+birth=$b sure=1 first=0
+case $since in
+connection) since=$birth ;;
+unknown) since=$birth sure=0 ;;
+*) first=${since#* } since=${since%%%% *} ;;
+esac
+group=$(cat "/proc/$root/cgroup" 2>/dev/null)
 if [ -n "$SSH_CONNECTION" ] && [ -r /proc/self/environ ]; then
 	case $(marks) in *" /proc/$$/environ "*) ;; *) exit ;; esac
 fi
+if [ $signal = 0 ]; then
+	look
+	since= first=
+	for p in $ours; do
+		born "$p"
+		[ -n "$b" ] || continue
+		[ -n "$since" ] && young "$p" && continue
+		since=$b first=$p
+	done
+	echo "$answer $since $first"
+	exit
+fi
+seen=
+[ -n "$SSH_CONNECTION" ] && [ -n "$since" ] && [ -r /proc/1/stat ] && seen=1
 verdict=left
 while :; do
 	look
-	[ -z "$ours" ] && { [ $fresh = 1 ] || [ -z "$strays" ]; } && { verdict=none; break; }
+	[ -z "$ours" ] && { [ $certain = 1 ] || [ -z "$strays" ]; } && [ -n "$seen" ] && ! loose && { verdict=none; break; }
 	[ $looks -gt 0 ] || break
 	looks=$((looks - 1))
 	[ $signal = KILL ] && hold
@@ -149,30 +216,43 @@ type sweep struct {
 }
 
 // newSweep is a sweep that signals with name, looks at most so many times, and
-// takes for granted that the connection has served nothing but the command if
-// fresh is true. A host that merely repeats the text does not answer: the
-// number has to be computed.
-func newSweep(name string, looks int, fresh bool) sweep {
+// takes the command to have begun since. A host that merely repeats the text does
+// not answer: the number has to be computed.
+func newSweep(name string, looks int, since string) sweep {
 	a, b := 1000+rand.IntN(1<<20), 1000+rand.IntN(1<<20)
-	only := 0
-	if fresh {
-		only = 1
-	}
 	return sweep{
-		text:   fmt.Sprintf(sweepText, fmt.Sprintf("%d+%d", a, b), name, looks, only),
+		text:   fmt.Sprintf(sweepText, fmt.Sprintf("%d+%d", a, b), name, looks, since),
 		answer: a + b,
 	}
 }
 
-// found reads the answer, which is the last line: login shells may have said
-// something before.
+// found reads what the sweep has found.
 func (s sweep) found(said string) remnant {
-	said = strings.TrimSpace(said)
-	switch said[strings.LastIndexByte(said, '\n')+1:] {
-	case fmt.Sprintf("%d none", s.answer):
+	switch s.word(said) {
+	case "none":
 		return remnantNone
-	case fmt.Sprintf("%d left", s.answer):
+	case "left":
 		return remnantSome
 	}
 	return remnantUnknown
+}
+
+// began reads when the command began, as its host counts.
+func (s sweep) began(said string) string {
+	ticks, pid, _ := strings.Cut(s.word(said), " ")
+	if ticks == "" || pid == "" || strings.Trim(ticks+pid, "0123456789") != "" {
+		return sinceUnknown
+	}
+	return ticks + " " + pid
+}
+
+// word is the answer, which is the last line: login shells may have said
+// something before.
+func (s sweep) word(said string) string {
+	said = strings.TrimSpace(said)
+	word, ok := strings.CutPrefix(said[strings.LastIndexByte(said, '\n')+1:], fmt.Sprintf("%d ", s.answer))
+	if !ok {
+		return ""
+	}
+	return word
 }

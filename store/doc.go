@@ -7,6 +7,12 @@
 // events it was made from, so that a past run is printed by the same sinks as a
 // live one.
 //
+// It keeps jobs too, and what became of their instants. A [Daemon] is a process
+// that carries them out: it is the [scheduler.Jobs] and the [scheduler.Outbox]
+// of a scheduler.Daemon. A firing is decided, claimed and begun in transactions
+// of their own, each of which one daemon wins; what a daemon had claimed and not
+// begun when it ended another one claims.
+//
 // Many processes may have one history open, and record into it, at the same
 // time. Each run is guarded by a lock that its process holds for as long as it
 // lives; a run in state "running" whose lock is free was cut off, and the next

@@ -255,17 +255,42 @@ func newRunJSON(r store.Run) runJSON {
 // smallestHistory is what a history with a run or two takes on the disk.
 const smallestHistory = 1 << 20
 
-type pruneOptions struct {
-	history  string
-	keep     durationValue
+// retentionOptions say which runs are kept.
+type retentionOptions struct {
+	keepAge  durationValue
 	keepRuns int
 	maxSize  sizeValue
 }
 
-func (o *pruneOptions) addFlags(f *pflag.FlagSet) {
-	f.Var(&o.keep, "keep", "keep the runs of the last `DURATION`")
+func (o *retentionOptions) addFlags(f *pflag.FlagSet) {
+	f.Var(&o.keepAge, "keep", "keep the runs of the last `DURATION`")
 	f.IntVar(&o.keepRuns, "keep-runs", 0, "keep the newest `N` runs")
 	f.Var(&o.maxSize, "max-size", "keep as many runs as fit into `SIZE`")
+}
+
+// retention is what the flags say, and the default if they say nothing.
+func (o *retentionOptions) retention(f *pflag.FlagSet) (store.Retention, error) {
+	keep := store.Retention{Keep: durationOf(o.keepAge), KeepRuns: o.keepRuns, MaxSize: int64(o.maxSize)}
+	switch {
+	case f.Changed("keep-runs") && o.keepRuns < 1:
+		return keep, syntaxf("--keep-runs %d: at least one", o.keepRuns)
+	case f.Changed("max-size") && o.maxSize < smallestHistory:
+		return keep, syntaxf("--max-size %s would keep nothing: a history takes %s at least", formatSize(int64(o.maxSize)), formatSize(smallestHistory))
+	case f.Changed("keep") && o.keepAge == 0:
+		return keep, syntaxf("nothing would be kept: delete the history file if that is what you want")
+	case keep == store.Retention{}:
+		return store.DefaultRetention(), nil
+	}
+	return keep, nil
+}
+
+type pruneOptions struct {
+	retentionOptions
+	history string
+}
+
+func (o *pruneOptions) addFlags(f *pflag.FlagSet) {
+	o.retentionOptions.addFlags(f)
 	addHistoryFlag(f, &o.history)
 }
 
@@ -278,17 +303,9 @@ func newPruneCmd(a *app) *cobra.Command {
   tutti history prune --keep-runs 100 --max-size 1GiB`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			keep := store.Retention{Keep: durationOf(o.keep), KeepRuns: o.keepRuns, MaxSize: int64(o.maxSize)}
-			f := cmd.Flags()
-			switch {
-			case f.Changed("keep-runs") && o.keepRuns < 1:
-				return syntaxf("--keep-runs %d: at least one", o.keepRuns)
-			case f.Changed("max-size") && o.maxSize < smallestHistory:
-				return syntaxf("--max-size %s would keep nothing: a history takes %s at least", formatSize(int64(o.maxSize)), formatSize(smallestHistory))
-			case f.Changed("keep") && o.keep == 0:
-				return syntaxf("nothing would be kept: delete the history file if that is what you want")
-			case keep == store.Retention{}:
-				keep = store.DefaultRetention()
+			keep, err := o.retention(cmd.Flags())
+			if err != nil {
+				return err
 			}
 			history := &historyFile{app: a, path: o.history, warn: a.warn}
 			defer history.close()

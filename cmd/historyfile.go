@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"tutti/fanout"
 	"tutti/store"
 )
 
@@ -19,6 +18,8 @@ type historyFile struct {
 	app  *app
 	path string // as given by flag; empty: the default
 	warn func(string)
+	// retention is what is kept after a run; the zero value: what is by default.
+	retention store.Retention
 
 	store *store.Store
 }
@@ -72,21 +73,29 @@ func (h *historyFile) open(ctx context.Context, open func(context.Context, strin
 	return s, nil
 }
 
-// begin records that d is about to be carried out.
-func (h *historyFile) begin(ctx context.Context, d *decision, o *recordOptions, code func(fanout.Summary) int) (*store.Recorder, error) {
+// begin records that l is about to carry d out.
+func (h *historyFile) begin(ctx context.Context, d *decision, l *launching) (*store.Recorder, error) {
 	s, err := h.forRecording(ctx)
 	if err != nil {
 		return nil, hintNoHistory(err)
 	}
-	r, err := s.Begin(ctx, d.plan, store.RunInfo{
+	info := store.RunInfo{
 		Inventory:   d.inventory,
-		Note:        o.note,
+		Note:        l.o.note,
 		Given:       d.given,
 		RerunOf:     d.rerunOf,
 		User:        h.app.userName(),
-		RecordLimit: o.limit(),
-		ExitCode:    code,
-	})
+		RecordLimit: l.o.recordOptions.limit(),
+		ExitCode:    l.code,
+	}
+	if f := l.firing; f != nil {
+		info.Job, info.JobID = f.Job.Name, f.Job.ID
+		info.Firing, info.Owner = f.ID, f.owner
+		info.ScheduledAt, info.DueAt = f.Firing.At, f.Firing.Due
+		info.StopOnError = true
+		return s.Begin(ctx, d.plan, info) // there is no run of a job without a record
+	}
+	r, err := s.Begin(ctx, d.plan, info)
 	if err != nil {
 		return nil, hintNoHistory(err)
 	}
@@ -105,7 +114,11 @@ func (h *historyFile) end(ctx context.Context, r *store.Recorder) error {
 	if err := r.Close(); err != nil {
 		return err
 	}
-	_, err := h.store.Prune(context.WithoutCancel(ctx), store.DefaultRetention())
+	keep := h.retention
+	if keep == (store.Retention{}) {
+		keep = store.DefaultRetention()
+	}
+	_, err := h.store.Prune(context.WithoutCancel(ctx), keep)
 	return err
 }
 

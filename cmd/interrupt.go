@@ -29,6 +29,14 @@ type interrupter struct {
 	halt     chan struct{} // of the run in progress; nil without one
 	halted   bool
 	audience audience // of the run in progress; nil without one
+	daemon   *daemonStages
+}
+
+// daemonStages are what signals do to a daemon; nil: there is none.
+type daemonStages struct {
+	reload  func()
+	hurry   context.CancelCauseFunc
+	hurried bool
 }
 
 // An audience is told how far a run is and that it is to end; the run's screen
@@ -74,6 +82,11 @@ func (in *interrupter) handle(sig os.Signal) {
 			in.audience.interject(in.audience.status())
 		}
 		return
+	case syscall.SIGHUP:
+		if in.daemon != nil {
+			in.daemon.reload()
+			return
+		}
 	}
 	if in.again(sig) {
 		return
@@ -81,6 +94,9 @@ func (in *interrupter) handle(sig os.Signal) {
 	in.sig, in.at = sig, time.Now()
 	switch {
 	case in.left:
+	case in.canceled && in.daemon != nil && !in.daemon.hurried && sig != syscall.SIGQUIT:
+		in.daemon.hurried = true
+		in.daemon.hurry(fmt.Errorf("%w by %s", fanout.ErrSignal, signalName(sig)))
 	case in.canceled, sig == syscall.SIGQUIT:
 		in.left = true
 		if in.audience != nil {
@@ -124,6 +140,23 @@ func (in *interrupter) stage(to audience) (halt <-chan struct{}, end func()) {
 		in.mu.Lock()
 		defer in.mu.Unlock()
 		in.halt, in.audience = nil, nil
+	}
+}
+
+// serve begins the stages of a daemon: the first TERM or INT lets it come to its
+// end, as it does for every command, the second ends the returned context and
+// with it what still runs, and the third leaves at once. HUP only calls reload,
+// which must not block.
+func (in *interrupter) serve(ctx context.Context, reload func()) (hurried context.Context, end func()) {
+	hurried, hurry := context.WithCancelCause(context.WithoutCancel(ctx))
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.daemon = &daemonStages{reload: reload, hurry: hurry}
+	return hurried, func() {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		in.daemon = nil
+		hurry(nil)
 	}
 }
 

@@ -2,12 +2,15 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"tutti/fanout"
 )
 
 // A listener is an audience that keeps what it is told.
@@ -63,6 +66,53 @@ func TestStages(t *testing.T) {
 				}
 				if got := ctx.Err() != nil; got != tt.canceled {
 					t.Errorf("canceled: got %v, want %v", got, tt.canceled)
+				}
+				if got := isClosed(in.leave); got != tt.left {
+					t.Errorf("left: got %v, want %v", got, tt.left)
+				}
+			})
+		})
+	}
+}
+
+// TestDaemonStages: a daemon is asked to end, then hurried, then left; HUP is no
+// end of it.
+func TestDaemonStages(t *testing.T) {
+	const later = 2 * sameRequest
+	tests := []struct {
+		name                    string
+		signals                 []os.Signal
+		reloads                 int
+		canceled, hurried, left bool
+	}{
+		{"HUP", []os.Signal{syscall.SIGHUP, syscall.SIGHUP}, 2, false, false, false},
+		{"TERM", []os.Signal{syscall.SIGTERM}, 0, true, false, false},
+		{"TERM, HUP", []os.Signal{syscall.SIGTERM, syscall.SIGHUP}, 1, true, false, false},
+		{"TERM twice", []os.Signal{syscall.SIGTERM, syscall.SIGTERM}, 0, true, true, false},
+		{"INT, TERM, INT", []os.Signal{os.Interrupt, syscall.SIGTERM, os.Interrupt}, 0, true, true, true},
+		{"QUIT", []os.Signal{syscall.SIGQUIT}, 0, false, false, true},
+		{"TERM, QUIT", []os.Signal{syscall.SIGTERM, syscall.SIGQUIT}, 0, true, false, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, in := newInterrupter(context.Background(), false)
+				defer in.cancel(nil)
+				reloads := 0
+				hurried, end := in.serve(ctx, func() { reloads++ })
+				defer end()
+				for _, sig := range tt.signals {
+					in.handle(sig)
+					time.Sleep(later)
+				}
+				if reloads != tt.reloads {
+					t.Errorf("reloads: got %d, want %d", reloads, tt.reloads)
+				}
+				if got := ctx.Err() != nil; got != tt.canceled {
+					t.Errorf("canceled: got %v, want %v", got, tt.canceled)
+				}
+				if got := hurried.Err() != nil; got != tt.hurried || got && !errors.Is(context.Cause(hurried), fanout.ErrSignal) {
+					t.Errorf("hurried: got %v, cause %v, want %v", got, context.Cause(hurried), tt.hurried)
 				}
 				if got := isClosed(in.leave); got != tt.left {
 					t.Errorf("left: got %v, want %v", got, tt.left)

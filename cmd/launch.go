@@ -115,6 +115,8 @@ type launching struct {
 	banner func(host, text string)
 	// unattended: there is nobody who could be asked, or press Ctrl-C.
 	unattended bool
+	// firing is what a run is for; nil: nobody but who launched it.
+	firing *firing
 }
 
 // A view is where a launch is shown: the screen of whoever launched it, or
@@ -164,10 +166,7 @@ func (l *launching) carryOut(ctx context.Context, d *decision) error {
 	if err != nil {
 		return err
 	}
-	if err := l.giveSudoPassword(ctx, &l.o.taskOptions, d.plan.Task.Sudo, d.plan.Task.Env); err != nil {
-		return err
-	}
-	client, err := l.newClient(ctx, d)
+	client, err := l.prepare(ctx, d)
 	if err != nil {
 		return err
 	}
@@ -194,6 +193,25 @@ func (l *launching) carryOut(ctx context.Context, d *decision) error {
 	return nil
 }
 
+// prepare gets the passwords, and reads what is needed to log in.
+func (l *launching) prepare(ctx context.Context, d *decision) (*ssh.Client, error) {
+	ctx, prepared := l.preparing(ctx)
+	defer prepared()
+	if err := l.giveSudoPassword(ctx, &l.o.taskOptions, d.plan.Task.Sudo, d.plan.Task.Env); err != nil {
+		return nil, causeOf(ctx, err)
+	}
+	client, err := l.newClient(ctx, d)
+	return client, causeOf(ctx, err)
+}
+
+// causeOf is why ctx has ended, if that is what is behind err.
+func causeOf(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
 // end waits until everything that a run leaves behind is written, and then shows
 // the summary. It returns the first error, which may be that of the run.
 func (l *launching) end(ctx context.Context, recorder *store.Recorder, err error) error {
@@ -217,9 +235,12 @@ func (l *launching) record(ctx context.Context, d *decision) (*store.Recorder, e
 			return nil, usagef("--run-id-file: %w", err)
 		}
 	}
-	r, err := l.history.begin(ctx, d, &l.o.recordOptions, l.code)
+	r, err := l.history.begin(ctx, d, l)
 	if err != nil {
 		return nil, err
+	}
+	if l.firing != nil {
+		l.firing.begun(r.RunID())
 	}
 	if err := writeRunID(l.o.runIDFile, r.RunID()); err != nil {
 		return nil, errors.Join(err, l.history.end(ctx, r))

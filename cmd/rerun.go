@@ -150,7 +150,7 @@ func (a *app) modelOf(run store.Run, task fanout.Task) *cobra.Command {
 // taskAgain is what run did, without its surroundings. The caller closes the
 // source of its script.
 func (a *app) taskAgain(ctx context.Context, run store.Run, recorded fanout.Task) (fanout.Task, error) {
-	task := fanout.Task{Command: run.Command}
+	task := fanout.Task{Command: run.Command, Job: recorded.Job}
 	script := recorded.Script
 	if script == nil {
 		return task, nil

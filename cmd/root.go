@@ -109,6 +109,7 @@ func newRootCmd(a *app) *cobra.Command {
 		newShowCmd(a),
 		newDiffCmd(a),
 		newJobCmd(a),
+		newServeCmd(a),
 		newDoctorCmd(a),
 		newDemoCmd(a),
 		newCompletionCmd(a),

@@ -1,0 +1,303 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"tutti/fanout"
+	"tutti/inventory"
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+// prepareTime bounds what happens before a firing's run has a number, such as an
+// inventory or a password that a program prints: nobody can end it until then.
+const prepareTime = 5 * time.Minute
+
+// A firing is a ticket on its way to become a run of its job.
+type firing struct {
+	scheduler.Ticket
+	// owner has claimed the ticket.
+	owner *store.Daemon
+	// begun is told the number of the run before anything connects.
+	begun func(run int64)
+}
+
+// carry makes a run of a firing, by the same code as a run at a terminal, and
+// carries it out. launch makes the launch out of the job's options. An error
+// before begun says why there is no run; afterwards it may be a *runError.
+func (a *app) carry(ctx context.Context, f *firing, launch func(*launchOptions) *launching) error {
+	o, err := a.firingOptions(&f.Job.Job)
+	if err != nil {
+		return err
+	}
+	l := launch(o)
+	l.firing = f
+	d, done, err := l.decideFiring(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return l.carryOut(ctx, d)
+}
+
+// firingOptions are those that a run of the job has.
+func (a *app) firingOptions(job *scheduler.Job) (*launchOptions, error) {
+	o, err := a.jobOptions(*job)
+	if err != nil {
+		return nil, err
+	}
+	if _, set := job.Options["deadline"]; !set {
+		o.deadline = durationValue(scheduler.DefaultDeadline)
+	}
+	return o, plainFile("stdin", o.stdin)
+}
+
+// decideFiring decides what the firing does, and where. What is open for it is
+// closed by done.
+func (l *launching) decideFiring(ctx context.Context) (_ *decision, done func(), err error) {
+	ctx, prepared := l.preparing(ctx)
+	defer prepared()
+	task, err := taskOf(ctx, l.firing)
+	if err != nil {
+		return nil, nil, causeOf(ctx, err)
+	}
+	closeScript := func() {
+		if task.Script != nil {
+			task.Script.Source.(*spool).close()
+		}
+	}
+	r, err := l.ready(&l.o.taskOptions, task)
+	if err != nil {
+		closeScript()
+		return nil, nil, err
+	}
+	done = func() {
+		r.close()
+		closeScript()
+	}
+	d, err := l.decideHosts(ctx, l.firing.Job.Selector, r.task)
+	if err != nil {
+		done()
+		return nil, nil, causeOf(ctx, err)
+	}
+	d.plan.Source = "job"
+	return d, done, nil
+}
+
+// preparing is a context for what comes before a run: bounded where nobody is
+// there to see that it hangs.
+func (l *launching) preparing(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !l.unattended {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, prepareTime, fmt.Errorf("it has taken more than %s to find out hosts, keys and passwords", formatDuration(prepareTime)))
+}
+
+// taskOf is what the job of a firing does, without its surroundings. The caller
+// closes the source of a script.
+func taskOf(ctx context.Context, f *firing) (fanout.Task, error) {
+	job := &f.Job.Job
+	task := fanout.Task{Command: job.Command}
+	if job.TuttiEnv {
+		task.Job = &fanout.JobInfo{Name: job.Name, ScheduledAt: f.Firing.At}
+	}
+	if job.Script == "" {
+		return task, nil
+	}
+	if err := plainFile("script", job.Script); err != nil {
+		return task, err
+	}
+	var err error
+	task.Command = "script " + shellWord(job.Script)
+	task.Script, err = readScript(ctx, nil, job.Script)
+	return task, err
+}
+
+// plainFile refuses, as what the key of a job names, a file that could keep its
+// reader waiting for ever.
+func plainFile(key, path string) error {
+	if path == "" {
+		return nil
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return usagef("%s: %w", key, err)
+	case !info.Mode().IsRegular():
+		return usagef("%s: %s is not a plain file", key, path)
+	}
+	return nil
+}
+
+// decideHosts decides on the hosts: those of the selector, as the inventory is
+// now, or those of a run that was cut off whose end nobody knows.
+func (l *launching) decideHosts(ctx context.Context, selector string, task fanout.Task) (*decision, error) {
+	if l.firing.Repeats == 0 {
+		return l.decideAndWarn(ctx, selector, task)
+	}
+	s, err := l.history.forReading(ctx)
+	if err != nil {
+		return nil, err
+	}
+	run, err := s.Run(ctx, fmt.Sprint(l.firing.Repeats), "")
+	if err != nil {
+		return nil, err
+	}
+	hosts, err := s.HostsOf(ctx, fmt.Sprint(run.ID), "", unknownEnds)
+	if err != nil {
+		return nil, err
+	}
+	l.o.former = &former{run: run, hosts: hosts, yes: true, history: l.history}
+	o := &l.o.selectOptions
+	o.only, o.exclude, o.limit, o.pick = nil, nil, 0, 0 // that was decided then
+	d, err := l.decideAndWarn(ctx, runItem(run.ID, unknownEnds), task)
+	if err == nil && len(d.plan.Targets) < len(hosts) {
+		l.warn(fmt.Sprintf("of the %d hosts of run %d to run again, %d are no longer in the inventory: %s",
+			len(hosts), run.ID, len(hosts)-len(d.plan.Targets), inventory.Fold(d.missing(hosts))))
+	}
+	return d, err
+}
+
+// unknownEnds are the outcomes of hosts on which an idempotent job is run again
+// after it was cut off.
+var unknownEnds = []fanout.Outcome{fanout.Lost, fanout.Skipped}
+
+// missing are those of the hosts that are not in the plan.
+func (d *decision) missing(hosts []string) []string {
+	planned := make(map[string]bool, len(d.plan.Targets))
+	for _, t := range d.plan.Targets {
+		planned[t.Name] = true
+	}
+	var out []string
+	for _, name := range hosts {
+		if !planned[name] {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// unseen is a launch that nobody looks at: what is odd about it is logged.
+func (a *app) unseen(o *launchOptions, history *historyFile, log *slog.Logger) *launching {
+	return &launching{
+		app: a, o: o, view: nowhere{}, history: history, unattended: true,
+		logger: log,
+		warn:   func(text string) { log.Warn(text) },
+		banner: func(host, text string) { log.Debug("banner", "host", host, "text", text) },
+	}
+}
+
+// runJobNow runs the job of that name out of turn, and shows it as o says, with
+// the exit code of a run. Somebody else may kill it, as a firing of a daemon.
+func (a *app) runJobNow(ctx context.Context, history *historyFile, name string, show *outputOptions) (err error) {
+	s, err := history.forReading(ctx)
+	if err != nil {
+		return err
+	}
+	owner, err := s.JoinOnce(ctx, a.now())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, owner.Close()) }()
+	ticket, err := owner.Request(ctx, name, a.userName(), a.now())
+	if err == nil && ticket.Decision == scheduler.Queued {
+		a.warn(fmt.Sprintf("job %s waits: %s", name, ticket.Reason))
+		ticket, err = a.awaitTurn(ctx, s, owner, ticket)
+	}
+	if err != nil {
+		return err
+	}
+	if ticket.Decision != scheduler.Run {
+		return usagef("job %s is not run: %s", name, ticket.Reason)
+	}
+	screen := a.newScreen(show)
+	run, err := a.carryAttached(ctx, &firing{Ticket: ticket, owner: owner}, func(o *launchOptions) *launching {
+		o.outputOptions = *show
+		l := a.newLaunching(o, screen)
+		l.history = history
+		return l
+	})
+	if run == 0 && err != nil {
+		// What was to be done and why it was not is on record for all who look.
+		err = errors.Join(err, owner.Fail(context.WithoutCancel(ctx), ticket, scheduler.Failed, err.Error()))
+	}
+	if closeErr := screen.close(ctx); closeErr != nil && (err == nil || errors.As(err, new(*runError))) {
+		err = closeErr
+	}
+	return err
+}
+
+// turnPoll is how often is asked whether it is the turn of a firing that waits.
+const turnPoll = 200 * time.Millisecond
+
+// awaitTurn waits until the firing may begin, or never may.
+func (a *app) awaitTurn(ctx context.Context, s *store.Store, owner *store.Daemon, t scheduler.Ticket) (scheduler.Ticket, error) {
+	tick := time.NewTicker(turnPoll)
+	defer tick.Stop()
+	for t.Decision == scheduler.Queued {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return t, context.Cause(ctx)
+		}
+		var err error
+		if t, err = s.ClaimFiring(ctx, owner, t.ID, a.now()); err != nil {
+			return t, err
+		}
+	}
+	return t, nil
+}
+
+// killPoll is how often an attached run looks whether somebody wants its end.
+const killPoll = time.Second
+
+// carryAttached is carry, and ends the run when it is killed. It returns the
+// number of the run; 0: it did not come to one.
+func (a *app) carryAttached(ctx context.Context, f *firing, launch func(*launchOptions) *launching) (run int64, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	number := make(chan int64, 1)
+	f.begun = func(id int64) {
+		run = id
+		number <- id
+	}
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		awaitKill(ctx, f.owner, number, func() { cancel(fanout.ErrKill) })
+	}()
+	defer func() {
+		cancel(nil)
+		<-watched
+	}()
+	err = a.carry(ctx, f, launch)
+	return run, err
+}
+
+// awaitKill calls kill once somebody wants the end of the run whose number comes.
+// It returns when ctx has ended at the latest.
+func awaitKill(ctx context.Context, owner *store.Daemon, number <-chan int64, kill func()) {
+	tick := time.NewTicker(killPoll)
+	defer tick.Stop()
+	var run int64
+	for {
+		select {
+		case run = <-number:
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if run == 0 {
+			continue
+		}
+		// A history that cannot be read now can be read later.
+		if killed, err := owner.Killed(ctx, []int64{run}); err == nil && len(killed) > 0 {
+			kill()
+			return
+		}
+	}
+}

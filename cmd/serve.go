@@ -1,0 +1,160 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tutti/output"
+	"tutti/store"
+)
+
+type serveOptions struct {
+	retentionOptions
+	history     string
+	logFormat   choice
+	verbose     bool
+	stopTimeout durationValue
+	metrics     string
+	check       bool
+
+	keep store.Retention
+}
+
+func (o *serveOptions) addFlags(f *pflag.FlagSet) {
+	addHistoryFlag(f, &o.history)
+	f.Var(&o.stopTimeout, "stop-timeout", "when asked to end, let what runs go on for `DURATION`, then end it")
+	f.StringVar(&o.metrics, "metrics", "", "serve /metrics, /healthz and /readyz on `ADDRESS:PORT`, such as 127.0.0.1:9464")
+	f.Var(&o.logFormat, "log-format", "`FORMAT` of the log on stderr: text, json")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "log what is done on the way to each host, too")
+	f.BoolVar(&o.check, "check", false, "say what would keep jobs from running here and now, and end")
+}
+
+func (o *serveOptions) finalize(f *pflag.FlagSet) (err error) {
+	if o.keep, err = o.retention(f); err != nil {
+		return err
+	}
+	if o.metrics == "" {
+		return refuseEmptyAddress(f)
+	}
+	if _, _, err := net.SplitHostPort(o.metrics); err != nil {
+		return syntaxf("--metrics %q is not an address and a port, such as 127.0.0.1:9464", o.metrics)
+	}
+	return nil
+}
+
+func refuseEmptyAddress(f *pflag.FlagSet) error {
+	if f.Changed("metrics") {
+		return syntaxf("--metrics names no address")
+	}
+	return nil
+}
+
+// exitHelpServe is the table of a daemon.
+const exitHelpServe = `EXIT STATUS
+  0  asked to end by INT or TERM, and ended; --check: every job can be run
+  1  something of our own went wrong: the history, the disk
+  2  wrong use: flags; --check: something would keep a job from running
+  131  left at once by QUIT
+  130, 143   left at once by a third INT or TERM: what ran may still be running`
+
+func newServeCmd(a *app) *cobra.Command {
+	o := &serveOptions{
+		logFormat:   choice{logText, []string{logText, logJSON}},
+		stopTimeout: durationValue(time.Minute),
+	}
+	cmd := &cobra.Command{
+		Use:   "serve [flags]",
+		Short: "Run the jobs when they are due, until asked to end",
+		Long: `Stays in the foreground and logs on stderr; tutti job says what is to be run.
+Jobs may be changed at any time. Several may serve one history: each instant is
+run once, and when one of them ends the others go on.
+
+INT or TERM: nothing new is begun, and what runs has --stop-timeout to come to
+its end; a second one ends it at once. HUP looks at all jobs again and logs what
+would keep them from running. Every firing reads the inventory, ssh_config, keys
+and known_hosts anew.`,
+		Example: `  tutti serve
+  tutti serve --metrics 127.0.0.1:9464 --log-format json --keep 30d
+  tutti serve --check`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.finalize(cmd.Flags()); err != nil {
+				return err
+			}
+			if o.check {
+				return a.checkServe(cmd.Context(), o)
+			}
+			return a.serve(cmd.Context(), o)
+		},
+	}
+	setHelp(cmd, exitHelpServe, flagGroup{"FLAGS", o.addFlags}, flagGroup{"RETENTION", o.retentionOptions.addFlags})
+	return cmd
+}
+
+// The formats of the log.
+const (
+	logText = "text"
+	logJSON = "json"
+)
+
+// serveLog is the log of a daemon. Nothing in it is obeyed by a terminal.
+func (a *app) serveLog(o *serveOptions) *slog.Logger {
+	options := &slog.HandlerOptions{Level: slog.LevelInfo}
+	if o.verbose {
+		options.Level = slog.LevelDebug
+	}
+	if o.logFormat.value == logText {
+		return slog.New(slog.NewTextHandler(a.Err, options)) // which quotes what cannot be seen
+	}
+	if isTerminal(a.Err) {
+		options.ReplaceAttr = visibleAttr
+	}
+	return slog.New(slog.NewJSONHandler(a.Err, options))
+}
+
+// visibleAttr makes control characters visible that JSON leaves as they are.
+func visibleAttr(_ []string, attr slog.Attr) slog.Attr {
+	switch v := attr.Value.Any().(type) {
+	case string:
+		attr.Value = slog.StringValue(output.Visible(v))
+	case error:
+		attr.Value = slog.StringValue(output.Visible(v.Error()))
+	}
+	return attr
+}
+
+// serve fires jobs until it is asked to end.
+func (a *app) serve(ctx context.Context, o *serveOptions) (err error) {
+	log := a.serveLog(o)
+	history := &historyFile{app: a, path: o.history, warn: func(text string) { log.Warn(text) }, retention: o.keep}
+	defer history.close()
+	s, err := history.forRecording(ctx)
+	if err != nil {
+		return err
+	}
+	d := &serving{app: a, o: o, log: log, history: history, store: s}
+	if d.manager, err = a.serviceManager(); err != nil {
+		return usage(err)
+	}
+	defer d.manager.close()
+	if o.metrics != "" {
+		if d.listener, err = net.Listen("tcp", o.metrics); err != nil {
+			return usagef("--metrics: %w", err)
+		}
+		defer func() { _ = d.listener.Close() }() // it is closed by who used it
+	}
+	if d.daemon, err = s.JoinDaemons(ctx, a.now()); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.daemon.Close()) }()
+	if err := d.run(ctx); err != nil {
+		return err
+	}
+	return &runError{exitOK} // which a signal that asked for it is, too
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -139,4 +140,51 @@ func BenchmarkIdleTurn(b *testing.B) {
 		settle(b, d, noon.Add(time.Second))
 		claim(b, d, noon.Add(time.Second))
 	}
+}
+
+// What a daemon asks each second does not grow with the history.
+func TestDaemonQueriesAreIndexed(t *testing.T) {
+	s := openTest(t, tempPath(t))
+	for name, query := range map[string]string{
+		"unbegun":   "SELECT " + firingColumns + " FROM firings WHERE " + unbegun,
+		"ended":     "SELECT 1 FROM firings WHERE " + endedFirings,
+		"known":     "SELECT 1 FROM firings WHERE job_id = 1 AND scheduled_at = 'x'",
+		"gap":       "SELECT 1 FROM firings WHERE job_id = 1 AND first_at IS NOT NULL AND last_at >= 'x' AND first_at <= 'x'",
+		"replaced":  "SELECT count(*) FROM runs WHERE replaced_by = 1",
+		"looked at": "DELETE FROM runs WHERE id = 1 AND state <> 'running' AND NOT " + lookedAt,
+		"due":       "SELECT id FROM outbox WHERE due_at <= 'x'",
+		"log":       "SELECT " + firingColumns + " FROM firings WHERE job = 'x' ORDER BY id DESC LIMIT 10",
+		"costs":     "SELECT job_id, count(*), sum(recorded_bytes + hosts) FROM runs WHERE job_id IS NOT NULL GROUP BY job_id",
+		"aged":      "SELECT id FROM firings WHERE job_id = 1 AND scheduled_at < 'x'",
+	} {
+		steps, err := plan(t, s, query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range steps {
+			scans := strings.HasPrefix(step, "SCAN ") && !strings.Contains(step, "firings_open") && !strings.Contains(step, "COVERING INDEX runs_job")
+			if scans || strings.Contains(step, "TEMP B-TREE") {
+				t.Errorf("%s: got %q", name, steps)
+			}
+		}
+	}
+}
+
+// plan is how SQLite answers the query.
+func plan(tb testing.TB, s *Store, query string) (steps []string, err error) {
+	tb.Helper()
+	rows, err := s.r.QueryContext(tb.Context(), "EXPLAIN QUERY PLAN "+query)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+			return nil, err
+		}
+		steps = append(steps, step)
+	}
+	return steps, rows.Err()
 }

@@ -80,4 +80,7 @@ type Outbox interface {
 	// Told records an attempt at now: that it arrived if err is nil, else what
 	// was wrong, and when to try again; a zero again gives it up.
 	Told(ctx context.Context, d Delivery, now time.Time, err error, again time.Time) error
+	// Return gives back what was taken and not tried, to be taken again when it
+	// is due. It is no attempt. What somebody else has taken by now is left.
+	Return(ctx context.Context, ds []Delivery, due time.Time) error
 }

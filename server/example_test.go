@@ -91,6 +91,8 @@ func (o *one) Deliveries(context.Context, time.Time, time.Time, int) ([]schedule
 	return []scheduler.Delivery{o.delivery}, nil
 }
 
+func (o *one) Return(context.Context, []scheduler.Delivery, time.Time) error { return nil }
+
 func (o *one) Told(_ context.Context, _ scheduler.Delivery, _ time.Time, err error, _ time.Time) error {
 	fmt.Println("arrived:", err == nil)
 	o.arrived()

@@ -16,11 +16,13 @@ const (
 	// maxTaken is how many are taken out of the outbox at once, and maxHeld how
 	// many are held.
 	maxTaken = 64
-	maxHeld  = 256
-	// maxWaiting is how many of those are for one receiver. What is beyond that
-	// is forgotten until its lease is over, so that a slow receiver does not
-	// take the room of the others.
-	maxWaiting = 16
+	maxHeld  = 512
+	// maxWaiting is how many of those wait for one receiver: as many as are
+	// taken at once, so that one who is quick gets all of them. What is beyond
+	// that goes back into the outbox, for as long as surplusPause, so that a slow
+	// receiver does not take the room of the others.
+	maxWaiting   = maxTaken
+	surplusPause = 30 * time.Second
 	// maxBusy is how many are on their way at once.
 	maxBusy = 8
 )
@@ -51,8 +53,8 @@ type leased struct {
 // room is how many may be taken out of the outbox.
 func (l *lanes) room() int { return min(maxTaken, maxHeld-l.held) }
 
-// add puts what was taken just now into the lanes.
-func (l *lanes) add(due []scheduler.Delivery) {
+// add puts what was taken just now into the lanes. It returns what has no place.
+func (l *lanes) add(due []scheduler.Delivery) (surplus []scheduler.Delivery) {
 	until := time.Now().Add(lease)
 	for _, d := range due {
 		to := receiver(d)
@@ -62,11 +64,14 @@ func (l *lanes) add(due []scheduler.Delivery) {
 			l.byReceiver[to] = one
 			l.turns = append(l.turns, to)
 		}
-		if len(one.waiting) < maxWaiting {
-			one.waiting = append(one.waiting, leased{d, until})
-			l.held++
+		if len(one.waiting) == maxWaiting {
+			surplus = append(surplus, d)
+			continue
 		}
+		one.waiting = append(one.waiting, leased{d, until})
+		l.held++
 	}
+	return surplus
 }
 
 // next is a delivery that may begin now, if ok is true; done has to follow.
@@ -79,7 +84,6 @@ func (l *lanes) next() (d scheduler.Delivery, ok bool) {
 			continue
 		}
 		l.turns = slices.Delete(l.turns, i, i+1)
-		l.forget(one)
 		if len(one.waiting) == 0 {
 			delete(l.byReceiver, to)
 			continue
@@ -94,12 +98,19 @@ func (l *lanes) next() (d scheduler.Delivery, ok bool) {
 	return scheduler.Delivery{}, false
 }
 
-// forget drops what is not ours for long enough to be tried; the outbox will
-// give it to somebody again.
-func (l *lanes) forget(one *lane) {
-	before := len(one.waiting)
-	one.waiting = slices.DeleteFunc(one.waiting, func(d leased) bool { return time.Until(d.until) < attemptLimit })
-	l.held -= before - len(one.waiting)
+// remove takes out what waits and is not ours for at least so long.
+func (l *lanes) remove(atLeast time.Duration) (removed []scheduler.Delivery) {
+	for _, one := range l.byReceiver {
+		one.waiting = slices.DeleteFunc(one.waiting, func(d leased) bool {
+			late := time.Until(d.until) < atLeast
+			if late {
+				removed = append(removed, d.Delivery)
+			}
+			return late
+		})
+	}
+	l.held -= len(removed)
+	return removed
 }
 
 // done ends a delivery that next began.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
 	"time"
 
@@ -20,6 +21,9 @@ const (
 	// recordLimit bounds how long it may take to write down an attempt.
 	recordLimit = 10 * time.Second
 )
+
+// forever is longer than any lease.
+const forever = math.MaxInt64
 
 // errStopping is the cause of deliveries that are cut off by the daemon's end.
 var errStopping = errors.New("the daemon was stopped meanwhile")
@@ -67,10 +71,12 @@ func (n *Notifier) Run(ctx context.Context) {
 	defer tick.Stop()
 	r.take(ctx)
 	for {
+		r.giveBack(work, r.lanes.remove(attemptLimit), 0)
 		r.begin(work)
 		select {
 		case <-ctx.Done():
 			defer time.AfterFunc(notifyGrace, func() { cut(errStopping) }).Stop()
+			r.giveBack(work, r.lanes.remove(forever), 0)
 			for r.lanes.busy > 0 {
 				r.record(work, <-r.sent)
 			}
@@ -117,7 +123,19 @@ func (r *notifying) take(ctx context.Context) {
 		return
 	}
 	r.deaf = false
-	r.lanes.add(due)
+	r.giveBack(ctx, r.lanes.add(due), surplusPause)
+}
+
+// giveBack puts what was not tried back into the outbox, for a while.
+func (r *notifying) giveBack(ctx context.Context, ds []scheduler.Delivery, pause time.Duration) {
+	if len(ds) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
+	defer cancel()
+	if err := r.Outbox.Return(ctx, ds, r.Now().Add(pause)); err != nil {
+		r.Logger.Warn("notifications are late: they cannot be given back", "count", len(ds), "error", err)
+	}
 }
 
 // begin starts what may be on its way.

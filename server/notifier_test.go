@@ -22,8 +22,10 @@ type outbox struct {
 	mu      sync.Mutex // guards what follows
 	waiting []*waiting
 	told    []told
-	// twice is how many attempts were made after they had been recorded.
+	// twice is how many attempts were made that somebody else had taken.
 	twice int
+	// returned is how many were given back.
+	returned int
 	// broken is why it cannot be read.
 	broken error
 }
@@ -49,7 +51,7 @@ func (o *outbox) put(webhook string, count int) {
 	for range count {
 		id := int64(len(o.waiting) + 1)
 		o.waiting = append(o.waiting, &waiting{Delivery: scheduler.Delivery{
-			ID: id, Attempt: 1, Notify: scheduler.Notify{Webhook: webhook},
+			ID: id, Notify: scheduler.Notify{Webhook: webhook},
 			Message: scheduler.Message{ID: 100 + id, Schema: 1, Type: "failure", Job: "nightly", Time: time.Now()},
 		}})
 	}
@@ -65,6 +67,7 @@ func (o *outbox) Deliveries(_ context.Context, now, until time.Time, most int) (
 	for _, w := range o.waiting {
 		if w != nil && !w.due.After(now) && len(due) < most {
 			w.due = until
+			w.Attempt++
 			due = append(due, w.Delivery)
 		}
 	}
@@ -80,9 +83,21 @@ func (o *outbox) Told(_ context.Context, d scheduler.Delivery, now time.Time, er
 		o.twice++
 		return nil
 	}
-	w.Attempt, w.due = w.Attempt+1, again
+	w.due = again
 	if again.IsZero() {
 		o.waiting[d.ID-1] = nil
+	}
+	return nil
+}
+
+func (o *outbox) Return(_ context.Context, ds []scheduler.Delivery, due time.Time) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, d := range ds {
+		if w := o.waiting[d.ID-1]; w != nil && w.Attempt == d.Attempt {
+			w.Attempt, w.due = w.Attempt-1, due
+			o.returned++
+		}
 	}
 	return nil
 }
@@ -232,7 +247,8 @@ func TestSlowReceiverHoldsUpNobody(t *testing.T) {
 func TestNotifierKeepsItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var o outbox
-		o.put("https://slow.example/", maxWaiting)
+		const count = 32
+		o.put("https://slow.example/", count)
 		tried := map[string]bool{}
 		stop := notify(t, &o, func(r *http.Request) (*http.Response, error) {
 			tried[r.Header.Get("X-Tutti-Delivery")] = true
@@ -240,8 +256,16 @@ func TestNotifierKeepsItsLease(t *testing.T) {
 		})
 		time.Sleep(time.Hour)
 		stop()
-		if len(tried) != maxWaiting || o.twice > 0 {
-			t.Errorf("%d were tried, want all %d; and %d attempts were made twice", len(tried), maxWaiting, o.twice)
+		if len(tried) != count || o.twice > 0 {
+			t.Errorf("%d were tried, want all %d; and %d attempts were made twice", len(tried), count, o.twice)
+		}
+		if o.returned == 0 {
+			t.Error("nothing was given back")
+		}
+		for i, w := range o.waiting {
+			if attempts := len(o.of(int64(i + 1))); w.Attempt != attempts {
+				t.Errorf("delivery %d: %d attempts are counted, want the %d that were made", i+1, w.Attempt, attempts)
+			}
 		}
 	})
 }
@@ -296,8 +320,8 @@ func TestNotifierStops(t *testing.T) {
 		if got := o.of(1); len(got) != 1 || !errors.Is(got[0].err, errStopping) || !got[0].again.Equal(got[0].at) {
 			t.Errorf("the one that hangs: got %+v, want it cut off and due again at once", got)
 		}
-		if got := o.of(2); len(got) != 0 {
-			t.Errorf("the one that waits: got %+v, want no attempt", got)
+		if got := o.of(2); len(got) != 0 || o.waiting[1].Attempt != 0 || o.waiting[1].due.After(began) {
+			t.Errorf("the one that waits: got %+v, want no attempt, and it due at once", got)
 		}
 		if got := o.of(3); len(got) != 1 || got[0].err != nil {
 			t.Errorf("the slow one: got %+v, want it to arrive", got)

@@ -86,6 +86,20 @@ func (d *Daemon) Told(ctx context.Context, x scheduler.Delivery, now time.Time, 
 	})
 }
 
+// Return gives back deliveries that were not tried; see [scheduler.Outbox].
+func (d *Daemon) Return(ctx context.Context, ds []scheduler.Delivery, due time.Time) error {
+	return d.store.change(ctx, func(tx *sql.Tx) error {
+		for _, x := range ds {
+			_, err := tx.ExecContext(ctx, "UPDATE outbox SET attempts = attempts - 1, due_at = ? WHERE id = ? AND attempts = ?",
+				timeText(due), x.ID, x.Attempt)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // redacted is a webhook without what may be a password: many have one in their
 // path.
 func redacted(webhook string) string {

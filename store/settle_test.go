@@ -265,6 +265,35 @@ func TestOutbox(t *testing.T) {
 	checkStrings(t, "on record", notes, "failure webhook https://example.com/… 1 refused", "failure command mail 1 ", "failure webhook https://example.com/… 3 gone")
 }
 
+// What is given back is no attempt, unless somebody else has made one since.
+func TestDeliveriesAreReturned(t *testing.T) {
+	path := tempPath(t)
+	s := openTest(t, path)
+	d, other := joinTest(t, s), joinTest(t, openTest(t, path))
+	addJob(t, s, notified(scheduler.OnFailure))
+	finish(t, runMinute(t, d, "backup", 1), 1, 1)
+	settle(t, d, minute(1))
+	const hook = "https://example.com/secret: failure, run 1, failures 1, attempt %d"
+	const mail = "mail: failure, run 1, failures 1, attempt %d"
+
+	taken, _ := deliver(t, d, minute(1))
+	if err := d.Return(t.Context(), taken, minute(3)); err != nil {
+		t.Fatal(err)
+	}
+	_, said := deliver(t, other, minute(2))
+	checkStrings(t, "before it is due", said)
+	_, said = deliver(t, other, minute(3))
+	checkStrings(t, "after", said, fmt.Sprintf(hook, 1), fmt.Sprintf(mail, 1))
+
+	_, said = deliver(t, other, minute(4))
+	checkStrings(t, "nobody said how it went", said, fmt.Sprintf(hook, 2), fmt.Sprintf(mail, 2))
+	if err := d.Return(t.Context(), taken, minute(4)); err != nil {
+		t.Fatal(err)
+	}
+	_, said = deliver(t, d, minute(4))
+	checkStrings(t, "returned by one who had it before", said)
+}
+
 // What a webhook has beside its host may be a secret, also in what is said about
 // a failure.
 func TestTargetsAreRedacted(t *testing.T) {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -66,19 +67,27 @@ func (s *Store) pruneFirings(ctx context.Context, keep Retention, jobs []schedul
 	if err != nil {
 		return err
 	}
+	limits := []firingLimit{} // nil would be no JSON list
 	for _, id := range ids {
 		before, err := s.firingsBefore(ctx, id, byID[id], keep)
 		if err != nil {
 			return err
 		}
-		if before.IsZero() {
-			continue
-		}
-		if err := s.removeFirings(ctx, id, before); err != nil {
-			return err
+		if !before.IsZero() {
+			limits = append(limits, firingLimit{Job: id, Before: before.UTC().Format(timeLayout)})
 		}
 	}
-	return nil
+	list, err := json.Marshal(limits)
+	if err != nil {
+		return err
+	}
+	return s.removeFirings(ctx, string(list))
+}
+
+// A firingLimit says up to when the firings of a job are not kept.
+type firingLimit struct {
+	Job    int64  `json:"job"`
+	Before string `json:"before"`
 }
 
 // firingsBefore is up to when firings of a job are not kept, zero if all are; k
@@ -110,24 +119,24 @@ func (s *Store) firingsBefore(ctx context.Context, id int64, k *scheduler.Kept, 
 	return before, nil
 }
 
-// removeFirings deletes the firings of a job before a time, some in each
-// transaction so that others can write in between.
-func (s *Store) removeFirings(ctx context.Context, job int64, before time.Time) error {
+// removeFirings deletes the firings before the limits, a list of firingLimit in
+// JSON; some in each transaction so that others can write in between.
+func (s *Store) removeFirings(ctx context.Context, limits string) error {
 	const some = 5000
-	for _, which := range []string{"scheduled_at < @before", "scheduled_at IS NULL AND coalesce(last_at, decided_at) < @before"} {
+	for _, which := range []string{"scheduled_at < l.value ->> 'before'", "scheduled_at IS NULL AND coalesce(last_at, decided_at) < l.value ->> 'before'"} {
 		query := `
-			SELECT id FROM firings WHERE job_id = @job AND ` + which + ` AND settled_at IS NOT NULL
-				AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = run_id) LIMIT @some`
-		args := []any{sql.Named("job", job), sql.Named("before", timeText(before)), sql.Named("some", some)}
+			SELECT f.id FROM json_each(?) l CROSS JOIN firings f ON f.job_id = l.value ->> 'job'
+			WHERE ` + which + ` AND settled_at IS NOT NULL
+				AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = run_id) LIMIT ?`
 		for {
-			left, err := exists(ctx, s.r, query, args...)
+			left, err := exists(ctx, s.r, query, limits, some)
 			if err != nil {
 				return err
 			}
 			if !left {
 				break
 			}
-			if _, err := s.w.ExecContext(ctx, "DELETE FROM firings WHERE id IN ("+query+")", args...); err != nil {
+			if _, err := s.w.ExecContext(ctx, "DELETE FROM firings WHERE id IN ("+query+")", limits, some); err != nil {
 				return err
 			}
 		}

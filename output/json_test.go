@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,8 +71,8 @@ func jsonOf(tb testing.TB, data string, next func() int) []parsedOutput {
 	return outputs(tb, stdout)
 }
 
-// checkOutputs fails unless events carry data, a line each, and cut only lines
-// that are too long, and only between characters.
+// checkOutputs fails unless events carry data, whole lines each, and cut only
+// lines that are too long, and only between characters.
 func checkOutputs(tb testing.TB, events []parsedOutput, data string) {
 	tb.Helper()
 	var joined bytes.Buffer
@@ -83,8 +84,10 @@ func checkOutputs(tb testing.TB, events []parsedOutput, data string) {
 		switch {
 		case len(part) == 0:
 			tb.Fatalf("event %d is empty", i)
-		case bytes.Count(part, []byte("\n")) > 1 || (bytes.Contains(part, []byte("\n")) && !ends):
-			tb.Fatalf("event %d holds more than a line: %.80q", i, part)
+		case bytes.Contains(part, []byte("\n")) && !ends:
+			tb.Fatalf("event %d holds lines and a part of one: %.80q", i, part)
+		case bytes.Count(part, []byte("\n")) > 1 && len(part) > maxData:
+			tb.Fatalf("event %d holds %d bytes of lines", i, len(part))
 		case e.Partial && (ends || last || len(part) < maxData):
 			tb.Fatalf("event %d of %d bytes is partial without need", i, len(part))
 		case !e.Partial && !ends && !last:
@@ -93,8 +96,11 @@ func checkOutputs(tb testing.TB, events []parsedOutput, data string) {
 			tb.Fatalf("event %d has %d bytes", i, len(part))
 		case utf8.ValidString(data) && e.Encoding != "":
 			tb.Fatalf("event %d is cut within a character", i)
-		case (e.Encoding == "base64") == utf8.Valid(part):
-			tb.Fatalf("event %d: encoding %q for valid UTF-8 %v", i, e.Encoding, utf8.Valid(part))
+		}
+		for line := range bytes.Lines(part) {
+			if (e.Encoding == "base64") == utf8.Valid(line) {
+				tb.Fatalf("event %d: encoding %q for valid UTF-8 %v", i, e.Encoding, utf8.Valid(line))
+			}
 		}
 	}
 	if joined.String() != data {
@@ -108,7 +114,7 @@ func TestJSONLines(t *testing.T) {
 		name, data string
 		events     int
 	}{
-		{"lines", "a\nb\n\nc", 4},
+		{"lines", "a\nb\n\nc", 2},
 		{"as long as it may be", long[1:] + "\n" + "next\n", 2},
 		{"one too long", long + "\n", 2},
 		{"no newline", long, 1},
@@ -138,6 +144,36 @@ func TestJSONLines(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestJSONSharedEvents looks at lines that came together.
+func TestJSONSharedEvents(t *testing.T) {
+	line := strings.Repeat("x", 99) + "\n"
+	lines := strings.Repeat(line, maxData/len(line))
+	tests := []struct {
+		name, data string
+		want       []string
+	}{
+		{"a few", "a\nb\n\n", []string{"a\nb\n\n"}},
+		{"as many as fit", lines + line, []string{lines, line}},
+		{"long between short", "a\n" + lines + line + "b\n", []string{"a\n" + lines, line + "b\n"}},
+		{"too long between short", "a\n" + strings.Repeat("x", maxData) + "\nb\n", []string{
+			"a\n", strings.Repeat("x", maxData), "\n", "b\n",
+		}},
+		{"binary between text", "a\nb\n\xff\n\xfe\nc\n", []string{"a\nb\n", "\xff\n\xfe\n", "c\n"}},
+		{"binary first", "\xff\na\nb", []string{"\xff\n", "a\n", "b"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			for _, e := range jsonOf(t, tt.data, func() int { return len(tt.data) }) {
+				got = append(got, string(e.bytesOf(t)))
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("got %.100q, want %.100q", got, tt.want)
+			}
+		})
 	}
 }
 

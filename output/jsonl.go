@@ -17,14 +17,15 @@ const (
 	// schema is the version of the JSON events. Fields are added to it, never
 	// renamed.
 	schema = 1
-	// maxData is the length from which a line is split into several events.
+	// maxData is how many bytes of lines share an event, and the length from which
+	// a line is split into several.
 	maxData = 64 << 10
 )
 
 // JSON writes one JSON object per event and line. The data of an output event
-// is one line with its newline; a line longer than 64 KiB is split between
-// characters into several events, all but the last of which are partial. Data
-// that is not UTF-8 is in base64.
+// are whole lines that came together, 64 KiB at most; a line longer than that is
+// split between characters into several events, all but the last of which are
+// partial. Lines that are not UTF-8 are in events of their own, in base64.
 type JSON struct {
 	w        *Writer
 	exitCode func(fanout.Summary) int
@@ -166,7 +167,7 @@ func (j *JSON) endLine(e fanout.Event, s fanout.Stream) error {
 	return j.queue(e, s, kept, nil, false)
 }
 
-// queue queues output events: kept and the first line of data are one of them.
+// queue queues output events; kept, if there is one, and data are one of them.
 // They are encoded by the goroutine of the Writer, since the encoded form of
 // short lines is many times as large as what the budget of the run counts.
 func (j *JSON) queue(e fanout.Event, s fanout.Stream, kept *buffer, data []byte, partial bool) error {
@@ -180,8 +181,8 @@ func (j *JSON) queue(e fanout.Event, s fanout.Stream, kept *buffer, data []byte,
 	})
 }
 
-// writeOutput writes kept and data as events. partial says that the last line
-// goes on in a later one.
+// writeOutput writes kept and data as events, as few as can be; with kept it is
+// one. partial says that the last line goes on in a later one.
 func writeOutput(w io.Writer, event outputEvent, kept *buffer, data []byte, partial bool) error {
 	if kept != nil {
 		var joined bytes.Buffer
@@ -192,16 +193,12 @@ func writeOutput(w io.Writer, event outputEvent, kept *buffer, data []byte, part
 		data = joined.Bytes()
 	}
 	enc := newEncoder(w)
-	for len(data) > 0 {
-		line := data
-		if i := bytes.IndexByte(data, '\n'); i >= 0 {
-			line = data[:i+1]
-		}
-		n, enough := len(line), false
+	for enough := false; len(data) > 0; {
+		n := len(data)
 		if kept == nil {
-			n, enough = pieceEnd(0, line)
+			n, enough = nextPiece(data, enough)
 		}
-		event.setData(line[:n])
+		event.setData(data[:n])
 		event.Partial = enough || (partial && n == len(data))
 		if err := enc.encode(event); err != nil {
 			return err
@@ -209,6 +206,42 @@ func writeOutput(w io.Writer, event outputEvent, kept *buffer, data []byte, part
 		data = data[n:]
 	}
 	return nil
+}
+
+// nextPiece returns how much of data goes into one event. within says that data
+// begins within a line, whose parts are in events of their own, and enough that
+// it does so after the piece.
+func nextPiece(data []byte, within bool) (n int, enough bool) {
+	if n := wholeLines(data); n > 0 && !within {
+		return n, false
+	}
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		data = data[:i+1]
+	}
+	return pieceEnd(0, data)
+}
+
+// wholeLines returns the length of the lines at the start of data that can share
+// an event: they fit, and all of them are UTF-8, or none is.
+func wholeLines(data []byte) int {
+	data = data[:min(len(data), maxData)]
+	data = data[:bytes.LastIndexByte(data, '\n')+1]
+	if utf8.Valid(data) {
+		return len(data)
+	}
+	n := 0
+	for first := false; n < len(data); {
+		line := data[n : n+bytes.IndexByte(data[n:], '\n')+1]
+		valid := utf8.Valid(line)
+		if n == 0 {
+			first = valid
+		}
+		if valid != first {
+			break
+		}
+		n += len(line)
+	}
+	return n
 }
 
 // WriteJSON writes v to w as one line of JSON, in the way of the events: HTML is

@@ -131,9 +131,7 @@ func pump(to io.Writer, from io.Reader) {
 		if err != nil {
 			return
 		}
-		if n == len(buf) && n < largeBuffer {
-			buf = make([]byte, largeBuffer)
-		}
+		buf = grown(buf, n)
 	}
 }
 

@@ -14,10 +14,12 @@ import (
 )
 
 const (
-	// smallBuffer is what a stream is read with as long as it is quiet, and
-	// largeBuffer once it has filled that: most commands say little.
-	smallBuffer = 4 << 10
-	largeBuffer = 32 << 10
+	// smallBuffer is what a stream is first read with. Whenever that is filled,
+	// the next one is bufferGrowth times as large, up to largeBuffer: every host
+	// has two streams, and most say little.
+	smallBuffer  = 512
+	bufferGrowth = 8
+	largeBuffer  = 32 << 10
 	// partingTime is how long a Write may go on after the run was stopped
 	// before it is left behind.
 	partingTime = time.Second
@@ -147,9 +149,7 @@ func (s *session) copy(to io.Writer, from io.Reader, t *talk) {
 		if n > 0 {
 			s.conn.wire.valve.took(n, n < len(buf))
 			s.pass(to, t.listen(buf[:n]))
-			if n == smallBuffer {
-				buf = make([]byte, largeBuffer)
-			}
+			buf = grown(buf, n)
 			continue // an error that came along is about writing, or comes again
 		}
 		if err != nil {
@@ -158,6 +158,14 @@ func (s *session) copy(to io.Writer, from io.Reader, t *talk) {
 			return
 		}
 	}
+}
+
+// grown is the buffer to read with after n bytes have come into buf.
+func grown(buf []byte, n int) []byte {
+	if n < len(buf) || n >= largeBuffer {
+		return buf
+	}
+	return make([]byte, bufferGrowth*n)
 }
 
 // pass writes p. The time this takes does not count against any limit. When

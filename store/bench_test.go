@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"tutti/fanout"
@@ -43,6 +44,26 @@ func BenchmarkOutput(b *testing.B) {
 			}
 		}
 		handle(b, r, fanout.Event{Kind: fanout.Output, Time: epoch, Target: &p.Targets[0], Attempt: 1, Data: data})
+	}
+	closeRecorder(b, r)
+}
+
+// BenchmarkStarting marks the starts of 16 hosts that begin at the same time.
+func BenchmarkStarting(b *testing.B) {
+	s := openTest(b, tempPath(b))
+	p := testPlan(numbered(16)...)
+	r := begin(b, s, p, RunInfo{})
+	b.ReportAllocs()
+	for b.Loop() {
+		var wg sync.WaitGroup
+		for _, t := range p.Targets {
+			wg.Go(func() {
+				if err := r.Starting(b.Context(), t, 1, "10.0.0.1:22"); err != nil {
+					b.Error(err)
+				}
+			})
+		}
+		wg.Wait()
 	}
 	closeRecorder(b, r)
 }

@@ -106,6 +106,10 @@ type Options struct {
 	// something else keeps its output open; 0 means 2 s. Five times as long is
 	// the most that is waited, silent or not.
 	Drain time.Duration
+	// Keep takes over the connections that are of no more use to this Client,
+	// and has those that earlier ones have left. It must not be closed before
+	// the Client. Nil: connections end with the Client.
+	Keep *Kept
 	// Logger is told what is done; nil: nobody.
 	Logger *slog.Logger
 	// Banner is given what a host says before the login, once for each text,
@@ -135,9 +139,11 @@ type Client struct {
 	sudo      sudoProof
 	login     sudoProof // of the password
 	password  fanout.Secret
+	keep      *Kept // nil: nothing outlives the client
 
-	wg   sync.WaitGroup
-	stop chan struct{} // closed by Close
+	wg    sync.WaitGroup
+	tails *sync.WaitGroup // of what ends with a connection; wg, or that of keep
+	stop  chan struct{}   // closed by Close
 
 	mu      sync.Mutex            // guards what follows
 	users   map[string]int        // targets that have not been released, by endpoint key
@@ -173,6 +179,10 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 		idle:      map[string][]*conn{},
 		live:      map[*conn]struct{}{},
 		banners:   map[[32]byte]struct{}{},
+	}
+	c.tails = &c.wg
+	if opts.Keep != nil && len(opts.Password) == 0 {
+		c.keep, c.tails = opts.Keep, &opts.Keep.wg
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
@@ -332,7 +342,13 @@ func (c *Client) banner(host, text string) {
 
 // adopt takes charge of a new connection.
 func (c *Client) adopt(n *conn, channels <-chan gossh.NewChannel, requests <-chan *gossh.Request) *conn {
-	c.wg.Go(func() { n.serve(channels, requests) })
+	c.tails.Go(func() { n.serve(channels, requests) })
+	c.own(n)
+	return n
+}
+
+// own notes that n is this client's to keep alive and to close.
+func (c *Client) own(n *conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.live[n] = struct{}{}
@@ -340,5 +356,4 @@ func (c *Client) adopt(n *conn, channels <-chan gossh.NewChannel, requests <-cha
 		c.keeping = true
 		c.wg.Go(c.keepAlive)
 	}
-	return n
 }

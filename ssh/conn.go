@@ -3,6 +3,7 @@ package ssh
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,13 +28,16 @@ type conn struct {
 	ssh     gossh.Conn
 	ep      *endpoint
 	address string
+	hostKey string // as the host sent it
 	relay   *relay // that it goes through; nil: none
 	pooled  bool   // it has been used before
 
 	dead   chan struct{} // closed when the library has given up on it
 	mute   atomic.Bool   // it was closed because the host fell silent
 	asking atomic.Bool   // a keepalive is under way
-	asked  int           // keepalives since the host was last heard; belongs to the keeper
+
+	mu    sync.Mutex // guards what follows: a keeper may take over from another
+	asked int        // keepalives since the host was last heard
 }
 
 // serve answers what the host asks for on its own until the connection is
@@ -89,6 +93,9 @@ func (c *conn) alive() bool {
 	}
 }
 
+// age is how long ago the connection was made.
+func (c *conn) age() time.Duration { return time.Since(c.wire.born) }
+
 // keep asks for a sign of life where it is time to, and gives the connection
 // up after too many questions without an answer. It reports whether the
 // caller is to send a question.
@@ -96,6 +103,8 @@ func (c *conn) keep(interval time.Duration, count int) bool {
 	if interval <= 0 {
 		return false
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	due := int(c.wire.silence() / interval)
 	switch {
 	case due == 0:
@@ -143,7 +152,10 @@ func (c *conn) session(ctx context.Context, limit time.Duration) (gossh.Channel,
 var errGone = errors.New("the connection is gone")
 
 // openChannel is the library's, but ends with the connection: the library waits
-// for ever for the answer to a question that was put while it was giving up.
+// for ever for the answer to a question that was put after it has forgotten its
+// channels and before it stops to write. After a read error that cannot be, see
+// wire.Write; where the host breaks off in another way it is a matter of a few
+// instructions, and costs a goroutine.
 func (c *conn) openChannel(kind string, extra []byte) (gossh.Channel, <-chan *gossh.Request, error) {
 	type opened struct {
 		ch       gossh.Channel

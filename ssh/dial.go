@@ -179,13 +179,14 @@ func (l *login) run(ctx context.Context) (*conn, *fanout.Failure) {
 
 // again decides whether another try may follow at once or after a pause: the
 // host hung up before it said anything, the way to it was lost, the kernel may
-// find room meanwhile, or the host is to be asked for another key.
+// find room meanwhile, a kept connection has made room for this one, or the
+// host is to be asked for another key.
 func (l *login) again(err error) bool {
 	if reorder, ok := errors.AsType[*reorderError](err); ok && l.kinds == nil {
 		l.kinds = reorder.kinds
 		return true
 	}
-	return l.hungUp || errors.Is(err, errRelayLost) || noNeighbours(err)
+	return l.hungUp || errors.Is(err, errRelayLost) || noNeighbours(err) || outOfFiles(err) && l.client.keep.makeRoom()
 }
 
 // pause waits before the next try, longer each time, and reports whether there
@@ -234,7 +235,10 @@ func (l *login) try(ctx context.Context, began time.Time) (*conn, error) {
 		return nil, err
 	}
 	w.loggedIn.Store(true)
-	conn := l.client.adopt(&conn{wire: w, ssh: s, ep: l.ep, address: l.report.Address, relay: l.relay, dead: make(chan struct{})}, channels, requests)
+	conn := l.client.adopt(&conn{
+		wire: w, ssh: s, ep: l.ep, relay: l.relay, dead: make(chan struct{}),
+		address: l.report.Address, hostKey: *l.accepted.Load(),
+	}, channels, requests)
 	if !stop() {
 		l.client.discard(conn)
 		return nil, context.Cause(ctx)

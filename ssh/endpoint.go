@@ -13,10 +13,13 @@ import (
 // An endpoint is an Endpoint made ready.
 type endpoint struct {
 	Endpoint
-	key  string // equal for equal endpoints
-	keys []*key
-	site *site
-	via  *bastion // that it is reached from; nil: none
+	key string // equal for equal endpoints
+	// identity is equal for equal logins, also those of other clients; empty
+	// where nothing outlives the client.
+	identity string
+	keys     []*key
+	site     *site
+	via      *bastion // that it is reached from; nil: none
 
 	hostKeys   *hostKeys
 	algorithms *algorithms
@@ -120,6 +123,9 @@ func (p *preparation) endpoint(e Endpoint) (*endpoint, error) {
 		p.hostKeys[names] = newHostKeys(files, p.warn)
 	}
 	ep.hostKeys = p.hostKeys[names]
+	if p.client.keep != nil {
+		ep.identity = p.identity(ep, files)
+	}
 	ep.site = p.site(ep)
 	return ep, nil
 }

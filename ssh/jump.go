@@ -147,9 +147,14 @@ func (b *bastion) launch(ctx context.Context, limit time.Duration) {
 	}
 }
 
-// fly logs in and tells those who wait.
+// fly logs in, unless an earlier client has left a login, and tells those who
+// wait.
 func (b *bastion) fly(ctx context.Context, f *flight) {
-	n, failure := f.login.run(ctx)
+	var failure *fanout.Failure
+	n := b.client.resume(ctx, b.ep, f.login.limit)
+	if n == nil {
+		n, failure = f.login.run(ctx)
+	}
 	f.cancel()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -220,7 +225,7 @@ func (b *bastion) close() {
 }
 
 // released notes that a target is done with. After the last one the relays are
-// closed.
+// kept for later clients, or closed.
 func (b *bastion) released() {
 	for ; b != nil; b = b.ep.via {
 		b.mu.Lock()
@@ -231,7 +236,7 @@ func (b *bastion) released() {
 		}
 		b.mu.Unlock()
 		for _, r := range over {
-			b.client.discard(r.conn)
+			b.client.retire(r.conn)
 		}
 	}
 }

@@ -70,7 +70,7 @@ func (b *bastion) open(ctx context.Context, r *relay, to *endpoint) (net.Conn, e
 		err      error
 	)
 	opened := make(chan struct{})
-	b.client.wg.Go(func() {
+	b.client.tails.Go(func() {
 		ch, requests, err = r.openChannel("direct-tcpip", gossh.Marshal(struct {
 			Host       string
 			Port       uint32
@@ -100,7 +100,7 @@ func (b *bastion) open(ctx context.Context, r *relay, to *endpoint) (net.Conn, e
 // join makes a tunnel of a channel.
 func (b *bastion) join(r *relay, ch gossh.Channel, requests <-chan *gossh.Request, to *endpoint) *tunnel {
 	ours, theirs := net.Pipe()
-	wg := &b.client.wg
+	wg := b.client.tails
 	hangUp := sync.OnceFunc(func() {
 		b.leave(r)
 		wg.Go(func() { _ = ch.Close() }) // it can wait for the bastion; if it fails the connection is gone

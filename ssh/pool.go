@@ -8,16 +8,21 @@ import (
 )
 
 // acquire returns a connection for t: the one it holds, one that another
-// target with the same endpoint has left, or a new one. It belongs to t until
-// it is dropped or released.
+// target with the same endpoint or an earlier client has left, or a new one. It
+// belongs to t until it is dropped or released.
 func (c *Client) acquire(ctx context.Context, t fanout.Target, ep *endpoint, report *fanout.Report) (*conn, *fanout.Failure) {
 	if n := c.reuse(t, ep.key); n != nil {
 		report.Address = n.address
 		return n, nil
 	}
-	n, f := c.connect(ctx, t, ep, report)
-	if f != nil {
-		return nil, f
+	n := c.resume(ctx, ep, t.Limits.ConnectTimeout)
+	if n != nil {
+		report.Address = n.address
+	} else {
+		var f *fanout.Failure
+		if n, f = c.connect(ctx, t, ep, report); f != nil {
+			return nil, f
+		}
 	}
 	c.mu.Lock()
 	c.held[t.Index] = n
@@ -71,8 +76,8 @@ func (c *Client) discard(n *conn) {
 }
 
 // Release says that t's last attempt is over. Its connection is kept for
-// another target with an equal Endpoint if there is one, else closed. It does
-// not block.
+// another target with an equal Endpoint if there is one, else given to
+// Options.Keep or closed. It does not block.
 func (c *Client) Release(t fanout.Target) {
 	ep, f := c.endpointOf(t)
 	if f != nil {
@@ -95,7 +100,7 @@ func (c *Client) Release(t fanout.Target) {
 	}
 	c.mu.Unlock()
 	for _, n := range over {
-		c.discard(n)
+		c.retire(n)
 	}
 	ep.via.released()
 }
@@ -130,13 +135,15 @@ func (c *Client) keepAll() {
 	c.mu.Unlock()
 	for _, n := range conns {
 		if n.keep(n.ep.keepalive(c.interval)) {
-			c.wg.Go(n.ask)
+			c.tails.Go(n.ask)
 		}
 	}
 }
 
-// Close ends all connections and waits until nothing of the client runs any
-// more. Every call of Exec must have returned.
+// Close ends all connections that have not been passed on, and waits until
+// nothing of the client runs any more; with Options.Keep, what ends with its
+// connections may still do so, and is waited for there. Every call of Exec must
+// have returned.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	if c.closed {

@@ -65,17 +65,18 @@ func startProxy(c *Client, ep *endpoint) (*proxy, error) {
 		return nil, proxyFailure(err)
 	}
 	closeAll(inR, outW, errW)
+	tails := c.tails
 	p := &proxy{to: tunnelAddr(ep.address()), in: inW, out: outR, process: cmd.Process, exited: make(chan struct{})}
 	p.close = sync.OnceFunc(func() {
 		closeAll(p.in, p.out)
-		c.wg.Go(p.end)
+		tails.Go(p.end)
 	})
 	heard := make(chan struct{})
-	c.wg.Go(func() {
+	tails.Go(func() {
 		defer close(heard)
 		_, _ = io.Copy(&p.complain, errR) // it ends with the pipe, and nothing else is to be known
 	})
-	c.wg.Go(func() { p.reap(cmd, errR, heard) })
+	tails.Go(func() { p.reap(cmd, errR, heard) })
 	return p, nil
 }
 

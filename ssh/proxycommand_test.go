@@ -42,19 +42,25 @@ func relayTo(address string) {
 	pump(os.Stdout, c)
 }
 
-// proxyBench is a bench with one host that is reached by a proxy command:
-// RELAY in command is a program that connects to it.
-func proxyBench(t *testing.T, h fleet.Host, command string) *bench {
-	t.Helper()
+// byProgram has the first host reached by a proxy command: RELAY in command is a
+// program that connects to it.
+func byProgram(tb testing.TB, command string) func(*Options) {
+	tb.Helper()
 	self, err := os.Executable()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	return newBench(t, []fleet.Host{h}, func(o *Options) {
+	return func(o *Options) {
 		e := &o.Endpoints[0]
 		relay := fmt.Sprintf("env %s=%s %s", relayVariable, hostPort(e.Address, e.Port), self)
 		e.ProxyCommand = strings.ReplaceAll(command, "RELAY", relay)
-	})
+	}
+}
+
+// proxyBench is a bench with one host that is reached by a proxy command.
+func proxyBench(t *testing.T, h fleet.Host, command string) *bench {
+	t.Helper()
+	return newBench(t, []fleet.Host{h}, byProgram(t, command))
 }
 
 func TestProxyCommand(t *testing.T) {

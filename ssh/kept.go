@@ -1,0 +1,266 @@
+package ssh
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	gossh "golang.org/x/crypto/ssh"
+)
+
+const (
+	// probeAfter is the silence after which a kept connection is asked for a
+	// sign of life before it is used, and probeTime how long it has to answer.
+	probeAfter = 3 * time.Second
+	probeTime  = 3 * time.Second
+)
+
+// A Kept holds connections that outlive the Client that made them, until a
+// later one has use for them. It passes a connection on only to an endpoint
+// that is equal in everything that decides who logs in to what: the Endpoint,
+// the keys that are offered, the known_hosts files. The host has to answer, and
+// its key has to be good by what known_hosts says at that time. What a kept
+// connection has died of costs its next user no more than a login of its own.
+//
+// Connections through a bastion are not kept, but those to the bastion are; nor
+// are those of a Client that has a Password. A name that leads to another
+// address meanwhile is not noticed.
+//
+// A Kept is safe for use by many clients at once. The zero value and nil keep
+// nothing; see NewKept.
+type Kept struct {
+	maxAge     time.Duration
+	most       int
+	interval   time.Duration // of keepalives, where an endpoint has none
+	probeAfter time.Duration
+	probeTime  time.Duration
+
+	wg   sync.WaitGroup // of what ends with a connection, and of the keeper
+	stop chan struct{}  // closed by Close
+
+	mu      sync.Mutex // guards what follows
+	idle    []*conn    // the longest idle first
+	keeping bool       // the keeper runs
+	closed  bool
+}
+
+// NewKept keeps connections until maxAge after their login, and at most so many
+// of them idle at once: each takes an open file, one by a proxy command more.
+// Those that have been idle the longest make room for others, and for new
+// connections when there are too many open files.
+func NewKept(maxAge time.Duration, most int) *Kept {
+	return &Kept{
+		maxAge: maxAge, most: most,
+		interval: keepaliveInterval, probeAfter: probeAfter, probeTime: probeTime,
+		stop: make(chan struct{}),
+	}
+}
+
+// Close ends all connections and waits until nothing of them runs any more.
+// Every Client with k must have been closed.
+func (k *Kept) Close() error {
+	k.mu.Lock()
+	idle := k.idle
+	if !k.closed && k.stop != nil {
+		close(k.stop)
+	}
+	k.idle, k.closed = nil, true
+	k.mu.Unlock()
+	abortAll(idle)
+	k.wg.Wait()
+	return nil
+}
+
+func abortAll(conns []*conn) {
+	for _, n := range conns {
+		n.wire.abort()
+	}
+}
+
+// give takes over n, which nobody uses. If it reports false, n is still the
+// caller's.
+func (k *Kept) give(n *conn) bool {
+	if k == nil || n.relay != nil || !n.alive() || n.age() >= k.maxAge {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	alike := 0
+	for _, other := range k.idle {
+		if other.ep.identity == n.ep.identity {
+			alike++
+		}
+	}
+	if k.closed || k.most <= 0 || alike >= maxIdle {
+		return false
+	}
+	if len(k.idle) >= k.most {
+		k.idle[0].wire.abort()
+		k.idle = slices.Delete(k.idle, 0, 1)
+	}
+	k.idle = append(k.idle, n)
+	if !k.keeping {
+		k.keeping = true
+		k.wg.Go(k.watch)
+	}
+	return true
+}
+
+// take returns the connection with identity that was used last, else nil.
+func (k *Kept) take(identity string) *conn {
+	if k == nil {
+		return nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for i, n := range slices.Backward(k.idle) {
+		if n.ep.identity == identity && n.alive() && n.age() < k.maxAge {
+			k.idle = slices.Delete(k.idle, i, i+1)
+			return n
+		}
+	}
+	return nil
+}
+
+// forget ends the connections with identity: where one is of no use, the
+// others have lost the same host.
+func (k *Kept) forget(identity string) {
+	k.end(func(n *conn) bool { return n.ep.identity == identity })
+}
+
+// makeRoom ends the connection that has been idle the longest, and reports
+// whether there was one.
+func (k *Kept) makeRoom() bool {
+	if k == nil {
+		return false
+	}
+	room := false
+	k.end(func(*conn) bool {
+		over := !room
+		room = true
+		return over
+	})
+	return room
+}
+
+// end ends those of the idle connections that are over; it asks from the one
+// that has been idle the longest.
+func (k *Kept) end(over func(*conn) bool) {
+	k.mu.Lock()
+	var ended []*conn
+	k.idle = slices.DeleteFunc(k.idle, func(n *conn) bool {
+		if !over(n) {
+			return false
+		}
+		ended = append(ended, n)
+		return true
+	})
+	k.mu.Unlock()
+	abortAll(ended)
+}
+
+// watch ends connections in their time, and asks silent hosts for a sign of
+// life, until Close.
+func (k *Kept) watch() {
+	tick := time.NewTicker(max(1, min(k.interval, k.maxAge)/3))
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-k.stop:
+			return
+		}
+		k.end(func(n *conn) bool { return !n.alive() || n.age() >= k.maxAge })
+		k.mu.Lock()
+		idle := slices.Clone(k.idle)
+		k.mu.Unlock()
+		for _, n := range idle {
+			if n.keep(n.ep.keepalive(k.interval)) {
+				k.wg.Go(n.ask)
+			}
+		}
+	}
+}
+
+// identity is equal for endpoints between which a connection may pass from one
+// client to another.
+func (p *preparation) identity(ep *endpoint, knownHosts []string) string {
+	h := sha256.New()
+	// A hash takes everything.
+	_, _ = fmt.Fprintf(h, "%s %q %q", ep.key, knownHosts, p.client.shell)
+	for _, key := range ep.keys {
+		_, _ = fmt.Fprintf(h, " %q %x", key.file, key.public.Marshal())
+	}
+	return string(h.Sum(nil))
+}
+
+// resume returns a connection to ep that an earlier client has left, else nil.
+// It is as good as a login within limit, if that is not 0.
+func (c *Client) resume(ctx context.Context, ep *endpoint, limit time.Duration) *conn {
+	n := c.keep.take(ep.identity)
+	if n == nil {
+		return nil
+	}
+	if !ep.recognises(ctx, n) || !c.keep.answers(ctx, n, limit) {
+		n.wire.abort()
+		c.keep.forget(ep.identity)
+		c.log.Debug("logging in again: the kept connection is of no use", "address", n.address)
+		return nil
+	}
+	n.pooled = true
+	c.own(n)
+	return n
+}
+
+// recognises reports whether a login would take the key that the host at n has
+// shown.
+func (e *endpoint) recognises(ctx context.Context, n *conn) bool {
+	key, err := gossh.ParsePublicKey([]byte(n.hostKey))
+	if err != nil || e.hostKeys.check(ctx, e.Endpoint, key, true) != nil {
+		return false
+	}
+	e.presented.Store(&key)
+	return true
+}
+
+// answers reports whether the host at n was heard lately, or gives a sign of
+// life when it is asked. It takes at most half of limit, so that there is time
+// left for a login.
+func (k *Kept) answers(ctx context.Context, n *conn, limit time.Duration) bool {
+	if n.wire.silence() < k.probeAfter {
+		return n.alive()
+	}
+	patience := k.probeTime
+	if limit > 0 {
+		patience = min(patience, limit/2)
+	}
+	answered := make(chan error, 1)
+	k.wg.Go(func() { // ends with the connection, which is closed without an answer
+		_, _, err := n.ssh.SendRequest("keepalive@openssh.com", true, nil)
+		answered <- err
+	})
+	t := time.NewTimer(patience)
+	defer t.Stop()
+	select {
+	case err := <-answered:
+		return err == nil
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// retire is what becomes of a connection that nobody uses any more: it is kept
+// for later clients, or closed.
+func (c *Client) retire(n *conn) {
+	c.mu.Lock()
+	delete(c.live, n)
+	closed := c.closed
+	c.mu.Unlock()
+	if closed || !c.keep.give(n) {
+		n.wire.abort()
+	}
+}

@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"tutti/internal/fleet":    {},
 	"tutti/internal/sshdtest": {},
 	"tutti/internal/soak":     {},
+	"tutti/internal/nemesis":  {},
 }
 
 func TestImportsPointDown(t *testing.T) {

@@ -68,7 +68,9 @@ func (d *daemon) kill() error {
 	if err := d.signal(syscall.SIGKILL); err != nil {
 		return err
 	}
-	_ = <-d.over // it says what it was killed by
+	if err := <-d.over; err == nil {
+		return fmt.Errorf("daemon %d was killed, and ended well", d.number)
+	}
 	return nil
 }
 

@@ -26,6 +26,8 @@ type committer struct {
 	dirty    map[*hostRecord]bool
 	output   []*outputRow
 	attempts []attemptRow
+
+	args []any // of the statement at hand; kept for its room
 }
 
 // An attemptRow is an attempt that another one follows.
@@ -253,8 +255,9 @@ func (c *committer) writeAttempts(tx *sql.Tx) error {
 	}
 	for _, a := range c.attempts {
 		a.result.OmittedBytes = a.h.omittedOf(a.attempt)
-		args := []any{c.r.id, a.h.name, a.attempt, a.delay.Milliseconds()}
-		if _, err := insert.ExecContext(c.ctx, append(args, reportArgs(&a.result, true, a.hash)...)...); err != nil {
+		c.args = append(c.args[:0], c.r.id, a.h.name, a.attempt, a.delay.Milliseconds())
+		c.args = appendReport(c.args, &a.result, true, a.hash)
+		if _, err := insert.ExecContext(c.ctx, c.args...); err != nil {
 			return err
 		}
 	}
@@ -299,8 +302,9 @@ func (c *committer) writeResults(tx *sql.Tx) error {
 		return err
 	}
 	for h := range c.dirty {
-		args := append([]any{h.result.Attempts}, h.args()...)
-		if _, err := update.ExecContext(c.ctx, append(args, c.r.id, h.index)...); err != nil {
+		c.args = h.appendReport(append(c.args[:0], h.result.Attempts))
+		c.args = append(c.args, c.r.id, h.index)
+		if _, err := update.ExecContext(c.ctx, c.args...); err != nil {
 			return err
 		}
 	}

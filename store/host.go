@@ -147,9 +147,9 @@ func (h *hostRecord) hash() string {
 	return outputHash(&h.streams[fanout.Stdout].capture, &h.streams[fanout.Stderr].capture)
 }
 
-// args are the values of reportColumns. The bytes of a target that runs are
-// those that came so far.
-func (h *hostRecord) args() []any {
+// appendReport appends the values of reportColumns. The bytes of a target that
+// runs are those that came so far.
+func (h *hostRecord) appendReport(args []any) []any {
 	r, hash := h.result, ""
 	switch {
 	case h.ended && r.Attempts > 0:
@@ -158,7 +158,7 @@ func (h *hostRecord) args() []any {
 		r.OmittedBytes = h.missing()
 		r.StdoutBytes, r.StderrBytes = h.streams[fanout.Stdout].total, h.streams[fanout.Stderr].total
 	}
-	return reportArgs(&r, h.ended, hash)
+	return appendReport(args, &r, h.ended, hash)
 }
 
 // committed says that the rows so far are on disk and cannot be joined.

@@ -70,7 +70,7 @@ func millis(d time.Duration) any {
 func fromMillis(n sql.NullInt64) time.Duration { return time.Duration(n.Int64) * time.Millisecond }
 
 // reportColumns are the columns that results and attempts share, in the order
-// of reportArgs and scanReport.
+// of appendReport and reportRow.
 const reportColumns = `address, outcome, started, exit_code, signal, error_op, error, remote_state, output_complete,
 	queued_at, begun_at, started_at, ended_at, resolve_ms, dial_ms, login_ms, connect_ms, duration_ms,
 	stdout_bytes, stderr_bytes, omitted_bytes, output_hash, signal_message, core, final, error_detail, error_hint`
@@ -88,9 +88,9 @@ const numCounts = 7
 // placeholders is "?, ?, …", n times.
 func placeholders(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
 
-// reportArgs are the values of reportColumns for r. A target that has not
+// appendReport appends the values of reportColumns for r. A target that has not
 // ended has no outcome yet.
-func reportArgs(r *fanout.Result, ended bool, hash string) []any {
+func appendReport(args []any, r *fanout.Result, ended bool, hash string) []any {
 	var outcome, exitCode, signal, op, message, remote, complete, signalMessage, core, final, detail, hint any
 	if ended {
 		outcome = r.Outcome.String()
@@ -114,13 +114,13 @@ func reportArgs(r *fanout.Result, ended bool, hash string) []any {
 			final = true
 		}
 	}
-	p := r.Report
-	return []any{
+	p := &r.Report
+	return append(args,
 		text(p.Address), outcome, p.Started, exitCode, signal, op, message, remote, complete,
 		timeText(r.QueuedAt), timeText(r.BegunAt), timeText(r.StartedAt), timeText(r.EndedAt),
-		millis(p.Resolve), millis(p.Dial), millis(p.Login), millis(p.Resolve + p.Dial + p.Login), millis(p.Command),
+		millis(p.Resolve), millis(p.Dial), millis(p.Login), millis(p.Resolve+p.Dial+p.Login), millis(p.Command),
 		r.StdoutBytes, r.StderrBytes, r.OmittedBytes, text(hash), signalMessage, core, final, detail, hint,
-	}
+	)
 }
 
 // A reportRow receives reportColumns.

@@ -38,10 +38,15 @@ as others are, which tutti show shows.`,
 	cmd.AddCommand(
 		newJobAddCmd(a),
 		newJobEditCmd(a),
+		newJobListCmd(a),
+		newJobShowCmd(a),
 		newJobNextCmd(a),
+		newJobLogCmd(a),
 		newJobPauseCmd(a),
 		newJobResumeCmd(a),
 		newJobRemoveCmd(a),
+		newJobRunCmd(a),
+		newJobKillCmd(a),
 		newJobApplyCmd(a),
 		newJobExportCmd(a),
 	)
@@ -86,7 +91,7 @@ func (a *app) withJobs(ctx context.Context, path string, missing int, do func(*s
 // mistake of the caller.
 func usageOfJob(err error) error {
 	for _, mistake := range []any{
-		new(*store.NoJobError), new(*store.JobExistsError), new(*store.JobChangedError), new(*scheduler.KeyError),
+		new(*store.NoJobError), new(*store.JobExistsError), new(*store.JobChangedError), new(*store.KillError), new(*scheduler.KeyError),
 	} {
 		if errors.As(err, mistake) {
 			return usage(err)

@@ -17,7 +17,7 @@ const (
 	// them.
 	shownFirings = 3
 	// movedAhead is how far ahead a change of the clock is of interest.
-	movedAhead = 366 * 24 * time.Hour
+	movedAhead = 365 * 24 * time.Hour
 )
 
 // coming are the first n firings of instants after the given one; fewer, if no

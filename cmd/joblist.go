@@ -1,0 +1,342 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tutti/output"
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+// The states of a job, as they are shown.
+const (
+	jobOK      = "ok"
+	jobBroken  = "broken"  // it does not fire, or its last firing could not be begun
+	jobRunning = "running" // a firing of it runs
+	jobPaused  = "paused"
+	jobOver    = "over" // nothing of its schedule is to come
+)
+
+type jobListOptions struct {
+	history string
+	json    bool
+	state   choice
+}
+
+func (o *jobListOptions) addFlags(f *pflag.FlagSet) {
+	f.Var(&o.state, "state", "only jobs in `STATE` ok, running, paused, over, broken")
+	f.BoolVar(&o.json, "json", false, "one JSON object per job and line")
+	addHistoryFlag(f, &o.history)
+}
+
+func newJobListCmd(a *app) *cobra.Command {
+	o := &jobListOptions{state: choice{of: []string{jobOK, jobRunning, jobPaused, jobOver, jobBroken}}}
+	cmd := &cobra.Command{
+		Use:   "list [flags]",
+		Short: "List the jobs: their state, when they fire next, how the last firing went, what they take",
+		Example: `  tutti job list
+  tutti job list --state broken
+  tutti job list --json | jq -r 'select(.failures > 0).job'`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withJobs(cmd.Context(), o.history, noHistory, func(s *store.Store) error {
+				return a.listJobs(cmd.Context(), s, o)
+			})
+		},
+	}
+	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags})
+	return cmd
+}
+
+// A jobView is a job with what there is to see of it.
+type jobView struct {
+	scheduler.Kept
+	state string
+	// wrong says why it is broken.
+	wrong string
+	// next is zero if there is none.
+	next scheduler.Firing
+	// last is the newest firing, and running the runs that are running.
+	last    *store.FiringRow
+	running []int64
+	cost    store.JobCost
+}
+
+// viewJob looks at a job.
+func viewJob(ctx context.Context, s *store.Store, kept scheduler.Kept, costs map[int64]store.JobCost, now time.Time) (jobView, error) {
+	v := jobView{Kept: kept, cost: costs[kept.ID]}
+	last, err := s.Firings(ctx, store.FiringQuery{Job: kept.Name, Limit: 1})
+	if err != nil {
+		return v, err
+	}
+	if len(last) > 0 && last[0].JobID == kept.ID {
+		v.last = &last[0]
+	}
+	began, err := s.Firings(ctx, store.FiringQuery{
+		Job: kept.Name, Decisions: []scheduler.Decision{scheduler.Run}, Limit: max(kept.MaxRunning, scheduler.DefaultMaxRunning),
+	})
+	if err != nil {
+		return v, err
+	}
+	for _, f := range began {
+		if f.JobID == kept.ID && f.Run != nil && f.Run.State == store.Running {
+			v.running = append(v.running, f.RunID)
+		}
+	}
+	slices.Sort(v.running)
+	v.find(now)
+	return v, nil
+}
+
+// find sets the state of the job, and when it fires next.
+func (v *jobView) find(now time.Time) {
+	var next []scheduler.Firing
+	err := v.Broken
+	if err == nil {
+		var t *scheduler.Timing
+		if t, err = v.Timing(now); err == nil {
+			next, err = coming(t, now, 1)
+		}
+	}
+	if len(next) > 0 && !v.Paused {
+		v.next = next[0]
+	}
+	switch {
+	case err != nil:
+		v.state, v.wrong = jobBroken, err.Error()
+	case len(v.running) > 0:
+		v.state = jobRunning
+	case v.Paused:
+		v.state = jobPaused
+	case v.last != nil && v.last.Decision == scheduler.Failed:
+		v.state, v.wrong = jobBroken, v.last.Reason
+	case len(next) == 0:
+		v.state = jobOver
+	default:
+		v.state = jobOK
+	}
+}
+
+// listJobs lists all jobs, or those in a state.
+func (a *app) listJobs(ctx context.Context, s *store.Store, o *jobListOptions) error {
+	all, err := keptJobs(ctx, s)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		if o.json {
+			return nil
+		}
+		return a.say("no jobs yet; tutti job add adds one")
+	}
+	costs, err := s.JobCosts(ctx)
+	if err != nil {
+		return err
+	}
+	var views []jobView
+	for _, kept := range all {
+		v, err := viewJob(ctx, s, kept, costs, a.now())
+		if err != nil {
+			return err
+		}
+		if o.state.value == "" || o.state.value == v.state {
+			views = append(views, v)
+		}
+	}
+	if o.json {
+		return a.writeJobs(views)
+	}
+	if err := a.printJobs(views); err != nil {
+		return err
+	}
+	return a.warnOfJobs(ctx, s, views)
+}
+
+// printJobs prints a table.
+func (a *app) printJobs(views []jobView) error {
+	if len(views) == 0 {
+		return a.say("no job fits")
+	}
+	tw := tabwriter.NewWriter(a.Out, 0, 8, 2, ' ', 0)
+	_, _ = fmt.Fprintln(tw, "JOB\tSTATE\tSCHEDULE\tNEXT\tLAST\tSTREAK\tHISTORY") // Flush tells
+	for i := range views {
+		v := &views[i]
+		columns := []string{v.Name, v.state, v.scheduleText(), v.nextText(), v.lastText(), v.streakText(), v.costText()}
+		for i := range columns {
+			columns[i] = oneLine(columns[i], widestJobColumn)
+		}
+		_, _ = fmt.Fprintln(tw, strings.Join(columns, "\t"))
+	}
+	return tw.Flush()
+}
+
+// widestJobColumn bounds a column of the table of jobs, in characters.
+const widestJobColumn = 50
+
+func (v *jobView) scheduleText() string {
+	if len(v.Schedules) == 0 {
+		return "-"
+	}
+	return strings.Join(v.Schedules, "; ")
+}
+
+func (v *jobView) nextText() string {
+	if v.Paused {
+		return jobPaused
+	}
+	if v.next.At.IsZero() {
+		return "-"
+	}
+	return v.next.At.Format("2006-01-02 15:04:05 MST")
+}
+
+func (v *jobView) lastText() string {
+	if v.last == nil {
+		return "-"
+	}
+	return firingText(v.last)
+}
+
+func (v *jobView) streakText() string {
+	if v.Streak.Failures == 0 {
+		return "-"
+	}
+	return count(v.Streak.Failures, "failure")
+}
+
+func (v *jobView) costText() string {
+	if v.cost.Runs == 0 {
+		return "-"
+	}
+	return count(v.cost.Runs, "run") + ", " + formatSize(v.cost.Bytes)
+}
+
+// warnOfJobs says what somebody has to look at.
+func (a *app) warnOfJobs(ctx context.Context, s *store.Store, views []jobView) error {
+	waiting := false
+	for i := range views {
+		v := &views[i]
+		if v.wrong != "" {
+			a.warn(fmt.Sprintf("job %s is broken: %s", v.Name, v.wrong))
+		}
+		if v.Alarm != "" {
+			a.warn(fmt.Sprintf("job %s: %s", v.Name, v.Alarm))
+		}
+		waiting = waiting || !v.next.At.IsZero()
+	}
+	if !waiting {
+		return nil
+	}
+	daemons, err := s.Daemons(ctx)
+	if err == nil && len(daemons) == 0 {
+		a.warn("no tutti serve is running on this history: no job fires")
+	}
+	return err
+}
+
+// jobJSON is a job as `job list --json` shows it. Its field names are public.
+type jobJSON struct {
+	Schema  int    `json:"schema"`
+	Type    string `json:"type"`
+	Job     string `json:"job"`
+	JobID   int64  `json:"job_id"`
+	Version int64  `json:"version"`
+	State   string `json:"state"`
+	// Broken says why it does not fire, or could not be begun.
+	Broken string `json:"broken,omitempty"`
+	Alarm  string `json:"alarm,omitempty"`
+	Paused bool   `json:"paused"`
+	// Schedule is in words; the expressions are in Spec.
+	Schedule    string       `json:"schedule,omitempty"`
+	ScheduledAt *output.Time `json:"scheduled_at,omitempty"` // the next instant
+	DueAt       *output.Time `json:"due_at,omitempty"`
+	Cursor      output.Time  `json:"cursor"`
+	Running     []int64      `json:"running"`
+	Failures    int          `json:"failures"`
+	Last        *firingJSON  `json:"last,omitempty"`
+	Runs        int          `json:"runs"`
+	Bytes       int64        `json:"bytes"`
+	UpdatedAt   output.Time  `json:"updated_at"`
+	UpdatedBy   string       `json:"updated_by"`
+	// Spec is the job with the keys of jobs.yaml.
+	Spec json.RawMessage `json:"spec,omitempty"`
+}
+
+func newJobJSON(v *jobView) (jobJSON, error) {
+	j := jobJSON{
+		Schema: 1, Type: "job", Job: v.Name, JobID: v.ID, Version: v.Version, State: v.state, Broken: v.wrong, Alarm: v.Alarm, Paused: v.Paused,
+		Cursor: output.Time(v.Cursor), Running: append([]int64{}, v.running...), Failures: v.Streak.Failures,
+		Runs: v.cost.Runs, Bytes: v.cost.Bytes, UpdatedAt: output.Time(v.UpdatedAt), UpdatedBy: v.UpdatedBy,
+	}
+	if v.last != nil {
+		last := newFiringJSON(v.last)
+		j.Last = &last
+	}
+	if !v.next.At.IsZero() {
+		j.ScheduledAt, j.DueAt = timeJSON(v.next.At), timeJSON(v.next.Due)
+	}
+	if v.Broken != nil {
+		return j, nil
+	}
+	if t, err := v.Timing(v.UpdatedAt); err == nil {
+		j.Schedule = t.Schedule.Describe()
+	}
+	var err error
+	j.Spec, err = json.Marshal(v.Job)
+	return j, err
+}
+
+// timeJSON is t for JSON; nil if it is zero.
+func timeJSON(t time.Time) *output.Time {
+	if t.IsZero() {
+		return nil
+	}
+	out := output.Time(t)
+	return &out
+}
+
+// writeJobs writes a line of JSON for each job.
+func (a *app) writeJobs(views []jobView) error {
+	for i := range views {
+		j, err := newJobJSON(&views[i])
+		if err == nil {
+			err = output.WriteJSON(a.Out, j)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// firingText says on a line what became of a firing.
+func firingText(f *store.FiringRow) string {
+	what := f.Decision.String()
+	switch {
+	case f.Run != nil:
+		return fmt.Sprintf("run %d: %s", f.RunID, resultText(*f.Run))
+	case f.RunID != 0:
+		return fmt.Sprintf("run %d, deleted since", f.RunID)
+	case f.Decision == scheduler.Run:
+		return "about to run"
+	case f.Missed.Count > 1:
+		what = strconv.Itoa(f.Missed.Count) + " " + what
+		if f.Missed.More {
+			what = "more than " + what
+		}
+	}
+	if f.Reason != "" {
+		what += ": " + f.Reason
+	}
+	return what
+}

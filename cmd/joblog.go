@@ -1,0 +1,226 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tutti/output"
+	"tutti/store"
+)
+
+type jobLogOptions struct {
+	history string
+	limit   int
+	since   string
+	json    bool
+}
+
+func (o *jobLogOptions) addFlags(f *pflag.FlagSet) {
+	f.IntVarP(&o.limit, "limit", "n", 20, "show at most `N` firings; 0: all")
+	f.StringVar(&o.since, "since", "", "firings since `WHEN`: 2h, 7d, 2026-11-20, 2026-11-20T14:30")
+	f.BoolVar(&o.json, "json", false, "one JSON object per firing and line")
+	addHistoryFlag(f, &o.history)
+}
+
+func newJobLogCmd(a *app) *cobra.Command {
+	o := &jobLogOptions{}
+	cmd := &cobra.Command{
+		Use:   "log [flags] NAME",
+		Short: "List what became of a job's instants, the newest first: runs, and what was not run and why",
+		Long: `tutti show RUN shows what the hosts of a run said. LAG is how much later than it was
+due a run began. A job that was removed has its log still.`,
+		Example: `  tutti job log backup
+  tutti job log backup --since 7d --json | jq 'select(.decision == "missed")'`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: completeJobs(a, &o.history, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name, err := oneJob(args)
+			if err != nil {
+				return err
+			}
+			if o.limit < 0 {
+				return syntaxf("--limit %d is less than none", o.limit)
+			}
+			q := store.FiringQuery{Job: name, Limit: o.limit}
+			if q.Since, err = parseSince(o.since, a.now()); err != nil {
+				return err
+			}
+			return a.withJobs(cmd.Context(), o.history, wantsHistory, func(s *store.Store) error {
+				return a.logJob(cmd.Context(), s, q, o.json)
+			})
+		},
+	}
+	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags})
+	return cmd
+}
+
+// logJob lists the firings of a job.
+func (a *app) logJob(ctx context.Context, s *store.Store, q store.FiringQuery, asJSON bool) error {
+	rows, err := s.Firings(ctx, q)
+	if err != nil {
+		return err
+	}
+	if len(rows) == 0 {
+		if _, err := s.JobChanges(ctx, q.Job); err != nil {
+			return err
+		}
+		if asJSON {
+			return nil
+		}
+		return a.say("no firing of " + q.Job + " yet, or none that fits")
+	}
+	if asJSON {
+		for i := range rows {
+			if err := output.WriteJSON(a.Out, newFiringJSON(&rows[i])); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return printFirings(a.Out, "", rows)
+}
+
+// printFirings prints a table of firings.
+func printFirings(w io.Writer, indent string, rows []store.FiringRow) error {
+	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	_, _ = fmt.Fprintln(tw, indent+"SCHEDULED\tRUN\tLAG\tTOOK\tRESULT") // Flush tells
+	for i := range rows {
+		f := &rows[i]
+		run, took := "-", "-"
+		if f.RunID != 0 {
+			run = strconv.FormatInt(f.RunID, 10)
+		}
+		if f.Run != nil {
+			took = tookText(*f.Run)
+		}
+		columns := []string{indent + scheduledText(f), run, lagText(f), took, oneLine(becameText(f), maxDiffLine)}
+		_, _ = fmt.Fprintln(tw, strings.Join(columns, "\t"))
+	}
+	return tw.Flush()
+}
+
+const logTime = "2006-01-02 15:04:05"
+
+// scheduledText is which instant, or which instants, a firing is about.
+func scheduledText(f *store.FiringRow) string {
+	switch {
+	case f.Missed.Count > 1:
+		return f.Missed.First.Local().Format(logTime) + " to " + f.Missed.Last.Local().Format(logTime)
+	case f.Missed.Count == 1:
+		return f.Missed.First.Local().Format(logTime)
+	case f.ScheduledAt.IsZero():
+		return f.DecidedAt.Local().Format(logTime) + " out of turn"
+	}
+	return f.ScheduledAt.Local().Format(logTime)
+}
+
+// lag is how much later than it was due a firing began, if it did.
+func lag(f *store.FiringRow) (time.Duration, bool) {
+	if f.Run == nil || f.DueAt.IsZero() {
+		return 0, false
+	}
+	return max(0, f.Run.Summary.Started.Sub(f.DueAt)), true
+}
+
+func lagText(f *store.FiringRow) string {
+	d, ok := lag(f)
+	if !ok {
+		return "-"
+	}
+	return formatDuration(d.Round(time.Millisecond))
+}
+
+// becameText says what became of a firing, who wanted it, and who was told.
+func becameText(f *store.FiringRow) string {
+	text := firingText(f)
+	if f.Run != nil {
+		text = resultText(*f.Run)
+	}
+	if f.RequestedBy != "" {
+		text += "; wanted by " + f.RequestedBy
+	}
+	if f.Repeats != 0 {
+		text += fmt.Sprintf("; repeats run %d", f.Repeats)
+	}
+	if n := len(f.Notifications); n > 0 {
+		last := &f.Notifications[n-1]
+		text += fmt.Sprintf("; %s told by %s", last.Occasion, last.Kind)
+		if last.Error != "" {
+			text += fmt.Sprintf(": attempt %d: %s", last.Attempt, last.Error)
+		}
+	}
+	return text
+}
+
+// firingJSON is a firing as `job log --json` shows it. Its field names are
+// public, and those of the events where they mean the same.
+type firingJSON struct {
+	Schema        int                `json:"schema"`
+	Type          string             `json:"type"`
+	Firing        int64              `json:"firing"`
+	Job           string             `json:"job"`
+	JobID         int64              `json:"job_id"`
+	Decision      string             `json:"decision"`
+	Reason        string             `json:"reason,omitempty"`
+	ScheduledAt   *output.Time       `json:"scheduled_at,omitempty"`
+	DueAt         *output.Time       `json:"due_at,omitempty"`
+	DecidedAt     *output.Time       `json:"decided_at,omitempty"`
+	Missed        int                `json:"missed,omitempty"`
+	MissedMore    bool               `json:"missed_more,omitempty"`
+	FirstAt       *output.Time       `json:"first_at,omitempty"`
+	LastAt        *output.Time       `json:"last_at,omitempty"`
+	RequestedBy   string             `json:"requested_by,omitempty"`
+	Repeats       int64              `json:"repeats,omitempty"`
+	Run           int64              `json:"run,omitempty"`
+	State         store.State        `json:"state,omitempty"`
+	StartedAt     *output.Time       `json:"started_at,omitempty"`
+	EndedAt       *output.Time       `json:"ended_at,omitempty"`
+	LagMS         *int64             `json:"lag_ms,omitempty"`
+	DurationMS    *int64             `json:"duration_ms,omitempty"`
+	Hosts         int                `json:"hosts,omitempty"`
+	Counts        map[string]int     `json:"counts,omitempty"`
+	Stopped       string             `json:"stopped,omitempty"`
+	ExitCode      *int               `json:"exit_code,omitempty"`
+	Notifications []notificationJSON `json:"notifications,omitempty"`
+}
+
+// notificationJSON is an attempt to tell somebody.
+type notificationJSON struct {
+	At       output.Time `json:"at"`
+	Occasion string      `json:"occasion"`
+	Kind     string      `json:"kind"`
+	Target   string      `json:"target"`
+	Attempt  int         `json:"attempt"`
+	Error    string      `json:"error,omitempty"`
+}
+
+func newFiringJSON(f *store.FiringRow) firingJSON {
+	j := firingJSON{
+		Schema: 1, Type: "firing", Firing: f.ID, Job: f.Job, JobID: f.JobID, Decision: f.Decision.String(), Reason: f.Reason,
+		ScheduledAt: timeJSON(f.ScheduledAt), DueAt: timeJSON(f.DueAt), DecidedAt: timeJSON(f.DecidedAt),
+		Missed: f.Missed.Count, MissedMore: f.Missed.More, FirstAt: timeJSON(f.Missed.First), LastAt: timeJSON(f.Missed.Last),
+		RequestedBy: f.RequestedBy, Repeats: f.Repeats, Run: f.RunID,
+	}
+	for _, n := range f.Notifications {
+		j.Notifications = append(j.Notifications, notificationJSON{output.Time(n.At), n.Occasion, n.Kind, n.Target, n.Attempt, n.Error})
+	}
+	if f.Run == nil {
+		return j
+	}
+	run := newRunJSON(*f.Run)
+	j.State, j.StartedAt, j.EndedAt, j.DurationMS = run.State, timeJSON(f.Run.Summary.Started), run.EndedAt, run.Duration
+	j.Hosts, j.Counts, j.Stopped, j.ExitCode = run.Hosts, run.Counts, run.Stopped, run.ExitCode
+	if d, ok := lag(f); ok {
+		ms := d.Milliseconds()
+		j.LagMS = &ms
+	}
+	return j
+}

@@ -1,0 +1,70 @@
+package cmd
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tutti/store"
+)
+
+type jobRunOptions struct {
+	outputOptions
+	history string
+	detach  bool
+}
+
+func (o *jobRunOptions) addFlags(f *pflag.FlagSet) {
+	f.BoolVar(&o.detach, "detach", false, "let tutti serve carry it out, and do not wait for it")
+	addHistoryFlag(f, &o.history)
+}
+
+func newJobRunCmd(a *app) *cobra.Command {
+	o := &jobRunOptions{outputOptions: newOutputOptions()}
+	cmd := &cobra.Command{
+		Use:   "run [flags] NAME",
+		Short: "Run a job now, out of turn, whether it is paused or not",
+		Long: `It is carried out here, as by tutti run, and recorded as a firing of the job: what
+the job says of overlaps counts here too, and so does who is to be told.`,
+		Example: `  tutti job run backup
+  tutti job run -b backup
+  tutti job run --detach backup`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: completeJobs(a, &o.history, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name, err := oneJob(args)
+			if err != nil {
+				return err
+			}
+			if err := o.finalize(cmd.Flags()); err != nil {
+				return err
+			}
+			if o.detach {
+				return a.detachJob(cmd.Context(), o.history, name)
+			}
+			history := &historyFile{app: a, path: o.history, warn: a.warn}
+			defer history.close()
+			return usageOfJob(a.runJobNow(cmd.Context(), history, name, &o.outputOptions))
+		},
+	}
+	setHelp(cmd, exitHelp, flagGroup{"FLAGS", o.addFlags}, flagGroup{"OUTPUT", o.outputOptions.addFlags})
+	return cmd
+}
+
+// detachJob asks the daemon to run a job.
+func (a *app) detachJob(ctx context.Context, history, name string) error {
+	return a.withJobs(ctx, history, wantsHistory, func(s *store.Store) error {
+		if _, err := s.RequestFiring(ctx, name, a.userName(), a.now()); err != nil {
+			return err
+		}
+		daemons, err := s.Daemons(ctx)
+		if err != nil {
+			return err
+		}
+		if len(daemons) == 0 {
+			a.warn("no tutti serve is running on this history: the job waits for one")
+		}
+		return a.print("job %s is to be run; tutti job log %[1]s shows its run\n", name)
+	})
+}

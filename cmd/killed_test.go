@@ -45,21 +45,30 @@ func newKilling(tb testing.TB, hosts int) *killing {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = f.Close() })
-	files := map[string][]byte{"known_hosts": f.KnownHosts(), "hosts.yaml": fleetInventory(f, opts.Hosts)}
+	k := &killing{tb, f, program, dir, nil, hosts}
+	k.prepare(key, opts.Hosts)
+	return k
+}
+
+// prepare writes what the program needs to reach the hosts, and points its
+// environment to it.
+func (k *killing) prepare(key fleet.Key, hosts []fleet.Host) {
+	k.tb.Helper()
+	files := map[string][]byte{"known_hosts": k.fleet.KnownHosts(), "hosts.yaml": fleetInventory(k.fleet, hosts)}
 	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
-			tb.Fatal(err)
+		if err := os.WriteFile(filepath.Join(k.dir, name), content, 0o600); err != nil {
+			k.tb.Fatal(err)
 		}
 	}
-	if err := key.WriteFile(filepath.Join(dir, "id_ed25519"), ""); err != nil {
-		tb.Fatal(err)
+	if err := key.WriteFile(filepath.Join(k.dir, "id_ed25519"), ""); err != nil {
+		k.tb.Fatal(err)
 	}
-	return &killing{tb, f, program, dir, append(os.Environ(),
-		"HOME="+dir, "SSH_AUTH_SOCK=",
-		"TUTTI_INVENTORY="+filepath.Join(dir, "hosts.yaml"),
-		"TUTTI_KNOWN_HOSTS="+filepath.Join(dir, "known_hosts"),
-		"TUTTI_HISTORY="+filepath.Join(dir, "history.db"),
-	), hosts}
+	k.env = append(os.Environ(),
+		"HOME="+k.dir, "SSH_AUTH_SOCK=",
+		"TUTTI_INVENTORY="+filepath.Join(k.dir, "hosts.yaml"),
+		"TUTTI_KNOWN_HOSTS="+filepath.Join(k.dir, "known_hosts"),
+		"TUTTI_HISTORY="+filepath.Join(k.dir, "history.db"),
+	)
 }
 
 // ponder takes some milliseconds, so that there are moments between the steps.

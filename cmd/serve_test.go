@@ -1,0 +1,322 @@
+package cmd_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	gossh "golang.org/x/crypto/ssh"
+
+	"tutti/internal/fleet"
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+// A servedFleet is a fleet of web0, web1, … with real shells, and a history with
+// jobs for it that the test looks into.
+type servedFleet struct {
+	*killing
+	store   *store.Store
+	daemons int
+}
+
+func newServedFleet(t *testing.T, hosts int) *servedFleet {
+	t.Helper()
+	program, err := exec.LookPath("tutti") // TestMain's
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, dir := fleet.NewKey(), t.TempDir()
+	opts := fleet.Options{Authorized: []gossh.PublicKey{key.PublicKey()}}
+	for i := range hosts {
+		opts.Hosts = append(opts.Hosts, fleet.Host{Name: fmt.Sprintf("web%d", i)})
+	}
+	f, err := fleet.Start(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	k := &killing{t, f, program, dir, nil, hosts}
+	k.prepare(key, opts.Hosts)
+	s, err := store.Open(t.Context(), filepath.Join(dir, "history.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &servedFleet{killing: k, store: s}
+}
+
+// add adds a job that fires when it is asked to only.
+func (f *servedFleet) add(ctx context.Context, name, command string, change func(*scheduler.Job)) {
+	f.tb.Helper()
+	job := scheduler.NewJob(name, "UTC")
+	job.Schedules, job.Selector, job.Command = []string{"@at 2050-06-01T12:00:00Z"}, "all", command
+	job.Options["ssh_config"] = []string{"none"}
+	if change != nil {
+		change(&job)
+	}
+	if _, err := f.store.AddJob(ctx, job, "tester", time.Now()); err != nil {
+		f.tb.Fatal(err)
+	}
+}
+
+// fire asks the daemons to run a job.
+func (f *servedFleet) fire(ctx context.Context, job string) {
+	f.tb.Helper()
+	if _, err := f.store.RequestFiring(ctx, job, "tester", time.Now()); err != nil {
+		f.tb.Fatal(err)
+	}
+}
+
+// kill asks the daemons to end what runs of a job.
+func (f *servedFleet) kill(ctx context.Context, job string) {
+	f.tb.Helper()
+	if _, err := f.store.KillRuns(ctx, store.KillRef{Job: job}, "tester", time.Now()); err != nil {
+		f.tb.Fatal(err)
+	}
+}
+
+// A daemon is a tutti serve in a process of its own.
+type daemon struct {
+	tb  testing.TB
+	cmd *exec.Cmd
+	log string // its path
+}
+
+// serve starts a daemon, which is killed at the end of the test.
+func (f *servedFleet) serve() *daemon {
+	f.tb.Helper()
+	f.daemons++
+	d := &daemon{tb: f.tb, log: filepath.Join(f.dir, fmt.Sprintf("daemon%d.log", f.daemons))}
+	log, err := os.Create(d.log)
+	if err != nil {
+		f.tb.Fatal(err)
+	}
+	defer func() { _ = log.Close() }() // the daemon has its own
+	d.cmd = exec.Command(f.program, "serve", "--log-format", "json")
+	d.cmd.Env, d.cmd.Stderr = f.env, log
+	if err := d.cmd.Start(); err != nil {
+		f.tb.Fatal(err)
+	}
+	f.tb.Cleanup(d.killNow)
+	return d
+}
+
+// killNow ends the daemon as a crash does.
+func (d *daemon) killNow() {
+	_ = d.cmd.Process.Kill() // it may have ended
+	_ = d.cmd.Wait()         // so it may have been waited for
+}
+
+// logged waits for a line of the log in which the attributes have these values,
+// given one after the other.
+func (d *daemon) logged(attrs ...string) {
+	d.tb.Helper()
+	eventually(d.tb, fmt.Sprintf("%q in %s", attrs, d.log), func() bool {
+		data, err := os.ReadFile(d.log)
+		if err != nil {
+			d.tb.Fatal(err)
+		}
+		for line := range strings.Lines(string(data)) {
+			var got map[string]any
+			if json.Unmarshal([]byte(line), &got) == nil && matches(got, attrs) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+func matches(got map[string]any, attrs []string) bool {
+	for i := 0; i < len(attrs); i += 2 {
+		if fmt.Sprint(got[attrs[i]]) != attrs[i+1] {
+			return false
+		}
+	}
+	return true
+}
+
+// eventually waits for a condition, longer than anything here takes.
+func eventually(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			tb.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// file is the path of a file that commands on the hosts see, too.
+func (f *servedFleet) file(name string) string { return filepath.Join(f.dir, name) }
+
+// made waits until commands on the hosts have made files.
+func (f *servedFleet) made(names ...string) {
+	f.tb.Helper()
+	for _, name := range names {
+		eventually(f.tb, "the file "+name, func() bool {
+			_, err := os.Stat(f.file(name))
+			return err == nil
+		})
+	}
+}
+
+// counts is how many commands that hold text each host has run.
+func (f *servedFleet) counts(text string) map[string]int {
+	out := map[string]int{}
+	for _, r := range f.fleet.Log() {
+		if strings.Contains(r.Command, text) {
+			out[r.Host]++
+		}
+	}
+	return out
+}
+
+func (f *servedFleet) wantOutcomes(run, want string) {
+	f.tb.Helper()
+	got := map[string]string{}
+	for name, host := range f.show(run) {
+		got[name] = host.Outcome
+	}
+	if got := fmt.Sprint(got); got != want {
+		f.tb.Errorf("run %s: got %s, want %s", run, got, want)
+	}
+}
+
+// sleeper is a command that says that it is up, and goes on for ever until the
+// file go is there.
+func (f *servedFleet) sleeper() string {
+	return fmt.Sprintf(`echo > %[1]s/up.$HOSTNAME; until [ -e %[1]s/go ]; do sleep 0.05; done`, f.dir)
+}
+
+// TestServeKill: what runs in a daemon is ended at the wish of another process,
+// with proof, and the daemon goes on.
+func TestServeKill(t *testing.T) {
+	f := newServedFleet(t, 2)
+	f.add(t.Context(), "long", f.sleeper(), nil)
+	d := f.serve()
+	f.fire(t.Context(), "long")
+	f.made("up.web0", "up.web1")
+	f.kill(t.Context(), "long")
+	d.logged("msg", "job ended", "run", "1", "outcome", "failed")
+	f.wantOutcomes("1", "map[web0:canceled web1:canceled]")
+	results, err := f.store.Results(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		if r.Report.Failure == nil || r.Report.Failure.Remote != "ended" {
+			t.Errorf("%s: got %+v, want proof that it has ended", r.Target.Name, r.Report.Failure)
+		}
+	}
+	if err := os.WriteFile(f.file("go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.fire(t.Context(), "long")
+	d.logged("msg", "job ended", "run", "2", "outcome", "ok")
+}
+
+// TestServeCrash: after kill -9 in the midst of a run the next daemon says what
+// is known, and repeats nothing; who waited for that run is killed at restart.
+func TestServeCrash(t *testing.T) {
+	f := newServedFleet(t, 3)
+	f.add(t.Context(), "long", f.sleeper(), func(job *scheduler.Job) {
+		job.Overlap = scheduler.OverlapQueue
+		job.Options["fanout"] = []string{"2"}
+	})
+	d := f.serve()
+	f.fire(t.Context(), "long")
+	f.made("up.web0", "up.web1")
+	f.fire(t.Context(), "long") // which is to wait
+	d.killNow()
+	f.kill(t.Context(), "long") // nobody is there to hear it
+	d = f.serve()
+	d.logged("msg", "job ended", "run", "1", "outcome", "interrupted")
+	f.wantOutcomes("1", "map[web0:lost web1:lost web2:skipped]")
+
+	// The daemon works, and has run nothing of what was before.
+	f.add(t.Context(), "short", "echo short", nil)
+	f.fire(t.Context(), "short")
+	d.logged("msg", "job ended", "job", "short", "run", "2", "outcome", "ok")
+	if got, want := fmt.Sprint(f.counts("until")), "map[web0:1 web1:1]"; got != want {
+		t.Errorf("got %s commands of the job, want %s", got, want)
+	}
+	rows, err := f.store.Firings(t.Context(), store.FiringQuery{Job: "long"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rows) != 2 || rows[0].Decision != scheduler.Skipped || rows[0].Reason != "killed by tester" || rows[1].RunID != 1 {
+		t.Errorf("got firings %+v, want one killed before it began, and run 1", rows)
+	}
+}
+
+// TestServeRepeats: an idempotent job is run again after a crash on exactly the
+// hosts of which nobody knows how it ended.
+func TestServeRepeats(t *testing.T) {
+	f := newServedFleet(t, 4)
+	f.add(t.Context(), "sure", `[ "$HOSTNAME" = web0 ] || { `+f.sleeper()+`; }`, func(job *scheduler.Job) {
+		job.Idempotent, job.TuttiEnv = true, true
+		job.Options["fanout"] = []string{"2"}
+	})
+	d := f.serve()
+	f.fire(t.Context(), "sure")
+	f.made("up.web1", "up.web2")
+	eventually(t, "web0 on record", func() bool { return f.show("1")["web0"].Outcome == "ok" })
+	d.killNow()
+	if err := os.WriteFile(f.file("go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d = f.serve()
+	d.logged("msg", "job ended", "run", "1", "outcome", "interrupted")
+	d.logged("msg", "job ended", "run", "2", "outcome", "ok")
+	f.wantOutcomes("1", "map[web0:ok web1:lost web2:lost web3:skipped]")
+	f.wantOutcomes("2", "map[web1:ok web2:ok web3:ok]")
+	if got, want := fmt.Sprint(f.counts("until")), "map[web0:1 web1:2 web2:2 web3:1]"; got != want {
+		t.Errorf("got %s commands, want %s", got, want)
+	}
+	run, err := f.store.Run(t.Context(), "2", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if run.Source != "job" || run.Job != "sure" || run.RerunOf != 1 {
+		t.Errorf("got source %q, job %q, rerun of %d, want a job's rerun of run 1", run.Source, run.Job, run.RerunOf)
+	}
+}
+
+// TestServeTogether: of two daemons one runs what is asked for, and when it is
+// killed the other takes over.
+func TestServeTogether(t *testing.T) {
+	f := newServedFleet(t, 2)
+	f.add(t.Context(), "short", "echo short", nil)
+	first, second := f.serve(), f.serve()
+	first.logged("msg", "scheduler started")
+	second.logged("msg", "scheduler started")
+	for range 5 {
+		f.fire(t.Context(), "short")
+	}
+	runs := func() (ended int) {
+		rows, err := f.store.Firings(t.Context(), store.FiringQuery{Job: "short"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rows {
+			if r.Decision != scheduler.Run || r.Run != nil && r.Run.State == store.Finished {
+				ended++
+			}
+		}
+		return ended
+	}
+	eventually(t, "five firings have come to their end", func() bool { return runs() == 5 })
+	first.killNow()
+	f.fire(t.Context(), "short")
+	eventually(t, "the sixth has, too", func() bool { return runs() == 6 })
+}

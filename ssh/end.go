@@ -33,6 +33,9 @@ func (s *session) handle(r *gossh.Request, ok bool) {
 	if !ok {
 		s.requests = nil
 		s.intact = s.conn.wire.settled(s.conn.dead)
+		if !s.beside {
+			s.conn.wire.endCommand()
+		}
 		return
 	}
 	switch r.Type {

@@ -78,6 +78,7 @@ type execReply struct {
 type streamEnd struct{ whole bool }
 
 func newSession(c *Client, host string, n *conn, ch gossh.Channel, requests <-chan *gossh.Request) *session {
+	n.wire.beginCommand()
 	return &session{
 		conn:        n,
 		ch:          ch,

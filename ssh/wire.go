@@ -12,11 +12,11 @@ import (
 
 const (
 	// holdTime is how long a read error is kept from the SSH library after a
-	// login. A host that hangs up as soon as it has said everything must not
-	// look like one that died: in this time what has already arrived is
+	// login, at most. A host that hangs up as soon as it has said everything must
+	// not look like one that died: in this time what has already arrived is
 	// worked off, so that the end of a channel is seen before the end of the
-	// connection.
-	holdTime = 30 * time.Millisecond
+	// connection, also on a machine that has much else to do.
+	holdTime = 200 * time.Millisecond
 	// settleTime bounds the wait for the library's reader in settled.
 	settleTime = 25 * time.Millisecond
 	// maxGreeting bounds what is kept of the text before a version line.
@@ -35,8 +35,10 @@ type wire struct {
 	failed   atomic.Bool  // a read error has been handed over
 	valve    valve        // closed while output waits for its reader
 
-	aborted   chan struct{} // closed by abort
-	abortOnce sync.Once
+	holding     time.Duration // at most holdTime
+	channelOver chan struct{} // holds one when the command's channel has ended
+	aborted     chan struct{} // closed by abort
+	abortOnce   sync.Once
 
 	greeting greeting // belongs to the reader
 	quick    quickAck // belongs to the reader
@@ -49,11 +51,13 @@ type wire struct {
 
 func newWire(c net.Conn) *wire {
 	return &wire{
-		Conn:     c,
-		born:     time.Now(),
-		aborted:  make(chan struct{}),
-		greeting: greeting{buffered: bufio.NewReaderSize(c, 512)},
-		quick:    newQuickAck(c),
+		Conn:        c,
+		born:        time.Now(),
+		holding:     holdTime,
+		channelOver: make(chan struct{}, 1),
+		aborted:     make(chan struct{}),
+		greeting:    greeting{buffered: bufio.NewReaderSize(c, 512)},
+		quick:       newQuickAck(c),
 	}
 }
 
@@ -81,6 +85,11 @@ func (w *wire) Read(p []byte) (int, error) {
 // delivers everything that arrived before; the library would stop reading if
 // it learned of it here.
 func (w *wire) Write(p []byte) (int, error) {
+	if w.failed.Load() {
+		// The library is about to give up; who asked it for a channel now would
+		// wait for an answer for ever.
+		return 0, net.ErrClosed
+	}
 	w.mu.Lock()
 	mute := w.mute
 	w.mu.Unlock()
@@ -109,11 +118,28 @@ func (w *wire) hold() {
 	if !w.loggedIn.Load() {
 		return
 	}
-	t := time.NewTimer(holdTime)
+	t := time.NewTimer(w.holding)
 	defer t.Stop()
 	select {
 	case <-t.C:
+	case <-w.channelOver:
 	case <-w.aborted:
+	}
+}
+
+// beginCommand and endCommand tell of the channel of a command: once it has
+// ended, a read error need not be held any longer.
+func (w *wire) beginCommand() {
+	select {
+	case <-w.channelOver: // of the one before
+	default:
+	}
+}
+
+func (w *wire) endCommand() {
+	select {
+	case w.channelOver <- struct{}{}:
+	default:
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 )
 
 // patience bounds what must happen; it is never waited for in full.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // echo answers every command with its own words.
 var echo = Canned(func(host, command string) (stdout, stderr []byte, code uint32) {

@@ -60,15 +60,17 @@ const exitHelpJob = `EXIT STATUS
   1  something of our own went wrong: a file, the history, the disk
   2  wrong use: flags, no such job, one that was changed in the meantime`
 
-// What a command does where there is no history yet.
+// A withoutHistory says what a command does where there is no history yet.
+type withoutHistory int
+
 const (
-	wantsHistory = iota // it is a mistake
-	makesHistory        // it makes one
-	noHistory           // there are no jobs; the store is nil
+	wantsHistory withoutHistory = iota // it is a mistake
+	makesHistory                       // it makes one
+	noHistory                          // there are no jobs; the store is nil
 )
 
 // withJobs opens the history and does something with the jobs in it.
-func (a *app) withJobs(ctx context.Context, path string, missing int, do func(*store.Store) error) error {
+func (a *app) withJobs(ctx context.Context, path string, missing withoutHistory, do func(*store.Store) error) error {
 	history := &historyFile{app: a, path: path, warn: a.warn}
 	defer history.close()
 	open := history.forReading

@@ -58,13 +58,14 @@ func newJobAddCmd(a *app) *cobra.Command {
 		Long: `COMMAND is as for tutti run, and with --script FILE there is none. Flags may stand
 before and after NAME and SELECTOR; they end at the first word of COMMAND. The
 inventory is read, and the hosts are found out, whenever the job fires. Without -i
-it is the one that tutti serve finds in the usual places.
+it is the one that tutti serve finds in the usual places, and -e K takes the value
+from the environment of tutti serve.
 
 ` + scheduleHelp,
 		Example: `  tutti job add backup --schedule '30 2 * * *' --zone Europe/Berlin --timeout 2h db /usr/local/bin/backup
   tutti job add sweep --schedule '*/10 8-17 * * mon-fri' --jitter 2m --script ./sweep.sh all
   tutti job add once --schedule '@at 2027-01-31T18:00:00Z' -w db1 reboot
-  tutti job add watch --schedule '@every 90s' --notify-command ./tell-us web 'df -h / | tail -1'`,
+  tutti job add watch --schedule '@every 90s' --notify-command /usr/local/bin/tell-us web 'df -h / | tail -1'`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeJobWords(a, &o.run.selectOptions, nil),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -233,7 +234,7 @@ func (a *app) tryJob(ctx context.Context, job *scheduler.Job, run *launchOptions
 func (a *app) warnOf(what string, err error) {
 	a.warn(fmt.Sprintf("%s: %v", what, err))
 	for _, h := range hints(err) {
-		_, _ = fmt.Fprintln(a.Err, "hint: "+h) // stderr has nobody to be told
+		_ = a.say("hint: " + h) // stderr has nobody to be told
 	}
 }
 

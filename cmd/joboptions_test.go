@@ -150,3 +150,16 @@ func TestJobSelectorIsTheSameEverywhere(t *testing.T) {
 		}
 	}
 }
+
+// What the example says can be done can be done.
+func TestExampleJobs(t *testing.T) {
+	jobs, err := newTestApp().readJobs("../jobs.example.yaml")
+	if err != nil || len(jobs) == 0 {
+		t.Fatalf("got %d jobs, %v", len(jobs), err)
+	}
+	for i := range jobs {
+		if err := jobs[i].Validate(newTestApp().jobRules(time.Now())); err != nil {
+			t.Errorf("job %s: %v", jobs[i].Name, err)
+		}
+	}
+}

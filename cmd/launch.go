@@ -115,6 +115,9 @@ type launching struct {
 	banner func(host, text string)
 	// unattended: there is nobody who could be asked, or press Ctrl-C.
 	unattended bool
+	// connections are from earlier launches, and for later ones; nil: this has
+	// its own.
+	connections *ssh.Kept
 	// firing is what a run is for; nil: nobody but who launched it.
 	firing *firing
 }
@@ -292,6 +295,7 @@ func (l *launching) newClient(ctx context.Context, d *decision) (*ssh.Client, er
 		Password:          password,
 		KillAfter:         durationOf(l.o.killAfter),
 		Drain:             durationOf(l.o.drain),
+		Keep:              l.connections,
 		Logger:            l.logger,
 		Banner:            l.banner,
 		Warn:              l.warn,

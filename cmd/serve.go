@@ -16,12 +16,13 @@ import (
 
 type serveOptions struct {
 	retentionOptions
-	history     string
-	logFormat   choice
-	verbose     bool
-	stopTimeout durationValue
-	metrics     string
-	check       bool
+	history         string
+	logFormat       choice
+	verbose         bool
+	stopTimeout     durationValue
+	keepConnections durationValue
+	metrics         string
+	check           bool
 
 	keep store.Retention
 }
@@ -29,6 +30,7 @@ type serveOptions struct {
 func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 	addHistoryFlag(f, &o.history)
 	f.Var(&o.stopTimeout, "stop-timeout", "when asked to end, let what runs go on for `DURATION`, then end it")
+	f.Var(&o.keepConnections, "keep-connections", "use connections again for `DURATION` after their login, instead of logging in for each firing (default: close them)")
 	f.StringVar(&o.metrics, "metrics", "", "serve /metrics, /healthz and /readyz on `ADDRESS:PORT`, such as 127.0.0.1:9464")
 	f.Var(&o.logFormat, "log-format", "`FORMAT` of the log on stderr: text, json")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log what is done on the way to each host, too")

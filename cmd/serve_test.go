@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -94,7 +96,7 @@ type daemon struct {
 }
 
 // serve starts a daemon, which is killed at the end of the test.
-func (f *servedFleet) serve() *daemon {
+func (f *servedFleet) serve(flags ...string) *daemon {
 	f.tb.Helper()
 	f.daemons++
 	d := &daemon{tb: f.tb, log: filepath.Join(f.dir, fmt.Sprintf("daemon%d.log", f.daemons))}
@@ -102,8 +104,8 @@ func (f *servedFleet) serve() *daemon {
 	if err != nil {
 		f.tb.Fatal(err)
 	}
-	defer func() { _ = log.Close() }() // the daemon has its own
-	d.cmd = exec.Command(f.program, "serve", "--log-format", "json")
+	defer func() { _ = log.Close() }()                                                              // the daemon has its own
+	d.cmd = exec.Command(f.program, append([]string{"serve", "--log-format", "json"}, flags...)...) //nolint:gosec // it is us
 	d.cmd.Env, d.cmd.Stderr = f.env, log
 	if err := d.cmd.Start(); err != nil {
 		f.tb.Fatal(err)
@@ -123,18 +125,45 @@ func (d *daemon) killNow() {
 func (d *daemon) logged(attrs ...string) {
 	d.tb.Helper()
 	eventually(d.tb, fmt.Sprintf("%q in %s", attrs, d.log), func() bool {
-		data, err := os.ReadFile(d.log)
-		if err != nil {
-			d.tb.Fatal(err)
-		}
-		for line := range strings.Lines(string(data)) {
-			var got map[string]any
-			if json.Unmarshal([]byte(line), &got) == nil && matches(got, attrs) {
+		for _, line := range d.lines() {
+			if matches(line, attrs) {
 				return true
 			}
 		}
 		return false
 	})
+}
+
+// value waits for a line of the log with the message, and returns the value of
+// another attribute in it.
+func (d *daemon) value(msg, key string) (value string) {
+	d.tb.Helper()
+	eventually(d.tb, fmt.Sprintf("%q in %s", msg, d.log), func() bool {
+		for _, line := range d.lines() {
+			if line["msg"] == msg {
+				value = fmt.Sprint(line[key])
+				return true
+			}
+		}
+		return false
+	})
+	return value
+}
+
+// lines are those of the log that are whole.
+func (d *daemon) lines() (lines []map[string]any) {
+	d.tb.Helper()
+	data, err := os.ReadFile(d.log)
+	if err != nil {
+		d.tb.Fatal(err)
+	}
+	for text := range strings.Lines(string(data)) {
+		var line map[string]any
+		if json.Unmarshal([]byte(text), &line) == nil {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 func matches(got map[string]any, attrs []string) bool {
@@ -319,4 +348,60 @@ func TestServeTogether(t *testing.T) {
 	first.killNow()
 	f.fire(t.Context(), "short")
 	eventually(t, "the sixth has, too", func() bool { return runs() == 6 })
+}
+
+// TestServeKeepsConnections: as long as they are kept, a firing logs in to no
+// host that an earlier one has logged in to.
+func TestServeKeepsConnections(t *testing.T) {
+	f := newServedFleet(t, 2)
+	f.add(t.Context(), "short", "echo short", nil)
+	d := f.serve("--keep-connections", "1h")
+	for run := range 3 {
+		f.fire(t.Context(), "short")
+		d.logged("msg", "job ended", "run", fmt.Sprint(run+1), "outcome", "ok")
+	}
+	if got := len(f.fleet.Conns()); got != 2 {
+		t.Errorf("got %d connections, want one to each host", got)
+	}
+}
+
+// TestServePages: a daemon says over HTTP how it is.
+func TestServePages(t *testing.T) {
+	f := newServedFleet(t, 1)
+	f.add(t.Context(), "short", "echo short", nil)
+	d := f.serve("--metrics", "127.0.0.1:0")
+	f.fire(t.Context(), "short")
+	d.logged("msg", "job ended", "run", "1", "outcome", "ok")
+	address := d.value("serving", "metrics")
+	for page, want := range map[string]string{
+		"healthz": "ok\n",
+		"readyz":  "ok\n",
+		"metrics": `tutti_runs_total{job="short",outcome="ok"} 1`,
+	} {
+		eventually(t, page+" says "+want, func() bool { return strings.Contains(get(t, "http://"+address+"/"+page), want) })
+	}
+	d.killNow()
+	d = f.serve("--metrics", "127.0.0.1:0")
+	address = d.value("serving", "metrics")
+	want := `tutti_job_last_success_timestamp_seconds{job="short"}`
+	eventually(t, "a new daemon knows "+want, func() bool { return strings.Contains(get(t, "http://"+address+"/metrics"), want) })
+}
+
+// get is what a page says; empty if it cannot be had.
+func get(t *testing.T, url string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return ""
+	}
+	return string(body)
 }

@@ -9,10 +9,13 @@ import (
 	"net"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 
+	"tutti/fanout"
 	"tutti/scheduler"
 	"tutti/server"
+	"tutti/ssh"
 	"tutti/store"
 )
 
@@ -39,6 +42,8 @@ type serving struct {
 	listener net.Listener // nil: nobody reads the metrics
 
 	metrics *server.Metrics
+	// connections outlive a firing; nil: none does.
+	connections *ssh.Kept
 	// hurried ends when what runs is to end at once.
 	hurried context.Context
 	// reloads has something when somebody has sent HUP.
@@ -57,8 +62,17 @@ func (d *serving) run(ctx context.Context) error {
 		}
 	})
 	defer end()
+	if d.o.keepConnections > 0 {
+		d.connections = ssh.NewKept(durationOf(d.o.keepConnections), mostKept())
+		defer func() { _ = d.connections.Close() }() // nothing runs on them
+	}
 	if err := d.sayHello(ctx); err != nil {
 		return err
+	}
+	if d.listener != nil {
+		if err := d.learn(ctx); err != nil {
+			return err
+		}
 	}
 	stop := context.AfterFunc(ctx, d.sayStopping)
 	defer stop()
@@ -126,7 +140,9 @@ func (d *serving) carry(ctx context.Context, t scheduler.Ticket, begun func(run 
 		begun(run)
 	}}
 	err := d.app.carry(ctx, f, func(o *launchOptions) *launching {
-		return d.unseen(o, d.history, d.log.With("job", t.Job.Name, "firing", t.ID))
+		l := d.unseen(o, d.history, d.log.With("job", t.Job.Name, "firing", t.ID))
+		l.connections = d.connections
+		return l
 	})
 	if errors.As(err, new(*runError)) {
 		return nil // that not every host is ok is on record
@@ -141,26 +157,38 @@ func (d *serving) notifier() *server.Notifier {
 
 // servePages shows the metrics and the health of the daemon until ctx ends.
 func (d *serving) servePages(ctx context.Context) {
-	pages := server.Pages{Metrics: d.metrics, Silence: silenceLimit, Ready: d.ready, Logger: d.log}
+	pages := server.Pages{Metrics: d.metrics, Silence: silenceLimit, Ready: d.daemon.Ready, Logger: d.log}
 	if err := server.Serve(ctx, d.listener, pages.Handler(), d.log); err != nil {
 		d.log.Error("the metrics are no longer served", "error", err)
 	}
 }
 
-// ready is an error if the history does not know this daemon any more, as when
-// its file was replaced or cannot be read.
-func (d *serving) ready(ctx context.Context) error {
-	daemons, err := d.store.Daemons(ctx)
+// learn tells the metrics what they cannot have counted: when each job was last
+// ok, as far as it was one of its newest runs.
+func (d *serving) learn(ctx context.Context) error {
+	jobs, err := d.store.Kept(ctx)
 	if err != nil {
 		return err
 	}
-	for _, each := range daemons {
-		if each.ID == d.daemon.ID() {
-			return nil
+	for i := range jobs {
+		rows, err := d.store.Firings(ctx, store.FiringQuery{
+			Job: jobs[i].Name, Decisions: []scheduler.Decision{scheduler.Run}, Limit: learnedRuns,
+		})
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if r := row.Run; r != nil && r.State == store.Finished && r.Summary.Counts[fanout.OK] == r.Summary.Hosts {
+				d.metrics.Succeeded(jobs[i].Name, r.Summary.Ended)
+				break
+			}
 		}
 	}
-	return errors.New("the history does not know this daemon")
+	return nil
 }
+
+// learnedRuns is how many runs of a job are looked at.
+const learnedRuns = 50
 
 // housekeep drops old runs and looks at the jobs when somebody asks, until ctx
 // ends.
@@ -225,6 +253,16 @@ func (w *watch) Beat(now time.Time) {
 	w.Metrics.Beat(now)
 	w.once.Do(func() { w.manager.tell("READY=1") })
 	w.manager.alive()
+}
+
+// mostKept is how many connections may be kept: some of the open files have to
+// be left for those that are used.
+func mostKept() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return defaultFanout
+	}
+	return max(0, min(defaultFanout, (int(min(limit.Cur, 1<<30))-reservedFiles)/2))
 }
 
 // moduleVersion is the version of this program, and nothing else.

@@ -1,0 +1,138 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	gossh "golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
+)
+
+// errHostKeyLock is a known_hosts file that others kept locked all the time.
+var errHostKeyLock = errors.New("another process keeps it locked")
+
+// target is the file that learns.
+func (h *hostKeys) target() string {
+	if len(h.files) == 0 {
+		return "known_hosts"
+	}
+	return h.files[0]
+}
+
+// learn adds key, unless somebody else has added one for this host meanwhile;
+// the judgement is after that.
+func (h *hostKeys) learn(ctx context.Context, n hostNames, key gossh.PublicKey) (judgement, error) {
+	f, unlock, err := h.lock(ctx)
+	if err != nil {
+		return judgement{}, err
+	}
+	defer unlock()
+	h.refresh(f)
+	blob := string(key.Marshal())
+	if v := h.judge(n, blob); v.verdict != hostUnknown {
+		return v, nil
+	}
+	line := n.full[0] + " " + key.Type() + " " + encode([]byte(blob)) + "\n"
+	if !endsLine(f) {
+		line = "\n" + line
+	}
+	if _, err := f.WriteString(line); err != nil {
+		return judgement{}, err
+	}
+	h.seen, _ = f.Stat() // if that fails the file is read again
+	h.mu.Lock()
+	h.known.names[n.full[0]] = []*knownKey{{file: h.files[0], kind: key.Type(), blob: blob}}
+	h.mu.Unlock()
+	return judgement{verdict: hostKnown}, nil
+}
+
+// lock opens the file that learns, for this process and goroutine alone until
+// unlock is called. A file that was replaced while it was waited for is not the
+// one; f has the name of the real file, whatever links lead there.
+func (h *hostKeys) lock(ctx context.Context) (f *os.File, unlock func(), err error) {
+	if len(h.files) == 0 {
+		return nil, nil, errors.New("no file is given")
+	}
+	select {
+	case h.learning <- struct{}{}:
+	case <-ctx.Done():
+		return nil, nil, context.Cause(ctx)
+	}
+	for {
+		if f, err = openForLearning(h.files[0]); err != nil {
+			break
+		}
+		if err = lock(ctx, f); err == nil && current(f) {
+			return f, func() {
+				_ = f.Close() // writing has been checked, and the lock goes either way
+				<-h.learning
+			}, nil
+		}
+		_ = f.Close() // nothing was written
+		if err != nil {
+			break
+		}
+	}
+	<-h.learning
+	return nil, nil, err
+}
+
+// current reports whether f is still what its name leads to.
+func current(f *os.File) bool {
+	open, err1 := f.Stat()
+	there, err2 := os.Stat(f.Name())
+	return err1 == nil && err2 == nil && os.SameFile(open, there)
+}
+
+func openForLearning(file string) (*os.File, error) {
+	if target, err := filepath.EvalSymlinks(file); err == nil {
+		file = target
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(file, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+}
+
+// refresh reads the files again if the one that is open as f is not as it was.
+func (h *hostKeys) refresh(f *os.File) {
+	now, err := f.Stat()
+	if err == nil && h.seen != nil && os.SameFile(now, h.seen) &&
+		now.Size() == h.seen.Size() && now.ModTime().Equal(h.seen.ModTime()) {
+		return
+	}
+	h.load()
+}
+
+// lock takes the file for this process. It is asked for again and again rather
+// than waited for, because the wait would not end with ctx.
+func lock(ctx context.Context, f *os.File) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil || !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return errHostKeyLock
+		}
+	}
+}
+
+// endsLine reports whether what f holds ends with a newline, or is nothing.
+func endsLine(f *os.File) bool {
+	end, err := f.Seek(0, io.SeekEnd)
+	if err != nil || end == 0 {
+		return true
+	}
+	last := make([]byte, 1)
+	_, err = f.ReadAt(last, end-1)
+	return err != nil || last[0] == '\n'
+}

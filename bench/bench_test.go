@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestMain lets the test's own program play the roles that bench starts.
@@ -177,6 +178,42 @@ func TestLines(t *testing.T) {
 		if err := lines(io.Discard, sizes); err == nil {
 			t.Errorf("%q: no error", sizes)
 		}
+	}
+}
+
+// TestPeersInTable: a peer has numbers as far as it goes.
+func TestPeersInTable(t *testing.T) {
+	second := usage{wall: time.Second, cpu: time.Second, rss: 1 << 20}
+	slow := func(u usage) []peerUsage {
+		return []peerUsage{{usage: second, name: "pdsh", fanout: 16}, {usage: u, name: "ansible raw", fanout: 64}}
+	}
+	r := &report{table: []scaleRow{
+		{hosts: 10, bare: second, tutti: second, peers: slow(usage{wall: 20 * time.Second, cpu: 30 * time.Second})},
+		{hosts: 100, bare: second, tutti: usage{wall: 2 * time.Second, cpu: time.Second, rss: 2 << 20}, peers: slow(usage{})},
+	}}
+	for _, test := range []struct {
+		peer, hosts int
+		tooLong     bool
+	}{{0, 1000, false}, {0, 10_000, true}, {1, 1000, true}} {
+		if got := expected(r.table, test.peer, test.hosts); (got > peerTime) != test.tooLong {
+			t.Errorf("%v for %d hosts: got %v", r.table[0].peers[test.peer], test.hosts, got)
+		}
+	}
+	if got := expected(nil, 0, 10); got != 0 {
+		t.Errorf("first row: got %v", got)
+	}
+	var table bytes.Buffer
+	r.growth(&table)
+	for _, want := range []string{"pdsh -f 16: wall | CPU | ansible raw -f 64: wall | CPU |", " 20.00 s | 30.00 s |\n", " 1.00 s | 1.00 s | – | – |\n", "1m30s"} {
+		if !strings.Contains(table.String(), want) {
+			t.Errorf("got\n%s\nwant %q in it", &table, want)
+		}
+	}
+	if n := strings.Count(table.String(), "\n|"); n != 4 {
+		t.Errorf("got %d lines of a table, want 4", n)
+	}
+	if _, err := r.charts(t.TempDir()); err != nil {
+		t.Error(err)
 	}
 }
 

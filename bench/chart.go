@@ -37,12 +37,12 @@ func (r *report) charts(dir string) ([]chart, error) {
 	if len(r.table) > 0 {
 		c := chart{"scale-time.svg", "Wall and CPU over the number of hosts"}
 		err := draw(c, func(title string) (*plot.Plot, error) {
-			return r.scaleChart(title, "seconds",
-				curve{"tutti, wall", func(s scaleRow) float64 { return s.tutti.wall.Seconds() }},
-				curve{"tutti, CPU", func(s scaleRow) float64 { return s.tutti.cpu.Seconds() }},
-				curve{"bare client, wall", func(s scaleRow) float64 { return s.bare.wall.Seconds() }},
-				curve{"bare client, CPU", func(s scaleRow) float64 { return s.bare.cpu.Seconds() }},
-			)
+			return r.scaleChart(title, "seconds", append([]curve{
+				{"tutti, wall", func(s scaleRow) float64 { return s.tutti.wall.Seconds() }},
+				{"tutti, CPU", func(s scaleRow) float64 { return s.tutti.cpu.Seconds() }},
+				{"bare client, wall", func(s scaleRow) float64 { return s.bare.wall.Seconds() }},
+				{"bare client, CPU", func(s scaleRow) float64 { return s.bare.cpu.Seconds() }},
+			}, r.peerCurves()...)...)
 		})
 		if err != nil {
 			return nil, err
@@ -90,7 +90,16 @@ func (r *report) peersChart(title string) (*plot.Plot, error) {
 	return p, nil
 }
 
-// A curve is a value over the rows of the table.
+// peerCurves are the walls of the peers.
+func (r *report) peerCurves() []curve {
+	var curves []curve
+	for i, p := range r.table[0].peers {
+		curves = append(curves, curve{p.String() + ", wall", func(s scaleRow) float64 { return s.peers[i].wall.Seconds() }})
+	}
+	return curves
+}
+
+// A curve is a value over the rows of the table, 0 where there is none.
 type curve struct {
 	name string
 	of   func(scaleRow) float64
@@ -108,11 +117,15 @@ func (r *report) scaleChart(title, unit string, curves ...curve) (*plot.Plot, er
 	p.Add(plotter.NewGrid())
 	var args []any
 	for _, c := range curves {
-		points := make(plotter.XYs, len(r.table))
-		for i, row := range r.table {
-			points[i] = plotter.XY{X: float64(row.hosts), Y: c.of(row)}
+		var points plotter.XYs
+		for _, row := range r.table {
+			if y := c.of(row); y > 0 {
+				points = append(points, plotter.XY{X: float64(row.hosts), Y: y})
+			}
 		}
-		args = append(args, c.name, points)
+		if len(points) > 0 {
+			args = append(args, c.name, points)
+		}
 	}
 	return p, plotutil.AddLinePoints(p, args...)
 }

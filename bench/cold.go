@@ -54,6 +54,8 @@ type peerUsage struct {
 	fanout int
 }
 
+func (p peerUsage) String() string { return fmt.Sprintf("%s -f %d", p.name, p.fanout) }
+
 // coldRun lets all contenders run, each peer at the fan-out that is best for it.
 func (l *lab) coldRun(ctx context.Context) (coldRace, error) {
 	return l.cold.get(func() (r coldRace, err error) {
@@ -69,7 +71,7 @@ func (l *lab) coldRun(ctx context.Context) (coldRace, error) {
 				return r, err
 			}
 			r.peers = append(r.peers, peerUsage{name: p.name, fanout: best})
-			commands = append(commands, l.peerRun(p, f, best, shortCommand))
+			commands = append(commands, l.peerRun(p, f, best))
 		}
 		l.say("cold runs over %d hosts", l.hosts)
 		u, err := l.race(ctx, l.repeat, commands...)
@@ -88,7 +90,7 @@ func (l *lab) coldRun(ctx context.Context) (coldRace, error) {
 func (l *lab) bestFanout(ctx context.Context, p peer, f files) (best int, err error) {
 	fastest := time.Duration(0)
 	for _, n := range l.peerFanouts {
-		u, err := l.measure(ctx, l.peerRun(p, f, n, shortCommand))
+		u, err := l.measure(ctx, l.peerRun(p, f, n))
 		if err != nil {
 			return 0, err
 		}
@@ -119,7 +121,7 @@ func (r coldRace) best(err error, of func(usage) time.Duration) (usage, error) {
 func (r coldRace) peersNote(of func(usage) time.Duration) string {
 	note := fmt.Sprintf("tutti %.2f s", of(r.tutti).Seconds())
 	for _, p := range r.peers {
-		note += fmt.Sprintf(", %s -f %d %.2f s", p.name, p.fanout, of(p.usage).Seconds())
+		note += fmt.Sprintf(", %v %.2f s", p, of(p.usage).Seconds())
 	}
 	return note
 }
@@ -136,7 +138,7 @@ func ansibleCPU(ctx context.Context, l *lab) (reading, error) {
 			continue
 		}
 		f := l.near.of(l.ansible)
-		u, err := l.race(ctx, 1, l.peerRun(p, f, 64, shortCommand), l.tuttiRun(f, nil, shortCommand))
+		u, err := l.race(ctx, 1, l.peerRun(p, f, peerFanout), l.tuttiRun(f, nil, shortCommand))
 		if err != nil {
 			return reading{}, err
 		}

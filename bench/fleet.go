@@ -43,7 +43,7 @@ func fleetRole(args []string, stdin io.Reader, stdout io.Writer) error {
 		Latency:    *latency,
 	}
 	for i := range most {
-		opts.Hosts = append(opts.Hosts, fleet.Host{Name: hostName(i), HostKey: fleet.NewKey()})
+		opts.Hosts = append(opts.Hosts, fleet.Host{Name: hostName(i), HostKey: fleet.NewKey(), Terminals: true})
 	}
 	fl, err := fleet.Start(opts)
 	if err != nil {

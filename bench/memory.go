@@ -50,31 +50,34 @@ func idleSlope(ctx context.Context, l *lab) (reading, error) {
 }
 
 // idle is what is alive while n hosts are idle: of the moments that were looked
-// at, the last of those with the most goroutines.
-func (l *lab) idle(ctx context.Context, n int) (most alive, err error) {
+// at, the last at which the goroutines were as many as at the one before. Logins
+// and ends of commands have goroutines of their own.
+func (l *lab) idle(ctx context.Context, n int) (settled alive, err error) {
 	path := l.path("live")
 	c := l.tuttiRun(l.near.of(n), []string{"--pprof", "live=" + path, "--no-history"}, "idle", l.sizes.idle)
 	if _, err := l.measure(ctx, c); err != nil {
-		return most, err
+		return settled, err
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return most, err
+		return settled, err
 	}
 	defer func() { _ = f.Close() }() // it was read
+	var before alive
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		var a alive
 		if err := json.Unmarshal(lines.Bytes(), &a); err != nil {
-			return most, fmt.Errorf("%s: %w", path, err)
+			return settled, fmt.Errorf("%s: %w", path, err)
 		}
-		if a.Goroutines >= most.Goroutines {
-			most = a
+		if a.Goroutines == before.Goroutines && a.Goroutines >= settled.Goroutines {
+			settled = a
 		}
+		before = a
 	}
-	if most.Goroutines < int64(n) {
-		return most, fmt.Errorf("%d hosts were never seen idle at once: %d goroutines", n, most.Goroutines)
+	if settled.Goroutines < int64(n) {
+		return settled, fmt.Errorf("%d hosts were never seen idle at once: %d goroutines", n, settled.Goroutines)
 	}
-	return most, nil
+	return settled, nil
 }
 
 // quietShare: one host of so many says nothing while the others flood.

@@ -43,9 +43,10 @@ var allPeers = []peer{
 	}},
 }
 
-// command is p's, in the form that race takes.
-func (l *lab) peerRun(p peer, f files, fanout int, words string) command {
-	c := p.run(f, fanout, words)
+// peerRun is p with the short command for the hosts of f, in the form that race
+// takes.
+func (l *lab) peerRun(p peer, f files, fanout int) command {
+	c := p.run(f, fanout, shortCommand)
 	c.name, c.stdout = p.name, l.path("peer.out")
 	return c
 }

@@ -94,7 +94,7 @@ func (r *report) contenders(b *bytes.Buffer) {
 func (r coldRace) all() []peerUsage {
 	all := []peerUsage{{usage: r.bare, name: "bare client"}, {usage: r.tutti, name: "tutti"}}
 	for _, p := range r.peers {
-		p.name = fmt.Sprintf("%s -f %d", p.name, p.fanout)
+		p.name = p.String()
 		all = append(all, p)
 	}
 	return all
@@ -105,13 +105,28 @@ func (r *report) growth(b *bytes.Buffer) {
 	if len(r.table) == 0 {
 		return
 	}
-	b.WriteString("\n## More and more hosts\n\n| hosts | wall | CPU | RSS | bare client: wall | CPU | RSS |\n|---|---|---|---|---|---|---|\n")
+	b.WriteString("\n## More and more hosts\n\n| hosts | wall | CPU | RSS | bare client: wall | CPU | RSS |")
+	peers := r.table[0].peers
+	for _, p := range peers {
+		fmt.Fprintf(b, " %v: wall | CPU |", p)
+	}
+	fmt.Fprintf(b, "\n|%s\n", strings.Repeat("---|", 7+2*len(peers)))
 	for _, row := range r.table {
 		fmt.Fprintf(b, "| %d |", row.hosts)
 		for _, u := range []usage{row.tutti, row.bare} {
 			fmt.Fprintf(b, " %.2f s | %.2f s | %.0f MiB |", u.wall.Seconds(), u.cpu.Seconds(), mib(u.rss))
 		}
+		for _, p := range row.peers {
+			if p.wall == 0 {
+				b.WriteString(" – | – |")
+				continue
+			}
+			fmt.Fprintf(b, " %.2f s | %.2f s |", p.wall.Seconds(), p.cpu.Seconds())
+		}
 		b.WriteByte('\n')
+	}
+	if len(peers) > 0 {
+		fmt.Fprintf(b, "\nThe peers ran once each. One has no numbers where it failed, or would, going by the row above, have taken longer than %v.\n", peerTime)
 	}
 }
 

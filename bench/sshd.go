@@ -101,31 +101,70 @@ func afterLogin(events string) (float64, error) {
 	return ms(ended.Sub(began)) - connect, nil
 }
 
-// An sshd is OpenSSH's server on a port of loopback, that lets in who runs this.
+// An sshd is OpenSSH's server on a port of loopback. It lets in who runs this, or
+// a guest where that is root: the shell of root may read much before it begins.
 type sshd struct {
-	lab  *lab
-	dir  string
-	addr string
-	user string
-	cmd  *exec.Cmd
+	lab   *lab
+	dir   string
+	addr  string
+	user  string
+	guest bool // user was made for this
+	cmd   *exec.Cmd
 }
+
+// guest is a user without rights and with a plain shell.
+const guest = "tuttibench"
 
 func (l *lab) startSSHD(ctx context.Context) (*sshd, error) {
 	path := findSSHD()
 	if path == "" {
 		return nil, fmt.Errorf("%w: sshd is not installed", errAbsent)
 	}
+	s := &sshd{lab: l, dir: l.path("sshd")}
+	if err := s.prepare(); err != nil {
+		return nil, errors.Join(err, s.leave())
+	}
+	if err := s.listen(ctx, path); err != nil {
+		return nil, errors.Join(err, s.leave())
+	}
+	return s, nil
+}
+
+// prepare sees to everything that the server needs.
+func (s *sshd) prepare() (err error) {
+	if err := s.chooseUser(); err != nil {
+		return err
+	}
+	if s.addr, err = freeAddress(); err != nil {
+		return err
+	}
+	return s.writeFiles()
+}
+
+func (s *sshd) chooseUser() error {
 	me, err := user.Current()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := &sshd{lab: l, dir: l.path("sshd"), user: me.Username}
-	if s.addr, err = freeAddress(); err != nil {
-		return nil, err
+	// A quick run, which measures nothing, leaves the system's users alone.
+	if s.user = me.Username; os.Geteuid() != 0 || s.lab.quick {
+		return nil
 	}
-	if err := s.writeFiles(); err != nil {
-		return nil, err
+	s.user = guest
+	if _, err := user.Lookup(guest); err == nil {
+		return nil
 	}
+	// The password matches nothing: a locked account would be refused.
+	out, err := exec.Command("useradd", "--system", "--no-create-home", "--home-dir", "/", "--shell", "/bin/sh", "--password", "*", guest).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("useradd: %w: %s", err, out)
+	}
+	s.guest = true
+	return nil
+}
+
+// listen starts the server and waits until it listens.
+func (s *sshd) listen(ctx context.Context, path string) error {
 	s.cmd = exec.CommandContext(ctx, path, "-D", "-e", "-f", filepath.Join(s.dir, "sshd_config"))
 	s.cmd.WaitDelay = time.Second
 	log, err := s.cmd.StderrPipe()
@@ -133,17 +172,17 @@ func (l *lab) startSSHD(ctx context.Context) (*sshd, error) {
 		err = s.cmd.Start()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("sshd: %w", err)
+		return fmt.Errorf("sshd: %w", err)
 	}
 	lines := bufio.NewScanner(log)
 	for lines.Scan() {
 		if strings.Contains(lines.Text(), "Server listening on") {
 			// It must not wait for us to read. This ends with the server.
 			go func() { _, _ = io.Copy(io.Discard, log) }()
-			return s, nil
+			return nil
 		}
 	}
-	return nil, fmt.Errorf("sshd does not listen: %w", s.cmd.Wait())
+	return fmt.Errorf("sshd does not listen: %w", s.cmd.Wait())
 }
 
 // findSSHD looks also where only root looks.
@@ -176,16 +215,20 @@ func (s *sshd) writeFiles() error {
 		}
 	}
 	key, host := fleet.NewKey(), fleet.NewKey()
+	keys := "AuthorizedKeysFile " + s.file("authorized")
+	if s.user == guest { // who could not read in our folders
+		keys = "AuthorizedKeysFile none\nAuthorizedKeysCommandUser root\nAuthorizedKeysCommand /bin/cat " + s.file("authorized")
+	}
 	config := fmt.Sprintf(`ListenAddress %s
 HostKey %s
-AuthorizedKeysFile %s
+%s
 PidFile none
 UsePAM no
 StrictModes no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
-`, s.addr, s.file("host"), s.file("authorized"))
+`, s.addr, s.file("host"), keys)
 	err := errors.Join(key.WriteFile(s.file("id"), ""), host.WriteFile(s.file("host"), ""))
 	for path, text := range map[string]string{
 		"authorized":  string(key.AuthorizedKey()),
@@ -217,5 +260,17 @@ func (s *sshd) bareRun() command {
 func (s *sshd) close() error {
 	err := s.cmd.Process.Signal(os.Interrupt)
 	_ = s.cmd.Wait() // that it was ended is no news
-	return errors.Join(err, os.RemoveAll(s.dir))
+	return errors.Join(err, s.leave())
+}
+
+// leave takes away what was made for the server.
+func (s *sshd) leave() error {
+	err := os.RemoveAll(s.dir)
+	if !s.guest {
+		return err
+	}
+	if out, failed := exec.Command("userdel", guest).CombinedOutput(); failed != nil {
+		err = errors.Join(err, fmt.Errorf("userdel: %w: %s", failed, out))
+	}
+	return err
 }

@@ -51,52 +51,14 @@ var warmLines = []spec{
 		}
 		return reading{l.roundTrips(u[1].wall-u[0].wall) / warmTries, fmt.Sprintf("a round trip is %v; delays between attempts included", l.latency)}, nil
 	}},
+	{"8.2", "round trips that a terminal adds, since the command waits until it is granted", atMost(1.3, "RTT"), func(ctx context.Context, l *lab) (reading, error) {
+		f := l.far.of(l.bulkHosts)
+		u, err := l.race(ctx, l.repeat, l.tuttiRun(f, nil, shortCommand), l.tuttiRun(f, []string{"--pty"}, shortCommand))
+		if err != nil {
+			return reading{}, err
+		}
+		return reading{l.roundTrips(u[1].wall - u[0].wall), fmt.Sprintf("%.0f ms with and %.0f ms without", ms(u[1].wall), ms(u[0].wall))}, nil
+	}},
 }
 
 func (l *lab) roundTrips(d time.Duration) float64 { return d.Seconds() / l.latency.Seconds() }
-
-var scaleLines = []spec{
-	{"9.1", "CPU per host of the largest run, of that of the next smaller one", times(1.25), func(ctx context.Context, l *lab) (reading, error) {
-		return l.growth(ctx, func(u usage) float64 { return u.cpu.Seconds() })
-	}},
-	{"9.2", "wall per host of the largest run, of that of the next smaller one", times(1.25), func(ctx context.Context, l *lab) (reading, error) {
-		return l.growth(ctx, func(u usage) float64 { return u.wall.Seconds() })
-	}},
-	{"9.3", "RSS per host of the largest run, of that of the next smaller one", times(1), func(ctx context.Context, l *lab) (reading, error) {
-		return l.growth(ctx, func(u usage) float64 { return float64(u.rss) })
-	}},
-}
-
-// A scaleRow is a row of the table.
-type scaleRow struct {
-	hosts       int
-	bare, tutti usage
-}
-
-// scaleTable measures the usual run over more and more hosts.
-func (l *lab) scaleTable(ctx context.Context) ([]scaleRow, error) {
-	return l.scale.get(func() ([]scaleRow, error) {
-		var rows []scaleRow
-		for _, n := range l.sizes.scale {
-			l.say("%d hosts", n)
-			f := l.near.of(n)
-			u, err := l.race(ctx, few(l.repeat), l.bareRun(f, shortCommand), l.tuttiRun(f, nil, shortCommand))
-			if err != nil {
-				return nil, err
-			}
-			rows = append(rows, scaleRow{n, u[0], u[1]})
-		}
-		return rows, nil
-	})
-}
-
-// growth is how something per host grows in the last step of the table.
-func (l *lab) growth(ctx context.Context, of func(usage) float64) (reading, error) {
-	rows, err := l.scaleTable(ctx)
-	if err != nil {
-		return reading{}, err
-	}
-	a, b := rows[len(rows)-2], rows[len(rows)-1]
-	perHost := func(r scaleRow) float64 { return of(r.tutti) / float64(r.hosts) }
-	return reading{perHost(b) / perHost(a), fmt.Sprintf("%d hosts after %d", b.hosts, a.hosts)}, nil
-}

@@ -69,6 +69,9 @@ type Host struct {
 	// to hosts of the fleet, by name or address, and to anything else on
 	// loopback.
 	Forward bool
+	// Terminals grants a terminal to a command that asks for one; it is none, and
+	// changes nothing. Otherwise it is refused.
+	Terminals bool
 	// Down makes the host's address one where nobody listens: connecting is
 	// refused by the system. Unlike Faults.Refuse it cannot change.
 	Down bool

@@ -14,7 +14,7 @@ type Record struct {
 	Session int    // number of the session on its connection, from 1
 	User    string // who logged in
 	Command string // the command line asked for; empty for a shell
-	PTY     bool   // a terminal was asked for (and refused)
+	PTY     bool   // a terminal was asked for
 
 	Started time.Time // when the command was handed to the handler; zero: never
 	Ended   time.Time // when the handler returned; zero: not yet

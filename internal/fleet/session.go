@@ -67,7 +67,7 @@ func (s *session) answer(r *gossh.Request) {
 		s.signal(r)
 	case "pty-req":
 		s.note(func() { s.entry.PTY = true })
-		_ = r.Reply(false, nil)
+		_ = r.Reply(s.conn.host.Terminals, nil)
 	default:
 		_ = r.Reply(false, nil)
 	}

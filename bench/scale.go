@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+var scaleLines = []spec{
+	{"9.1", "CPU per host of the largest run, of that of the next smaller one", times(1.25), func(ctx context.Context, l *lab) (reading, error) {
+		return l.growth(ctx, func(u usage) float64 { return u.cpu.Seconds() })
+	}},
+	{"9.2", "wall per host of the largest run, of that of the next smaller one", times(1.25), func(ctx context.Context, l *lab) (reading, error) {
+		return l.growth(ctx, func(u usage) float64 { return u.wall.Seconds() })
+	}},
+	{"9.3", "RSS per host of the largest run, of that of the next smaller one", times(1), func(ctx context.Context, l *lab) (reading, error) {
+		return l.growth(ctx, func(u usage) float64 { return float64(u.rss) })
+	}},
+}
+
+// A scaleRow is a row of the table.
+type scaleRow struct {
+	hosts       int
+	bare, tutti usage
+	peers       []peerUsage // of all peers; without a usage where that would take too long
+}
+
+const (
+	// peerTime is how long a peer may be expected to take for a row.
+	peerTime = 90 * time.Second
+	// peerFanout is that of a peer whose best one was not looked for.
+	peerFanout = 64
+)
+
+// scaleTable measures the usual run over more and more hosts.
+func (l *lab) scaleTable(ctx context.Context) ([]scaleRow, error) {
+	return l.scale.get(func() ([]scaleRow, error) {
+		var rows []scaleRow
+		for _, n := range l.sizes.scale {
+			l.say("%d hosts", n)
+			f := l.near.of(n)
+			u, err := l.race(ctx, few(l.repeat), l.bareRun(f, shortCommand), l.tuttiRun(f, nil, shortCommand))
+			if err != nil {
+				return nil, err
+			}
+			row := scaleRow{hosts: n, bare: u[0], tutti: u[1]}
+			for i, p := range l.peers {
+				row.peers = append(row.peers, l.peerOver(ctx, p, f, expected(rows, i, n)))
+			}
+			rows = append(rows, row)
+		}
+		return rows, context.Cause(ctx)
+	})
+}
+
+// expected is how long peer i takes for n hosts if it takes as long for each as in
+// the last of rows; 0 if there is none yet, more than peerTime if it is not there.
+func expected(rows []scaleRow, i, n int) time.Duration {
+	if len(rows) == 0 {
+		return 0
+	}
+	last := rows[len(rows)-1]
+	if last.peers[i].wall == 0 {
+		return peerTime + 1
+	}
+	return last.peers[i].wall / time.Duration(last.hosts) * time.Duration(n)
+}
+
+// peerOver measures p once, unless it is expected to take too long.
+func (l *lab) peerOver(ctx context.Context, p peer, f files, expected time.Duration) peerUsage {
+	u := peerUsage{name: p.name, fanout: l.fanoutOf(p)}
+	if expected > peerTime {
+		return u
+	}
+	var err error
+	if u.usage, err = l.measure(ctx, l.peerRun(p, f, u.fanout)); err != nil {
+		l.say("%v", err) // a peer that cannot do it keeps nobody else from being measured
+		u.usage = usage{}
+	}
+	return u
+}
+
+// fanoutOf is the fan-out that was found to be best for p.
+func (l *lab) fanoutOf(p peer) int {
+	found := l.cold.value.peers
+	if i := slices.IndexFunc(found, func(u peerUsage) bool { return u.name == p.name }); i >= 0 {
+		return found[i].fanout
+	}
+	return peerFanout
+}
+
+// growth is how something per host grows in the last step of the table.
+func (l *lab) growth(ctx context.Context, of func(usage) float64) (reading, error) {
+	rows, err := l.scaleTable(ctx)
+	if err != nil {
+		return reading{}, err
+	}
+	a, b := rows[len(rows)-2], rows[len(rows)-1]
+	perHost := func(r scaleRow) float64 { return of(r.tutti) / float64(r.hosts) }
+	return reading{perHost(b) / perHost(a), fmt.Sprintf("%d hosts after %d", b.hosts, a.hosts)}, nil
+}

@@ -9,8 +9,13 @@ import (
 type hostNames struct {
 	full     []string // with the port, the best first
 	portless []string // how lines that say nothing of a port would write them
+	// shared says that from here, too, the last of full leads to the host: a
+	// line for it is good for all.
+	shared bool
 }
 
+// namesOf are the names of e. Behind a bastion or a program the same address
+// may be another host's.
 func namesOf(e Endpoint) hostNames {
 	var n hostNames
 	if e.HostKeyAlias != "" {
@@ -28,7 +33,19 @@ func namesOf(e Endpoint) hostNames {
 			n.portless = append(n.portless, strings.ToLower(host))
 		}
 	}
+	n.shared = len(e.Jumps) == 0 && e.ProxyCommand == ""
 	return n
+}
+
+// written are the names that stand in a new line: the best, which is ours, and
+// the address, by which plain ssh looks a host up whatever it was called. An
+// address that lines are about already is left to them; spoken tells.
+func (n hostNames) written(spoken func(name string) bool) []string {
+	names := n.full[:1:1]
+	if last := n.full[len(n.full)-1]; len(n.full) > 1 && n.shared && !spoken(last) {
+		names = append(names, last)
+	}
+	return names
 }
 
 // all are all the names, the best first.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	gossh "golang.org/x/crypto/ssh"
@@ -36,7 +37,8 @@ func (h *hostKeys) learn(ctx context.Context, n hostNames, key gossh.PublicKey) 
 	if v := h.judge(n, blob); v.verdict != hostUnknown {
 		return v, nil
 	}
-	line := n.full[0] + " " + key.Type() + " " + encode([]byte(blob)) + "\n"
+	names := n.written(func(string) bool { return false }) // the host would be known
+	line := strings.Join(names, ",") + " " + key.Type() + " " + encode([]byte(blob)) + "\n"
 	if !endsLine(f) {
 		line = "\n" + line
 	}
@@ -45,7 +47,9 @@ func (h *hostKeys) learn(ctx context.Context, n hostNames, key gossh.PublicKey) 
 	}
 	h.seen, _ = f.Stat() // if that fails the file is read again
 	h.mu.Lock()
-	h.known.names[n.full[0]] = []*knownKey{{file: h.files[0], kind: key.Type(), blob: blob}}
+	for _, name := range names {
+		h.known.names[name] = []*knownKey{{file: h.files[0], kind: key.Type(), blob: blob}}
+	}
 	h.mu.Unlock()
 	return judgement{verdict: hostKnown}, nil
 }

@@ -161,7 +161,7 @@ func (h *hostKeys) trust(ctx context.Context, changes []change) error {
 // add.
 func (h *hostKeys) apply(lines []string, changes []change) (string, error) {
 	var added []string
-	known := map[string]bool{}
+	known, written := map[string]bool{}, map[string]bool{} // lines and names
 	for _, c := range changes {
 		v := h.judge(c.names, string(c.key.Marshal()))
 		switch v.verdict {
@@ -175,13 +175,27 @@ func (h *hostKeys) apply(lines []string, changes []change) (string, error) {
 				return "", err
 			}
 		}
-		line := c.names.full[0] + " " + c.key.Type() + " " + encode(c.key.Marshal()) + "\n"
+		names := c.names.written(func(name string) bool { return written[name] || h.speaksOf(name, v.others) })
+		line := strings.Join(names, ",") + " " + c.key.Type() + " " + encode(c.key.Marshal()) + "\n"
 		if !known[line] { // two names of one host
 			known[line] = true
 			added = append(added, line)
 		}
+		for _, name := range names {
+			written[name] = true
+		}
 	}
 	return strings.Join(added, ""), nil
+}
+
+// speaksOf reports whether lines hold keys for name, other than those that are
+// to go.
+func (h *hostKeys) speaksOf(name string, gone []*knownKey) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return slices.ContainsFunc(slices.Concat(h.known.plain(name), h.known.scan(name)), func(k *knownKey) bool {
+		return !slices.Contains(gone, k)
+	})
 }
 
 // errFileChanged is a file that somebody who takes no lock has written to.

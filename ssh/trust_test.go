@@ -120,3 +120,78 @@ func TestP14TrustAndAcceptNew(t *testing.T) {
 		}
 	}
 }
+
+// TestWrittenNames: a new line has the name that the inventory gives the host
+// and the one that plain ssh looks it up by, unless others lay claim to that.
+func TestWrittenNames(t *testing.T) {
+	old, other, fresh := numbered(t, 1), numbered(t, 2), numbered(t, 3)
+	at := Endpoint{Alias: "Web1", Address: "10.0.0.1", Port: 22, HostKeys: AcceptNew}
+	changed := func(change func(*Endpoint)) Endpoint {
+		e := at
+		change(&e)
+		return e
+	}
+	tests := []struct {
+		name          string
+		endpoint      Endpoint
+		content, want string
+		changed       bool // there is another key, which only trust replaces
+	}{
+		{"two names", at, "", line("web1,10.0.0.1", fresh), false},
+		{"port", changed(func(e *Endpoint) { e.Port = 2222 }), "", line("[web1]:2222,[10.0.0.1]:2222", fresh), false},
+		{"one name", changed(func(e *Endpoint) { e.Alias = e.Address }), "", line("10.0.0.1", fresh), false},
+		{"no name", changed(func(e *Endpoint) { e.Alias = "" }), "", line("10.0.0.1", fresh), false},
+		{"HostKeyAlias", changed(func(e *Endpoint) { e.HostKeyAlias = "Cluster" }), "", line("cluster", fresh), false},
+		{"behind a bastion", changed(func(e *Endpoint) { e.Jumps = []Endpoint{{Address: "gate"}} }), "", line("web1", fresh), false},
+		{"by a program", changed(func(e *Endpoint) { e.ProxyCommand = "nc" }), "", line("web1", fresh), false},
+		{"rebuilt", at, line("web1,10.0.0.1", old), line("web1,10.0.0.1", fresh), true},
+		{"rebuilt, known by the address", at, line("10.0.0.1", old), line("web1,10.0.0.1", fresh), true},
+		{"the address is another's", at, line("web1", old) + line("10.0.0.1", other), line("10.0.0.1", other) + line("web1", fresh), true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			ways := map[string]func(*hostKeys) error{
+				"trust": func(h *hostKeys) error { return h.trust(t.Context(), []change{{namesOf(tt.endpoint), fresh}}) },
+			}
+			if !tt.changed {
+				ways["accept-new"] = func(h *hostKeys) error { return h.check(t.Context(), tt.endpoint, fresh, true) }
+			}
+			for way, write := range ways {
+				file := writeKnownHosts(t, tt.content)
+				h := newHostKeys([]string{file}, func(w string) { t.Error(w) })
+				if err := write(h); err != nil {
+					t.Errorf("%s: %v", way, err)
+				}
+				got, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if string(got) != tt.want {
+					t.Errorf("%s: got\n%s\nwant\n%s", way, got, tt.want)
+				}
+				if v := h.judge(namesOf(tt.endpoint), string(fresh.Marshal())).verdict; v != hostKnown {
+					t.Errorf("%s: got verdict %v afterwards, want the host known", way, v)
+				}
+			}
+		})
+	}
+}
+
+// TestWrittenNamesOfTwo: of two hosts at one address that are written together,
+// only the first gets the address.
+func TestWrittenNamesOfTwo(t *testing.T) {
+	file := writeKnownHosts(t, "")
+	h := newHostKeys([]string{file}, func(w string) { t.Error(w) })
+	a, b := numbered(t, 1), numbered(t, 2)
+	names := func(alias string) hostNames { return namesOf(Endpoint{Alias: alias, Address: "10.0.0.1", Port: 22}) }
+	if err := h.trust(t.Context(), []change{{names("a"), a}, {names("b"), b}}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := line("a,10.0.0.1", a) + line("b", b); string(got) != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}

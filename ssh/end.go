@@ -96,8 +96,8 @@ func (s *session) terminate(ctx context.Context) bool {
 	}
 	s.ending = true
 	full := s.conn.wire.valve.prop()
-	s.helpers.Go(func() { s.spill(s.ch, full) })
-	s.helpers.Go(func() { s.spill(s.ch.Stderr(), full) })
+	s.helpers.Go(func() { s.spill(s.stdout, full) })
+	s.helpers.Go(func() { s.spill(s.stderr, full) })
 	asked := time.Now()
 	s.census(ctx)
 	refused := s.signal(ctx, "TERM", true)

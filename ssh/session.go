@@ -46,6 +46,8 @@ type session struct {
 	broken  atomic.Bool  // output could not be passed on
 	spilled atomic.Bool  // output was thrown away to hear the end
 
+	stdout, stderr *turns // the streams, as run reads them
+
 	reply   chan execReply // one, at any time
 	streams chan streamEnd // one for each of the two streams, at any time
 	fed     chan struct{}  // closed when nothing more is written to the input
@@ -108,8 +110,9 @@ func (s *session) run(ctx context.Context, o *order, limit time.Duration, stdout
 		outTalk, errTalk = errTalk, outTalk
 	}
 	s.helpers.Go(func() { s.send(feeding) })
-	s.helpers.Go(func() { s.copy(stdout, s.ch, outTalk) })
-	s.helpers.Go(func() { s.copy(stderr, s.ch.Stderr(), errTalk) })
+	s.stdout, s.stderr = &turns{from: s.ch}, &turns{from: s.ch.Stderr()}
+	s.helpers.Go(func() { s.copy(stdout, s.stdout, outTalk) })
+	s.helpers.Go(func() { s.copy(stderr, s.stderr, errTalk) })
 	how := s.await(ctx, limit)
 	stop()
 	proved := false
@@ -167,6 +170,19 @@ func grown(buf []byte, n int) []byte {
 		return buf
 	}
 	return make([]byte, bufferGrowth*n)
+}
+
+// Turns let one of several read at a time. The library wakes only one of them
+// when the stream ends.
+type turns struct {
+	mu   sync.Mutex // held while somebody waits for more, who then takes it
+	from io.Reader
+}
+
+func (t *turns) Read(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.from.Read(p)
 }
 
 // pass writes p. The time this takes does not count against any limit. When

@@ -2,6 +2,7 @@ package ssh
 
 import (
 	"errors"
+	"net"
 	"testing"
 
 	gossh "golang.org/x/crypto/ssh"
@@ -35,5 +36,23 @@ func TestP07OpenWhileConnectionEnds(t *testing.T) {
 	close(c.dead)
 	if err := <-failed; !errors.Is(err, errGone) {
 		t.Errorf("got %v, want %v", err, errGone)
+	}
+}
+
+// TestWriteAfterReadError: the library is not left to wait for an answer that
+// cannot come any more.
+func TestWriteAfterReadError(t *testing.T) {
+	ours, theirs := net.Pipe()
+	w := newWire(ours)
+	defer w.abort()
+	_ = theirs.Close()
+	if _, err := w.Write([]byte("before")); err != nil {
+		t.Errorf("got %v before reading has failed, want nothing to be told by writing", err)
+	}
+	if _, err := w.Read(make([]byte, 1)); err == nil {
+		t.Fatal("got no error from reading what the other side has closed")
+	}
+	if _, err := w.Write([]byte("after")); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %v after reading has failed, want %v", err, net.ErrClosed)
 	}
 }

@@ -45,7 +45,7 @@ func dropbearBench(t *testing.T, n int) (b *bench, home string) {
 	}
 	port := startDropbear(t, server, hostKey, filepath.Join(dir, "pid"))
 	b = &bench{opts: Options{
-		KnownHosts: []string{filepath.Join(dir, "known_hosts")}, KillAfter: 200 * time.Millisecond, Drain: 200 * time.Millisecond,
+		KnownHosts: []string{filepath.Join(dir, "known_hosts")}, KillAfter: 200 * time.Millisecond, Drain: patience,
 	}}
 	for i := range n {
 		b.opts.Endpoints = append(b.opts.Endpoints, Endpoint{
@@ -64,13 +64,12 @@ func dropbearBench(t *testing.T, n int) (b *bench, home string) {
 func dropbearUser(t *testing.T, home string, authorized []byte) string {
 	t.Helper()
 	name := fmt.Sprintf("tuttidrop%d", os.Getpid())
-	out, err := exec.CommandContext(t.Context(), "useradd", "--system", "--no-create-home", "--home-dir", home, "--shell", "/bin/sh", "--password", "*", name).CombinedOutput()
-	if err != nil {
-		t.Fatalf("useradd %s: %v: %s", name, err, out)
+	if err := sshdtest.ChangeUsers("", "useradd", "--system", "--no-create-home", "--home-dir", home, "--shell", "/bin/sh", "--password", "*", name); err != nil {
+		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if out, err := exec.Command("userdel", "--force", name).CombinedOutput(); err != nil {
-			t.Errorf("userdel %s: %v: %s", name, err, out)
+		if err := sshdtest.ChangeUsers("", "userdel", "--force", name); err != nil {
+			t.Error(err)
 		}
 	})
 	u, err := user.Lookup(name)

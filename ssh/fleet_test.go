@@ -56,7 +56,7 @@ func newBench(tb testing.TB, hosts []fleet.Host, change func(*Options)) *bench {
 		tb.Fatal(err)
 	}
 	b := &bench{fleet: f}
-	b.opts = Options{KnownHosts: []string{known}, KillAfter: 50 * time.Millisecond, Drain: 50 * time.Millisecond}
+	b.opts = Options{KnownHosts: []string{known}, KillAfter: 50 * time.Millisecond, Drain: patience}
 	for i, h := range hosts {
 		address, port := f.Endpoint(h.Name)
 		b.opts.Endpoints = append(b.opts.Endpoints, Endpoint{

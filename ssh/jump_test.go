@@ -401,7 +401,7 @@ func TestJumpNothingIsLeft(t *testing.T) {
 			{Name: "down", Down: true},
 			{Name: "floods", Faults: fleet.Faults{Flood: fleet.Forever}},
 		}
-		b := jumpBench(t, hosts, nil)
+		b := jumpBench(t, hosts, shortDrain)
 		var wg sync.WaitGroup
 		for _, target := range b.targets {
 			target.Limits = fanout.Limits{ConnectTimeout: time.Second, Timeout: 100 * time.Millisecond}

@@ -20,7 +20,7 @@ import (
 func realBench(tb testing.TB, n int, server sshdtest.Options, change func(*Options)) (*bench, *sshdtest.Server) {
 	tb.Helper()
 	s := sshdtest.Start(tb, server)
-	b := &bench{opts: Options{KnownHosts: []string{s.KnownHosts}, KillAfter: 200 * time.Millisecond, Drain: 200 * time.Millisecond}}
+	b := &bench{opts: Options{KnownHosts: []string{s.KnownHosts}, KillAfter: 200 * time.Millisecond, Drain: patience}}
 	for i := range n {
 		b.opts.Endpoints = append(b.opts.Endpoints, Endpoint{
 			Address: s.Addr, Port: s.Port, User: s.User, Identities: []string{s.KeyFile}, IdentitiesOnly: true,
@@ -67,7 +67,7 @@ func TestSSHDCommands(t *testing.T) {
 }
 
 func TestP02SSHDBackgroundChild(t *testing.T) {
-	b, _ := realBench(t, 1, sshdtest.Options{}, nil)
+	b, _ := realBench(t, 1, sshdtest.Options{}, func(o *Options) { o.Drain = 200 * time.Millisecond })
 	r := b.exec(t.Context(), 0, "sleep 100 & echo $!")
 	r.wantExit(t, fanout.Exit{})
 	pid, err := strconv.Atoi(strings.TrimSpace(r.stdout.String()))

@@ -32,14 +32,12 @@ func allowSudo(tb testing.TB, user string, rules ...string) (password string) {
 	}
 	lockSudoers(tb)
 	password = rand.Text()
-	change := exec.Command("chpasswd")
-	change.Stdin = strings.NewReader(user + ":" + password)
-	if out, err := change.CombinedOutput(); err != nil {
-		tb.Fatalf("chpasswd: %v: %s", err, out)
+	if err := sshdtest.ChangeUsers(user+":"+password, "chpasswd"); err != nil {
+		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
-		if out, err := exec.Command("usermod", "--password", "*", user).CombinedOutput(); err != nil {
-			tb.Errorf("usermod %s: %v: %s", user, err, out)
+		if err := sshdtest.ChangeUsers("", "usermod", "--password", "*", user); err != nil {
+			tb.Error(err)
 		}
 		_ = os.Remove(sudoers)
 	})

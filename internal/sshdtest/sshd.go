@@ -147,9 +147,6 @@ func workDir(tb testing.TB) string {
 	return dir
 }
 
-// users is taken while the system's users are read or changed.
-var users sync.Mutex
-
 // plainUser is the user without rights.
 const plainUser = "tuttitest"
 
@@ -162,18 +159,36 @@ func login(tb testing.TB, root bool) string {
 	if os.Geteuid() != 0 || root {
 		return me.Username
 	}
-	users.Lock()
-	defer users.Unlock()
 	if _, err := user.Lookup(plainUser); err == nil {
 		return plainUser
 	}
 	// A password that nothing matches: the account must not be locked, which
 	// sshd would refuse, and cannot be entered without a key.
-	out, err := exec.Command("useradd", "--system", "--no-create-home", "--home-dir", "/", "--shell", "/bin/sh", "--password", "*", plainUser).CombinedOutput()
-	if _, missing := user.Lookup(plainUser); missing != nil { // another process may have been faster
-		tb.Fatalf("useradd %s: %v: %s", plainUser, err, out)
+	err = ChangeUsers("", "useradd", "--system", "--no-create-home", "--home-dir", "/", "--shell", "/bin/sh", "--password", "*", plainUser)
+	if _, missing := user.Lookup(plainUser); missing != nil { // another test may have been faster
+		tb.Fatal(err)
 	}
 	return plainUser
+}
+
+// ChangeUsers runs a program that changes the system's users, with an input.
+// Such a program gives up where another is at work, so there is one at a time,
+// whichever process wants it.
+func ChangeUsers(input, name string, args ...string) error {
+	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "tutti-test-users.lock"), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Close() }() // which gives the lock back
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return err
+	}
+	cmd := exec.Command(name, args...)
+	cmd.Stdin = strings.NewReader(input)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", name, err, out)
+	}
+	return nil
 }
 
 func (s *Server) makeHome(tb testing.TB) {

@@ -63,10 +63,14 @@ func (k *killing) prepare(key fleet.Key, hosts []fleet.Host) {
 	if err := key.WriteFile(filepath.Join(k.dir, "id_ed25519"), ""); err != nil {
 		k.tb.Fatal(err)
 	}
+	k.setEnv(filepath.Join(k.dir, "known_hosts"))
+}
+
+func (k *killing) setEnv(knownHosts string) {
 	k.env = append(os.Environ(),
 		"HOME="+k.dir, "SSH_AUTH_SOCK=",
 		"TUTTI_INVENTORY="+filepath.Join(k.dir, "hosts.yaml"),
-		"TUTTI_KNOWN_HOSTS="+filepath.Join(k.dir, "known_hosts"),
+		"TUTTI_KNOWN_HOSTS="+knownHosts,
 		"TUTTI_HISTORY="+filepath.Join(k.dir, "history.db"),
 	)
 }

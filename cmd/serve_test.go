@@ -15,25 +15,25 @@ import (
 
 	gossh "golang.org/x/crypto/ssh"
 
+	"tutti/fanout"
 	"tutti/internal/fleet"
+	"tutti/internal/sshdtest"
 	"tutti/scheduler"
 	"tutti/store"
 )
 
-// A servedFleet is a fleet of web0, web1, … with real shells, and a history with
-// jobs for it that the test looks into.
-type servedFleet struct {
+// A served is a history with jobs for some hosts, that the test looks into.
+type served struct {
 	*killing
 	store   *store.Store
 	daemons int
+	// there is a folder that commands on the hosts can write to.
+	there string
 }
 
-func newServedFleet(t *testing.T, hosts int) *servedFleet {
+// serveFleet is a fleet of web0, web1, … with real shells.
+func serveFleet(t *testing.T, hosts int) *served {
 	t.Helper()
-	program, err := exec.LookPath("tutti") // TestMain's
-	if err != nil {
-		t.Fatal(err)
-	}
 	key, dir := fleet.NewKey(), t.TempDir()
 	opts := fleet.Options{Authorized: []gossh.PublicKey{key.PublicKey()}}
 	for i := range hosts {
@@ -44,9 +44,32 @@ func newServedFleet(t *testing.T, hosts int) *servedFleet {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = f.Close() })
-	k := &killing{t, f, program, dir, nil, hosts}
+	k := &killing{tb: t, fleet: f, dir: dir, hosts: hosts}
 	k.prepare(key, opts.Hosts)
-	s, err := store.Open(t.Context(), filepath.Join(dir, "history.db"), store.Options{})
+	return newServed(t, k, dir)
+}
+
+// serveSSHD is a real sshd, by the name of web0.
+func serveSSHD(t *testing.T) *served {
+	t.Helper()
+	server, dir := sshdtest.Start(t, sshdtest.Options{}), t.TempDir()
+	hosts := fmt.Sprintf("defaults: {user: %s, identity: %s}\nhosts:\n  web0: {address: %s, port: %d}\n",
+		server.User, server.KeyFile, server.Addr, server.Port)
+	if err := os.WriteFile(filepath.Join(dir, "hosts.yaml"), []byte(hosts), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	k := &killing{tb: t, dir: dir, hosts: 1}
+	k.setEnv(server.KnownHosts)
+	return newServed(t, k, server.Dir)
+}
+
+func newServed(t *testing.T, k *killing, there string) *served {
+	t.Helper()
+	var err error
+	if k.program, err = exec.LookPath("tutti"); err != nil { // TestMain's
+		t.Fatal(err)
+	}
+	s, err := store.Open(t.Context(), filepath.Join(k.dir, "history.db"), store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,11 +78,11 @@ func newServedFleet(t *testing.T, hosts int) *servedFleet {
 			t.Error(err)
 		}
 	})
-	return &servedFleet{killing: k, store: s}
+	return &served{killing: k, store: s, there: there}
 }
 
 // add adds a job that fires when it is asked to only.
-func (f *servedFleet) add(ctx context.Context, name, command string, change func(*scheduler.Job)) {
+func (f *served) add(ctx context.Context, name, command string, change func(*scheduler.Job)) {
 	f.tb.Helper()
 	job := scheduler.NewJob(name, "UTC")
 	job.Schedules, job.Selector, job.Command = []string{"@at 2050-06-01T12:00:00Z"}, "all", command
@@ -73,7 +96,7 @@ func (f *servedFleet) add(ctx context.Context, name, command string, change func
 }
 
 // fire asks the daemons to run a job.
-func (f *servedFleet) fire(ctx context.Context, job string) {
+func (f *served) fire(ctx context.Context, job string) {
 	f.tb.Helper()
 	if _, err := f.store.RequestFiring(ctx, job, "tester", time.Now()); err != nil {
 		f.tb.Fatal(err)
@@ -81,7 +104,7 @@ func (f *servedFleet) fire(ctx context.Context, job string) {
 }
 
 // kill asks the daemons to end what runs of a job.
-func (f *servedFleet) kill(ctx context.Context, job string) {
+func (f *served) kill(ctx context.Context, job string) {
 	f.tb.Helper()
 	if _, err := f.store.KillRuns(ctx, store.KillRef{Job: job}, "tester", time.Now()); err != nil {
 		f.tb.Fatal(err)
@@ -96,7 +119,7 @@ type daemon struct {
 }
 
 // serve starts a daemon, which is killed at the end of the test.
-func (f *servedFleet) serve(flags ...string) *daemon {
+func (f *served) serve(flags ...string) *daemon {
 	f.tb.Helper()
 	f.daemons++
 	d := &daemon{tb: f.tb, log: filepath.Join(f.dir, fmt.Sprintf("daemon%d.log", f.daemons))}
@@ -186,10 +209,10 @@ func eventually(tb testing.TB, what string, ok func() bool) {
 }
 
 // file is the path of a file that commands on the hosts see, too.
-func (f *servedFleet) file(name string) string { return filepath.Join(f.dir, name) }
+func (f *served) file(name string) string { return filepath.Join(f.there, name) }
 
 // made waits until commands on the hosts have made files.
-func (f *servedFleet) made(names ...string) {
+func (f *served) made(names ...string) {
 	f.tb.Helper()
 	for _, name := range names {
 		eventually(f.tb, "the file "+name, func() bool {
@@ -200,7 +223,7 @@ func (f *servedFleet) made(names ...string) {
 }
 
 // counts is how many commands that hold text each host has run.
-func (f *servedFleet) counts(text string) map[string]int {
+func (f *served) counts(text string) map[string]int {
 	out := map[string]int{}
 	for _, r := range f.fleet.Log() {
 		if strings.Contains(r.Command, text) {
@@ -210,7 +233,7 @@ func (f *servedFleet) counts(text string) map[string]int {
 	return out
 }
 
-func (f *servedFleet) wantOutcomes(run, want string) {
+func (f *served) wantOutcomes(run, want string) {
 	f.tb.Helper()
 	got := map[string]string{}
 	for name, host := range f.show(run) {
@@ -223,31 +246,40 @@ func (f *servedFleet) wantOutcomes(run, want string) {
 
 // sleeper is a command that says that it is up, and goes on for ever until the
 // file go is there.
-func (f *servedFleet) sleeper() string {
-	return fmt.Sprintf(`echo > %[1]s/up.$HOSTNAME; until [ -e %[1]s/go ]; do sleep 0.05; done`, f.dir)
+func (f *served) sleeper() string {
+	return fmt.Sprintf(`echo > %[1]s/up.$HOSTNAME; until [ -e %[1]s/go ]; do sleep 0.05; done`, f.there)
 }
 
 // TestServeKill: what runs in a daemon is ended at the wish of another process,
 // with proof, and the daemon goes on.
 func TestServeKill(t *testing.T) {
-	f := newServedFleet(t, 2)
+	t.Run("fleet", func(t *testing.T) { checkServeKill(t, serveFleet(t, 2)) })
+	t.Run("sshd", func(t *testing.T) { checkServeKill(t, serveSSHD(t)) })
+}
+
+func checkServeKill(t *testing.T, f *served) {
 	f.add(t.Context(), "long", f.sleeper(), nil)
 	d := f.serve()
 	f.fire(t.Context(), "long")
-	f.made("up.web0", "up.web1")
+	eventually(t, "the command runs on every host", func() bool {
+		up, err := filepath.Glob(f.file("up.*"))
+		return err == nil && len(up) == f.hosts
+	})
 	f.kill(t.Context(), "long")
 	d.logged("msg", "job ended", "run", "1", "outcome", "failed")
-	f.wantOutcomes("1", "map[web0:canceled web1:canceled]")
 	results, err := f.store.Results(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(results) != f.hosts {
+		t.Errorf("got %d results, want %d", len(results), f.hosts)
+	}
 	for _, r := range results {
-		if r.Report.Failure == nil || r.Report.Failure.Remote != "ended" {
-			t.Errorf("%s: got %+v, want proof that it has ended", r.Target.Name, r.Report.Failure)
+		if r.Outcome != fanout.Canceled || r.Report.Failure == nil || r.Report.Failure.Remote != fanout.RemoteEnded {
+			t.Errorf("%s: got %s, %+v, want it canceled, with proof that it has ended", r.Target.Name, r.Outcome, r.Report.Failure)
 		}
 	}
-	if err := os.WriteFile(f.file("go"), nil, 0o600); err != nil {
+	if err := os.WriteFile(f.file("go"), nil, 0o644); err != nil { //nolint:gosec // for the user there
 		t.Fatal(err)
 	}
 	f.fire(t.Context(), "long")
@@ -257,7 +289,7 @@ func TestServeKill(t *testing.T) {
 // TestServeCrash: after kill -9 in the midst of a run the next daemon says what
 // is known, and repeats nothing; who waited for that run is killed at restart.
 func TestServeCrash(t *testing.T) {
-	f := newServedFleet(t, 3)
+	f := serveFleet(t, 3)
 	f.add(t.Context(), "long", f.sleeper(), func(job *scheduler.Job) {
 		job.Overlap = scheduler.OverlapQueue
 		job.Options["fanout"] = []string{"2"}
@@ -291,7 +323,7 @@ func TestServeCrash(t *testing.T) {
 // TestServeRepeats: an idempotent job is run again after a crash on exactly the
 // hosts of which nobody knows how it ended.
 func TestServeRepeats(t *testing.T) {
-	f := newServedFleet(t, 4)
+	f := serveFleet(t, 4)
 	f.add(t.Context(), "sure", `[ "$HOSTNAME" = web0 ] || { `+f.sleeper()+`; }`, func(job *scheduler.Job) {
 		job.Idempotent, job.TuttiEnv = true, true
 		job.Options["fanout"] = []string{"2"}
@@ -324,7 +356,7 @@ func TestServeRepeats(t *testing.T) {
 // TestServeTogether: of two daemons one runs what is asked for, and when it is
 // killed the other takes over.
 func TestServeTogether(t *testing.T) {
-	f := newServedFleet(t, 2)
+	f := serveFleet(t, 2)
 	f.add(t.Context(), "short", "echo short", nil)
 	first, second := f.serve(), f.serve()
 	first.logged("msg", "scheduler started")
@@ -353,7 +385,7 @@ func TestServeTogether(t *testing.T) {
 // TestServeKeepsConnections: as long as they are kept, a firing logs in to no
 // host that an earlier one has logged in to.
 func TestServeKeepsConnections(t *testing.T) {
-	f := newServedFleet(t, 2)
+	f := serveFleet(t, 2)
 	f.add(t.Context(), "short", "echo short", nil)
 	d := f.serve("--keep-connections", "1h")
 	for run := range 3 {
@@ -367,7 +399,7 @@ func TestServeKeepsConnections(t *testing.T) {
 
 // TestServePages: a daemon says over HTTP how it is.
 func TestServePages(t *testing.T) {
-	f := newServedFleet(t, 1)
+	f := serveFleet(t, 1)
 	f.add(t.Context(), "short", "echo short", nil)
 	d := f.serve("--metrics", "127.0.0.1:0")
 	f.fire(t.Context(), "short")

@@ -29,9 +29,10 @@ func newDoctorCmd(a *app) *cobra.Command {
 		Short: "Say what would keep a run from working here, and what to do about it",
 		Long: `Looks at this machine first: open files, inventory, ssh_config, keys, agent,
 known_hosts, history, clock. With SELECTOR it then logs in to the hosts as a run
-would, runs nothing, and says of those it cannot log in to which step fails. It
-changes nothing here or there, tries no password, and does not go on at an
-address that has refused three logins.
+would, opens a session and runs nothing in it, and says of those where that
+fails at which step. It changes nothing here or there, tries no password, and
+does not go on at an address that has refused three logins. What a host does
+with a command (a login shell or a forced command may refuse it) is not tried.
 
 ` + selectorHelp,
 		Example: `  tutti doctor

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	gossh "golang.org/x/crypto/ssh"
 
 	"tutti/cmd"
 	"tutti/internal/fleet"
@@ -154,6 +155,8 @@ func setFault(ts *testscript.TestScript, h *fleet.Host, fault string) {
 		h.Faults.Flood = n
 	case "banner":
 		h.Faults.Banner = "authorised use only\x1b[2J\n"
+	case "noopen":
+		h.Faults.RejectOpen = &gossh.OpenChannelError{Reason: gossh.ConnectionFailed, Message: "open failed"}
 	case "noexec":
 		h.Faults.RejectExec = true
 	default:

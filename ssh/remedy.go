@@ -23,6 +23,7 @@ const (
 	remedyTurnedAway = "the host is busy or has locked us out for a while (MaxStartups, PerSourcePenalties): work on fewer hosts at once (-f), or wait some minutes"
 	remedyAlgorithms = "update the host's sshd; or let ssh_config allow what it speaks (KexAlgorithms, Ciphers, MACs, HostKeyAlgorithms)"
 	remedyKeys       = "put one of these keys into the user's authorized_keys there, offer another (--identity FILE, ssh-add), or log in as another user (-l)"
+	remedySession    = "let sshd there open sessions for this user (MaxSessions), or log in as another (-l)"
 	remedyUnknown    = "compare the fingerprints with the hosts' own and add the keys: tutti trust SELECTOR; or let --host-keys accept-new add them unseen"
 	remedyChanged    = "find out why; only if the host was rebuilt, replace its key: tutti trust --update SELECTOR"
 	remedyRevoked    = "do not trust this host; whoever revoked the key or its authority (@revoked in known_hosts) knows why"

@@ -11,19 +11,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"tutti/inventory"
 	"tutti/ssh"
 )
 
-const (
-	// fdsPerLogin is how many files a host takes that is being worked on: its
-	// connection, and while a name is resolved another.
-	fdsPerLogin = 2
-	// neighbourLimit is where Linux says how many neighbours it remembers.
-	neighbourLimit = "/proc/sys/net/ipv4/neigh/default/gc_thresh3"
-)
+// neighbourLimit is where Linux says how many neighbours it remembers.
+const neighbourLimit = "/proc/sys/net/ipv4/neigh/default/gc_thresh3"
 
 // checkHere looks at this machine. It returns the hosts to visit, as far as
 // there are any: those of the selector, or all.
@@ -87,7 +81,7 @@ func (d *doctor) checkInventory(ctx context.Context, selector string) (*decision
 		d.ok("ssh_config", "everything in it that matters to these hosts is honoured")
 	}
 	plan.warnings = nil
-	plan.plan.Policy.Fanout = plan.fanout(d.o.fanout, len(hosts))
+	plan.plan.Policy.Fanout = plan.fanout(d.o.fanout)
 	plan.plan.Policy.Deadline = durationOf(d.o.deadline)
 	return plan, nil
 }
@@ -117,20 +111,19 @@ func (d *doctor) chosen(ctx context.Context, inv *inventory.Inventory, from, sel
 }
 
 func (d *doctor) checkOpenFiles(plan *decision) {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+	have, err := openLimit()
+	if err != nil {
 		d.tell(findingWarning, "open_files", fmt.Sprintf("the limit is not known: %v", err), "see ulimit -n")
 		return
 	}
-	asked := cmp.Or(d.o.fanout, min(defaultFanout, max(1, len(plan.plan.Targets))))
-	need := fdsPerLogin*asked + reservedFiles
-	have := int(min(limit.Cur, 1<<30))
+	asked := cmp.Or(d.o.fanout, min(defaultFanout, max(1, len(plan.endpoints))))
+	need := plan.files(asked)
 	if have >= need {
 		d.ok("open_files", "%d may be open, and %s at once take up to %d", have, count(asked, "host"), need)
 		return
 	}
 	d.tell(findingWarning, "open_files", fmt.Sprintf("%d may be open, and %s at once may need %d", have, count(asked, "host"), need),
-		fmt.Sprintf("raise the limit: ulimit -n %d, or as root ulimit -Hn %d; or work on fewer at once: -f %d", need, need, max(1, (have-reservedFiles)/fdsPerLogin)))
+		fmt.Sprintf("raise the limit: ulimit -n %d, or as root ulimit -Hn %d; or work on fewer at once: -f %d", need, need, plan.fits(have)))
 }
 
 // checkNeighbours compares the hosts with the kernel's table of neighbours: each

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/user"
 	"strings"
-	"syscall"
 	"time"
 
 	"tutti/fanout"
@@ -22,9 +21,6 @@ const (
 	defaultFanout         = 1024
 	defaultConnectTimeout = 10 * time.Second
 	defaultPort           = 22
-	// reservedFiles are kept free for everything that is not a connection:
-	// the history, key files, the agent, name resolution.
-	reservedFiles = 64
 )
 
 // A decision is a plan with what is needed to carry it out.
@@ -65,7 +61,6 @@ func (a *app) decide(ctx context.Context, o *launchOptions, selector string, tas
 		Selector: chosen.text,
 		Task:     task,
 		Policy: fanout.Policy{
-			Fanout:   d.fanout(o.fanout, len(chosen.hosts)),
 			Deadline: durationOf(o.deadline),
 			Retry:    fanout.Retry{On: o.retryOn.outcomesValue, Delay: durationOf(o.retryDelay)},
 		},
@@ -74,7 +69,9 @@ func (a *app) decide(ctx context.Context, o *launchOptions, selector string, tas
 		d.plan.Source, d.rerunOf = "rerun", o.former.run.ID
 	}
 	o.rollingOptions.apply(&d.plan.Policy)
-	return d, d.aim(a, chosen.from, chosen.hosts, o)
+	err = d.aim(a, chosen.from, chosen.hosts, o)
+	d.plan.Policy.Fanout = d.fanout(o.fanout)
+	return d, err
 }
 
 // aim says how each of the hosts is reached.
@@ -220,25 +217,6 @@ func joinPaths(files []inventory.File) string {
 		paths[i] = absolute(f.Path)
 	}
 	return strings.Join(paths, string(os.PathListSeparator))
-}
-
-// fanout is how many hosts are worked on at once: each takes an open file.
-func (d *decision) fanout(asked, hosts int) int {
-	n := asked
-	if n == 0 {
-		n = min(defaultFanout, max(1, hosts))
-	}
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return n
-	}
-	most := max(1, int(min(limit.Cur, 1<<30))-reservedFiles)
-	if min(n, hosts) <= most {
-		return n
-	}
-	d.warnings = append(d.warnings, fmt.Sprintf(
-		"working on %s at once, not on %d: %d files may be open (ulimit -n)", count(most, "host"), min(n, hosts), limit.Cur))
-	return most
 }
 
 func limitsOf(h *inventory.Host, s *inventory.SSHSettings, o *limitOptions) fanout.Limits {

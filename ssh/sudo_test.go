@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -223,28 +222,31 @@ func (p *sudoProof) waiting() bool {
 	return p.changed != nil
 }
 
-// TestSudoTimeout: a command that runs by sudo is ended by sudo.
-func TestSudoTimeout(t *testing.T) {
-	for _, mode := range []string{"ask", "nopasswd", "hang"} {
+// TestSudoEnd: a command that runs by sudo is ended by sudo, and that is proved
+// by sudo; one that sudo has not begun is ended without.
+func TestSudoEnd(t *testing.T) {
+	bench := func(mode string) (*bench, string) {
+		b, dir := sudoBench(t, mode)
+		b.looking = patience
+		b.fleet.SetFaults("h0", fleet.Faults{RejectSignals: true}) // as sshd does for the processes of others
+		return b, filepath.Join(dir, "h0", "pids")
+	}
+	task := sudo("echo $$ > pids; exec sleep 99", sesame)
+	for _, mode := range []string{"ask", "nopasswd"} {
 		t.Run(mode, func(t *testing.T) {
-			b, _ := sudoBench(t, mode)
-			b.fleet.SetFaults("h0", fleet.Faults{RejectSignals: true}) // as sshd does for the processes of others
-			b.targets[0].Limits.Timeout = 500 * time.Millisecond
-			r := b.task(t.Context(), 0, sudo("echo $$; exec sleep 99", sesame))
-			r.wantOp(t, fanout.OpTimeout, true)
-			want := fanout.RemoteUnknown // a fleet shows no processes to its sudo; see TestRealSudoTimeout
-			if mode == "hang" {
-				want = fanout.RemoteEnded // it is not by sudo that this is looked at
-			} else if pid, err := strconv.Atoi(strings.TrimSpace(r.stdout.String())); err != nil {
-				t.Errorf("got stdout %q, want a process id", r.stdout.String())
-			} else {
-				eventually(t, "the command is gone", func() bool { return !running(pid) })
-			}
-			if got := r.Failure.Remote; got != want {
-				t.Errorf("got remote %q, want %q", got, want)
-			}
+			b, file := bench(mode)
+			b.endOf(t, 0, task, file, 1).wantEnded(t, file)
 		})
 	}
+	t.Run("hang", func(t *testing.T) {
+		b, _ := bench("hang")
+		b.targets[0].Limits.Timeout = 500 * time.Millisecond
+		r := b.task(t.Context(), 0, task)
+		r.wantOp(t, fanout.OpTimeout, true)
+		if got, want := r.Failure.Remote, fanout.RemoteEnded; got != want {
+			t.Errorf("got remote %q, want %q", got, want)
+		}
+	})
 }
 
 // TestTalk cuts what a host says at every place.

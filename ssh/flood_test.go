@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -170,4 +172,62 @@ func TestP22EndOfAFlood(t *testing.T) {
 		t.Errorf("got %+v, failure %+v, want a proved end by the timeout, with incomplete output", r, r.Failure)
 	}
 	wantBeginning(t, []byte(out.String()))
+}
+
+// TestP22FloodIsCutOff: nothing is left of a command that was being ended when
+// its connection dies, although both its reader and who throws its output away
+// wait for more then.
+func TestP22FloodIsCutOff(t *testing.T) {
+	through, over := make(chan struct{}), make(chan struct{})
+	defer close(over)
+	flood := fleet.HandlerFunc(func(s *fleet.Session) fleet.Exit {
+		var c counted
+		for left := 4 * window; left > 0; {
+			if len(s.Signals) > 0 {
+				left -= 32 << 10
+			}
+			if _, err := s.Stdout.Write(c.block()); err != nil {
+				return fleet.Exit{}
+			}
+		}
+		close(through)
+		<-over
+		return fleet.Exit{}
+	})
+	b := newBench(t, []fleet.Host{{Name: "h", Exec: swept(flood, "none")}}, func(o *Options) { o.KillAfter = time.Hour })
+	b.targets[0].Limits.Timeout = 50 * time.Millisecond
+	let := make(chan struct{})
+	stops := writerFunc(func(p []byte) (int, error) {
+		if len(b.fleet.Log()[0].Signals) > 0 {
+			<-let
+		}
+		return len(p), nil
+	})
+	done := make(chan fanout.Report, 1)
+	go func() {
+		done <- b.Exec(t.Context(), fanout.Attempt{N: 1, Target: b.targets[0]}, fanout.Task{Command: "x"}, stops, io.Discard)
+	}()
+	n := b.connOf(t, 0)
+	select {
+	case <-through:
+	case <-time.After(patience):
+		t.Fatalf("the host cannot go on to send; %d bytes are held", held(n))
+	}
+	close(let)
+	eventually(t, "nothing is being passed on", func() bool {
+		n.wire.valve.mu.Lock()
+		defer n.wire.valve.mu.Unlock()
+		return n.wire.valve.writes == 0
+	})
+	n.wire.abort()
+	if r := <-done; r.Failure == nil || r.Failure.Remote != fanout.RemoteUnknown {
+		t.Errorf("got %+v, failure %+v, want an end that nobody knows", r, r.Failure)
+	}
+	eventually(t, "nobody reads any more", func() bool { return inStacks(".(*session).spill(")+inStacks(".(*session).copy(") == 0 })
+}
+
+// inStacks is how many goroutines are in a function.
+func inStacks(function string) int {
+	text := make([]byte, 1<<20)
+	return strings.Count(string(text[:runtime.Stack(text, true)]), function)
 }

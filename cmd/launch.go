@@ -181,6 +181,9 @@ func (l *launching) carryOut(ctx context.Context, d *decision) error {
 		return err
 	}
 	if recorder != nil {
+		// Unless something panics it is closed by then. A run that is left open
+		// would look alive for as long as a daemon is.
+		defer func() { _ = recorder.Close() }()
 		opts.RunID, opts.Journal = recorder.RunID(), recorder
 		sinks = append(sinks, recorder)
 	}

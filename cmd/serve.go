@@ -132,7 +132,7 @@ func visibleAttr(_ []string, attr slog.Attr) slog.Attr {
 }
 
 // serve fires jobs until it is asked to end.
-func (a *app) serve(ctx context.Context, o *serveOptions) (err error) {
+func (a *app) serve(ctx context.Context, o *serveOptions) error {
 	log := a.serveLog(o)
 	history := &historyFile{app: a, path: o.history, warn: func(text string) { log.Warn(text) }, retention: o.keep}
 	defer history.close()
@@ -154,9 +154,13 @@ func (a *app) serve(ctx context.Context, o *serveOptions) (err error) {
 	if d.daemon, err = s.JoinDaemons(ctx, a.now()); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.daemon.Close()) }()
-	if err := d.run(ctx); err != nil {
+	err = d.run(ctx)
+	if err = errors.Join(err, d.daemon.Close()); err == nil {
+		return &runError{exitOK} // also after a signal, which is how it is asked to end
+	}
+	if ctx.Err() == nil {
 		return err
 	}
-	return &runError{exitOK} // which a signal that asked for it is, too
+	log.Error("not everything could be written down", "error", err)
+	return &runError{exitInternal}
 }

@@ -135,7 +135,7 @@ type Client struct {
 	shell     string
 	interval  time.Duration // of keepalives, where an endpoint has none
 	resolver  *net.Resolver // nil: the usual one
-	lookups   chan struct{} // a token for each name that is being resolved
+	names     *nameQueue    // of those that are being resolved
 	sudo      sudoProof
 	login     sudoProof // of the password
 	password  fanout.Secret
@@ -172,7 +172,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 		interval:  keepaliveInterval,
 		agents:    map[string]*agentPool{},
 		bastions:  map[string]*bastion{},
-		lookups:   make(chan struct{}, maxLookups),
+		names:     newNameQueue(),
 		stop:      make(chan struct{}),
 		users:     map[string]int{},
 		held:      map[int]*conn{},

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -25,8 +24,6 @@ const (
 	// maxRefusals is how often logins at one address may be refused before the
 	// rest are not tried: servers lock out those who go on.
 	maxRefusals = 3
-	// maxLookups is how many names are resolved at once.
-	maxLookups = 64
 	// freeTries is how often a host without a connect timeout is dialled that
 	// hangs up before its version line.
 	freeTries = 10
@@ -112,6 +109,7 @@ type login struct {
 	turned int      // how often the host hung up before its version line
 	said   string   // what it last said then
 	late   bool     // the limit has ended it
+	queued bool     // it has a place among the names that are resolved
 	// turnedAway is what there is to say about turned and said.
 	turnedAway atomic.Pointer[string]
 
@@ -149,6 +147,9 @@ func (l *login) run(ctx context.Context) (*conn, *fanout.Failure) {
 	if f := site.closed(l.ep.address()); f != nil {
 		return nil, f
 	}
+	if f := l.queue(ctx); f != nil {
+		return nil, f
+	}
 	budget := ctx
 	if l.limit > 0 {
 		var cancel context.CancelFunc
@@ -175,6 +176,27 @@ func (l *login) run(ctx context.Context) (*conn, *fanout.Failure) {
 			return nil, l.failure(budget, err)
 		}
 	}
+}
+
+// queue waits for a place among the names that are resolved. The host's time
+// does not run meanwhile.
+func (l *login) queue(ctx context.Context) *fanout.Failure {
+	if !l.ep.named() {
+		return nil
+	}
+	l.phase.Store(int32(phaseLookups))
+	began := time.Now()
+	err := l.client.names.wait(ctx, l.limit)
+	if err == nil {
+		l.queued = true
+		return nil
+	}
+	l.report.Resolve = time.Since(began)
+	if ctx.Err() != nil {
+		return stopped(ctx)
+	}
+	l.late = true
+	return l.lateFailure(phaseLookups)
 }
 
 // again decides whether another try may follow at once or after a pause: the
@@ -317,28 +339,42 @@ func (l *login) dial(ctx context.Context) (net.Conn, error) {
 		l.phase.Store(int32(phaseDial))
 		return startProxy(l.client, l.ep)
 	}
-	l.phase.Store(int32(phaseDial))
-	d := net.Dialer{Resolver: l.client.resolver}
-	if _, err := netip.ParseAddr(l.ep.Address); err != nil {
+	if !l.ep.named() {
+		l.phase.Store(int32(phaseDial))
+		return (&net.Dialer{}).DialContext(ctx, "tcp", l.ep.address())
+	}
+	return l.dialName(ctx)
+}
+
+// dialName resolves the name and connects. The place among the names is given
+// back as soon as that one is resolved.
+func (l *login) dialName(ctx context.Context) (net.Conn, error) {
+	names := l.client.names
+	if !l.queued {
 		l.phase.Store(int32(phaseLookups))
-		select {
-		case l.client.lookups <- struct{}{}:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+		if err := names.wait(ctx, 0); err != nil {
+			return nil, err
 		}
-		l.phase.Store(int32(phaseResolve))
-		free := sync.OnceFunc(func() { <-l.client.lookups })
-		defer free()
-		asked := time.Now()
-		d.ControlContext = func(context.Context, string, string, syscall.RawConn) error {
+	}
+	l.queued = false
+	l.phase.Store(int32(phaseResolve))
+	var once sync.Once
+	leave := func(answered bool) { once.Do(func() { names.leave(answered) }) }
+	asked := time.Now()
+	d := net.Dialer{
+		Resolver: l.client.resolver,
+		ControlContext: func(context.Context, string, string, syscall.RawConn) error {
 			if l.phase.CompareAndSwap(int32(phaseResolve), int32(phaseDial)) {
 				l.resolved.Store(int64(time.Since(asked)))
 			}
-			free()
+			leave(true)
 			return nil
-		}
+		},
 	}
-	return d.DialContext(ctx, "tcp", l.ep.address())
+	c, err := d.DialContext(ctx, "tcp", l.ep.address())
+	dns, unresolved := errors.AsType[*net.DNSError](err)
+	leave(ctx.Err() == nil && !(unresolved && dns.IsTimeout))
+	return c, err
 }
 
 // config is what the library is told.

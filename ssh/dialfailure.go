@@ -27,10 +27,7 @@ func (l *login) failure(ctx context.Context, err error) *fanout.Failure {
 		return &fanout.Failure{Op: fanout.OpLogin, Message: l.turnedAwayMessage(), Hint: remedyTurnedAway}
 	}
 	if l.late {
-		return &fanout.Failure{
-			Op: l.op(p), Hint: remedyOfLate(l.op(p)),
-			Message: fmt.Sprintf("no login within %s: stopped %s", spell(l.limit), l.stage(p)),
-		}
+		return l.lateFailure(p)
 	}
 	if errors.Is(err, errRelayLost) {
 		return &fanout.Failure{Op: fanout.OpJump, Message: fmt.Sprintf("via %s: %v", l.ep.via.name(), err)}
@@ -39,6 +36,14 @@ func (l *login) failure(ctx context.Context, err error) *fanout.Failure {
 		return dialFailure(l.host, err)
 	}
 	return l.loginFailure(p, err)
+}
+
+// lateFailure says that the time was up at p.
+func (l *login) lateFailure(p phase) *fanout.Failure {
+	return &fanout.Failure{
+		Op: l.op(p), Hint: remedyOfLate(l.op(p)),
+		Message: fmt.Sprintf("no login within %s: stopped %s", spell(l.limit), l.stage(p)),
+	}
 }
 
 // stage is where in the login p is.

@@ -3,6 +3,7 @@ package ssh
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -12,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"tutti/fanout"
@@ -144,7 +146,7 @@ func TestNameServerStopped(t *testing.T) {
 func TestLookupsQueue(t *testing.T) {
 	b := newBench(t, []fleet.Host{{Name: "h"}}, func(o *Options) { o.Endpoints[0].Address = "other.example." })
 	for range maxLookups {
-		b.lookups <- struct{}{}
+		b.names.places <- struct{}{}
 	}
 	b.targets[0].Limits.ConnectTimeout = shortLimit
 	r := b.exec(t.Context(), 0, "x")
@@ -152,6 +154,40 @@ func TestLookupsQueue(t *testing.T) {
 	if want := "waiting for other names"; !strings.Contains(r.Failure.Message, want) {
 		t.Errorf("got %q, want %q", r.Failure.Message, want)
 	}
+}
+
+// TestLookupsTakeTurns: as long as the name servers answer, the wait for a turn
+// is not held against a host.
+func TestLookupsTakeTurns(t *testing.T) {
+	const limit, each = 10 * time.Second, 6 * time.Second
+	synctest.Test(t, func(t *testing.T) {
+		q := newNameQueue()
+		for range maxLookups - 1 {
+			q.places <- struct{}{}
+		}
+		var wg sync.WaitGroup
+		for range 5 {
+			wg.Go(func() {
+				if err := q.wait(t.Context(), limit); err != nil {
+					t.Errorf("got %v, want a turn", err)
+					return
+				}
+				time.Sleep(each)
+				q.leave(true)
+			})
+		}
+		wg.Wait()
+		q.places <- struct{}{} // the last place
+		began := time.Now()
+		if err := q.wait(t.Context(), limit); !errors.Is(err, errConnectTimeout) || time.Since(began) != limit {
+			t.Errorf("got %v after %v, want no turn after %v without an answer", err, time.Since(began), limit)
+		}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(fanout.ErrSignal)
+		if err := q.wait(ctx, 0); !errors.Is(err, fanout.ErrSignal) {
+			t.Errorf("got %v, want the cause", err)
+		}
+	})
 }
 
 // TestManyAddresses: of a name's addresses, of either version, one that answers

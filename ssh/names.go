@@ -1,0 +1,80 @@
+package ssh
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// maxLookups is how many names are resolved at once.
+const maxLookups = 64
+
+// A nameQueue is where names wait that are to be resolved.
+type nameQueue struct {
+	places chan struct{} // a token for each name that is being resolved
+
+	mu       sync.Mutex // guards answered
+	answered time.Time  // when the name servers last said something
+}
+
+func newNameQueue() *nameQueue { return &nameQueue{places: make(chan struct{}, maxLookups)} }
+
+// wait takes a place, which leave gives back. It may take as long as it will
+// while the name servers answer, because that is nobody's fault; the error is
+// errConnectTimeout once they have said nothing for limit, if that is not 0, or
+// the cause of ctx.
+func (q *nameQueue) wait(ctx context.Context, limit time.Duration) error {
+	began := time.Now()
+	var late <-chan time.Time
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	if limit > 0 {
+		late = t.C
+	}
+	for {
+		select {
+		case q.places <- struct{}{}:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-late:
+		}
+		left := limit - time.Since(q.heard(began))
+		if left <= 0 {
+			return errConnectTimeout
+		}
+		t.Reset(left)
+	}
+}
+
+// heard is when the name servers last said something, or began if that is later.
+func (q *nameQueue) heard(began time.Time) time.Time {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.answered.After(began) {
+		return q.answered
+	}
+	return began
+}
+
+// leave gives a place back; answered says that the name servers said something
+// of its name.
+func (q *nameQueue) leave(answered bool) {
+	if answered {
+		q.mu.Lock()
+		q.answered = time.Now()
+		q.mu.Unlock()
+	}
+	<-q.places
+}
+
+// named reports whether a connection to e begins with a name that is resolved
+// here.
+func (e *endpoint) named() bool {
+	if e.via != nil || e.ProxyCommand != "" {
+		return false
+	}
+	_, err := netip.ParseAddr(e.Address)
+	return err != nil
+}

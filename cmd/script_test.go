@@ -63,6 +63,8 @@ func runScripts(t *testing.T, dir string, more map[string]scriptCommand) {
 			env.Setenv("HOME", home)
 			env.Setenv("USER", "tester")
 			env.Setenv("TZ", "UTC")
+			// Each of a thousand programs would wait a second at its end for races.
+			env.Setenv("GORACE", "atexit_sleep_ms=10")
 			env.Setenv("TUTTI_HISTORY", filepath.Join(env.WorkDir, "history.db"))
 			env.Values[siteKey{}] = &site{}
 			return os.Mkdir(home, 0o700)

@@ -413,7 +413,7 @@ func (l *login) checkHostKey(ctx context.Context, key gossh.PublicKey) error {
 	if err := l.ep.hostKeys.check(ctx, l.ep.Endpoint, key, l.kinds != nil); err != nil {
 		return err
 	}
-	l.ep.presented.Store(&key)
+	l.ep.presented.Store(&blob)
 	l.accepted.Store(&blob)
 	l.phase.Store(int32(phaseAuth))
 	return nil

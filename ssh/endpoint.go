@@ -1,13 +1,12 @@
 package ssh
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
 	"time"
-
-	gossh "golang.org/x/crypto/ssh"
 )
 
 // An endpoint is an Endpoint made ready.
@@ -24,7 +23,9 @@ type endpoint struct {
 	hostKeys   *hostKeys
 	algorithms *algorithms
 
-	presented atomic.Pointer[gossh.PublicKey] // the host key last seen
+	// presented is the host key last seen, as the host sent it: the library's form
+	// of it holds on to the packet that it came in.
+	presented atomic.Pointer[string]
 }
 
 func (e *endpoint) address() string { return hostPort(e.Address, e.Port) }
@@ -95,11 +96,18 @@ func (e *Endpoint) check() error {
 	return nil
 }
 
+// keyOf is equal for equal endpoints. It is a hash because the whole would be a
+// large part of what an endpoint costs.
+func keyOf(e Endpoint) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%#v", e))
+	return string(sum[:])
+}
+
 func (p *preparation) endpoint(e Endpoint) (*endpoint, error) {
 	if err := e.check(); err != nil {
 		return nil, err
 	}
-	ep := &endpoint{Endpoint: e, key: fmt.Sprintf("%#v", e)}
+	ep := &endpoint{Endpoint: e, key: keyOf(e)}
 	var err error
 	if ep.via, err = p.via(e.Jumps); err != nil {
 		return nil, err
@@ -157,7 +165,7 @@ func (p *preparation) via(jumps []Endpoint) (*bastion, error) {
 	if last > 0 {
 		e.Jumps = jumps[:last]
 	}
-	key := fmt.Sprintf("%#v", e)
+	key := keyOf(e)
 	if p.client.bastions[key] == nil {
 		ep, err := p.endpoint(e)
 		if err != nil {

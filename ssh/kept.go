@@ -222,7 +222,7 @@ func (e *endpoint) recognises(ctx context.Context, n *conn) bool {
 	if err != nil || e.hostKeys.check(ctx, e.Endpoint, key, true) != nil {
 		return false
 	}
-	e.presented.Store(&key)
+	e.presented.Store(&n.hostKey)
 	return true
 }
 

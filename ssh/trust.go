@@ -92,10 +92,14 @@ func (c *Client) presented(t fanout.Target) (*endpoint, gossh.PublicKey) {
 	if seen == nil {
 		return ep, nil
 	}
-	if cert, ok := (*seen).(*gossh.Certificate); ok && ep.hostKeys.checkCertificate(namesOf(ep.Endpoint), cert) != nil {
+	key, err := gossh.ParsePublicKey([]byte(*seen))
+	if err != nil { // which cannot be: the library has parsed it before
+		return ep, nil
+	}
+	if cert, ok := key.(*gossh.Certificate); ok && ep.hostKeys.checkCertificate(namesOf(ep.Endpoint), cert) != nil {
 		return ep, cert.Key
 	}
-	return ep, *seen
+	return ep, key
 }
 
 // Trust writes the keys that targets presented to the first of their

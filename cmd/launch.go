@@ -259,6 +259,7 @@ func (l *launching) run(ctx context.Context, plan fanout.Plan, opts fanout.Optio
 	ctx, halt, end := l.view.attend(ctx, l.interrupts)
 	defer end()
 	opts.Halt = halt
+	spareMemory(len(plan.Targets), l.Getenv)
 	return fanout.Run(ctx, plan, opts)
 }
 

@@ -343,15 +343,17 @@ func TestKeptOneAtATime(t *testing.T) {
 
 // TestKeptProxyCommand: a program that connects lives as long as its connection.
 func TestKeptProxyCommand(t *testing.T) {
-	goroutines, files := runtime.NumGoroutine(), openFiles()
-	t.Run("use", func(t *testing.T) {
+	use := func(t *testing.T) {
 		b := keptBench(t, []fleet.Host{{Name: "h"}}, 4, byProgram(t, "RELAY"))
 		round(t, b, b.opts, 0, "x").wantExit(t, fanout.Exit{})
 		round(t, b, b.opts, 0, "x").wantExit(t, fanout.Exit{})
 		if all, _ := b.connsOf("h"); all != 1 {
 			t.Errorf("got %d logins, want 1", all)
 		}
-	})
+	}
+	t.Run("first", use) // which opens what the runtime needs for good
+	goroutines, files := runtime.NumGoroutine(), openFiles()
+	t.Run("again", use)
 	eventually(t, "the goroutines have ended", func() bool { return runtime.NumGoroutine() <= goroutines })
 	eventually(t, "the files are closed", func() bool { return openFiles() <= files })
 }

@@ -52,8 +52,12 @@ func (p partials) drop() error {
 	return p.pool.Close()
 }
 
-// splitLines cuts data after its last newline.
+// splitLines cuts data after its last newline. Pieces of a long line have none,
+// which is found out much faster from the front.
 func splitLines(data []byte) (whole, begun []byte) {
+	if bytes.IndexByte(data, '\n') < 0 {
+		return nil, data
+	}
 	i := bytes.LastIndexByte(data, '\n') + 1
 	return data[:i], data[i:]
 }

@@ -3,7 +3,6 @@ package ssh
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -18,12 +17,6 @@ import (
 )
 
 const (
-	// maxLogins is how many logins to one address are under way at once;
-	// servers turn strangers away when there are too many of them.
-	maxLogins = 8
-	// maxRefusals is how often logins at one address may be refused before the
-	// rest are not tried: servers lock out those who go on.
-	maxRefusals = 3
 	// freeTries is how often a host without a connect timeout is dialled that
 	// hangs up before its version line.
 	freeTries = 10
@@ -31,41 +24,6 @@ const (
 	firstPause = 50 * time.Millisecond
 	maxPause   = time.Second
 )
-
-// A site is an address that logins go to, possibly under several names.
-type site struct {
-	slots chan struct{}
-
-	mu      sync.Mutex // guards what follows
-	refused int
-	reason  string
-}
-
-func newSite() *site { return &site{slots: make(chan struct{}, maxLogins)} }
-
-func (s *site) refuse(reason string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.refused++
-	s.reason = reason
-}
-
-// closed returns the failure of every further login after too many were
-// refused, else nil.
-func (s *site) closed(address string) *fanout.Failure {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.refused < maxRefusals {
-		return nil
-	}
-	return &fanout.Failure{
-		Op:    fanout.OpLogin,
-		Final: true,
-		Hint:  remedyKeys,
-		Message: fmt.Sprintf("not tried: %d logins at %s were refused already, and more could get us locked out; the last: %s",
-			s.refused, address, s.reason),
-	}
-}
 
 // A phase is where a login is.
 type phase int

@@ -1,0 +1,52 @@
+package ssh
+
+import (
+	"fmt"
+	"sync"
+
+	"tutti/fanout"
+)
+
+const (
+	// maxLogins is how many logins to one address are under way at once;
+	// servers turn strangers away when there are too many of them.
+	maxLogins = 8
+	// maxRefusals is how often logins at one address may be refused before the
+	// rest are not tried: servers lock out those who go on.
+	maxRefusals = 3
+)
+
+// A site is an address that logins go to, possibly under several names.
+type site struct {
+	slots chan struct{}
+
+	mu      sync.Mutex // guards what follows
+	refused int
+	reason  string
+}
+
+func newSite() *site { return &site{slots: make(chan struct{}, maxLogins)} }
+
+func (s *site) refuse(reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused++
+	s.reason = reason
+}
+
+// closed returns the failure of every further login after too many were
+// refused, else nil.
+func (s *site) closed(address string) *fanout.Failure {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refused < maxRefusals {
+		return nil
+	}
+	return &fanout.Failure{
+		Op:    fanout.OpLogin,
+		Final: true,
+		Hint:  remedyKeys,
+		Message: fmt.Sprintf("not tried: %d logins at %s were refused already, and more could get us locked out; the last: %s",
+			s.refused, address, s.reason),
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tutti/fanout"
+	"tutti/internal/quantity"
 	"tutti/inventory"
 	"tutti/scheduler"
 	"tutti/store"
@@ -95,7 +96,7 @@ func (l *launching) preparing(ctx context.Context) (context.Context, context.Can
 	if !l.unattended {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeoutCause(ctx, prepareTime, fmt.Errorf("it has taken more than %s to find out hosts, keys and passwords", formatDuration(prepareTime)))
+	return context.WithTimeoutCause(ctx, prepareTime, fmt.Errorf("it has taken more than %s to find out hosts, keys and passwords", quantity.FormatDuration(prepareTime)))
 }
 
 // taskOf is what the job of a firing does, without its surroundings. The caller

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"tutti/internal/quantity"
 	"tutti/store"
 )
 
@@ -59,11 +60,11 @@ func (d *doctor) checkHistory(ctx context.Context) {
 		d.tell(findingWarning, "history", path+" can be read by other users, and may hold secrets", "chmod 600 "+path)
 	}
 	if ahead := time.Until(c.Newest); ahead > clockSlack {
-		d.tell(findingWarning, "clock", fmt.Sprintf("the newest run in the history began %s from now: the clock was set back", formatDuration(ahead.Round(time.Second))),
+		d.tell(findingWarning, "clock", fmt.Sprintf("the newest run in the history began %s from now: the clock was set back", quantity.FormatDuration(ahead.Round(time.Second))),
 			"set the clock; old runs are pruned by their time")
 	}
 	if c.ReadOnly == nil {
-		d.ok("history", "%s in %s, %s", count(c.Runs, "run"), path, formatSize(c.Size))
+		d.ok("history", "%s in %s, %s", count(c.Runs, "run"), path, quantity.FormatSize(c.Size))
 	}
 	d.checkDisk(filepath.Dir(path))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/fanout"
+	"tutti/internal/quantity"
 	"tutti/output"
 	"tutti/store"
 )
@@ -79,7 +80,7 @@ func parseSince(s string, now time.Time) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
-	if d, err := parseDuration(s); err == nil {
+	if d, err := quantity.ParseDuration(s); err == nil {
 		return now.Add(-d), nil
 	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
@@ -184,7 +185,7 @@ func tookText(r store.Run) string {
 	if took > time.Second {
 		took = took.Round(100 * time.Millisecond)
 	}
-	return formatDuration(took.Round(time.Millisecond))
+	return quantity.FormatDuration(took.Round(time.Millisecond))
 }
 
 // resultText is what became of a run, in a word or in counts.
@@ -275,7 +276,7 @@ func (o *retentionOptions) retention(f *pflag.FlagSet) (store.Retention, error) 
 	case f.Changed("keep-runs") && o.keepRuns < 1:
 		return keep, syntaxf("--keep-runs %d: at least one", o.keepRuns)
 	case f.Changed("max-size") && o.maxSize < smallestHistory:
-		return keep, syntaxf("--max-size %s would keep nothing: a history takes %s at least", formatSize(int64(o.maxSize)), formatSize(smallestHistory))
+		return keep, syntaxf("--max-size %s would keep nothing: a history takes %s at least", quantity.FormatSize(int64(o.maxSize)), quantity.FormatSize(smallestHistory))
 	case f.Changed("keep") && o.keepAge == 0:
 		return keep, syntaxf("nothing would be kept: delete the history file if that is what you want")
 	case keep == store.Retention{}:
@@ -317,7 +318,7 @@ func newPruneCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(a.Out, "%s deleted, %s given back\n", count(pruned.Runs, "run"), formatSize(pruned.Bytes))
+			_, err = fmt.Fprintf(a.Out, "%s deleted, %s given back\n", count(pruned.Runs, "run"), quantity.FormatSize(pruned.Bytes))
 			return err
 		},
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/internal/quantity"
 	"tutti/output"
 	"tutti/scheduler"
 	"tutti/store"
@@ -138,7 +139,7 @@ func (a *app) readJobsFile(file string) (data []byte, dir string, err error) {
 	case err != nil:
 		return nil, "", usagef("read the jobs: %w", err)
 	case len(data) > maxJobsFile:
-		return nil, "", usagef("%s is larger than %s, and not a file of jobs", file, formatSize(maxJobsFile))
+		return nil, "", usagef("%s is larger than %s, and not a file of jobs", file, quantity.FormatSize(maxJobsFile))
 	}
 	dir, err = filepath.Abs(at)
 	return data, dir, err

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/internal/quantity"
 	"tutti/inventory"
 	"tutti/store"
 )
@@ -97,7 +98,7 @@ func (a *app) showEnds(ctx context.Context, s *store.Store, id int64, wait time.
 		if cause := context.Cause(ctx); !errors.Is(cause, context.DeadlineExceeded) {
 			return cause // nobody waits any more
 		}
-		return hint(fmt.Errorf("run %d has not ended within %s", id, formatDuration(wait)),
+		return hint(fmt.Errorf("run %d has not ended within %s", id, quantity.FormatDuration(wait)),
 			"whoever carries it out may be held up, and ends it when it goes on; tutti show "+strconv.FormatInt(id, 10)+" says how far it is")
 	}
 	results, err := s.Results(context.WithoutCancel(ctx), id)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/internal/quantity"
 	"tutti/output"
 	"tutti/scheduler"
 	"tutti/store"
@@ -218,7 +219,7 @@ func (v *jobView) costText() string {
 	if v.cost.Runs == 0 {
 		return "-"
 	}
-	return count(v.cost.Runs, "run") + ", " + formatSize(v.cost.Bytes)
+	return count(v.cost.Runs, "run") + ", " + quantity.FormatSize(v.cost.Bytes)
 }
 
 // warnOfJobs says what somebody has to look at.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/internal/quantity"
 	"tutti/output"
 	"tutti/store"
 )
@@ -135,7 +136,7 @@ func lagText(f *store.FiringRow) string {
 	if !ok {
 		return "-"
 	}
-	return formatDuration(d.Round(time.Millisecond))
+	return quantity.FormatDuration(d.Round(time.Millisecond))
 }
 
 // becameText says what became of a firing, who wanted it, and who was told.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tutti/fanout"
+	"tutti/internal/quantity"
 	"tutti/inventory"
 	"tutti/output"
 	"tutti/ssh"
@@ -361,7 +362,7 @@ func policyText(p fanout.Policy, hosts int) []string {
 	if len(p.Batches) > 0 {
 		line := "in batches of " + (*sharesValue)(&p.Batches).String() + ", the last size repeats"
 		if p.Pause > 0 {
-			line += ", " + formatDuration(p.Pause) + " between two"
+			line += ", " + quantity.FormatDuration(p.Pause) + " between two"
 		}
 		lines = append(lines, line)
 	}
@@ -369,7 +370,7 @@ func policyText(p fanout.Policy, hosts int) []string {
 		lines = append(lines, fmt.Sprintf("begins nothing new once more than %s of %s are not ok", p.MaxFail, count(hosts, "host")))
 	}
 	if p.Deadline > 0 {
-		lines = append(lines, "deadline "+formatDuration(p.Deadline)+" for the whole run")
+		lines = append(lines, "deadline "+quantity.FormatDuration(p.Deadline)+" for the whole run")
 	}
 	return lines
 }
@@ -378,5 +379,5 @@ func orNone(d time.Duration) string {
 	if d == 0 {
 		return "any time"
 	}
-	return formatDuration(d)
+	return quantity.FormatDuration(d)
 }

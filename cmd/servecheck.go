@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"tutti/internal/quantity"
 	"tutti/output"
 	"tutti/scheduler"
 	"tutti/store"
@@ -154,7 +155,7 @@ func checkSecretFile(path string) error {
 	case info.Mode().Perm()&0o007 != 0:
 		return hint(fmt.Errorf("secret_file: %s can be used by every user of this machine", path), "chmod 600 "+path)
 	case info.Size() == 0 || info.Size() > maxSecretFile:
-		return errors.New("secret_file: " + path + " does not hold a key: it has " + formatSize(info.Size()))
+		return errors.New("secret_file: " + path + " does not hold a key: it has " + quantity.FormatSize(info.Size()))
 	}
 	return nil
 }

@@ -370,14 +370,3 @@ func TestErrorTexts(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
-
-func TestShortDuration(t *testing.T) {
-	for text, want := range map[string]string{
-		"0": "0s", "10s": "10s", "30m": "30m", "90m": "1h30m", "1h": "1h", "3605s": "1h0m5s", "10m10s": "10m10s", "20h": "20h", "1m30s": "1m30s", "500ms": "500ms",
-	} {
-		d, err := parseDuration(text)
-		if got := shortDuration(d); err != nil || got != want {
-			t.Errorf("%s: got %s, %v, want %s", text, got, err, want)
-		}
-	}
-}

@@ -7,8 +7,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
+
+	"tutti/internal/quantity"
 )
 
 // parseValue reads the text of a setting that has a single value.
@@ -33,8 +34,8 @@ func parseValue(key Key, text string) (setting, error) {
 		s.number, err = parseNumber(text, 0, 1_000_000)
 		s.text = strconv.Itoa(s.number)
 	case KeyConnectTimeout, KeyTimeout:
-		s.duration, err = parseDuration(text)
-		s.text = shortDuration(s.duration)
+		s.duration, err = quantity.ParseDuration(text)
+		s.text = quantity.FormatDuration(s.duration)
 	case KeyJump:
 		s.text, err = jumpText(text)
 	case KeyHostKeys:
@@ -90,31 +91,6 @@ func parseNumber(text string, low, high int) (int, error) {
 		return 0, fmt.Errorf("%s is not between %d and %d", text, low, high)
 	}
 	return int(n), nil
-}
-
-func parseDuration(text string) (time.Duration, error) {
-	d, err := time.ParseDuration(text)
-	switch {
-	case err != nil && isNumber(text):
-		return 0, fmt.Errorf("%s has no unit; write %ss for seconds or %sm for minutes", text, text, text)
-	case err != nil:
-		return 0, fmt.Errorf("%s is not a duration such as 10s, 30m or 1h30m", quoteShort(text))
-	case d < 0:
-		return 0, fmt.Errorf("%s is negative", text)
-	}
-	return d, nil
-}
-
-// shortDuration is d without units of which there are none: 30m, not 30m0s.
-func shortDuration(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }
 
 // identityPath makes a key file's path absolute: ~ is our home, and anything

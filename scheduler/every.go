@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"time"
+
+	"tutti/internal/quantity"
 )
 
 // An everyRule fires at a distance that does not change, whatever clocks do.
@@ -21,7 +23,7 @@ func parseEvery(words []word, o *Options) (rule, error) {
 	if bad != nil {
 		return nil, bad
 	}
-	period, err := parseDuration(d.text)
+	period, err := quantity.ParseDuration(d.text)
 	switch {
 	case err != nil:
 		return nil, badf(d.column, "%v", err)
@@ -65,7 +67,7 @@ func (r *everyRule) next(after time.Time) (Instant, error) {
 }
 
 func (r *everyRule) words() string {
-	return fmt.Sprintf("every %s", formatDuration(r.period))
+	return fmt.Sprintf("every %s", quantity.FormatDuration(r.period))
 }
 
 func (r *everyRule) warnings() []string { return nil }

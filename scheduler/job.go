@@ -11,7 +11,11 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"tutti/internal/quantity"
 )
+
+const day = 24 * time.Hour
 
 // What a job has unless it says otherwise. Without a deadline a command that
 // hangs would keep a job from ever firing again.
@@ -84,7 +88,7 @@ func NewJob(name, zone string) Job {
 	return Job{
 		Name:       name,
 		Zone:       zone,
-		Options:    map[string][]string{"deadline": {formatDuration(DefaultDeadline)}},
+		Options:    map[string][]string{"deadline": {quantity.FormatDuration(DefaultDeadline)}},
 		MaxRunning: DefaultMaxRunning,
 		Grace:      DefaultGrace,
 	}
@@ -158,7 +162,7 @@ func (j *Job) check(r *Rules, report func(key string, err error)) {
 		report("max_running", fmt.Errorf("%d is not between 1 and 1000", j.MaxRunning))
 	}
 	if j.Grace < time.Second || j.Grace > day {
-		report("grace", fmt.Errorf("%s is not between 1s and 1d", formatDuration(j.Grace)))
+		report("grace", fmt.Errorf("%s is not between 1s and 1d", quantity.FormatDuration(j.Grace)))
 	}
 	report("notify", j.Notify.check())
 	if j.Keep.Age < 0 || j.Keep.Runs < 0 || j.Keep.Size < 0 {
@@ -275,7 +279,7 @@ func (j *Job) checkOption(key string, r *Rules) error {
 		return errors.New("it is no option of a job")
 	}
 	if key == "deadline" {
-		d, err := parseDuration(values[len(values)-1])
+		d, err := quantity.ParseDuration(values[len(values)-1])
 		if err != nil {
 			return err
 		}

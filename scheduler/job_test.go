@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"tutti/internal/quantity"
 	"tutti/internal/yamltree"
 )
 
@@ -24,7 +25,7 @@ func rules() Rules {
 		OptionKeys: []string{"timeout", "deadline", "user", "env", "hosts", "pty", "identity", "connect_timeout", "fanout", "max_fail", "batch", "retries", "sudo"},
 		Option: func(key string, values []string) error {
 			if key == "timeout" {
-				if _, err := parseDuration(values[0]); err != nil {
+				if _, err := quantity.ParseDuration(values[0]); err != nil {
 					return err
 				}
 			}
@@ -283,37 +284,6 @@ func TestExample(t *testing.T) {
 			return strings.HasPrefix(strings.TrimLeft(line, " #"), k.name+":")
 		}) {
 			t.Errorf("the key %s is not shown", k.name)
-		}
-	}
-}
-
-func TestDurations(t *testing.T) {
-	for text, want := range map[string]time.Duration{"90s": 90 * time.Second, "1h30m": 90 * time.Minute, "7d": 7 * day, "0s": 0, "0": 0, "36h": 36 * time.Hour} {
-		got, err := parseDuration(text)
-		if err != nil || got != want {
-			t.Errorf("%s: got %s, %v", text, got, err)
-		}
-		if back, err := parseDuration(formatDuration(got)); err != nil || back != got {
-			t.Errorf("%s: written as %s", text, formatDuration(got))
-		}
-	}
-	for _, text := range []string{"", "5", "-5s", "-1d", "999999999d", "d", "1.5d", "x"} {
-		if d, err := parseDuration(text); err == nil {
-			t.Errorf("%q: got %s", text, d)
-		}
-	}
-}
-
-func TestSizes(t *testing.T) {
-	for text, want := range map[string]int64{"0B": 0, "512B": 512, "64KiB": 64 << 10, "1GiB": 1 << 30, "1025KiB": 1025 << 10} {
-		got, err := parseSize(text)
-		if err != nil || got != want || formatSize(got) != text {
-			t.Errorf("%s: got %d, %v, written as %s", text, got, err, formatSize(got))
-		}
-	}
-	for _, text := range []string{"", "5", "-5B", "5MB", "9999999999999GiB", "B"} {
-		if n, err := parseSize(text); err == nil {
-			t.Errorf("%q: got %d", text, n)
 		}
 	}
 }

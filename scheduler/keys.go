@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -9,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"tutti/internal/quantity"
 	"tutti/internal/yamltree"
 )
 
@@ -77,7 +77,7 @@ func durationKey(name string, at func(*Job) *time.Duration) jobKey {
 	return jobKey{
 		name,
 		func(r *jobReader, j *Job, n yamltree.Node) { *at(j) = r.duration(n) },
-		func(j *Job) tree { return text(formatDuration(*at(j))) },
+		func(j *Job) tree { return text(quantity.FormatDuration(*at(j))) },
 	}
 }
 
@@ -143,7 +143,7 @@ func (r *jobReader) count(n yamltree.Node) int {
 }
 
 func (r *jobReader) duration(n yamltree.Node) time.Duration {
-	d, err := parseDuration(r.text(n))
+	d, err := quantity.ParseDuration(r.text(n))
 	if err != nil {
 		r.badf(n, "%s: %v", r.key, err)
 	}
@@ -236,7 +236,7 @@ func readKeep(r *jobReader, j *Job, n yamltree.Node) {
 		case "runs":
 			j.Keep.Runs = r.count(v)
 		case "size":
-			size, err := parseSize(r.text(v))
+			size, err := quantity.ParseSize(r.text(v))
 			if err != nil {
 				r.badf(v, "%s: %v", r.key, err)
 			}
@@ -256,36 +256,4 @@ func (r *jobReader) fields(n yamltree.Node, known []string, field func(key strin
 		r.key = outer + ": " + key.Text()
 		field(key.Text(), value)
 	})
-}
-
-// sizeUnits from the largest.
-var sizeUnits = []struct {
-	name   string
-	factor int64
-}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}}
-
-// parseSize reads "4096B", "64KiB", "1GiB".
-func parseSize(text string) (int64, error) {
-	for _, unit := range sizeUnits {
-		digits, ok := strings.CutSuffix(text, unit.name)
-		if !ok {
-			continue
-		}
-		n, err := strconv.ParseInt(digits, 10, 64)
-		if err != nil || !isDigits(digits) || n > (1<<62)/unit.factor {
-			break
-		}
-		return n * unit.factor, nil
-	}
-	return 0, errors.New(strconv.Quote(clipped(text)) + " is not a size such as 64KiB, 500MiB or 1GiB")
-}
-
-// formatSize is the shortest text that parseSize reads as n.
-func formatSize(n int64) string {
-	for _, unit := range sizeUnits {
-		if n >= unit.factor && n%unit.factor == 0 {
-			return strconv.FormatInt(n/unit.factor, 10) + unit.name
-		}
-	}
-	return "0B"
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"tutti/internal/quantity"
 )
 
 // A Timing is when a job fires, made by [Job.Timing]. It does not change.
@@ -55,7 +57,7 @@ func checkJitter(jitter, period time.Duration) error {
 		period = day
 	}
 	if jitter >= period {
-		return fmt.Errorf("%s is not shorter than %s, the shortest time from one firing to the next", formatDuration(jitter), formatDuration(period))
+		return fmt.Errorf("%s is not shorter than %s, the shortest time from one firing to the next", quantity.FormatDuration(jitter), quantity.FormatDuration(period))
 	}
 	return nil
 }

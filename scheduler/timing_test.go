@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"tutti/internal/quantity"
 )
 
 func timing(tb testing.TB, change func(*Job)) *Timing {
@@ -252,7 +254,7 @@ func TestJitter(t *testing.T) {
 	for _, tt := range tests {
 		j := NewJob("job", "UTC")
 		j.Schedules = []string{tt.text}
-		j.Jitter, _ = parseDuration(tt.jitter)
+		j.Jitter, _ = quantity.ParseDuration(tt.jitter)
 		_, err := j.Timing(at)
 		if bad, _ := errors.AsType[*KeyError](err); (err == nil) != tt.ok || err != nil && (bad.Key != "jitter" || !strings.Contains(err.Error(), "is not shorter than")) {
 			t.Errorf("%s with jitter %s: got %v, want ok %t", tt.text, tt.jitter, err, tt.ok)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode"
 
+	"tutti/internal/quantity"
 	"tutti/internal/yamltree"
 )
 
@@ -67,13 +68,13 @@ func (n Notify) tree() tree {
 func (k Keep) tree() tree {
 	fields := make([]treeField, 0, 3)
 	if k.Age > 0 {
-		fields = append(fields, treeField{"age", text(formatDuration(k.Age))})
+		fields = append(fields, treeField{"age", text(quantity.FormatDuration(k.Age))})
 	}
 	if k.Runs > 0 {
 		fields = append(fields, treeField{"runs", bare(fmt.Sprint(k.Runs))})
 	}
 	if k.Size > 0 {
-		fields = append(fields, treeField{"size", text(formatSize(k.Size))})
+		fields = append(fields, treeField{"size", text(quantity.ExactSize(k.Size))})
 	}
 	return mapping(fields...)
 }

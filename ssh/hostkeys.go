@@ -49,20 +49,20 @@ type hostKeys struct {
 // newHostKeys reads files; one that is absent is empty.
 func newHostKeys(files []string, warn func(string)) *hostKeys {
 	h := &hostKeys{files: files, warn: warn, learning: make(chan struct{}, 1)}
-	h.load()
+	h.load(readWhole)
 	return h
 }
 
-// load reads the files. The token of learning is taken, or nobody else knows
-// h.
-func (h *hostKeys) load() {
+// load reads the files by read. The token of learning is taken, or nobody else
+// knows h.
+func (h *hostKeys) load(read func(file string) ([]byte, error)) {
 	known := newKnownHosts()
 	h.seen = nil
 	for i, file := range h.files {
 		if i == 0 {
 			h.seen, _ = os.Stat(file) // an error shows again in the next line
 		}
-		data, err := os.ReadFile(file)
+		data, err := read(file)
 		if err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
 				h.warn(fmt.Sprintf("known hosts: %v; the file is ignored", err))

@@ -238,3 +238,43 @@ func FuzzKnownHostsLine(f *testing.F) {
 		k.vouched(n)
 	})
 }
+
+// TestP14HalfALine: a line that another process is just writing is waited for.
+func TestP14HalfALine(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "known_hosts")
+	writer, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = writer.Close() }()
+	if err := lock(t.Context(), writer); err != nil {
+		t.Fatal(err)
+	}
+	whole := line("h0", numbered(t, 0))
+	if _, err := writer.WriteString(whole[:len(whole)/2]); err != nil {
+		t.Fatal(err)
+	}
+	type result struct {
+		data []byte
+		err  error
+	}
+	read := make(chan result)
+	go func() {
+		data, err := readUnlocked(file, patience)
+		read <- result{data, err}
+	}()
+	select {
+	case r := <-read:
+		t.Fatalf("got %q, %v, while the line is written", r.data, r.err)
+	case <-time.After(20 * time.Millisecond): // it has had the time to be wrong
+	}
+	if _, err := writer.WriteString(whole[len(whole)/2:]); err != nil {
+		t.Fatal(err)
+	}
+	if err := writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if r := <-read; r.err != nil || string(r.data) != whole {
+		t.Errorf("got %q, %v, want the whole line", r.data, r.err)
+	}
+}

@@ -109,7 +109,30 @@ func (h *hostKeys) refresh(f *os.File) {
 		now.Size() == h.seen.Size() && now.ModTime().Equal(h.seen.ModTime()) {
 		return
 	}
-	h.load()
+	h.load(os.ReadFile) // it is ours
+}
+
+// wholeTime is how long a file is waited for that somebody writes to.
+const wholeTime = 100 * time.Millisecond
+
+// readWhole reads a file to which another process may just be adding a line, and
+// not half of that line.
+func readWhole(file string) ([]byte, error) { return readUnlocked(file, wholeTime) }
+
+// readUnlocked reads a file when nobody has locked it any more, or when patience
+// is over.
+func readUnlocked(file string, patience time.Duration) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // nothing was written
+	for began := time.Now(); time.Since(began) < patience; time.Sleep(5 * time.Millisecond) {
+		if !errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK) {
+			break
+		}
+	}
+	return io.ReadAll(f)
 }
 
 // lock takes the file for this process. It is asked for again and again rather

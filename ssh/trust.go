@@ -157,7 +157,7 @@ func (h *hostKeys) trust(ctx context.Context, changes []change) error {
 	if err := replaceFile(path, f, strings.Join(lines, "")+added); err != nil {
 		return err
 	}
-	h.load()
+	h.load(os.ReadFile) // it is ours
 	return nil
 }
 

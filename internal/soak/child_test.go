@@ -101,7 +101,7 @@ func (j *job) carryOut(ctx context.Context, signals <-chan os.Signal, out io.Wri
 	plan, endpoints := j.plan()
 	client, err := ssh.New(ctx, ssh.Options{
 		Endpoints: endpoints, KnownHosts: []string{j.KnownHosts},
-		KillAfter: 100 * time.Millisecond, Drain: 500 * time.Millisecond,
+		KillAfter: 100 * time.Millisecond, Drain: 2 * time.Second,
 	})
 	if err != nil {
 		return a, err

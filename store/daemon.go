@@ -34,6 +34,7 @@ type Daemon struct {
 	seen    bool           // whether it saw any
 	now     time.Time      // the last that the caller said
 	given   map[int64]bool // the firings for which the caller has tickets
+	spaceAt time.Time      // when it was proved that there is space
 }
 
 var (
@@ -82,7 +83,7 @@ func (s *Store) join(ctx context.Context, serves bool, now time.Time) (*Daemon, 
 		}
 		return nil, err
 	}
-	d.eyes = openDB(source(s.path, "_query_only=1"), pragmas...)
+	d.eyes = openDB(source(s.path, "mode=rw", "_query_only=1"), pragmas...)
 	return d, nil
 }
 
@@ -126,8 +127,11 @@ func (d *Daemon) Close() error {
 }
 
 // Changed reports whether anything was written since the last call, by this
-// process or another.
+// process or another. The error wraps ErrMoved if the others write another file.
 func (d *Daemon) Changed(ctx context.Context) (bool, error) {
+	if err := d.store.inPlace("read"); err != nil {
+		return false, err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	version, err := d.look(ctx)
@@ -160,6 +164,9 @@ func (d *Daemon) Kept(ctx context.Context) ([]scheduler.Kept, error) { return d.
 
 // Repair marks the runs of processes that are gone as interrupted.
 func (d *Daemon) Repair(ctx context.Context) error {
+	if err := d.store.inPlace("repair"); err != nil {
+		return err
+	}
 	return d.store.fault("repair", d.store.repair(ctx))
 }
 

@@ -27,7 +27,7 @@ func TestBeginOnFullDisk(t *testing.T) {
 	limitPages(t, s, 1)
 	_, err := s.Begin(t.Context(), testPlan(numbered(2000)...), RunInfo{})
 	e, ok := errors.AsType[*Error](err)
-	if !ok || !errors.Is(e, ErrFull) || e.Op != "record" || !strings.Contains(e.Hint(), "--no-history") {
+	if !ok || !errors.Is(e, ErrFull) || e.Op != "record" || !strings.Contains(e.Hint(), "free some space") {
 		t.Errorf("got %v, want an *Error of kind %v", err, ErrFull)
 	}
 	runs, err := s.Runs(t.Context(), Query{})
@@ -45,6 +45,29 @@ func noise(n int) []byte {
 		data[i] = byte(x >> 24)
 	}
 	return data
+}
+
+// TestChangeOnFullDisk: where a history could only be opened for reading because
+// the disk is full, that is why it cannot be changed.
+func TestChangeOnFullDisk(t *testing.T) {
+	path := tempPath(t)
+	openTest(t, path)
+	file, err := inspect(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file.unwritable = &Error{Op: "open", Path: path, Kind: ErrFull}
+	s, err := open(t.Context(), file, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }() // it only reads
+	if err := s.RemoveJob(t.Context(), "backup", 0, "anna", noon); !errors.Is(err, ErrFull) {
+		t.Errorf("got %v, want %v", err, ErrFull)
+	}
+	if _, err := s.Prune(t.Context(), DefaultRetention()); !errors.Is(err, ErrFull) {
+		t.Errorf("prune: got %v, want %v", err, ErrFull)
+	}
 }
 
 func TestDiskFillsUpDuringRun(t *testing.T) {

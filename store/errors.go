@@ -31,6 +31,8 @@ var (
 	ErrNotOwned = errors.New("belongs to another user")
 	// ErrFull: there is no space left on the device.
 	ErrFull = errors.New("no space left")
+	// ErrMoved: the file is not at its path any more, or another one is.
+	ErrMoved = errors.New("has been moved or deleted since it was opened")
 	// ErrDamaged: the database is corrupt.
 	ErrDamaged = errors.New("is damaged")
 	// ErrBusy: another process has kept the history locked for too long.
@@ -50,10 +52,11 @@ var hints = map[error]string{
 	ErrNotHistory:  "name another file with --history; nothing was changed in this one",
 	ErrNewer:       "update tutti, or name another file with --history",
 	ErrOlder:       "open it once with an account that may write it",
-	ErrReadOnly:    "make the file and its directory writable, name another file with --history, or use --no-history",
+	ErrReadOnly:    "make the file and its directory writable, or name another file with --history",
 	ErrUnreadable:  "make the file and its directory readable, or name another file with --history",
 	ErrNotOwned:    "name another file with --history, or run as the owner",
-	ErrFull:        "free some space, delete old runs with `tutti history prune`, or use --no-history",
+	ErrFull:        "free some space, or delete old runs with `tutti history prune`",
+	ErrMoved:       "move it back to where it was, or restart what keeps it open",
 	ErrDamaged:     "move the file away to begin a new one; `sqlite3 FILE .recover` may save the runs in it",
 	ErrBusy:        "see which program has an open transaction in it, and try again",
 	ErrLibrary:     "build without the libsqlite3 tag, so that the SQLite that comes with tutti is used",

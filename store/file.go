@@ -17,6 +17,8 @@ type historyFile struct {
 	// file agree on the names of the files beside it.
 	path     string
 	uid, gid int
+	// info tells this file from another one at the path.
+	info fs.FileInfo
 	// exposed: others than the owner may read it.
 	exposed bool
 	// unwritable says why it must not or cannot be written; nil: it can.
@@ -74,7 +76,7 @@ func inspect(path string) (historyFile, error) {
 	if err := access(resolved, unix.R_OK); err != nil {
 		return fail(ErrUnreadable, err)
 	}
-	file := historyFile{path: resolved, exposed: info.Mode().Perm()&0o077 != 0}
+	file := historyFile{path: resolved, info: info, exposed: info.Mode().Perm()&0o077 != 0}
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		file.uid, file.gid = int(stat.Uid), int(stat.Gid)
 	}
@@ -116,6 +118,19 @@ func kindOfOS(err error) error {
 		return ErrIsDirectory
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EROFS):
 		return ErrReadOnly
+	}
+	return nil
+}
+
+// inPlace is an error that wraps ErrMoved if the open file is not the one at its
+// path: what is written to it nobody else sees. op is what was to be done.
+func (s *Store) inPlace(op string) error {
+	info, err := os.Stat(s.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && !os.SameFile(info, s.info):
+		return &Error{Op: op, Path: s.path, Kind: ErrMoved}
+	case err != nil:
+		return &Error{Op: op, Path: s.path, Kind: kindOfOS(err), Err: err}
 	}
 	return nil
 }

@@ -44,8 +44,8 @@ const vacuumPages = 2048
 // system. Running runs are kept, and so is what a daemon still has to look at. If
 // there is nothing to delete it costs a few queries.
 func (s *Store) Prune(ctx context.Context, keep Retention) (Pruned, error) {
-	if s.readOnly {
-		return Pruned{}, &Error{Op: "prune", Path: s.path, Kind: ErrReadOnly}
+	if s.unwritable != nil {
+		return Pruned{}, s.refuse("prune")
 	}
 	p, err := s.prune(ctx, keep)
 	return p, s.fault("prune", err)

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"testing"
+	"time"
 )
 
 // TestDaemonReady: a daemon is ready as long as what it would write down is
@@ -27,5 +28,52 @@ func TestDaemonReady(t *testing.T) {
 	}
 	if err := d.Ready(t.Context()); !errors.Is(err, errForgotten) {
 		t.Errorf("got %v of a history that does not know it, want %v", err, errForgotten)
+	}
+}
+
+// TestDaemonReadyOnFullDisk: where only what needs no space can be written, a
+// daemon is not ready, and is again as soon as there is some.
+func TestDaemonReadyOnFullDisk(t *testing.T) {
+	s := openTest(t, tempPath(t))
+	d := joinTest(t, s)
+	limitPages(t, s, 4)
+	for range 2 {
+		if err := d.Ready(t.Context()); !errors.Is(err, ErrFull) {
+			t.Errorf("got %v on a full disk, want %v", err, ErrFull)
+		}
+	}
+	limitPages(t, s, 4000)
+	checkReady(t, d)
+	limitPages(t, s, 0)
+	d.mu.Lock()
+	d.spaceAt = time.Now().Add(-proofEvery)
+	d.mu.Unlock()
+	// What was written before was deleted, and its space can be used again.
+	checkReady(t, d)
+	ids, err := column[int64](t.Context(), s.r, "SELECT id FROM daemons")
+	if err != nil || len(ids) != 1 || ids[0] != d.ID() {
+		t.Errorf("got the daemons %v, %v, want %d alone", ids, err, d.ID())
+	}
+}
+
+func checkReady(tb testing.TB, d *Daemon) {
+	tb.Helper()
+	if err := d.Ready(tb.Context()); err != nil {
+		tb.Errorf("got %v, want it to be ready", err)
+	}
+}
+
+// TestForgetsProofOfSpace: what a daemon wrote to prove that there is space, and
+// could not delete, the next one does.
+func TestForgetsProofOfSpace(t *testing.T) {
+	s := openTest(t, tempPath(t))
+	d := joinTest(t, s)
+	if _, err := s.w.ExecContext(t.Context(), "INSERT INTO daemons (id, pid, serves, started_at) VALUES (?, 0, 0, 'x')", -d.ID()); err != nil {
+		t.Fatal(err)
+	}
+	next := joinTest(t, s)
+	ids, err := column[int64](t.Context(), s.r, "SELECT id FROM daemons ORDER BY id")
+	if err != nil || len(ids) != 2 || ids[0] != d.ID() || ids[1] != next.ID() {
+		t.Errorf("got the daemons %v, %v, want %d and %d", ids, err, d.ID(), next.ID())
 	}
 }

@@ -95,8 +95,11 @@ const maxDelay = 100 * time.Millisecond
 // recorder must be closed. Its writes do not end with ctx: an
 // interrupted run is recorded to its end.
 func (s *Store) Begin(ctx context.Context, plan fanout.Plan, info RunInfo) (*Recorder, error) {
-	if s.readOnly {
-		return nil, &Error{Op: "record", Path: s.path, Kind: ErrReadOnly}
+	if s.unwritable != nil {
+		return nil, s.refuse("record")
+	}
+	if err := s.inPlace("record"); err != nil {
+		return nil, err
 	}
 	id, lock, err := s.insertRun(ctx, plan, info)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"strconv"
@@ -36,10 +37,13 @@ type Options struct {
 // A Store is an open history. Its methods may be called by many goroutines at
 // once.
 type Store struct {
-	path     string
-	options  Options
-	locks    runLocks
-	readOnly bool
+	path string
+	// info is of the file that was opened.
+	info    fs.FileInfo
+	options Options
+	locks   runLocks
+	// unwritable says why the history is open for reading only; nil: it is not.
+	unwritable error
 
 	// w is a single connection whose transactions take the write lock when
 	// they begin: one that read first and wrote later would fail at once
@@ -103,11 +107,12 @@ func open(ctx context.Context, file historyFile, options Options) (*Store, error
 		options.Warn = func(string) {}
 	}
 	s := &Store{
-		path:     file.path,
-		options:  options,
-		locks:    runLocks{path: file.path + ".lock", uid: file.uid, gid: file.gid},
-		readOnly: file.unwritable != nil,
-		dead:     make(map[int64]bool),
+		path:       file.path,
+		info:       file.info,
+		options:    options,
+		locks:      runLocks{path: file.path + ".lock", uid: file.uid, gid: file.gid},
+		unwritable: file.unwritable,
+		dead:       make(map[int64]bool),
 	}
 	var err error
 	if s.beforeCommit, err = commitHook(); err != nil {
@@ -135,10 +140,14 @@ func (s *Store) openFault(err error) error {
 }
 
 // change runs f in one transaction, which has the write lock from its
-// beginning. f must not use the store's own connections.
+// beginning. f must not use the store's own connections. A file that is not at
+// its path any more is not changed.
 func (s *Store) change(ctx context.Context, f func(tx *sql.Tx) error) error {
-	if s.readOnly {
-		return &Error{Op: "change", Path: s.path, Kind: ErrReadOnly}
+	if s.unwritable != nil {
+		return s.refuse("change")
+	}
+	if err := s.inPlace("change"); err != nil {
+		return err
 	}
 	tx, err := s.w.BeginTx(ctx, nil)
 	if err != nil {
@@ -151,15 +160,26 @@ func (s *Store) change(ctx context.Context, f func(tx *sql.Tx) error) error {
 	return s.fault("change", tx.Commit())
 }
 
+// refuse is the error of a change to a history that is open for reading only:
+// one that is so because the disk is full is to be told from one that may not be
+// written.
+func (s *Store) refuse(op string) error {
+	kind := ErrReadOnly
+	if errors.Is(s.unwritable, ErrFull) {
+		kind = ErrFull
+	}
+	return &Error{Op: op, Path: s.path, Kind: kind}
+}
+
 func (s *Store) connect(ctx context.Context) error {
 	steps, err := migrations(migrationFiles)
 	if err != nil {
 		return err
 	}
-	if s.readOnly {
+	if s.unwritable != nil {
 		return s.connectReadOnly(ctx, len(steps))
 	}
-	s.w = openDB(source(s.path, "_txlock=immediate", "_auto_vacuum=incremental", "_journal_mode=WAL",
+	s.w = openDB(source(s.path, "mode=rw", "_txlock=immediate", "_auto_vacuum=incremental", "_journal_mode=WAL",
 		"_synchronous=FULL", "_foreign_keys=1"), pragmas...)
 	s.w.SetMaxOpenConns(1)
 	if err := retryBusy(ctx, func() error { return checkLibrary(ctx, s.w) }); err != nil {
@@ -168,7 +188,7 @@ func (s *Store) connect(ctx context.Context) error {
 	if err := migrate(ctx, s.w, steps); err != nil {
 		return err
 	}
-	s.r = openDB(source(s.path, "_query_only=1"), pragmas...)
+	s.r = openDB(source(s.path, "mode=rw", "_query_only=1"), pragmas...)
 	s.r.SetMaxOpenConns(maxReaders)
 	s.r.SetMaxIdleConns(maxReaders)
 	return s.repair(ctx)
@@ -220,7 +240,8 @@ func (s *Store) Close() error {
 // code through its schema; a log that a long reader let grow shrinks again.
 var pragmas = []string{"PRAGMA trusted_schema = OFF", "PRAGMA journal_size_limit = 16777216"}
 
-// source is the URI of path with parameters of SQLite and its driver.
+// source is the URI of path with parameters of SQLite and its driver. Without a
+// mode SQLite makes a file that is missing, as it may be under an open history.
 func source(path string, params ...string) string {
 	u := url.URL{Scheme: "file", Path: path}
 	params = append(params, "_busy_timeout="+strconv.FormatInt(busyTimeout.Milliseconds(), 10))

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"errors"
+	"maps"
 	"slices"
 
 	"tutti/internal/yamltree"
@@ -23,7 +24,7 @@ func ReadJobs(file string, data []byte, rules Rules) ([]Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &jobReader{rules: &rules}
+	r := &jobReader{rules: &rules, bad: make(map[string]bool)}
 	if root.Kind() == yamltree.Null {
 		r.problems.Addf(yamltree.Pos{File: file}, `the file is empty; "jobs: {}" says that there are none`)
 	}
@@ -48,18 +49,16 @@ type jobReader struct {
 	problems yamltree.Problems
 	// what is the job that is read, key where in it, both for errors.
 	what, key string
-	// broken: something of the job could not be read, so that there is no
-	// sense in checking it.
-	broken bool
+	// bad are the keys of the job that could not be read: what they mean is not
+	// checked, and what the others mean is.
+	bad map[string]bool
 }
 
 // job reads one job, and checks it.
 func (r *jobReader) job(name, n yamltree.Node) Job {
 	j := NewJob(name.Text(), r.rules.zone())
 	r.what = "job " + clipped(name.Text())
-	// A job that is nothing lacks everything; one that is no mapping is refused
-	// as such.
-	r.broken = n.Kind() != yamltree.Map && n.Kind() != yamltree.Null
+	clear(r.bad)
 	nodes := map[string]yamltree.Node{"name": name}
 	r.problems.Fields(n, r.what, r.known(), func(key, value yamltree.Node) {
 		r.key = key.Text()
@@ -67,22 +66,39 @@ func (r *jobReader) job(name, n yamltree.Node) Job {
 		if i := slices.IndexFunc(jobKeys, func(k jobKey) bool { return k.name == r.key }); i >= 0 {
 			jobKeys[i].read(r, &j, value)
 		} else {
-			j.Options[r.key] = r.texts(value)
+			j.Options[r.key] = r.option(value)
 		}
 	})
-	if r.broken {
-		return j
+	// A job that is nothing lacks everything; one that is no mapping has been
+	// refused as such.
+	if n.Kind() == yamltree.Map || n.Kind() == yamltree.Null {
+		r.check(&j, nodes)
 	}
-	j.check(r.rules, func(key string, err error) {
-		if err != nil {
-			at, ok := nodes[key]
-			if !ok {
-				at = name
-			}
-			r.problems.Addf(errorPos(at, err), "%s: %v", r.what, &KeyError{key, err})
-		}
-	})
 	return j
+}
+
+// check reports what is wrong with a job whose keys have the given values.
+func (r *jobReader) check(j *Job, nodes map[string]yamltree.Node) {
+	// What could not be read is not missing, and makes nothing else wrong.
+	j.Seconds = j.Seconds || r.bad["seconds"]
+	r.bad["command"] = r.bad["command"] || r.bad["script"]
+	sound := !slices.Contains(slices.Collect(maps.Values(r.bad)), true)
+	j.check(r.rules, func(key string, err error) {
+		if err == nil || r.bad[key] {
+			return
+		}
+		sound = false
+		at, ok := nodes[key]
+		if !ok {
+			at = nodes["name"]
+		}
+		r.problems.Addf(errorPos(at, err), "%s: %v", r.what, &KeyError{key, err})
+	})
+	if sound && r.rules.Whole != nil {
+		if err := r.rules.Whole(*j); err != nil {
+			r.problems.Addf(nodes["name"].Pos(), "%s: %v", r.what, err)
+		}
+	}
 }
 
 // known are the keys of a job.

@@ -109,6 +109,12 @@ type Rules struct {
 	Option func(key string, values []string) error
 	// Selector checks a selector; nil: any is right.
 	Selector func(text string) error
+	// CommaKeys are the options that take a text with commas: a list in a file
+	// stands for it.
+	CommaKeys []string
+	// Whole checks that what a job in a file has fits together, once each key is
+	// right by itself; nil: it does.
+	Whole func(Job) error
 }
 
 func (r *Rules) zone() string {
@@ -149,7 +155,7 @@ func (j *Job) Validate(r Rules) error {
 // check reports what is wrong with each key.
 func (j *Job) check(r *Rules, report func(key string, err error)) {
 	report("name", checkName(j.Name))
-	report(j.checkTiming(r.Now))
+	j.checkTiming(r.Now, report)
 	report(j.checkHosts(r))
 	report(j.checkCommand())
 	for _, path := range j.Inventory {
@@ -186,11 +192,17 @@ func checkName(name string) error {
 	return nil
 }
 
-// checkTiming is the key and the error of the first of zone, schedule and
-// jitter that is wrong.
-func (j *Job) checkTiming(now time.Time) (string, error) {
+// checkTiming checks zone, schedule and jitter; a zone that there is not does
+// not keep the others from it.
+func (j *Job) checkTiming(now time.Time, report func(key string, err error)) {
 	_, key, err := j.timing(now, now)
-	return key, err
+	report(key, err)
+	if key == "zone" {
+		elsewhere := *j
+		elsewhere.Zone = "UTC"
+		_, key, err = elsewhere.timing(now, now)
+		report(key, err)
+	}
 }
 
 // Timing reads the job's schedule. Periods are measured from now on. The error
@@ -208,6 +220,9 @@ func (j *Job) timing(now, come time.Time) (t *Timing, key string, err error) {
 	zone, err := LoadZone(j.Zone)
 	if err != nil {
 		return nil, "zone", err
+	}
+	if len(j.Schedules) == 0 {
+		return nil, "schedule", errors.New(`it is missing; "30 2 * * *" is every night at half past two`)
 	}
 	s, err := Parse(j.Schedules, Options{Zone: zone, Seconds: j.Seconds, Job: j.Name, Now: come})
 	if err != nil {

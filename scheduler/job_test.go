@@ -124,12 +124,15 @@ func TestReadJobsRefuses(t *testing.T) {
 		{"unknown option", job("time_out: 5s"), []string{`job a: unknown key "time_out"; did you mean "timeout"?`}},
 		{"a wrong option", job("timeout: 5"), []string{"job a: timeout: 5 has no unit; write 5s"}},
 		{"an option without a value", job("env: []"), []string{"job a: env: it has no value"}},
-		{"an option that is a mapping", job("env: {A: 1}"), []string{"job a: env: want a single value, got a mapping"}},
+		{"an option that is a mapping", job("user: {A: 1}"), []string{"job a: user: want a single value, got a mapping"}},
+		{"a variable that is a list", job("env: {A: [1]}"), []string{"job a: env: A: want a single value, got a list"}},
+		{"a selector that is a list", job("selector: [db, '!db9']"), []string{`job a: selector: want a single value, got a list; write "db,!db9"`}},
+		{"a command that is a list", job("command: [df, -h]"), []string{`job a: command: want a single value, got a list; write "df -h"`}},
 		{"no deadline", job("deadline: 0s"), []string{"job a: deadline: a job needs a deadline"}},
 		{"a wrong deadline", job("deadline: soon"), []string{`job a: deadline: "soon" is not a duration`}},
 		{"schedule", "jobs:\n  a:\n    selector: all\n    command: x\n    schedule: 0 0 30 2 *", []string{`jobs.yaml:5:15: job a: schedule "0 0 30 2 *", column 5: day 30 never comes in February; the last`}},
 		{"one schedule of two", "jobs:\n  a:\n    selector: all\n    command: x\n    schedule: ['@daily',\n      '@reboot']", []string{`jobs.yaml:6:7: job a: schedule "@reboot", column 1: @reboot is not supported`}},
-		{"no schedule", job("no schedule"), []string{"job a: schedule: a schedule has between 1 and 100 expressions, not 0"}},
+		{"no schedule", job("no schedule"), []string{`jobs.yaml:2:3: job a: schedule: it is missing; "30 2 * * *" is`}},
 		{"six fields", job("schedule: 0 0 0 * * *"), []string{"if the first is the second, say so (seconds: true, --seconds)"}},
 		{"zone", job("zone: Europe/Brelin"), []string{`job a: zone: unknown time zone "Europe/Brelin"; did you mean "Europe/Berlin"?`}},
 		{"seconds", job("seconds: yes"), []string{`job a: seconds: want true or false, got "yes"`}},
@@ -161,6 +164,10 @@ func TestReadJobsRefuses(t *testing.T) {
 		{"a name with a control character", "jobs:\n  \"a\\tb\": {schedule: '@daily', selector: all, command: x}", []string{`name: "a\tb" is not a job's name`}},
 		{"a name that is a number", "jobs:\n  142: {schedule: '@daily', selector: all, command: x}", []string{`name: "142" could be the number of a run; add a letter`}},
 		{"a long name", "jobs:\n  " + strings.Repeat("x", 65) + ": {schedule: '@daily', selector: all, command: x}", []string{"longer than 64 characters"}},
+		{"what cannot be read hides nothing", job("keep: 7x\nzone: Mars\nschedule: 61 * * * *\ntimeout: 5\nseconds: maybe\nmax_running: 0"), []string{
+			"keep: ", "zone: ", `schedule "61 * * * *"`, "timeout: 5 has no unit", "seconds: want true or false", "max_running: 0 is not",
+		}},
+		{"nor anything of another job", "jobs:\n  a: {keep: 7x}\n  b: {selector: all, command: x}", []string{"2:13: job a: keep: ", "job a: selector: it is missing", "3:3: job b: schedule: it is missing"}},
 		{"everything at once", job("zone: Mars\nselector: run:1\ngrace: 2d"), []string{"zone:", "selector:", "grace:"}},
 	}
 	for _, tt := range tests {
@@ -184,6 +191,54 @@ func TestReadJobsRefuses(t *testing.T) {
 	}
 	if jobs, err := ReadJobs("jobs.yaml", []byte("jobs: {}"), rules()); err != nil || len(jobs) != 0 {
 		t.Errorf("none: got %v, %v", jobs, err)
+	}
+}
+
+// What could not be read is one mistake, and not missing besides.
+func TestReadJobsTellsAMistakeOnce(t *testing.T) {
+	for _, lines := range []string{"script: [x]", "command: {}", "command: x, schedule: {}", "command: x, selector: {}", "command: x, notify: {command: []}"} {
+		text := "jobs:\n  a: {" + lines + ", timeout: 2h"
+		if !strings.Contains(lines, "schedule") {
+			text += ", schedule: '@daily'"
+		}
+		if !strings.Contains(lines, "selector") {
+			text += ", selector: all"
+		}
+		_, err := ReadJobs("jobs.yaml", []byte(text+"}"), rules())
+		if all, ok := errors.AsType[*yamltree.Errors](err); !ok || len(all.List) != 1 || !strings.Contains(err.Error(), "want a single value") {
+			t.Errorf("%s: got %v, want one error", lines, err)
+		}
+	}
+}
+
+// Lists and mappings are taken where it is clear what they mean.
+func TestReadJobsTakesWhatIsNatural(t *testing.T) {
+	r := rules()
+	r.CommaKeys = []string{"batch"}
+	text := `jobs: {a: {schedule: "@daily", selector: all, command: x, env: {B: b, A: "1=2"}, batch: [1, 10%]}}`
+	jobs, err := ReadJobs("jobs.yaml", []byte(text), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]string{"env": {"B=b", "A=1=2"}, "batch": {"1,10%"}, "deadline": {"1d"}}
+	if got := jobs[0].Options; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// What does not fit together is told with what is wrong in other jobs.
+func TestReadJobsChecksTheWhole(t *testing.T) {
+	r := rules()
+	r.Whole = func(Job) error { return errors.New("it does not fit") }
+	const text = "jobs:\n  a: {schedule: '@daily', selector: all, command: x}\n  b: {keep: 7x}\n  c: {schedule: '@daily', selector: all, command: x}"
+	_, err := ReadJobs("jobs.yaml", []byte(text), r)
+	for _, want := range []string{"jobs.yaml:2:3: job a: it does not fit", "job b: keep", "jobs.yaml:4:3: job c: it does not fit"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	if strings.Contains(fmt.Sprint(err), "job b: it does not fit") {
+		t.Errorf("got %v, want nothing of the whole of what is wrong in a part", err)
 	}
 }
 
@@ -231,6 +286,25 @@ func TestWriteJobs(t *testing.T) {
 	golden(t, "jobs.golden", []byte(got))
 	if got := roundTrip(t, nil, rules()); got != "jobs: {}\n" {
 		t.Errorf("none: got %q", got)
+	}
+}
+
+// What another reader of YAML would not take for a text is in quotes.
+func TestWriteQuotesWhatIsNoText(t *testing.T) {
+	for command, want := range map[string]string{
+		"true": `"true"`, "Yes": `"Yes"`, "off": `"off"`, "n": `"n"`, "NULL": `"NULL"`, "5": `"5"`, "0644": `"0644"`, "1_000": `"1_000"`,
+		"1.5": `"1.5"`, "1e3": `"1e3"`, "0x1F": `"0x1F"`, "0o17": `"0o17"`, "0b1": `"0b1"`, "2026-11-21": `"2026-11-21"`,
+		"uptime": "uptime", "true story": "true story", "5 apples": "5 apples", "2h": "2h", "/bin/true": "/bin/true",
+	} {
+		job := NewJob("on", "UTC")
+		job.Schedules, job.Selector, job.Command = []string{"@daily"}, "all", command
+		job.Options["env"], job.Options["user"], job.Options["fanout"] = []string{command, "A=1"}, []string{"no"}, []string{"20"}
+		got := roundTrip(t, []Job{job}, rules())
+		for _, line := range []string{"command: " + want, "env: [" + want + `, "A=1"]`, `user: "no"`, "fanout: 20", `  "on":`} {
+			if !strings.Contains(got, line+"\n") {
+				t.Errorf("%s: got %s, want %s", command, got, line)
+			}
+		}
 	}
 }
 

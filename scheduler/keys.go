@@ -91,15 +91,32 @@ func wordKey[T ~int](name string, words []string, at func(*Job) *T) jobKey {
 
 func (r *jobReader) badf(n yamltree.Node, format string, args ...any) {
 	r.problems.Addf(n.Pos(), "%s: %s", r.what, fmt.Sprintf(format, args...))
-	r.broken = true
+	key, _, _ := strings.Cut(r.key, ":")
+	r.bad[key] = true
 }
 
 // text reads a single value.
 func (r *jobReader) text(n yamltree.Node) string {
 	if n.Kind() != yamltree.Scalar {
-		r.badf(n, "%s: want a single value, got %s", r.key, n.Kind())
+		r.badf(n, "%s: want a single value, got %s%s", r.key, n.Kind(), r.instead(n))
 	}
 	return n.Text()
+}
+
+// instead is how to write what was written as a list.
+func (r *jobReader) instead(n yamltree.Node) string {
+	between, ok := map[string]string{"selector": ",", "command": " "}[r.key]
+	if !ok || n.Kind() != yamltree.List {
+		return ""
+	}
+	var items []string
+	for item := range n.Items() {
+		if item.Kind() != yamltree.Scalar {
+			return ""
+		}
+		items = append(items, item.Text())
+	}
+	return "; write " + clipped(quoted(strings.Join(items, between)))
 }
 
 // texts reads a single value or a list of them.
@@ -110,6 +127,29 @@ func (r *jobReader) texts(n yamltree.Node) []string {
 	var all []string
 	for item := range n.Items() {
 		all = append(all, r.text(item))
+	}
+	return all
+}
+
+// option reads what an option is given. Variables may be a mapping.
+func (r *jobReader) option(n yamltree.Node) []string {
+	if r.key == "env" && n.Kind() == yamltree.Map {
+		return r.variables(n)
+	}
+	values := r.texts(n)
+	if len(values) > 1 && slices.Contains(r.rules.CommaKeys, r.key) {
+		return []string{strings.Join(values, ",")}
+	}
+	return values
+}
+
+// variables reads names with their values.
+func (r *jobReader) variables(n yamltree.Node) []string {
+	defer func(outer string) { r.key = outer }(r.key)
+	var all []string
+	for name, value := range n.Fields() {
+		r.key = "env: " + name.Text()
+		all = append(all, name.Text()+"="+r.text(value))
 	}
 	return all
 }

@@ -20,6 +20,7 @@ import (
 type tree struct {
 	text   *string
 	bare   bool // a number, true or false
+	plain  bool // a text that may look like one in YAML
 	list   []string
 	fields []treeField
 }
@@ -36,6 +37,16 @@ func text(s string) tree {
 	}
 	return tree{text: &s}
 }
+
+// given is what an option was given. Nobody here knows which options are numbers
+// or a yes, so what is one without doubt has no quotes.
+func given(values []string) tree {
+	t := oneOrMore(values)
+	t.plain = len(values) == 1 && plain.MatchString(values[0])
+	return t
+}
+
+var plain = regexp.MustCompile(`^(true|false|0|[1-9][0-9]{0,8})$`)
 
 func bare(s string) tree { return tree{text: &s, bare: true} }
 
@@ -102,7 +113,7 @@ func (j *Job) tree(short bool) tree {
 		add(k.name, k.write(j), k.write(&standard))
 	}
 	for _, key := range slices.Sorted(maps.Keys(j.Options)) {
-		add(key, oneOrMore(j.Options[key]), oneOrMore(standard.Options[key]))
+		add(key, given(j.Options[key]), given(standard.Options[key]))
 	}
 	return mapping(fields...)
 }
@@ -126,7 +137,7 @@ func (j *Job) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("job: want a mapping, got %s", root.Kind())
 	}
 	*j = NewJob("", "")
-	r := &jobReader{rules: &Rules{}, what: "job"}
+	r := &jobReader{rules: &Rules{}, what: "job", bad: make(map[string]bool)}
 	for key, value := range root.Fields() {
 		r.key = key.Text()
 		i := slices.IndexFunc(jobKeys, func(k jobKey) bool { return k.name == r.key })
@@ -169,7 +180,7 @@ func WriteJobs(w io.Writer, jobs []Job) error {
 func (t tree) yaml() string {
 	var parts []string
 	switch {
-	case t.text != nil && t.bare:
+	case t.text != nil && (t.bare || t.plain):
 		return *t.text
 	case t.text != nil:
 		return scalar(*t.text)
@@ -185,12 +196,19 @@ func (t tree) yaml() string {
 	return "[" + strings.Join(parts, ", ") + "]"
 }
 
-// unquoted is what needs no quotes anywhere in YAML.
-var unquoted = regexp.MustCompile(`^[A-Za-z0-9_/][A-Za-z0-9_./-]*( [A-Za-z0-9_/-][A-Za-z0-9_./-]*)*$`)
+var (
+	// unquoted is what needs no quotes anywhere in YAML, unless it is noText.
+	unquoted = regexp.MustCompile(`^[A-Za-z0-9_/][A-Za-z0-9_./-]*( [A-Za-z0-9_/-][A-Za-z0-9_./-]*)*$`)
+	// noText is what YAML 1.1 or 1.2 takes for nothing, a yes or no, a number or
+	// a date.
+	noText = regexp.MustCompile(`(?i)^(null|y|yes|n|no|true|false|on|off|` +
+		`[0-9][0-9_]*(\.[0-9_]*)?(e[+-]?[0-9_]+)?|0x[0-9a-f_]+|0o[0-7_]+|0b[01_]+|` +
+		`[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*)$`)
+)
 
 // scalar is s as YAML.
 func scalar(s string) string {
-	if unquoted.MatchString(s) && !strings.EqualFold(s, "null") {
+	if unquoted.MatchString(s) && !noText.MatchString(s) {
 		return s
 	}
 	return quoted(s)

@@ -152,7 +152,7 @@ func (d *serving) carry(ctx context.Context, t scheduler.Ticket, begun func(run 
 
 // notifier delivers what there is to tell.
 func (d *serving) notifier() *server.Notifier {
-	return &server.Notifier{Outbox: d.daemon, Version: moduleVersion(), Metrics: d.metrics, Logger: d.log, Now: d.now}
+	return &server.Notifier{Outbox: d.daemon, Version: moduleVersion(), Metrics: d.metrics, Logger: d.log, Now: d.now, Hurried: d.hurried}
 }
 
 // servePages shows the metrics and the health of the daemon until ctx ends.

@@ -31,6 +31,8 @@ const (
 type shell struct {
 	// limit and grace are commandLimit and commandGrace, but for tests.
 	limit, grace time.Duration
+	// hurry ends when no command has any time left.
+	hurry context.Context
 }
 
 var errCommandTime = fmt.Errorf("it took longer than %s and was ended", commandLimit)
@@ -59,7 +61,7 @@ func (s shell) run(ctx context.Context, d scheduler.Delivery) error {
 	cmd.Stderr = said
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = s.grace
-	err = cmd.Run()
+	err = s.await(cmd)
 	if cmd.Process != nil && ctx.Err() != nil {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // there may be nothing left
 	}
@@ -74,6 +76,17 @@ func (s shell) run(ctx context.Context, d scheduler.Delivery) error {
 		return fmt.Errorf("%w; it said:\n%s", err, text)
 	}
 	return err
+}
+
+// await runs a command, and kills it once there is a hurry.
+func (s shell) await(cmd *exec.Cmd) error {
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	defer context.AfterFunc(s.hurry, func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // it may have ended
+	})()
+	return cmd.Wait()
 }
 
 // commandEnv is the environment of a command.

@@ -23,7 +23,7 @@ func run(tb testing.TB, command string) error {
 		ID: 7, Attempt: 1, Notify: scheduler.Notify{Command: command},
 		Message: scheduler.Message{ID: 3, Schema: 1, Type: "recovery", Job: "nightly", Run: 12},
 	}
-	return shell{time.Hour, time.Minute}.run(tb.Context(), d)
+	return shell{time.Hour, time.Minute, tb.Context()}.run(tb.Context(), d)
 }
 
 func TestCommandIsTold(t *testing.T) {
@@ -98,7 +98,7 @@ func TestCommandLeavesSomethingBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := scheduler.Delivery{Notify: scheduler.Notify{Command: `{ read line <` + fifo + `; } >/dev/null &`}}
-	if err := (shell{time.Hour, time.Millisecond}).run(t.Context(), d); err != nil {
+	if err := (shell{time.Hour, time.Millisecond, t.Context()}).run(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
 	// Opening it to write waits for the reader.
@@ -116,14 +116,24 @@ func TestCommandLeavesSomethingBehind(t *testing.T) {
 
 func TestCommandTime(t *testing.T) {
 	d := scheduler.Delivery{Notify: scheduler.Notify{Command: "echo working >&2; sleep 1000"}}
-	err := shell{time.Millisecond, time.Minute}.run(t.Context(), d)
+	err := shell{time.Millisecond, time.Minute, t.Context()}.run(t.Context(), d)
 	if !errors.Is(err, errCommandTime) {
 		t.Errorf("got %v, want %v", err, errCommandTime)
 	}
 }
 
-// A command and its child that both ignore TERM are killed.
+// A command and its child that both ignore TERM are killed: after a while, or at
+// once if there is a hurry.
 func TestCommandIsKilled(t *testing.T) {
+	t.Run("after a while", func(t *testing.T) { checkKilled(t, shell{time.Hour, time.Millisecond, t.Context()}, func() {}) })
+	t.Run("in a hurry", func(t *testing.T) {
+		hurry, cancel := context.WithCancel(t.Context())
+		checkKilled(t, shell{time.Hour, time.Hour, hurry}, cancel)
+	})
+}
+
+func checkKilled(t *testing.T, s shell, then func()) {
+	t.Helper()
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
@@ -133,7 +143,7 @@ func TestCommandIsKilled(t *testing.T) {
 	go func() {
 		// Every process of the group holds the pipe open.
 		command := `exec 3>` + fifo + `; trap '' TERM; sleep 1000 2>/dev/null & echo ready >&3; while :; do sleep 1000; done`
-		ended <- shell{time.Hour, time.Millisecond}.run(ctx, scheduler.Delivery{Notify: scheduler.Notify{Command: command}})
+		ended <- s.run(ctx, scheduler.Delivery{Notify: scheduler.Notify{Command: command}})
 	}()
 	f, err := os.Open(fifo)
 	if err != nil {
@@ -145,6 +155,7 @@ func TestCommandIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancel(errStopping)
+	then()
 	if err := <-ended; !errors.Is(err, errStopping) {
 		t.Errorf("got %v, want %v", err, errStopping)
 	}

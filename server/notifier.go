@@ -46,14 +46,16 @@ type Notifier struct {
 	Transport http.RoundTripper
 	// Now is the time; nil: time.Now.
 	Now func() time.Time
+	// Hurried ends when Run is to return at once, should its ctx have ended; nil:
+	// never.
+	Hurried context.Context
 }
 
-// Run delivers until ctx ends. What is on its way then has five seconds left,
-// and what does not arrive stays in the outbox.
+// Run delivers until ctx ends. What is on its way then has five seconds left, or
+// until Hurried ends, and what does not arrive stays in the outbox.
 func (n *Notifier) Run(ctx context.Context) {
 	r := &notifying{
 		Notifier: *n,
-		shell:    shell{commandLimit, commandGrace},
 		lanes:    lanes{byReceiver: map[string]*lane{}},
 		sent:     make(chan sending),
 	}
@@ -63,6 +65,12 @@ func (n *Notifier) Run(ctx context.Context) {
 	if r.Now == nil {
 		r.Now = time.Now
 	}
+	if r.Hurried == nil {
+		r.Hurried = context.Background()
+	}
+	hurry, kill := context.WithCancel(context.Background())
+	defer kill()
+	r.shell = shell{commandLimit, commandGrace, hurry}
 	r.webhooks = newWebhooks(r.Transport, r.Version, r.Now)
 	defer r.webhooks.close()
 	work, cut := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -76,6 +84,10 @@ func (n *Notifier) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			defer time.AfterFunc(notifyGrace, func() { cut(errStopping) }).Stop()
+			defer context.AfterFunc(r.Hurried, func() {
+				cut(errStopping)
+				kill()
+			})()
 			r.giveBack(work, r.lanes.remove(forever), 0)
 			for r.lanes.busy > 0 {
 				r.record(work, <-r.sent)

@@ -129,11 +129,17 @@ func hang(r *http.Request) (*http.Response, error) {
 // returns, which waits for its end.
 func notify(tb testing.TB, o *outbox, t transport) (stop func()) {
 	tb.Helper()
+	return notifyUntil(tb, o, t, nil)
+}
+
+// notifyUntil is notify with an end of all patience.
+func notifyUntil(tb testing.TB, o *outbox, t transport, hurried context.Context) (stop func()) {
+	tb.Helper()
 	ctx, cancel := context.WithCancel(tb.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		n := Notifier{Outbox: o, Transport: t}
+		n := Notifier{Outbox: o, Transport: t, Hurried: hurried}
 		n.Run(ctx)
 	}()
 	return func() {
@@ -325,6 +331,30 @@ func TestNotifierStops(t *testing.T) {
 		}
 		if got := o.of(3); len(got) != 1 || got[0].err != nil {
 			t.Errorf("the slow one: got %+v, want it to arrive", got)
+		}
+	})
+}
+
+// Whoever is in a hurry does not wait for one that hangs.
+func TestNotifierHurries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var o outbox
+		o.put("https://hangs.example/", 1)
+		hurried, hurry := context.WithCancel(t.Context())
+		stop := notifyUntil(t, &o, hang, hurried)
+		time.Sleep(time.Second)
+		hurry()
+		time.Sleep(time.Second)
+		if got := o.of(1); len(got) != 0 {
+			t.Errorf("before the end: got %+v, want it to go on", got)
+		}
+		began := time.Now()
+		stop()
+		if took := time.Since(began); took != 0 {
+			t.Errorf("it took %s, want no time", took)
+		}
+		if got := o.of(1); len(got) != 1 || !errors.Is(got[0].err, errStopping) {
+			t.Errorf("got %+v, want it cut off", got)
 		}
 	})
 }

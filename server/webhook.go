@@ -94,7 +94,7 @@ func (w *webhooks) send(ctx context.Context, d scheduler.Delivery) error {
 	}
 	resp, err := w.client.Do(req)
 	if err != nil {
-		return fmt.Errorf("%s: %w", req.URL.Host, reachError(ctx, err))
+		return fmt.Errorf("%s: %w", req.URL.Host, reachError(ctx, req.URL.Host, err))
 	}
 	_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer) // its status says all
 	_ = resp.Body.Close()                             // as above
@@ -173,13 +173,17 @@ func readSecret(path string) ([]byte, error) {
 	return data, nil
 }
 
-// reachError is why there was no answer, without the URL.
-func reachError(ctx context.Context, err error) error {
+// reachError is why there was no answer of host, without the URL and, if host is
+// an address, without that.
+func reachError(ctx context.Context, host string, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" && op.Addr != nil && strings.HasPrefix(op.Addr.String(), host) {
+		err = op.Err
 	}
 	text := printable(err.Error())
 	return errors.New(strings.ToValidUTF8(text[:min(len(text), maxReason)], ""))

@@ -50,6 +50,9 @@ type Observer interface {
 	// Beat is called at each turn, at least about once a second while nothing
 	// hangs, also while the daemon is being stopped.
 	Beat(now time.Time)
+	// Turned ends a turn. trouble is why something could not be done with Jobs in
+	// it, by what that was; it is tried again. Empty: all of it could.
+	Turned(trouble map[string]error)
 }
 
 const (
@@ -133,7 +136,13 @@ func (l *loop) halted() bool {
 
 // turn does all there is to do, and returns how long there is nothing more.
 func (l *loop) turn(ctx context.Context) time.Duration {
+	if l.trouble.any() {
+		// What cannot be written now leaves runs without an end, which keep their
+		// jobs from running: they are closed as soon as that can be written.
+		l.repaired = time.Time{}
+	}
 	l.trouble.turn()
+	defer func() { l.observer.Turned(l.trouble.now) }()
 	l.repair(ctx)
 	l.closeAll(ctx)
 	l.settle(ctx)
@@ -150,7 +159,7 @@ func (l *loop) turn(ctx context.Context) time.Duration {
 		pause = l.decideAll(ctx, now)
 	}
 	l.killAll(ctx)
-	if l.trouble.now {
+	if l.trouble.any() {
 		return pollEvery
 	}
 	return pause
@@ -162,17 +171,26 @@ func (l *loop) wait(ctx context.Context, pause time.Duration) {
 	defer timer.Stop()
 	select {
 	case f := <-l.flights.ended:
-		l.land(f)
+		l.landed(f)
 	case <-timer.C:
 	case <-ctx.Done():
 	}
 	for {
 		select {
 		case f := <-l.flights.ended:
-			l.land(f)
+			l.landed(f)
 		default:
 			return
 		}
+	}
+}
+
+// landed takes in a firing that has ended. One that ended with an error may have
+// left a run without an end.
+func (l *loop) landed(f *flight) {
+	l.land(f)
+	if f.err != nil {
+		l.repaired = time.Time{}
 	}
 }
 
@@ -228,3 +246,4 @@ func (nobody) Decided(string, Decision, string, int) {}
 func (nobody) Begun(Ticket, int64, time.Duration)    {}
 func (nobody) Ended(Ending)                          {}
 func (nobody) Beat(time.Time)                        {}
+func (nobody) Turned(map[string]error)               {}

@@ -188,6 +188,39 @@ func TestDaemonOutlivesAHistoryThatFails(t *testing.T) {
 	})
 }
 
+// TestDaemonClosesWhatHasNoEnd: a run whose end could not be written down is
+// closed as soon as it can be, and not when it is time to look for such runs.
+func TestDaemonClosesWhatHasNoEnd(t *testing.T) {
+	for _, full := range []time.Duration{0, 4 * time.Second} {
+		t.Run(full.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig()
+				r.daemon.Carry = func(_ context.Context, t Ticket, begun func(int64)) error {
+					run := r.begin(t, r.now())
+					begun(run)
+					r.leave(run)
+					if full > 0 {
+						r.refuse(errDisk)
+					}
+					return errDisk
+				}
+				r.add("job", "*/5 * * * *")
+				r.start(t)
+				pass(5*time.Minute + full + 500*time.Millisecond)
+				r.refuse(nil)
+				pass(2 * time.Second)
+				r.wantRows(t, "job", "01T00:05:00 run 01T00:05:00 cut")
+				r.finish(t)
+				r.seen.mu.Lock()
+				defer r.seen.mu.Unlock()
+				if got, want := r.seen.failed["look for changes"], int(full/pollEvery); got < want || (want == 0) != (got == 0) {
+					t.Errorf("got %d turns with trouble, want %d at least", got, want)
+				}
+			})
+		})
+	}
+}
+
 func TestDaemonSaysWhatItCouldNotWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()

@@ -46,6 +46,7 @@ type memoryRow struct {
 	ended   time.Time
 	ok      bool
 	cut     bool
+	left    bool // nobody writes down how it ends
 	settled bool
 }
 
@@ -127,6 +128,15 @@ func (m *memory) end(run int64, ok bool, now time.Time) {
 			if r.run == run {
 				r.ended, r.ok = now, ok
 			}
+		}
+	})
+}
+
+// leave is a run that came to its end, and the end could not be written down.
+func (m *memory) leave(run int64) {
+	m.change(func() {
+		for _, r := range m.live {
+			r.left = r.left || r.run == run
 		}
 	})
 }
@@ -364,7 +374,7 @@ func (d *desk) Repair(context.Context) error {
 		return err
 	}
 	for _, r := range d.live {
-		if r.run != 0 && r.ended.IsZero() && !d.alive[r.owner] {
+		if r.run != 0 && r.ended.IsZero() && (r.left || !d.alive[r.owner]) {
 			r.ended, r.cut = time.Now(), true
 		}
 	}

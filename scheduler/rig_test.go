@@ -164,6 +164,8 @@ type sights struct {
 	last  time.Time
 	gap   time.Duration // the longest between two beats
 	lag   time.Duration // the longest
+	// failed counts the turns with trouble, by what could not be done.
+	failed map[string]int
 }
 
 var _ Observer = (*sights)(nil)
@@ -196,6 +198,17 @@ func (s *sights) Beat(time.Time) {
 		s.gap = max(s.gap, time.Since(s.last))
 	}
 	s.beats, s.last = s.beats+1, time.Now()
+}
+
+func (s *sights) Turned(trouble map[string]error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failed == nil {
+		s.failed = map[string]int{}
+	}
+	for doing := range trouble {
+		s.failed[doing]++
+	}
 }
 
 // want compares what was told.

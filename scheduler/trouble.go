@@ -12,8 +12,8 @@ const sayAgain = time.Minute
 // that is full for a night is not a line in the log for each second of it.
 type trouble struct {
 	log *slog.Logger
-	// now: there was some in this turn.
-	now bool
+	// now is what there was in this turn.
+	now map[string]error
 	// by is what cannot be done.
 	by map[string]*attempts
 }
@@ -25,7 +25,11 @@ type attempts struct {
 }
 
 // turn begins a turn.
-func (t *trouble) turn() { t.now = false }
+func (t *trouble) turn() { t.now = map[string]error{} }
+
+// any reports whether there was some in this turn, or the last one if it has
+// ended.
+func (t *trouble) any() bool { return len(t.now) > 0 }
 
 // note takes in how an attempt at doing went, and reports whether it succeeded.
 func (t *trouble) note(doing string, err error) bool {
@@ -37,7 +41,7 @@ func (t *trouble) note(doing string, err error) bool {
 		}
 		return true
 	}
-	t.now = true
+	t.now[doing] = err
 	if a == nil {
 		a = &attempts{first: time.Now()}
 		if t.by == nil {

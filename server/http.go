@@ -71,9 +71,12 @@ func (p Pages) Handler() http.Handler {
 	return http.MaxBytesHandler(mux, maxBody)
 }
 
-// ready is an error unless the daemon both lives and can work.
+// ready is an error unless the daemon lives, did all it had to, and still can.
 func (p Pages) ready(ctx context.Context) error {
-	if err := p.Metrics.Alive(p.Silence); err != nil || p.Ready == nil {
+	if err := p.Metrics.Alive(p.Silence); err != nil {
+		return err
+	}
+	if err := p.Metrics.Working(); err != nil || p.Ready == nil {
 		return err
 	}
 	return p.Ready(ctx)

@@ -78,8 +78,16 @@ func TestHealth(t *testing.T) {
 		time.Sleep(time.Second)
 		check("/readyz", 503, `the history is full\x1b[31m`)
 		check("/healthz", 200, "ok")
-		if asked != 2 {
-			t.Errorf("it was asked %d times, want twice", asked)
+		broken = nil
+		time.Sleep(time.Second)
+		m.Turned(map[string]error{"settle firings": errors.New("no space left"), "decide": errors.New("no space left")})
+		check("/readyz", 503, "the scheduler cannot decide: no space left")
+		check("/healthz", 200, "ok")
+		time.Sleep(time.Second)
+		m.Turned(nil)
+		check("/readyz", 200, "ok")
+		if asked != 3 {
+			t.Errorf("it was asked %d times, want three times", asked)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,15 +23,18 @@ type Metrics struct {
 	registry *prometheus.Registry
 
 	firings, missed, runs, hosts, attempts *prometheus.CounterVec
+	troubles                               *prometheus.CounterVec
 	lag, duration                          *prometheus.HistogramVec
 	running, succeeded, failures, jobs     *prometheus.GaugeVec
-	readable, lastBeat                     prometheus.Gauge
+	readable, working, lastBeat            prometheus.Gauge
 
 	source func(context.Context) ([]scheduler.Kept, error)
 
 	mu sync.Mutex // guards what follows
 	// beat is when the loop last turned, or the daemon began.
 	beat time.Time
+	// trouble is what could not be done in the last turn; nil: nothing.
+	trouble error
 	// seen are the jobs that have numbers.
 	seen map[string]bool
 }
@@ -52,6 +56,7 @@ func NewMetrics(version string, jobs func(context.Context) ([]scheduler.Kept, er
 	m.runs = m.counter("runs_total", "Runs of a job that have ended.", "job", "outcome")
 	m.hosts = m.counter("run_hosts_total", "Hosts of the runs of a job that have ended.", "job", "outcome")
 	m.attempts = m.counter("notification_attempts_total", "Attempts to deliver a notification.", "kind", "result")
+	m.troubles = m.counter("history_errors_total", "Turns of the scheduler in which something could not be done with the history.", "doing")
 	m.lag = m.histogram("run_lag_seconds", "How long after it was due a run of a job began.", lagBounds)
 	m.duration = m.histogram("run_duration_seconds", "How long the runs of a job took.", durationBounds)
 	m.running = m.gauge("runs_running", "Runs of a job that this daemon is carrying out.", "job")
@@ -59,6 +64,8 @@ func NewMetrics(version string, jobs func(context.Context) ([]scheduler.Kept, er
 	m.failures = m.gauge("job_failures", "How many ends of a job in a row were not ok, up to the last.", "job")
 	m.jobs = m.gauge("jobs", "Jobs by state: active, paused, broken.", "state")
 	m.readable = m.gauge("history_readable", "Whether the jobs could be read from the history: 1 or 0.").WithLabelValues()
+	m.working = m.gauge("history_working", "Whether the scheduler's last turn could do all it had to with the history: 1 or 0.").WithLabelValues()
+	m.working.Set(1) // there was no turn in which it could not
 	m.lastBeat = m.gauge("last_beat_timestamp_seconds", "When the loop of the scheduler last turned.").WithLabelValues()
 	m.gauge("build_info", "Always 1; the labels say which tutti it is.", "version", "goversion").WithLabelValues(version, runtime.Version()).Set(1)
 	m.registry.MustRegister(
@@ -175,6 +182,33 @@ func (m *Metrics) Beat(now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.beat = time.Now() // now may be put back
+}
+
+// Turned takes down what could not be done with the history.
+func (m *Metrics) Turned(trouble map[string]error) {
+	var doings []string
+	for doing := range trouble {
+		m.troubles.WithLabelValues(doing).Inc()
+		doings = append(doings, doing)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.trouble = nil
+	if doings == nil {
+		m.working.Set(1)
+		return
+	}
+	m.working.Set(0)
+	slices.Sort(doings)
+	m.trouble = fmt.Errorf("the scheduler cannot %s: %w", doings[0], trouble[doings[0]])
+}
+
+// Working is an error that says what the scheduler could not do with the history
+// in its last turn.
+func (m *Metrics) Working() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.trouble
 }
 
 // Alive is an error that says so if the last beat is longer ago than limit.

@@ -121,7 +121,14 @@ func TestMetrics(t *testing.T) {
 		`tutti_job_last_success_timestamp_seconds{job="nightly"} 1.77236646e+09`,
 		`tutti_last_beat_timestamp_seconds 1.7723664e+09`,
 		`tutti_history_readable 1`,
+		`tutti_history_working 1`,
 	)
+	full := map[string]error{"decide": errors.New("no space left")}
+	m.Turned(full)
+	m.Turned(full)
+	checkLines(t, scrape(t, m), `tutti_history_working 0`, `tutti_history_errors_total{doing="decide"} 2`)
+	m.Turned(map[string]error{})
+	checkLines(t, scrape(t, m), `tutti_history_working 1`, `tutti_history_errors_total{doing="decide"} 2`)
 }
 
 func TestMetricsOfJobs(t *testing.T) {
@@ -198,6 +205,7 @@ func TestMetricsLint(t *testing.T) {
 	m := NewMetrics("1.2.3", jobsOf("nightly"))
 	m.Begun(ticket("nightly", epoch), 1, time.Second)
 	m.Ended(ending("nightly", map[fanout.Outcome]int{fanout.OK: 1}))
+	m.Turned(map[string]error{"decide": errors.New("no space left")})
 	problems, err := promlint.New(strings.NewReader(scrape(t, m))).Lint()
 	if err != nil {
 		t.Fatal(err)
@@ -214,6 +222,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	m := NewMetrics("1.2.3", jobsOf("nightly"))
 	m.Begun(ticket("nightly", epoch), 1, time.Second)
 	m.Ended(ending("nightly", map[fanout.Outcome]int{fanout.OK: 1}))
+	m.Turned(map[string]error{"decide": errors.New("no space left")})
 	have := map[string]bool{}
 	for line := range strings.Lines(scrape(t, m)) {
 		if name, ok := strings.CutPrefix(line, "# TYPE tutti_"); ok {

@@ -12,7 +12,7 @@ const (
 	valvePatience = 2 * time.Millisecond
 	// valveLead is how many bytes may meanwhile be read beyond what is being
 	// passed on. A fast host fills its window in less than valvePatience.
-	valveLead = 128 << 10
+	valveLead = 64 << 10
 )
 
 // A valve keeps a connection from being read while output that came over it

@@ -213,8 +213,8 @@ func (a *app) runJobNow(ctx context.Context, history *historyFile, name string, 
 	if err != nil {
 		return err
 	}
-	if ticket.Decision != scheduler.Run {
-		return usagef("job %s is not run: %s", name, ticket.Reason)
+	if err := notRun(&ticket); err != nil {
+		return err
 	}
 	screen := a.newScreen(show)
 	run, err := a.carryAttached(ctx, &firing{Ticket: ticket, owner: owner}, func(o *launchOptions) *launching {
@@ -225,12 +225,24 @@ func (a *app) runJobNow(ctx context.Context, history *historyFile, name string, 
 	})
 	if run == 0 && err != nil {
 		// What was to be done and why it was not is on record for all who look.
-		err = errors.Join(err, owner.Fail(context.WithoutCancel(ctx), ticket, scheduler.Failed, err.Error()))
+		decision := scheduler.Failed
+		if errors.Is(err, fanout.ErrSignal) {
+			decision = scheduler.Skipped // nobody wants it any more
+		}
+		err = errors.Join(err, owner.Fail(context.WithoutCancel(ctx), ticket, decision, err.Error()))
 	}
 	if closeErr := screen.close(ctx); closeErr != nil && (err == nil || errors.As(err, new(*runError))) {
 		err = closeErr
 	}
 	return err
+}
+
+// notRun is an error if it was decided that the firing is not run.
+func notRun(t *scheduler.Ticket) error {
+	if t.Decision == scheduler.Run || t.Decision == scheduler.Queued {
+		return nil
+	}
+	return usagef("job %s is not run: %s", t.Job.Name, t.Reason)
 }
 
 // turnPoll is how often is asked whether it is the turn of a firing that waits.

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/scheduler"
 	"tutti/store"
 )
 
@@ -41,7 +42,7 @@ the job says of overlaps counts here too, and so does who is to be told.`,
 				return err
 			}
 			if o.detach {
-				return a.detachJob(cmd.Context(), o.history, name)
+				return usageOfJob(a.detachJob(cmd.Context(), o.history, name))
 			}
 			history := &historyFile{app: a, path: o.history, warn: a.warn}
 			defer history.close()
@@ -55,7 +56,11 @@ the job says of overlaps counts here too, and so does who is to be told.`,
 // detachJob asks the daemon to run a job.
 func (a *app) detachJob(ctx context.Context, history, name string) error {
 	return a.withJobs(ctx, history, wantsHistory, func(s *store.Store) error {
-		if _, err := s.RequestFiring(ctx, name, a.userName(), a.now()); err != nil {
+		t, err := s.RequestFiring(ctx, name, a.userName(), a.now())
+		if err != nil {
+			return err
+		}
+		if err := notRun(&t); err != nil {
 			return err
 		}
 		daemons, err := s.Daemons(ctx)
@@ -64,6 +69,9 @@ func (a *app) detachJob(ctx context.Context, history, name string) error {
 		}
 		if len(daemons) == 0 {
 			a.warn("no tutti serve is running on this history: the job waits for one")
+		}
+		if t.Decision == scheduler.Queued {
+			return a.print("job %s waits: %s; tutti job log %[1]s shows its run\n", name, t.Reason)
 		}
 		return a.print("job %s is to be run; tutti job log %[1]s shows its run\n", name)
 	})

@@ -141,7 +141,11 @@ func (l *loop) land(f *flight) {
 		if f.err == nil {
 			f.err = errors.New("it was not begun, and nobody said why")
 		}
-		l.unclosed = append(l.unclosed, closing{f.ticket, Failed, f.err.Error()})
+		decision := Failed
+		if errors.Is(f.err, fanout.ErrSignal) {
+			decision = Skipped // the daemon ends, for which the job cannot help
+		}
+		l.unclosed = append(l.unclosed, closing{f.ticket, decision, f.err.Error()})
 	case f.err != nil && f.stack == nil:
 		l.log.Error("job ended with an error", attrs...)
 	}
@@ -225,10 +229,15 @@ func (l *loop) sayEnded(e Ending) {
 		switch {
 		case e.Interrupted:
 			level, outcome = l.log.Error, "interrupted"
+		case e.OnRequest:
+			level, outcome = l.log.Warn, "stopped"
 		case !e.OK:
 			level, outcome = l.log.Warn, "failed"
 		}
 		attrs := append(ticketAttrs(e.Ticket), "run", e.Run, "outcome", outcome, "hosts", e.Summary.Hosts)
+		if e.Reason != "" {
+			attrs = append(attrs, "reason", e.Reason)
+		}
 		for _, o := range fanout.Outcomes() {
 			if n := e.Summary.Counts[o]; n > 0 {
 				attrs = append(attrs, "hosts_"+o.String(), n)

@@ -38,7 +38,8 @@ type Ticket struct {
 	Firing Firing
 	// Decision is [Run] unless somebody has to be told otherwise.
 	Decision Decision
-	// Reason says why the decision is not Run; empty if it is.
+	// Reason says why the decision is not Run, and of a run that has ended who
+	// wanted that; empty if nobody did.
 	Reason string
 	// RequestedBy is who wanted the job to be run out of turn; empty: nobody.
 	RequestedBy string
@@ -74,6 +75,9 @@ type Ending struct {
 	Run int64
 	// OK: all hosts are ok.
 	OK bool
+	// OnRequest: it was cut short because somebody wanted that, as the Reason
+	// says, and the job's streak is as it was.
+	OnRequest bool
 	// Interrupted: the process that ran it is gone.
 	Interrupted bool
 	Summary     fanout.Summary
@@ -106,8 +110,9 @@ type Jobs interface {
 	// began them. A ticket with a Decision other than Run was closed instead,
 	// and is returned to be told.
 	Claim(ctx context.Context, now time.Time) ([]Ticket, error)
-	// Fail closes a claimed firing that was not begun: decision is Failed, or
-	// Missed for one that came too late. It is [ErrConflict] if the firing was
+	// Fail closes a claimed firing that was not begun: decision is Failed, Missed
+	// for one that came too late, or Skipped if somebody did not want it any
+	// more, which is no failure of the job. It is [ErrConflict] if the firing was
 	// closed already, or is somebody else's.
 	Fail(ctx context.Context, t Ticket, decision Decision, reason string) error
 	// Settle returns the firings that have ended since the last call of any

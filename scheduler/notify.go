@@ -12,7 +12,8 @@ import (
 type Occasion int
 
 const (
-	// OnFailure is when the job is not ok, for the first time since it was.
+	// OnFailure is when the job is not ok, for the first time since it was, and
+	// nobody wanted its run to be ended.
 	OnFailure Occasion = iota
 	// OnRecovery is when it is ok, for the first time since it was not.
 	OnRecovery
@@ -69,6 +70,12 @@ func (n Notify) Succeeded(before Streak) (after Streak, o Occasion, told bool) {
 		return Streak{}, OnAlways, true
 	}
 	return Streak{}, 0, false
+}
+
+// Ended is the streak after an end that somebody asked for, which says nothing
+// about the job; and the occasion, if told is true.
+func (n Notify) Ended(before Streak) (after Streak, o Occasion, told bool) {
+	return before, OnAlways, n.wants(OnAlways)
 }
 
 // Missed reports whether a gap is told. It is no end, and leaves the streak.

@@ -302,7 +302,7 @@ func TestOverlap(t *testing.T) {
 func TestNotify(t *testing.T) {
 	tests := []struct {
 		on   []Occasion
-		ends string // f: failed, o: ok
+		ends string // f: failed, o: ok, e: ended on request
 		want string // one for each end
 	}{
 		{nil, "offo", "- - - -"},
@@ -311,6 +311,8 @@ func TestNotify(t *testing.T) {
 		{[]Occasion{OnFailure, OnRecovery}, "ffofo", "failure - recovery failure recovery"},
 		{[]Occasion{OnAlways}, "offoo", "always failure failure recovery always"},
 		{[]Occasion{OnMissed}, "ofo", "- - -"},
+		{[]Occasion{OnFailure, OnRecovery}, "efefeeo", "- failure - - - - recovery"},
+		{[]Occasion{OnAlways}, "efeo", "always failure always recovery"},
 	}
 	for _, tt := range tests {
 		n, s := Notify{On: tt.on}, Streak{}
@@ -318,9 +320,12 @@ func TestNotify(t *testing.T) {
 		for _, end := range tt.ends {
 			var o Occasion
 			var told bool
-			if end == 'f' {
+			switch end {
+			case 'f':
 				s, o, told = n.Failed(s)
-			} else {
+			case 'e':
+				s, o, told = n.Ended(s)
+			default:
 				s, o, told = n.Succeeded(s)
 			}
 			if told {

@@ -14,6 +14,7 @@ const (
 	reasonReplaced  = "a later firing took its place"
 	reasonAskerGone = "whoever asked for it is gone"
 	reasonStale     = "nobody began it within a day"
+	reasonStopped   = "the daemon was stopped"
 )
 
 // Decide writes down what becomes of instants and moves the job's cursor; see
@@ -122,7 +123,7 @@ func (f *firing) decide(ctx context.Context, tx *sql.Tx, k *scheduler.Kept, now 
 	_, err = tx.ExecContext(ctx, `
 		UPDATE runs SET kill_at = coalesce(kill_at, ?), kill_by = coalesce(kill_by, ?), replaced_by = ?
 		WHERE state = 'running' AND id IN (SELECT run_id FROM firings WHERE job_id = ? AND `+openFirings+`)`,
-		timeText(now), "job "+k.Name, f.id, k.ID)
+		timeText(now), jobAsKiller(k.Name), f.id, k.ID)
 	return replaced, err
 }
 

@@ -11,13 +11,16 @@ import (
 	"tutti/scheduler"
 )
 
-// RequestFiring lets a job be run out of turn, which by wants, and returns the
-// number of the firing. The job's overlap decides what becomes of it. A daemon
-// claims it if the caller does not, see ClaimFiring. The error is a *NoJobError
-// if there is no such job.
-func (s *Store) RequestFiring(ctx context.Context, job, by string, now time.Time) (int64, error) {
-	f, _, err := s.request(ctx, job, by, 0, now)
-	return f.id, err
+// RequestFiring lets a job be run out of turn, which by wants. The ticket says
+// what the job's overlap has decided: Run or Queued, or that it is not run and
+// why. A daemon claims it if the caller does not, see ClaimFiring. The error is a
+// *NoJobError if there is no such job.
+func (s *Store) RequestFiring(ctx context.Context, job, by string, now time.Time) (scheduler.Ticket, error) {
+	f, k, err := s.request(ctx, job, by, 0, now)
+	if err != nil {
+		return scheduler.Ticket{}, err
+	}
+	return f.ticket(&k), nil
 }
 
 // Request is RequestFiring and ClaimFiring in one, so that nobody is in between.
@@ -107,7 +110,8 @@ type FiringRow struct {
 	// and for a row of missed instants. DueAt is when it had to begin.
 	ScheduledAt, DueAt time.Time
 	Decision           scheduler.Decision
-	// Reason says why it was not run, or not yet; empty if it was.
+	// Reason says why it was not run, or not yet, and of a run who wanted that it
+	// ends; empty if nobody did.
 	Reason string
 	// RunID is the number of the run; 0: none. Run is nil without one, and if it
 	// was pruned.
@@ -134,8 +138,10 @@ type NotificationRow struct {
 	// a secret.
 	Kind, Target string
 	Attempt      int
-	// Error is empty if it arrived.
-	Error string
+	// Error is empty if it arrived. If it did not, Waiting says that it will be
+	// tried again; else it was given up.
+	Error   string
+	Waiting bool
 }
 
 // Firings returns the firings that fit q, newest first.
@@ -216,8 +222,9 @@ func (s *Store) notifications(ctx context.Context, firings []int64) (map[int64][
 		return nil, err
 	}
 	rows, err := s.r.QueryContext(ctx, `
-		SELECT firing_id, at, occasion, kind, target, attempt, coalesce(error, '') FROM notifications
-		WHERE firing_id IN (SELECT value FROM json_each(?)) ORDER BY id`, string(list))
+		SELECT firing_id, at, occasion, kind, target, attempt, coalesce(error, ''), EXISTS (
+			SELECT 1 FROM outbox AS o WHERE o.firing_id = n.firing_id AND o.occasion = n.occasion AND o.kind = n.kind)
+		FROM notifications AS n WHERE firing_id IN (SELECT value FROM json_each(?)) ORDER BY id`, string(list))
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +234,7 @@ func (s *Store) notifications(ctx context.Context, firings []int64) (map[int64][
 		var firing int64
 		var n NotificationRow
 		var at sql.NullString
-		if err := rows.Scan(&firing, &at, &n.Occasion, &n.Kind, &n.Target, &n.Attempt, &n.Error); err != nil {
+		if err := rows.Scan(&firing, &at, &n.Occasion, &n.Kind, &n.Target, &n.Attempt, &n.Error, &n.Waiting); err != nil {
 			return nil, err
 		}
 		if n.At, err = parseTime(at); err != nil {

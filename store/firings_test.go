@@ -28,16 +28,16 @@ func TestRequestFiring(t *testing.T) {
 	j.Paused = true
 	addJob(t, s, j)
 	detached, err := s.RequestFiring(t.Context(), "backup", "bob", minute(5))
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || detached.Decision != scheduler.Run {
+		t.Fatalf("got %+v, %v, want one that is to be run", detached, err)
 	}
 	tickets := claim(t, d, minute(5))
-	if len(tickets) != 1 || tickets[0].ID != detached || tickets[0].RequestedBy != "bob" || !tickets[0].Firing.Due.IsZero() {
+	if len(tickets) != 1 || tickets[0].ID != detached.ID || tickets[0].RequestedBy != "bob" || !tickets[0].Firing.Due.IsZero() {
 		t.Fatalf("got %+v, want the firing that bob asked for", tickets)
 	}
 	// Whoever asked may have it as long as it has not begun.
 	asker := joinOnce(t, s)
-	ticket, err := s.ClaimFiring(t.Context(), asker, detached, minute(5))
+	ticket, err := s.ClaimFiring(t.Context(), asker, detached.ID, minute(5))
 	if err != nil || ticket.Decision != scheduler.Run {
 		t.Fatalf("got %+v, %v, want one to begin", ticket, err)
 	}
@@ -45,12 +45,15 @@ func TestRequestFiring(t *testing.T) {
 		t.Errorf("the daemon begins it: got %v, want %v", err, ErrTaken)
 	}
 	r := beginTicket(t, asker, ticket)
-	if _, err := s.ClaimFiring(t.Context(), asker, detached, minute(5)); !errors.Is(err, ErrTaken) {
+	if _, err := s.ClaimFiring(t.Context(), asker, detached.ID, minute(5)); !errors.Is(err, ErrTaken) {
 		t.Errorf("begun already: got %v, want %v", err, ErrTaken)
 	}
 	again, err := asker.Request(t.Context(), "backup", "bob", minute(6))
 	if err != nil || again.Decision != scheduler.Skipped || again.Reason == "" {
 		t.Errorf("while it runs: got %+v, %v, want it skipped, with a reason", again, err)
+	}
+	if detached, err = s.RequestFiring(t.Context(), "backup", "bob", minute(6)); err != nil || detached.Decision != scheduler.Skipped || detached.Reason == "" {
+		t.Errorf("detached, while it runs: got %+v, %v, want it skipped, with a reason", detached, err)
 	}
 	finish(t, r, 0, 0)
 	checkStrings(t, "ended", settle(t, asker, minute(6)), "run 1 ok=true streak=0")

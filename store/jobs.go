@@ -153,8 +153,8 @@ func (s *Store) replaceJob(ctx context.Context, old *scheduler.Kept, job *schedu
 
 // RemoveJob removes a job, which by wants. version is the one that was read, or
 // 0 for whatever it is; the error is a *NoJobError or a *JobChangedError. What
-// runs goes on, what waits is not begun, and what the history has of the job
-// stays.
+// runs goes on, what waits is not begun, nobody is told of it any more, and what
+// the history has of the job stays.
 func (s *Store) RemoveJob(ctx context.Context, name string, version int64, by string, now time.Time) error {
 	return s.change(ctx, func(tx *sql.Tx) error {
 		kept, err := s.jobByName(ctx, tx, name)
@@ -172,6 +172,9 @@ func (s *Store) RemoveJob(ctx context.Context, name string, version int64, by st
 			return err
 		}
 		if err := closeUnbegun(ctx, tx, kept.ID, reasonRemoved, now); err != nil {
+			return err
+		}
+		if err := dropMessages(ctx, tx, kept.ID, reasonRemoved, now); err != nil {
 			return err
 		}
 		kept.Version++

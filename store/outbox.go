@@ -100,6 +100,35 @@ func (d *Daemon) Return(ctx context.Context, ds []scheduler.Delivery, due time.T
 	})
 }
 
+// dropMessages gives up what has not arrived of a job's messages.
+func dropMessages(ctx context.Context, tx *sql.Tx, job int64, reason string, now time.Time) error {
+	rows, err := tx.QueryContext(ctx, `
+		DELETE FROM outbox WHERE firing_id IN (SELECT id FROM firings WHERE job_id = ?)
+		RETURNING firing_id, occasion, kind, target, attempts`, job)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	for rows.Next() {
+		var firing int64
+		var occasion, kind, target string
+		var attempts int
+		if err := rows.Scan(&firing, &occasion, &kind, &target, &attempts); err != nil {
+			return err
+		}
+		if kind == kindWebhook {
+			target = redacted(target)
+		}
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO notifications (firing_id, at, occasion, kind, target, attempt, error) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+			firing, timeText(now), occasion, kind, target, attempts, reason)
+		if err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
 // redacted is a webhook without what may be a password: many have one in their
 // path.
 func redacted(webhook string) string {

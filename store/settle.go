@@ -62,12 +62,16 @@ func (s *Store) settle(ctx context.Context, tx *sql.Tx, f *firing, now time.Time
 			return e, false, err
 		}
 		run = &runs[0]
+		if err := s.noteWish(ctx, tx, f, run, k.Zone); err != nil {
+			return e, false, err
+		}
 	}
 	if e.Ticket, err = s.ticketOf(ctx, tx, f, &k); err != nil {
 		return e, false, err
 	}
 	if run != nil {
 		e.Run, e.OK, e.Interrupted, e.Summary = run.ID, run.ok(), run.State == Interrupted, run.Summary
+		e.OnRequest = f.reason != ""
 	}
 	if gone {
 		return e, true, nil
@@ -90,8 +94,11 @@ func (r *Run) ok() bool {
 // countEnding gives the job its new streak, and tells those who want to know.
 func countEnding(ctx context.Context, tx *sql.Tx, k *scheduler.Kept, f *firing, run *Run, now time.Time) (scheduler.Streak, error) {
 	judge := k.Notify.Failed
-	if run != nil && run.ok() {
+	switch {
+	case run != nil && run.ok():
 		judge = k.Notify.Succeeded
+	case run != nil && f.reason != "":
+		judge = k.Notify.Ended
 	}
 	after, occasion, told := judge(k.Streak)
 	if _, err := tx.ExecContext(ctx, "UPDATE jobs SET failures = ? WHERE id = ?", after.Failures, k.ID); err != nil || !told {

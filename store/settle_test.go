@@ -35,8 +35,11 @@ func settle(tb testing.TB, d *Daemon, now time.Time) []string {
 		if e.Interrupted {
 			said += " interrupted"
 		}
-		if e.Decision != scheduler.Run {
+		switch {
+		case e.Decision != scheduler.Run:
 			said += " " + e.Decision.String() + ": " + e.Reason
+		case e.OnRequest:
+			said += " " + e.Reason
 		}
 		out = append(out, said)
 	}

@@ -67,10 +67,11 @@ type jobView struct {
 	wrong string
 	// next is zero if there is none.
 	next scheduler.Firing
-	// last is the newest firing, and running the runs that are running.
-	last    *store.FiringRow
-	running []int64
-	cost    store.JobCost
+	// last is the newest firing, ran the newest that was run, and running the
+	// runs that are running.
+	last, ran *store.FiringRow
+	running   []int64
+	cost      store.JobCost
 }
 
 // viewJob looks at a job.
@@ -89,8 +90,15 @@ func viewJob(ctx context.Context, s *store.Store, kept scheduler.Kept, costs map
 	if err != nil {
 		return v, err
 	}
-	for _, f := range began {
-		if f.JobID == kept.ID && f.Run != nil && f.Run.State == store.Running {
+	for i := range began {
+		f := &began[i]
+		if f.JobID != kept.ID {
+			continue
+		}
+		if v.ran == nil {
+			v.ran = f
+		}
+		if f.Run != nil && f.Run.State == store.Running {
 			v.running = append(v.running, f.RunID)
 		}
 	}
@@ -201,11 +209,16 @@ func (v *jobView) nextText() string {
 	return v.next.At.Format("2006-01-02 15:04:05 MST")
 }
 
+// lastText says how the last run went, and what was decided since if that was
+// no run.
 func (v *jobView) lastText() string {
-	if v.last == nil {
+	switch {
+	case v.last == nil:
 		return "-"
+	case v.ran == nil || v.ran.ID == v.last.ID:
+		return firingText(v.last)
 	}
-	return firingText(v.last)
+	return firingText(v.ran) + "; then " + firingText(v.last)
 }
 
 func (v *jobView) streakText() string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -151,14 +152,36 @@ func becameText(f *store.FiringRow) string {
 	if f.Repeats != 0 {
 		text += fmt.Sprintf("; repeats run %d", f.Repeats)
 	}
-	if n := len(f.Notifications); n > 0 {
-		last := &f.Notifications[n-1]
-		text += fmt.Sprintf("; %s told by %s", last.Occasion, last.Kind)
-		if last.Error != "" {
-			text += fmt.Sprintf(": attempt %d: %s", last.Attempt, last.Error)
-		}
+	for _, n := range lastAttempts(f.Notifications) {
+		text += "; " + toldText(&n)
 	}
 	return text
+}
+
+// lastAttempts are the newest attempts to tell each receiver, in the order in
+// which they were told first.
+func lastAttempts(all []store.NotificationRow) []store.NotificationRow {
+	var last []store.NotificationRow
+	for _, n := range all {
+		i := slices.IndexFunc(last, func(l store.NotificationRow) bool { return l.Occasion == n.Occasion && l.Kind == n.Kind })
+		if i < 0 {
+			last = append(last, n)
+		} else {
+			last[i] = n
+		}
+	}
+	return last
+}
+
+// toldText says whether somebody was told.
+func toldText(n *store.NotificationRow) string {
+	switch {
+	case n.Error == "":
+		return fmt.Sprintf("%s told by %s", n.Occasion, n.Kind)
+	case n.Waiting:
+		return fmt.Sprintf("%s not told yet by %s: attempt %d: %s", n.Occasion, n.Kind, n.Attempt, n.Error)
+	}
+	return fmt.Sprintf("%s not told by %s: given up: attempt %d: %s", n.Occasion, n.Kind, n.Attempt, n.Error)
 }
 
 // firingJSON is a firing as `job log --json` shows it. Its field names are

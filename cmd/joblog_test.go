@@ -1,0 +1,60 @@
+package cmd
+
+import (
+	"testing"
+
+	"tutti/fanout"
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+// Each receiver is told of by itself, and nobody was told who was not.
+func TestBecameTextTellsOfEachReceiver(t *testing.T) {
+	note := func(kind string, attempt int, failure string, waiting bool) store.NotificationRow {
+		return store.NotificationRow{Occasion: "failure", Kind: kind, Attempt: attempt, Error: failure, Waiting: waiting}
+	}
+	for _, test := range []struct {
+		name  string
+		notes []store.NotificationRow
+		want  string
+	}{
+		{"told", []store.NotificationRow{note("webhook", 1, "", false)}, "; failure told by webhook"},
+		{"not yet", []store.NotificationRow{note("webhook", 1, "late", true), note("webhook", 2, "refused", true)}, "; failure not told yet by webhook: attempt 2: refused"},
+		{"never", []store.NotificationRow{note("webhook", 12, "refused", false)}, "; failure not told by webhook: given up: attempt 12: refused"},
+		{
+			"both",
+			[]store.NotificationRow{note("webhook", 1, "refused", true), note("command", 1, "", false), note("webhook", 2, "refused", true)},
+			"; failure not told yet by webhook: attempt 2: refused; failure told by command",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := store.FiringRow{Decision: scheduler.Failed, Reason: "no host", Notifications: test.notes}
+			if got, want := becameText(&f), "failed: no host"+test.want; got != want {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+		})
+	}
+}
+
+// What was decided last does not hide how the last run went.
+func TestLastText(t *testing.T) {
+	ran := &store.FiringRow{ID: 1, Decision: scheduler.Run, RunID: 21, Run: &store.Run{State: store.Finished}}
+	ran.Run.Summary.Counts[fanout.OK] = 1
+	skipped := &store.FiringRow{ID: 2, Decision: scheduler.Skipped, Reason: "an earlier firing is running"}
+	for _, test := range []struct {
+		name string
+		view jobView
+		want string
+	}{
+		{"nothing", jobView{}, "-"},
+		{"a run", jobView{last: ran, ran: ran}, "run 21: 1 ok"},
+		{"no run yet", jobView{last: skipped}, "skipped: an earlier firing is running"},
+		{"a run, and none", jobView{last: skipped, ran: ran}, "run 21: 1 ok; then skipped: an earlier firing is running"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := test.view.lastText(); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}

@@ -76,11 +76,12 @@ from the environment of tutti serve.
 			case wantsHelp(cmd):
 				return cmd.Help()
 			case name == "":
-				return syntaxf("which name is the job to have?")
+				return swallowed(cmd.Flags(), syntaxf("which name is the job to have?"))
 			case len(o.schedule) == 0:
-				return hint(syntaxf("when is %s to be run? there is no --schedule", name), "--schedule '30 2 * * *' is every night at half past two")
+				return hint(swallowed(cmd.Flags(), syntaxf("when is %s to be run? there is no --schedule", name)),
+					"--schedule '30 2 * * *' is every night at half past two")
 			case selector == "" && !cmd.Flags().Changed("hosts"):
-				return syntaxf("which hosts, and what to run?")
+				return swallowed(cmd.Flags(), syntaxf("which hosts, and what to run?"))
 			}
 			return a.addJob(cmd.Context(), cmd.Flags(), o, name, selector, rest)
 		},
@@ -88,6 +89,26 @@ from the environment of tutti serve.
 	cmd.Flags().SetInterspersed(false)
 	setHelp(cmd, exitHelpJob, o.groups(nil)...)
 	return cmd
+}
+
+// swallowed adds to err, which misses something, the flags that were taken for
+// the value of the flag before them.
+func swallowed(f *pflag.FlagSet, err error) error {
+	f.Visit(func(flag *pflag.Flag) {
+		values := []string{flag.Value.String()}
+		if list, ok := flag.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, value := range values {
+			name, long := strings.CutPrefix(value, "--")
+			name, _, _ = strings.Cut(name, "=")
+			short := len(value) == 2 && value[0] == '-' && f.ShorthandLookup(value[1:]) != nil
+			if long && f.Lookup(name) != nil || short {
+				err = hint(err, fmt.Sprintf("%q was taken for the value of --%s, which needs one", value, flag.Name))
+			}
+		}
+	})
+	return err
 }
 
 // scheduleHelp is the part of help about the text of a schedule.
@@ -150,6 +171,7 @@ func (a *app) addJob(ctx context.Context, f *pflag.FlagSet, o *jobForm, name, se
 	if err != nil {
 		return err
 	}
+	a.warnOfIdle(&job)
 	return a.withJobs(ctx, o.run.history, makesHistory, func(s *store.Store) error {
 		kept, err := s.AddJob(ctx, job, a.userName(), now)
 		if err != nil {
@@ -228,6 +250,13 @@ func (a *app) tryJob(ctx context.Context, job *scheduler.Job, run *launchOptions
 		from = ", by " + chosen.inventory
 	}
 	return a.print("  on    %s: %s now%s\n", oneLine(whereOf(job), maxDiffLine), count(len(chosen.hosts), "host"), from)
+}
+
+// warnOfIdle warns of what the job has and makes no use of.
+func (a *app) warnOfIdle(job *scheduler.Job) {
+	if job.MaxRunning != scheduler.DefaultMaxRunning && job.Overlap != scheduler.OverlapAllow {
+		a.warn(fmt.Sprintf("job %s: max_running has no effect with overlap %s; it is for overlap allow", job.Name, job.Overlap))
+	}
 }
 
 // warnOf warns of an error, and says what can be done about it.

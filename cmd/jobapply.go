@@ -109,17 +109,28 @@ func (a *app) readJobs(file string) ([]scheduler.Job, error) {
 	if rules.Zone, err = a.machineZone(); err != nil {
 		rules.Zone = "Local" // no zone for a job, as a job that needs it is told
 	}
+	rules.Option = checkJobOptionAlone
+	rules.Whole = func(job scheduler.Job) error {
+		_, err := a.jobOptions(job)
+		return withHints(err)
+	}
 	jobs, err := scheduler.ReadJobs(file, data, rules)
 	if err != nil {
 		return nil, usage(err)
 	}
-	var all []error
 	for i := range jobs {
-		if _, err := a.jobOptions(jobs[i]); err != nil {
-			all = append(all, usagef("%s: job %s: %w", file, jobs[i].Name, err))
-		}
+		a.warnOfIdle(&jobs[i])
 	}
-	return jobs, errors.Join(all...)
+	return jobs, nil
+}
+
+// withHints is err with the hints in its text, for a place that has none.
+func withHints(err error) error {
+	all := hints(err)
+	if len(all) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w; %s", err, strings.Join(all, "; "))
 }
 
 // readJobsFile reads a file, or our standard input, and says where its relative
@@ -365,6 +376,7 @@ func namedJobs(ctx context.Context, s *store.Store, names []string) ([]scheduler
 		return s.Kept(ctx)
 	}
 	var jobs []scheduler.Kept
+	var missing []error
 	seen := make(map[string]bool)
 	for _, name := range names {
 		if seen[name] {
@@ -372,10 +384,17 @@ func namedJobs(ctx context.Context, s *store.Store, names []string) ([]scheduler
 		}
 		seen[name] = true
 		kept, err := s.Job(ctx, name)
-		if err != nil {
+		switch {
+		case errors.As(err, new(*store.NoJobError)):
+			missing = append(missing, err)
+		case err != nil:
 			return nil, err
+		default:
+			jobs = append(jobs, kept)
 		}
-		jobs = append(jobs, kept)
 	}
-	return jobs, nil
+	if len(missing) > 1 {
+		return nil, hint(usagef("%v", errors.Join(missing...)), "`tutti job list` lists the jobs")
+	}
+	return jobs, errors.Join(missing...)
 }

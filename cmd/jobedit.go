@@ -124,6 +124,9 @@ func (a *app) changeJob(ctx context.Context, s *store.Store, old *scheduler.Job,
 			return err
 		}
 	}
+	if old.MaxRunning != job.MaxRunning || old.Overlap != job.Overlap {
+		a.warnOfIdle(&job)
+	}
 	if retimed(old, &job) {
 		if err := a.printTimes(&kept.Job, now); err != nil {
 			return err

@@ -132,6 +132,7 @@ func (a *app) jobRules(now time.Time) scheduler.Rules {
 	return scheduler.Rules{
 		Now:        now,
 		OptionKeys: jobOptionKeys(),
+		CommaKeys:  []string{"batch", "hosts", "jump", "retry_on"},
 		Option:     checkJobOption,
 		Selector:   checkJobSelector,
 	}
@@ -159,6 +160,21 @@ func checkJobOption(key string, values []string) error {
 	f := pflag.NewFlagSet("", pflag.ContinueOnError)
 	newLaunchOptions().addJobFlags(f)
 	return setJobOption(f, key, values)
+}
+
+// checkJobOptionAlone checks also what a run would say of the option if nothing
+// else were given, so that what is wrong in a file is told where it stands.
+func checkJobOptionAlone(key string, values []string) error {
+	o := newLaunchOptions()
+	f := pflag.NewFlagSet("", pflag.ContinueOnError)
+	o.addJobFlags(f)
+	if err := setJobOption(f, key, values); err != nil {
+		return err
+	}
+	if key == "sudo_pass_command" || key == "pause" {
+		return nil // they need another option
+	}
+	return o.finalize(f, func(string) string { return "" })
 }
 
 // setJobOption sets the flag of an option in f.

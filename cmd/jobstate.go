@@ -21,7 +21,7 @@ func newJobPauseCmd(a *app) *cobra.Command {
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeJobs(a, &o.history, manyJobs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.eachJob(cmd.Context(), o.history, args, func(s *store.Store, name string) error {
+			return a.eachJob(cmd.Context(), o.history, args, readable, func(s *store.Store, name string) error {
 				return a.setPaused(cmd.Context(), s, name, true)
 			})
 		},
@@ -40,7 +40,7 @@ func newJobResumeCmd(a *app) *cobra.Command {
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeJobs(a, &o.history, manyJobs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.eachJob(cmd.Context(), o.history, args, func(s *store.Store, name string) error {
+			return a.eachJob(cmd.Context(), o.history, args, readable, func(s *store.Store, name string) error {
 				return a.setPaused(cmd.Context(), s, name, false)
 			})
 		},
@@ -59,7 +59,7 @@ func newJobRemoveCmd(a *app) *cobra.Command {
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeJobs(a, &o.history, manyJobs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.eachJob(cmd.Context(), o.history, args, func(s *store.Store, name string) error {
+			return a.eachJob(cmd.Context(), o.history, args, nil, func(s *store.Store, name string) error {
 				if err := s.RemoveJob(cmd.Context(), name, 0, a.userName(), a.now()); err != nil {
 					return err
 				}
@@ -74,17 +74,32 @@ func newJobRemoveCmd(a *app) *cobra.Command {
 // manyJobs is how many names a command takes that takes several.
 const manyJobs = 1000
 
-// eachJob does something with each job that is named, also if it goes wrong with
-// one of them.
-func (a *app) eachJob(ctx context.Context, history string, names []string, do func(s *store.Store, name string) error) error {
+// eachJob does something with each job that is named, if there are all of them
+// and fits, unless it is nil, refuses none. What goes wrong after that with one
+// does not keep it from the others.
+func (a *app) eachJob(
+	ctx context.Context, history string, names []string, fits func(*scheduler.Kept) error, do func(s *store.Store, name string) error,
+) error {
 	if len(names) == 0 {
 		_, err := oneJob(nil)
 		return err
 	}
 	return a.withJobs(ctx, history, wantsHistory, func(s *store.Store) error {
+		jobs, err := namedJobs(ctx, s, names)
+		if err != nil {
+			return err
+		}
 		var all []error
-		for _, name := range names {
-			all = append(all, do(s, name))
+		for i := range jobs {
+			if fits != nil {
+				all = append(all, fits(&jobs[i]))
+			}
+		}
+		if err := errors.Join(all...); err != nil {
+			return err
+		}
+		for i := range jobs {
+			all = append(all, do(s, jobs[i].Name))
 		}
 		return errors.Join(all...)
 	})

@@ -210,7 +210,11 @@ func (l *loop) decide(ctx context.Context, e *entry, now time.Time) error {
 			l.broken(e, err)
 			return nil
 		}
-		d.Firings = append(late.CaughtUp, late.OnTime...)
+		d.CaughtUp, d.Firings = late.CaughtUp, late.OnTime
+		if e.kept.CatchUp == CatchUpLatest {
+			// There is one at most, for which nothing has to wait.
+			d.CaughtUp, d.Firings = nil, append(late.CaughtUp, late.OnTime...)
+		}
 		d.Cursor = late.Cursor.UTC()
 		if d.Missed = late.Missed; d.Missed.Count > 0 {
 			d.MissedReason = MissedLate

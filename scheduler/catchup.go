@@ -14,7 +14,8 @@ const (
 	CatchUpLatest CatchUp = iota
 	// CatchUpNone runs none.
 	CatchUpNone
-	// CatchUpAll runs the ten oldest, oldest first.
+	// CatchUpAll runs the ten oldest, oldest first: one after the other, or under
+	// OverlapAllow as many at once as may.
 	CatchUpAll
 )
 

@@ -115,6 +115,47 @@ func TestDaemonThatStartsLate(t *testing.T) {
 	}
 }
 
+// Late firings that are all to be run wait for one another, whatever the overlap;
+// what comes on time meanwhile finds them in its way.
+func TestDaemonCatchesUpInOrder(t *testing.T) {
+	inOrder := `
+		01T00:05:00 run 01T00:18:00 ok
+		01T00:10:00 run 01T00:18:50 ok
+		01T00:15:00 run 01T00:19:40 ok`
+	for _, test := range []struct {
+		overlap Overlap
+		want    string
+	}{
+		{OverlapSkip, inOrder + `
+			01T00:20:00 skipped: an earlier firing is running`},
+		{OverlapQueue, inOrder + `
+			01T00:20:00 run 01T00:20:30 ok`},
+		{OverlapReplace, `
+			01T00:05:00 run 01T00:18:00 ok
+			01T00:10:00 run 01T00:18:50 ok
+			01T00:15:00 run 01T00:19:40 not ok
+			01T00:20:00 run 01T00:20:00 ok`},
+		{OverlapAllow, `
+			01T00:05:00 run 01T00:18:00 ok
+			01T00:10:00 run 01T00:18:00 ok
+			01T00:15:00 run 01T00:18:50 ok
+			01T00:20:00 run 01T00:20:00 ok`},
+	} {
+		t.Run(test.overlap.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig()
+				r.add("job", "*/5 * * * *", func(j *Job) { j.CatchUp, j.Overlap, j.MaxRunning = CatchUpAll, test.overlap, 2 })
+				r.takes["job"] = 50 * time.Second
+				pass(18 * time.Minute)
+				r.start(t)
+				pass(6 * time.Minute)
+				r.finish(t)
+				r.wantRows(t, "job", test.want)
+			})
+		})
+	}
+}
+
 func TestDaemonDoesNotFireWhatIsPaused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()

@@ -57,6 +57,9 @@ type Decisions struct {
 	// Job is as it was read; another version or another cursor in the history
 	// means that somebody else was faster.
 	Job Kept
+	// CaughtUp are late and to be run all the same, oldest first and before
+	// Firings: each waits for the one before it, see [Overlap.CatchUp].
+	CaughtUp []Firing
 	// Firings are those to be run, as far as the job's Overlap lets them.
 	Firings []Firing
 	// Missed are those that are not run, and MissedReason says why.
@@ -102,7 +105,7 @@ type Jobs interface {
 	// or returns [ErrConflict]. Overlap is decided here, against the firings
 	// that run and wait; those that have to be ended are marked as to be killed.
 	// An instant that the history has already is left as it is. It returns what
-	// became of the firings, in their order, without those.
+	// became of CaughtUp and Firings, in their order, without those.
 	Decide(ctx context.Context, d Decisions) ([]Ticket, error)
 	// Claim gives the caller the firings that may begin now and belong to no
 	// daemon that is alive: new ones, ones that waited and now may, ones that

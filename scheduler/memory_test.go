@@ -272,10 +272,10 @@ func (d *desk) Decide(_ context.Context, x Decisions) ([]Ticket, error) {
 		})
 	}
 	var tickets []Ticket
-	for _, f := range x.Firings {
+	for i, f := range slices.Concat(x.CaughtUp, x.Firings) {
 		if key := (instant{k.ID, f.At.Unix()}); !d.instant[key] {
 			d.instant[key] = true
-			tickets = append(tickets, d.decide(*k, f))
+			tickets = append(tickets, d.decide(*k, f, i < len(x.CaughtUp)))
 		}
 	}
 	k.Cursor = x.Cursor
@@ -285,9 +285,13 @@ func (d *desk) Decide(_ context.Context, x Decisions) ([]Ticket, error) {
 	return tickets, nil
 }
 
-func (d *desk) decide(k Kept, f Firing) Ticket {
+func (d *desk) decide(k Kept, f Firing, caughtUp bool) Ticket {
 	running, waiting := d.count(k.ID)
-	v := k.Overlap.Decide(running, waiting, k.MaxRunning)
+	judge := k.Overlap.Decide
+	if caughtUp {
+		judge = k.Overlap.CatchUp
+	}
+	v := judge(running, waiting, k.MaxRunning)
 	if v.End {
 		for _, r := range d.live {
 			r.kill = r.kill || r.job == k.ID && r.running()
@@ -316,7 +320,7 @@ func (d *desk) Claim(context.Context, time.Time) ([]Ticket, error) {
 	}
 	var tickets []Ticket
 	for _, r := range d.live {
-		if running, _ := d.count(r.job); r.Decision == Queued && running == 0 {
+		if running, _ := d.count(r.job); r.Decision == Queued && r.Job.Overlap.Room(running, r.Job.MaxRunning) {
 			r.Decision, r.Reason, r.Waited = Run, "", true
 		}
 		if r.running() && r.run == 0 && !d.alive[r.owner] {

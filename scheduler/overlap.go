@@ -54,7 +54,8 @@ type Verdict struct {
 // others wait. Only OverlapAllow looks at maxRunning.
 func (o Overlap) Decide(running, waiting, maxRunning int) Verdict {
 	if o == OverlapAllow {
-		if running < maxRunning {
+		// What waits is older, and has the next place.
+		if o.Room(running+waiting, maxRunning) {
 			return Verdict{Decision: Run}
 		}
 		return Verdict{Decision: Skipped, Reason: "as many as may are running"}
@@ -70,6 +71,20 @@ func (o Overlap) Decide(running, waiting, maxRunning int) Verdict {
 		return Verdict{Decision: Queued, Reason: "an earlier firing is being ended", End: true}
 	}
 	return Verdict{Decision: Skipped, Reason: "an earlier firing is running"}
+}
+
+// Room reports whether one more may run while running others run.
+func (o Overlap) Room(running, maxRunning int) bool {
+	return running == 0 || o == OverlapAllow && running < maxRunning
+}
+
+// CatchUp is Decide for one of several firings that are late and are all to be
+// run: it waits for those before it, and ends none.
+func (o Overlap) CatchUp(running, waiting, maxRunning int) Verdict {
+	if waiting == 0 && o.Room(running, maxRunning) {
+		return Verdict{Decision: Run}
+	}
+	return Verdict{Decision: Queued, Reason: "caught up after an earlier one"}
 }
 
 // Replace says what becomes of a firing that waited for an earlier one to be

@@ -278,6 +278,7 @@ func TestOverlap(t *testing.T) {
 		{OverlapAllow, 0, 0, Run, false},
 		{OverlapAllow, 2, 0, Run, false},
 		{OverlapAllow, 3, 0, Skipped, false},
+		{OverlapAllow, 1, 2, Skipped, false}, // those that wait are older
 		{OverlapReplace, 0, 0, Run, false},
 		{OverlapReplace, 1, 0, Queued, true},
 		{OverlapReplace, 1, 1, Skipped, false},
@@ -286,6 +287,24 @@ func TestOverlap(t *testing.T) {
 		got := tt.overlap.Decide(tt.running, tt.waiting, 3)
 		if got.Decision != tt.want || got.End != tt.end || (got.Reason == "") != (tt.want == Run) {
 			t.Errorf("%s, %d running, %d waiting: got %+v, want %s, end %t", tt.overlap, tt.running, tt.waiting, got, tt.want, tt.end)
+		}
+	}
+	for _, tt := range []struct {
+		overlap          Overlap
+		running, waiting int
+		want             Decision
+	}{
+		{OverlapSkip, 0, 0, Run},
+		{OverlapSkip, 1, 0, Queued},
+		{OverlapQueue, 1, 4, Queued},
+		{OverlapReplace, 1, 0, Queued},
+		{OverlapAllow, 2, 0, Run},
+		{OverlapAllow, 2, 1, Queued}, // not before one that waits
+		{OverlapAllow, 3, 0, Queued},
+	} {
+		got := tt.overlap.CatchUp(tt.running, tt.waiting, 3)
+		if got.Decision != tt.want || got.End || (got.Reason == "") != (tt.want == Run) {
+			t.Errorf("caught up under %s, %d running, %d waiting: got %+v, want %s", tt.overlap, tt.running, tt.waiting, got, tt.want)
 		}
 	}
 	if got := Replace(true); got != (Verdict{Decision: Run}) {

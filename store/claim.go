@@ -150,7 +150,7 @@ func (d *Daemon) take(ctx context.Context, tx *sql.Tx, f *firing, left bool, now
 		return end(scheduler.Missed, reasonStale)
 	}
 	if f.decision == scheduler.Queued {
-		v, decided, err := f.wait(ctx, tx, now)
+		v, decided, err := f.wait(ctx, tx, &k, now)
 		if err != nil || !decided {
 			return k, false, err
 		}
@@ -164,7 +164,7 @@ func (d *Daemon) take(ctx context.Context, tx *sql.Tx, f *firing, left bool, now
 }
 
 // wait says what becomes of a queued firing, if that is known by now.
-func (f *firing) wait(ctx context.Context, tx *sql.Tx, now time.Time) (v scheduler.Verdict, decided bool, err error) {
+func (f *firing) wait(ctx context.Context, tx *sql.Tx, k *scheduler.Kept, now time.Time) (v scheduler.Verdict, decided bool, err error) {
 	var replaces, running int
 	err = tx.QueryRowContext(ctx, "SELECT count(*), count(*) FILTER (WHERE state = 'running') FROM runs WHERE replaced_by = ?", f.id).
 		Scan(&replaces, &running)
@@ -183,7 +183,7 @@ func (f *firing) wait(ctx context.Context, tx *sql.Tx, now time.Time) (v schedul
 		}
 	}
 	busy, err := busyWith(ctx, tx, f.jobID, f.id)
-	return scheduler.Verdict{}, busy.begun+busy.unbegun == 0, err
+	return scheduler.Verdict{}, k.Overlap.Room(busy.begun+busy.unbegun, k.MaxRunning), err
 }
 
 // ticketOf is the ticket of a firing, and of a repetition the one of the instant

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 
 	"tutti/scheduler"
@@ -32,7 +33,7 @@ func (d *Daemon) Decide(ctx context.Context, what scheduler.Decisions) (tickets 
 		if kept.Version != what.Job.Version || timeText(kept.Cursor) != timeText(what.Job.Cursor) {
 			return scheduler.ErrConflict
 		}
-		if tickets, err = decideFirings(ctx, tx, &kept, what.Firings, now); err != nil {
+		if tickets, err = decideFirings(ctx, tx, &kept, &what, now); err != nil {
 			return err
 		}
 		id, err := insertMissed(ctx, tx, &what, now)
@@ -56,9 +57,9 @@ func (d *Daemon) Decide(ctx context.Context, what scheduler.Decisions) (tickets 
 
 // decideFirings decides the firings one after the other, without those that the
 // history has already.
-func decideFirings(ctx context.Context, tx *sql.Tx, k *scheduler.Kept, firings []scheduler.Firing, now time.Time) ([]scheduler.Ticket, error) {
+func decideFirings(ctx context.Context, tx *sql.Tx, k *scheduler.Kept, what *scheduler.Decisions, now time.Time) ([]scheduler.Ticket, error) {
 	var decided []*firing
-	for _, x := range firings {
+	for i, x := range slices.Concat(what.CaughtUp, what.Firings) {
 		known, err := isKnown(ctx, tx, k.ID, x.At)
 		if err != nil {
 			return nil, err
@@ -66,7 +67,9 @@ func decideFirings(ctx context.Context, tx *sql.Tx, k *scheduler.Kept, firings [
 		if known {
 			continue
 		}
-		f := &firing{jobID: k.ID, job: k.Name, scheduled: x.At, due: x.Due, moved: x.Moved, decided: now}
+		f := &firing{
+			jobID: k.ID, job: k.Name, scheduled: x.At, due: x.Due, moved: x.Moved, decided: now, caughtUp: i < len(what.CaughtUp),
+		}
 		replaced, err := f.decide(ctx, tx, k, now)
 		if err != nil {
 			return nil, err
@@ -104,7 +107,11 @@ func (f *firing) decide(ctx context.Context, tx *sql.Tx, k *scheduler.Kept, now 
 	if err != nil {
 		return false, err
 	}
-	v := k.Overlap.Decide(busy.begun+busy.unbegun, busy.waiting, k.MaxRunning)
+	judge := k.Overlap.Decide
+	if f.caughtUp {
+		judge = k.Overlap.CatchUp
+	}
+	v := judge(busy.begun+busy.unbegun, busy.waiting, k.MaxRunning)
 	if v.End && busy.unbegun > 0 {
 		// What has not begun ends by not being begun, which needs no other proof.
 		if err := closeUnbegun(ctx, tx, k.ID, reasonReplaced, now); err != nil {

@@ -23,12 +23,13 @@ type firing struct {
 	decided         time.Time
 	requestedBy     string
 	waited          bool
+	caughtUp        bool
 	repeats, daemon int64
 	settled         time.Time
 }
 
 const firingColumns = `id, job_id, job, scheduled_at, due_at, moved, decision, reason, run_id, count, more, first_at, last_at,
-	decided_at, requested_by, waited, repeats, daemon_id, settled_at`
+	decided_at, requested_by, waited, caught_up, repeats, daemon_id, settled_at`
 
 // openFirings are those that have not come to their end, in the words of the
 // index firings_open; unbegun are those of them that may still be begun.
@@ -71,7 +72,7 @@ func scanFiring(rows *sql.Rows) (f firing, err error) {
 	var run, repeats, daemon sql.NullInt64
 	var decision string
 	err = rows.Scan(&f.id, &f.jobID, &f.job, &scheduled, &due, &moved, &decision, &reason, &run, &f.gap.Count, &f.gap.More,
-		&first, &last, &decided, &requestedBy, &f.waited, &repeats, &daemon, &settled)
+		&first, &last, &decided, &requestedBy, &f.waited, &f.caughtUp, &repeats, &daemon, &settled)
 	if err != nil {
 		return f, err
 	}
@@ -98,11 +99,11 @@ func parseDecision(word string) (scheduler.Decision, error) {
 func (f *firing) insert(ctx context.Context, tx *sql.Tx) error {
 	res, err := tx.ExecContext(ctx, `
 		INSERT INTO firings (job_id, job, scheduled_at, due_at, moved, decision, reason, count, more, first_at, last_at,
-			decided_at, requested_by, waited, repeats, daemon_id, settled_at)
-		VALUES (`+placeholders(17)+`)`,
+			decided_at, requested_by, waited, caught_up, repeats, daemon_id, settled_at)
+		VALUES (`+placeholders(18)+`)`,
 		f.jobID, f.job, timeText(f.scheduled), timeText(f.due), text(f.moved), f.decision.String(), text(f.reason),
 		max(f.gap.Count, 1), f.gap.More, timeText(f.gap.First), timeText(f.gap.Last),
-		timeText(f.decided), text(f.requestedBy), f.waited, number(f.repeats), number(f.daemon), timeText(f.settled))
+		timeText(f.decided), text(f.requestedBy), f.waited, f.caughtUp, number(f.repeats), number(f.daemon), timeText(f.settled))
 	if err != nil {
 		return err
 	}

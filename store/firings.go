@@ -125,6 +125,8 @@ type FiringRow struct {
 	RequestedBy string
 	// Repeats is the number of a run that was cut off; 0: it repeats none.
 	Repeats int64
+	// CaughtUp: it was late, and waited for those before it.
+	CaughtUp bool
 	// Notifications are the attempts to tell somebody, the oldest first.
 	Notifications []NotificationRow
 }
@@ -162,6 +164,7 @@ func (s *Store) firings(ctx context.Context, q FiringQuery) ([]FiringRow, error)
 		rows[i] = FiringRow{
 			ID: f.id, Job: f.job, JobID: f.jobID, ScheduledAt: f.scheduled, DueAt: f.due, Decision: f.decision, Reason: f.reason,
 			RunID: f.run, DecidedAt: f.decided, RequestedBy: f.requestedBy, Repeats: f.repeats,
+			CaughtUp: f.caughtUp,
 		}
 		if !f.gap.First.IsZero() {
 			rows[i].Missed = f.gap

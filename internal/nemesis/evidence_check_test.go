@@ -94,6 +94,11 @@ func TestJudge(t *testing.T) {
 		{"run, and no run", func(e *evidence) { e.firings[0].RunID = 0 }, "firing 1 of job tick: run, and its run is 0"},
 		{"skipped, and a run", func(e *evidence) { e.firings[0].Decision = scheduler.Skipped }, "skipped, and its run is 1"},
 		{"two firings, one run", func(e *evidence) { e.firings[2].RunID = 1 }, "run 1 is of the firings 1 and 3"},
+		{"caught up, and left out", func(e *evidence) {
+			f := store.FiringRow{ID: 4, Job: "tick", JobID: 1, Decision: scheduler.Skipped, CaughtUp: true}
+			f.Reason = scheduler.OverlapSkip.Decide(1, 0, 1).Reason
+			e.firings = append(e.firings, f)
+		}, "firing 4 of job tick is caught up, and was skipped: an earlier firing is running"},
 		{"no end", func(e *evidence) {
 			r := e.runs[2]
 			r.State = store.Running

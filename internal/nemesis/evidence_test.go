@@ -61,6 +61,7 @@ func (e *evidence) judge() []string {
 	e.checkSessions(blame)
 	e.checkFirings(blame)
 	e.checkOnce(blame)
+	e.checkCaughtUp(blame)
 	for i := range e.jobs {
 		e.checkOverlap(&e.jobs[i], blame)
 		e.checkInstants(&e.jobs[i], blame)
@@ -165,6 +166,21 @@ func (e *evidence) checkOnce(blame func(string, ...any)) {
 		}
 		first[key] = s
 	}
+}
+
+// checkCaughtUp: what is caught up waits for its turn, and is not left out
+// because of another.
+func (e *evidence) checkCaughtUp(blame func(string, ...any)) {
+	for _, f := range e.firings {
+		if f.CaughtUp && f.Decision == scheduler.Skipped && slices.Contains(inTheWay, f.Reason) {
+			blame("firing %d of job %s is caught up, and was skipped: %s", f.ID, f.Job, f.Reason)
+		}
+	}
+}
+
+// inTheWay are the reasons for which an overlap leaves a firing out at once.
+var inTheWay = []string{
+	scheduler.OverlapSkip.Decide(1, 0, 1).Reason, scheduler.OverlapSkip.Decide(1, 1, 1).Reason, scheduler.OverlapAllow.Decide(1, 0, 1).Reason,
 }
 
 // checkOverlap: no more than may run at once on a host, as far as anybody can

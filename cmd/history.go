@@ -101,6 +101,9 @@ func (a *app) listRuns(ctx context.Context, history *historyFile, q store.Query,
 	if err != nil && (!errors.Is(err, store.ErrNotExist) || history.named()) {
 		return usageOfRun(err)
 	}
+	if err != nil {
+		return history.sayNone()
+	}
 	if asJSON {
 		for _, r := range runs {
 			if err := output.WriteJSON(a.Out, newRunJSON(r)); err != nil {
@@ -177,8 +180,9 @@ func commandOf(r store.Run) string {
 	return text
 }
 
+// tookText is how long a run took, as far as that is known.
 func tookText(r store.Run) string {
-	if r.Summary.Ended.IsZero() {
+	if r.Summary.Ended.IsZero() || r.State == store.Interrupted {
 		return "-"
 	}
 	took := r.Summary.Ended.Sub(r.Summary.Started)
@@ -244,8 +248,12 @@ func newRunJSON(r store.Run) runJSON {
 		Stopped: r.Summary.Stopped.String(), ExitCode: r.ExitCode, RerunOf: r.RerunOf, Job: r.Job,
 	}
 	if !r.Summary.Ended.IsZero() {
-		ended, took := output.Time(r.Summary.Ended), r.Summary.Ended.Sub(r.Summary.Started).Milliseconds()
-		j.EndedAt, j.Duration = &ended, &took
+		ended := output.Time(r.Summary.Ended)
+		j.EndedAt = &ended
+		if r.State != store.Interrupted {
+			took := r.Summary.Ended.Sub(r.Summary.Started).Milliseconds()
+			j.Duration = &took
+		}
 	}
 	for _, o := range fanout.Outcomes() {
 		j.Counts[o.String()] = r.Summary.Counts[o]

@@ -106,7 +106,7 @@ func (a *app) replay(ctx context.Context, o *showOptions, ref string, history *h
 		}
 		return exitCode(run.Summary, nil, nil)
 	}
-	screen.opts.Of = run.Summary.Hosts
+	screen.opts.Of, screen.opts.CutOff = run.Summary.Hosts, run.State == store.Interrupted
 	sinks := screen.sinks(run.Command == "", code)
 	filter := store.Filter{Hosts: hosts, Outcomes: o.outcomes}
 	if err := s.Replay(ctx, run.ID, filter, fanout.Tee(sinks...)); err != nil {

@@ -137,7 +137,7 @@ type runFinished struct {
 	head
 	Counts     outcomeCounts `json:"counts"`
 	Hosts      int           `json:"hosts"`
-	DurationMS int64         `json:"duration_ms"`
+	DurationMS *int64        `json:"duration_ms,omitempty"`
 	Stopped    string        `json:"stopped"`
 	ExitCode   *int          `json:"exit_code,omitempty"`
 }
@@ -146,7 +146,11 @@ func (j *JSON) runFinishedOf(e fanout.Event) runFinished {
 	s := e.Summary
 	v := runFinished{
 		head: headOf(e, "run_finished"), Counts: outcomeCounts{s}, Hosts: s.Hosts,
-		DurationMS: durationOf(s).Milliseconds(), Stopped: s.Stopped.String(),
+		Stopped: s.Stopped.String(),
+	}
+	if !s.Ended.IsZero() {
+		took := durationOf(s).Milliseconds()
+		v.DurationMS = &took
 	}
 	if j.exitCode != nil {
 		code := j.exitCode(*s)

@@ -37,6 +37,9 @@ type Options struct {
 	// Of is how many hosts the run has in all, where a Summary is told only of
 	// some. 0: it is told of all.
 	Of int
+	// CutOff says that a run that has no end is one that was cut off, and not one
+	// that is still running.
+	CutOff bool
 	// Fold writes a list of names briefly, web[01-20]. Nil: with commas.
 	Fold func(names []string) string
 }

@@ -186,11 +186,14 @@ func (s *Summary) countsLine() string {
 	if s.opts.Of > s.summary.Hosts {
 		fmt.Fprintf(&b, " chosen from %d", s.opts.Of)
 	}
-	if s.summary.Ended.IsZero() { // a run that is shown while another process carries it out
+	switch {
+	case !s.summary.Ended.IsZero():
+		fmt.Fprintf(&b, " in %s%s\n", durationText(durationOf(s.summary)), stoppedText(s.summary))
+	case s.opts.CutOff:
+		b.WriteString(", cut off\n")
+	default: // a run that is shown while another process carries it out
 		b.WriteString(" so far, still running\n")
-		return b.String()
 	}
-	fmt.Fprintf(&b, " in %s%s\n", durationText(durationOf(s.summary)), stoppedText(s.summary))
 	return b.String()
 }
 

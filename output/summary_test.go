@@ -24,6 +24,23 @@ func summaryOf(tb testing.TB, opts Options, hosts []string, tell func(*story)) s
 	return stderr
 }
 
+// TestSummaryWithoutEnd: of a run that was cut off, as of one that is running,
+// nobody knows how long it took.
+func TestSummaryWithoutEnd(t *testing.T) {
+	for cutOff, want := range map[bool]string{false: "run 7: 1 lost of 2 so far, still running\n", true: "run 7: 1 lost of 2, cut off\n"} {
+		_, got := render(t, Options{CutOff: cutOff}, openSummary, func(sink fanout.Sink) {
+			summary := fanout.Summary{Hosts: 2, Started: time.Now()}
+			summary.Counts[fanout.Lost] = 1
+			if err := sink.Handle(t.Context(), fanout.Event{Kind: fanout.RunFinished, RunID: 7, Summary: &summary}); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestSummaryFirstLine(t *testing.T) {
 	tests := []struct {
 		name string

@@ -211,6 +211,8 @@ func TestDaemonClosesWhatHasNoEnd(t *testing.T) {
 				pass(2 * time.Second)
 				r.wantRows(t, "job", "01T00:05:00 run 01T00:05:00 cut")
 				r.finish(t)
+				r.wantLog(t, 1, "outcome=interrupted")
+				r.wantLog(t, 0, "duration_ms")
 				r.seen.mu.Lock()
 				defer r.seen.mu.Unlock()
 				if got, want := r.seen.failed["look for changes"], int(full/pollEvery); got < want || (want == 0) != (got == 0) {

@@ -243,7 +243,10 @@ func (l *loop) sayEnded(e Ending) {
 				attrs = append(attrs, "hosts_"+o.String(), n)
 			}
 		}
-		level("job ended", append(attrs, "duration_ms", e.Summary.Ended.Sub(e.Summary.Started).Milliseconds(), "failures", e.Streak.Failures)...)
+		if !e.Interrupted { // of which nobody knows when it ended
+			attrs = append(attrs, "duration_ms", e.Summary.Ended.Sub(e.Summary.Started).Milliseconds())
+		}
+		level("job ended", append(attrs, "failures", e.Streak.Failures)...)
 	}
 	l.observer.Ended(e)
 }

@@ -100,7 +100,9 @@ func describeRun(ctx context.Context, tx *sql.Tx, m *scheduler.Message, run *Run
 	s := run.Summary
 	m.Run, m.State, m.Stopped, m.ExitCode = run.ID, string(run.State), s.Stopped.String(), run.ExitCode
 	m.StartedAt, m.EndedAt = timeOrNil(s.Started), timeOrNil(s.Ended)
-	m.DurationMS = max(0, s.Ended.Sub(s.Started).Milliseconds())
+	if run.State != Interrupted { // of which nobody knows when it ended
+		m.DurationMS = max(0, s.Ended.Sub(s.Started).Milliseconds())
+	}
 	m.Selector, m.Command, m.Hosts = run.Selector, run.Command, s.Hosts
 	m.Counts = make(map[string]int)
 	for _, o := range fanout.Outcomes() {

@@ -209,6 +209,9 @@ func TestCloseWithoutEndInterrupts(t *testing.T) {
 		t.Errorf("got output %q, want %q", got, "half")
 	}
 	lost := replayed(t, s, run.ID, Filter{Outcomes: []fanout.Outcome{fanout.Lost}})
+	if ended := lost[len(lost)-1].Summary.Ended; !ended.IsZero() {
+		t.Errorf("got the end %v, want none of a run that was cut off", ended)
+	}
 	f := lost[len(lost)-2].Result.Report.Failure
 	if f == nil || f.Op != fanout.OpLocal || f.Remote != fanout.RemoteUnknown || f.Message != lostMessage {
 		t.Errorf("got %+v, want a local failure that leaves the remote state unknown", f)

@@ -32,7 +32,8 @@ const (
 // with Omitted stands where bytes are missing; times and durations are in
 // milliseconds. The plan and the summary are about the hosts that the filter
 // chooses. A host that has not ended has no TargetFinished, and the summary of
-// a run that is running has no Ended. Memory does not grow with the output.
+// a run that is running, or was cut off, has no Ended. Memory does not grow with
+// the output.
 //
 // The error is a *NoRunError, an *Error, or that of sink, which is not called
 // again after it.
@@ -92,7 +93,10 @@ func (p *player) play(ctx context.Context) error {
 	}
 	summary.Hosts = len(p.targets)
 	summary.Stopped, summary.SpentBy = p.run.Summary.Stopped, p.run.Summary.SpentBy
-	summary.Started, summary.Ended = started, p.run.Summary.Ended
+	summary.Started = started
+	if p.run.State != Interrupted {
+		summary.Ended = p.run.Summary.Ended
+	}
 	return p.emit(ctx, fanout.Event{Kind: fanout.RunFinished, Time: p.end(), Summary: &summary})
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"tutti/store"
@@ -37,7 +36,16 @@ func (h *historyFile) location() (string, error) {
 	case h.app.home() != "":
 		return filepath.Join(h.app.home(), ".local", "state", "tutti", "history.db"), nil
 	}
-	return "", hint(errors.New("no place for the history: HOME is not set"), "name one with --history FILE or $TUTTI_HISTORY, or record nothing with --no-history")
+	return "", hint(errors.New("no place for the history: HOME is not set"), "name one with --history FILE or $TUTTI_HISTORY")
+}
+
+// sayNone says that there is no history to read, and where it would be.
+func (h *historyFile) sayNone() error {
+	path, err := h.location()
+	if err != nil {
+		return err
+	}
+	return h.app.say("there is no history at " + path + " yet")
 }
 
 // named reports whether the command line says where the history is.
@@ -77,7 +85,7 @@ func (h *historyFile) open(ctx context.Context, open func(context.Context, strin
 func (h *historyFile) begin(ctx context.Context, d *decision, l *launching) (*store.Recorder, error) {
 	s, err := h.forRecording(ctx)
 	if err != nil {
-		return nil, hintNoHistory(err)
+		return nil, hintNoHistory(err, l)
 	}
 	info := store.RunInfo{
 		Inventory:   d.inventory,
@@ -93,17 +101,18 @@ func (h *historyFile) begin(ctx context.Context, d *decision, l *launching) (*st
 		info.Firing, info.Owner = f.ID, f.owner
 		info.ScheduledAt, info.DueAt = f.Firing.At, f.Firing.Due
 		info.StopOnError = true
-		return s.Begin(ctx, d.plan, info) // there is no run of a job without a record
 	}
 	r, err := s.Begin(ctx, d.plan, info)
 	if err != nil {
-		return nil, hintNoHistory(err)
+		return nil, hintNoHistory(err, l)
 	}
 	return r, nil
 }
 
-func hintNoHistory(err error) error {
-	if strings.Contains(strings.Join(hints(err), "\n"), "--no-history") {
+// hintNoHistory says that there is another way; there is no run of a job without
+// a record.
+func hintNoHistory(err error, l *launching) error {
+	if l.firing != nil {
 		return err
 	}
 	return hint(err, "--no-history runs without a record")

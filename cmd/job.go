@@ -82,8 +82,10 @@ func (a *app) withJobs(ctx context.Context, path string, missing withoutHistory,
 	case err == nil:
 		err = do(s)
 	case errors.Is(err, store.ErrNotExist) && missing == noHistory && !history.named():
-		err = do(nil)
-	case errors.Is(err, store.ErrNotExist):
+		if err = history.sayNone(); err == nil {
+			err = do(nil)
+		}
+	case errors.Is(err, store.ErrNotExist) && missing != makesHistory:
 		err = hint(usagef("%v", err), "tutti job add adds the first job, and makes the history; --history names another")
 	}
 	return usageOfJob(err)

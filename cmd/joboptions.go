@@ -206,7 +206,7 @@ func checkJobValue(flag *pflag.Flag, value string) error {
 	switch {
 	case flag.Value.Type() == "bool" && value != "true" && value != "false":
 		return fmt.Errorf("want true or false, got %q", value)
-	case flag.Name == "sudo" && (value == "true" || value == "false"):
+	case flag.Name == "sudo" && (value == "true" || value == "false" || value != "" && strings.Trim(value, "0123456789") == ""):
 		return fmt.Errorf("%s is not a user; sudo: root is what --sudo means", value)
 	case flag.Name == "stdin" && value == "-":
 		return errors.New("a job has no standard input; name a file")

@@ -90,6 +90,7 @@ func TestJobOptionsRefuse(t *testing.T) {
 		{"timeout", "soon", "not a duration"},
 		{"pty", "yes", "want true or false"},
 		{"sudo", "true", "sudo: root"},
+		{"sudo", "5", "5 is not a user"},
 		{"stdin", "-", "no standard input"},
 		{"identity", "~/.ssh/id", "not a whole path"},
 		{"host_keys", "lax", "none of strict"},

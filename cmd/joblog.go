@@ -145,6 +145,9 @@ func becameText(f *store.FiringRow) string {
 	text := firingText(f)
 	if f.Run != nil {
 		text = resultText(*f.Run)
+		if f.Reason != "" {
+			text += "; " + f.Reason
+		}
 	}
 	if f.RequestedBy != "" {
 		text += "; wanted by " + f.RequestedBy

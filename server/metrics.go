@@ -150,6 +150,8 @@ func (m *Metrics) Ended(e scheduler.Ending) {
 	switch {
 	case e.Interrupted:
 		outcome = outcomeInterrupted
+	case e.OnRequest:
+		outcome = outcomeStopped
 	case e.OK:
 		outcome = outcomeOK
 		m.Succeeded(job, e.Summary.Ended)
@@ -167,6 +169,7 @@ const (
 	outcomeOK          = "ok"
 	outcomeFailed      = "failed"
 	outcomeInterrupted = "interrupted"
+	outcomeStopped     = "stopped"
 )
 
 // Succeeded takes down when the last run of a job ended that was ok. A daemon
@@ -300,7 +303,7 @@ func (m *Metrics) introduce(k scheduler.Kept) {
 	for _, label := range reasonLabels {
 		m.missed.WithLabelValues(k.Name, label)
 	}
-	for _, outcome := range []string{outcomeOK, outcomeFailed, outcomeInterrupted} {
+	for _, outcome := range []string{outcomeOK, outcomeFailed, outcomeInterrupted, outcomeStopped} {
 		m.runs.WithLabelValues(k.Name, outcome)
 	}
 	for _, o := range fanout.Outcomes() {

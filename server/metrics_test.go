@@ -95,6 +95,9 @@ func TestMetrics(t *testing.T) {
 	cut := ending("nightly", map[fanout.Outcome]int{fanout.Lost: 2})
 	cut.Interrupted = true
 	m.Ended(cut)
+	stopped := ending("nightly", map[fanout.Outcome]int{fanout.Canceled: 1})
+	stopped.OnRequest = true
+	m.Ended(stopped)
 	m.Ended(scheduler.Ending{Ticket: ticket("nightly", epoch)})
 	ended := m.Carrying("nightly")
 	m.Carrying("nightly")
@@ -113,10 +116,11 @@ func TestMetrics(t *testing.T) {
 		`tutti_runs_total{job="nightly",outcome="ok"} 1`,
 		`tutti_runs_total{job="nightly",outcome="failed"} 1`,
 		`tutti_runs_total{job="nightly",outcome="interrupted"} 1`,
+		`tutti_runs_total{job="nightly",outcome="stopped"} 1`,
 		`tutti_run_hosts_total{job="nightly",outcome="ok"} 7`,
 		`tutti_run_hosts_total{job="nightly",outcome="lost"} 3`,
 		`tutti_run_hosts_total{job="nightly",outcome="skipped"} 0`,
-		`tutti_run_duration_seconds_sum{job="nightly"} 120`,
+		`tutti_run_duration_seconds_sum{job="nightly"} 180`,
 		`tutti_runs_running{job="nightly"} 1`,
 		`tutti_job_last_success_timestamp_seconds{job="nightly"} 1.77236646e+09`,
 		`tutti_last_beat_timestamp_seconds 1.7723664e+09`,

@@ -266,7 +266,7 @@ func checkServeKill(t *testing.T, f *served) {
 		return err == nil && len(up) == f.hosts
 	})
 	f.kill(t.Context(), "long")
-	d.logged("msg", "job ended", "run", "1", "outcome", "failed")
+	d.logged("msg", "job ended", "run", "1", "outcome", "stopped", "reason", "killed by tester")
 	results, err := f.store.Results(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -84,7 +85,8 @@ func (l *lab) idle(ctx context.Context, n int) (settled alive, err error) {
 const quietShare = 10
 
 // stalled lets hosts flood a pipe that nobody reads until those that are quiet are
-// on record, and then for a while longer.
+// on record, and then for a while longer. How much it takes to end so many
+// commands at once, when what they have said is read to hear their ends, is noted.
 func stalled(ctx context.Context, l *lab) (reading, error) {
 	if err := l.removeHistory(); err != nil {
 		return reading{}, err
@@ -105,17 +107,34 @@ func stalled(ctx context.Context, l *lab) (reading, error) {
 	if err == nil {
 		err = wait(ctx, l.stall)
 	}
+	stalledPeak, peakErr := peakOf(cmd.Process.Pid)
 	_ = cmd.Process.Signal(syscall.SIGTERM)                             // if it has ended, Wait says how
 	stop := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() }) // the same
 	defer stop.Stop()
 	waitErr := cmd.Wait()
-	if err != nil {
+	if err := errors.Join(err, peakErr); err != nil {
 		return reading{}, fmt.Errorf("%w; tutti: %w: %s", err, waitErr, tail(stderr.String()))
 	}
 	return reading{
-		mib(used(cmd.ProcessState).rss),
-		fmt.Sprintf("%d hosts, of which %d quiet ones were on record after %.1f s", l.hosts, want, recorded.Seconds()),
+		mib(stalledPeak),
+		fmt.Sprintf("%d hosts, of which %d quiet ones were on record after %.1f s; %.0f MiB while they are all ended at once",
+			l.hosts, want, recorded.Seconds(), mib(used(cmd.ProcessState).rss)),
 	}, nil
+}
+
+// peakOf is the most memory that a process has had so far, in bytes.
+func peakOf(pid int) (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		var kib int64
+		if n, _ := fmt.Sscanf(line, "VmHWM: %d kB", &kib); n == 1 {
+			return kib << 10, nil
+		}
+	}
+	return 0, fmt.Errorf("/proc/%d/status has no VmHWM", pid)
 }
 
 // awaitRecorded waits until the run that is under way has so many hosts on record

@@ -209,6 +209,7 @@ func firstChannel(t *testing.T, s *sshdtest.Server, show func(net.Conn) net.Conn
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.loggedIn.Store(true)             // as a login does
 	go gossh.DiscardRequests(requests) // ends with the connection
 	go func() {
 		for range channels { // there are none

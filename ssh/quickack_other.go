@@ -2,11 +2,12 @@
 
 package ssh
 
-import "net"
+import (
+	"net"
+	"sync/atomic"
+)
 
-// A quickAck does nothing here: the system has no such setting.
-type quickAck struct{}
+// A quickAck is only for Linux, where acknowledgements can be hurried.
+type quickAck struct{ net.Conn }
 
-func newQuickAck(net.Conn) quickAck { return quickAck{} }
-
-func (*quickAck) rearm() {}
+func newQuickAck(c net.Conn, _ *atomic.Bool) *quickAck { return &quickAck{c} }

@@ -344,6 +344,10 @@ func (s *session) finish(ctx context.Context) {
 		}
 		s.requests = nil
 	}
+	if s.ended == 2 && isClosed(s.fed) && !s.ending {
+		s.helpers.Wait() // each of them is at its last step
+		return
+	}
 	done := make(chan struct{})
 	go func() {
 		s.helpers.Wait()

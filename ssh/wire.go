@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -41,7 +42,6 @@ type wire struct {
 	abortOnce   sync.Once
 
 	greeting greeting // belongs to the reader
-	quick    quickAck // belongs to the reader
 
 	mu      sync.Mutex    // guards what follows
 	reading bool          // the library waits in Read
@@ -50,27 +50,30 @@ type wire struct {
 }
 
 func newWire(c net.Conn) *wire {
-	return &wire{
+	w := &wire{
 		Conn:        c,
 		born:        time.Now(),
 		holding:     holdTime,
 		channelOver: make(chan struct{}, 1),
 		aborted:     make(chan struct{}),
-		greeting:    greeting{buffered: bufio.NewReaderSize(c, 512)},
-		quick:       newQuickAck(c),
 	}
+	from := newQuickAck(c, &w.loggedIn)
+	w.greeting = greeting{from: from, buffered: bufio.NewReaderSize(from, 512)}
+	return w
 }
 
 // Read hands over what the host sends, and the first error only after what
 // came before it has had time to be worked off.
 func (w *wire) Read(p []byte) (int, error) {
+	if w.greeting.ahead() {
+		return w.greeting.read(p)
+	}
 	w.valve.pass(w.aborted)
 	w.enterRead()
-	n, err := w.greeting.read(w.Conn, p)
+	n, err := w.greeting.read(p)
 	if n > 0 {
 		w.valve.read(n)
 		w.lastRead.Store(int64(time.Since(w.born)))
-		w.quick.rearm()
 		w.leaveRead()
 		return n, nil // an error that came along comes again
 	}
@@ -206,16 +209,20 @@ func (w *wire) settled(dead <-chan struct{}) bool {
 // library asks for single bytes, and keeps the text that stands before the
 // version line: there a busy or hostile host says why it hangs up.
 type greeting struct {
-	buffered *bufio.Reader // nil once it has nothing more to give
+	from     io.Reader
+	buffered *bufio.Reader // of from; nil once it has nothing more to give
 	version  bool          // the version line has come
 	heard    func()        // called when it comes; nil: nobody
 	line     []byte        // the line so far
 	text     []byte        // whole lines before the version line
 }
 
-func (g *greeting) read(c net.Conn, p []byte) (int, error) {
+// ahead reports whether read has something to give without waiting.
+func (g *greeting) ahead() bool { return g.buffered != nil && g.buffered.Buffered() > 0 }
+
+func (g *greeting) read(p []byte) (int, error) {
 	if g.buffered == nil {
-		return c.Read(p)
+		return g.from.Read(p)
 	}
 	n, err := g.buffered.Read(p)
 	g.observe(p[:n])

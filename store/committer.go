@@ -22,13 +22,28 @@ type committer struct {
 	ended   *fanout.Summary
 	kept    int64 // bytes of the rows of output on disk
 
-	// What the next transaction writes.
+	// What the next transaction writes, and what happens after it.
+	pending  bool // there is something
 	dirty    map[*hostRecord]bool
 	output   []*outputRow
 	attempts []attemptRow
+	fresh    int64    // bytes of output in it
+	held     []func() // lets go of these
+	marks    []chan error
 
-	args []any // of the statement at hand; kept for its room
+	args   []any     // of the statement at hand; kept for its room
+	last   time.Time // when the last commit was over
+	rested time.Time // when the next commit may begin
 }
+
+// After a commit that several starts waited for there is a rest of restFactor
+// times as long as it took, at most maxRest, in which more of them come together:
+// with many hosts under way commits would follow one another without a break, and
+// each costs the processor as much as a login. A host that is alone does not wait.
+const (
+	restFactor = 4
+	maxRest    = 20 * time.Millisecond
+)
 
 // An attemptRow is an attempt that another one follows.
 type attemptRow struct {
@@ -57,21 +72,14 @@ func newCommitter(ctx context.Context, r *Recorder, plan fanout.Plan, info RunIn
 
 func (c *committer) loop() {
 	defer close(c.r.done)
-	delay := time.NewTimer(maxDelay)
-	defer delay.Stop()
+	timer := time.NewTimer(maxDelay)
+	defer timer.Stop()
 	for {
-		select {
-		case <-c.r.now:
-		case <-c.r.some:
-			delay.Reset(maxDelay)
-			select {
-			case <-c.r.now:
-			case <-delay.C:
-			}
-		}
+		c.await(timer)
 		batch, closed := c.r.take()
-		if len(batch) > 0 {
-			c.commit(batch)
+		c.absorb(batch)
+		if c.pending && (closed || c.due()) {
+			c.commit()
 		}
 		if closed {
 			c.end()
@@ -80,13 +88,62 @@ func (c *committer) loop() {
 	}
 }
 
-// commit makes batch durable, tells those who wait for it, and lets go of its
-// data. After the first failure nothing is written any more until the end, and
-// output that arrives is counted as omitted.
-func (c *committer) commit(batch []entry) {
-	for _, n := range batch {
-		c.apply(n.event)
+// await returns when there is something to be done, and it is time to.
+func (c *committer) await(timer *time.Timer) {
+	var old <-chan time.Time
+	if c.pending {
+		timer.Reset(time.Until(c.last.Add(maxDelay)))
+		old = timer.C
 	}
+	select {
+	case <-c.r.now:
+	case <-old:
+	case <-c.r.some:
+		if !c.pending {
+			timer.Reset(maxDelay)
+		}
+		select {
+		case <-c.r.now:
+		case <-timer.C:
+		}
+	}
+	timer.Reset(time.Until(c.rested))
+	select {
+	case <-timer.C:
+	case <-c.r.closing:
+	}
+}
+
+// absorb works out what batch changes, and lets go of the data that will not be
+// written down.
+func (c *committer) absorb(batch []entry) {
+	for _, n := range batch {
+		c.pending = true
+		kept := c.apply(n.event)
+		c.fresh += kept
+		switch {
+		case n.marked != nil:
+			c.marks = append(c.marks, n.marked)
+		case kept > 0:
+			c.held = append(c.held, n.release)
+		case n.release != nil:
+			n.release()
+		}
+	}
+}
+
+// due reports whether it is time for a commit: somebody waits for it, it is to
+// write much, or the last one was a while ago. A host that says much more than is
+// recorded causes no more of them than others.
+func (c *committer) due() bool {
+	return len(c.marks) > 0 || c.fresh >= maxPending || time.Since(c.last) >= maxDelay
+}
+
+// commit makes what was absorbed durable, tells those who wait for it, and lets go
+// of its data. After the first failure nothing is written any more until the end,
+// and output that arrives is counted as omitted.
+func (c *committer) commit() {
+	began := time.Now()
 	if c.r.failed() == nil {
 		if err := c.write(); err != nil {
 			c.r.fail(err)
@@ -99,14 +156,18 @@ func (c *committer) commit(batch []entry) {
 	if !c.r.stopOnError {
 		err = nil
 	}
-	for _, n := range batch {
-		if n.release != nil {
-			n.release()
-		}
-		if n.marked != nil {
-			n.marked <- err
-		}
+	for _, release := range c.held {
+		release()
 	}
+	for _, marked := range c.marks {
+		marked <- err
+	}
+	c.last = time.Now()
+	if len(c.marks) > 1 {
+		c.rested = c.last.Add(min(restFactor*c.last.Sub(began), maxRest))
+	}
+	clear(c.held) // what they lead to is large
+	c.held, c.marks, c.fresh, c.pending = c.held[:0], c.marks[:0], 0, false
 }
 
 // end writes what is left when the recorder is closed. After a failure that is
@@ -124,8 +185,9 @@ func (c *committer) end() {
 	}
 }
 
-// apply works out what e changes.
-func (c *committer) apply(e fanout.Event) {
+// apply works out what e changes, and returns how many bytes of its data will be
+// written down; the rows refer to them.
+func (c *committer) apply(e fanout.Event) (kept int64) {
 	switch e.Kind {
 	case fanout.RunStarted:
 		c.started = e.Time
@@ -141,7 +203,9 @@ func (c *committer) apply(e fanout.Event) {
 		h := c.host(e.Target)
 		h.begin(e.Attempt, c.limit)
 		h.result.Report.Started = true // whatever was heard of its start
+		stored := h.streams[e.Stream].stored
 		c.output = append(c.output, h.write(e.Stream, e.Time, e.Data)...)
+		kept = h.streams[e.Stream].stored - stored
 	case fanout.TargetRetrying:
 		h := c.host(e.Target)
 		h.begin(e.Attempt, c.limit)
@@ -160,6 +224,7 @@ func (c *committer) apply(e fanout.Event) {
 		c.summary.Counts[e.Result.Outcome]++
 		delete(c.hosts, e.Target.Index)
 	}
+	return kept
 }
 
 // finishRun takes the numbers of the run's own summary.
@@ -256,7 +321,7 @@ func (c *committer) writeAttempts(tx *sql.Tx) error {
 	for _, a := range c.attempts {
 		a.result.OmittedBytes = a.h.omittedOf(a.attempt)
 		c.args = append(c.args[:0], c.r.id, a.h.name, a.attempt, a.delay.Milliseconds())
-		c.args = appendReport(c.args, &a.result, true, a.hash)
+		c.args = appendReport(c.args, &a.result, a.hash)
 		if _, err := insert.ExecContext(c.ctx, c.args...); err != nil {
 			return err
 		}
@@ -295,14 +360,29 @@ func (c *committer) writeResults(tx *sql.Tx) error {
 	if len(c.dirty) == 0 {
 		return nil
 	}
-	update, err := tx.PrepareContext(c.ctx, `
+	ended, err := tx.PrepareContext(c.ctx, `
 		UPDATE results SET (attempts, `+reportColumns+`) = (?, `+placeholders(numReportColumns)+`)
 		WHERE run_id = ? AND position = ?`)
 	if err != nil {
 		return err
 	}
+	// All other columns are NULL until the end.
+	running, err := tx.PrepareContext(c.ctx, `
+		UPDATE results SET attempts = ?, address = ?, started = ?, started_at = ?,
+			stdout_bytes = ?, stderr_bytes = ?, omitted_bytes = ?
+		WHERE run_id = ? AND position = ?`)
+	if err != nil {
+		return err
+	}
 	for h := range c.dirty {
-		c.args = h.appendReport(append(c.args[:0], h.result.Attempts))
+		update := running
+		c.args = append(c.args[:0], h.result.Attempts)
+		if h.ended {
+			update = ended
+			c.args = h.appendReport(c.args)
+		} else {
+			c.args = h.appendProgress(c.args)
+		}
 		c.args = append(c.args, c.r.id, h.index)
 		if _, err := update.ExecContext(c.ctx, c.args...); err != nil {
 			return err

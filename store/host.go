@@ -147,18 +147,24 @@ func (h *hostRecord) hash() string {
 	return outputHash(&h.streams[fanout.Stdout].capture, &h.streams[fanout.Stderr].capture)
 }
 
-// appendReport appends the values of reportColumns. The bytes of a target that
-// runs are those that came so far.
+// appendReport appends the values of reportColumns of a target that has ended.
 func (h *hostRecord) appendReport(args []any) []any {
 	r, hash := h.result, ""
-	switch {
-	case h.ended && r.Attempts > 0:
+	if r.Attempts > 0 {
 		r.OmittedBytes, hash = h.missing(), h.hash()
-	case !h.ended && r.Report.Started:
-		r.OmittedBytes = h.missing()
-		r.StdoutBytes, r.StderrBytes = h.streams[fanout.Stdout].total, h.streams[fanout.Stderr].total
 	}
-	return appendReport(args, &r, h.ended, hash)
+	return appendReport(args, &r, hash)
+}
+
+// appendProgress appends what is known of a target that has not ended: address,
+// whether and when it started, and the bytes that came so far.
+func (h *hostRecord) appendProgress(args []any) []any {
+	r := &h.result
+	args = append(args, text(r.Report.Address), r.Report.Started, timeText(r.StartedAt))
+	if !r.Report.Started {
+		return append(args, 0, 0, 0)
+	}
+	return append(args, h.streams[fanout.Stdout].total, h.streams[fanout.Stderr].total, h.missing())
 }
 
 // committed says that the rows so far are on disk and cannot be joined.

@@ -58,6 +58,7 @@ type Recorder struct {
 	// some is signaled when the queue is no longer empty, now when it should
 	// not wait for company.
 	some, now chan struct{}
+	closing   chan struct{} // closed by Close
 	done      chan struct{} // closed when the committer has ended
 
 	mu     sync.Mutex // guards what follows
@@ -67,8 +68,8 @@ type Recorder struct {
 	closed bool
 	err    error // the first that happened
 
-	closing  sync.Once
-	closeErr error
+	closeOnce sync.Once
+	closeErr  error
 }
 
 var (
@@ -112,6 +113,7 @@ func (s *Store) Begin(ctx context.Context, plan fanout.Plan, info RunInfo) (*Rec
 		stopOnError: info.StopOnError,
 		some:        make(chan struct{}, 1),
 		now:         make(chan struct{}, 1),
+		closing:     make(chan struct{}),
 		done:        make(chan struct{}),
 	}
 	c := newCommitter(context.WithoutCancel(ctx), r, plan, info)
@@ -302,10 +304,11 @@ func (r *Recorder) failed() error {
 // happened since Begin. A run that has not finished is interrupted. Calling it
 // again returns the same.
 func (r *Recorder) Close() error {
-	r.closing.Do(func() {
+	r.closeOnce.Do(func() {
 		r.mu.Lock()
 		r.closed, r.urgent = true, true
 		r.mu.Unlock()
+		close(r.closing)
 		r.signal(true)
 		<-r.done
 		r.closeErr = errors.Join(r.failed(), r.store.fault("record", r.lock.release()))

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,6 +47,84 @@ func TestStartingSharesCommits(t *testing.T) {
 			t.Errorf("got %d marks, %v, want %d", marked, err, len(p.Targets))
 		}
 		handle(t, r, fanout.Event{Kind: fanout.RunFinished, Summary: &fanout.Summary{}})
+		closeRecorder(t, r)
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// While hosts start one after the other all the time, commits rest between each
+// other, so that more starts share them; a start that comes alone never waits.
+func TestStartsGatherForCommits(t *testing.T) {
+	path := tempPath(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := openTest(t, path)
+		p := testPlan(numbered(200)...)
+		r := begin(t, s, p, RunInfo{})
+		commits := 0
+		s.beforeCommit = func() {
+			commits++
+			time.Sleep(2 * time.Millisecond)
+		}
+		start := func(target fanout.Target) {
+			if err := r.Starting(t.Context(), target, 1, ""); err != nil {
+				t.Error(err)
+			}
+		}
+		began := time.Now()
+		for _, target := range p.Targets[:50] {
+			start(target)
+		}
+		if got := time.Since(began); got != 100*time.Millisecond || commits != 50 {
+			t.Errorf("one by one: got %d commits in %s, want 50 in 100ms", commits, got)
+		}
+		commits, began = 0, time.Now()
+		var wg sync.WaitGroup
+		for _, target := range p.Targets[50:] {
+			wg.Go(func() { start(target) })
+			time.Sleep(time.Millisecond)
+		}
+		wg.Wait()
+		if most := 1 + int(time.Since(began)/((1+restFactor)*2*time.Millisecond)); commits > most+1 {
+			t.Errorf("many: got %d commits in %s, want about %d", commits, time.Since(began), most)
+		}
+		began = time.Now()
+		handle(t, r, fanout.Event{Kind: fanout.RunFinished, Summary: &fanout.Summary{}})
+		closeRecorder(t, r)
+		if got := time.Since(began); got > 2*time.Millisecond {
+			t.Errorf("the end took %s, want no rest before it", got)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Output that is not recorded causes no commits, however much it is, and is let
+// go at once; that it came is on record after the delay.
+func TestOutputBeyondLimitCausesNoCommits(t *testing.T) {
+	path := tempPath(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := openTest(t, path)
+		p := testPlan("a")
+		r := begin(t, s, p, RunInfo{RecordLimit: 1000})
+		var commits atomic.Int64
+		s.beforeCommit = func() { commits.Add(1) }
+		piece := make([]byte, maxPending/4)
+		for range 100 {
+			handle(t, r, fanout.Event{Kind: fanout.Output, Time: at(30), Target: &p.Targets[0], Attempt: 1, Data: piece})
+			synctest.Wait()
+		}
+		if n := commits.Load(); n > 1 {
+			t.Errorf("got %d commits for output that is not recorded, want at most 1", n)
+		}
+		time.Sleep(maxDelay)
+		synctest.Wait()
+		var got int
+		if err := s.r.QueryRow("SELECT stdout_bytes FROM results").Scan(&got); err != nil || got != 100*len(piece) {
+			t.Errorf("after the delay: got %d bytes, %v, want %d", got, err, 100*len(piece))
+		}
 		closeRecorder(t, r)
 		if err := s.Close(); err != nil {
 			t.Error(err)

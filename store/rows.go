@@ -88,14 +88,10 @@ const numCounts = 7
 // placeholders is "?, ?, …", n times.
 func placeholders(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
 
-// appendReport appends the values of reportColumns for r. A target that has not
-// ended has no outcome yet.
-func appendReport(args []any, r *fanout.Result, ended bool, hash string) []any {
-	var outcome, exitCode, signal, op, message, remote, complete, signalMessage, core, final, detail, hint any
-	if ended {
-		outcome = r.Outcome.String()
-	}
-	if ended && r.Attempts > 0 {
+// appendReport appends the values of reportColumns for r.
+func appendReport(args []any, r *fanout.Result, hash string) []any {
+	var exitCode, signal, op, message, remote, complete, signalMessage, core, final, detail, hint any
+	if r.Attempts > 0 {
 		complete = r.Report.OutputComplete
 	}
 	if x := r.Report.Exit; x != nil {
@@ -116,7 +112,7 @@ func appendReport(args []any, r *fanout.Result, ended bool, hash string) []any {
 	}
 	p := &r.Report
 	return append(args,
-		text(p.Address), outcome, p.Started, exitCode, signal, op, message, remote, complete,
+		text(p.Address), r.Outcome.String(), p.Started, exitCode, signal, op, message, remote, complete,
 		timeText(r.QueuedAt), timeText(r.BegunAt), timeText(r.StartedAt), timeText(r.EndedAt),
 		millis(p.Resolve), millis(p.Dial), millis(p.Login), millis(p.Resolve+p.Dial+p.Login), millis(p.Command),
 		r.StdoutBytes, r.StderrBytes, r.OmittedBytes, text(hash), signalMessage, core, final, detail, hint,

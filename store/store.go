@@ -180,7 +180,7 @@ func (s *Store) connect(ctx context.Context) error {
 		return s.connectReadOnly(ctx, len(steps))
 	}
 	s.w = openDB(source(s.path, "mode=rw", "_txlock=immediate", "_auto_vacuum=incremental", "_journal_mode=WAL",
-		"_synchronous=FULL", "_foreign_keys=1"), pragmas...)
+		"_synchronous=FULL", "_foreign_keys=1", "_stmt_cache_size=16"), pragmas...)
 	s.w.SetMaxOpenConns(1)
 	if err := retryBusy(ctx, func() error { return checkLibrary(ctx, s.w) }); err != nil {
 		return err

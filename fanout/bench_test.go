@@ -32,3 +32,30 @@ func BenchmarkRun(b *testing.B) {
 		}
 	}
 }
+
+// talker is an Executor whose hosts say much.
+type talker struct{ null }
+
+// talk is how much that is.
+const talk = 4 << 20
+
+func (x talker) Exec(ctx context.Context, a fanout.Attempt, _ fanout.Task, stdout, _ io.Writer) fanout.Report {
+	piece := make([]byte, 32<<10)
+	for range talk / len(piece) {
+		_, _ = stdout.Write(piece)
+	}
+	return fanout.Report{Exit: &fanout.Exit{}, Started: true, OutputComplete: true}
+}
+
+// BenchmarkOutput is what the loop costs for output, beside a copy of it.
+func BenchmarkOutput(b *testing.B) {
+	plan := planOf(numbered(4)...)
+	plan.Policy.Fanout = 4
+	b.ReportAllocs()
+	b.SetBytes(4 * talk)
+	for b.Loop() {
+		if _, err := fanout.Run(b.Context(), plan, fanout.Options{Executor: talker{}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"bytes"
 	"context"
 	"sync"
 	"sync/atomic"
@@ -9,6 +10,8 @@ import (
 // A budget bounds the bytes of output that are on their way from the hosts to
 // whoever reads them. Waiters are served in the order in which they came.
 type budget struct {
+	spare sync.Pool // of *chunkRoom
+
 	mu      sync.Mutex // guards what follows
 	free    int64
 	waiters []*budgetWaiter
@@ -78,8 +81,30 @@ func (b *budget) grant() {
 // when the last of those who hold it lets go.
 type chunk struct {
 	data   []byte
+	room   *chunkRoom // that data is in, to be used again; nil: data has its own
 	refs   atomic.Int32
 	budget *budget
+}
+
+// A chunkRoom has room for what a host that says much sends at a time. Such a
+// host would otherwise have the memory of all it ever said allocated, and collected.
+type chunkRoom [32 << 10]byte
+
+// chunk copies p, whose cost has been taken, and holds the copy. Only what nearly
+// fills a room gets one, so that the budget bounds the memory.
+func (b *budget) chunk(p []byte) *chunk {
+	c := &chunk{budget: b}
+	c.refs.Store(1)
+	if len(p) > len(c.room) || len(p) < len(c.room)*3/4 {
+		c.data = bytes.Clone(p)
+		return c
+	}
+	c.room, _ = b.spare.Get().(*chunkRoom)
+	if c.room == nil {
+		c.room = new(chunkRoom)
+	}
+	c.data = append(c.room[:0], p...)
+	return c
 }
 
 // chunkOverhead is what a chunk costs beside its data, here and in the queue of
@@ -91,7 +116,13 @@ const chunkOverhead = 512
 func cost(n int) int64 { return int64(n) + chunkOverhead }
 
 func (c *chunk) release() {
-	if c.refs.Add(-1) == 0 {
-		c.budget.give(cost(len(c.data)))
+	if c.refs.Add(-1) > 0 {
+		return
 	}
+	n := len(c.data)
+	if c.room != nil {
+		c.budget.spare.Put(c.room)
+		c.data, c.room = nil, nil
+	}
+	c.budget.give(cost(n))
 }

@@ -230,8 +230,7 @@ func (w *outputWriter) writeChunk(p []byte) error {
 	if err := r.budget.take(w.ctx, cost(len(p))); err != nil {
 		return err
 	}
-	c := &chunk{data: append([]byte(nil), p...), budget: r.budget}
-	c.refs.Store(1)
+	c := r.budget.chunk(p)
 	defer c.release()
 
 	r.lock <- struct{}{}

@@ -1,6 +1,7 @@
 package fanout_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -579,6 +580,49 @@ func TestByteBudget(t *testing.T) {
 			t.Errorf("got %d and %d bytes, want %d", len(got.output["flood1"]), len(got.output["flood2"]), flood)
 		}
 	})
+}
+
+// TestHeldOutputStays: what a sink holds is not overwritten by what comes later,
+// although the memory of what was let go is used again.
+func TestHeldOutputStays(t *testing.T) {
+	const piece, pieces = 32 << 10, 200
+	type kept struct {
+		data    []byte
+		want    byte
+		release func()
+	}
+	var queue []kept
+	check := func(k kept) {
+		if n := bytes.Count(k.data, []byte{k.want}); n != len(k.data) {
+			t.Errorf("got %d bytes of %d that are not %d", len(k.data)-n, len(k.data), k.want)
+		}
+		k.release()
+	}
+	sink := fanout.SinkFunc(func(_ context.Context, e fanout.Event) error {
+		if e.Kind != fanout.Output {
+			return nil
+		}
+		queue = append(queue, kept{e.Data, e.Data[0], e.Hold()})
+		if len(queue) == 8 {
+			for _, k := range queue[:7] {
+				check(k)
+			}
+			queue = queue[7:]
+		}
+		return nil
+	})
+	write := func(w io.Writer) {
+		for i := range pieces {
+			_, _ = w.Write(bytes.Repeat([]byte{byte(1 + i)}, piece-i%3*1000))
+		}
+	}
+	mustRun(t, t.Context(), planOf("a", "b"), fanout.Options{
+		Executor: &scripted{steps: map[string][]step{"a": {{write: write}}, "b": {{write: write}}}},
+		Sink:     sink,
+	})
+	for _, k := range queue {
+		check(k)
+	}
 }
 
 // TestByteBudgetCountsWhatAPieceCosts: a host that sends a byte at a time does

@@ -136,27 +136,30 @@ func (p *pool) buffer() *buffer { return &buffer{pool: p} }
 
 // write appends data.
 func (b *buffer) write(data []byte) error {
-	if len(data) == 0 {
-		return nil
-	}
-	if !b.grow(len(data)) {
-		if err := b.spill(data); err != nil {
+	for len(data) > 0 {
+		if len(b.mem) == spillBlock {
+			if err := b.writeFile(b.mem); err != nil {
+				return err
+			}
+			b.mem = b.mem[:0] // it will be full again
+		}
+		part := data[:min(len(data), spillBlock-len(b.mem))]
+		if b.grow(len(part)) {
+			b.mem = append(b.mem, part...)
+		} else if err := b.spill(part); err != nil {
 			return err
 		}
-	} else {
-		b.mem = append(b.mem, data...)
+		data = data[len(part):]
+		b.size += int64(len(part))
+		b.last = part[len(part)-1]
 	}
-	b.size += int64(len(data))
-	b.last = data[len(data)-1]
 	return nil
 }
 
-// grow makes room for n more bytes in memory, if that is allowed.
+// grow makes room for n more bytes in memory, if there is any left in the pool.
+// With them it is not more than a block.
 func (b *buffer) grow(n int) bool {
 	need := len(b.mem) + n
-	if need > spillBlock {
-		return false
-	}
 	if need <= cap(b.mem) {
 		return true
 	}
@@ -173,7 +176,8 @@ func (b *buffer) grow(n int) bool {
 	return true
 }
 
-// spill moves what is in memory to the file, and data after it.
+// spill moves what is in memory to the file, and data after it, and gives the
+// memory back.
 func (b *buffer) spill(data []byte) error {
 	if err := b.writeFile(b.mem); err != nil {
 		return err

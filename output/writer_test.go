@@ -313,6 +313,33 @@ func TestPoolReusesBlocks(t *testing.T) {
 	}
 }
 
+// TestPoolReusesMemory: a long line goes to the file in whole blocks, out of the
+// same memory again and again.
+func TestPoolReusesMemory(t *testing.T) {
+	p := newPool(spillLimit)
+	defer func() { _ = p.Close() }()
+	b := p.buffer()
+	part := bytes.Repeat([]byte("long "), 2000)
+	allocations := testing.AllocsPerRun(1, func() {
+		for range 10_000 {
+			if err := b.write(part); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	if p.used != spillBlock || b.fill != spillBlock || len(b.mem) == 0 {
+		t.Errorf("got %d bytes in memory and %d in the last block, want %d in both", p.used, b.fill, spillBlock)
+	}
+	// Those of the list of blocks, which doubles.
+	if allocations > 100 {
+		t.Errorf("got %v allocations, want few", allocations)
+	}
+	b.free()
+	if p.used != 0 || p.live != 0 {
+		t.Errorf("after free: got %d bytes and %d blocks, want none", p.used, p.live)
+	}
+}
+
 func TestPoolWithoutTempDir(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir()+"/missing")
 	b := newPool(0).buffer()

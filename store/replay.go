@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"tutti/fanout"
@@ -18,13 +17,6 @@ type Filter struct {
 	// Outcomes they ended with; nil: any, and those that have not ended.
 	Outcomes []fanout.Outcome
 }
-
-// The sizes of what is read at once. Nothing is read while the sink is called:
-// a sink that waits for a pager must not hold back the write-ahead log.
-const (
-	replayHosts = 256
-	replayRows  = 16
-)
 
 // Replay tells the run again to sink, host after host in the order of the
 // plan. The events are those it was recorded from, with these differences:
@@ -173,21 +165,9 @@ func (p *player) choose(ctx context.Context) error {
 	return rows.Err()
 }
 
-// A playedHost is what is recorded of a target beside its output.
-type playedHost struct {
-	result  fanout.Result
-	ended   bool
-	earlier []playedAttempt
-}
-
-type playedAttempt struct {
-	result fanout.Result
-	delay  time.Duration
-}
-
 // playPage tells the targets of a page, whose results are read at once.
 func (p *player) playPage(ctx context.Context, page []playedTarget, summary *fanout.Summary) error {
-	hosts, err := p.readHosts(ctx, page)
+	hosts, err := p.readHosts(unwatched(ctx), page)
 	if err != nil {
 		return err
 	}
@@ -206,80 +186,13 @@ func (p *player) playPage(ctx context.Context, page []playedTarget, summary *fan
 	return nil
 }
 
-func (p *player) readHosts(ctx context.Context, page []playedTarget) (map[int]*playedHost, error) {
-	first, last := page[0].position, page[len(page)-1].position
-	hosts := make(map[int]*playedHost)
-	rows, err := p.store.r.QueryContext(ctx, `
-		SELECT position, attempts, `+reportColumns+` FROM results
-		WHERE run_id = ? AND position BETWEEN ? AND ?`, p.run.ID, first, last)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }() // rows.Err tells
-	for rows.Next() {
-		var position, attempts int
-		var row reportRow
-		if err := rows.Scan(append([]any{&position, &attempts}, row.fields()...)...); err != nil {
-			return nil, err
-		}
-		h := &playedHost{}
-		if h.result, h.ended, err = row.result(); err != nil {
-			return nil, err
-		}
-		h.result.Attempts = attempts
-		hosts[position] = h
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return hosts, p.readAttempts(ctx, first, last, hosts)
-}
-
-// readAttempts adds the earlier attempts to hosts.
-func (p *player) readAttempts(ctx context.Context, first, last int, hosts map[int]*playedHost) error {
-	rows, err := p.store.r.QueryContext(ctx, `
-		SELECT r.position, a.attempt, a.delay_ms, `+qualified("a", reportColumns)+`
-		FROM results r JOIN attempts a ON a.run_id = r.run_id AND a.host = r.host
-		WHERE r.run_id = ? AND r.position BETWEEN ? AND ? ORDER BY r.position, a.attempt`, p.run.ID, first, last)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }() // rows.Err tells
-	for rows.Next() {
-		var position, attempt int
-		var delay int64
-		var row reportRow
-		if err := rows.Scan(append([]any{&position, &attempt, &delay}, row.fields()...)...); err != nil {
-			return err
-		}
-		a := playedAttempt{delay: time.Duration(delay) * time.Millisecond}
-		if a.result, _, err = row.result(); err != nil {
-			return err
-		}
-		a.result.Attempts = attempt
-		if h := hosts[position]; h != nil {
-			h.earlier = append(h.earlier, a)
-		}
-	}
-	return rows.Err()
-}
-
-// qualified puts the name of a table before each of columns.
-func qualified(table, columns string) string {
-	names := strings.Split(columns, ",")
-	for i, name := range names {
-		names[i] = table + "." + strings.TrimSpace(name)
-	}
-	return strings.Join(names, ", ")
-}
-
 func (p *player) playHost(ctx context.Context, t *fanout.Target, h *playedHost) error {
 	h.result.Target = *t
 	told := 0
 	for i := range h.earlier {
 		a := &h.earlier[i]
 		a.result.Target = *t
-		if err := p.playAttempt(ctx, t, &a.result); err != nil {
+		if err := p.playAttempt(ctx, t, &a.result, nil); err != nil {
 			return err
 		}
 		told = a.result.Attempts
@@ -292,7 +205,7 @@ func (p *player) playHost(ctx context.Context, t *fanout.Target, h *playedHost) 
 	}
 	// A run that was stopped between two attempts ends with the earlier one.
 	if h.result.Attempts > told {
-		if err := p.playAttempt(ctx, t, &h.result); err != nil {
+		if err := p.playAttempt(ctx, t, &h.result, h.brief); err != nil {
 			return err
 		}
 	}
@@ -313,8 +226,9 @@ func (p *player) endOf(r *fanout.Result) time.Time {
 	return r.EndedAt
 }
 
-// playAttempt tells the start of an attempt and its output.
-func (p *player) playAttempt(ctx context.Context, t *fanout.Target, r *fanout.Result) error {
+// playAttempt tells the start of an attempt and its output; brief is all of that,
+// or nothing if it is still to be read.
+func (p *player) playAttempt(ctx context.Context, t *fanout.Target, r *fanout.Result, brief []fanout.Event) error {
 	if !r.StartedAt.IsZero() {
 		if err := p.emit(ctx, fanout.Event{
 			Kind: fanout.TargetStarted, Time: r.StartedAt, Target: t, Attempt: r.Attempts, Address: r.Report.Address,
@@ -325,15 +239,16 @@ func (p *player) playAttempt(ctx context.Context, t *fanout.Target, r *fanout.Re
 	if r.StdoutBytes+r.StderrBytes == 0 {
 		return nil
 	}
+	if len(brief) > 0 {
+		return p.emitOutput(ctx, t, r.Attempts, brief)
+	}
 	for after := 0; ; {
 		events, next, err := p.readOutput(ctx, t, r.Attempts, after)
 		if err != nil {
 			return err
 		}
-		for _, e := range events {
-			if err := p.emit(ctx, e); err != nil {
-				return err
-			}
+		if err := p.emitOutput(ctx, t, r.Attempts, events); err != nil {
+			return err
 		}
 		if len(events) < replayRows {
 			return nil
@@ -342,44 +257,13 @@ func (p *player) playAttempt(ctx context.Context, t *fanout.Target, r *fanout.Re
 	}
 }
 
-// readOutput reads the rows of output that follow the one numbered after.
-func (p *player) readOutput(ctx context.Context, t *fanout.Target, attempt, after int) (events []fanout.Event, next int, err error) {
-	rows, err := p.output.QueryContext(ctx, p.run.ID, t.Name, attempt, after, replayRows)
-	if err != nil {
-		return nil, 0, err
+// emitOutput passes on what t said.
+func (p *player) emitOutput(ctx context.Context, t *fanout.Target, attempt int, events []fanout.Event) error {
+	for _, e := range events {
+		e.Target, e.Attempt = t, attempt
+		if err := p.emit(ctx, e); err != nil {
+			return err
+		}
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells
-	for rows.Next() {
-		var stream, at, codec string
-		var data any
-		if err := rows.Scan(&next, &stream, &at, &codec, &data); err != nil {
-			return nil, 0, err
-		}
-		e := fanout.Event{Kind: fanout.Output, Target: t, Attempt: attempt}
-		if stream == fanout.Stderr.String() {
-			e.Stream = fanout.Stderr
-		}
-		if e.Time, err = time.Parse(time.RFC3339, at); err != nil {
-			return nil, 0, err
-		}
-		if e.Data, e.Omitted, err = decodeRow(codec, data); err != nil {
-			return nil, 0, fmt.Errorf("output of %s in run %d: %w", t.Name, p.run.ID, err)
-		}
-		events = append(events, e)
-	}
-	return events, next, rows.Err()
-}
-
-// decodeRow reads the last two columns of a row of output.
-func decodeRow(codec string, value any) (data []byte, omitted int64, err error) {
-	switch v := value.(type) {
-	case int64:
-		if codec == codecOmitted {
-			return nil, v, nil
-		}
-	case []byte:
-		data, err = decode(codec, v)
-		return data, 0, err
-	}
-	return nil, 0, fmt.Errorf("a row with codec %s holds %s", codec, strings.TrimPrefix(fmt.Sprintf("%T", value), "*"))
+	return nil
 }

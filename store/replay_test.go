@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -340,4 +341,36 @@ func recordPieces(t *testing.T, s *Store, limit int64, data []byte, piece int) (
 		}
 	}
 	return head, gap, tail, result
+}
+
+// However much a host said, and in whichever way it is read for that, its output
+// is told as it was recorded, and that of the last attempt only once.
+func TestReplayAroundBriefOutput(t *testing.T) {
+	s := openTest(t, tempPath(t))
+	p := testPlan("none", "one", "less", "just", "more", "tried")
+	r := begin(t, s, p, RunInfo{})
+	want := map[string]string{
+		"one": "x", "less": strings.Repeat("a", briefOutput-1), "just": strings.Repeat("b", briefOutput),
+		"more": strings.Repeat("c", briefOutput+1), "tried": "first second",
+	}
+	for i := range p.Targets[:5] {
+		handle(t, r, hostEvents(&p, i, want[p.Targets[i].Name], 0)...)
+	}
+	tried := &p.Targets[5]
+	handle(t, r,
+		fanout.Event{Kind: fanout.TargetStarted, Time: at(10), Target: tried, Attempt: 1},
+		fanout.Event{Kind: fanout.Output, Time: at(20), Target: tried, Attempt: 1, Data: []byte("first ")},
+		fanout.Event{Kind: fanout.TargetRetrying, Time: at(30), Target: tried, Attempt: 1, Result: finished(*tried, 1, 1, 6, 0)},
+		fanout.Event{Kind: fanout.TargetStarted, Time: at(40), Target: tried, Attempt: 2},
+		fanout.Event{Kind: fanout.Output, Time: at(50), Target: tried, Attempt: 2, Data: []byte("second")},
+	)
+	if err := r.Starting(t.Context(), *tried, 2, ""); err != nil { // all of it is on disk now
+		t.Fatal(err)
+	}
+	for _, target := range p.Targets {
+		if got := output(t, s, r.RunID(), target.Name); got != want[target.Name] {
+			t.Errorf("%s: got %d bytes, want %d", target.Name, len(got), len(want[target.Name]))
+		}
+	}
+	closeRecorder(t, r)
 }

@@ -39,7 +39,8 @@ type committer struct {
 // After a commit that several starts waited for there is a rest of restFactor
 // times as long as it took, at most maxRest, in which more of them come together:
 // with many hosts under way commits would follow one another without a break, and
-// each costs the processor as much as a login. A host that is alone does not wait.
+// each costs the processor as much as a login. Starts that come one by one never wait
+// for that.
 const (
 	restFactor = 4
 	maxRest    = 20 * time.Millisecond

@@ -85,7 +85,8 @@ type entry struct {
 	marked  chan error // of a mark: receives whether it is durable
 }
 
-// maxPending is how many bytes of output wait for a commit at most.
+// maxPending is with how many bytes of output a commit is put off no longer. What
+// comes meanwhile is bounded by whoever lends it.
 const maxPending = 1 << 20
 
 // maxDelay is how long an event that nobody waits for waits for company.

@@ -101,9 +101,9 @@ func TestStartsGatherForCommits(t *testing.T) {
 	})
 }
 
-// Output that is not recorded causes no commits, however much it is, and is let
-// go at once; that it came is on record after the delay.
-func TestOutputBeyondLimitCausesNoCommits(t *testing.T) {
+// Output that is not recorded hurries no commit, however much it is; that it came is
+// on record after the delay.
+func TestOutputBeyondLimitHurriesNoCommit(t *testing.T) {
 	path := tempPath(t)
 	synctest.Test(t, func(t *testing.T) {
 		s := openTest(t, path)

@@ -374,3 +374,32 @@ func TestReplayAroundBriefOutput(t *testing.T) {
 	}
 	closeRecorder(t, r)
 }
+
+// Output that cannot be read is told of where it belongs: those before it are told,
+// its host is named, and who does not ask for it does not meet it.
+func TestReplayBesideDamage(t *testing.T) {
+	s := openTest(t, tempPath(t))
+	run := record(t, s, RunInfo{}, "a says", "b says", "c says")
+	if _, err := s.w.Exec("UPDATE output SET at = 'long ago' WHERE host = ?", numbered(3)[1]); err != nil {
+		t.Fatal(err)
+	}
+	said := 0
+	err := s.Replay(t.Context(), run, Filter{}, fanout.SinkFunc(func(_ context.Context, e fanout.Event) error {
+		if e.Kind == fanout.Output {
+			said++
+		}
+		return nil
+	}))
+	if err == nil || !strings.Contains(err.Error(), numbered(3)[1]) || said != 1 {
+		t.Errorf("got %v after %d outputs, want an error about %s after 1", err, said, numbered(3)[1])
+	}
+	for _, name := range []string{numbered(3)[0], numbered(3)[2]} {
+		if got := output(t, s, run, name); got == "" {
+			t.Errorf("got no output of %s beside the damage", name)
+		}
+	}
+	others := []string{numbered(3)[0], numbered(3)[2]}
+	if events := replayed(t, s, run, Filter{Hosts: others}); len(events) == 0 {
+		t.Errorf("got no events of %v", others)
+	}
+}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -35,11 +36,14 @@ type playedAttempt struct {
 
 // readHosts reads what is recorded of the targets of a page, by their places.
 func (p *player) readHosts(ctx context.Context, page []playedTarget) (map[int]*playedHost, error) {
-	first, last := page[0].position, page[len(page)-1].position
+	places, err := placesOf(page)
+	if err != nil {
+		return nil, err
+	}
 	hosts := make(map[int]*playedHost)
 	rows, err := p.store.r.QueryContext(ctx, `
 		SELECT position, attempts, `+reportColumns+` FROM results
-		WHERE run_id = ? AND position BETWEEN ? AND ?`, p.run.ID, first, last)
+		WHERE run_id = ? AND position IN `+inPlaces, p.run.ID, places)
 	if err != nil {
 		return nil, err
 	}
@@ -60,10 +64,28 @@ func (p *player) readHosts(ctx context.Context, page []playedTarget) (map[int]*p
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
-	if err := p.readAttempts(ctx, first, last, hosts); err != nil {
+	if err := p.readAttempts(ctx, places, hosts); err != nil {
 		return nil, err
 	}
-	return hosts, p.readBrief(ctx, first, last, hosts)
+	if p.readBrief(ctx, places, hosts) != nil {
+		// Each host's is read in its turn, and the trouble told where it belongs.
+		for _, h := range hosts {
+			h.brief = nil
+		}
+	}
+	return hosts, nil
+}
+
+// inPlaces stands for the places of a page; its parameter is what placesOf returns.
+const inPlaces = "(SELECT value FROM json_each(?))"
+
+func placesOf(page []playedTarget) (string, error) {
+	places := make([]int, len(page))
+	for i, t := range page {
+		places[i] = t.position
+	}
+	list, err := json.Marshal(places)
+	return string(list), err
 }
 
 // unwatched is for queries of a few rows: to watch for the end of ctx takes longer
@@ -71,11 +93,11 @@ func (p *player) readHosts(ctx context.Context, page []playedTarget) (map[int]*p
 func unwatched(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
 
 // readAttempts adds the earlier attempts to hosts.
-func (p *player) readAttempts(ctx context.Context, first, last int, hosts map[int]*playedHost) error {
+func (p *player) readAttempts(ctx context.Context, places string, hosts map[int]*playedHost) error {
 	rows, err := p.store.r.QueryContext(ctx, `
 		SELECT r.position, a.attempt, a.delay_ms, `+qualified("a", reportColumns)+`
 		FROM results r JOIN attempts a ON a.run_id = r.run_id AND a.host = r.host
-		WHERE r.run_id = ? AND r.position BETWEEN ? AND ? ORDER BY r.position, a.attempt`, p.run.ID, first, last)
+		WHERE r.run_id = ? AND r.position IN `+inPlaces+` ORDER BY r.position, a.attempt`, p.run.ID, places)
 	if err != nil {
 		return err
 	}
@@ -100,12 +122,12 @@ func (p *player) readAttempts(ctx context.Context, first, last int, hosts map[in
 }
 
 // readBrief adds the output of those who said little, in one query for all of them.
-func (p *player) readBrief(ctx context.Context, first, last int, hosts map[int]*playedHost) error {
+func (p *player) readBrief(ctx context.Context, places string, hosts map[int]*playedHost) error {
 	rows, err := p.store.r.QueryContext(ctx, `
 		SELECT r.position, o.attempt, o.stream, o.at, o.codec, o.data
 		FROM results r JOIN output o ON o.run_id = r.run_id AND o.host = r.host AND o.attempt = r.attempts
-		WHERE r.run_id = ? AND r.position BETWEEN ? AND ? AND r.stdout_bytes + r.stderr_bytes BETWEEN 1 AND ?
-		ORDER BY r.position, o.seq`, p.run.ID, first, last, briefOutput)
+		WHERE r.run_id = ? AND r.position IN `+inPlaces+` AND r.stdout_bytes + r.stderr_bytes BETWEEN 1 AND ?
+		ORDER BY r.position, o.seq`, p.run.ID, places, briefOutput)
 	if err != nil {
 		return err
 	}
@@ -114,7 +136,7 @@ func (p *player) readBrief(ctx context.Context, first, last int, hosts map[int]*
 		var position, attempt int
 		e, err := scanOutput(rows, &position, &attempt)
 		if err != nil {
-			return fmt.Errorf("output in run %d: %w", p.run.ID, err)
+			return err
 		}
 		// In a run that goes on there may be another attempt by now.
 		if h := hosts[position]; h != nil && h.result.Attempts == attempt {

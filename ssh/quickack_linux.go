@@ -9,15 +9,16 @@ import (
 )
 
 // quickReads is for how many reads after the login acknowledgements are hurried:
-// more than the start of a command takes.
-const quickReads = 16
+// many times what the start of a command takes, since a bastion, on which no command
+// ever starts, opens a channel for each of many hosts.
+const quickReads = 256
 
 // A quickAck reads from a connection and, once the login is done, makes the kernel
 // acknowledge at once. Until the first command starts, a common server leaves
 // Nagle's algorithm on: the answer to our channel open then waits for our delayed
 // acknowledgement, some 40 ms. The setting does not last, so it is renewed after
-// each read. During the login we always have something to send, which carries the
-// acknowledgement.
+// each read. During the login we nearly always have something to send, which carries
+// the acknowledgement.
 type quickAck struct {
 	net.Conn
 	loggedIn *atomic.Bool

@@ -91,7 +91,8 @@ type chunk struct {
 type chunkRoom [32 << 10]byte
 
 // chunk copies p, whose cost has been taken, and holds the copy. Only what nearly
-// fills a room gets one, so that the budget bounds the memory.
+// fills a room gets one, so that the budget bounds the memory of what is held; rooms
+// that nobody uses are left to the garbage collector.
 func (b *budget) chunk(p []byte) *chunk {
 	c := &chunk{budget: b}
 	c.refs.Store(1)
@@ -116,8 +117,11 @@ const chunkOverhead = 512
 func cost(n int) int64 { return int64(n) + chunkOverhead }
 
 func (c *chunk) release() {
-	if c.refs.Add(-1) > 0 {
+	switch n := c.refs.Add(-1); {
+	case n > 0:
 		return
+	case n < 0:
+		panic("fanout: output was let go twice") // it may be somebody else's by now
 	}
 	n := len(c.data)
 	if c.room != nil {

@@ -141,7 +141,7 @@ func (b *buffer) write(data []byte) error {
 			if err := b.writeFile(b.mem); err != nil {
 				return err
 			}
-			b.mem = b.mem[:0] // it will be full again
+			b.mem = b.mem[:0] // what is long is likely to become longer
 		}
 		part := data[:min(len(data), spillBlock-len(b.mem))]
 		if b.grow(len(part)) {

@@ -249,3 +249,21 @@ func BenchmarkJSON(b *testing.B) {
 	}
 	closeWriters(b, w)
 }
+
+// TestEscapeControls checks that what nobody sees is a number in JSON, which
+// its readers turn back into the same text.
+func TestEscapeControls(t *testing.T) {
+	const sent = "a\u200bb\u00adc\u202ed\U000e0041é日"
+	line, err := json.Marshal(sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := string(escapeControls(line))
+	if want := `"a\u200bb\u00adc\u202ed\udb40\udc41é日"`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	var back string
+	if err := json.Unmarshal([]byte(got), &back); err != nil || back != sent {
+		t.Errorf("got %q, %v back, want %q", back, err, sent)
+	}
+}

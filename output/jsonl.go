@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"io"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"tutti/fanout"
@@ -272,7 +273,7 @@ func (e *encoder) encode(v any) error {
 }
 
 // escapeControls escapes what encoding/json leaves in strings though a terminal
-// obeys it. Outside of strings JSON is ASCII without controls.
+// obeys it, or shows nothing of it. Outside of strings JSON is ASCII without controls.
 func escapeControls(line []byte) []byte {
 	for i := 0; i < len(line); {
 		if c := line[i]; c < 0x7f {
@@ -280,7 +281,7 @@ func escapeControls(line []byte) []byte {
 			continue
 		}
 		r, size := utf8.DecodeRune(line[i:])
-		if control(r) {
+		if unseen(r) {
 			return escapeFrom(line, i)
 		}
 		i += size
@@ -293,8 +294,10 @@ func escapeFrom(line []byte, i int) []byte {
 	escaped := append(make([]byte, 0, len(line)+64), line[:i]...)
 	for i < len(line) {
 		r, size := utf8.DecodeRune(line[i:])
-		if r >= 0x7f && control(r) {
-			escaped = append(escaped, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
+		if r >= 0x7f && unseen(r) {
+			for _, unit := range utf16.AppendRune(nil, r) {
+				escaped = append(escaped, '\\', 'u', hex[unit>>12&15], hex[unit>>8&15], hex[unit>>4&15], hex[unit&15])
+			}
 		} else {
 			escaped = append(escaped, line[i:i+size]...)
 		}

@@ -19,18 +19,19 @@ type (
 	xmlSuites struct {
 		XMLName xml.Name `xml:"testsuites"`
 		xmlCounts
-		Suites []xmlSuite `xml:"testsuite"`
+		Skipped *int       `xml:"skipped,attr"`
+		Suites  []xmlSuite `xml:"testsuite"`
 	}
 	xmlCounts struct {
 		Tests    int     `xml:"tests,attr"`
 		Failures int     `xml:"failures,attr"`
 		Errors   int     `xml:"errors,attr"`
-		Skipped  int     `xml:"skipped,attr"`
 		Time     float64 `xml:"time,attr"`
 	}
 	xmlSuite struct {
 		Name string `xml:"name,attr"`
 		xmlCounts
+		Skipped    int    `xml:"skipped,attr"`
 		Timestamp  string `xml:"timestamp,attr"`
 		Properties []struct {
 			Name  string `xml:"name,attr"`
@@ -87,9 +88,12 @@ func reportOf(tb testing.TB, tell func(testing.TB, fanout.Sink)) (xmlSuites, str
 func TestJUnit(t *testing.T) {
 	got, text := reportOf(t, everyday)
 	golden(t, "junit", text)
-	want := xmlCounts{Tests: 7, Failures: 1, Errors: 3, Skipped: 1, Time: 2.2}
+	want := xmlCounts{Tests: 7, Failures: 1, Errors: 3, Time: 2.2}
 	if got.xmlCounts != want || len(got.Suites) != 1 || got.Suites[0].xmlCounts != want {
 		t.Fatalf("got %+v, want %+v in the suite and above", got, want)
+	}
+	if got.Skipped != nil || got.Suites[0].Skipped != 1 {
+		t.Errorf("got %v skipped above and %d in the suite, want none and 1", got.Skipped, got.Suites[0].Skipped)
 	}
 	suite := got.Suites[0]
 	kinds := map[string]string{}

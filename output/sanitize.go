@@ -3,6 +3,7 @@ package output
 import (
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -14,8 +15,10 @@ const maxSGR = 64
 
 // Visible returns s with everything that a terminal would obey, and not show,
 // made visible: ESC is ^[, a carriage return ^M, a byte that is not UTF-8 \x9b,
-// a C1 or bidirectional control \u202e. Newlines and tabs stay, and CRLF
-// becomes a newline. Visible text comes back as it is.
+// a C1 or bidirectional control \u202e. So is what shows nothing, or nothing but
+// a space, so that texts that differ look different: \u200b, \u00a0, \U000e0041.
+// Newlines and tabs stay, and CRLF becomes a newline. Visible text comes back as
+// it is.
 func Visible(s string) string {
 	if visible(s) {
 		return s
@@ -49,6 +52,7 @@ type sanitizer struct {
 
 	pending []byte // an incomplete sequence at the end of a chunk
 	colored bool   // a colour may be on
+	midLine bool   // the line has something that a combining mark may belong to
 }
 
 // append appends what can be said of src so far to dst.
@@ -61,6 +65,7 @@ func (v *sanitizer) append(dst, src []byte) []byte {
 		if n := plain(src); n > 0 {
 			dst = append(dst, src[:n]...)
 			src = src[n:]
+			v.midLine = true
 			continue
 		}
 		var n int
@@ -88,7 +93,7 @@ func (v *sanitizer) flush(dst []byte) []byte {
 		}
 		v.pending = v.pending[1:]
 	}
-	v.pending = nil
+	v.pending, v.midLine = nil, false
 	return v.resetColor(dst)
 }
 
@@ -98,6 +103,7 @@ func (v *sanitizer) special(dst, src []byte) ([]byte, int) {
 	c := src[0]
 	switch {
 	case c == '\n':
+		v.midLine = false
 		return append(v.resetColor(dst), '\n'), 1
 	case c == '\r':
 		if len(src) == 1 {
@@ -115,8 +121,9 @@ func (v *sanitizer) special(dst, src []byte) ([]byte, int) {
 			return append(dst, src[:n]...), n
 		}
 	case c >= utf8.RuneSelf:
-		return appendRune(dst, src)
+		return v.rune(dst, src)
 	}
+	v.midLine = true
 	return append(dst, '^', c^0x40), 1
 }
 
@@ -138,36 +145,52 @@ func plain(src []byte) int {
 	return len(src)
 }
 
-// appendRune appends the first rune of src, which is not ASCII, and returns its
-// size; 0 if it is incomplete.
-func appendRune(dst, src []byte) ([]byte, int) {
+// rune appends the first rune of src, which is not ASCII, and returns its size;
+// 0 if it is incomplete.
+func (v *sanitizer) rune(dst, src []byte) ([]byte, int) {
 	if !utf8.FullRune(src) {
 		return dst, 0
 	}
 	r, size := utf8.DecodeRune(src)
+	begins := !v.midLine
+	v.midLine = true
 	switch {
 	case r == utf8.RuneError && size == 1:
 		return appendByte(dst, src[0]), 1
-	case control(r):
-		return fmt.Appendf(dst, `\u%04x`, r), size
+	case unseen(r), begins && unicode.Is(unicode.M, r): // a mark would join our prefix
+		return appendEscape(dst, r), size
 	}
 	return append(dst, src[:size]...), size
 }
 
+// appendEscape appends r by its number.
+func appendEscape(dst []byte, r rune) []byte {
+	if r > 0xffff {
+		return fmt.Appendf(dst, `\U%08x`, r)
+	}
+	return fmt.Appendf(dst, `\u%04x`, r)
+}
+
 func appendByte(dst []byte, c byte) []byte { return fmt.Appendf(dst, `\x%02x`, c) }
 
-// control reports whether r, which is not ASCII, steers a terminal or reorders
-// text: C1, the bidirectional controls, the line and paragraph separators.
-func control(r rune) bool {
+// unseen reports whether r, which is not ASCII, steers a terminal, reorders
+// text, or cannot be told from a space or from nothing. It follows Unicode's own
+// lists: a list of ours would lack what is added to them.
+func unseen(r rune) bool {
 	switch {
-	case r <= 0x9f:
+	case r < 0x300: // C1, the space that does not break, the soft hyphen
+		return r <= 0xa0 || r == 0xad
+	case r > 0x3164 && r < 0xfdd0: // much of the text there is, and nothing unseen
+		return false
+	case r == 0x3000: // the space of Chinese and Japanese, as wide as their characters
+		return false
+	case r == 0x2800: // a pattern of Braille without dots
 		return true
-	case r == 0x061c, r == 0x200e, r == 0x200f:
-		return true
-	case r >= 0x2028 && r <= 0x202e:
-		return true
+	case unicode.In(r, unicode.Prepended_Concatenation_Mark): // formats that are seen
+		return false
 	}
-	return r >= 0x2066 && r <= 0x2069
+	return unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Zs,
+		unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector, unicode.Noncharacter_Code_Point)
 }
 
 // colorCode returns the length of the SGR sequence at the start of src, which

@@ -25,6 +25,17 @@ func TestVisible(t *testing.T) {
 		{"c1 as a character", "\u009b31m", `\u009b31m`},
 		{"bidi", "\u202e\u2066\u200f\u061c", `\u202e\u2066\u200f\u061c`},
 		{"separators", "\u2028\u2029", `\u2028\u2029`},
+		{"zero width", "a\u200bb\u200cc\u200dd\u2060e\u2064f\ufeffg", `a\u200bb\u200cc\u200dd\u2060e\u2064f\ufeffg`},
+		{"soft hyphen and joiners", "a\u00adb\u034fc\u180ed", `a\u00adb\u034fc\u180ed`},
+		{"fillers", "a\u115fb\u1160c\u3164d\uffa0e\u17b4f\u2800", `a\u115fb\u1160c\u3164d\uffa0e\u17b4f\u2800`},
+		{"variation selectors", "a\ufe0fb\ufe00c\U000e0100", `a\ufe0fb\ufe00c\U000e0100`},
+		{"tags", "a\U000e0001\U000e0041\U000e007f", `a\U000e0001\U000e0041\U000e007f`},
+		{"deprecated and annotations", "a\u206a\u206f\ufff9\U0001d173\U0001bca0", `a\u206a\u206f\ufff9\U0001d173\U0001bca0`},
+		{"spaces that are not one", "a\u00a0b\u2009c\u202fd\u205fe\u3000f\u1680", `a\u00a0b\u2009c\u202fd\u205fe` + "\u3000f" + `\u1680`},
+		{"noncharacters", "a\ufdd0b\uffffc", `a\ufdd0b\uffffc`},
+		{"marks", "e\u0301 ok\n\u0301\u0301a", "e\u0301 ok\n" + `\u0301` + "\u0301a"},
+		{"mark at the start", "\u20dda", `\u20dda`},
+		{"number signs", "\u0600\u06dd\u070f", "\u0600\u06dd\u070f"},
 		{"cut character", "\xe2\x82", `\xe2\x82`},
 		{"overlong", "\xc0\x9b", `\xc0\x9b`},
 		{"surrogate", "\xed\xa0\x80", `\xed\xa0\x80`},
@@ -98,7 +109,8 @@ func checkSafe(tb testing.TB, s string) {
 	if !utf8.ValidString(s) {
 		tb.Fatalf("not UTF-8: %q", s)
 	}
-	const obeyed = "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+	const obeyed = "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069" +
+		"\u00ad\u034f\u115f\u1160\u3164\u200b\u200c\u200d\u2060\u2064\ufeff\ufe0f\U000e0001\U000e0100"
 	for _, r := range s {
 		if (r < ' ' && r != '\n' && r != '\t') || (r >= 0x7f && r <= 0x9f) || strings.ContainsRune(obeyed, r) {
 			tb.Fatalf("%U is left in %q", r, s)

@@ -45,7 +45,8 @@ func TestP07OpenNeverAnswered(t *testing.T) {
 	b.fleet.SetFaults("h", fleet.Faults{Stall: fleet.StepOpen, Struck: func() { cancel(fanout.ErrSignal) }})
 	b.exec(ctx, 0, "x").wantOp(t, fanout.OpCanceled, false)
 
-	b.targets[0].Limits.ConnectTimeout = 100 * time.Millisecond
+	// Long enough for a login on a busy machine: the stall alone has to use it up.
+	b.targets[0].Limits.ConnectTimeout = 3 * time.Second
 	b.fleet.SetFaults("h", fleet.Faults{Stall: fleet.StepOpen})
 	b.exec(t.Context(), 0, "x").wantOp(t, fanout.OpSession, false)
 }

@@ -88,7 +88,7 @@ type chunk struct {
 
 // A chunkRoom has room for what a host that says much sends at a time. Such a
 // host would otherwise have the memory of all it ever said allocated, and collected.
-type chunkRoom [32 << 10]byte
+type chunkRoom [40 << 10]byte
 
 // chunk copies p, whose cost has been taken, and holds the copy. Only what nearly
 // fills a room gets one, so that the budget bounds the memory of what is held; rooms

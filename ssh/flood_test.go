@@ -231,3 +231,41 @@ func inStacks(function string) int {
 	text := make([]byte, 1<<20)
 	return strings.Count(string(text[:runtime.Stack(text, true)]), function)
 }
+
+// TestFullPacketsLeaveNoLead: nothing is held of a host that has said much in full
+// packets, and everything was taken.
+func TestFullPacketsLeaveNoLead(t *testing.T) {
+	const packets = 3000
+	handler := fleet.HandlerFunc(func(s *fleet.Session) fleet.Exit {
+		var c counted
+		for range packets {
+			if _, err := s.Stdout.Write(c.block()); err != nil {
+				return fleet.Exit{}
+			}
+		}
+		return fleet.Exit{}
+	})
+	b := newBench(t, []fleet.Host{{Name: "h", Exec: handler}}, nil)
+	var total countingWriter
+	most, n := 0, (*conn)(nil)
+	look := writerFunc(func(p []byte) (int, error) {
+		if n == nil {
+			n = b.connOf(t, 0)
+		}
+		n.wire.valve.mu.Lock()
+		lead := n.wire.valve.lead
+		n.wire.valve.mu.Unlock()
+		most = max(most, lead)
+		return total.Write(p)
+	})
+	r := b.Exec(t.Context(), fanout.Attempt{N: 1, Target: b.targets[0]}, fanout.Task{Command: "x"}, look, io.Discard)
+	if r.Exit == nil || total != packets*fullPacket {
+		t.Fatalf("got %+v, failure %+v, with %d bytes, want all %d", r, r.Failure, total, packets*fullPacket)
+	}
+	if left := held(n); left >= valveLead {
+		t.Errorf("got %d bytes that are said to be left", left)
+	}
+	if limit := valveLead + 2*fullPacket; most > limit {
+		t.Errorf("got %d bytes read ahead, want at most %d", most, limit)
+	}
+}

@@ -70,7 +70,7 @@ func (s *session) untilTaken(ctx context.Context, o *order) bool {
 // failure: it may be done.
 func (s *session) pour(ctx context.Context, in fanout.Input, size int64) bool {
 	from := in.Open(ctx)
-	buf := make([]byte, largeBuffer)
+	buf := make([]byte, fullPacket)
 	for sent := int64(0); ; {
 		n, err := from.Read(buf)
 		if n > 0 {

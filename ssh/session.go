@@ -16,10 +16,13 @@ import (
 const (
 	// smallBuffer is what a stream is first read with. Whenever that is filled,
 	// the next one is bufferGrowth times as large, up to largeBuffer: every host
-	// has two streams, and most say little.
-	smallBuffer  = 512
+	// has two streams, and most say little. A full packet does not fill the
+	// largest, so that it shows whether there was more than that.
+	smallBuffer  = largeBuffer / (bufferGrowth * bufferGrowth)
 	bufferGrowth = 8
-	largeBuffer  = 32 << 10
+	largeBuffer  = fullPacket * 5 / 4
+	// fullPacket is the output, or input, in the largest packet of the library.
+	fullPacket = 32 << 10
 	// partingTime is how long a Write may go on after the run was stopped
 	// before it is left behind.
 	partingTime = time.Second
@@ -149,9 +152,10 @@ func (s *session) copy(to io.Writer, from io.Reader, t *talk) {
 	s.conn.wire.valve.attend()
 	defer s.conn.wire.valve.leave()
 	for {
+		s.conn.wire.valve.ask()
 		n, err := from.Read(buf)
+		s.conn.wire.valve.took(n, n < len(buf))
 		if n > 0 {
-			s.conn.wire.valve.took(n, n < len(buf))
 			s.pass(to, t.listen(buf[:n]))
 			buf = grown(buf, n)
 			continue // an error that came along is about writing, or comes again
@@ -220,7 +224,7 @@ func (s *session) spill(from io.Reader, full <-chan struct{}) {
 		if n == 0 && err != nil {
 			return
 		}
-		s.conn.wire.valve.took(n, n < len(buf))
+		s.conn.wire.valve.discarded(n, n < len(buf))
 	}
 }
 

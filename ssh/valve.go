@@ -28,7 +28,8 @@ type valve struct {
 	writes  int           // pieces that are being passed on
 	since   time.Time     // when there was none the last time
 	copiers int           // of output; without one nothing is taken, and lead means nothing
-	lead    int           // bytes that were read and, as far as is known, not taken from the library
+	asking  int           // of these, those that wait for the library to hand over more
+	lead    int           // at least the bytes of output that were read and not taken from the library
 	drained chan struct{}
 }
 
@@ -44,18 +45,18 @@ func (v *valve) busy() {
 func (v *valve) free() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.writes--; v.writes == 0 && v.drained != nil {
-		close(v.drained)
-		v.drained = nil
+	if v.writes--; v.writes == 0 {
+		v.open()
 	}
 }
 
-// attend says that somebody takes output from now on, until leave is called.
+// attend says that a copier takes output from now on, until leave is called.
 func (v *valve) attend() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.copiers++
-	v.lead = 0
+	if v.copiers++; v.copiers == 1 {
+		v.lead = 0
+	}
 }
 
 func (v *valve) leave() {
@@ -64,21 +65,55 @@ func (v *valve) leave() {
 	v.copiers--
 }
 
-// read notes that n bytes came over the connection.
+// read notes that n bytes came over the connection. What is not output, and what
+// a packet has beside its payload, counts too, and nobody takes it: lead would
+// only ever grow. It is therefore a bound and no sum, and begins again at 0
+// whenever nothing can be left with the library: see took and pass.
 func (v *valve) read(n int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.lead += n
 }
 
-// took notes that n bytes of output were taken from the library. What is not
-// output, and the rest that each packet has, would add up; all says that no more
-// was there, so that none of the lead is left.
+// ask notes that a copier asks the library for more; took comes next.
+func (v *valve) ask() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.asking++
+}
+
+// took notes that a copier was handed n bytes, and whether these were all that
+// its stream had. With the other copiers waiting for more, nothing is left then.
 func (v *valve) took(n int, all bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.asking--
+	v.lessen(n, all && v.asking == v.copiers-1)
+}
+
+// discarded is took for who throws output away beside the copiers.
+func (v *valve) discarded(n int, all bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.lessen(n, all)
+}
+
+// lessen takes n bytes off the lead, or all of it, and lets a read go on that
+// waited only for that; v.mu is held.
+func (v *valve) lessen(n int, all bool) {
 	if v.lead = max(0, v.lead-n); all {
 		v.lead = 0
+	}
+	if v.writes == 0 && v.lead < valveLead {
+		v.open()
+	}
+}
+
+// open lets a read go on that waits; v.mu is held.
+func (v *valve) open() {
+	if v.drained != nil {
+		close(v.drained)
+		v.drained = nil
 	}
 }
 
@@ -89,18 +124,39 @@ func (v *valve) prop() <-chan struct{} {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.propped, v.full = true, make(chan struct{})
-	if v.drained != nil {
-		close(v.drained)
-		v.drained = nil
-	}
+	v.open()
 	return v.full
 }
 
 // pass waits as long as the valve is closed, or until aborted is. Where nothing
-// is being passed on although much was read, who is to take it may have no time
-// just now, or what was read is no output; that is not waited for much.
+// is being passed on although much was read, the copiers may have no time just
+// now, or what was read is no output; that is not waited for much, and once.
 func (v *valve) pass(aborted <-chan struct{}) {
+	drained, patience := v.closes()
+	if drained == nil {
+		return
+	}
+	var enough <-chan time.Time
+	if patience > 0 {
+		t := time.NewTimer(patience)
+		defer t.Stop()
+		enough = t.C
+	}
+	v.closed.Store(true)
+	defer v.closed.Store(false)
+	select {
+	case <-drained:
+	case <-enough:
+		v.forget()
+	case <-aborted:
+	}
+}
+
+// closes returns what a read has to wait for, nil for nothing, and how long at
+// most, 0 for ever.
+func (v *valve) closes() (<-chan struct{}, time.Duration) {
 	v.mu.Lock()
+	defer v.mu.Unlock()
 	ahead := v.copiers > 0 && v.lead >= valveLead
 	waits := v.writes > 0 && (ahead || time.Since(v.since) >= valvePatience)
 	if v.propped {
@@ -111,26 +167,23 @@ func (v *valve) pass(aborted <-chan struct{}) {
 		waits = false
 	}
 	if !ahead && !waits {
-		v.mu.Unlock()
-		return
+		return nil, 0
 	}
 	if v.drained == nil {
 		v.drained = make(chan struct{})
 	}
-	drained := v.drained
-	v.mu.Unlock()
-
-	var enough <-chan time.Time
-	if !waits {
-		t := time.NewTimer(valvePatience)
-		defer t.Stop()
-		enough = t.C
+	if waits {
+		return v.drained, 0
 	}
-	v.closed.Store(true)
-	defer v.closed.Store(false)
-	select {
-	case <-drained:
-	case <-enough:
-	case <-aborted:
+	return v.drained, valvePatience
+}
+
+// forget gives up a lead that nobody has taken although there was time to: if
+// all copiers wait for more, it was no output.
+func (v *valve) forget() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.asking == v.copiers {
+		v.lead = 0
 	}
 }

@@ -112,9 +112,19 @@ func TestValveWaits(t *testing.T) {
 		{"a little is being passed on", func(v *valve) { v.read(1000); v.busy() }, 0},
 		{"it takes long", func(v *valve) { v.read(1000); v.busy(); time.Sleep(valvePatience) }, forever},
 		{"much was read meanwhile", func(v *valve) { v.busy(); v.read(valveLead) }, forever},
-		{"much was read, and most of it taken", func(v *valve) { v.busy(); v.read(valveLead); v.took(32<<10, false) }, 0},
-		{"nothing is left of it", func(v *valve) { v.busy(); v.read(2 * valveLead); v.took(1, true) }, 0},
+		{"much was read, and most of it taken", func(v *valve) { v.busy(); v.read(valveLead); v.ask(); v.took(32<<10, false) }, 0},
+		{"nothing is left of it", func(v *valve) { v.busy(); v.read(2 * valveLead); v.ask(); v.took(1, true) }, 0},
 		{"nobody has taken it yet", func(v *valve) { v.read(valveLead) }, valvePatience},
+		{"of one stream nothing is left, of the other maybe", func(v *valve) { v.attend(); v.busy(); v.read(2 * valveLead); v.ask(); v.took(1, true) }, forever},
+		{"of one stream nothing is left, and the other waits", func(v *valve) {
+			v.attend()
+			v.busy()
+			v.read(2 * valveLead)
+			v.ask()
+			v.ask()
+			v.took(1, true)
+		}, 0},
+		{"another stream begins", func(v *valve) { v.busy(); v.read(valveLead); v.attend() }, forever},
 		{"it is not for us", func(v *valve) { v.leave(); v.read(2 * valveLead) }, 0},
 		{"the end must be heard", func(v *valve) { v.read(1000); v.busy(); v.prop(); time.Sleep(valvePatience) }, 0},
 		{"much was read before the end", func(v *valve) { v.read(valveLead); v.busy(); v.prop() }, valvePatience},
@@ -157,5 +167,65 @@ func TestProppedValveSaysWhenItIsFull(t *testing.T) {
 			t.Fatal("not called with much read ahead")
 		}
 		v.pass(nil) // once is enough
+	})
+}
+
+// TestValveForgetsWhatIsNoOutput: what packets have beside their payload, and what
+// is no output at all, is never taken by a copier. However much of it comes, it makes
+// the connection wait once for each valveLead of it, and not for each read.
+func TestValveForgetsWhatIsNoOutput(t *testing.T) {
+	const reads, rest = 20_000, 45
+	tests := []struct {
+		name  string
+		bytes int  // of output in each read
+		all   bool // the copier sees that nothing more is there
+		want  int  // waits
+	}{
+		{"packets that show that they are the last", fullPacket, true, 0},
+		{"packets that fill the buffer", fullPacket, false, reads * rest / valveLead},
+		{"no output", 0, false, reads * rest / valveLead},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var v valve
+				v.attend()
+				v.attend()
+				v.ask() // the other stream is silent
+				v.ask()
+				began := time.Now()
+				for range reads {
+					v.pass(nil)
+					v.read(test.bytes + rest)
+					if test.bytes == 0 {
+						continue
+					}
+					v.took(test.bytes, test.all)
+					v.busy()
+					v.free()
+					v.ask()
+				}
+				if got := int(time.Since(began) / valvePatience); got > test.want {
+					t.Errorf("got %d waits in %d reads, want at most %d", got, reads, test.want)
+				}
+			})
+		})
+	}
+}
+
+// TestValveOpensWhenEnoughIsTaken: a read that waits for a copier goes on as soon as
+// that has taken enough, not when it has passed it on.
+func TestValveOpensWhenEnoughIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var v valve
+		v.attend()
+		v.read(valveLead)
+		v.ask()
+		began := time.Now()
+		time.AfterFunc(valvePatience/2, func() { v.took(1, false) })
+		v.pass(nil)
+		if got := time.Since(began); got != valvePatience/2 {
+			t.Errorf("got a wait of %v, want %v", got, valvePatience/2)
+		}
 	})
 }

@@ -15,13 +15,15 @@ const (
 	// OK means that the command ran to its end and exited 0; or there was no command and
 	// the login worked.
 	OK Outcome = iota
-	// Failed means that the command ran to its end, with another status or by a signal.
+	// Failed means that the command ran to its end, with another status or by a signal;
+	// or that the host, once logged in to, refused to run it: see Failure.Refused.
 	Failed
 	// Timeout means that the command was ended by us because its time was up.
 	Timeout
 	// Lost means that the command was sent and nobody knows how it ended.
 	Lost
-	// Unreachable means that the command was never sent; Failure.Op says where it stopped.
+	// Unreachable means that the command was never sent and the host did not refuse it;
+	// Failure.Op says where it stopped.
 	Unreachable
 	// Canceled means begun, then stopped on request.
 	Canceled
@@ -130,6 +132,9 @@ type Failure struct {
 	// Hint is what the operator can do about it, on one line, and the same for
 	// equal messages. Empty: nothing is known.
 	Hint string
+	// Refused says that the login worked, and that the host then refused to run the
+	// command: a session, the request itself, a terminal, sudo.
+	Refused bool
 	// Remote is RemoteEnded or RemoteUnknown once the command was sent, else
 	// empty.
 	Remote string
@@ -187,8 +192,11 @@ func (r Report) Outcome() Outcome {
 			return Timeout
 		}
 	}
-	if r.Started {
+	switch {
+	case r.Started:
 		return Lost
+	case r.Failure.Refused:
+		return Failed
 	}
 	return Unreachable
 }

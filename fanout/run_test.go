@@ -276,6 +276,8 @@ func TestRetries(t *testing.T) {
 		{"no retries", []step{down, {}}, 0, []fanout.Outcome{fanout.Unreachable}, fanout.Unreachable, 1},
 		{"all used up", []step{down}, 3, []fanout.Outcome{fanout.Unreachable}, fanout.Unreachable, 4},
 		{"final", []step{{fail: &fanout.Failure{Op: fanout.OpLogin, Final: true}}, {}}, 3, fanout.Outcomes(), fanout.Unreachable, 1},
+		{"refused after the login", []step{{fail: &fanout.Failure{Op: fanout.OpExec, Refused: true}}, {}}, 3, []fanout.Outcome{fanout.Unreachable}, fanout.Failed, 1},
+		{"refused after the login, and failures are asked for", []step{{fail: &fanout.Failure{Op: fanout.OpExec, Refused: true}}, {}}, 3, []fanout.Outcome{fanout.Failed}, fanout.OK, 2},
 		{"failed is not asked for", []step{{exit: fanout.Exit{Code: 1}}, {}}, 3, []fanout.Outcome{fanout.Unreachable}, fanout.Failed, 1},
 		{"failed is asked for", []step{{exit: fanout.Exit{Code: 1}}, {}}, 3, []fanout.Outcome{fanout.Failed}, fanout.OK, 2},
 		{"lost is not safe", []step{{lose: &fanout.Failure{Op: fanout.OpConnection}}, {}}, 3, []fanout.Outcome{fanout.Unreachable}, fanout.Lost, 1},

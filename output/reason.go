@@ -27,13 +27,13 @@ func foldable(r *fanout.Result) *fanout.Result {
 }
 
 // describe is the outcome with its reason: "failed, exit 3", "timeout: no end
-// within 10s", "unreachable: dial: connection refused".
+// within 10s", "failed: sudo: the password was refused", "unreachable: dial: connection refused".
 func describe(r *fanout.Result) string {
 	text, why := r.Outcome.String(), reason(r)
 	switch {
 	case why == "":
 		return text
-	case r.Outcome == fanout.Failed:
+	case r.Report.Exit != nil:
 		return text + ", " + why
 	}
 	return text + ": " + why

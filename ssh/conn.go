@@ -185,7 +185,7 @@ func sessionFailure(err error) *fanout.Failure {
 	f := &fanout.Failure{Op: fanout.OpSession}
 	if refused, ok := errors.AsType[*gossh.OpenChannelError](err); ok {
 		f.Message = "the host refused a session channel: " + cleanLine(refused.Message, 200)
-		f.Hint = remedySession
+		f.Hint, f.Refused = remedySession, true
 		return f
 	}
 	if errors.Is(err, errNoChannel) {

@@ -200,7 +200,7 @@ func (s *session) judge(ctx context.Context, how ending, limit time.Duration, pr
 func (s *session) settle(report *fanout.Report) {
 	if s.answer.refused && s.exit == nil {
 		report.Started = false
-		report.Failure = &fanout.Failure{Op: fanout.OpExec, Message: "the host refused to run the command"}
+		report.Failure = &fanout.Failure{Op: fanout.OpExec, Refused: true, Message: "the host refused to run the command"}
 		if s.answer.terminal {
 			report.Failure.Message = "the host refused a terminal"
 		}

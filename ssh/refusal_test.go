@@ -29,7 +29,7 @@ func TestP07Refusals(t *testing.T) {
 			if strings.Contains(r.Failure.Message, "canary") {
 				t.Errorf("the message holds the command: %s", r.Failure.Message)
 			}
-			if got, want := r.Outcome(), fanout.Unreachable; got != want {
+			if got, want := r.Outcome(), fanout.Failed; got != want {
 				t.Errorf("got outcome %v, want %v", got, want)
 			}
 		})

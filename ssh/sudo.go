@@ -182,7 +182,7 @@ func (s *session) sudoFailure() *fanout.Failure {
 		return nil // not all that it said has come
 	}
 	<-s.fed // which comes soon: the channel is closed
-	f := &fanout.Failure{Op: fanout.OpSudo, Final: true}
+	f := &fanout.Failure{Op: fanout.OpSudo, Refused: true, Final: true}
 	said = sudoWords(said)
 	switch {
 	case s.sudo.withheld != nil:

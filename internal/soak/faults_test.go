@@ -21,6 +21,7 @@ const (
 	exits         // ok or failed
 	endsOpen      // ok or failed, and its output is not complete
 	never         // unreachable
+	refuses       // failed, without having begun
 	times         // timeout
 	loses         // lost, or ok or failed and its output is not complete
 )
@@ -141,8 +142,8 @@ var faults = []fault{
 	{"stalls on exec", times, late(answers, fleet.Faults{Stall: fleet.StepExec})},
 	{"other host key", never, set(fleet.Faults{WrongHostKey: true})},
 	{"key rejected", never, set(fleet.Faults{RejectAuth: true})},
-	{"open rejected", never, set(fleet.Faults{RejectOpen: &gossh.OpenChannelError{Reason: gossh.Prohibited, Message: "no"}})},
-	{"exec rejected", never, set(fleet.Faults{RejectExec: true})},
+	{"open rejected", refuses, set(fleet.Faults{RejectOpen: &gossh.OpenChannelError{Reason: gossh.Prohibited, Message: "no"}})},
+	{"exec rejected", refuses, set(fleet.Faults{RejectExec: true})},
 
 	{"hangs", times, late(hangs, fleet.Faults{})},
 	{"refuses signals", times, late(hangs, fleet.Faults{RejectSignals: true})},

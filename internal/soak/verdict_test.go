@@ -136,8 +136,10 @@ func (v *verdict) host(r fanout.Result, sessions []fleet.Record, o *output) erro
 		return fmt.Errorf("it was sent %d times", len(sessions))
 	case len(sessions) > 0 && !rejected && !r.Report.Started:
 		return errors.New("it was sent")
-	case len(ran) == 0 && (r.Outcome == fanout.Failed || r.Outcome == fanout.OK):
+	case len(ran) == 0 && r.Report.Exit != nil:
 		return errors.New("it never ran")
+	case r.Outcome == fanout.Failed && r.Report.Exit == nil && s.want != refuses:
+		return errors.New("it was not refused")
 	case r.Report.Started != (r.Report.Exit != nil || r.Outcome == fanout.Lost || r.Outcome == fanout.Timeout || r.Outcome == fanout.Canceled && r.Report.Started):
 		return errors.New("started does not go with the outcome")
 	}
@@ -220,6 +222,8 @@ func (w want) check(r fanout.Result) error {
 		ok = exited && !r.Report.OutputComplete
 	case never:
 		ok = r.Outcome == fanout.Unreachable
+	case refuses:
+		ok = r.Outcome == fanout.Failed && !exited
 	case times:
 		ok = r.Outcome == fanout.Timeout
 	case loses:

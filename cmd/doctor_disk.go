@@ -84,7 +84,7 @@ func (d *doctor) checkNewHistory(path string) {
 		dir = filepath.Dir(dir)
 	}
 	if err := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
-		d.failRecord(hint(fmt.Errorf("%s cannot be made: %s: %w", path, dir, err), "make the folder writable, name another file with --history, or use --no-history"))
+		d.failRecord(hint(fmt.Errorf("%s cannot be made: %s: %w", path, dir, err), "name another file with --history, or use --no-history"))
 		return
 	}
 	d.ok("history", "%s will be made by the first run", path)

@@ -12,7 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"tutti/fanout"
+	"tutti/internal/errno"
 	"tutti/output"
+	"tutti/store"
 )
 
 // The exit codes. 255 is never one of them, so that it always means that a
@@ -97,8 +99,18 @@ func hint(err error, text string) error {
 	return &hintError{err, text}
 }
 
-// hints are those of err and of what it wraps, outermost first.
+// hints are those of err and of what it wraps, outermost first, and behind them
+// the one that follows from why the operating system refused something. A history
+// knows that one by itself.
 func hints(err error) []string {
+	out := ownHints(err)
+	if text := errno.Hint(err); text != "" && !errors.As(err, new(*store.Error)) {
+		out = append(out, text)
+	}
+	return out
+}
+
+func ownHints(err error) []string {
 	var out []string
 	if h, ok := err.(hinter); ok && h.Hint() != "" {
 		out = strings.Split(h.Hint(), "\n")
@@ -106,11 +118,11 @@ func hints(err error) []string {
 	switch e := err.(type) { //nolint:errorlint // the chain is walked here
 	case interface{ Unwrap() error }:
 		if cause := e.Unwrap(); cause != nil {
-			out = append(out, hints(cause)...)
+			out = append(out, ownHints(cause)...)
 		}
 	case interface{ Unwrap() []error }:
 		for _, cause := range e.Unwrap() {
-			out = append(out, hints(cause)...)
+			out = append(out, ownHints(cause)...)
 		}
 	}
 	return out

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"syscall"
 
 	"github.com/mattn/go-sqlite3"
 )
@@ -41,11 +42,39 @@ func openDB(source string, pragmas ...string) *sql.DB {
 	return sql.OpenDB(&connector{source: source, driver: &sqlite3.SQLiteDriver{ConnectHook: hook}})
 }
 
+// A sqliteError is an error of SQLite that has one of the operating system as its
+// cause.
+type sqliteError struct {
+	err   sqlite3.Error
+	cause syscall.Errno
+}
+
+func (e *sqliteError) Error() string { return e.err.Error() }
+
+// Unwrap gives both.
+func (e *sqliteError) Unwrap() []error { return []error{e.err, e.cause} }
+
+// withCause is err, with the error of the operating system behind it if SQLite
+// knows one.
+func withCause(err error) error {
+	if e, ok := errors.AsType[sqlite3.Error](err); ok && e.SystemErrno != 0 {
+		return &sqliteError{e, e.SystemErrno}
+	}
+	return err
+}
+
 // kindOf is the sentinel for what SQLite reports in err, nil if there is none.
+// A file that it cannot open or write is not always one that may not be written.
 func kindOf(err error) error {
 	e, ok := errors.AsType[sqlite3.Error](err)
 	if !ok {
 		return nil
+	}
+	switch e.Code {
+	case sqlite3.ErrCantOpen, sqlite3.ErrIoErr:
+		if e.SystemErrno != 0 && e.SystemErrno != syscall.ENOENT {
+			return kindOfOS(e.SystemErrno)
+		}
 	}
 	switch e.Code {
 	case sqlite3.ErrNotADB:

@@ -3,8 +3,10 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
+	"tutti/internal/errno"
 	"tutti/scheduler"
 )
 
@@ -95,8 +97,18 @@ func (e *Error) Unwrap() []error {
 	return errs
 }
 
-// Hint says what can be done about it; empty if that is not known.
-func (e *Error) Hint() string { return hints[e.Kind] }
+// Hint says what can be done about it; empty if that is not known. Where a file
+// could not be had, it goes by why the system refused it.
+func (e *Error) Hint() string {
+	switch e.Kind {
+	case nil, ErrReadOnly, ErrUnreadable:
+		cause := errno.Of(e.Err)
+		if text := errno.Hint(e.Err); text != "" && (e.Kind == nil || !errors.Is(cause, fs.ErrPermission)) {
+			return text
+		}
+	}
+	return hints[e.Kind]
+}
 
 // A NoRunError says that the history has no run that fits Ref.
 type NoRunError struct {
@@ -202,5 +214,5 @@ func faultAt(op, path string, err error) error {
 	}](err); ok || errors.Is(err, ErrTaken) || errors.Is(err, scheduler.ErrConflict) {
 		return err
 	}
-	return &Error{Op: op, Path: path, Kind: kindOf(err), Err: err}
+	return &Error{Op: op, Path: path, Kind: kindOf(err), Err: withCause(err)}
 }

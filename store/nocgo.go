@@ -11,3 +11,5 @@ const _ = tutti_needs_cgo__install_gcc_and_build_with_CGO_ENABLED_1
 func openDB(string, ...string) *sql.DB { return nil }
 
 func kindOf(error) error { return nil }
+
+func withCause(err error) error { return err }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"tutti/internal/errno"
 )
 
 // busyTimeout is how long a writer waits for the other processes that write
@@ -68,11 +70,18 @@ type Store struct {
 // missing; brings an older schema up to date; and marks the runs of processes
 // that are gone as interrupted. Errors are of type *Error.
 func Open(ctx context.Context, path string, options Options) (*Store, error) {
-	if err := makeFile(path); err != nil {
+	err := makeFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // a directory that cannot be made
+		return nil, &Error{Op: "open", Path: path, Err: err}
+	case err != nil:
 		return nil, &Error{Op: "open", Path: path, Kind: kindOfOS(err), Err: err}
 	}
 	file, err := inspect(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrNotExist):
+		return nil, &Error{Op: "open", Path: path, Err: errors.New("it is a link to a file that does not exist")}
+	case err != nil:
 		return nil, err
 	}
 	if file.unwritable != nil {
@@ -92,11 +101,17 @@ func OpenExisting(ctx context.Context, path string, options Options) (*Store, er
 		return nil, err
 	}
 	s, err := open(ctx, file, options)
-	if file.unwritable == nil && (errors.Is(err, ErrFull) || errors.Is(err, ErrReadOnly)) {
+	if file.unwritable == nil && readable(err) {
 		file.unwritable = err
 		return open(ctx, file, options)
 	}
 	return s, err
+}
+
+// readable reports whether a history that err keeps from being opened for writing
+// may still be read.
+func readable(err error) bool {
+	return errors.Is(err, ErrFull) || errors.Is(err, ErrReadOnly) || errno.OutOfFiles(err)
 }
 
 func open(ctx context.Context, file historyFile, options Options) (*Store, error) {
@@ -168,7 +183,11 @@ func (s *Store) refuse(op string) error {
 	if errors.Is(s.unwritable, ErrFull) {
 		kind = ErrFull
 	}
-	return &Error{Op: op, Path: s.path, Kind: kind}
+	fault := &Error{Op: op, Path: s.path, Kind: kind}
+	if was, ok := errors.AsType[*Error](s.unwritable); ok && errno.Of(was.Err) != 0 {
+		fault.Err = was.Err // why the system refuses it decides what can be done
+	}
+	return fault
 }
 
 func (s *Store) connect(ctx context.Context) error {
@@ -208,7 +227,7 @@ func (s *Store) connectReadOnly(ctx context.Context, schema int) error {
 		return err
 	}
 	err := try("mode=ro")
-	if errors.Is(kindOf(err), ErrReadOnly) && !hasLog(s.path) {
+	if readable(faultAt("open", s.path, err)) && !hasLog(s.path) {
 		_ = s.r.Close() // it never opened
 		err = try("immutable=1")
 	}

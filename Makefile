@@ -2,9 +2,11 @@
 
 # Loading extensions into SQLite is left out of the build: nothing needs it.
 export GOFLAGS = -tags=sqlite_omit_load_extension
-TOOLS = $(CURDIR)/.tools
+# The linters are built once for each version and kept for all checkouts.
+TOOLS = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tutti-tools
 GOLANGCI_LINT = v2.15.0
 GOFUMPT = v0.12.0
+GOVULNCHECK = v1.9.0
 
 .PHONY: demo test soak bench build install lint clean
 
@@ -37,18 +39,27 @@ install: ## the binary, where go install puts it
 	@.ci/need go cc
 	go install .
 
-lint: $(TOOLS)/golangci-lint $(TOOLS)/gofumpt ## what a reviewer should not have to say
+lint_tool = $(TOOLS)/$(1)-$(2)/$(1)
+LINTERS = $(call lint_tool,golangci-lint,$(GOLANGCI_LINT)) $(call lint_tool,gofumpt,$(GOFUMPT)) $(call lint_tool,govulncheck,$(GOVULNCHECK))
+
+lint: $(LINTERS) ## what a reviewer should not have to say
 	go vet ./...
 	go mod tidy -diff
-	$(TOOLS)/golangci-lint run ./...
-	@unformatted=$$($(TOOLS)/gofumpt -l .); [ -z "$$unformatted" ] || { echo "not formatted:" $$unformatted; exit 1; }
-	@.ci/vulncheck
+	$(call lint_tool,golangci-lint,$(GOLANGCI_LINT)) run ./...
+	@unformatted=$$($(call lint_tool,gofumpt,$(GOFUMPT)) -l .); [ -z "$$unformatted" ] || { echo "not formatted:" $$unformatted; exit 1; }
+	@.ci/vulncheck $(call lint_tool,govulncheck,$(GOVULNCHECK))
 
-$(TOOLS)/golangci-lint:
-	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
+$(TOOLS)/golangci-lint-%/golangci-lint:
+	@.ci/need go
+	GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$*
 
-$(TOOLS)/gofumpt:
-	GOBIN=$(TOOLS) go install mvdan.cc/gofumpt@$(GOFUMPT)
+$(TOOLS)/gofumpt-%/gofumpt:
+	@.ci/need go
+	GOBIN=$(@D) go install mvdan.cc/gofumpt@$*
+
+$(TOOLS)/govulncheck-%/govulncheck:
+	@.ci/need go
+	GOBIN=$(@D) go install golang.org/x/vuln/cmd/govulncheck@$*
 
 clean:
-	rm -rf tutti $(TOOLS)
+	rm -rf tutti

@@ -15,7 +15,7 @@ import (
 // them may use. Nothing points up, and nothing sideways between the edges.
 var mayImport = map[string][]string{
 	"tutti":                   {"tutti/cmd"},
-	"tutti/cmd":               {"tutti/fanout", "tutti/inventory", "tutti/scheduler", "tutti/ssh", "tutti/output", "tutti/store", "tutti/server", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/errno", "tutti/internal/fleet"},
+	"tutti/cmd":               {"tutti/fanout", "tutti/inventory", "tutti/scheduler", "tutti/ssh", "tutti/output", "tutti/store", "tutti/server", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/errno", "tutti/internal/fleet", "tutti/internal/stdio"},
 	"tutti/ssh":               {"tutti/fanout"},
 	"tutti/output":            {"tutti/fanout", "tutti/inventory"},
 	"tutti/store":             {"tutti/fanout", "tutti/scheduler", "tutti/internal/yamltree", "tutti/internal/errno"},
@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"tutti/bench":             {"tutti/fanout", "tutti/store", "tutti/internal/fleet"},
 	"tutti/internal/quantity": {},
 	"tutti/internal/errno":    {},
+	"tutti/internal/stdio":    {},
 	"tutti/internal/yamltree": {},
 	"tutti/internal/fleet":    {},
 	"tutti/internal/sshdtest": {},

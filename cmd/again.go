@@ -112,6 +112,8 @@ type former struct {
 	hosts   []string // those that are meant
 	yes     bool     // go on without those that have left the inventory
 	history *historyFile
+	// warnings have not been shown yet.
+	warnings []string
 }
 
 // knowsInventory reports whether the hosts of the run came from files.

@@ -217,10 +217,12 @@ func (a *app) runJobNow(ctx context.Context, history *historyFile, name string, 
 		return err
 	}
 	screen := a.newScreen(show)
+	var launched *launching
 	run, err := a.carryAttached(ctx, &firing{Ticket: ticket, owner: owner}, func(o *launchOptions) *launching {
 		o.outputOptions = *show
 		l := a.newLaunching(o, screen)
 		l.history = history
+		launched = l
 		return l
 	})
 	if run == 0 && err != nil {
@@ -231,10 +233,10 @@ func (a *app) runJobNow(ctx context.Context, history *historyFile, name string, 
 		}
 		err = errors.Join(err, owner.Fail(context.WithoutCancel(ctx), ticket, decision, err.Error()))
 	}
-	if closeErr := screen.close(ctx); closeErr != nil && (err == nil || errors.As(err, new(*runError))) {
-		err = closeErr
+	if launched == nil {
+		return errors.Join(err, screen.close(ctx))
 	}
-	return err
+	return launched.finish(ctx, screen, err)
 }
 
 // notRun is an error if it was decided that the firing is not run.

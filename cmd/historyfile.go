@@ -94,7 +94,7 @@ func (h *historyFile) begin(ctx context.Context, d *decision, l *launching) (*st
 		RerunOf:     d.rerunOf,
 		User:        h.app.userName(),
 		RecordLimit: l.o.recordOptions.limit(),
-		ExitCode:    l.code,
+		ExitCode:    l.recordedCode,
 	}
 	if f := l.firing; f != nil {
 		info.Job, info.JobID = f.Job.Name, f.Job.ID

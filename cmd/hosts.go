@@ -245,5 +245,5 @@ func oneSelector(_ *cobra.Command, args []string) error {
 
 // warn shows a warning of a command that has no screen.
 func (a *app) warn(text string) {
-	_, _ = fmt.Fprintln(a.Err, "tutti: warning: "+output.Visible(text))
+	_, _ = fmt.Fprintln(a.Err, warning(text))
 }

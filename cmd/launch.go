@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/spf13/pflag"
 
@@ -77,14 +78,19 @@ func (o *launchOptions) finalize(f *pflag.FlagSet, getenv func(string) string) e
 
 // launch decides on a plan and carries it out. Its error is a *runError if
 // everything has been said and only the exit code is left.
-func (a *app) launch(ctx context.Context, o *launchOptions, selector string, task fanout.Task) error {
+func (a *app) launch(ctx context.Context, o *launchOptions, selector string, r *readiness) error {
 	screen := a.newScreen(&o.outputOptions)
 	l := a.newLaunching(o, screen)
 	if o.former != nil {
 		l.history = o.former.history // which is open
+		l.history.warn = screen.warn
+		for _, text := range o.former.warnings {
+			screen.warn(text)
+		}
 	}
+	screen.opts.Again = l.again
 	defer l.history.close()
-	d, err := l.decideAndWarn(ctx, selector, task)
+	d, err := l.decideAndWarn(ctx, selector, r.task)
 	switch {
 	case err != nil:
 	case o.dryRun:
@@ -92,13 +98,54 @@ func (a *app) launch(ctx context.Context, o *launchOptions, selector string, tas
 	default:
 		err = l.carryOut(ctx, d)
 	}
+	if inputErr := r.failure(); inputErr != nil && onlyOutcomes(err) {
+		err = inputErr
+	}
+	return l.finish(ctx, screen, err)
+}
+
+// finish shows what is left to show of a launch that ended with err, and makes
+// the exit code of the process the one on record.
+func (l *launching) finish(ctx context.Context, s *screen, err error) error {
+	if err != nil {
+		s.reveal()
+	}
 	// A reader that does not read is waited for until the operator has enough.
 	// What was decided from the hosts' outcomes gives way to a stdout that
 	// could not be written to its end.
-	if closeErr := screen.close(ctx); closeErr != nil && (err == nil || errors.As(err, new(*runError))) {
+	if closeErr := s.close(ctx); closeErr != nil && onlyOutcomes(err) {
 		err = closeErr
 	}
+	if l.runID == 0 {
+		return err
+	}
+	code := l.codeOf(err)
+	if l.recorded.Load() != int64(code) {
+		setErr := l.history.store.SetExitCode(context.WithoutCancel(ctx), l.runID, code)
+		if setErr != nil && onlyOutcomes(err) {
+			err = setErr
+			code = l.codeOf(err)
+		}
+	}
+	l.decided = &code
 	return err
+}
+
+// onlyOutcomes reports whether err, the end of a run, says no more than how the
+// hosts ended.
+func onlyOutcomes(err error) bool { return err == nil || errors.As(err, new(*runError)) }
+
+// again is the command that repeats a run on the hosts that were not ok; empty if
+// it could not.
+func (l *launching) again(run int64) string {
+	if l.script == "-" {
+		return "" // which was read from our standard input
+	}
+	command := fmt.Sprintf("tutti rerun %d", run)
+	if l.o.history != "" {
+		command += " --history " + shellWord(l.o.history)
+	}
+	return command
 }
 
 // launching is one launch with everything it needs.
@@ -120,6 +167,12 @@ type launching struct {
 	connections *ssh.Kept
 	// firing is what a run is for; nil: nobody but who launched it.
 	firing *firing
+
+	// runID is the number of the run that is on record; 0: none is. recorded is
+	// the exit code there.
+	runID    int64
+	recorded atomic.Int64
+	script   string // the name of the script, if there is one
 }
 
 // A view is where a launch is shown: the screen of whoever launched it, or
@@ -165,6 +218,9 @@ func (l *launching) decideAndWarn(ctx context.Context, selector string, task fan
 
 // carryOut does what was decided, whoever decided it.
 func (l *launching) carryOut(ctx context.Context, d *decision) error {
+	if d.plan.Task.Script != nil {
+		l.script = d.plan.Task.Script.Name
+	}
 	sinks, err := l.view.open(d, l.code)
 	if err != nil {
 		return err
@@ -245,6 +301,8 @@ func (l *launching) record(ctx context.Context, d *decision) (*store.Recorder, e
 	if err != nil {
 		return nil, err
 	}
+	l.runID = r.RunID()
+	l.recorded.Store(noCode)
 	if l.firing != nil {
 		l.firing.begun(r.RunID())
 	}
@@ -273,6 +331,16 @@ func (l *launching) code(s fanout.Summary) int {
 	if l.o.exit.value == exitByRemote && (c == exitFailed || c == exitUnreachable || c == exitStopped) {
 		return s.RemoteCode
 	}
+	return c
+}
+
+// noCode is no exit code.
+const noCode = -1
+
+// recordedCode is code, for the record.
+func (l *launching) recordedCode(s fanout.Summary) int {
+	c := l.code(s)
+	l.recorded.Store(int64(c))
 	return c
 }
 

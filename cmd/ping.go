@@ -25,7 +25,7 @@ func newPingCmd(a *app) *cobra.Command {
 		if len(rest) > 0 {
 			return hint(syntaxf("ping runs no command: unexpected %q", rest[0]), "tutti run runs one")
 		}
-		return a.launch(ctx, o, selector, fanout.Task{})
+		return a.launch(ctx, o, selector, &readiness{})
 	})
 	setHelp(cmd, exitHelp,
 		flagGroup{"HOSTS", o.selectOptions.addFlags},

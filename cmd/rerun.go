@@ -64,7 +64,11 @@ A script has to be where it was, unchanged.`,
 
 // rerun repeats the run that ref names.
 func (a *app) rerun(ctx context.Context, f *pflag.FlagSet, o *rerunOptions, ref string) error {
+	var warnings []string // whether they are shown now depends on the run's own flags
 	history := &historyFile{app: a, path: o.history, warn: a.warn}
+	if o.quiet {
+		history.warn = func(text string) { warnings = append(warnings, text) }
+	}
 	defer history.close()
 	s, err := history.forReading(ctx)
 	if err != nil {
@@ -92,7 +96,7 @@ func (a *app) rerun(ctx context.Context, f *pflag.FlagSet, o *rerunOptions, ref 
 	if err != nil {
 		return err
 	}
-	o.former = &former{run: run, hosts: hosts, yes: o.yes, history: history}
+	o.former = &former{run: run, hosts: hosts, yes: o.yes, history: history, warnings: warnings}
 	if !o.quiet {
 		text := fmt.Sprintf("run %d again, on %d of %s: %s", run.ID, len(hosts), count(run.Summary.Hosts, "host"), commandOf(run))
 		_, _ = fmt.Fprintln(a.Err, oneLine(text, maxAgainText)) // stderr has nobody to be told

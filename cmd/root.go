@@ -44,6 +44,9 @@ type app struct {
 	Streams
 	interrupts *interrupter
 	profiles   profiler
+	// decided is the exit code of a run that has ended and is on record; nil:
+	// there is none.
+	decided *int
 }
 
 func execute(ctx context.Context, args []string, a *app) int {
@@ -57,12 +60,20 @@ func execute(ctx context.Context, args []string, a *app) int {
 	if err == nil {
 		ran, err = root.ExecuteContextC(ctx)
 	}
-	if stopErr := a.profiles.stop(); err == nil {
-		err = stopErr
+	if stopErr := a.profiles.stop(); err == nil && stopErr != nil {
+		a.decided, err = nil, stopErr
 	}
 	if err != nil && !errors.Is(err, fanout.ErrSignal) {
 		report(a.Err, err, ran)
 	}
+	if a.decided != nil {
+		return *a.decided
+	}
+	return a.codeOf(err)
+}
+
+// codeOf is the exit code that goes with err, the end of a command.
+func (a *app) codeOf(err error) int {
 	if r := (*runError)(nil); errors.As(err, &r) {
 		return r.code
 	}

@@ -34,6 +34,8 @@ type screen struct {
 	width     func() int
 	// hidden says that the terminal has another job in front.
 	hidden func() bool
+	// reserve has the warnings that -q holds back.
+	reserve reserve
 
 	files    *runFiles // nil before a run, and without one
 	closers  []io.Closer
@@ -49,6 +51,8 @@ func (a *app) newScreen(o *outputOptions) *screen {
 	} else {
 		s.out, s.err = output.NewWriter(a.Out), output.NewWriter(a.Err)
 	}
+	// The summary and the hosts' stderr may be lost; the results are on stdout.
+	s.err.Tolerate()
 	s.canRedraw = errTerminal && a.Getenv("TERM") != "dumb"
 	s.width = func() int { return terminalWidth(a.Err) }
 	s.hidden = func() bool { return inBackground(a.Err) }
@@ -57,6 +61,7 @@ func (a *app) newScreen(o *outputOptions) *screen {
 		Stderr:         s.err,
 		StdoutTerminal: outTerminal,
 		StderrTerminal: errTerminal,
+		OneTerminal:    isOneTerminal(a.Out, a.Err),
 		StdoutColor:    a.useColor(o.color.value, outTerminal),
 		StderrColor:    a.useColor(o.color.value, errTerminal),
 		Raw:            o.raw,
@@ -88,8 +93,30 @@ func (s *screen) open(d *decision, code func(fanout.Summary) int) ([]fanout.Sink
 		return nil, err
 	}
 	s.files = files
-	sinks := append(s.sinks(d.plan.Task.Command == "", code), files.sinks()...)
-	return append(sinks, s.watch()), nil
+	sinks := append([]fanout.Sink{s.revealer()}, s.sinks(d.plan.Task.Command == "", code)...)
+	sinks = append(sinks, output.NewAlerts(s.opts, s.gathering()))
+	return append(append(sinks, files.sinks()...), s.watch()), nil
+}
+
+// gathering is how the mode shows what a host has said.
+func (s *screen) gathering() output.Gathering {
+	switch s.o.mode.value {
+	case modeFold:
+		return output.GatheringFold
+	case modeHost:
+		return output.GatheringHost
+	}
+	return output.GatheringNone
+}
+
+// revealer shows what -q holds back, once a host is not ok.
+func (s *screen) revealer() fanout.Sink {
+	return fanout.SinkFunc(func(_ context.Context, e fanout.Event) error {
+		if e.Kind == fanout.TargetFinished && e.Result.Outcome != fanout.OK {
+			s.reveal()
+		}
+		return nil
+	})
 }
 
 // sinks are what shows a run, in the order in which they are told. ping says
@@ -255,15 +282,27 @@ func (s *screen) say(text string) {
 	_, _ = io.WriteString(s.err, text)
 }
 
-// warn shows a warning.
-func (s *screen) warn(text string) {
-	s.say("tutti: warning: " + output.Visible(text))
+// warn shows a warning; with -q only if something is wrong with the run as well.
+func (s *screen) warn(text string) { s.remark(warning(text)) }
+
+// remark shows a line that nothing depends on.
+func (s *screen) remark(line string) {
+	if !s.opts.Quiet || !s.reserve.keep(line) {
+		s.say(line)
+	}
+}
+
+// reveal shows what was held back, and holds nothing back from now on.
+func (s *screen) reveal() {
+	for _, line := range s.reserve.release() {
+		s.say(line)
+	}
 }
 
 // banner shows what a host says before a login.
 func (s *screen) banner(host, text string) {
 	for line := range strings.Lines(strings.TrimRight(text, "\r\n")) {
-		s.say("banner of " + output.Visible(host) + ": " + output.Visible(strings.TrimRight(line, "\r\n")))
+		s.remark("banner of " + output.Visible(host) + ": " + output.Visible(strings.TrimRight(line, "\r\n")))
 	}
 }
 

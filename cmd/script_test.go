@@ -43,6 +43,10 @@ func runScripts(t *testing.T, dir string, more map[string]scriptCommand) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	readme, err := filepath.Abs("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	commands := map[string]scriptCommand{
 		"fleet":   startFleet,
@@ -65,6 +69,7 @@ func runScripts(t *testing.T, dir string, more map[string]scriptCommand) {
 			env.Setenv("TZ", "UTC")
 			// Each of a thousand programs would wait a second at its end for races.
 			env.Setenv("GORACE", "atexit_sleep_ms=10")
+			env.Setenv("README", readme)
 			env.Setenv("TUTTI_HISTORY", filepath.Join(env.WorkDir, "history.db"))
 			env.Values[siteKey{}] = &site{}
 			return os.Mkdir(home, 0o700)

@@ -1,12 +1,16 @@
 package cmd
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
+
+	"tutti/internal/stdio"
 )
 
 // Streams are what a command has of the world: its three streams, its
@@ -25,10 +29,28 @@ type Streams struct {
 	Now func() time.Time
 }
 
-// System returns the streams and the environment of the process.
+// System returns the streams and the environment of the process. A stream that
+// was closed is an error of whoever uses it.
 func System() Streams {
-	return Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, LookupEnv: os.LookupEnv}
+	s := Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, LookupEnv: os.LookupEnv}
+	if stdio.Closed(0) {
+		s.In = closedStream("standard input")
+	}
+	if stdio.Closed(1) {
+		s.Out = closedStream("standard output")
+	}
+	if stdio.Closed(2) {
+		s.Err = closedStream("standard error")
+	}
+	return s
 }
+
+// A closedStream is a stream of that name that was closed from the beginning.
+type closedStream string
+
+func (s closedStream) Read([]byte) (int, error)  { return 0, s.fault() }
+func (s closedStream) Write([]byte) (int, error) { return 0, s.fault() }
+func (s closedStream) fault() error              { return fmt.Errorf("%s is closed: %w", string(s), syscall.EBADF) }
 
 // now reads the wall clock.
 func (s Streams) now() time.Time {
@@ -51,6 +73,19 @@ func (s Streams) home() string {
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// isOneTerminal reports whether a and b end on the same terminal.
+func isOneTerminal(a, b io.Writer) bool {
+	if !isTerminal(a) || !isTerminal(b) {
+		return false
+	}
+	first, err := a.(*os.File).Stat()
+	if err != nil {
+		return false
+	}
+	second, err := b.(*os.File).Stat()
+	return err == nil && os.SameFile(first, second)
 }
 
 // terminalWidth is the number of columns of the terminal w, 0 if it is not

@@ -98,14 +98,19 @@ func (a *app) launchTask(ctx context.Context, o *launchOptions, selector string,
 		return err
 	}
 	defer r.close()
-	err = a.launch(ctx, o, selector, r.task)
-	// Hosts that were cut off from their input are our own failure.
-	if r.spool != nil && (err == nil || errors.As(err, new(*runError))) {
-		if cause := r.spool.failure(); cause != nil {
-			return fmt.Errorf("read the input: %w", cause)
-		}
+	return a.launch(ctx, o, selector, r)
+}
+
+// failure is why the input could not be read to its end: hosts that were cut off
+// from it are our own failure. It is nil if they were not.
+func (r *readiness) failure() error {
+	if r.spool == nil {
+		return nil
 	}
-	return err
+	if cause := r.spool.failure(); cause != nil {
+		return fmt.Errorf("read the input: %w", cause)
+	}
+	return nil
 }
 
 // ready completes task with what the flags say. Nothing is asked yet.

@@ -12,6 +12,7 @@ type batches struct {
 	total int
 	begun int // targets that have been given out
 	count int // batches that have been given out
+	of    int // batches in all
 	// resumeAt is the end of the pause before the next batch; zero without one.
 	resumeAt time.Time
 }
@@ -21,8 +22,16 @@ func newBatches(p Policy, total int) batches {
 	if len(sizes) == 0 {
 		sizes = []Share{{Value: 100, Percent: true}}
 	}
-	return batches{sizes: sizes, pause: p.Pause, total: total}
+	b := batches{sizes: sizes, pause: p.Pause, total: total}
+	for left := total; left > 0; b.of++ {
+		left -= b.size(b.of)
+	}
+	return b
 }
+
+// size is how many targets batch n has, counted from 0; the last one may have
+// fewer.
+func (b *batches) size(n int) int { return b.sizes[min(n, len(b.sizes)-1)].batchOf(b.total) }
 
 // empty reports whether every target has been given out.
 func (b *batches) empty() bool { return b.begun == b.total }
@@ -43,7 +52,7 @@ func (b *batches) next(now time.Time) []int {
 		}
 		b.resumeAt = time.Time{}
 	}
-	size := b.sizes[min(b.count, len(b.sizes)-1)].batchOf(b.total)
+	size := b.size(b.count)
 	b.count++
 	return b.take(size)
 }

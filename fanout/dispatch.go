@@ -134,9 +134,14 @@ func (d *dispatcher) begin(ctx context.Context) {
 		heap.Push(&d.ready, i)
 	}
 	if d.open == 0 {
-		for _, i := range d.batches.next(now) {
+		next := d.batches.next(now)
+		for _, i := range next {
 			heap.Push(&d.ready, i)
 			d.open++
+		}
+		if len(next) > 0 && d.batches.of > 1 {
+			batch := Batch{Number: d.batches.count, Of: d.batches.of, Hosts: len(next)}
+			d.run.emit(ctx, Event{Kind: BatchStarted, Batch: &batch})
 		}
 	}
 	for d.running < max(1, d.run.plan.Policy.Fanout) {

@@ -23,6 +23,9 @@ const (
 	// TargetFinished is the last event of a target. Target and Result are set,
 	// and Attempt if there was one.
 	TargetFinished
+	// BatchStarted means that the targets of a batch may begin. Batch is set. A run
+	// with a single batch has none.
+	BatchStarted
 	// BatchFinished means that every target of a batch has ended, and the next batch will
 	// begin. The last batch, often the only one, ends with the run instead.
 	BatchFinished
@@ -51,7 +54,7 @@ func (s Stream) String() string {
 // serial: RunStarted, then for each target any number of TargetConnecting,
 // TargetStarted, Output and TargetRetrying followed by one TargetFinished, then
 // RunFinished. A target that was never begun has only its TargetFinished. A run
-// that is told again out of the history lacks TargetConnecting and
+// that is told again out of the history lacks TargetConnecting, BatchStarted and
 // BatchFinished.
 //
 // What the pointers of an event lead to is not changed any more and may be
@@ -63,6 +66,8 @@ type Event struct {
 	RunID int64
 	// Plan of a RunStarted; read-only.
 	Plan *Plan
+	// Batch of a BatchStarted.
+	Batch *Batch
 	// Target the event is about; nil for those of a batch or the run.
 	Target *Target
 	// Attempt counts from 1.
@@ -82,6 +87,14 @@ type Event struct {
 	Summary *Summary
 
 	chunk *chunk
+}
+
+// A Batch is one of the batches of a run.
+type Batch struct {
+	// Number counts from 1, to Of.
+	Number, Of int
+	// Hosts is how many targets it has.
+	Hosts int
 }
 
 // Hold keeps Data valid, and its bytes counted against the budget of the run,

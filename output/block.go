@@ -8,7 +8,8 @@ import (
 
 // Blocks prints each host's output in one piece when the host has finished: a
 // header with its outcome, then what its last attempt wrote. What it wrote to
-// stderr goes to stderr, under the same header.
+// stderr goes to stderr, under the same header. Where both are one terminal the
+// header stands once, and only over something; lines of stderr are marked.
 type Blocks struct {
 	opts  Options
 	kept  *transcripts
@@ -35,7 +36,7 @@ func (b *Blocks) Handle(_ context.Context, e fanout.Event) error {
 			t.free()
 			return nil
 		}
-		return b.block.printBlock(e.Target.Name, e.Result, t)
+		return b.block.printBlock(b.opts.heading(e.Target.Name, e.Result), t)
 	}
 	return nil
 }
@@ -63,14 +64,28 @@ func newBlockPrinter(opts Options) blockPrinter {
 	return p
 }
 
+// heading is the heading of a block, with the reason where the summary is not on
+// the same screen.
+func (o Options) heading(names string, r *fanout.Result) heading {
+	h := headingOf(names, r)
+	if o.together() {
+		return h.briefly()
+	}
+	return h
+}
+
+// together reports whether the streams stand under one header.
+func (o Options) together() bool { return o.OneTerminal && !o.NoPrefix }
+
 // printBlock queues one block, whose owner is t. A block without any output still
-// has its header on stdout.
-func (p *blockPrinter) printBlock(names string, r *fanout.Result, t *transcript) error {
+// has its header on stdout, unless both streams stand under one.
+func (p *blockPrinter) printBlock(h heading, t *transcript) error {
 	defer t.free() // what was not queued because of an error
+	b := p.begin(h)
 	for i := range t.out {
 		s := fanout.Stream(i)
 		if t.omitted[s] > 0 {
-			if err := p.opts.omitted(names, s, t.omitted[s]); err != nil {
+			if err := p.opts.omitted(h.names, s, t.omitted[s]); err != nil {
 				return err
 			}
 		}
@@ -79,29 +94,47 @@ func (p *blockPrinter) printBlock(names string, r *fanout.Result, t *transcript)
 		}
 		kept := t.out[s]
 		t.out[s] = nil // it is the piece's
-		if err := p.printStream(s, names, r, piece{kept: kept}, kept != nil); err != nil {
+		if err := b.printStream(s, piece{kept: kept}, kept != nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// printStream queues what belongs to one stream of a block, under its header.
-// output says that there is more than the header.
-func (p *blockPrinter) printStream(s fanout.Stream, names string, r *fanout.Result, block piece, output bool) error {
-	block.endLine = !p.opts.NoPrefix
-	if !p.opts.NoPrefix {
-		block.header = p.header(s, names, r, output)
-	}
-	return p.faces[s].queue(block)
+// A block is in the course of being printed.
+type block struct {
+	*blockPrinter
+	heading heading
+	headed  bool // its only header has been printed
 }
 
-// header is the line above a block, after the gap to the one before.
-func (p *blockPrinter) header(s fanout.Stream, names string, r *fanout.Result, output bool) string {
-	text := p.faces[s].header(names, r)
-	if *p.gap[s] {
+func (p *blockPrinter) begin(h heading) *block { return &block{blockPrinter: p, heading: h} }
+
+// printStream queues what belongs to one stream of the block, under its header.
+// output says that there is more than the header.
+func (b *block) printStream(s fanout.Stream, text piece, output bool) error {
+	if b.opts.together() && !output {
+		return nil
+	}
+	text.endLine = !b.opts.NoPrefix
+	if !b.opts.NoPrefix && !b.headed {
+		text.header = b.header(s, output)
+	}
+	if b.opts.together() {
+		b.headed = true
+		if s == fanout.Stderr {
+			text.prefix = b.faces[s].stderrMark()
+		}
+	}
+	return b.faces[s].queue(text)
+}
+
+// header is the line above the block, after the gap to the one before.
+func (b *block) header(s fanout.Stream, output bool) string {
+	text := b.faces[s].header(b.heading)
+	if *b.gap[s] {
 		text = "\n" + text
 	}
-	*p.gap[s] = output
+	*b.gap[s] = output
 	return text
 }

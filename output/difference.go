@@ -73,14 +73,15 @@ func (r *reference) content() (string, error) {
 }
 
 // printStandard prints the group that the others are compared with, in full.
-func (p *blockPrinter) printStandard(s *standard) error {
+func (p *blockPrinter) printStandard(h heading, s *standard) error {
+	b := p.begin(h)
 	for i, ref := range s.out {
 		stream := fanout.Stream(i)
 		if ref.kept == nil && stream == fanout.Stderr {
 			continue
 		}
 		whole := piece{text: func(l *lineWriter) error { return ref.kept.copyTo(l) }, done: ref.hold()}
-		if err := p.printStream(stream, s.title, &s.group.result, whole, ref.kept != nil); err != nil {
+		if err := b.printStream(stream, whole, ref.kept != nil); err != nil {
 			return err
 		}
 	}
@@ -89,23 +90,24 @@ func (p *blockPrinter) printStandard(s *standard) error {
 
 // printDifference prints how the output of g, which is the printer's, differs
 // from that of s. A stderr that does not is left out.
-func (p *blockPrinter) printDifference(title string, g *group, s *standard) error {
+func (p *blockPrinter) printDifference(h heading, g *group, s *standard) error {
 	defer g.output.free() // what was not queued because of an error
+	b := p.begin(h)
 	for i, ref := range s.out {
 		stream := fanout.Stream(i)
-		d := &difference{title: title, kept: g.output.out[i], standard: s.title, ref: ref, color: p.faces[i].color}
+		d := &difference{title: h.names, kept: g.output.out[i], standard: s.title, ref: ref, color: p.faces[i].color}
 		d.same = g.key.sums[i] == s.group.key.sums[i]
 		silent := d.kept == nil && ref.kept == nil
 		if stream == fanout.Stderr && (silent || d.same) {
 			continue
 		}
-		var block piece
+		var text piece
 		if !silent {
 			release := ref.hold()
 			g.output.out[i] = nil // it is the piece's
-			block.text, block.done = d.print, func() { d.kept.free(); release() }
+			text.text, text.done = d.print, func() { d.kept.free(); release() }
 		}
-		if err := p.printStream(stream, title, &g.result, block, !silent); err != nil {
+		if err := b.printStream(stream, text, !silent); err != nil {
 			return err
 		}
 	}

@@ -14,7 +14,9 @@ import (
 // once, with the names of the hosts that gave it: the same outcome for the same
 // reason, and the same bytes on both streams in the last attempt. The smallest
 // groups come first, since they are the ones to look at. With Options.Diff the
-// others are printed as their difference from the largest.
+// others are printed as their difference from the largest. Where both streams are
+// one terminal a group has one header, without the reason, which is in the
+// summary, unless it takes the reason to tell it from another.
 type Fold struct {
 	opts   Options
 	kept   *transcripts
@@ -36,6 +38,7 @@ type group struct {
 	key     groupKey
 	members []member
 	first   int // the lowest index, known when the groups are printed
+	title   string
 	result  fanout.Result
 	output  *transcript
 }
@@ -105,10 +108,11 @@ func (f *Fold) hides(r *fanout.Result) bool { return f.opts.Quiet && r.Outcome =
 func (f *Fold) print() error {
 	groups := f.sorted()
 	clear(f.groups)
+	alike := f.alike(groups)
 	standard := f.standard(groups)
 	defer standard.release()
 	for i, g := range groups {
-		if err := f.printGroup(g, standard); err != nil {
+		if err := f.printGroup(g, standard, alike[g.result.Outcome]); err != nil {
 			for _, rest := range groups[i+1:] {
 				rest.output.free()
 			}
@@ -146,20 +150,46 @@ func (f *Fold) standard(groups []*group) *standard {
 	return nil
 }
 
-func (f *Fold) printGroup(g *group, s *standard) error {
-	switch {
-	case f.hides(&g.result):
+// alike is the outcomes that several of the groups which are seen on one terminal
+// have, for different reasons.
+func (f *Fold) alike(groups []*group) map[fanout.Outcome]bool {
+	reasons, alike := map[fanout.Outcome]string{}, map[fanout.Outcome]bool{}
+	for _, g := range groups {
+		if g.output.out == [2]*buffer{} || f.hides(&g.result) {
+			continue
+		}
+		o := g.result.Outcome
+		if why, ok := reasons[o]; ok && why != g.key.what {
+			alike[o] = true
+		}
+		reasons[o] = g.key.what
+	}
+	return alike
+}
+
+// printGroup prints g; alike says that another group has the same outcome.
+func (f *Fold) printGroup(g *group, s *standard, alike bool) error {
+	if f.hides(&g.result) {
 		g.output.free()
 		return nil
-	case s != nil && g == s.group:
-		return f.block.printStandard(s)
-	case s != nil && g.result.Report.Started:
-		return f.block.printDifference(f.title(g), g, s)
 	}
-	return f.block.printBlock(f.title(g), &g.result, g.output)
+	h := headingOf(f.title(g), &g.result)
+	if f.opts.together() && !alike {
+		h = h.briefly()
+	}
+	switch {
+	case s != nil && g == s.group:
+		return f.block.printStandard(h, s)
+	case s != nil && g.result.Report.Started:
+		return f.block.printDifference(h, g, s)
+	}
+	return f.block.printBlock(h, g.output)
 }
 
 // title is the names of a group, and how many they are.
 func (f *Fold) title(g *group) string {
-	return foldNames(f.opts.Fold, sortedNames(g.members)) + " (" + strconv.Itoa(len(g.members)) + ")"
+	if g.title == "" { // folding many names takes time
+		g.title = foldNames(f.opts.Fold, sortedNames(g.members)) + " (" + strconv.Itoa(len(g.members)) + ")"
+	}
+	return g.title
 }

@@ -20,6 +20,10 @@ type Options struct {
 	// control sequences of the hosts are then made visible. Otherwise the bytes
 	// are passed on as they were sent.
 	StdoutTerminal, StderrTerminal bool
+	// OneTerminal says that both streams end on the same terminal: what a sink
+	// gathers of a host then stands under one header, and a reason stands in the
+	// summary only.
+	OneTerminal bool
 	// StdoutColor and StderrColor let the framing use colours.
 	StdoutColor, StderrColor bool
 	// Raw lets the hosts' colour codes through to a terminal, and nothing else.
@@ -34,6 +38,9 @@ type Options struct {
 	// Diff makes a Fold print each group as its difference from the largest one.
 	// It does not go with NoPrefix.
 	Diff bool
+	// Again is the command that repeats a run on the hosts that were not ok, which
+	// a Summary of a run that was recorded offers. Nil: there is none.
+	Again func(runID int64) string
 	// Of is how many hosts the run has in all, where a Summary is told only of
 	// some. 0: it is told of all.
 	Of int
@@ -201,16 +208,42 @@ func (f face) prefix(t *fanout.Target) string {
 	return hostColors[t.Index%len(hostColors)] + name + ":" + colorReset + " "
 }
 
-// header is the line above a block: who, and how it ended.
-func (f face) header(names string, r *fanout.Result) string {
-	what := describe(r)
+// A heading is who a block is of, and how it ended for them.
+type heading struct {
+	names, what string
+	outcome     fanout.Outcome
+}
+
+// headingOf is the heading of a block that stands by itself.
+func headingOf(names string, r *fanout.Result) heading {
+	return heading{names: names, what: describe(r), outcome: r.Outcome}
+}
+
+// briefly is h without the reason, which stands elsewhere.
+func (h heading) briefly() heading {
+	h.what = h.outcome.String()
+	return h
+}
+
+// header is the line above a block.
+func (f face) header(h heading) string {
+	names, what := h.names, h.what
 	if f.terminal {
 		names, what = visibleLine(names), visibleLine(what)
 	}
 	if !f.color {
 		return names + "  " + what + "\n"
 	}
-	return bold + names + colorReset + "  " + outcomeColor(r.Outcome) + what + colorReset + "\n"
+	return bold + names + colorReset + "  " + outcomeColor(h.outcome) + what + colorReset + "\n"
+}
+
+// stderrMark stands before each line of stderr under a header that is of both
+// streams.
+func (f face) stderrMark() string {
+	if !f.color {
+		return "stderr: "
+	}
+	return dim + "stderr:" + colorReset + " "
 }
 
 func outcomeColor(o fanout.Outcome) string {

@@ -177,7 +177,7 @@ func (p *Progress) drawFrame() {
 	if width < 1 {
 		width = defaultWidth
 	}
-	p.opts.Stderr.show(frame(p.tally.done, p.tally.total(), p.tally.brief(elapsed), width))
+	p.opts.Stderr.show(frame(p.tally.worked(), p.tally.total(), p.tally.brief(elapsed), width))
 }
 
 // clear takes the bar off the screen; p.mu is held.

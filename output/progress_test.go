@@ -180,7 +180,7 @@ func TestProgressNames(t *testing.T) {
 		}
 		check("0/20, 19 connecting")
 		p.tally.done, p.tally.skipped = 5, 5
-		check("5/20, 19 connecting")
+		check("0/20, 5 skipped, 19 connecting")
 		p.tally.done, p.tally.skipped = 0, 0
 		time.Sleep(5 * time.Second)
 		for _, h := range hosts[1:19] {

@@ -15,7 +15,8 @@ import (
 const summaryLines, summaryHints = 10, 3
 
 // Summary says how a run ended: one line of counts, then the hosts that are not
-// ok, by reason, then what can be done about the commonest reasons. It collects during the run and prints when it is told to, so
+// ok, by reason, then what can be done about the commonest reasons, and the command
+// that goes on from here. It collects during the run and prints when it is told to, so
 // that it can be the last word, after the results are on disk.
 type Summary struct {
 	opts    Options
@@ -140,7 +141,28 @@ func (s *Summary) text() string {
 	for _, hint := range hintsOf(groups) {
 		fmt.Fprintf(&b, "hint: %s\n", visibleLine(hint))
 	}
+	if next := s.next(); next != "" {
+		fmt.Fprintf(&b, "hint: %s\n", next)
+	}
 	return b.String()
+}
+
+// next is the command that an operator may want to give next; empty if there is
+// none.
+func (s *Summary) next() string {
+	left := s.summary.Hosts - s.summary.Counts[fanout.OK]
+	if s.opts.Again == nil || s.runID == 0 || left == 0 || s.summary.Ended.IsZero() {
+		return ""
+	}
+	command := s.opts.Again(s.runID)
+	if command == "" {
+		return ""
+	}
+	which := "that are not ok"
+	if left == 1 {
+		which = "that is not ok"
+	}
+	return fmt.Sprintf("%s repeats it on the %s %s", command, hostsText(left), which)
 }
 
 // hintsOf are the remedies for groups, those for the most hosts, each once.

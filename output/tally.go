@@ -95,12 +95,24 @@ func (t *tally) move(index int, to phase) {
 	t.count[to]++
 }
 
-// brief is the text beside a bar; plain ASCII.
-func (t *tally) brief(elapsed time.Duration) string {
-	text := fmt.Sprintf("%d/%d", t.done, t.total())
+// worked is how many targets are done: what was skipped is over, and not done.
+func (t *tally) worked() int { return t.done - t.skipped }
+
+// counted is what became of the targets that are over, as far as it was not ok.
+func (t *tally) counted() string {
+	text := ""
 	if t.failed > 0 {
 		text += fmt.Sprintf(", %d failed", t.failed)
 	}
+	if t.skipped > 0 {
+		text += fmt.Sprintf(", %d skipped", t.skipped)
+	}
+	return text
+}
+
+// brief is the text beside a bar; plain ASCII.
+func (t *tally) brief(elapsed time.Duration) string {
+	text := fmt.Sprintf("%d/%d", t.worked(), t.total()) + t.counted()
 	if names := t.slowest(); len(names) > 0 {
 		return text + ", waiting for " + strings.Join(names, ", ")
 	}
@@ -109,7 +121,7 @@ func (t *tally) brief(elapsed time.Duration) string {
 			text += fmt.Sprintf(", %d %s", n, wordOf(p))
 		}
 	}
-	worked := t.done - t.skipped // what was skipped took no time
+	worked := t.worked()
 	if worked == 0 || t.done == t.total() {
 		return text
 	}
@@ -128,10 +140,7 @@ func (t *tally) brief(elapsed time.Duration) string {
 
 // line is the status in one line.
 func (t *tally) line(elapsed time.Duration) string {
-	text := fmt.Sprintf("%d of %s done", t.done, hostsText(t.total()))
-	if t.failed > 0 {
-		text += fmt.Sprintf(", %d failed", t.failed)
-	}
+	text := fmt.Sprintf("%d of %s done", t.worked(), hostsText(t.total())) + t.counted()
 	for _, p := range phaseWords {
 		if n := t.count[p.phase]; n > 0 {
 			text += fmt.Sprintf(", %d %s", n, p.word)

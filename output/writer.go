@@ -28,6 +28,8 @@ type Writer struct {
 	buf    *bufio.Writer // of the queue's goroutine
 	failed chan struct{}
 
+	tolerant bool // set before the first use
+
 	// Guarded by q.mu.
 	err    error
 	closed bool
@@ -49,6 +51,10 @@ func NewWriterPair(stdout, stderr io.Writer) (*Writer, *Writer) {
 	q := newQueue()
 	return q.writer(stdout), q.writer(stderr)
 }
+
+// Tolerate makes w drop what cannot be written, as if it had been: no method but
+// Err returns an error then. It is called before anything is queued.
+func (w *Writer) Tolerate() { w.tolerant = true }
 
 // Write queues a copy of p. It never blocks; an error is that of an earlier
 // write.
@@ -92,22 +98,30 @@ func (w *Writer) Close(ctx context.Context) error {
 	q.mu.Unlock()
 
 	if written == nil {
-		return w.Err()
+		return w.fault()
 	}
 	if last {
 		written = q.ended
 	}
 	select {
 	case <-written:
-		return w.Err()
+		return w.fault()
 	case <-ctx.Done():
 	}
 	select {
 	case <-written: // a bound that is over does not matter any more
-		return w.Err()
+		return w.fault()
 	default:
 		return context.Cause(ctx)
 	}
+}
+
+// fault is the error that matters of what was written.
+func (w *Writer) fault() error {
+	if w.tolerant {
+		return nil
+	}
+	return w.Err()
 }
 
 // Interject queues whole lines of our own in front of everything that waits. An
@@ -191,6 +205,9 @@ func (w *Writer) add(it item) error {
 		q.mu.Unlock()
 		if it.done != nil {
 			it.done()
+		}
+		if w.tolerant && !errors.Is(err, errWriterClosed) {
+			return nil
 		}
 		return err
 	}

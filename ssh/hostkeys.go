@@ -69,7 +69,9 @@ func (h *hostKeys) load(read func(file string) ([]byte, error)) {
 			}
 			continue
 		}
-		known.add(file, data, h.warn)
+		var bad badLines
+		known.read(file, data, bad.add)
+		bad.warn(file, h.warn)
 	}
 	h.mu.Lock()
 	h.known = known

@@ -73,12 +73,57 @@ func newKnownHosts() *knownHosts {
 // add reads a file. A line that cannot be read is reported to warn and left
 // out.
 func (k *knownHosts) add(file string, data []byte, warn func(string)) {
+	k.read(file, data, func(number int, err error) {
+		warn(fmt.Sprintf("%s:%d: %v; the line is ignored", file, number, err))
+	})
+}
+
+// read is add that gives lines that cannot be read to bad.
+func (k *knownHosts) read(file string, data []byte, bad func(number int, err error)) {
 	number := 0
 	for line := range bytes.Lines(data) {
 		number++
 		if err := k.addLine(file, number, string(line)); err != nil {
-			warn(fmt.Sprintf("%s:%d: %v; the line is ignored", file, number, err))
+			bad(number, err)
 		}
+	}
+}
+
+// firstBad is how many bad lines of a file a warning names.
+const firstBad = 3
+
+// badLines are the lines of a file that cannot be read: how many, and the first.
+type badLines struct {
+	count int
+	first []badLine
+}
+
+type badLine struct {
+	number int
+	err    error
+}
+
+func (b *badLines) add(number int, err error) {
+	if b.count++; b.count <= firstBad {
+		b.first = append(b.first, badLine{number, err})
+	}
+}
+
+// warn gives warn one text about all lines; none if there are no bad ones.
+func (b *badLines) warn(file string, warn func(string)) {
+	switch b.count {
+	case 0:
+	case 1:
+		warn(fmt.Sprintf("%s:%d: %v; the line is ignored", file, b.first[0].number, b.first[0].err))
+	default:
+		places := make([]string, len(b.first))
+		for i, line := range b.first {
+			places[i] = fmt.Sprintf("line %d: %v", line.number, line.err)
+		}
+		if b.count > len(places) {
+			places = append(places, fmt.Sprintf("and %d more", b.count-len(places)))
+		}
+		warn(fmt.Sprintf("%s: %d lines are ignored: %s", file, b.count, strings.Join(places, "; ")))
 	}
 }
 

@@ -278,3 +278,25 @@ func TestP14HalfALine(t *testing.T) {
 		t.Errorf("got %q, %v, want the whole line", r.data, r.err)
 	}
 }
+
+// TestBadLinesAreOneWarning checks what is said of lines that cannot be read: the
+// first, and how many there are.
+func TestBadLinesAreOneWarning(t *testing.T) {
+	tests := []struct{ name, text, want string }{
+		{"none", "# a comment\n\n", ""},
+		{"one", "# a comment\nweb1\n", "f:2: not a host, a key type and a key; the line is ignored"},
+		{"two", "web1\n\nweb2\n", "f: 2 lines are ignored: line 1: not a host, a key type and a key; line 3: not a host, a key type and a key"},
+		{"many", strings.Repeat("web1 x\n", 40), "f: 40 lines are ignored: line 1: not a host, a key type and a key; " +
+			"line 2: not a host, a key type and a key; line 3: not a host, a key type and a key; and 37 more"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var warnings []string
+			h := newHostKeys([]string{"f"}, func(w string) { warnings = append(warnings, w) })
+			h.load(func(string) ([]byte, error) { return []byte(tt.text), nil })
+			if got := strings.Join(warnings, "\n"); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

@@ -87,3 +87,12 @@ func isAttached(ctx context.Context, tx *sql.Tx, f *firing) (bool, error) {
 	serves, err := exists(ctx, tx, "SELECT 1 FROM daemons WHERE id = ? AND serves", f.daemon)
 	return !serves, err
 }
+
+// SetExitCode puts the exit code of the process that carried a run out in the
+// place of the one that was known at the end of the run.
+func (s *Store) SetExitCode(ctx context.Context, run int64, code int) error {
+	return s.change(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE runs SET exit_code = ? WHERE id = ?", code, run)
+		return err
+	})
+}

@@ -213,7 +213,8 @@ func (r *Recorder) RunID() int64 { return r.id }
 // event's data. A disk that fails is told by Close, and by Starting as RunInfo
 // says; the error here is for events after Close only.
 func (r *Recorder) Handle(_ context.Context, e fanout.Event) error {
-	if e.Kind == fanout.TargetConnecting || e.Kind == fanout.BatchFinished {
+	switch e.Kind {
+	case fanout.TargetConnecting, fanout.BatchStarted, fanout.BatchFinished:
 		return nil // nothing to be written down
 	}
 	n := entry{event: e}

@@ -1,0 +1,45 @@
+package cmd
+
+import (
+	"slices"
+	"sync"
+
+	"tutti/output"
+)
+
+// maxReserve bounds how many lines a reserve keeps; what comes later says little
+// that is new.
+const maxReserve = 1000
+
+// A reserve keeps back what is to be shown only if something goes wrong. Its zero
+// value keeps; any goroutine may use it.
+type reserve struct {
+	mu       sync.Mutex // guards what follows
+	lines    []string
+	released bool
+}
+
+// keep keeps line, once, and reports whether it did; after release it does not.
+func (r *reserve) keep(line string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.released {
+		return false
+	}
+	if len(r.lines) < maxReserve && !slices.Contains(r.lines, line) {
+		r.lines = append(r.lines, line)
+	}
+	return true
+}
+
+// release returns what was kept, and makes keep keep nothing more.
+func (r *reserve) release() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lines := r.lines
+	r.lines, r.released = nil, true
+	return lines
+}
+
+// warning is a warning as it is shown.
+func warning(text string) string { return "tutti: warning: " + output.Visible(text) }

@@ -1,0 +1,87 @@
+package output
+
+import (
+	"context"
+	"fmt"
+
+	"tutti/fanout"
+)
+
+// A Gathering is how a sink shows what it gathers of a host, and when.
+type Gathering int
+
+const (
+	// GatheringNone: lines are shown as they come, or not at all.
+	GatheringNone Gathering = iota
+	// GatheringHost: under a header, when the host has finished.
+	GatheringHost
+	// GatheringFold: under a header, when a batch or the run has.
+	GatheringFold
+)
+
+// Alerts says at once, on stderr, what nobody should have to wait for or find out:
+// which host has failed, also if it printed nothing, and which batch begins. What
+// was skipped or canceled did not fail. On one terminal with headers the reason is
+// left to the summary, and a host that has a header has said so there.
+type Alerts struct {
+	opts      Options
+	gathering Gathering
+	wrote     map[int]bool // by Target.Index: the attempt has printed something
+}
+
+var _ fanout.Sink = (*Alerts)(nil)
+
+// NewAlerts returns Alerts that print to opts.Stderr, beside a sink that gathers
+// so.
+func NewAlerts(opts Options, gathering Gathering) *Alerts {
+	if !opts.together() {
+		gathering = GatheringNone
+	}
+	return &Alerts{opts: opts, gathering: gathering, wrote: make(map[int]bool)}
+}
+
+// Handle prints e. Its error is that of the Writer.
+func (a *Alerts) Handle(_ context.Context, e fanout.Event) error {
+	switch e.Kind {
+	case fanout.BatchStarted:
+		if a.opts.Quiet {
+			return nil
+		}
+		return a.opts.Stderr.line(fmt.Appendf(nil, "batch %d of %d: %s\n", e.Batch.Number, e.Batch.Of, hostsText(e.Batch.Hosts)))
+	case fanout.Output:
+		if a.gathering == GatheringHost && len(e.Data) > 0 {
+			a.wrote[e.Target.Index] = true
+		}
+	case fanout.TargetRetrying:
+		delete(a.wrote, e.Target.Index)
+	case fanout.TargetFinished:
+		headed := a.wrote[e.Target.Index]
+		delete(a.wrote, e.Target.Index)
+		if headed || !isTrouble(e.Result.Outcome) {
+			return nil
+		}
+		return a.opts.Stderr.line([]byte(a.text(e)))
+	}
+	return nil
+}
+
+// isTrouble reports whether o is what a host did, and not what was decided here.
+func isTrouble(o fanout.Outcome) bool {
+	switch o {
+	case fanout.OK, fanout.Skipped, fanout.Canceled:
+		return false
+	}
+	return true
+}
+
+func (a *Alerts) text(e fanout.Event) string {
+	what := describe(e.Result)
+	if a.gathering != GatheringNone {
+		what = e.Result.Outcome.String()
+	}
+	name, what := visibleLine(e.Target.Name), visibleLine(what)
+	if a.opts.StderrColor {
+		what = outcomeColor(e.Result.Outcome) + what + colorReset
+	}
+	return name + ": " + what + "\n"
+}

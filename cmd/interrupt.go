@@ -30,7 +30,13 @@ type interrupter struct {
 	halted   bool
 	audience audience // of the run in progress; nil without one
 	daemon   *daemonStages
+	patience *time.Timer // until a command that runs nothing is left; nil: it was not asked to end
 }
+
+// endTime is how long a command that runs nothing on hosts has to end once it was
+// asked to. It may be stuck where no context reaches: in a FIFO that has no
+// writer, or on a file server that does not answer.
+const endTime = 5 * time.Second
 
 // daemonStages are what signals do to a daemon; nil: there is none.
 type daemonStages struct {
@@ -65,8 +71,24 @@ func (in *interrupter) watch(signals <-chan os.Signal, done <-chan struct{}) {
 		case sig := <-signals:
 			in.handle(sig)
 		case <-done:
+			in.mu.Lock()
+			defer in.mu.Unlock()
+			if in.patience != nil {
+				in.patience.Stop()
+			}
 			return
 		}
+	}
+}
+
+// abandon leaves a command that was asked to end and is stuck, unless something
+// runs on hosts, which has its own time to end.
+func (in *interrupter) abandon() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if !in.left && in.halt == nil && in.daemon == nil {
+		in.left = true
+		close(in.leave)
 	}
 }
 
@@ -116,6 +138,7 @@ func (in *interrupter) handle(sig os.Signal) {
 			in.audience.interject("ending what runs, showing no more of it; again to leave at once\n")
 		}
 		in.cancel(fmt.Errorf("%w by %s", fanout.ErrSignal, signalName(sig)))
+		in.patience = time.AfterFunc(endTime, in.abandon)
 	}
 }
 

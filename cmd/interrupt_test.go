@@ -130,3 +130,37 @@ func isClosed(c <-chan struct{}) bool {
 		return false
 	}
 }
+
+// TestStuckCommandIsLeft: a command that was asked to end and hangs is left, unless
+// it runs something on hosts or is a daemon, which take their own time.
+func TestStuckCommandIsLeft(t *testing.T) {
+	tests := []struct {
+		name string
+		busy func(ctx context.Context, in *interrupter)
+		left bool
+	}{
+		{"nothing runs", func(context.Context, *interrupter) {}, true},
+		{"a run", func(_ context.Context, in *interrupter) { in.stage(&listener{}) }, false},
+		{"a daemon", func(ctx context.Context, in *interrupter) { in.serve(ctx, func() {}) }, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, in := newInterrupter(context.Background(), false)
+				defer in.cancel(nil)
+				tt.busy(ctx, in)
+				in.handle(syscall.SIGTERM)
+				time.Sleep(endTime - 1)
+				synctest.Wait()
+				if isClosed(in.leave) {
+					t.Error("left before its time")
+				}
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				if got := isClosed(in.leave); got != tt.left {
+					t.Errorf("got left %v, want %v", got, tt.left)
+				}
+			})
+		})
+	}
+}

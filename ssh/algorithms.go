@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,7 +10,7 @@ import (
 )
 
 // algorithms are what a login may use, the best first.
-type algorithms struct{ ciphers, macs, kexes, hostKeys []string }
+type algorithms struct{ ciphers, macs, kexes, hostKeys, keys []string }
 
 // algorithmsOf works out what the lists of an endpoint leave of the usual
 // algorithms, which are those without known weaknesses, and add of the others.
@@ -24,7 +25,9 @@ func algorithmsOf(e Endpoint) (*algorithms, error) {
 		{"ciphers", e.Ciphers, safe.Ciphers, weak.Ciphers, &a.ciphers},
 		{"MACs", e.MACs, safe.MACs, weak.MACs, &a.macs},
 		{"key exchanges", e.KeyExchanges, safe.KeyExchanges, weak.KeyExchanges, &a.kexes},
-		{"host key algorithms", e.HostKeyAlgorithms, preferred, withoutCertificates(weak.HostKeys), &a.hostKeys},
+		{"host key algorithms", e.HostKeyAlgorithms, slices.Concat(withCertificates(preferred), preferred), weak.HostKeys, &a.hostKeys},
+		{"signatures of authorities", e.CASignatureAlgorithms, safe.PublicKeyAuths, weak.PublicKeyAuths, new([]string)},
+		{"algorithms of keys", e.KeyAlgorithms, keyAlgorithms(safe.PublicKeyAuths), keyAlgorithms(weak.PublicKeyAuths), &a.keys},
 	} {
 		all := slices.Concat(x.usual, x.weak)
 		*x.to = assemble(x.list, x.usual, all)
@@ -35,8 +38,25 @@ func algorithmsOf(e Endpoint) (*algorithms, error) {
 	return &a, nil
 }
 
-func withoutCertificates(names []string) []string {
-	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return strings.Contains(n, "-cert-") })
+// authorityAlgorithms are those with which the certificates of e's host may be
+// signed.
+func authorityAlgorithms(e Endpoint) []string {
+	safe, weak := gossh.SupportedAlgorithms().PublicKeyAuths, gossh.InsecureAlgorithms().PublicKeyAuths
+	return assemble(e.CASignatureAlgorithms, safe, slices.Concat(safe, weak))
+}
+
+// keyAlgorithms are the names under which users' keys and their certificates are
+// offered that sign with plain, the longest hash for RSA first.
+func keyAlgorithms(plain []string) []string {
+	plain = slices.Clone(plain)
+	slices.SortStableFunc(plain, func(a, b string) int {
+		return cmp.Compare(rsaRank(a), rsaRank(b))
+	})
+	return slices.Concat(withCertificates(plain), plain)
+}
+
+func rsaRank(algorithm string) int {
+	return slices.Index([]string{gossh.KeyAlgoRSASHA512, gossh.KeyAlgoRSASHA256, gossh.KeyAlgoRSA}, algorithm)
 }
 
 // assemble reads a list of patterns as ssh does: in place of the usual names,

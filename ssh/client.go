@@ -21,63 +21,14 @@ const (
 	defaultDrain     = 2 * time.Second
 	// maxIdle is how many connections to one endpoint wait for another target.
 	maxIdle = 8
+	// maxReopens is how many connections one attempt takes in search of one that
+	// opens a session: all that may wait for it, and a new one.
+	maxReopens = maxIdle + 2
 	// maxBanner is how much of a banner is shown, in bytes; maxBanners is how
 	// many different ones are told apart.
 	maxBanner  = 4096
 	maxBanners = 1000
 )
-
-// An Endpoint is how a target is reached and logged in to.
-type Endpoint struct {
-	// Address is the name or IP address to dial.
-	Address string
-	// Port to dial; 0 means 22.
-	Port int
-	// User to log in as; must not be empty.
-	User string
-	// Identities are the private key files to offer, the best first. Nil: the
-	// client's DefaultIdentities.
-	Identities []string
-	// IdentitiesOptional leaves out what cannot be used of Identities, which is
-	// an error otherwise.
-	IdentitiesOptional bool
-	// IdentitiesOnly leaves the agent's other keys out.
-	IdentitiesOnly bool
-	// Certificates are files with certificates for the keys. One that stands
-	// next to a key file, with -cert.pub at its end, is found without them.
-	Certificates []string
-	// Agent is the path of the socket of an SSH agent; "none": no agent. Empty:
-	// the client's AgentSocket.
-	Agent string
-	// HostKeys says what happens with an unknown host key.
-	HostKeys HostKeyMode
-	// Alias is the name under which known_hosts is asked first, before
-	// Address. Empty: Address only.
-	Alias string
-	// HostKeyAlias is the one name that known_hosts is asked for, whatever the
-	// address and the port. Empty: Alias and Address.
-	HostKeyAlias string
-	// Jumps are the bastions on the way, the first to be logged in to first.
-	// They have no Jumps of their own, and only the first may have a
-	// ProxyCommand.
-	Jumps []Endpoint
-	// ProxyCommand is run by a shell, and its input and output are the
-	// connection. It does not go with Jumps. Empty: none.
-	ProxyCommand string
-	// KnownHosts are the files that hold host keys; AcceptNew adds to the first.
-	// Nil: those of the client.
-	KnownHosts []string
-	// KeepaliveInterval is the silence after which the host is asked for a sign
-	// of life, and the time between two questions. 0 means 15 s, less never.
-	KeepaliveInterval time.Duration
-	// KeepaliveCount is how many questions may stay without an answer; 0 means 3.
-	KeepaliveCount int
-	// Ciphers, MACs, KeyExchanges and HostKeyAlgorithms are names or patterns
-	// with commas between them, in place of the usual ones; with + in front they
-	// are added to those, with ^ put before them, with - taken away. Empty: the
-	// usual ones, which have no known weaknesses.
-	Ciphers, MACs, KeyExchanges, HostKeyAlgorithms string
-}
 
 // Options are what a Client needs to know.
 type Options struct {
@@ -296,7 +247,7 @@ func (c *Client) endpointOf(t fanout.Target) (*endpoint, *fanout.Failure) {
 // one.
 func (c *Client) open(ctx context.Context, t fanout.Target, ep *endpoint, report *fanout.Report) (*session, *fanout.Failure) {
 	began := time.Now()
-	for {
+	for try := 1; ; try++ {
 		conn, f := c.acquire(ctx, t, ep, report)
 		if f != nil {
 			return nil, f
@@ -309,10 +260,10 @@ func (c *Client) open(ctx context.Context, t fanout.Target, ep *endpoint, report
 		if ctx.Err() != nil {
 			return nil, stopped(ctx)
 		}
-		if conn.relay.lost() && time.Since(began) < t.Limits.ConnectTimeout {
+		if conn.relay.lost() && time.Since(began) < t.Limits.ConnectTimeout && try < maxReopens && pause(ctx, try) {
 			continue
 		}
-		if !conn.pooled {
+		if !conn.pooled || try >= maxReopens {
 			return nil, sessionFailure(err)
 		}
 		c.log.Debug("dialling again: the kept connection is of no use", "host", t.Name, "reason", reason(err))

@@ -18,8 +18,10 @@ import (
 
 const (
 	// freeTries is how often a host without a connect timeout is dialled that
-	// hangs up before its version line.
+	// hangs up before its version line, and maxTries how often any host is within
+	// one attempt, however long its time is.
 	freeTries = 10
+	maxTries  = 120
 	// firstPause and maxPause bound the time between two such tries.
 	firstPause = 50 * time.Millisecond
 	maxPause   = time.Second
@@ -64,6 +66,7 @@ type login struct {
 	pass   passwordTry   // as it stands before a try
 
 	kinds  []string // host key types to ask for first, once known better
+	asked  bool     // the host has been asked for those
 	turned int      // how often the host hung up before its version line
 	said   string   // what it last said then
 	late   bool     // the limit has ended it
@@ -87,7 +90,7 @@ type login struct {
 func (c *Client) connect(ctx context.Context, t fanout.Target, ep *endpoint, report *fanout.Report) (*conn, *fanout.Failure) {
 	l := &login{
 		client: c, ep: ep, host: t.Name, report: report, limit: t.Limits.ConnectTimeout,
-		pass: passwordTry{password: c.password, proof: &c.login, host: t.Name, anyHost: ep.HostKeys == Off},
+		pass: passwordTry{password: c.password, proof: &c.login, host: t.Name, anyHost: ep.HostKeys == Off, ways: ep.Methods},
 	}
 	return l.run(ctx)
 }
@@ -123,10 +126,10 @@ func (l *login) run(ctx context.Context) (*conn, *fanout.Failure) {
 		if ctx.Err() != nil {
 			return nil, stopped(ctx)
 		}
-		again := l.again(err) && (l.limit > 0 || try < freeTries)
-		if again && errors.As(err, new(*reorderError)) {
+		if l.reorder(err) {
 			continue
 		}
+		again := l.again(err) && try < maxTries && (l.limit > 0 || try < freeTries)
 		if !again || !pause(budget, try) {
 			if ctx.Err() != nil {
 				return nil, stopped(ctx)
@@ -157,15 +160,21 @@ func (l *login) queue(ctx context.Context) *fanout.Failure {
 	return l.lateFailure(phaseLookups)
 }
 
-// again decides whether another try may follow at once or after a pause: the
-// host hung up before it said anything, the way to it was lost, the kernel may
-// find room meanwhile, a kept connection has made room for this one, or the
-// host is to be asked for another key.
-func (l *login) again(err error) bool {
-	if reorder, ok := errors.AsType[*reorderError](err); ok && l.kinds == nil {
-		l.kinds = reorder.kinds
-		return true
+// reorder decides whether the host is asked at once for another type of key. That
+// is done once, whatever the host and known_hosts hold.
+func (l *login) reorder(err error) bool {
+	reorder, ok := errors.AsType[*reorderError](err)
+	if !ok || l.asked {
+		return false
 	}
+	l.kinds, l.asked = reorder.kinds, true
+	return true
+}
+
+// again decides whether another try may follow after a pause: the host hung up
+// before it said anything, the way to it was lost, the kernel may find room
+// meanwhile, or a kept connection has made room for this one.
+func (l *login) again(err error) bool {
 	return l.hungUp || errors.Is(err, errRelayLost) || noNeighbours(err) || outOfFiles(err) && l.client.keep.makeRoom()
 }
 
@@ -347,8 +356,8 @@ func (l *login) config(ctx context.Context) *gossh.ClientConfig {
 		User:              l.ep.User,
 		AuthCallback:      l.auth.next,
 		HostKeyAlgorithms: l.ep.hostKeys.algorithms(namesOf(l.ep.Endpoint), l.kinds, allowed.hostKeys),
-		HostKeyCallback: func(_ string, _ net.Addr, key gossh.PublicKey) error {
-			return l.checkHostKey(ctx, key)
+		HostKeyCallback: func(_ string, remote net.Addr, key gossh.PublicKey) error {
+			return l.checkHostKey(ctx, key, remote.String())
 		},
 		BannerCallback: func(text string) error {
 			l.client.banner(l.host, text)
@@ -359,7 +368,7 @@ func (l *login) config(ctx context.Context) *gossh.ClientConfig {
 
 // checkHostKey decides about the host's key. The library asks again whenever
 // the session's keys are renewed; then it must be the same key.
-func (l *login) checkHostKey(ctx context.Context, key gossh.PublicKey) error {
+func (l *login) checkHostKey(ctx context.Context, key gossh.PublicKey, remote string) error {
 	blob := string(key.Marshal())
 	if first := l.accepted.Load(); first != nil {
 		if *first != blob {
@@ -368,7 +377,7 @@ func (l *login) checkHostKey(ctx context.Context, key gossh.PublicKey) error {
 		return nil
 	}
 	l.phase.Store(int32(phaseKeyExchange))
-	if err := l.ep.hostKeys.check(ctx, l.ep.Endpoint, key, l.kinds != nil); err != nil {
+	if err := l.ep.checkKey(ctx, key, remote, l.asked); err != nil {
 		return err
 	}
 	l.ep.presented.Store(&blob)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,7 @@ type endpoint struct {
 	via      *bastion // that it is reached from; nil: none
 
 	hostKeys   *hostKeys
+	revoked    *revokedKeys // nil: none
 	algorithms *algorithms
 
 	// presented is the host key last seen, as the host sent it: the library's form
@@ -52,16 +54,18 @@ type preparation struct {
 	opts       Options
 	warn       func(string)
 	sites      map[string]*site
-	hostKeys   map[string]*hostKeys // by the names of the files
-	algorithms map[[4]string]*algorithms
+	hostKeys   map[string]*hostKeys    // by the names of the files
+	revoked    map[string]*revokedKeys // by the names of the files
+	algorithms map[[6]string]*algorithms
 }
 
 // prepare makes the endpoints of opts ready.
 func (c *Client) prepare(ring *keyRing, opts Options, warn func(string)) error {
 	p := &preparation{
 		ring: ring, opts: opts, warn: warn,
-		sites: map[string]*site{}, hostKeys: map[string]*hostKeys{}, algorithms: map[[4]string]*algorithms{},
-		client: c,
+		sites: map[string]*site{}, hostKeys: map[string]*hostKeys{}, revoked: map[string]*revokedKeys{},
+		algorithms: map[[6]string]*algorithms{},
+		client:     c,
 	}
 	for _, e := range opts.Endpoints {
 		ep, err := p.endpoint(e)
@@ -112,17 +116,38 @@ func (p *preparation) endpoint(e Endpoint) (*endpoint, error) {
 	if ep.via, err = p.via(e.Jumps); err != nil {
 		return nil, err
 	}
+	if ep.algorithms, err = p.algorithmsOf(e); err != nil {
+		return nil, fmt.Errorf("%s: %w", ep.address(), err)
+	}
 	if ep.keys, err = p.ring.identities(e, p.opts.DefaultIdentities); err != nil {
 		return nil, err
 	}
-	lists := [4]string{e.Ciphers, e.MACs, e.KeyExchanges, e.HostKeyAlgorithms}
-	if p.algorithms[lists] == nil {
-		if p.algorithms[lists], err = algorithmsOf(e); err != nil {
-			return nil, fmt.Errorf("%s: %w", ep.address(), err)
-		}
+	ep.keys = ep.permitted(ep.keys)
+	files := p.trusted(ep)
+	if p.client.keep != nil {
+		ep.identity = p.identity(ep, files)
 	}
-	ep.algorithms = p.algorithms[lists]
-	files := e.KnownHosts
+	ep.site = p.site(ep)
+	return ep, nil
+}
+
+// algorithmsOf are those that e may use. Endpoints with the same lists share them.
+func (p *preparation) algorithmsOf(e Endpoint) (*algorithms, error) {
+	lists := [6]string{e.Ciphers, e.MACs, e.KeyExchanges, e.HostKeyAlgorithms, e.KeyAlgorithms, e.CASignatureAlgorithms}
+	if p.algorithms[lists] == nil {
+		a, err := algorithmsOf(e)
+		if err != nil {
+			return nil, err
+		}
+		p.algorithms[lists] = a
+	}
+	return p.algorithms[lists], nil
+}
+
+// trusted gives to ep what decides about its host key, and returns the
+// known_hosts files.
+func (p *preparation) trusted(ep *endpoint) (files []string) {
+	files = ep.KnownHosts
 	if files == nil {
 		files = p.opts.KnownHosts
 	}
@@ -131,11 +156,16 @@ func (p *preparation) endpoint(e Endpoint) (*endpoint, error) {
 		p.hostKeys[names] = newHostKeys(files, p.warn)
 	}
 	ep.hostKeys = p.hostKeys[names]
-	if p.client.keep != nil {
-		ep.identity = p.identity(ep, files)
+	if ep.HostKeys == AcceptNew && !ep.NewKeysRefused && len(files) > 0 && files[0] == os.DevNull {
+		p.warn("host keys: accept-new has nowhere to write but " + os.DevNull + ", so that an unknown host's key is taken unseen at each login")
 	}
-	ep.site = p.site(ep)
-	return ep, nil
+	if file := ep.RevokedHostKeys; file != "" {
+		if p.revoked[file] == nil {
+			p.revoked[file] = readRevoked(file)
+		}
+		ep.revoked = p.revoked[file]
+	}
+	return files
 }
 
 // site is the place that ep stands for: its address, as seen from where the

@@ -18,7 +18,22 @@ var certified = map[string]string{
 	gossh.KeyAlgoECDSA521:  gossh.CertAlgoECDSA521v01,
 	gossh.KeyAlgoRSASHA512: gossh.CertAlgoRSASHA512v01,
 	gossh.KeyAlgoRSASHA256: gossh.CertAlgoRSASHA256v01,
+	// These are asked for or offered only where ssh_config names them, or where
+	// an agent holds such a key.
+	gossh.KeyAlgoRSA:         gossh.CertAlgoRSAv01,
+	gossh.InsecureKeyAlgoDSA: gossh.InsecureCertAlgoDSAv01,
+	gossh.KeyAlgoSKED25519:   gossh.CertAlgoSKED25519v01,
+	gossh.KeyAlgoSKECDSA256:  gossh.CertAlgoSKECDSA256v01,
 }
+
+// uncertified is certified the other way round.
+var uncertified = func() map[string]string {
+	names := make(map[string]string, len(certified))
+	for plain, certificate := range certified {
+		names[certificate] = plain
+	}
+	return names
+}()
 
 // withCertificates are the certificates' algorithms for those in plain, in
 // their order.
@@ -45,9 +60,10 @@ func (k *knownHosts) vouched(n hostNames) bool {
 	})
 }
 
-// vouch checks a certificate that a host with the names n presents. The error
-// says why it counts for nothing; then there is still the key in it.
-func (k *knownHosts) vouch(n hostNames, cert *gossh.Certificate) error {
+// vouch checks a certificate that a host with the names n presents, signed with
+// one of algorithms. The error says why it counts for nothing; then there is still
+// the key in it.
+func (k *knownHosts) vouch(n hostNames, cert *gossh.Certificate, algorithms []string) error {
 	if cert.CertType != gossh.HostCert {
 		return errors.New("it is not a host's")
 	}
@@ -57,7 +73,7 @@ func (k *knownHosts) vouch(n hostNames, cert *gossh.Certificate) error {
 		if !slices.ContainsFunc(k.authorities, func(a authority) bool { return a.blob == blob && a.match(name) }) {
 			continue
 		}
-		if reason = checkCertificate(cert, bare(name)); reason == nil {
+		if reason = checkCertificate(cert, bare(name), algorithms); reason == nil {
 			return nil
 		}
 	}
@@ -66,9 +82,9 @@ func (k *knownHosts) vouch(n hostNames, cert *gossh.Certificate) error {
 
 // checkCertificate checks what its authority has written into cert, and that
 // it was the authority.
-func checkCertificate(cert *gossh.Certificate, host string) error {
-	if f := cert.Signature.Format; !slices.Contains(gossh.SupportedAlgorithms().PublicKeyAuths, f) {
-		return fmt.Errorf("it is signed with %s, which is not trusted", f)
+func checkCertificate(cert *gossh.Certificate, host string, algorithms []string) error {
+	if f := cert.Signature.Format; !slices.Contains(algorithms, f) {
+		return fmt.Errorf("it is signed with %s, which is not trusted", cleanLine(f, 100))
 	}
 	principal := host
 	for _, p := range cert.ValidPrincipals {

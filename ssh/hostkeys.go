@@ -101,11 +101,14 @@ func (h *hostKeys) algorithms(n hostNames, kinds, allowed []string) []string {
 	if len(known) == 0 {
 		known = h.kinds(n)
 		if h.vouched(n) {
-			first = withCertificates(allowed)
+			first = slices.DeleteFunc(slices.Clone(allowed), isPlain)
 		}
 	}
 	var rest []string
 	for _, algorithm := range allowed {
+		if plain, ok := uncertified[algorithm]; ok && (slices.Contains(first, algorithm) || slices.Contains(allowed, plain)) {
+			continue // without an authority it is worth no more than its key
+		}
 		if known[keyKind(algorithm)] {
 			first = append(first, algorithm)
 		} else {
@@ -133,8 +136,18 @@ func (h *hostKeys) kinds(n hostNames) map[string]bool {
 	return kinds
 }
 
-// keyKind is the type of the keys that an algorithm works with.
+// isPlain reports whether an algorithm works with keys and not with certificates.
+func isPlain(algorithm string) bool {
+	_, certificate := uncertified[algorithm]
+	return !certificate
+}
+
+// keyKind is the type of the keys that an algorithm works with, without the
+// certificate around them.
 func keyKind(algorithm string) string {
+	if plain, ok := uncertified[algorithm]; ok {
+		algorithm = plain
+	}
 	switch algorithm {
 	case gossh.KeyAlgoRSASHA256, gossh.KeyAlgoRSASHA512:
 		return gossh.KeyAlgoRSA
@@ -148,7 +161,7 @@ func keyKind(algorithm string) string {
 func (h *hostKeys) check(ctx context.Context, e Endpoint, key gossh.PublicKey, asked bool) error {
 	n := namesOf(e)
 	if cert, ok := key.(*gossh.Certificate); ok {
-		switch err := h.checkCertificate(n, cert); {
+		switch err := h.checkCertificate(n, cert, authorityAlgorithms(e)); {
 		case err == nil:
 			return nil
 		case errors.As(err, new(*hostKeyError)):
@@ -158,24 +171,27 @@ func (h *hostKeys) check(ctx context.Context, e Endpoint, key gossh.PublicKey, a
 		}
 	}
 	v := h.judge(n, string(key.Marshal()))
-	if v.verdict == hostUnknown && e.HostKeys == AcceptNew {
+	if v.verdict == hostUnknown && e.HostKeys == AcceptNew && !e.NewKeysRefused {
 		var err error
-		if v, err = h.learn(ctx, n, key); err != nil {
+		if v, err = h.learn(ctx, n, key, e.HashNames); err != nil {
 			return &hostKeyError{
 				message: fmt.Sprintf("the host key cannot be added to %s: %v", h.target(), err),
 				detail:  describe(key),
+				remedy:  remedyUnlearned,
 			}
 		}
 	}
 	switch {
 	case v.verdict == hostRevoked:
 		return &hostKeyError{"the host key is revoked", describe(key), remedyRevoked}
-	case v.verdict == hostKnown || e.HostKeys == Off:
+	case v.verdict == hostKnown:
+		return nil
+	case e.HostKeys == Off && (v.verdict == hostChanged || !e.NewKeysRefused):
 		return nil
 	case v.verdict == hostUnknown:
 		return h.unknown(n, key)
 	}
-	if kinds := v.kinds(); !asked && !slices.Contains(kinds, key.Type()) {
+	if kinds := v.kinds(); !asked && len(kinds) > 0 && !slices.Contains(kinds, key.Type()) {
 		return &reorderError{kinds}
 	}
 	return changed(key, v.others)
@@ -184,7 +200,7 @@ func (h *hostKeys) check(ctx context.Context, e Endpoint, key gossh.PublicKey, a
 // checkCertificate returns nil if cert is proof enough of the host, a
 // *hostKeyError if it speaks against the host, and another error if it counts
 // for nothing.
-func (h *hostKeys) checkCertificate(n hostNames, cert *gossh.Certificate) error {
+func (h *hostKeys) checkCertificate(n hostNames, cert *gossh.Certificate, algorithms []string) error {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for _, k := range []gossh.PublicKey{cert, cert.Key, cert.SignatureKey} {
@@ -192,7 +208,7 @@ func (h *hostKeys) checkCertificate(n hostNames, cert *gossh.Certificate) error 
 			return &hostKeyError{"the host certificate is revoked, or its key or its authority is", describe(k), remedyRevoked}
 		}
 	}
-	return h.known.vouch(n, cert)
+	return h.known.vouch(n, cert, algorithms)
 }
 
 // withReason adds to a refusal why the certificate did not count.
@@ -225,7 +241,7 @@ func (h *hostKeys) unknown(n hostNames, key gossh.PublicKey) error {
 	return &hostKeyError{"the host key is unknown", describe(key) + ", " + where, remedyUnknown}
 }
 
-func changed(key gossh.PublicKey, others []*knownKey) error {
+func changed(key gossh.PublicKey, others []*knownKey) *hostKeyError {
 	var lines []string
 	for _, k := range others {
 		lines = append(lines, fmt.Sprintf("%s %s (%s)", k.kind, fingerprint(k.blob), k.where()))

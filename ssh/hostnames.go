@@ -23,7 +23,7 @@ func namesOf(e Endpoint) hostNames {
 		return n
 	}
 	for _, host := range []string{e.Alias, e.Address} {
-		if host == "" {
+		if host == "" || e.AddressOnly && host != e.Address {
 			continue
 		}
 		if name := bracketed(host, e.Port); !slices.Contains(n.full, name) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	gossh "golang.org/x/crypto/ssh"
 
@@ -116,4 +117,14 @@ func ptyRequest(p *fanout.PTY) []byte {
 		Columns, Rows, Width, Height uint32
 		Modes                        string
 	}{Term: p.Term, Columns: uint32(p.Columns), Rows: uint32(p.Rows), Modes: string(modes)})
+}
+
+// sendEnvironment offers the endpoint's variables to the host, which takes what
+// it will and does not say which.
+func (s *session) sendEnvironment() {
+	for _, entry := range s.conn.ep.Environment {
+		name, value, _ := strings.Cut(entry, "=")
+		// An error comes again with the command.
+		_, _ = s.ch.SendRequest("env", false, gossh.Marshal(struct{ Name, Value string }{name, value}))
+	}
 }

@@ -14,27 +14,33 @@ import (
 // share a process there, its open files and one TCP connection.
 const maxRiders = 200
 
+// maxStillborn is how many logins in a row may end at the bastion before any
+// connection has gone through them.
+const maxStillborn = 10
+
 // A bastion is a host that others are reached through. Its logins are shared:
 // one for each maxRiders that go through it at the same time.
 type bastion struct {
 	client *Client
 	ep     *endpoint
 
-	mu      sync.Mutex // guards what follows
-	users   int        // targets beyond it that have not been released
-	relays  []*relay
-	proved  bool // a login has succeeded before
-	waiting int  // for a place in a relay
-	flights map[*flight]struct{}
-	landed  chan struct{} // closed, and made anew, when a flight has ended
-	failed  int           // flights that have failed
-	failure *fanout.Failure
+	mu        sync.Mutex // guards what follows
+	users     int        // targets beyond it that have not been released
+	relays    []*relay
+	proved    bool // a login has succeeded before
+	waiting   int  // for a place in a relay
+	flights   map[*flight]struct{}
+	landed    chan struct{} // closed, and made anew, when a flight has ended
+	failed    int           // flights that have failed
+	stillborn int           // logins in a row that ended before anything went through
+	failure   *fanout.Failure
 }
 
 // A relay is a login at a bastion.
 type relay struct {
 	*conn
-	riders int // guarded by the bastion's mu
+	riders int  // guarded by the bastion's mu
+	ridden bool // something went through; guarded by the bastion's mu
 }
 
 // A flight is a login at a bastion that is under way. Nobody owns it: it ends
@@ -72,7 +78,11 @@ func (b *bastion) board(ctx context.Context, l *login) (*relay, error) {
 	for seen := b.failed; ; {
 		if r := b.seat(); r != nil {
 			r.riders++
+			r.ridden, b.stillborn = true, 0
 			return r, nil
+		}
+		if b.stillborn >= maxStillborn {
+			return nil, &jumpError{b.explain(&fanout.Failure{Op: fanout.OpLogin, Message: "each login ends as soon as it is there"})}
 		}
 		if f := b.failure; f != nil && (f.Final || b.failed > seen && len(b.flights) == 0) {
 			failure := *f
@@ -117,6 +127,9 @@ func (b *bastion) seat() *relay {
 		if r.alive() {
 			return false
 		}
+		if !r.ridden {
+			b.stillborn++
+		}
 		b.client.discard(r.conn)
 		return true
 	})
@@ -143,7 +156,13 @@ func (b *bastion) launch(ctx context.Context, limit time.Duration) {
 		l := &login{client: b.client, ep: b.ep, host: b.name(), limit: 2 * limit, report: &fanout.Report{}}
 		f := &flight{login: l, cancel: cancel}
 		b.flights[f] = struct{}{}
-		b.client.wg.Go(func() { b.fly(ctx, f) })
+		ended := b.stillborn
+		b.client.wg.Go(func() {
+			if ended > 0 {
+				pause(ctx, ended)
+			}
+			b.fly(ctx, f)
+		})
 	}
 }
 

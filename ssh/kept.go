@@ -219,7 +219,7 @@ func (c *Client) resume(ctx context.Context, ep *endpoint, limit time.Duration) 
 // shown.
 func (e *endpoint) recognises(ctx context.Context, n *conn) bool {
 	key, err := gossh.ParsePublicKey([]byte(n.hostKey))
-	if err != nil || e.hostKeys.check(ctx, e.Endpoint, key, true) != nil {
+	if err != nil || e.checkKey(ctx, key, n.address, true) != nil {
 		return false
 	}
 	e.presented.Store(&n.hostKey)

@@ -2,6 +2,7 @@ package ssh
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/x509"
@@ -28,14 +29,28 @@ type key struct {
 	file   string // that names the key; empty: none does
 	// sign makes a signature; it returns soon after ctx is done.
 	sign func(ctx context.Context, data []byte, algorithm string) (*gossh.Signature, error)
+	// accepted are the algorithms that may be used, by the names under which keys
+	// and certificates are offered; nil: the usual ones.
+	accepted []string
 }
 
 // algorithms are the signatures that are made with k, the best first: never
-// SHA-1.
+// SHA-1 unless ssh_config accepts it.
 func (k *key) algorithms() []string {
 	public := k.public
-	if cert, ok := public.(*gossh.Certificate); ok {
+	cert, certificate := public.(*gossh.Certificate)
+	if certificate {
 		public = cert.Key
+	}
+	if k.accepted != nil {
+		var names []string
+		for _, name := range k.accepted {
+			plain := cmp.Or(uncertified[name], name)
+			if isPlain(name) != certificate && keyKind(plain) == public.Type() {
+				names = append(names, plain)
+			}
+		}
+		return names
 	}
 	if public.Type() == gossh.KeyAlgoRSA {
 		return []string{gossh.KeyAlgoRSASHA512, gossh.KeyAlgoRSASHA256}

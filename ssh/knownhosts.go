@@ -316,6 +316,9 @@ func keyBlob(kind, text string) (string, error) {
 	if uint64(len(blob)) < 4+n || string(blob[4:4+n]) != kind {
 		return "", fmt.Errorf("a key that is not of type %q", kind)
 	}
+	if !wholeKey(kind, blob[4+n:]) {
+		return "", errors.New("a key that is cut off or damaged")
+	}
 	return string(blob), nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	gossh "golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,7 +27,7 @@ func (h *hostKeys) target() string {
 
 // learn adds key, unless somebody else has added one for this host meanwhile;
 // the judgement is after that.
-func (h *hostKeys) learn(ctx context.Context, n hostNames, key gossh.PublicKey) (judgement, error) {
+func (h *hostKeys) learn(ctx context.Context, n hostNames, key gossh.PublicKey, hash bool) (judgement, error) {
 	f, unlock, err := h.lock(ctx)
 	if err != nil {
 		return judgement{}, err
@@ -38,7 +39,7 @@ func (h *hostKeys) learn(ctx context.Context, n hostNames, key gossh.PublicKey) 
 		return v, nil
 	}
 	names := n.written(func(string) bool { return false }) // the host would be known
-	line := strings.Join(names, ",") + " " + key.Type() + " " + encode([]byte(blob)) + "\n"
+	line := newLines(names, key, hash)
 	if !endsLine(f) {
 		line = "\n" + line
 	}
@@ -52,6 +53,23 @@ func (h *hostKeys) learn(ctx context.Context, n hostNames, key gossh.PublicKey) 
 	}
 	h.mu.Unlock()
 	return judgement{verdict: hostKnown}, nil
+}
+
+// newLines are the lines that hold key for names: one, or with hash, where each
+// name has a hash of its own, one for each.
+func newLines(names []string, key gossh.PublicKey, hash bool) string {
+	fields := []string{strings.Join(names, ",")}
+	if hash {
+		fields = make([]string, len(names))
+		for i, name := range names {
+			fields[i] = knownhosts.HashHostname(name)
+		}
+	}
+	var b strings.Builder
+	for _, field := range fields {
+		b.WriteString(field + " " + key.Type() + " " + encode(key.Marshal()) + "\n")
+	}
+	return b.String()
 }
 
 // lock opens the file that learns, for this process and goroutine alone until

@@ -16,7 +16,8 @@ type passwordTry struct {
 	password fanout.Secret
 	proof    *sudoProof // of the run
 	host     string
-	anyHost  bool // nobody checks the host's key
+	anyHost  bool     // nobody checks the host's key
+	ways     []string // that may be used; nil: all
 
 	first    bool  // this login is the one that others wait for
 	sent     bool  // the host may have been sent it
@@ -26,6 +27,7 @@ type passwordTry struct {
 
 // The names of the ways to log in by password.
 const (
+	byKey      = "publickey"
 	byPassword = "password"
 	byAnswers  = "keyboard-interactive"
 )
@@ -44,8 +46,7 @@ func (a *authentication) offerPassword() gossh.AuthMethod {
 		p.refused = !a.tookPassword
 		return nil
 	}
-	answers := slices.Contains(a.allowed, byAnswers)
-	if len(p.password) == 0 || p.withheld != nil || !answers && !slices.Contains(a.allowed, byPassword) {
+	if len(p.password) == 0 || p.withheld != nil || !a.may(byAnswers) && !a.may(byPassword) {
 		return nil
 	}
 	if p.anyHost {
@@ -56,10 +57,15 @@ func (a *authentication) offerPassword() gossh.AuthMethod {
 		return nil
 	}
 	p.sent = true
-	if slices.Contains(a.allowed, byPassword) {
+	if a.may(byPassword) {
 		return gossh.PasswordCallback(func() (string, error) { return string(p.password), nil })
 	}
 	return gossh.KeyboardInteractive(p.answer)
+}
+
+// may reports whether the host takes a way to send the password, and we may.
+func (a *authentication) may(way string) bool {
+	return slices.Contains(a.allowed, way) && (a.pass.ways == nil || slices.Contains(a.pass.ways, way))
 }
 
 // answer answers the one question that is a password's: one that is not echoed.

@@ -25,6 +25,7 @@ const (
 	remedyKeys       = "put one of these keys into the user's authorized_keys there, offer another (--identity FILE, ssh-add), or log in as another user (-l)"
 	remedySession    = "let sshd there open sessions for this user (MaxSessions), or log in as another (-l)"
 	remedyUnknown    = "compare the fingerprints with the hosts' own and add the keys: tutti trust SELECTOR; or let --host-keys accept-new add them unseen"
+	remedyUnlearned  = "make the file writable, name another (--known-hosts FILE, UserKnownHostsFile), or add the keys yourself: tutti trust SELECTOR"
 	remedyChanged    = "find out why; only if the host was rebuilt, replace its key: tutti trust --update SELECTOR"
 	remedyRevoked    = "do not trust this host; whoever revoked the key or its authority (@revoked in known_hosts) knows why"
 )

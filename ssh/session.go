@@ -139,6 +139,7 @@ func (s *session) send(ctx context.Context) {
 			return
 		}
 	}
+	s.sendEnvironment()
 	ok, err := s.ch.SendRequest("exec", true, gossh.Marshal(struct{ Command string }{s.order.command}))
 	s.reply <- execReply{known: err == nil, refused: err == nil && !ok}
 	if ok && err == nil && s.feed(ctx) {

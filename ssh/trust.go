@@ -96,7 +96,7 @@ func (c *Client) presented(t fanout.Target) (*endpoint, gossh.PublicKey) {
 	if err != nil { // which cannot be: the library has parsed it before
 		return ep, nil
 	}
-	if cert, ok := key.(*gossh.Certificate); ok && ep.hostKeys.checkCertificate(namesOf(ep.Endpoint), cert) != nil {
+	if cert, ok := key.(*gossh.Certificate); ok && ep.hostKeys.checkCertificate(namesOf(ep.Endpoint), cert, authorityAlgorithms(ep.Endpoint)) != nil {
 		return ep, cert.Key
 	}
 	return ep, key
@@ -118,7 +118,7 @@ func (c *Client) Trust(ctx context.Context, targets []fanout.Target) error {
 		if changes[ep.hostKeys] == nil {
 			order = append(order, ep.hostKeys)
 		}
-		changes[ep.hostKeys] = append(changes[ep.hostKeys], change{namesOf(ep.Endpoint), key})
+		changes[ep.hostKeys] = append(changes[ep.hostKeys], change{namesOf(ep.Endpoint), key, ep.HashNames})
 	}
 	for _, h := range order {
 		if err := h.trust(ctx, changes[h]); err != nil {
@@ -132,6 +132,7 @@ func (c *Client) Trust(ctx context.Context, targets []fanout.Target) error {
 type change struct {
 	names hostNames
 	key   gossh.PublicKey
+	hash  bool // the names are written as hashes
 }
 
 func (h *hostKeys) trust(ctx context.Context, changes []change) error {
@@ -180,10 +181,9 @@ func (h *hostKeys) apply(lines []string, changes []change) (string, error) {
 			}
 		}
 		names := c.names.written(func(name string) bool { return written[name] || h.speaksOf(name, v.others) })
-		line := strings.Join(names, ",") + " " + c.key.Type() + " " + encode(c.key.Marshal()) + "\n"
-		if !known[line] { // two names of one host
+		if line := newLines(names, c.key, false); !known[line] { // two names of one host
 			known[line] = true
-			added = append(added, line)
+			added = append(added, newLines(names, c.key, c.hash))
 		}
 		for _, name := range names {
 			written[name] = true

@@ -42,7 +42,7 @@ func TestTrustReplaces(t *testing.T) {
 				t.Fatal(err)
 			}
 			h := newHostKeys([]string{link}, func(string) {})
-			err := h.trust(t.Context(), []change{{namesOf(Endpoint{Address: "Web1", Port: 22}), fresh}})
+			err := h.trust(t.Context(), []change{{namesOf(Endpoint{Address: "Web1", Port: 22}), fresh, false}})
 			want := tt.want
 			if tt.refused != "" {
 				want = tt.content
@@ -74,7 +74,7 @@ func TestTrustReplaces(t *testing.T) {
 func TestTrustInAnotherFile(t *testing.T) {
 	global := writeKnownHosts(t, line("web1", numbered(t, 1)))
 	h := newHostKeys([]string{filepath.Join(t.TempDir(), "known_hosts"), global}, func(string) {})
-	err := h.trust(t.Context(), []change{{namesOf(Endpoint{Address: "web1", Port: 22}), numbered(t, 2)}})
+	err := h.trust(t.Context(), []change{{namesOf(Endpoint{Address: "web1", Port: 22}), numbered(t, 2), false}})
 	if err == nil || !strings.Contains(err.Error(), global+":1") {
 		t.Errorf("got error %v, want one that names %s:1", err, global)
 	}
@@ -91,7 +91,7 @@ func TestP14TrustAndAcceptNew(t *testing.T) {
 		if i%2 == 0 {
 			return h.check(t.Context(), e, numbered(t, i), true)
 		}
-		return h.trust(t.Context(), []change{{namesOf(e), numbered(t, i)}})
+		return h.trust(t.Context(), []change{{namesOf(e), numbered(t, i), false}})
 	}
 	for range 2 { // as two processes would
 		h := newHostKeys([]string{file}, func(w string) { t.Error(w) })
@@ -151,7 +151,7 @@ func TestWrittenNames(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			ways := map[string]func(*hostKeys) error{
-				"trust": func(h *hostKeys) error { return h.trust(t.Context(), []change{{namesOf(tt.endpoint), fresh}}) },
+				"trust": func(h *hostKeys) error { return h.trust(t.Context(), []change{{namesOf(tt.endpoint), fresh, false}}) },
 			}
 			if !tt.changed {
 				ways["accept-new"] = func(h *hostKeys) error { return h.check(t.Context(), tt.endpoint, fresh, true) }
@@ -184,7 +184,7 @@ func TestWrittenNamesOfTwo(t *testing.T) {
 	h := newHostKeys([]string{file}, func(w string) { t.Error(w) })
 	a, b := numbered(t, 1), numbered(t, 2)
 	names := func(alias string) hostNames { return namesOf(Endpoint{Alias: alias, Address: "10.0.0.1", Port: 22}) }
-	if err := h.trust(t.Context(), []change{{names("a"), a}, {names("b"), b}}); err != nil {
+	if err := h.trust(t.Context(), []change{{names("a"), a, false}, {names("b"), b, false}}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(file)

@@ -16,7 +16,7 @@ const maxRiders = 200
 
 // maxStillborn is how many logins in a row may end at the bastion before any
 // connection has gone through them.
-const maxStillborn = 10
+const maxStillborn = 5
 
 // A bastion is a host that others are reached through. Its logins are shared:
 // one for each maxRiders that go through it at the same time.
@@ -81,9 +81,6 @@ func (b *bastion) board(ctx context.Context, l *login) (*relay, error) {
 			r.ridden, b.stillborn = true, 0
 			return r, nil
 		}
-		if b.stillborn >= maxStillborn {
-			return nil, &jumpError{b.explain(&fanout.Failure{Op: fanout.OpLogin, Message: "each login ends as soon as it is there"})}
-		}
 		if f := b.failure; f != nil && (f.Final || b.failed > seen && len(b.flights) == 0) {
 			failure := *f
 			return nil, &jumpError{&failure}
@@ -128,7 +125,7 @@ func (b *bastion) seat() *relay {
 			return false
 		}
 		if !r.ridden {
-			b.stillborn++
+			b.bury()
 		}
 		b.client.discard(r.conn)
 		return true
@@ -139,6 +136,18 @@ func (b *bastion) seat() *relay {
 		}
 	}
 	return nil
+}
+
+// bury notes a login that ended before anything went through it. Several in a row
+// are a failure: the bastion decides whether there is an end to them. b.mu is
+// locked.
+func (b *bastion) bury() {
+	if b.stillborn++; b.stillborn < maxStillborn {
+		return
+	}
+	b.stillborn = 0
+	b.failed++
+	b.failure = b.explain(&fanout.Failure{Op: fanout.OpLogin, Message: "it hangs up after each login"})
 }
 
 // launch sees to it that as many logins are under way as those who wait need.

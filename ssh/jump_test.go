@@ -424,3 +424,25 @@ func TestJumpNothingIsLeft(t *testing.T) {
 	eventually(t, "the goroutines have ended", func() bool { return runtime.NumGoroutine() <= goroutines })
 	eventually(t, "the files are closed", func() bool { return openFiles() <= files })
 }
+
+// TestJumpHangsUpAfterLogin: a bastion that ends each login as soon as it is there
+// is logged in to a few times, however much time there is.
+func TestJumpHangsUpAfterLogin(t *testing.T) {
+	login := func() int64 { // what the bastion writes until then
+		b := jumpBench(t, behindGate(1), nil)
+		opts := b.opts
+		opts.Endpoints = []Endpoint{opts.Endpoints[0].Jumps[0]}
+		taskOn(t.Context(), newClient(t, opts), b.targets[0], fanout.Task{})
+		return b.fleet.Conns()[0].Written
+	}()
+	hosts := behindGate(2)
+	hosts[0].Faults = fleet.Faults{Cut: &fleet.Cut{After: login, How: fleet.Reset}}
+	b := jumpBench(t, hosts, nil)
+	for i := range b.targets {
+		r := b.exec(t.Context(), i, "x")
+		r.wantOp(t, fanout.OpJump, false)
+		if all, _ := b.connsOf("gate"); all > (i+1)*(maxStillborn+1) {
+			t.Fatalf("got %d connections to the bastion, want at most %d", all, (i+1)*(maxStillborn+1))
+		}
+	}
+}

@@ -77,13 +77,30 @@ func (d *doctor) checkInventory(ctx context.Context, selector string) (*decision
 	for _, w := range plan.warnings {
 		d.tell(findingWarning, "ssh_config", w, "take the line out, or do without what it asks for")
 	}
-	if d.counts[findingWarning] == before && d.o.sshConfig != noSSHConfig {
-		d.ok("ssh_config", "everything in it that matters to these hosts is honoured")
-	}
+	d.sshConfigHonoured(config, d.counts[findingWarning] == before)
 	plan.warnings = nil
 	plan.plan.Policy.Fanout = plan.fanout(d.o.fanout)
 	plan.plan.Policy.Deadline = durationOf(d.o.deadline)
 	return plan, nil
+}
+
+// sshConfigHonoured says which files count, if all that matters in them does.
+func (d *doctor) sshConfigHonoured(config *sshHosts, honoured bool) {
+	if text := honouredText(config.config.Files(), honoured); text != "" && d.o.sshConfig != noSSHConfig {
+		d.ok("ssh_config", "%s", text)
+	}
+}
+
+// honouredText is what there is to say for files of which all that matters is
+// honoured, or not.
+func honouredText(files []string, honoured bool) string {
+	switch {
+	case len(files) == 0:
+		return "there is none"
+	case honoured:
+		return "everything that matters to these hosts in " + strings.Join(files, ", ") + " is honoured"
+	}
+	return ""
 }
 
 // chosen are the hosts that the selector names, or all that can be used.

@@ -67,7 +67,7 @@ func newHostsCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			hosts, err := config.show(chosen.hosts)
+			hosts, err := config.show(chosen.from, chosen.hosts, o.explain || o.json)
 			if err != nil {
 				return err
 			}
@@ -114,6 +114,7 @@ type hostJSON struct {
 	Gates            map[string]int    `json:"gates,omitempty"`
 	Jump             string            `json:"jump,omitempty"`
 	sshJSON
+	Via     []hostJSON            `json:"via,omitempty"`
 	Origins map[string]originJSON `json:"origins,omitempty"`
 }
 
@@ -163,6 +164,12 @@ func newHostJSON(h shownHost, explain bool) hostJSON {
 		}
 		j.Gates[g.Name] = g.Parallel
 	}
+	for _, b := range h.via {
+		j.Via = append(j.Via, newHostJSON(b, explain))
+	}
+	for _, r := range h.ssh.Refused {
+		j.Refusals = append(j.Refusals, refusedText(r))
+	}
 	if explain {
 		j.Origins = map[string]originJSON{}
 		for _, s := range h.Settings() {
@@ -183,6 +190,14 @@ func printHostsExplained(w io.Writer, hosts []shownHost) error {
 		}
 		for _, s := range h.Settings() {
 			_, _ = fmt.Fprintf(tw, "  %s\t%s\t%s\n", output.Visible(string(s.Key)), output.Visible(s.Value), output.Visible(s.Origin.String()))
+		}
+		for _, b := range h.via {
+			for _, s := range b.Settings() {
+				_, _ = fmt.Fprintf(tw, "  via %s: %s\t%s\t%s\n", output.Visible(b.Name), output.Visible(string(s.Key)), output.Visible(s.Value), output.Visible(s.Origin.String()))
+			}
+		}
+		for _, r := range h.ssh.Refused {
+			_, _ = fmt.Fprintf(tw, "  cannot be used\t%s\t%s\n", output.Visible(refusedText(r)), output.Visible(r.Origin.String()))
 		}
 		for _, r := range h.Refusals {
 			_, _ = fmt.Fprintf(tw, "  cannot be used\t%s\t%s\n", output.Visible(r.Reason), output.Visible(r.Origin.String()))

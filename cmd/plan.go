@@ -86,9 +86,9 @@ func (d *decision) aim(a *app, inv *inventory.Inventory, hosts []*inventory.Host
 
 // aimWith is aim with an ssh_config that has been read.
 func (d *decision) aimWith(a *app, inv *inventory.Inventory, config *sshHosts, hosts []*inventory.Host, o *launchOptions) error {
-	route := &router{app: a, o: &o.loginOptions, inv: inv, config: config, jumps: map[string][]ssh.Endpoint{}}
+	route := &router{app: a, o: &o.loginOptions, inv: inv, config: config, jumps: map[jumpKey][]ssh.Endpoint{}}
 	for i, h := range hosts {
-		settings, err := config.ask(h, o.user, o.port)
+		settings, err := config.reach(h, o.user, o.port)
 		if err != nil {
 			return err
 		}

@@ -18,8 +18,11 @@ type router struct {
 	o      *loginOptions
 	inv    *inventory.Inventory
 	config *sshHosts
-	jumps  map[string][]ssh.Endpoint // that have been resolved, by their text
+	jumps  map[jumpKey][]ssh.Endpoint // that have been resolved
 }
+
+// A jumpKey is what jumps are resolved by: their text, and the file that has it.
+type jumpKey struct{ text, file string }
 
 // endpoint is how h is reached; s is what ssh_config says of it.
 func (r *router) endpoint(h *inventory.Host, s *inventory.SSHSettings) (ssh.Endpoint, error) {
@@ -29,13 +32,13 @@ func (r *router) endpoint(h *inventory.Host, s *inventory.SSHSettings) (ssh.Endp
 	}
 	w := wayTo(h, s)
 	if r.o.jumpSet {
-		w = way{jump: r.o.jump, origin: "-J/--jump"}
+		w = way{jump: r.o.jump, origin: "-J/--jump", from: &inventory.Origin{}}
 	}
 	e.ProxyCommand = w.proxy
 	if w.jump == "" {
 		return e, nil
 	}
-	if e.Jumps, err = r.through(w.jump, nil); err != nil {
+	if e.Jumps, err = r.through(w, nil); err != nil {
 		return e, fmt.Errorf("host %s is reached through %s (%s): %w", h.Name, w.jump, w.origin, err)
 	}
 	if slices.ContainsFunc(e.Jumps, func(j ssh.Endpoint) bool { return sameHost(j, e) }) {
@@ -50,13 +53,19 @@ func (r *router) endpoint(h *inventory.Host, s *inventory.SSHSettings) (ssh.Endp
 
 // A way is how a host is reached: through jumps, by a proxy command, or
 // straight if both are empty.
-type way struct{ jump, proxy, origin string }
+type way struct {
+	jump, proxy, origin string
+	// from is where the inventory names the jumps, without a file for the flag.
+	// Its defaults count for those that it does not have. Nil: ssh_config names
+	// them, and says all there is to say of them.
+	from *inventory.Origin
+}
 
 // wayTo is what the inventory says of jumps to h, none included, or else
 // ssh_config.
 func wayTo(h *inventory.Host, s *inventory.SSHSettings) way {
 	if o, set := h.Origin(inventory.KeyJump); set {
-		return way{jump: h.Jump, origin: o.String()}
+		return way{jump: h.Jump, origin: o.String(), from: &o}
 	}
 	if o, set := s.Origin(inventory.KeyJump); set {
 		return way{jump: s.Jump, origin: o.String()}
@@ -64,19 +73,23 @@ func wayTo(h *inventory.Host, s *inventory.SSHSettings) way {
 	return way{proxy: s.ProxyCommand}
 }
 
-// through resolves jumps. before are the hosts for whose sake that is done, each
+// through resolves the jumps of w. before are the hosts for whose sake that is done, each
 // of them a jump that has jumps itself.
-func (r *router) through(text string, before []ssh.Endpoint) ([]ssh.Endpoint, error) {
-	if known, ok := r.jumps[text]; ok {
+func (r *router) through(w way, before []ssh.Endpoint) ([]ssh.Endpoint, error) {
+	key := jumpKey{text: w.jump, file: "ssh_config"}
+	if w.from != nil {
+		key.file = "inventory " + w.from.File
+	}
+	if known, ok := r.jumps[key]; ok {
 		return known, nil
 	}
-	hops, err := inventory.ParseJump(text)
+	hops, err := inventory.ParseJump(w.jump)
 	if err != nil {
 		return nil, err
 	}
 	var jumps []ssh.Endpoint
 	for i, hop := range hops {
-		e, own, err := r.hop(hop)
+		e, own, err := r.hop(hop, w.from)
 		if err != nil {
 			return nil, err
 		}
@@ -89,7 +102,7 @@ func (r *router) through(text string, before []ssh.Endpoint) ([]ssh.Endpoint, er
 			e.ProxyCommand = own.proxy
 		}
 		if i == 0 && own.jump != "" {
-			if jumps, err = r.through(own.jump, slices.Concat(before, []ssh.Endpoint{e})); err != nil {
+			if jumps, err = r.through(own, slices.Concat(before, []ssh.Endpoint{e})); err != nil {
 				return nil, err
 			}
 		}
@@ -98,7 +111,7 @@ func (r *router) through(text string, before []ssh.Endpoint) ([]ssh.Endpoint, er
 		}
 		jumps = slices.Concat(jumps, []ssh.Endpoint{e})
 	}
-	r.jumps[text] = jumps
+	r.jumps[key] = jumps
 	return jumps, nil
 }
 
@@ -131,21 +144,32 @@ func (a *app) endpoint(h *inventory.Host, s *inventory.SSHSettings, o *loginOpti
 	return e, err
 }
 
-// hop is a host to go through, and what it is reached through itself. If the
-// inventory has it, that counts; a user and a port that stand with the hop
+// bastion is a host to go through: the inventory's own of that name, or else one
+// with the defaults that count where it is named.
+func bastion(inv *inventory.Inventory, hop inventory.Hop, from *inventory.Origin) (*inventory.Host, error) {
+	h, known := inv.Host(hop.Host)
+	if !known {
+		h, known = inv.Host("[" + hop.Host + "]")
+	}
+	switch {
+	case !known && from == nil:
+		return &inventory.Host{Name: hop.Host}, nil
+	case !known:
+		h = inv.Bastion(hop.Host, *from)
+	}
+	return h, inv.Check(h)
+}
+
+// hop is a host to go through, and what it is reached through itself. What the
+// inventory says of it counts; a user and a port that stand with the hop
 // count more. The flags that say how to log in mean the hosts at the end, but
 // for --host-keys, and for --identity where nothing else names a key.
-func (r *router) hop(hop inventory.Hop) (e ssh.Endpoint, own way, err error) {
-	h, known := r.inv.Host(hop.Host)
-	if !known {
-		h, known = r.inv.Host("[" + hop.Host + "]")
-	}
-	if !known {
-		h = &inventory.Host{Name: hop.Host}
-	} else if err := r.inv.Check(h); err != nil {
+func (r *router) hop(hop inventory.Hop, from *inventory.Origin) (e ssh.Endpoint, own way, err error) {
+	h, err := bastion(r.inv, hop, from)
+	if err != nil {
 		return e, own, err
 	}
-	s, err := r.config.ask(h, hop.User, hop.Port)
+	s, err := r.config.reach(h, hop.User, hop.Port)
 	if err != nil {
 		return e, own, err
 	}

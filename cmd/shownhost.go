@@ -3,6 +3,7 @@ package cmd
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"tutti/inventory"
 )
@@ -11,19 +12,51 @@ import (
 type shownHost struct {
 	*inventory.Host
 	ssh *inventory.SSHSettings
+	// via are the bastions on the way, of which the host itself says which.
+	via []shownHost
 }
 
-// show asks ssh_config about hosts.
-func (s *sshHosts) show(hosts []*inventory.Host) ([]shownHost, error) {
+// show asks ssh_config about hosts of inv, and with deep about their bastions.
+func (s *sshHosts) show(inv *inventory.Inventory, hosts []*inventory.Host, deep bool) ([]shownHost, error) {
 	shown := make([]shownHost, len(hosts))
 	for i, h := range hosts {
 		settings, err := s.ask(h, "", 0)
 		if err != nil {
 			return nil, err
 		}
-		shown[i] = shownHost{h, settings}
+		shown[i] = shownHost{Host: h, ssh: settings}
+		if !deep {
+			continue
+		}
+		if shown[i].via, err = s.bastions(inv, wayTo(h, settings)); err != nil {
+			return nil, err
+		}
 	}
 	return shown, nil
+}
+
+// bastions are those that w names.
+func (s *sshHosts) bastions(inv *inventory.Inventory, w way) ([]shownHost, error) {
+	if w.jump == "" {
+		return nil, nil
+	}
+	hops, err := inventory.ParseJump(w.jump)
+	if err != nil {
+		return nil, nil //nolint:nilerr // it is told when the host is to be reached
+	}
+	var via []shownHost
+	for _, hop := range hops {
+		h, err := bastion(inv, hop, w.from)
+		if err != nil {
+			continue // it is told when the host is to be reached
+		}
+		settings, err := s.ask(h, hop.User, hop.Port)
+		if err != nil {
+			return nil, err
+		}
+		via = append(via, shownHost{Host: h, ssh: settings})
+	}
+	return via, nil
 }
 
 // Settings are those of the inventory, and those of ssh_config that it leaves
@@ -69,6 +102,15 @@ type sshJSON struct {
 	MACs                string   `json:"macs,omitempty"`
 	KexAlgorithms       string   `json:"kex_algorithms,omitempty"`
 	HostKeyAlgorithms   string   `json:"host_key_algorithms,omitempty"`
+	PubkeyAlgorithms    string   `json:"pubkey_accepted_algorithms,omitempty"`
+	CASignatures        string   `json:"ca_signature_algorithms,omitempty"`
+	RequiredRSASize     int      `json:"required_rsa_size,omitempty"`
+	RevokedHostKeys     string   `json:"revoked_host_keys,omitempty"`
+	CheckHostIP         bool     `json:"check_host_ip,omitempty"`
+	LoopbackTrusted     bool     `json:"no_host_authentication_for_localhost,omitempty"`
+	HashKnownHosts      bool     `json:"hash_known_hosts,omitempty"`
+	Methods             []string `json:"methods,omitempty"`
+	Environment         []string `json:"environment,omitempty"`
 }
 
 // addSSH puts into j what ssh_config says of h.
@@ -97,6 +139,13 @@ func (j *hostJSON) addSSH(h shownHost) {
 	j.IdentitiesOnly, j.Certificate, j.Agent, j.HostKeyAlias = s.IdentitiesOnly, s.Certificate, s.Agent, s.HostKeyAlias
 	j.KnownHosts, j.GlobalKnownHosts = s.KnownHosts, s.GlobalKnownHosts
 	j.Ciphers, j.MACs, j.KexAlgorithms, j.HostKeyAlgorithms = s.Ciphers, s.MACs, s.KexAlgorithms, s.HostKeyAlgorithms
+	j.PubkeyAlgorithms, j.CASignatures = s.PubkeyAlgorithms, s.CASignatureAlgorithms
+	j.RequiredRSASize, j.RevokedHostKeys = s.RequiredRSASize, s.RevokedHostKeys
+	j.CheckHostIP, j.LoopbackTrusted, j.HashKnownHosts, j.Methods = s.CheckHostIP, s.LoopbackTrusted, s.HashKnownHosts, s.Methods
+	for _, entry := range s.Environment { // the values may be secrets
+		name, _, _ := strings.Cut(entry, "=")
+		j.Environment = append(j.Environment, name)
+	}
 	if h.adds(inventory.KeyKeepaliveInterval) {
 		ms := s.KeepaliveInterval.Milliseconds()
 		j.KeepaliveIntervalMS = &ms

@@ -49,20 +49,27 @@ func (v *sshConfigValue) addFlag(f *pflag.FlagSet) {
 // over it.
 type sshHosts struct {
 	config *inventory.SSHConfig
-	// ignored are keywords that should make a difference for some host, with
-	// where they stand first.
-	ignored map[inventory.Key]inventory.Origin
+	// ignored are keywords that should make a difference for some host.
+	ignored map[inventory.Key]*ignoredKeyword
+}
+
+// An ignoredKeyword is where a keyword stands first that makes no difference, and
+// for which hosts it should.
+type ignoredKeyword struct {
+	origin inventory.Origin
+	hosts  []string
+	named  map[string]bool // the same hosts
 }
 
 // sshConfig reads the ssh_config that file says.
 func (a *app) sshConfig(file sshConfigValue) (*sshHosts, error) {
 	config, err := inventory.LoadSSHConfig(inventory.SSHConfigOptions{
-		File: string(file), Home: a.home(), User: a.userName(), Getenv: a.Getenv,
+		File: string(file), Home: a.home(), User: a.userName(), Getenv: a.Getenv, Environ: os.Environ(),
 	})
 	if err != nil {
 		return nil, usage(err)
 	}
-	return &sshHosts{config: config, ignored: map[inventory.Key]inventory.Origin{}}, nil
+	return &sshHosts{config: config, ignored: map[inventory.Key]*ignoredKeyword{}}, nil
 }
 
 // ask returns what ssh_config says of h, to which flags may have given a user
@@ -78,11 +85,34 @@ func (s *sshHosts) ask(h *inventory.Host, user string, port int) (*inventory.SSH
 		return nil, usagef("host %s: %w", h.Name, err)
 	}
 	for _, x := range settings.Ignored {
-		if _, told := s.ignored[x.Key]; !told {
-			s.ignored[x.Key] = x.Origin
+		if s.ignored[x.Key] == nil {
+			s.ignored[x.Key] = &ignoredKeyword{origin: x.Origin, named: map[string]bool{}}
+		}
+		if k := s.ignored[x.Key]; !k.named[h.Name] {
+			k.named[h.Name] = true
+			k.hosts = append(k.hosts, h.Name)
 		}
 	}
 	return settings, nil
+}
+
+// reach is ask for a host that is to be reached. It fails where ssh_config decides
+// by something that we do not have whether the host is trusted.
+func (s *sshHosts) reach(h *inventory.Host, user string, port int) (*inventory.SSHSettings, error) {
+	settings, err := s.ask(h, user, port)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range settings.Refused {
+		return nil, hint(usagef("host %s: %s:%d: %s", h.Name, x.Origin.File, x.Origin.Line, refusedText(x)),
+			"let the line not apply to this host; -F none ignores ssh_config, so that known_hosts decides alone")
+	}
+	return settings, nil
+}
+
+// refusedText is why a host with a setting of ssh_config is not reached.
+func refusedText(s inventory.Setting) string {
+	return fmt.Sprintf("%s decides whether ssh trusts the host, and is not supported", s.Key)
 }
 
 // warnings are about what was read, and about what does not count for the hosts
@@ -90,10 +120,30 @@ func (s *sshHosts) ask(h *inventory.Host, user string, port int) (*inventory.SSH
 func (s *sshHosts) warnings() []string {
 	list := slices.Clone(s.config.Warnings)
 	for _, key := range slices.Sorted(maps.Keys(s.ignored)) {
-		o := s.ignored[key]
-		list = append(list, fmt.Sprintf("%s:%d: %s is not supported and makes no difference", o.File, o.Line, key))
+		k := s.ignored[key]
+		text := fmt.Sprintf("%s:%d: %s is not supported and makes no difference for %s", k.origin.File, k.origin.Line, key, shortFold(k.hosts))
+		if way := insteadOf[key]; way != "" {
+			text += "; " + way
+		}
+		list = append(list, text)
 	}
 	return list
+}
+
+// insteadOf is what has the effect of a keyword that is not supported.
+var insteadOf = map[inventory.Key]string{
+	"RequestTTY":    "--pty asks for a terminal",
+	"RemoteCommand": "the command is the one given here",
+}
+
+// shortFold names hosts, few of them where there are many.
+func shortFold(hosts []string) string {
+	const longest = 120
+	text := inventory.Fold(hosts)
+	if len(text) <= longest {
+		return text
+	}
+	return count(len(hosts), "host") + ", " + hosts[0] + " among them"
 }
 
 // hostWord is h's name as ssh would be given it.
@@ -102,7 +152,7 @@ func hostWord(h *inventory.Host) string { return strings.Trim(h.Name, "[]") }
 // addSSHConfig gives to e what ssh_config says of h and nothing before it did.
 func (a *app) addSSHConfig(e *ssh.Endpoint, h *inventory.Host, s *inventory.SSHSettings, o *loginOptions) {
 	if _, set := s.Origin(inventory.KeyAddress); set && h.Address == "" {
-		e.Address = s.HostName
+		e.Address, e.AddressOnly = s.HostName, true
 	}
 	e.Port = cmp.Or(e.Port, s.Port)
 	e.User = cmp.Or(e.User, s.User)
@@ -113,6 +163,7 @@ func (a *app) addSSHConfig(e *ssh.Endpoint, h *inventory.Host, s *inventory.SSHS
 	e.Certificates = s.Certificate
 	e.Agent = s.Agent
 	e.HostKeyAlias = s.HostKeyAlias
+	e.NewKeysRefused = newKeysRefused(h, s, o)
 	if o.knownHosts == "" && (s.KnownHosts != nil || s.GlobalKnownHosts != nil) {
 		e.KnownHosts = a.knownHostsOf(s)
 	}
@@ -123,7 +174,21 @@ func (a *app) addSSHConfig(e *ssh.Endpoint, h *inventory.Host, s *inventory.SSHS
 		e.KeepaliveCount = max(1, s.KeepaliveCount)
 	}
 	e.Ciphers, e.MACs, e.KeyExchanges = s.Ciphers, s.MACs, s.KexAlgorithms
-	e.HostKeyAlgorithms = s.HostKeyAlgorithms
+	e.HostKeyAlgorithms, e.KeyAlgorithms, e.CASignatureAlgorithms = s.HostKeyAlgorithms, s.PubkeyAlgorithms, s.CASignatureAlgorithms
+	e.MinRSABits, e.RevokedHostKeys = s.RequiredRSASize, s.RevokedHostKeys
+	e.CheckAddress, e.LoopbackTrusted, e.HashNames = s.CheckHostIP, s.LoopbackTrusted, s.HashKnownHosts
+	e.Methods, e.Environment = s.Methods, s.Environment
+}
+
+// newKeysRefused reports whether ssh_config says that there is no file for new
+// keys: then ssh refuses a host that is not known, also with
+// StrictHostKeyChecking no. Our own --host-keys off goes on checking nothing.
+func newKeysRefused(h *inventory.Host, s *inventory.SSHSettings, o *loginOptions) bool {
+	if o.knownHosts != "" || s.KnownHosts == nil || len(s.KnownHosts) > 0 {
+		return false
+	}
+	_, inInventory := h.Origin(inventory.KeyHostKeys)
+	return hostKeysMode(h, s, o) == ssh.AcceptNew.String() || o.hostKeys.value == "" && !inInventory
 }
 
 // knownHostsOf are the files for a host of which ssh_config names some. New keys

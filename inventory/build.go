@@ -119,6 +119,7 @@ func (b *builder) build() (*Inventory, error) {
 		hosts:    make([]*Host, len(b.hosts)),
 		byName:   b.hostIndex,
 		members:  make(map[string][]int, len(b.groups)),
+		defaults: b.defaults,
 	}
 	for _, g := range b.groups {
 		inv.groups = append(inv.groups, g.name)

@@ -17,7 +17,8 @@ type Inventory struct {
 	groups []string
 	// members of every group, directly or through other groups: indexes of
 	// hosts, in their order.
-	members map[string][]int
+	members  map[string][]int
+	defaults []settings // of each file, in their order
 }
 
 // Hosts returns all hosts, in inventory order.

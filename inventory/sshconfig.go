@@ -20,6 +20,8 @@ type SSHConfigOptions struct {
 	User string
 	// Getenv looks up what ${NAME} stands for; empty means not set.
 	Getenv func(name string) string
+	// Environ are the variables that SendEnv chooses from, as NAME=VALUE.
+	Environ []string
 }
 
 // An SSHConfig is what ssh_config files say, read and checked once, to be asked
@@ -85,13 +87,29 @@ type SSHSettings struct {
 	// with a comma between them; a first character of + adds to the usual ones,
 	// - takes away from them by pattern, and ^ puts in front.
 	Ciphers, MACs, KexAlgorithms, HostKeyAlgorithms string
+	// PubkeyAlgorithms and CASignatureAlgorithms are such lists, too: of what
+	// our keys and the authorities of hosts may sign with.
+	PubkeyAlgorithms, CASignatureAlgorithms string
+	// RequiredRSASize is the shortest RSA key that counts, in bits. 0: not set.
+	RequiredRSASize int
+	// RevokedHostKeys is the path of a file of keys that no host may have.
+	RevokedHostKeys string
+	// CheckHostIP asks known_hosts for the IP address, too. LoopbackTrusted takes
+	// any key of this machine. HashKnownHosts hides names in new lines.
+	CheckHostIP, LoopbackTrusted, HashKnownHosts bool
+	// Methods are the ways to log in that are left, by the names that the
+	// protocol has for them. Nil: all.
+	Methods []string
+	// Environment are the variables to send, as NAME=VALUE.
+	Environment []string
 	// Jump is the hosts to go through, [user@]host[:port] with commas between
 	// them, and ProxyCommand the shell command whose input and output are the
 	// connection. At most one of them is set.
 	Jump, ProxyCommand string
-	// Ignored are what ssh_config says of how the host is reached, and what is
-	// not honoured. The keys are keywords of ssh_config.
-	Ignored []Setting
+	// Ignored are what makes a difference in ssh and none here, and Refused what
+	// decides in ssh who is trusted and cannot be honoured, so that the host must
+	// not be reached. The keys are keywords of ssh_config.
+	Ignored, Refused []Setting
 
 	values sshFound
 }
@@ -111,14 +129,38 @@ const (
 	KeyMACs              Key = "macs"
 	KeyKexAlgorithms     Key = "kex_algorithms"
 	KeyHostKeyAlgorithms Key = "host_key_algorithms"
+
+	KeyPubkeyAlgorithms         Key = "pubkey_accepted_algorithms"
+	KeyCASignatureAlgorithms    Key = "ca_signature_algorithms"
+	KeyRequiredRSASize          Key = "required_rsa_size"
+	KeyRevokedHostKeys          Key = "revoked_host_keys"
+	KeyCheckHostIP              Key = "check_host_ip"
+	KeyLoopbackTrusted          Key = "no_host_authentication_for_localhost"
+	KeyHashKnownHosts           Key = "hash_known_hosts"
+	KeyPubkeyAuthentication     Key = "pubkey_authentication"
+	KeyPasswordAuthentication   Key = "password_authentication"
+	KeyKbdInteractive           Key = "kbd_interactive_authentication"
+	KeyPreferredAuthentications Key = "preferred_authentications"
+	KeySendEnv                  Key = "send_env"
+	KeySetEnv                   Key = "set_env"
 )
+
+// Files are the paths of the files that were read, without those that they
+// include.
+func (c *SSHConfig) Files() []string {
+	paths := make([]string, len(c.files))
+	for i, f := range c.files {
+		paths[i] = f.path
+	}
+	return paths
+}
 
 // Origin is where ssh_config sets key for the host, and whether it does. Of a
 // setting that several lines make it is the first.
 func (s *SSHSettings) Origin(key Key) (Origin, bool) {
-	for i, k := range sshSettingKeys {
-		if k == key && s.says(sshKey(i)) {
-			return s.values.first[i].origin, true
+	for _, row := range sshByKey {
+		if row.setting == key && row.setting != "" && s.says(row.key) {
+			return s.values.first[row.key].origin, true
 		}
 	}
 	return Origin{}, false
@@ -139,9 +181,9 @@ func (s *SSHSettings) says(k sshKey) bool {
 // Settings returns everything that ssh_config sets for the host, sorted by key.
 func (s *SSHSettings) Settings() []Setting {
 	var list []Setting
-	for i, key := range sshSettingKeys {
-		if k := sshKey(i); key != "" && s.says(k) {
-			list = append(list, Setting{Key: key, Value: s.text(k), Origin: s.values.first[k].origin})
+	for _, row := range sshByKey {
+		if row.setting != "" && s.says(row.key) {
+			list = append(list, Setting{Key: row.setting, Value: s.text(row.key), Origin: s.values.first[row.key].origin})
 		}
 	}
 	slices.SortFunc(list, func(a, b Setting) int { return strings.Compare(string(a.Key), string(b.Key)) })
@@ -163,6 +205,10 @@ func (s *SSHSettings) text(k sshKey) string {
 		return orNothing(s.GlobalKnownHosts)
 	case sshIdentityAgent:
 		return s.Agent
+	case sshRevokedHostKeys:
+		return orNothing(nonEmpty(s.RevokedHostKeys))
+	case sshSendEnv:
+		return strings.Join(s.values.sent(), " ")
 	case sshHostKeyAlias:
 		return s.HostKeyAlias
 	case sshProxyJump:
@@ -184,4 +230,11 @@ func orNothing(paths []string) string {
 		return "none"
 	}
 	return strings.Join(paths, ", ")
+}
+
+func nonEmpty(path string) []string {
+	if path == "" {
+		return nil
+	}
+	return []string{path}
 }

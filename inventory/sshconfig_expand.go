@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -50,6 +49,18 @@ func (x *sshExpander) settings() *SSHSettings {
 		KexAlgorithms:     w.text(sshKexAlgorithms),
 		HostKeyAlgorithms: w.text(sshHostKeyAlgorithms),
 		values:            w.sshFound,
+
+		PubkeyAlgorithms:      w.text(sshPubkeyAcceptedAlgorithms),
+		CASignatureAlgorithms: w.text(sshCASignatureAlgorithms),
+		RequiredRSASize:       w.number(sshRequiredRSASize),
+		CheckHostIP:           w.number(sshCheckHostIP) == 1,
+		LoopbackTrusted:       w.number(sshNoHostAuthentication) == 1,
+		HashKnownHosts:        w.number(sshHashKnownHosts) == 1,
+		Methods:               w.methods(),
+		Environment:           w.environment(w.config.opts.Environ),
+	}
+	if d := w.first[sshRevokedHostKeys]; d != nil && !strings.EqualFold(d.text, "none") {
+		s.RevokedHostKeys = x.path(d, d.text)
 	}
 	s.Identity = x.paths(w.identities)
 	s.Certificate = x.paths(w.certificates)
@@ -58,7 +69,7 @@ func (x *sshExpander) settings() *SSHSettings {
 	s.Agent = x.agent(w.first[sshIdentityAgent])
 	s.Jump = x.proxy(w.first[sshProxyJump])
 	s.ProxyCommand = x.proxy(w.first[sshProxyCommand])
-	s.Ignored = w.ignored()
+	s.Ignored, s.Refused = w.unheeded()
 	return s
 }
 
@@ -81,20 +92,6 @@ func (v *sshFound) seconds(k sshKey) time.Duration {
 		return d.seconds()
 	}
 	return 0
-}
-
-// ignored returns the values that should make a difference and do not.
-func (v *sshFound) ignored() []Setting {
-	var list []Setting
-	for k := sshAddressFamily; k < sshKeys; k++ {
-		d := v.first[k]
-		if d == nil || slices.Contains(sshHarmless[k], strings.ToLower(d.text)) {
-			continue
-		}
-		name := strings.TrimPrefix(d.origin.Via, "ssh_config ")
-		list = append(list, Setting{Key: Key(name), Value: d.text, Origin: d.origin})
-	}
-	return list
 }
 
 // paths expands paths of keys; nil if there is none, empty if all are "none".

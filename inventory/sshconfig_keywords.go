@@ -13,156 +13,11 @@ import (
 	"time"
 )
 
-// An sshKey is a keyword that means something here.
-type sshKey int
-
-const (
-	sshHostName sshKey = iota
-	sshPort
-	sshUser
-	sshIdentityFile
-	sshCertificateFile
-	sshIdentitiesOnly
-	sshIdentityAgent
-	sshHostKeyAlias
-	sshUserKnownHostsFile
-	sshGlobalKnownHostsFile
-	sshStrictHostKeyChecking
-	sshConnectTimeout
-	sshServerAliveInterval
-	sshServerAliveCountMax
-	sshCiphers
-	sshMACs
-	sshKexAlgorithms
-	sshHostKeyAlgorithms
-	sshProxyJump
-	sshProxyCommand
-	// What follows matters to how a host is reached, and is not honoured.
-	sshAddressFamily
-	sshBindAddress
-	sshBindInterface
-	sshCanonicalizeHostname
-	sshKnownHostsCommand
-	sshRevokedHostKeys
-	sshProxyUseFdpass
-	sshPKCS11Provider
-	sshPubkeyAuthentication
-	sshRefuseConnection
-	sshKeys // how many there are
-)
-
-// sshSettingKeys is what settings are called outside ssh_config; empty for what
-// is not honoured.
-var sshSettingKeys = [sshKeys]Key{
-	sshHostName:              KeyAddress,
-	sshPort:                  KeyPort,
-	sshUser:                  KeyUser,
-	sshIdentityFile:          KeyIdentity,
-	sshCertificateFile:       KeyCertificate,
-	sshIdentitiesOnly:        KeyIdentitiesOnly,
-	sshIdentityAgent:         KeyAgent,
-	sshHostKeyAlias:          KeyHostKeyAlias,
-	sshUserKnownHostsFile:    KeyKnownHosts,
-	sshGlobalKnownHostsFile:  KeyGlobalKnownHosts,
-	sshStrictHostKeyChecking: KeyHostKeys,
-	sshConnectTimeout:        KeyConnectTimeout,
-	sshServerAliveInterval:   KeyKeepaliveInterval,
-	sshServerAliveCountMax:   KeyKeepaliveCount,
-	sshCiphers:               KeyCiphers,
-	sshMACs:                  KeyMACs,
-	sshKexAlgorithms:         KeyKexAlgorithms,
-	sshHostKeyAlgorithms:     KeyHostKeyAlgorithms,
-	sshProxyJump:             KeyJump,
-	sshProxyCommand:          KeyProxyCommand,
-}
-
-// An sshKeyword is how a keyword is written and read.
-type sshKeyword struct {
-	key  sshKey
-	name string
-	read func(l *sshLine, d *sshDirective) error
-}
-
-// sshKeywords by their names in lower case.
-var sshKeywords = map[string]sshKeyword{
-	"hostname":              {sshHostName, "HostName", readSSHWord},
-	"port":                  {sshPort, "Port", readSSHPort},
-	"user":                  {sshUser, "User", readSSHWord},
-	"identityfile":          {sshIdentityFile, "IdentityFile", readSSHWord},
-	"identityfile2":         {sshIdentityFile, "IdentityFile2", readSSHWord},
-	"certificatefile":       {sshCertificateFile, "CertificateFile", readSSHWord},
-	"identitiesonly":        {sshIdentitiesOnly, "IdentitiesOnly", readSSHYesNo},
-	"identityagent":         {sshIdentityAgent, "IdentityAgent", readSSHWord},
-	"hostkeyalias":          {sshHostKeyAlias, "HostKeyAlias", readSSHWord},
-	"userknownhostsfile":    {sshUserKnownHostsFile, "UserKnownHostsFile", readSSHPaths},
-	"globalknownhostsfile":  {sshGlobalKnownHostsFile, "GlobalKnownHostsFile", readSSHPaths},
-	"stricthostkeychecking": {sshStrictHostKeyChecking, "StrictHostKeyChecking", readSSHHostKeys},
-	"connecttimeout":        {sshConnectTimeout, "ConnectTimeout", readSSHTime},
-	"serveraliveinterval":   {sshServerAliveInterval, "ServerAliveInterval", readSSHTime},
-	"serveralivecountmax":   {sshServerAliveCountMax, "ServerAliveCountMax", readSSHCount},
-	"ciphers":               {sshCiphers, "Ciphers", readSSHWord},
-	"macs":                  {sshMACs, "MACs", readSSHWord},
-	"kexalgorithms":         {sshKexAlgorithms, "KexAlgorithms", readSSHWord},
-	"hostkeyalgorithms":     {sshHostKeyAlgorithms, "HostKeyAlgorithms", readSSHWord},
-	"proxyjump":             {sshProxyJump, "ProxyJump", readSSHJump},
-	"proxycommand":          {sshProxyCommand, "ProxyCommand", readSSHCommand},
-	"addressfamily":         {sshAddressFamily, "AddressFamily", readSSHWord},
-	"bindaddress":           {sshBindAddress, "BindAddress", readSSHWord},
-	"bindinterface":         {sshBindInterface, "BindInterface", readSSHWord},
-	"canonicalizehostname":  {sshCanonicalizeHostname, "CanonicalizeHostname", readSSHWord},
-	"knownhostscommand":     {sshKnownHostsCommand, "KnownHostsCommand", readSSHCommand},
-	"revokedhostkeys":       {sshRevokedHostKeys, "RevokedHostKeys", readSSHWord},
-	"proxyusefdpass":        {sshProxyUseFdpass, "ProxyUseFdpass", readSSHYesNo},
-	"pkcs11provider":        {sshPKCS11Provider, "PKCS11Provider", readSSHWord},
-	"pubkeyauthentication":  {sshPubkeyAuthentication, "PubkeyAuthentication", readSSHWord},
-	"refuseconnection":      {sshRefuseConnection, "RefuseConnection", readSSHWord},
-}
-
-// sshHarmless are the values of keywords that are not honoured with which that
-// makes no difference.
-var sshHarmless = map[sshKey][]string{
-	sshAddressFamily:        {"any"},
-	sshCanonicalizeHostname: {"no", "false", "none"},
-	sshKnownHostsCommand:    {"none"},
-	sshRevokedHostKeys:      {"none"},
-	sshProxyUseFdpass:       {"no"},
-	sshPKCS11Provider:       {"none"},
-	sshPubkeyAuthentication: {"yes", "true", "unbound", "host-bound"},
-}
-
-// sshForeign are the keywords that do not concern us: of terminals, forwarding,
-// multiplexing, ways to log in that we do not have, and what once was.
-var sshForeign = sshWords(`
-addkeystoagent afstokenpassing batchmode canonicaldomains canonicalizefallbacklocal canonicalizemaxdots
-canonicalizepermittedcnames casignaturealgorithms challengeresponseauthentication channeltimeout checkhostip cipher
-clearallforwardings compression compressionlevel connectionattempts controlmaster controlpath controlpersist
-dsaauthentication dynamicforward enableescapecommandline enablesshkeysign escapechar exitonforwardfailure
-fallbacktorsh fingerprinthash forkafterauthentication forwardagent forwardx11 forwardx11timeout forwardx11trusted
-gatewayports globalknownhostsfile2 gssapiauthentication gssapiclientidentity gssapidelegatecredentials
-gssapikexalgorithms gssapikeyexchange gssapirenewalforcesrekey gssapiserveridentity gssapitrustdns hashknownhosts
-hostbasedacceptedalgorithms hostbasedauthentication hostbasedkeytypes ipqos kbdinteractiveauthentication
-kbdinteractivedevices keepalive kerberosauthentication kerberostgtpassing localcommand localforward loglevel
-logverbose nohostauthenticationforlocalhost numberofpasswordprompts obscurekeystroketiming passwordauthentication
-permitlocalcommand permitremoteopen preferredauthentications protocol pubkeyacceptedalgorithms
-pubkeyacceptedkeytypes rekeylimit remotecommand remoteforward requesttty requiredrsasize rhostsauthentication
-rhostsrsaauthentication rsaauthentication securitykeyprovider sendenv sessiontype setenv skeyauthentication
-smartcarddevice stdinnull streamlocalbindmask streamlocalbindunlink syslogfacility tag tcpkeepalive
-tisauthentication tunnel tunneldevice updatehostkeys useblacklistedkeys usekeychain useprivilegedport userknownhostsfile2
-useroaming usersh verifyhostkeydns versionaddendum visualhostkey warnweakcrypto xauthlocation`)
-
-func sshWords(text string) map[string]bool {
-	words := make(map[string]bool)
-	for word := range strings.FieldsSeq(text) {
-		words[word] = true
-	}
-	return words
-}
-
 // sshKeywordNames is what a misspelt keyword may have been meant to be.
 var sshKeywordNames = sync.OnceValue(func() []string {
 	names := []string{"host", "match", "include", "ignoreunknown"}
 	names = slices.AppendSeq(names, maps.Keys(sshKeywords))
-	return slices.Sorted(slices.Values(slices.AppendSeq(names, maps.Keys(sshForeign))))
+	return slices.Sorted(slices.Values(slices.AppendSeq(names, maps.Keys(sshHarmless))))
 })
 
 var (
@@ -179,6 +34,39 @@ func readSSHWord(l *sshLine, d *sshDirective) error {
 		return errSSHExtra
 	}
 	d.text = l.args[0]
+	return nil
+}
+
+// readSSHRest takes whatever follows, of a keyword that is only told of.
+func readSSHRest(l *sshLine, d *sshDirective) error {
+	d.text = strings.Join(l.args, " ")
+	return nil
+}
+
+// readSSHSendEnv reads patterns of names of variables; one with - in front takes
+// away.
+func readSSHSendEnv(l *sshLine, d *sshDirective) error {
+	for _, arg := range l.args {
+		if arg == "" || strings.Contains(arg, "=") {
+			return fmt.Errorf("%q is not the name of a variable", arg)
+		}
+	}
+	d.list, d.text = l.args, strings.Join(l.args, " ")
+	return nil
+}
+
+// readSSHSetEnv reads variables. Their values are shown nowhere: they may be
+// secrets.
+func readSSHSetEnv(l *sshLine, d *sshDirective) error {
+	names := make([]string, len(l.args))
+	for i, arg := range l.args {
+		name, _, ok := strings.Cut(arg, "=")
+		if !ok || name == "" {
+			return errors.New("a variable is written NAME=VALUE")
+		}
+		names[i] = name
+	}
+	d.list, d.text = l.args, strings.Join(names, " ")
 	return nil
 }
 

@@ -188,11 +188,27 @@ func (o *sshOracle) answers(t *testing.T, s *SSHSettings) map[string]string {
 		"proxycommand":          unlessNone(v.text(sshProxyCommand)),
 		"proxyjump":             unlessNone(v.text(sshProxyJump)),
 	}
+	yes := func(b bool) string { return map[bool]string{true: "yes", false: "no"}[b] }
+	answers["sendenv"] = strings.Join(v.sent(), "|")
+	answers["hashknownhosts"] = yes(s.HashKnownHosts)
+	answers["checkhostip"] = yes(s.CheckHostIP)
+	answers["nohostauthenticationforlocalhost"] = yes(s.LoopbackTrusted)
+	answers["requiredrsasize"] = set(sshRequiredRSASize, strconv.Itoa(s.RequiredRSASize), o.usual["requiredrsasize"])
+	answers["revokedhostkeys"] = s.RevokedHostKeys
+	answers["passwordauthentication"] = set(sshPasswordAuthentication, v.text(sshPasswordAuthentication), "yes")
+	answers["kbdinteractiveauthentication"] = set(sshKbdInteractiveAuthentication, v.text(sshKbdInteractiveAuthentication), "yes")
+	answers["preferredauthentications"] = v.text(sshPreferredAuthentications)
+	if d := v.first[sshSetEnv]; d != nil {
+		answers["setenv"] = strings.Join(d.list, "|")
+	} else {
+		answers["setenv"] = ""
+	}
 	if v.text(sshStrictHostKeyChecking) == "ask" {
 		answers["stricthostkeychecking"] = "ask"
 	}
 	for keyword, list := range map[string]string{
 		"Ciphers": s.Ciphers, "MACs": s.MACs, "KexAlgorithms": s.KexAlgorithms, "HostKeyAlgorithms": s.HostKeyAlgorithms,
+		"PubkeyAcceptedAlgorithms": s.PubkeyAlgorithms, "CASignatureAlgorithms": s.CASignatureAlgorithms,
 	} {
 		answers[strings.ToLower(keyword)] = o.algorithms(t, keyword, list)
 	}
@@ -352,6 +368,13 @@ func (g *sshGenerator) value() string {
 		"HostKeyAlgorithms "+g.pick("ssh-ed25519", "+ssh-rsa", "-ecdsa*", "^rsa-sha2-512"),
 		"ProxyJump "+g.pick("via", "none", "u@via:2222", "a,b@c:1,d", "[::2]:22", "ssh://x@y:9", "via # c", "u%h@%hh"),
 		"ProxyCommand "+g.pick("nc %h %p", "none", `ssh -W "%h:%p" gw # x`, "= nc x"),
-		"ForwardAgent yes", "SendEnv LANG LC_*", "LogLevel INFO", "Compression no",
+		"ForwardAgent yes", "LogLevel INFO", "Compression no",
+		"SendEnv "+g.pick("LANG LC_*", "FOO_?", "-LC_*", "A -A", "-*"), "SetEnv "+g.pick("A=1", `A=2 "B=x y"`, "C=a=b"),
+		"HashKnownHosts "+g.pick("yes", "no"), "CheckHostIP "+g.pick("yes", "no"), "RequiredRSASize "+g.pick("2048", "3072"),
+		"NoHostAuthenticationForLocalhost "+g.pick("yes", "no"), "PasswordAuthentication "+g.pick("yes", "no"),
+		"KbdInteractiveAuthentication "+g.pick("yes", "no"), "RevokedHostKeys "+g.pick("/r/"+n, "/r/x"),
+		"PubkeyAcceptedAlgorithms "+g.pick("ssh-ed25519", "+ssh-rsa", "-ecdsa*", "^rsa-sha2-512"),
+		"CASignatureAlgorithms "+g.pick("ssh-ed25519", "+ssh-rsa", "-ecdsa*", "^rsa-sha2-512"),
+		"PreferredAuthentications "+g.pick("publickey", "password,publickey", "hostbased"),
 	)
 }

@@ -9,7 +9,10 @@ import (
 )
 
 // An sshFile is an ssh_config file as it is carried out.
-type sshFile struct{ blocks []sshBlock }
+type sshFile struct {
+	path   string
+	blocks []sshBlock
+}
 
 // An sshBlock is the lines up to the next Host or Match. They count where its
 // condition holds; before the first one, where the file itself counts.
@@ -91,7 +94,7 @@ func (p *sshParser) warnf(l *sshLine, what, format string, args ...any) {
 
 // parse reads a file's text.
 func (p *sshParser) parse(path, text string) *sshFile {
-	f := &sshFile{blocks: make([]sshBlock, 1)}
+	f := &sshFile{path: path, blocks: make([]sshBlock, 1)}
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
@@ -139,7 +142,7 @@ func (p *sshParser) line(f *sshFile, l *sshLine) {
 func (p *sshParser) directive(l *sshLine) *sshDirective {
 	word, known := sshKeywords[l.keyword]
 	switch {
-	case !known && sshForeign[l.keyword], matchSSHPatterns(p.ignored, l.keyword):
+	case !known && sshHarmless[l.keyword], matchSSHPatterns(p.ignored, l.keyword):
 		return nil
 	case !known:
 		text := fmt.Sprintf("unknown keyword %q", l.keyword)

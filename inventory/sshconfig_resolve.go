@@ -14,6 +14,7 @@ type sshFound struct {
 	first        [sshKeys]*sshDirective
 	identities   []*sshDirective
 	certificates []*sshDirective
+	sendEnv      []*sshDirective
 }
 
 // An sshWalk goes through the files for one host.
@@ -77,6 +78,8 @@ func (w *sshWalk) take(d *sshDirective) {
 		w.identities = appendSSH(w.identities, d)
 	case sshCertificateFile:
 		w.certificates = appendSSH(w.certificates, d)
+	case sshSendEnv:
+		w.sendEnv = append(w.sendEnv, d)
 	case sshProxyJump:
 		// Whichever of the two comes first keeps the other out, but for a jump
 		// through nothing.

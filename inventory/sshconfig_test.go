@@ -201,8 +201,11 @@ Host a
 	if s.User != "" {
 		t.Errorf("user: got %q of a block that cannot be judged", s.User)
 	}
-	if len(s.Ignored) != 1 || s.Ignored[0].Key != "RevokedHostKeys" || s.Ignored[0].Origin.Line != 12 {
-		t.Errorf("ignored: got %v, want RevokedHostKeys of line 12", s.Ignored)
+	if len(s.Ignored) != 1 || s.Ignored[0].Key != "ForwardAgent" || s.Ignored[0].Origin.Line != 14 {
+		t.Errorf("ignored: got %v, want ForwardAgent of line 14", s.Ignored)
+	}
+	if s.RevokedHostKeys != "/etc/revoked" {
+		t.Errorf("revoked host keys: got %q, want /etc/revoked", s.RevokedHostKeys)
 	}
 	if s, _ := c.Resolve(SSHQuery{Name: "b"}); s == nil || len(s.Ignored) > 0 {
 		t.Errorf("got %v for a host that has nothing to ignore", s)

@@ -1,0 +1,42 @@
+package cmd
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tutti/inventory"
+)
+
+// TestDoctorSaysWhatIsHonoured: doctor praises what is in files, and only where
+// there are files.
+func TestDoctorSaysWhatIsHonoured(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(file, []byte("User me\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	load := func(file string) *sshHosts {
+		c, err := inventory.LoadSSHConfig(inventory.SSHConfigOptions{File: file})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &sshHosts{config: c}
+	}
+	tests := []struct {
+		name     string
+		config   *sshHosts
+		honoured bool
+		want     string
+	}{
+		{"no file", load("none"), true, "there is none"},
+		{"no file, and something else is wrong", load("none"), false, "there is none"},
+		{"a file", load(file), true, "in " + file + " is honoured"},
+		{"a file with warnings", load(file), false, ""},
+	}
+	for _, tt := range tests {
+		if got := honouredText(tt.config.config.Files(), tt.honoured); tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}

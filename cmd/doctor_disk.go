@@ -31,11 +31,11 @@ const firstYear, lastYear = 2026, 2100
 func (d *doctor) checkClock() {
 	now := time.Now()
 	if y := now.Year(); y < firstYear || y > lastYear {
-		d.tell(findingProblem, "clock", "it says "+now.UTC().Format(time.RFC3339)+": certificates seem not valid, and records get wrong times",
+		d.tell(findingProblem, "clock", "it says "+clockText(now.Local())+": certificates seem not valid, and records get wrong times",
 			"set the clock (timedatectl set-ntp true)")
 		return
 	}
-	d.ok("clock", "%s", now.UTC().Format(time.RFC3339))
+	d.ok("clock", "%s", clockText(now.Local()))
 }
 
 // checkHistory looks at the history, and at the disk that it is on.

@@ -7,9 +7,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -126,47 +124,23 @@ func noRunsText(q store.Query) string {
 	return "no run fits"
 }
 
-// Columns of the table of runs: what a selector takes at most, and a command at
-// least and, where the width is not known, at most.
+// Columns of the table of runs: what a selector and a command are cut to at most.
 const (
-	widestSelector  = 30
-	narrowestColumn = 20
-	widestCommand   = 80
+	leastSelector = 10
+	leastCommand  = 16
 )
 
 // printRuns prints a table; width is that of the terminal, 0 without one.
 func printRuns(w io.Writer, runs []store.Run, width int) error {
-	rows := [][]string{{"RUN", "STARTED", "TOOK", "HOSTS", "RESULT", "SELECTOR", "COMMAND"}}
+	t := output.NewTable(
+		output.Column{Title: "RUN"}, output.Column{Title: "STARTED"}, output.Column{Title: "TOOK", Optional: true},
+		output.Column{Title: "HOSTS", Optional: true}, output.Column{Title: "RESULT", Least: leastSelector},
+		output.Column{Title: "SELECTOR", Least: leastSelector}, output.Column{Title: "COMMAND", Least: leastCommand})
 	for _, r := range runs {
-		rows = append(rows, []string{
-			strconv.FormatInt(r.ID, 10), r.Summary.Started.Local().Format("2006-01-02 15:04:05"), tookText(r),
-			strconv.Itoa(r.Summary.Hosts), resultText(r), oneLine(r.Selector, widestSelector), commandOf(r),
-		})
+		t.Add(strconv.FormatInt(r.ID, 10), clockText(r.Summary.Started.Local()), tookText(r),
+			strconv.Itoa(r.Summary.Hosts), resultText(r), r.Selector, strings.Join(strings.Fields(commandOf(r)), " "))
 	}
-	last := len(rows[0]) - 1
-	most := widestCommand
-	if width > 0 {
-		most = max(narrowestColumn, width-1-widthBefore(rows, last))
-	}
-	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	for _, row := range rows {
-		row[last] = oneLine(row[last], most)
-		_, _ = fmt.Fprintln(tw, strings.Join(row, "\t")) // Flush tells
-	}
-	return tw.Flush()
-}
-
-// widthBefore is what the columns before the last one take.
-func widthBefore(rows [][]string, last int) int {
-	total := 0
-	for i := range last {
-		widest := 0
-		for _, row := range rows {
-			widest = max(widest, utf8.RuneCountInString(row[i]))
-		}
-		total += widest + 2
-	}
-	return total
+	return t.Write(w, width)
 }
 
 func commandOf(r store.Run) string {

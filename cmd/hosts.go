@@ -7,7 +7,6 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -180,38 +179,55 @@ func newHostJSON(h shownHost, explain bool) hostJSON {
 	return j
 }
 
-// printHostsExplained shows each host with a line per value.
+// printHostsExplained shows each host with a line per value, whole: where a value
+// comes from is what is asked for.
 func printHostsExplained(w io.Writer, hosts []shownHost) error {
-	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	for _, h := range hosts {
-		_, _ = fmt.Fprintf(tw, "%s\n", output.Visible(h.Name))
+		if _, err := fmt.Fprintln(w, output.Visible(h.Name)); err != nil {
+			return err
+		}
+		t := output.NewTable(output.Column{}, output.Column{}, output.Column{})
+		t.Indent = "  "
 		if len(h.Groups) > 0 {
-			_, _ = fmt.Fprintf(tw, "  groups\t%s\n", output.Visible(strings.Join(h.Groups, ", ")))
+			t.Add("groups", strings.Join(h.Groups, ", "))
 		}
 		for _, s := range h.Settings() {
-			_, _ = fmt.Fprintf(tw, "  %s\t%s\t%s\n", output.Visible(string(s.Key)), output.Visible(s.Value), output.Visible(s.Origin.String()))
+			t.Add(string(s.Key), s.Value, s.Origin.String())
 		}
 		for _, b := range h.via {
 			for _, s := range b.Settings() {
-				_, _ = fmt.Fprintf(tw, "  via %s: %s\t%s\t%s\n", output.Visible(b.Name), output.Visible(string(s.Key)), output.Visible(s.Value), output.Visible(s.Origin.String()))
+				t.Add("via "+b.Name+": "+string(s.Key), s.Value, s.Origin.String())
 			}
 		}
 		for _, r := range h.ssh.Refused {
-			_, _ = fmt.Fprintf(tw, "  cannot be used\t%s\t%s\n", output.Visible(refusedText(r)), output.Visible(r.Origin.String()))
+			t.Add("cannot be used", refusedText(r), r.Origin.String())
 		}
 		for _, r := range h.Refusals {
-			_, _ = fmt.Fprintf(tw, "  cannot be used\t%s\t%s\n", output.Visible(r.Reason), output.Visible(r.Origin.String()))
+			t.Add("cannot be used", r.Reason, r.Origin.String())
 		}
 		for _, g := range h.Gates {
-			_, _ = fmt.Fprintf(tw, "  gate\t%s: %d at once\n", output.Visible(g.Name), g.Parallel)
+			t.Add("gate", fmt.Sprintf("%s: %d at once", g.Name, g.Parallel))
+		}
+		if err := t.Write(w, 0); err != nil {
+			return err
 		}
 	}
-	return tw.Flush()
+	return nil
 }
 
-// printHostsTable shows one line per host.
+// leastHostColumn is how far a column of the table of hosts is cut.
+const leastHostColumn = 10
+
+// printHostsTable shows one line per host, and on a terminal a heading: elsewhere
+// each line is a host.
 func printHostsTable(w io.Writer, hosts []shownHost) error {
-	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	columns := []output.Column{{}, {Least: leastHostColumn}, {Least: leastHostColumn}, {Least: leastHostColumn, Optional: true}}
+	if isTerminal(w) {
+		for i, title := range []string{"HOST", "LOGIN", "GROUPS", "LABELS"} {
+			columns[i].Title = title
+		}
+	}
+	t := output.NewTable(columns...)
 	for _, h := range hosts {
 		labels := make([]string, 0, len(h.Labels))
 		for _, s := range h.Settings() {
@@ -219,12 +235,9 @@ func printHostsTable(w io.Writer, hosts []shownHost) error {
 				labels = append(labels, name+"="+s.Value)
 			}
 		}
-		_, _ = fmt.Fprintln(tw, strings.TrimRight(strings.Join([]string{
-			output.Visible(h.Name), output.Visible(loginText(h)),
-			output.Visible(strings.Join(h.Groups, ",")), output.Visible(strings.Join(labels, ",")),
-		}, "\t"), "\t"))
+		t.Add(h.Name, loginText(h), strings.Join(h.Groups, ","), strings.Join(labels, ","))
 	}
-	return tw.Flush()
+	return t.Write(w, terminalWidth(w))
 }
 
 // loginText is where h is reached, as far as the inventory and ssh_config say:

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -176,21 +175,19 @@ func (a *app) printJobs(views []jobView) error {
 	if len(views) == 0 {
 		return a.say("no job fits")
 	}
-	tw := tabwriter.NewWriter(a.Out, 0, 8, 2, ' ', 0)
-	_, _ = fmt.Fprintln(tw, "JOB\tSTATE\tSCHEDULE\tNEXT\tLAST\tSTREAK\tHISTORY") // Flush tells
+	t := output.NewTable(
+		output.Column{Title: "JOB"}, output.Column{Title: "STATE"}, output.Column{Title: "SCHEDULE", Least: leastJobColumn},
+		output.Column{Title: "NEXT"}, output.Column{Title: "LAST", Least: leastJobColumn},
+		output.Column{Title: "STREAK", Optional: true}, output.Column{Title: "HISTORY", Optional: true})
 	for i := range views {
 		v := &views[i]
-		columns := []string{v.Name, v.state, v.scheduleText(), v.nextText(), v.lastText(), v.streakText(), v.costText()}
-		for i := range columns {
-			columns[i] = oneLine(columns[i], widestJobColumn)
-		}
-		_, _ = fmt.Fprintln(tw, strings.Join(columns, "\t"))
+		t.Add(v.Name, v.state, v.scheduleText(), v.nextText(), v.lastText(), v.streakText(), v.costText())
 	}
-	return tw.Flush()
+	return t.Write(a.Out, terminalWidth(a.Out))
 }
 
-// widestJobColumn bounds a column of the table of jobs, in characters.
-const widestJobColumn = 50
+// leastJobColumn is how far a column of the table of jobs is cut.
+const leastJobColumn = 12
 
 func (v *jobView) scheduleText() string {
 	if len(v.Schedules) == 0 {
@@ -206,7 +203,7 @@ func (v *jobView) nextText() string {
 	if v.next.At.IsZero() {
 		return "-"
 	}
-	return v.next.At.Format("2006-01-02 15:04:05 MST")
+	return clockText(v.next.At)
 }
 
 // lastText says how the last run went, and what was decided since if that was

@@ -6,8 +6,6 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -87,13 +85,16 @@ func (a *app) logJob(ctx context.Context, s *store.Store, q store.FiringQuery, a
 		}
 		return nil
 	}
-	return printFirings(a.Out, "", rows)
+	return printFirings(a.Out, "", rows, terminalWidth(a.Out))
 }
 
-// printFirings prints a table of firings.
-func printFirings(w io.Writer, indent string, rows []store.FiringRow) error {
-	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	_, _ = fmt.Fprintln(tw, indent+"SCHEDULED\tRUN\tLAG\tTOOK\tRESULT") // Flush tells
+// printFirings prints a table of firings, for a terminal of that width; 0: for
+// none.
+func printFirings(w io.Writer, indent string, rows []store.FiringRow, width int) error {
+	t := output.NewTable(
+		output.Column{Title: "SCHEDULED"}, output.Column{Title: "RUN"}, output.Column{Title: "LAG", Optional: true},
+		output.Column{Title: "TOOK", Optional: true}, output.Column{Title: "RESULT", Least: leastResult})
+	t.Indent = indent
 	for i := range rows {
 		f := &rows[i]
 		run, took := "-", "-"
@@ -103,25 +104,25 @@ func printFirings(w io.Writer, indent string, rows []store.FiringRow) error {
 		if f.Run != nil {
 			took = tookText(*f.Run)
 		}
-		columns := []string{indent + scheduledText(f), run, lagText(f), took, oneLine(becameText(f), maxDiffLine)}
-		_, _ = fmt.Fprintln(tw, strings.Join(columns, "\t"))
+		t.Add(scheduledText(f), run, lagText(f), took, becameText(f))
 	}
-	return tw.Flush()
+	return t.Write(w, width)
 }
 
-const logTime = "2006-01-02 15:04:05"
+// leastResult is how far the result of a firing is cut.
+const leastResult = 20
 
 // scheduledText is which instant, or which instants, a firing is about.
 func scheduledText(f *store.FiringRow) string {
 	switch {
 	case f.Missed.Count > 1:
-		return f.Missed.First.Local().Format(logTime) + " to " + f.Missed.Last.Local().Format(logTime)
+		return clockText(f.Missed.First.Local()) + " to " + clockText(f.Missed.Last.Local())
 	case f.Missed.Count == 1:
-		return f.Missed.First.Local().Format(logTime)
+		return clockText(f.Missed.First.Local())
 	case f.ScheduledAt.IsZero():
-		return f.DecidedAt.Local().Format(logTime) + " out of turn"
+		return clockText(f.DecidedAt.Local()) + " out of turn"
 	}
-	return f.ScheduledAt.Local().Format(logTime)
+	return clockText(f.ScheduledAt.Local())
 }
 
 // lag is how much later than it was due a firing began, if it did.

@@ -113,13 +113,13 @@ func removedJob(ctx context.Context, s *store.Store, name string, err error) err
 		return err
 	}
 	last := &changes[0]
-	return hint(usagef("job %s was %s by %s at %s", name, last.What, last.User, last.At.Local().Format(logTime)),
+	return hint(usagef("job %s was %s by %s at %s", name, last.What, last.User, clockText(last.At.Local())),
 		"tutti job log "+name+" lists what it did")
 }
 
 func (p *portrait) print(a *app) error {
 	if err := a.print("job %s, %s, version %d, changed by %s at %s\n",
-		p.Name, p.state, p.Version, p.UpdatedBy, p.UpdatedAt.Local().Format(logTime)); err != nil {
+		p.Name, p.state, p.Version, p.UpdatedBy, clockText(p.UpdatedAt.Local())); err != nil {
 		return err
 	}
 	if p.Broken == nil {
@@ -138,7 +138,7 @@ func (p *portrait) print(a *app) error {
 	p.writeChanges(&b)
 	if len(p.firings) > 0 {
 		b.WriteString("\nFIRINGS\n")
-		if err := printFirings(&b, "  ", p.firings); err != nil {
+		if err := printFirings(&b, "  ", p.firings, terminalWidth(a.Out)); err != nil {
 			return err
 		}
 	}
@@ -177,7 +177,7 @@ func (p *portrait) writeChanges(b *strings.Builder) {
 			fmt.Fprintf(b, "  and %s before\n", count(len(p.changes)-i, "change"))
 			return
 		}
-		fmt.Fprintf(b, "  version %d, %s: %s by %s\n", c.Version, c.At.Local().Format(logTime), c.What, c.User)
+		fmt.Fprintf(b, "  version %d, %s: %s by %s\n", c.Version, clockText(c.At.Local()), c.What, c.User)
 		if i+1 == len(p.changes) || c.Job == nil || p.changes[i+1].Job == nil {
 			continue
 		}

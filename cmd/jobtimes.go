@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"tutti/output"
@@ -40,21 +39,25 @@ func coming(t *scheduler.Timing, after time.Time, n int) ([]scheduler.Firing, er
 // writeFirings prints a line for each firing: in the zone of its schedule, in
 // UTC, when it is due, and what there is to say about it.
 func writeFirings(w io.Writer, indent string, firings []scheduler.Firing, jitter time.Duration) error {
-	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	t := output.NewTable(output.Column{}, output.Column{}, output.Column{}, output.Column{Least: leastMoved})
+	t.Indent = indent
 	for _, f := range firings {
-		line := []string{indent + localTime(f.At), utcTime(f.At)}
+		line := []string{localTime(f.At), utcTime(f.At)}
 		if jitter > 0 {
 			line = append(line, "due "+utcTime(f.Due))
 		}
 		if f.Moved != "" {
 			line = append(line, "moved: "+f.Moved)
 		}
-		_, _ = fmt.Fprintln(tw, strings.Join(line, "\t")) // Flush tells
+		t.Add(line...)
 	}
-	return tw.Flush()
+	return t.Write(w, terminalWidth(w))
 }
 
-func localTime(t time.Time) string { return t.Format("Mon 2006-01-02 15:04:05 MST") }
+// leastMoved is how far what is said about a firing is cut.
+const leastMoved = 20
+
+func localTime(t time.Time) string { return t.Format("Mon ") + clockText(t) }
 func utcTime(t time.Time) string   { return t.UTC().Format(time.RFC3339) }
 
 // timesText says when a job fires, in words and by its next instants.

@@ -3,6 +3,9 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,27 +41,78 @@ func newPingCmd(a *app) *cobra.Command {
 	return cmd
 }
 
-// pingLines prints a line for every host that a ping has reached: how long each
-// step of the login took. The hosts it has not reached are in the summary.
+// pingLines prints at the end of a ping a line for every host that was reached, in
+// the order of the plan: how long each step of the login took. The hosts that were
+// not reached are in the summary.
 func pingLines(w *output.Writer) fanout.Sink {
+	reached := map[int]fanout.Event{}
 	return fanout.SinkFunc(func(_ context.Context, e fanout.Event) error {
-		if e.Kind != fanout.TargetFinished || e.Result.Outcome != fanout.OK {
-			return nil
+		switch {
+		case e.Kind == fanout.TargetFinished && e.Result.Outcome == fanout.OK:
+			reached[e.Target.Index] = e
+		case e.Kind == fanout.RunFinished:
+			var rows [][]string
+			for _, i := range slices.Sorted(maps.Keys(reached)) {
+				rows = append(rows, pingRow(reached[i]))
+			}
+			return writeAligned(w, rows)
 		}
-		r := e.Result.Report
-		steps := []string{}
-		for _, step := range []struct {
-			name string
-			took time.Duration
-		}{{"resolve", r.Resolve}, {"dial", r.Dial}, {"login", r.Login}} {
-			if step.took > 0 {
-				steps = append(steps, fmt.Sprintf("%s %s", step.name, milliseconds(step.took)))
+		return nil
+	})
+}
+
+// pingRow is the words of a line: the host, its address, the whole time, and that
+// of each step; a step that took none is empty.
+func pingRow(e fanout.Event) []string {
+	r := e.Result.Report
+	row := []string{e.Target.Name + ":", r.Address, "in " + milliseconds(r.Resolve+r.Dial+r.Login)}
+	for _, step := range []struct {
+		name string
+		took time.Duration
+	}{{"resolve", r.Resolve}, {"dial", r.Dial}, {"login", r.Login}} {
+		word := ""
+		if step.took > 0 {
+			word = step.name + " " + milliseconds(step.took) + ","
+		}
+		row = append(row, word)
+	}
+	for i := len(row) - 1; i > 2; i-- {
+		if row[i] != "" {
+			row[i] = strings.TrimSuffix(row[i], ",") + ")"
+			break
+		}
+	}
+	return row
+}
+
+// writeAligned writes rows of words: the first two columns from the left, those of
+// numbers from the right.
+func writeAligned(w io.Writer, rows [][]string) error {
+	var widths [6]int
+	for _, row := range rows {
+		for i, word := range row {
+			widths[i] = max(widths[i], len(word))
+		}
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		for i, word := range row {
+			switch {
+			case i < 2:
+				fmt.Fprintf(&b, "%-*s ", widths[i], output.Visible(word))
+			case i == 2:
+				fmt.Fprintf(&b, "%*s (", widths[i], word)
+			case widths[i] > 0:
+				fmt.Fprintf(&b, "%*s ", widths[i], word)
 			}
 		}
-		total := r.Resolve + r.Dial + r.Login
-		_, err := fmt.Fprintf(w, "%s: %s in %s (%s)\n", e.Target.Name, r.Address, milliseconds(total), strings.Join(steps, ", "))
-		return err
-	})
+		text := strings.TrimRight(b.String(), " ")
+		b.Reset()
+		if _, err := fmt.Fprintln(w, text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func milliseconds(d time.Duration) string {

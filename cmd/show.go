@@ -151,7 +151,7 @@ func (a *app) hostsOf(ctx context.Context, s *store.Store, run store.Run, patter
 
 // runLine says which run it is that is shown.
 func runLine(r store.Run) string {
-	when := r.Summary.Started.Local().Format("2006-01-02 15:04:05")
+	when := clockText(r.Summary.Started.Local())
 	text := fmt.Sprintf("run %d, %s by %s on %s: %s", r.ID, when, r.User, r.Selector, oneLine(commandOf(r), 300))
 	if r.State != store.Finished {
 		text += " (" + string(r.State) + ")"

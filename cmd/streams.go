@@ -60,6 +60,10 @@ func (s Streams) now() time.Time {
 	return s.Now()
 }
 
+// clockText is how a time is written for people: as the clock shows it in the
+// location of t, with the zone. JSON, logs and the history have UTC instead.
+func clockText(t time.Time) string { return t.Format("2006-01-02 15:04:05 MST") }
+
 // home is the user's home directory, empty if the environment does not say
 // where it is.
 func (s Streams) home() string {

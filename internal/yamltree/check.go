@@ -68,7 +68,8 @@ func (c *checker) tag(n *yaml.Node) {
 	}
 }
 
-// keys refuses keys that are not scalars, stand twice, or merge.
+// keys refuses keys that are not scalars, stand twice, or merge what
+// cannot be merged.
 func (c *checker) keys(n *yaml.Node) {
 	var seen map[string]*yaml.Node
 	if len(n.Content)/2 > smallMap {
@@ -81,7 +82,7 @@ func (c *checker) keys(n *yaml.Node) {
 			c.problems.Addf(c.pos(key), "a key must be a single value; a name with brackets needs quotes")
 			continue
 		case key.Tag == mergeTag:
-			c.problems.Addf(c.pos(key), "merge keys (<<) are not supported")
+			c.merge(n.Content[i+1])
 			continue
 		}
 		var first *yaml.Node
@@ -94,6 +95,23 @@ func (c *checker) keys(n *yaml.Node) {
 		if first != nil {
 			c.problems.Addf(c.pos(n.Content[i]), "%q stands here a second time; the first is at line %d, column %d",
 				strings.TrimSpace(key.Value), first.Line, first.Column)
+		}
+	}
+}
+
+// merge refuses to merge what is no mapping.
+func (c *checker) merge(n *yaml.Node) {
+	value := resolve(n)
+	if value.Kind == yaml.MappingNode {
+		return
+	}
+	if value.Kind != yaml.SequenceNode {
+		c.problems.Addf(c.pos(n), "<<: want a mapping, or a list of them, such as *NAME of one that is marked with &NAME")
+		return
+	}
+	for _, item := range value.Content {
+		if resolve(item).Kind != yaml.MappingNode {
+			c.problems.Addf(c.pos(item), "<<: want a mapping, such as *NAME of one that is marked with &NAME")
 		}
 	}
 }

@@ -4,8 +4,8 @@
 //
 // Values are text: a scalar is what the file says, whatever YAML would take it
 // for, so that a name such as NO, 0644 or 1e3 keeps its spelling. A file holds
-// at most one document. Mappings have scalar keys, no key twice, and no merge
-// keys. Anchors and aliases work as far as they do not blow a small file up.
+// at most one document. Mappings have scalar keys, and no key twice. Anchors,
+// aliases and merge keys (<<) work as far as they do not blow a small file up.
 //
 // The zero [Node] is null. Nodes are read-only and may be used by several
 // goroutines at once.

@@ -11,7 +11,11 @@ import (
 // [Node.Merged] gives such mappings their meaning; [Node.Strict] tells what
 // Parse would have refused. Everything else is as with Parse.
 func ParseLoose(file string, data []byte) (Node, error) {
-	return parse(file, data, false)
+	root, err := parse(file, data, false)
+	if err != nil {
+		err = Bare(err) // nobody knows yet whose it is
+	}
+	return root, err
 }
 
 // Strict returns what Parse refuses in a document that was read loosely, as an

@@ -47,7 +47,7 @@ func TestLooseAndStrict(t *testing.T) {
 	if v, _ := root.Field("<<"); v.Tag() != "" {
 		t.Errorf("a value without a tag: got %q", v.Tag())
 	}
-	_, want := Parse("f", []byte(text))
+	_, want := Parse("f", []byte(text), "a")
 	got := root.Strict()
 	if want == nil || got == nil || got.Error() != want.Error() {
 		t.Errorf("Strict: got %v, want what Parse says: %v", got, want)

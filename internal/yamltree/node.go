@@ -3,6 +3,7 @@ package yamltree
 import (
 	"fmt"
 	"iter"
+	"slices"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -107,8 +108,17 @@ func (n Node) Items() iter.Seq[Node] {
 }
 
 // Fields goes over the keys and values of a Map in the order of the file, or
-// over nothing. Keys are scalars.
+// over nothing. Keys are scalars. What the map merges (<<) comes as with
+// [Node.Merged].
 func (n Node) Fields() iter.Seq2[Node, Node] {
+	if n.merges() {
+		return n.Merged()
+	}
+	return n.written()
+}
+
+// written are the fields as they are written, without merging.
+func (n Node) written() iter.Seq2[Node, Node] {
 	return func(yield func(key, value Node) bool) {
 		if n.Kind() != Map {
 			return
@@ -121,14 +131,45 @@ func (n Node) Fields() iter.Seq2[Node, Node] {
 	}
 }
 
+// merges reports whether a Map merges others.
+func (n Node) merges() bool {
+	if n.Kind() != Map {
+		return false
+	}
+	for i := 0; i+1 < len(n.n.Content); i += 2 {
+		if key := resolve(n.n.Content[i]); key.Kind == yaml.ScalarNode && key.Tag == mergeTag {
+			return true
+		}
+	}
+	return false
+}
+
 // Field is the value under key, and whether there is one.
 func (n Node) Field(key string) (Node, bool) {
-	for k, v := range n.Fields() {
+	for k, v := range n.written() {
 		if k.Text() == key {
 			return v, true
 		}
 	}
+	if n.merges() {
+		for k, v := range n.Merged() {
+			if k.Text() == key {
+				return v, true
+			}
+		}
+	}
 	return Node{file: n.file}, false
+}
+
+// Own reports whether a document is one of the caller's: a Map that has one of
+// the keys, or a misspelling of one.
+func (n Node) Own(keys ...string) bool {
+	for k := range n.Fields() {
+		if slices.Contains(keys, k.Text()) || Nearest(k.Text(), keys) != "" {
+			return true
+		}
+	}
+	return false
 }
 
 func (n Node) child(c *yaml.Node) Node {

@@ -20,9 +20,15 @@ const (
 )
 
 // Parse reads the document in data; file is its name in positions. A document
-// that is missing or empty is a null Node. An error is an [*Errors].
-func Parse(file string, data []byte) (Node, error) {
-	return parse(file, data, true)
+// that is missing or empty is a null Node. An error is an [*Errors]. It quotes
+// the document only if that is one of the caller's, as [Node.Own] tells by the
+// keys in own.
+func Parse(file string, data []byte, own ...string) (Node, error) {
+	root, err := parse(file, data, true)
+	if err != nil && !root.Own(own...) {
+		err = Bare(err)
+	}
+	return root, err
 }
 
 func parse(file string, data []byte, strict bool) (Node, error) {
@@ -94,10 +100,7 @@ func load(file string, data []byte) (*yaml.Node, *Error) {
 		return nil, syntaxError(file, data, err)
 	}
 	if err := loader.Load(&second); err == nil {
-		return nil, &Error{
-			Pos: Pos{File: file, Line: second.Line, Column: second.Column},
-			Msg: "a second document begins; a file holds one",
-		}
+		return nil, Errorf(Pos{File: file, Line: second.Line, Column: second.Column}, "a second document begins; a file holds one")
 	} else if !errors.Is(err, io.EOF) {
 		return nil, syntaxError(file, data, err)
 	}
@@ -111,13 +114,18 @@ func load(file string, data []byte) (*yaml.Node, *Error) {
 func syntaxError(file string, data []byte, err error) *Error {
 	var le *yaml.LoadError
 	if !errors.As(err, &le) {
-		return &Error{Pos: Pos{File: file, Line: 1, Column: 1}, Msg: strings.TrimPrefix(err.Error(), "yaml: ")}
+		return &Error{Pos: Pos{File: file, Line: 1, Column: 1}, Msg: libraryError(err)}
 	}
 	mark := le.Mark
 	if mark.Line == 0 {
 		mark = le.ContextMark
 	}
 	e := &Error{Pos: Pos{File: file, Line: max(mark.Line, 1), Column: max(mark.Column, 1)}, Msg: le.Message}
+	if strings.HasPrefix(le.Message, "unknown anchor") {
+		// The library's other messages have nothing of the file.
+		e.Msg = "an alias (*) stands for an anchor (&) that is not there; a text that begins with * needs quotes"
+		return e
+	}
 	if strings.Contains(le.Message, "cannot start any token") {
 		e.Msg = badStart(charAt(data, e.Line, e.Column))
 		return e
@@ -127,6 +135,12 @@ func syntaxError(file string, data []byte, err error) *Error {
 			le.ContextMsg, le.ContextMark.Line, le.ContextMark.Column)
 	}
 	return e
+}
+
+// libraryError is an error without a position. The library's own are about how
+// much it takes; they quote nothing.
+func libraryError(err error) string {
+	return strings.TrimPrefix(err.Error(), "yaml: ")
 }
 
 // badStart explains a character that no YAML value begins with.

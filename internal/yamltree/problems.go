@@ -14,7 +14,25 @@ const maxProblems = 10
 type Error struct {
 	Pos
 	Msg string
+	// bare is Msg without anything of the file; empty: Msg has nothing of it.
+	bare string
 }
+
+// Errorf makes an Error, as [Mistakef] makes a Mistake.
+func Errorf(at Pos, format string, args ...any) *Error {
+	m := Mistakef(format, args...)
+	return &Error{Pos: at, Msg: m.full, bare: m.bare}
+}
+
+// Bare is the message without anything of the file but single characters.
+func (e *Error) Bare() string {
+	if e.bare == "" {
+		return e.Msg
+	}
+	return e.bare
+}
+
+func (e *Error) bared() *Error { return &Error{Pos: e.Pos, Msg: e.Bare()} }
 
 // Error is the position and the message.
 func (e *Error) Error() string { return e.Pos.String() + ": " + e.Msg }
@@ -55,13 +73,25 @@ type Problems struct {
 	omitted int
 }
 
+// Add adds the errors of a file that was read along the way.
+func (p *Problems) Add(err *Errors) {
+	for _, e := range err.List {
+		if len(p.list) == maxProblems {
+			p.omitted++
+			continue
+		}
+		p.list = append(p.list, e)
+	}
+	p.omitted += err.Omitted
+}
+
 // Addf adds an error.
 func (p *Problems) Addf(at Pos, format string, args ...any) {
 	if len(p.list) == maxProblems {
 		p.omitted++
 		return
 	}
-	p.list = append(p.list, &Error{Pos: at, Msg: fmt.Sprintf(format, args...)})
+	p.list = append(p.list, Errorf(at, format, args...))
 }
 
 // Err returns the errors as an *Errors, or nil if there are none. Errors of a
@@ -107,9 +137,9 @@ func (p *Problems) Fields(n Node, what string, known []string, field func(key, v
 
 // Unknown adds the error for a key that has no meaning.
 func (p *Problems) Unknown(key Node, what string, known []string) {
-	hint := "known are " + strings.Join(known, ", ")
+	hint := Word("known are " + strings.Join(known, ", "))
 	if near := Nearest(key.Text(), known); near != "" {
-		hint = fmt.Sprintf("did you mean %q?", near)
+		hint = Word(fmt.Sprintf("did you mean %q?", near))
 	}
 	p.Addf(key.Pos(), "%s: unknown key %q; %s", what, key.Text(), hint)
 }

@@ -41,6 +41,21 @@ func TestParseText(t *testing.T) {
 	}
 }
 
+func TestFieldsMerge(t *testing.T) {
+	root, err := Parse("f.yaml", []byte("a: &x {b: 1, c: 2}\nd:\n  <<: *x\n  c: 3\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _ := root.Field("d")
+	var got []string
+	for k, v := range d.Fields() {
+		got = append(got, k.Text()+"="+v.Text())
+	}
+	if want := []string{"b=1", "c=3"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 func TestParseEmpty(t *testing.T) {
 	for _, text := range []string{"", "\n", "# nothing\n", "---\n", "\ufeff"} {
 		root, err := Parse("f.yaml", []byte(text))
@@ -64,10 +79,11 @@ func TestParseErrors(t *testing.T) {
 		{"tab", "a:\n\tb: 1\n", "f.yaml:2:1: a tab cannot indent; use spaces"},
 		{"at sign", "a: @x\n", `f.yaml:1:4: '@' cannot begin a value; put the value in quotes`},
 		{"unclosed", "a: [1, 2\n", "f.yaml:2:1: did not find expected ',' or ']' (while parsing a flow sequence that begins at line 1, column 4)"},
-		{"unknown alias", "a: *x\n", "f.yaml:1:4: unknown anchor 'x' referenced"},
+		{"unknown alias", "a: *x\n", "f.yaml:1:4: an alias (*) stands for an anchor (&) that is not there; a text that begins with * needs quotes"},
 		{"alias in itself", "a: &x [*x]\n", "f.yaml:1:8: the alias *x stands inside what it stands for"},
 		{"alias bomb", bomb, "f.yaml:1:1: aliases make the document larger than 1000000 values"},
-		{"merge key", "a: &x {b: 1}\nc:\n  <<: *x\n", "f.yaml:3:3: merge keys (<<) are not supported"},
+		{"merge of no mapping", "a: &x [b]\nc:\n  <<: *x\n", "f.yaml:1:8: <<: want a mapping, such as *NAME of one that is marked with &NAME"},
+		{"merge of a value", "a: 1\nc:\n  <<: x\n", "f.yaml:3:7: <<: want a mapping, or a list of them, such as *NAME of one that is marked with &NAME"},
 		{"list as key", "[a, b]: c\n", "f.yaml:1:1: a key must be a single value; a name with brackets needs quotes"},
 		{"tag", "a: !vault x\n", `f.yaml:1:4: tag "!vault" has no meaning here`},
 		{"not UTF-8", "a: 1\nü: \xff\n", "f.yaml:2:4: the file is not UTF-8: byte 0xff"},
@@ -76,7 +92,7 @@ func TestParseErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Parse("f.yaml", []byte(tt.text))
+			_, err := Parse("f.yaml", []byte(tt.text), "a")
 			if err == nil || err.Error() != tt.want {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
@@ -88,13 +104,46 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
+// TestStrangersAreNotQuoted: of a document that has none of our keys an error
+// shows nothing.
+func TestStrangersAreNotQuoted(t *testing.T) {
+	for _, text := range []string{
+		"SECRET: 1\nb: 2\nSECRET: 3\n", "b: &SECRET [*SECRET]\n", "b: *SECRET\n", "b: !SECRET x\n",
+		"? [SECRET]\n: b\n", "'SECRET", "SECRET: [", "%SECRET x\n--- b", "SECRET\n--- SECRET", "b: 'SECRET' SECRET", "b: \"\\SECRET\"",
+		"- SECRET\nSECRET: x", "SECRET: SECRET: SECRET", "b: |SECRET\n", "b: !!SECRET!! x", "b: !<SECRET x", "b: @SECRET", "b: `SECRET", "b: %SECRET",
+	} {
+		for name, parse := range map[string]func() (Node, error){
+			"Parse":      func() (Node, error) { return Parse("f.yaml", []byte(text), "jobs") },
+			"ParseLoose": func() (Node, error) { return ParseLoose("f.yaml", []byte(text)) },
+		} {
+			if _, err := parse(); err != nil && strings.Contains(err.Error(), "SECRET") {
+				t.Errorf("%s of %q quotes the file: %v", name, text, err)
+			}
+		}
+	}
+	if _, err := Parse("f.yaml", []byte("jobs: 1\njbos: 2\njbos: 3\n"), "jobs"); err == nil || !strings.Contains(err.Error(), `"jbos"`) {
+		t.Errorf("a document of ours: got %v, want the key", err)
+	}
+}
+
+func TestMistake(t *testing.T) {
+	inner := Mistakef("%q is not a port", "SECRET")
+	m := Mistakef("%s: %q in %v, %c and %d, %v; want %s", "SECRET", "SECRET", errors.New("SECRET"), '/', 7, inner, Word("a name"))
+	if want := `SECRET: "SECRET" in SECRET, / and 7, "SECRET" is not a port; want a name`; m.Error() != want {
+		t.Errorf("got %s, want %s", m.Error(), want)
+	}
+	if want := "…: … in …, / and 7, … is not a port; want a name"; m.Bare() != want {
+		t.Errorf("bare: got %s, want %s", m.Bare(), want)
+	}
+}
+
 func TestDuplicateAmongMany(t *testing.T) {
 	var b strings.Builder
 	for i := range 100 {
 		fmt.Fprintf(&b, "k%d: x\n", i)
 	}
 	b.WriteString("k50: y\n")
-	_, err := Parse("f.yaml", []byte(b.String()))
+	_, err := Parse("f.yaml", []byte(b.String()), "k1")
 	if want := `f.yaml:101:1: "k50" stands here a second time; the first is at line 51, column 1`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

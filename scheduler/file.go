@@ -16,11 +16,11 @@ import (
 //	  nightly-backup:
 //	    schedule: "30 2 * * *"   # one, or a list
 //	    zone: Europe/Berlin
-//	    selector: "db,!db9"
+//	    selector: "db,!db2"
 //	    command: /usr/local/bin/backup
 //	    timeout: 2h              # an option: run's --timeout
 func ReadJobs(file string, data []byte, rules Rules) ([]Job, error) {
-	root, err := yamltree.Parse(file, data)
+	root, err := parseJobs(file, data)
 	if err != nil {
 		return nil, err
 	}

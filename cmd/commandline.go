@@ -25,6 +25,9 @@ func (a *app) goesOut(cmd *cobra.Command, o *launchOptions, question string, do 
 		if selector == "" && !cmd.Flags().Changed("hosts") {
 			return syntaxf("%s", question)
 		}
+		if err := a.takeHosts(cmd.Flags()); err != nil {
+			return err
+		}
 		if err := o.finalize(cmd.Flags(), a.Getenv); err != nil {
 			return err
 		}

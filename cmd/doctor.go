@@ -50,6 +50,9 @@ with a command (a login shell or a forced command may refuse it) is not tried.
 			case len(rest) > 0:
 				return oneSelector(cmd, append([]string{selector}, rest...))
 			}
+			if err := a.takeHosts(cmd.Flags()); err != nil {
+				return err
+			}
 			if err := o.finalize(cmd.Flags(), a.Getenv); err != nil {
 				return err
 			}

@@ -37,11 +37,14 @@ func newHostsCmd(a *app) *cobra.Command {
 		Short: "Show the inventory as it is understood",
 		Long:  selectorHelp,
 		Example: `  tutti hosts
-  tutti hosts 'web,!web13' --json
+  tutti hosts 'web,!web13.fra' --json
   tutti hosts web01.fra --explain`,
 		Args:              oneSelector,
 		ValidArgsFunction: completeSelector(a, &o.selectOptions),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.takeHosts(cmd.Flags()); err != nil {
+				return err
+			}
 			if err := o.finalize(cmd.Flags()); err != nil {
 				return err
 			}

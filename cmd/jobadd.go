@@ -158,6 +158,9 @@ func (o *jobForm) fill(f *pflag.FlagSet, job *scheduler.Job, selector string, re
 func (a *app) addJob(ctx context.Context, f *pflag.FlagSet, o *jobForm, name, selector string, rest []string) error {
 	now := a.now()
 	job := scheduler.NewJob(name, "")
+	if err := a.takeHosts(f); err != nil {
+		return err
+	}
 	if err := o.fill(f, &job, selector, rest); err != nil {
 		return err
 	}
@@ -169,6 +172,10 @@ func (a *app) addJob(ctx context.Context, f *pflag.FlagSet, o *jobForm, name, se
 	}
 	run, err := a.checkJob(&job, now)
 	if err != nil {
+		return err
+	}
+	hosts := a.hostsNow(ctx, &job, run)
+	if err := hosts.misspelt(); err != nil {
 		return err
 	}
 	a.warnOfIdle(&job)
@@ -183,7 +190,7 @@ func (a *app) addJob(ctx context.Context, f *pflag.FlagSet, o *jobForm, name, se
 		if err := a.printTimes(&kept.Job, now); err != nil {
 			return err
 		}
-		return a.tryJob(ctx, &kept.Job, run)
+		return a.tryJob(ctx, &kept.Job, hosts)
 	})
 }
 
@@ -222,9 +229,31 @@ func (a *app) printTimes(job *scheduler.Job, now time.Time) error {
 	return err
 }
 
+// hostsNow are the hosts that a job would fire on if it fired here and now, or
+// why there are none.
+type hostsNow struct {
+	chosen *selection
+	err    error
+}
+
+func (a *app) hostsNow(ctx context.Context, job *scheduler.Job, run *launchOptions) hostsNow {
+	chosen, err := a.choose(ctx, &run.selectOptions, job.Selector, nil)
+	return hostsNow{chosen, err}
+}
+
+// misspelt is the error of an item that is to leave hosts out, or to keep only
+// some, and that the inventory does not know. Anything else may be right by the
+// time that the job fires.
+func (h hostsNow) misspelt() error {
+	if none := (*inventory.NoMatchError)(nil); errors.As(h.err, &none) && none.Narrows() {
+		return h.err
+	}
+	return nil
+}
+
 // tryJob warns of what would make the job fail if it fired here and now. That
 // may be different where and when it does.
-func (a *app) tryJob(ctx context.Context, job *scheduler.Job, run *launchOptions) error {
+func (a *app) tryJob(ctx context.Context, job *scheduler.Job, hosts hostsNow) error {
 	if job.Script != "" {
 		script, err := readScript(ctx, a.In, job.Script)
 		if err == nil {
@@ -233,7 +262,7 @@ func (a *app) tryJob(ctx context.Context, job *scheduler.Job, run *launchOptions
 			a.warnOf("as things are now the job fails", err)
 		}
 	}
-	chosen, err := a.choose(ctx, &run.selectOptions, job.Selector, nil)
+	chosen, err := hosts.chosen, hosts.err
 	if errors.As(err, new(*inventory.NotFoundError)) {
 		a.warn("there is no inventory here; tutti serve looks for one whenever the job fires, and -i names one")
 		return nil

@@ -36,7 +36,7 @@ it. --paused=false and the like take a yes back; --unset gives up what has a val
 What runs now goes on as it began. New times count from now on: what the old ones
 left undone is recorded as missed.`,
 		Example: `  tutti job edit backup --schedule '30 3 * * *'
-  tutti job edit backup 'db,!db9'
+  tutti job edit backup 'db,!db2'
   tutti job edit backup --unset timeout,notify`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeJobWords(a, &o.run.selectOptions, completeJobs(a, &o.run.history, 1)),
@@ -85,6 +85,9 @@ func (a *app) editJob(ctx context.Context, f *pflag.FlagSet, o *jobEditOptions, 
 				return err
 			}
 		}
+		if err := a.takeHosts(f); err != nil {
+			return err
+		}
 		if err := o.fill(f, &job, selector, rest); err != nil {
 			return err
 		}
@@ -107,6 +110,14 @@ func (a *app) changeJob(ctx context.Context, s *store.Store, old *scheduler.Job,
 	}
 	run, err := a.checkJob(&job, come)
 	if err != nil {
+		return err
+	}
+	moved := otherHosts(old, &job)
+	var hosts hostsNow
+	if moved || old.Script != job.Script {
+		hosts = a.hostsNow(ctx, &job, run)
+	}
+	if err := hosts.misspelt(); moved && err != nil {
 		return err
 	}
 	kept, err := s.ChangeJob(ctx, job, a.userName(), now)
@@ -132,10 +143,16 @@ func (a *app) changeJob(ctx context.Context, s *store.Store, old *scheduler.Job,
 			return err
 		}
 	}
-	if whereOf(old) != whereOf(&job) || old.Script != job.Script || !slices.Equal(old.Inventory, job.Inventory) {
-		return a.tryJob(ctx, &kept.Job, run)
+	if moved || old.Script != job.Script {
+		return a.tryJob(ctx, &kept.Job, hosts)
 	}
 	return nil
+}
+
+// otherHosts reports whether job may be for other hosts than old.
+func otherHosts(old, job *scheduler.Job) bool {
+	return whereOf(old) != whereOf(job) || !slices.Equal(old.Inventory, job.Inventory) ||
+		!slices.Equal(old.Options["only"], job.Options["only"]) || !slices.Equal(old.Options["exclude"], job.Options["exclude"])
 }
 
 // maxDiffLine bounds a line about what has changed, in characters.

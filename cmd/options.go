@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -36,7 +35,7 @@ func (o *selectOptions) addInventoryFlag(f *pflag.FlagSet) {
 }
 
 func (o *selectOptions) addHostsFlag(f *pflag.FlagSet) {
-	f.StringVarP(&o.hosts, "hosts", "w", "", "these `HOSTS` instead of SELECTOR and inventory: web[1-9],db1:2222,root@10.0.0.7")
+	f.StringVarP(&o.hosts, "hosts", "w", "", "these `HOSTS` instead of SELECTOR and inventory: web[1-9],db1:2222,root@10.0.0.7; @FILE: those in it, @-: in our standard input")
 }
 
 func (o *selectOptions) addNarrowingFlags(f *pflag.FlagSet) {
@@ -96,8 +95,10 @@ func (o *loginOptions) finalize(f *pflag.FlagSet, getenv func(string) string) er
 	if f.Changed("port") && (o.port < 1 || o.port > 65535) {
 		return syntaxf("--port %d: a port is between 1 and 65535", o.port)
 	}
-	if f.Changed("user") && (o.user == "" || strings.ContainsAny(o.user, "@ \t\n\x00")) {
-		return syntaxf("--user %q is not a user's name", o.user)
+	if f.Changed("user") {
+		if err := inventory.CheckUser(o.user); err != nil {
+			return syntaxf("--user: %w", err)
+		}
 	}
 	if o.jumpSet = f.Changed("jump"); o.jumpSet {
 		if _, err := inventory.ParseJump(o.jump); err != nil {
@@ -107,7 +108,7 @@ func (o *loginOptions) finalize(f *pflag.FlagSet, getenv func(string) string) er
 	if o.knownHosts == "" {
 		o.knownHosts = getenv("TUTTI_KNOWN_HOSTS")
 	}
-	return nil
+	return checkKnownHosts(o.knownHosts)
 }
 
 // limitOptions say how many at once, for how long and how often.

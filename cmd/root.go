@@ -47,6 +47,8 @@ type app struct {
 	// decided is the exit code of a run that has ended and is on record; nil:
 	// there is none.
 	decided *int
+	// stdinTaken says that -w @- has read our standard input.
+	stdinTaken bool
 }
 
 func execute(ctx context.Context, args []string, a *app) int {
@@ -85,7 +87,7 @@ func newRootCmd(a *app) *cobra.Command {
 		Use:   "tutti COMMAND",
 		Short: "Run a command on many hosts over SSH, at once, and remember what each said",
 		Example: `  tutti run web uptime              on every host of the group web
-  tutti run -b 'web,!web13' uname -r   the same answers folded into one
+  tutti run -b 'web,!web13.fra' uname -r   the same answers folded into one
   tutti show last                   what they said
   tutti demo                        twenty hosts on this machine to try it on`,
 		SilenceErrors: true,

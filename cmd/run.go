@@ -21,7 +21,7 @@ standard input is not read, and that of COMMAND is empty.
 
 ` + selectorHelp,
 		Example: `  tutti run web uptime
-  tutti run 'web,!web13' -t 30s systemctl is-active nginx
+  tutti run 'web,!web13.fra' -t 30s systemctl is-active nginx
   tutti run -b all uname -r
   tutti run --diff web sysctl -a
   tutti run --outdir results --junit report.xml web make check
@@ -48,9 +48,10 @@ standard input is not read, and that of COMMAND is empty.
 const selectorHelp = `A SELECTOR is a list of items, separated by commas:
   web, web01.fra       a group, or a host
   all                  every host
-  web[01-20], n[1-9/2] ranges; rack[a,b]n[1-3] for several
-  web*, ~^web\d+$      a wildcard, or a regular expression, over host names
-  dc=fra, role!=db     a label
+  web[01-20].fra       a range; db[1-3/2], db[1,3]: steps, lists
+  web*, ~^web\d+\.     a wildcard, or a regular expression, over host names
+  dc=fra, role!=primary   a label
   @FILE                the items in a file, one per line
   run:142, run:last:failed   the hosts of an earlier run
-  &ITEM, !ITEM         keep only, or leave out, the hosts of another item`
+  &ITEM, !ITEM         keep only, or leave out, the hosts of another item,
+                       which the inventory must know`

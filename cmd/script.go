@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tutti/fanout"
+	"tutti/internal/filekind"
 )
 
 func newScriptCmd(a *app) *cobra.Command {
@@ -36,8 +37,8 @@ they end at FILE. Without --stdin the script's standard input is empty.
 		if len(rest) == 0 || rest[0] == "" {
 			return syntaxf("which script is to run on %s?", o.hostsText(selector))
 		}
-		if rest[0] == "-" && o.stdin == "-" {
-			return syntaxf("our standard input is either the script or --stdin")
+		if rest[0] == "-" && (o.stdin == "-" || a.stdinTaken) {
+			return syntaxf("our standard input is either the script or --stdin or the hosts of -w @-")
 		}
 		script, err := readScript(ctx, a.In, rest[0])
 		if err != nil {
@@ -79,10 +80,24 @@ func readScript(ctx context.Context, stdin io.Reader, name string) (*fanout.Scri
 	}
 	script := &fanout.Script{Source: s, Size: size, SHA256: hex.EncodeToString(sum.Sum(nil)), Name: absolute(name)}
 	if script.Interpreter, err = interpreter(s.file); err != nil {
-		s.close()
+		defer s.close()
+		if kind := s.kind(); kind != nil {
+			return nil, usagef("script %s: %w", name, kind)
+		}
 		return nil, hint(usagef("script %s: %w", name, err), "the first line names the interpreter, such as #!/bin/sh or #!/usr/bin/env python3")
 	}
 	return script, nil
+}
+
+// kind returns what a spool that has been read is if it is no script: a key, a
+// certificate.
+func (s *spool) kind() error {
+	head := make([]byte, 64<<10)
+	n, err := s.file.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil // the other mistake is told
+	}
+	return filekind.Check(head[:n])
 }
 
 // maxFirstLine is how long a #! line may be, as the systems have it or less.

@@ -71,6 +71,9 @@ its old key unless --update is given.
 			if len(rest) > 0 {
 				return syntaxf("trust runs no command: unexpected %q", rest[0])
 			}
+			if err := a.takeHosts(cmd.Flags()); err != nil {
+				return err
+			}
 			if err := o.finalize(cmd.Flags(), a.Getenv); err != nil {
 				return err
 			}

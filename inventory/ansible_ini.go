@@ -125,7 +125,7 @@ func (r *iniReader) heading(w word, name, kind string) {
 		return
 	}
 	if err := checkGroup(name); err != nil {
-		r.fail(w.offset+1+err.offset, "group: %s", err.msg)
+		r.fail(w.offset+1+err.offset, "group: %v", err)
 		return
 	}
 	origin := r.origin(w.offset, "group "+name)
@@ -143,7 +143,7 @@ func (r *iniReader) heading(w word, name, kind string) {
 func (r *iniReader) hosts(w word) {
 	words, err := shellWords(w.text, true)
 	if err != nil {
-		r.fail(w.offset+err.offset, "%s", err.msg)
+		r.fail(w.offset+err.offset, "%v", err)
 		return
 	}
 	if len(words) == 0 {
@@ -154,13 +154,13 @@ func (r *iniReader) hosts(w word) {
 	for _, x := range words[1:] {
 		name, value, ok := strings.Cut(x.text, "=")
 		if !ok {
-			r.fail(w.offset+x.offset, "want VARIABLE=VALUE, got %s; a value with spaces needs quotes", quoteShort(x.text))
+			r.fail(w.offset+x.offset, "want VARIABLE=VALUE; a value with spaces needs quotes")
 			return
 		}
 		vars.set(name, r.value(value, w.offset+x.offset, via))
 	}
 	if err := r.addHosts(words[0].text, r.origin(w.offset, via), r.group, r.source, &vars); err != nil {
-		r.fail(w.offset+err.offset, "%s", err.msg)
+		r.fail(w.offset+err.offset, "%v", err)
 	}
 }
 
@@ -199,7 +199,7 @@ func (r *iniReader) value(text string, offset int, via string) *ansibleVar {
 func (r *iniReader) variable(w word) {
 	name, value, ok := strings.Cut(w.text, "=")
 	if !ok {
-		r.fail(w.offset, "[%s:vars]: want VARIABLE=VALUE, got %s", r.group.name, quoteShort(w.text))
+		r.fail(w.offset, "[%s:vars]: want VARIABLE=VALUE", r.group.name)
 		return
 	}
 	r.group.set(strings.TrimSpace(name), r.value(strings.TrimSpace(value), w.offset, "group "+r.group.name))
@@ -213,7 +213,7 @@ func (r *iniReader) child(w word) {
 		return
 	}
 	if err := checkGroup(m[1]); err != nil {
-		r.fail(w.offset+err.offset, "group: %s", err.msg)
+		r.fail(w.offset+err.offset, "group: %v", err)
 		return
 	}
 	origin := r.origin(w.offset, "group "+r.group.name)

@@ -55,7 +55,7 @@ func (a *ansible) parseYAML(f File, root yamltree.Node) error {
 func (r *ansibleReader) group(key, value yamltree.Node, parent *ansibleGroup) {
 	name := key.Text()
 	if err := checkGroup(name); err != nil {
-		r.problems.Addf(key.Pos(), "group: %s", err.msg)
+		r.problems.Addf(key.Pos(), "group: %v", err)
 		return
 	}
 	what := "group " + name
@@ -120,7 +120,7 @@ func (r *ansibleReader) host(key, value yamltree.Node, g *ansibleGroup) {
 		}
 	}
 	if err := r.addHosts(key.Text(), r.origin(key, via), g, r.source, &vars); err != nil {
-		r.problems.Addf(key.Pos(), "%s", err.msg)
+		r.problems.Addf(key.Pos(), "%v", err)
 	}
 }
 

@@ -66,7 +66,7 @@ func (l *layer) addHost(name string, origin Origin, own settings) error {
 // must be named in the same way.
 func (l *layer) addEqual(name string, origin Origin, own settings) error {
 	if i, ok := l.index[name]; ok && !l.hosts[i].own.equal(own) {
-		return fmt.Errorf("host %s is named differently at %s", name, l.hosts[i].origin.place())
+		return yamltree.Mistakef("host %s is named differently at %s", name, yamltree.Word(l.hosts[i].origin.place()))
 	}
 	return l.addHost(name, origin, own)
 }

@@ -6,8 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 
 	"tutti/internal/yamltree"
@@ -134,17 +132,6 @@ func readAll(r io.Reader) ([]byte, error) {
 	return data, nil
 }
 
-// A format is what an inventory file is written in.
-type format int
-
-const (
-	formatYAML format = iota
-	formatPlain
-	formatINI
-	formatProgram
-	formatScript // a program that is not executable
-)
-
 // file reads one file's contents.
 func (l *loader) file(ctx context.Context, f File, data []byte, info fs.FileInfo) error {
 	text := strings.TrimPrefix(string(data), "\ufeff")
@@ -152,16 +139,24 @@ func (l *loader) file(ctx context.Context, f File, data []byte, info fs.FileInfo
 	if kind == formatProgram {
 		return l.ansibles().runProgram(ctx, f, &program{path: f.Path, timeout: programTimeout, output: programOutput})
 	}
-	if err := yamltree.CheckText(f.Path, data); err != nil {
-		return err
+	if err := checkText(f.Path, data); err != nil {
+		return fmt.Errorf("inventory %w", err)
 	}
 	switch kind {
 	case formatScript:
 		return fmt.Errorf("inventory %s begins as a program does, and is not executable; chmod +x mends that", f.Path)
 	case formatPlain:
+		if besideVars(f.Path) {
+			l.builder.warnf("%s: the %s and %s beside it are not read: user@host and ranges such as [1-3] are of tutti's lists, not of Ansible's",
+				f.Path, groupVarsFolder, hostVarsFolder)
+		}
 		return l.add(parsePlain(f, text, l.builder))
 	case formatINI:
-		return l.ansibles().parseINI(f, text)
+		err := l.ansibles().parseINI(f, text)
+		if !surelyAnsible.MatchString(text) {
+			err = yamltree.Bare(err) // many programs keep their secrets in such files
+		}
+		return err
 	}
 	root, err := yamltree.ParseLoose(f.Path, []byte(text))
 	if err != nil {
@@ -171,89 +166,4 @@ func (l *loader) file(ctx context.Context, f File, data []byte, info fs.FileInfo
 		return l.ansibles().parseYAML(f, root)
 	}
 	return l.add(parseYAML(f, root, l.builder))
-}
-
-// formatOf tells a file's format by its ending, else by its contents. A program
-// is what is executable and begins as the system wants it of programs: some
-// file systems take every file for executable.
-func formatOf(path, text string, mode fs.FileMode) format {
-	executable := mode.IsRegular() && mode.Perm()&0o111 != 0
-	if executable && (strings.HasPrefix(text, "#!") || strings.Contains(text[:min(len(text), 512)], "\x00")) {
-		return formatProgram
-	}
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".yaml", ".yml", ".json":
-		return formatYAML
-	case ".ini", ".cfg":
-		return formatINI
-	case ".list", ".txt":
-		if looksINI(text) {
-			return formatINI
-		}
-		return formatPlain
-	}
-	if strings.HasPrefix(text, "#!") {
-		return formatScript
-	}
-	line := firstLine(text)
-	switch {
-	case isSection(line) || strings.Contains(line, " ansible_"):
-		return formatINI
-	case strings.HasSuffix(line, ":"), strings.Contains(line, ": "),
-		strings.HasPrefix(line, "{"), line == "---":
-		return formatYAML
-	case looksINI(text):
-		return formatINI
-	}
-	return formatPlain
-}
-
-// ansibleSign is what stands in no plain list: a range of Ansible's, or a
-// variable behind a host.
-var ansibleSign = regexp.MustCompile(`\[(\d*:\d+|[a-zA-Z]:[a-zA-Z])(:\d+)?\]|[ \t]\w+=|^;`)
-
-// looksINI reports whether some line of a text is one of an INI file.
-func looksINI(text string) bool {
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(withoutComment(line))
-		if isSection(line) || ansibleSign.MatchString(line) {
-			return true
-		}
-	}
-	return false
-}
-
-// isSection reports whether line is the heading of a section in an INI file.
-func isSection(line string) bool {
-	inner, ok := strings.CutPrefix(line, "[")
-	if !ok {
-		return false
-	}
-	inner, ok = strings.CutSuffix(inner, "]")
-	if !ok || isIPv6(inner) {
-		return false
-	}
-	name, _, _ := strings.Cut(inner, ":")
-	first := strings.TrimLeft(name, "0123456789-,/")
-	return first != "" && !strings.ContainsAny(name, "[],")
-}
-
-// firstLine is the first line that says something, without its comment.
-func firstLine(text string) string {
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(withoutComment(line)); line != "" {
-			return line
-		}
-	}
-	return ""
-}
-
-// withoutComment cuts a line at a # that begins it or follows a space.
-func withoutComment(line string) string {
-	for i := range len(line) {
-		if line[i] == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {
-			return line[:i]
-		}
-	}
-	return line
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -26,11 +25,21 @@ type NoMatchError struct {
 	Nearest []string
 	// reason ends the sentence that the item begins.
 	reason string
+	// known says that the item means something here, which has no hosts.
+	known bool
+	op    op // that stands before the item
 }
+
+// Narrows reports whether the item was to keep some hosts only, or to leave some
+// out: if it is misspelt, more hosts are left than were meant.
+func (e *NoMatchError) Narrows() bool { return e.op != opAdd }
 
 // Error says what was asked for, and what may have been meant.
 func (e *NoMatchError) Error() string {
 	text := quoteShort(e.Item) + " " + e.reason
+	if e.op == opExclude {
+		text += ", so that it would leave nothing out"
+	}
 	if len(e.Nearest) > 0 {
 		text += "; nearest: " + strings.Join(e.Nearest, ", ")
 	}
@@ -102,7 +111,7 @@ func (m *matcher) names(it item, set hostSet) error {
 	case count == 0 && empty == "":
 		return nil
 	case count == 0:
-		return &NoMatchError{Item: empty, reason: "is a group without hosts"}
+		return &NoMatchError{Item: empty, reason: "is a group without hosts", known: true}
 	}
 	err := &NoMatchError{Item: it.text, reason: "is neither a host nor a group", Nearest: m.nearest(missing[0])}
 	if it.names.ranged() {
@@ -201,6 +210,8 @@ func (m *matcher) labels(it item, set hostSet) error {
 	var none *NoMatchError
 	if errors.As(err, &none) {
 		none.Nearest = m.nearestValues(it)
+		// Every host has the value that the item does not want.
+		none.known = it.negated
 	}
 	return err
 }
@@ -225,79 +236,6 @@ func (m *matcher) nearestValues(it item) []string {
 	return yamltree.NearestN(it.text, known, 3)
 }
 
-// file adds the hosts of the items in a file, one on each line.
-func (m *matcher) file(it item, set hostSet) error {
-	f, err := os.Open(it.path)
-	if err != nil {
-		return fmt.Errorf("read the hosts in %s: %w", it, err)
-	}
-	defer func() { _ = f.Close() }() // nothing was written
-	data, err := readAll(f)
-	if err != nil {
-		return fmt.Errorf("read the hosts in %s: %w", it, err)
-	}
-	if err := yamltree.CheckText(it.path, data); err != nil {
-		return err
-	}
-	number, found := 0, false
-	var none *NoMatchError
-	for line := range strings.Lines(strings.TrimPrefix(string(data), "\ufeff")) {
-		number++
-		w := trimmed(line, 0, len(withoutComment(line)))
-		if w.text == "" {
-			continue
-		}
-		found = true
-		err := m.line(it.path, number, line, w, set)
-		if errors.As(err, &none) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if !found {
-		none = &NoMatchError{Item: it.text, reason: "names no host: the file is empty"}
-	}
-	if none != nil {
-		return none
-	}
-	return nil
-}
-
-// line adds the hosts of a line of a file.
-func (m *matcher) line(path string, number int, line string, w word, set hostSet) error {
-	fail := func(offset int, msg string) error {
-		at := yamltree.Pos{File: path, Line: number, Column: column(line, w.offset+offset)}
-		return &yamltree.Error{Pos: at, Msg: msg}
-	}
-	items, mistake := parseItems(w.text)
-	if mistake != nil {
-		return fail(mistake.offset, mistake.msg)
-	}
-	var missed error
-	for _, it := range items {
-		if it.op != opAdd {
-			return fail(0, fmt.Sprintf("%s: a file holds plain items, without & or !", it))
-		}
-		if it.kind == itemFile || it.kind == itemRun {
-			return fail(0, fmt.Sprintf("%s: a file cannot refer to files or runs", it))
-		}
-		err := m.match(it, set)
-		var none *NoMatchError
-		if errors.As(err, &none) {
-			located := *none
-			located.reason += fmt.Sprintf(" (%s:%d)", path, number)
-			missed = &located
-			continue
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return missed
-}
-
 // run adds the hosts of an earlier run.
 func (m *matcher) run(it item, set hostSet) error {
 	if m.runs == nil {
@@ -318,11 +256,12 @@ func (m *matcher) run(it item, set hostSet) error {
 	}
 	switch {
 	case len(names) == 0:
-		return &NoMatchError{Item: it.text, reason: "matches no host of that run"}
+		return &NoMatchError{Item: it.text, reason: "matches no host of that run", known: true}
 	case len(missing) == len(names):
 		return &NoMatchError{
 			Item: it.text, Missing: missing,
 			reason: "names only hosts that are no longer in the inventory: " + cut(Fold(missing)),
+			known:  true,
 		}
 	case len(missing) > 0:
 		m.warnf("%s: no longer in the inventory: %s", it, cut(Fold(missing)))

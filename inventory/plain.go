@@ -19,27 +19,71 @@ func parsePlain(f File, text string, b *builder) (*layer, error) {
 			continue
 		}
 		origin := Origin{File: f.Path, Line: number, Column: column(line, w.offset), Via: "host " + w.text}
-		if err := addWord(l, w.text, origin, b); err != nil {
+		if err := plainWord(l, w, origin, b); err != nil {
 			at := origin.pos()
-			at.Column = column(line, w.offset+err.offset)
-			problems.Addf(at, "%s", err.msg)
+			at.Column = column(line, err.offset)
+			problems.Addf(at, "%v", err)
 		}
 	}
-	return l, problems.Err()
+	// Any text may have been named by mistake: nothing of it is quoted.
+	if err := problems.Err(); err != nil {
+		return nil, yamltree.Bare(err)
+	}
+	return l, nil
 }
 
-// ParseHosts makes an inventory of a comma-separated list of words of the form
-// user@host:port, in which user and port may be missing and the host may be a
-// range. No file is read. The hosts are in the order of the list. A host's name
-// is the word without user and port; an IPv6 address keeps its brackets.
+// plainWord adds the hosts of a word in a file. The offset of an error is in the
+// line.
+func plainWord(l *layer, w word, origin Origin, b *builder) *syntaxError {
+	if looksSecret(w.text) {
+		return syntaxErrorf(w.offset, "this looks like a token or a key, not like a host")
+	}
+	err := addWord(l, w.text, origin, b)
+	if err != nil {
+		err.offset += w.offset
+	}
+	return err
+}
+
+// maxLabel is how long a part of a host's name in the DNS may be.
+const maxLabel = 63
+
+// secretBeginnings are those of tokens that many services give out.
+var secretBeginnings = []string{
+	"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "xapp-", "AKIA", "ASIA",
+	"eyJ", "sk_live_", "rk_live_", "sk-", "npm_", "pypi-", "hvs.", "dop_v1_", "AIza", "ya29.", "AGE-SECRET-KEY-",
+}
+
+// looksSecret reports whether a line of a list is rather a token than a host.
+func looksSecret(text string) bool {
+	const shortest = 16
+	for _, begin := range secretBeginnings {
+		if strings.HasPrefix(text, begin) && len(text) >= shortest && !strings.ContainsAny(text, "@[") {
+			return true
+		}
+	}
+	for label := range strings.SplitSeq(text, ".") {
+		if len(label) > maxLabel && validName(label) {
+			return true
+		}
+	}
+	return false
+}
+
+// ParseHosts makes an inventory of a list of words of the form user@host:port,
+// with commas or spaces between them, in which user and port may be missing and
+// the host may be a range. No file is read. The hosts are in the order of the
+// list. A host's name is the word without user and port; an IPv6 address keeps
+// its brackets.
 func ParseHosts(words string) (*Inventory, error) {
 	var problems yamltree.Problems
 	b := newBuilder(&problems)
 	l := newLayer()
-	for w := range splitList(words) {
-		if w.text == "" {
-			return nil, atColumn(words, syntaxErrorf(w.offset, "a host is missing"))
-		}
+	list, err := splitHosts(words)
+	if err != nil {
+		return nil, atColumn(words, err)
+	}
+	for _, w := range list {
 		origin := Origin{Column: column(words, w.offset), Via: "the command line"}
 		if err := addWord(l, w.text, origin, b); err != nil {
 			err.offset += w.offset
@@ -98,8 +142,11 @@ type hostWord struct {
 
 func parseHostWord(text string) (hostWord, *syntaxError) {
 	var w hostWord
-	if i := strings.IndexAny(text, " \t"); i >= 0 {
+	if i := spaceOutside(text); i >= 0 {
 		return w, syntaxErrorf(i, "a host has no spaces: want user@host:port, one on a line; settings need an inventory in YAML")
+	}
+	if i := strings.Index(text, "://"); i >= 0 {
+		return parseHostURL(text, i)
 	}
 	if i := strings.LastIndexByte(text, '@'); i >= 0 {
 		user, err := parseValue(KeyUser, text[:i])
@@ -152,6 +199,23 @@ func splitPort(text string) (host string, port *string, err *syntaxError) {
 	i := strings.LastIndexByte(text, ':')
 	p := text[i+1:]
 	return text[:i], &p, nil
+}
+
+// spaceOutside is where the first space stands that is in no brackets; -1 without
+// one.
+func spaceOutside(text string) int {
+	depth := 0
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '[':
+			depth++
+		case c == ']':
+			depth--
+		case isSpace(c) && depth <= 0:
+			return i
+		}
+	}
+	return -1
 }
 
 // countOutside counts the occurrences of c that stand in no brackets.

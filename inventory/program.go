@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -58,7 +61,7 @@ func (p *program) run(ctx context.Context, args ...string) ([]byte, error) {
 	if err = cmd.Start(); err == nil {
 		err = cmd.Wait()
 	} else {
-		err = notStarted(err)
+		err = notStarted(path, err)
 	}
 	if errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil {
 		// What it left running holds its output, and has none of its own to give.
@@ -75,11 +78,43 @@ func (p *program) run(ctx context.Context, args ...string) ([]byte, error) {
 }
 
 // notStarted explains the errors of starting that puzzle people.
-func notStarted(err error) error {
+func notStarted(path string, err error) error {
 	if errors.Is(err, syscall.ENOEXEC) {
 		return errors.New(`it is no program that this system runs; a script begins with "#!" and its interpreter`)
 	}
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	// The system says of the interpreter what looks as if it were said of the file.
+	line, interpreter := interpreterOf(path)
+	switch _, missing := os.Stat(interpreter); {
+	case interpreter == "":
+	case strings.Contains(line, "\r"):
+		return errors.New("it has Windows line endings (CRLF), and its interpreter would have a carriage return in its name; dos2unix mends that")
+	case errors.Is(missing, fs.ErrNotExist):
+		return fmt.Errorf("its interpreter %s is not on this machine", shown(interpreter))
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w, of the program or of its interpreter %s", fs.ErrPermission, shown(interpreter))
+	}
 	return err
+}
+
+// interpreterOf returns the #! line of a script, and the interpreter that it
+// names; both are empty without one.
+func interpreterOf(path string) (line, interpreter string) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", ""
+	}
+	defer func() { _ = f.Close() }() // nothing was written
+	head := make([]byte, 256)
+	n, _ := io.ReadFull(f, head) // a short file is read to its end
+	line, _, _ = strings.Cut(string(head[:n]), "\n")
+	rest, ok := strings.CutPrefix(line, "#!")
+	if fields := strings.Fields(rest); ok && len(fields) > 0 {
+		return line, fields[0]
+	}
+	return "", ""
 }
 
 // failed is the error of a run.
@@ -151,6 +186,9 @@ func (t *tail) text() string {
 		}
 	}
 	var b strings.Builder
+	if bytes.Contains(data, []byte("PRIVATE KEY")) {
+		return "  (a private key, which is not shown)"
+	}
 	for line := range strings.Lines(string(data)) {
 		line = strings.TrimRightFunc(line, unicode.IsSpace)
 		if line == "" {

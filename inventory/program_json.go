@@ -6,8 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"unicode/utf8"
+
+	"tutti/internal/filekind"
 )
 
 // metaKey stands among the groups that a program prints, and hostVarsKey under
@@ -91,8 +92,10 @@ func notJSON(out []byte, err error) error {
 	before := out[:at]
 	line := bytes.Count(before, []byte("\n")) + 1
 	col := utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
-	return fmt.Errorf("it printed no JSON: byte %d (line %d, column %d): %w; it begins with %s",
-		syntax.Offset, line, col, err, quoteShort(strings.ToValidUTF8(string(out[:min(len(out), 60)]), "?")))
+	if kind := filekind.Check(out); kind != nil {
+		return fmt.Errorf("it printed no JSON: %w", kind)
+	}
+	return fmt.Errorf("it printed no JSON: byte %d (line %d, column %d): %w", syntax.Offset, line, col, err)
 }
 
 // splitObject returns the fields of a valid JSON object in their order.
@@ -162,7 +165,7 @@ func (r *programReader) fields(data json.RawMessage, what string) ([]field, bool
 // group's name.
 func (r *programReader) group(f field) {
 	if err := checkGroup(f.name); err != nil {
-		r.fail("group: %s", err.msg)
+		r.fail("group: %v", err)
 		return
 	}
 	what := "group " + f.name
@@ -230,7 +233,7 @@ func (r *programReader) host(name string, g *ansibleGroup) *ansibleHost {
 		err = syntaxErrorf(0, "the inventory names more than %d hosts", maxNames)
 	}
 	if err != nil {
-		r.fail("group %s: hosts: %s", g.name, err.msg)
+		r.fail("group %s: hosts: %s", g.name, err)
 		return nil
 	}
 	h := r.addHost(name, r.origin("host "+name), g, nil)
@@ -240,7 +243,7 @@ func (r *programReader) host(name string, g *ansibleGroup) *ansibleHost {
 
 func (r *programReader) child(name string, g *ansibleGroup) {
 	if err := checkGroup(name); err != nil {
-		r.fail("group %s: children: %s", g.name, err.msg)
+		r.fail("group %s: children: %s", g.name, err)
 		return
 	}
 	origin := r.origin("group " + g.name)

@@ -35,7 +35,7 @@ func TestProgramErrors(t *testing.T) {
 		{"fails in silence", "exit 1", "inv.sh --list: exit status 1"},
 		{"is killed", "kill -9 $$", "inv.sh --list: signal: killed"},
 		{"prints nothing", "", "it printed nothing, not even {}"},
-		{"prints garbage", "printf '{\\n \"a\": [1,\\n x]}'", `it printed no JSON: byte 14 (line 3, column 2): invalid character 'x' looking for beginning of value; it begins with "{\n`},
+		{"prints garbage", "printf '{\\n \"a\": [1,\\n x]}'", `it printed no JSON: byte 14 (line 3, column 2): invalid character 'x' looking for beginning of value`},
 		{"stops within", "printf '{\"a\": '", "it printed no JSON: byte 6 (line 1, column 6): unexpected end of JSON input"},
 		{"prints a list", "echo '[1]'", "it printed a list, want a JSON object"},
 		{"prints two", "echo '{} {}'", "it printed no JSON: byte 4"},
@@ -258,4 +258,28 @@ func FuzzProgramOutput(f *testing.F) {
 			checkLoaded(t, inv, nil)
 		}
 	})
+}
+
+// TestProgramsThatCannotStart: what the system says of the interpreter looks as
+// if it were said of the file.
+func TestProgramsThatCannotStart(t *testing.T) {
+	plain := write(t, "plain", "text")
+	for text, want := range map[string]string{
+		"#!" + plain + "\n":                  "permission denied, of the program or of its interpreter " + plain,
+		"#!/bin/sh\r\necho '{}'\r\n":         "--list: it has Windows line endings (CRLF), and its interpreter would have a carriage return in its name; dos2unix mends that",
+		"#!/usr/bin/env sh\r\necho '{}'\r\n": "", // env says it
+		"#!/nosuch/python3\nprint('{}')\n":   "--list: its interpreter /nosuch/python3 is not on this machine",
+		"#! /nosuch/\x1b[31m\n":              `its interpreter "/nosuch/\x1b[31m" is not on this machine`,
+		"#!/bin/sh\ncat <<x >&2\n-----BEGIN OPENSSH PRIVATE KEY-----\nSECRET\nx\nexit 1\n": "it said:\n  (a private key, which is not shown)",
+		"#!/bin/sh\ncat <<x\n-----BEGIN OPENSSH PRIVATE KEY-----\nSECRET\nx\n":             "it printed no JSON: this is a private key",
+	} {
+		path := write(t, "inv", text)
+		if err := os.Chmod(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(t.Context(), []File{{Path: path, Trust: Named}})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "SECRET") {
+			t.Errorf("%q: got %v, want %s", text, err, want)
+		}
+	}
 }

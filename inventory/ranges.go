@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"tutti/internal/yamltree"
 )
 
 // maxNames is how many names one expression, and one inventory, may stand for.
@@ -16,14 +18,12 @@ const maxDigits = 18
 
 // A syntaxError is a mistake in a short text, at a byte offset.
 type syntaxError struct {
+	*yamltree.Mistake
 	offset int
-	msg    string
 }
 
-func (e *syntaxError) Error() string { return e.msg }
-
 func syntaxErrorf(offset int, format string, args ...any) *syntaxError {
-	return &syntaxError{offset: offset, msg: fmt.Sprintf(format, args...)}
+	return &syntaxError{yamltree.Mistakef(format, args...), offset}
 }
 
 // Expand returns the names that text stands for: a comma-separated list in
@@ -54,7 +54,7 @@ func Expand(text string) ([]string, error) {
 
 // atColumn says where in text an error is.
 func atColumn(text string, err *syntaxError) error {
-	return fmt.Errorf("%s: column %d: %s", quoteShort(text), column(text, err.offset), err.msg)
+	return fmt.Errorf("%s: column %d: %s", quoteShort(text), column(text, err.offset), err.Mistake)
 }
 
 // column is the number, from 1, of the character at a byte offset.

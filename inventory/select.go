@@ -137,7 +137,8 @@ func (m *matcher) union(sel Selector) (hostSet, error) {
 }
 
 // narrow applies an item that keeps or excludes, and warns if it changes
-// nothing.
+// nothing. What the inventory does not know is an error: a host that was to be
+// left out must not be run on because of a misspelling.
 func (m *matcher) narrow(chosen hostSet, it item) error {
 	matched := make(hostSet, len(chosen))
 	err := m.match(it, matched)
@@ -145,8 +146,9 @@ func (m *matcher) narrow(chosen hostSet, it item) error {
 	if err != nil && !errors.As(err, &none) {
 		return err
 	}
-	if none != nil && it.op == opKeep {
-		return none // it keeps nothing, and why is the better word
+	if none != nil && (it.op == opKeep || !none.known) {
+		none.op = it.op
+		return none
 	}
 	changed := false
 	for i, in := range chosen {

@@ -84,8 +84,6 @@ func TestSelect(t *testing.T) {
 		{"!web1,all,&dc=fra", "db2", nil},
 		{"web,!web2,&prod", "web1", []string{"&prod changes nothing: every selected host is in it"}},
 		{"web,!db", "web1 web2", []string{"!db changes nothing: no selected host is in it"}},
-		{"all,!wbe1", "web1 web2 db2 db1", []string{`!wbe1: "wbe1" is neither a host nor a group; nearest: web1, web, web2`}},
-		{"all,!web[2-3]", "web1 db2 db1", []string{`!web[2-3]: "web[2-3]" stands for 1 name that is neither a host nor a group: web3; nearest: web, web1, web2`}},
 		{"all,!empty", "web1 web2 db2 db1", []string{`!empty: "empty" is a group without hosts`}},
 	}
 	for _, tt := range tests {
@@ -149,9 +147,9 @@ func TestSelectOtherErrors(t *testing.T) {
 		{"missing file", "@/nowhere/x", "read the hosts in @/nowhere/x: open /nowhere/x: no such file or directory"},
 		{"folder", "@" + t.TempDir(), "is a directory"},
 		{"bad item", file("web1\n  web[1-\n"), `list:2:6: [ is not closed`},
-		{"operator", file("web1\n!web2\n"), "list:2:1: !web2: a file holds plain items, without & or !"},
-		{"file in a file", file("@x\n"), "list:1:1: @x: a file cannot refer to files or runs"},
-		{"run in a file", file("run:1\n"), "list:1:1: run:1: a file cannot refer to files or runs"},
+		{"operator", file("web1\n!web2\n"), "list:2:1: a file holds plain items, without & or !"},
+		{"file in a file", file("@x\n"), "list:1:1: a file cannot refer to files or runs"},
+		{"run in a file", file("run:1\n"), "list:1:1: a file cannot refer to files or runs"},
 		{"no such host", file("web1\nweb9\n"), `"web9" is neither a host nor a group (`},
 		{"empty file", file("# nothing\n"), "names no host: the file is empty"},
 		{"not UTF-8", file("a\xff"), "list:1:2: the file is not UTF-8"},
@@ -170,19 +168,43 @@ func TestSelectOtherErrors(t *testing.T) {
 	}
 }
 
-// A name that no longer exists must not keep the others from being excluded.
-func TestExcludeGoesOnAfterAMiss(t *testing.T) {
+// A host that was to be left out must not be run on because of a misspelling,
+// whatever the item looks like and whatever else it names.
+func TestWhatIsLeftOutMustBeKnown(t *testing.T) {
 	inv := load(t, small)
 	file := write(t, "bad", "gone\nweb1\nx*,web2\n")
-	tests := []struct{ text, want string }{
-		{"all,!@" + file, "db2 db1"},
-		{"all,![gone,empty,web1]", "web2 db2 db1"},
-		{"all,![x,w]*", "db2 db1"},
+	strangers := write(t, "strangers", "SECRET1\nSECRET2\n")
+	runs := pastRuns{"7[]": {"gone1"}, "8[]": {}}
+	tests := []struct{ item, want string }{
+		{"wbe1", `"wbe1" is neither a host nor a group, so that it would leave nothing out; nearest: web1, web, web2`},
+		{"web[2-3]", `"web[2-3]" stands for 1 name that is neither a host nor a group: web3, so that it would leave nothing out; nearest: web, web1, web2`},
+		{"[gone,empty,web1]", `stands for 1 name that is neither a host nor a group: gone`},
+		{"@" + file, `"x*" matches no host's name (` + file + `:3)`},
+		{"@" + strangers, `"@` + strangers + `" names nothing that the inventory knows (` + strangers + `:2), so that it would leave nothing out`},
+		{"@" + file + ".gone", "no such file"},
+		{"[x,w]*", `"x*" matches no host's name, so that it would leave nothing out`},
+		{"~^wbe", `"~^wbe" matches no host's name, so that it would leave nothing out`},
+		{"dcc=fra", `matches nothing: no host has a label "dcc", so that it would leave nothing out; nearest: dc`},
+		{"dcc!=fra", `no host has a label "dcc"`},
+		{"dc=frra", `"dc=frra" matches no host, so that it would leave nothing out; nearest: dc=fra`},
+		{"run:9", "there is no run 9"},
 	}
 	for _, tt := range tests {
-		got, warnings, err := selectHosts(t, inv, tt.text, SelectOptions{})
-		if err != nil || got != tt.want || len(warnings) != 1 {
-			t.Errorf("%s: got %s, warnings %q, %v, want %s and one warning", tt.text, got, warnings, err, tt.want)
+		for _, text := range []string{"all,!" + tt.item, "!" + tt.item, "web1,!" + tt.item} {
+			got, _, err := selectHosts(t, inv, text, SelectOptions{Runs: runs})
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%s: got %s, %v, want %s", text, got, err, tt.want)
+			}
+		}
+		want, _, _ := strings.Cut(tt.want, ", so that")
+		if got, _, err := selectHosts(t, inv, "all,&"+tt.item, SelectOptions{Runs: runs}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("&%s: got %s, %v, want %s", tt.item, got, err, want)
+		}
+	}
+	nothing := write(t, "nothing", "# none today\n")
+	for _, item := range []string{"empty", "run:7", "run:8", "@" + nothing} {
+		if got, warnings, err := selectHosts(t, inv, "all,!"+item, SelectOptions{Runs: runs}); err != nil || len(warnings) != 1 {
+			t.Errorf("all,!%s: got %s, warnings %q, %v, want all hosts and a warning", item, got, warnings, err)
 		}
 	}
 }
@@ -243,6 +265,66 @@ groups:
 	}
 }
 
+// TestParseHostsAsTyped: the ways in which people write lists of hosts.
+func TestParseHostsAsTyped(t *testing.T) {
+	for text, want := range map[string]string{
+		"a,":                               "a",
+		"a,b , c\n":                        "a b c",
+		"a b\tc":                           "a b c",
+		"web1\nweb2\n\n# gone\nweb3 # x\n": "web1 web2 web3",
+		"web1\r\nweb2\r\n":                 "web1 web2",
+		"n[1, 2]":                          "n1 n2",
+		"n[1, 2] m":                        "n1 n2 m",
+		"ssh://root@web1:2222":             "root@web1:2222",
+		"ssh://web1/":                      "web1",
+		"SSH://corp%5Cme@web[1-2]:22":      "corp\\me@web1:22 corp\\me@web2:22",
+		"ssh://me;fingerprint=x@web1":      "me@web1",
+		"ssh://[2001:db8::1]:22":           "[2001:db8::1]:22",
+		`CORP\svc$@web1`:                   `CORP\svc$@web1`,
+		"me@realm.example@web1":            "me@realm.example@web1",
+		"a#b@web1":                         "a#b@web1",
+	} {
+		inv, err := ParseHosts(text)
+		if err != nil {
+			t.Errorf("ParseHosts(%q): %v", text, err)
+			continue
+		}
+		var got []string
+		for _, h := range inv.Hosts() {
+			word := h.Name
+			if h.User != "" {
+				word = h.User + "@" + word
+			}
+			if h.Port != 0 {
+				word += fmt.Sprintf(":%d", h.Port)
+			}
+			got = append(got, word)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("ParseHosts(%q): got %q, want %s", text, got, want)
+		}
+	}
+}
+
+func TestHostsOf(t *testing.T) {
+	got, err := HostsOf("f", []byte("\ufeff# all of them\nweb1\nroot@web2:22, n[1, 2],\r\n\n"))
+	if want := "web1,root@web2:22,n[1, 2]"; got != want || err != nil {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+	for text, want := range map[string]string{
+		"web1\nSECRET/x\n": "f:2:7: '/' cannot be in the name …; letters, digits and _ . : - can",
+		"":                 `"f" names no host: the file is empty`,
+		"a\x00":            "f:1:2: control character 0x00",
+		"web1:SECRET\n":    "f:1:6: port: … is not a number",
+		"-----BEGIN OPENSSH PRIVATE KEY-----\nSECRET\n": "f: this is a private key: --identity FILE logs in with it",
+		"ghp_SECRETSECRETSECRETSECRET\n":                "f:1:1: this looks like a token or a key, not like a host",
+	} {
+		if _, err := HostsOf("f", []byte(text)); err == nil || err.Error() != want {
+			t.Errorf("HostsOf(%q): got %v, want %s", text, err, want)
+		}
+	}
+}
+
 func TestParseHosts(t *testing.T) {
 	inv, err := ParseHosts("web[2-1/1],x")
 	if err == nil || err.Error() != `"web[2-1/1],x": column 5: the range 2-1/1 runs backwards` {
@@ -271,7 +353,13 @@ func TestParseHosts(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"":               `"": column 1: a host is missing`,
-		"a,":             `"a,": column 3: a host is missing`,
+		",a":             `",a": column 1: a host is missing`,
+		"a,,b":           `"a,,b": column 3: a host is missing`,
+		"a, ,b":          `"a, ,b": column 4: a host is missing`,
+		"a,#b":           `"a,#b": column 3: '#' cannot be in the name "#b"; letters, digits and _ . : - can`,
+		"http://a":       `"http://a": column 1: "http" is not a way to a host here; want ssh://user@host:port, or user@host:port`,
+		"ssh://u:p@a":    `"ssh://u:p@a": column 7: a password in a URL can be seen by everyone on this machine; leave it out, --ask-pass asks for it`,
+		"ssh://a/tmp":    `"ssh://a/tmp": column 8: a URL of a host has no path: want ssh://user@host:port`,
 		"a,root@a":       `"a,root@a": column 8: host a is named differently at column 1`,
 		"a:22,a:23":      `"a:22,a:23": column 6: host a is named differently at column 1`,
 		"web*":           `"web*": column 4: '*' cannot be in the name "web*"; letters, digits and _ . : - can`,
@@ -337,7 +425,7 @@ func TestManyWildcards(t *testing.T) {
 
 func TestInventoryServesManyAtOnce(t *testing.T) {
 	inv := load(t, small)
-	sel, err := ParseSelector("prod,&dc=fra,!run:1,!~x,!@" + write(t, "none", "web2"))
+	sel, err := ParseSelector("prod,&dc=fra,!run:1,!~^web2,!@" + write(t, "none", "web2"))
 	if err != nil {
 		t.Fatal(err)
 	}

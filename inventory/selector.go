@@ -74,7 +74,7 @@ func (e *SelectorError) Error() string {
 func ParseSelector(text string) (Selector, error) {
 	items, err := parseItems(text)
 	if err != nil {
-		return Selector{}, &SelectorError{Text: text, Column: column(text, err.offset), Msg: err.msg}
+		return Selector{}, &SelectorError{Text: text, Column: column(text, err.offset), Msg: err.Error()}
 	}
 	return Selector{items: items}, nil
 }

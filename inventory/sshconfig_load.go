@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"tutti/internal/filekind"
 )
 
 const (
@@ -132,6 +134,9 @@ func (sshDisk) read(path string, owned bool) (string, error) {
 		}
 	}
 	data, err := readAll(f)
+	if err == nil {
+		err = filekind.Check(data)
+	}
 	if err != nil {
 		return "", &fs.PathError{Op: "read", Path: path, Err: err}
 	}

@@ -95,6 +95,10 @@ func (p *sshParser) warnf(l *sshLine, what, format string, args ...any) {
 // parse reads a file's text.
 func (p *sshParser) parse(path, text string) *sshFile {
 	f := &sshFile{path: path, blocks: make([]sshBlock, 1)}
+	if !sshConfigText(text) {
+		p.problems.Addf(yamltree.Pos{File: path, Line: 1}, "no line begins with a keyword of ssh_config; this is another file")
+		return f
+	}
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
@@ -113,6 +117,29 @@ func (p *sshParser) parse(path, text string) *sshFile {
 		p.line(f, l)
 	}
 	return f
+}
+
+// sshConfigText reports whether some line begins with a keyword of ssh_config, or
+// none says anything. Any other file may have been named by mistake, and its words
+// are not for messages.
+func sshConfigText(text string) bool {
+	empty := true
+	for line := range strings.Lines(text) {
+		l, _ := splitSSHLine(line)
+		if l == nil {
+			continue // it says nothing, or what is wrong with it is told without its words
+		}
+		empty = false
+		_, known := sshKeywords[l.keyword]
+		switch l.keyword {
+		case "host", "match", "include", "ignoreunknown":
+			known = true
+		}
+		if known || sshHarmless[l.keyword] {
+			return true
+		}
+	}
+	return empty
 }
 
 // line takes in one line.

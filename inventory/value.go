@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,16 +9,17 @@ import (
 	"unicode"
 
 	"tutti/internal/quantity"
+	"tutti/internal/yamltree"
 )
 
 // parseValue reads the text of a setting that has a single value.
 func parseValue(key Key, text string) (setting, error) {
 	s := setting{key: key}
 	if text == "" {
-		return s, errors.New("the value is empty")
+		return s, yamltree.Mistakef("the value is empty")
 	}
 	if hasControl(text) {
-		return s, fmt.Errorf("%s holds a control character", quoteShort(text))
+		return s, yamltree.Mistakef("%s holds a control character", quoteShort(text))
 	}
 	var err error
 	switch key {
@@ -53,42 +53,51 @@ func parseValue(key Key, text string) (setting, error) {
 func parseAddress(text string) (string, error) {
 	if inner, ok := strings.CutPrefix(text, "["); ok {
 		if inner, ok = strings.CutSuffix(inner, "]"); !ok || !isIPv6(inner) {
-			return "", fmt.Errorf("%q is not an address; a port has its own key", text)
+			return "", yamltree.Mistakef("%q is not an address; a port has its own key", text)
 		}
 		return inner, nil
 	}
 	if strings.Contains(text, ":") {
 		if !isIPv6(text) {
-			return "", fmt.Errorf("%q is not an address; a port has its own key", text)
+			return "", yamltree.Mistakef("%q is not an address; a port has its own key", text)
 		}
 		return text, nil
 	}
 	if !validName(text) || text[0] == '-' {
-		return "", fmt.Errorf("%q is not a host name or an IP address", text)
+		return "", yamltree.Mistakef("%q is not a host name or an IP address", text)
 	}
 	return text, nil
 }
 
-// checkUser refuses what no system has as a login name, and what a program that
-// is handed the name could take for something else.
+// CheckUser returns why text cannot be the name that somebody logs in with, or
+// nil.
+func CheckUser(text string) error { return checkUser(text) }
+
+// checkUser refuses what ssh refuses as a login name: what a shell that is handed
+// the name, by a proxy command, could take for something else.
 func checkUser(text string) error {
-	if text == "" || text[0] == '-' || strings.ContainsFunc(text, badInUser) {
-		return fmt.Errorf("%q is not a login name", text)
+	if text == "" || text[0] == '-' || text[len(text)-1] == '\\' || strings.ContainsFunc(text, badInUser) {
+		return yamltree.Mistakef("%q is not a login name", text)
+	}
+	for i := range len(text) - 1 {
+		if isSpace(text[i]) && text[i+1] == '-' {
+			return yamltree.Mistakef("%q is not a login name: a dash follows a space", text)
+		}
 	}
 	return nil
 }
 
 func badInUser(r rune) bool {
-	return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune("`\"'$&;|<>(){}[]!*?#", r)
+	return unicode.IsControl(r) || strings.ContainsRune("`\"'&;|<>(){}", r)
 }
 
 func parseNumber(text string, low, high int) (int, error) {
 	if !isNumber(text) || padding(text) > 0 {
-		return 0, fmt.Errorf("%s is not a number", quoteShort(text))
+		return 0, yamltree.Mistakef("%s is not a number", quoteShort(text))
 	}
 	n := number(text)
 	if n < int64(low) || n > int64(high) {
-		return 0, fmt.Errorf("%s is not between %d and %d", text, low, high)
+		return 0, yamltree.Mistakef("%s is not between %d and %d", text, low, high)
 	}
 	return int(n), nil
 }
@@ -98,9 +107,9 @@ func parseNumber(text string, low, high int) (int, error) {
 func identityPath(text, dir string) (string, error) {
 	switch {
 	case text == "":
-		return "", errors.New("the path is empty")
+		return "", yamltree.Mistakef("the path is empty")
 	case hasControl(text):
-		return "", fmt.Errorf("%s holds a control character", quoteShort(text))
+		return "", yamltree.Mistakef("%s holds a control character", quoteShort(text))
 	case text == "~" || strings.HasPrefix(text, "~/"):
 		home, err := os.UserHomeDir()
 		if err != nil {
@@ -108,7 +117,7 @@ func identityPath(text, dir string) (string, error) {
 		}
 		return filepath.Join(home, text[1:]), nil
 	case text[0] == '~':
-		return "", fmt.Errorf("%q: the home of another user is not looked up; write the whole path", text)
+		return "", yamltree.Mistakef("%q: the home of another user is not looked up; write the whole path", text)
 	case filepath.IsAbs(text):
 		return filepath.Clean(text), nil
 	}

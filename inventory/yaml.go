@@ -26,6 +26,9 @@ type yamlReader struct {
 
 // parseYAML reads an inventory in YAML.
 func parseYAML(f File, root yamltree.Node, b *builder) (*layer, error) {
+	if err := notOurs(root); err != nil {
+		return nil, err
+	}
 	if err := root.Strict(); err != nil {
 		return nil, err
 	}
@@ -44,6 +47,23 @@ func parseYAML(f File, root yamltree.Node, b *builder) (*layer, error) {
 		}
 	})
 	return r.layer, r.problems.Err()
+}
+
+// notOurs returns what a document is that has none of our keys. It may have been
+// named by mistake, and nothing of it is quoted.
+func notOurs(root yamltree.Node) error {
+	empty := true
+	for key := range root.Fields() {
+		if key.Text() == "jobs" {
+			return yamltree.Errorf(key.Pos(), "this is a file of jobs, not an inventory: tutti job apply -f reads it")
+		}
+		empty = false
+	}
+	if root.Kind() != yamltree.Map || empty || root.Own(topKeys...) {
+		return nil
+	}
+	return yamltree.Errorf(root.Pos(), "this is no inventory: want one of the keys %s at the beginning of a line; "+
+		`hosts and their settings stand under "hosts:", groups under "groups:"`, yamltree.Word(strings.Join(topKeys, ", ")))
 }
 
 // checkAnsible recognises groups at the top, as in Ansible's YAML, among keys of
@@ -82,7 +102,8 @@ func (r *yamlReader) hosts(n yamltree.Node) {
 	}
 }
 
-// host reads one entry, which may be a range of hosts.
+// host reads one entry, which may be a range of hosts. A single value is the
+// address.
 func (r *yamlReader) host(key, value yamltree.Node) {
 	p, ok := r.pattern(key)
 	if !ok {
@@ -90,6 +111,9 @@ func (r *yamlReader) host(key, value yamltree.Node) {
 	}
 	what := "host " + shown(key.Text())
 	var address yamltree.Node
+	if value.Kind() == yamltree.Scalar {
+		value, address = yamltree.Node{}, value
+	}
 	own := r.settings(value, what, hostKeys, func(k, v yamltree.Node) {
 		if k.Text() == "address" {
 			address = v
@@ -121,7 +145,7 @@ func (r *yamlReader) host(key, value yamltree.Node) {
 // range is worth trying.
 func (r *yamlReader) addHost(at yamltree.Node, name string, origin Origin, own settings) bool {
 	if err := checkName(name, false); err != nil {
-		r.problems.Addf(at.Pos(), "%s", err.msg)
+		r.problems.Addf(at.Pos(), "%v", err)
 		return false
 	}
 	if err := r.layer.addHost(name, origin, own); err != nil {
@@ -145,7 +169,7 @@ func (r *yamlReader) pattern(n yamltree.Node) (pattern, bool) {
 		err = syntaxErrorf(0, "the inventory names more than %d hosts", maxNames)
 	}
 	if err != nil {
-		r.problems.Addf(n.Pos(), "host %s: %s", quoteShort(n.Text()), err.msg)
+		r.problems.Addf(n.Pos(), "host %s: %s", quoteShort(n.Text()), err)
 		return pattern{}, false
 	}
 	return p, true
@@ -162,7 +186,7 @@ func (r *yamlReader) addresses(n yamltree.Node, names pattern, what string) ([]s
 	}
 	p, err := parsePattern(n.Text())
 	if err != nil {
-		r.problems.Addf(n.Pos(), "%s: address: %s", what, err.msg)
+		r.problems.Addf(n.Pos(), "%s: address: %s", what, err)
 		return nil, false
 	}
 	if p.count != names.count {
@@ -198,16 +222,22 @@ func (r *yamlReader) groups(n yamltree.Node) {
 	}
 	for key, value := range n.Fields() {
 		if err := checkName(key.Text(), false); err != nil {
-			r.problems.Addf(key.Pos(), "group: %s", err.msg)
+			r.problems.Addf(key.Pos(), "group: %v", err)
 			continue
 		}
 		r.group(key, value)
 	}
 }
 
+// group reads one group. A list, or a single value, is its hosts.
 func (r *yamlReader) group(key, value yamltree.Node) {
 	what := "group " + key.Text()
 	g := &layerGroup{name: key.Text(), origin: r.origin(key, what)}
+	r.layer.groups = append(r.layer.groups, g)
+	if kind := value.Kind(); kind == yamltree.List || kind == yamltree.Scalar {
+		r.members(value, what, func(item yamltree.Node) { r.groupHost(g, item, what) })
+		return
+	}
 	g.own = r.settings(value, what, groupKeys, func(k, v yamltree.Node) {
 		switch k.Text() {
 		case "hosts":
@@ -227,7 +257,6 @@ func (r *yamlReader) group(key, value yamltree.Node) {
 			g.parallel = parallel
 		}
 	})
-	r.layer.groups = append(r.layer.groups, g)
 }
 
 // groupHost adds a host, or a range of them, to a group.

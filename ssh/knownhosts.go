@@ -157,7 +157,7 @@ func (k *knownHosts) addLine(file string, number int, line string) error {
 		// Such a key is no host's own.
 		k.authorities = append(k.authorities, authority{hosts.matcher(key), blob})
 	default:
-		return fmt.Errorf("unknown marker %q", marker)
+		return errors.New("an unknown marker")
 	}
 	return nil
 }
@@ -314,7 +314,7 @@ func keyBlob(kind, text string) (string, error) {
 	}
 	n := uint64(binary.BigEndian.Uint32(blob))
 	if uint64(len(blob)) < 4+n || string(blob[4:4+n]) != kind {
-		return "", fmt.Errorf("a key that is not of type %q", kind)
+		return "", errors.New("a key that is not of the type before it")
 	}
 	if !wholeKey(kind, blob[4+n:]) {
 		return "", errors.New("a key that is cut off or damaged")

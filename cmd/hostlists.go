@@ -1,0 +1,88 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/pflag"
+
+	"tutti/internal/filekind"
+	"tutti/inventory"
+)
+
+// maxHostList bounds what is read as a list of hosts.
+const maxHostList = 64 << 20
+
+// takeHosts puts the hosts of files in the place of @FILE in -w, so that what is
+// recorded, and run again, are the hosts.
+func (a *app) takeHosts(f *pflag.FlagSet) error {
+	flag := f.Lookup("hosts")
+	if flag == nil || !flag.Changed {
+		return nil
+	}
+	given := flag.Value.String()
+	words, err := inventory.WithHostFiles(given, func(path string) ([]byte, error) {
+		if path != "-" {
+			return readLimited(path)
+		}
+		if stdin := f.Lookup("stdin"); stdin != nil && stdin.Value.String() == "-" || a.stdinTaken {
+			return nil, errors.New("standard input is either the hosts or what they read, not both")
+		}
+		a.stdinTaken = true
+		return limited(a.In)
+	})
+	if err != nil {
+		return usagef("-w/--hosts: %w", err)
+	}
+	if words == given {
+		return nil
+	}
+	return f.Set("hosts", words)
+}
+
+func readLimited(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	return limited(f)
+}
+
+func limited(r io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxHostList+1))
+	if err == nil && len(data) > maxHostList {
+		err = fmt.Errorf("it is larger than %d MiB", maxHostList>>20)
+	}
+	return data, err
+}
+
+// checkKnownHosts refuses a file that would be damaged by host keys that are
+// added to it: a private key.
+func checkKnownHosts(path string) error {
+	info, err := os.Stat(path)
+	if path == "" || err != nil || !info.Mode().IsRegular() {
+		return nil // what is wrong with it is told where it is read
+	}
+	head, err := readHead(path)
+	if err == nil {
+		err = filekind.Check(head)
+	}
+	if bad := (*filekind.Error)(nil); errors.As(err, &bad) {
+		return usagef("--known-hosts %s: %w", path, bad)
+	}
+	return nil
+}
+
+// readHead reads the beginning of a file, in which a key has its header.
+func readHead(path string) ([]byte, error) {
+	const enough = 64 << 10
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	return io.ReadAll(io.LimitReader(f, enough))
+}

@@ -1,0 +1,129 @@
+package inventory
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// A format is what an inventory file is written in.
+type format int
+
+const (
+	formatYAML format = iota
+	formatPlain
+	formatINI
+	formatProgram
+	formatScript // a program that is not executable
+)
+
+// formatOf tells a file's format by its ending, else by its contents. A program
+// is what is executable and begins as the system wants it of programs: some
+// file systems take every file for executable.
+func formatOf(path, text string, mode fs.FileMode) format {
+	executable := mode.IsRegular() && mode.Perm()&0o111 != 0
+	if executable && (strings.HasPrefix(text, "#!") || strings.Contains(text[:min(len(text), 512)], "\x00")) {
+		return formatProgram
+	}
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".yaml", ".yml", ".json":
+		return formatYAML
+	case ".ini", ".cfg":
+		return formatINI
+	case ".list", ".txt":
+		return listFormat(path, text)
+	}
+	if strings.HasPrefix(text, "#!") {
+		return formatScript
+	}
+	line := firstLine(text)
+	switch {
+	case isSection(line) || strings.Contains(line, " ansible_"):
+		return formatINI
+	case strings.HasSuffix(line, ":"), strings.Contains(line, ": "),
+		strings.HasPrefix(line, "{"), line == "---":
+		return formatYAML
+	}
+	return listFormat(path, text)
+}
+
+// listFormat tells Ansible's INI from a list of our own. A list without any
+// variables is one of Ansible's if its folder holds some, unless it has what only
+// ours have.
+func listFormat(path, text string) format {
+	if looksINI(text) || besideVars(path) && !ownSign.MatchString(text) {
+		return formatINI
+	}
+	return formatPlain
+}
+
+// besideVars reports whether a file lies beside a folder of variables, as
+// Ansible's inventories do.
+func besideVars(path string) bool {
+	for _, folder := range []string{groupVarsFolder, hostVarsFolder} {
+		if info, err := os.Stat(filepath.Join(filepath.Dir(path), folder)); err == nil && info.IsDir() {
+			return true
+		}
+	}
+	return false
+}
+
+// ownSign is what stands in no inventory of Ansible's: a user before a host, or
+// a range of ours.
+var ownSign = regexp.MustCompile(`(?m)^[^#\n]*(\w@[\w\[]|\[\w+[-,][^\]:\n]*\])`)
+
+// surelyAnsible is what stands in no INI file but an inventory.
+var surelyAnsible = regexp.MustCompile(`(?m)^\[[^\]\n]+:(vars|children)\]|(^|[ \t])ansible_\w+[ \t]*=`)
+
+// ansibleSign is what stands in no plain list: a range of Ansible's, or a
+// variable behind a host.
+var ansibleSign = regexp.MustCompile(`\[(\d*:\d+|[a-zA-Z]:[a-zA-Z])(:\d+)?\]|[ \t]\w+=|^;`)
+
+// looksINI reports whether some line of a text is one of an INI file.
+func looksINI(text string) bool {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(withoutComment(line))
+		if isSection(line) || ansibleSign.MatchString(line) {
+			return true
+		}
+	}
+	return false
+}
+
+// isSection reports whether line is the heading of a section in an INI file.
+func isSection(line string) bool {
+	inner, ok := strings.CutPrefix(line, "[")
+	if !ok {
+		return false
+	}
+	inner, ok = strings.CutSuffix(inner, "]")
+	if !ok || isIPv6(inner) {
+		return false
+	}
+	// What has a comma, or a dash between numbers, is rather a range alone on its
+	// line.
+	name, _, _ := strings.Cut(inner, ":")
+	return strings.Trim(name, "0123456789-/") != "" && !strings.ContainsAny(name, "[],") || isNumber(name)
+}
+
+// firstLine is the first line that says something, without its comment.
+func firstLine(text string) string {
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(withoutComment(line)); line != "" {
+			return line
+		}
+	}
+	return ""
+}
+
+// withoutComment cuts a line at a # that begins it or follows a space.
+func withoutComment(line string) string {
+	for i := range len(line) {
+		if line[i] == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {
+			return line[:i]
+		}
+	}
+	return line
+}

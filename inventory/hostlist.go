@@ -1,0 +1,188 @@
+package inventory
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"tutti/internal/filekind"
+	"tutti/internal/yamltree"
+)
+
+// splitHosts splits a list of hosts as people type it, or as a shell puts a file
+// or the output of a program in its place: at commas and spaces that stand in no
+// brackets. One comma may stand at the end. In a list of several lines a # at the
+// beginning of a word begins a comment.
+func splitHosts(text string) ([]word, *syntaxError) {
+	var list []word
+	comments := strings.Contains(text, "\n")
+	comma := true // as if before the first: an empty word is a mistake
+	for at := 0; at < len(text); {
+		switch c := text[at]; {
+		case isSpace(c):
+			at++
+		case c == '#' && comments:
+			line, _, _ := strings.Cut(text[at:], "\n")
+			at += len(line)
+		case c == ',' && comma:
+			return nil, syntaxErrorf(at, "a host is missing")
+		case c == ',':
+			comma = true
+			at++
+		default:
+			end := hostEnd(text, at)
+			list = append(list, word{text[at:end], at})
+			comma = false
+			at = end
+		}
+	}
+	if len(list) == 0 {
+		return nil, syntaxErrorf(0, "a host is missing")
+	}
+	return list, nil
+}
+
+// hostEnd is where the word ends that begins at an offset.
+func hostEnd(text string, at int) int {
+	depth := 0
+	for i := at; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '[':
+			depth++
+		case c == ']':
+			depth--
+		case (c == ',' || isSpace(c)) && depth <= 0:
+			return i
+		}
+	}
+	return len(text)
+}
+
+// parseHostURL reads a host in the form of a URL, ssh://user@host:port, as ssh
+// does; the :// is at an offset.
+func parseHostURL(text string, at int) (hostWord, *syntaxError) {
+	if !strings.EqualFold(text[:at], "ssh") {
+		return hostWord{}, syntaxErrorf(0, "%q is not a way to a host here; want ssh://user@host:port, or user@host:port", text[:at])
+	}
+	begin := at + len("://")
+	rest := strings.TrimSuffix(text[begin:], "/")
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		return hostWord{}, syntaxErrorf(begin+i, "a URL of a host has no path: want ssh://user@host:port")
+	}
+	info, host, named := strings.Cut(rest, "@")
+	if !named {
+		info, host = "", rest
+	}
+	if strings.Contains(info, ":") {
+		return hostWord{}, syntaxErrorf(begin, "a password in a URL can be seen by everyone on this machine; leave it out, --ask-pass asks for it")
+	}
+	from := begin + len(rest) - len(host)
+	if strings.Contains(host, "@") {
+		return hostWord{}, syntaxErrorf(from, "a second @ stands in the URL; %%40 is one in the name of a user")
+	}
+	w, err := parseHostWord(host)
+	if err != nil {
+		err.offset += from
+		return w, err
+	}
+	w.offset += from
+	if named {
+		w.user, err = urlUser(info, begin)
+	}
+	return w, err
+}
+
+// urlUser reads the user in a URL. Connection parameters behind a semicolon are
+// dropped, as ssh does it.
+func urlUser(info string, offset int) (*setting, *syntaxError) {
+	info, _, _ = strings.Cut(info, ";")
+	user, err := url.PathUnescape(info)
+	if err != nil {
+		return nil, syntaxErrorf(offset, "the user in the URL has a %% that is no escape such as %%40")
+	}
+	s, err := parseValue(KeyUser, user)
+	if err != nil {
+		return nil, syntaxErrorf(offset, "user: %v", err)
+	}
+	return &s, nil
+}
+
+// HostsOf reads a list of hosts, one on a line or several with commas, and returns it as one
+// text for [ParseHosts]. An error says where in the file, and quotes nothing of
+// it.
+func HostsOf(path string, data []byte) (string, error) {
+	if err := checkText(path, data); err != nil {
+		return "", err
+	}
+	var problems yamltree.Problems
+	b, l := newBuilder(&problems), newLayer()
+	var words []string
+	number := 0
+	for line := range strings.Lines(strings.TrimPrefix(string(data), "\ufeff")) {
+		number++
+		text := withoutComment(line)
+		if strings.Trim(text, spaces) == "" {
+			continue
+		}
+		for w := range splitList(strings.TrimRight(text, spaces+",")) {
+			words = append(words, w.text)
+			at := Origin{File: path, Line: number, Via: "host"}
+			if err := plainWord(l, w, at, b); err != nil {
+				at.Column = column(line, err.offset)
+				problems.Addf(at.pos(), "%v", err)
+				break // one mistake of a line is enough
+			}
+		}
+	}
+	switch err := problems.Err(); {
+	case err != nil:
+		return "", yamltree.Bare(err)
+	case len(words) == 0:
+		return "", &NoMatchError{Item: path, reason: "names no host: the file is empty"}
+	}
+	return strings.Join(words, ","), nil
+}
+
+// WithHostFiles puts the hosts of files in the place of the words @FILE in a list
+// of hosts. read returns what is in a file; @- is standard input.
+func WithHostFiles(words string, read func(path string) ([]byte, error)) (string, error) {
+	list, mistake := splitHosts(words)
+	if mistake != nil || !slices.ContainsFunc(list, word.isFile) {
+		return words, nil // what is wrong is told by ParseHosts
+	}
+	texts := make([]string, len(list))
+	for i, w := range list {
+		texts[i] = w.text
+		if !w.isFile() {
+			continue
+		}
+		path := w.text[1:]
+		if path == "" {
+			return "", atColumn(words, syntaxErrorf(w.offset+1, "the name of the file is missing"))
+		}
+		data, err := read(path)
+		if err != nil {
+			return "", fmt.Errorf("read the hosts in %s: %w", w.text, err)
+		}
+		if texts[i], err = HostsOf(path, data); err != nil {
+			return "", err
+		}
+	}
+	return strings.Join(texts, ","), nil
+}
+
+// isFile reports whether a word names a file of hosts.
+func (w word) isFile() bool { return strings.HasPrefix(w.text, "@") }
+
+// checkText returns what keeps data from being lines of text that may be meant:
+// it is a key or the like, or no text at all.
+func checkText(path string, data []byte) error {
+	if err := filekind.Check(data); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if err := yamltree.CheckText(path, data); err != nil {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package inventory
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"tutti/internal/yamltree"
+)
+
+// file adds the hosts of the items in a file, one on each line.
+func (m *matcher) file(it item, set hostSet) error {
+	f, err := os.Open(it.path)
+	if err != nil {
+		return fmt.Errorf("read the hosts in %s: %w", it, err)
+	}
+	defer func() { _ = f.Close() }() // nothing was written
+	data, err := readAll(f)
+	if err != nil {
+		return fmt.Errorf("read the hosts in %s: %w", it, err)
+	}
+	if err := checkText(it.path, data); err != nil {
+		return err
+	}
+	r := itemFileReader{matcher: m, path: it.path, set: set}
+	for line := range strings.Lines(strings.TrimPrefix(string(data), "\ufeff")) {
+		r.number++
+		w := trimmed(line, 0, len(withoutComment(line)))
+		if w.text == "" {
+			continue
+		}
+		if err := r.line(line, w); err != nil {
+			return err
+		}
+	}
+	return r.end(it)
+}
+
+// An itemFileReader reads a file of items.
+type itemFileReader struct {
+	*matcher
+	path   string
+	number int // of the line
+	set    hostSet
+	// found counts the items that match something, which shows that the file is
+	// one of names.
+	found int
+	// missed is the last item that matches nothing, and missedAt its line.
+	missed   *NoMatchError
+	missedAt int
+}
+
+// line adds the hosts of a line of a file.
+func (r *itemFileReader) line(line string, w word) error {
+	// Nothing says that the file holds names, so that nothing of it is quoted.
+	fail := func(offset int, mistake *yamltree.Mistake) error {
+		at := yamltree.Pos{File: r.path, Line: r.number, Column: column(line, w.offset+offset)}
+		return yamltree.Bare(yamltree.Errorf(at, "%v", mistake))
+	}
+	items, mistake := parseItems(w.text)
+	if mistake != nil {
+		return fail(mistake.offset, mistake.Mistake)
+	}
+	for _, it := range items {
+		if it.op != opAdd {
+			return fail(0, yamltree.Mistakef("a file holds plain items, without & or !"))
+		}
+		if it.kind == itemFile || it.kind == itemRun {
+			return fail(0, yamltree.Mistakef("a file cannot refer to files or runs"))
+		}
+		var none *NoMatchError
+		switch err := r.match(it, r.set); {
+		case errors.As(err, &none):
+			r.missed, r.missedAt = none, r.number
+		case err != nil:
+			return err
+		default:
+			r.found++
+		}
+	}
+	return nil
+}
+
+// end returns what matches nothing.
+func (r *itemFileReader) end(it item) error {
+	switch {
+	case r.missed == nil && r.found == 0:
+		return &NoMatchError{Item: it.text, reason: "names no host: the file is empty", known: true}
+	case r.missed == nil:
+		return nil
+	case r.found == 0:
+		return &NoMatchError{Item: it.text, reason: fmt.Sprintf("names nothing that the inventory knows (%s:%d)", r.path, r.missedAt)}
+	}
+	located := *r.missed
+	located.reason += fmt.Sprintf(" (%s:%d)", r.path, r.missedAt)
+	return &located
+}

@@ -20,7 +20,7 @@ func (a *app) goesOut(cmd *cobra.Command, o *launchOptions, question string, do 
 			return err
 		}
 		if wantsHelp(cmd) {
-			return cmd.Help()
+			return help(cmd, args)
 		}
 		if selector == "" && !cmd.Flags().Changed("hosts") {
 			return syntaxf("%s", question)
@@ -72,6 +72,12 @@ func checkTrailing(cmd *cobra.Command, rest []string) error {
 func wantsHelp(cmd *cobra.Command) bool {
 	help, err := cmd.Flags().GetBool("help")
 	return err == nil && help
+}
+
+// help shows the help that args, with a flag behind SELECTOR, ask for.
+func help(cmd *cobra.Command, args []string) error {
+	cmd.HelpFunc()(cmd, args)
+	return nil
 }
 
 // commandText joins the words of a command as ssh does.

@@ -46,7 +46,7 @@ with a command (a login shell or a forced command may refuse it) is not tried.
 			case err != nil:
 				return err
 			case wantsHelp(cmd):
-				return cmd.Help()
+				return help(cmd, args)
 			case len(rest) > 0:
 				return oneSelector(cmd, append([]string{selector}, rest...))
 			}

@@ -3,6 +3,7 @@ package cmd
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -31,12 +32,87 @@ func setHelp(cmd *cobra.Command, exitStatus string, groups ...flagGroup) {
 		cmd.Flags().AddFlagSet(sets[i])
 		completeFlags(cmd, sets[i])
 	}
-	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
-		writeHelp(cmd.OutOrStdout(), cmd, exitStatus, groups, sets)
+	cmd.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		out := cmd.OutOrStdout()
+		if wantsShortHelp(args) {
+			_, _ = io.WriteString(out, shortHelp(cmd, helpWidthOf(out)))
+			return
+		}
+		showHelp(out, fullHelp(cmd, exitStatus, groups, sets, helpWidthOf(out)))
 	})
 }
 
-func writeHelp(w io.Writer, cmd *cobra.Command, exitStatus string, groups []flagGroup, sets []*pflag.FlagSet) {
+// wantsShortHelp reports whether args, the words of the command line, ask for help
+// by -h: --help and tutti help show all.
+func wantsShortHelp(args []string) bool {
+	return len(args) > 0 && !slices.Contains(args, "--help")
+}
+
+// helpWidthOf is how wide help may get on out.
+func helpWidthOf(out io.Writer) int {
+	if width := terminalWidth(terminalOf(out)); width > 0 {
+		return min(helpWidth, width)
+	}
+	return helpWidth
+}
+
+// usedMost are the flags that -h shows of a command that has many.
+var usedMost = []string{
+	"inventory", "hosts", "exclude", "env", "sudo", "fanout", "timeout", "retries", "batch", "user", "ask-pass",
+	"fold", "json", "quiet", "dry-run",
+}
+
+// manyFlags is from how many on -h leaves some out.
+const manyFlags = 16
+
+// shortHelp fits on a screen: the usage, an example, and the flags used most.
+func shortHelp(cmd *cobra.Command, width int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s.\n\nUSAGE\n  %s\n", cmd.Short, cmd.UseLine())
+	if cmd.HasExample() {
+		example, _, _ := strings.Cut(cmd.Example, "\n")
+		fmt.Fprintf(&b, "\nEXAMPLE\n%s\n", example)
+	}
+	writeCommands(&b, cmd)
+	all, some := 0, pflag.NewFlagSet("", pflag.ContinueOnError)
+	some.SortFlags = false
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden && f.Name != "help" {
+			all++
+		}
+	})
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden && f.Name != "help" && all < manyFlags {
+			some.AddFlag(f)
+		}
+	})
+	if all >= manyFlags {
+		for _, name := range usedMost {
+			if f := cmd.LocalFlags().Lookup(name); f != nil {
+				some.AddFlag(f)
+			}
+		}
+	}
+	if some.HasFlags() {
+		fmt.Fprintf(&b, "\nFLAGS\n%s", some.FlagUsagesWrapped(width))
+	}
+	fmt.Fprintf(&b, "\n%s --help shows everything.\n", cmd.CommandPath())
+	return b.String()
+}
+
+func writeCommands(b *strings.Builder, cmd *cobra.Command) {
+	if !cmd.HasAvailableSubCommands() {
+		return
+	}
+	b.WriteString("\nCOMMANDS\n")
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() || sub.Name() == "help" {
+			fmt.Fprintf(b, "  %-12s %s\n", sub.Name(), sub.Short)
+		}
+	}
+}
+
+func fullHelp(cmd *cobra.Command, exitStatus string, groups []flagGroup, sets []*pflag.FlagSet, width int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s.\n", cmd.Short)
 	if cmd.Long != "" {
@@ -46,19 +122,12 @@ func writeHelp(w io.Writer, cmd *cobra.Command, exitStatus string, groups []flag
 	if cmd.HasExample() {
 		fmt.Fprintf(&b, "\nEXAMPLES\n%s\n", cmd.Example)
 	}
-	if cmd.HasAvailableSubCommands() {
-		b.WriteString("\nCOMMANDS\n")
-		for _, sub := range cmd.Commands() {
-			if sub.IsAvailableCommand() || sub.Name() == "help" {
-				fmt.Fprintf(&b, "  %-12s %s\n", sub.Name(), sub.Short)
-			}
-		}
-	}
+	writeCommands(&b, cmd)
 	for i, set := range sets {
-		fmt.Fprintf(&b, "\n%s\n%s", groups[i].title, set.FlagUsagesWrapped(helpWidth))
+		fmt.Fprintf(&b, "\n%s\n%s", groups[i].title, set.FlagUsagesWrapped(width))
 	}
 	fmt.Fprintf(&b, "\n%s\n", exitStatus)
-	_, _ = io.WriteString(w, b.String())
+	return b.String()
 }
 
 // newHelpCmd is root's help command; the one that cobra brings does not mind a

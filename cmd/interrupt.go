@@ -31,6 +31,8 @@ type interrupter struct {
 	audience audience // of the run in progress; nil without one
 	daemon   *daemonStages
 	patience *time.Timer // until a command that runs nothing is left; nil: it was not asked to end
+	// ignored says that INT is another program's, such as a pager's.
+	ignored bool
 }
 
 // endTime is how long a command that runs nothing on hosts has to end once it was
@@ -110,7 +112,7 @@ func (in *interrupter) handle(sig os.Signal) {
 			return
 		}
 	}
-	if in.again(sig) {
+	if in.again(sig) || in.ignored && sig == os.Interrupt {
 		return
 	}
 	in.sig, in.at = sig, time.Now()
@@ -181,6 +183,18 @@ func (in *interrupter) serve(ctx context.Context, reload func()) (hurried contex
 		in.daemon = nil
 		hurry(nil)
 	}
+}
+
+// ignoreInterrupts leaves INT to another program in the foreground, until it is
+// called off.
+func (in *interrupter) ignoreInterrupts() (end func()) {
+	set := func(ignored bool) {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		in.ignored = ignored
+	}
+	set(true)
+	return func() { set(false) }
 }
 
 // signal is the signal that asked for the end, nil so far.

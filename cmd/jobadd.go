@@ -74,7 +74,7 @@ from the environment of tutti serve.
 			case err != nil:
 				return err
 			case wantsHelp(cmd):
-				return cmd.Help()
+				return help(cmd, args)
 			case name == "":
 				return swallowed(cmd.Flags(), syntaxf("which name is the job to have?"))
 			case len(o.schedule) == 0:

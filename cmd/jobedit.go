@@ -46,7 +46,7 @@ left undone is recorded as missed.`,
 			case err != nil:
 				return err
 			case wantsHelp(cmd):
-				return cmd.Help()
+				return help(cmd, args)
 			case name == "":
 				_, err := oneJob(nil)
 				return err

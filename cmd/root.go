@@ -102,7 +102,7 @@ func newRootCmd(a *app) *cobra.Command {
 	}
 	cmd.SuggestionsMinimumDistance = 2
 	cmd.SetIn(a.In)
-	cmd.SetOut(a.Out)
+	cmd.SetOut(pagedOut{a.Out, a})
 	cmd.SetErr(a.Err)
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return flagError(cmd, err)

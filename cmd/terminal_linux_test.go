@@ -98,7 +98,7 @@ func startTerminal(ts *testscript.TestScript, neg bool, args []string) {
 func environmentOf(ts *testscript.TestScript) []string {
 	env := []string{"TERM=xterm-256color"}
 	for _, name := range []string{
-		"PATH", "HOME", "USER", "TZ", "WORK", "TMPDIR", "TERM", "NO_COLOR", "GOCOVERDIR", "GORACE",
+		"PATH", "HOME", "USER", "TZ", "WORK", "TMPDIR", "TERM", "PAGER", "NO_COLOR", "GOCOVERDIR", "GORACE",
 		"TUTTI_HISTORY", "TUTTI_INVENTORY", "TUTTI_KNOWN_HOSTS",
 	} {
 		if v := ts.Getenv(name); v != "" {

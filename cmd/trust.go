@@ -63,7 +63,7 @@ its old key unless --update is given.
 				return err
 			}
 			if wantsHelp(cmd) {
-				return cmd.Help()
+				return help(cmd, args)
 			}
 			if selector == "" && !cmd.Flags().Changed("hosts") {
 				return syntaxf("which hosts?")

@@ -1,0 +1,72 @@
+package cmd
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// A pagedOut is stdout for help, which goes through a pager where it does not fit
+// on the screen.
+type pagedOut struct {
+	io.Writer
+	app *app
+}
+
+// terminalOf is what out is behind a pager.
+func terminalOf(out io.Writer) io.Writer {
+	if p, ok := out.(pagedOut); ok {
+		return p.Writer
+	}
+	return out
+}
+
+// showHelp writes text to out, through a pager if that is a terminal which does
+// not have so many lines.
+func showHelp(out io.Writer, text string) {
+	if p, ok := out.(pagedOut); ok && p.tooLong(text) && p.page(text) {
+		return
+	}
+	_, _ = io.WriteString(out, text)
+}
+
+func (p pagedOut) tooLong(text string) bool {
+	f, ok := p.Writer.(*os.File)
+	if !ok || p.app.Getenv("TERM") == "dumb" {
+		return false
+	}
+	_, rows, err := term.GetSize(int(f.Fd()))
+	return err == nil && rows > 0 && strings.Count(text, "\n") >= rows
+}
+
+// The statuses by which a shell says that it could not run a command.
+const (
+	cannotRun = 126
+	notFound  = 127
+)
+
+// page shows text in the pager of the user, $PAGER or less, and reports whether
+// there was one. Ctrl-C is the pager's meanwhile.
+func (p pagedOut) page(text string) bool {
+	pager := p.app.Getenv("PAGER")
+	if pager == "" {
+		pager = "less"
+	}
+	cmd := exec.Command("/bin/sh", "-c", pager)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(text), p.Writer, io.Discard
+	cmd.Env = os.Environ()
+	if p.app.Getenv("LESS") == "" {
+		// It leaves at once what fits, passes colours, and leaves the text on the screen.
+		cmd.Env = append(cmd.Env, "LESS=FRX")
+	}
+	defer p.app.interrupts.ignoreInterrupts()()
+	if err := cmd.Start(); err != nil {
+		return false
+	}
+	_ = cmd.Wait() // what is left of the text when the pager is closed is no error
+	code := cmd.ProcessState.ExitCode()
+	return code != cannotRun && code != notFound
+}

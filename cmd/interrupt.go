@@ -38,7 +38,7 @@ type interrupter struct {
 // endTime is how long a command that runs nothing on hosts has to end once it was
 // asked to. It may be stuck where no context reaches: in a FIFO that has no
 // writer, or on a file server that does not answer.
-const endTime = 5 * time.Second
+const endTime = 3 * time.Second
 
 // daemonStages are what signals do to a daemon; nil: there is none.
 type daemonStages struct {
@@ -140,7 +140,9 @@ func (in *interrupter) handle(sig os.Signal) {
 			in.audience.interject("ending what runs, showing no more of it; again to leave at once\n")
 		}
 		in.cancel(fmt.Errorf("%w by %s", fanout.ErrSignal, signalName(sig)))
-		in.patience = time.AfterFunc(endTime, in.abandon)
+		if in.halt == nil && in.daemon == nil {
+			in.patience = time.AfterFunc(endTime, in.abandon)
+		}
 	}
 }
 

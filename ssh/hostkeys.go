@@ -235,8 +235,8 @@ func (h *hostKeys) judge(n hostNames, blob string) judgement {
 
 func (h *hostKeys) unknown(n hostNames, key gossh.PublicKey) error {
 	where := "no known_hosts file is in use"
-	if len(h.files) > 0 {
-		where = fmt.Sprintf("not in %s as %s", strings.Join(h.files, ", "), strings.Join(n.full, " or "))
+	if files := slices.DeleteFunc(slices.Clone(h.files), func(f string) bool { return f == os.DevNull }); len(files) > 0 {
+		where = fmt.Sprintf("not in %s as %s", strings.Join(files, ", "), strings.Join(n.full, " or "))
 	}
 	return &hostKeyError{"the host key is unknown", describe(key) + ", " + where, remedyUnknown}
 }

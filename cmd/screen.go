@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -34,6 +35,8 @@ type screen struct {
 	width     func() int
 	// hidden says that the terminal has another job in front.
 	hidden func() bool
+	// runID is the number of the run that has begun; 0: none, or none on record.
+	runID atomic.Int64
 	// reserve has the warnings that -q holds back.
 	reserve reserve
 
@@ -109,9 +112,13 @@ func (s *screen) gathering() output.Gathering {
 	return output.GatheringNone
 }
 
-// revealer shows what -q holds back, once a host is not ok.
+// revealer shows what -q holds back, once a host is not ok, and knows which run it
+// is.
 func (s *screen) revealer() fanout.Sink {
 	return fanout.SinkFunc(func(_ context.Context, e fanout.Event) error {
+		if e.Kind == fanout.RunStarted {
+			s.runID.Store(e.RunID)
+		}
 		if e.Kind == fanout.TargetFinished && e.Result.Outcome != fanout.OK {
 			s.reveal()
 		}
@@ -189,6 +196,11 @@ func (s *screen) hush() {
 // leave a run behind.
 func (s *screen) farewell() {
 	s.hush()
+	if run := s.runID.Load(); run != 0 && s.opts.Again != nil {
+		if command := s.opts.Again(run); command != "" {
+			s.interject("hint: " + command + " goes on where this run was left\n")
+		}
+	}
 	_ = s.progress.Close() // it does not fail
 	ctx, cancel := context.WithTimeout(context.Background(), farewellTime)
 	defer cancel()

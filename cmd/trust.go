@@ -233,10 +233,10 @@ func (t *trusting) confirm(ctx context.Context, a *app) error {
 				return err
 			}
 		}
-		if agreed {
-			if err := t.write(ctx, a, take); err != nil {
-				return err
-			}
+		if !agreed {
+			_ = a.say("not confirmed: nothing was written") // stderr may be gone
+		} else if err := t.write(ctx, a, take); err != nil {
+			return err
 		}
 	}
 	switch {

@@ -15,10 +15,10 @@ import (
 // them may use. Nothing points up, and nothing sideways between the edges.
 var mayImport = map[string][]string{
 	"tutti":                   {"tutti/cmd"},
-	"tutti/cmd":               {"tutti/fanout", "tutti/inventory", "tutti/scheduler", "tutti/ssh", "tutti/output", "tutti/store", "tutti/server", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind", "tutti/internal/errno", "tutti/internal/fleet", "tutti/internal/stdio"},
-	"tutti/ssh":               {"tutti/fanout"},
-	"tutti/output":            {"tutti/fanout", "tutti/inventory"},
-	"tutti/store":             {"tutti/fanout", "tutti/scheduler", "tutti/internal/yamltree", "tutti/internal/errno"},
+	"tutti/cmd":               {"tutti/fanout", "tutti/inventory", "tutti/scheduler", "tutti/ssh", "tutti/output", "tutti/store", "tutti/server", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind", "tutti/internal/safefile", "tutti/internal/errno", "tutti/internal/fleet", "tutti/internal/stdio"},
+	"tutti/ssh":               {"tutti/fanout", "tutti/internal/safefile"},
+	"tutti/output":            {"tutti/fanout", "tutti/inventory", "tutti/internal/safefile"},
+	"tutti/store":             {"tutti/fanout", "tutti/scheduler", "tutti/internal/yamltree", "tutti/internal/errno", "tutti/internal/safefile"},
 	"tutti/server":            {"tutti/fanout", "tutti/scheduler"},
 	"tutti/inventory":         {"tutti/fanout", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind"},
 	"tutti/scheduler":         {"tutti/fanout", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind"},
@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"tutti/internal/quantity": {},
 	"tutti/internal/errno":    {},
 	"tutti/internal/stdio":    {},
+	"tutti/internal/safefile": {},
 	"tutti/internal/yamltree": {},
 	"tutti/internal/fleet":    {},
 	"tutti/internal/sshdtest": {},

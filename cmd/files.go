@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/fanout"
+	"tutti/internal/safefile"
 	"tutti/output"
 )
 
@@ -65,7 +66,7 @@ func openFiles(o *fileOptions, targets []fanout.Target) (*runFiles, error) {
 		files.dir, made = dir, missing != nil
 	}
 	if o.junit != "" { // which may be in the new directory
-		if err := output.CheckReplaceFile(o.junit); err != nil {
+		if err := safefile.CheckReplace(o.junit); err != nil {
 			_ = files.close(context.Background()) // nothing is queued
 			if made {
 				_ = os.Remove(o.outdir) // it is empty, or not ours any more
@@ -131,7 +132,7 @@ func writeRunID(path string, id int64) error {
 	if path == "" {
 		return nil
 	}
-	err := output.ReplaceFile(path, func(w io.Writer) error {
+	err := safefile.Replace(path, func(w io.Writer) error {
 		_, err := fmt.Fprintln(w, id)
 		return err
 	})

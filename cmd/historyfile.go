@@ -19,6 +19,8 @@ type historyFile struct {
 	warn func(string)
 	// retention is what is kept after a run; the zero value: what is by default.
 	retention store.Retention
+	// obey: what the history tells to run is going to be run.
+	obey bool
 
 	store *store.Store
 }
@@ -53,6 +55,10 @@ func (h *historyFile) named() bool { return h.path != "" }
 
 // forRecording opens the history, and makes it if there is none.
 func (h *historyFile) forRecording(ctx context.Context) (*store.Store, error) {
+	if h.store != nil && h.store.ReadOnly() { // as it was opened for reading only
+		h.close()
+		h.store = nil
+	}
 	return h.open(ctx, store.Open)
 }
 
@@ -73,7 +79,7 @@ func (h *historyFile) open(ctx context.Context, open func(context.Context, strin
 		h.warn("waiting for the history " + path + ", which another process keeps locked")
 	})
 	defer patience.Stop()
-	s, err := open(ctx, path, store.Options{Warn: h.warn})
+	s, err := open(ctx, path, store.Options{Warn: h.warn, Obey: h.obey})
 	if err != nil {
 		return nil, err
 	}

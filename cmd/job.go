@@ -71,7 +71,7 @@ const (
 
 // withJobs opens the history and does something with the jobs in it.
 func (a *app) withJobs(ctx context.Context, path string, missing withoutHistory, do func(*store.Store) error) error {
-	history := &historyFile{app: a, path: path, warn: a.warn}
+	history := &historyFile{app: a, path: path, warn: a.warn, obey: missing == makesHistory}
 	defer history.close()
 	open := history.forReading
 	if missing == makesHistory {

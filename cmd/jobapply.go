@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/internal/quantity"
-	"tutti/output"
+	"tutti/internal/safefile"
 	"tutti/scheduler"
 	"tutti/store"
 )
@@ -365,7 +365,7 @@ func (a *app) exportJobs(ctx context.Context, s *store.Store, names []string, fi
 		}
 		_, err = a.Out.Write(b.Bytes())
 	} else {
-		err = output.ReplaceFile(file, func(w io.Writer) error { return scheduler.WriteJobs(w, whole) })
+		err = safefile.Replace(file, func(w io.Writer) error { return scheduler.WriteJobs(w, whole) })
 	}
 	return errors.Join(append(left, err)...)
 }

@@ -44,7 +44,7 @@ the job says of overlaps counts here too, and so does who is to be told.`,
 			if o.detach {
 				return usageOfJob(a.detachJob(cmd.Context(), o.history, name))
 			}
-			history := &historyFile{app: a, path: o.history, warn: a.warn}
+			history := &historyFile{app: a, path: o.history, warn: a.warn, obey: true}
 			defer history.close()
 			return usageOfJob(a.runJobNow(cmd.Context(), history, name, &o.outputOptions))
 		},

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/fanout"
-	"tutti/output"
+	"tutti/internal/safefile"
 	"tutti/ssh"
 	"tutti/store"
 )
@@ -293,7 +293,7 @@ func (l *launching) record(ctx context.Context, d *decision) (*store.Recorder, e
 		return nil, nil
 	}
 	if l.o.runIDFile != "" {
-		if err := output.CheckReplaceFile(l.o.runIDFile); err != nil {
+		if err := safefile.CheckReplace(l.o.runIDFile); err != nil {
 			return nil, usagef("--run-id-file: %w", err)
 		}
 	}

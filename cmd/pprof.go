@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"tutti/internal/safefile"
 )
 
 // liveInterval is the time between two lines of --pprof live.
@@ -55,7 +57,7 @@ func (p *profiler) Set(value string) error {
 		if begin == nil || path == "" {
 			return fmt.Errorf("%q is not cpu=FILE, heap=FILE or live=FILE", item)
 		}
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+		f, err := safefile.Create(path)
 		if err != nil {
 			return err
 		}

@@ -65,7 +65,7 @@ A script has to be where it was, unchanged.`,
 // rerun repeats the run that ref names.
 func (a *app) rerun(ctx context.Context, f *pflag.FlagSet, o *rerunOptions, ref string) error {
 	var warnings []string // whether they are shown now depends on the run's own flags
-	history := &historyFile{app: a, path: o.history, warn: a.warn}
+	history := &historyFile{app: a, path: o.history, warn: a.warn, obey: true}
 	if o.quiet {
 		history.warn = func(text string) { warnings = append(warnings, text) }
 	}

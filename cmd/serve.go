@@ -134,7 +134,7 @@ func visibleAttr(_ []string, attr slog.Attr) slog.Attr {
 // serve fires jobs until it is asked to end.
 func (a *app) serve(ctx context.Context, o *serveOptions) error {
 	log := a.serveLog(o)
-	history := &historyFile{app: a, path: o.history, warn: func(text string) { log.Warn(text) }, retention: o.keep}
+	history := &historyFile{app: a, path: o.history, warn: func(text string) { log.Warn(text) }, retention: o.keep, obey: true}
 	defer history.close()
 	s, err := history.forRecording(ctx)
 	if err != nil {

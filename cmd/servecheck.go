@@ -18,7 +18,7 @@ import (
 // checkServe says what would keep jobs from running if they fired now, and who
 // serves them.
 func (a *app) checkServe(ctx context.Context, o *serveOptions) error {
-	history := &historyFile{app: a, path: o.history, warn: a.warn}
+	history := &historyFile{app: a, path: o.history, warn: a.warn, obey: true}
 	defer history.close()
 	s, err := history.forRecording(ctx)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/fanout"
+	"tutti/internal/safefile"
 	"tutti/inventory"
 	"tutti/output"
 	"tutti/ssh"
@@ -135,6 +136,9 @@ func (t *trusting) collect(ctx context.Context, a *app, o *launchOptions, select
 	for i := range d.endpoints {
 		d.endpoints[i].HostKeys = ssh.Off // what is presented is what is asked for
 	}
+	if err := checkLearning(d.endpoints, a.knownHostsFiles(o.knownHosts)); err != nil {
+		return err
+	}
 	client, err := l.newClient(ctx, d)
 	if err != nil {
 		return err
@@ -155,6 +159,25 @@ func (t *trusting) collect(ctx context.Context, a *app, o *launchOptions, select
 	}
 	t.trust = client.Trust
 	t.sort(client, d.plan.Targets, results)
+	return nil
+}
+
+// checkLearning refuses files that keys cannot be written to.
+func checkLearning(endpoints []ssh.Endpoint, usual []string) error {
+	checked := make(map[string]bool)
+	for i := range endpoints {
+		files := endpoints[i].KnownHosts
+		if files == nil {
+			files = usual
+		}
+		if len(files) == 0 || checked[files[0]] {
+			continue
+		}
+		checked[files[0]] = true
+		if err := safefile.CheckRegular(files[0]); err != nil {
+			return hint(usagef("known_hosts: %w", err), "--known-hosts names another file")
+		}
+	}
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"tutti/fanout"
+	"tutti/internal/safefile"
 )
 
 // The endings of a host's files.
@@ -40,10 +41,7 @@ var _ fanout.Sink = (*Dir)(nil)
 // targets. It is an error, which wraps fs.ErrExist, if one of these files is
 // there already: nothing is ever overwritten. What else is there stays.
 func NewDir(path string, targets []fanout.Target) (*Dir, error) {
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, err
-	}
-	root, err := os.OpenRoot(path)
+	root, err := safefile.OpenDir(path)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tutti/fanout"
+	"tutti/internal/safefile"
 )
 
 // JUnit writes a report in the form that GitHub's actions, GitLab and Jenkins
@@ -66,7 +67,7 @@ func (j *JUnit) Handle(_ context.Context, e fanout.Event) error {
 func (j *JUnit) Close() error {
 	var err error
 	if j.summary != nil {
-		if err = ReplaceFile(j.path, j.write); err != nil {
+		if err = safefile.Replace(j.path, j.write); err != nil {
 			err = fmt.Errorf("write the report %s: %w", j.path, err)
 		}
 		j.summary = nil

@@ -12,6 +12,8 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 	"golang.org/x/sys/unix"
+
+	"tutti/internal/safefile"
 )
 
 // errHostKeyLock is a known_hosts file that others kept locked all the time.
@@ -33,14 +35,14 @@ func (h *hostKeys) learn(ctx context.Context, n hostNames, key gossh.PublicKey, 
 		return judgement{}, err
 	}
 	defer unlock()
-	h.refresh(f)
+	h.refresh(f.File)
 	blob := string(key.Marshal())
 	if v := h.judge(n, blob); v.verdict != hostUnknown {
 		return v, nil
 	}
 	names := n.written(func(string) bool { return false }) // the host would be known
 	line := newLines(names, key, hash)
-	if !endsLine(f) {
+	if !endsLine(f.File) {
 		line = "\n" + line
 	}
 	if _, err := f.WriteString(line); err != nil {
@@ -75,7 +77,7 @@ func newLines(names []string, key gossh.PublicKey, hash bool) string {
 // lock opens the file that learns, for this process and goroutine alone until
 // unlock is called. A file that was replaced while it was waited for is not the
 // one; f has the name of the real file, whatever links lead there.
-func (h *hostKeys) lock(ctx context.Context) (f *os.File, unlock func(), err error) {
+func (h *hostKeys) lock(ctx context.Context) (f *learningFile, unlock func(), err error) {
 	if len(h.files) == 0 {
 		return nil, nil, errors.New("no file is given")
 	}
@@ -88,13 +90,13 @@ func (h *hostKeys) lock(ctx context.Context) (f *os.File, unlock func(), err err
 		if f, err = openForLearning(h.files[0]); err != nil {
 			break
 		}
-		if err = lock(ctx, f); err == nil && current(f) {
+		if err = lock(ctx, f.File); err == nil && f.place.Current(f.File) {
 			return f, func() {
-				_ = f.Close() // writing has been checked, and the lock goes either way
+				f.close() // writing has been checked, and the lock goes either way
 				<-h.learning
 			}, nil
 		}
-		_ = f.Close() // nothing was written
+		f.close() // nothing was written
 		if err != nil {
 			break
 		}
@@ -103,21 +105,31 @@ func (h *hostKeys) lock(ctx context.Context) (f *os.File, unlock func(), err err
 	return nil, nil, err
 }
 
-// current reports whether f is still what its name leads to.
-func current(f *os.File) bool {
-	open, err1 := f.Stat()
-	there, err2 := os.Stat(f.Name())
-	return err1 == nil && err2 == nil && os.SameFile(open, there)
+// A learningFile is a known_hosts file that is open for writing, and where it is.
+type learningFile struct {
+	*os.File
+	place *safefile.Place
 }
 
-func openForLearning(file string) (*os.File, error) {
-	if target, err := filepath.EvalSymlinks(file); err == nil {
-		file = target
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+func (f *learningFile) close() {
+	_ = f.Close()
+	f.place.Close()
+}
+
+func openForLearning(file string) (*learningFile, error) {
+	if _, err := safefile.MkdirAll(filepath.Dir(file)); err != nil {
 		return nil, err
 	}
-	return os.OpenFile(file, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	place, err := safefile.Find(file)
+	if err != nil {
+		return nil, err
+	}
+	f, err := place.Open(os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		place.Close()
+		return nil, err
+	}
+	return &learningFile{File: f, place: place}, nil
 }
 
 // refresh reads the files again if the one that is open as f is not as it was.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -141,9 +141,8 @@ func (h *hostKeys) trust(ctx context.Context, changes []change) error {
 		return err
 	}
 	defer unlock()
-	h.refresh(f)
-	path := f.Name()
-	data, err := os.ReadFile(path)
+	h.refresh(f.File)
+	data, err := io.ReadAll(f)
 	if err != nil {
 		return err
 	}
@@ -155,7 +154,11 @@ func (h *hostKeys) trust(ctx context.Context, changes []change) error {
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(path, f, strings.Join(lines, "")+added); err != nil {
+	err = f.place.ReplaceFile(f.File, func(w io.Writer) error {
+		_, err := io.WriteString(w, strings.Join(lines, "")+added)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	h.load(os.ReadFile) // it is ours
@@ -239,24 +242,4 @@ func (h *hostKeys) forget(lines []string, k *knownKey, names hostNames) error {
 		lines[k.line-1] = strings.Join(left, ",") + " " + rest
 	}
 	return nil
-}
-
-// replaceFile puts content in the place of the file at path, which is open as
-// old, in one step.
-func replaceFile(path string, old *os.File, content string) error {
-	info, err := old.Stat()
-	if err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".known_hosts-*")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(f.Name()) }() // it is gone if all went well
-	_, err = f.WriteString(content)
-	err = errors.Join(err, f.Chmod(info.Mode().Perm()), keepOwner(f, info), f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

@@ -90,3 +90,9 @@ func kindOf(err error) error {
 	}
 	return nil
 }
+
+// wrongSQL reports whether err says that a statement does not fit the schema.
+func wrongSQL(err error) bool {
+	e, ok := errors.AsType[sqlite3.Error](err)
+	return ok && e.Code == sqlite3.ErrError
+}

@@ -31,6 +31,9 @@ var (
 	ErrUnreadable = errors.New("cannot be read")
 	// ErrNotOwned: the file belongs to another user.
 	ErrNotOwned = errors.New("belongs to another user")
+	// ErrUnsafe: another user can write what is in the history, or has put
+	// something in the place of one of its files.
+	ErrUnsafe = errors.New("is not safe to use")
 	// ErrFull: there is no space left on the device.
 	ErrFull = errors.New("no space left")
 	// ErrMoved: the file is not at its path any more, or another one is.
@@ -56,7 +59,8 @@ var hints = map[error]string{
 	ErrOlder:       "open it once with an account that may write it",
 	ErrReadOnly:    "make the file and its directory writable, or name another file with --history",
 	ErrUnreadable:  "make the file and its directory readable, or name another file with --history",
-	ErrNotOwned:    "name another file with --history, or run as the owner",
+	ErrNotOwned:    "run it as the owner (sudo -u), or name another file with --history; history, show and diff read it",
+	ErrUnsafe:      "see who made it with ls -ld; then remove it, or chmod go-w; or name another file with --history",
 	ErrFull:        "free some space, or delete old runs with `tutti history prune`",
 	ErrMoved:       "move it back to where it was, or restart what keeps it open",
 	ErrDamaged:     "move the file away to begin a new one; `sqlite3 FILE .recover` may save the runs in it",
@@ -100,6 +104,9 @@ func (e *Error) Unwrap() []error {
 // Hint says what can be done about it; empty if that is not known. Where a file
 // could not be had, it goes by why the system refused it.
 func (e *Error) Hint() string {
+	if errors.Is(e.Err, ErrNotOwned) {
+		return hints[ErrNotOwned]
+	}
 	switch e.Kind {
 	case nil, ErrReadOnly, ErrUnreadable:
 		cause := errno.Of(e.Err)

@@ -42,7 +42,7 @@ func Examine(ctx context.Context, path string) (Condition, error) {
 	if sizeOf(file.path) == 0 {
 		return c, nil // as a run leaves it that ended while it made the file
 	}
-	s := &Store{path: file.path}
+	s := &Store{path: file.path, foreign: file.foreign}
 	defer func() { _ = s.Close() }() // it only reads
 	if err := s.look(ctx, &c); err != nil {
 		return c, s.openFault(err)
@@ -56,24 +56,16 @@ func (s *Store) look(ctx context.Context, c *Condition) error {
 	if err != nil {
 		return err
 	}
-	// Without a log nobody is writing, and SQLite need not make files beside
-	// the history to know.
-	mode := "mode=ro"
-	if !hasLog(s.path) {
-		mode = "immutable=1"
-	}
-	s.r = openDB(source(s.path, mode, "_query_only=1"), pragmas...)
+	s.r = openDB(source(s.path, s.lookMode(), "_query_only=1"), pragmas...)
 	if err := checkLibrary(ctx, s.r); err != nil {
 		return err
 	}
 	version, err := schemaVersion(ctx, s.r)
-	switch {
-	case err != nil:
+	if err == nil {
+		err = checkVersion(version, len(steps))
+	}
+	if err != nil || version == 0 {
 		return err
-	case version > len(steps):
-		return &newerError{version: version, known: len(steps)}
-	case version == 0:
-		return nil
 	}
 	var newest sql.NullString
 	if err := s.r.QueryRowContext(ctx, "SELECT count(*), max(started_at) FROM runs").Scan(&c.Runs, &newest); err != nil {

@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"tutti/internal/safefile"
 )
 
 // A historyFile is what was found at the path of a history.
@@ -19,6 +21,8 @@ type historyFile struct {
 	uid, gid int
 	// info tells this file from another one at the path.
 	info fs.FileInfo
+	// foreign: it belongs to another user.
+	foreign bool
 	// exposed: others than the owner may read it.
 	exposed bool
 	// unwritable says why it must not or cannot be written; nil: it can.
@@ -32,10 +36,10 @@ const minDatabase = 512
 // there: closing it would drop the locks that SQLite holds on it in this
 // process.
 func makeFile(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if _, err := safefile.MkdirAll(filepath.Dir(path)); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) // follows no link
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
@@ -54,14 +58,14 @@ func inspect(path string) (historyFile, error) {
 	fail := func(kind, cause error) (historyFile, error) {
 		return historyFile{}, &Error{Op: "open", Path: path, Kind: kind, Err: cause}
 	}
-	resolved, err := filepath.EvalSymlinks(path)
+	resolved, err := safefile.Resolve(path)
 	if err == nil {
 		resolved, err = filepath.Abs(resolved)
 	}
 	if err != nil {
 		return fail(kindOfOS(err), err)
 	}
-	info, err := os.Stat(resolved)
+	info, err := os.Lstat(resolved)
 	switch {
 	case err != nil:
 		return fail(kindOfOS(err), err)
@@ -79,16 +83,52 @@ func inspect(path string) (historyFile, error) {
 	file := historyFile{path: resolved, info: info, exposed: info.Mode().Perm()&0o077 != 0}
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		file.uid, file.gid = int(stat.Uid), int(stat.Gid)
+		file.foreign = file.uid != os.Geteuid()
+	}
+	for _, ending := range besideEndings {
+		if err := safefile.CheckOwn(resolved+ending, file.uid); err != nil {
+			return fail(ErrUnsafe, err)
+		}
 	}
 	file.unwritable = writable(file)
 	return file, nil
+}
+
+// besideEndings are those of the files beside a history, which SQLite and we open
+// by their names, and root gives to the owner of the history.
+var besideEndings = []string{"-wal", "-shm", "-journal", ".lock"}
+
+// notOwned is the error of a history that another user may write at any time.
+func (f historyFile) notOwned() error {
+	return &Error{Op: "open", Path: f.path, Kind: ErrNotOwned, Err: fmt.Errorf("user id %d", f.uid)}
+}
+
+// obeyable says why what the history tells to run must not be run: another user may
+// have written it. Nil: it may.
+func (f historyFile) obeyable() error {
+	if f.foreign && f.uid != 0 {
+		return f.notOwned()
+	}
+	dir, err := os.Lstat(filepath.Dir(f.path))
+	if err != nil {
+		return &Error{Op: "open", Path: f.path, Kind: kindOfOS(err), Err: err}
+	}
+	for _, place := range []struct {
+		path string
+		info fs.FileInfo
+	}{{f.path, f.info}, {filepath.Dir(f.path), dir}} {
+		if err := safefile.CheckWriters(place.path, place.info); err != nil {
+			return &Error{Op: "open", Path: f.path, Kind: ErrUnsafe, Err: err}
+		}
+	}
+	return nil
 }
 
 // writable says why the file cannot be written, or nil. SQLite needs to make
 // files beside it.
 func writable(file historyFile) error {
 	if me := os.Geteuid(); me != 0 && me != file.uid {
-		return &Error{Op: "open", Path: file.path, Kind: ErrNotOwned, Err: fmt.Errorf("user id %d", file.uid)}
+		return file.notOwned()
 	}
 	for _, path := range []string{file.path, filepath.Dir(file.path)} {
 		if err := access(path, unix.W_OK); err != nil {
@@ -110,6 +150,8 @@ func access(path string, mode uint32) error {
 // is none.
 func kindOfOS(err error) error {
 	switch {
+	case errors.As(err, new(*safefile.LinkError)):
+		return ErrUnsafe
 	case errors.Is(err, fs.ErrNotExist):
 		return ErrNotExist
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
@@ -125,7 +167,7 @@ func kindOfOS(err error) error {
 // inPlace is an error that wraps ErrMoved if the open file is not the one at its
 // path: what is written to it nobody else sees. op is what was to be done.
 func (s *Store) inPlace(op string) error {
-	info, err := os.Stat(s.path)
+	info, err := os.Lstat(s.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && !os.SameFile(info, s.info):
 		return &Error{Op: op, Path: s.path, Kind: ErrMoved}
@@ -137,6 +179,6 @@ func (s *Store) inPlace(op string) error {
 
 // hasLog reports whether there is a write-ahead log with something in it.
 func hasLog(path string) bool {
-	info, err := os.Stat(path + "-wal")
+	info, err := os.Lstat(path + "-wal")
 	return err == nil && info.Size() > 0
 }

@@ -1,30 +1,22 @@
 package store
 
-import "os"
+import (
+	"os"
+
+	"tutti/internal/safefile"
+)
 
 // runLocks says which runs of a history are alive. How a run is locked depends
 // on the system.
 type runLocks struct {
 	path string // FILE.lock
-	// uid and gid of the history file, for a lock file that root makes.
+	// uid and gid of the history file, whose user the lock files have to belong to.
 	uid, gid int
 }
 
 // A runLock keeps a run alive until it is released, or the process ends.
 type runLock struct{ file *os.File }
 
-// open opens or makes a lock file. Made by root next to the history of
-// another user, it must stay usable for that user.
-func (l runLocks) open(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if os.Geteuid() == 0 && l.uid != 0 {
-		if err := f.Chown(l.uid, l.gid); err != nil {
-			_ = f.Close() // nothing was written
-			return nil, err
-		}
-	}
-	return f, nil
-}
+// open opens or makes a lock file. One that another user has put there, or that is
+// a link, is refused: root would give away what it leads to.
+func (l runLocks) open(path string) (*os.File, error) { return safefile.OpenOwn(path, l.uid, l.gid) }

@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"tutti/internal/safefile"
 )
 
 // A run is locked by an open-file-description lock on the byte of FILE.lock
@@ -33,7 +35,7 @@ func (l runLocks) acquire(run int64) (*runLock, error) {
 
 // held reports whether a recorder holds the run, and changes nothing.
 func (l runLocks) held(run int64) (bool, error) {
-	f, err := os.Open(l.path)
+	f, err := safefile.ReadOwn(l.path, l.uid)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

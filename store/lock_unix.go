@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"tutti/internal/safefile"
 )
 
 // These systems have no documented lock on a range of bytes that belongs to an
@@ -39,7 +41,7 @@ func (l runLocks) acquire(run int64) (*runLock, error) {
 
 // held reports whether a recorder holds the run, and changes nothing.
 func (l runLocks) held(run int64) (bool, error) {
-	f, err := os.Open(l.file(run))
+	f, err := safefile.ReadOwn(l.file(run), l.uid)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

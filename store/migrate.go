@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
+	"slices"
 )
 
 //go:embed migrations/*.sql
@@ -53,8 +55,8 @@ func migrate(ctx context.Context, db *sql.DB, steps []migration) error {
 		if err != nil {
 			return err
 		}
-		if version > len(steps) {
-			return &newerError{version: version, known: len(steps)}
+		if err := checkVersion(version, len(steps)); err != nil {
+			return err
 		}
 		if version == len(steps) {
 			return nil
@@ -80,6 +82,9 @@ func applyNext(ctx context.Context, db *sql.DB, steps []migration) error {
 	step := steps[version]
 	pragmas := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, version+1)
 	if _, err := tx.ExecContext(ctx, step.sql+"\n;"+pragmas); err != nil {
+		if wrongSQL(err) {
+			return &schemaError{fmt.Sprintf("its schema is version %d by its number, which %s does not fit: %v", version, filepath.Base(step.name), err)}
+		}
 		return fmt.Errorf("%s: %w", step.name, err)
 	}
 	return tx.Commit()
@@ -103,11 +108,44 @@ func schemaVersion(ctx context.Context, q queryer) (int, error) {
 		return 0, err
 	}
 	empty := version == 0 && application == 0 && objects == 0
-	if !empty && application != applicationID {
+	switch {
+	case !empty && application != applicationID:
 		return 0, errForeign
+	case !empty && version <= 0:
+		return 0, &schemaError{fmt.Sprintf("its schema is version %d by its number, which no tutti has written", version)}
 	}
 	return version, nil
 }
+
+// checkVersion refuses a schema that is newer than the last that is known.
+func checkVersion(version, known int) error {
+	if version > known {
+		return &newerError{version: version, known: known}
+	}
+	return nil
+}
+
+// tables are those of the newest schema.
+var tables = []string{"runs", "results", "attempts", "output", "jobs", "job_changes", "daemons", "firings", "outbox", "notifications"}
+
+// checkTables refuses a database in which a table is missing.
+func checkTables(ctx context.Context, q queryer) error {
+	there, err := column[string](ctx, q, "SELECT name FROM sqlite_schema WHERE type = 'table'")
+	if err != nil {
+		return err
+	}
+	for _, name := range tables {
+		if !slices.Contains(there, name) {
+			return &schemaError{"it has no table " + name}
+		}
+	}
+	return nil
+}
+
+// A schemaError says what is wrong with the schema of a history.
+type schemaError struct{ text string }
+
+func (e *schemaError) Error() string { return e.text }
 
 var errForeign = errors.New("it is a SQLite database of another program")
 

@@ -13,3 +13,5 @@ func openDB(string, ...string) *sql.DB { return nil }
 func kindOf(error) error { return nil }
 
 func withCause(err error) error { return err }
+
+func wrongSQL(error) bool { return false }

@@ -34,6 +34,9 @@ type Options struct {
 	// although the history could be opened: runs that were found cut off, a
 	// file that others may read. Nil: nobody.
 	Warn func(string)
+	// Obey says that what the history tells to run is going to be run: as another
+	// user may write in it, that is an error.
+	Obey bool
 }
 
 // A Store is an open history. Its methods may be called by many goroutines at
@@ -42,6 +45,7 @@ type Store struct {
 	path string
 	// info is of the file that was opened.
 	info    fs.FileInfo
+	foreign bool // it belongs to another user
 	options Options
 	locks   runLocks
 	// unwritable says why the history is open for reading only; nil: it is not.
@@ -90,6 +94,9 @@ func Open(ctx context.Context, path string, options Options) (*Store, error) {
 	return open(ctx, file, options)
 }
 
+// ReadOnly reports whether the history is open for reading only.
+func (s *Store) ReadOnly() bool { return s.unwritable != nil }
+
 // OpenExisting is Open for those who only read: it makes nothing, the error
 // wraps ErrNotExist if there is no file, and a file that cannot be written, or
 // belongs to another user, is opened for reading only. Begin and Prune fail in
@@ -99,6 +106,9 @@ func OpenExisting(ctx context.Context, path string, options Options) (*Store, er
 	file, err := inspect(path)
 	if err != nil {
 		return nil, err
+	}
+	if file.foreign && file.unwritable == nil { // root reads what is another user's
+		file.unwritable = file.notOwned()
 	}
 	s, err := open(ctx, file, options)
 	if file.unwritable == nil && readable(err) {
@@ -121,9 +131,15 @@ func open(ctx context.Context, file historyFile, options Options) (*Store, error
 	if options.Warn == nil {
 		options.Warn = func(string) {}
 	}
+	if options.Obey {
+		if err := file.obeyable(); err != nil {
+			return nil, err
+		}
+	}
 	s := &Store{
 		path:       file.path,
 		info:       file.info,
+		foreign:    file.foreign,
 		options:    options,
 		locks:      runLocks{path: file.path + ".lock", uid: file.uid, gid: file.gid},
 		unwritable: file.unwritable,
@@ -150,6 +166,9 @@ func (s *Store) openFault(err error) error {
 	}
 	if errors.Is(err, errForeign) {
 		return &Error{Op: "open", Path: s.path, Kind: ErrNotHistory, Err: err}
+	}
+	if _, ok := errors.AsType[*schemaError](err); ok {
+		return &Error{Op: "open", Path: s.path, Kind: ErrDamaged, Err: err}
 	}
 	return s.fault("open", err)
 }
@@ -179,11 +198,14 @@ func (s *Store) change(ctx context.Context, f func(tx *sql.Tx) error) error {
 // one that is so because the disk is full is to be told from one that may not be
 // written.
 func (s *Store) refuse(op string) error {
-	kind := ErrReadOnly
-	if errors.Is(s.unwritable, ErrFull) {
+	kind, cause := ErrReadOnly, error(nil)
+	switch {
+	case errors.Is(s.unwritable, ErrFull):
 		kind = ErrFull
+	case errors.Is(s.unwritable, ErrNotOwned):
+		cause = fmt.Errorf("it %w (user id %d)", ErrNotOwned, s.locks.uid)
 	}
-	fault := &Error{Op: op, Path: s.path, Kind: kind}
+	fault := &Error{Op: op, Path: s.path, Kind: kind, Err: cause}
 	if was, ok := errors.AsType[*Error](s.unwritable); ok && errno.Of(was.Err) != 0 {
 		fault.Err = was.Err // why the system refuses it decides what can be done
 	}
@@ -198,13 +220,15 @@ func (s *Store) connect(ctx context.Context) error {
 	if s.unwritable != nil {
 		return s.connectReadOnly(ctx, len(steps))
 	}
-	s.w = openDB(source(s.path, "mode=rw", "_txlock=immediate", "_auto_vacuum=incremental", "_journal_mode=WAL",
-		"_synchronous=FULL", "_foreign_keys=1", "_stmt_cache_size=16"), pragmas...)
+	s.w = openDB(source(s.path, "mode=rw", "_txlock=immediate", "_synchronous=FULL", "_foreign_keys=1", "_stmt_cache_size=16"), pragmas...)
 	s.w.SetMaxOpenConns(1)
-	if err := retryBusy(ctx, func() error { return checkLibrary(ctx, s.w) }); err != nil {
+	if err := retryBusy(ctx, func() error { return s.prepare(ctx, len(steps)) }); err != nil {
 		return err
 	}
 	if err := migrate(ctx, s.w, steps); err != nil {
+		return err
+	}
+	if err := checkTables(ctx, s.w); err != nil {
 		return err
 	}
 	s.r = openDB(source(s.path, "mode=rw", "_query_only=1"), pragmas...)
@@ -213,9 +237,44 @@ func (s *Store) connect(ctx context.Context) error {
 	return s.repair(ctx)
 }
 
+// prepare makes a new file ready for its first table, and looks before at what an
+// old one is: to switch the journal changes the database of another program.
+func (s *Store) prepare(ctx context.Context, known int) error {
+	if err := checkLibrary(ctx, s.w); err != nil {
+		return err
+	}
+	version, err := schemaVersion(ctx, s.w)
+	if err == nil {
+		err = checkVersion(version, known)
+	}
+	if err != nil {
+		return err
+	}
+	if version == 0 { // later it does nothing but write
+		if _, err := s.w.ExecContext(ctx, "PRAGMA auto_vacuum = incremental"); err != nil {
+			return err
+		}
+	}
+	_, err = s.w.ExecContext(ctx, "PRAGMA journal_mode = WAL")
+	return err
+}
+
+// lookMode are the parameters for one who only reads, and makes no files beside the
+// history: without a log nobody is writing.
+func (s *Store) lookMode() string {
+	switch {
+	case !hasLog(s.path):
+		return "immutable=1"
+	case s.foreign:
+		return "mode=ro&readonly_shm=1"
+	}
+	return "mode=ro"
+}
+
 // connectReadOnly opens a history that cannot be written. SQLite wants to make
 // files beside it for that, unless it is told that nobody writes; without a
-// write-ahead log nobody does.
+// write-ahead log nobody does. Beside another user's history root could make them,
+// and does not.
 func (s *Store) connectReadOnly(ctx context.Context, schema int) error {
 	var version int
 	try := func(param string) (err error) {
@@ -226,18 +285,29 @@ func (s *Store) connectReadOnly(ctx context.Context, schema int) error {
 		}
 		return err
 	}
-	err := try("mode=ro")
+	mode := "mode=ro"
+	if s.foreign {
+		mode = s.lookMode()
+	}
+	err := try(mode)
 	if readable(faultAt("open", s.path, err)) && !hasLog(s.path) {
 		_ = s.r.Close() // it never opened
 		err = try("immutable=1")
 	}
-	switch {
-	case err != nil:
+	if err == nil {
+		err = checkVersion(version, schema)
+	}
+	if err != nil {
 		return err
-	case version > schema:
-		return &newerError{version: version, known: schema}
+	}
+	switch {
+	case version == 0:
+		return &Error{Op: "open", Path: s.path, Kind: ErrNotExist, Err: errors.New("the file is empty")}
 	case version < schema:
 		return &Error{Op: "open", Path: s.path, Kind: ErrOlder}
+	}
+	if err := checkTables(ctx, s.r); err != nil {
+		return err
 	}
 	return s.findDead(ctx)
 }

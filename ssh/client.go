@@ -139,6 +139,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	warn := warnOnce(opts.Warn)
+	c.sudo.warn, c.login.warn = warn, warn
 	ring := &keyRing{
 		ctx: ctx, passphrase: opts.Passphrase, warn: warn,
 		usual: opts.AgentSocket, pools: c.agents, held: map[string][]*key{}, read: map[source]readKey{},

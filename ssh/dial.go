@@ -111,12 +111,9 @@ func (l *login) run(ctx context.Context) (*conn, *fanout.Failure) {
 	if f := l.queue(ctx); f != nil {
 		return nil, f
 	}
-	budget := ctx
-	if l.limit > 0 {
-		var cancel context.CancelFunc
-		budget, cancel = context.WithTimeoutCause(ctx, l.limit, errConnectTimeout)
-		defer cancel()
-	}
+	budget, limit := allow(ctx, l.limit)
+	defer limit.cancel(nil)
+	l.pass.run, l.pass.limit = ctx, limit
 	began := time.Now()
 	for try := 1; ; try++ {
 		conn, err := l.try(budget, began)

@@ -183,7 +183,7 @@ func (s *session) judge(ctx context.Context, how ending, limit time.Duration, pr
 	case endStopped:
 		report.Failure = &fanout.Failure{Op: stopOp(ctx), Message: stopMessage(ctx)}
 	case endInput:
-		report.Failure = &fanout.Failure{Op: fanout.OpLocal, Message: "read the input: " + s.inputErr.Error(), Final: true}
+		report.Failure = s.inputFailure()
 	default:
 		s.settle(report)
 		return

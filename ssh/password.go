@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -16,8 +17,10 @@ type passwordTry struct {
 	password fanout.Secret
 	proof    *sudoProof // of the run
 	host     string
-	anyHost  bool     // nobody checks the host's key
-	ways     []string // that may be used; nil: all
+	run      context.Context // the login's, without its limit
+	limit    *allowance      // of the login; it does not run out while others are waited for
+	anyHost  bool            // nobody checks the host's key
+	ways     []string        // that may be used; nil: all
 
 	first    bool  // this login is the one that others wait for
 	sent     bool  // the host may have been sent it
@@ -53,7 +56,7 @@ func (a *authentication) offerPassword() gossh.AuthMethod {
 		p.withheld = errAnyHost
 		return nil
 	}
-	if p.first, p.withheld = p.proof.claim(a.ctx); p.withheld != nil {
+	if p.first, p.withheld = p.claim(); p.withheld != nil {
 		return nil
 	}
 	p.sent = true
@@ -66,6 +69,13 @@ func (a *authentication) offerPassword() gossh.AuthMethod {
 // may reports whether the host takes a way to send the password, and we may.
 func (a *authentication) may(way string) bool {
 	return slices.Contains(a.allowed, way) && (a.pass.ways == nil || slices.Contains(a.pass.ways, way))
+}
+
+// claim waits until the password may be sent. The host is not to blame for that.
+func (p *passwordTry) claim() (first bool, err error) {
+	p.limit.pause()
+	defer p.limit.resume()
+	return p.proof.claim(p.run, p.host)
 }
 
 // answer answers the one question that is a password's: one that is not echoed.
@@ -89,6 +99,8 @@ func (p *passwordTry) settle(err error, took bool) {
 	case p.refused, strings.Contains(err.Error(), "authentication failures"):
 		p.refused = true
 		p.proof.settle(proofRefused, p.host)
+	case p.first && p.limit.over():
+		p.proof.unanswered(p.host)
 	case p.first:
 		p.proof.settle(proofNone, p.host)
 	}

@@ -1,10 +1,14 @@
 package ssh
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"tutti/fanout"
 	"tutti/internal/fleet"
@@ -117,6 +121,67 @@ func TestPasswordAndImpostors(t *testing.T) {
 	if got := b.passes(); got != 0 || !strings.Contains(r.Failure.Message, "not checked") {
 		t.Errorf("got %d passwords and %q, want none and the reason", got, r.Failure.Message)
 	}
+}
+
+// TestPasswordAndSilentHost: a host that has the password and says nothing costs the
+// others none of their own time, however long it is waited for.
+func TestPasswordAndSilentHost(t *testing.T) {
+	for _, ask := range []bool{false, true} {
+		b := passwordBench(t, 4, ask, sesame, sesame)
+		b.fleet.SetFaults("h0", fleet.Faults{Stall: fleet.StepPassword})
+		for i := range b.targets {
+			b.targets[i].Limits.ConnectTimeout = 3 * time.Second
+		}
+		b.targets[0].Limits.ConnectTimeout = 4 * time.Second
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			r := b.exec(t.Context(), 0, "x")
+			if r.Failure == nil || r.Failure.Op != fanout.OpLogin || !strings.Contains(r.Failure.Message, "no login within 4s") {
+				t.Errorf("ask %v: got %+v, want a login that takes too long", ask, r.Report)
+			}
+		})
+		eventually(t, "it has the password", func() bool { return b.passes() == 1 })
+		for i := 1; i < 4; i++ {
+			wg.Go(func() {
+				if r := b.exec(t.Context(), i, "x"); r.Failure != nil {
+					t.Errorf("ask %v, host %d: got %+v, want success", ask, i, *r.Failure)
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
+// TestAllowance: what is waited for others does not count.
+func TestAllowance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		ctx, a := allow(t.Context(), 10*time.Second)
+		defer a.cancel(nil)
+		if d, ok := ctx.Deadline(); !ok || d.Sub(began) != 10*time.Second+allowedMore {
+			t.Errorf("got deadline %v, %v", d, ok)
+		}
+		time.Sleep(4 * time.Second)
+		a.pause()
+		time.Sleep(time.Hour)
+		if ctx.Err() != nil || a.over() {
+			t.Error("it has run out while it was paused")
+		}
+		a.resume()
+		<-ctx.Done()
+		if got := time.Since(began); got != time.Hour+10*time.Second || !a.over() || !errors.Is(context.Cause(ctx), errConnectTimeout) {
+			t.Errorf("got an end after %v, %v", got, context.Cause(ctx))
+		}
+		free, b := allow(t.Context(), 0)
+		time.Sleep(time.Hour)
+		if _, ok := free.Deadline(); ok || free.Err() != nil {
+			t.Error("no limit has ended")
+		}
+		b.cancel(nil)
+		if context.Cause(free) != context.Canceled || b.over() {
+			t.Errorf("got %v", context.Cause(free))
+		}
+	})
 }
 
 // TestPasswordIsWiped: nothing of it is left in the client.

@@ -2,10 +2,11 @@ package ssh
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"sync"
+	"time"
 
 	"tutti/fanout"
 )
@@ -26,74 +27,6 @@ func sudoText(s *fanout.Sudo, t *talk, inner string) string {
 		say(string(t.open)), how, quote(s.User), quote(inner))
 }
 
-// A sudoProof knows whether the password is good. It is sent to one host
-// first, and to no other before that one has taken it; once a host has refused
-// it nobody gets it any more, because a few more refusals could lock the
-// account everywhere. The zero value knows nothing.
-type sudoProof struct {
-	mu      sync.Mutex // guards what follows
-	state   proofState
-	by      string        // the host that has refused
-	changed chan struct{} // closed when the state changes; nil: nobody waits
-}
-
-type proofState int
-
-const (
-	proofNone    proofState = iota
-	proofTrying             // a host has been sent the password
-	proofGood               // some host has taken it, none has refused it
-	proofRefused            // some host has refused it
-)
-
-// claim waits for leave to send the password. With first, whoever called must
-// settle what came of it.
-func (p *sudoProof) claim(ctx context.Context) (first bool, err error) {
-	for {
-		p.mu.Lock()
-		switch p.state {
-		case proofNone:
-			p.state = proofTrying
-			p.mu.Unlock()
-			return true, nil
-		case proofGood:
-			p.mu.Unlock()
-			return false, nil
-		case proofRefused:
-			defer p.mu.Unlock()
-			return false, fmt.Errorf("the password is not tried here: %s has refused it", p.by)
-		}
-		if p.changed == nil {
-			p.changed = make(chan struct{})
-		}
-		changed := p.changed
-		p.mu.Unlock()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return false, context.Cause(ctx)
-		}
-	}
-}
-
-// settle notes what came of the password on host. A refusal is never taken
-// back.
-func (p *sudoProof) settle(state proofState, host string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.state == proofRefused {
-		return
-	}
-	p.state = state
-	if state == proofRefused {
-		p.by = host
-	}
-	if p.changed != nil {
-		close(p.changed)
-		p.changed = nil
-	}
-}
-
 // A sudoEnd is how a conversation with sudo that came to nothing ended, as far
 // as sudo does not say it itself.
 type sudoEnd struct {
@@ -101,8 +34,12 @@ type sudoEnd struct {
 	withheld error // it was not sent
 }
 
+// errSudoSilent is a sudo that has the password and says nothing.
+var errSudoSilent = errors.New("sudo does not answer")
+
 // authenticate gives sudo the password if it asks, once, and reports whether
-// it lets the command run.
+// it lets the command run. A sudo that does not answer is given up: the command,
+// should it begin after all, is ended as one whose time is up.
 func (s *session) authenticate(ctx context.Context, o *order) bool {
 	sent, first := false, false
 	settle := func(state proofState) {
@@ -110,6 +47,7 @@ func (s *session) authenticate(ctx context.Context, o *order) bool {
 			s.proof.settle(state, s.host)
 		}
 	}
+	var late <-chan time.Time
 	for {
 		var h heard
 		var ok bool
@@ -117,6 +55,10 @@ func (s *session) authenticate(ctx context.Context, o *order) bool {
 		case h, ok = <-o.talk.heard:
 		case <-ctx.Done():
 			settle(proofNone)
+			return false
+		case <-late:
+			settle(proofNone)
+			s.inputFailed <- errSudoSilent
 			return false
 		}
 		switch {
@@ -136,7 +78,7 @@ func (s *session) authenticate(ctx context.Context, o *order) bool {
 			return false
 		}
 		s.clock.pause() // it is we who let the host wait
-		first, s.sudo.withheld = s.proof.claim(ctx)
+		first, s.sudo.withheld = s.proof.claim(ctx, s.host)
 		s.clock.resume()
 		if s.sudo.withheld != nil {
 			return false
@@ -146,6 +88,9 @@ func (s *session) authenticate(ctx context.Context, o *order) bool {
 			return false
 		}
 		sent = true
+		t := time.NewTimer(s.proof.answers())
+		defer t.Stop()
+		late = t.C
 	}
 }
 
@@ -201,6 +146,15 @@ func (s *session) sudoFailure() *fanout.Failure {
 		f.Message += "; a terminal carries neither a script nor an input"
 	}
 	return f
+}
+
+// inputFailure is the failure of a session whose input could not be had, or whose
+// sudo has not answered.
+func (s *session) inputFailure() *fanout.Failure {
+	if errors.Is(s.inputErr, errSudoSilent) {
+		return &fanout.Failure{Op: fanout.OpSudo, Message: "no answer to the password within " + spell(s.proof.answers()), Hint: remedySudoSilent, Final: true}
+	}
+	return &fanout.Failure{Op: fanout.OpLocal, Message: "read the input: " + s.inputErr.Error(), Final: true}
 }
 
 // sudoWords is what sudo said, fit for a message: the lines it put its name to,

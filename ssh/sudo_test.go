@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"tutti/fanout"
@@ -213,6 +214,92 @@ func proofGoesOn(t *testing.T, lost bool) {
 	if got := passwords(t, dir); got != 3 {
 		t.Errorf("got %d passwords, want 3", got)
 	}
+}
+
+// TestP32SilentHost: a host that has the password and does not answer keeps the
+// others waiting for a time, and that is told; its own command is given up later.
+func TestP32SilentHost(t *testing.T) {
+	b, dir := sudoBench(t, "hang", "ask", "ask")
+	told := make(chan string, 9)
+	b.sudo.warn = func(text string) { told <- text }
+	b.sudo.patience = 100 * time.Millisecond
+	hung := make(chan *record, 1)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	go func() { hung <- b.task(ctx, 0, sudo("true", sesame)) }()
+	eventually(t, "the first password is sent", func() bool { return passwords(t, dir) == 1 })
+	for i := 1; i <= 2; i++ {
+		b.task(t.Context(), i, sudo("true", sesame)).wantExit(t, fanout.Exit{})
+	}
+	if text := <-told; !strings.HasPrefix(text, "h0 has the password") || len(told) > 0 {
+		t.Errorf("got told %q, and %d more, want one word about h0", text, len(told))
+	}
+	cancel(fanout.ErrSignal)
+	(<-hung).wantOp(t, fanout.OpCanceled, true)
+
+	b.sudo.answer = 100 * time.Millisecond
+	r := b.task(t.Context(), 0, sudo("echo ran", sesame))
+	r.wantOp(t, fanout.OpSudo, true)
+	if f := r.Failure; !f.Final || f.Message != "no answer to the password within 100ms" || f.Hint == "" || r.Outcome() != fanout.Lost {
+		t.Errorf("got %s, %+v", r.Outcome(), *f)
+	}
+}
+
+// TestP32AllSilent: a password that several hosts have and do not answer is not sent
+// to any more.
+func TestP32AllSilent(t *testing.T) {
+	b, dir := sudoBench(t, "hang", "hang", "hang", "ask")
+	b.sudo.patience = 100 * time.Millisecond
+	ctx, cancel := context.WithCancelCause(t.Context())
+	var wg sync.WaitGroup
+	for i := range maxSilent {
+		wg.Go(func() { b.task(ctx, i, sudo("true", sesame)) })
+	}
+	eventually(t, "all of them have it", func() bool { return passwords(t, dir) == maxSilent })
+	r := b.task(t.Context(), 3, sudo("echo ran", sesame))
+	r.wantOp(t, fanout.OpSudo, false)
+	for _, part := range []string{"the password is not tried here", "h0", "h1", "h2"} {
+		if !strings.Contains(r.Failure.Message, part) {
+			t.Errorf("got %q, want %q in it", r.Failure.Message, part)
+		}
+	}
+	cancel(fanout.ErrSignal)
+	wg.Wait()
+	if got := passwords(t, dir); got != maxSilent {
+		t.Errorf("got %d passwords, want %d", got, maxSilent)
+	}
+}
+
+// TestProofOfSilentHosts: who is waited for, for how long, and what a late answer
+// changes.
+func TestProofOfSilentHosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p sudoProof
+		claim := func(host string) (time.Duration, bool, error) {
+			began := time.Now()
+			first, err := p.claim(t.Context(), host)
+			return time.Since(began), first, err
+		}
+		want := func(host string, took time.Duration, first bool) {
+			t.Helper()
+			if got, isFirst, err := claim(host); got != took || isFirst != first || err != nil {
+				t.Errorf("%s: got first %v after %v, %v; want first %v after %v", host, isFirst, got, err, first, took)
+			}
+		}
+		want("a", 0, true)
+		want("b", proofPatience, true)
+		p.settle(proofNone, "a") // is not waited for any more
+		want("c", proofPatience, true)
+		if _, _, err := claim("d"); err == nil || !strings.Contains(err.Error(), "a, b, c have not answered") {
+			t.Errorf("got %v, want the hosts that are silent", err)
+		}
+		p.settle(proofGood, "b")
+		want("d", 0, false)
+		p.settle(proofRefused, "a")
+		if _, _, err := claim("e"); err == nil || !strings.Contains(err.Error(), "a has refused it") {
+			t.Errorf("got %v, want the refusal", err)
+		}
+	})
 }
 
 // waiting reports whether somebody waits for the password to be judged.

@@ -175,6 +175,10 @@ func (c *conn) offered(_ gossh.ConnMetadata, key gossh.PublicKey) (*gossh.Permis
 // given decides about a password.
 func (c *conn) given(_ gossh.ConnMetadata, password []byte) (*gossh.Permissions, error) {
 	c.fleet.log.note(func() { c.record.Passes++ })
+	if c.faults.Stall == StepPassword {
+		c.wire.silence()
+		return nil, errKey
+	}
 	if string(password) == c.host.Password {
 		return nil, nil
 	}

@@ -115,6 +115,7 @@ const (
 	StepService                 // after NEWKEYS, before the service is accepted
 	StepAuth                    // when a public key is offered
 	StepSign                    // when the signature has come, after PK_OK
+	StepPassword                // when a password has come
 	StepOpen                    // a session channel is asked for; only this request is ignored
 	StepExec                    // an exec is asked for; only this request is ignored
 )

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -42,8 +41,8 @@ type Kept struct {
 	stop chan struct{}  // closed by Close
 
 	mu      sync.Mutex // guards what follows
-	idle    []*conn    // the longest idle first
-	keeping bool       // the keeper runs
+	idle    idleConns
+	keeping bool // the keeper runs
 	closed  bool
 }
 
@@ -63,11 +62,11 @@ func NewKept(maxAge time.Duration, most int) *Kept {
 // Every Client with k must have been closed.
 func (k *Kept) Close() error {
 	k.mu.Lock()
-	idle := k.idle
+	idle := k.idle.end(func(*conn) bool { return true })
 	if !k.closed && k.stop != nil {
 		close(k.stop)
 	}
-	k.idle, k.closed = nil, true
+	k.closed = true
 	k.mu.Unlock()
 	abortAll(idle)
 	k.wg.Wait()
@@ -88,20 +87,13 @@ func (k *Kept) give(n *conn) bool {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	alike := 0
-	for _, other := range k.idle {
-		if other.ep.identity == n.ep.identity {
-			alike++
-		}
-	}
-	if k.closed || k.most <= 0 || alike >= maxIdle {
+	if k.closed || k.most <= 0 || k.idle.alike(n.ep.identity) >= maxIdle {
 		return false
 	}
-	if len(k.idle) >= k.most {
-		k.idle[0].wire.abort()
-		k.idle = slices.Delete(k.idle, 0, 1)
+	if k.idle.len() >= k.most {
+		k.idle.removeOldest().wire.abort()
 	}
-	k.idle = append(k.idle, n)
+	k.idle.add(n)
 	if !k.keeping {
 		k.keeping = true
 		k.wg.Go(k.watch)
@@ -116,19 +108,16 @@ func (k *Kept) take(identity string) *conn {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for i, n := range slices.Backward(k.idle) {
-		if n.ep.identity == identity && n.alive() && n.age() < k.maxAge {
-			k.idle = slices.Delete(k.idle, i, i+1)
-			return n
-		}
-	}
-	return nil
+	return k.idle.take(identity, func(n *conn) bool { return n.alive() && n.age() < k.maxAge })
 }
 
 // forget ends the connections with identity: where one is of no use, the
 // others have lost the same host.
 func (k *Kept) forget(identity string) {
-	k.end(func(n *conn) bool { return n.ep.identity == identity })
+	k.mu.Lock()
+	ended := k.idle.takeAll(identity)
+	k.mu.Unlock()
+	abortAll(ended)
 }
 
 // makeRoom ends the connection that has been idle the longest, and reports
@@ -137,29 +126,14 @@ func (k *Kept) makeRoom() bool {
 	if k == nil {
 		return false
 	}
-	room := false
-	k.end(func(*conn) bool {
-		over := !room
-		room = true
-		return over
-	})
-	return room
-}
-
-// end ends those of the idle connections that are over; it asks from the one
-// that has been idle the longest.
-func (k *Kept) end(over func(*conn) bool) {
 	k.mu.Lock()
-	var ended []*conn
-	k.idle = slices.DeleteFunc(k.idle, func(n *conn) bool {
-		if !over(n) {
-			return false
-		}
-		ended = append(ended, n)
-		return true
-	})
+	n := k.idle.removeOldest()
 	k.mu.Unlock()
-	abortAll(ended)
+	if n == nil {
+		return false
+	}
+	n.wire.abort()
+	return true
 }
 
 // watch ends connections in their time, and asks silent hosts for a sign of
@@ -173,10 +147,11 @@ func (k *Kept) watch() {
 		case <-k.stop:
 			return
 		}
-		k.end(func(n *conn) bool { return !n.alive() || n.age() >= k.maxAge })
 		k.mu.Lock()
-		idle := slices.Clone(k.idle)
+		ended := k.idle.end(func(n *conn) bool { return !n.alive() || n.age() >= k.maxAge })
+		idle := k.idle.all()
 		k.mu.Unlock()
+		abortAll(ended)
 		for _, n := range idle {
 			if n.keep(n.ep.keepalive(k.interval)) {
 				k.wg.Go(n.ask)

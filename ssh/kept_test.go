@@ -63,7 +63,7 @@ func round(tb testing.TB, b *bench, opts Options, i int, command string) *record
 func (k *Kept) len() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return len(k.idle)
+	return k.idle.len()
 }
 
 func TestKeptOutlivesClient(t *testing.T) {

@@ -243,6 +243,7 @@ func (l *launching) carryOut(ctx context.Context, d *decision) error {
 		opts.RunID, opts.Journal = recorder.RunID(), recorder
 		sinks = append(sinks, recorder)
 	}
+	sinks = append(sinks, &floodGauge{getenv: l.Getenv})
 	opts.Sink = fanout.Tee(sinks...)
 
 	summary, err := l.run(ctx, d.plan, opts)

@@ -1,6 +1,11 @@
 package cmd
 
-import "runtime/debug"
+import (
+	"context"
+	"runtime/debug"
+
+	"tutti/fanout"
+)
 
 const (
 	// manyTargets is from how many targets on memory is spared.
@@ -8,6 +13,10 @@ const (
 	// sparingPercent is how much garbage there may be then beside what is alive,
 	// in percent of that. The usual share is 100.
 	sparingPercent = 50
+	// floodTargets that have said floodBytes make it worth the time as well: the
+	// buffers of each are alive, and it takes little to collect them.
+	floodTargets = 200
+	floodBytes   = 64 << 20
 )
 
 // spareMemory makes the garbage collector run earlier for plans of many targets.
@@ -19,4 +28,30 @@ func spareMemory(targets int, getenv func(string) string) {
 	if targets >= manyTargets && getenv("GOGC") == "" {
 		debug.SetGCPercent(sparingPercent)
 	}
+}
+
+// A floodGauge makes the garbage collector run earlier once many targets have said
+// much. It is a sink of their run.
+type floodGauge struct {
+	getenv  func(string) string
+	targets int
+	bytes   int
+}
+
+var _ fanout.Sink = (*floodGauge)(nil)
+
+// Handle counts output; it never fails.
+func (g *floodGauge) Handle(_ context.Context, e fanout.Event) error {
+	switch e.Kind {
+	case fanout.RunStarted:
+		g.targets = len(e.Plan.Targets)
+	case fanout.Output:
+		if g.bytes >= floodBytes {
+			return nil
+		}
+		if g.bytes += len(e.Data); g.bytes >= floodBytes && g.targets >= floodTargets && g.getenv("GOGC") == "" {
+			debug.SetGCPercent(sparingPercent)
+		}
+	}
+	return nil
 }

@@ -3,6 +3,8 @@ package cmd
 import (
 	"runtime/debug"
 	"testing"
+
+	"tutti/fanout"
 )
 
 func TestSpareMemory(t *testing.T) {
@@ -21,6 +23,40 @@ func TestSpareMemory(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			before := debug.SetGCPercent(usual)
 			spareMemory(tt.targets, func(string) string { return tt.gogc })
+			if got := debug.SetGCPercent(before); got != tt.want {
+				t.Errorf("got %d, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestFloodGauge: much output of many targets spares memory, and neither alone does.
+func TestFloodGauge(t *testing.T) {
+	const usual = 100
+	tests := []struct {
+		name           string
+		targets, bytes int
+		gogc           string
+		want           int
+	}{
+		{"many say little", floodTargets, floodBytes - 1, "", usual},
+		{"few say much", floodTargets - 1, floodBytes, "", usual},
+		{"many say much", floodTargets, floodBytes, "", sparingPercent},
+		{"many say much, and GOGC is set", floodTargets, floodBytes, "off", usual},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := debug.SetGCPercent(usual)
+			g := &floodGauge{getenv: func(string) string { return tt.gogc }}
+			events := []fanout.Event{{Kind: fanout.RunStarted, Plan: &fanout.Plan{Targets: make([]fanout.Target, tt.targets)}}}
+			for left := tt.bytes; left > 0; left -= 1 << 20 {
+				events = append(events, fanout.Event{Kind: fanout.Output, Data: make([]byte, min(left, 1<<20))})
+			}
+			for _, e := range events {
+				if err := g.Handle(t.Context(), e); err != nil {
+					t.Error(err)
+				}
+			}
 			if got := debug.SetGCPercent(before); got != tt.want {
 				t.Errorf("got %d, want %d", got, tt.want)
 			}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	gossh "golang.org/x/crypto/ssh"
@@ -88,7 +89,8 @@ type Client struct {
 	resolver  *net.Resolver // nil: the usual one
 	names     *nameQueue    // of those that are being resolved
 	sudo      sudoProof
-	login     sudoProof // of the password
+	login     sudoProof    // of the password
+	crowd     atomic.Int64 // connections whose output is taken
 	password  fanout.Secret
 	keep      *Kept // nil: nothing outlives the client
 
@@ -304,6 +306,7 @@ func (c *Client) own(n *conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.live[n] = struct{}{}
+	n.wire.valve.join(&c.crowd)
 	if !c.keeping && !c.closed {
 		c.keeping = true
 		c.wg.Go(c.keepAlive)

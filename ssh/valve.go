@@ -13,6 +13,10 @@ const (
 	// valveLead is how many bytes may meanwhile be read beyond what is being
 	// passed on. A fast host fills its window in less than valvePatience.
 	valveLead = 64 << 10
+	// crowdLead is what all connections of a client together may read beyond what
+	// each of them is passing on; each has its share of it, at most valveLead. One
+	// packet more may come, as nobody can take half a packet.
+	crowdLead = 16 << 20
 )
 
 // A valve keeps a connection from being read while output that came over it
@@ -23,6 +27,8 @@ type valve struct {
 	closed atomic.Bool // a Read waits
 
 	mu      sync.Mutex    // guards what follows
+	crowd   *atomic.Int64 // of the client: connections whose output is taken; nil: this is the only one
+	counted *atomic.Int64 // the crowd that this one is counted in; nil: none
 	propped bool          // it does not close for long any more
 	full    chan struct{} // closed when much was read ahead since; nil: it was, or is not propped
 	writes  int           // pieces that are being passed on
@@ -56,13 +62,35 @@ func (v *valve) attend() {
 	defer v.mu.Unlock()
 	if v.copiers++; v.copiers == 1 {
 		v.lead = 0
+		if v.counted = v.crowd; v.counted != nil {
+			v.counted.Add(1)
+		}
 	}
 }
 
 func (v *valve) leave() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.copiers--
+	if v.copiers--; v.copiers == 0 && v.counted != nil {
+		v.counted.Add(-1)
+		v.counted = nil
+	}
+}
+
+// join says which crowd the connection is part of from its next command on.
+func (v *valve) join(crowd *atomic.Int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.crowd = crowd
+}
+
+// share is how much may be read ahead while something is being passed on; v.mu is
+// held.
+func (v *valve) share() int {
+	if v.counted == nil {
+		return valveLead
+	}
+	return min(valveLead, crowdLead/int(max(1, v.counted.Load())))
 }
 
 // read notes that n bytes came over the connection. What is not output, and what
@@ -158,7 +186,7 @@ func (v *valve) closes() (<-chan struct{}, time.Duration) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	ahead := v.copiers > 0 && v.lead >= valveLead
-	waits := v.writes > 0 && (ahead || time.Since(v.since) >= valvePatience)
+	waits := v.writes > 0 && (ahead || v.copiers > 0 && v.lead >= v.share() || time.Since(v.since) >= valvePatience)
 	if v.propped {
 		if waits && ahead && v.full != nil {
 			close(v.full)

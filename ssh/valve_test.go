@@ -3,6 +3,7 @@ package ssh
 import (
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -226,6 +227,46 @@ func TestValveOpensWhenEnoughIsTaken(t *testing.T) {
 		v.pass(nil)
 		if got := time.Since(began); got != valvePatience/2 {
 			t.Errorf("got a wait of %v, want %v", got, valvePatience/2)
+		}
+	})
+}
+
+// TestValveSharesTheLead: the more connections there are, the less each may read
+// ahead while its output waits, so that all of them together have a bound.
+func TestValveSharesTheLead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var crowd atomic.Int64
+		valves := make([]valve, crowdLead/fullPacket) // each has a packet
+		for i := range valves {
+			v := &valves[i]
+			v.join(&crowd)
+			v.attend()
+			v.attend()
+			v.busy()
+			v.read(fullPacket)
+			if drained, _ := v.closes(); drained != nil && i < crowdLead/valveLead {
+				t.Fatalf("the %dth closes early", i)
+			}
+		}
+		for i := range valves {
+			if drained, _ := valves[i].closes(); drained == nil {
+				t.Fatalf("the %dth of %d does not close", i, len(valves))
+			}
+		}
+		for i := range valves {
+			valves[i].leave()
+			valves[i].leave()
+		}
+		if n := crowd.Load(); n != 0 {
+			t.Errorf("got %d left in the crowd, want 0", n)
+		}
+		alone := &valves[0]
+		alone.attend()
+		alone.free()
+		alone.busy()
+		alone.read(fullPacket)
+		if drained, _ := alone.closes(); drained != nil {
+			t.Error("closes early although it is alone")
 		}
 	})
 }

@@ -31,9 +31,10 @@ type committer struct {
 	held     []func() // lets go of these
 	marks    []chan error
 
-	args   []any     // of the statement at hand; kept for its room
-	last   time.Time // when the last commit was over
-	rested time.Time // when the next commit may begin
+	args    []any     // of the statement at hand; kept for its room
+	scratch []byte    // for the output of a row; the same
+	last    time.Time // when the last commit was over
+	rested  time.Time // when the next commit may begin
 }
 
 // After a commit that several starts waited for there is a rest of restFactor
@@ -258,7 +259,8 @@ func (c *committer) write() error {
 	}
 	// Compression takes time, and other processes wait for the write lock.
 	for _, row := range c.output {
-		if err := row.encode(); err != nil {
+		var err error
+		if c.scratch, err = row.encode(c.scratch); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"time"
 
 	"tutti/fanout"
@@ -40,8 +41,8 @@ type outputRow struct {
 	stream  fanout.Stream
 	seq     int
 	at      time.Time
-	data    []byte
-	shared  bool // data belongs to an event
+	pieces  [][]byte // of the data; they belong to events that are held until the commit
+	size    int      // of all of them
 	gap     bool
 	missing int64 // of a gap
 
@@ -97,14 +98,14 @@ func (h *hostRecord) rows(stream fanout.Stream, at time.Time, data []byte) []*ou
 	var rows []*outputRow
 	for len(data) > 0 {
 		s := &h.streams[stream]
-		joins := s.open != nil && len(s.open.data) < maxRow && (h.last == stream || h.seq > maxInterleaved)
+		joins := s.open != nil && s.open.size < maxRow && (h.last == stream || h.seq > maxInterleaved)
 		if !joins {
 			h.seq++
-			s.open = &outputRow{h: h, attempt: h.attempt, stream: stream, seq: h.seq, at: at, shared: true}
+			s.open = &outputRow{h: h, attempt: h.attempt, stream: stream, seq: h.seq, at: at}
 			h.last = stream
 			rows = append(rows, s.open)
 		}
-		n := min(len(data), maxRow-len(s.open.data))
+		n := min(len(data), maxRow-s.open.size)
 		s.open.add(data[:n])
 		data = data[n:]
 	}
@@ -174,28 +175,34 @@ func (h *hostRecord) committed() {
 	}
 }
 
-// add appends p, which is not copied as long as it is alone.
+// add appends p, which is not copied: what is held of output is bounded, copies of
+// it would not be.
 func (o *outputRow) add(p []byte) {
-	if o.data == nil {
-		o.data = p
-		return
-	}
-	if o.shared {
-		o.data = append(make([]byte, 0, 2*(len(o.data)+len(p))), o.data...)
-		o.shared = false
-	}
-	o.data = append(o.data, p...)
+	o.pieces = append(o.pieces, p)
+	o.size += len(p)
 }
 
-// encode brings the row into the form in which it is written.
-func (o *outputRow) encode() error {
+// encode brings the row into the form in which it is written. scratch is room to put
+// its pieces together in, and is returned for the next row.
+func (o *outputRow) encode(scratch []byte) ([]byte, error) {
 	if o.gap {
 		o.codec, o.kept = codecOmitted, o.missing
-		return nil
+		return scratch, nil
 	}
-	codec, kept, err := encode(o.data)
+	data := o.pieces[0]
+	if len(o.pieces) > 1 {
+		scratch = scratch[:0]
+		for _, p := range o.pieces {
+			scratch = append(scratch, p...)
+		}
+		data = scratch
+	}
+	codec, kept, err := encode(data)
+	if codec == codecPlain && len(o.pieces) > 1 {
+		kept = bytes.Clone(kept)
+	}
 	o.codec, o.kept = codec, kept
-	return err
+	return scratch, err
 }
 
 // void reports whether the row counts nothing and must go.
@@ -203,7 +210,7 @@ func (o *outputRow) void() bool { return o.gap && o.missing == 0 }
 
 // drop counts the bytes of the row as missing.
 func (o *outputRow) drop() {
-	n := int64(len(o.data))
+	n := int64(o.size)
 	if o.attempt <= len(o.h.omitted) {
 		o.h.omitted[o.attempt-1] += n
 		return

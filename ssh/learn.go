@@ -124,7 +124,12 @@ func openForLearning(file string) (*learningFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := place.Open(os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	var f *os.File
+	if place.Path == os.DevNull { // which learns nothing, and must not be replaced
+		f, err = os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	} else {
+		f, err = place.Open(os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	}
 	if err != nil {
 		place.Close()
 		return nil, err

@@ -1,25 +1,55 @@
 package cmd
 
 import (
+	"sync"
+
 	"golang.org/x/sys/unix"
-	"golang.org/x/term"
 )
 
-// hideTyping turns off the echo of the terminal fd, and everything else stays
-// as it is. It comes before the question is shown: who answers at once must not
-// be shown either.
-func hideTyping(fd int) (restore func(), err error) {
-	before, err := term.GetState(fd)
+// A hiding keeps what is typed at a terminal from being shown.
+type hiding struct {
+	fd             int
+	before, hidden *unix.Termios
+
+	mu   sync.Mutex // guards what follows
+	over bool
+}
+
+// hideTyping turns off the echo of the terminal fd, and reads whole lines there.
+// It comes before the question is shown: who answers at once must not be shown
+// either.
+func hideTyping(fd int) (*hiding, error) {
+	before, err := unix.IoctlGetTermios(fd, getTermios)
 	if err != nil {
 		return nil, err
 	}
-	mode, err := unix.IoctlGetTermios(fd, getTermios)
-	if err != nil {
-		return nil, err
+	hidden := *before
+	hidden.Lflag &^= unix.ECHO
+	hidden.Lflag |= unix.ICANON | unix.ISIG
+	hidden.Iflag |= unix.ICRNL
+	h := &hiding{fd: fd, before: before, hidden: &hidden}
+	return h, unix.IoctlSetTermios(fd, setTermios, h.hidden)
+}
+
+// pause shows again what is typed while somebody else has the terminal, and
+// resume hides it. The shell that gives us the terminal back has set it up for
+// itself.
+func (h *hiding) pause()  { h.set(h.before, false) }
+func (h *hiding) resume() { h.set(h.hidden, false) }
+
+// end gives the terminal back as it was, for good.
+func (h *hiding) end() { h.set(h.before, true) }
+
+func (h *hiding) set(mode *unix.Termios, last bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.over {
+		return
 	}
-	mode.Lflag &^= unix.ECHO
-	if err := unix.IoctlSetTermios(fd, setTermios, mode); err != nil {
-		return nil, err
+	h.over = last
+	// In the background the terminal is somebody else's, and to set it would
+	// stop us.
+	if owner, err := unix.IoctlGetInt(h.fd, unix.TIOCGPGRP); err == nil && owner == unix.Getpgrp() {
+		_ = unix.IoctlSetTermios(h.fd, setTermios, mode) // a terminal that has gone needs nothing
 	}
-	return func() { _ = term.Restore(fd, before) }, nil // a terminal that has gone needs nothing
 }

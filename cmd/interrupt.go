@@ -33,6 +33,7 @@ type interrupter struct {
 	patience *time.Timer // until a command that runs nothing is left; nil: it was not asked to end
 	// ignored says that INT is another program's, such as a pager's.
 	ignored bool
+	leaving func() // called before the program is left at once; nil: nothing
 }
 
 // endTime is how long a command that runs nothing on hosts has to end once it was
@@ -90,6 +91,9 @@ func (in *interrupter) abandon() {
 	defer in.mu.Unlock()
 	if !in.left && in.halt == nil && in.daemon == nil {
 		in.left = true
+		if in.leaving != nil {
+			in.leaving()
+		}
 		close(in.leave)
 	}
 }
@@ -126,6 +130,9 @@ func (in *interrupter) handle(sig os.Signal) {
 		if in.audience != nil {
 			in.audience.interject("left at once; what ran may still be running\n")
 			in.audience.farewell()
+		}
+		if in.leaving != nil {
+			in.leaving()
 		}
 		close(in.leave)
 	case in.halt != nil && in.terminal && sig == os.Interrupt && !in.halted:
@@ -197,6 +204,19 @@ func (in *interrupter) ignoreInterrupts() (end func()) {
 	}
 	set(true)
 	return func() { set(false) }
+}
+
+// onLeaving has do called if the program is left at once, until the returned
+// function is.
+func (in *interrupter) onLeaving(do func()) (end func()) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.leaving = do
+	return func() {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		in.leaving = nil
+	}
 }
 
 // signal is the signal that asked for the end, nil so far.

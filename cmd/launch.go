@@ -260,7 +260,7 @@ func (l *launching) carryOut(ctx context.Context, d *decision) error {
 func (l *launching) prepare(ctx context.Context, d *decision) (*ssh.Client, error) {
 	ctx, prepared := l.preparing(ctx)
 	defer prepared()
-	if err := l.giveSudoPassword(ctx, &l.o.taskOptions, d.plan.Task.Sudo, d.plan.Task.Env); err != nil {
+	if err := l.giveSudoPassword(ctx, &l.o.taskOptions, d.plan.Task.Sudo); err != nil {
 		return nil, causeOf(ctx, err)
 	}
 	client, err := l.newClient(ctx, d)
@@ -364,6 +364,7 @@ func (l *launching) newClient(ctx context.Context, d *decision) (*ssh.Client, er
 		AgentSocket:       l.Getenv("SSH_AUTH_SOCK"),
 		DefaultIdentities: l.defaultIdentities(),
 		Shell:             l.Getenv("SHELL"),
+		ChildEnv:          l.o.childEnv(),
 		Passphrase:        l.passphrases(),
 		Password:          password,
 		KillAfter:         durationOf(l.o.killAfter),

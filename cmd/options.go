@@ -20,6 +20,9 @@ type selectOptions struct {
 	// refused allows hosts that cannot be used, for those who only look.
 	refused bool
 
+	// programEnv is the environment of inventories that are run; nil: ours.
+	programEnv []string
+
 	// former is set for a rerun: the hosts are those of that run.
 	former *former
 }

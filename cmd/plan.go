@@ -52,6 +52,7 @@ func (o *selectOptions) hostsText(selector string) string {
 
 // decide turns flags, inventory and selector into a plan.
 func (a *app) decide(ctx context.Context, o *launchOptions, selector string, task fanout.Task, history *historyFile) (*decision, error) {
+	o.programEnv = o.childEnv()
 	chosen, err := a.choose(ctx, &o.selectOptions, selector, history)
 	if err != nil {
 		return nil, err
@@ -204,7 +205,7 @@ func (a *app) loadInventory(ctx context.Context, o *selectOptions) (inv *invento
 	if err != nil {
 		return nil, "", usage(err)
 	}
-	inv, err = inventory.Load(ctx, files)
+	inv, err = inventory.LoadWith(ctx, files, o.programEnv)
 	if err != nil {
 		return nil, "", usage(err)
 	}

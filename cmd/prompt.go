@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/term"
-
 	"tutti/fanout"
 	"tutti/output"
 )
@@ -22,7 +20,7 @@ func (a *app) passphrasePrompt() func(context.Context, string) ([]byte, error) {
 		return nil
 	}
 	return func(ctx context.Context, path string) ([]byte, error) {
-		return askSecret(ctx, fmt.Sprintf("passphrase of %s: ", output.Visible(path)))
+		return a.askSecret(ctx, fmt.Sprintf("passphrase of %s: ", output.Visible(path)))
 	}
 }
 
@@ -78,53 +76,12 @@ func askYes(ctx context.Context, question string) (bool, error) {
 	}
 }
 
-// askSecret reads a line from the terminal without showing it. The terminal is
-// given back as it was, also if ctx ends first.
-func askSecret(ctx context.Context, question string) ([]byte, error) {
-	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = tty.Close() }()
-	fd := int(tty.Fd())
-	restore, err := hideTyping(fd)
-	if err != nil {
-		return nil, err
-	}
-	defer restore()
-	if _, err := tty.WriteString(question); err != nil {
-		return nil, err
-	}
-	type answer struct {
-		secret []byte
-		err    error
-	}
-	answered := make(chan answer, 1)
-	go func() {
-		secret, err := term.ReadPassword(fd)
-		answered <- answer{secret, err}
-	}()
-	select {
-	case got := <-answered:
-		_, err := tty.WriteString("\n")
-		if got.err != nil {
-			err = got.err
-		}
-		return got.secret, err
-	case <-ctx.Done():
-		// The read cannot be interrupted and ends with the process.
-		restore()
-		_, _ = tty.WriteString("\n")
-		return nil, context.Cause(ctx)
-	}
-}
-
 // loginPassword asks for the password to log in with; nil if none is wanted.
 func (l *launching) loginPassword(ctx context.Context) (fanout.Secret, error) {
 	if !l.o.askPass {
 		return nil, nil
 	}
-	password, err := askSecret(ctx, "password to log in with: ")
+	password, err := l.askSecret(ctx, "password to log in with: ")
 	switch {
 	case ctx.Err() != nil:
 		return nil, err

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -211,17 +210,17 @@ func (a *app) terminal() *fanout.PTY {
 }
 
 // giveSudoPassword gets the password for sudo, if there is to be one.
-func (a *app) giveSudoPassword(ctx context.Context, o *taskOptions, sudo *fanout.Sudo, env []fanout.Variable) error {
+func (a *app) giveSudoPassword(ctx context.Context, o *taskOptions, sudo *fanout.Sudo) error {
 	if sudo == nil || !o.askSudoPass && o.sudoPassCommand == "" {
 		return nil
 	}
 	var password []byte
 	var err error
 	if o.askSudoPass {
-		if password, err = askSecret(ctx, "password for sudo: "); err != nil && ctx.Err() == nil {
+		if password, err = a.askSecret(ctx, "password for sudo: "); err != nil && ctx.Err() == nil {
 			err = hint(usagef("--ask-sudo-pass: there is no terminal to ask on: %w", err), "--sudo-pass-command gets it without one")
 		}
-	} else if password, err = runPasswordCommand(ctx, a, o.sudoPassCommand, env); err != nil {
+	} else if password, err = runPasswordCommand(ctx, a, o.sudoPassCommand, o.childEnv()); err != nil {
 		err = usagef("--sudo-pass-command: %w", err)
 	}
 	if err != nil {
@@ -238,14 +237,11 @@ func (a *app) giveSudoPassword(ctx context.Context, o *taskOptions, sudo *fanout
 const maxPassword = 64 << 10
 
 // runPasswordCommand returns the first line of what command prints. What it
-// says on stderr is shown. It does not get the variables that are secret.
-func runPasswordCommand(ctx context.Context, a *app, command string, env []fanout.Variable) ([]byte, error) {
+// says on stderr is shown. Its environment is env.
+func runPasswordCommand(ctx context.Context, a *app, command string, env []string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
 	cmd.Stderr = a.Err
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(entry string) bool {
-		name, _, _ := strings.Cut(entry, "=")
-		return slices.ContainsFunc(env, func(v fanout.Variable) bool { return v.Secret != nil && v.Name == name })
-	})
+	cmd.Env = env
 	var printed bounded
 	defer printed.wipe()
 	cmd.Stdout = &printed

@@ -7,6 +7,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// hasJobControl reports whether a shell has made us a job of its own, so that it
+// can stop us and have us go on. The kernel stops no others at Ctrl-Z.
+func hasJobControl() bool {
+	session, err := unix.Getsid(0)
+	if err != nil || session == unix.Getpgrp() {
+		return false
+	}
+	parents, err := unix.Getsid(os.Getppid())
+	return err == nil && parents == session
+}
+
 // inBackground reports whether w is our terminal and another job has it: what is
 // redrawn there would run through what the operator types.
 func inBackground(w io.Writer) bool {

@@ -20,8 +20,14 @@ const maxFileSize = 64 << 20
 // bounds that, and it is killed after 30 s in any case. The error is a
 // [*ProgramError] if that fails.
 func Load(ctx context.Context, files []File) (*Inventory, error) {
+	return LoadWith(ctx, files, nil)
+}
+
+// LoadWith is Load with env as the environment of files that are programs; nil:
+// that of this process.
+func LoadWith(ctx context.Context, files []File, env []string) (*Inventory, error) {
 	var problems yamltree.Problems
-	l := &loader{builder: newBuilder(&problems)}
+	l := &loader{builder: newBuilder(&problems), env: env}
 	for _, f := range files {
 		data, info, err := readInventory(f)
 		if err != nil {
@@ -40,6 +46,7 @@ func Load(ctx context.Context, files []File) (*Inventory, error) {
 // A loader reads files one after the other.
 type loader struct {
 	builder *builder
+	env     []string // of programs; nil: ours
 	// ansible is what the last files say if they are Ansible's, which are read
 	// as one inventory; else nil.
 	ansible *ansible
@@ -137,7 +144,7 @@ func (l *loader) file(ctx context.Context, f File, data []byte, info fs.FileInfo
 	text := strings.TrimPrefix(string(data), "\ufeff")
 	kind := formatOf(f.Path, text, info.Mode())
 	if kind == formatProgram {
-		return l.ansibles().runProgram(ctx, f, &program{path: f.Path, timeout: programTimeout, output: programOutput})
+		return l.ansibles().runProgram(ctx, f, &program{path: f.Path, env: l.env, timeout: programTimeout, output: programOutput})
 	}
 	if err := checkText(f.Path, data); err != nil {
 		return fmt.Errorf("inventory %w", err)

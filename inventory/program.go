@@ -36,6 +36,7 @@ var (
 // A program is an inventory that is run.
 type program struct {
 	path string
+	env  []string // nil: ours
 	// timeout and output are programTimeout and programOutput, but for tests.
 	timeout time.Duration
 	output  int
@@ -54,6 +55,7 @@ func (p *program) run(ctx context.Context, args ...string) ([]byte, error) {
 	stdout := &head{limit: p.output, full: func() { cancel(errProgramOutput) }}
 	stderr := &tail{limit: programErrors}
 	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Env = p.env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.WaitDelay = programGrace

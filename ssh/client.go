@@ -45,6 +45,8 @@ type Options struct {
 	DefaultIdentities []string
 	// Shell runs proxy commands, as "Shell -c"; empty: /bin/sh.
 	Shell string
+	// ChildEnv is the environment of proxy commands; nil: that of this process.
+	ChildEnv []string
 	// Passphrase asks for the passphrase of the key in path; the slice is
 	// overwritten after use. Nil: there is nobody to ask.
 	Passphrase func(ctx context.Context, path string) ([]byte, error)
@@ -85,6 +87,7 @@ type Client struct {
 	drain     time.Duration
 	looking   time.Duration // that a look at what is left of a command may take
 	shell     string
+	childEnv  []string      // of proxy commands; nil: ours
 	interval  time.Duration // of keepalives, where an endpoint has none
 	resolver  *net.Resolver // nil: the usual one
 	names     *nameQueue    // of those that are being resolved
@@ -122,6 +125,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 		looking:   sweepTime,
 		password:  opts.Password,
 		shell:     cmp.Or(opts.Shell, "/bin/sh"),
+		childEnv:  opts.ChildEnv,
 		interval:  keepaliveInterval,
 		agents:    map[string]*agentPool{},
 		bastions:  map[string]*bastion{},

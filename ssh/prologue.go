@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"bytes"
 	"crypto/rand"
 	"fmt"
 	"strings"
@@ -115,31 +116,46 @@ func say(word string) string {
 // it needs from its standard input, and not a byte more of what the command is
 // to find there.
 type prologue struct {
-	task  *fanout.Task
-	ok    string // said first; empty: nothing
-	taken string // said when it has read all that is for it; empty: nothing
-	lines []int  // how many lines each of the secrets has
+	task   *fanout.Task
+	ok     string // said first; empty: nothing
+	taken  string // said when it has read all that is for it; empty: nothing
+	secret bool   // it reads secret variables
 }
 
+// controls are the characters that a line cannot carry through a terminal, and
+// controlNames the letters by which lines name them, in the same order.
+const (
+	controls     = "\x01\x02\x03\x04\x05\x06\a\b\t\n\v\f\r\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f"
+	controlNames = "abcdefghijklmnopqrstuvwxyzABCDEF"
+)
+
 // secrets encodes the secret variables: what is in an argument everybody on
-// the host can see, and so they are sent on standard input.
+// the host can see, and so they are sent on standard input, as lines that a
+// shell reads with nothing but itself. There printf may be a program, and its
+// arguments would be seen. The first character of a line says what follows the
+// rest of it: the control character of that name; "-" nothing; "." the end.
 func (p *prologue) secrets() []byte {
 	var out []byte
 	for _, v := range p.task.Env {
 		if v.Secret == nil {
 			continue
 		}
-		n := 1
-		for width, i := 0, 0; i < len(v.Secret); i++ {
-			if width+5 > maxLine {
-				out, width, n = append(out, '\n'), 0, n+1
+		p.secret = true
+		rest := []byte(v.Secret)
+		for {
+			n := min(len(rest), maxLine)
+			if i := bytes.IndexAny(rest[:n], controls); i >= 0 {
+				out = append(append(out, controlNames[strings.IndexByte(controls, rest[i])]), rest[:i]...)
+				rest = rest[i+1:]
+			} else if n == len(rest) {
+				out = append(append(append(out, '.'), rest...), '\n')
+				break
+			} else {
+				out = append(append(out, '-'), rest[:n]...)
+				rest = rest[n:]
 			}
-			c := v.Secret[i]
-			out = append(out, '\\', '0', '0'+c>>6, '0'+c>>3&7, '0'+c&7)
-			width += 5
+			out = append(out, '\n')
 		}
-		out = append(out, '\n')
-		p.lines = append(p.lines, n)
 	}
 	return out
 }
@@ -180,24 +196,31 @@ exit %[3]d
 }
 
 // readSecrets keeps the secrets in variables of our own, so that they change
-// nothing for what is to come. The dot keeps newlines at the end of a value,
-// which a substitution drops.
+// nothing for what is to come. See secrets for the lines.
 func (p *prologue) readSecrets(b *strings.Builder) {
-	for i, n := range p.lines {
-		fmt.Fprintf(b, `_tutti=
-_tutti_n=%d
-while [ "$_tutti_n" -gt 0 ]; do
-IFS= read -r _tutti_l || exit %d
-_tutti=$_tutti$_tutti_l
-_tutti_n=$((_tutti_n - 1))
+	if !p.secret {
+		return
+	}
+	b.WriteString("_tutti_read() {\n_tutti=\nwhile IFS= read -r _tutti_l; do\ncase $_tutti_l in\n")
+	for i := range len(controls) {
+		fmt.Fprintf(b, "%c*) _tutti_c='%c' ;;\n", controlNames[i], controls[i])
+	}
+	fmt.Fprintf(b, `*) _tutti_c= ;;
+esac
+_tutti=$_tutti${_tutti_l#?}$_tutti_c
+case $_tutti_l in .*) return ;; esac
 done
-_tutti=$(printf %%b. "$_tutti")
-_tutti_%d=${_tutti%%.}
-`, n, failed, i)
+exit %d
+}
+`, failed)
+	secret := 0
+	for _, v := range p.task.Env {
+		if v.Secret != nil {
+			fmt.Fprintf(b, "_tutti_read\n_tutti_%d=$_tutti\n", secret)
+			secret++
+		}
 	}
-	if p.lines != nil {
-		b.WriteString("unset _tutti _tutti_n _tutti_l\n")
-	}
+	b.WriteString("unset _tutti _tutti_c _tutti_l\n")
 }
 
 // takeScript receives the script in a file that has lost its name before the

@@ -55,6 +55,7 @@ func startProxy(c *Client, ep *endpoint) (*proxy, error) {
 	errR, errW, err3 := pipe()
 	cmd := exec.Command(c.shell, "-c", "exec "+ep.ProxyCommand) //nolint:gosec // the operator's configuration says so
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = inR, outW, errW
+	cmd.Env = c.childEnv
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	err := errors.Join(err1, err2, err3)
 	if err == nil {

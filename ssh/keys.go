@@ -5,22 +5,13 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
-	"strings"
 
 	gossh "golang.org/x/crypto/ssh"
 )
-
-// passphraseTries is how often a passphrase may be given for one file.
-const passphraseTries = 3
-
-// maxKeyFile bounds what is read of a key file.
-const maxKeyFile = 1 << 20
 
 // A key can be offered to a host.
 type key struct {
@@ -78,7 +69,7 @@ func (k *key) sound() bool {
 func fileKey(path string, signer gossh.Signer) (*key, error) {
 	s, ok := signer.(gossh.AlgorithmSigner)
 	if !ok || !(&key{public: signer.PublicKey()}).sound() {
-		return nil, fmt.Errorf("keys of type %s cannot be used", signer.PublicKey().Type())
+		return nil, ofNoUse(signer.PublicKey().Type())
 	}
 	return &key{
 		public: signer.PublicKey(),
@@ -250,119 +241,4 @@ func (r *keyRing) file(path string, ask bool) (*key, error) {
 		r.read[from] = known
 	}
 	return known.key, known.err
-}
-
-// errExposed is a private key that others may read.
-var errExposed = errors.New("others may read this private key")
-
-func (r *keyRing) open(path string, ask bool) (*key, error) {
-	data, mode, err := readKeyFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		// The private half may be in the agent alone.
-		if public := publicHalf(path); public != nil {
-			return r.fromAgent(path, public)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer clear(data)
-	if public, _, _, _, err := gossh.ParseAuthorizedKey(data); err == nil {
-		return r.fromAgent(path, public)
-	}
-	signer, err := gossh.ParsePrivateKey(data)
-	missing, encrypted := errors.AsType[*gossh.PassphraseMissingError](err)
-	if (err == nil || encrypted) && mode.Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%w (mode %04o)", errExposed, mode.Perm())
-	}
-	switch {
-	case err == nil:
-		return fileKey(path, signer)
-	case !encrypted:
-		return nil, unusable(data, err)
-	}
-	public := missing.PublicKey
-	if public == nil {
-		public = publicHalf(path)
-	}
-	if public != nil {
-		if k, err := r.fromAgent(path, public); err == nil {
-			return k, nil
-		}
-	}
-	if !ask || r.passphrase == nil {
-		return nil, errLocked
-	}
-	return r.decrypt(path, data)
-}
-
-func readKeyFile(path string) ([]byte, fs.FileMode, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, 0, err
-	case !info.Mode().IsRegular():
-		return nil, 0, errors.New("it is not a regular file")
-	case info.Size() > maxKeyFile:
-		return nil, 0, fmt.Errorf("it is too large for a key: %d bytes", info.Size())
-	}
-	data, err := os.ReadFile(path)
-	return data, info.Mode(), err
-}
-
-// fromAgent returns the agent's key with the public half public.
-func (r *keyRing) fromAgent(path string, public gossh.PublicKey) (*key, error) {
-	blob := public.Marshal()
-	for _, k := range r.agent {
-		if bytes.Equal(k.public.Marshal(), blob) {
-			return &key{public: k.public, name: path, file: path, sign: k.sign}, nil
-		}
-	}
-	return nil, errors.New("it is a public key, and the agent does not hold its private half")
-}
-
-// publicHalf reads the .pub file next to a private key; nil if there is none.
-func publicHalf(path string) gossh.PublicKey {
-	data, err := os.ReadFile(path + ".pub")
-	if err != nil {
-		return nil
-	}
-	public, _, _, _, err := gossh.ParseAuthorizedKey(data)
-	if err != nil {
-		return nil
-	}
-	return public
-}
-
-func unusable(data []byte, err error) error {
-	text := err.Error()
-	switch {
-	case strings.Contains(text, "unhandled key type"):
-		return errors.New("keys of a hardware token are used through the agent only: ssh-add it")
-	case !bytes.Contains(data, []byte("-----BEGIN")):
-		return errors.New("it is not a private key")
-	}
-	return fmt.Errorf("it cannot be read as a private key: %s", strings.TrimPrefix(text, "ssh: "))
-}
-
-func (r *keyRing) decrypt(path string, data []byte) (*key, error) {
-	for range passphraseTries {
-		passphrase, err := r.passphrase(r.ctx, path)
-		if err != nil {
-			return nil, err
-		}
-		signer, err := gossh.ParsePrivateKeyWithPassphrase(data, passphrase)
-		clear(passphrase)
-		if err == nil {
-			return fileKey(path, signer)
-		}
-		if !wrongPassphrase(err) {
-			return nil, unusable(data, err)
-		}
-	}
-	return nil, fmt.Errorf("wrong passphrase, %d times", passphraseTries)
-}
-
-func wrongPassphrase(err error) bool {
-	return errors.Is(err, x509.IncorrectPasswordError) // what the SSH library returns for every format
 }

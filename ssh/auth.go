@@ -23,16 +23,19 @@ type authentication struct {
 
 	pass passwordTry
 
-	allowed      []string // what the host would take, as it last said
-	partial      bool     // the host has taken something and wants more
-	tookPassword bool     // that was the password
+	allowed []string // what the host would take, as it last said; nil: it has not
+	taken   []string // what it has taken, and wants more
+	stepped int      // how much it had taken when its questions were last waited for; -1: never
+	asked   string   // a question of the host that only a person can answer
+	all     *lastOffer
+	over    bool // there is nothing left to try
 }
 
 // errRefused ends a login in which the host took none of our keys.
 var errRefused = errors.New("the host takes none of our keys")
 
 func newAuthentication(ctx context.Context, w *wire, keys []*key, pass passwordTry) *authentication {
-	a := &authentication{ctx: ctx, wire: w, pass: pass}
+	a := &authentication{ctx: ctx, wire: w, pass: pass, stepped: -1}
 	for _, k := range keys[:min(len(keys), maxOffers)] {
 		a.offers = append(a.offers, &offer{ctx: ctx, key: k})
 	}
@@ -41,16 +44,21 @@ func newAuthentication(ctx context.Context, w *wire, keys []*key, pass passwordT
 
 // next is asked by the library for what to try next. The first time that is
 // all keys; it comes back when one of them could not sign, or when the host
-// wants more than one.
+// wants more than one. With neither a method nor an error the library gives up,
+// and says why if the last method was broken off.
 func (a *authentication) next(c *gossh.ClientAuthContext) (gossh.AuthMethod, error) {
 	if a.wire.failed.Load() || a.ctx.Err() != nil {
-		return nil, nil // the library knows why, and says so
+		return nil, nil
 	}
-	a.allowed = c.AllowedMethods
-	a.partial = len(c.PartialSuccessMethods) > 0
-	a.tookPassword = slices.Contains(c.PartialSuccessMethods, byPassword) || slices.Contains(c.PartialSuccessMethods, byAnswers)
-	if left := a.left(); len(left) > 0 && slices.Contains(a.allowed, "publickey") {
-		return gossh.PublicKeys(left...), nil
+	wasTaken := len(a.taken)
+	a.allowed, a.taken = c.AllowedMethods, c.PartialSuccessMethods
+	if a.allowed == nil || a.brokenOff(wasTaken) {
+		return nil, nil
+	}
+	a.all = nil
+	if left := a.left(); len(left) > 0 && slices.Contains(a.allowed, byKey) {
+		a.all = &lastOffer{offer: &offer{ctx: a.ctx, key: a.offers[0].key}}
+		return gossh.PublicKeys(append(left, a.all)...), nil
 	}
 	if method := a.offerPassword(); method != nil {
 		return method, nil
@@ -58,7 +66,30 @@ func (a *authentication) next(c *gossh.ClientAuthContext) (gossh.AuthMethod, err
 	if a.ctx.Err() != nil {
 		return nil, context.Cause(a.ctx)
 	}
-	return nil, errRefused
+	a.over = true
+	return nil, nil
+}
+
+// brokenOff reports whether the library has stopped offering keys for another
+// reason than what the host, or a key, said to them: it could not read what the
+// host sent. Then each further answer would be taken for one to the question
+// after it.
+func (a *authentication) brokenOff(wasTaken int) bool {
+	return a.all != nil && !a.all.reached && len(a.taken) == wasTaken && slices.Contains(a.allowed, byKey) &&
+		!slices.ContainsFunc(a.offers, func(o *offer) bool { return o.err != nil })
+}
+
+// ended is why a login has ended, as err is all that the library says. That it
+// knows nothing left to try, and why the last offer is none, means that the host
+// has refused us.
+func (a *authentication) ended(err error) error {
+	switch {
+	case err == nil || !a.over:
+		return err
+	case isUnreadable(err):
+		return err
+	}
+	return errRefused
 }
 
 // left are the keys that have not been offered.
@@ -92,10 +123,13 @@ func (a *authentication) explain() string {
 	}
 	parts = append(parts, broken...)
 	parts = append(parts, a.pass.explain()...)
-	if a.partial {
+	if len(a.taken) > 0 {
 		parts = append(parts, "the host took that but wants more")
 	}
-	if len(a.allowed) > 0 && !slices.Contains(a.allowed, "publickey") {
+	if a.asked != "" {
+		parts = append(parts, fmt.Sprintf("it asks %q, which only a person can answer", a.asked))
+	}
+	if len(a.allowed) > 0 && !slices.Contains(a.allowed, byKey) {
 		parts = append(parts, "the host takes only "+cleanLine(strings.Join(a.allowed, ", "), 200))
 	}
 	if len(a.pass.password) == 0 && (slices.Contains(a.allowed, byPassword) || slices.Contains(a.allowed, byAnswers)) {
@@ -136,3 +170,20 @@ func (o *offer) SignWithAlgorithm(_ io.Reader, data []byte, algorithm string) (*
 	}
 	return s, err
 }
+
+// A lastOffer stands behind all keys that are offered. It is never sent, since
+// there is no algorithm for it; that the library comes to it means that the host
+// has answered to all before it.
+type lastOffer struct {
+	*offer
+	reached bool
+}
+
+// PublicKey is called when the library comes to it.
+func (o *lastOffer) PublicKey() gossh.PublicKey {
+	o.reached = true
+	return o.key.public
+}
+
+// Algorithms are none.
+func (o *lastOffer) Algorithms() []string { return nil }

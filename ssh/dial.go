@@ -212,7 +212,8 @@ func (l *login) try(ctx context.Context, began time.Time) (*conn, error) {
 	w.greeting.heard = func() { l.phase.CompareAndSwap(int32(phaseVersion), int32(phaseKeyExchange)) }
 	stop := context.AfterFunc(ctx, w.abort)
 	s, channels, requests, err := gossh.NewClientConn(w, l.ep.address(), l.config(ctx))
-	l.auth.pass.settle(err, l.auth.tookPassword)
+	err = l.auth.ended(err)
+	l.auth.pass.settle(err, l.auth.tookPassword())
 	l.report.Login = time.Since(connected)
 	if err != nil {
 		if stop() {
@@ -258,7 +259,7 @@ func (l *login) brokeOff(c net.Conn, err error) error {
 			return &jumpError{f}
 		}
 	}
-	if l.wire.greeting.version {
+	if l.wire.greeting.version || errors.As(err, new(*greetingError)) {
 		return err
 	}
 	l.said = l.wire.greeting.said()

@@ -72,7 +72,10 @@ func (l *login) loginFailure(p phase, err error) *fanout.Failure {
 	f := &fanout.Failure{Op: fanout.OpLogin}
 	_, mismatch := errors.AsType[*gossh.AlgorithmNegotiationError](err)
 	text := reason(trimHandshake(err))
+	greeted, odd := errors.AsType[*greetingError](err)
 	switch {
+	case odd:
+		f.Message, f.Hint, f.Final = greeted.message, greeted.hint, true
 	case mismatch:
 		f.Final, f.Hint = true, remedyAlgorithms
 		f.Message = text
@@ -84,6 +87,9 @@ func (l *login) loginFailure(p phase, err error) *fanout.Failure {
 		}
 		f.Message = fmt.Sprintf("refused for %s: %s", l.ep.User, why)
 		l.ep.site.refuse("as " + l.ep.User + ": " + why)
+	case p == phaseAuth && isUnreadable(err):
+		// It may be well next time: nothing was said about keys.
+		f.Message, f.Hint = unreadable(err), remedyUnreadable
 	default:
 		f.Message = fmt.Sprintf("broke off while %s: %s", phaseNames[p], text)
 	}

@@ -28,42 +28,44 @@ type passwordTry struct {
 	withheld error // why it is not sent here
 }
 
-// The names of the ways to log in by password.
+// The names of the ways to log in.
 const (
 	byKey      = "publickey"
 	byPassword = "password"
 	byAnswers  = "keyboard-interactive"
 )
 
-// errOtherQuestions is a host that wants to know something else.
+// errOtherQuestions is a host that wants to know what only a person can say.
 var errOtherQuestions = errors.New("the host asks for more than a password")
 
 // errAnyHost is a password that an impostor could have had.
 var errAnyHost = errors.New("the password is not given to hosts whose keys are not checked: tutti trust adds them")
 
-// offerPassword returns the way to send the password, or nil if there is none,
-// or it was sent already. It waits while the password is tried elsewhere.
+// offerPassword returns the way to send the password, or to go through steps of
+// the host that ask for nothing; nil if there is none, or it was sent already. It
+// waits while the password is tried elsewhere.
 func (a *authentication) offerPassword() gossh.AuthMethod {
 	p := &a.pass
-	if p.sent {
-		p.refused = !a.tookPassword
+	if p.sent && !a.tookPassword() {
 		return nil
 	}
-	if len(p.password) == 0 || p.withheld != nil || !a.may(byAnswers) && !a.may(byPassword) {
-		return nil
+	usable := len(p.password) > 0 && !p.sent && p.withheld == nil
+	if usable && p.anyHost && (a.may(byPassword) || a.may(byAnswers)) {
+		usable, p.withheld = false, errAnyHost
 	}
-	if p.anyHost {
-		p.withheld = errAnyHost
-		return nil
+	if usable && a.may(byPassword) {
+		if a.claimPassword() {
+			return gossh.PasswordCallback(func() (string, error) { return string(p.password), nil })
+		}
+		usable = false
 	}
-	if p.first, p.withheld = p.claim(); p.withheld != nil {
-		return nil
+	// Without a password and a step that was taken before, the host would most
+	// likely ask for one, and count it as a failure that there is none.
+	if a.may(byAnswers) && a.stepped < len(a.taken) && (usable || len(a.taken) > 0) {
+		a.stepped = len(a.taken)
+		return gossh.KeyboardInteractive(a.answer)
 	}
-	p.sent = true
-	if a.may(byPassword) {
-		return gossh.PasswordCallback(func() (string, error) { return string(p.password), nil })
-	}
-	return gossh.KeyboardInteractive(p.answer)
+	return nil
 }
 
 // may reports whether the host takes a way to send the password, and we may.
@@ -78,13 +80,40 @@ func (p *passwordTry) claim() (first bool, err error) {
 	return p.proof.claim(p.run, p.host)
 }
 
-// answer answers the one question that is a password's: one that is not echoed.
-func (p *passwordTry) answer(_, _ string, questions []string, echo []bool) ([]string, error) {
-	switch {
-	case len(questions) == 0:
+// claimPassword waits for leave to send the password, and reports whether it is
+// sent.
+func (a *authentication) claimPassword() bool {
+	p := &a.pass
+	p.first, p.withheld = p.claim()
+	p.sent = p.withheld == nil
+	return p.sent
+}
+
+// tookPassword reports whether the host has taken the password, and wants more.
+func (a *authentication) tookPassword() bool {
+	return a.pass.sent && (slices.Contains(a.taken, byPassword) || slices.Contains(a.taken, byAnswers))
+}
+
+// answer answers a step of the host: one that asks nothing, as of a second factor
+// that somebody confirms elsewhere, and the one question that is a password's,
+// which is not echoed. The password is given once.
+func (a *authentication) answer(_, _ string, questions []string, echo []bool) ([]string, error) {
+	p := &a.pass
+	if len(questions) == 0 {
 		return nil, nil
-	case len(questions) > 1 || echo[0]:
+	}
+	if len(questions) > 1 || echo[0] || p.sent {
+		a.asked = cleanLine(strings.Join(questions, " "), 100)
 		return nil, errOtherQuestions
+	}
+	if len(p.password) == 0 {
+		return nil, errOtherQuestions
+	}
+	if p.anyHost {
+		p.withheld = errAnyHost
+	}
+	if p.withheld != nil || !a.claimPassword() {
+		return nil, p.withheld
 	}
 	return []string{string(p.password)}, nil
 }
@@ -96,7 +125,7 @@ func (p *passwordTry) settle(err error, took bool) {
 	case !p.sent:
 	case err == nil, took:
 		p.proof.settle(proofGood, p.host)
-	case p.refused, strings.Contains(err.Error(), "authentication failures"):
+	case errors.Is(err, errRefused), strings.Contains(err.Error(), "authentication failures"):
 		p.refused = true
 		p.proof.settle(proofRefused, p.host)
 	case p.first && p.limit.over():

@@ -23,6 +23,8 @@ const (
 	remedyTurnedAway = "the host is busy or has locked us out for a while (MaxStartups, PerSourcePenalties): work on fewer hosts at once (-f), or wait some minutes"
 	remedyAlgorithms = "update the host's sshd; or let ssh_config allow what it speaks (KexAlgorithms, Ciphers, MACs, HostKeyAlgorithms)"
 	remedyKeys       = "put one of these keys into the user's authorized_keys there, offer another (--identity FILE, ssh-add), or log in as another user (-l)"
+	remedyUnreadable = "see what is odd about it with ssh -vvv; a banner is set in its sshd_config (Banner) or its own settings"
+	remedyVersion    = "shorten VersionAddendum in its sshd_config"
 	remedySession    = "let sshd there open sessions for this user (MaxSessions), or log in as another (-l)"
 	remedyUnknown    = "compare the fingerprints with the hosts' own and add the keys: tutti trust SELECTOR; or let --host-keys accept-new add them unseen"
 	remedyUnlearned  = "make the file writable, name another (--known-hosts FILE, UserKnownHostsFile), or add the keys yourself: tutti trust SELECTOR"

@@ -1,10 +1,7 @@
 package ssh
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -20,8 +17,6 @@ const (
 	holdTime = 200 * time.Millisecond
 	// settleTime bounds the wait for the library's reader in settled.
 	settleTime = 25 * time.Millisecond
-	// maxGreeting bounds what is kept of the text before a version line.
-	maxGreeting = 1024
 )
 
 // A wire is the network connection as the SSH library gets to see it. It
@@ -58,7 +53,7 @@ func newWire(c net.Conn) *wire {
 		aborted:     make(chan struct{}),
 	}
 	from := newQuickAck(c, &w.loggedIn)
-	w.greeting = greeting{from: from, buffered: bufio.NewReaderSize(from, 512)}
+	w.greeting = newGreeting(from)
 	return w
 }
 
@@ -203,68 +198,4 @@ func (w *wire) settled(dead <-chan struct{}) bool {
 	default:
 		return !w.failed.Load()
 	}
-}
-
-// A greeting reads the start of a connection, in large pieces where the
-// library asks for single bytes, and keeps the text that stands before the
-// version line: there a busy or hostile host says why it hangs up.
-type greeting struct {
-	from     io.Reader
-	buffered *bufio.Reader // of from; nil once it has nothing more to give
-	version  bool          // the version line has come
-	heard    func()        // called when it comes; nil: nobody
-	line     []byte        // the line so far
-	text     []byte        // whole lines before the version line
-}
-
-// ahead reports whether read has something to give without waiting.
-func (g *greeting) ahead() bool { return g.buffered != nil && g.buffered.Buffered() > 0 }
-
-func (g *greeting) read(p []byte) (int, error) {
-	if g.buffered == nil {
-		return g.from.Read(p)
-	}
-	n, err := g.buffered.Read(p)
-	g.observe(p[:n])
-	if g.version && g.buffered.Buffered() == 0 {
-		g.buffered, g.line = nil, nil
-	}
-	return n, err
-}
-
-func (g *greeting) observe(p []byte) {
-	for _, b := range p {
-		if g.version {
-			return
-		}
-		if len(g.line) < maxGreeting {
-			g.line = append(g.line, b)
-		}
-		if b != '\n' {
-			continue
-		}
-		if bytes.HasPrefix(g.line, []byte("SSH-")) {
-			if g.version = true; g.heard != nil {
-				g.heard()
-			}
-			return
-		}
-		g.keepLine()
-	}
-}
-
-func (g *greeting) keepLine() {
-	if room := maxGreeting - len(g.text); room > 0 {
-		g.text = append(g.text, g.line[:min(room, len(g.line))]...)
-	}
-	g.line = g.line[:0]
-}
-
-// said is the text before the version line, and what there is of a line that
-// was never finished.
-func (g *greeting) said() string {
-	if !g.version {
-		g.keepLine()
-	}
-	return cleanLine(string(g.text), maxGreeting)
 }

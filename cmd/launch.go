@@ -365,6 +365,7 @@ func (l *launching) newClient(ctx context.Context, d *decision) (*ssh.Client, er
 		DefaultIdentities: l.defaultIdentities(),
 		Shell:             l.Getenv("SHELL"),
 		ChildEnv:          l.o.childEnv(),
+		Advice:            l.advice(ctx, d),
 		Passphrase:        l.passphrases(),
 		Password:          password,
 		KillAfter:         durationOf(l.o.killAfter),

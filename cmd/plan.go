@@ -16,6 +16,7 @@ import (
 	"tutti/inventory"
 	"tutti/output"
 	"tutti/ssh"
+	"tutti/store"
 )
 
 const (
@@ -264,6 +265,9 @@ var _ inventory.Runs = earlierRuns{}
 // Hosts returns the hosts of the run that ref names.
 func (e earlierRuns) Hosts(ctx context.Context, ref string, outcomes []fanout.Outcome) ([]string, error) {
 	s, err := e.history.forReading(ctx)
+	if missing, ok := errors.AsType[*store.Error](err); ok && errors.Is(err, store.ErrNotExist) {
+		return nil, hint(fmt.Errorf("there are no earlier runs: no history is at %s", missing.Path), "name hosts or groups; or with --history the file that the runs are in")
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // maxReason bounds a reason in text, in bytes; it may come from a host.
-const maxReason = 300
+const maxReason = 600
 
 // foldable is r without what only its own host has, for hosts that are told of
 // together.
@@ -81,16 +81,20 @@ func failureReason(r *fanout.Result, f *fanout.Failure) string {
 	return cut(op + ": " + message)
 }
 
-// cut shortens a text that is too long for a line of a report.
+// cut shortens a text that is too long for a line of a report. Its middle goes:
+// what matters most may stand at the end.
 func cut(s string) string {
 	if len(s) <= maxReason {
 		return s
 	}
-	n := maxReason
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
+	head, tail := maxReason/2, len(s)-maxReason/2
+	for head > 0 && !utf8.RuneStart(s[head]) {
+		head--
 	}
-	return s[:n] + "..."
+	for tail < len(s) && !utf8.RuneStart(s[tail]) {
+		tail++
+	}
+	return s[:head] + " ... " + s[tail:]
 }
 
 // durationText is d as people say it, with two figures that count.

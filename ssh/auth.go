@@ -18,6 +18,7 @@ const maxOffers = 5
 // An authentication is what is offered in one login: keys, then the password.
 type authentication struct {
 	ctx    context.Context // of the login: the library's interfaces have none to pass
+	user   string
 	wire   *wire
 	offers []*offer
 
@@ -31,11 +32,14 @@ type authentication struct {
 	over    bool // there is nothing left to try
 }
 
+// errPasswordExpired is a host that wants a new password in place of ours.
+var errPasswordExpired = errors.New("the password has expired: the host wants a new one")
+
 // errRefused ends a login in which the host took none of our keys.
 var errRefused = errors.New("the host takes none of our keys")
 
-func newAuthentication(ctx context.Context, w *wire, keys []*key, pass passwordTry) *authentication {
-	a := &authentication{ctx: ctx, wire: w, pass: pass, stepped: -1}
+func newAuthentication(ctx context.Context, w *wire, user string, keys []*key, pass passwordTry) *authentication {
+	a := &authentication{ctx: ctx, wire: w, user: user, pass: pass, stepped: -1}
 	for _, k := range keys[:min(len(keys), maxOffers)] {
 		a.offers = append(a.offers, &offer{ctx: ctx, key: k})
 	}
@@ -86,6 +90,8 @@ func (a *authentication) ended(err error) error {
 	switch {
 	case err == nil || !a.over:
 		return err
+	case a.pass.sent && !a.tookPassword() && wantsNewPassword(err):
+		return errPasswordExpired
 	case isUnreadable(err):
 		return err
 	}
@@ -108,7 +114,7 @@ func (a *authentication) explain() string {
 	var tried, broken []string
 	for _, o := range a.offers {
 		if o.tried {
-			tried = append(tried, o.key.String())
+			tried = append(tried, o.key.String()+o.key.doubt(a.user))
 		}
 		if o.err != nil {
 			broken = append(broken, fmt.Sprintf("%s could not sign: %s", o.key.name, cleanLine(o.err.Error(), 200)))

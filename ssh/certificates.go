@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
+	"time"
 
 	gossh "golang.org/x/crypto/ssh"
 )
@@ -56,6 +59,29 @@ func holder(c *gossh.Certificate, keys []*key) *key {
 		}
 	}
 	return nil
+}
+
+// doubt is why a host would not take the certificate that k is, as a remark to
+// its name; empty if nothing is wrong with it, or it is none.
+func (k *key) doubt(user string) string {
+	c, ok := k.public.(*gossh.Certificate)
+	if !ok {
+		return ""
+	}
+	now := uint64(time.Now().Unix()) //nolint:gosec // it is after 1970
+	switch {
+	case c.ValidBefore != gossh.CertTimeInfinity && now >= c.ValidBefore:
+		return ", a certificate that expired at " + certificateTime(c.ValidBefore)
+	case now < c.ValidAfter:
+		return ", a certificate that is not valid before " + certificateTime(c.ValidAfter)
+	case len(c.ValidPrincipals) > 0 && !slices.Contains(c.ValidPrincipals, user):
+		return ", a certificate for " + cleanLine(strings.Join(c.ValidPrincipals, ", "), 100)
+	}
+	return ""
+}
+
+func certificateTime(seconds uint64) string {
+	return time.Unix(int64(seconds), 0).UTC().Format(time.RFC3339) //nolint:gosec // a date within the next ages
 }
 
 // with is k as it is offered with a certificate.

@@ -64,6 +64,8 @@ type Options struct {
 	// and has those that earlier ones have left. It must not be closed before
 	// the Client. Nil: connections end with the Client.
 	Keep *Kept
+	// Advice is what remedies say of how the hosts were chosen.
+	Advice Advice
 	// Logger is told what is done; nil: nobody.
 	Logger *slog.Logger
 	// Banner is given what a host says before the login, once for each text,
@@ -86,6 +88,7 @@ type Client struct {
 	killAfter time.Duration
 	drain     time.Duration
 	looking   time.Duration // that a look at what is left of a command may take
+	advice    Advice
 	shell     string
 	childEnv  []string      // of proxy commands; nil: ours
 	interval  time.Duration // of keepalives, where an endpoint has none
@@ -126,6 +129,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 		password:  opts.Password,
 		shell:     cmp.Or(opts.Shell, "/bin/sh"),
 		childEnv:  opts.ChildEnv,
+		advice:    opts.Advice,
 		interval:  keepaliveInterval,
 		agents:    map[string]*agentPool{},
 		bastions:  map[string]*bastion{},
@@ -209,6 +213,7 @@ func (c *Client) Exec(ctx context.Context, a fanout.Attempt, task fanout.Task, s
 	for s != nil {
 		s.run(ctx, newOrder(&task, pty), a.Target.Limits.Timeout, stdout, stderr, &report)
 		s.conn.blame(report.Failure)
+		s.conn.quote(report.Failure)
 		if !s.reusable() {
 			c.drop(a.Target, s.conn)
 		}

@@ -92,7 +92,8 @@ func (c *Client) connect(ctx context.Context, t fanout.Target, ep *endpoint, rep
 		client: c, ep: ep, host: t.Name, report: report, limit: t.Limits.ConnectTimeout,
 		pass: passwordTry{password: c.password, proof: &c.login, host: t.Name, anyHost: ep.HostKeys == Off, ways: ep.Methods},
 	}
-	return l.run(ctx)
+	conn, f := l.run(ctx)
+	return conn, c.advice.about(t.Name, f)
 }
 
 // run takes its turn at the address and tries until there is a login or no
@@ -207,7 +208,7 @@ func (l *login) try(ctx context.Context, began time.Time) (*conn, error) {
 
 	w := newWire(tcp)
 	w.holding = min(w.holding, l.client.drain/2) // an end without a close is told before output is given up
-	l.wire, l.auth = w, newAuthentication(ctx, w, l.ep.keys, l.pass)
+	l.wire, l.auth = w, newAuthentication(ctx, w, l.ep.User, l.ep.keys, l.pass)
 	l.phase.Store(int32(phaseVersion))
 	w.greeting.heard = func() { l.phase.CompareAndSwap(int32(phaseVersion), int32(phaseKeyExchange)) }
 	stop := context.AfterFunc(ctx, w.abort)

@@ -70,7 +70,7 @@ func (l *login) turnedAwayMessage() string {
 
 func (l *login) loginFailure(p phase, err error) *fanout.Failure {
 	f := &fanout.Failure{Op: fanout.OpLogin}
-	_, mismatch := errors.AsType[*gossh.AlgorithmNegotiationError](err)
+	negotiation, mismatch := errors.AsType[*gossh.AlgorithmNegotiationError](err)
 	text := reason(trimHandshake(err))
 	greeted, odd := errors.AsType[*greetingError](err)
 	switch {
@@ -78,15 +78,20 @@ func (l *login) loginFailure(p phase, err error) *fanout.Failure {
 		f.Message, f.Hint, f.Final = greeted.message, greeted.hint, true
 	case mismatch:
 		f.Final, f.Hint = true, remedyAlgorithms
-		f.Message = text
+		f.Message = noCommon(negotiation)
+	case errors.Is(err, errPasswordExpired):
+		f.Final, f.Hint, f.Message = true, remedyExpired, errPasswordExpired.Error()
 	case errors.Is(err, errRefused), p == phaseAuth && strings.Contains(text, "authentication failures"):
-		f.Final, f.Hint = true, remedyKeys
+		f.Final, f.Hint = true, l.auth.remedy()
 		why := l.auth.explain()
 		if !errors.Is(err, errRefused) {
 			why += "; " + text
+			if !l.auth.pass.sent {
+				f.Hint = remedyTooMany
+			}
 		}
 		f.Message = fmt.Sprintf("refused for %s: %s", l.ep.User, why)
-		l.ep.site.refuse("as " + l.ep.User + ": " + why)
+		l.ep.site.refuse("as "+l.ep.User+": "+why, f.Hint)
 	case p == phaseAuth && isUnreadable(err):
 		// It may be well next time: nothing was said about keys.
 		f.Message, f.Hint = unreadable(err), remedyUnreadable
@@ -95,6 +100,15 @@ func (l *login) loginFailure(p phase, err error) *fanout.Failure {
 	}
 	return f
 }
+
+// noCommon says what the host speaks, first, and what it was asked for.
+func noCommon(e *gossh.AlgorithmNegotiationError) string {
+	list := func(names []string) string { return cleanLine(strings.Join(names, ", "), maxNames) }
+	return fmt.Sprintf("no common algorithm for %s: the host offers %s; wanted is one of %s", e.What, list(e.RequestedAlgorithms), list(e.SupportedAlgorithms))
+}
+
+// maxNames bounds a list of algorithms.
+const maxNames = 400
 
 // trimHandshake takes away the library's own prefix.
 func trimHandshake(err error) error {

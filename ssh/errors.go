@@ -109,9 +109,9 @@ func hungUp(err error) bool {
 
 // cleanLine makes what a host sent fit for one line of a message: control
 // and invisible characters become visible, and it is no longer than limit
-// bytes.
+// bytes, which the middle gives way to.
 func cleanLine(s string, limit int) string {
-	return clean(strings.Join(strings.Fields(strings.ToValidUTF8(cut(s, limit), "\uFFFD")), " "), limit)
+	return shorten(clean(strings.Join(strings.Fields(strings.ToValidUTF8(shorten(s, limit), "\uFFFD")), " ")), limit)
 }
 
 // cleanText does the same for several lines.
@@ -119,12 +119,12 @@ func cleanText(s string, limit int) string {
 	s = strings.ReplaceAll(strings.ToValidUTF8(cut(s, limit), "\uFFFD"), "\r\n", "\n")
 	lines := strings.Split(s, "\n")
 	for i, l := range lines {
-		lines[i] = clean(strings.ReplaceAll(l, "\t", " "), limit)
+		lines[i] = cut(clean(strings.ReplaceAll(l, "\t", " ")), limit)
 	}
 	return strings.TrimRight(strings.Join(lines, "\n"), "\n ")
 }
 
-func clean(s string, limit int) string {
+func clean(s string) string {
 	var b strings.Builder
 	for _, r := range s {
 		if unicode.IsPrint(r) || r == '\uFFFD' {
@@ -133,7 +133,22 @@ func clean(s string, limit int) string {
 			fmt.Fprintf(&b, "<%02X>", r)
 		}
 	}
-	return cut(b.String(), limit)
+	return b.String()
+}
+
+// shorten takes from the middle of s what is over limit bytes: what matters most
+// may stand at the end.
+func shorten(s string, limit int) string {
+	const gap = " ... "
+	if len(s) <= limit || limit < 4*len(gap) {
+		return cut(s, limit)
+	}
+	head := cut(s, (limit-len(gap))/2)
+	tail := len(s) - (limit - len(gap) - len(head))
+	for tail < len(s) && !utf8.RuneStart(s[tail]) {
+		tail++
+	}
+	return head + gap + s[tail:]
 }
 
 // cut shortens s to at most limit bytes, not in the middle of a character.

@@ -22,16 +22,17 @@ type site struct {
 
 	mu      sync.Mutex // guards what follows
 	refused int
-	reason  string
+	reason  string // of the last refusal
+	hint    string // what to do about it
 }
 
 func newSite() *site { return &site{slots: make(chan struct{}, maxLogins)} }
 
-func (s *site) refuse(reason string) {
+func (s *site) refuse(reason, hint string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refused++
-	s.reason = reason
+	s.reason, s.hint = reason, hint
 }
 
 // closed returns the failure of every further login after too many were
@@ -45,7 +46,7 @@ func (s *site) closed(address string) *fanout.Failure {
 	return &fanout.Failure{
 		Op:    fanout.OpLogin,
 		Final: true,
-		Hint:  remedyKeys,
+		Hint:  s.hint,
 		Message: fmt.Sprintf("not tried: %d logins at %s were refused already, and more could get us locked out; the last: %s",
 			s.refused, address, s.reason),
 	}

@@ -51,6 +51,13 @@ func unreadable(err error) string {
 	return ""
 }
 
+// wantsNewPassword reports whether err is about a host that answers to a password
+// by asking for a new one, which the library does not know.
+func wantsNewPassword(err error) bool {
+	m := unexpected.FindStringSubmatch(err.Error())
+	return m != nil && m[1] == "60"
+}
+
 // msgUserAuthFailure in place of a question is a refusal, which the library
 // calls unexpected.
 const msgUserAuthFailure = 51

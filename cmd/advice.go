@@ -1,0 +1,63 @@
+package cmd
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync"
+
+	"tutti/inventory"
+	"tutti/ssh"
+)
+
+// advice is how remedies name the hosts of d: in the words of the command line,
+// with the flags that decide which hosts these are and where their keys are kept.
+func (l *launching) advice(ctx context.Context, d *decision) ssh.Advice {
+	o := l.o
+	var words []string
+	add := func(flag, value string) {
+		if value != "" {
+			words = append(words, flag, value)
+		}
+	}
+	for _, file := range o.inventory {
+		add("-i", file)
+	}
+	if o.port != 0 {
+		add("-p", strconv.Itoa(o.port))
+	}
+	add("-J", o.jump)
+	add("-F", o.sshConfig.String())
+	if o.knownHosts != l.Getenv("TUTTI_KNOWN_HOSTS") {
+		add("--known-hosts", o.knownHosts)
+	}
+	if o.adHoc() {
+		add("-w", o.hosts)
+	} else {
+		words = append(words, d.plan.Selector)
+	}
+	return ssh.Advice{Selection: shellWords(words), AdHoc: o.adHoc(), Known: l.knownToInventory(ctx)}
+}
+
+// knownToInventory reports whether the inventory that would have been read without
+// -w has a host or group of a name. It is read when it is asked for the first
+// time, and what is wrong with it is of no interest here.
+func (l *launching) knownToInventory(ctx context.Context) func(string) bool {
+	inv := sync.OnceValue(func() *inventory.Inventory {
+		o := l.o.selectOptions
+		o.hosts, o.former = "", nil
+		inv, _, err := l.loadInventory(ctx, &o)
+		if err != nil {
+			return nil
+		}
+		return inv
+	})
+	return func(name string) bool {
+		sel, err := inventory.ParseSelector(name)
+		if err != nil || inv() == nil || strings.Contains(name, ":") {
+			return false
+		}
+		_, err = inv().Select(ctx, sel, inventory.SelectOptions{Refused: true})
+		return err == nil
+	}
+}

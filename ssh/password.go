@@ -22,6 +22,7 @@ type passwordTry struct {
 	anyHost  bool            // nobody checks the host's key
 	ways     []string        // that may be used; nil: all
 
+	claimed  bool  // it may be sent
 	first    bool  // this login is the one that others wait for
 	sent     bool  // the host may have been sent it
 	refused  bool  // the host has refused it
@@ -55,12 +56,16 @@ func (a *authentication) offerPassword() gossh.AuthMethod {
 	}
 	if usable && a.may(byPassword) {
 		if a.claimPassword() {
+			p.sent = true
 			return gossh.PasswordCallback(func() (string, error) { return string(p.password), nil })
 		}
 		usable = false
 	}
-	// Without a password and a step that was taken before, the host would most
-	// likely ask for one, and count it as a failure that there is none.
+	// A host that has taken nothing yet asks for a password, most likely. It is not
+	// asked to begin before there is one to give: it would count that as a failure.
+	if usable && a.may(byAnswers) && len(a.taken) == 0 {
+		usable = a.claimPassword()
+	}
 	if a.may(byAnswers) && a.stepped < len(a.taken) && (usable || len(a.taken) > 0) {
 		a.stepped = len(a.taken)
 		return gossh.KeyboardInteractive(a.answer)
@@ -80,13 +85,15 @@ func (p *passwordTry) claim() (first bool, err error) {
 	return p.proof.claim(p.run, p.host)
 }
 
-// claimPassword waits for leave to send the password, and reports whether it is
-// sent.
+// claimPassword waits for leave to send the password, and reports whether it may
+// be.
 func (a *authentication) claimPassword() bool {
 	p := &a.pass
-	p.first, p.withheld = p.claim()
-	p.sent = p.withheld == nil
-	return p.sent
+	if !p.claimed && p.withheld == nil {
+		p.first, p.withheld = p.claim()
+		p.claimed = p.withheld == nil
+	}
+	return p.claimed
 }
 
 // tookPassword reports whether the host has taken the password, and wants more.
@@ -115,6 +122,7 @@ func (a *authentication) answer(_, _ string, questions []string, echo []bool) ([
 	if p.withheld != nil || !a.claimPassword() {
 		return nil, p.withheld
 	}
+	p.sent = true
 	return []string{string(p.password)}, nil
 }
 
@@ -122,7 +130,9 @@ func (a *authentication) answer(_, _ string, questions []string, echo []bool) ([
 // because of failed tries has refused it.
 func (p *passwordTry) settle(err error, took bool) {
 	switch {
+	case !p.sent && !p.first:
 	case !p.sent:
+		p.proof.settle(proofNone, p.host)
 	case err == nil, took:
 		p.proof.settle(proofGood, p.host)
 	case errors.Is(err, errRefused), strings.Contains(err.Error(), "authentication failures"):

@@ -11,16 +11,17 @@ import (
 type Gathering int
 
 const (
-	// GatheringNone: lines are shown as they come, or not at all.
+	// GatheringNone shows lines as they come, or not at all.
 	GatheringNone Gathering = iota
-	// GatheringHost: under a header, when the host has finished.
+	// GatheringHost shows a host under a header, when it has finished.
 	GatheringHost
-	// GatheringFold: under a header, when a batch or the run has.
+	// GatheringFold shows alike hosts under a header, when a batch or the run has
+	// finished.
 	GatheringFold
 )
 
-// Alerts says at once, on stderr, what nobody should have to wait for or find out:
-// which host has failed, also if it printed nothing, and which batch begins. What
+// Alerts says at once, on stderr, what an operator should not have to wait for or find
+// out: which host has failed, also if it printed nothing, and which batch begins. What
 // was skipped or canceled did not fail. On one terminal with headers the reason is
 // left to the summary, and a host that has a header has said so there.
 type Alerts struct {

@@ -46,7 +46,7 @@ func (t *Table) Add(cells ...string) {
 // a terminal, or for one whose width is not known.
 func (t *Table) Write(w io.Writer, width int) error {
 	rows := t.rows
-	if titles, any := t.titles(); any {
+	if titles, some := t.titles(); some {
 		rows = append([][]string{titles}, rows...)
 	}
 	widths := make([]int, len(t.columns))
@@ -71,12 +71,12 @@ func (t *Table) Write(w io.Writer, width int) error {
 	return err
 }
 
-func (t *Table) titles() (titles []string, any bool) {
+func (t *Table) titles() (titles []string, some bool) {
 	for _, c := range t.columns {
 		titles = append(titles, c.Title)
-		any = any || c.Title != ""
+		some = some || c.Title != ""
 	}
-	return titles, any
+	return titles, some
 }
 
 // leftOut is the width of a column that is not shown.

@@ -106,7 +106,7 @@ func (h *historyFile) begin(ctx context.Context, d *decision, l *launching) (*st
 		info.Job, info.JobID = f.Job.Name, f.Job.ID
 		info.Firing, info.Owner = f.ID, f.owner
 		info.ScheduledAt, info.DueAt = f.Firing.At, f.Firing.Due
-		info.StopOnError = true
+		info.StopOnError, info.ByHand = true, !l.unattended
 	}
 	r, err := s.Begin(ctx, d.plan, info)
 	if err != nil {

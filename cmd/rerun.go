@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/fanout"
+	"tutti/inventory"
 	"tutti/store"
 )
 
@@ -36,8 +37,8 @@ func newRerunCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rerun [flags] RUN",
 		Short: "Run a command again, on the hosts that are not ok",
-		Long: `RUN is a number, last (the newest finished run of yours), or last~1 for the one
-before it. The command, its surroundings, limits, steps and login are those of
+		Long: `RUN is a number, last (your newest run that is over, also if it was cut off), or
+last~1 for the one before it. The command, its surroundings, limits, steps and login are those of
 RUN, and the hosts are looked up in the inventory files of RUN, as these are now.
 A flag that is given here takes the place of the one that RUN was given; -e adds
 to its variables. Secrets were not recorded: they are asked for, or taken from
@@ -96,6 +97,9 @@ func (a *app) rerun(ctx context.Context, f *pflag.FlagSet, o *rerunOptions, ref 
 	if err != nil {
 		return err
 	}
+	if err := warnOfRunning(ctx, s, run, hosts, history.warn); err != nil {
+		return err
+	}
 	o.former = &former{run: run, hosts: hosts, yes: o.yes, history: history, warnings: warnings}
 	if !o.quiet {
 		text := fmt.Sprintf("run %d again, on %d of %s: %s", run.ID, len(hosts), count(run.Summary.Hosts, "host"), commandOf(run))
@@ -109,6 +113,28 @@ func (a *app) rerun(ctx context.Context, f *pflag.FlagSet, o *rerunOptions, ref 
 		defer task.Script.Source.(*spool).close()
 	}
 	return a.launchTask(ctx, o.launchOptions, runItem(run.ID, outcomes), task)
+}
+
+// warnOfRunning says on which of the hosts the command of run may be running still:
+// it would run there twice at once.
+func warnOfRunning(ctx context.Context, s *store.Store, run store.Run, hosts []string, warn func(string)) error {
+	results, err := s.Results(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	var open []string
+	for i := range results {
+		r := &results[i]
+		f := r.Report.Failure
+		unknown := r.Outcome == fanout.Lost || r.Report.Started && f != nil && f.Remote == fanout.RemoteUnknown
+		if unknown && slices.Contains(hosts, r.Target.Name) {
+			open = append(open, r.Target.Name)
+		}
+	}
+	if open != nil {
+		warn(fmt.Sprintf("the command of run %d may still be running on %s", run.ID, inventory.Fold(open)))
+	}
+	return nil
 }
 
 // maxAgainText bounds the line that says what is repeated, in characters.

@@ -127,9 +127,9 @@ func outcomeArgs(outcomes []fanout.Outcome) []any {
 	return args
 }
 
-// Run returns the run that ref names: a number, "last" for the newest finished
-// run of user that was not a job's, "last~1" for the one before; an empty user
-// is any. The error is a *RefError or a *NoRunError if there is none.
+// Run returns the run that ref names: a number, "last" for the newest run of user
+// that is not running any more, cut off or not, "last~1" for the one before; an empty
+// user is any. A job that was run by hand counts, a firing of a daemon does not. The error is a *RefError or a *NoRunError if there is none.
 func (s *Store) Run(ctx context.Context, ref, user string) (Run, error) {
 	id, err := s.runID(ctx, ref, user)
 	if err != nil {
@@ -150,7 +150,22 @@ func (s *Store) runByID(ctx context.Context, id int64, ref string) (Run, error) 
 }
 
 // lastRun is in the words of the index runs_last.
-const lastRun = "SELECT id FROM runs WHERE state = 'finished' AND source <> 'job'"
+const lastRun = "SELECT id FROM runs WHERE state <> 'running' AND by_hand = 1"
+
+// lastEnded is lastRun, and finds the runs that were cut off in a history which
+// could not be repaired.
+func (s *Store) lastEnded() string {
+	var dead []string
+	for id, gone := range s.dead {
+		if gone {
+			dead = append(dead, strconv.FormatInt(id, 10))
+		}
+	}
+	if dead == nil {
+		return lastRun
+	}
+	return "SELECT id FROM runs WHERE (state <> 'running' OR id IN (" + strings.Join(dead, ", ") + ")) AND by_hand = 1"
+}
 
 // runID is the number that ref stands for; such a run may not exist.
 func (s *Store) runID(ctx context.Context, ref, user string) (int64, error) {
@@ -162,7 +177,7 @@ func (s *Store) runID(ctx context.Context, ref, user string) (int64, error) {
 		}
 		return id, nil
 	}
-	query, args := lastRun, []any{back}
+	query, args := s.lastEnded(), []any{back}
 	if user != "" {
 		query, args = query+" AND user = ?", []any{user, back}
 	}

@@ -30,6 +30,8 @@ type RunInfo struct {
 	Job                string
 	JobID              int64
 	ScheduledAt, DueAt time.Time
+	// ByHand says that a person runs the job; other runs are by hand anyway.
+	ByHand bool
 	// Firing is the number of the firing that is begun; 0: none. It has been
 	// claimed by Owner, and begins with this run or with none: Begin is
 	// ErrTaken if it is not, or no longer, Owner's.
@@ -170,11 +172,12 @@ func (s *Store) takeNumber(ctx context.Context, tx *sql.Tx, plan fanout.Plan, in
 	for {
 		res, err := tx.ExecContext(ctx, `
 		INSERT INTO runs (source, command, selector, inventory, note, user, started_at, state, hosts, rerun_of, plan,
-			job, job_id, scheduled_at, due_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)`,
+			job, job_id, scheduled_at, due_at, by_hand)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)`,
 			plan.Source, plan.Task.Command, plan.Selector, text(info.Inventory), text(info.Note), info.User,
 			timeText(time.Now()), len(plan.Targets), number(info.RerunOf), decided,
-			text(info.Job), number(info.JobID), timeText(info.ScheduledAt), timeText(info.DueAt))
+			text(info.Job), number(info.JobID), timeText(info.ScheduledAt), timeText(info.DueAt),
+			plan.Source != "job" || info.ByHand)
 		if err != nil {
 			return 0, nil, err
 		}

@@ -215,7 +215,7 @@ func commandExamples(t *testing.T, where, text string) []example {
 		if hosts, _ := cmd.Flags().GetString("hosts"); hosts != "" && !strings.HasPrefix(hosts, "@") {
 			e.text, e.adHoc = hosts, true
 		}
-		if e.text != "" {
+		if e.text != "" && e.text != "HOST" {
 			examples = append(examples, e)
 		}
 	}

@@ -83,6 +83,9 @@ func (r *router) through(w way, before []ssh.Endpoint) ([]ssh.Endpoint, error) {
 	if known, ok := r.jumps[key]; ok {
 		return known, nil
 	}
+	if len(before) >= inventory.MaxJumps {
+		return nil, fmt.Errorf("the way goes through more than %d hosts, each behind the next", inventory.MaxJumps)
+	}
 	hops, err := inventory.ParseJump(w.jump)
 	if err != nil {
 		return nil, err

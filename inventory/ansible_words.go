@@ -169,6 +169,9 @@ func ansiblePattern(text string) (pattern, *syntaxError) {
 	p := pattern{count: 1}
 	rest, at := text, 0
 	for rest != "" {
+		if err := p.bounded(at); err != nil {
+			return pattern{}, err
+		}
 		open := strings.IndexByte(rest, '[')
 		if open < 0 {
 			p.parts = append(p.parts, patternPart{literal: rest})
@@ -192,7 +195,7 @@ func ansiblePattern(text string) (pattern, *syntaxError) {
 		p.parts = append(p.parts, part)
 		rest, at = rest[open+length+1:], at+open+length+1
 	}
-	return p, nil
+	return p, p.bounded(at)
 }
 
 // ansibleRange reads what stands between brackets.

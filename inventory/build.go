@@ -192,6 +192,9 @@ func (b *builder) hint(name string) string {
 	return ""
 }
 
+// maxGroupDepth is how deep groups may lie in each other.
+const maxGroupDepth = 1000
+
 // checkCycles refuses groups that contain themselves, and shows each way round
 // once.
 func (b *builder) checkCycles() {
@@ -202,8 +205,16 @@ func (b *builder) checkCycles() {
 	)
 	state := make([]int, len(b.groups))
 	var path []string
+	tooDeep := false
 	var visit func(i int)
 	visit = func(i int) {
+		if len(path) >= maxGroupDepth {
+			if !tooDeep {
+				tooDeep = true
+				b.problems.Addf(b.groups[i].origin.pos(), "groups lie more than %d deep in each other", maxGroupDepth)
+			}
+			return
+		}
 		state[i] = open
 		g := b.groups[i]
 		path = append(path, g.name)

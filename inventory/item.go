@@ -36,14 +36,23 @@ func parseItem(text string) (item, *syntaxError) {
 	return it.asNames()
 }
 
+// maxRegexp is how long a regular expression may be; what it takes in memory is
+// many times as much.
+const maxRegexp = 10_000
+
 func (it item) asRegexp() (item, *syntaxError) {
 	it.kind = itemRegexp
 	if len(it.text) == 1 {
 		return it, syntaxErrorf(1, "the regular expression is missing")
 	}
+	if len(it.text) > maxRegexp {
+		return it, syntaxErrorf(1, "a regular expression that is longer than %d characters", maxRegexp)
+	}
 	re, err := regexp.Compile(it.text[1:])
 	if err != nil {
-		return it, syntaxErrorf(1, "%s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		const enough = 200
+		text := strings.TrimPrefix(err.Error(), "error parsing regexp: ")
+		return it, syntaxErrorf(1, "%s", strings.ToValidUTF8(text[:min(enough, len(text))], ""))
 	}
 	it.regexp = re
 	return it, nil

@@ -11,6 +11,9 @@ import (
 // jumpNone is written where no jump is wanted, against one that is inherited.
 const jumpNone = "none"
 
+// MaxJumps is through how many hosts the way to another may go.
+const MaxJumps = 32
+
 // A Hop is a host to go through on the way to another.
 type Hop struct {
 	// Host is a name or an IP address, without brackets.
@@ -30,6 +33,9 @@ func ParseJump(text string) ([]Hop, error) {
 	}
 	var hops []Hop
 	for word := range strings.SplitSeq(text, ",") {
+		if len(hops) == MaxJumps {
+			return nil, fmt.Errorf("more than %d hosts to go through", MaxJumps)
+		}
 		word = strings.TrimSpace(word)
 		h, err := parseHop(word)
 		if err != nil {

@@ -62,6 +62,9 @@ func (m *matcher) warnf(format string, args ...any) {
 // match adds the hosts of an item to set. A *NoMatchError does not keep those
 // that do exist from being added.
 func (m *matcher) match(it item, set hostSet) error {
+	if m.ctx.Err() != nil {
+		return context.Cause(m.ctx)
+	}
 	switch it.kind {
 	case itemAll:
 		return m.where(it, set, "selects no host: the inventory is empty", func(*Host) bool { return true })

@@ -32,6 +32,8 @@ func checkName(text string, brackets bool) *syntaxError {
 	switch {
 	case text == "":
 		return syntaxErrorf(0, "the name is empty")
+	case len(text) > maxLiteral:
+		return syntaxErrorf(0, "a name that is longer than %d characters", maxLiteral)
 	case text == "all":
 		return syntaxErrorf(0, `the name "all" is reserved: it stands for every host`)
 	case strings.HasPrefix(text, "run:"):

@@ -13,6 +13,14 @@ import (
 // maxNames is how many names one expression, and one inventory, may stand for.
 const maxNames = 1_000_000
 
+// maxRanges is how many ranges one name may have, and maxLiteral how long it may
+// be between them: far more than any name has, and little enough for what is done
+// to each name.
+const (
+	maxRanges  = 50
+	maxLiteral = 1000
+)
+
 // maxDigits is how many digits a number in a range may have.
 const maxDigits = 18
 
@@ -156,6 +164,9 @@ func parsePattern(text string) (pattern, *syntaxError) {
 	p := pattern{count: 1}
 	rest, at := text, 0
 	for rest != "" {
+		if err := p.bounded(at); err != nil {
+			return pattern{}, err
+		}
 		open := strings.IndexAny(rest, "[]")
 		if open < 0 {
 			p.parts = append(p.parts, patternPart{literal: rest})
@@ -188,7 +199,22 @@ func parsePattern(text string) (pattern, *syntaxError) {
 		}
 		rest, at = rest[end:], at+end
 	}
-	return p, nil
+	return p, p.bounded(at)
+}
+
+// bounded refuses a pattern that no names have, read up to an offset.
+func (p pattern) bounded(at int) *syntaxError {
+	if len(p.parts) > 2*maxRanges {
+		return syntaxErrorf(at, "a name with more than %d ranges", maxRanges)
+	}
+	length := 0
+	for _, part := range p.parts {
+		length += len(part.literal)
+	}
+	if length > maxLiteral {
+		return syntaxErrorf(at, "a name that is longer than %d characters", maxLiteral)
+	}
+	return nil
 }
 
 // isIPv6 reports whether text is an IPv6 address, perhaps with a zone.

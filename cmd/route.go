@@ -30,7 +30,7 @@ func (r *router) endpoint(h *inventory.Host, s *inventory.SSHSettings) (ssh.Endp
 	if err != nil {
 		return e, err
 	}
-	w := wayTo(h, s)
+	w := wayTo(h, s, e)
 	if r.o.jumpSet {
 		w = way{jump: r.o.jump, origin: "-J/--jump", from: &inventory.Origin{}}
 	}
@@ -61,11 +61,12 @@ type way struct {
 	from *inventory.Origin
 }
 
-// wayTo is what the inventory says of jumps to h, none included, or else
-// ssh_config.
-func wayTo(h *inventory.Host, s *inventory.SSHSettings) way {
+// wayTo is what the inventory says of the way to h, to which e leads, none
+// included, or else ssh_config.
+func wayTo(h *inventory.Host, s *inventory.SSHSettings, e ssh.Endpoint) way {
 	if o, set := h.Origin(inventory.KeyJump); set {
-		return way{jump: h.Jump, origin: o.String(), from: &o}
+		proxy := h.Proxy(inventory.ProxyTarget{Name: hostWord(h), Address: e.Address, User: e.User, Port: e.Port})
+		return way{jump: h.Jump, proxy: proxy, origin: o.String(), from: &o}
 	}
 	if o, set := s.Origin(inventory.KeyJump); set {
 		return way{jump: s.Jump, origin: o.String()}
@@ -182,7 +183,7 @@ func (r *router) hop(hop inventory.Hop, from *inventory.Origin) (e ssh.Endpoint,
 	if e.Identities == nil {
 		e.Identities = r.o.identity
 	}
-	return e, wayTo(h, s), err
+	return e, wayTo(h, s, e), err
 }
 
 // sameHost reports whether both lead to one place.

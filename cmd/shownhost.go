@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tutti/inventory"
+	"tutti/ssh"
 )
 
 // A shownHost is a host with what ssh_config adds to it.
@@ -28,7 +29,7 @@ func (s *sshHosts) show(inv *inventory.Inventory, hosts []*inventory.Host, deep 
 		if !deep {
 			continue
 		}
-		if shown[i].via, err = s.bastions(inv, wayTo(h, settings)); err != nil {
+		if shown[i].via, err = s.bastions(inv, wayTo(h, settings, ssh.Endpoint{})); err != nil {
 			return nil, err
 		}
 	}

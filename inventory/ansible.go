@@ -56,6 +56,8 @@ type ansibleGroup struct {
 	// declared says that there is more of the group than its variables or its
 	// name in another group.
 	declared bool
+	// hidden says that the group has a name that no selector can have.
+	hidden   bool
 	vars     ansibleVars
 	priority int
 	children []reference
@@ -162,24 +164,45 @@ func (a *ansible) layer() (*layer, error) {
 	l := newLayer()
 	groups := make(map[*ansibleGroup]*layerGroup, len(a.groups))
 	for _, g := range a.groups {
-		if g.name == ansibleAll {
+		if g.name == ansibleAll || g.hidden {
 			continue
 		}
-		lg := &layerGroup{name: g.name, origin: g.origin, children: g.children, homonym: true}
+		lg := &layerGroup{name: g.name, origin: g.origin, homonym: true}
 		groups[g] = lg
 		l.groups = append(l.groups, lg)
 	}
+	a.addChildren(groups)
 	for i, h := range a.hosts {
 		own := a.settings(&vars[i])
 		l.index[h.name] = len(l.hosts)
 		l.hosts = append(l.hosts, layerHost{name: h.name, origin: h.origin, own: own})
 		for _, g := range h.groups {
-			if lg := groups[g]; lg != nil {
-				lg.hosts = append(lg.hosts, h.name)
+			for _, shown := range g.shownAs() {
+				if lg := groups[shown]; lg != nil && !slices.Contains(lg.hosts[max(0, len(lg.hosts)-1):], h.name) {
+					lg.hosts = append(lg.hosts, h.name)
+				}
 			}
 		}
 	}
 	return l, a.problems.Err()
+}
+
+// addChildren puts the groups of a layer into each other; what is in a hidden one
+// is in those around that.
+func (a *ansible) addChildren(groups map[*ansibleGroup]*layerGroup) {
+	for _, g := range a.groups {
+		for _, shown := range g.shownAs() {
+			lg := groups[shown]
+			if lg == nil {
+				continue
+			}
+			for _, ref := range g.children {
+				if !a.groupIndex[ref.name].hidden {
+					lg.children = append(lg.children, ref)
+				}
+			}
+		}
+	}
 }
 
 // resolve works out the variables of each host.

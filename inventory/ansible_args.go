@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 )
@@ -112,7 +111,7 @@ func (s *sshArgs) option(v *ansibleVar, keyword, value string) error {
 	case "proxyjump":
 		x, err = parseValue(KeyJump, value)
 	case "proxycommand":
-		x, err = proxySetting(value)
+		x, err = proxySetting(v, value)
 	case "stricthostkeychecking":
 		x, err = s.hostKeys(v, strings.ToLower(value))
 	case "port":
@@ -181,65 +180,4 @@ func (s *sshArgs) hostKeys(v *ansibleVar, value string) (setting, error) {
 		return setting{}, fmt.Errorf("%q is not one of yes, no, accept-new", value)
 	}
 	return setting{key: KeyHostKeys, text: mode.String(), number: int(mode)}, nil
-}
-
-// proxySetting reads a command that connects. One of the form
-// "ssh -W %h:%p bastion" is a jump; any other is refused.
-func proxySetting(command string) (setting, error) {
-	if strings.EqualFold(command, jumpNone) {
-		return parseValue(KeyJump, jumpNone)
-	}
-	jump, ok := jumpOf(command)
-	if !ok {
-		return setting{}, fmt.Errorf("the command %s is not run; a jump is written as -J or ProxyJump", quoteShort(command))
-	}
-	return parseValue(KeyJump, jump)
-}
-
-// jumpOf returns the [user@]host[:port] that a command of the form
-// "ssh -W %h:%p …" goes through.
-func jumpOf(command string) (string, bool) {
-	words, err := shellWords(command, false)
-	if err != nil || len(words) < 2 || path.Base(words[0].text) != "ssh" {
-		return "", false
-	}
-	var host, user, port, forward string
-	for words = words[1:]; len(words) > 0; {
-		option := words[0].text
-		words = words[1:]
-		if option == "" || option[0] != '-' {
-			if host != "" {
-				return "", false
-			}
-			host = option
-			continue
-		}
-		letter, value := sshOption(option[1:])
-		if letter == 0 {
-			if strings.Trim(option[1:], sshFlags) != "" {
-				return "", false
-			}
-			continue
-		}
-		if value == "" && len(words) > 0 {
-			value, words = words[0].text, words[1:]
-		}
-		switch letter {
-		case 'W':
-			forward = value
-		case 'l':
-			user = value + "@"
-		case 'p':
-			port = ":" + value
-		default:
-			return "", false
-		}
-	}
-	if host == "" || forward != "%h:%p" && forward != "[%h]:%p" {
-		return "", false
-	}
-	if strings.Contains(host, "@") {
-		user = ""
-	}
-	return user + host + port, true
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -376,4 +377,53 @@ func FuzzAnsibleYAML(f *testing.F) {
 		})
 		checkLoaded(t, inv, err)
 	})
+}
+
+// TestProxyCommands: what does no more than go through a host is a jump, and the
+// rest is a command that is run.
+func TestProxyCommands(t *testing.T) {
+	for command, want := range map[string]string{
+		"ssh -W %h:%p bastion":                                       "jump bastion",
+		"ssh -W %h:%p -q bastion":                                    "jump bastion",
+		"ssh -A -q -W %h:%p -l ops -p 2222 bastion":                  "jump ops@bastion:2222",
+		"ssh ops@bastion -W %h:%p":                                   "jump ops@bastion",
+		"/usr/bin/ssh -o User=ops -o Port=2222 bastion -W [%h]:%p":   "jump ops@bastion:2222",
+		"ssh -o 'ConnectTimeout=5' -oBatchMode=yes -W %h:%p bastion": "jump bastion",
+		"exec ssh -W %h:%p -o StrictHostKeyChecking=yes bastion":     "jump bastion",
+		"none": "jump ",
+		"ssh -W %h:%p -i ~/k -o StrictHostKeyChecking=no bastion": "command ssh -W 10.0.0.1:2222 -i ~/k -o StrictHostKeyChecking=no bastion",
+		"ssh -o UserKnownHostsFile=/dev/null -W %h:%p bastion":    "command ssh -o UserKnownHostsFile=/dev/null -W 10.0.0.1:2222 bastion",
+		"ssh -o ProxyJump=a -W %h:%p b":                           "command ssh -o ProxyJump=a -W 10.0.0.1:2222 b",
+		"ssh bastion nc %h %p":                                    "command ssh bastion nc 10.0.0.1 2222",
+		"cloud connect %n --as %r --rate 50%%":                    "command cloud connect web1 --as me --rate 50%",
+		"connect %z":                                              "refused",
+	} {
+		for _, form := range []string{`-o ProxyCommand="%s"`, `-o "ProxyCommand %s"`, `-C -oProxyCommand="%s" -q`} {
+			args := strings.Replace(form, "%s", command, 1)
+			text := "web1 ansible_host=10.0.0.1 ansible_ssh_common_args=" + strconv.Quote(args) + "\n"
+			inv, err := loadAs(t, "hosts.ini", text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := host(t, inv, "web1")
+			got := "jump " + h.Jump
+			switch {
+			case len(h.Refusals) > 0:
+				got = "refused"
+			case h.ProxyCommand != "":
+				got = "command " + h.Proxy(ProxyTarget{Name: "web1", Address: h.Address, Port: 2222, User: "me"})
+			}
+			if got != want {
+				t.Errorf("%s: got %s %v, want %s", args, got, h.Refusals, want)
+			}
+		}
+	}
+	path := write(t, "hosts.ini", "web1 ansible_ssh_common_args='-o ProxyCommand=\"nc %h %p\"'\n")
+	inv, err := Load(t.Context(), []File{{Path: path, Trust: FromEnvironment}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h := host(t, inv, "web1"); h.ProxyCommand != "" || len(h.Refusals) != 1 {
+		t.Errorf("a file that nobody named: got command %q and refusals %v, want a refusal", h.ProxyCommand, h.Refusals)
+	}
 }

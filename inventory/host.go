@@ -33,8 +33,11 @@ type Host struct {
 	Retries  int
 	HostKeys HostKeys
 	// Jump is the hosts to go through, as [ParseJump] reads them. Empty: none.
-	Jump   string
-	Labels map[string]string
+	Jump string
+	// ProxyCommand is the command that connects, with tokens such as %h;
+	// [Host.Proxy] replaces them. Empty: none; only Ansible's inventories have one.
+	ProxyCommand string
+	Labels       map[string]string
 	// Groups are the names of all groups the host is in, the nearest first.
 	Groups []string
 	// Refusals are why the host cannot be used; of most hosts there are none.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"tutti/internal/yamltree"
@@ -95,6 +96,9 @@ func readInventory(f File) ([]byte, fs.FileInfo, error) {
 		if err == nil {
 			err = checkOwner(info)
 		}
+		if err == nil {
+			err = checkFolders(f.Path, info)
+		}
 		if err != nil {
 			return nil, nil, untrusted(f, err)
 		}
@@ -121,6 +125,18 @@ func readInventory(f File) ([]byte, fs.FileInfo, error) {
 		return nil, nil, fmt.Errorf("read inventory %s: %w", f.Path, err)
 	}
 	return data, info, nil
+}
+
+// checkFolders looks at the folder of a file, and of what the file is a link to.
+func checkFolders(path string, info fs.FileInfo) error {
+	if err := checkFolder(path); err != nil || info.Mode().Type() != fs.ModeSymlink {
+		return err
+	}
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	return checkFolder(target)
 }
 
 func untrusted(f File, err error) error {

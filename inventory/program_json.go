@@ -25,6 +25,8 @@ type programReader struct {
 	source  *ansibleSource
 	// hosts are those that the program named.
 	hosts []*ansibleHost
+	// leftOut are the names that cannot be ones, each after what it names.
+	leftOut []string
 }
 
 // A field is a key of a JSON object with its value.
@@ -164,12 +166,14 @@ func (r *programReader) fields(data json.RawMessage, what string) ([]field, bool
 // hosts. An object without any of these is the variables of a host that has the
 // group's name.
 func (r *programReader) group(f field) {
-	if err := checkGroup(f.name); err != nil {
-		r.fail("group: %v", err)
+	odd, err := r.checkGroup(f.name)
+	if err != nil {
+		r.fail("group: %s", err)
 		return
 	}
 	what := "group " + f.name
 	g := r.ansible.group(f.name, r.origin(what))
+	g.hidden = odd
 	g.declared = true
 	if jsonKind(f.value) == "a list" {
 		r.addNames(f.value, what, func(name string) { r.host(name, g) })
@@ -229,6 +233,10 @@ func (r *programReader) addNames(data json.RawMessage, what string, add func(nam
 // host adds a host to a group; nil if it cannot have that name.
 func (r *programReader) host(name string, g *ansibleGroup) *ansibleHost {
 	err := checkName(name, false)
+	if err != nil && merelyOdd(name) {
+		r.leaveOut("host", name, err)
+		return nil
+	}
 	if err == nil && !r.builder.spend(1) {
 		err = syntaxErrorf(0, "the inventory names more than %d hosts", maxNames)
 	}
@@ -242,12 +250,14 @@ func (r *programReader) host(name string, g *ansibleGroup) *ansibleHost {
 }
 
 func (r *programReader) child(name string, g *ansibleGroup) {
-	if err := checkGroup(name); err != nil {
+	odd, err := r.checkGroup(name)
+	if err != nil {
 		r.fail("group %s: children: %s", g.name, err)
 		return
 	}
 	origin := r.origin("group " + g.name)
 	child := r.ansible.group(name, origin)
+	child.hidden = odd
 	child.declared = true
 	r.addChild(g, child, origin)
 }

@@ -14,6 +14,8 @@ type setting struct {
 	origin Origin
 	// refusal is why the host cannot be used with this value; mostly empty.
 	refusal string
+	// command says that a jump is a proxy command.
+	command bool
 
 	number   int           // port, retries, host_keys
 	duration time.Duration // timeouts
@@ -73,8 +75,11 @@ func (s settings) apply(h *Host) {
 		case KeyHostKeys:
 			h.HostKeys = HostKeys(x.number)
 		case KeyJump:
-			h.Jump = x.text
-			if x.text == jumpNone {
+			h.Jump, h.ProxyCommand = x.text, ""
+			switch {
+			case x.command:
+				h.Jump, h.ProxyCommand = "", x.text
+			case x.text == jumpNone:
 				h.Jump = ""
 			}
 		default:

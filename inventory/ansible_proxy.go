@@ -1,0 +1,145 @@
+package inventory
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// proxySetting reads a command that connects. One that does no more than go
+// through a host, such as "ssh -W %h:%p bastion", is a jump: its login serves many
+// hosts. Any other is run as ssh_config's ProxyCommand is, if the inventory was
+// named: nobody is to run commands out of a file that lies around.
+func proxySetting(v *ansibleVar, command string) (setting, error) {
+	if strings.EqualFold(command, jumpNone) {
+		return parseValue(KeyJump, jumpNone)
+	}
+	if jump, ok := jumpOf(command); ok {
+		return parseValue(KeyJump, jump)
+	}
+	if v.source.file.Trust != Named {
+		return setting{}, fmt.Errorf("the command %s is run only if the inventory is named with -i; a jump is written as -J or ProxyJump", quoteShort(command))
+	}
+	if hasControl(command) {
+		return setting{}, fmt.Errorf("%s holds a control character", quoteShort(command))
+	}
+	if _, err := expandProxy(command, ProxyTarget{}); err != nil {
+		return setting{}, err
+	}
+	return setting{key: KeyJump, text: command, command: true}, nil
+}
+
+// A ProxyTarget is the host that a proxy command is to connect to.
+type ProxyTarget struct {
+	Name, Address, User string
+	Port                int
+}
+
+// Proxy is the host's proxy command for a connection; empty if there is none.
+func (h *Host) Proxy(to ProxyTarget) string {
+	command, _ := expandProxy(h.ProxyCommand, to) // it was tried when it was read
+	return command
+}
+
+// expandProxy puts what is known of the host into a proxy command: %h is its
+// address, %n its name, %p its port, %r the user, and %% a percent sign.
+func expandProxy(command string, to ProxyTarget) (string, error) {
+	return expandTokens(command, func(token byte) (string, bool) {
+		switch token {
+		case 'h':
+			return to.Address, true
+		case 'n':
+			return to.Name, true
+		case 'p':
+			return strconv.Itoa(to.Port), true
+		case 'r':
+			return to.User, true
+		}
+		return "", false
+	})
+}
+
+// idleOptions are keywords of ssh that make no difference to where a jump goes,
+// and to who is let in or trusted on the way.
+var idleOptions = []string{
+	"batchmode", "compression", "connectionattempts", "connecttimeout", "controlmaster", "controlpath", "controlpersist",
+	"forwardagent", "forwardx11", "loglevel", "requesttty", "serveralivecountmax", "serveraliveinterval", "tcpkeepalive",
+}
+
+// A jumpReader takes a command of the form "ssh -W %h:%p …" apart.
+type jumpReader struct{ host, user, port, forward string }
+
+// jumpOf returns the [user@]host[:port] that a command of the form
+// "ssh -W %h:%p …" goes through. It is none if the command says more.
+func jumpOf(command string) (string, bool) {
+	words, err := shellWords(command, false)
+	if err == nil && len(words) > 0 && words[0].text == "exec" {
+		words = words[1:]
+	}
+	if err != nil || len(words) < 2 || path.Base(words[0].text) != "ssh" {
+		return "", false
+	}
+	var r jumpReader
+	for words = words[1:]; len(words) > 0; {
+		option := words[0].text
+		words = words[1:]
+		if option == "" || option[0] != '-' {
+			if r.host != "" {
+				return "", false
+			}
+			r.host = strings.TrimPrefix(option, "ssh://")
+			continue
+		}
+		letter, value := sshOption(option[1:])
+		if letter == 0 {
+			if strings.Trim(option[1:], sshFlags) != "" {
+				return "", false
+			}
+			continue
+		}
+		if value == "" && len(words) > 0 {
+			value, words = words[0].text, words[1:]
+		}
+		if !r.option(letter, value) {
+			return "", false
+		}
+	}
+	return r.jump()
+}
+
+// option takes one option, and reports whether a jump can have it.
+func (r *jumpReader) option(letter byte, value string) bool {
+	keyword := ""
+	if letter == 'o' {
+		keyword, value = splitKeyword(value)
+	}
+	switch {
+	case letter == 'W':
+		r.forward = value
+	case letter == 'l' || keyword == "user":
+		if r.user == "" { // of ssh's options the first counts
+			r.user = value + "@"
+		}
+	case letter == 'p' || keyword == "port":
+		if r.port == "" {
+			r.port = ":" + value
+		}
+	case keyword == "stricthostkeychecking":
+		return value == "yes" || value == "ask"
+	default:
+		return slices.Contains(idleOptions, keyword)
+	}
+	return true
+}
+
+func (r *jumpReader) jump() (string, bool) {
+	if r.host == "" || r.forward != "%h:%p" && r.forward != "[%h]:%p" {
+		return "", false
+	}
+	if strings.Contains(r.host, "@") {
+		r.user = ""
+	}
+	return r.user + r.host + r.port, true
+}

@@ -1,0 +1,68 @@
+package inventory
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// Programs name groups and hosts after what people have typed into clouds: with
+// spaces, slashes, umlauts. No selector can name these; the rest of the inventory
+// is none the worse for them.
+
+// merelyOdd reports whether a name has only characters that people use in names.
+// What a shell or a program could take for more than a name is refused.
+func merelyOdd(name string) bool {
+	return name != "" && name[0] != '-' && !strings.HasPrefix(name, "run:") && !validName(name) &&
+		!strings.ContainsAny(name, "`\"'$&;|<>(){}*?\\") && !strings.ContainsFunc(name, unicode.IsControl)
+}
+
+// checkGroup returns an error for a group that is refused, and whether one that is
+// not has a name that no selector can have.
+func (r *programReader) checkGroup(name string) (odd bool, err error) {
+	mistake := checkGroup(name)
+	switch {
+	case mistake == nil:
+		return false, nil
+	case !merelyOdd(name):
+		return false, mistake
+	}
+	r.leaveOut("group", name, mistake)
+	return true, nil
+}
+
+// leaveOut warns of a host that is not there, or of a group that cannot be
+// selected; its variables count for its hosts.
+func (r *programReader) leaveOut(what, name string, err *syntaxError) {
+	const most = 20
+	if slices.Contains(r.leftOut, what+name) {
+		return
+	}
+	switch r.leftOut = append(r.leftOut, what+name); {
+	case len(r.leftOut) <= most:
+		r.warnOnce(fmt.Sprintf("%s: the %s %s is left out: %v", r.source.file.Path, what, quoteShort(name), err))
+	case len(r.leftOut) == most+1:
+		r.warnOnce(r.source.file.Path + ": more hosts and groups are left out because of their names")
+	}
+}
+
+// shownAs are the groups that can be selected and hold what g holds: g itself, or
+// those around it if it is hidden.
+func (g *ansibleGroup) shownAs() []*ansibleGroup {
+	var list []*ansibleGroup
+	queue, seen := []*ansibleGroup{g}, map[*ansibleGroup]bool{g: true}
+	for i := 0; i < len(queue); i++ {
+		if !queue[i].hidden {
+			list = append(list, queue[i])
+			continue
+		}
+		for _, parent := range queue[i].parents {
+			if !seen[parent] {
+				seen[parent] = true
+				queue = append(queue, parent)
+			}
+		}
+	}
+	return list
+}

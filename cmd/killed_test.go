@@ -31,12 +31,18 @@ type killing struct {
 
 func newKilling(tb testing.TB, hosts int) *killing {
 	tb.Helper()
+	return newKillingOf(tb, hosts, fleet.HandlerFunc(ponder))
+}
+
+// newKillingOf has hosts that run commands by exec.
+func newKillingOf(tb testing.TB, hosts int, handler fleet.Handler) *killing {
+	tb.Helper()
 	program, err := exec.LookPath("tutti") // TestMain's
 	if err != nil {
 		tb.Fatal(err)
 	}
 	key, dir := fleet.NewKey(), tb.TempDir()
-	opts := fleet.Options{Authorized: []gossh.PublicKey{key.PublicKey()}, Exec: fleet.HandlerFunc(ponder)}
+	opts := fleet.Options{Authorized: []gossh.PublicKey{key.PublicKey()}, Exec: handler}
 	for i := range hosts {
 		opts.Hosts = append(opts.Hosts, fleet.Host{Name: fmt.Sprintf("web%02d", i)})
 	}

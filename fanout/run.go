@@ -45,7 +45,7 @@ func Run(ctx context.Context, plan Plan, opts Options) (Summary, error) {
 	defer cancel(nil)
 	if d := plan.Policy.Deadline; d > 0 {
 		var stop context.CancelFunc
-		ctx, stop = context.WithTimeoutCause(ctx, d, ErrDeadline)
+		ctx, stop = WithLimit(ctx, d, ErrDeadline)
 		defer stop()
 	}
 

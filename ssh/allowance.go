@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"tutti/fanout"
 )
 
 // allowedMore is how much later than an allowance ends its context says that it does.
@@ -17,7 +19,7 @@ type allowance struct {
 	mu     sync.Mutex    // guards what follows
 	left   time.Duration // when it was last resumed
 	since  time.Time     // of that
-	timer  *time.Timer   // nil: there is no limit
+	timer  *fanout.Timer // nil: there is no limit
 	ended  bool
 	paused int
 }
@@ -30,7 +32,7 @@ func allow(ctx context.Context, limit time.Duration) (context.Context, *allowanc
 	if limit > 0 {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		a.timer = time.AfterFunc(limit, a.end)
+		a.timer = fanout.AfterFunc(limit, a.end)
 	}
 	return allowed{ctx, a}, a
 }
@@ -56,6 +58,14 @@ func (c allowed) Deadline() (time.Time, bool) {
 	}
 	return end, true
 }
+
+// undated is a context without a deadline: where there is nothing to divide, it is
+// the end of the allowance alone that ends it, which waits for a program that was
+// stopped.
+type undated struct{ context.Context }
+
+// Deadline says that there is none.
+func (undated) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 func (a *allowance) end() {
 	a.mu.Lock()

@@ -135,7 +135,7 @@ var errNoChannel = errors.New("the host does not open a session channel")
 func (c *conn) session(ctx context.Context, limit time.Duration) (gossh.Channel, <-chan *gossh.Request, error) {
 	if limit > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit, errNoChannel)
+		ctx, cancel = fanout.WithLimit(ctx, limit, errNoChannel)
 		defer cancel()
 	}
 	stop := context.AfterFunc(ctx, c.wire.abort)

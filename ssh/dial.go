@@ -307,7 +307,7 @@ func (l *login) dial(ctx context.Context) (net.Conn, error) {
 	}
 	if !l.ep.named() {
 		l.phase.Store(int32(phaseDial))
-		return (&net.Dialer{}).DialContext(ctx, "tcp", l.ep.address())
+		return (&net.Dialer{}).DialContext(undated{ctx}, "tcp", l.ep.address())
 	}
 	return l.dialName(ctx)
 }

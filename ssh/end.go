@@ -32,7 +32,8 @@ const (
 func (s *session) handle(r *gossh.Request, ok bool) {
 	if !ok {
 		s.requests = nil
-		s.intact = s.conn.wire.settled(s.conn.dead)
+		s.closed = s.closedByHost()
+		close(s.shut)
 		if !s.beside {
 			s.conn.wire.endCommand()
 		}
@@ -146,7 +147,7 @@ func (s *session) signal(ctx context.Context, name string, ask bool) <-chan stru
 // reports whether there is no use in another signal. It waits no longer than
 // patience, and no longer once signals are refused or stop is closed.
 func (s *session) gone(patience time.Duration, refused, stop <-chan struct{}) bool {
-	t := time.NewTimer(patience)
+	t := fanout.NewTimer(patience, s.conn.wire.lastRead.Load)
 	defer t.Stop()
 	for s.exit == nil && s.requests != nil {
 		if !s.hear(t.C, refused, stop) {
@@ -167,7 +168,7 @@ func isClosed(c <-chan struct{}) bool {
 
 // collect waits a little for the rest of the output.
 func (s *session) collect() {
-	t := time.NewTimer(lastWords)
+	t := fanout.NewTimer(lastWords, s.conn.wire.lastRead.Load)
 	defer t.Stop()
 	for (s.requests != nil || s.ended < 2) && s.hear(t.C, nil, nil) {
 		continue
@@ -194,11 +195,11 @@ func (s *session) judge(ctx context.Context, how ending, limit time.Duration, pr
 	}
 }
 
-// settle decides between an end and a loss. A status counts only if the
-// connection has outlived the output, or the output was all there before the
-// connection broke.
+// settle decides between an end and a loss. A status counts only if the host
+// has closed the channel, or the connection outlives a channel that something
+// else keeps open.
 func (s *session) settle(report *fanout.Report) {
-	if s.answer.refused && s.exit == nil {
+	if s.answer.refused && !s.ran() {
 		report.Started = false
 		report.Failure = &fanout.Failure{Op: fanout.OpExec, Refused: true, Message: "the host refused to run the command"}
 		if s.answer.terminal {
@@ -206,30 +207,35 @@ func (s *session) settle(report *fanout.Report) {
 		}
 		return
 	}
-	lost := s.conn.wire.failed.Load()
+	ended := s.closed
 	if s.requests != nil {
-		s.intact = s.conn.wire.settled(s.conn.dead)
+		ended = s.conn.wire.settled(s.conn.dead)
 	}
-	closed := s.requests == nil && s.intact
-	whole := s.ended == 2 && (closed || s.whole == 2 && (s.intact || lost))
-	if s.exit != nil && (s.intact || whole) {
+	if s.exit != nil && ended {
 		if f := s.sudoFailure(); f != nil {
 			report.Started, report.Failure = false, f
 			return
 		}
 		report.Exit = s.exit
-		report.OutputComplete = whole && !s.broken.Load()
+		report.OutputComplete = s.closed && s.ended == 2 && !s.broken.Load()
 		return
 	}
-	report.Failure = &fanout.Failure{Remote: fanout.RemoteUnknown}
-	f := report.Failure
+	report.Failure = s.loss(ended)
+}
+
+// loss is why nobody knows how the command ended; ended says that its channel
+// did.
+func (s *session) loss(ended bool) *fanout.Failure {
+	f := &fanout.Failure{Remote: fanout.RemoteUnknown}
 	switch {
 	case s.conn.mute.Load():
 		f.Op, f.Message = fanout.OpKeepalive, fmt.Sprintf("the host has been silent for %s", spell(s.conn.wire.silence()))
-	case !s.intact:
+	case !ended:
 		f.Op, f.Message = fanout.OpConnection, "the connection was lost while the command ran"
 	case s.garbled:
 		f.Op, f.Message = fanout.OpNoStatus, "the host sent an exit status that cannot be read"
+	case s.answer.refused:
+		f.Op, f.Message = fanout.OpNoStatus, "the host refused to run the command, and yet sent output"
 	default:
 		f.Op, f.Message = fanout.OpNoStatus, "the host closed the session without an exit status"
 	}
@@ -237,4 +243,5 @@ func (s *session) settle(report *fanout.Report) {
 		f.Remote = fanout.RemoteEnded
 		f.Message += "; the command had ended, but some of its output may be missing"
 	}
+	return f
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	gossh "golang.org/x/crypto/ssh"
+
+	"tutti/fanout"
 )
 
 const (
@@ -139,9 +141,10 @@ func (k *Kept) makeRoom() bool {
 // watch ends connections in their time, and asks silent hosts for a sign of
 // life, until Close.
 func (k *Kept) watch() {
-	tick := time.NewTicker(max(1, min(k.interval, k.maxAge)/3))
+	period := max(1, min(k.interval, k.maxAge)/3)
+	tick := fanout.NewTimer(period, nil)
 	defer tick.Stop()
-	for {
+	for ; ; tick.Reset(period) {
 		select {
 		case <-tick.C:
 		case <-k.stop:
@@ -217,7 +220,7 @@ func (k *Kept) answers(ctx context.Context, n *conn, limit time.Duration) bool {
 		_, _, err := n.ssh.SendRequest("keepalive@openssh.com", true, nil)
 		answered <- err
 	})
-	t := time.NewTimer(patience)
+	t := fanout.NewTimer(patience, n.wire.lastRead.Load)
 	defer t.Stop()
 	select {
 	case err := <-answered:

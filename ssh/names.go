@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"tutti/fanout"
 )
 
 // maxLookups is how many names are resolved at once.
@@ -27,7 +29,7 @@ func newNameQueue() *nameQueue { return &nameQueue{places: make(chan struct{}, m
 func (q *nameQueue) wait(ctx context.Context, limit time.Duration) error {
 	began := time.Now()
 	var late <-chan time.Time
-	t := time.NewTimer(limit)
+	t := fanout.NewTimer(limit, func() int64 { return q.heard(began).UnixNano() })
 	defer t.Stop()
 	if limit > 0 {
 		late = t.C

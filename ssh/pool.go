@@ -2,7 +2,6 @@ package ssh
 
 import (
 	"context"
-	"time"
 
 	"tutti/fanout"
 )
@@ -114,9 +113,9 @@ func (c *Client) keepAlive() {
 			shortest = min(shortest, interval)
 		}
 	}
-	tick := time.NewTicker(shortest / 3)
+	tick := fanout.NewTimer(shortest/3, nil)
 	defer tick.Stop()
-	for {
+	for ; ; tick.Reset(shortest / 3) {
 		select {
 		case <-tick.C:
 			c.keepAll()

@@ -2,7 +2,6 @@ package ssh
 
 import (
 	"context"
-	"errors"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -52,19 +51,20 @@ type session struct {
 	stdout, stderr *turns // the streams, as run reads them
 
 	reply   chan execReply // one, at any time
-	streams chan streamEnd // one for each of the two streams, at any time
+	streams chan struct{}  // one for each of the two streams, at any time
 	fed     chan struct{}  // closed when nothing more is written to the input
 	// inputFailed receives why the input cannot be had, at most once.
 	inputFailed chan error
 	helpers     sync.WaitGroup // goroutines that end with the channel
 
-	answer  execReply
-	ended   int  // streams that have ended
-	whole   int  // of these, streams that ended before reading failed
-	intact  bool // the channel was closed on a connection that stood
-	exit    *fanout.Exit
-	exitAt  time.Duration // by clock
-	garbled bool          // an exit message came that cannot be read
+	answer    execReply
+	refusedAt time.Duration // by clock; if it was
+	ended     int           // streams that have ended
+	shut      chan struct{} // closed when nothing more comes on the channel
+	closed    bool          // by the host, which is proved; belongs to run until shut is closed
+	exit      *fanout.Exit
+	exitAt    time.Duration // by clock
+	garbled   bool          // an exit message came that cannot be read
 
 	inputErr error   // the input cannot be had
 	sudo     sudoEnd // once fed is closed
@@ -78,10 +78,6 @@ type execReply struct {
 	terminal bool // it is the terminal that was refused
 }
 
-// A streamEnd is how a stream ended: whole if reading from the connection had
-// not failed by then.
-type streamEnd struct{ whole bool }
-
 func newSession(c *Client, host string, n *conn, ch gossh.Channel, requests <-chan *gossh.Request) *session {
 	n.wire.beginCommand()
 	return &session{
@@ -94,7 +90,8 @@ func newSession(c *Client, host string, n *conn, ch gossh.Channel, requests <-ch
 		host:        host,
 		proof:       &c.sudo,
 		reply:       make(chan execReply, 1),
-		streams:     make(chan streamEnd, 2),
+		streams:     make(chan struct{}, 2),
+		shut:        make(chan struct{}),
 		fed:         make(chan struct{}),
 		inputFailed: make(chan error, 1),
 	}
@@ -147,23 +144,37 @@ func (s *session) send(ctx context.Context) {
 	}
 }
 
-// copy passes a stream on until it ends, without what is said to us in it.
+// copy passes a stream on until the channel ends, without what is said to us
+// in it. The stream ends earlier if the host says so; what a host sends after
+// that all the same is output as well, and would be missing.
 func (s *session) copy(to io.Writer, from io.Reader, t *talk) {
-	buf := make([]byte, smallBuffer)
 	s.conn.wire.valve.attend()
-	defer s.conn.wire.valve.leave()
+	s.copyOn(to, from, t.listen)
+	s.conn.wire.valve.leave()
+	s.pass(to, t.end())
+	<-s.shut
+	s.copyOn(to, from, nil)
+	s.streams <- struct{}{}
+}
+
+// copyOn passes a stream on as far as there is more of it; listen, unless it is
+// nil, says what of it is output.
+func (s *session) copyOn(to io.Writer, from io.Reader, listen func([]byte) []byte) {
+	buf := make([]byte, smallBuffer)
 	for {
 		s.conn.wire.valve.ask()
 		n, err := from.Read(buf)
 		s.conn.wire.valve.took(n, n < len(buf))
-		if n > 0 {
-			s.pass(to, t.listen(buf[:n]))
+		switch {
+		case n > 0:
+			p := buf[:n]
+			if listen != nil {
+				p = listen(p)
+			}
+			s.pass(to, p)
 			buf = grown(buf, n)
 			continue // an error that came along is about writing, or comes again
-		}
-		if err != nil {
-			s.pass(to, t.end())
-			s.streams <- streamEnd{whole: errors.Is(err, io.EOF) && !s.conn.wire.failed.Load()}
+		case err != nil:
 			return
 		}
 	}
@@ -229,117 +240,6 @@ func (s *session) spill(from io.Reader, full <-chan struct{}) {
 	}
 }
 
-// An ending is why the wait for a command was over.
-type ending int
-
-const (
-	endClosed  ending = iota // the channel is closed and everything is read
-	endDrained               // the command ended, something else keeps the channel open
-	endTimeout               // the command's time is up
-	endStopped               // ctx is done
-	endInput                 // its input cannot be had
-)
-
-// await waits until the command has ended, or is to be ended.
-func (s *session) await(ctx context.Context, limit time.Duration) ending {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	for !s.over() {
-		left, how, timed := s.deadline(limit)
-		if timed && left <= 0 {
-			if s.poll(); s.over() || how == endTimeout && s.exit != nil {
-				continue
-			}
-			return how
-		}
-		if timed {
-			timer.Reset(left)
-		} else {
-			timer.Stop()
-		}
-		switch heard := s.hear(timer.C, s.clock.resumed, ctx.Done()); {
-		case s.inputErr != nil:
-			return endInput
-		case heard || ctx.Err() == nil:
-			continue
-		}
-		if s.poll(); s.over() {
-			return endClosed
-		}
-		if s.exit != nil {
-			return endDrained
-		}
-		return endStopped
-	}
-	return endClosed
-}
-
-// hear waits for what the host or a helper has to say of the session, and takes
-// it. It reports whether that came before any of the others, which may be nil.
-func (s *session) hear(t <-chan time.Time, this, that <-chan struct{}) bool {
-	select {
-	case r, ok := <-s.requests:
-		s.handle(r, ok)
-	case s.answer = <-s.reply:
-	case e := <-s.streams:
-		s.streamEnded(e)
-	case s.inputErr = <-s.inputFailed:
-	case <-t:
-		return false
-	case <-this:
-		return false
-	case <-that:
-		return false
-	}
-	return true
-}
-
-// over reports whether nothing more can come of the session.
-func (s *session) over() bool {
-	if s.answer.refused && s.exit == nil {
-		return true
-	}
-	return s.requests == nil && s.ended == 2
-}
-
-// deadline returns how long to wait at most, and what it means when that time
-// is up. It has no limit while output is being written.
-func (s *session) deadline(limit time.Duration) (time.Duration, ending, bool) {
-	now, running := s.clock.read()
-	switch {
-	case !running:
-		return 0, 0, false
-	case s.exit != nil:
-		quiet := max(s.exitAt, time.Duration(s.lastOut.Load()))
-		return min(quiet+s.drain, s.exitAt+5*s.drain) - now, endDrained, true
-	case limit > 0:
-		return limit - now, endTimeout, true
-	}
-	return 0, 0, false
-}
-
-// poll takes what has already arrived.
-func (s *session) poll() {
-	for {
-		select {
-		case r, ok := <-s.requests:
-			s.handle(r, ok)
-		case s.answer = <-s.reply:
-		case e := <-s.streams:
-			s.streamEnded(e)
-		default:
-			return
-		}
-	}
-}
-
-func (s *session) streamEnded(e streamEnd) {
-	s.ended++
-	if e.whole {
-		s.whole++
-	}
-}
-
 // finish waits for what the session has started, so that nothing of it is
 // left, and nothing is written any more.
 func (s *session) finish(ctx context.Context) {
@@ -348,6 +248,7 @@ func (s *session) finish(ctx context.Context) {
 		for range s.requests { // the library waits for somebody to take these
 		}
 		s.requests = nil
+		close(s.shut)
 	}
 	if s.ended == 2 && isClosed(s.fed) && !s.ending {
 		s.helpers.Wait() // each of them is at its last step
@@ -401,5 +302,5 @@ func (s *session) abandon() {
 
 // reusable reports whether the connection can take another command.
 func (s *session) reusable() bool {
-	return s.requests == nil && s.conn.alive() && !s.ending
+	return s.requests == nil && s.closed && s.conn.alive() && !s.ending
 }

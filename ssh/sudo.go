@@ -64,7 +64,7 @@ func (s *session) authenticate(ctx context.Context, o *order) bool {
 		switch {
 		case !ok: // sudo has ended, or cannot be heard any more
 			if sent {
-				settle(s.proofOfEnd(o))
+				settle(s.proofOfEnd(ctx, o))
 			}
 			return false
 		case h == heardOK:
@@ -104,9 +104,16 @@ func (s *session) sendPassword(password fanout.Secret) bool {
 // proofOfEnd judges a sudo that took the password and ended. Where it does not
 // say that the password was good, and the user not allowed to, it counts as
 // refused: to try on could lock the account.
-func (s *session) proofOfEnd(o *order) proofState {
-	if !s.conn.wire.settled(s.conn.dead) {
-		return proofNone // the connection has ended, which says nothing
+func (s *session) proofOfEnd(ctx context.Context, o *order) proofState {
+	ended := false
+	select {
+	case <-s.shut:
+		ended = s.closed
+	case <-ctx.Done(): // something else keeps the channel open
+		ended = s.conn.wire.settled(s.conn.dead)
+	}
+	if !ended {
+		return proofNone // it is the connection that has, which says nothing
 	}
 	if _, _, said := o.talk.sudoState(); strings.Contains(said, "sudoers") || strings.Contains(said, "not allowed") {
 		return proofNone
@@ -198,7 +205,7 @@ func (s *session) sudoSignal(ctx context.Context, name string) <-chan struct{} {
 		if ctx.Err() != nil {
 			limit = killWait
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+		ctx, cancel := fanout.WithLimit(context.WithoutCancel(ctx), limit, context.DeadlineExceeded)
 		defer cancel()
 		if !s.sudoKill(ctx, name) {
 			close(refused)

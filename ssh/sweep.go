@@ -49,10 +49,10 @@ func (s *session) sweep(ctx context.Context, signal string) remnant {
 	if signal != "KILL" {
 		looks = 1
 	}
-	budget, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.looking)
+	budget, cancel := fanout.WithLimit(context.WithoutCancel(ctx), s.looking, context.DeadlineExceeded)
 	defer cancel()
 	hurry := context.AfterFunc(ctx, func() {
-		t := time.NewTimer(sweepStopTime)
+		t := fanout.NewTimer(sweepStopTime, s.conn.wire.lastRead.Load)
 		defer t.Stop()
 		select {
 		case <-t.C:
@@ -122,7 +122,7 @@ func (s *session) census(ctx context.Context) {
 	if ctx.Err() != nil {
 		limit = censusStopTime
 	}
-	budget, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	budget, cancel := fanout.WithLimit(context.WithoutCancel(ctx), limit, context.DeadlineExceeded)
 	defer cancel()
 	var began string
 	done := make(chan struct{})
@@ -169,7 +169,7 @@ func (s *session) slot(ctx context.Context) (gossh.Channel, <-chan *gossh.Reques
 func (s *session) assistant(ch gossh.Channel, requests <-chan *gossh.Request) *session {
 	return &session{
 		conn: s.conn, ch: ch, requests: requests, host: s.host, proof: s.proof, drain: s.drain, beside: true,
-		reply: make(chan execReply, 1), streams: make(chan streamEnd, 2),
+		reply: make(chan execReply, 1), streams: make(chan struct{}, 2), shut: make(chan struct{}),
 		fed: make(chan struct{}), inputFailed: make(chan error, 1),
 	}
 }
@@ -179,6 +179,8 @@ func (s *session) part() {
 	if s.requests != nil {
 		_ = s.ch.Close() // if it fails the connection is gone
 		gossh.DiscardRequests(s.requests)
+		s.requests = nil
+		close(s.shut)
 	}
 	s.helpers.Wait()
 }

@@ -3,9 +3,12 @@ package ssh
 import (
 	"errors"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"tutti/fanout"
 )
 
 const (
@@ -17,6 +20,10 @@ const (
 	holdTime = 200 * time.Millisecond
 	// settleTime bounds the wait for the library's reader in settled.
 	settleTime = 25 * time.Millisecond
+	// yields is how often the reader gives way to who works off what it has read.
+	// Of 40 connections that were closed and disconnected in one go, none was known to
+	// be closed without it, and all or all but one with it, on a busy machine.
+	yields = 4
 )
 
 // A wire is the network connection as the SSH library gets to see it. It
@@ -31,12 +38,14 @@ type wire struct {
 	failed   atomic.Bool  // a read error has been handed over
 	valve    valve        // closed while output waits for its reader
 
+	closes      atomic.Int32  // answers to the close of a channel that nobody has asked about
 	holding     time.Duration // at most holdTime
 	channelOver chan struct{} // holds one when the command's channel has ended
 	aborted     chan struct{} // closed by abort
 	abortOnce   sync.Once
 
 	greeting greeting // belongs to the reader
+	last     []byte   // likewise: what is kept back of what has arrived; see Read
 
 	mu      sync.Mutex    // guards what follows
 	reading bool          // the library waits in Read
@@ -58,10 +67,19 @@ func newWire(c net.Conn) *wire {
 }
 
 // Read hands over what the host sends, and the first error only after what
-// came before it has had time to be worked off.
+// came before it has had time to be worked off. The last byte of what has arrived
+// comes by itself: some hosts close the channel and disconnect in one go. Once the
+// library has understood the second it does not answer the first any more, and
+// the answer is the proof of it.
 func (w *wire) Read(p []byte) (int, error) {
 	if w.greeting.ahead() {
 		return w.greeting.read(p)
+	}
+	if len(w.last) > 0 {
+		w.giveWay()
+		n := copy(p, w.last)
+		w.last = w.last[n:]
+		return n, nil
 	}
 	w.valve.pass(w.aborted)
 	w.enterRead()
@@ -70,6 +88,10 @@ func (w *wire) Read(p []byte) (int, error) {
 		w.valve.read(n)
 		w.lastRead.Store(int64(time.Since(w.born)))
 		w.leaveRead()
+		if n > 1 && n < len(p) && w.loggedIn.Load() {
+			n--
+			w.last = append(w.last[:0], p[n])
+		}
 		return n, nil // an error that came along comes again
 	}
 	if err != nil {
@@ -83,6 +105,9 @@ func (w *wire) Read(p []byte) (int, error) {
 // delivers everything that arrived before; the library would stop reading if
 // it learned of it here.
 func (w *wire) Write(p []byte) (int, error) {
+	if w.loggedIn.Load() && answersClose(p) {
+		w.closes.Add(1)
+	}
 	if w.failed.Load() {
 		// The library is about to give up; who asked it for a channel now would
 		// wait for an answer for ever.
@@ -112,11 +137,18 @@ func (w *wire) abort() {
 	})
 }
 
+// giveWay lets whoever has to work off what was read do so first.
+func (w *wire) giveWay() {
+	for i := 0; i < yields && w.closes.Load() == 0; i++ {
+		runtime.Gosched()
+	}
+}
+
 func (w *wire) hold() {
 	if !w.loggedIn.Load() {
 		return
 	}
-	t := time.NewTimer(w.holding)
+	t := fanout.NewTimer(w.holding, nil)
 	defer t.Stop()
 	select {
 	case <-t.C:
@@ -125,9 +157,22 @@ func (w *wire) hold() {
 	}
 }
 
+// takeClose reports whether a channel that has just ended was closed by the host.
+// Where a command has sweeps beside it several can end at once; then the command
+// is ended by us, and does not depend on which of them it was.
+func (w *wire) takeClose() bool {
+	for n := w.closes.Load(); n > 0; n = w.closes.Load() {
+		if w.closes.CompareAndSwap(n, n-1) {
+			return true
+		}
+	}
+	return false
+}
+
 // beginCommand and endCommand tell of the channel of a command: once it has
 // ended, a read error need not be held any longer.
 func (w *wire) beginCommand() {
+	w.closes.Store(0)
 	select {
 	case <-w.channelOver: // of the one before
 	default:

@@ -61,6 +61,9 @@ type Faults struct {
 	Window uint32
 	// RejectExec answers the exec request with a failure.
 	RejectExec bool
+	// DenyExec answers the exec request with a failure and runs the command all
+	// the same.
+	DenyExec bool
 	// LateReply answers the exec request only right before the message about
 	// the end, after the output of a canned command.
 	LateReply bool
@@ -96,6 +99,8 @@ type Faults struct {
 	Hold time.Duration
 	// AfterEOF is sent as output after the end of file.
 	AfterEOF []byte
+	// Breach breaks the protocol; nil never does.
+	Breach *Breach
 	// HangUp closes the TCP connection without waiting for the client.
 	HangUp HangUp
 }

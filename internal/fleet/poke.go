@@ -31,3 +31,8 @@ func poke[T any](target any, field string, value T) {
 	at := reflect.ValueOf(target).Elem().FieldByName(field)
 	*(*T)(unsafe.Pointer(at.UnsafeAddr())) = value
 }
+
+// peek returns a field of the struct that target points to.
+func peek[T any](target any, field string) T {
+	return *(*T)(reflect.ValueOf(target).Elem().FieldByName(field).Addr().UnsafePointer())
+}

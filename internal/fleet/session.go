@@ -92,7 +92,7 @@ func (s *session) exec(r *gossh.Request) {
 		return
 	}
 	if !s.faults.LateReply {
-		_ = r.Reply(true, nil)
+		_ = r.Reply(!s.faults.DenyExec, nil)
 	}
 	s.wg.Go(func() { s.run(payload.Command) })
 }
@@ -125,6 +125,7 @@ func (s *session) run(command string) {
 	if s.faults.ExitFirst && s.faults.Exit != nil {
 		s.sendExit(*s.faults.Exit)
 	}
+	s.breach(BeforeOutput)
 	var storm sync.WaitGroup
 	if s.faults.Keepalives > 0 {
 		storm.Go(s.storm)
@@ -166,7 +167,9 @@ func (s *session) finish(e Exit) {
 		forgetEOF(s.ch)
 		_, _ = s.ch.Write(s.faults.AfterEOF)
 	}
+	s.breach(AfterEOF)
 	_ = s.ch.Close()
+	s.breach(AfterClose)
 	if s.faults.HangUp == HangUpAfterClose {
 		_ = s.conn.wire.Close()
 	}
@@ -190,6 +193,7 @@ func (s *session) sendExit(e Exit) {
 		}
 		_, err := s.ch.SendRequest(name, false, payload)
 		s.note(func() { s.entry.Sent = err == nil })
+		s.breach(AfterExit)
 	})
 }
 

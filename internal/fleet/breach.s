@@ -1,0 +1,1 @@
+// This file lets breach.go declare a function that another package has.

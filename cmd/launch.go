@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync/atomic"
 
@@ -116,6 +115,9 @@ type launching struct {
 	logger *slog.Logger
 	warn   func(string)
 	banner func(host, text string)
+	// login is the password to log in with, once it was asked for; the client wipes
+	// it.
+	login fanout.Secret
 	// unattended: there is nobody who could be asked, or press Ctrl-C.
 	unattended bool
 	// connections are from earlier launches, and for later ones; nil: this has
@@ -216,9 +218,14 @@ func (l *launching) carryOut(ctx context.Context, d *decision) error {
 func (l *launching) prepare(ctx context.Context, d *decision) (*ssh.Client, error) {
 	ctx, prepared := l.preparing(ctx)
 	defer prepared()
-	if err := l.giveSudoPassword(ctx, &l.o.taskOptions, d.plan.Task.Sudo); err != nil {
+	login, err := l.loginPassword(ctx)
+	if err != nil {
 		return nil, causeOf(ctx, err)
 	}
+	if err := l.giveSudoPassword(ctx, &l.o.taskOptions, d.plan.Task.Sudo, login); err != nil {
+		return nil, causeOf(ctx, err)
+	}
+	l.login = login
 	client, err := l.newClient(ctx, d)
 	return client, causeOf(ctx, err)
 }
@@ -300,9 +307,12 @@ func (l *launching) newClient(ctx context.Context, d *decision) (*ssh.Client, er
 			}
 		}
 	}
-	password, err := l.loginPassword(ctx)
-	if err != nil {
-		return nil, err
+	password := l.login
+	if password == nil {
+		var err error
+		if password, err = l.loginPassword(ctx); err != nil {
+			return nil, err
+		}
 	}
 	client, err := ssh.New(ctx, ssh.Options{
 		Endpoints:         d.endpoints,
@@ -328,31 +338,4 @@ func (l *launching) newClient(ctx context.Context, d *decision) (*ssh.Client, er
 		return nil, errors.Join(err, client.Close())
 	}
 	return client, nil
-}
-
-// passphrases asks for the passphrase of a key; nil: there is nobody to ask.
-func (l *launching) passphrases() func(ctx context.Context, path string) ([]byte, error) {
-	if l.unattended {
-		return nil
-	}
-	return l.passphrasePrompt()
-}
-
-// confirmTouches asks whether somebody is there to touch a hardware key n times.
-func (l *launching) confirmTouches(ctx context.Context, n int) error {
-	if n > 0 && l.unattended {
-		return hint(usagef("a hardware key has to be touched for a login, and nobody is there to do it"), "--identity names another key")
-	}
-	if n <= 1 || l.o.yes {
-		return nil
-	}
-	touches := fmt.Sprintf("a hardware key may want %d touches, one for each login", n)
-	if !hasTerminal() {
-		return hint(usagef("%s, and there is no terminal to confirm that at", touches), "--yes goes on; --identity names another key")
-	}
-	agreed, err := askYes(ctx, touches+". Go on? [yes/no] ")
-	if err == nil && !agreed {
-		err = usagef("%s: not confirmed", touches)
-	}
-	return err
 }

@@ -93,6 +93,33 @@ func (l *launching) loginPassword(ctx context.Context) (fanout.Secret, error) {
 	return password, nil
 }
 
+// passphrases asks for the passphrase of a key; nil: there is nobody to ask.
+func (l *launching) passphrases() func(ctx context.Context, path string) ([]byte, error) {
+	if l.unattended {
+		return nil
+	}
+	return l.passphrasePrompt()
+}
+
+// confirmTouches asks whether somebody is there to touch a hardware key n times.
+func (l *launching) confirmTouches(ctx context.Context, n int) error {
+	if n > 0 && l.unattended {
+		return hint(usagef("a hardware key has to be touched for a login, and nobody is there to do it"), "--identity names another key")
+	}
+	if n <= 1 || l.o.yes {
+		return nil
+	}
+	touches := fmt.Sprintf("a hardware key may want %d touches, one for each login", n)
+	if !hasTerminal() {
+		return hint(usagef("%s, and there is no terminal to confirm that at", touches), "--yes goes on; --identity names another key")
+	}
+	agreed, err := askYes(ctx, touches+". Go on? [yes/no] ")
+	if err == nil && !agreed {
+		err = usagef("%s: not confirmed", touches)
+	}
+	return err
+}
+
 // defaultIdentities are the usual names of private keys, in the order in which
 // ssh tries them.
 func (a *app) defaultIdentities() []string {

@@ -209,15 +209,20 @@ func (a *app) terminal() *fanout.PTY {
 	return p
 }
 
-// giveSudoPassword gets the password for sudo, if there is to be one.
-func (a *app) giveSudoPassword(ctx context.Context, o *taskOptions, sudo *fanout.Sudo) error {
+// giveSudoPassword gets the password for sudo, if there is to be one. login is
+// that to log in with, which most users have for sudo too; nil: there is none.
+func (a *app) giveSudoPassword(ctx context.Context, o *taskOptions, sudo *fanout.Sudo, login fanout.Secret) error {
 	if sudo == nil || !o.askSudoPass && o.sudoPassCommand == "" {
 		return nil
 	}
 	var password []byte
 	var err error
 	if o.askSudoPass {
-		if password, err = a.askSecret(ctx, "password for sudo: "); err != nil && ctx.Err() == nil {
+		question := "password for sudo: "
+		if login != nil {
+			question = "password for sudo (empty: the same as to log in): "
+		}
+		if password, err = a.askSecret(ctx, question); err != nil && ctx.Err() == nil {
 			err = hint(usagef("--ask-sudo-pass: there is no terminal to ask on: %w", err), "--sudo-pass-command gets it without one")
 		}
 	} else if password, err = runPasswordCommand(ctx, a, o.sudoPassCommand, o.childEnv()); err != nil {
@@ -225,6 +230,9 @@ func (a *app) giveSudoPassword(ctx context.Context, o *taskOptions, sudo *fanout
 	}
 	if err != nil {
 		return err
+	}
+	if len(password) == 0 && o.askSudoPass {
+		password = bytes.Clone(login)
 	}
 	if len(password) == 0 || bytes.IndexByte(password, 0) >= 0 {
 		return usagef("the password for sudo is empty, or holds a NUL byte")

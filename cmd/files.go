@@ -66,7 +66,7 @@ func openFiles(o *fileOptions, targets []fanout.Target) (*runFiles, error) {
 		files.dir, made = dir, missing != nil
 	}
 	if o.junit != "" { // which may be in the new directory
-		if err := safefile.CheckReplace(o.junit); err != nil {
+		if err := errors.Join(checkStandard(o.junit), safefile.CheckReplace(o.junit)); err != nil {
 			_ = files.close(context.Background()) // nothing is queued
 			if made {
 				_ = os.Remove(o.outdir) // it is empty, or not ours any more

@@ -45,6 +45,20 @@ func System() Streams {
 	return s
 }
 
+// checkStandard refuses a path to a standard stream that was closed: it leads to
+// what the Go runtime has put there.
+func checkStandard(path string) error {
+	for fd, name := range []string{"stdin", "stdout", "stderr"} {
+		switch filepath.Clean(path) {
+		case "/dev/" + name, fmt.Sprintf("/dev/fd/%d", fd), fmt.Sprintf("/proc/self/fd/%d", fd):
+			if stdio.Closed(fd) {
+				return fmt.Errorf("%s is closed: %w", path, syscall.EBADF)
+			}
+		}
+	}
+	return nil
+}
+
 // A closedStream is a stream of that name that was closed from the beginning.
 type closedStream string
 

@@ -110,6 +110,7 @@ type hostJSON struct {
 	TimeoutMS        *int64            `json:"timeout_ms,omitempty"`
 	Retries          *int              `json:"retries,omitempty"`
 	HostKeys         string            `json:"host_keys,omitempty"`
+	ExitStatus       string            `json:"exit_status,omitempty"`
 	Groups           []string          `json:"groups,omitempty"`
 	Labels           map[string]string `json:"labels,omitempty"`
 	Refusals         []string          `json:"refusals,omitempty"`
@@ -156,6 +157,9 @@ func newHostJSON(h shownHost, explain bool) hostJSON {
 	}
 	if _, set := h.Origin(inventory.KeyHostKeys); set {
 		j.HostKeys = h.HostKeys.String()
+	}
+	if h.NoExitStatus {
+		j.ExitStatus = "none"
 	}
 	for _, r := range h.Refusals {
 		j.Refusals = append(j.Refusals, r.Reason)

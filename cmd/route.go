@@ -128,6 +128,8 @@ func (a *app) endpoint(h *inventory.Host, s *inventory.SSHSettings, o *loginOpti
 		User:       cmp.Or(o.user, h.User),
 		Identities: h.Identity,
 		Alias:      h.Name,
+
+		NoExitStatus: h.NoExitStatus,
 	}
 	if e.Address == "" {
 		e.Address = hostWord(h)

@@ -153,9 +153,10 @@ func (f Failure) Text() string {
 
 // A Report is what an Executor says of one attempt.
 type Report struct {
-	// Exit is set exactly if the command ran to its end.
+	// Exit is set if the command ran to its end and the host said how.
 	Exit *Exit
-	// Failure is set if it did not. Both are nil if there was no command.
+	// Failure is set if it did not. Both are nil if there was no command, or if the
+	// host never sends an exit status and has closed the session.
 	Failure *Failure
 	// Started says that the command was sent, or that nobody can tell.
 	Started bool
@@ -167,6 +168,13 @@ type Report struct {
 	// The time each step took; 0 for a step that was not reached or that a
 	// pooled connection saved.
 	Resolve, Dial, Login, Command time.Duration
+}
+
+// Connect is how long it took to a login: the steps together, in the whole
+// milliseconds that are shown and recorded of each.
+func (r Report) Connect() time.Duration {
+	const ms = time.Millisecond
+	return r.Resolve.Truncate(ms) + r.Dial.Truncate(ms) + r.Login.Truncate(ms)
 }
 
 // Outcome is what the report means for a target whose last attempt it is.

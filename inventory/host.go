@@ -32,6 +32,8 @@ type Host struct {
 	// Retries is how many attempts may follow the first.
 	Retries  int
 	HostKeys HostKeys
+	// NoExitStatus says that the host never sends the exit status of a command.
+	NoExitStatus bool
 	// Jump is the hosts to go through, as [ParseJump] reads them. Empty: none.
 	Jump string
 	// ProxyCommand is the command that connects, with tokens such as %h;
@@ -81,6 +83,12 @@ func ParseHostKeys(text string) (HostKeys, error) {
 	return HostKeys(i), nil
 }
 
+// The words for exit_status.
+const (
+	exitStatusSent = "sent"
+	exitStatusNone = "none"
+)
+
 // A Key names a setting, with the word that stands in the file.
 type Key string
 
@@ -94,6 +102,7 @@ const (
 	KeyTimeout        Key = "timeout"
 	KeyRetries        Key = "retries"
 	KeyHostKeys       Key = "host_keys"
+	KeyExitStatus     Key = "exit_status"
 	KeyJump           Key = "jump"
 	// KeyConnection is set for hosts that are not reached over SSH, all of
 	// which are refused.

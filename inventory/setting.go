@@ -74,6 +74,8 @@ func (s settings) apply(h *Host) {
 			h.Retries = x.number
 		case KeyHostKeys:
 			h.HostKeys = HostKeys(x.number)
+		case KeyExitStatus:
+			h.NoExitStatus = x.text == exitStatusNone
 		case KeyJump:
 			h.Jump, h.ProxyCommand = x.text, ""
 			switch {

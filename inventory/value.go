@@ -42,6 +42,10 @@ func parseValue(key Key, text string) (setting, error) {
 		var k HostKeys
 		k, err = ParseHostKeys(text)
 		s.number, s.text = int(k), k.String()
+	case KeyExitStatus:
+		if s.text = text; text != exitStatusSent && text != exitStatusNone {
+			err = yamltree.Mistakef("%q is not one of %s, %s", text, exitStatusSent, exitStatusNone)
+		}
 	default:
 		panic("inventory: no such setting: " + string(key))
 	}

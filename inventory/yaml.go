@@ -11,7 +11,7 @@ import (
 // The keys of each place in a file, in the order in which an error lists them.
 var (
 	topKeys      = []string{"defaults", "hosts", "groups"}
-	defaultsKeys = []string{"user", "port", "identity", string(KeyJump), "connect_timeout", "timeout", "retries", "host_keys", "labels"}
+	defaultsKeys = []string{"user", "port", "identity", string(KeyJump), "connect_timeout", "timeout", "retries", "host_keys", string(KeyExitStatus), "labels"}
 	hostKeys     = append([]string{"address"}, defaultsKeys...)
 	groupKeys    = append([]string{"hosts", "groups", "parallel"}, defaultsKeys...)
 )
@@ -307,7 +307,7 @@ func (r *yamlReader) settings(n yamltree.Node, what string, known []string, rest
 			own = append(own, r.labels(value, what)...)
 		case KeyIdentity:
 			own = append(own, r.identity(value, what)...)
-		case KeyPort, KeyUser, KeyJump, KeyConnectTimeout, KeyTimeout, KeyRetries, KeyHostKeys:
+		case KeyPort, KeyUser, KeyJump, KeyConnectTimeout, KeyTimeout, KeyRetries, KeyHostKeys, KeyExitStatus:
 			own = append(own, r.value(k, value, what)...)
 		default:
 			rest(key, value)

@@ -125,7 +125,7 @@ func finishedOf(e fanout.Event) hostFinished {
 		Attempts:  r.Attempts,
 		ResolveMS: r.Report.Resolve.Milliseconds(), DialMS: r.Report.Dial.Milliseconds(),
 		LoginMS:     r.Report.Login.Milliseconds(),
-		ConnectMS:   (r.Report.Resolve + r.Report.Dial + r.Report.Login).Milliseconds(),
+		ConnectMS:   r.Report.Connect().Milliseconds(),
 		DurationMS:  r.Report.Command.Milliseconds(),
 		StdoutBytes: r.StdoutBytes, StderrBytes: r.StderrBytes, OmittedBytes: r.OmittedBytes,
 	}

@@ -141,3 +141,31 @@ func TestDeniedAndRun(t *testing.T) {
 	b.exec(t.Context(), 1, "x").wantOp(t, fanout.OpNoStatus, true)
 	b.exec(t.Context(), 2, "x").wantOp(t, fanout.OpExec, false)
 }
+
+// TestNoExitStatus: a device that never sends an exit status is ok when it closes
+// the session, and in no other case.
+func TestNoExitStatus(t *testing.T) {
+	never := func(f fleet.Faults) fleet.Faults {
+		f.NoExit = true
+		return f
+	}
+	b := newBench(t, []fleet.Host{
+		{Name: "closes", Faults: never(fleet.Faults{})},
+		{Name: "breaks", Faults: never(fleet.Faults{Breach: &fleet.Breach{When: fleet.AfterEOF, What: fleet.Reopened}})},
+		{Name: "leaves", Faults: never(fleet.Faults{HangUp: fleet.HangUpAfterExit})},
+		{Name: "sends", Faults: fleet.Faults{}},
+		{Name: "garbles", Faults: fleet.Faults{RawStatus: []byte{1}}},
+	}, func(o *Options) {
+		for i := range o.Endpoints {
+			o.Endpoints[i].NoExitStatus = true
+		}
+	})
+	r := b.exec(t.Context(), 0, "x")
+	if r.Failure != nil || r.Exit != nil || !r.Started || !r.OutputComplete || r.Outcome() != fanout.OK || r.stdout.String() != "x\n" {
+		t.Errorf("got %+v, failure %+v, stdout %q, want ok without an exit", r.Report, r.Failure, r.stdout.String())
+	}
+	b.exec(t.Context(), 1, "x").wantOp(t, fanout.OpConnection, true)
+	b.exec(t.Context(), 2, "x").wantOp(t, fanout.OpConnection, true)
+	b.exec(t.Context(), 3, "exit 3").wantExit(t, fanout.Exit{Code: 3})
+	b.exec(t.Context(), 4, "x").wantOp(t, fanout.OpNoStatus, true)
+}

@@ -220,7 +220,17 @@ func (s *session) settle(report *fanout.Report) {
 		report.OutputComplete = s.closed && s.ended == 2 && !s.broken.Load()
 		return
 	}
+	if s.endsWithoutStatus() {
+		report.OutputComplete = s.ended == 2 && !s.broken.Load()
+		return
+	}
 	report.Failure = s.loss(ended)
+}
+
+// endsWithoutStatus reports whether the host has closed the session without an
+// exit status, as it always does.
+func (s *session) endsWithoutStatus() bool {
+	return s.conn.ep.NoExitStatus && s.closed && s.exit == nil && !s.garbled && !s.answer.refused
 }
 
 // loss is why nobody knows how the command ended; ended says that its channel

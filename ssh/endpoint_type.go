@@ -80,4 +80,7 @@ type Endpoint struct {
 	// Environment are NAME=VALUE words that are sent before each command, of which
 	// the host takes what it will.
 	Environment []string
+	// NoExitStatus says that the host never sends an exit status: a command whose
+	// session it closes without one has ended well, as far as can be known.
+	NoExitStatus bool
 }

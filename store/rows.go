@@ -67,6 +67,14 @@ func millis(d time.Duration) any {
 	return d.Milliseconds()
 }
 
+// connectMillis is NULL if there was no connection to make.
+func connectMillis(p *fanout.Report) any {
+	if p.Resolve+p.Dial+p.Login == 0 {
+		return nil
+	}
+	return p.Connect().Milliseconds()
+}
+
 func fromMillis(n sql.NullInt64) time.Duration { return time.Duration(n.Int64) * time.Millisecond }
 
 // reportColumns are the columns that results and attempts share, in the order
@@ -114,7 +122,7 @@ func appendReport(args []any, r *fanout.Result, hash string) []any {
 	return append(args,
 		text(p.Address), r.Outcome.String(), p.Started, exitCode, signal, op, message, remote, complete,
 		timeText(r.QueuedAt), timeText(r.BegunAt), timeText(r.StartedAt), timeText(r.EndedAt),
-		millis(p.Resolve), millis(p.Dial), millis(p.Login), millis(p.Resolve+p.Dial+p.Login), millis(p.Command),
+		millis(p.Resolve), millis(p.Dial), millis(p.Login), connectMillis(p), millis(p.Command),
 		r.StdoutBytes, r.StderrBytes, r.OmittedBytes, text(hash), signalMessage, core, final, detail, hint,
 	)
 }

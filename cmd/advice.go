@@ -43,6 +43,7 @@ func (l *launching) advice(ctx context.Context, d *decision) ssh.Advice {
 // -w has a host or group of a name. It is read when it is asked for the first
 // time, and what is wrong with it is of no interest here.
 func (l *launching) knownToInventory(ctx context.Context) func(string) bool {
+	ctx = context.WithoutCancel(ctx) // which has ended by the time that a host is not found
 	inv := sync.OnceValue(func() *inventory.Inventory {
 		o := l.o.selectOptions
 		o.hosts, o.former = "", nil

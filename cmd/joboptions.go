@@ -222,6 +222,7 @@ func checkJobValue(flag *pflag.Flag, value string) error {
 // do not fit together; what Validate finds is not looked for.
 func (a *app) jobOptions(job scheduler.Job) (*launchOptions, error) {
 	o := newLaunchOptions()
+	o.forJob = true
 	f := pflag.NewFlagSet("", pflag.ContinueOnError)
 	o.addJobFlags(f)
 	for _, key := range slices.Sorted(maps.Keys(job.Options)) {

@@ -23,6 +23,9 @@ type selectOptions struct {
 	// programEnv is the environment of inventories that are run; nil: ours.
 	programEnv []string
 
+	// forJob says that nobody looks on, and that the job says which inventory.
+	forJob bool
+
 	// former is set for a rerun: the hosts are those of that run.
 	former *former
 }

@@ -144,6 +144,9 @@ func (o *selectOptions) from(ctx context.Context, inv *inventory.Inventory, path
 		Pick:    o.pick,
 		Refused: o.refused,
 	})
+	if errors.As(err, new(*inventory.NoMatchError)) && path != "" && !o.forJob {
+		err = hint(err, "the inventory is "+path+"; tutti hosts lists what is in it")
+	}
 	if err != nil {
 		return nil, usage(err)
 	}

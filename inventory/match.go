@@ -62,9 +62,6 @@ func (m *matcher) warnf(format string, args ...any) {
 // match adds the hosts of an item to set. A *NoMatchError does not keep those
 // that do exist from being added.
 func (m *matcher) match(it item, set hostSet) error {
-	if m.ctx.Err() != nil {
-		return context.Cause(m.ctx)
-	}
 	switch it.kind {
 	case itemAll:
 		return m.where(it, set, "selects no host: the inventory is empty", func(*Host) bool { return true })
@@ -156,9 +153,18 @@ func (m *matcher) name(name string, set hostSet) nameKind {
 	return nameUnknown
 }
 
-// nearest names hosts and groups that word may be a misspelling of.
+// nearest names hosts and groups that word may be short for, or a misspelling of.
 func (m *matcher) nearest(word string) []string {
 	const enough = 3
+	var near []string
+	for _, name := range m.inv.hostNames() {
+		if len(near) < enough && len(word) < len(name) && strings.EqualFold(name[:len(word)], word) && name[len(word)] == '.' {
+			near = append(near, name)
+		}
+	}
+	if len(near) > 0 {
+		return near
+	}
 	return yamltree.NearestN(word, append(m.inv.Groups(), m.inv.hostNames()...), enough)
 }
 

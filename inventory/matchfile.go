@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -57,6 +58,9 @@ func (r *itemFileReader) line(line string, w word) error {
 	fail := func(offset int, mistake *yamltree.Mistake) error {
 		at := yamltree.Pos{File: r.path, Line: r.number, Column: column(line, w.offset+offset)}
 		return yamltree.Bare(yamltree.Errorf(at, "%v", mistake))
+	}
+	if r.ctx.Err() != nil { // a file may have very many lines
+		return context.Cause(r.ctx)
 	}
 	items, mistake := parseItems(w.text)
 	if mistake != nil {

@@ -458,3 +458,16 @@ func TestErrorTexts(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// TestNearestOfAShortName: a name without its domain is meant before a group that
+// looks like it.
+func TestNearestOfAShortName(t *testing.T) {
+	inv := load(t, `{hosts: ["web[01-12].demo", db1], groups: {web: {hosts: ["web[01-12].demo"]}}}`)
+	for text, want := range map[string]string{"web01": "[web01.demo]", "WEB02": "[web02.demo]", "wbe": "[web]"} {
+		_, _, err := selectHosts(t, inv, text, SelectOptions{})
+		var none *NoMatchError
+		if !errors.As(err, &none) || !strings.HasPrefix(fmt.Sprint(none.Nearest), strings.TrimSuffix(want, "]")) {
+			t.Errorf("%s: got %v, want nearest %s", text, err, want)
+		}
+	}
+}

@@ -30,18 +30,6 @@ func (o *fileOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.junit, "junit", "", "write a JUnit report to `FILE`, for GitHub, GitLab, Jenkins")
 }
 
-func (o *fileOptions) finalize(f *pflag.FlagSet) error {
-	return errors.Join(refuseEmpty(f, "outdir"), refuseEmpty(f, "junit"))
-}
-
-// refuseEmpty refuses a flag that is there without a value.
-func refuseEmpty(f *pflag.FlagSet, name string) error {
-	if flag := f.Lookup(name); flag != nil && flag.Changed && flag.Value.String() == "" {
-		return syntaxf("--%s names no file", name)
-	}
-	return nil
-}
-
 // runFiles are the sinks that write files.
 type runFiles struct {
 	dir   *output.Dir   // nil without --outdir

@@ -29,6 +29,7 @@ func setHelp(cmd *cobra.Command, exitStatus string, groups ...flagGroup) {
 		sets[i] = pflag.NewFlagSet(g.title, pflag.ContinueOnError)
 		sets[i].SortFlags = false
 		g.add(sets[i])
+		refuseEmptyFiles(sets[i])
 		cmd.Flags().AddFlagSet(sets[i])
 		completeFlags(cmd, sets[i])
 	}

@@ -14,6 +14,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/quantity"
+	"tutti/inventory"
 	"tutti/output"
 	"tutti/store"
 )
@@ -30,7 +31,7 @@ type historyOptions struct {
 }
 
 func (o *historyOptions) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.host, "host", "", "runs that `HOST` had a part in")
+	f.StringVar(&o.host, "host", "", "runs that `HOST` had a part in: a name, a pattern, or a group as it is now")
 	f.Var(&o.outcomes, "outcome", "runs in which some host, or the one of --host, ended with one of `OUTCOMES`")
 	f.StringVar(&o.since, "since", "", "runs started since `WHEN`: 2h, 7d, 2026-11-20, 2026-11-20T14:30")
 	f.Var(&o.source, "source", "runs started by `SOURCE`: cli, rerun, job")
@@ -56,7 +57,7 @@ func newHistoryCmd(a *app) *cobra.Command {
 				return syntaxf("--limit %d is less than none", o.limit)
 			}
 			q := store.Query{
-				Host: o.host, Outcomes: o.outcomes, Source: o.source.value, User: o.user,
+				Outcomes: o.outcomes, Source: o.source.value, User: o.user,
 				Words: args, Limit: o.limit,
 			}
 			var err error
@@ -65,7 +66,7 @@ func newHistoryCmd(a *app) *cobra.Command {
 			}
 			history := &historyFile{app: a, path: o.history, warn: a.warn}
 			defer history.close()
-			return a.listRuns(cmd.Context(), history, q, o.json)
+			return a.listRuns(cmd.Context(), history, q, o)
 		},
 	}
 	setHelp(cmd, exitHelpShort, flagGroup{"FILTERS", o.addFlags}, flagGroup{"OUTPUT", o.addOutputFlags})
@@ -89,9 +90,12 @@ func parseSince(s string, now time.Time) (time.Time, error) {
 	return time.Time{}, syntaxf("--since %q is neither a time such as 2026-11-20T14:30 nor a duration such as 2h or 7d", s)
 }
 
-func (a *app) listRuns(ctx context.Context, history *historyFile, q store.Query, asJSON bool) error {
+func (a *app) listRuns(ctx context.Context, history *historyFile, q store.Query, o *historyOptions) error {
 	var runs []store.Run
 	s, err := history.forReading(ctx)
+	if err == nil && o.host != "" {
+		q.Hosts, err = a.hostsInHistory(ctx, s, o.host)
+	}
 	if err == nil {
 		runs, err = s.Runs(ctx, q)
 	}
@@ -102,7 +106,7 @@ func (a *app) listRuns(ctx context.Context, history *historyFile, q store.Query,
 	if err != nil {
 		return history.sayNone()
 	}
-	if asJSON {
+	if o.json {
 		for _, r := range runs {
 			if err := output.WriteJSON(a.Out, newRunJSON(r)); err != nil {
 				return err
@@ -117,8 +121,60 @@ func (a *app) listRuns(ctx context.Context, history *historyFile, q store.Query,
 	return printRuns(a.Out, runs, terminalWidth(a.Out))
 }
 
+// hostsInHistory are the hosts that had a part in runs and that text means: names,
+// ranges and wildcards, and what is none of these, the hosts of a group or label as
+// the inventory has them now.
+func (a *app) hostsInHistory(ctx context.Context, s *store.Store, text string) ([]string, error) {
+	patterns, err := inventory.Expand(text)
+	if err != nil {
+		return nil, usage(fmt.Errorf("--host: %w", err))
+	}
+	names, err := s.HostNames(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var hosts []string
+	for _, pattern := range patterns {
+		found := matching(pattern, names)
+		if found == nil {
+			found = a.membersNow(ctx, pattern)
+		}
+		if found == nil {
+			err := usagef("--host: no run had a host %q, and no inventory has a group of that name", pattern)
+			if near := nearest(pattern, names); near != "" {
+				return nil, hint(err, "did you mean "+near+"?")
+			}
+			return nil, hint(err, "tutti hosts shows what the inventory has; $TUTTI_INVENTORY names another")
+		}
+		hosts = append(hosts, found...)
+	}
+	return hosts, nil
+}
+
+// membersNow are the hosts that item selects in the inventory; nil if it selects
+// none, or there is none.
+func (a *app) membersNow(ctx context.Context, item string) []string {
+	inv, _, err := a.loadInventory(ctx, &selectOptions{})
+	if err != nil {
+		return nil
+	}
+	selector, err := inventory.ParseSelector(item)
+	if err != nil {
+		return nil
+	}
+	selection, err := inv.Select(ctx, selector, inventory.SelectOptions{Refused: true})
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, h := range selection.Hosts {
+		names = append(names, h.Name)
+	}
+	return names
+}
+
 func noRunsText(q store.Query) string {
-	if q.Host == "" && q.Outcomes == nil && q.Since.IsZero() && q.Words == nil && q.Source == "" && q.User == "" {
+	if q.Hosts == nil && q.Outcomes == nil && q.Since.IsZero() && q.Words == nil && q.Source == "" && q.User == "" {
 		return "no runs yet"
 	}
 	return "no run fits"
@@ -233,79 +289,6 @@ func newRunJSON(r store.Run) runJSON {
 		j.Counts[o.String()] = r.Summary.Counts[o]
 	}
 	return j
-}
-
-// smallestHistory is what a history with a run or two takes on the disk.
-const smallestHistory = 1 << 20
-
-// retentionOptions say which runs are kept.
-type retentionOptions struct {
-	keepAge  durationValue
-	keepRuns int
-	maxSize  sizeValue
-}
-
-func (o *retentionOptions) addFlags(f *pflag.FlagSet) {
-	f.Var(&o.keepAge, "keep", "keep the runs of the last `DURATION`")
-	f.IntVar(&o.keepRuns, "keep-runs", 0, "keep the newest `N` runs")
-	f.Var(&o.maxSize, "max-size", "keep as many runs as fit into `SIZE`")
-}
-
-// retention is what the flags say, and the default if they say nothing.
-func (o *retentionOptions) retention(f *pflag.FlagSet) (store.Retention, error) {
-	keep := store.Retention{Keep: durationOf(o.keepAge), KeepRuns: o.keepRuns, MaxSize: int64(o.maxSize)}
-	switch {
-	case f.Changed("keep-runs") && o.keepRuns < 1:
-		return keep, syntaxf("--keep-runs %d: at least one", o.keepRuns)
-	case f.Changed("max-size") && o.maxSize < smallestHistory:
-		return keep, syntaxf("--max-size %s would keep nothing: a history takes %s at least", quantity.FormatSize(int64(o.maxSize)), quantity.FormatSize(smallestHistory))
-	case f.Changed("keep") && o.keepAge == 0:
-		return keep, syntaxf("nothing would be kept: delete the history file if that is what you want")
-	case keep == store.Retention{}:
-		return store.DefaultRetention(), nil
-	}
-	return keep, nil
-}
-
-type pruneOptions struct {
-	retentionOptions
-	history string
-}
-
-func (o *pruneOptions) addFlags(f *pflag.FlagSet) {
-	o.retentionOptions.addFlags(f)
-	addHistoryFlag(f, &o.history)
-}
-
-func newPruneCmd(a *app) *cobra.Command {
-	o := &pruneOptions{}
-	cmd := &cobra.Command{
-		Use:   "prune [flags]",
-		Short: "Delete old runs and give their space back (default: those over 90 days, and over 2GiB)",
-		Example: `  tutti history prune --keep 30d
-  tutti history prune --keep-runs 100 --max-size 1GiB`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			keep, err := o.retention(cmd.Flags())
-			if err != nil {
-				return err
-			}
-			history := &historyFile{app: a, path: o.history, warn: a.warn}
-			defer history.close()
-			s, err := history.forReading(cmd.Context())
-			if err != nil {
-				return usageOfRun(err)
-			}
-			pruned, err := s.Prune(cmd.Context(), keep)
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(a.Out, "%s deleted, %s given back\n", count(pruned.Runs, "run"), quantity.FormatSize(pruned.Bytes))
-			return err
-		},
-	}
-	setHelp(cmd, exitHelpShort, flagGroup{"FLAGS", o.addFlags})
-	return cmd
 }
 
 // count is n things, in words.

@@ -331,9 +331,6 @@ func newJobExportCmd(a *app) *cobra.Command {
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeJobs(a, &o.history, manyJobs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := refuseEmpty(cmd.Flags(), "output"); err != nil {
-				return err
-			}
 			return a.withJobs(cmd.Context(), o.history, wantsHistory, func(s *store.Store) error {
 				return a.exportJobs(cmd.Context(), s, args, o.output)
 			})

@@ -192,7 +192,7 @@ func (a *app) loadInventory(ctx context.Context, o *selectOptions) (inv *invento
 	}
 	wd, err := os.Getwd()
 	if err != nil {
-		return nil, "", err
+		wd = "" // it was deleted: what is not named by a path from the root is not there
 	}
 	files, err := inventory.Find(inventory.Places{
 		Given:   o.inventory,

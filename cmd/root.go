@@ -161,6 +161,9 @@ var notANumber = regexp.MustCompile(`strconv\.Parse\w+: parsing "(.*)": .*$`)
 
 // flagError adds to an unknown flag the one that was probably meant.
 func flagError(cmd *cobra.Command, err error) error {
+	if empty, ok := errors.AsType[*emptyFileError](err); ok {
+		return syntaxf("%w", empty)
+	}
 	wrapped := syntaxf("%s", notANumber.ReplaceAllString(err.Error(), `"$1" is not a whole number that fits`))
 	if !cmd.HasParent() && strings.HasPrefix(err.Error(), "unknown") {
 		return hint(wrapped, "flags follow the command: tutti run [flags] SELECTOR COMMAND...")

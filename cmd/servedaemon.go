@@ -158,7 +158,9 @@ func (d *serving) notifier() *server.Notifier {
 // servePages shows the metrics and the health of the daemon until ctx ends.
 func (d *serving) servePages(ctx context.Context) {
 	pages := server.Pages{Metrics: d.metrics, Silence: silenceLimit, Ready: d.daemon.Ready, Logger: d.log}
-	if err := server.Serve(ctx, d.listener, pages.Handler(), d.log); err != nil {
+	handler := pages.Handler()
+	defer handler.Wait()
+	if err := server.Serve(ctx, d.listener, handler, d.log); err != nil {
 		d.log.Error("the metrics are no longer served", "error", err)
 	}
 }

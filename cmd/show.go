@@ -131,13 +131,8 @@ func (a *app) hostsOf(ctx context.Context, s *store.Store, run store.Run, patter
 	}
 	var hosts []string
 	for _, pattern := range wanted {
-		before := len(hosts)
-		for _, name := range names {
-			if ok, err := path.Match(pattern, name); name == pattern || err == nil && ok {
-				hosts = append(hosts, name)
-			}
-		}
-		if len(hosts) > before {
+		if found := matching(pattern, names); found != nil {
+			hosts = append(hosts, found...)
 			continue
 		}
 		err := usagef("host %q had no part in run %d", pattern, run.ID)
@@ -147,6 +142,17 @@ func (a *app) hostsOf(ctx context.Context, s *store.Store, run store.Run, patter
 		return nil, err
 	}
 	return hosts, nil
+}
+
+// matching are those of the names that pattern means, nil if none is.
+func matching(pattern string, names []string) []string {
+	var found []string
+	for _, name := range names {
+		if ok, err := path.Match(pattern, name); name == pattern || err == nil && ok {
+			found = append(found, name)
+		}
+	}
+	return found
 }
 
 // runLine says which run it is that is shown.

@@ -38,14 +38,16 @@ type Places struct {
 	// Env is the value of TUTTI_INVENTORY: one path, or several with the
 	// system's list separator between them.
 	Env string
-	// WorkDir is the folder we are in; Home is the user's. An empty Home is
-	// skipped.
+	// WorkDir is the folder we are in; Home is the user's. An empty one is skipped.
 	WorkDir, Home string
 }
 
 // search returns the files that are used without being named.
 func (p Places) search() []string {
-	paths := []string{filepath.Join(p.WorkDir, "hosts.yaml")}
+	var paths []string
+	if p.WorkDir != "" {
+		paths = append(paths, filepath.Join(p.WorkDir, "hosts.yaml"))
+	}
 	if p.Home != "" {
 		paths = append(paths, filepath.Join(p.Home, ".config", "tutti", "hosts.yaml"))
 	}

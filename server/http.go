@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -42,9 +43,22 @@ type Pages struct {
 	Logger *slog.Logger
 }
 
+// A Handler serves pages.
+type Handler struct {
+	http.Handler
+	checks []*check
+}
+
+// Wait waits for what is being found out for a page; after Serve nothing new begins.
+func (h *Handler) Wait() {
+	for _, c := range h.checks {
+		c.finding.Wait()
+	}
+}
+
 // Handler serves /metrics, /healthz and /readyz, to GET and HEAD. A page of
 // health is 200, or 503 with the reason as its text.
-func (p Pages) Handler() http.Handler {
+func (p Pages) Handler() *Handler {
 	if p.Logger == nil {
 		p.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -68,7 +82,7 @@ func (p Pages) Handler() http.Handler {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		say(w, ready.do(r.Context()))
 	})
-	return http.MaxBytesHandler(mux, maxBody)
+	return &Handler{http.MaxBytesHandler(mux, maxBody), []*check{jobs, ready}}
 }
 
 // ready is an error unless the daemon lives, did all it had to, and still can.
@@ -102,6 +116,8 @@ type check struct {
 	turn chan struct{}
 	at   time.Time
 	err  error
+	// finding is whoever finds out, who may take longer than those who ask wait.
+	finding sync.WaitGroup
 }
 
 func newCheck(find func(context.Context) error) *check {
@@ -115,10 +131,24 @@ func (c *check) do(ctx context.Context) error {
 	defer cancel()
 	select {
 	case c.turn <- struct{}{}:
-		defer func() { <-c.turn }()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	found := make(chan error, 1) // it is found out also if nobody waits any more
+	c.finding.Go(func() {
+		defer func() { <-c.turn }()
+		found <- c.findOut(ctx)
+	})
+	select {
+	case err := <-found:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// findOut finds out, for one who has the turn.
+func (c *check) findOut(ctx context.Context) error {
 	if !c.at.IsZero() && time.Since(c.at) < checkAge {
 		return c.err
 	}

@@ -117,6 +117,32 @@ func TestReadyHangs(t *testing.T) {
 	})
 }
 
+// A history that does not hear that it is given up delays no answer, and is asked no
+// more while it hangs.
+func TestReadyHangsAndDoesNotListen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, inside := time.Now(), 0
+		h := Pages{Metrics: NewMetrics("", jobsOf()), Silence: time.Hour, Ready: func(context.Context) error {
+			if inside++; inside > 1 {
+				t.Error("two are asking at once")
+			}
+			time.Sleep(25 * time.Second)
+			inside--
+			return nil
+		}}.Handler()
+		for i := range 4 {
+			w := ask(h, "GET", "/readyz")
+			if took := time.Since(began); w.Code != 503 || took != time.Duration(i+1)*checkLimit {
+				t.Errorf("got %d %s after %s, want 503 within %s", w.Code, w.Body, took, checkLimit)
+			}
+		}
+		h.Wait()
+		if took := time.Since(began); took != 25*time.Second || inside != 0 {
+			t.Errorf("Wait came back after %s, with %d still asking", took, inside)
+		}
+	})
+}
+
 // listen is a listener on loopback.
 func listen(tb testing.TB) net.Listener {
 	tb.Helper()

@@ -2,9 +2,12 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"tutti/scheduler"
@@ -31,6 +34,11 @@ func DefaultRetention() Retention {
 // Pruned is what Prune has deleted.
 type Pruned struct {
 	Runs int
+	// Newest is the highest number among them, 0 if there is none.
+	Newest int64
+	// Held is how many runs stay although the retention does not keep them: a daemon
+	// has still to look at how they ended.
+	Held int
 	// Bytes by which the file has become smaller.
 	Bytes int64
 }
@@ -65,15 +73,8 @@ func (s *Store) prune(ctx context.Context, keep Retention) (Pruned, error) {
 	if err != nil {
 		return p, err
 	}
-	for _, id := range ids {
-		if err := s.remove(ctx, id, &p); err != nil {
-			return p, err
-		}
-	}
-	if keep.MaxSize > 0 {
-		if err := s.shrink(ctx, keep.MaxSize, &p); err != nil {
-			return p, err
-		}
+	if err := s.removeRuns(ctx, s.w, ids, keep, &p); err != nil {
+		return p, err
 	}
 	if err := s.pruneFirings(ctx, keep, jobs); err != nil {
 		return p, err
@@ -87,6 +88,59 @@ func (s *Store) prune(ctx context.Context, keep Retention) (Pruned, error) {
 	after, err := pages(ctx, s.w)
 	p.Bytes = max(0, before.total-after.total) * before.size
 	return p, err
+}
+
+// WouldPrune says what Prune would delete, and deletes nothing: it does the same in
+// a transaction that is taken back.
+func (s *Store) WouldPrune(ctx context.Context, keep Retention) (Pruned, error) {
+	var p Pruned
+	undone := errors.New("undone")
+	err := s.change(ctx, func(tx *sql.Tx) error {
+		jobs, err := s.selectJobs(ctx, tx, "")
+		if err != nil {
+			return err
+		}
+		ids, err := s.outdated(ctx, keep, jobs)
+		if err != nil {
+			return err
+		}
+		before, err := pages(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := s.removeRuns(ctx, tx, ids, keep, &p); err != nil {
+			return err
+		}
+		after, err := pages(ctx, tx)
+		if err != nil {
+			return err
+		}
+		p.Bytes = max(0, after.free-before.free) * after.size
+		return undone
+	})
+	if errors.Is(err, undone) {
+		err = nil
+	}
+	return p, err
+}
+
+// A database is what runs are deleted from.
+type database interface {
+	queryer
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// removeRuns deletes the runs that are outdated, and those that do not fit.
+func (s *Store) removeRuns(ctx context.Context, db database, outdated []int64, keep Retention, p *Pruned) error {
+	for _, id := range outdated {
+		if err := remove(ctx, db, id, p); err != nil {
+			return err
+		}
+	}
+	if keep.MaxSize > 0 {
+		return shrink(ctx, db, keep.MaxSize, p)
+	}
+	return nil
 }
 
 // outdated lists the runs that are too old or too many: for all, or for their
@@ -120,37 +174,48 @@ func (s *Store) outdated(ctx context.Context, keep Retention, jobs []scheduler.K
 			return nil, err
 		}
 	}
-	return ids, nil
+	slices.Sort(ids)
+	return slices.Compact(ids), nil // more than one rule may be about a run
 }
 
 // shrink deletes the oldest runs until the rest fits into limit bytes.
-func (s *Store) shrink(ctx context.Context, limit int64, p *Pruned) error {
+func shrink(ctx context.Context, db database, limit int64, p *Pruned) error {
 	for after := int64(0); ; {
-		use, err := pages(ctx, s.w)
+		use, err := pages(ctx, db)
 		if err != nil || (use.total-use.free)*use.size <= limit {
 			return err
 		}
-		oldest, err := column[int64](ctx, s.r,
+		oldest, err := column[int64](ctx, db,
 			"SELECT id FROM runs WHERE id > ? AND state <> 'running' ORDER BY id LIMIT 1", after)
 		if err != nil || len(oldest) == 0 {
 			return err
 		}
 		after = oldest[0]
-		if err := s.remove(ctx, after, p); err != nil {
+		if err := remove(ctx, db, after, p); err != nil {
 			return err
 		}
 	}
 }
 
 // remove deletes a run, each in its own transaction so that others can write
-// in between. One that is gone already, or has to stay, is not counted.
-func (s *Store) remove(ctx context.Context, id int64, p *Pruned) error {
-	res, err := s.w.ExecContext(ctx, "DELETE FROM runs WHERE id = ? AND state <> 'running' AND NOT "+lookedAt, id)
+// in between. One that is gone already, or has to stay, is not counted as deleted.
+func remove(ctx context.Context, db database, id int64, p *Pruned) error {
+	res, err := db.ExecContext(ctx, "DELETE FROM runs WHERE id = ? AND state <> 'running' AND NOT "+lookedAt, id)
 	if err != nil {
 		return err
 	}
 	n, err := res.RowsAffected()
-	p.Runs += int(n)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		p.Runs, p.Newest = p.Runs+1, max(p.Newest, id)
+		return nil
+	}
+	held, err := exists(ctx, db, "SELECT 1 FROM runs WHERE id = ? AND state <> 'running'", id)
+	if held {
+		p.Held++
+	}
 	return err
 }
 

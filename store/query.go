@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"strconv"
 	"strings"
@@ -52,10 +53,11 @@ type Run struct {
 
 // A Query chooses runs. The zero value chooses all.
 type Query struct {
-	// Host had a part in the run; "": any.
-	Host string
-	// Outcomes: some host, or Host if it is set, ended with one of them; nil:
-	// any.
+	// Host had a part in the run, or one of Hosts; "" and nil: any.
+	Host  string
+	Hosts []string
+	// Outcomes: some host, or one of Host and Hosts if they are set, ended with one of
+	// them; nil: any.
 	Outcomes []fanout.Outcome
 	// Since is the earliest start; zero: any.
 	Since time.Time
@@ -88,12 +90,16 @@ func (q Query) where() (string, []any) {
 		conds = append(conds, cond)
 		args = append(args, values...)
 	}
+	hosts := q.Hosts
+	if q.Host != "" {
+		hosts = []string{q.Host}
+	}
+	const ofHosts = "EXISTS (SELECT 1 FROM json_each(?) h CROSS JOIN results r ON r.host = h.value AND r.run_id = runs.id"
 	switch {
-	case q.Host != "" && q.Outcomes != nil:
-		add("EXISTS (SELECT 1 FROM results r WHERE r.host = ? AND r.run_id = runs.id AND r.outcome IN ("+
-			placeholders(len(q.Outcomes))+"))", append([]any{q.Host}, outcomeArgs(q.Outcomes)...)...)
-	case q.Host != "":
-		add("EXISTS (SELECT 1 FROM results r WHERE r.host = ? AND r.run_id = runs.id)", q.Host)
+	case hosts != nil && q.Outcomes != nil:
+		add(ofHosts+" WHERE r.outcome IN ("+placeholders(len(q.Outcomes))+"))", append([]any{jsonList(hosts)}, outcomeArgs(q.Outcomes)...)...)
+	case hosts != nil:
+		add(ofHosts+")", jsonList(hosts))
 	case q.Outcomes != nil:
 		counts := []string{"0"}
 		for _, o := range q.Outcomes {
@@ -117,6 +123,18 @@ func (q Query) where() (string, []any) {
 		return "", nil
 	}
 	return " WHERE " + strings.Join(conds, " AND "), args
+}
+
+// jsonList is words as json_each reads them.
+func jsonList(words []string) string {
+	list, _ := json.Marshal(words) // strings always are JSON
+	return string(list)
+}
+
+// HostNames are the names of all hosts that had a part in a run.
+func (s *Store) HostNames(ctx context.Context) ([]string, error) {
+	names, err := column[string](ctx, s.r, "SELECT DISTINCT host FROM results ORDER BY host")
+	return names, s.fault("read", err)
 }
 
 func outcomeArgs(outcomes []fanout.Outcome) []any {

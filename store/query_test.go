@@ -230,9 +230,19 @@ func TestPrune(t *testing.T) {
 				closeRecorder(t, r)
 			}
 			before := fileSize(t, s)
+			would, err := s.WouldPrune(t.Context(), tt.keep)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if runs, err := s.Runs(t.Context(), Query{}); err != nil || len(runs) != 5 || fileSize(t, s) != before {
+				t.Errorf("after WouldPrune: got %d runs, %v, want all 5", len(runs), err)
+			}
 			got, err := s.Prune(t.Context(), tt.keep)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if would.Runs != got.Runs || would.Newest != got.Newest {
+				t.Errorf("got %+v, after it was said to be %+v", got, would)
 			}
 			kept, err := column[int64](t.Context(), s.r, "SELECT id FROM runs ORDER BY id")
 			if err != nil || !slices.Equal(kept, tt.want) {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -76,4 +77,32 @@ func TestForgetsProofOfSpace(t *testing.T) {
 	if err != nil || len(ids) != 2 || ids[0] != d.ID() || ids[1] != next.ID() {
 		t.Errorf("got the daemons %v, %v, want %d and %d", ids, err, d.ID(), next.ID())
 	}
+}
+
+// Ready waits for another process that writes no longer than it is waited for.
+func TestReadyIsBounded(t *testing.T) {
+	s := openTest(t, tempPath(t))
+	d := joinTest(t, s)
+	db := raw(t, s.path)
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec("UPDATE daemons SET pid = pid"); err != nil { // takes the write lock
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := d.Ready(ctx); err == nil {
+		t.Error("got ready while another process keeps the history")
+	}
+	// What waited less is not what later writers get.
+	var waits int
+	if err := s.w.QueryRow("PRAGMA busy_timeout").Scan(&waits); err != nil || waits != int(busyTimeout.Milliseconds()) {
+		t.Errorf("got a busy timeout of %d ms, %v, want %s", waits, err, busyTimeout)
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	checkReady(t, d)
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -183,7 +184,17 @@ func (s *Store) change(ctx context.Context, f func(tx *sql.Tx) error) error {
 	if err := s.inPlace("change"); err != nil {
 		return err
 	}
-	tx, err := s.w.BeginTx(ctx, nil)
+	conn, err := s.w.Conn(ctx)
+	if err != nil {
+		return s.fault("change", err)
+	}
+	defer func() { _ = conn.Close() }() // back to the pool
+	restore, err := hurry(ctx, conn)
+	if err != nil {
+		return s.fault("change", err)
+	}
+	defer restore()
+	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return s.fault("change", err)
 	}
@@ -192,6 +203,27 @@ func (s *Store) change(ctx context.Context, f func(tx *sql.Tx) error) error {
 		return s.fault("change", err)
 	}
 	return s.fault("change", tx.Commit())
+}
+
+// hurry lets conn wait for other processes no longer than ctx lives: SQLite does not
+// hear that it has ended while it waits.
+func hurry(ctx context.Context, conn *sql.Conn) (restore func(), err error) {
+	deadline, ok := ctx.Deadline()
+	left := time.Until(deadline)
+	if !ok || left >= busyTimeout {
+		return func() {}, nil
+	}
+	set := func(ctx context.Context, d time.Duration) error {
+		_, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", max(d, 0).Milliseconds()))
+		return err
+	}
+	restore = func() {
+		// A connection of which that is not certain is not used again.
+		if err := set(context.WithoutCancel(ctx), busyTimeout); err != nil {
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+		}
+	}
+	return restore, set(ctx, left)
 }
 
 // refuse is the error of a change to a history that is open for reading only:

@@ -29,6 +29,7 @@ type sizes struct {
 	runs        int           // in the large history, each of hosts
 	stall       time.Duration // how long a reader does not read
 	logins      int           // at the real sshd
+	sshdBytes   int           // in all, from the real sshd
 }
 
 var fullSizes = sizes{
@@ -36,7 +37,7 @@ var fullSizes = sizes{
 	peerFanouts: []int{16, 64, 256}, ansible: 100,
 	latency: 50 * time.Millisecond, idle: "6s",
 	bulkHosts: 10, bulkBytes: 50_000_000, longLine: 10_000_000,
-	runs: 1000, stall: 5 * time.Second, logins: 15,
+	runs: 1000, stall: 5 * time.Second, logins: 15, sshdBytes: 1_000_000_000,
 }
 
 var quickSizes = sizes{
@@ -44,7 +45,7 @@ var quickSizes = sizes{
 	peerFanouts: []int{16}, ansible: 2,
 	latency: 20 * time.Millisecond, idle: "1500ms",
 	bulkHosts: 2, bulkBytes: 200_000, longLine: 100_000,
-	runs: 5, stall: 100 * time.Millisecond, logins: 2,
+	runs: 5, stall: 100 * time.Millisecond, logins: 2, sshdBytes: 1_000_000,
 }
 
 // A lab is everything that the lines are measured with.
@@ -64,6 +65,7 @@ type lab struct {
 	cold  memo[coldRace]
 	scale memo[[]scaleRow]
 	past  memo[string]
+	bulky memo[string] // folder with much to read
 }
 
 // A memo keeps what was measured once for all lines that need it.
@@ -140,6 +142,9 @@ func (l *lab) close() error {
 		if f != nil {
 			errs = append(errs, f.close())
 		}
+	}
+	if l.bulky.value != "" {
+		errs = append(errs, os.RemoveAll(l.bulky.value))
 	}
 	return errors.Join(append(errs, os.RemoveAll(l.dir))...)
 }

@@ -131,7 +131,7 @@ var sections = []section{
 	{"2", "Wall", wallLines},
 	{"3", "Memory", memoryLines},
 	{"4", "Real sshd", sshdLines},
-	{"5", "Bulk", bulkLines},
+	{"5", "Bulk", append(bulkLines, sshdBulkLines...)},
 	{"6", "History", historyLines},
 	{"7", "Start-up", startLines},
 	{"8", "Warm", warmLines},

@@ -227,6 +227,7 @@ UsePAM no
 StrictModes no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
+MaxStartups 100
 PermitRootLogin prohibit-password
 `, s.addr, s.file("host"), keys)
 	err := errors.Join(key.WriteFile(s.file("id"), ""), host.WriteFile(s.file("host"), ""))

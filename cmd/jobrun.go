@@ -41,6 +41,9 @@ the job says of overlaps counts here too, and so does who is to be told.`,
 			if err := o.finalize(cmd.Flags()); err != nil {
 				return err
 			}
+			if err := a.checkWaiting(waitingForJob, a.warn); err != nil {
+				return err
+			}
 			if o.detach {
 				return usageOfJob(a.detachJob(cmd.Context(), o.history, name))
 			}

@@ -93,6 +93,9 @@ func (a *app) launch(ctx context.Context, o *launchOptions, selector string, r *
 	switch {
 	case err != nil:
 	case o.dryRun:
+		if err = l.checkInput(d); err != nil {
+			break
+		}
 		err = printPlan(screen.out, d, o.mode.value == modeJSON)
 	default:
 		err = l.carryOut(ctx, d)
@@ -176,6 +179,9 @@ func (l *launching) decideAndWarn(ctx context.Context, selector string, task fan
 
 // carryOut does what was decided, whoever decided it.
 func (l *launching) carryOut(ctx context.Context, d *decision) error {
+	if err := l.checkInput(d); err != nil {
+		return err
+	}
 	if d.plan.Task.Script != nil {
 		l.script = d.plan.Task.Script.Name
 	}
@@ -205,6 +211,7 @@ func (l *launching) carryOut(ctx context.Context, d *decision) error {
 	opts.Sink = fanout.Tee(sinks...)
 
 	summary, err := l.run(ctx, d.plan, opts)
+	l.warnOfArrived(ctx, d)
 	if err = l.end(ctx, recorder, err); err != nil {
 		return err
 	}

@@ -16,8 +16,9 @@ func newRunCmd(a *app) *cobra.Command {
 		Short: "Run a shell command on every selected host",
 		Long: `The words of COMMAND are joined by spaces and read by the login shell of the
 remote user, as with ssh; with --sudo they are read by sh. Flags may stand before
-and after SELECTOR; they end at the first word of COMMAND. Without --stdin our
-standard input is not read, and that of COMMAND is empty.
+and after SELECTOR; they end at the first word of COMMAND. Without --stdin,
+standard input is not read and that of COMMAND is empty; data waiting in a pipe
+is an error, unless a parent shell reads its script from there.
 
 ` + selectorHelp,
 		Example: `  tutti run web uptime

@@ -104,6 +104,9 @@ type doctor struct {
 	// wanted says that hosts were selected, which are to be logged in to.
 	wanted bool
 	counts map[finding]int
+	// visited counts what was told of the hosts, which is no problem of this
+	// machine.
+	visited map[finding]int
 	// broken says that the hosts cannot be tried: this machine has a problem
 	// that keeps all of them from being reached.
 	broken bool
@@ -117,7 +120,7 @@ func (a *app) doctor(ctx context.Context, o *launchOptions, selector string) err
 		launching: a.newLaunching(o, screen),
 		screen:    screen,
 		wanted:    selector != "" || o.adHoc(),
-		counts:    map[finding]int{},
+		counts:    map[finding]int{}, visited: map[finding]int{},
 	}
 	defer d.history.close()
 	err := d.examine(ctx, selector)
@@ -199,8 +202,8 @@ func (d *doctor) ok(name, format string, args ...any) {
 
 // conclude says how it went, on stderr.
 func (d *doctor) conclude(s fanout.Summary) {
-	text := fmt.Sprintf("doctor: %d ok, %s, %s", d.counts[findingOK],
-		count(d.counts[findingWarning], string(findingWarning)), count(d.counts[findingProblem], string(findingProblem)))
+	n := func(f finding) int { return d.counts[f] + d.visited[f] }
+	text := fmt.Sprintf("doctor: %d ok, %s, %s", n(findingOK), count(n(findingWarning), string(findingWarning)), count(n(findingProblem), string(findingProblem)))
 	switch {
 	case d.wanted && d.broken:
 		text += "; no host was tried"

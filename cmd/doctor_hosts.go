@@ -33,8 +33,9 @@ func (d *doctor) visit(ctx context.Context, plan *decision) (fanout.Summary, err
 	if err != nil && !errors.Is(err, fanout.ErrSignal) {
 		return summary, err
 	}
-	if d.o.mode.value != modeJSON {
-		for _, g := range found.sorted() {
+	for _, g := range found.sorted() {
+		d.visited[g.finding()]++
+		if d.o.mode.value != modeJSON {
 			d.showVisits(g)
 		}
 	}
@@ -95,11 +96,18 @@ func (v *visits) sorted() []*visitGroup {
 	return groups
 }
 
-// showVisits tells of a group. It is not counted with the findings about this
-// machine.
+// finding is what a group comes to.
+func (g *visitGroup) finding() finding {
+	if g.outcome == fanout.OK {
+		return findingOK
+	}
+	return findingProblem
+}
+
+// showVisits tells of a group.
 func (d *doctor) showVisits(g *visitGroup) {
 	hosts := fmt.Sprintf("%s (%d)", inventory.Fold(g.names), len(g.names))
-	if g.outcome == fanout.OK {
+	if g.finding() == findingOK {
 		d.row(findingOK, "login", hosts+g.steps())
 		return
 	}

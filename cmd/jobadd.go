@@ -120,7 +120,7 @@ const scheduleHelp = `A schedule is
   @every 90s           each 90 seconds
   @at 2027-01-31T18:00:00Z   once
 A day of month may be L or 15W, a day of week 5L or 5#2; where both are given,
-either is enough. A time that a night of changing clocks leaves out comes right
+either is enough, unless one of them begins with * (*/2): then both must match. A time that a night of changing clocks leaves out comes right
 after it, and one that it has twice comes once.`
 
 // jobWords parses NAME, SELECTOR and COMMAND, with flags before each of them.
@@ -190,7 +190,10 @@ func (a *app) addJob(ctx context.Context, f *pflag.FlagSet, o *jobForm, name, se
 		if err := a.printTimes(&kept.Job, now); err != nil {
 			return err
 		}
-		return a.tryJob(ctx, &kept.Job, hosts)
+		if err := a.showHosts(ctx, &kept.Job, hosts); err != nil {
+			return err
+		}
+		return a.warnOfNoDaemon(ctx, s, &kept.Job)
 	})
 }
 
@@ -251,28 +254,50 @@ func (h hostsNow) misspelt() error {
 	return nil
 }
 
+// noInventoryHere says that the hosts of a job cannot be looked up.
+const noInventoryHere = "there is no inventory here; tutti serve looks for one whenever the job fires, and -i names one"
+
 // tryJob warns of what would make the job fail if it fired here and now. That
-// may be different where and when it does.
-func (a *app) tryJob(ctx context.Context, job *scheduler.Job, hosts hostsNow) error {
+// may be different where and when it does. The selection is nil if there is
+// none, and known false if that is for want of an inventory.
+func (a *app) tryJob(ctx context.Context, job *scheduler.Job, hosts hostsNow, warn func(string)) (chosen *selection, known bool) {
+	fails := func(err error) {
+		warn(fmt.Sprintf("as things are now the job fails: %v", err))
+		for _, h := range hints(err) {
+			_ = a.say("hint: " + h) // stderr has nobody to be told
+		}
+	}
 	if job.Script != "" {
 		script, err := readScript(ctx, a.In, job.Script)
 		if err == nil {
 			script.Source.(*spool).close()
 		} else {
-			a.warnOf("as things are now the job fails", err)
+			fails(err)
 		}
 	}
 	chosen, err := hosts.chosen, hosts.err
 	if errors.As(err, new(*inventory.NotFoundError)) {
-		a.warn("there is no inventory here; tutti serve looks for one whenever the job fires, and -i names one")
-		return nil
+		return nil, false
 	}
 	if err != nil {
-		a.warnOf("as things are now the job fails", err)
-		return nil
+		fails(err)
+		return nil, true
 	}
 	for _, w := range chosen.warnings {
-		a.warn(w)
+		warn(w)
+	}
+	return chosen, true
+}
+
+// showHosts says on how many hosts the job runs as things are now, or why on
+// none.
+func (a *app) showHosts(ctx context.Context, job *scheduler.Job, hosts hostsNow) error {
+	chosen, known := a.tryJob(ctx, job, hosts, a.warn)
+	if !known {
+		a.warn(noInventoryHere)
+	}
+	if chosen == nil {
+		return nil
 	}
 	from := ""
 	if chosen.inventory != "" {
@@ -288,12 +313,17 @@ func (a *app) warnOfIdle(job *scheduler.Job) {
 	}
 }
 
-// warnOf warns of an error, and says what can be done about it.
-func (a *app) warnOf(what string, err error) {
-	a.warn(fmt.Sprintf("%s: %v", what, err))
-	for _, h := range hints(err) {
-		_ = a.say("hint: " + h) // stderr has nobody to be told
+// warnOfNoDaemon warns if nothing is there that would fire the jobs, as far as
+// one of them is to fire.
+func (a *app) warnOfNoDaemon(ctx context.Context, s *store.Store, jobs ...*scheduler.Job) error {
+	if !slices.ContainsFunc(jobs, func(job *scheduler.Job) bool { return !job.Paused }) {
+		return nil
 	}
+	daemons, err := s.Daemons(ctx)
+	if err == nil && len(daemons) == 0 {
+		a.warn("no daemon is running: start tutti serve")
+	}
+	return err
 }
 
 // completeJobWords completes NAME with name, nil if it is a new one, and

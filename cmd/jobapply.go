@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +14,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/internal/quantity"
-	"tutti/internal/safefile"
 	"tutti/scheduler"
 	"tutti/store"
 )
@@ -28,12 +26,14 @@ type jobApplyOptions struct {
 	file    string
 	prune   bool
 	dryRun  bool
+	yes     bool
 }
 
 func (o *jobApplyOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVarP(&o.file, "file", "f", "", "read the jobs in `FILE`; - is our standard input")
 	f.BoolVar(&o.prune, "prune", false, "remove the jobs that are not in FILE")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be changed, and change nothing")
+	f.BoolVar(&o.yes, "yes", false, "do not ask, even if --prune removes every job, or most of ten or more")
 	addHistoryFlag(f, &o.history)
 }
 
@@ -43,7 +43,8 @@ func newJobApplyCmd(a *app) *cobra.Command {
 		Use:   "apply [flags] -f FILE",
 		Short: "Make the jobs equal to a file, such as one that is kept in git",
 		Long: `Nothing is changed unless every job in FILE is right. Jobs that are not in FILE
-stay, without --prune. A job that somebody changes in the meantime is left as it
+stay, without --prune. --prune asks before it removes every job, or more than
+half of ten or more; without a terminal, it wants --yes. A job that somebody changes in the meantime is left as it
 is, and is an error. jobs.example.yaml shows all that a job can have.`,
 		Example: `  tutti job apply --dry-run -f jobs.yaml
   tutti job apply --prune -f jobs.yaml
@@ -83,10 +84,19 @@ func (a *app) applyJobs(ctx context.Context, o *jobApplyOptions) error {
 		if err := a.checkPlan(o.file, p, now); err != nil {
 			return err
 		}
+		if err := a.warnOfPlan(ctx, p, o.dryRun, now); err != nil {
+			return err
+		}
 		if o.dryRun {
 			return p.print(a, "would be ")
 		}
-		return a.carryOutJobs(ctx, s, p, now)
+		if err := a.confirmRemovals(ctx, p, len(kept), o.yes); err != nil {
+			return err
+		}
+		if err := a.carryOutJobs(ctx, s, p, now); err != nil {
+			return err
+		}
+		return a.warnOfNoDaemon(ctx, s, p.written()...)
 	})
 }
 
@@ -233,6 +243,55 @@ func (a *app) checkPlan(file string, p *jobsPlan, now time.Time) error {
 	return errors.Join(all...)
 }
 
+// written are the jobs that are added or changed.
+func (p *jobsPlan) written() []*scheduler.Job {
+	var jobs []*scheduler.Job
+	for i := range p.added {
+		jobs = append(jobs, &p.added[i])
+	}
+	for i := range p.changed {
+		jobs = append(jobs, &p.changed[i].job)
+	}
+	return jobs
+}
+
+// mostTried is how many jobs of a file are tried: each reads its inventory.
+const mostTried = 100
+
+// warnOfPlan warns of what job add warns of: times that may not be meant, and
+// what would make a job fail as things are now. That there is no inventory is
+// said once, and not where nothing is changed: a file may be checked anywhere.
+func (a *app) warnOfPlan(ctx context.Context, p *jobsPlan, dryRun bool, now time.Time) error {
+	inventories := true
+	for i, job := range p.written() {
+		warn := func(text string) { a.warn(fmt.Sprintf("job %s: %s", job.Name, text)) }
+		t, err := job.Timing(now)
+		if err != nil {
+			return err
+		}
+		warnings, err := timesWarnings(t, now)
+		if err != nil {
+			return err
+		}
+		for _, w := range warnings {
+			warn(w)
+		}
+		if i >= mostTried {
+			continue
+		}
+		run, err := a.jobOptions(*job)
+		if err != nil {
+			return err
+		}
+		_, known := a.tryJob(ctx, job, a.hostsNow(ctx, job, run), warn)
+		inventories = inventories && known
+	}
+	if !inventories && !dryRun {
+		a.warn(noInventoryHere)
+	}
+	return nil
+}
+
 func (p *jobsPlan) print(a *app, would string) error {
 	for i := range p.added {
 		if err := a.printAdded(&p.added[i], would); err != nil {
@@ -309,62 +368,6 @@ func (a *app) carryOutJobs(ctx context.Context, s *store.Store, p *jobsPlan, now
 		note(err, func() error { return a.print("job %s removed\n", k.Name) })
 	}
 	return errors.Join(append(all, p.printRest(a))...)
-}
-
-type jobExportOptions struct {
-	history string
-	output  string
-}
-
-func (o *jobExportOptions) addFlags(f *pflag.FlagSet) {
-	f.StringVarP(&o.output, "output", "o", "", "write to `FILE` instead of stdout")
-	addHistoryFlag(f, &o.history)
-}
-
-func newJobExportCmd(a *app) *cobra.Command {
-	o := &jobExportOptions{}
-	cmd := &cobra.Command{
-		Use:   "export [flags] [NAME...]",
-		Short: "Write jobs as a file that apply reads (default: all)",
-		Example: `  tutti job export > jobs.yaml
-  tutti job export backup -o backup.yaml`,
-		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobs(a, &o.history, manyJobs),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withJobs(cmd.Context(), o.history, wantsHistory, func(s *store.Store) error {
-				return a.exportJobs(cmd.Context(), s, args, o.output)
-			})
-		},
-	}
-	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags})
-	return cmd
-}
-
-// exportJobs writes the jobs of these names, or all, to a file or to stdout.
-func (a *app) exportJobs(ctx context.Context, s *store.Store, names []string, file string) error {
-	jobs, err := namedJobs(ctx, s, names)
-	if err != nil {
-		return err
-	}
-	var left []error
-	var whole []scheduler.Job
-	for i := range jobs {
-		if err := readable(&jobs[i]); err != nil {
-			left = append(left, err)
-			continue
-		}
-		whole = append(whole, jobs[i].Job)
-	}
-	if file == "" {
-		var b bytes.Buffer
-		if err := scheduler.WriteJobs(&b, whole); err != nil {
-			return err
-		}
-		_, err = a.Out.Write(b.Bytes())
-	} else {
-		err = safefile.Replace(file, func(w io.Writer) error { return scheduler.WriteJobs(w, whole) })
-	}
-	return errors.Join(append(left, err)...)
 }
 
 // namedJobs are the jobs of these names, each once, or all.

@@ -144,7 +144,12 @@ func (a *app) changeJob(ctx context.Context, s *store.Store, old *scheduler.Job,
 		}
 	}
 	if moved || old.Script != job.Script {
-		return a.tryJob(ctx, &kept.Job, hosts)
+		if err := a.showHosts(ctx, &kept.Job, hosts); err != nil {
+			return err
+		}
+	}
+	if retimed(old, &job) {
+		return a.warnOfNoDaemon(ctx, s, &kept.Job)
 	}
 	return nil
 }

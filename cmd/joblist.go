@@ -21,6 +21,7 @@ import (
 // The states of a job, as they are shown.
 const (
 	jobOK      = "ok"
+	jobFailing = "failing" // its last ends were not ok
 	jobBroken  = "broken"  // it does not fire, or its last firing could not be begun
 	jobRunning = "running" // a firing of it runs
 	jobPaused  = "paused"
@@ -34,19 +35,19 @@ type jobListOptions struct {
 }
 
 func (o *jobListOptions) addFlags(f *pflag.FlagSet) {
-	f.Var(&o.state, "state", "only jobs in `STATE` ok, running, paused, over, broken")
+	f.Var(&o.state, "state", "only jobs in `STATE` ok, failing, running, paused, over, broken")
 	f.BoolVar(&o.json, "json", false, "one JSON object per job and line")
 	addHistoryFlag(f, &o.history)
 }
 
 func newJobListCmd(a *app) *cobra.Command {
-	o := &jobListOptions{state: choice{of: []string{jobOK, jobRunning, jobPaused, jobOver, jobBroken}}}
+	o := &jobListOptions{state: choice{of: []string{jobOK, jobFailing, jobRunning, jobPaused, jobOver, jobBroken}}}
 	cmd := &cobra.Command{
 		Use:   "list [flags]",
 		Short: "List the jobs: their state, when they fire next, how the last firing went, what they take",
 		Example: `  tutti job list
-  tutti job list --state broken
-  tutti job list --json | jq -r 'select(.failures > 0).job'`,
+  tutti job list --state failing
+  tutti job list --json | jq -r 'select(.failures >= 3).job'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withJobs(cmd.Context(), o.history, noHistory, func(s *store.Store) error {
@@ -128,11 +129,19 @@ func (v *jobView) find(now time.Time) {
 		v.state = jobPaused
 	case v.last != nil && v.last.Decision == scheduler.Failed:
 		v.state, v.wrong = jobBroken, v.last.Reason
+	case v.Streak.Failures > 0:
+		v.state = jobFailing
 	case len(next) == 0:
 		v.state = jobOver
 	default:
 		v.state = jobOK
 	}
+}
+
+// in reports whether the job is in a state; all are in "". A job whose last ends
+// were not ok is failing also while it runs or is paused.
+func (v *jobView) in(state string) bool {
+	return state == "" || state == v.state || state == jobFailing && v.Streak.Failures > 0
 }
 
 // listJobs lists all jobs, or those in a state.
@@ -147,6 +156,9 @@ func (a *app) listJobs(ctx context.Context, s *store.Store, o *jobListOptions) e
 		}
 		return a.say("no jobs yet; tutti job add adds one")
 	}
+	if err := s.CountEnded(ctx, all); err != nil {
+		return err
+	}
 	costs, err := s.JobCosts(ctx)
 	if err != nil {
 		return err
@@ -157,7 +169,7 @@ func (a *app) listJobs(ctx context.Context, s *store.Store, o *jobListOptions) e
 		if err != nil {
 			return err
 		}
-		if o.state.value == "" || o.state.value == v.state {
+		if v.in(o.state.value) {
 			views = append(views, v)
 		}
 	}
@@ -222,7 +234,11 @@ func (v *jobView) streakText() string {
 	if v.Streak.Failures == 0 {
 		return "-"
 	}
-	return count(v.Streak.Failures, "failure")
+	text := count(v.Streak.Failures, "failure")
+	if since := v.Streak.Since; !since.IsZero() {
+		text += " since " + since.Local().Format("2006-01-02 15:04:05 MST")
+	}
+	return text
 }
 
 func (v *jobView) costText() string {
@@ -234,6 +250,9 @@ func (v *jobView) costText() string {
 
 // warnOfJobs says what somebody has to look at.
 func (a *app) warnOfJobs(ctx context.Context, s *store.Store, views []jobView) error {
+	if err := tellDayRule(ctx, s, store.InList, a.warn); err != nil {
+		return err
+	}
 	waiting := false
 	for i := range views {
 		v := &views[i]
@@ -274,11 +293,13 @@ type jobJSON struct {
 	Cursor      output.Time  `json:"cursor"`
 	Running     []int64      `json:"running"`
 	Failures    int          `json:"failures"`
-	Last        *firingJSON  `json:"last,omitempty"`
-	Runs        int          `json:"runs"`
-	Bytes       int64        `json:"bytes"`
-	UpdatedAt   output.Time  `json:"updated_at"`
-	UpdatedBy   string       `json:"updated_by"`
+	// FailingSince is when the first of them ended.
+	FailingSince *output.Time `json:"failing_since,omitempty"`
+	Last         *firingJSON  `json:"last,omitempty"`
+	Runs         int          `json:"runs"`
+	Bytes        int64        `json:"bytes"`
+	UpdatedAt    output.Time  `json:"updated_at"`
+	UpdatedBy    string       `json:"updated_by"`
 	// Spec is the job with the keys of jobs.yaml.
 	Spec json.RawMessage `json:"spec,omitempty"`
 }
@@ -286,7 +307,7 @@ type jobJSON struct {
 func newJobJSON(v *jobView) (jobJSON, error) {
 	j := jobJSON{
 		Schema: 1, Type: "job", Job: v.Name, JobID: v.ID, Version: v.Version, State: v.state, Broken: v.wrong, Alarm: v.Alarm, Paused: v.Paused,
-		Cursor: output.Time(v.Cursor), Running: append([]int64{}, v.running...), Failures: v.Streak.Failures,
+		Cursor: output.Time(v.Cursor), Running: append([]int64{}, v.running...), Failures: v.Streak.Failures, FailingSince: timeJSON(v.Streak.Since),
 		Runs: v.cost.Runs, Bytes: v.cost.Bytes, UpdatedAt: output.Time(v.UpdatedAt), UpdatedBy: v.UpdatedBy,
 	}
 	if v.last != nil {

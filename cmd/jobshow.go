@@ -80,6 +80,11 @@ func (a *app) portray(ctx context.Context, s *store.Store, name string) (*portra
 	if err != nil {
 		return nil, err
 	}
+	jobs := []scheduler.Kept{kept}
+	if err := s.CountEnded(ctx, jobs); err != nil {
+		return nil, err
+	}
+	kept = jobs[0]
 	costs, err := s.JobCosts(ctx)
 	if err != nil {
 		return nil, err

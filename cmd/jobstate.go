@@ -132,7 +132,10 @@ func (a *app) setPaused(ctx context.Context, s *store.Store, name string, paused
 		if err != nil || paused {
 			return err
 		}
-		return a.printNext(&job, now)
+		if err := a.printNext(&job, now); err != nil {
+			return err
+		}
+		return a.warnOfNoDaemon(ctx, s, &job)
 	}
 }
 

@@ -1,6 +1,8 @@
 package cmd_test
 
 import (
+	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -57,6 +59,7 @@ func runScripts(t *testing.T, dir string, more map[string]scriptCommand) {
 		"waitfor": waitForFile,
 		"decoded": decodeEvents,
 		"nowhere": checkNowhere,
+		"sql":     changeHistory,
 	}
 	maps.Copy(commands, more)
 	testscript.Run(t, testscript.Params{
@@ -278,6 +281,18 @@ func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
 	for _, c := range ts.BackgroundCmds() {
 		ts.Check(c.Process.Signal(signals[args[0]]))
 	}
+}
+
+// changeHistory changes the history as another version, or time, would have left
+// it: sql STATEMENT
+func changeHistory(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: sql STATEMENT")
+	}
+	db, err := sql.Open("sqlite3", ts.Getenv("TUTTI_HISTORY")) // the driver of store
+	ts.Check(err)
+	_, err = db.Exec(args[0])
+	ts.Check(errors.Join(err, db.Close()))
 }
 
 // waitForFile waits until a file holds a text: waitfor FILE TEXT

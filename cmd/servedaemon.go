@@ -118,7 +118,7 @@ func (d *serving) sayHello(ctx context.Context) error {
 				"daemon", other.ID, "pid", other.PID, "since", other.Started.UTC().Format(time.RFC3339))
 		}
 	}
-	return nil
+	return tellDayRule(ctx, d.store, store.InLog, func(text string) { d.log.Warn(text) })
 }
 
 // sayStopping tells the service manager that what runs has some time left.

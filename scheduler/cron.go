@@ -8,7 +8,8 @@ import (
 	"github.com/gorhill/cronexpr"
 )
 
-// A calendar finds the next local time that an expression matches. It is the
+// A calendar finds the next local time that an expression matches, or each of
+// several expressions. It is the
 // fence around the cron library, which on its own
 //   - returns one instant for ever where daylight saving begins, so that it is
 //     given times in UTC only, which stand for the readings of a clock;
@@ -17,9 +18,9 @@ import (
 //     only thing it gets to read is what [fields.plain] writes;
 //   - writes to itself when it is asked something.
 type calendar struct {
-	// mu guards expr, which changes with each question.
-	mu   sync.Mutex
-	expr *cronexpr.Expression
+	// mu guards exprs, which change with each question.
+	mu    sync.Mutex
+	exprs []*cronexpr.Expression
 }
 
 // The first and last years that the library knows.
@@ -28,15 +29,19 @@ const (
 	lastYear  = 2099
 )
 
-// newCalendar takes an expression of seven fields without names, ranges and
-// steps.
-func newCalendar(plain string) (c *calendar, err error) {
+// newCalendar takes expressions of seven fields without names, ranges and
+// steps, each of which has to match.
+func newCalendar(plain ...string) (c *calendar, err error) {
 	defer recovered(&err)
-	expr, err := cronexpr.Parse(plain)
-	if err != nil {
-		return nil, fmt.Errorf("cron library: %q: %w", plain, err)
+	c = &calendar{}
+	for _, text := range plain {
+		expr, err := cronexpr.Parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("cron library: %q: %w", text, err)
+		}
+		c.exprs = append(c.exprs, expr)
 	}
-	return &calendar{expr: expr}, nil
+	return c, nil
 }
 
 // next is the first match after from, both as readings of a clock. It is
@@ -48,7 +53,31 @@ func (c *calendar) next(from time.Time) (next time.Time, err error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	next = c.expr.Next(from)
+	// Each expression in turn goes on to where the others are, until all are at
+	// one time. That comes to an end, since each step is a later time, and after
+	// the last year there is none.
+	for agreed := 0; agreed < len(c.exprs); {
+		for _, expr := range c.exprs {
+			from := from
+			if !next.IsZero() {
+				from = next.Add(-time.Nanosecond) // next itself may match
+			}
+			match, err := nextOf(expr, from)
+			if err != nil {
+				return time.Time{}, err
+			}
+			if !match.Equal(next) {
+				next, agreed = match, 0
+			}
+			agreed++
+		}
+	}
+	return next, nil
+}
+
+// nextOf is the first match of one expression after from.
+func nextOf(expr *cronexpr.Expression, from time.Time) (time.Time, error) {
+	next := expr.Next(from)
 	switch {
 	case next.IsZero():
 		return time.Time{}, ErrNoMore

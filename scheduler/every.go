@@ -73,7 +73,10 @@ func (r *everyRule) words() string {
 func (r *everyRule) warnings() []string { return nil }
 
 // An atRule fires once.
-type atRule struct{ at time.Time }
+type atRule struct {
+	at     time.Time
+	column int // of the time in the text
+}
 
 // parseAt reads "@at TIME".
 func parseAt(words []word, o *Options) (rule, error) {
@@ -90,7 +93,7 @@ func parseAt(words []word, o *Options) (rule, error) {
 	case at.UTC().Year() < firstYear || at.UTC().Year() > lastYear:
 		return nil, badf(w.column, "%s is not between %d and %d", w.text, firstYear, lastYear)
 	}
-	return &atRule{at: at.In(o.zone())}, nil
+	return &atRule{at: at.In(o.zone()), column: w.column}, nil
 }
 
 func (r *atRule) next(after time.Time) (Instant, error) {

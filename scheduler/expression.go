@@ -83,11 +83,24 @@ func join(words []word) string {
 	return strings.Join(texts, " ")
 }
 
-// plain is the expression in seven fields, without names, ranges and steps.
-func (f *fields) plain() string {
+// plain is the expression in seven fields, without names, ranges and steps. The
+// library takes two kinds of days as alternatives, so that where both have to
+// match there are two expressions, one for each.
+func (f *fields) plain() []string {
+	if !f.bothDays() {
+		return []string{f.plainWithout(fieldCount)}
+	}
+	return []string{f.plainWithout(dayOfWeek), f.plainWithout(dayOfMonth)}
+}
+
+// plainWithout is the expression with a field that asks for nothing.
+func (f *fields) plainWithout(field int) string {
 	texts := make([]string, fieldCount)
 	for i := range f {
 		texts[i] = f[i].plain()
+		if i == field {
+			texts[i] = "*"
+		}
 	}
 	return strings.Join(texts, " ")
 }
@@ -96,11 +109,20 @@ func (f *fields) plain() string {
 // counts once; else it follows real time.
 func (f *fields) fixed() bool { return !f[minute].starred && !f[hour].starred }
 
-// eitherDay reports whether the days are given twice, in the month and in the
-// week, so that either is enough.
-func (f *fields) eitherDay() bool {
+// daysTwice reports whether the days are given twice, in the month and in the
+// week.
+func (f *fields) daysTwice() bool {
 	return f[dayOfMonth].restricted() && f[dayOfWeek].restricted()
 }
+
+// bothDays reports whether a day has to match in the month and in the week, as
+// crontab(5) has it where one of the two fields begins with *, as */2 does.
+func (f *fields) bothDays() bool {
+	return f.daysTwice() && (f[dayOfMonth].begins || f[dayOfWeek].begins)
+}
+
+// eitherDay reports whether the days are given twice and either is enough.
+func (f *fields) eitherDay() bool { return f.daysTwice() && !f.bothDays() }
 
 // checkDates refuses days that none of the months has.
 func (f *fields) checkDates() *SyntaxError {
@@ -135,7 +157,7 @@ func newCalendarRule(text string, o *Options) (*calendarRule, error) {
 	if bad != nil {
 		return nil, bad
 	}
-	c, err := newCalendar(f.plain())
+	c, err := newCalendar(f.plain()...)
 	if err != nil {
 		return nil, err
 	}

@@ -57,6 +57,8 @@ type field struct {
 	star bool
 	// starred: there is a * in it, as in */5.
 	starred bool
+	// begins: its first character is a *.
+	begins bool
 	// every is the n of a field that is */n, else 0.
 	every  int
 	values []int // in order, each once; none of a Sunday is 7
@@ -107,7 +109,7 @@ type fieldParser struct {
 // parseField reads text, which stands at column. The error is without the text
 // of the whole expression.
 func parseField(kind *fieldKind, text string, column int) (field, *SyntaxError) {
-	p := fieldParser{field: field{kind: kind, text: text, column: column}, seen: make(map[int]bool)}
+	p := fieldParser{field: field{kind: kind, text: text, column: column, begins: strings.HasPrefix(text, "*")}, seen: make(map[int]bool)}
 	items := strings.Split(text, ",")
 	for _, item := range items {
 		if err := p.item(item, column, len(items) == 1); err != nil {

@@ -25,12 +25,14 @@ func ReadJobs(file string, data []byte, rules Rules) ([]Job, error) {
 		return nil, err
 	}
 	r := &jobReader{rules: &rules, bad: make(map[string]bool)}
-	if root.Kind() == yamltree.Null {
-		r.problems.Addf(yamltree.Pos{File: file}, `the file is empty; "jobs: {}" says that there are none`)
-	}
+	r.checkNone(root, file)
 	var jobs []Job
 	r.problems.Fields(root, "the file", []string{"jobs"}, func(_, value yamltree.Node) {
-		if value.Kind() != yamltree.Map {
+		switch value.Kind() {
+		case yamltree.Map:
+		case yamltree.Null:
+			r.problems.Addf(value.Pos(), "jobs: it is empty; %s", sayNone)
+		default:
 			r.problems.Addf(value.Pos(), "jobs: want a mapping from names to jobs, got %s", value.Kind())
 		}
 		for name, fields := range value.Fields() {
@@ -41,6 +43,24 @@ func ReadJobs(file string, data []byte, rules Rules) ([]Job, error) {
 		return nil, err
 	}
 	return jobs, nil
+}
+
+// sayNone is the way out for a file that is to have no jobs.
+const sayNone = `"jobs: {}" says that there are none`
+
+// checkNone refuses a file that says nothing about jobs. An empty document is
+// what a program prints whose own input is missing, and says nothing about what
+// jobs there are to be.
+func (r *jobReader) checkNone(root yamltree.Node, file string) {
+	switch root.Kind() {
+	case yamltree.Null:
+		r.problems.Addf(yamltree.Pos{File: file}, "the file is empty; %s", sayNone)
+	case yamltree.Map:
+		for range root.Fields() {
+			return // what the keys are worth is judged where they are read
+		}
+		r.problems.Addf(root.Pos(), `the file has no "jobs:"; %s`, sayNone)
+	}
 }
 
 // A jobReader gives the nodes of a file their meaning.

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 // An Occasion is something that is told to somebody.
@@ -45,12 +46,15 @@ type Notify struct {
 type Streak struct {
 	// Failures is how many ends in a row were not ok, up to the last.
 	Failures int
+	// Since is when the first of them ended; zero if there are none, or it was
+	// not kept.
+	Since time.Time
 }
 
 // Failed is the streak after an end that was not ok, or a firing that could not
 // be started; and the occasion, if told is true.
 func (n Notify) Failed(before Streak) (after Streak, o Occasion, told bool) {
-	after = Streak{Failures: before.Failures + 1}
+	after = Streak{Failures: before.Failures + 1, Since: before.Since}
 	switch {
 	case n.wants(OnAlways):
 		return after, OnFailure, true

@@ -81,7 +81,8 @@ type rule interface {
 // A field is a list of numbers, names, ranges and steps (1,5-10,*/15). A day of
 // month may be L, LW or 15W: the last day, the last workday, the workday nearest
 // to the 15th; a day of week 5L or 5#2: the last or second Friday of the month.
-// Where both are given, either is enough. A mistake is a [*SyntaxError].
+// Where both are given, either is enough, unless one of the two fields begins
+// with * (*/2): then both have to match. A mistake is a [*SyntaxError].
 func Parse(texts []string, o Options) (*Schedule, error) {
 	if len(texts) == 0 || len(texts) > maxExpressions {
 		return nil, fmt.Errorf("a schedule has between 1 and %d expressions, not %d", maxExpressions, len(texts))
@@ -173,6 +174,9 @@ func checkComes(r rule, o *Options) error {
 		return nil
 	}
 	in, err := r.next(o.Now)
+	if once, ok := r.(*atRule); ok && errors.Is(err, ErrNoMore) {
+		return badf(once.column, "this time is in the past; it is %s now", o.Now.In(o.zone()).Format(time.RFC3339))
+	}
 	if errors.Is(err, ErrNoMore) || err == nil && in.At.Sub(o.Now) > horizon {
 		return badf(0, "nothing comes of it within 40 years from %s", o.Now.In(o.zone()).Format(time.DateOnly))
 	}
@@ -267,6 +271,16 @@ func (s *Schedule) Describe() string {
 		text += ", " + s.zone.String()
 	}
 	return text
+}
+
+// BothDays reports whether days have to match in the month and in the week,
+// since one of the two fields begins with *. Until this was so, either was
+// enough.
+func (s *Schedule) BothDays() bool {
+	return slices.ContainsFunc(s.rules, func(r rule) bool {
+		c, ok := r.(*calendarRule)
+		return ok && c.bothDays()
+	})
 }
 
 // Warnings are what the author of the schedule may not have meant, a sentence

@@ -30,7 +30,10 @@ var walkExpressions = []string{
 	"45 1 * * *", "0,30 0-4 * * *", "0,30 23,0,1 * * *", "10-50/10 1,2,3 * * *", "0 3 * * *", "5 0 * * 0", "30 1 * * sun",
 	"30 2 8-14 3 *", "0 0 1 * *", "0 0 L * *", "30 23 LW * *", "0 12 15W * *", "15 2 * * 0L", "15 2 * * sun#1",
 	"30 1 * * sun#2,1", "0 0 13 * fri", "*/20 0 1,15 * 1", "30 2 * 3-4,10-11 *", "0 0 29 2 *", "5 4 1W jan *",
-	"0 23/1 * * *", "*/30 0-3 * mar-apr,sep-nov 6-7", "0 0,12 */2 * *", "30 0/3 * * *", "7 3 31 * *", "0 1-5/2 * jan-mar ?",
+	"0 23/1 * * *", "*/30 0-3 * mar-apr,sep-nov 6-7", "0 0,12 */2 * *",
+	"0 0 */2 * 1", "0 0 13 * */5", "30 1 */5 * 1-5", "0 */6 */3,1 * 5,6", "15 2 */2 * 0L", "0 0 */7 * sun#1,3", "0 0 L * */2",
+	"0 0 1,*/10 * 1", "0 12 15W * 0,*/3", "59 23 */1 * mon", "0 6 1-7 * */1", "0 0 ? * */2", "*/30 * */4 feb-apr */3",
+	"30 0/3 * * *", "7 3 31 * *", "0 1-5/2 * jan-mar ?",
 }
 
 // An oracle matches the readings of a clock in the plainest way there is.
@@ -61,6 +64,8 @@ func newOracle(text string) *oracle {
 		switch {
 		case !o.months[d.Month()]:
 			return false
+		case strings.HasPrefix(words[2], "*") || strings.HasPrefix(words[4], "*"):
+			return inMonth(d) && inWeek(d) // crontab(5): one of them begins with *
 		case monthGiven && weekGiven:
 			return inMonth(d) || inWeek(d)
 		case monthGiven:
@@ -85,7 +90,7 @@ func (o *oracle) match(reading time.Time) bool {
 }
 
 // oracleNames turns names into numbers.
-var oracleNames = strings.NewReplacer("jan", "1", "mar", "3", "apr", "4", "sep", "9", "nov", "11", "sun", "0", "fri", "5")
+var oracleNames = strings.NewReplacer("jan", "1", "feb", "2", "mar", "3", "apr", "4", "sep", "9", "nov", "11", "sun", "0", "mon", "1", "fri", "5")
 
 func oracleMatch(list string, v, low, high int) bool {
 	for item := range strings.SplitSeq(oracleNames.Replace(list), ",") {

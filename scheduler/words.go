@@ -121,6 +121,8 @@ func (f *fields) dayWords() string {
 	switch {
 	case f.eitherDay():
 		return f.monthDayWords() + " and also " + f.weekDayWords()
+	case f.bothDays():
+		return f.monthDayWords() + " but only " + f.weekDayWords()
 	case f[dayOfMonth].restricted():
 		return f.monthDayWords()
 	case f[dayOfWeek].restricted():
@@ -168,6 +170,10 @@ func (f *fields) warnings() []string {
 	var all []string
 	if f.eitherDay() {
 		all = append(all, fmt.Sprintf("day of month %q and day of week %q: it fires on days that match either, not only on those that match both",
+			f[dayOfMonth].text, f[dayOfWeek].text))
+	}
+	if f.bothDays() {
+		all = append(all, fmt.Sprintf("day of month %q and day of week %q: it fires only on days that match both, since one of them begins with *",
 			f[dayOfMonth].text, f[dayOfWeek].text))
 	}
 	for _, unit := range []struct{ field, count int }{{second, 60}, {minute, 60}, {hour, 24}} {

@@ -23,13 +23,13 @@ func (s *Store) noteWish(ctx context.Context, tx *sql.Tx, f *firing, run *Run, z
 // empty: nobody, or it is ok nevertheless. Its deadline and its budget are the
 // job's own. A run that was cut off without an end is nobody's wish: what would
 // have become of it is not known.
-func (s *Store) endedBy(ctx context.Context, tx *sql.Tx, f *firing, run *Run, zone string) (string, error) {
+func (s *Store) endedBy(ctx context.Context, q queryer, f *firing, run *Run, zone string) (string, error) {
 	if run.State != Finished || run.ok() {
 		return "", nil
 	}
 	switch run.Summary.Stopped {
 	case fanout.StoppedKill:
-		later, err := replacedBy(ctx, tx, run, zone)
+		later, err := replacedBy(ctx, q, run, zone)
 		switch {
 		case err != nil || later != "":
 			return later, err
@@ -37,7 +37,7 @@ func (s *Store) endedBy(ctx context.Context, tx *sql.Tx, f *firing, run *Run, zo
 			return "killed by " + run.KillBy, nil
 		}
 	case fanout.StoppedSignal, fanout.StoppedSink:
-		attached, err := isAttached(ctx, tx, f)
+		attached, err := isAttached(ctx, q, f)
 		switch {
 		case err != nil:
 			return "", err
@@ -52,12 +52,12 @@ func (s *Store) endedBy(ctx context.Context, tx *sql.Tx, f *firing, run *Run, zo
 
 // replacedBy says which firing took the place of a run that was ended for its
 // sake; empty if that was done for another reason.
-func replacedBy(ctx context.Context, tx *sql.Tx, run *Run, zone string) (string, error) {
+func replacedBy(ctx context.Context, q queryer, run *Run, zone string) (string, error) {
 	if run.KillBy != jobAsKiller(run.Job) {
 		return "", nil
 	}
 	var text sql.NullString
-	err := tx.QueryRowContext(ctx, `
+	err := q.QueryRowContext(ctx, `
 		SELECT coalesce(scheduled_at, decided_at) FROM firings WHERE id = (SELECT replaced_by FROM runs WHERE id = ?)`, run.ID).Scan(&text)
 	if errors.Is(err, sql.ErrNoRows) {
 		return reasonReplaced, nil
@@ -80,11 +80,11 @@ func jobAsKiller(job string) string { return "job " + job }
 
 // isAttached reports whether the firing was carried out by whoever asked for it,
 // and not by a daemon.
-func isAttached(ctx context.Context, tx *sql.Tx, f *firing) (bool, error) {
+func isAttached(ctx context.Context, q queryer, f *firing) (bool, error) {
 	if f.requestedBy == "" {
 		return false, nil
 	}
-	serves, err := exists(ctx, tx, "SELECT 1 FROM daemons WHERE id = ? AND serves", f.daemon)
+	serves, err := exists(ctx, q, "SELECT 1 FROM daemons WHERE id = ? AND serves", f.daemon)
 	return !serves, err
 }
 

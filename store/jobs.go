@@ -136,10 +136,12 @@ func (s *Store) replaceJob(ctx context.Context, old *scheduler.Kept, job *schedu
 		if _, err := insertMissed(ctx, tx, &left, now); err != nil {
 			return err
 		}
-		// Whoever changes a job has seen what was wrong with it.
+		// Whoever changes a job has seen what was wrong with it, and whoever changes
+		// its schedule has been told what that means.
 		_, err := tx.ExecContext(ctx, `
-			UPDATE jobs SET version = version + 1, spec = ?, paused = ?, cursor = ?, alarm = NULL, updated_at = ?, updated_by = ?
-			WHERE id = ?`, string(spec), job.Paused, timeText(left.Cursor), timeText(now), by, old.ID)
+			UPDATE jobs SET version = version + 1, spec = ?, paused = ?, cursor = ?, alarm = NULL, updated_at = ?, updated_by = ?,
+				untold = CASE WHEN ? THEN untold ELSE 0 END
+			WHERE id = ?`, string(spec), job.Paused, timeText(left.Cursor), timeText(now), by, slices.Equal(old.Schedules, job.Schedules), old.ID)
 		if err != nil {
 			return err
 		}
@@ -289,7 +291,7 @@ func oneJob(jobs []scheduler.Kept, err error) (scheduler.Kept, error) {
 
 func (s *Store) selectJobs(ctx context.Context, q queryer, where string, args ...any) ([]scheduler.Kept, error) {
 	rows, err := q.QueryContext(ctx, `
-		SELECT id, name, version, spec, paused, cursor, failures, alarm, updated_at, updated_by FROM jobs`+where, args...)
+		SELECT id, name, version, spec, paused, cursor, failures, failing_since, alarm, updated_at, updated_by FROM jobs`+where, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -309,8 +311,8 @@ func (s *Store) scanJob(rows *sql.Rows) (k scheduler.Kept, err error) {
 	var name, spec string
 	var version int64
 	var paused bool
-	var cursor, updated, alarm sql.NullString
-	if err := rows.Scan(&k.ID, &name, &version, &spec, &paused, &cursor, &k.Streak.Failures, &alarm, &updated, &k.UpdatedBy); err != nil {
+	var cursor, updated, since, alarm sql.NullString
+	if err := rows.Scan(&k.ID, &name, &version, &spec, &paused, &cursor, &k.Streak.Failures, &since, &alarm, &updated, &k.UpdatedBy); err != nil {
 		return k, err
 	}
 	k.Job, k.Broken = s.specs.job(k.ID, spec)
@@ -318,6 +320,9 @@ func (s *Store) scanJob(rows *sql.Rows) (k scheduler.Kept, err error) {
 	k.Name, k.Version, k.Paused, k.Alarm = name, version, paused, alarm.String
 	if k.Cursor, err = parseTime(cursor); err != nil {
 		k.Broken = errors.Join(k.Broken, fmt.Errorf("cursor: %w", err))
+	}
+	if k.Streak.Since, err = parseTime(since); err != nil {
+		k.Broken = errors.Join(k.Broken, fmt.Errorf("failing_since: %w", err))
 	}
 	if k.UpdatedAt, err = parseTime(updated); err != nil {
 		k.Broken = errors.Join(k.Broken, fmt.Errorf("updated_at: %w", err))

@@ -87,3 +87,55 @@ func TestMigrationNames(t *testing.T) {
 		}
 	}
 }
+
+// A job that was stored before the rules for schedules changed is told about in
+// each place once; one that was added since then, or given a new schedule, not
+// at all.
+func TestUntoldIsForOldJobs(t *testing.T) {
+	path := tempPath(t)
+	if err := makeFile(path); err != nil {
+		t.Fatal(err)
+	}
+	db := openDB(source(path, "_txlock=immediate", "_auto_vacuum=incremental", "_journal_mode=WAL"))
+	if err := migrate(t.Context(), db, embedded(t)[:4]); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"old", "retimed", "edited"} {
+		if _, err := db.Exec(`INSERT INTO jobs (name, version, spec, paused, cursor, updated_at, updated_by)
+			VALUES (?, 1, json_object('name', ?, 'schedule', json_array('0 0 */2 * 1'), 'zone', 'UTC', 'selector', 'web', 'command', 'true'), 0, '2026-11-21T12:00:00.000Z', '2026-11-21T12:00:00.000Z', 'ann')`, name, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := openTest(t, path)
+	added := addJob(t, s, testJob("new"))
+	for name, schedule := range map[string]string{"retimed": "0 0 * * 1", "edited": "0 0 */2 * 1"} {
+		kept, err := s.Job(t.Context(), name)
+		if err != nil || kept.Broken != nil {
+			t.Fatal(err, kept.Broken)
+		}
+		job := kept.Job
+		job.Schedules, job.Command = []string{schedule}, "uptime"
+		if _, err := s.ChangeJob(t.Context(), job, "ann", noon); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, in := range []Place{InLog, InList} {
+		for i, want := range []int{2, 0} {
+			ids, err := s.Untold(t.Context(), in)
+			if err != nil || len(ids) != want {
+				t.Errorf("place %d, time %d: got %v, %v, want %d jobs", in, i+1, ids, err, want)
+			}
+			for _, id := range ids {
+				if id == added.ID {
+					t.Errorf("place %d: the new job is among them", in)
+				}
+			}
+			if err := s.Told(t.Context(), in); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}

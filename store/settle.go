@@ -13,6 +13,9 @@ import (
 const endedFirings = openFirings + ` AND (decision = 'failed'
 	OR run_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = run_id AND state = 'running'))`
 
+// asTheyEnded is the order in which a streak is counted.
+const asTheyEnded = " ORDER BY coalesce((SELECT ended_at FROM runs WHERE runs.id = run_id), decided_at), id"
+
 // Settle returns the firings that have ended and nobody was told of; see
 // [scheduler.Jobs].
 func (d *Daemon) Settle(ctx context.Context, now time.Time) (endings []scheduler.Ending, err error) {
@@ -22,9 +25,7 @@ func (d *Daemon) Settle(ctx context.Context, now time.Time) (endings []scheduler
 		return nil, d.store.fault("read", err)
 	}
 	err = d.store.change(ctx, func(tx *sql.Tx) error {
-		// A streak is counted in the order in which they ended.
-		firings, err := selectFirings(ctx, tx, endedFirings+`
-			ORDER BY coalesce((SELECT ended_at FROM runs WHERE runs.id = run_id), decided_at), id`)
+		firings, err := selectFirings(ctx, tx, endedFirings+asTheyEnded)
 		if err != nil {
 			return err
 		}
@@ -93,6 +94,25 @@ func (r *Run) ok() bool {
 
 // countEnding gives the job its new streak, and tells those who want to know.
 func countEnding(ctx context.Context, tx *sql.Tx, k *scheduler.Kept, f *firing, run *Run, now time.Time) (scheduler.Streak, error) {
+	at := now
+	if run != nil && !run.Summary.Ended.IsZero() {
+		at = run.Summary.Ended
+	}
+	after, occasion, told := streakAfter(k, f, run, at)
+	_, err := tx.ExecContext(ctx, "UPDATE jobs SET failures = ?, failing_since = ? WHERE id = ?", after.Failures, timeText(after.Since), k.ID)
+	if err != nil || !told {
+		return after, err
+	}
+	failures := after.Failures
+	if occasion == scheduler.OnRecovery {
+		failures = k.Streak.Failures
+	}
+	return after, tell(ctx, tx, k, f, run, scheduler.Message{Type: occasion.String(), Time: at, Failures: failures}, now)
+}
+
+// streakAfter is the streak of a job once a firing has ended at that time, and
+// what is told of it.
+func streakAfter(k *scheduler.Kept, f *firing, run *Run, at time.Time) (after scheduler.Streak, o scheduler.Occasion, told bool) {
 	judge := k.Notify.Failed
 	switch {
 	case run != nil && run.ok():
@@ -100,19 +120,11 @@ func countEnding(ctx context.Context, tx *sql.Tx, k *scheduler.Kept, f *firing, 
 	case run != nil && f.reason != "":
 		judge = k.Notify.Ended
 	}
-	after, occasion, told := judge(k.Streak)
-	if _, err := tx.ExecContext(ctx, "UPDATE jobs SET failures = ? WHERE id = ?", after.Failures, k.ID); err != nil || !told {
-		return after, err
+	after, o, told = judge(k.Streak)
+	if after.Failures > 0 && k.Streak.Failures == 0 {
+		after.Since = at
 	}
-	failures := after.Failures
-	if occasion == scheduler.OnRecovery {
-		failures = k.Streak.Failures
-	}
-	at := now
-	if run != nil && !run.Summary.Ended.IsZero() {
-		at = run.Summary.Ended
-	}
-	return after, tell(ctx, tx, k, f, run, scheduler.Message{Type: occasion.String(), Time: at, Failures: failures}, now)
+	return after, o, told
 }
 
 // repeat lets the hosts of a run that was cut off and whose end nobody knows have

@@ -1,0 +1,71 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tutti/internal/safefile"
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+type jobExportOptions struct {
+	history string
+	output  string
+}
+
+func (o *jobExportOptions) addFlags(f *pflag.FlagSet) {
+	f.StringVarP(&o.output, "output", "o", "", "write to `FILE` instead of stdout")
+	addHistoryFlag(f, &o.history)
+}
+
+func newJobExportCmd(a *app) *cobra.Command {
+	o := &jobExportOptions{}
+	cmd := &cobra.Command{
+		Use:   "export [flags] [NAME...]",
+		Short: "Write jobs as a file that apply reads (default: all)",
+		Example: `  tutti job export > jobs.yaml
+  tutti job export backup -o backup.yaml`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: completeJobs(a, &o.history, manyJobs),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withJobs(cmd.Context(), o.history, wantsHistory, func(s *store.Store) error {
+				return a.exportJobs(cmd.Context(), s, args, o.output)
+			})
+		},
+	}
+	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags})
+	return cmd
+}
+
+// exportJobs writes the jobs of these names, or all, to a file or to stdout.
+func (a *app) exportJobs(ctx context.Context, s *store.Store, names []string, file string) error {
+	jobs, err := namedJobs(ctx, s, names)
+	if err != nil {
+		return err
+	}
+	var left []error
+	var whole []scheduler.Job
+	for i := range jobs {
+		if err := readable(&jobs[i]); err != nil {
+			left = append(left, err)
+			continue
+		}
+		whole = append(whole, jobs[i].Job)
+	}
+	if file == "" {
+		var b bytes.Buffer
+		if err := scheduler.WriteJobs(&b, whole); err != nil {
+			return err
+		}
+		_, err = a.Out.Write(b.Bytes())
+	} else {
+		err = safefile.Replace(file, func(w io.Writer) error { return scheduler.WriteJobs(w, whole) })
+	}
+	return errors.Join(append(left, err)...)
+}

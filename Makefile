@@ -15,7 +15,7 @@ demo: ## run the main job on an embedded fleet of twenty hosts
 	go run . demo
 
 test: ## every test, with the race detector and the real sshd
-	@.ci/need go cc sshd sudo dropbear mksh posh
+	@.ci/need go cc sshd sudo dropbear mksh posh bash bash-completion zsh fish
 	go test -race -timeout 15m ./...
 
 SESSIONS = 20000

@@ -28,9 +28,9 @@ const (
 
 // shells are those whose completion is built in, with how to use it.
 var shells = map[string]func(*cobra.Command, io.Writer) error{
-	"bash": func(root *cobra.Command, w io.Writer) error { return root.GenBashCompletionV2(w, true) },
-	"zsh":  func(root *cobra.Command, w io.Writer) error { return root.GenZshCompletion(w) },
-	"fish": func(root *cobra.Command, w io.Writer) error { return root.GenFishCompletion(w, true) },
+	"bash": writeBashCompletion,
+	"zsh":  writeZshCompletion,
+	"fish": writeFishCompletion,
 }
 
 func newCompletionCmd(a *app) *cobra.Command {
@@ -39,10 +39,11 @@ func newCompletionCmd(a *app) *cobra.Command {
 		Use:                   "completion bash|zsh|fish",
 		DisableFlagsInUseLine: true,
 		Short:                 "Print what makes a shell complete hosts, groups, labels, runs and flags",
-		Long: `Put it where the shell reads it at its start. bash needs the package
-bash-completion for it, and zsh a line "autoload -U compinit; compinit" in
-~/.zshrc.`,
-		Example: `  tutti completion bash > ~/.local/share/bash-completion/completions/tutti
+		Long: `Put it where the shell reads it at its start: for bash a line in ~/.bashrc, or,
+with the package bash-completion, a file; zsh needs "autoload -U compinit;
+compinit" in ~/.zshrc.`,
+		Example: `  echo 'source <(tutti completion bash)' >> ~/.bashrc
+  tutti completion bash > ~/.local/share/bash-completion/completions/tutti
   tutti completion fish > ~/.config/fish/completions/tutti.fish
   tutti completion zsh > "${fpath[1]}/_tutti"
   source <(tutti completion bash)     for this shell only`,
@@ -188,6 +189,9 @@ func outcomeWords(outcomes []fanout.Outcome) []string {
 // neither words nor a file, nothing is offered.
 func completeFlags(cmd *cobra.Command, set *pflag.FlagSet) {
 	set.VisitAll(func(f *pflag.Flag) {
+		if slices.Contains(itemFlags, f.Name) {
+			return // see completeItemFlags
+		}
 		complete := cobra.NoFileCompletions
 		if v, ok := f.Value.(worded); ok {
 			complete = completeWords(v)
@@ -221,79 +225,4 @@ func completeWords(v worded) cobra.CompletionFunc {
 		}
 		return out, noFiles | cobra.ShellCompDirectiveNoSpace
 	}
-}
-
-// historyOf is the history that the flags of cmd name, empty without one.
-func historyOf(cmd *cobra.Command) string {
-	if f := cmd.Flag("history"); f != nil {
-		return f.Value.String()
-	}
-	return ""
-}
-
-// runItemPrefix begins an item that names the hosts of a run.
-const runItemPrefix = "run:"
-
-// completeSelector completes the last item of a SELECTOR with the hosts, groups
-// and labels of the inventory, and with earlier runs. An inventory that cannot be read completes
-// nothing; the command itself will say why.
-func completeSelector(a *app, o *selectOptions) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 0 || o.adHoc() {
-			return nil, cobra.ShellCompDirectiveDefault
-		}
-		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
-		defer cancel()
-		inv, _, err := a.loadInventory(ctx, o)
-		if err != nil {
-			return nil, noFiles
-		}
-		before, item := "", toComplete
-		if i := strings.LastIndexByte(toComplete, ','); i >= 0 {
-			before, item = toComplete[:i+1], toComplete[i+1:]
-		}
-		if op := strings.IndexAny(item, "!&"); op == 0 {
-			before, item = before+item[:1], item[1:]
-		}
-		var out []string
-		add := func(word, description string) {
-			if strings.HasPrefix(word, item) {
-				out = append(out, before+word+"\t"+description)
-			}
-		}
-		add("all", "every host")
-		for _, g := range inv.Groups() {
-			add(g, "group")
-		}
-		for _, h := range inv.Hosts() {
-			add(h.Name, "host")
-			for k, v := range h.Labels {
-				add(k+"="+v, "label")
-			}
-		}
-		if prefix := item[:min(len(item), len(runItemPrefix))]; prefix != "" && strings.HasPrefix(runItemPrefix, prefix) {
-			for _, ref := range recentRuns(ctx, a, historyOf(cmd)) {
-				add(runItemPrefix+ref.name, completedRun(ref.run))
-				for _, o := range fanout.Outcomes() {
-					if n := ref.run.Summary.Counts[o]; n > 0 && n < ref.run.Summary.Hosts {
-						add(runItemPrefix+ref.name+":"+o.String(), count(n, "host"))
-					}
-				}
-			}
-		}
-		return unique(out), noFiles | cobra.ShellCompDirectiveNoSpace
-	}
-}
-
-// unique drops repetitions and keeps the order.
-func unique(words []string) []string {
-	seen := make(map[string]bool, len(words))
-	out := words[:0]
-	for _, w := range words {
-		if !seen[w] {
-			seen[w] = true
-			out = append(out, w)
-		}
-	}
-	return out
 }

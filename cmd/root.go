@@ -52,6 +52,9 @@ type app struct {
 }
 
 func execute(ctx context.Context, args []string, a *app) int {
+	if len(args) > 0 && args[0] == bashRequest {
+		return exitCode(fanout.Summary{}, a.completeBash(ctx, args[1:]), nil)
+	}
 	root := newRootCmd(a)
 	root.SetArgs(args)
 	if isCompletion(args) {
@@ -128,6 +131,7 @@ func newRootCmd(a *app) *cobra.Command {
 		newCompletionCmd(a),
 		newVersionCmd(a),
 	)
+	completeItemFlags(a, cmd)
 	a.profiles.addFlag(cmd)
 	setHelp(cmd, exitHelpShort)
 	return cmd

@@ -21,7 +21,7 @@ import (
 //
 //	terminal [COLUMNSxROWS] COMMAND...  start it
 //	sees TEXT...                        wait until each TEXT has been shown since
-//	type TEXT                           type; ^C, ^Z, ^\ and ^M are the keys
+//	type TEXT                           type; ^C, ^Z, ^\, ^M and ^I are the keys
 //	resize COLUMNSxROWS
 //	ends CODE                           wait for its end; what was shown is in the file terminal
 func terminalCommands() map[string]scriptCommand {
@@ -175,7 +175,7 @@ func typeAtTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: type TEXT")
 	}
-	_, err := terminalOf(ts).keys.WriteString(strings.NewReplacer("^C", "\x03", "^Z", "\x1a", `^\`, "\x1c", "^M", "\r").Replace(args[0]))
+	_, err := terminalOf(ts).keys.WriteString(strings.NewReplacer("^C", "\x03", "^Z", "\x1a", `^\`, "\x1c", "^M", "\r", "^I", "\t").Replace(args[0]))
 	ts.Check(err)
 }
 

@@ -1,0 +1,167 @@
+package cmd
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tutti/fanout"
+	"tutti/inventory"
+)
+
+// historyOf is the history that the flags of cmd name, empty without one.
+func historyOf(cmd *cobra.Command) string {
+	if f := cmd.Flag("history"); f != nil {
+		return f.Value.String()
+	}
+	return ""
+}
+
+// runItemPrefix begins an item that names the hosts of a run.
+const runItemPrefix = "run:"
+
+// itemFlags are the flags that take items of a selector, or hosts.
+var itemFlags = []string{"exclude", "only", "hosts", "host"}
+
+// completeItemFlags makes the flags complete that take items, for all commands
+// below root.
+func completeItemFlags(a *app, root *cobra.Command) {
+	for _, cmd := range root.Commands() {
+		completeItemFlags(a, cmd)
+	}
+	for _, name := range itemFlags {
+		if root.Flags().Lookup(name) == nil {
+			continue
+		}
+		hostsOnly := name == "hosts" || name == "host"
+		err := root.RegisterFlagCompletionFunc(name, func(cmd *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+			o := &selectOptions{}
+			if cmd.Flags().Lookup("inventory") != nil {
+				o.inventory, _ = cmd.Flags().GetStringArray("inventory") // it is of that type
+			}
+			return completeItems(a, cmd, o, toComplete, hostsOnly)
+		})
+		if err != nil {
+			panic(err) // a flag that is completed twice
+		}
+	}
+}
+
+// completeSelector completes the last item of a SELECTOR.
+func completeSelector(a *app, o *selectOptions) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 || o.adHoc() {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		return completeItems(a, cmd, o, toComplete, false)
+	}
+}
+
+// completeItems completes the last item of a list with the hosts, groups and
+// labels of the inventory, with earlier runs, and with files behind @. An
+// inventory that cannot be read completes nothing; the command itself will say
+// why.
+func completeItems(a *app, cmd *cobra.Command, o *selectOptions, toComplete string, hostsOnly bool) ([]string, cobra.ShellCompDirective) {
+	before, item := lastItem(toComplete)
+	var out []string
+	add := func(word, description string) {
+		if strings.HasPrefix(word, item) {
+			out = append(out, before+word+"\t"+description)
+		}
+	}
+	if path, ok := strings.CutPrefix(item, "@"); ok && !hostsOnly {
+		for _, file := range completeFile(path) {
+			add("@"+file, "file")
+		}
+		return out, noFiles | cobra.ShellCompDirectiveNoSpace
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+	defer cancel()
+	if !hostsOnly {
+		completeRunItems(ctx, a, cmd, item, add)
+	}
+	inv, _, err := a.loadInventory(ctx, o)
+	if err != nil {
+		return out, noFiles | cobra.ShellCompDirectiveNoSpace
+	}
+	addNames(inv, hostsOnly, add)
+	return unique(out), noFiles | cobra.ShellCompDirectiveNoSpace
+}
+
+// addNames adds what the inventory has names for.
+func addNames(inv *inventory.Inventory, hostsOnly bool, add func(word, description string)) {
+	if !hostsOnly {
+		add("all", "every host")
+		for _, g := range inv.Groups() {
+			add(g, "group")
+		}
+	}
+	for _, h := range inv.Hosts() {
+		add(h.Name, "host")
+		for k, v := range h.Labels {
+			if !hostsOnly {
+				add(k+"="+v, "label")
+			}
+		}
+	}
+}
+
+// completeRunItems completes run:142, and the outcomes behind that.
+func completeRunItems(ctx context.Context, a *app, cmd *cobra.Command, item string, add func(word, description string)) {
+	prefix := item[:min(len(item), len(runItemPrefix))]
+	if prefix == "" || !strings.HasPrefix(runItemPrefix, prefix) {
+		return
+	}
+	for _, ref := range recentRuns(ctx, a, historyOf(cmd)) {
+		word := runItemPrefix + ref.name
+		add(word, completedRun(ref.run))
+		head := word + ":"
+		if named, ok := strings.CutPrefix(item, head); ok {
+			head += named[:strings.LastIndexByte(named, '+')+1]
+		}
+		for _, o := range fanout.Outcomes() {
+			given := slices.Contains(strings.Split(strings.TrimPrefix(head, word+":"), "+"), o.String())
+			if n := ref.run.Summary.Counts[o]; n > 0 && !given {
+				add(head+o.String(), count(n, "host"))
+			}
+		}
+	}
+}
+
+// lastItem cuts a list before its last item and the operator in front of that. A
+// comma in brackets, or behind a quote, is part of an item.
+func lastItem(list string) (before, item string) {
+	depth, quoted, start := 0, false, 0
+	for i, c := range list {
+		switch {
+		case c == '\'':
+			quoted = !quoted
+		case quoted:
+		case c == '[' || c == '{':
+			depth++
+		case c == ']' || c == '}':
+			depth--
+		case c == ',' && depth <= 0:
+			start = i + 1
+		}
+	}
+	if start < len(list) && strings.IndexByte("!&", list[start]) >= 0 {
+		start++
+	}
+	return list[:start], list[start:]
+}
+
+// unique drops repetitions and keeps the order.
+func unique(words []string) []string {
+	seen := make(map[string]bool, len(words))
+	out := words[:0]
+	for _, w := range words {
+		if !seen[w] {
+			seen[w] = true
+			out = append(out, w)
+		}
+	}
+	return out
+}

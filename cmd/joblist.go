@@ -43,8 +43,9 @@ func (o *jobListOptions) addFlags(f *pflag.FlagSet) {
 func newJobListCmd(a *app) *cobra.Command {
 	o := &jobListOptions{state: choice{of: []string{jobOK, jobFailing, jobRunning, jobPaused, jobOver, jobBroken}}}
 	cmd := &cobra.Command{
-		Use:   "list [flags]",
-		Short: "List the jobs: their state, when they fire next, how the last firing went, what they take",
+		Use:     "list [flags]",
+		Aliases: []string{"ls"},
+		Short:   "List the jobs: their state, when they fire next, how the last firing went, what they take",
 		Example: `  tutti job list
   tutti job list --state failing
   tutti job list --json | jq -r 'select(.failures >= 3).job'`,

@@ -52,8 +52,9 @@ func newJobResumeCmd(a *app) *cobra.Command {
 func newJobRemoveCmd(a *app) *cobra.Command {
 	o := &historyOption{}
 	cmd := &cobra.Command{
-		Use:   "rm [flags] NAME...",
-		Short: "Remove jobs; what runs goes on, and their runs stay in the history",
+		Use:     "rm [flags] NAME...",
+		Aliases: []string{"remove", "delete", "del"},
+		Short:   "Remove jobs; what runs goes on, and their runs stay in the history",
 		Example: `  tutti job rm backup
   tutti job export backup > backup.yaml && tutti job rm backup`,
 		Args:              cobra.ArbitraryArgs,

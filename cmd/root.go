@@ -8,7 +8,6 @@ import (
 	"errors"
 	"os"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 
@@ -61,7 +60,7 @@ func execute(ctx context.Context, args []string, a *app) int {
 		plainUsages(root)
 		completeBehindSelector(root, args)
 	}
-	ran, err := root, helpOfNothing(root, args)
+	ran, err := root, a.firstWord(ctx, root, args)
 	if err == nil {
 		ran, err = root.ExecuteContextC(ctx)
 	}
@@ -137,29 +136,6 @@ func newRootCmd(a *app) *cobra.Command {
 	return cmd
 }
 
-// helpOfNothing refuses to help with a command that does not exist; the library
-// would show the help of root.
-func helpOfNothing(root *cobra.Command, args []string) error {
-	if !slices.Contains(args, "--help") && !slices.Contains(args, "-h") {
-		return nil
-	}
-	cmd, rest, err := root.Find(args)
-	if err != nil || cmd != root || len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
-		return nil
-	}
-	return unknownCommand(root, rest[0])
-}
-
-// unknownCommand says that cmd has no subcommand of that name, and which it may
-// be.
-func unknownCommand(cmd *cobra.Command, name string) error {
-	err := syntaxf("unknown command %q", name)
-	if near := cmd.SuggestionsFor(name); len(near) > 0 {
-		return hint(err, "did you mean "+strings.Join(near, " or ")+"?")
-	}
-	return err
-}
-
 // notANumber is how the standard library says that a flag takes a number.
 var notANumber = regexp.MustCompile(`strconv\.Parse\w+: parsing "(.*)": .*$`)
 
@@ -171,6 +147,9 @@ func flagError(cmd *cobra.Command, err error) error {
 	wrapped := syntaxf("%s", notANumber.ReplaceAllString(err.Error(), `"$1" is not a whole number that fits`))
 	if !cmd.HasParent() && strings.HasPrefix(err.Error(), "unknown") {
 		return hint(wrapped, "flags follow the command: tutti run [flags] SELECTOR COMMAND...")
+	}
+	if advice := adviceForFlag(cmd, err.Error()); advice != "" {
+		return hint(wrapped, advice)
 	}
 	name, ok := strings.CutPrefix(err.Error(), "unknown flag: --")
 	if !ok {

@@ -1,0 +1,81 @@
+package cmd
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// firstWord refuses a first word that is no command, also where help is asked
+// for it: the library would show the help of root. Where it names hosts, run was
+// left out.
+func (a *app) firstWord(ctx context.Context, root *cobra.Command, args []string) error {
+	if len(args) == 0 || isCompletion(args) {
+		return nil
+	}
+	root.InitDefaultHelpCmd() // or help would be no command yet
+	cmd, rest, err := root.Find(args)
+	if err != nil || cmd != root || len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
+		return nil
+	}
+	if len(rest) == 2 && (rest[1] == "--help" || rest[1] == "-h") {
+		rest = rest[:1]
+	}
+	if way := a.runWithout(ctx, rest); way != "" {
+		return hint(syntaxf("unknown command %q", rest[0]), way)
+	}
+	return unknownCommand(root, rest[0])
+}
+
+// runWithout is how to run what was typed without run; empty if its first word
+// names no hosts.
+func (a *app) runWithout(ctx context.Context, words []string) string {
+	command := "COMMAND..."
+	if len(words) > 1 {
+		command = shellWords(words[1:])
+	}
+	ctx, cancel := context.WithTimeout(ctx, completionTime)
+	defer cancel()
+	history := &historyFile{app: a, warn: func(string) {}}
+	defer history.close()
+	if _, err := a.choose(ctx, &selectOptions{}, words[0], history); err == nil {
+		return "tutti run " + shellWord(words[0]) + " " + command
+	}
+	if strings.ContainsAny(words[0], ".@") && !strings.ContainsAny(words[0], "/ \t") {
+		return "tutti run -w " + shellWord(words[0]) + " " + command
+	}
+	return ""
+}
+
+// unknownCommand says that cmd has no subcommand of that name, and which it may
+// be.
+func unknownCommand(cmd *cobra.Command, name string) error {
+	err := syntaxf("unknown command %q", name)
+	habits := commandHabits
+	if cmd.HasParent() {
+		habits = jobHabits // the one command with others below it that takes no words
+	}
+	if advice := adviceFor(habits, cmd, strings.ToLower(name)); advice != "" {
+		return hint(err, advice)
+	}
+	near := slices.DeleteFunc(cmd.SuggestionsFor(name), func(known string) bool { return !alike(name, known) })
+	if len(near) > 0 {
+		return hint(err, "did you mean "+strings.Join(near, " or ")+"?")
+	}
+	return err
+}
+
+// alike reports whether more than half of the letters of word are in known: two
+// wrong letters of three are another word, two that have changed places are not.
+func alike(word, known string) bool {
+	common := 0
+	for _, letter := range strings.ToLower(word) {
+		if i := strings.IndexRune(known, letter); i >= 0 {
+			known = known[:i] + known[i+1:]
+			common++
+		}
+	}
+	return 2*common > len(word)
+}

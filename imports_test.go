@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"tutti/internal/stdio":    {},
 	"tutti/internal/safefile": {},
 	"tutti/internal/yamltree": {},
+	"tutti/internal/jsondoc":  {},
 	"tutti/internal/fleet":    {},
 	"tutti/internal/sshdtest": {},
 	"tutti/internal/soak":     {},

@@ -294,6 +294,19 @@ type planHost struct {
 	Gates            []string          `json:"gates,omitempty"`
 }
 
+// planJSON is what `--dry-run --json` prints. Its field names are public.
+type planJSON struct {
+	Command   string        `json:"command"`
+	Hosts     []planHost    `json:"hosts"`
+	Inventory string        `json:"inventory"`
+	Policy    fanout.Policy `json:"policy"`
+	Schema    int           `json:"schema"`
+	Selector  string        `json:"selector"`
+	Source    string        `json:"source"`
+	Task      fanout.Task   `json:"task"`
+	Type      string        `json:"type"`
+}
+
 // printPlan shows d for people, and with asJSON for programs.
 func printPlan(w io.Writer, d *decision, asJSON bool) error {
 	hosts := make([]planHost, len(d.plan.Targets))
@@ -312,9 +325,9 @@ func printPlan(w io.Writer, d *decision, asJSON bool) error {
 		}
 	}
 	if asJSON {
-		return json.NewEncoder(w).Encode(map[string]any{
-			"type": "plan", "schema": 1, "source": d.plan.Source, "selector": d.plan.Selector,
-			"command": d.plan.Task.Command, "task": d.plan.Task, "inventory": d.inventory, "policy": d.plan.Policy, "hosts": hosts,
+		return json.NewEncoder(w).Encode(planJSON{
+			Type: "plan", Schema: 1, Source: d.plan.Source, Selector: d.plan.Selector,
+			Command: d.plan.Task.Command, Task: d.plan.Task, Inventory: d.inventory, Policy: d.plan.Policy, Hosts: hosts,
 		})
 	}
 	_, err := io.WriteString(w, planText(d, hosts))

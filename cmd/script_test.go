@@ -2,6 +2,7 @@ package cmd_test
 
 import (
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,6 +22,7 @@ import (
 
 	"tutti/cmd"
 	"tutti/internal/fleet"
+	"tutti/internal/jsondoc"
 	"tutti/inventory"
 )
 
@@ -60,6 +63,8 @@ func runScripts(t *testing.T, dir string, more map[string]scriptCommand) {
 		"decoded": decodeEvents,
 		"nowhere": checkNowhere,
 		"sql":     changeHistory,
+		// documented FILE: every line of JSON in it is as docs/json.md says
+		"documented": checkDocumented,
 	}
 	maps.Copy(commands, more)
 	testscript.Run(t, testscript.Params{
@@ -75,6 +80,7 @@ func runScripts(t *testing.T, dir string, more map[string]scriptCommand) {
 			env.Setenv("README", readme)
 			env.Setenv("TUTTI_HISTORY", filepath.Join(env.WorkDir, "history.db"))
 			env.Values[siteKey{}] = &site{}
+			env.Values[testKey{}] = t
 			return os.Mkdir(home, 0o700)
 		},
 		Cmds: commands,
@@ -294,6 +300,44 @@ func changeHistory(ts *testscript.TestScript, neg bool, args []string) {
 	_, err = db.Exec(args[0])
 	ts.Check(errors.Join(err, db.Close()))
 }
+
+// checkDocumented asserts that the lines of JSON that a command printed have no
+// field that docs/json.md does not describe: documented stdout
+func checkDocumented(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: documented FILE")
+	}
+	manual := jsondoc.Read(ts.Value(testKey{}).(*testing.T), "..")
+	lines := 0
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		var object map[string]any
+		ts.Check(json.Unmarshal([]byte(line), &object))
+		known := manual[fmt.Sprint(object["type"])]
+		if known == nil {
+			ts.Fatalf("docs/json.md has no section for %s", line)
+		}
+		known = slices.Concat(known, manual["Every event"], manual["job show"])
+		for name, value := range object {
+			if !slices.Contains(known, name) {
+				ts.Fatalf("docs/json.md does not describe %q in %s", name, line)
+			}
+			inside, ok := value.(map[string]any)
+			for sub := range inside {
+				described := slices.ContainsFunc(known, func(k string) bool { return strings.HasPrefix(k, name+".") })
+				if ok && described && !slices.Contains(known, name+"."+sub) {
+					ts.Fatalf("docs/json.md does not describe %q in %s", name+"."+sub, line)
+				}
+			}
+		}
+		lines++
+	}
+	if lines == 0 {
+		ts.Fatalf("%s is empty", args[0])
+	}
+}
+
+// testKey is under which a script finds its test.
+type testKey struct{}
 
 // waitForFile waits until a file holds a text: waitfor FILE TEXT
 func waitForFile(ts *testscript.TestScript, neg bool, args []string) {

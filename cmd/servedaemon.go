@@ -118,7 +118,7 @@ func (d *serving) sayHello(ctx context.Context) error {
 				"daemon", other.ID, "pid", other.PID, "since", other.Started.UTC().Format(time.RFC3339))
 		}
 	}
-	return tellDayRule(ctx, d.store, store.InLog, func(text string) { d.log.Warn(text) })
+	return nil
 }
 
 // sayStopping tells the service manager that what runs has some time left.
@@ -197,6 +197,9 @@ const learnedRuns = 50
 func (d *serving) housekeep(ctx context.Context) {
 	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
+	if err := tellDayRule(ctx, d.store, store.InLog, func(text string) { d.log.Warn(text) }); err != nil && ctx.Err() == nil {
+		d.log.Error("what a new version does in another way could not be told", "error", err)
+	}
 	d.prune(ctx)
 	for {
 		select {

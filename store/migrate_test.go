@@ -97,7 +97,7 @@ func TestUntoldIsForOldJobs(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := openDB(source(path, "_txlock=immediate", "_auto_vacuum=incremental", "_journal_mode=WAL"))
-	if err := migrate(t.Context(), db, embedded(t)[:4]); err != nil {
+	if err := migrate(t.Context(), db, embedded(t)[:5]); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"old", "retimed", "edited"} {

@@ -81,7 +81,7 @@ func readSignal(payload []byte) *fanout.Exit {
 	if gossh.Unmarshal(payload, &m) != nil {
 		return nil
 	}
-	e := &fanout.Exit{Signal: cleanLine(m.Signal, maxSignal), Core: m.Core, Message: cleanLine(m.Message, maxSignalText)}
+	e := &fanout.Exit{Signal: cleanLine(cut(m.Signal, maxSignal), maxSignal), Core: m.Core, Message: cleanLine(m.Message, maxSignalText)}
 	if e.Signal == "" {
 		e.Signal = "unknown"
 	}

@@ -23,6 +23,7 @@ func refuseEmptyFiles(set *pflag.FlagSet) {
 		named := fileValue{Value: flag.Value, flag: flag.Name}
 		if list, ok := flag.Value.(pflag.SliceValue); ok {
 			flag.Value = &fileList{fileValue: named, SliceValue: list}
+			flag.DefValue = "" // help knows only the library's own empty lists
 			return
 		}
 		flag.Value = &named

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"tutti/internal/hostlist"
 	"tutti/inventory"
 	"tutti/store"
 )
@@ -148,6 +149,6 @@ func (f *former) check(inv *inventory.Inventory) error {
 	if len(missing) == 0 || len(missing) == len(f.hosts) || f.yes {
 		return nil
 	}
-	return hint(usagef("no longer in the inventory, of the %d hosts to run again: %s", len(f.hosts), inventory.Fold(missing)),
+	return hint(usagef("no longer in the inventory, of the %d hosts to run again: %s", len(f.hosts), hostlist.Fold(missing)),
 		"--yes runs the rest")
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"tutti/fanout"
+	"tutti/internal/hostlist"
 	"tutti/internal/quantity"
-	"tutti/inventory"
 	"tutti/scheduler"
 	"tutti/store"
 )
@@ -159,7 +159,7 @@ func (l *launching) decideHosts(ctx context.Context, selector string, task fanou
 	d, err := l.decideAndWarn(ctx, runItem(run.ID, unknownEnds), task)
 	if err == nil && len(d.plan.Targets) < len(hosts) {
 		l.warn(fmt.Sprintf("of the %d hosts of run %d to run again, %d are no longer in the inventory: %s",
-			len(hosts), run.ID, len(hosts)-len(d.plan.Targets), inventory.Fold(d.missing(hosts))))
+			len(hosts), run.ID, len(hosts)-len(d.plan.Targets), hostlist.Fold(d.missing(hosts))))
 	}
 	return d, err
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"tutti/fanout"
-	"tutti/inventory"
+	"tutti/internal/hostlist"
 	"tutti/output"
 )
 
@@ -106,7 +106,7 @@ func (g *visitGroup) finding() finding {
 
 // showVisits tells of a group.
 func (d *doctor) showVisits(g *visitGroup) {
-	hosts := fmt.Sprintf("%s (%d)", inventory.Fold(g.names), len(g.names))
+	hosts := fmt.Sprintf("%s (%d)", hostlist.Fold(g.names), len(g.names))
 	if g.finding() == findingOK {
 		d.row(findingOK, "login", hosts+g.steps())
 		return

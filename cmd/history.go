@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/fanout"
+	"tutti/internal/hostlist"
 	"tutti/internal/quantity"
 	"tutti/inventory"
 	"tutti/output"
@@ -125,7 +126,7 @@ func (a *app) listRuns(ctx context.Context, history *historyFile, q store.Query,
 // ranges and wildcards, and what is none of these, the hosts of a group or label as
 // the inventory has them now.
 func (a *app) hostsInHistory(ctx context.Context, s *store.Store, text string) ([]string, error) {
-	patterns, err := inventory.Expand(text)
+	patterns, err := hostlist.Expand(text)
 	if err != nil {
 		return nil, usage(fmt.Errorf("--host: %w", err))
 	}

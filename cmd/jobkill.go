@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/internal/hostlist"
 	"tutti/internal/quantity"
-	"tutti/inventory"
 	"tutti/store"
 )
 
@@ -113,7 +113,7 @@ func (a *app) showEnds(ctx context.Context, s *store.Store, id int64, wait time.
 	var b strings.Builder
 	fmt.Fprintf(&b, "run %d: %s\n", id, resultText(run))
 	for _, end := range sortedBySize(alike) {
-		fmt.Fprintf(&b, "  %s (%d): %s\n", inventory.Fold(alike[end]), len(alike[end]), end)
+		fmt.Fprintf(&b, "  %s (%d): %s\n", hostlist.Fold(alike[end]), len(alike[end]), end)
 	}
 	return a.print("%s", b.String())
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tutti/fanout"
+	"tutti/internal/hostlist"
 	"tutti/internal/quantity"
 	"tutti/inventory"
 	"tutti/output"
@@ -363,7 +364,7 @@ func planText(d *decision, hosts []planHost) string {
 		}
 		alike[how] = append(alike[how], h.Host)
 	}
-	fmt.Fprintf(&b, "would %s\n  on %s (%d), %d at once\n", what, inventory.Fold(names), len(hosts), min(d.plan.Policy.Fanout, len(hosts)))
+	fmt.Fprintf(&b, "would %s\n  on %s (%d), %d at once\n", what, hostlist.Fold(names), len(hosts), min(d.plan.Policy.Fanout, len(hosts)))
 	for _, s := range surroundings(d.plan.Task) {
 		fmt.Fprintf(&b, "  %s\n", s)
 	}
@@ -371,7 +372,7 @@ func planText(d *decision, hosts []planHost) string {
 		fmt.Fprintf(&b, "  %s\n", line)
 	}
 	for _, how := range order {
-		fmt.Fprintf(&b, "%s: %s\n", inventory.Fold(alike[how]), how)
+		fmt.Fprintf(&b, "%s: %s\n", hostlist.Fold(alike[how]), how)
 	}
 	return output.Visible(b.String())
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/fanout"
-	"tutti/inventory"
+	"tutti/internal/hostlist"
 	"tutti/store"
 )
 
@@ -132,7 +132,7 @@ func warnOfRunning(ctx context.Context, s *store.Store, run store.Run, hosts []s
 		}
 	}
 	if open != nil {
-		warn(fmt.Sprintf("the command of run %d may still be running on %s", run.ID, inventory.Fold(open)))
+		warn(fmt.Sprintf("the command of run %d may still be running on %s", run.ID, hostlist.Fold(open)))
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"tutti/fanout"
-	"tutti/inventory"
+	"tutti/internal/hostlist"
 	"tutti/output"
 )
 
@@ -72,7 +72,7 @@ func (a *app) newScreen(o *outputOptions) *screen {
 		Quiet:          o.quiet,
 		Diff:           o.diff,
 		Timestamps:     o.timestamps,
-		Fold:           inventory.Fold,
+		Fold:           hostlist.Fold,
 	}
 	return s
 }
@@ -169,7 +169,7 @@ func (s *screen) watch() fanout.Sink {
 		mode = output.ProgressLines
 	}
 	s.progress = output.NewProgress(output.ProgressOptions{
-		Mode: mode, Stderr: s.err, Width: s.width, Hidden: s.hidden, Fold: inventory.Fold,
+		Mode: mode, Stderr: s.err, Width: s.width, Hidden: s.hidden, Fold: hostlist.Fold,
 	})
 	s.closers = append(s.closers, s.progress)
 	return s.progress

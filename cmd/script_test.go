@@ -22,8 +22,8 @@ import (
 
 	"tutti/cmd"
 	"tutti/internal/fleet"
+	"tutti/internal/hostlist"
 	"tutti/internal/jsondoc"
-	"tutti/inventory"
 )
 
 func TestMain(m *testing.M) {
@@ -112,7 +112,7 @@ func startFleet(ts *testscript.TestScript, _ bool, args []string) {
 	var unknown []string
 	for _, arg := range args {
 		pattern, fault, _ := strings.Cut(arg, "=")
-		names, err := inventory.Expand(pattern)
+		names, err := hostlist.Expand(pattern)
 		ts.Check(err)
 		for _, name := range names {
 			h := fleet.Host{Name: name}

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/fanout"
-	"tutti/inventory"
+	"tutti/internal/hostlist"
 	"tutti/output"
 	"tutti/store"
 )
@@ -125,7 +125,7 @@ func (a *app) hostsOf(ctx context.Context, s *store.Store, run store.Run, patter
 	if err != nil {
 		return nil, err
 	}
-	wanted, err := inventory.Expand(strings.Join(patterns, ","))
+	wanted, err := hostlist.Expand(strings.Join(patterns, ","))
 	if err != nil {
 		return nil, usage(fmt.Errorf("--host: %w", err))
 	}

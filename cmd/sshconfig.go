@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"tutti/internal/hostlist"
 	"tutti/inventory"
 	"tutti/ssh"
 )
@@ -139,7 +140,7 @@ var insteadOf = map[inventory.Key]string{
 // shortFold names hosts, few of them where there are many.
 func shortFold(hosts []string) string {
 	const longest = 120
-	text := inventory.Fold(hosts)
+	text := hostlist.Fold(hosts)
 	if len(text) <= longest {
 		return text
 	}

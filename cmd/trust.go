@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/fanout"
+	"tutti/internal/hostlist"
 	"tutti/internal/safefile"
-	"tutti/inventory"
 	"tutti/output"
 	"tutti/ssh"
 )
@@ -234,7 +234,7 @@ func section(title string, list []presented, text func(presented) string) string
 	var b strings.Builder
 	fmt.Fprintln(&b, title)
 	for _, s := range order {
-		fmt.Fprintln(&b, strings.TrimRight(fmt.Sprintf("  %s (%d)  %s", inventory.Fold(alike[s]), len(alike[s]), s), " "))
+		fmt.Fprintln(&b, strings.TrimRight(fmt.Sprintf("  %s (%d)  %s", hostlist.Fold(alike[s]), len(alike[s]), s), " "))
 	}
 	return b.String()
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
 )
 
@@ -95,11 +96,11 @@ func (a *ansible) group(name string, origin Origin) *ansibleGroup {
 }
 
 // checkGroup explains why a group cannot have that name, or returns nil.
-func checkGroup(name string) *syntaxError {
+func checkGroup(name string) *hostlist.SyntaxError {
 	if name == ansibleAll {
 		return nil
 	}
-	return checkName(name, false)
+	return hostlist.CheckName(name, false)
 }
 
 // addChild puts one group into another. The ways round are found later.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"tutti/internal/hostlist"
 )
 
 // sshArgs collects the settings in arguments that Ansible hands to ssh. As with
@@ -37,7 +39,7 @@ func (s *sshArgs) add(v *ansibleVar) {
 		return
 	}
 	for len(words) > 0 {
-		option := words[0].text
+		option := words[0].Text
 		words = words[1:]
 		if len(option) < 2 || option[0] != '-' {
 			continue
@@ -47,7 +49,7 @@ func (s *sshArgs) add(v *ansibleVar) {
 			continue
 		}
 		if value == "" && len(words) > 0 {
-			value, words = words[0].text, words[1:]
+			value, words = words[0].Text, words[1:]
 		}
 		keyword := sshLetters[letter]
 		if letter == 'o' {
@@ -119,7 +121,7 @@ func (s *sshArgs) option(v *ansibleVar, keyword, value string) error {
 	case "user":
 		x, err = parseValue(KeyUser, value)
 	case "connecttimeout":
-		if isNumber(value) {
+		if hostlist.IsNumber(value) {
 			value += "s"
 		}
 		x, err = parseValue(KeyConnectTimeout, value)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
 )
 
@@ -52,8 +53,8 @@ func (a *ansible) parseINI(f File, text string) error {
 	for line := range strings.Lines(text) {
 		r.number++
 		r.line = line
-		w := trimmed(line, 0, len(line))
-		if w.text == "" || w.text[0] == '#' || w.text[0] == ';' {
+		w := hostlist.Trim(line, 0, len(line))
+		if w.Text == "" || w.Text[0] == '#' || w.Text[0] == ';' {
 			continue
 		}
 		r.read(w)
@@ -85,15 +86,15 @@ func (a *ansible) hint(name string) string {
 }
 
 // read reads a line that says something.
-func (r *iniReader) read(w word) {
-	if m := sectionHeading.FindStringSubmatch(w.text); m != nil {
+func (r *iniReader) read(w hostlist.Word) {
+	if m := sectionHeading.FindStringSubmatch(w.Text); m != nil {
 		r.heading(w, m[1], m[2])
 		return
 	}
-	inner, rest, closed := strings.Cut(strings.TrimPrefix(w.text, "["), "]")
+	inner, rest, closed := strings.Cut(strings.TrimPrefix(w.Text, "["), "]")
 	switch {
-	case w.text[0] == '[' && !isIPv6(inner) && (!closed || rest == "" || !strings.Contains(inner, ":") && rest[0] != ':'):
-		r.fail(w.offset, "%s is not the heading of a section: want [GROUP], [GROUP:vars] or [GROUP:children]", quoteShort(w.text))
+	case w.Text[0] == '[' && !hostlist.IsIPv6(inner) && (!closed || rest == "" || !strings.Contains(inner, ":") && rest[0] != ':'):
+		r.fail(w.Offset, "%s is not the heading of a section: want [GROUP], [GROUP:vars] or [GROUP:children]", hostlist.Quote(w.Text))
 		r.group = nil
 	case r.group == nil:
 		// What is wrong with the heading has been said.
@@ -111,24 +112,24 @@ func (r *iniReader) fail(offset int, format string, args ...any) {
 }
 
 func (r *iniReader) origin(offset int, via string) Origin {
-	return Origin{File: r.source.file.Path, Line: r.number, Column: column(r.line, offset), Via: via}
+	return Origin{File: r.source.file.Path, Line: r.number, Column: hostlist.Column(r.line, offset), Via: via}
 }
 
 // heading begins a section.
-func (r *iniReader) heading(w word, name, kind string) {
+func (r *iniReader) heading(w hostlist.Word, name, kind string) {
 	r.group = nil
 	if kind == "" {
 		kind = sectionHosts
 	}
 	if !slices.Contains(sectionKinds, kind) {
-		r.fail(w.offset+len(name)+2, "[%s:%s]: a section is [GROUP], [GROUP:vars] or [GROUP:children]", name, kind)
+		r.fail(w.Offset+len(name)+2, "[%s:%s]: a section is [GROUP], [GROUP:vars] or [GROUP:children]", name, kind)
 		return
 	}
 	if err := checkGroup(name); err != nil {
-		r.fail(w.offset+1+err.offset, "group: %v", err)
+		r.fail(w.Offset+1+err.Offset, "group: %v", err)
 		return
 	}
-	origin := r.origin(w.offset, "group "+name)
+	origin := r.origin(w.Offset, "group "+name)
 	r.group, r.kind = r.ansible.group(name, origin), kind
 	if kind == sectionVars {
 		r.mentions = append(r.mentions, mention{r.group, origin, "[" + name + ":vars]"})
@@ -140,48 +141,48 @@ func (r *iniReader) heading(w word, name, kind string) {
 }
 
 // hosts reads a line with a host, or a range of them, and variables.
-func (r *iniReader) hosts(w word) {
-	words, err := shellWords(w.text, true)
+func (r *iniReader) hosts(w hostlist.Word) {
+	words, err := shellWords(w.Text, true)
 	if err != nil {
-		r.fail(w.offset+err.offset, "%v", err)
+		r.fail(w.Offset+err.Offset, "%v", err)
 		return
 	}
 	if len(words) == 0 {
 		return
 	}
 	var vars ansibleVars
-	via := "host " + shown(words[0].text)
+	via := "host " + hostlist.Printable(words[0].Text)
 	for _, x := range words[1:] {
-		name, value, ok := strings.Cut(x.text, "=")
+		name, value, ok := strings.Cut(x.Text, "=")
 		if !ok {
-			r.fail(w.offset+x.offset, "want VARIABLE=VALUE; a value with spaces needs quotes")
+			r.fail(w.Offset+x.Offset, "want VARIABLE=VALUE; a value with spaces needs quotes")
 			return
 		}
-		vars.set(name, r.value(value, w.offset+x.offset, via))
+		vars.set(name, r.value(value, w.Offset+x.Offset, via))
 	}
-	if err := r.addHosts(words[0].text, r.origin(w.offset, via), r.group, r.source, &vars); err != nil {
-		r.fail(w.offset+err.offset, "%v", err)
+	if err := r.addHosts(words[0].Text, r.origin(w.Offset, via), r.group, r.source, &vars); err != nil {
+		r.fail(w.Offset+err.Offset, "%v", err)
 	}
 }
 
 // addHosts adds the hosts that text stands for to a group.
-func (a *ansible) addHosts(text string, origin Origin, g *ansibleGroup, source *ansibleSource, vars *ansibleVars) *syntaxError {
+func (a *ansible) addHosts(text string, origin Origin, g *ansibleGroup, source *ansibleSource, vars *ansibleVars) *hostlist.SyntaxError {
 	if text == "" {
-		return syntaxErrorf(0, "the name is empty")
+		return hostlist.Errorf(0, "the name is empty")
 	}
 	names, portText, err := ansibleHosts(text)
 	if err != nil {
 		return err
 	}
-	if !a.builder.spend(names.count) {
-		return syntaxErrorf(0, "the inventory names more than %d hosts", maxNames)
+	if !a.builder.spend(names.Count) {
+		return hostlist.Errorf(0, "the inventory names more than %d hosts", hostlist.MaxNames)
 	}
 	var port *ansibleVar
 	if portText != "" {
 		port = &ansibleVar{variable: varPort, text: portText, origin: origin, source: source}
 	}
-	for name := range names.names() {
-		if err := checkName(name, false); err != nil {
+	for name := range names.Names() {
+		if err := hostlist.CheckName(name, false); err != nil {
 			return err
 		}
 		a.setHost(a.addHost(name, origin, g, port), vars)
@@ -196,27 +197,27 @@ func (r *iniReader) value(text string, offset int, via string) *ansibleVar {
 }
 
 // variable reads a line with a variable of the group.
-func (r *iniReader) variable(w word) {
-	name, value, ok := strings.Cut(w.text, "=")
+func (r *iniReader) variable(w hostlist.Word) {
+	name, value, ok := strings.Cut(w.Text, "=")
 	if !ok {
-		r.fail(w.offset, "[%s:vars]: want VARIABLE=VALUE", r.group.name)
+		r.fail(w.Offset, "[%s:vars]: want VARIABLE=VALUE", r.group.name)
 		return
 	}
-	r.group.set(strings.TrimSpace(name), r.value(strings.TrimSpace(value), w.offset, "group "+r.group.name))
+	r.group.set(strings.TrimSpace(name), r.value(strings.TrimSpace(value), w.Offset, "group "+r.group.name))
 }
 
 // child reads a line with a group in the group.
-func (r *iniReader) child(w word) {
-	m := sectionChild.FindStringSubmatch(w.text)
+func (r *iniReader) child(w hostlist.Word) {
+	m := sectionChild.FindStringSubmatch(w.Text)
 	if m == nil {
-		r.fail(w.offset, "[%s:children]: want the name of a group, got %s", r.group.name, quoteShort(w.text))
+		r.fail(w.Offset, "[%s:children]: want the name of a group, got %s", r.group.name, hostlist.Quote(w.Text))
 		return
 	}
 	if err := checkGroup(m[1]); err != nil {
-		r.fail(w.offset+err.offset, "group: %v", err)
+		r.fail(w.Offset+err.Offset, "group: %v", err)
 		return
 	}
-	origin := r.origin(w.offset, "group "+r.group.name)
+	origin := r.origin(w.Offset, "group "+r.group.name)
 	child := r.ansible.group(m[1], origin)
 	r.mentions = append(r.mentions, mention{child, origin, "[" + r.group.name + ":children]"})
 	r.addChild(r.group, child, origin)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"tutti/internal/hostlist"
 )
 
 // proxySetting reads a command that connects. One that does no more than go
@@ -20,10 +22,10 @@ func proxySetting(v *ansibleVar, command string) (setting, error) {
 		return parseValue(KeyJump, jump)
 	}
 	if v.source.file.Trust != Named {
-		return setting{}, fmt.Errorf("the command %s is run only if the inventory is named with -i; a jump is written as -J or ProxyJump", quoteShort(command))
+		return setting{}, fmt.Errorf("the command %s is run only if the inventory is named with -i; a jump is written as -J or ProxyJump", hostlist.Quote(command))
 	}
 	if hasControl(command) {
-		return setting{}, fmt.Errorf("%s holds a control character", quoteShort(command))
+		return setting{}, fmt.Errorf("%s holds a control character", hostlist.Quote(command))
 	}
 	if _, err := expandProxy(command, ProxyTarget{}); err != nil {
 		return setting{}, err
@@ -75,15 +77,15 @@ type jumpReader struct{ host, user, port, forward string }
 // "ssh -W %h:%p …" goes through. It is none if the command says more.
 func jumpOf(command string) (string, bool) {
 	words, err := shellWords(command, false)
-	if err == nil && len(words) > 0 && words[0].text == "exec" {
+	if err == nil && len(words) > 0 && words[0].Text == "exec" {
 		words = words[1:]
 	}
-	if err != nil || len(words) < 2 || path.Base(words[0].text) != "ssh" {
+	if err != nil || len(words) < 2 || path.Base(words[0].Text) != "ssh" {
 		return "", false
 	}
 	var r jumpReader
 	for words = words[1:]; len(words) > 0; {
-		option := words[0].text
+		option := words[0].Text
 		words = words[1:]
 		if option == "" || option[0] != '-' {
 			if r.host != "" {
@@ -100,7 +102,7 @@ func jumpOf(command string) (string, bool) {
 			continue
 		}
 		if value == "" && len(words) > 0 {
-			value, words = words[0].text, words[1:]
+			value, words = words[0].Text, words[1:]
 		}
 		if !r.option(letter, value) {
 			return "", false

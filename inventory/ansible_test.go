@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
 )
 
@@ -41,14 +42,14 @@ func TestShellWords(t *testing.T) {
 		}
 		var got []string
 		for _, w := range words {
-			got = append(got, w.text)
+			got = append(got, w.Text)
 		}
 		if strings.Join(got, "|") != tt.want {
 			t.Errorf("%s: got %q, want %s", tt.text, got, tt.want)
 		}
 	}
 	for text, offset := range map[string]int{`a 'b`: 2, `"a\"`: 0, `ab \`: 3} {
-		if _, err := shellWords(text, true); err == nil || err.offset != offset {
+		if _, err := shellWords(text, true); err == nil || err.Offset != offset {
 			t.Errorf("%s: got %v, want an error at %d", text, err, offset)
 		}
 	}
@@ -110,7 +111,7 @@ func TestAnsibleHostsErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		_, _, err := ansibleHosts(tt.text)
-		if err == nil || !strings.Contains(err.Error(), tt.want) || err.offset != tt.offset {
+		if err == nil || !strings.Contains(err.Error(), tt.want) || err.Offset != tt.offset {
 			t.Errorf("%s: got %v, want %s at %d", tt.text, err, tt.want, tt.offset)
 		}
 	}
@@ -254,7 +255,7 @@ func TestAnsibleBesideOurs(t *testing.T) {
 		if h.User != tt.user || len(h.Refusals) != tt.refused || len(h.Gates) != 1 {
 			t.Errorf("%s: got %+v, want user %s, %d refusals and a gate", tt.name, h, tt.user, tt.refused)
 		}
-		if got := Fold(inv.hostNames()); got != "web[1-3]" {
+		if got := hostlist.Fold(inv.hostNames()); got != "web[1-3]" {
 			t.Errorf("%s: got %s, want web[1-3]", tt.name, got)
 		}
 	}

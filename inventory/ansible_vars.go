@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"tutti/internal/hostlist"
 )
 
 // A variable is one that means something to us. All others are left to Ansible.
@@ -152,7 +154,7 @@ func (v *ansibleVar) usable() error {
 	}
 	for _, mark := range []string{"{{", "{%", "{#"} {
 		if strings.Contains(v.text, mark) {
-			return fmt.Errorf("%s is a template, which only Ansible can fill in", quoteShort(v.text))
+			return fmt.Errorf("%s is a template, which only Ansible can fill in", hostlist.Quote(v.text))
 		}
 	}
 	return nil

@@ -4,13 +4,15 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"tutti/internal/hostlist"
 )
 
 // shellWords splits text as a shell does, and as Ansible does for what stands
 // on a host's line: quotes are taken away, and backslashes outside of single
 // ones. With comments a # ends the text wherever it stands outside of quotes.
-func shellWords(text string, comments bool) ([]word, *syntaxError) {
-	var words []word
+func shellWords(text string, comments bool) ([]hostlist.Word, *hostlist.SyntaxError) {
+	var words []hostlist.Word
 	for i := 0; i < len(text); {
 		if isSpace(text[i]) {
 			i++
@@ -32,7 +34,7 @@ func shellWords(text string, comments bool) ([]word, *syntaxError) {
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 // shellWord reads the word that begins at an offset, and returns where it ends.
-func shellWord(text string, start int, comments bool) (w word, end int, err *syntaxError) {
+func shellWord(text string, start int, comments bool) (w hostlist.Word, end int, err *hostlist.SyntaxError) {
 	var b strings.Builder
 	i := start
 	for i < len(text) && !isSpace(text[i]) && (!comments || text[i] != '#') {
@@ -40,12 +42,12 @@ func shellWord(text string, start int, comments bool) (w word, end int, err *syn
 		case '\'', '"':
 			length, ok := quoted(&b, text[i+1:], c)
 			if !ok {
-				return w, 0, syntaxErrorf(i, "the quote %c is not closed", c)
+				return w, 0, hostlist.Errorf(i, "the quote %c is not closed", c)
 			}
 			i += length + 2
 		case '\\':
 			if i+1 == len(text) {
-				return w, 0, syntaxErrorf(i, "nothing follows the backslash")
+				return w, 0, hostlist.Errorf(i, "nothing follows the backslash")
 			}
 			b.WriteByte(text[i+1])
 			i += 2
@@ -54,7 +56,7 @@ func shellWord(text string, start int, comments bool) (w word, end int, err *syn
 			i++
 		}
 	}
-	return word{text: b.String(), offset: start}, i, nil
+	return hostlist.Word{Text: b.String(), Offset: start}, i, nil
 }
 
 // quoted writes what stands before the closing quote, and returns its length in
@@ -87,7 +89,7 @@ func iniValue(text string) (value string, null bool) {
 		return "", true
 	}
 	digits := strings.TrimLeft(before, "+-")
-	if commented && isNumber(digits) && padding(digits) == 0 && len(before)-len(digits) <= 1 {
+	if commented && hostlist.IsNumber(digits) && hostlist.Padding(digits) == 0 && len(before)-len(digits) <= 1 {
 		return before, false
 	}
 	return text, false
@@ -165,44 +167,44 @@ func pythonEscape(b *strings.Builder, text string) (rest string) {
 
 // ansiblePattern reads a host name with ranges as Ansible has them: [1:20],
 // [01:20], [a:f], [0:10:2].
-func ansiblePattern(text string) (pattern, *syntaxError) {
-	p := pattern{count: 1}
+func ansiblePattern(text string) (hostlist.Pattern, *hostlist.SyntaxError) {
+	p := hostlist.Pattern{Count: 1}
 	rest, at := text, 0
 	for rest != "" {
-		if err := p.bounded(at); err != nil {
-			return pattern{}, err
+		if err := p.Check(at); err != nil {
+			return hostlist.Pattern{}, err
 		}
 		open := strings.IndexByte(rest, '[')
 		if open < 0 {
-			p.parts = append(p.parts, patternPart{literal: rest})
+			p.Parts = append(p.Parts, hostlist.Part{Literal: rest})
 			break
 		}
 		length := strings.IndexByte(rest[open:], ']')
 		if length < 0 {
-			return pattern{}, syntaxErrorf(at+open, "[ without ]")
+			return hostlist.Pattern{}, hostlist.Errorf(at+open, "[ without ]")
 		}
 		if open > 0 {
-			p.parts = append(p.parts, patternPart{literal: rest[:open]})
+			p.Parts = append(p.Parts, hostlist.Part{Literal: rest[:open]})
 		}
 		part, err := ansibleRange(rest[open+1:open+length], at+open+1)
 		if err != nil {
-			return pattern{}, err
+			return hostlist.Pattern{}, err
 		}
-		if part.count > maxNames/p.count {
-			return pattern{}, syntaxErrorf(at+open, "the range stands for more than %d names", maxNames)
+		if part.Count > hostlist.MaxNames/p.Count {
+			return hostlist.Pattern{}, hostlist.Errorf(at+open, "the range stands for more than %d names", hostlist.MaxNames)
 		}
-		p.count *= part.count
-		p.parts = append(p.parts, part)
+		p.Count *= part.Count
+		p.Parts = append(p.Parts, part)
 		rest, at = rest[open+length+1:], at+open+length+1
 	}
-	return p, p.bounded(at)
+	return p, p.Check(at)
 }
 
 // ansibleRange reads what stands between brackets.
-func ansibleRange(text string, offset int) (patternPart, *syntaxError) {
+func ansibleRange(text string, offset int) (hostlist.Part, *hostlist.SyntaxError) {
 	bounds := strings.Split(text, ":")
 	if len(bounds) != 2 && len(bounds) != 3 {
-		return patternPart{}, syntaxErrorf(offset, "%q is not a range of Ansible's such as [1:20], [a:f] or [0:10:2]", text)
+		return hostlist.Part{}, hostlist.Errorf(offset, "%q is not a range of Ansible's such as [1:20], [a:f] or [0:10:2]", text)
 	}
 	low, high, step := bounds[0], bounds[1], "1"
 	if low == "" {
@@ -212,22 +214,22 @@ func ansibleRange(text string, offset int) (patternPart, *syntaxError) {
 		step = bounds[2]
 	}
 	switch {
-	case !isNumber(step) || number(step) == 0:
-		return patternPart{}, syntaxErrorf(offset, "%q is not a step: want a number from 1", step)
+	case !hostlist.IsNumber(step) || hostlist.Number(step) == 0:
+		return hostlist.Part{}, hostlist.Errorf(offset, "%q is not a step: want a number from 1", step)
 	case isLetter(low) && isLetter(high):
-		return letterRange(low[0], high[0], number(step), offset)
-	case !isNumber(low) || !isNumber(high):
-		return patternPart{}, syntaxErrorf(offset, "%q is not a range of numbers or of letters", text)
-	case padding(low) > 0 && len(low) != len(high):
-		return patternPart{}, syntaxErrorf(offset, "the ends of %s are padded with zeros to different lengths", text)
-	case number(low) > number(high):
-		return patternPart{}, syntaxErrorf(offset, "the range %s runs backwards", text)
+		return letterRange(low[0], high[0], hostlist.Number(step), offset)
+	case !hostlist.IsNumber(low) || !hostlist.IsNumber(high):
+		return hostlist.Part{}, hostlist.Errorf(offset, "%q is not a range of numbers or of letters", text)
+	case hostlist.Padding(low) > 0 && len(low) != len(high):
+		return hostlist.Part{}, hostlist.Errorf(offset, "the ends of %s are padded with zeros to different lengths", text)
+	case hostlist.Number(low) > hostlist.Number(high):
+		return hostlist.Part{}, hostlist.Errorf(offset, "the range %s runs backwards", text)
 	}
-	c := choice{numeric: true, first: number(low), last: number(high), step: number(step), width: padding(low)}
-	if c.count() > maxNames {
-		return patternPart{}, syntaxErrorf(offset, "the range stands for more than %d names", maxNames)
+	c := hostlist.Choice{Numeric: true, First: hostlist.Number(low), Last: hostlist.Number(high), Step: hostlist.Number(step), Width: hostlist.Padding(low)}
+	if c.Count() > hostlist.MaxNames {
+		return hostlist.Part{}, hostlist.Errorf(offset, "the range stands for more than %d names", hostlist.MaxNames)
 	}
-	return patternPart{choices: []choice{c}, count: int(c.count())}, nil
+	return hostlist.Part{Choices: []hostlist.Choice{c}, Count: int(c.Count())}, nil
 }
 
 func isLetter(text string) bool {
@@ -235,33 +237,33 @@ func isLetter(text string) bool {
 }
 
 // letterRange is in the order of Python's ascii_letters: small before capital.
-func letterRange(low, high byte, step int64, offset int) (patternPart, *syntaxError) {
+func letterRange(low, high byte, step int64, offset int) (hostlist.Part, *hostlist.SyntaxError) {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	from, to := strings.IndexByte(letters, low), strings.IndexByte(letters, high)
 	if from > to {
-		return patternPart{}, syntaxErrorf(offset, "the range %c:%c runs backwards", low, high)
+		return hostlist.Part{}, hostlist.Errorf(offset, "the range %c:%c runs backwards", low, high)
 	}
-	var part patternPart
+	var part hostlist.Part
 	for i := int64(from); i <= int64(to); i += step {
-		part.choices = append(part.choices, choice{word: letters[i : i+1]})
+		part.Choices = append(part.Choices, hostlist.Choice{Word: letters[i : i+1]})
 	}
-	part.count = len(part.choices)
+	part.Count = len(part.Choices)
 	return part, nil
 }
 
 // ansibleHosts reads a host name with ranges and, behind a colon, a port. An
 // IPv6 address needs brackets if there is a port.
-func ansibleHosts(text string) (names pattern, port string, err *syntaxError) {
-	if end := strings.IndexByte(text, ']'); strings.HasPrefix(text, "[") && end > 1 && (isIPv6(text[1:end]) || validName(text[1:end]) && !strings.Contains(text[1:end], ":")) {
+func ansibleHosts(text string) (names hostlist.Pattern, port string, err *hostlist.SyntaxError) {
+	if end := strings.IndexByte(text, ']'); strings.HasPrefix(text, "[") && end > 1 && (hostlist.IsIPv6(text[1:end]) || hostlist.ValidName(text[1:end]) && !strings.Contains(text[1:end], ":")) {
 		rest := text[end+1:]
-		if rest != "" && (rest[0] != ':' || !isNumber(rest[1:])) {
-			return pattern{}, "", syntaxErrorf(end+1, "want :PORT after what stands in brackets")
+		if rest != "" && (rest[0] != ':' || !hostlist.IsNumber(rest[1:])) {
+			return hostlist.Pattern{}, "", hostlist.Errorf(end+1, "want :PORT after what stands in brackets")
 		}
-		return pattern{parts: []patternPart{{literal: text[1:end]}}, count: 1}, strings.TrimPrefix(rest, ":"), nil
+		return hostlist.Pattern{Parts: []hostlist.Part{{Literal: text[1:end]}}, Count: 1}, strings.TrimPrefix(rest, ":"), nil
 	}
 	if i := strings.LastIndexByte(text, ':'); i > strings.LastIndexByte(text, ']') && countOutside(text, ':') == 1 {
-		if port = text[i+1:]; !isNumber(port) {
-			return pattern{}, "", syntaxErrorf(i+1, "%s is not a port", quoteShort(port))
+		if port = text[i+1:]; !hostlist.IsNumber(port) {
+			return hostlist.Pattern{}, "", hostlist.Errorf(i+1, "%s is not a port", hostlist.Quote(port))
 		}
 		text = text[:i]
 	}

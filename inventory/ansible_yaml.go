@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
 )
 
@@ -75,7 +76,7 @@ func (r *ansibleReader) group(key, value yamltree.Node, parent *ansibleGroup) {
 			if near := yamltree.Nearest(section, ansibleGroupKeys); near != "" {
 				hint = fmt.Sprintf("; did you mean %q?", near)
 			}
-			r.warnOnce(fmt.Sprintf("%s: %s: %s means nothing here%s", k.Pos(), what, quoteShort(section), hint))
+			r.warnOnce(fmt.Sprintf("%s: %s: %s means nothing here%s", k.Pos(), what, hostlist.Quote(section), hint))
 			continue
 		}
 		r.fields(v, what+": "+section, func(k, v yamltree.Node) {
@@ -108,7 +109,7 @@ func (r *ansibleReader) fields(n yamltree.Node, what string, field func(key, val
 
 // host reads a host, or a range of them, with its variables.
 func (r *ansibleReader) host(key, value yamltree.Node, g *ansibleGroup) {
-	via := "host " + shown(key.Text())
+	via := "host " + hostlist.Printable(key.Text())
 	if value.Kind() != yamltree.Map && value.Kind() != yamltree.Null {
 		r.problems.Addf(value.Pos(), "%s: want a mapping from variables to values, got %s", via, value.Kind())
 		return

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
 )
 
@@ -52,7 +53,7 @@ func (b *builder) warnf(format string, args ...any) {
 
 // spend counts n more names, and reports whether that many are allowed.
 func (b *builder) spend(n int) bool {
-	if n > maxNames-b.names {
+	if n > hostlist.MaxNames-b.names {
 		return false
 	}
 	b.names += n

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"tutti/internal/hostlist"
 )
 
 // TestDeepInputIsRefused: whatever is read may be as deep as somebody likes, and
@@ -17,7 +19,7 @@ func TestDeepInputIsRefused(t *testing.T) {
 			t.Errorf("%s: got %.300v, want %s, and no more than that", name, err, want)
 		}
 	}
-	_, err := Expand(ranges)
+	_, err := hostlist.Expand(ranges)
 	refused("Expand", err, "a name with more than 50 ranges")
 	_, err = ParseHosts(ranges)
 	refused("ParseHosts", err, "a name with more than 50 ranges")

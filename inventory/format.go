@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"tutti/internal/hostlist"
 )
 
 // A format is what an inventory file is written in.
@@ -99,13 +101,13 @@ func isSection(line string) bool {
 		return false
 	}
 	inner, ok = strings.CutSuffix(inner, "]")
-	if !ok || isIPv6(inner) {
+	if !ok || hostlist.IsIPv6(inner) {
 		return false
 	}
 	// What has a comma, or a dash between numbers, is rather a range alone on its
 	// line.
 	name, _, _ := strings.Cut(inner, ":")
-	return strings.Trim(name, "0123456789-/") != "" && !strings.ContainsAny(name, "[],") || isNumber(name)
+	return strings.Trim(name, "0123456789-/") != "" && !strings.ContainsAny(name, "[],") || hostlist.IsNumber(name)
 }
 
 // firstLine is the first line that says something, without its comment.

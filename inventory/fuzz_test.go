@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
 )
 
@@ -40,7 +41,7 @@ func checkLoaded(t *testing.T, inv *Inventory, err error) {
 		return
 	}
 	for i, h := range inv.hosts {
-		if found, ok := inv.Host(h.Name); !ok || found != h || checkName(h.Name, true) != nil {
+		if found, ok := inv.Host(h.Name); !ok || found != h || hostlist.CheckName(h.Name, true) != nil {
 			t.Fatalf("host %q is not found by its name", h.Name)
 		}
 		for _, g := range h.Groups {

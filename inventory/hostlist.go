@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tutti/internal/filekind"
+	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
 )
 
@@ -14,8 +15,8 @@ import (
 // or the output of a program in its place: at commas and spaces that stand in no
 // brackets. One comma may stand at the end. In a list of several lines a # at the
 // beginning of a word begins a comment.
-func splitHosts(text string) ([]word, *syntaxError) {
-	var list []word
+func splitHosts(text string) ([]hostlist.Word, *hostlist.SyntaxError) {
+	var list []hostlist.Word
 	comments := strings.Contains(text, "\n")
 	comma := true // as if before the first: an empty word is a mistake
 	for at := 0; at < len(text); {
@@ -26,19 +27,19 @@ func splitHosts(text string) ([]word, *syntaxError) {
 			line, _, _ := strings.Cut(text[at:], "\n")
 			at += len(line)
 		case c == ',' && comma:
-			return nil, syntaxErrorf(at, "a host is missing")
+			return nil, hostlist.Errorf(at, "a host is missing")
 		case c == ',':
 			comma = true
 			at++
 		default:
 			end := hostEnd(text, at)
-			list = append(list, word{text[at:end], at})
+			list = append(list, hostlist.Word{Text: text[at:end], Offset: at})
 			comma = false
 			at = end
 		}
 	}
 	if len(list) == 0 {
-		return nil, syntaxErrorf(0, "a host is missing")
+		return nil, hostlist.Errorf(0, "a host is missing")
 	}
 	return list, nil
 }
@@ -61,29 +62,29 @@ func hostEnd(text string, at int) int {
 
 // parseHostURL reads a host in the form of a URL, ssh://user@host:port, as ssh
 // does; the :// is at an offset.
-func parseHostURL(text string, at int) (hostWord, *syntaxError) {
+func parseHostURL(text string, at int) (hostWord, *hostlist.SyntaxError) {
 	if !strings.EqualFold(text[:at], "ssh") {
-		return hostWord{}, syntaxErrorf(0, "%q is not a way to a host here; want ssh://user@host:port, or user@host:port", text[:at])
+		return hostWord{}, hostlist.Errorf(0, "%q is not a way to a host here; want ssh://user@host:port, or user@host:port", text[:at])
 	}
 	begin := at + len("://")
 	rest := strings.TrimSuffix(text[begin:], "/")
 	if i := strings.IndexByte(rest, '/'); i >= 0 {
-		return hostWord{}, syntaxErrorf(begin+i, "a URL of a host has no path: want ssh://user@host:port")
+		return hostWord{}, hostlist.Errorf(begin+i, "a URL of a host has no path: want ssh://user@host:port")
 	}
 	info, host, named := strings.Cut(rest, "@")
 	if !named {
 		info, host = "", rest
 	}
 	if strings.Contains(info, ":") {
-		return hostWord{}, syntaxErrorf(begin, "a password in a URL can be seen by everyone on this machine; leave it out, --ask-pass asks for it")
+		return hostWord{}, hostlist.Errorf(begin, "a password in a URL can be seen by everyone on this machine; leave it out, --ask-pass asks for it")
 	}
 	from := begin + len(rest) - len(host)
 	if strings.Contains(host, "@") {
-		return hostWord{}, syntaxErrorf(from, "a second @ stands in the URL; %%40 is one in the name of a user")
+		return hostWord{}, hostlist.Errorf(from, "a second @ stands in the URL; %%40 is one in the name of a user")
 	}
 	w, err := parseHostWord(host)
 	if err != nil {
-		err.offset += from
+		err.Offset += from
 		return w, err
 	}
 	w.offset += from
@@ -95,15 +96,15 @@ func parseHostURL(text string, at int) (hostWord, *syntaxError) {
 
 // urlUser reads the user in a URL. Connection parameters behind a semicolon are
 // dropped, as ssh does it.
-func urlUser(info string, offset int) (*setting, *syntaxError) {
+func urlUser(info string, offset int) (*setting, *hostlist.SyntaxError) {
 	info, _, _ = strings.Cut(info, ";")
 	user, err := url.PathUnescape(info)
 	if err != nil {
-		return nil, syntaxErrorf(offset, "the user in the URL has a %% that is no escape such as %%40")
+		return nil, hostlist.Errorf(offset, "the user in the URL has a %% that is no escape such as %%40")
 	}
 	s, err := parseValue(KeyUser, user)
 	if err != nil {
-		return nil, syntaxErrorf(offset, "user: %v", err)
+		return nil, hostlist.Errorf(offset, "user: %v", err)
 	}
 	return &s, nil
 }
@@ -125,11 +126,11 @@ func HostsOf(path string, data []byte) (string, error) {
 		if strings.Trim(text, spaces) == "" {
 			continue
 		}
-		for w := range splitList(strings.TrimRight(text, spaces+",")) {
-			words = append(words, w.text)
+		for w := range hostlist.Split(strings.TrimRight(text, spaces+",")) {
+			words = append(words, w.Text)
 			at := Origin{File: path, Line: number, Via: "host"}
 			if err := plainWord(l, w, at, b); err != nil {
-				at.Column = column(line, err.offset)
+				at.Column = hostlist.Column(line, err.Offset)
 				problems.Addf(at.pos(), "%v", err)
 				break // one mistake of a line is enough
 			}
@@ -148,22 +149,22 @@ func HostsOf(path string, data []byte) (string, error) {
 // of hosts. read returns what is in a file; @- is standard input.
 func WithHostFiles(words string, read func(path string) ([]byte, error)) (string, error) {
 	list, mistake := splitHosts(words)
-	if mistake != nil || !slices.ContainsFunc(list, word.isFile) {
+	if mistake != nil || !slices.ContainsFunc(list, isFile) {
 		return words, nil // what is wrong is told by ParseHosts
 	}
 	texts := make([]string, len(list))
 	for i, w := range list {
-		texts[i] = w.text
-		if !w.isFile() {
+		texts[i] = w.Text
+		if !isFile(w) {
 			continue
 		}
-		path := w.text[1:]
+		path := w.Text[1:]
 		if path == "" {
-			return "", atColumn(words, syntaxErrorf(w.offset+1, "the name of the file is missing"))
+			return "", hostlist.AtColumn(words, hostlist.Errorf(w.Offset+1, "the name of the file is missing"))
 		}
 		data, err := read(path)
 		if err != nil {
-			return "", fmt.Errorf("read the hosts in %s: %w", w.text, err)
+			return "", fmt.Errorf("read the hosts in %s: %w", w.Text, err)
 		}
 		if texts[i], err = HostsOf(path, data); err != nil {
 			return "", err
@@ -173,7 +174,7 @@ func WithHostFiles(words string, read func(path string) ([]byte, error)) (string
 }
 
 // isFile reports whether a word names a file of hosts.
-func (w word) isFile() bool { return strings.HasPrefix(w.text, "@") }
+func isFile(w hostlist.Word) bool { return strings.HasPrefix(w.Text, "@") }
 
 // checkText returns what keeps data from being lines of text that may be meant:
 // it is a key or the like, or no text at all.

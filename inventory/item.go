@@ -5,13 +5,14 @@ import (
 	"strings"
 
 	"tutti/fanout"
+	"tutti/internal/hostlist"
 )
 
 const runPrefix = "run:"
 
 // parseItem reads an item without its operator and quotes. The offset of an
 // error is in text.
-func parseItem(text string) (item, *syntaxError) {
+func parseItem(text string) (item, *hostlist.SyntaxError) {
 	it := item{text: text}
 	switch {
 	case text == "all":
@@ -22,13 +23,13 @@ func parseItem(text string) (item, *syntaxError) {
 	case text[0] == '@':
 		it.kind, it.path = itemFile, text[1:]
 		if it.path == "" {
-			return it, syntaxErrorf(1, "the name of the file is missing")
+			return it, hostlist.Errorf(1, "the name of the file is missing")
 		}
 		return it, nil
 	case strings.HasPrefix(text, runPrefix):
 		return it.asRun()
 	case text[0] == byte(opKeep) || text[0] == byte(opExclude):
-		return it, syntaxErrorf(0, "%c stands before the item, once, and before its quotes", text[0])
+		return it, hostlist.Errorf(0, "%c stands before the item, once, and before its quotes", text[0])
 	}
 	if i := strings.IndexByte(text, '='); i >= 0 {
 		return it.asLabel(i)
@@ -40,30 +41,30 @@ func parseItem(text string) (item, *syntaxError) {
 // many times as much.
 const maxRegexp = 10_000
 
-func (it item) asRegexp() (item, *syntaxError) {
+func (it item) asRegexp() (item, *hostlist.SyntaxError) {
 	it.kind = itemRegexp
 	if len(it.text) == 1 {
-		return it, syntaxErrorf(1, "the regular expression is missing")
+		return it, hostlist.Errorf(1, "the regular expression is missing")
 	}
 	if len(it.text) > maxRegexp {
-		return it, syntaxErrorf(1, "a regular expression that is longer than %d characters", maxRegexp)
+		return it, hostlist.Errorf(1, "a regular expression that is longer than %d characters", maxRegexp)
 	}
 	re, err := regexp.Compile(it.text[1:])
 	if err != nil {
 		const enough = 200
 		text := strings.TrimPrefix(err.Error(), "error parsing regexp: ")
-		return it, syntaxErrorf(1, "%s", strings.ToValidUTF8(text[:min(enough, len(text))], ""))
+		return it, hostlist.Errorf(1, "%s", strings.ToValidUTF8(text[:min(enough, len(text))], ""))
 	}
 	it.regexp = re
 	return it, nil
 }
 
 // asRun reads run:REF or run:REF:OUTCOME+OUTCOME.
-func (it item) asRun() (item, *syntaxError) {
+func (it item) asRun() (item, *hostlist.SyntaxError) {
 	it.kind = itemRun
 	ref, outcomes, some := strings.Cut(it.text[len(runPrefix):], ":")
 	if !validRef(ref) {
-		return it, syntaxErrorf(len(runPrefix), "%s is not a run: want its number, last, or last~1 for the one before", quoteShort(ref))
+		return it, hostlist.Errorf(len(runPrefix), "%s is not a run: want its number, last, or last~1 for the one before", hostlist.Quote(ref))
 	}
 	it.ref = ref
 	if !some {
@@ -73,7 +74,7 @@ func (it item) asRun() (item, *syntaxError) {
 	for name := range strings.SplitSeq(outcomes, "+") {
 		o, err := fanout.ParseOutcome(name)
 		if err != nil {
-			return it, syntaxErrorf(at, "%v", err)
+			return it, hostlist.Errorf(at, "%v", err)
 		}
 		it.outcomes = append(it.outcomes, o)
 		at += len(name) + 1
@@ -88,25 +89,25 @@ func validRef(text string) bool {
 			return true
 		}
 		n, ok = strings.CutPrefix(n, "~")
-		return ok && isNumber(n)
+		return ok && hostlist.IsNumber(n)
 	}
-	return isNumber(text) && number(text) > 0
+	return hostlist.IsNumber(text) && hostlist.Number(text) > 0
 }
 
 // asLabel reads NAME=VALUE or NAME!=VALUE; the = is at an offset.
-func (it item) asLabel(at int) (item, *syntaxError) {
+func (it item) asLabel(at int) (item, *hostlist.SyntaxError) {
 	it.kind = itemLabel
 	it.value = it.text[at+1:]
 	it.label, it.negated = strings.CutSuffix(it.text[:at], "!")
-	if !validName(it.label) {
-		return it, syntaxErrorf(0, "%s is not the name of a label", quoteShort(it.label))
+	if !hostlist.ValidName(it.label) {
+		return it, hostlist.Errorf(0, "%s is not the name of a label", hostlist.Quote(it.label))
 	}
 	return it, nil
 }
 
 // asNames reads a name, which may hold ranges and wildcards.
-func (it item) asNames() (item, *syntaxError) {
-	p, err := parsePattern(it.text)
+func (it item) asNames() (item, *hostlist.SyntaxError) {
+	p, err := hostlist.Parse(it.text)
 	if err != nil {
 		return it, err
 	}
@@ -115,18 +116,18 @@ func (it item) asNames() (item, *syntaxError) {
 		it.kind = itemWildcard
 	}
 	offset := 0
-	for _, part := range p.parts {
-		if part.choices != nil {
+	for _, part := range p.Parts {
+		if part.Choices != nil {
 			offset += strings.IndexByte(it.text[offset:], ']') + 1
 			continue
 		}
-		for i, c := range part.literal {
-			if c < 0x80 && (nameChar(byte(c)) || c == '*' || c == '?') || isIPv6Literal(part.literal, i) {
+		for i, c := range part.Literal {
+			if c < 0x80 && (hostlist.NameChar(byte(c)) || c == '*' || c == '?') || isIPv6Literal(part.Literal, i) {
 				continue
 			}
-			return it, syntaxErrorf(offset+i, "%q is in no name; want a group, a host, a label (name=value) or one of all * [1-9] ~REGEXP @FILE run:N &ITEM !ITEM", c)
+			return it, hostlist.Errorf(offset+i, "%q is in no name; want a group, a host, a label (name=value) or one of all * [1-9] ~REGEXP @FILE run:N &ITEM !ITEM", c)
 		}
-		offset += len(part.literal)
+		offset += len(part.Literal)
 	}
 	return it, nil
 }

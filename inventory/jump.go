@@ -6,6 +6,8 @@ import (
 	"net"
 	"strconv"
 	"strings"
+
+	"tutti/internal/hostlist"
 )
 
 // jumpNone is written where no jump is wanted, against one that is inherited.
@@ -56,19 +58,19 @@ func parseHop(word string) (Hop, error) {
 		return h, fmt.Errorf("%q stands alone or not at all", word)
 	}
 	w, bad := parseHostWord(word)
-	if bad == nil && w.names.count != 1 {
-		bad = syntaxErrorf(w.offset, "a range is many hosts, and a jump goes through one")
+	if bad == nil && w.names.Count != 1 {
+		bad = hostlist.Errorf(w.offset, "a range is many hosts, and a jump goes through one")
 	}
 	if bad != nil {
-		return h, fmt.Errorf("jump host %s: %w", quoteShort(word), bad)
+		return h, fmt.Errorf("jump host %s: %w", hostlist.Quote(word), bad)
 	}
-	for name := range w.names.names() {
-		if bad := checkName(name, true); bad != nil {
-			return h, fmt.Errorf("jump host %s: %w", quoteShort(word), bad)
+	for name := range w.names.Names() {
+		if bad := hostlist.CheckName(name, true); bad != nil {
+			return h, fmt.Errorf("jump host %s: %w", hostlist.Quote(word), bad)
 		}
 		h.Host = strings.Trim(name, "[]")
-		if strings.Contains(h.Host, ":") && !isIPv6(h.Host) {
-			return h, fmt.Errorf("jump host %s: neither a name nor an IP address", quoteShort(word))
+		if strings.Contains(h.Host, ":") && !hostlist.IsIPv6(h.Host) {
+			return h, fmt.Errorf("jump host %s: neither a name nor an IP address", hostlist.Quote(word))
 		}
 	}
 	if w.user != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tutti/fanout"
+	"tutti/internal/hostlist"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -44,7 +45,7 @@ func host(tb testing.TB, inv *Inventory, name string) *Host {
 	tb.Helper()
 	h, ok := inv.Host(name)
 	if !ok {
-		tb.Fatalf("there is no host %s among %s", name, Fold(inv.hostNames()))
+		tb.Fatalf("there is no host %s among %s", name, hostlist.Fold(inv.hostNames()))
 	}
 	return h
 }
@@ -62,7 +63,7 @@ groups:
 
 func TestLoadFleet(t *testing.T) {
 	inv := load(t, fleet)
-	if got, want := Fold(inv.hostNames()), "db[1-2],web[01-20].fra"; got != want {
+	if got, want := hostlist.Fold(inv.hostNames()), "db[1-2],web[01-20].fra"; got != want {
 		t.Errorf("hosts: got %s, want %s", got, want)
 	}
 	if got, want := inv.hostNames()[:2], []string{"db1", "web01.fra"}; !slices.Equal(got, want) {
@@ -222,7 +223,7 @@ func TestExampleLoads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := Fold(inv.hostNames()), "bastion.example.com,db[1-3],web[01-20].fra"; got != want {
+	if got, want := hostlist.Fold(inv.hostNames()), "bastion.example.com,db[1-3],web[01-20].fra"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	data, err := os.ReadFile("../hosts.example.yaml")

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
 )
 
@@ -36,7 +37,7 @@ func (e *NoMatchError) Narrows() bool { return e.op != opAdd }
 
 // Error says what was asked for, and what may have been meant.
 func (e *NoMatchError) Error() string {
-	text := quoteShort(e.Item) + " " + e.reason
+	text := hostlist.Quote(e.Item) + " " + e.reason
 	if e.op == opExclude {
 		text += ", so that it would leave nothing out"
 	}
@@ -97,7 +98,7 @@ func (m *matcher) where(it item, set hostSet, reason string, ok func(*Host) bool
 func (m *matcher) names(it item, set hostSet) error {
 	var missing []string
 	count, empty := 0, ""
-	for name := range it.names.names() {
+	for name := range it.names.Names() {
 		switch m.name(name, set) {
 		case nameEmpty:
 			empty = name
@@ -114,13 +115,13 @@ func (m *matcher) names(it item, set hostSet) error {
 		return &NoMatchError{Item: empty, reason: "is a group without hosts", known: true}
 	}
 	err := &NoMatchError{Item: it.text, reason: "is neither a host nor a group", Nearest: m.nearest(missing[0])}
-	if it.names.ranged() {
+	if it.names.Ranged() {
 		verb := "are neither hosts nor groups"
 		if count == 1 {
 			verb = "is neither a host nor a group"
 		}
 		err.Missing = missing
-		err.reason = fmt.Sprintf("stands for %d name%s that %s: %s", count, plural(count, "s"), verb, cut(Fold(missing)))
+		err.reason = fmt.Sprintf("stands for %d name%s that %s: %s", count, plural(count, "s"), verb, cut(hostlist.Fold(missing)))
 	}
 	return err
 }
@@ -172,7 +173,7 @@ func (m *matcher) nearest(word string) []string {
 func (m *matcher) wildcards(it item, set hostSet) error {
 	sorted := m.inv.sorted()
 	var none error
-	for pattern := range it.names.names() {
+	for pattern := range it.names.Names() {
 		if m.ctx.Err() != nil {
 			return context.Cause(m.ctx)
 		}
@@ -269,11 +270,11 @@ func (m *matcher) run(it item, set hostSet) error {
 	case len(missing) == len(names):
 		return &NoMatchError{
 			Item: it.text, Missing: missing,
-			reason: "names only hosts that are no longer in the inventory: " + cut(Fold(missing)),
+			reason: "names only hosts that are no longer in the inventory: " + cut(hostlist.Fold(missing)),
 			known:  true,
 		}
 	case len(missing) > 0:
-		m.warnf("%s: no longer in the inventory: %s", it, cut(Fold(missing)))
+		m.warnf("%s: no longer in the inventory: %s", it, cut(hostlist.Fold(missing)))
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
 )
 
@@ -27,8 +28,8 @@ func (m *matcher) file(it item, set hostSet) error {
 	r := itemFileReader{matcher: m, path: it.path, set: set}
 	for line := range strings.Lines(strings.TrimPrefix(string(data), "\ufeff")) {
 		r.number++
-		w := trimmed(line, 0, len(withoutComment(line)))
-		if w.text == "" {
+		w := hostlist.Trim(line, 0, len(withoutComment(line)))
+		if w.Text == "" {
 			continue
 		}
 		if err := r.line(line, w); err != nil {
@@ -53,18 +54,18 @@ type itemFileReader struct {
 }
 
 // line adds the hosts of a line of a file.
-func (r *itemFileReader) line(line string, w word) error {
+func (r *itemFileReader) line(line string, w hostlist.Word) error {
 	// Nothing says that the file holds names, so that nothing of it is quoted.
 	fail := func(offset int, mistake *yamltree.Mistake) error {
-		at := yamltree.Pos{File: r.path, Line: r.number, Column: column(line, w.offset+offset)}
+		at := yamltree.Pos{File: r.path, Line: r.number, Column: hostlist.Column(line, w.Offset+offset)}
 		return yamltree.Bare(yamltree.Errorf(at, "%v", mistake))
 	}
 	if r.ctx.Err() != nil { // a file may have very many lines
 		return context.Cause(r.ctx)
 	}
-	items, mistake := parseItems(w.text)
+	items, mistake := parseItems(w.Text)
 	if mistake != nil {
-		return fail(mistake.offset, mistake.Mistake)
+		return fail(mistake.Offset, mistake.Mistake)
 	}
 	for _, it := range items {
 		if it.op != opAdd {

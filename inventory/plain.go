@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
 )
 
@@ -14,14 +15,14 @@ func parsePlain(f File, text string, b *builder) (*layer, error) {
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
-		w := trimmed(line, 0, len(withoutComment(line)))
-		if w.text == "" {
+		w := hostlist.Trim(line, 0, len(withoutComment(line)))
+		if w.Text == "" {
 			continue
 		}
-		origin := Origin{File: f.Path, Line: number, Column: column(line, w.offset), Via: "host " + w.text}
+		origin := Origin{File: f.Path, Line: number, Column: hostlist.Column(line, w.Offset), Via: "host " + w.Text}
 		if err := plainWord(l, w, origin, b); err != nil {
 			at := origin.pos()
-			at.Column = column(line, err.offset)
+			at.Column = hostlist.Column(line, err.Offset)
 			problems.Addf(at, "%v", err)
 		}
 	}
@@ -34,13 +35,13 @@ func parsePlain(f File, text string, b *builder) (*layer, error) {
 
 // plainWord adds the hosts of a word in a file. The offset of an error is in the
 // line.
-func plainWord(l *layer, w word, origin Origin, b *builder) *syntaxError {
-	if looksSecret(w.text) {
-		return syntaxErrorf(w.offset, "this looks like a token or a key, not like a host")
+func plainWord(l *layer, w hostlist.Word, origin Origin, b *builder) *hostlist.SyntaxError {
+	if looksSecret(w.Text) {
+		return hostlist.Errorf(w.Offset, "this looks like a token or a key, not like a host")
 	}
-	err := addWord(l, w.text, origin, b)
+	err := addWord(l, w.Text, origin, b)
 	if err != nil {
-		err.offset += w.offset
+		err.Offset += w.Offset
 	}
 	return err
 }
@@ -63,7 +64,7 @@ func looksSecret(text string) bool {
 		}
 	}
 	for label := range strings.SplitSeq(text, ".") {
-		if len(label) > maxLabel && validName(label) {
+		if len(label) > maxLabel && hostlist.ValidName(label) {
 			return true
 		}
 	}
@@ -81,13 +82,13 @@ func ParseHosts(words string) (*Inventory, error) {
 	l := newLayer()
 	list, err := splitHosts(words)
 	if err != nil {
-		return nil, atColumn(words, err)
+		return nil, hostlist.AtColumn(words, err)
 	}
 	for _, w := range list {
-		origin := Origin{Column: column(words, w.offset), Via: "the command line"}
-		if err := addWord(l, w.text, origin, b); err != nil {
-			err.offset += w.offset
-			return nil, atColumn(words, err)
+		origin := Origin{Column: hostlist.Column(words, w.Offset), Via: "the command line"}
+		if err := addWord(l, w.Text, origin, b); err != nil {
+			err.Offset += w.Offset
+			return nil, hostlist.AtColumn(words, err)
 		}
 	}
 	b.add(l)
@@ -95,13 +96,13 @@ func ParseHosts(words string) (*Inventory, error) {
 }
 
 // addWord adds the host or the hosts of one word.
-func addWord(l *layer, text string, origin Origin, b *builder) *syntaxError {
+func addWord(l *layer, text string, origin Origin, b *builder) *hostlist.SyntaxError {
 	w, err := parseHostWord(text)
 	if err != nil {
 		return err
 	}
-	if !b.spend(w.names.count) {
-		return syntaxErrorf(0, "more than %d hosts", maxNames)
+	if !b.spend(w.names.Count) {
+		return hostlist.Errorf(0, "more than %d hosts", hostlist.MaxNames)
 	}
 	var own settings
 	for _, s := range []*setting{w.user, w.port} {
@@ -110,21 +111,21 @@ func addWord(l *layer, text string, origin Origin, b *builder) *syntaxError {
 			own = append(own, *s)
 		}
 	}
-	for name := range w.names.names() {
-		if err := checkName(name, true); err != nil {
-			err.offset += w.offset
+	for name := range w.names.Names() {
+		if err := hostlist.CheckName(name, true); err != nil {
+			err.Offset += w.offset
 			return err
 		}
 		mine := own
 		if w.ipv6 {
 			addr := strings.Trim(name, "[]")
 			if _, err := netip.ParseAddr(addr); err != nil {
-				return syntaxErrorf(w.offset, "%q is not an IPv6 address; with a port it needs brackets: [ADDRESS]:PORT", name)
+				return hostlist.Errorf(w.offset, "%q is not an IPv6 address; with a port it needs brackets: [ADDRESS]:PORT", name)
 			}
 			mine = append(own[:len(own):len(own)], setting{key: KeyAddress, text: addr, origin: origin})
 		}
 		if err := l.addEqual(name, origin, mine); err != nil {
-			return syntaxErrorf(w.offset, "%v", err)
+			return hostlist.Errorf(w.offset, "%v", err)
 		}
 	}
 	return nil
@@ -133,17 +134,17 @@ func addWord(l *layer, text string, origin Origin, b *builder) *syntaxError {
 // A hostWord is a user@host:port.
 type hostWord struct {
 	user, port *setting
-	names      pattern
+	names      hostlist.Pattern
 	// ipv6 says that the names are IPv6 addresses.
 	ipv6 bool
 	// offset of the names in the word.
 	offset int
 }
 
-func parseHostWord(text string) (hostWord, *syntaxError) {
+func parseHostWord(text string) (hostWord, *hostlist.SyntaxError) {
 	var w hostWord
 	if i := spaceOutside(text); i >= 0 {
-		return w, syntaxErrorf(i, "a host has no spaces: want user@host:port, one on a line; settings need an inventory in YAML")
+		return w, hostlist.Errorf(i, "a host has no spaces: want user@host:port, one on a line; settings need an inventory in YAML")
 	}
 	if i := strings.Index(text, "://"); i >= 0 {
 		return parseHostURL(text, i)
@@ -151,45 +152,45 @@ func parseHostWord(text string) (hostWord, *syntaxError) {
 	if i := strings.LastIndexByte(text, '@'); i >= 0 {
 		user, err := parseValue(KeyUser, text[:i])
 		if err != nil {
-			return w, syntaxErrorf(0, "user: %v", err)
+			return w, hostlist.Errorf(0, "user: %v", err)
 		}
 		w.user, w.offset = &user, i+1
 	}
 	host, port, err := splitPort(text[w.offset:])
 	if err != nil {
-		err.offset += w.offset
+		err.Offset += w.offset
 		return w, err
 	}
 	if port != nil {
 		s, err := parseValue(KeyPort, *port)
 		if err != nil {
-			return w, syntaxErrorf(w.offset+len(host)+1, "port: %v", err)
+			return w, hostlist.Errorf(w.offset+len(host)+1, "port: %v", err)
 		}
 		w.port = &s
 	}
 	if host == "" {
-		return w, syntaxErrorf(w.offset, "the name is empty")
+		return w, hostlist.Errorf(w.offset, "the name is empty")
 	}
-	w.names, err = parsePattern(host)
+	w.names, err = hostlist.Parse(host)
 	if err != nil {
-		err.offset += w.offset
+		err.Offset += w.offset
 		return w, err
 	}
-	w.ipv6 = isIPv6(strings.Trim(host, "[]")) || countOutside(host, ':') > 1
+	w.ipv6 = hostlist.IsIPv6(strings.Trim(host, "[]")) || countOutside(host, ':') > 1
 	return w, nil
 }
 
 // splitPort cuts :port from the end of a host. A host with several colons is an
 // IPv6 address without a port.
-func splitPort(text string) (host string, port *string, err *syntaxError) {
-	if end := strings.IndexByte(text, ']'); strings.HasPrefix(text, "[") && end > 0 && isIPv6(text[1:end]) {
+func splitPort(text string) (host string, port *string, err *hostlist.SyntaxError) {
+	if end := strings.IndexByte(text, ']'); strings.HasPrefix(text, "[") && end > 0 && hostlist.IsIPv6(text[1:end]) {
 		rest := text[end+1:]
 		if rest == "" {
 			return text, nil, nil
 		}
 		p, ok := strings.CutPrefix(rest, ":")
 		if !ok {
-			return "", nil, syntaxErrorf(end+1, "want :PORT after the address in brackets")
+			return "", nil, hostlist.Errorf(end+1, "want :PORT after the address in brackets")
 		}
 		return text[:end+1], &p, nil
 	}

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 	"unicode"
+
+	"tutti/internal/hostlist"
 )
 
 const (
@@ -94,9 +96,9 @@ func notStarted(path string, err error) error {
 	case strings.Contains(line, "\r"):
 		return errors.New("it has Windows line endings (CRLF), and its interpreter would have a carriage return in its name; dos2unix mends that")
 	case errors.Is(missing, fs.ErrNotExist):
-		return fmt.Errorf("its interpreter %s is not on this machine", shown(interpreter))
+		return fmt.Errorf("its interpreter %s is not on this machine", hostlist.Printable(interpreter))
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w, of the program or of its interpreter %s", fs.ErrPermission, shown(interpreter))
+		return fmt.Errorf("%w, of the program or of its interpreter %s", fs.ErrPermission, hostlist.Printable(interpreter))
 	}
 	return err
 }
@@ -199,7 +201,7 @@ func (t *tail) text() string {
 		if b.Len() > 0 {
 			b.WriteByte('\n')
 		}
-		b.WriteString("  " + shown(line))
+		b.WriteString("  " + hostlist.Printable(line))
 	}
 	return b.String()
 }

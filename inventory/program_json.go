@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"tutti/internal/filekind"
+	"tutti/internal/hostlist"
 )
 
 // metaKey stands among the groups that a program prints, and hostVarsKey under
@@ -232,13 +233,13 @@ func (r *programReader) addNames(data json.RawMessage, what string, add func(nam
 
 // host adds a host to a group; nil if it cannot have that name.
 func (r *programReader) host(name string, g *ansibleGroup) *ansibleHost {
-	err := checkName(name, false)
+	err := hostlist.CheckName(name, false)
 	if err != nil && merelyOdd(name) {
 		r.leaveOut("host", name, err)
 		return nil
 	}
 	if err == nil && !r.builder.spend(1) {
-		err = syntaxErrorf(0, "the inventory names more than %d hosts", maxNames)
+		err = hostlist.Errorf(0, "the inventory names more than %d hosts", hostlist.MaxNames)
 	}
 	if err != nil {
 		r.fail("group %s: hosts: %s", g.name, err)

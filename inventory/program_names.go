@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"tutti/internal/hostlist"
 )
 
 // Programs name groups and hosts after what people have typed into clouds: with
@@ -14,7 +16,7 @@ import (
 // merelyOdd reports whether a name has only characters that people use in names.
 // What a shell or a program could take for more than a name is refused.
 func merelyOdd(name string) bool {
-	return name != "" && name[0] != '-' && !strings.HasPrefix(name, "run:") && !validName(name) &&
+	return name != "" && name[0] != '-' && !strings.HasPrefix(name, "run:") && !hostlist.ValidName(name) &&
 		!strings.ContainsAny(name, "`\"'$&;|<>(){}*?\\") && !strings.ContainsFunc(name, unicode.IsControl)
 }
 
@@ -34,14 +36,14 @@ func (r *programReader) checkGroup(name string) (odd bool, err error) {
 
 // leaveOut warns of a host that is not there, or of a group that cannot be
 // selected; its variables count for its hosts.
-func (r *programReader) leaveOut(what, name string, err *syntaxError) {
+func (r *programReader) leaveOut(what, name string, err *hostlist.SyntaxError) {
 	const most = 20
 	if slices.Contains(r.leftOut, what+name) {
 		return
 	}
 	switch r.leftOut = append(r.leftOut, what+name); {
 	case len(r.leftOut) <= most:
-		r.warnOnce(fmt.Sprintf("%s: the %s %s is left out: %v", r.source.file.Path, what, quoteShort(name), err))
+		r.warnOnce(fmt.Sprintf("%s: the %s %s is left out: %v", r.source.file.Path, what, hostlist.Quote(name), err))
 	case len(r.leftOut) == most+1:
 		r.warnOnce(r.source.file.Path + ": more hosts and groups are left out because of their names")
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"tutti/internal/hostlist"
 )
 
 // A Refusal is why a host cannot be used as its inventory has it.
@@ -34,7 +36,7 @@ func (e *RefusedError) Error() string {
 	const most = 10
 	var lines []string
 	for _, r := range order[:min(most, len(order))] {
-		lines = append(lines, fmt.Sprintf("host%s %s: %s (%s)", plural(len(names[r]), "s"), cut(Fold(names[r])), r.Reason, r.Origin.text()))
+		lines = append(lines, fmt.Sprintf("host%s %s: %s (%s)", plural(len(names[r]), "s"), cut(hostlist.Fold(names[r])), r.Reason, r.Origin.text()))
 	}
 	if len(order) > most {
 		lines = append(lines, fmt.Sprintf("and %d more", len(order)-most))
@@ -48,7 +50,7 @@ func (e *RefusedError) Hint() string {
 	for i, h := range e.Hosts {
 		names[i] = h.Name
 	}
-	return "leave out what cannot be used: -x " + cut(Fold(names))
+	return "leave out what cannot be used: -x " + cut(hostlist.Fold(names))
 }
 
 // Check reports why a host of inv cannot be used. The error is what Select would

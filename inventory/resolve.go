@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tutti/fanout"
+	"tutti/internal/hostlist"
 )
 
 // A profile is what hosts of the same groups and files have in common. Most
@@ -150,7 +151,7 @@ func (c Conflict) String() string {
 		who = "hosts "
 	}
 	return fmt.Sprintf("%s%s: %s is %q by %s and %q by %s, which are equally near; set it on the host itself",
-		who, cut(Fold(c.Hosts)), c.A.Key, c.A.Value, c.A.Origin, c.B.Value, c.B.Origin)
+		who, cut(hostlist.Fold(c.Hosts)), c.A.Key, c.A.Value, c.A.Origin, c.B.Value, c.B.Origin)
 }
 
 // cut shortens a text that would fill the screen.

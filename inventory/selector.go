@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"tutti/fanout"
+	"tutti/internal/hostlist"
 )
 
 // A Selector chooses hosts of an inventory. The zero value chooses all.
@@ -45,8 +46,8 @@ type item struct {
 	// text is the item without its op and quotes.
 	text string
 
-	names  pattern        // of itemName and itemWildcard
-	regexp *regexp.Regexp // of itemRegexp
+	names  hostlist.Pattern // of itemName and itemWildcard
+	regexp *regexp.Regexp   // of itemRegexp
 	// label is what an itemLabel asks for; value may hold wildcards.
 	label, value string
 	negated      bool
@@ -66,7 +67,7 @@ type SelectorError struct {
 
 // Error shows the text, the column and what is wrong.
 func (e *SelectorError) Error() string {
-	return fmt.Sprintf("selector %s: column %d: %s", quoteShort(e.Text), e.Column, e.Msg)
+	return fmt.Sprintf("selector %s: column %d: %s", hostlist.Quote(e.Text), e.Column, e.Msg)
 }
 
 // ParseSelector reads a selector. An error is a [*SelectorError]. Files and
@@ -74,7 +75,7 @@ func (e *SelectorError) Error() string {
 func ParseSelector(text string) (Selector, error) {
 	items, err := parseItems(text)
 	if err != nil {
-		return Selector{}, &SelectorError{Text: text, Column: column(text, err.offset), Msg: err.Error()}
+		return Selector{}, &SelectorError{Text: text, Column: hostlist.Column(text, err.Offset), Msg: err.Error()}
 	}
 	return Selector{items: items}, nil
 }
@@ -167,7 +168,7 @@ type rawItem struct {
 	offset int // of the text
 }
 
-func parseItems(text string) ([]item, *syntaxError) {
+func parseItems(text string) ([]item, *hostlist.SyntaxError) {
 	raw, err := splitItems(text)
 	if err != nil {
 		return nil, err
@@ -176,7 +177,7 @@ func parseItems(text string) ([]item, *syntaxError) {
 	for i, r := range raw {
 		it, err := parseItem(r.text)
 		if err != nil {
-			err.offset += r.offset
+			err.Offset += r.offset
 			return nil, err
 		}
 		it.op = r.op
@@ -187,9 +188,9 @@ func parseItems(text string) ([]item, *syntaxError) {
 
 // splitItems splits a selector at the commas that stand in no quotes and no
 // brackets.
-func splitItems(text string) ([]rawItem, *syntaxError) {
+func splitItems(text string) ([]rawItem, *hostlist.SyntaxError) {
 	if !utf8.ValidString(text) {
-		return nil, syntaxErrorf(0, "the text is not UTF-8")
+		return nil, hostlist.Errorf(0, "the text is not UTF-8")
 	}
 	var raw []rawItem
 	for at := 0; ; {
@@ -209,7 +210,7 @@ const spaces = " \t\r\n"
 
 // nextItem reads the item at an offset, and returns the offset of the comma
 // after it, or of the end.
-func nextItem(text string, at int) (r rawItem, next int, err *syntaxError) {
+func nextItem(text string, at int) (r rawItem, next int, err *hostlist.SyntaxError) {
 	skip := func() { at += len(text[at:]) - len(strings.TrimLeft(text[at:], spaces)) }
 	skip()
 	if at < len(text) && (text[at] == byte(opKeep) || text[at] == byte(opExclude)) {
@@ -229,13 +230,13 @@ func nextItem(text string, at int) (r rawItem, next int, err *syntaxError) {
 	r.offset = at
 	r.text = strings.TrimRight(text[at:end], spaces)
 	if r.text == "" {
-		return r, 0, syntaxErrorf(at, "an item is missing")
+		return r, 0, hostlist.Errorf(at, "an item is missing")
 	}
 	return r, end, nil
 }
 
 // quotedItem reads an item in quotes; two quotes in it stand for one.
-func quotedItem(text string, at int) (inner string, next int, err *syntaxError) {
+func quotedItem(text string, at int) (inner string, next int, err *hostlist.SyntaxError) {
 	var b strings.Builder
 	for i := at + 1; i < len(text); i++ {
 		if text[i] != '\'' {
@@ -251,18 +252,18 @@ func quotedItem(text string, at int) (inner string, next int, err *syntaxError) 
 		next = len(text) - len(rest)
 		switch {
 		case rest != "" && rest[0] != ',':
-			return "", 0, syntaxErrorf(next, "want a comma after the quoted item")
+			return "", 0, hostlist.Errorf(next, "want a comma after the quoted item")
 		case b.Len() == 0:
-			return "", 0, syntaxErrorf(at, "the quoted item is empty")
+			return "", 0, hostlist.Errorf(at, "the quoted item is empty")
 		}
 		return b.String(), next, nil
 	}
-	return "", 0, syntaxErrorf(at, "the quote is not closed")
+	return "", 0, hostlist.Errorf(at, "the quote is not closed")
 }
 
 // itemEnd finds the comma that ends an item without quotes, or the end of text.
 // In a regular expression a backslash takes the meaning from what follows.
-func itemEnd(text string, at int) (int, *syntaxError) {
+func itemEnd(text string, at int) (int, *hostlist.SyntaxError) {
 	escapes := at < len(text) && text[at] == '~'
 	var open []int
 	for i := at; i < len(text); i++ {
@@ -281,7 +282,7 @@ func itemEnd(text string, at int) (int, *syntaxError) {
 		}
 	}
 	if len(open) > 0 {
-		return 0, syntaxErrorf(open[len(open)-1], "%c is not closed; put the item in quotes ('…') if it is meant so", text[open[len(open)-1]])
+		return 0, hostlist.Errorf(open[len(open)-1], "%c is not closed; put the item in quotes ('…') if it is meant so", text[open[len(open)-1]])
 	}
 	return len(text), nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 
+	"tutti/internal/hostlist"
 	"tutti/internal/quantity"
 	"tutti/internal/yamltree"
 )
@@ -19,7 +20,7 @@ func parseValue(key Key, text string) (setting, error) {
 		return s, yamltree.Mistakef("the value is empty")
 	}
 	if hasControl(text) {
-		return s, yamltree.Mistakef("%s holds a control character", quoteShort(text))
+		return s, yamltree.Mistakef("%s holds a control character", hostlist.Quote(text))
 	}
 	var err error
 	switch key {
@@ -56,18 +57,18 @@ func parseValue(key Key, text string) (setting, error) {
 // around an IPv6 one.
 func parseAddress(text string) (string, error) {
 	if inner, ok := strings.CutPrefix(text, "["); ok {
-		if inner, ok = strings.CutSuffix(inner, "]"); !ok || !isIPv6(inner) {
+		if inner, ok = strings.CutSuffix(inner, "]"); !ok || !hostlist.IsIPv6(inner) {
 			return "", yamltree.Mistakef("%q is not an address; a port has its own key", text)
 		}
 		return inner, nil
 	}
 	if strings.Contains(text, ":") {
-		if !isIPv6(text) {
+		if !hostlist.IsIPv6(text) {
 			return "", yamltree.Mistakef("%q is not an address; a port has its own key", text)
 		}
 		return text, nil
 	}
-	if !validName(text) || text[0] == '-' {
+	if !hostlist.ValidName(text) || text[0] == '-' {
 		return "", yamltree.Mistakef("%q is not a host name or an IP address", text)
 	}
 	return text, nil
@@ -96,10 +97,10 @@ func badInUser(r rune) bool {
 }
 
 func parseNumber(text string, low, high int) (int, error) {
-	if !isNumber(text) || padding(text) > 0 {
-		return 0, yamltree.Mistakef("%s is not a number", quoteShort(text))
+	if !hostlist.IsNumber(text) || hostlist.Padding(text) > 0 {
+		return 0, yamltree.Mistakef("%s is not a number", hostlist.Quote(text))
 	}
-	n := number(text)
+	n := hostlist.Number(text)
 	if n < int64(low) || n > int64(high) {
 		return 0, yamltree.Mistakef("%s is not between %d and %d", text, low, high)
 	}
@@ -113,7 +114,7 @@ func identityPath(text, dir string) (string, error) {
 	case text == "":
 		return "", yamltree.Mistakef("the path is empty")
 	case hasControl(text):
-		return "", yamltree.Mistakef("%s holds a control character", quoteShort(text))
+		return "", yamltree.Mistakef("%s holds a control character", hostlist.Quote(text))
 	case text == "~" || strings.HasPrefix(text, "~/"):
 		home, err := os.UserHomeDir()
 		if err != nil {

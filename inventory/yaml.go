@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
 )
 
@@ -109,7 +110,7 @@ func (r *yamlReader) host(key, value yamltree.Node) {
 	if !ok {
 		return
 	}
-	what := "host " + shown(key.Text())
+	what := "host " + hostlist.Printable(key.Text())
 	var address yamltree.Node
 	if value.Kind() == yamltree.Scalar {
 		value, address = yamltree.Node{}, value
@@ -125,11 +126,11 @@ func (r *yamlReader) host(key, value yamltree.Node) {
 	}
 	origin := r.origin(key, what)
 	i := 0
-	for name := range p.names() {
+	for name := range p.Names() {
 		mine := own
 		switch {
 		case addresses == nil:
-		case p.count == 1:
+		case p.Count == 1:
 			mine = append(own, addresses[0])
 		default:
 			mine = append(own[:len(own):len(own)], addresses[i])
@@ -144,7 +145,7 @@ func (r *yamlReader) host(key, value yamltree.Node) {
 // addHost adds one host to the layer, and reports whether the next one of its
 // range is worth trying.
 func (r *yamlReader) addHost(at yamltree.Node, name string, origin Origin, own settings) bool {
-	if err := checkName(name, false); err != nil {
+	if err := hostlist.CheckName(name, false); err != nil {
 		r.problems.Addf(at.Pos(), "%v", err)
 		return false
 	}
@@ -156,46 +157,46 @@ func (r *yamlReader) addHost(at yamltree.Node, name string, origin Origin, own s
 }
 
 // pattern reads a node as the name of one host or a range of them.
-func (r *yamlReader) pattern(n yamltree.Node) (pattern, bool) {
+func (r *yamlReader) pattern(n yamltree.Node) (hostlist.Pattern, bool) {
 	if n.Kind() == yamltree.Map || n.Kind() == yamltree.List {
 		r.problems.Addf(n.Pos(), "want a host's name, got %s; a name with brackets needs quotes", n.Kind())
-		return pattern{}, false
+		return hostlist.Pattern{}, false
 	}
-	p, err := parsePattern(n.Text())
+	p, err := hostlist.Parse(n.Text())
 	if err == nil && n.Text() == "" {
-		err = syntaxErrorf(0, "the name is empty")
+		err = hostlist.Errorf(0, "the name is empty")
 	}
-	if err == nil && !r.builder.spend(p.count) {
-		err = syntaxErrorf(0, "the inventory names more than %d hosts", maxNames)
+	if err == nil && !r.builder.spend(p.Count) {
+		err = hostlist.Errorf(0, "the inventory names more than %d hosts", hostlist.MaxNames)
 	}
 	if err != nil {
-		r.problems.Addf(n.Pos(), "host %s: %s", quoteShort(n.Text()), err)
-		return pattern{}, false
+		r.problems.Addf(n.Pos(), "host %s: %s", hostlist.Quote(n.Text()), err)
+		return hostlist.Pattern{}, false
 	}
 	return p, true
 }
 
 // addresses reads the address of a host, or those of a range, one for each
 // name. There are none if the key is missing.
-func (r *yamlReader) addresses(n yamltree.Node, names pattern, what string) ([]setting, bool) {
+func (r *yamlReader) addresses(n yamltree.Node, names hostlist.Pattern, what string) ([]setting, bool) {
 	if n == (yamltree.Node{}) {
 		return nil, true
 	}
 	if !r.scalar(n, what, "address") {
 		return nil, false
 	}
-	p, err := parsePattern(n.Text())
+	p, err := hostlist.Parse(n.Text())
 	if err != nil {
 		r.problems.Addf(n.Pos(), "%s: address: %s", what, err)
 		return nil, false
 	}
-	if p.count != names.count {
+	if p.Count != names.Count {
 		r.problems.Addf(n.Pos(), "%s: %d address%s for %d host%s; a range of addresses goes in step with its names",
-			what, p.count, plural(p.count, "es"), names.count, plural(names.count, "s"))
+			what, p.Count, plural(p.Count, "es"), names.Count, plural(names.Count, "s"))
 		return nil, false
 	}
 	var list []setting
-	for text := range p.names() {
+	for text := range p.Names() {
 		s, err := parseValue(KeyAddress, text)
 		if err != nil {
 			r.problems.Addf(n.Pos(), "%s: address: %v", what, err)
@@ -221,7 +222,7 @@ func (r *yamlReader) groups(n yamltree.Node) {
 		return
 	}
 	for key, value := range n.Fields() {
-		if err := checkName(key.Text(), false); err != nil {
+		if err := hostlist.CheckName(key.Text(), false); err != nil {
 			r.problems.Addf(key.Pos(), "group: %v", err)
 			continue
 		}
@@ -250,7 +251,7 @@ func (r *yamlReader) group(key, value yamltree.Node) {
 			if !r.scalar(v, what, "parallel") {
 				return
 			}
-			parallel, err := parseNumber(v.Text(), 1, maxNames)
+			parallel, err := parseNumber(v.Text(), 1, hostlist.MaxNames)
 			if err != nil {
 				r.problems.Addf(v.Pos(), "%s: parallel: %v", what, err)
 			}
@@ -266,7 +267,7 @@ func (r *yamlReader) groupHost(g *layerGroup, item yamltree.Node, what string) {
 		return
 	}
 	origin := r.origin(item, what)
-	for name := range p.names() {
+	for name := range p.Names() {
 		if !r.addHost(item, name, origin, nil) {
 			return
 		}
@@ -353,8 +354,8 @@ func (r *yamlReader) labels(n yamltree.Node, what string) settings {
 	for key, value := range n.Fields() {
 		name, text := key.Text(), value.Text()
 		switch {
-		case !validName(name):
-			r.problems.Addf(key.Pos(), "%s: %s cannot be the name of a label; letters, digits and _ . : - can be in it", what, quoteShort(name))
+		case !hostlist.ValidName(name):
+			r.problems.Addf(key.Pos(), "%s: %s cannot be the name of a label; letters, digits and _ . : - can be in it", what, hostlist.Quote(name))
 			continue
 		case value.Kind() == yamltree.Map || value.Kind() == yamltree.List:
 			r.problems.Addf(value.Pos(), "%s: label %s: want a single value, got %s", what, name, value.Kind())
@@ -362,7 +363,7 @@ func (r *yamlReader) labels(n yamltree.Node, what string) settings {
 		case value.Kind() == yamltree.Null:
 			text = ""
 		case hasControl(text):
-			r.problems.Addf(value.Pos(), "%s: label %s: %s holds a control character", what, name, quoteShort(text))
+			r.problems.Addf(value.Pos(), "%s: label %s: %s holds a control character", what, name, hostlist.Quote(text))
 			continue
 		}
 		own = append(own, setting{key: LabelKey(name), text: text, origin: r.origin(value, what)})

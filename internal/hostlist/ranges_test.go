@@ -1,4 +1,4 @@
-package inventory
+package hostlist
 
 import (
 	"slices"
@@ -95,7 +95,7 @@ func FuzzExpand(f *testing.F) {
 			}
 			return
 		}
-		if len(names) == 0 || len(names) > maxNames {
+		if len(names) == 0 || len(names) > MaxNames {
 			t.Fatalf("%d names", len(names))
 		}
 		for _, name := range names[:min(len(names), 10)] {

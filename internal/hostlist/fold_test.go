@@ -1,4 +1,4 @@
-package inventory
+package hostlist
 
 import (
 	"fmt"
@@ -59,12 +59,12 @@ func sameSet(tb testing.TB, list []string) {
 	}
 	got, err := Expand(folded)
 	if err != nil {
-		tb.Fatalf("Fold gave %s: %v", quoteShort(folded), err)
+		tb.Fatalf("Fold gave %s: %v", Quote(folded), err)
 	}
 	slices.Sort(got)
 	want := slices.Compact(slices.Sorted(slices.Values(list)))
 	if !slices.Equal(got, want) {
-		tb.Fatalf("Fold gave %s, which expands to %d names, want %d", quoteShort(folded), len(got), len(want))
+		tb.Fatalf("Fold gave %s, which expands to %d names, want %d", Quote(folded), len(got), len(want))
 	}
 }
 
@@ -98,7 +98,7 @@ func FuzzFold(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		var list []string
 		for _, name := range strings.Fields(text) {
-			if checkName(name, true) == nil {
+			if CheckName(name, true) == nil {
 				list = append(list, name)
 			}
 		}

@@ -1,4 +1,4 @@
-package inventory
+package hostlist
 
 import (
 	"cmp"
@@ -88,7 +88,7 @@ type span struct{ start, end int }
 // fieldsOf finds the numbers in a name that may vary, and returns the name with
 // a mark in place of each of them, too.
 func fieldsOf(name string) (key string, fields []span) {
-	if !validName(name) {
+	if !ValidName(name) {
 		return "", nil
 	}
 	for i := 0; i < len(name); i++ {
@@ -215,9 +215,9 @@ func foldNumbers(numbers []string) string {
 			runs[i].last = text
 		} else {
 			i = len(runs)
-			runs = append(runs, run{first: text, last: text, width: padding(text)})
+			runs = append(runs, run{first: text, last: text, width: Padding(text)})
 		}
-		next[string(appendPadded(nil, number(text)+1, runs[i].width))] = i
+		next[string(appendPadded(nil, Number(text)+1, runs[i].width))] = i
 	}
 	var b strings.Builder
 	for i, r := range runs {

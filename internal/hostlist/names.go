@@ -1,4 +1,4 @@
-package inventory
+package hostlist
 
 import (
 	"strconv"
@@ -6,46 +6,47 @@ import (
 	"unicode"
 )
 
-// validName reports whether text is made of the characters of names.
-func validName(text string) bool {
+// ValidName reports whether text is made of the characters of names.
+func ValidName(text string) bool {
 	for i := range len(text) {
-		if !nameChar(text[i]) {
+		if !NameChar(text[i]) {
 			return false
 		}
 	}
 	return text != ""
 }
 
-func nameChar(c byte) bool {
+// NameChar reports whether c may stand in a name.
+func NameChar(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || isDigit(c) || c == '_' || c == '.' || c == ':' || c == '-'
 }
 
-// checkName explains why text cannot be the name of a host or a group, or
+// CheckName explains why text cannot be the name of a host or a group, or
 // returns nil. A host's name may be an IPv6 address in brackets where that is
 // allowed. The offset is that of the first bad character.
-func checkName(text string, brackets bool) *syntaxError {
+func CheckName(text string, brackets bool) *SyntaxError {
 	if inner, ok := strings.CutPrefix(text, "["); ok && brackets {
-		if inner, ok = strings.CutSuffix(inner, "]"); ok && isIPv6(inner) {
+		if inner, ok = strings.CutSuffix(inner, "]"); ok && IsIPv6(inner) {
 			return nil
 		}
 	}
 	switch {
 	case text == "":
-		return syntaxErrorf(0, "the name is empty")
+		return Errorf(0, "the name is empty")
 	case len(text) > maxLiteral:
-		return syntaxErrorf(0, "a name that is longer than %d characters", maxLiteral)
+		return Errorf(0, "a name that is longer than %d characters", maxLiteral)
 	case text == "all":
-		return syntaxErrorf(0, `the name "all" is reserved: it stands for every host`)
+		return Errorf(0, `the name "all" is reserved: it stands for every host`)
 	case strings.HasPrefix(text, "run:"):
-		return syntaxErrorf(0, `%q: names that begin with "run:" are reserved for earlier runs`, text)
+		return Errorf(0, `%q: names that begin with "run:" are reserved for earlier runs`, text)
 	case text[0] == '-':
-		return syntaxErrorf(0, "the name %q begins with a dash, which programs take for an option", text)
+		return Errorf(0, "the name %q begins with a dash, which programs take for an option", text)
 	case text == "." || text == "..":
-		return syntaxErrorf(0, "the name %q means a folder", text)
+		return Errorf(0, "the name %q means a folder", text)
 	}
 	for i, c := range text {
-		if c > 0x7f || !nameChar(byte(c)) {
-			return syntaxErrorf(i, "%q cannot be in the name %s; letters, digits and _ . : - can", c, quoteShort(text))
+		if c > 0x7f || !NameChar(byte(c)) {
+			return Errorf(i, "%q cannot be in the name %s; letters, digits and _ . : - can", c, Quote(text))
 		}
 	}
 	return nil
@@ -93,8 +94,8 @@ func compareDigits(a, b string) int {
 	return len(a) - len(b)
 }
 
-// shown is text that nobody has checked yet, fit for a terminal.
-func shown(text string) string {
+// Printable is text that nobody has checked yet, fit for a terminal.
+func Printable(text string) string {
 	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(text)
 	}

@@ -17,6 +17,7 @@ demo: ## run the main job on an embedded fleet of twenty hosts
 test: ## every test, with the race detector and the real sshd
 	@.ci/need go cc sshd sudo dropbear mksh posh bash bash-completion zsh fish
 	go test -race -timeout 15m ./...
+	cd bench && go test -race ./...
 
 SESSIONS = 20000
 INSTANTS = 3000
@@ -29,7 +30,7 @@ soak: ## SESSIONS of several processes and INSTANTS of several daemons, with eve
 
 bench: ## tutti beside a bare client and its peers, into bench/RESULTS.md; needs a quiet machine
 	@.ci/need go cc sshd
-	go run ./bench -install
+	cd bench && go run . -install
 
 build: ## the binary, ./tutti
 	@.ci/need go cc
@@ -43,9 +44,9 @@ lint_tool = $(TOOLS)/$(1)-$(2)/$(1)
 LINTERS = $(call lint_tool,golangci-lint,$(GOLANGCI_LINT)) $(call lint_tool,gofumpt,$(GOFUMPT)) $(call lint_tool,govulncheck,$(GOVULNCHECK))
 
 lint: $(LINTERS) ## what a reviewer should not have to say
-	go vet ./...
-	go mod tidy -diff
-	$(call lint_tool,golangci-lint,$(GOLANGCI_LINT)) run ./...
+	go vet ./... && cd bench && go vet ./...
+	go mod tidy -diff && cd bench && go mod tidy -diff
+	$(call lint_tool,golangci-lint,$(GOLANGCI_LINT)) run ./... && cd bench && $(call lint_tool,golangci-lint,$(GOLANGCI_LINT)) run ./...
 	@unformatted=$$($(call lint_tool,gofumpt,$(GOFUMPT)) -l .); [ -z "$$unformatted" ] || { echo "not formatted:" $$unformatted; exit 1; }
 	@.ci/vulncheck $(call lint_tool,govulncheck,$(GOVULNCHECK))
 

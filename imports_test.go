@@ -62,9 +62,18 @@ type goPackage struct {
 	Imports    []string
 }
 
+// listPackages are the packages of the program and of bench, which is a module of
+// its own.
 func listPackages(tb testing.TB) []goPackage {
 	tb.Helper()
-	out, err := exec.CommandContext(tb.Context(), "go", "list", "-json=ImportPath,Imports", "./...").Output()
+	return append(listModule(tb, "."), listModule(tb, "bench")...)
+}
+
+func listModule(tb testing.TB, dir string) []goPackage {
+	tb.Helper()
+	cmd := exec.CommandContext(tb.Context(), "go", "list", "-json=ImportPath,Imports", "./...")
+	cmd.Dir = dir
+	out, err := cmd.Output()
 	if err != nil {
 		tb.Fatalf("go list: %v", err)
 	}

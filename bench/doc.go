@@ -1,9 +1,10 @@
 // Command bench measures tutti against its limit and against its peers, on this
-// machine:
+// machine. It is a module of its own, so that what draws its charts is not among
+// what the program needs; in its directory:
 //
-//	go run ./bench                 # everything, which takes a quarter of an hour
-//	go run ./bench -quick -force   # seconds: whether the harness works
-//	go run ./bench -only 3,5.1     # the memory, and one line of the bulk
+//	go run .                 # everything, which takes a quarter of an hour
+//	go run . -quick -force   # seconds: whether the harness works
+//	go run . -only 3,5.1     # the memory, and one line of the bulk
 //
 // It builds tutti from the tree it stands in, starts a fleet of canned hosts on
 // loopback in a process of its own (internal/fleet), and runs tutti, a bare client

@@ -175,19 +175,24 @@ func wanted(id, only string) bool {
 	})
 }
 
-// moduleRoot is the folder of go.mod, above the working directory.
+// programModule begins the go.mod of the program that is measured; bench has a
+// module of its own below it.
+const programModule = "module tutti\n"
+
+// moduleRoot is the directory of the program's go.mod, at or above the working
+// directory.
 func moduleRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err
 	}
 	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+		if text, err := os.ReadFile(filepath.Join(dir, "go.mod")); err == nil && strings.HasPrefix(string(text), programModule) {
 			return dir, nil
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			return "", errors.New("no go.mod here or above: run it in the tree of tutti")
+			return "", errors.New("no go.mod of tutti here or above: run it in the tree of tutti")
 		}
 		dir = parent
 	}

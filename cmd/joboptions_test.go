@@ -73,6 +73,7 @@ func TestJobOptionsReadWhatWasGiven(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.given, again.given = nil, nil
+	o.forJob = true // which no flag says
 	if !reflect.DeepEqual(again, o) {
 		t.Errorf("got %+v, want %+v", again, o)
 	}

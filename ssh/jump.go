@@ -40,7 +40,7 @@ type bastion struct {
 type relay struct {
 	*conn
 	riders int  // guarded by the bastion's mu
-	ridden bool // something went through; guarded by the bastion's mu
+	ridden bool // the bastion has answered for a host beyond it; guarded by the bastion's mu
 }
 
 // A flight is a login at a bastion that is under way. Nobody owns it: it ends
@@ -78,7 +78,6 @@ func (b *bastion) board(ctx context.Context, l *login) (*relay, error) {
 	for seen := b.failed; ; {
 		if r := b.seat(); r != nil {
 			r.riders++
-			r.ridden, b.stillborn = true, 0
 			return r, nil
 		}
 		if f := b.failure; f != nil && (f.Final || b.failed > seen && len(b.flights) == 0) {
@@ -136,6 +135,15 @@ func (b *bastion) seat() *relay {
 		}
 	}
 	return nil
+}
+
+// answered notes that the bastion has answered for a host beyond it, whatever it
+// said. A place in the relay says nothing yet: the login may have ended without
+// being seen to.
+func (b *bastion) answered(r *relay) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r.ridden, b.stillborn = true, 0
 }
 
 // bury notes a login that ended before anything went through it. Several in a row

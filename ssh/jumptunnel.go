@@ -92,8 +92,9 @@ func (b *bastion) open(ctx context.Context, r *relay, to *endpoint) (net.Conn, e
 		return nil, context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, b.refusal(err)
+		return nil, b.refusal(r, err)
 	}
+	b.answered(r)
 	return b.join(r, ch, requests, to), nil
 }
 
@@ -143,11 +144,12 @@ var onwardReasons = []string{
 }
 
 // refusal explains why a bastion has made no connection.
-func (b *bastion) refusal(err error) error {
+func (b *bastion) refusal(r *relay, err error) error {
 	refused, ok := errors.AsType[*gossh.OpenChannelError](err)
 	if !ok {
 		return errRelayLost
 	}
+	b.answered(r)
 	said := cleanLine(refused.Message, 200)
 	for _, reason := range onwardReasons {
 		if strings.Contains(strings.ToLower(said), reason) {

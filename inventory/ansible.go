@@ -7,6 +7,7 @@ import (
 
 	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
+	"tutti/inventory/layer"
 )
 
 // The groups that every inventory of Ansible's has.
@@ -36,7 +37,7 @@ type ansible struct {
 
 // An ansibleSource is one inventory file.
 type ansibleSource struct {
-	file File
+	file layer.File
 	// dir is its folder, to which paths of keys are relative.
 	dir string
 }
@@ -44,7 +45,7 @@ type ansibleSource struct {
 // An ansibleHost is a host and the variables that stand at its name.
 type ansibleHost struct {
 	name   string
-	origin Origin
+	origin layer.Origin
 	vars   ansibleVars
 	groups []*ansibleGroup // that name it
 }
@@ -53,7 +54,7 @@ type ansibleHost struct {
 type ansibleGroup struct {
 	index  int
 	name   string
-	origin Origin
+	origin layer.Origin
 	// declared says that there is more of the group than its variables or its
 	// name in another group.
 	declared bool
@@ -61,7 +62,7 @@ type ansibleGroup struct {
 	hidden   bool
 	vars     ansibleVars
 	priority int
-	children []reference
+	children []layer.Reference
 	parents  []*ansibleGroup
 	// depth is the longest way from all.
 	depth int
@@ -76,13 +77,13 @@ func newAnsible(b *builder) *ansible {
 		warned:     make(map[string]bool),
 	}
 	for _, name := range []string{ansibleAll, ansibleUngrouped} {
-		a.group(name, Origin{Via: "Ansible"}).declared = true
+		a.group(name, layer.Origin{Via: "Ansible"}).declared = true
 	}
 	return a
 }
 
 // group returns the group of that name, which is new if there is none.
-func (a *ansible) group(name string, origin Origin) *ansibleGroup {
+func (a *ansible) group(name string, origin layer.Origin) *ansibleGroup {
 	g, ok := a.groupIndex[name]
 	if !ok {
 		g = &ansibleGroup{index: len(a.groups), name: name, origin: origin, priority: 1}
@@ -104,21 +105,21 @@ func checkGroup(name string) *hostlist.SyntaxError {
 }
 
 // addChild puts one group into another. The ways round are found later.
-func (a *ansible) addChild(parent, child *ansibleGroup, origin Origin) {
+func (a *ansible) addChild(parent, child *ansibleGroup, origin layer.Origin) {
 	if child.name == ansibleAll {
-		a.problems.Addf(origin.pos(), "%s: all holds every group, and cannot be in one", origin.Via)
+		a.problems.Addf(origin.Pos(), "%s: all holds every group, and cannot be in one", origin.Via)
 		return
 	}
 	if slices.Contains(child.parents, parent) {
 		return
 	}
 	child.parents = append(child.parents, parent)
-	parent.children = append(parent.children, reference{child.name, origin})
+	parent.children = append(parent.children, layer.Reference{Name: child.name, Origin: origin})
 }
 
 // addHost puts a host, which may be new, into a group. Only a new host takes
 // the port.
-func (a *ansible) addHost(name string, origin Origin, g *ansibleGroup, port *ansibleVar) *ansibleHost {
+func (a *ansible) addHost(name string, origin layer.Origin, g *ansibleGroup, port *ansibleVar) *ansibleHost {
 	h, ok := a.hostIndex[name]
 	if !ok {
 		h = &ansibleHost{name: name, origin: origin}
@@ -160,27 +161,27 @@ func (a *ansible) addSource(s *ansibleSource) {
 }
 
 // layer is everything, with the variables of each host turned into settings.
-func (a *ansible) layer() (*layer, error) {
+func (a *ansible) layer() (*layer.Layer, error) {
 	vars := a.resolve()
-	l := newLayer()
-	groups := make(map[*ansibleGroup]*layerGroup, len(a.groups))
+	l := layer.New()
+	groups := make(map[*ansibleGroup]*layer.Group, len(a.groups))
 	for _, g := range a.groups {
 		if g.name == ansibleAll || g.hidden {
 			continue
 		}
-		lg := &layerGroup{name: g.name, origin: g.origin, homonym: true}
+		lg := &layer.Group{Name: g.name, Origin: g.origin, SameNameAsHost: true}
 		groups[g] = lg
-		l.groups = append(l.groups, lg)
+		l.Groups = append(l.Groups, lg)
 	}
 	a.addChildren(groups)
 	for i, h := range a.hosts {
 		own := a.settings(&vars[i])
-		l.index[h.name] = len(l.hosts)
-		l.hosts = append(l.hosts, layerHost{name: h.name, origin: h.origin, own: own})
+		l.Index[h.name] = len(l.Hosts)
+		l.Hosts = append(l.Hosts, layer.Host{Name: h.name, Origin: h.origin, Own: own})
 		for _, g := range h.groups {
 			for _, shown := range g.shownAs() {
-				if lg := groups[shown]; lg != nil && !slices.Contains(lg.hosts[max(0, len(lg.hosts)-1):], h.name) {
-					lg.hosts = append(lg.hosts, h.name)
+				if lg := groups[shown]; lg != nil && !slices.Contains(lg.Hosts[max(0, len(lg.Hosts)-1):], h.name) {
+					lg.Hosts = append(lg.Hosts, h.name)
 				}
 			}
 		}
@@ -190,7 +191,7 @@ func (a *ansible) layer() (*layer, error) {
 
 // addChildren puts the groups of a layer into each other; what is in a hidden one
 // is in those around that.
-func (a *ansible) addChildren(groups map[*ansibleGroup]*layerGroup) {
+func (a *ansible) addChildren(groups map[*ansibleGroup]*layer.Group) {
 	for _, g := range a.groups {
 		for _, shown := range g.shownAs() {
 			lg := groups[shown]
@@ -198,8 +199,8 @@ func (a *ansible) addChildren(groups map[*ansibleGroup]*layerGroup) {
 				continue
 			}
 			for _, ref := range g.children {
-				if !a.groupIndex[ref.name].hidden {
-					lg.children = append(lg.children, ref)
+				if !a.groupIndex[ref.Name].hidden {
+					lg.Children = append(lg.Children, ref)
 				}
 			}
 		}
@@ -256,7 +257,7 @@ func (a *ansible) rank() bool {
 	for ; done < len(ready); done++ {
 		g := ready[done]
 		for _, ref := range g.children {
-			child := a.groupIndex[ref.name]
+			child := a.groupIndex[ref.Name]
 			child.depth = max(child.depth, g.depth+1)
 			if waiting[child.index]--; waiting[child.index] == 0 {
 				ready = append(ready, child)

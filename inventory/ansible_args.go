@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"tutti/internal/hostlist"
+	"tutti/inventory/layer"
 )
 
 // sshArgs collects the settings in arguments that Ansible hands to ssh. As with
 // ssh, the first value wins.
 type sshArgs struct {
 	ansible *ansible
-	list    settings
+	list    layer.Values
 }
 
 // The options of ssh that take no value, and those that do and mean nothing
@@ -64,7 +65,7 @@ func (s *sshArgs) add(v *ansibleVar) {
 // refuse holds something against the hosts that have the arguments. The jump is
 // what most arguments are about, and the setting that it stands at.
 func (s *sshArgs) refuse(v *ansibleVar, err error) {
-	s.set(v, setting{key: KeyJump, text: v.text, refusal: fmt.Sprintf("%s: %v", variableNames[v.variable], err)})
+	s.set(v, layer.Value{Key: layer.KeyJump, Text: v.text, Refusal: fmt.Sprintf("%s: %v", variableNames[v.variable], err)})
 }
 
 // sshOption goes over the letters that stand behind one dash. It returns the one
@@ -98,42 +99,42 @@ func splitKeyword(text string) (keyword, value string) {
 }
 
 // set adds a setting unless there is an earlier one.
-func (s *sshArgs) set(v *ansibleVar, x setting) {
-	x.origin = v.origin
-	if s.list.find(x.key) == nil {
+func (s *sshArgs) set(v *ansibleVar, x layer.Value) {
+	x.Origin = v.origin
+	if s.list.Find(x.Key) == nil {
 		s.list = append(s.list, x)
 	}
 }
 
 // option takes one option.
 func (s *sshArgs) option(v *ansibleVar, keyword, value string) error {
-	var x setting
+	var x layer.Value
 	var err error
 	switch keyword {
 	case "proxyjump":
-		x, err = parseValue(KeyJump, value)
+		x, err = layer.ParseValue(layer.KeyJump, value)
 	case "proxycommand":
 		x, err = proxySetting(v, value)
 	case "stricthostkeychecking":
 		x, err = s.hostKeys(v, strings.ToLower(value))
 	case "port":
-		x, err = parseValue(KeyPort, value)
+		x, err = layer.ParseValue(layer.KeyPort, value)
 	case "user":
-		x, err = parseValue(KeyUser, value)
+		x, err = layer.ParseValue(layer.KeyUser, value)
 	case "connecttimeout":
 		if hostlist.IsNumber(value) {
 			value += "s"
 		}
-		x, err = parseValue(KeyConnectTimeout, value)
+		x, err = layer.ParseValue(layer.KeyConnectTimeout, value)
 	case "identityfile":
 		return s.identity(v, value)
 	case "userknownhostsfile":
 		if value != "/dev/null" && !strings.EqualFold(value, "none") {
-			s.ansible.warnOnce(fmt.Sprintf("%s: %s: UserKnownHostsFile does not count; --known-hosts names the file", v.origin.place(), variableNames[v.variable]))
+			s.ansible.warnOnce(fmt.Sprintf("%s: %s: UserKnownHostsFile does not count; --known-hosts names the file", v.origin.Place(), variableNames[v.variable]))
 		}
 		return nil
 	case "-F":
-		s.ansible.warnOnce(fmt.Sprintf("%s: %s: -F does not count", v.origin.place(), variableNames[v.variable]))
+		s.ansible.warnOnce(fmt.Sprintf("%s: %s: -F does not count", v.origin.Place(), variableNames[v.variable]))
 		return nil
 	default:
 		return nil
@@ -141,7 +142,7 @@ func (s *sshArgs) option(v *ansibleVar, keyword, value string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", keyword, err)
 	}
-	if x.key != "" {
+	if x.Key != "" {
 		s.set(v, x)
 	}
 	return nil
@@ -149,37 +150,37 @@ func (s *sshArgs) option(v *ansibleVar, keyword, value string) error {
 
 // identity adds a key file to those there are: of this option all values count.
 func (s *sshArgs) identity(v *ansibleVar, value string) error {
-	file, err := identityPath(value, v.source.dir)
+	file, err := layer.IdentityPath(value, v.source.dir)
 	if err != nil {
 		return fmt.Errorf("identityfile: %w", err)
 	}
-	i := slices.IndexFunc(s.list, func(x setting) bool { return x.key == KeyIdentity })
+	i := slices.IndexFunc(s.list, func(x layer.Value) bool { return x.Key == layer.KeyIdentity })
 	if i < 0 {
-		s.set(v, setting{key: KeyIdentity, text: file, list: []string{file}})
+		s.set(v, layer.Value{Key: layer.KeyIdentity, Text: file, List: []string{file}})
 		return nil
 	}
 	x := &s.list[i]
-	x.list = append(x.list, file)
-	x.text = strings.Join(x.list, ", ")
+	x.List = append(x.List, file)
+	x.Text = strings.Join(x.List, ", ")
 	return nil
 }
 
 // hostKeys reads what ssh is to do about unknown host keys.
-func (s *sshArgs) hostKeys(v *ansibleVar, value string) (setting, error) {
-	mode := Strict
+func (s *sshArgs) hostKeys(v *ansibleVar, value string) (layer.Value, error) {
+	mode := layer.Strict
 	switch value {
 	case "yes", "true", "ask":
 	case "accept-new":
-		mode = AcceptNew
+		mode = layer.AcceptNew
 	case "no", "off", "false":
-		if v.source.file.Trust != Named {
+		if v.source.file.Trust != layer.Named {
 			s.ansible.warnOnce(fmt.Sprintf("%s: %s: StrictHostKeyChecking=%s does not count in a file that is not named with -i",
-				v.origin.place(), variableNames[v.variable], value))
-			return setting{}, nil
+				v.origin.Place(), variableNames[v.variable], value))
+			return layer.Value{}, nil
 		}
-		mode = Off
+		mode = layer.Off
 	default:
-		return setting{}, fmt.Errorf("%q is not one of yes, no, accept-new", value)
+		return layer.Value{}, fmt.Errorf("%q is not one of yes, no, accept-new", value)
 	}
-	return setting{key: KeyHostKeys, text: mode.String(), number: int(mode)}, nil
+	return layer.Value{Key: layer.KeyHostKeys, Text: mode.String(), Number: int(mode)}, nil
 }

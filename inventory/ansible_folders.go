@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"tutti/internal/yamltree"
+	"tutti/inventory/layer"
 )
 
 // The folders beside an inventory in which Ansible looks for variables: a file,
@@ -125,7 +126,7 @@ func (f *varsFolder) folder(path, via string, vars *ansibleVars, depth int) {
 // file reads the variables in one file. Of a file that is encrypted as a whole
 // nobody can say whether anything in it is meant for us; it is left out.
 func (f *varsFolder) file(path, via string, vars *ansibleVars) {
-	data, _, err := readInventory(File{Path: path, Trust: f.source.file.Trust})
+	data, _, err := layer.Read(layer.File{Path: path, Trust: f.source.file.Trust})
 	if err != nil {
 		f.ansible.problems.Addf(yamltree.Pos{File: path}, "%v", err)
 		return
@@ -170,7 +171,7 @@ const (
 // yamlVar is a value in a YAML file.
 func yamlVar(n yamltree.Node, via string, source *ansibleSource) *ansibleVar {
 	at := n.Pos()
-	v := &ansibleVar{text: n.Text(), origin: Origin{File: at.File, Line: at.Line, Column: at.Column, Via: via}, source: source}
+	v := &ansibleVar{text: n.Text(), origin: layer.Origin{File: at.File, Line: at.Line, Column: at.Column, Via: via}, source: source}
 	switch kind := n.Kind(); {
 	case n.Tag() == vaultTag:
 		v.problem, v.text = vaultProblem, ""

@@ -8,6 +8,7 @@ import (
 
 	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
+	"tutti/inventory/layer"
 )
 
 // The kinds of sections in an INI file.
@@ -42,12 +43,12 @@ type iniReader struct {
 // A mention is a group that something is said of, and what.
 type mention struct {
 	group  *ansibleGroup
-	origin Origin
+	origin layer.Origin
 	what   string
 }
 
 // parseINI reads an Ansible inventory in INI form into a.
-func (a *ansible) parseINI(f File, text string) error {
+func (a *ansible) parseINI(f layer.File, text string) error {
 	r := &iniReader{ansible: a, source: newSource(f), group: a.groupIndex[ansibleUngrouped], kind: sectionHosts}
 	a.addSource(r.source)
 	for line := range strings.Lines(text) {
@@ -61,13 +62,13 @@ func (a *ansible) parseINI(f File, text string) error {
 	}
 	for _, m := range r.mentions {
 		if !m.group.declared {
-			a.problems.Addf(m.origin.pos(), "%s: there is no group %q%s", m.what, m.group.name, a.hint(m.group.name))
+			a.problems.Addf(m.origin.Pos(), "%s: there is no group %q%s", m.what, m.group.name, a.hint(m.group.name))
 		}
 	}
 	return a.problems.Err()
 }
 
-func newSource(f File) *ansibleSource {
+func newSource(f layer.File) *ansibleSource {
 	return &ansibleSource{file: f, dir: filepath.Dir(f.Path)}
 }
 
@@ -108,11 +109,11 @@ func (r *iniReader) read(w hostlist.Word) {
 }
 
 func (r *iniReader) fail(offset int, format string, args ...any) {
-	r.problems.Addf(r.origin(offset, "").pos(), format, args...)
+	r.problems.Addf(r.origin(offset, "").Pos(), format, args...)
 }
 
-func (r *iniReader) origin(offset int, via string) Origin {
-	return Origin{File: r.source.file.Path, Line: r.number, Column: hostlist.Column(r.line, offset), Via: via}
+func (r *iniReader) origin(offset int, via string) layer.Origin {
+	return layer.Origin{File: r.source.file.Path, Line: r.number, Column: hostlist.Column(r.line, offset), Via: via}
 }
 
 // heading begins a section.
@@ -166,7 +167,7 @@ func (r *iniReader) hosts(w hostlist.Word) {
 }
 
 // addHosts adds the hosts that text stands for to a group.
-func (a *ansible) addHosts(text string, origin Origin, g *ansibleGroup, source *ansibleSource, vars *ansibleVars) *hostlist.SyntaxError {
+func (a *ansible) addHosts(text string, origin layer.Origin, g *ansibleGroup, source *ansibleSource, vars *ansibleVars) *hostlist.SyntaxError {
 	if text == "" {
 		return hostlist.Errorf(0, "the name is empty")
 	}

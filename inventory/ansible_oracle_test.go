@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"tutti/internal/yamltree"
+	"tutti/inventory/layer"
 )
 
 // ansibleCases are inventories as people have them, in testdata/ansible. What
@@ -51,9 +52,9 @@ func TestAnsibleOracle(t *testing.T) {
 	t.Setenv("HOME", "/home/me")
 	for _, tt := range ansibleCases {
 		t.Run(tt.name, func(t *testing.T) {
-			var files []File
+			var files []layer.File
 			for _, name := range tt.files {
-				files = append(files, File{Path: filepath.Join(ansibleDir, name), Trust: Named})
+				files = append(files, layer.File{Path: filepath.Join(ansibleDir, name), Trust: layer.Named})
 			}
 			golden := filepath.Join(ansibleDir, tt.name+".json")
 			if *update {
@@ -72,7 +73,7 @@ func TestAnsibleOracle(t *testing.T) {
 }
 
 // askAnsible writes what ansible-inventory says of files, if it is installed.
-func askAnsible(t *testing.T, golden string, files []File) {
+func askAnsible(t *testing.T, golden string, files []layer.File) {
 	t.Helper()
 	program, err := exec.LookPath("ansible-inventory")
 	if err != nil {
@@ -142,12 +143,12 @@ func readAnswer(t *testing.T, path string) ansibleAnswer {
 }
 
 // checkVariables compares the variables that mean something to us, host by host.
-func checkVariables(t *testing.T, files []File, want ansibleAnswer) {
+func checkVariables(t *testing.T, files []layer.File, want ansibleAnswer) {
 	t.Helper()
 	var problems yamltree.Problems
 	l := &loader{builder: newBuilder(&problems)}
 	for _, f := range files {
-		data, info, err := readInventory(f)
+		data, info, err := layer.Read(f)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,29 +8,30 @@ import (
 	"strings"
 
 	"tutti/internal/hostlist"
+	"tutti/inventory/layer"
 )
 
 // proxySetting reads a command that connects. One that does no more than go
 // through a host, such as "ssh -W %h:%p bastion", is a jump: its login serves many
 // hosts. Any other is run as ssh_config's ProxyCommand is, if the inventory was
 // named: nobody is to run commands out of a file that lies around.
-func proxySetting(v *ansibleVar, command string) (setting, error) {
-	if strings.EqualFold(command, jumpNone) {
-		return parseValue(KeyJump, jumpNone)
+func proxySetting(v *ansibleVar, command string) (layer.Value, error) {
+	if strings.EqualFold(command, layer.NoJump) {
+		return layer.ParseValue(layer.KeyJump, layer.NoJump)
 	}
 	if jump, ok := jumpOf(command); ok {
-		return parseValue(KeyJump, jump)
+		return layer.ParseValue(layer.KeyJump, jump)
 	}
-	if v.source.file.Trust != Named {
-		return setting{}, fmt.Errorf("the command %s is run only if the inventory is named with -i; a jump is written as -J or ProxyJump", hostlist.Quote(command))
+	if v.source.file.Trust != layer.Named {
+		return layer.Value{}, fmt.Errorf("the command %s is run only if the inventory is named with -i; a jump is written as -J or ProxyJump", hostlist.Quote(command))
 	}
-	if hasControl(command) {
-		return setting{}, fmt.Errorf("%s holds a control character", hostlist.Quote(command))
+	if layer.HasControl(command) {
+		return layer.Value{}, fmt.Errorf("%s holds a control character", hostlist.Quote(command))
 	}
 	if _, err := expandProxy(command, ProxyTarget{}); err != nil {
-		return setting{}, err
+		return layer.Value{}, err
 	}
-	return setting{key: KeyJump, text: command, command: true}, nil
+	return layer.Value{Key: layer.KeyJump, Text: command, Command: true}, nil
 }
 
 // A ProxyTarget is the host that a proxy command is to connect to.

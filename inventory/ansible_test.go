@@ -11,12 +11,13 @@ import (
 
 	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
+	"tutti/inventory/layer"
 )
 
 // loadAs loads one text as a file with the given name.
 func loadAs(t *testing.T, name, text string) (*Inventory, error) {
 	t.Helper()
-	return Load(t.Context(), []File{{Path: write(t, name, text), Trust: Named}})
+	return Load(t.Context(), []layer.File{{Path: write(t, name, text), Trust: layer.Named}})
 }
 
 func TestShellWords(t *testing.T) {
@@ -239,14 +240,14 @@ func TestHomonymSelectsGroup(t *testing.T) {
 // TestAnsibleBesideOurs: our own files win over Ansible's, and lose to them, by
 // their order.
 func TestAnsibleBesideOurs(t *testing.T) {
-	ini := File{Path: write(t, "hosts.ini", "[web]\nweb1 ansible_port=x\nweb2\n[web:vars]\nansible_user=theirs\n"), Trust: Named}
-	ours := File{Path: write(t, "hosts.yaml", "groups: {web: {hosts: [web1, web3], parallel: 1}}\nhosts: {web1: {user: ours, port: 22}}\n"), Trust: Named}
+	ini := layer.File{Path: write(t, "hosts.ini", "[web]\nweb1 ansible_port=x\nweb2\n[web:vars]\nansible_user=theirs\n"), Trust: layer.Named}
+	ours := layer.File{Path: write(t, "hosts.yaml", "groups: {web: {hosts: [web1, web3], parallel: 1}}\nhosts: {web1: {user: ours, port: 22}}\n"), Trust: layer.Named}
 	for _, tt := range []struct {
 		name    string
-		files   []File
+		files   []layer.File
 		user    string
 		refused int
-	}{{"ours last", []File{ini, ours}, "ours", 0}, {"theirs last", []File{ours, ini}, "theirs", 1}} {
+	}{{"ours last", []layer.File{ini, ours}, "ours", 0}, {"theirs last", []layer.File{ours, ini}, "theirs", 1}} {
 		inv, err := Load(t.Context(), tt.files)
 		if err != nil {
 			t.Fatal(err)
@@ -265,11 +266,11 @@ func TestAnsibleBesideOurs(t *testing.T) {
 // switch checks off.
 func TestAnsibleTrust(t *testing.T) {
 	path := write(t, "hosts.yaml", "all: {hosts: {a: {ansible_ssh_common_args: '-o StrictHostKeyChecking=no'}}}\n")
-	inv, err := Load(t.Context(), []File{{Path: path, Trust: Found}})
+	inv, err := Load(t.Context(), []layer.File{{Path: path, Trust: layer.Found}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h := host(t, inv, "a"); h.HostKeys != Strict || len(inv.Warnings) != 1 {
+	if h := host(t, inv, "a"); h.HostKeys != layer.Strict || len(inv.Warnings) != 1 {
 		t.Errorf("got %v and warnings %q, want strict and one", h.HostKeys, inv.Warnings)
 	}
 	vars := filepath.Join(filepath.Dir(path), "group_vars")
@@ -283,10 +284,10 @@ func TestAnsibleTrust(t *testing.T) {
 	if err := os.Chmod(file, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(t.Context(), []File{{Path: path, Trust: Found}}); err == nil || !strings.Contains(err.Error(), "others can write it") {
+	if _, err := Load(t.Context(), []layer.File{{Path: path, Trust: layer.Found}}); err == nil || !strings.Contains(err.Error(), "others can write it") {
 		t.Errorf("variables that others can write: got %v, want a refusal", err)
 	}
-	if _, err := Load(t.Context(), []File{{Path: path, Trust: Named}}); err != nil {
+	if _, err := Load(t.Context(), []layer.File{{Path: path, Trust: layer.Named}}); err != nil {
 		t.Errorf("the same in a file that was named: got %v", err)
 	}
 }
@@ -309,7 +310,7 @@ func TestAnsibleFolderErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err := Load(t.Context(), []File{{Path: path, Trust: Named}})
+	_, err := Load(t.Context(), []layer.File{{Path: path, Trust: layer.Named}})
 	var errs *yamltree.Errors
 	if !errors.As(err, &errs) || len(errs.List) != 2 {
 		t.Fatalf("got %v, want two errors", err)
@@ -324,7 +325,7 @@ func TestAnsibleFolderErrors(t *testing.T) {
 
 func TestIdentityIsRelativeToInventory(t *testing.T) {
 	path := write(t, "hosts", "a ansible_ssh_private_key_file=keys/id ansible_ssh_common_args='-i k2'\nb ansible_ssh_common_args='-i k2'\n")
-	inv, err := Load(t.Context(), []File{{Path: path, Trust: Named}})
+	inv, err := Load(t.Context(), []layer.File{{Path: path, Trust: layer.Named}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -346,7 +347,7 @@ func FuzzINI(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		inv, err := parseText(func(f File, b *builder) (*layer, error) {
+		inv, err := parseText(func(f layer.File, b *builder) (*layer.Layer, error) {
 			a := newAnsible(b)
 			if err := a.parseINI(f, text); err != nil {
 				return nil, err
@@ -365,7 +366,7 @@ func FuzzAnsibleYAML(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		inv, err := parseText(func(f File, b *builder) (*layer, error) {
+		inv, err := parseText(func(f layer.File, b *builder) (*layer.Layer, error) {
 			root, err := yamltree.ParseLoose(f.Path, []byte(text))
 			if err != nil {
 				return nil, err
@@ -420,7 +421,7 @@ func TestProxyCommands(t *testing.T) {
 		}
 	}
 	path := write(t, "hosts.ini", "web1 ansible_ssh_common_args='-o ProxyCommand=\"nc %h %p\"'\n")
-	inv, err := Load(t.Context(), []File{{Path: path, Trust: FromEnvironment}})
+	inv, err := Load(t.Context(), []layer.File{{Path: path, Trust: layer.FromEnvironment}})
 	if err != nil {
 		t.Fatal(err)
 	}

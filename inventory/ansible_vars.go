@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tutti/internal/hostlist"
+	"tutti/inventory/layer"
 )
 
 // A variable is one that means something to us. All others are left to Ansible.
@@ -56,7 +57,7 @@ type ansibleVar struct {
 	null bool
 	// problem is why the value cannot be used; mostly empty.
 	problem string
-	origin  Origin
+	origin  layer.Origin
 	source  *ansibleSource
 }
 
@@ -92,19 +93,19 @@ func (vars *ansibleVars) last(list ...variable) *ansibleVar {
 }
 
 // settings are what a host's variables mean to us.
-func (a *ansible) settings(vars *ansibleVars) settings {
-	var own settings
-	add := func(key Key, v *ansibleVar) {
+func (a *ansible) settings(vars *ansibleVars) layer.Values {
+	var own layer.Values
+	add := func(key layer.Key, v *ansibleVar) {
 		if v != nil {
 			own = append(own, v.setting(key))
 		}
 	}
-	add(KeyAddress, vars.last(varHost, varSSHHost))
-	add(KeyPort, vars.last(varPort, varSSHPort))
-	add(KeyUser, vars.last(varUser, varSSHUser))
-	add(KeyIdentity, vars.last(varKeyFile, varSSHKeyFile))
+	add(layer.KeyAddress, vars.last(varHost, varSSHHost))
+	add(layer.KeyPort, vars.last(varPort, varSSHPort))
+	add(layer.KeyUser, vars.last(varUser, varSSHUser))
+	add(layer.KeyIdentity, vars.last(varKeyFile, varSSHKeyFile))
 	if v := vars.last(varConnection); v != nil && !overSSH(v.text) {
-		add(KeyConnection, v)
+		add(layer.KeyConnection, v)
 	}
 	args := sshArgs{ansible: a}
 	for _, i := range []variable{varSSHArgs, varSSHCommonArgs, varSSHExtraArgs} {
@@ -112,7 +113,7 @@ func (a *ansible) settings(vars *ansibleVars) settings {
 			args.add(v)
 		}
 	}
-	return own.over(args.list)
+	return own.Over(args.list)
 }
 
 // overSSH reports whether a connection plugin of Ansible's is SSH.
@@ -124,27 +125,27 @@ func overSSH(plugin string) bool {
 // setting is the value as a setting of ours. What is wrong with it is held
 // against the hosts that have it, not against the inventory: Ansible's
 // inventories hold much that is not meant for us.
-func (v *ansibleVar) setting(key Key) setting {
+func (v *ansibleVar) setting(key layer.Key) layer.Value {
 	s, err := v.parse(key)
-	s.key, s.origin = key, v.origin
+	s.Key, s.Origin = key, v.origin
 	if err != nil {
-		s.text, s.refusal = v.text, fmt.Sprintf("%s: %v", variableNames[v.variable], err)
+		s.Text, s.Refusal = v.text, fmt.Sprintf("%s: %v", variableNames[v.variable], err)
 	}
 	return s
 }
 
-func (v *ansibleVar) parse(key Key) (setting, error) {
+func (v *ansibleVar) parse(key layer.Key) (layer.Value, error) {
 	if err := v.usable(); err != nil {
-		return setting{}, err
+		return layer.Value{}, err
 	}
 	switch key {
-	case KeyConnection:
-		return setting{}, fmt.Errorf("%q is not SSH, the only way that hosts are reached here", v.text)
-	case KeyIdentity:
-		path, err := identityPath(v.text, v.source.dir)
-		return setting{text: path, list: []string{path}}, err
+	case layer.KeyConnection:
+		return layer.Value{}, fmt.Errorf("%q is not SSH, the only way that hosts are reached here", v.text)
+	case layer.KeyIdentity:
+		path, err := layer.IdentityPath(v.text, v.source.dir)
+		return layer.Value{Text: path, List: []string{path}}, err
 	}
-	return parseValue(key, v.text)
+	return layer.ParseValue(key, v.text)
 }
 
 // usable returns why the value is not known here, or nil.

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"tutti/internal/hostlist"
+	"tutti/inventory/layer"
 )
 
 // shellWords splits text as a shell does, and as Ansible does for what stands
@@ -14,7 +15,7 @@ import (
 func shellWords(text string, comments bool) ([]hostlist.Word, *hostlist.SyntaxError) {
 	var words []hostlist.Word
 	for i := 0; i < len(text); {
-		if isSpace(text[i]) {
+		if hostlist.IsSpace(text[i]) {
 			i++
 			continue
 		}
@@ -31,13 +32,11 @@ func shellWords(text string, comments bool) ([]hostlist.Word, *hostlist.SyntaxEr
 	return words, nil
 }
 
-func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
-
 // shellWord reads the word that begins at an offset, and returns where it ends.
 func shellWord(text string, start int, comments bool) (w hostlist.Word, end int, err *hostlist.SyntaxError) {
 	var b strings.Builder
 	i := start
-	for i < len(text) && !isSpace(text[i]) && (!comments || text[i] != '#') {
+	for i < len(text) && !hostlist.IsSpace(text[i]) && (!comments || text[i] != '#') {
 		switch c := text[i]; c {
 		case '\'', '"':
 			length, ok := quoted(&b, text[i+1:], c)
@@ -261,7 +260,7 @@ func ansibleHosts(text string) (names hostlist.Pattern, port string, err *hostli
 		}
 		return hostlist.Pattern{Parts: []hostlist.Part{{Literal: text[1:end]}}, Count: 1}, strings.TrimPrefix(rest, ":"), nil
 	}
-	if i := strings.LastIndexByte(text, ':'); i > strings.LastIndexByte(text, ']') && countOutside(text, ':') == 1 {
+	if i := strings.LastIndexByte(text, ':'); i > strings.LastIndexByte(text, ']') && layer.CountOutside(text, ':') == 1 {
 		if port = text[i+1:]; !hostlist.IsNumber(port) {
 			return hostlist.Pattern{}, "", hostlist.Errorf(i+1, "%s is not a port", hostlist.Quote(port))
 		}

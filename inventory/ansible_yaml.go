@@ -6,6 +6,7 @@ import (
 
 	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
+	"tutti/inventory/layer"
 )
 
 // The keys of a group in YAML.
@@ -38,7 +39,7 @@ type ansibleReader struct {
 }
 
 // parseYAML reads an Ansible inventory in YAML into a.
-func (a *ansible) parseYAML(f File, root yamltree.Node) error {
+func (a *ansible) parseYAML(f layer.File, root yamltree.Node) error {
 	r := &ansibleReader{ansible: a, source: newSource(f)}
 	a.addSource(r.source)
 	if _, ok := root.Field("plugin"); ok {
@@ -125,7 +126,7 @@ func (r *ansibleReader) host(key, value yamltree.Node, g *ansibleGroup) {
 	}
 }
 
-func (r *ansibleReader) origin(n yamltree.Node, via string) Origin {
+func (r *ansibleReader) origin(n yamltree.Node, via string) layer.Origin {
 	at := n.Pos()
-	return Origin{File: at.File, Line: at.Line, Column: at.Column, Via: via}
+	return layer.Origin{File: at.File, Line: at.Line, Column: at.Column, Via: via}
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"tutti/inventory/layer"
 )
 
 // bigFleet is an inventory of 10,000 hosts, each with an entry of its own.
@@ -31,7 +33,7 @@ func BenchmarkLoad(b *testing.B) {
 	path := bigFleet(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		inv, err := Load(b.Context(), []File{{Path: path, Trust: Named}})
+		inv, err := Load(b.Context(), []layer.File{{Path: path, Trust: layer.Named}})
 		if err != nil || len(inv.hosts) != 10_000 {
 			b.Fatal(err)
 		}
@@ -49,14 +51,14 @@ func BenchmarkLoadPlain(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Load(b.Context(), []File{{Path: path, Trust: Named}}); err != nil {
+		if _, err := Load(b.Context(), []layer.File{{Path: path, Trust: layer.Named}}); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
 func BenchmarkSelect(b *testing.B) {
-	inv, err := Load(b.Context(), []File{{Path: bigFleet(b), Trust: Named}})
+	inv, err := Load(b.Context(), []layer.File{{Path: bigFleet(b), Trust: layer.Named}})
 	if err != nil {
 		b.Fatal(err)
 	}

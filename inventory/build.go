@@ -7,6 +7,7 @@ import (
 
 	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
+	"tutti/inventory/layer"
 )
 
 // A builder unites layers and works out what each host gets.
@@ -20,27 +21,27 @@ type builder struct {
 	hostIndex  map[string]int
 	groups     []*groupDraft
 	groupIndex map[string]int
-	defaults   []settings // of each layer
+	defaults   []layer.Values // of each layer
 }
 
 // A hostDraft is what all layers say of a host.
 type hostDraft struct {
 	name   string
-	origin Origin
-	own    settings
+	origin layer.Origin
+	own    layer.Values
 	groups []int // that name it
 	layers []int // that name it
 }
 
 // A groupDraft is what all layers say of a group.
 type groupDraft struct {
-	name     string
-	origin   Origin
-	own      settings
-	parallel int
-	children []reference
-	parents  []int
-	homonym  bool // a host may have the group's name
+	name           string
+	origin         layer.Origin
+	own            layer.Values
+	parallel       int
+	children       []layer.Reference
+	parents        []int
+	sameNameAsHost bool // a host may have the group's name
 }
 
 func newBuilder(problems *yamltree.Problems) *builder {
@@ -61,24 +62,24 @@ func (b *builder) spend(n int) bool {
 }
 
 // add puts a layer over those before it.
-func (b *builder) add(l *layer) {
+func (b *builder) add(l *layer.Layer) {
 	number := len(b.defaults)
-	b.defaults = append(b.defaults, l.defaults)
-	for _, lh := range l.hosts {
-		h := b.host(lh.name, lh.origin)
-		h.own = lh.own.over(h.own)
+	b.defaults = append(b.defaults, l.Defaults)
+	for _, lh := range l.Hosts {
+		h := b.host(lh.Name, lh.Origin)
+		h.own = lh.Own.Over(h.own)
 		h.layers = append(h.layers, number)
 	}
-	for _, lg := range l.groups {
+	for _, lg := range l.Groups {
 		i := b.group(lg)
 		g := b.groups[i]
-		g.own = lg.own.over(g.own)
-		g.children = append(g.children, lg.children...)
-		g.homonym = lg.homonym
-		if lg.parallel > 0 {
-			g.parallel = lg.parallel
+		g.own = lg.Own.Over(g.own)
+		g.children = append(g.children, lg.Children...)
+		g.sameNameAsHost = lg.SameNameAsHost
+		if lg.Parallel > 0 {
+			g.parallel = lg.Parallel
 		}
-		for _, name := range lg.hosts {
+		for _, name := range lg.Hosts {
 			h := b.hosts[b.hostIndex[name]]
 			if !slices.Contains(h.groups, i) {
 				h.groups = append(h.groups, i)
@@ -87,7 +88,7 @@ func (b *builder) add(l *layer) {
 	}
 }
 
-func (b *builder) host(name string, origin Origin) *hostDraft {
+func (b *builder) host(name string, origin layer.Origin) *hostDraft {
 	i, ok := b.hostIndex[name]
 	if !ok {
 		i = len(b.hosts)
@@ -97,12 +98,12 @@ func (b *builder) host(name string, origin Origin) *hostDraft {
 	return b.hosts[i]
 }
 
-func (b *builder) group(lg *layerGroup) int {
-	i, ok := b.groupIndex[lg.name]
+func (b *builder) group(lg *layer.Group) int {
+	i, ok := b.groupIndex[lg.Name]
 	if !ok {
 		i = len(b.groups)
-		b.groupIndex[lg.name] = i
-		b.groups = append(b.groups, &groupDraft{name: lg.name, origin: lg.origin})
+		b.groupIndex[lg.Name] = i
+		b.groups = append(b.groups, &groupDraft{name: lg.Name, origin: lg.Origin})
 	}
 	return i
 }
@@ -143,9 +144,9 @@ func (b *builder) build() (*Inventory, error) {
 // be.
 func (b *builder) checkNames() {
 	for _, g := range b.groups {
-		if i, ok := b.hostIndex[g.name]; ok && !g.homonym {
-			b.problems.Addf(b.hosts[i].origin.pos(), "%q is a host here and a group at %s; "+
-				`a group in a group stands under "groups"`, g.name, g.origin.place())
+		if i, ok := b.hostIndex[g.name]; ok && !g.sameNameAsHost {
+			b.problems.Addf(b.hosts[i].origin.Pos(), "%q is a host here and a group at %s; "+
+				`a group in a group stands under "groups"`, g.name, g.origin.Place())
 		}
 	}
 }
@@ -157,7 +158,7 @@ func (b *builder) warnOfNames(inv *Inventory) {
 		i, ok := b.hostIndex[g.name]
 		if members := inv.members[g.name]; ok && (len(members) != 1 || members[0] != i) {
 			inv.Warnings = append(inv.Warnings, fmt.Sprintf("%s: %q is a group here and a host at %s; a selector takes the group",
-				g.origin.place(), g.name, b.hosts[i].origin.place()))
+				g.origin.Place(), g.name, b.hosts[i].origin.Place()))
 		}
 	}
 }
@@ -166,9 +167,9 @@ func (b *builder) warnOfNames(inv *Inventory) {
 func (b *builder) link() {
 	for parent, g := range b.groups {
 		for _, ref := range g.children {
-			child, ok := b.groupIndex[ref.name]
+			child, ok := b.groupIndex[ref.Name]
 			if !ok {
-				b.problems.Addf(ref.origin.pos(), "%s: there is no group %q%s", ref.origin.Via, ref.name, b.hint(ref.name))
+				b.problems.Addf(ref.Origin.Pos(), "%s: there is no group %q%s", ref.Origin.Via, ref.Name, b.hint(ref.Name))
 				continue
 			}
 			if c := b.groups[child]; !slices.Contains(c.parents, parent) {
@@ -212,7 +213,7 @@ func (b *builder) checkCycles() {
 		if len(path) >= maxGroupDepth {
 			if !tooDeep {
 				tooDeep = true
-				b.problems.Addf(b.groups[i].origin.pos(), "groups lie more than %d deep in each other", maxGroupDepth)
+				b.problems.Addf(b.groups[i].origin.Pos(), "groups lie more than %d deep in each other", maxGroupDepth)
 			}
 			return
 		}
@@ -220,12 +221,12 @@ func (b *builder) checkCycles() {
 		g := b.groups[i]
 		path = append(path, g.name)
 		for _, ref := range g.children {
-			child, ok := b.groupIndex[ref.name]
+			child, ok := b.groupIndex[ref.Name]
 			switch {
 			case !ok || state[child] == done:
 			case state[child] == open:
-				cycle := append(slices.Clone(path[slices.Index(path, ref.name):]), ref.name)
-				b.problems.Addf(ref.origin.pos(), "groups contain each other in a circle: %s", strings.Join(cycle, " > "))
+				cycle := append(slices.Clone(path[slices.Index(path, ref.Name):]), ref.Name)
+				b.problems.Addf(ref.Origin.Pos(), "groups contain each other in a circle: %s", strings.Join(cycle, " > "))
 			default:
 				visit(child)
 			}

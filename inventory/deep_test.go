@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"tutti/internal/hostlist"
+	"tutti/inventory/layer"
 )
 
 // TestDeepInputIsRefused: whatever is read may be as deep as somebody likes, and
@@ -31,7 +32,7 @@ func TestDeepInputIsRefused(t *testing.T) {
 	refused("nesting in a regular expression", err, "nest")
 	_, err = ParseHosts("a" + strings.Repeat("b", many) + "[1-1000000]")
 	refused("long name", err, "longer than 1000 characters")
-	_, err = ParseJump(strings.Repeat("a,", many) + "a")
+	_, err = layer.ParseJump(strings.Repeat("a,", many) + "a")
 	refused("ParseJump", err, "more than 32 hosts to go through")
 	for name, text := range map[string]string{
 		"list":           ranges + "\n",

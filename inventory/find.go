@@ -8,27 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-)
 
-// A File is an inventory file that is to be loaded.
-type File struct {
-	Path string
-	// Trust says how the file came to be used, and so what it may say.
-	Trust Trust
-}
-
-// Trust is how far an inventory file is believed.
-type Trust int
-
-const (
-	// Found says that nobody named the file. It must be owned by us or root and be
-	// writable by its owner only, and its host_keys: off does not count.
-	Found Trust = iota
-	// FromEnvironment says that the environment names the file. Its
-	// host_keys: off does not count.
-	FromEnvironment
-	// Named says that the file was asked for by name in this very command.
-	Named
+	"tutti/inventory/layer"
 )
 
 // Places are where Find looks, the first that has something wins.
@@ -70,19 +51,19 @@ func (e *NotFoundError) Error() string {
 // ~/.config/tutti/hosts.yaml and /etc/tutti/hosts.yaml. Named files are not
 // looked at; Load does that. If there is no file at all, the error is a
 // [*NotFoundError].
-func Find(p Places) ([]File, error) {
+func Find(p Places) ([]layer.File, error) {
 	if len(p.Given) > 0 {
-		return files(p.Given, Named)
+		return files(p.Given, layer.Named)
 	}
 	if p.Env != "" {
-		return files(filepath.SplitList(p.Env), FromEnvironment)
+		return files(filepath.SplitList(p.Env), layer.FromEnvironment)
 	}
 	paths := p.search()
 	for _, path := range paths {
 		_, err := os.Stat(path)
 		switch {
 		case err == nil:
-			return []File{{Path: path, Trust: Found}}, nil
+			return []layer.File{{Path: path, Trust: layer.Found}}, nil
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 			if _, err := os.Lstat(path); err == nil {
 				return nil, fmt.Errorf("inventory %s is a symbolic link to nothing", path)
@@ -96,13 +77,13 @@ func Find(p Places) ([]File, error) {
 	return nil, &NotFoundError{Looked: paths}
 }
 
-func files(paths []string, trust Trust) ([]File, error) {
-	var list []File
+func files(paths []string, trust layer.Trust) ([]layer.File, error) {
+	var list []layer.File
 	for _, path := range paths {
 		if path == "" {
 			return nil, errors.New("the path of an inventory is empty")
 		}
-		list = append(list, File{Path: path, Trust: trust})
+		list = append(list, layer.File{Path: path, Trust: trust})
 	}
 	return list, nil
 }

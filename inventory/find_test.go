@@ -7,8 +7,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
+
+	"tutti/inventory/layer"
 )
 
 func TestFind(t *testing.T) {
@@ -29,12 +30,12 @@ func TestFind(t *testing.T) {
 		name   string
 		create string
 		change func(*Places)
-		want   []File
+		want   []layer.File
 	}{
-		{"home", mine, nil, []File{{mine, Found}}},
-		{"work folder", here, nil, []File{{here, Found}}},
-		{"environment", "", func(p *Places) { p.Env = "/x:/y" }, []File{{"/x", FromEnvironment}, {"/y", FromEnvironment}}},
-		{"given", "", func(p *Places) { p.Given = []string{"/z"} }, []File{{"/z", Named}}},
+		{"home", mine, nil, []layer.File{{Path: mine, Trust: layer.Found}}},
+		{"work folder", here, nil, []layer.File{{Path: here, Trust: layer.Found}}},
+		{"environment", "", func(p *Places) { p.Env = "/x:/y" }, []layer.File{{Path: "/x", Trust: layer.FromEnvironment}, {Path: "/y", Trust: layer.FromEnvironment}}},
+		{"given", "", func(p *Places) { p.Given = []string{"/z"} }, []layer.File{{Path: "/z", Trust: layer.Named}}},
 	}
 	for _, s := range steps {
 		if s.create != "" {
@@ -66,64 +67,33 @@ func TestFind(t *testing.T) {
 func TestTrust(t *testing.T) {
 	path := write(t, "hosts.yaml", "defaults: {host_keys: off}\nhosts: {a: {host_keys: accept-new}, b: }\n")
 	for _, tt := range []struct {
-		trust    Trust
-		want     HostKeys
+		trust    layer.Trust
+		want     layer.HostKeys
 		warnings int
-	}{{Named, Off, 0}, {FromEnvironment, Strict, 1}, {Found, Strict, 1}} {
-		inv, err := Load(t.Context(), []File{{Path: path, Trust: tt.trust}})
+	}{{layer.Named, layer.Off, 0}, {layer.FromEnvironment, layer.Strict, 1}, {layer.Found, layer.Strict, 1}} {
+		inv, err := Load(t.Context(), []layer.File{{Path: path, Trust: tt.trust}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := host(t, inv, "b").HostKeys; got != tt.want || len(inv.Warnings) != tt.warnings {
 			t.Errorf("trust %d: got %v and warnings %q, want %v and %d", tt.trust, got, inv.Warnings, tt.want, tt.warnings)
 		}
-		if got := host(t, inv, "a").HostKeys; got != AcceptNew {
+		if got := host(t, inv, "a").HostKeys; got != layer.AcceptNew {
 			t.Errorf("trust %d: host a: got %v, want accept-new", tt.trust, got)
 		}
 	}
 	for _, mode := range []fs.FileMode{0o620, 0o602, 0o666} {
-		if mode == 0o620 && privateGroup(uint32(os.Geteuid()), uint32(os.Getegid())) {
+		if mode == 0o620 && layer.PrivateGroup(uint32(os.Geteuid()), uint32(os.Getegid())) {
 			continue // the group is nobody else
 		}
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Load(t.Context(), []File{{Path: path, Trust: Found}}); err == nil || !strings.Contains(err.Error(), "others can write it") {
+		if _, err := Load(t.Context(), []layer.File{{Path: path, Trust: layer.Found}}); err == nil || !strings.Contains(err.Error(), "others can write it") {
 			t.Errorf("mode %o: got %v, want a refusal", mode, err)
 		}
-		if _, err := Load(t.Context(), []File{{Path: path, Trust: Named}}); err != nil {
+		if _, err := Load(t.Context(), []layer.File{{Path: path, Trust: layer.Named}}); err != nil {
 			t.Errorf("mode %o, named: got %v, want no error", mode, err)
-		}
-	}
-}
-
-// ownedBy is a file of some user.
-type ownedBy struct {
-	fs.FileInfo
-	uid  uint32
-	mode fs.FileMode
-}
-
-func (o ownedBy) Sys() any          { return &syscall.Stat_t{Uid: o.uid} }
-func (o ownedBy) Mode() fs.FileMode { return o.mode }
-
-func TestCheckOwner(t *testing.T) {
-	me := uint32(os.Geteuid())
-	tests := []struct {
-		name string
-		info ownedBy
-		ok   bool
-	}{
-		{"ours", ownedBy{uid: me, mode: 0o644}, true},
-		{"root's", ownedBy{uid: 0, mode: 0o644}, true},
-		{"somebody's", ownedBy{uid: me + 4711, mode: 0o600}, false},
-		{"group can write", ownedBy{uid: me, mode: 0o664}, false},
-		{"our link", ownedBy{uid: me, mode: 0o777 | fs.ModeSymlink}, true},
-		{"somebody's link", ownedBy{uid: me + 4711, mode: 0o777 | fs.ModeSymlink}, false},
-	}
-	for _, tt := range tests {
-		if err := checkOwner(tt.info); (err == nil) != tt.ok {
-			t.Errorf("%s: got %v, want ok %v", tt.name, err, tt.ok)
 		}
 	}
 }

@@ -7,13 +7,14 @@ import (
 
 	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
+	"tutti/inventory/layer"
 )
 
 // parseText parses text as one layer and builds an inventory of it.
-func parseText(parse func(File, *builder) (*layer, error)) (*Inventory, error) {
+func parseText(parse func(layer.File, *builder) (*layer.Layer, error)) (*Inventory, error) {
 	var problems yamltree.Problems
 	b := newBuilder(&problems)
-	l, err := parse(File{Path: "f", Trust: Named}, b)
+	l, err := parse(layer.File{Path: "f", Trust: layer.Named}, b)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +61,7 @@ func FuzzYAML(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		inv, err := parseText(func(f File, b *builder) (*layer, error) {
+		inv, err := parseText(func(f layer.File, b *builder) (*layer.Layer, error) {
 			root, err := yamltree.ParseLoose(f.Path, []byte(text))
 			if err != nil {
 				return nil, err
@@ -76,7 +77,7 @@ func FuzzPlain(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		inv, err := parseText(func(f File, b *builder) (*layer, error) { return parsePlain(f, text, b) })
+		inv, err := parseText(func(f layer.File, b *builder) (*layer.Layer, error) { return parsePlain(f, text, b) })
 		checkLoaded(t, inv, err)
 	})
 }

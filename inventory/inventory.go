@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"tutti/inventory/layer"
 )
 
 // An Inventory is hosts and groups, in the order in which the files name them.
@@ -18,7 +20,7 @@ type Inventory struct {
 	// members of every group, directly or through other groups: indexes of
 	// hosts, in their order.
 	members  map[string][]int
-	defaults []settings // of each file, in their order
+	defaults []layer.Values // of each file, in their order
 }
 
 // Hosts returns all hosts, in inventory order.

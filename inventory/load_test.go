@@ -13,6 +13,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/hostlist"
+	"tutti/inventory/layer"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -30,9 +31,9 @@ func write(tb testing.TB, name, text string) string {
 // load loads texts as files of their own, each named with -i.
 func load(tb testing.TB, texts ...string) *Inventory {
 	tb.Helper()
-	var list []File
+	var list []layer.File
 	for _, text := range texts {
-		list = append(list, File{Path: write(tb, "hosts.yaml", text), Trust: Named})
+		list = append(list, layer.File{Path: write(tb, "hosts.yaml", text), Trust: layer.Named})
 	}
 	inv, err := Load(tb.Context(), list)
 	if err != nil {
@@ -77,7 +78,7 @@ func TestLoadFleet(t *testing.T) {
 	}
 	db1, web := host(t, inv, "db1"), host(t, inv, "web07.fra")
 	if db1.Address != "10.0.0.11" || db1.Port != 2222 || db1.User != "deploy" || db1.Timeout != 30*time.Minute ||
-		db1.ConnectTimeout != 10*time.Second || db1.Retries != 2 || db1.HostKeys != AcceptNew {
+		db1.ConnectTimeout != 10*time.Second || db1.Retries != 2 || db1.HostKeys != layer.AcceptNew {
 		t.Errorf("db1: got %+v", db1)
 	}
 	if web.User != "www" || web.Labels["tier"] != "front" || web.Labels["dc"] != "fra" || web.Labels["site"] != "main" {
@@ -96,7 +97,7 @@ func TestLoadFleet(t *testing.T) {
 
 func TestOrigins(t *testing.T) {
 	path := write(t, "hosts.yaml", fleet)
-	inv, err := Load(t.Context(), []File{{Path: path, Trust: Named}})
+	inv, err := Load(t.Context(), []layer.File{{Path: path, Trust: layer.Named}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,10 +122,10 @@ func TestOrigins(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if _, ok := host(t, inv, "web01.fra").Origin(KeyTimeout); ok {
+	if _, ok := host(t, inv, "web01.fra").Origin(layer.KeyTimeout); ok {
 		t.Error("web01.fra has no timeout, but it has an origin")
 	}
-	if o, ok := host(t, inv, "db1").Origin(LabelKey("role")); !ok || o.Line != 4 {
+	if o, ok := host(t, inv, "db1").Origin(layer.LabelKey("role")); !ok || o.Line != 4 {
 		t.Errorf("label role: got %v, %v, want line 4", o, ok)
 	}
 }
@@ -172,7 +173,7 @@ func TestLaterFilesUniteGroups(t *testing.T) {
 func TestIdentityPaths(t *testing.T) {
 	t.Setenv("HOME", "/home/ann")
 	path := write(t, "hosts.yaml", "hosts: {a: {identity: [k/id, ~/.ssh/id, /etc/../key]}, b: {identity: k}}")
-	inv, err := Load(t.Context(), []File{{Path: path, Trust: Named}})
+	inv, err := Load(t.Context(), []layer.File{{Path: path, Trust: layer.Named}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +182,7 @@ func TestIdentityPaths(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	t.Setenv("HOME", "")
-	_, err = Load(t.Context(), []File{{Path: path, Trust: Named}})
+	_, err = Load(t.Context(), []layer.File{{Path: path, Trust: layer.Named}})
 	if err == nil || !strings.Contains(err.Error(), `:1:30: host a: identity: "~/.ssh/id" is in our home, which is not known`) {
 		t.Errorf("without HOME: got %v", err)
 	}
@@ -207,7 +208,7 @@ func TestNamesKeepTheirText(t *testing.T) {
 func TestEmptyInventory(t *testing.T) {
 	for _, name := range []string{"hosts.yaml", "hosts.list", "hosts"} {
 		for _, text := range []string{"", "# nothing\n", "\ufeff", "\r\n"} {
-			inv, err := Load(t.Context(), []File{{Path: write(t, name, text), Trust: Named}})
+			inv, err := Load(t.Context(), []layer.File{{Path: write(t, name, text), Trust: layer.Named}})
 			if err != nil || len(inv.Hosts()) != 0 {
 				t.Errorf("%s with %q: got %v, want an empty inventory", name, text, err)
 			}
@@ -219,7 +220,7 @@ func TestEmptyInventory(t *testing.T) {
 }
 
 func TestExampleLoads(t *testing.T) {
-	inv, err := Load(t.Context(), []File{{Path: "../hosts.example.yaml", Trust: Named}})
+	inv, err := Load(t.Context(), []layer.File{{Path: "../hosts.example.yaml", Trust: layer.Named}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +256,7 @@ func TestBadFilesGolden(t *testing.T) {
 		}
 		tested++
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			_, err := Load(t.Context(), []File{{Path: path, Trust: Named}})
+			_, err := Load(t.Context(), []layer.File{{Path: path, Trust: layer.Named}})
 			if err == nil {
 				t.Fatal("got no error, want one")
 			}
@@ -281,10 +282,10 @@ func TestBadFilesGolden(t *testing.T) {
 
 func TestUnreadable(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Load(t.Context(), []File{{Path: dir, Trust: Named}}); err == nil || !strings.Contains(err.Error(), "is a directory") {
+	if _, err := Load(t.Context(), []layer.File{{Path: dir, Trust: layer.Named}}); err == nil || !strings.Contains(err.Error(), "is a directory") {
 		t.Errorf("a directory: got %v", err)
 	}
-	if _, err := Load(t.Context(), []File{{Path: dir + "/none", Trust: Named}}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Load(t.Context(), []layer.File{{Path: dir + "/none", Trust: layer.Named}}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a missing file: got %v", err)
 	}
 	tests := []struct{ name, file, text, want string }{
@@ -295,7 +296,7 @@ func TestUnreadable(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Load(t.Context(), []File{{Path: write(t, tt.file, tt.text), Trust: Named}})
+			_, err := Load(t.Context(), []layer.File{{Path: write(t, tt.file, tt.text), Trust: layer.Named}})
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}

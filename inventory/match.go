@@ -187,7 +187,7 @@ func (m *matcher) wildcards(it item, set hostSet) error {
 			if !strings.HasPrefix(name, prefix) {
 				break
 			}
-			if wildcard(pattern, name) {
+			if hostlist.Match(pattern, name) {
 				set[i], found = true, true
 			}
 		}
@@ -215,7 +215,7 @@ func (m *matcher) labels(it item, set hostSet) error {
 	}
 	err := m.where(it, set, "matches no host", func(h *Host) bool {
 		value, has := h.Labels[it.label]
-		return (has && wildcard(it.value, value)) != it.negated
+		return (has && hostlist.Match(it.value, value)) != it.negated
 	})
 	var none *NoMatchError
 	if errors.As(err, &none) {

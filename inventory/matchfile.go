@@ -9,6 +9,7 @@ import (
 
 	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
+	"tutti/inventory/layer"
 )
 
 // file adds the hosts of the items in a file, one on each line.
@@ -18,7 +19,7 @@ func (m *matcher) file(it item, set hostSet) error {
 		return fmt.Errorf("read the hosts in %s: %w", it, err)
 	}
 	defer func() { _ = f.Close() }() // nothing was written
-	data, err := readAll(f)
+	data, err := layer.ReadAll(f)
 	if err != nil {
 		return fmt.Errorf("read the hosts in %s: %w", it, err)
 	}

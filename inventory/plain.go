@@ -6,12 +6,13 @@ import (
 
 	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
+	"tutti/inventory/layer"
 )
 
 // parsePlain reads a list with a host, or a range of hosts, on each line.
-func parsePlain(f File, text string, b *builder) (*layer, error) {
+func parsePlain(f layer.File, text string, b *builder) (*layer.Layer, error) {
 	var problems yamltree.Problems
-	l := newLayer()
+	l := layer.New()
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
@@ -19,9 +20,9 @@ func parsePlain(f File, text string, b *builder) (*layer, error) {
 		if w.Text == "" {
 			continue
 		}
-		origin := Origin{File: f.Path, Line: number, Column: hostlist.Column(line, w.Offset), Via: "host " + w.Text}
+		origin := layer.Origin{File: f.Path, Line: number, Column: hostlist.Column(line, w.Offset), Via: "host " + w.Text}
 		if err := plainWord(l, w, origin, b); err != nil {
-			at := origin.pos()
+			at := origin.Pos()
 			at.Column = hostlist.Column(line, err.Offset)
 			problems.Addf(at, "%v", err)
 		}
@@ -35,7 +36,7 @@ func parsePlain(f File, text string, b *builder) (*layer, error) {
 
 // plainWord adds the hosts of a word in a file. The offset of an error is in the
 // line.
-func plainWord(l *layer, w hostlist.Word, origin Origin, b *builder) *hostlist.SyntaxError {
+func plainWord(l *layer.Layer, w hostlist.Word, origin layer.Origin, b *builder) *hostlist.SyntaxError {
 	if looksSecret(w.Text) {
 		return hostlist.Errorf(w.Offset, "this looks like a token or a key, not like a host")
 	}
@@ -79,13 +80,13 @@ func looksSecret(text string) bool {
 func ParseHosts(words string) (*Inventory, error) {
 	var problems yamltree.Problems
 	b := newBuilder(&problems)
-	l := newLayer()
+	l := layer.New()
 	list, err := splitHosts(words)
 	if err != nil {
 		return nil, hostlist.AtColumn(words, err)
 	}
 	for _, w := range list {
-		origin := Origin{Column: hostlist.Column(words, w.Offset), Via: "the command line"}
+		origin := layer.Origin{Column: hostlist.Column(words, w.Offset), Via: "the command line"}
 		if err := addWord(l, w.Text, origin, b); err != nil {
 			err.Offset += w.Offset
 			return nil, hostlist.AtColumn(words, err)
@@ -96,141 +97,37 @@ func ParseHosts(words string) (*Inventory, error) {
 }
 
 // addWord adds the host or the hosts of one word.
-func addWord(l *layer, text string, origin Origin, b *builder) *hostlist.SyntaxError {
-	w, err := parseHostWord(text)
+func addWord(l *layer.Layer, text string, origin layer.Origin, b *builder) *hostlist.SyntaxError {
+	w, err := layer.ParseHostWord(text)
 	if err != nil {
 		return err
 	}
-	if !b.spend(w.names.Count) {
+	if !b.spend(w.Names.Count) {
 		return hostlist.Errorf(0, "more than %d hosts", hostlist.MaxNames)
 	}
-	var own settings
-	for _, s := range []*setting{w.user, w.port} {
+	var own layer.Values
+	for _, s := range []*layer.Value{w.User, w.Port} {
 		if s != nil {
-			s.origin = origin
+			s.Origin = origin
 			own = append(own, *s)
 		}
 	}
-	for name := range w.names.Names() {
+	for name := range w.Names.Names() {
 		if err := hostlist.CheckName(name, true); err != nil {
-			err.Offset += w.offset
+			err.Offset += w.Offset
 			return err
 		}
 		mine := own
-		if w.ipv6 {
+		if w.IPv6 {
 			addr := strings.Trim(name, "[]")
 			if _, err := netip.ParseAddr(addr); err != nil {
-				return hostlist.Errorf(w.offset, "%q is not an IPv6 address; with a port it needs brackets: [ADDRESS]:PORT", name)
+				return hostlist.Errorf(w.Offset, "%q is not an IPv6 address; with a port it needs brackets: [ADDRESS]:PORT", name)
 			}
-			mine = append(own[:len(own):len(own)], setting{key: KeyAddress, text: addr, origin: origin})
+			mine = append(own[:len(own):len(own)], layer.Value{Key: layer.KeyAddress, Text: addr, Origin: origin})
 		}
-		if err := l.addEqual(name, origin, mine); err != nil {
-			return hostlist.Errorf(w.offset, "%v", err)
+		if err := l.AddEqual(name, origin, mine); err != nil {
+			return hostlist.Errorf(w.Offset, "%v", err)
 		}
 	}
 	return nil
-}
-
-// A hostWord is a user@host:port.
-type hostWord struct {
-	user, port *setting
-	names      hostlist.Pattern
-	// ipv6 says that the names are IPv6 addresses.
-	ipv6 bool
-	// offset of the names in the word.
-	offset int
-}
-
-func parseHostWord(text string) (hostWord, *hostlist.SyntaxError) {
-	var w hostWord
-	if i := spaceOutside(text); i >= 0 {
-		return w, hostlist.Errorf(i, "a host has no spaces: want user@host:port, one on a line; settings need an inventory in YAML")
-	}
-	if i := strings.Index(text, "://"); i >= 0 {
-		return parseHostURL(text, i)
-	}
-	if i := strings.LastIndexByte(text, '@'); i >= 0 {
-		user, err := parseValue(KeyUser, text[:i])
-		if err != nil {
-			return w, hostlist.Errorf(0, "user: %v", err)
-		}
-		w.user, w.offset = &user, i+1
-	}
-	host, port, err := splitPort(text[w.offset:])
-	if err != nil {
-		err.Offset += w.offset
-		return w, err
-	}
-	if port != nil {
-		s, err := parseValue(KeyPort, *port)
-		if err != nil {
-			return w, hostlist.Errorf(w.offset+len(host)+1, "port: %v", err)
-		}
-		w.port = &s
-	}
-	if host == "" {
-		return w, hostlist.Errorf(w.offset, "the name is empty")
-	}
-	w.names, err = hostlist.Parse(host)
-	if err != nil {
-		err.Offset += w.offset
-		return w, err
-	}
-	w.ipv6 = hostlist.IsIPv6(strings.Trim(host, "[]")) || countOutside(host, ':') > 1
-	return w, nil
-}
-
-// splitPort cuts :port from the end of a host. A host with several colons is an
-// IPv6 address without a port.
-func splitPort(text string) (host string, port *string, err *hostlist.SyntaxError) {
-	if end := strings.IndexByte(text, ']'); strings.HasPrefix(text, "[") && end > 0 && hostlist.IsIPv6(text[1:end]) {
-		rest := text[end+1:]
-		if rest == "" {
-			return text, nil, nil
-		}
-		p, ok := strings.CutPrefix(rest, ":")
-		if !ok {
-			return "", nil, hostlist.Errorf(end+1, "want :PORT after the address in brackets")
-		}
-		return text[:end+1], &p, nil
-	}
-	if countOutside(text, ':') != 1 {
-		return text, nil, nil
-	}
-	i := strings.LastIndexByte(text, ':')
-	p := text[i+1:]
-	return text[:i], &p, nil
-}
-
-// spaceOutside is where the first space stands that is in no brackets; -1 without
-// one.
-func spaceOutside(text string) int {
-	depth := 0
-	for i := range len(text) {
-		switch c := text[i]; {
-		case c == '[':
-			depth++
-		case c == ']':
-			depth--
-		case isSpace(c) && depth <= 0:
-			return i
-		}
-	}
-	return -1
-}
-
-// countOutside counts the occurrences of c that stand in no brackets.
-func countOutside(text string, c byte) int {
-	n, depth := 0, 0
-	for i := range len(text) {
-		switch {
-		case text[i] == '[':
-			depth++
-		case text[i] == ']':
-			depth--
-		case text[i] == c && depth == 0:
-			n++
-		}
-	}
-	return n
 }

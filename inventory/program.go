@@ -16,6 +16,7 @@ import (
 	"unicode"
 
 	"tutti/internal/hostlist"
+	"tutti/inventory/layer"
 )
 
 const (
@@ -207,8 +208,8 @@ func (t *tail) text() string {
 }
 
 // runProgram reads the inventory that a program prints into a.
-func (a *ansible) runProgram(ctx context.Context, f File, p *program) error {
-	if f.Trust != Named {
+func (a *ansible) runProgram(ctx context.Context, f layer.File, p *program) error {
+	if f.Trust != layer.Named {
 		return fmt.Errorf("inventory %s is a program, and is run only when it is named with -i", f.Path)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, errProgramTime)

@@ -10,6 +10,7 @@ import (
 
 	"tutti/internal/filekind"
 	"tutti/internal/hostlist"
+	"tutti/inventory/layer"
 )
 
 // metaKey stands among the groups that a program prints, and hostVarsKey under
@@ -140,10 +141,12 @@ func jsonKind(data json.RawMessage) string {
 	return "a number"
 }
 
-func (r *programReader) origin(via string) Origin { return Origin{File: r.source.file.Path, Via: via} }
+func (r *programReader) origin(via string) layer.Origin {
+	return layer.Origin{File: r.source.file.Path, Via: via}
+}
 
 func (r *programReader) fail(format string, args ...any) {
-	r.problems.Addf(r.origin("").pos(), format, args...)
+	r.problems.Addf(r.origin("").Pos(), format, args...)
 }
 
 // fields splits an object that may be missing; what says what it is.

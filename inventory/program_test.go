@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tutti/internal/yamltree"
+	"tutti/inventory/layer"
 )
 
 // script makes an executable shell script and returns its path.
@@ -26,7 +27,7 @@ func script(t *testing.T, body string) string {
 
 func loadScript(t *testing.T, body string) (*Inventory, error) {
 	t.Helper()
-	return Load(t.Context(), []File{{Path: script(t, body), Trust: Named}})
+	return Load(t.Context(), []layer.File{{Path: script(t, body), Trust: layer.Named}})
 }
 
 func TestProgramErrors(t *testing.T) {
@@ -65,7 +66,7 @@ func TestProgramErrors(t *testing.T) {
 	if err := os.Chmod(path, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(t.Context(), []File{{Path: path, Trust: Named}}); !errors.As(err, &failed) {
+	if _, err := Load(t.Context(), []layer.File{{Path: path, Trust: layer.Named}}); !errors.As(err, &failed) {
 		t.Errorf("no interpreter: got %v, want a ProgramError", err)
 	}
 }
@@ -74,15 +75,15 @@ func TestProgramErrors(t *testing.T) {
 func TestProgramIsNamed(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "ran")
 	path := script(t, "touch "+mark+"; echo '{}'\n")
-	for _, trust := range []Trust{Found, FromEnvironment} {
-		if _, err := Load(t.Context(), []File{{Path: path, Trust: trust}}); err == nil || !strings.Contains(err.Error(), "only when it is named with -i") {
+	for _, trust := range []layer.Trust{layer.Found, layer.FromEnvironment} {
+		if _, err := Load(t.Context(), []layer.File{{Path: path, Trust: trust}}); err == nil || !strings.Contains(err.Error(), "only when it is named with -i") {
 			t.Errorf("trust %d: got %v, want a refusal", trust, err)
 		}
 	}
 	if _, err := os.Stat(mark); err == nil {
 		t.Fatal("the program ran")
 	}
-	if _, err := Load(t.Context(), []File{{Path: path, Trust: Named}}); err != nil {
+	if _, err := Load(t.Context(), []layer.File{{Path: path, Trust: layer.Named}}); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(mark); err != nil {
@@ -94,7 +95,7 @@ func TestProgramIsNamed(t *testing.T) {
 func TestProgramRunsWhereItLies(t *testing.T) {
 	path := script(t, "echo '{\"g\": [\"here\"]}'\n")
 	t.Chdir(filepath.Dir(path))
-	inv, err := Load(t.Context(), []File{{Path: "inv.sh", Trust: Named}})
+	inv, err := Load(t.Context(), []layer.File{{Path: "inv.sh", Trust: layer.Named}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +147,7 @@ func runLimited(t *testing.T, ctx context.Context, body string, timeout time.Dur
 	var problems yamltree.Problems
 	path := script(t, body)
 	p := &program{path: path, timeout: timeout, output: output}
-	return newAnsible(newBuilder(&problems)).runProgram(ctx, File{Path: path, Trust: Named}, p)
+	return newAnsible(newBuilder(&problems)).runProgram(ctx, layer.File{Path: path, Trust: layer.Named}, p)
 }
 
 // TestProgramEnds: it is killed with its children, however they hold on.
@@ -238,7 +239,7 @@ func FuzzProgramOutput(f *testing.F) {
 		var problems yamltree.Problems
 		b := newBuilder(&problems)
 		a := newAnsible(b)
-		file := File{Path: "inv", Trust: Named}
+		file := layer.File{Path: "inv", Trust: layer.Named}
 		r := &programReader{ansible: a, program: &program{path: "/nonexistent/inv"}, source: newSource(file)}
 		if err := r.read(t.Context(), []byte(text)); err != nil {
 			if !strings.Contains(err.Error(), "inv") {
@@ -275,7 +276,7 @@ func TestProgramsThatCannotStart(t *testing.T) {
 		if err := os.Chmod(path, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		_, err := Load(t.Context(), []File{{Path: path, Trust: Named}})
+		_, err := Load(t.Context(), []layer.File{{Path: path, Trust: layer.Named}})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "SECRET") {
 			t.Errorf("%q: got %v, want %s", text, err, want)
 		}

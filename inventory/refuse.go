@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"tutti/internal/hostlist"
+	"tutti/inventory/layer"
 )
 
 // A Refusal is why a host cannot be used as its inventory has it.
 type Refusal struct {
 	// Reason is a clause, such as "its port: \"x\" is not a number".
 	Reason string
-	Origin Origin
+	Origin layer.Origin
 }
 
 // A RefusedError says that hosts were selected that have refusals.
@@ -36,7 +37,7 @@ func (e *RefusedError) Error() string {
 	const most = 10
 	var lines []string
 	for _, r := range order[:min(most, len(order))] {
-		lines = append(lines, fmt.Sprintf("host%s %s: %s (%s)", plural(len(names[r]), "s"), cut(hostlist.Fold(names[r])), r.Reason, r.Origin.text()))
+		lines = append(lines, fmt.Sprintf("host%s %s: %s (%s)", plural(len(names[r]), "s"), cut(hostlist.Fold(names[r])), r.Reason, r.Origin.Inline()))
 	}
 	if len(order) > most {
 		lines = append(lines, fmt.Sprintf("and %d more", len(order)-most))

@@ -8,6 +8,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/hostlist"
+	"tutti/inventory/layer"
 )
 
 // A profile is what hosts of the same groups and files have in common. Most
@@ -15,13 +16,13 @@ import (
 type profile struct {
 	// base has everything but the name and the host's own settings.
 	base     Host
-	settings settings
+	settings layer.Values
 	// conflicts hold for a host that does not settle the key itself.
 	conflicts []disagreement
 }
 
 // A disagreement is two groups, equally near, that set a key differently.
-type disagreement struct{ a, b setting }
+type disagreement struct{ a, b layer.Value }
 
 // A resolver works out what hosts get from groups and defaults.
 type resolver struct {
@@ -37,7 +38,7 @@ func (r *resolver) host(draft *hostDraft, h *Host) {
 	h.Name = draft.name
 	h.own = draft.own
 	h.shared = p
-	draft.own.applyOwn(h)
+	applyOwn(draft.own, h)
 }
 
 // profile returns the profile of a host's groups and files.
@@ -64,9 +65,9 @@ func (r *resolver) newProfile(direct, layers []int) *profile {
 		p.addLevel(r.b.groups, level)
 	}
 	for _, i := range slices.Backward(layers) {
-		p.settings = p.settings.over(r.b.defaults[i])
+		p.settings = p.settings.Over(r.b.defaults[i])
 	}
-	p.settings.apply(&p.base)
+	apply(p.settings, &p.base)
 	return p
 }
 
@@ -97,7 +98,7 @@ func (r *resolver) levels(direct []int) [][]int {
 
 // addLevel adds the groups of one distance.
 func (p *profile) addLevel(groups []*groupDraft, level []int) {
-	var here settings
+	var here layer.Values
 	for _, i := range level {
 		g := groups[i]
 		p.base.Groups = append(p.base.Groups, g.name)
@@ -105,18 +106,18 @@ func (p *profile) addLevel(groups []*groupDraft, level []int) {
 			p.base.Gates = append(p.base.Gates, fanout.Gate{Name: g.name, Parallel: g.parallel})
 		}
 		for _, s := range g.own {
-			if p.settings.find(s.key) != nil {
+			if p.settings.Find(s.Key) != nil {
 				continue
 			}
-			other := here.find(s.key)
+			other := here.Find(s.Key)
 			if other == nil {
 				here = append(here, s)
-			} else if other.text != s.text {
+			} else if other.Text != s.Text {
 				p.conflicts = append(p.conflicts, disagreement{*other, s})
 			}
 		}
 	}
-	p.settings = p.settings.over(here)
+	p.settings = p.settings.Over(here)
 }
 
 // A ConflictError says that groups disagree about settings of hosts that were
@@ -132,7 +133,7 @@ type Conflict struct {
 	// Hosts are the names of the selected hosts that are concerned.
 	Hosts []string
 	// A and B are the two values. Their Origin.Via names the groups.
-	A, B Setting
+	A, B layer.Setting
 }
 
 // Error is a line for each conflict.
@@ -173,14 +174,14 @@ func conflictsOf(hosts []*Host) error {
 	var list []Conflict
 	for _, h := range hosts {
 		for i, d := range h.shared.conflicts {
-			if h.own.find(d.a.key) != nil {
+			if h.own.Find(d.a.Key) != nil {
 				continue
 			}
 			at, ok := index[place{h.shared, i}]
 			if !ok {
 				at = len(list)
 				index[place{h.shared, i}] = at
-				list = append(list, Conflict{A: d.a.setting(), B: d.b.setting()})
+				list = append(list, Conflict{A: d.a.Setting(), B: d.b.Setting()})
 			}
 			list[at].Hosts = append(list[at].Hosts, h.Name)
 		}
@@ -189,9 +190,4 @@ func conflictsOf(hosts []*Host) error {
 		return nil
 	}
 	return &ConflictError{Conflicts: list}
-}
-
-// setting is s as others see it.
-func (s setting) setting() Setting {
-	return Setting{Key: s.key, Value: s.text, Origin: s.origin}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"tutti/fanout"
+	"tutti/inventory/layer"
 )
 
 func selectHosts(tb testing.TB, inv *Inventory, text string, opts SelectOptions) (string, []string, error) {
@@ -242,7 +243,7 @@ groups:
   y: {hosts: ["a[1-3]"], user: bob, labels: {l: one}}
   far: {groups: [x], user: eve}
 `)
-	inv, err := Load(t.Context(), []File{{Path: path, Trust: Named}})
+	inv, err := Load(t.Context(), []layer.File{{Path: path, Trust: layer.Named}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -345,7 +346,7 @@ func TestParseHosts(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)
 	}
-	if o, ok := host(t, inv, "db1").Origin(KeyPort); !ok || o.File != "" || o.Column != 11 {
+	if o, ok := host(t, inv, "db1").Origin(layer.KeyPort); !ok || o.File != "" || o.Column != 11 {
 		t.Errorf("origin of db1's port: got %+v, %v", o, ok)
 	}
 	if s, _, err := selectHosts(t, inv, "[2001:db8::1],db*,!db8", SelectOptions{}); s != "db1 [2001:db8::1] db9" || err != nil {
@@ -378,12 +379,12 @@ func TestParseHosts(t *testing.T) {
 
 func TestPlainList(t *testing.T) {
 	path := write(t, "host.list", "\ufeff# all\r\nweb[1-2] # two\r\n\r\n  root@db1:2222\nweb1\nlast#not-a-comment")
-	_, err := Load(t.Context(), []File{{Path: path, Trust: Named}})
+	_, err := Load(t.Context(), []layer.File{{Path: path, Trust: layer.Named}})
 	if err == nil || !strings.Contains(err.Error(), `host.list:6:5: '#' cannot be in the name`) {
 		t.Errorf("got %v", err)
 	}
 	path = write(t, "host.list", "\ufeff# all\r\nweb[1-2] # two\r\n\r\n  root@db1:2222\nweb1\nlast")
-	inv, err := Load(t.Context(), []File{{Path: path, Trust: Named}})
+	inv, err := Load(t.Context(), []layer.File{{Path: path, Trust: layer.Named}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -391,7 +392,7 @@ func TestPlainList(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	db := host(t, inv, "db1")
-	if o, _ := db.Origin(KeyUser); db.User != "root" || db.Port != 2222 || o.Line != 4 || o.Column != 3 {
+	if o, _ := db.Origin(layer.KeyUser); db.User != "root" || db.Port != 2222 || o.Line != 4 || o.Column != 3 {
 		t.Errorf("db1: got %s %d from %v", db.User, db.Port, o)
 	}
 }

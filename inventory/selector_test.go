@@ -4,6 +4,8 @@ import (
 	"errors"
 	"slices"
 	"testing"
+
+	"tutti/internal/hostlist"
 )
 
 func TestSelectorString(t *testing.T) {
@@ -142,7 +144,7 @@ func TestWildcard(t *testing.T) {
 		{"*ab*ab", "ab", false},
 	}
 	for _, tt := range tests {
-		if got := wildcard(tt.pattern, tt.name); got != tt.want {
+		if got := hostlist.Match(tt.pattern, tt.name); got != tt.want {
 			t.Errorf("wildcard(%q, %q): got %v, want %v", tt.pattern, tt.name, got, tt.want)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"tutti/inventory/layer"
 )
 
 // TestShapesOfYAML: what people write without having read the manual either has
@@ -63,7 +65,7 @@ func TestListBesideVariables(t *testing.T) {
 		writeAt(t, filepath.Join(dir, name), text)
 		writeAt(t, filepath.Join(dir, "group_vars", "all.yml"), "ansible_user: deploy\n")
 		writeAt(t, filepath.Join(dir, "host_vars", "web2"), "ansible_port: 2222\n")
-		inv, err := Load(t.Context(), []File{{Path: filepath.Join(dir, name), Trust: Named}})
+		inv, err := Load(t.Context(), []layer.File{{Path: filepath.Join(dir, name), Trust: layer.Named}})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -75,7 +77,7 @@ func TestListBesideVariables(t *testing.T) {
 	path := filepath.Join(dir, "hosts")
 	writeAt(t, path, "root@web1\nweb[2-3]\n")
 	writeAt(t, filepath.Join(dir, "group_vars", "all.yml"), "ansible_user: deploy\n")
-	inv, err := Load(t.Context(), []File{{Path: path, Trust: Named}})
+	inv, err := Load(t.Context(), []layer.File{{Path: path, Trust: layer.Named}})
 	if err != nil || len(inv.Hosts()) != 3 || len(inv.Warnings) != 1 || !strings.Contains(inv.Warnings[0], "are not read") {
 		t.Errorf("a list of ours: got %v, %v, want three hosts and a warning", inv, err)
 	}

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"tutti/inventory/layer"
 )
 
 // SSHConfigOptions say which ssh_config files are read, and for whom.
@@ -75,7 +77,7 @@ type SSHSettings struct {
 	// KnownHosts are the user's files and GlobalKnownHosts the system's. Empty
 	// but not nil: none.
 	KnownHosts, GlobalKnownHosts []string
-	HostKeys                     HostKeys
+	HostKeys                     layer.HostKeys
 	// ConnectTimeout bounds a login. 0: no bound, or not set.
 	ConnectTimeout time.Duration
 	// KeepaliveInterval is the silence after which a host is asked for a sign of
@@ -109,40 +111,40 @@ type SSHSettings struct {
 	// Ignored are what makes a difference in ssh and none here, and Refused what
 	// decides in ssh who is trusted and cannot be honoured, so that the host must
 	// not be reached. The keys are keywords of ssh_config.
-	Ignored, Refused []Setting
+	Ignored, Refused []layer.Setting
 
 	values sshFound
 }
 
 // The keys of settings that only ssh_config makes.
 const (
-	KeyProxyCommand      Key = "proxy_command"
-	KeyIdentitiesOnly    Key = "identities_only"
-	KeyCertificate       Key = "certificate"
-	KeyAgent             Key = "agent"
-	KeyHostKeyAlias      Key = "host_key_alias"
-	KeyKnownHosts        Key = "known_hosts"
-	KeyGlobalKnownHosts  Key = "global_known_hosts"
-	KeyKeepaliveInterval Key = "keepalive_interval"
-	KeyKeepaliveCount    Key = "keepalive_count"
-	KeyCiphers           Key = "ciphers"
-	KeyMACs              Key = "macs"
-	KeyKexAlgorithms     Key = "kex_algorithms"
-	KeyHostKeyAlgorithms Key = "host_key_algorithms"
+	KeyProxyCommand      layer.Key = "proxy_command"
+	KeyIdentitiesOnly    layer.Key = "identities_only"
+	KeyCertificate       layer.Key = "certificate"
+	KeyAgent             layer.Key = "agent"
+	KeyHostKeyAlias      layer.Key = "host_key_alias"
+	KeyKnownHosts        layer.Key = "known_hosts"
+	KeyGlobalKnownHosts  layer.Key = "global_known_hosts"
+	KeyKeepaliveInterval layer.Key = "keepalive_interval"
+	KeyKeepaliveCount    layer.Key = "keepalive_count"
+	KeyCiphers           layer.Key = "ciphers"
+	KeyMACs              layer.Key = "macs"
+	KeyKexAlgorithms     layer.Key = "kex_algorithms"
+	KeyHostKeyAlgorithms layer.Key = "host_key_algorithms"
 
-	KeyPubkeyAlgorithms         Key = "pubkey_accepted_algorithms"
-	KeyCASignatureAlgorithms    Key = "ca_signature_algorithms"
-	KeyRequiredRSASize          Key = "required_rsa_size"
-	KeyRevokedHostKeys          Key = "revoked_host_keys"
-	KeyCheckHostIP              Key = "check_host_ip"
-	KeyLoopbackTrusted          Key = "no_host_authentication_for_localhost"
-	KeyHashKnownHosts           Key = "hash_known_hosts"
-	KeyPubkeyAuthentication     Key = "pubkey_authentication"
-	KeyPasswordAuthentication   Key = "password_authentication"
-	KeyKbdInteractive           Key = "kbd_interactive_authentication"
-	KeyPreferredAuthentications Key = "preferred_authentications"
-	KeySendEnv                  Key = "send_env"
-	KeySetEnv                   Key = "set_env"
+	KeyPubkeyAlgorithms         layer.Key = "pubkey_accepted_algorithms"
+	KeyCASignatureAlgorithms    layer.Key = "ca_signature_algorithms"
+	KeyRequiredRSASize          layer.Key = "required_rsa_size"
+	KeyRevokedHostKeys          layer.Key = "revoked_host_keys"
+	KeyCheckHostIP              layer.Key = "check_host_ip"
+	KeyLoopbackTrusted          layer.Key = "no_host_authentication_for_localhost"
+	KeyHashKnownHosts           layer.Key = "hash_known_hosts"
+	KeyPubkeyAuthentication     layer.Key = "pubkey_authentication"
+	KeyPasswordAuthentication   layer.Key = "password_authentication"
+	KeyKbdInteractive           layer.Key = "kbd_interactive_authentication"
+	KeyPreferredAuthentications layer.Key = "preferred_authentications"
+	KeySendEnv                  layer.Key = "send_env"
+	KeySetEnv                   layer.Key = "set_env"
 )
 
 // Files are the paths of the files that were read, without those that they
@@ -157,13 +159,13 @@ func (c *SSHConfig) Files() []string {
 
 // Origin is where ssh_config sets key for the host, and whether it does. Of a
 // setting that several lines make it is the first.
-func (s *SSHSettings) Origin(key Key) (Origin, bool) {
+func (s *SSHSettings) Origin(key layer.Key) (layer.Origin, bool) {
 	for _, row := range sshByKey {
 		if row.setting == key && row.setting != "" && s.says(row.key) {
 			return s.values.first[row.key].origin, true
 		}
 	}
-	return Origin{}, false
+	return layer.Origin{}, false
 }
 
 // says reports whether a value counts: none of a proxy only keeps later lines
@@ -179,14 +181,14 @@ func (s *SSHSettings) says(k sshKey) bool {
 }
 
 // Settings returns everything that ssh_config sets for the host, sorted by key.
-func (s *SSHSettings) Settings() []Setting {
-	var list []Setting
+func (s *SSHSettings) Settings() []layer.Setting {
+	var list []layer.Setting
 	for _, row := range sshByKey {
 		if row.setting != "" && s.says(row.key) {
-			list = append(list, Setting{Key: row.setting, Value: s.text(row.key), Origin: s.values.first[row.key].origin})
+			list = append(list, layer.Setting{Key: row.setting, Value: s.text(row.key), Origin: s.values.first[row.key].origin})
 		}
 	}
-	slices.SortFunc(list, func(a, b Setting) int { return strings.Compare(string(a.Key), string(b.Key)) })
+	slices.SortFunc(list, func(a, b layer.Setting) int { return strings.Compare(string(a.Key), string(b.Key)) })
 	return list
 }
 

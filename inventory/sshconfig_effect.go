@@ -5,17 +5,20 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"tutti/internal/hostlist"
+	"tutti/inventory/layer"
 )
 
 // unheeded returns the values that make a difference in ssh and none here, and
 // those for which the host is refused.
-func (w *sshWalk) unheeded() (ignored, refused []Setting) {
+func (w *sshWalk) unheeded() (ignored, refused []layer.Setting) {
 	for k := sshFirstIgnored; k < sshKeys; k++ {
 		d, row := w.first[k], sshByKey[k]
 		if d == nil || row.effect == sshHelper || slices.Contains(row.harmless, strings.ToLower(d.text)) || w.moot(k) {
 			continue
 		}
-		s := Setting{Key: Key(row.name), Value: d.text, Origin: d.origin}
+		s := layer.Setting{Key: layer.Key(row.name), Value: d.text, Origin: d.origin}
 		if row.effect == sshRefused && !(k == sshCanonicalizeHostname && !w.canonicalized()) {
 			refused = append(refused, s)
 		} else {
@@ -81,7 +84,7 @@ func (v *sshFound) sent() []string {
 	for _, d := range v.sendEnv {
 		for _, p := range d.list {
 			if gone, ok := strings.CutPrefix(p, "-"); ok {
-				patterns = slices.DeleteFunc(patterns, func(p string) bool { return wildcard(gone, p) })
+				patterns = slices.DeleteFunc(patterns, func(p string) bool { return hostlist.Match(gone, p) })
 			} else {
 				patterns = append(patterns, p)
 			}
@@ -97,7 +100,7 @@ func (v *sshFound) environment(ours []string) []string {
 	if patterns := v.sent(); len(patterns) > 0 {
 		for _, entry := range ours {
 			name, _, ok := strings.Cut(entry, "=")
-			if ok && slices.ContainsFunc(patterns, func(p string) bool { return wildcard(p, name) }) {
+			if ok && slices.ContainsFunc(patterns, func(p string) bool { return hostlist.Match(p, name) }) {
 				list = append(list, entry)
 			}
 		}

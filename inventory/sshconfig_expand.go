@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"tutti/inventory/layer"
 )
 
 // An sshExpander puts a host's values together. Its first error stays.
@@ -40,7 +42,7 @@ func (x *sshExpander) settings() *SSHSettings {
 		User:              w.text(sshUser),
 		IdentitiesOnly:    w.number(sshIdentitiesOnly) == 1,
 		HostKeyAlias:      strings.ToLower(w.text(sshHostKeyAlias)),
-		HostKeys:          HostKeys(w.number(sshStrictHostKeyChecking)),
+		HostKeys:          layer.HostKeys(w.number(sshStrictHostKeyChecking)),
 		ConnectTimeout:    w.seconds(sshConnectTimeout),
 		KeepaliveInterval: w.seconds(sshServerAliveInterval),
 		KeepaliveCount:    w.number(sshServerAliveCountMax),
@@ -253,7 +255,7 @@ var localHostName = sync.OnceValue(func() string {
 func (x *sshExpander) fail(d *sshDirective, err error) {
 	if x.err == nil {
 		name := strings.TrimPrefix(d.origin.Via, "ssh_config ")
-		x.err = fmt.Errorf("%s: %s: %w", d.origin.place(), name, err)
+		x.err = fmt.Errorf("%s: %s: %w", d.origin.Place(), name, err)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"tutti/inventory/layer"
 )
 
 // sshKeywordNames is what a misspelt keyword may have been meant to be.
@@ -104,8 +106,8 @@ func readSSHYesNo(l *sshLine, d *sshDirective) error {
 
 // sshHostKeyModes are the words of StrictHostKeyChecking. To ask is to refuse
 // here: there are many hosts and nobody to look at one.
-var sshHostKeyModes = map[string]HostKeys{
-	"yes": Strict, "true": Strict, "ask": Strict, "accept-new": AcceptNew, "no": Off, "false": Off, "off": Off,
+var sshHostKeyModes = map[string]layer.HostKeys{
+	"yes": layer.Strict, "true": layer.Strict, "ask": layer.Strict, "accept-new": layer.AcceptNew, "no": layer.Off, "false": layer.Off, "off": layer.Off,
 }
 
 func readSSHHostKeys(l *sshLine, d *sshDirective) error {

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"tutti/internal/filekind"
+	"tutti/inventory/layer"
 )
 
 const (
@@ -129,11 +130,11 @@ func (sshDisk) read(path string, owned bool) (string, error) {
 		return "", &fs.PathError{Op: "read", Path: path, Err: syscall.EISDIR}
 	}
 	if owned {
-		if err := checkOwner(info); err != nil {
+		if err := layer.CheckOwner(info); err != nil {
 			return "", &untrustedError{path, err}
 		}
 	}
-	data, err := readAll(f)
+	data, err := layer.ReadAll(f)
 	if err == nil {
 		err = filekind.Check(data)
 	}

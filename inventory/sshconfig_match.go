@@ -3,6 +3,7 @@ package inventory
 import (
 	"strings"
 
+	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
 )
 
@@ -31,7 +32,7 @@ func (p *sshPattern) match(name string) bool {
 	if c := p.text[0]; c != '*' && c != '?' && (name == "" || c != name[0]) {
 		return false
 	}
-	return wildcard(p.text, name)
+	return hostlist.Match(p.text, name)
 }
 
 // parseSSHPatterns reads a list with commas.

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"tutti/inventory/layer"
 )
 
 const (
@@ -215,7 +217,7 @@ func (o *sshOracle) answers(t *testing.T, s *SSHSettings) map[string]string {
 	return answers
 }
 
-var strictWords = map[HostKeys]string{Strict: "true", AcceptNew: "accept-new", Off: "false"}
+var strictWords = map[layer.HostKeys]string{layer.Strict: "true", layer.AcceptNew: "accept-new", layer.Off: "false"}
 
 func written(list []*sshDirective) string {
 	texts := make([]string, len(list))

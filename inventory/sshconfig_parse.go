@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tutti/internal/yamltree"
+	"tutti/inventory/layer"
 )
 
 // An sshFile is an ssh_config file as it is carried out.
@@ -30,7 +31,7 @@ type sshItem struct {
 // An sshDirective gives a value to a keyword.
 type sshDirective struct {
 	key    sshKey
-	origin Origin
+	origin layer.Origin
 	// text is the value as it was written, or in one spelling if it has many.
 	text   string
 	number int      // port, counts, seconds, yes and no
@@ -52,8 +53,8 @@ func (l *sshLine) pos() yamltree.Pos {
 }
 
 // origin names the line as what gave a value.
-func (l *sshLine) origin(name string) Origin {
-	return Origin{File: l.file, Line: l.number, Column: l.column, Via: "ssh_config " + name}
+func (l *sshLine) origin(name string) layer.Origin {
+	return layer.Origin{File: l.file, Line: l.number, Column: l.column, Via: "ssh_config " + name}
 }
 
 // An sshParser reads the files of one configuration.

@@ -1,6 +1,10 @@
 package inventory
 
-import "strings"
+import (
+	"strings"
+
+	"tutti/inventory/layer"
+)
 
 // An sshKey is a keyword whose value makes a difference here, or should.
 type sshKey int
@@ -95,7 +99,7 @@ type sshKeyword struct {
 	effect sshEffect
 	// setting is what it is called outside ssh_config; empty for what is not
 	// honoured.
-	setting Key
+	setting layer.Key
 	// harmless are the values, in lower case, with which it makes no difference
 	// that it is not honoured.
 	harmless []string
@@ -103,19 +107,19 @@ type sshKeyword struct {
 
 // sshTable has every keyword that is read.
 var sshTable = []sshKeyword{
-	{sshHostName, "HostName", readSSHWord, sshHonoured, KeyAddress, nil},
-	{sshPort, "Port", readSSHPort, sshHonoured, KeyPort, nil},
-	{sshUser, "User", readSSHWord, sshHonoured, KeyUser, nil},
-	{sshIdentityFile, "IdentityFile", readSSHWord, sshHonoured, KeyIdentity, nil},
-	{sshIdentityFile, "IdentityFile2", readSSHWord, sshHonoured, KeyIdentity, nil},
+	{sshHostName, "HostName", readSSHWord, sshHonoured, layer.KeyAddress, nil},
+	{sshPort, "Port", readSSHPort, sshHonoured, layer.KeyPort, nil},
+	{sshUser, "User", readSSHWord, sshHonoured, layer.KeyUser, nil},
+	{sshIdentityFile, "IdentityFile", readSSHWord, sshHonoured, layer.KeyIdentity, nil},
+	{sshIdentityFile, "IdentityFile2", readSSHWord, sshHonoured, layer.KeyIdentity, nil},
 	{sshCertificateFile, "CertificateFile", readSSHWord, sshHonoured, KeyCertificate, nil},
 	{sshIdentitiesOnly, "IdentitiesOnly", readSSHYesNo, sshHonoured, KeyIdentitiesOnly, nil},
 	{sshIdentityAgent, "IdentityAgent", readSSHWord, sshHonoured, KeyAgent, nil},
 	{sshHostKeyAlias, "HostKeyAlias", readSSHWord, sshHonoured, KeyHostKeyAlias, nil},
 	{sshUserKnownHostsFile, "UserKnownHostsFile", readSSHPaths, sshHonoured, KeyKnownHosts, nil},
 	{sshGlobalKnownHostsFile, "GlobalKnownHostsFile", readSSHPaths, sshHonoured, KeyGlobalKnownHosts, nil},
-	{sshStrictHostKeyChecking, "StrictHostKeyChecking", readSSHHostKeys, sshHonoured, KeyHostKeys, nil},
-	{sshConnectTimeout, "ConnectTimeout", readSSHTime, sshHonoured, KeyConnectTimeout, nil},
+	{sshStrictHostKeyChecking, "StrictHostKeyChecking", readSSHHostKeys, sshHonoured, layer.KeyHostKeys, nil},
+	{sshConnectTimeout, "ConnectTimeout", readSSHTime, sshHonoured, layer.KeyConnectTimeout, nil},
 	{sshServerAliveInterval, "ServerAliveInterval", readSSHTime, sshHonoured, KeyKeepaliveInterval, nil},
 	{sshServerAliveCountMax, "ServerAliveCountMax", readSSHCount, sshHonoured, KeyKeepaliveCount, nil},
 	{sshCiphers, "Ciphers", readSSHWord, sshHonoured, KeyCiphers, nil},
@@ -141,7 +145,7 @@ var sshTable = []sshKeyword{
 	{sshPreferredAuthentications, "PreferredAuthentications", readSSHWord, sshHonoured, KeyPreferredAuthentications, nil},
 	{sshSendEnv, "SendEnv", readSSHSendEnv, sshHonoured, KeySendEnv, nil},
 	{sshSetEnv, "SetEnv", readSSHSetEnv, sshHonoured, KeySetEnv, nil},
-	{sshProxyJump, "ProxyJump", readSSHJump, sshHonoured, KeyJump, nil},
+	{sshProxyJump, "ProxyJump", readSSHJump, sshHonoured, layer.KeyJump, nil},
 	{sshProxyCommand, "ProxyCommand", readSSHCommand, sshHonoured, KeyProxyCommand, nil},
 
 	{sshKnownHostsCommand, "KnownHostsCommand", readSSHCommand, sshRefused, "", []string{"none"}},

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"tutti/internal/sshdtest"
+	"tutti/inventory/layer"
 )
 
 // TestEveryKeywordHasItsPlace: no keyword of ssh is unknown here, none has two
@@ -75,7 +76,7 @@ func TestUnheeded(t *testing.T) {
 		{"CanonicalizeHostname yes\nCanonicalDomains example.com\nProxyJump b", "CanonicalizeHostname", ""},
 		{"CanonicalizeHostname always\nCanonicalDomains example.com\nProxyJump b", "", "CanonicalizeHostname"},
 	}
-	keys := func(list []Setting) string {
+	keys := func(list []layer.Setting) string {
 		var names []string
 		for _, s := range list {
 			names = append(names, string(s.Key))

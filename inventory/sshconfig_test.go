@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"tutti/inventory/layer"
 )
 
 // sshFiles writes files below a home folder, the first of them
@@ -94,7 +96,7 @@ func TestSSHConfigOrigins(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if _, set := s.Origin(KeyJump); set {
+	if _, set := s.Origin(layer.KeyJump); set {
 		t.Error("a jump through nothing counts as one")
 	}
 }

@@ -7,26 +7,27 @@ import (
 
 	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
+	"tutti/inventory/layer"
 )
 
 // The keys of each place in a file, in the order in which an error lists them.
 var (
 	topKeys      = []string{"defaults", "hosts", "groups"}
-	defaultsKeys = []string{"user", "port", "identity", string(KeyJump), "connect_timeout", "timeout", "retries", "host_keys", string(KeyExitStatus), "labels"}
+	defaultsKeys = []string{"user", "port", "identity", string(layer.KeyJump), "connect_timeout", "timeout", "retries", "host_keys", string(layer.KeyExitStatus), "labels"}
 	hostKeys     = append([]string{"address"}, defaultsKeys...)
 	groupKeys    = append([]string{"hosts", "groups", "parallel"}, defaultsKeys...)
 )
 
 // A yamlReader gives the nodes of one file their meaning.
 type yamlReader struct {
-	file     File
-	layer    *layer
+	file     layer.File
+	layer    *layer.Layer
 	builder  *builder
 	problems yamltree.Problems
 }
 
 // parseYAML reads an inventory in YAML.
-func parseYAML(f File, root yamltree.Node, b *builder) (*layer, error) {
+func parseYAML(f layer.File, root yamltree.Node, b *builder) (*layer.Layer, error) {
 	if err := notOurs(root); err != nil {
 		return nil, err
 	}
@@ -36,11 +37,11 @@ func parseYAML(f File, root yamltree.Node, b *builder) (*layer, error) {
 	if err := checkAnsible(root); err != nil {
 		return nil, err
 	}
-	r := &yamlReader{file: f, layer: newLayer(), builder: b}
+	r := &yamlReader{file: f, layer: layer.New(), builder: b}
 	r.problems.Fields(root, "inventory", topKeys, func(key, value yamltree.Node) {
 		switch key.Text() {
 		case "defaults":
-			r.layer.defaults = r.settings(value, "defaults", defaultsKeys, nil)
+			r.layer.Defaults = r.settings(value, "defaults", defaultsKeys, nil)
 		case "hosts":
 			r.hosts(value)
 		case "groups":
@@ -144,12 +145,12 @@ func (r *yamlReader) host(key, value yamltree.Node) {
 
 // addHost adds one host to the layer, and reports whether the next one of its
 // range is worth trying.
-func (r *yamlReader) addHost(at yamltree.Node, name string, origin Origin, own settings) bool {
+func (r *yamlReader) addHost(at yamltree.Node, name string, origin layer.Origin, own layer.Values) bool {
 	if err := hostlist.CheckName(name, false); err != nil {
 		r.problems.Addf(at.Pos(), "%v", err)
 		return false
 	}
-	if err := r.layer.addHost(name, origin, own); err != nil {
+	if err := r.layer.AddHost(name, origin, own); err != nil {
 		r.problems.Addf(at.Pos(), "%v", err)
 		return false
 	}
@@ -178,7 +179,7 @@ func (r *yamlReader) pattern(n yamltree.Node) (hostlist.Pattern, bool) {
 
 // addresses reads the address of a host, or those of a range, one for each
 // name. There are none if the key is missing.
-func (r *yamlReader) addresses(n yamltree.Node, names hostlist.Pattern, what string) ([]setting, bool) {
+func (r *yamlReader) addresses(n yamltree.Node, names hostlist.Pattern, what string) ([]layer.Value, bool) {
 	if n == (yamltree.Node{}) {
 		return nil, true
 	}
@@ -195,14 +196,14 @@ func (r *yamlReader) addresses(n yamltree.Node, names hostlist.Pattern, what str
 			what, p.Count, plural(p.Count, "es"), names.Count, plural(names.Count, "s"))
 		return nil, false
 	}
-	var list []setting
+	var list []layer.Value
 	for text := range p.Names() {
-		s, err := parseValue(KeyAddress, text)
+		s, err := layer.ParseValue(layer.KeyAddress, text)
 		if err != nil {
 			r.problems.Addf(n.Pos(), "%s: address: %v", what, err)
 			return nil, false
 		}
-		s.origin = r.origin(n, what)
+		s.Origin = r.origin(n, what)
 		list = append(list, s)
 	}
 	return list, true
@@ -233,35 +234,35 @@ func (r *yamlReader) groups(n yamltree.Node) {
 // group reads one group. A list, or a single value, is its hosts.
 func (r *yamlReader) group(key, value yamltree.Node) {
 	what := "group " + key.Text()
-	g := &layerGroup{name: key.Text(), origin: r.origin(key, what)}
-	r.layer.groups = append(r.layer.groups, g)
+	g := &layer.Group{Name: key.Text(), Origin: r.origin(key, what)}
+	r.layer.Groups = append(r.layer.Groups, g)
 	if kind := value.Kind(); kind == yamltree.List || kind == yamltree.Scalar {
 		r.members(value, what, func(item yamltree.Node) { r.groupHost(g, item, what) })
 		return
 	}
-	g.own = r.settings(value, what, groupKeys, func(k, v yamltree.Node) {
+	g.Own = r.settings(value, what, groupKeys, func(k, v yamltree.Node) {
 		switch k.Text() {
 		case "hosts":
 			r.members(v, what+": hosts", func(item yamltree.Node) { r.groupHost(g, item, what) })
 		case "groups":
 			r.members(v, what+": groups", func(item yamltree.Node) {
-				g.children = append(g.children, reference{item.Text(), r.origin(item, what)})
+				g.Children = append(g.Children, layer.Reference{Name: item.Text(), Origin: r.origin(item, what)})
 			})
 		case "parallel":
 			if !r.scalar(v, what, "parallel") {
 				return
 			}
-			parallel, err := parseNumber(v.Text(), 1, hostlist.MaxNames)
+			parallel, err := layer.ParseNumber(v.Text(), 1, hostlist.MaxNames)
 			if err != nil {
 				r.problems.Addf(v.Pos(), "%s: parallel: %v", what, err)
 			}
-			g.parallel = parallel
+			g.Parallel = parallel
 		}
 	})
 }
 
 // groupHost adds a host, or a range of them, to a group.
-func (r *yamlReader) groupHost(g *layerGroup, item yamltree.Node, what string) {
+func (r *yamlReader) groupHost(g *layer.Group, item yamltree.Node, what string) {
 	p, ok := r.pattern(item)
 	if !ok {
 		return
@@ -271,7 +272,7 @@ func (r *yamlReader) groupHost(g *layerGroup, item yamltree.Node, what string) {
 		if !r.addHost(item, name, origin, nil) {
 			return
 		}
-		g.hosts = append(g.hosts, name)
+		g.Hosts = append(g.Hosts, name)
 	}
 }
 
@@ -296,19 +297,19 @@ func (r *yamlReader) members(n yamltree.Node, what string, member func(yamltree.
 
 // settings reads the settings among the fields of n, and hands the other known
 // keys to rest.
-func (r *yamlReader) settings(n yamltree.Node, what string, known []string, rest func(key, value yamltree.Node)) settings {
+func (r *yamlReader) settings(n yamltree.Node, what string, known []string, rest func(key, value yamltree.Node)) layer.Values {
 	if n.Kind() == yamltree.Null {
 		return nil
 	}
 	// Most hosts have a handful, and there may be very many hosts.
-	own := make(settings, 0, 5)
+	own := make(layer.Values, 0, 5)
 	r.problems.Fields(n, what, known, func(key, value yamltree.Node) {
-		switch k := Key(key.Text()); k {
+		switch k := layer.Key(key.Text()); k {
 		case "labels":
 			own = append(own, r.labels(value, what)...)
-		case KeyIdentity:
+		case layer.KeyIdentity:
 			own = append(own, r.identity(value, what)...)
-		case KeyPort, KeyUser, KeyJump, KeyConnectTimeout, KeyTimeout, KeyRetries, KeyHostKeys, KeyExitStatus:
+		case layer.KeyPort, layer.KeyUser, layer.KeyJump, layer.KeyConnectTimeout, layer.KeyTimeout, layer.KeyRetries, layer.KeyHostKeys, layer.KeyExitStatus:
 			own = append(own, r.value(k, value, what)...)
 		default:
 			rest(key, value)
@@ -319,21 +320,21 @@ func (r *yamlReader) settings(n yamltree.Node, what string, known []string, rest
 
 // value reads a setting with a single value; none if it is wrong or does not
 // count.
-func (r *yamlReader) value(key Key, n yamltree.Node, what string) settings {
+func (r *yamlReader) value(key layer.Key, n yamltree.Node, what string) layer.Values {
 	if !r.scalar(n, what, string(key)) {
 		return nil
 	}
-	s, err := parseValue(key, n.Text())
+	s, err := layer.ParseValue(key, n.Text())
 	if err != nil {
 		r.problems.Addf(n.Pos(), "%s: %s: %v", what, key, err)
 		return nil
 	}
-	if key == KeyHostKeys && HostKeys(s.number) == Off && r.file.Trust != Named {
+	if key == layer.KeyHostKeys && layer.HostKeys(s.Number) == layer.Off && r.file.Trust != layer.Named {
 		r.builder.warnf("%s: %s: host_keys: off does not count in a file that is not named with -i", n.Pos(), what)
 		return nil
 	}
-	s.origin = r.origin(n, what)
-	return settings{s}
+	s.Origin = r.origin(n, what)
+	return layer.Values{s}
 }
 
 // scalar reports whether n is a single value, and adds an error if not.
@@ -345,12 +346,12 @@ func (r *yamlReader) scalar(n yamltree.Node, what, key string) bool {
 	return true
 }
 
-func (r *yamlReader) labels(n yamltree.Node, what string) settings {
+func (r *yamlReader) labels(n yamltree.Node, what string) layer.Values {
 	if n.Kind() != yamltree.Map && n.Kind() != yamltree.Null {
 		r.problems.Addf(n.Pos(), "%s: labels: want a mapping from names to values, got %s", what, n.Kind())
 		return nil
 	}
-	var own settings
+	var own layer.Values
 	for key, value := range n.Fields() {
 		name, text := key.Text(), value.Text()
 		switch {
@@ -362,33 +363,33 @@ func (r *yamlReader) labels(n yamltree.Node, what string) settings {
 			continue
 		case value.Kind() == yamltree.Null:
 			text = ""
-		case hasControl(text):
+		case layer.HasControl(text):
 			r.problems.Addf(value.Pos(), "%s: label %s: %s holds a control character", what, name, hostlist.Quote(text))
 			continue
 		}
-		own = append(own, setting{key: LabelKey(name), text: text, origin: r.origin(value, what)})
+		own = append(own, layer.Value{Key: layer.LabelKey(name), Text: text, Origin: r.origin(value, what)})
 	}
 	return own
 }
 
-func (r *yamlReader) identity(n yamltree.Node, what string) settings {
-	s := setting{key: KeyIdentity, origin: r.origin(n, what)}
+func (r *yamlReader) identity(n yamltree.Node, what string) layer.Values {
+	s := layer.Value{Key: layer.KeyIdentity, Origin: r.origin(n, what)}
 	if n.Kind() == yamltree.Null {
 		r.problems.Addf(n.Pos(), "%s: identity: the path is empty", what)
 		return nil
 	}
 	r.members(n, what+": identity", func(item yamltree.Node) {
-		path, err := identityPath(item.Text(), filepath.Dir(r.file.Path))
+		path, err := layer.IdentityPath(item.Text(), filepath.Dir(r.file.Path))
 		if err != nil {
 			r.problems.Addf(item.Pos(), "%s: identity: %v", what, err)
 		}
-		s.list = append(s.list, path)
+		s.List = append(s.List, path)
 	})
-	s.text = strings.Join(s.list, ", ")
-	return settings{s}
+	s.Text = strings.Join(s.List, ", ")
+	return layer.Values{s}
 }
 
-func (r *yamlReader) origin(n yamltree.Node, via string) Origin {
+func (r *yamlReader) origin(n yamltree.Node, via string) layer.Origin {
 	at := n.Pos()
-	return Origin{File: at.File, Line: at.Line, Column: at.Column, Via: via}
+	return layer.Origin{File: at.File, Line: at.Line, Column: at.Column, Via: via}
 }

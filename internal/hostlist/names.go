@@ -101,3 +101,6 @@ func Printable(text string) string {
 	}
 	return text
 }
+
+// IsSpace reports whether c is white space.
+func IsSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }

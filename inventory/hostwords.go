@@ -2,13 +2,13 @@ package inventory
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 
 	"tutti/internal/filekind"
 	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
+	"tutti/inventory/layer"
 )
 
 // splitHosts splits a list of hosts as people type it, or as a shell puts a file
@@ -21,7 +21,7 @@ func splitHosts(text string) ([]hostlist.Word, *hostlist.SyntaxError) {
 	comma := true // as if before the first: an empty word is a mistake
 	for at := 0; at < len(text); {
 		switch c := text[at]; {
-		case isSpace(c):
+		case hostlist.IsSpace(c):
 			at++
 		case c == '#' && comments:
 			line, _, _ := strings.Cut(text[at:], "\n")
@@ -53,60 +53,11 @@ func hostEnd(text string, at int) int {
 			depth++
 		case c == ']':
 			depth--
-		case (c == ',' || isSpace(c)) && depth <= 0:
+		case (c == ',' || hostlist.IsSpace(c)) && depth <= 0:
 			return i
 		}
 	}
 	return len(text)
-}
-
-// parseHostURL reads a host in the form of a URL, ssh://user@host:port, as ssh
-// does; the :// is at an offset.
-func parseHostURL(text string, at int) (hostWord, *hostlist.SyntaxError) {
-	if !strings.EqualFold(text[:at], "ssh") {
-		return hostWord{}, hostlist.Errorf(0, "%q is not a way to a host here; want ssh://user@host:port, or user@host:port", text[:at])
-	}
-	begin := at + len("://")
-	rest := strings.TrimSuffix(text[begin:], "/")
-	if i := strings.IndexByte(rest, '/'); i >= 0 {
-		return hostWord{}, hostlist.Errorf(begin+i, "a URL of a host has no path: want ssh://user@host:port")
-	}
-	info, host, named := strings.Cut(rest, "@")
-	if !named {
-		info, host = "", rest
-	}
-	if strings.Contains(info, ":") {
-		return hostWord{}, hostlist.Errorf(begin, "a password in a URL can be seen by everyone on this machine; leave it out, --ask-pass asks for it")
-	}
-	from := begin + len(rest) - len(host)
-	if strings.Contains(host, "@") {
-		return hostWord{}, hostlist.Errorf(from, "a second @ stands in the URL; %%40 is one in the name of a user")
-	}
-	w, err := parseHostWord(host)
-	if err != nil {
-		err.Offset += from
-		return w, err
-	}
-	w.offset += from
-	if named {
-		w.user, err = urlUser(info, begin)
-	}
-	return w, err
-}
-
-// urlUser reads the user in a URL. Connection parameters behind a semicolon are
-// dropped, as ssh does it.
-func urlUser(info string, offset int) (*setting, *hostlist.SyntaxError) {
-	info, _, _ = strings.Cut(info, ";")
-	user, err := url.PathUnescape(info)
-	if err != nil {
-		return nil, hostlist.Errorf(offset, "the user in the URL has a %% that is no escape such as %%40")
-	}
-	s, err := parseValue(KeyUser, user)
-	if err != nil {
-		return nil, hostlist.Errorf(offset, "user: %v", err)
-	}
-	return &s, nil
 }
 
 // HostsOf reads a list of hosts, one on a line or several with commas, and returns it as one
@@ -117,7 +68,7 @@ func HostsOf(path string, data []byte) (string, error) {
 		return "", err
 	}
 	var problems yamltree.Problems
-	b, l := newBuilder(&problems), newLayer()
+	b, l := newBuilder(&problems), layer.New()
 	var words []string
 	number := 0
 	for line := range strings.Lines(strings.TrimPrefix(string(data), "\ufeff")) {
@@ -128,10 +79,10 @@ func HostsOf(path string, data []byte) (string, error) {
 		}
 		for w := range hostlist.Split(strings.TrimRight(text, spaces+",")) {
 			words = append(words, w.Text)
-			at := Origin{File: path, Line: number, Via: "host"}
+			at := layer.Origin{File: path, Line: number, Via: "host"}
 			if err := plainWord(l, w, at, b); err != nil {
 				at.Column = hostlist.Column(line, err.Offset)
-				problems.Addf(at.pos(), "%v", err)
+				problems.Addf(at.Pos(), "%v", err)
 				break // one mistake of a line is enough
 			}
 		}

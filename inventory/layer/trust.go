@@ -1,4 +1,4 @@
-package inventory
+package layer
 
 import (
 	"cmp"
@@ -12,9 +12,10 @@ import (
 	"syscall"
 )
 
-// checkOwner returns an error if somebody else than us and root may have
-// written the file; a group that is its owner's own is nobody else. info must be that of the file that is read.
-func checkOwner(info fs.FileInfo) error {
+// CheckOwner returns an error if a user other than this one and root may have written
+// the file; a group that is its owner's own does not count as another user. info must be
+// that of the file that is read.
+func CheckOwner(info fs.FileInfo) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return errors.New("its owner is not known")
@@ -23,7 +24,7 @@ func checkOwner(info fs.FileInfo) error {
 		return fmt.Errorf("it belongs to user %d, who is neither us nor root", st.Uid)
 	}
 	mode := info.Mode().Perm()
-	if info.Mode().Type() == fs.ModeSymlink || mode&0o022 == 0 || mode&0o002 == 0 && privateGroup(st.Uid, st.Gid) {
+	if info.Mode().Type() == fs.ModeSymlink || mode&0o022 == 0 || mode&0o002 == 0 && PrivateGroup(st.Uid, st.Gid) {
 		return nil
 	}
 	return fmt.Errorf("others can write it (mode %04o), which chmod go-w mends", mode)
@@ -41,7 +42,7 @@ func checkFolder(path string) error {
 	if info.Mode()&fs.ModeSticky != 0 {
 		return nil
 	}
-	if err := checkOwner(info); err != nil {
+	if err := CheckOwner(info); err != nil {
 		return fmt.Errorf("its folder %s is not safe: %w", folder, err)
 	}
 	return nil
@@ -53,16 +54,16 @@ const (
 	groupFile  = "/etc/group"
 )
 
-// privateGroup reports whether a group is the user's own, as many systems make one
+// PrivateGroup reports whether a group is the user's own, as many systems make one
 // for each user: it has the user's name and no other member. Of a group that is not
 // in the files nobody knows who is in it, and root's is for system programs.
-func privateGroup(uid, gid uint32) bool {
+func PrivateGroup(uid, gid uint32) bool {
 	passwd, err1 := os.ReadFile(passwdFile)
 	group, err2 := os.ReadFile(groupFile)
 	return err1 == nil && err2 == nil && groupOfOne(string(passwd), string(group), uid, gid)
 }
 
-// groupOfOne is privateGroup for the contents of the two files.
+// groupOfOne is PrivateGroup for the contents of the two files.
 func groupOfOne(passwd, group string, uid, gid uint32) bool {
 	if uid == 0 {
 		return false

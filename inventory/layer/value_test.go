@@ -1,4 +1,4 @@
-package inventory
+package layer
 
 import "testing"
 
@@ -10,17 +10,6 @@ func TestHostKeys(t *testing.T) {
 	}
 	if _, err := ParseHostKeys("Off"); err == nil {
 		t.Error("Off with a capital: got no error")
-	}
-}
-
-func TestZeroValues(t *testing.T) {
-	var h Host
-	if _, ok := h.Origin(KeyUser); ok || len(h.Settings()) != 0 || h.HostKeys != Strict {
-		t.Error("the zero Host must have no settings, and strict host keys")
-	}
-	var inv Inventory
-	if _, ok := inv.Host("a"); ok || len(inv.Hosts())+len(inv.Groups())+len(inv.Labels()) != 0 {
-		t.Error("the zero Inventory must be empty")
 	}
 }
 

@@ -1,4 +1,4 @@
-package inventory
+package layer
 
 import (
 	"fmt"
@@ -13,39 +13,39 @@ import (
 	"tutti/internal/yamltree"
 )
 
-// parseValue reads the text of a setting that has a single value.
-func parseValue(key Key, text string) (setting, error) {
-	s := setting{key: key}
+// ParseValue reads the text of a setting that has a single value.
+func ParseValue(key Key, text string) (Value, error) {
+	s := Value{Key: key}
 	if text == "" {
 		return s, yamltree.Mistakef("the value is empty")
 	}
-	if hasControl(text) {
+	if HasControl(text) {
 		return s, yamltree.Mistakef("%s holds a control character", hostlist.Quote(text))
 	}
 	var err error
 	switch key {
 	case KeyAddress:
-		s.text, err = parseAddress(text)
+		s.Text, err = parseAddress(text)
 	case KeyUser:
-		s.text, err = text, checkUser(text)
+		s.Text, err = text, CheckUser(text)
 	case KeyPort:
-		s.number, err = parseNumber(text, 1, 65535)
-		s.text = strconv.Itoa(s.number)
+		s.Number, err = ParseNumber(text, 1, 65535)
+		s.Text = strconv.Itoa(s.Number)
 	case KeyRetries:
-		s.number, err = parseNumber(text, 0, 1_000_000)
-		s.text = strconv.Itoa(s.number)
+		s.Number, err = ParseNumber(text, 0, 1_000_000)
+		s.Text = strconv.Itoa(s.Number)
 	case KeyConnectTimeout, KeyTimeout:
-		s.duration, err = quantity.ParseDuration(text)
-		s.text = quantity.FormatDuration(s.duration)
+		s.Duration, err = quantity.ParseDuration(text)
+		s.Text = quantity.FormatDuration(s.Duration)
 	case KeyJump:
-		s.text, err = jumpText(text)
+		s.Text, err = jumpText(text)
 	case KeyHostKeys:
 		var k HostKeys
 		k, err = ParseHostKeys(text)
-		s.number, s.text = int(k), k.String()
+		s.Number, s.Text = int(k), k.String()
 	case KeyExitStatus:
-		if s.text = text; text != exitStatusSent && text != exitStatusNone {
-			err = yamltree.Mistakef("%q is not one of %s, %s", text, exitStatusSent, exitStatusNone)
+		if s.Text = text; text != exitStatusSent && text != ExitStatusNone {
+			err = yamltree.Mistakef("%q is not one of %s, %s", text, exitStatusSent, ExitStatusNone)
 		}
 	default:
 		panic("inventory: no such setting: " + string(key))
@@ -74,18 +74,15 @@ func parseAddress(text string) (string, error) {
 	return text, nil
 }
 
-// CheckUser returns why text cannot be the name that somebody logs in with, or
-// nil.
-func CheckUser(text string) error { return checkUser(text) }
-
-// checkUser refuses what ssh refuses as a login name: what a shell that is handed
-// the name, by a proxy command, could take for something else.
-func checkUser(text string) error {
+// CheckUser returns why text cannot be a login name, or nil. It refuses what ssh
+// refuses: what a shell that is handed the name, by a proxy command, could take
+// for something else.
+func CheckUser(text string) error {
 	if text == "" || text[0] == '-' || text[len(text)-1] == '\\' || strings.ContainsFunc(text, badInUser) {
 		return yamltree.Mistakef("%q is not a login name", text)
 	}
 	for i := range len(text) - 1 {
-		if isSpace(text[i]) && text[i+1] == '-' {
+		if hostlist.IsSpace(text[i]) && text[i+1] == '-' {
 			return yamltree.Mistakef("%q is not a login name: a dash follows a space", text)
 		}
 	}
@@ -96,7 +93,8 @@ func badInUser(r rune) bool {
 	return unicode.IsControl(r) || strings.ContainsRune("`\"'&;|<>(){}", r)
 }
 
-func parseNumber(text string, low, high int) (int, error) {
+// ParseNumber reads a whole number from low to high.
+func ParseNumber(text string, low, high int) (int, error) {
 	if !hostlist.IsNumber(text) || hostlist.Padding(text) > 0 {
 		return 0, yamltree.Mistakef("%s is not a number", hostlist.Quote(text))
 	}
@@ -107,13 +105,13 @@ func parseNumber(text string, low, high int) (int, error) {
 	return int(n), nil
 }
 
-// identityPath makes a key file's path absolute: ~ is our home, and anything
+// IdentityPath makes a key file's path absolute: ~ is our home, and anything
 // relative is relative to dir.
-func identityPath(text, dir string) (string, error) {
+func IdentityPath(text, dir string) (string, error) {
 	switch {
 	case text == "":
 		return "", yamltree.Mistakef("the path is empty")
-	case hasControl(text):
+	case HasControl(text):
 		return "", yamltree.Mistakef("%s holds a control character", hostlist.Quote(text))
 	case text == "~" || strings.HasPrefix(text, "~/"):
 		home, err := os.UserHomeDir()
@@ -129,4 +127,5 @@ func identityPath(text, dir string) (string, error) {
 	return filepath.Abs(filepath.Join(dir, text))
 }
 
-func hasControl(text string) bool { return strings.ContainsFunc(text, unicode.IsControl) }
+// HasControl reports whether there are control characters in text.
+func HasControl(text string) bool { return strings.ContainsFunc(text, unicode.IsControl) }

@@ -1,4 +1,4 @@
-package inventory
+package layer
 
 import (
 	"errors"
@@ -10,8 +10,8 @@ import (
 	"tutti/internal/hostlist"
 )
 
-// jumpNone is written where no jump is wanted, against one that is inherited.
-const jumpNone = "none"
+// NoJump is written where no jump is wanted, against one that is inherited.
+const NoJump = "none"
 
 // MaxJumps is through how many hosts the way to another may go.
 const MaxJumps = 32
@@ -30,7 +30,7 @@ type Hop struct {
 // go through first at the beginning, as the -J of ssh has them; user and port
 // may be missing. "none" is no hops at all.
 func ParseJump(text string) ([]Hop, error) {
-	if strings.EqualFold(text, jumpNone) {
+	if strings.EqualFold(text, NoJump) {
 		return nil, nil
 	}
 	var hops []Hop
@@ -54,17 +54,17 @@ func parseHop(word string) (Hop, error) {
 	switch {
 	case word == "":
 		return h, errors.New("a jump host is missing: want user@host:port, with commas between several")
-	case strings.EqualFold(word, jumpNone):
+	case strings.EqualFold(word, NoJump):
 		return h, fmt.Errorf("%q stands alone or not at all", word)
 	}
-	w, bad := parseHostWord(word)
-	if bad == nil && w.names.Count != 1 {
-		bad = hostlist.Errorf(w.offset, "a range is many hosts, and a jump goes through one")
+	w, bad := ParseHostWord(word)
+	if bad == nil && w.Names.Count != 1 {
+		bad = hostlist.Errorf(w.Offset, "a range is many hosts, and a jump goes through one")
 	}
 	if bad != nil {
 		return h, fmt.Errorf("jump host %s: %w", hostlist.Quote(word), bad)
 	}
-	for name := range w.names.Names() {
+	for name := range w.Names.Names() {
 		if bad := hostlist.CheckName(name, true); bad != nil {
 			return h, fmt.Errorf("jump host %s: %w", hostlist.Quote(word), bad)
 		}
@@ -73,11 +73,11 @@ func parseHop(word string) (Hop, error) {
 			return h, fmt.Errorf("jump host %s: neither a name nor an IP address", hostlist.Quote(word))
 		}
 	}
-	if w.user != nil {
-		h.User = w.user.text
+	if w.User != nil {
+		h.User = w.User.Text
 	}
-	if w.port != nil {
-		h.Port = w.port.number
+	if w.Port != nil {
+		h.Port = w.Port.Number
 	}
 	return h, nil
 }
@@ -104,7 +104,7 @@ func jumpText(text string) (string, error) {
 		return "", err
 	}
 	if len(hops) == 0 {
-		return jumpNone, nil
+		return NoJump, nil
 	}
 	words := make([]string, len(hops))
 	for i, h := range hops {

@@ -1,9 +1,10 @@
-package inventory
+package layer
 
 import (
+	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -36,28 +37,34 @@ func TestGroupOfOne(t *testing.T) {
 	}
 }
 
-// TestFolderOfFoundInventory: who can write the folder can put another file in
-// the place of the inventory.
-func TestFolderOfFoundInventory(t *testing.T) {
-	folder := filepath.Join(t.TempDir(), "work")
-	path := filepath.Join(folder, "hosts.yaml")
-	writeAt(t, path, "hosts: [a]\n")
-	link := filepath.Join(t.TempDir(), "hosts.yaml")
-	if err := os.Symlink(path, link); err != nil {
-		t.Fatal(err)
+// ownedBy is a file of some user.
+type ownedBy struct {
+	fs.FileInfo
+	uid  uint32
+	mode fs.FileMode
+}
+
+func (o ownedBy) Sys() any { return &syscall.Stat_t{Uid: o.uid} }
+
+func (o ownedBy) Mode() fs.FileMode { return o.mode }
+
+func TestCheckOwner(t *testing.T) {
+	me := uint32(os.Geteuid())
+	tests := []struct {
+		name string
+		info ownedBy
+		ok   bool
+	}{
+		{"ours", ownedBy{uid: me, mode: 0o644}, true},
+		{"root's", ownedBy{uid: 0, mode: 0o644}, true},
+		{"somebody's", ownedBy{uid: me + 4711, mode: 0o600}, false},
+		{"group can write", ownedBy{uid: me, mode: 0o664}, false},
+		{"our link", ownedBy{uid: me, mode: 0o777 | fs.ModeSymlink}, true},
+		{"somebody's link", ownedBy{uid: me + 4711, mode: 0o777 | fs.ModeSymlink}, false},
 	}
-	for mode, ok := range map[os.FileMode]bool{0o755: true, 0o777: false, 0o757: false, 0o777 | os.ModeSticky: true, 0o700: true} {
-		if err := os.Chmod(folder, mode); err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range []string{path, link} {
-			_, err := Load(t.Context(), []File{{Path: name, Trust: Found}})
-			if ok != (err == nil) || !ok && (!strings.Contains(err.Error(), "its folder "+folder+" is not safe") || !strings.Contains(err.Error(), "-i uses it all the same")) {
-				t.Errorf("mode %v, %s: got %v, want ok %v and the folder named", mode, name, err, ok)
-			}
-			if _, err := Load(t.Context(), []File{{Path: name, Trust: Named}}); err != nil {
-				t.Errorf("mode %v, named: got %v", mode, err)
-			}
+	for _, tt := range tests {
+		if err := CheckOwner(tt.info); (err == nil) != tt.ok {
+			t.Errorf("%s: got %v, want ok %v", tt.name, err, tt.ok)
 		}
 	}
 }

@@ -1,0 +1,51 @@
+package inventory
+
+import "tutti/inventory/layer"
+
+// What an inventory is made of, under the names that its users know.
+type (
+	// A File is an inventory file that is to be loaded.
+	File = layer.File
+	// Trust is how far an inventory file is believed.
+	Trust = layer.Trust
+	// A Key names a setting, with the word that stands in the file.
+	Key = layer.Key
+	// A Setting is a value that a host has, as text, and where it comes from.
+	Setting = layer.Setting
+	// An Origin is where a value comes from.
+	Origin = layer.Origin
+	// HostKeys says what to do about a host key that known_hosts does not have.
+	HostKeys = layer.HostKeys
+	// A Hop is a host to go through on the way to another.
+	Hop = layer.Hop
+)
+
+// How a file came to be used; see [layer.Trust].
+const (
+	Found           = layer.Found
+	FromEnvironment = layer.FromEnvironment
+	Named           = layer.Named
+)
+
+// The keys of settings; see [layer.Key].
+const (
+	KeyAddress        = layer.KeyAddress
+	KeyIdentity       = layer.KeyIdentity
+	KeyConnectTimeout = layer.KeyConnectTimeout
+	KeyTimeout        = layer.KeyTimeout
+	KeyRetries        = layer.KeyRetries
+	KeyHostKeys       = layer.KeyHostKeys
+	KeyJump           = layer.KeyJump
+)
+
+// MaxJumps is through how many hosts the way to another may go.
+const MaxJumps = layer.MaxJumps
+
+// LabelKey is the key of the label with the given name.
+func LabelKey(name string) Key { return layer.LabelKey(name) }
+
+// ParseJump reads the hosts to go through; see [layer.ParseJump].
+func ParseJump(text string) ([]Hop, error) { return layer.ParseJump(text) }
+
+// CheckUser returns why text cannot be a login name, or nil.
+func CheckUser(text string) error { return layer.CheckUser(text) }

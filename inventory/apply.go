@@ -1,0 +1,73 @@
+package inventory
+
+import (
+	"maps"
+	"slices"
+
+	"tutti/inventory/layer"
+)
+
+// apply puts the values into h, which must not share its labels if there are
+// labels among them.
+func apply(s layer.Values, h *Host) {
+	for i := range s {
+		x := &s[i]
+		if x.Refusal != "" {
+			h.Refusals = append(slices.Clip(h.Refusals), Refusal{Reason: x.Refusal, Origin: x.Origin})
+			continue
+		}
+		switch x.Key {
+		case layer.KeyAddress:
+			h.Address = x.Text
+		case layer.KeyPort:
+			h.Port = x.Number
+		case layer.KeyUser:
+			h.User = x.Text
+		case layer.KeyIdentity:
+			h.Identity = x.List
+		case layer.KeyConnectTimeout:
+			h.ConnectTimeout = x.Duration
+		case layer.KeyTimeout:
+			h.Timeout = x.Duration
+		case layer.KeyRetries:
+			h.Retries = x.Number
+		case layer.KeyHostKeys:
+			h.HostKeys = layer.HostKeys(x.Number)
+		case layer.KeyExitStatus:
+			h.NoExitStatus = x.Text == layer.ExitStatusNone
+		case layer.KeyJump:
+			h.Jump, h.ProxyCommand = x.Text, ""
+			switch {
+			case x.Command:
+				h.Jump, h.ProxyCommand = "", x.Text
+			case x.Text == layer.NoJump:
+				h.Jump = ""
+			}
+		default:
+			if name, ok := x.Key.Label(); ok {
+				if h.Labels == nil {
+					h.Labels = make(map[string]string)
+				}
+				h.Labels[name] = x.Text
+			}
+		}
+	}
+}
+
+// hasLabels reports whether there is a label among s.
+func hasLabels(s layer.Values) bool {
+	for i := range s {
+		if _, ok := s[i].Key.Label(); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// applyOwn is apply for a host that shares its labels so far.
+func applyOwn(s layer.Values, h *Host) {
+	if hasLabels(s) {
+		h.Labels = maps.Clone(h.Labels)
+	}
+	apply(s, h)
+}

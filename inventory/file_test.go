@@ -1,0 +1,36 @@
+package inventory
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tutti/inventory/layer"
+)
+
+// TestFolderOfFoundInventory: who can write the folder can put another file in
+// the place of the inventory.
+func TestFolderOfFoundInventory(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "work")
+	path := filepath.Join(folder, "hosts.yaml")
+	writeAt(t, path, "hosts: [a]\n")
+	link := filepath.Join(t.TempDir(), "hosts.yaml")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	for mode, ok := range map[os.FileMode]bool{0o755: true, 0o777: false, 0o757: false, 0o777 | os.ModeSticky: true, 0o700: true} {
+		if err := os.Chmod(folder, mode); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{path, link} {
+			_, err := Load(t.Context(), []layer.File{{Path: name, Trust: layer.Found}})
+			if ok != (err == nil) || !ok && (!strings.Contains(err.Error(), "its folder "+folder+" is not safe") || !strings.Contains(err.Error(), "-i uses it all the same")) {
+				t.Errorf("mode %v, %s: got %v, want ok %v and the folder named", mode, name, err, ok)
+			}
+			if _, err := Load(t.Context(), []layer.File{{Path: name, Trust: layer.Named}}); err != nil {
+				t.Errorf("mode %v, named: got %v", mode, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,101 @@
+package layer
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// A File is an inventory file that is to be loaded.
+type File struct {
+	Path string
+	// Trust says how the file came to be used, and so what it may say.
+	Trust Trust
+}
+
+// Trust is how far an inventory file is believed.
+type Trust int
+
+const (
+	// Found says that nobody named the file. It must be owned by us or root and be
+	// writable by its owner only, and its host_keys: off does not count.
+	Found Trust = iota
+	// FromEnvironment says that the environment names the file. Its
+	// host_keys: off does not count.
+	FromEnvironment
+	// Named says that the file was asked for by name in this very command.
+	Named
+)
+
+// maxFileSize is how large a file may be that we read whole.
+const maxFileSize = 64 << 20
+
+// Read reads an inventory file whole, and checks who may have written it if it was
+// found and not named.
+func Read(f File) ([]byte, fs.FileInfo, error) {
+	if f.Trust == Found {
+		// Whoever owns a link decides what it leads to.
+		info, err := os.Lstat(f.Path)
+		if err == nil {
+			err = CheckOwner(info)
+		}
+		if err == nil {
+			err = checkFolders(f.Path, info)
+		}
+		if err != nil {
+			return nil, nil, untrusted(f, err)
+		}
+	}
+	file, err := os.Open(f.Path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read inventory: %w", err)
+	}
+	defer func() { _ = file.Close() }() // nothing was written
+	info, err := file.Stat()
+	if err != nil {
+		return nil, nil, fmt.Errorf("read inventory: %w", err)
+	}
+	if info.IsDir() {
+		return nil, nil, fmt.Errorf("read inventory: %s is a directory; name the files in it, each with -i", f.Path)
+	}
+	if f.Trust == Found {
+		if err := CheckOwner(info); err != nil {
+			return nil, nil, untrusted(f, err)
+		}
+	}
+	data, err := ReadAll(file)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read inventory %s: %w", f.Path, err)
+	}
+	return data, info, nil
+}
+
+// checkFolders looks at the folder of a file, and of what the file is a link to.
+func checkFolders(path string, info fs.FileInfo) error {
+	if err := checkFolder(path); err != nil || info.Mode().Type() != fs.ModeSymlink {
+		return err
+	}
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	return checkFolder(target)
+}
+
+func untrusted(f File, err error) error {
+	return fmt.Errorf("inventory %s is not used: %w; -i uses it all the same", f.Path, err)
+}
+
+// ReadAll reads to the end, up to 64 MiB.
+func ReadAll(r io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxFileSize+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxFileSize {
+		return nil, fmt.Errorf("it is larger than %d MiB", maxFileSize>>20)
+	}
+	return data, nil
+}

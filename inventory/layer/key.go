@@ -1,0 +1,124 @@
+package layer
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"tutti/internal/yamltree"
+)
+
+// HostKeys says what to do about a host key that known_hosts does not have.
+type HostKeys int
+
+const (
+	// Strict refuses an unknown key. It is the zero value.
+	Strict HostKeys = iota
+	// AcceptNew trusts an unknown key and records it; it refuses a changed one.
+	AcceptNew
+	// Off trusts any key.
+	Off
+)
+
+var hostKeysNames = []string{"strict", "accept-new", "off"}
+
+// String is the word that stands in files and flags.
+func (k HostKeys) String() string {
+	if k < 0 || int(k) >= len(hostKeysNames) {
+		return fmt.Sprintf("host_keys(%d)", int(k))
+	}
+	return hostKeysNames[k]
+}
+
+// ParseHostKeys reads what String gives.
+func ParseHostKeys(text string) (HostKeys, error) {
+	i := slices.Index(hostKeysNames, text)
+	if i < 0 {
+		return Strict, fmt.Errorf("%q is not one of %s", text, strings.Join(hostKeysNames, ", "))
+	}
+	return HostKeys(i), nil
+}
+
+// The words for exit_status.
+const (
+	exitStatusSent = "sent"
+	// ExitStatusNone is for hosts that send none.
+	ExitStatusNone = "none"
+)
+
+// A Key names a setting, with the word that stands in the file.
+type Key string
+
+// The keys of settings. A label's key is that of [LabelKey].
+const (
+	KeyAddress        Key = "address"
+	KeyPort           Key = "port"
+	KeyUser           Key = "user"
+	KeyIdentity       Key = "identity"
+	KeyConnectTimeout Key = "connect_timeout"
+	KeyTimeout        Key = "timeout"
+	KeyRetries        Key = "retries"
+	KeyHostKeys       Key = "host_keys"
+	KeyExitStatus     Key = "exit_status"
+	KeyJump           Key = "jump"
+	// KeyConnection is set for hosts that are not reached over SSH, all of
+	// which are refused.
+	KeyConnection Key = "connection"
+)
+
+const labelPrefix = "labels."
+
+// LabelKey is the key of the label with the given name.
+func LabelKey(name string) Key { return Key(labelPrefix + name) }
+
+// Label is the name of the label that k is the key of, if it is one.
+func (k Key) Label() (string, bool) { return strings.CutPrefix(string(k), labelPrefix) }
+
+// An Origin is where a value comes from.
+type Origin struct {
+	// File is the path as it was given; empty for hosts from the command line.
+	File string
+	// Line and Column count from 1, the column in characters; without a File
+	// the column is that in the command line's word list. What a program says
+	// has neither.
+	Line, Column int
+	// Via is what gave the value: "host web[01-20].fra", "group web",
+	// "defaults".
+	Via string
+}
+
+// String is file:line:column (via).
+func (o Origin) String() string {
+	if o.File == "" {
+		return o.Via
+	}
+	return fmt.Sprintf("%s (%s)", o.Place(), o.Via)
+}
+
+// Inline is String for a place inside parentheses.
+func (o Origin) Inline() string {
+	if o.File == "" {
+		return o.Via
+	}
+	return o.Place() + ", " + o.Via
+}
+
+// Place is the position without what stands there.
+func (o Origin) Place() string {
+	if o.File == "" {
+		return fmt.Sprintf("column %d", o.Column)
+	}
+	return o.Pos().String()
+}
+
+// A Setting is a value that a host has, as text, and where it comes from.
+type Setting struct {
+	Key    Key
+	Value  string
+	Origin Origin
+}
+
+// Pos is the origin's position.
+func (o Origin) Pos() yamltree.Pos {
+	return yamltree.Pos{File: o.File, Line: o.Line, Column: o.Column}
+}

@@ -20,23 +20,23 @@ func (l *launching) advice(ctx context.Context, d *decision) ssh.Advice {
 			words = append(words, flag, value)
 		}
 	}
-	for _, file := range o.inventory {
+	for _, file := range o.Hosts.Inventory {
 		add("-i", file)
 	}
-	if o.port != 0 {
-		add("-p", strconv.Itoa(o.port))
+	if o.Login.Port != 0 {
+		add("-p", strconv.Itoa(o.Login.Port))
 	}
-	add("-J", o.jump)
-	add("-F", o.sshConfig.String())
-	if o.knownHosts != l.Getenv("TUTTI_KNOWN_HOSTS") {
-		add("--known-hosts", o.knownHosts)
+	add("-J", o.Login.Jump)
+	add("-F", o.Login.SSHConfig)
+	if o.Login.KnownHosts != l.Getenv("TUTTI_KNOWN_HOSTS") {
+		add("--known-hosts", o.Login.KnownHosts)
 	}
-	if o.adHoc() {
-		add("-w", o.hosts)
+	if o.Hosts.AdHoc() {
+		add("-w", o.Hosts.Named)
 	} else {
 		words = append(words, d.plan.Selector)
 	}
-	return ssh.Advice{Selection: shellWords(words), AdHoc: o.adHoc(), Known: l.knownToInventory(ctx)}
+	return ssh.Advice{Selection: shellWords(words), AdHoc: o.Hosts.AdHoc(), Known: l.knownToInventory(ctx)}
 }
 
 // knownToInventory reports whether the inventory that would have been read without
@@ -45,8 +45,8 @@ func (l *launching) advice(ctx context.Context, d *decision) ssh.Advice {
 func (l *launching) knownToInventory(ctx context.Context) func(string) bool {
 	ctx = context.WithoutCancel(ctx) // which has ended by the time that a host is not found
 	inv := sync.OnceValue(func() *inventory.Inventory {
-		o := l.o.selectOptions
-		o.hosts, o.former = "", nil
+		o := l.o.requestOptions
+		o.Hosts.Named, o.former = "", nil
 		inv, _, err := l.loadInventory(ctx, &o)
 		if err != nil {
 			return nil

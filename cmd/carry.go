@@ -53,9 +53,9 @@ func (a *app) firingOptions(job *scheduler.Job) (*launchOptions, error) {
 		return nil, err
 	}
 	if _, set := job.Options["deadline"]; !set {
-		o.deadline = durationValue(scheduler.DefaultDeadline)
+		o.Limits.Deadline = scheduler.DefaultDeadline
 	}
-	return o, plainFile("stdin", o.stdin)
+	return o, plainFile("stdin", o.Task.Stdin)
 }
 
 // decideFiring decides what the firing does, and where. What is open for it is
@@ -72,7 +72,7 @@ func (l *launching) decideFiring(ctx context.Context) (_ *decision, done func(),
 			task.Script.Source.(*spool).close()
 		}
 	}
-	r, err := l.ready(&l.o.taskOptions, task)
+	r, err := l.ready(&l.o.Task, task)
 	if err != nil {
 		closeScript()
 		return nil, nil, err
@@ -154,8 +154,8 @@ func (l *launching) decideHosts(ctx context.Context, selector string, task fanou
 		return nil, err
 	}
 	l.o.former = &former{run: run, hosts: hosts, yes: true, history: l.history}
-	o := &l.o.selectOptions
-	o.only, o.exclude, o.limit, o.pick = nil, nil, 0, 0 // that was decided then
+	o := &l.o.Hosts
+	o.Only, o.Exclude, o.Limit, o.Pick = nil, nil, 0, 0 // that was decided then
 	d, err := l.decideAndWarn(ctx, runItem(run.ID, unknownEnds), task)
 	if err == nil && len(d.plan.Targets) < len(hosts) {
 		l.warn(fmt.Sprintf("of the %d hosts of run %d to run again, %d are no longer in the inventory: %s",

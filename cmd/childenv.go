@@ -4,6 +4,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"tutti/runner"
 )
 
 // neverSecret are variables that programs need to find their way. -e without a
@@ -12,9 +14,9 @@ var neverSecret = []string{"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "
 
 // childEnv is the environment of every program that a launch starts on this
 // machine: all but the variables that -e sends to the hosts as secrets.
-func (o *taskOptions) childEnv() []string {
+func childEnv(task *runner.Task) []string {
 	return slices.DeleteFunc(os.Environ(), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
-		return slices.Contains(o.env, name) && !slices.Contains(neverSecret, name) && !strings.HasPrefix(name, "LC_")
+		return slices.Contains(task.Env, name) && !slices.Contains(neverSecret, name) && !strings.HasPrefix(name, "LC_")
 	})
 }

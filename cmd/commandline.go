@@ -12,7 +12,7 @@ import (
 // question is put to those who name no hosts.
 func (a *app) goesOut(cmd *cobra.Command, o *launchOptions, question string, do func(ctx context.Context, selector string, rest []string) error) {
 	cmd.Args = cobra.ArbitraryArgs
-	cmd.ValidArgsFunction = completeSelector(a, &o.selectOptions)
+	cmd.ValidArgsFunction = completeSelector(a, &o.requestOptions)
 	cmd.Flags().SetInterspersed(false)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		selector, rest, err := words(cmd, args)

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"tutti/fanout"
+	"tutti/internal/typed"
 	"tutti/store"
 )
 
@@ -160,31 +160,6 @@ func completedRun(r store.Run) string {
 	return fmt.Sprintf("%s, on %s: %s", oneLine(commandOf(r), 60), oneLine(r.Selector, 30), oneLine(resultText(r), 60))
 }
 
-// worded is a flag that takes one of a few words, or a list of them.
-type worded interface {
-	words() (words []string, list bool)
-}
-
-var (
-	_ worded = (*choice)(nil)
-	_ worded = (*outcomesValue)(nil)
-	_ worded = (*retryValue)(nil)
-)
-
-func (c *choice) words() ([]string, bool) { return c.of, false }
-
-func (v *outcomesValue) words() ([]string, bool) { return outcomeWords(fanout.Outcomes()), true }
-
-func (v *retryValue) words() ([]string, bool) { return outcomeWords(retryable), true }
-
-func outcomeWords(outcomes []fanout.Outcome) []string {
-	words := make([]string, len(outcomes))
-	for i, o := range outcomes {
-		words[i] = o.String()
-	}
-	return words
-}
-
 // completeFlags makes the flags in set complete their words. Where a flag takes
 // neither words nor a file, nothing is offered.
 func completeFlags(cmd *cobra.Command, set *pflag.FlagSet) {
@@ -193,8 +168,8 @@ func completeFlags(cmd *cobra.Command, set *pflag.FlagSet) {
 			return // see completeItemFlags
 		}
 		complete := cobra.NoFileCompletions
-		if v, ok := f.Value.(worded); ok {
-			complete = completeWords(v)
+		if words, list := wordsFor(f.Value); len(words) > 0 {
+			complete = completeWords(words, list)
 		} else {
 			switch placeholder, _ := pflag.UnquoteUsage(f); {
 			case strings.HasPrefix(placeholder, "FILE"):
@@ -209,9 +184,16 @@ func completeFlags(cmd *cobra.Command, set *pflag.FlagSet) {
 	})
 }
 
+// wordsFor are those that a flag's value is made of; none: it is made of others.
+func wordsFor(v pflag.Value) (words []string, list bool) {
+	if v, ok := v.(typed.Worded); ok {
+		return v.Words()
+	}
+	return nil, false
+}
+
 // completeWords completes the word, or the last of a list.
-func completeWords(v worded) cobra.CompletionFunc {
-	words, list := v.words()
+func completeWords(words []string, list bool) cobra.CompletionFunc {
 	if !list {
 		return cobra.FixedCompletions(words, noFiles)
 	}

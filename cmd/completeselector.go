@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"tutti/fanout"
 	"tutti/inventory"
@@ -37,9 +38,9 @@ func completeItemFlags(a *app, root *cobra.Command) {
 		}
 		hostsOnly := name == "hosts" || name == "host"
 		err := root.RegisterFlagCompletionFunc(name, func(cmd *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
-			o := &selectOptions{}
-			if cmd.Flags().Lookup("inventory") != nil {
-				o.inventory, _ = cmd.Flags().GetStringArray("inventory") // it is of that type
+			o := &requestOptions{}
+			if f := cmd.Flags().Lookup("inventory"); f != nil {
+				o.Hosts.Inventory = f.Value.(pflag.SliceValue).GetSlice()
 			}
 			return completeItems(a, cmd, o, toComplete, hostsOnly)
 		})
@@ -50,9 +51,9 @@ func completeItemFlags(a *app, root *cobra.Command) {
 }
 
 // completeSelector completes the last item of a SELECTOR.
-func completeSelector(a *app, o *selectOptions) cobra.CompletionFunc {
+func completeSelector(a *app, o *requestOptions) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 0 || o.adHoc() {
+		if len(args) > 0 || o.Hosts.AdHoc() {
 			return nil, cobra.ShellCompDirectiveDefault
 		}
 		return completeItems(a, cmd, o, toComplete, false)
@@ -63,7 +64,7 @@ func completeSelector(a *app, o *selectOptions) cobra.CompletionFunc {
 // labels of the inventory, with earlier runs, and with files behind @. An
 // inventory that cannot be read completes nothing; the command itself will say
 // why.
-func completeItems(a *app, cmd *cobra.Command, o *selectOptions, toComplete string, hostsOnly bool) ([]string, cobra.ShellCompDirective) {
+func completeItems(a *app, cmd *cobra.Command, o *requestOptions, toComplete string, hostsOnly bool) ([]string, cobra.ShellCompDirective) {
 	before, item := lastItem(toComplete)
 	var out []string
 	add := func(word, description string) {

@@ -93,7 +93,7 @@ func (a *app) compare(ctx context.Context, o *diffOptions, before, after string,
 	if err != nil {
 		return err
 	}
-	if o.mode.value != modeJSON {
+	if o.mode.Word != modeJSON {
 		for _, r := range d.runs {
 			screen.say(runLine(r))
 		}
@@ -106,7 +106,7 @@ func (a *app) compare(ctx context.Context, o *diffOptions, before, after string,
 		}
 	}
 	show := d.comparison.Print
-	if o.mode.value == modeJSON {
+	if o.mode.Word == modeJSON {
 		show = d.comparison.PrintJSON
 	}
 	if err := show(); err != nil {

@@ -39,7 +39,7 @@ with a command (a login shell or a forced command may refuse it) is not tried.
   tutti doctor web
   tutti doctor --json all | jq 'select(.state == "problem")'`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeSelector(a, &o.selectOptions),
+		ValidArgsFunction: completeSelector(a, &o.requestOptions),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			selector, rest, err := words(cmd, args)
 			switch {
@@ -61,9 +61,9 @@ with a command (a login shell or a forced command may refuse it) is not tried.
 	}
 	cmd.Flags().SetInterspersed(false)
 	setHelp(cmd, exitHelpDoctor,
-		flagGroup{"HOSTS", o.selectOptions.addFlags},
-		flagGroup{"LIMITS", o.limitOptions.addConnectFlags},
-		flagGroup{"LOGIN", o.loginOptions.addFlags},
+		flagGroup{"HOSTS", o.flags().addHosts},
+		flagGroup{"LIMITS", o.flags().addConnect},
+		flagGroup{"LOGIN", o.flags().addLogin},
 		flagGroup{"OUTPUT", o.addDoctorFlags},
 	)
 	return cmd
@@ -75,7 +75,7 @@ func (o *launchOptions) addDoctorFlags(f *pflag.FlagSet) {
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "say on stderr what is done")
 	f.Var(&o.color, "color", "colour `WHEN`: auto, always, never")
 	f.Var(&o.progress, "progress", "progress on stderr `WHEN`: auto, always, never")
-	addHistoryFlag(f, &o.history)
+	o.flags().addHistory(f)
 }
 
 // A finding is how much a check has to say.
@@ -114,12 +114,12 @@ type doctor struct {
 
 // doctor looks at this machine, and with a selector at hosts.
 func (a *app) doctor(ctx context.Context, o *launchOptions, selector string) error {
-	o.noHistory = true
+	o.Record.Off = true
 	screen := a.newScreen(&o.outputOptions)
 	d := &doctor{
 		launching: a.newLaunching(o, screen),
 		screen:    screen,
-		wanted:    selector != "" || o.adHoc(),
+		wanted:    selector != "" || o.Hosts.AdHoc(),
 		counts:    map[finding]int{}, visited: map[finding]int{},
 	}
 	defer d.history.close()
@@ -160,7 +160,7 @@ func (d *doctor) code(s fanout.Summary) int {
 // tell shows one finding. A remedy goes with what is not ok.
 func (d *doctor) tell(state finding, name, message, remedy string) {
 	d.counts[state]++
-	if d.o.mode.value == modeJSON {
+	if d.o.mode.Word == modeJSON {
 		// A stdout that cannot be written shows in the screen's failure.
 		_ = output.WriteJSON(d.screen.out, check{1, "check", name, state, message, remedy})
 		return

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"tutti/inventory"
+	"tutti/runner"
 	"tutti/ssh"
 )
 
@@ -45,7 +46,7 @@ func (d *doctor) fail(name string, err error, remedy string) {
 // selector is an error.
 func (d *doctor) checkInventory(ctx context.Context, selector string) (*decision, error) {
 	plan := &decision{}
-	inv, from, err := d.loadInventory(ctx, &d.o.selectOptions)
+	inv, from, err := d.loadInventory(ctx, &d.o.requestOptions)
 	if errors.As(err, new(*inventory.NotFoundError)) && !d.wanted {
 		d.tell(findingWarning, "inventory", err.Error(), strings.Join(hints(err), "; "))
 		inv, err = &inventory.Inventory{}, nil
@@ -64,7 +65,7 @@ func (d *doctor) checkInventory(ctx context.Context, selector string) (*decision
 	if from != "" && len(inv.Hosts()) > 0 {
 		d.ok("inventory", "%s in %s", count(len(inv.Hosts()), "host"), from)
 	}
-	config, err := d.sshConfig(d.o.sshConfig)
+	config, err := d.sshConfig(d.o.Login.SSHConfig)
 	if err != nil {
 		d.fail("ssh_config", err, "mend the file; -F none does without it")
 		return plan, nil
@@ -79,14 +80,14 @@ func (d *doctor) checkInventory(ctx context.Context, selector string) (*decision
 	}
 	d.sshConfigHonoured(config, d.counts[findingWarning] == before)
 	plan.warnings = nil
-	plan.plan.Policy.Fanout = plan.fanout(d.o.fanout)
-	plan.plan.Policy.Deadline = durationOf(d.o.deadline)
+	plan.plan.Policy.Fanout = plan.fanout(d.o.Limits.Fanout)
+	plan.plan.Policy.Deadline = d.o.Limits.Deadline
 	return plan, nil
 }
 
 // sshConfigHonoured says which files count, if all that matters in them does.
 func (d *doctor) sshConfigHonoured(config *sshHosts, honoured bool) {
-	if text := honouredText(config.config.Files(), honoured); text != "" && d.o.sshConfig != noSSHConfig {
+	if text := honouredText(config.config.Files(), honoured); text != "" && d.o.Login.SSHConfig != runner.NoSSHConfig {
 		d.ok("ssh_config", "%s", text)
 	}
 }
@@ -106,7 +107,7 @@ func honouredText(files []string, honoured bool) string {
 // chosen are the hosts that the selector names, or all that can be used.
 func (d *doctor) chosen(ctx context.Context, inv *inventory.Inventory, from, selector string) ([]*inventory.Host, error) {
 	if d.wanted {
-		s, err := d.o.selectOptions.from(ctx, inv, from, selector, d.history)
+		s, err := d.o.requestOptions.from(ctx, inv, from, selector, d.history)
 		if err != nil {
 			return nil, err
 		}
@@ -133,7 +134,7 @@ func (d *doctor) checkOpenFiles(plan *decision) {
 		d.tell(findingWarning, "open_files", fmt.Sprintf("the limit is not known: %v", err), "see ulimit -n")
 		return
 	}
-	asked := cmp.Or(d.o.fanout, min(defaultFanout, max(1, len(plan.endpoints))))
+	asked := cmp.Or(d.o.Limits.Fanout, min(defaultFanout, max(1, len(plan.endpoints))))
 	need := plan.files(asked)
 	if have >= need {
 		d.ok("open_files", "%d may be open, and %s at once take up to %d", have, count(asked, "host"), need)
@@ -173,7 +174,7 @@ func (d *doctor) checkNeighbours(plan *decision) {
 func (d *doctor) checkKeys(ctx context.Context, plan *decision) {
 	found := ssh.Inspect(ctx, ssh.Options{
 		Endpoints:         plan.endpoints,
-		KnownHosts:        d.knownHostsFiles(d.o.knownHosts),
+		KnownHosts:        d.knownHostsFiles(d.o.Login.KnownHosts),
 		AgentSocket:       d.Getenv("SSH_AUTH_SOCK"),
 		DefaultIdentities: d.defaultIdentities(),
 	})

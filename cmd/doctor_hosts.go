@@ -24,7 +24,7 @@ func (d *doctor) visit(ctx context.Context, plan *decision) (fanout.Summary, err
 	defer func() { _ = client.Close() }() // there is nothing left to lose on it
 	found := &visits{groups: map[visitKey]*visitGroup{}}
 	sinks := []fanout.Sink{found, d.screen.watch()}
-	if d.o.mode.value == modeJSON {
+	if d.o.mode.Word == modeJSON {
 		events := output.NewJSON(d.screen.out, d.code)
 		d.screen.closers = append(d.screen.closers, events)
 		sinks = append(sinks, events)
@@ -35,7 +35,7 @@ func (d *doctor) visit(ctx context.Context, plan *decision) (fanout.Summary, err
 	}
 	for _, g := range found.sorted() {
 		d.visited[g.finding()]++
-		if d.o.mode.value != modeJSON {
+		if d.o.mode.Word != modeJSON {
 			d.showVisits(g)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/errno"
+	"tutti/internal/fault"
 	"tutti/output"
 	"tutti/store"
 )
@@ -52,52 +53,15 @@ const exitHelpShort = `EXIT STATUS
   1  something of our own went wrong: a file, the history, the disk
   2  wrong use: flags, arguments, inventory, selector`
 
-// A usageError is a mistake of whoever called, found before anything connects.
-type usageError struct {
-	err error
-	// syntax says that the command line itself is wrong, so that the usage
-	// line helps.
-	syntax bool
-}
+// The errors of a command are made by package fault.
 
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
+func usage(err error) error { return fault.Usage(err) }
 
-// usage makes err a usageError; nil stays nil.
-func usage(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &usageError{err: err}
-}
+func usagef(format string, args ...any) error { return fault.Usagef(format, args...) }
 
-func usagef(format string, args ...any) error {
-	return &usageError{err: fmt.Errorf(format, args...)}
-}
+func syntaxf(format string, args ...any) error { return fault.Syntaxf(format, args...) }
 
-func syntaxf(format string, args ...any) error {
-	return &usageError{err: fmt.Errorf(format, args...), syntax: true}
-}
-
-// A hinter is an error that knows what the user can do about it; the errors of
-// every package may be one.
-type hinter interface{ Hint() string }
-
-// A hintError adds a hint to an error that has none.
-type hintError struct {
-	err  error
-	text string
-}
-
-func (e *hintError) Error() string { return e.err.Error() }
-func (e *hintError) Unwrap() error { return e.err }
-
-// Hint is the hint.
-func (e *hintError) Hint() string { return e.text }
-
-func hint(err error, text string) error {
-	return &hintError{err, text}
-}
+func hint(err error, text string) error { return fault.Hint(err, text) }
 
 // hints are those of err and of what it wraps, outermost first, and behind them
 // the one that follows from why the operating system refused something. A history
@@ -112,7 +76,7 @@ func hints(err error) []string {
 
 func ownHints(err error) []string {
 	var out []string
-	if h, ok := err.(hinter); ok && h.Hint() != "" {
+	if h, ok := err.(fault.Hinter); ok && h.Hint() != "" {
 		out = strings.Split(h.Hint(), "\n")
 	}
 	switch e := err.(type) { //nolint:errorlint // the chain is walked here
@@ -142,7 +106,7 @@ func exitCode(s fanout.Summary, err error, sig os.Signal) int {
 		return signalCode(sig)
 	case errors.Is(err, syscall.EPIPE):
 		return exitClosedPipe
-	case errors.As(err, new(*usageError)):
+	case errors.As(err, new(*fault.UsageError)):
 		return exitUsage
 	case err != nil || s.Stopped == fanout.StoppedSink:
 		return exitInternal
@@ -173,8 +137,8 @@ func report(w io.Writer, err error, ran *cobra.Command) {
 		return
 	}
 	lines := []string{"tutti: " + err.Error()}
-	u := (*usageError)(nil)
-	syntax := errors.As(err, &u) && u.syntax
+	u := (*fault.UsageError)(nil)
+	syntax := errors.As(err, &u) && u.Syntax
 	if syntax {
 		lines = append(lines, "usage: "+ran.UseLine())
 	}

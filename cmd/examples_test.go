@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"tutti/fanout"
 	"tutti/inventory"
+	"tutti/runner"
 	"tutti/scheduler"
 )
 
@@ -55,7 +57,8 @@ func checkExample(t *testing.T, e example, name string, inv *inventory.Inventory
 		}
 		return
 	}
-	o := selectOptions{only: e.only, exclude: e.exclude}
+	o := requestOptions{}
+	o.Hosts = runner.Hosts{Only: e.only, Exclude: e.exclude}
 	sel, err := o.parse(e.text)
 	if err != nil {
 		t.Errorf("%s: %v", e.where, err)
@@ -210,8 +213,7 @@ func commandExamples(t *testing.T, where, text string) []example {
 		if err != nil {
 			t.Errorf("%s: %s: %v", where, m[1], err)
 		}
-		e.only, _ = cmd.Flags().GetStringArray("only")
-		e.exclude, _ = cmd.Flags().GetStringArray("exclude")
+		e.only, e.exclude = listFlag(cmd, "only"), listFlag(cmd, "exclude")
 		if hosts, _ := cmd.Flags().GetString("hosts"); hosts != "" && !strings.HasPrefix(hosts, "@") {
 			e.text, e.adHoc = hosts, true
 		}
@@ -220,6 +222,14 @@ func commandExamples(t *testing.T, where, text string) []example {
 		}
 	}
 	return examples
+}
+
+// listFlag is what a flag that may be given several times was given.
+func listFlag(cmd *cobra.Command, name string) []string {
+	if f := cmd.Flags().Lookup(name); f != nil {
+		return f.Value.(pflag.SliceValue).GetSlice()
+	}
+	return nil
 }
 
 // shellExample splits a line as a shell does, up to a comment or a pipe.

@@ -46,8 +46,8 @@ func (l *launching) again(run int64) string {
 		return "" // which was read from our standard input
 	}
 	command := fmt.Sprintf("tutti rerun %d", run)
-	if l.o.history != "" {
-		command += " --history " + shellWord(l.o.history)
+	if l.o.Record.History != "" {
+		command += " --history " + shellWord(l.o.Record.History)
 	}
 	return command
 }

@@ -15,6 +15,7 @@ import (
 	"tutti/fanout"
 	"tutti/internal/hostlist"
 	"tutti/internal/quantity"
+	"tutti/internal/typed"
 	"tutti/inventory"
 	"tutti/output"
 	"tutti/store"
@@ -23,9 +24,9 @@ import (
 type historyOptions struct {
 	history  string
 	host     string
-	outcomes outcomesValue
+	outcomes typed.Outcomes
 	since    string
-	source   choice
+	source   typed.Choice
 	user     string
 	limit    int
 	json     bool
@@ -46,7 +47,7 @@ func (o *historyOptions) addOutputFlags(f *pflag.FlagSet) {
 }
 
 func newHistoryCmd(a *app) *cobra.Command {
-	o := &historyOptions{source: choice{of: []string{"cli", "rerun", "job"}}}
+	o := &historyOptions{source: typed.Choice{Of: []string{"cli", "rerun", "job"}}}
 	cmd := &cobra.Command{
 		Use:   "history [flags] [WORD...]",
 		Short: "List past runs, the newest first; WORDs are those of the command or the note",
@@ -58,7 +59,7 @@ func newHistoryCmd(a *app) *cobra.Command {
 				return syntaxf("--limit %d is less than none", o.limit)
 			}
 			q := store.Query{
-				Outcomes: o.outcomes, Source: o.source.value, User: o.user,
+				Outcomes: o.outcomes, Source: o.source.Word, User: o.user,
 				Words: args, Limit: o.limit,
 			}
 			var err error
@@ -155,7 +156,7 @@ func (a *app) hostsInHistory(ctx context.Context, s *store.Store, text string) (
 // membersNow are the hosts that item selects in the inventory; nil if it selects
 // none, or there is none.
 func (a *app) membersNow(ctx context.Context, item string) []string {
-	inv, _, err := a.loadInventory(ctx, &selectOptions{})
+	inv, _, err := a.loadInventory(ctx, &requestOptions{})
 	if err != nil {
 		return nil
 	}

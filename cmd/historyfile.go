@@ -95,11 +95,11 @@ func (h *historyFile) begin(ctx context.Context, d *decision, l *launching) (*st
 	}
 	info := store.RunInfo{
 		Inventory:   d.inventory,
-		Note:        l.o.note,
+		Note:        l.o.Record.Note,
 		Given:       d.given,
 		RerunOf:     d.rerunOf,
 		User:        h.app.userName(),
-		RecordLimit: l.o.recordOptions.limit(),
+		RecordLimit: l.o.Record.StoreLimit(),
 		ExitCode:    l.recordedCode,
 	}
 	if f := l.firing; f != nil {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"tutti/internal/filekind"
 	"tutti/inventory"
 )
 
@@ -57,32 +56,4 @@ func limited(r io.Reader) ([]byte, error) {
 		err = fmt.Errorf("it is larger than %d MiB", maxHostList>>20)
 	}
 	return data, err
-}
-
-// checkKnownHosts refuses a file that would be damaged by host keys that are
-// added to it: a private key.
-func checkKnownHosts(path string) error {
-	info, err := os.Stat(path)
-	if path == "" || err != nil || !info.Mode().IsRegular() {
-		return nil // what is wrong with it is told where it is read
-	}
-	head, err := readHead(path)
-	if err == nil {
-		err = filekind.Check(head)
-	}
-	if bad := (*filekind.Error)(nil); errors.As(err, &bad) {
-		return usagef("--known-hosts %s: %w", path, bad)
-	}
-	return nil
-}
-
-// readHead reads the beginning of a file, in which a key has its header.
-func readHead(path string) ([]byte, error) {
-	const enough = 64 << 10
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }() // it was only read
-	return io.ReadAll(io.LimitReader(f, enough))
 }

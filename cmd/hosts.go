@@ -16,22 +16,19 @@ import (
 )
 
 type hostsOptions struct {
-	selectOptions
+	requestOptions
 	json    bool
 	explain bool
-	history string
-
-	sshConfig sshConfigValue
 }
 
 func (o *hostsOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.json, "json", false, "one JSON object per host and line")
 	f.BoolVar(&o.explain, "explain", false, "say where each value came from")
-	addHistoryFlag(f, &o.history)
+	o.flags().addHistory(f)
 }
 
 func newHostsCmd(a *app) *cobra.Command {
-	o := &hostsOptions{}
+	o := &hostsOptions{requestOptions: newRequestOptions()}
 	cmd := &cobra.Command{
 		Use:   "hosts [flags] [SELECTOR]",
 		Short: "Show the inventory as it is understood",
@@ -40,32 +37,32 @@ func newHostsCmd(a *app) *cobra.Command {
   tutti hosts 'web,!web13.fra' --json
   tutti hosts web01.fra --explain`,
 		Args:              oneSelector,
-		ValidArgsFunction: completeSelector(a, &o.selectOptions),
+		ValidArgsFunction: completeSelector(a, &o.requestOptions),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.takeHosts(cmd.Flags()); err != nil {
 				return err
 			}
-			if err := o.finalize(cmd.Flags()); err != nil {
+			if err := o.Check(); err != nil {
 				return err
 			}
 			selector := "all"
 			if len(args) > 0 {
-				if o.adHoc() {
+				if o.Hosts.AdHoc() {
 					return syntaxf("-w/--hosts takes the place of SELECTOR: leave out %q", args[0])
 				}
 				selector = args[0]
 			}
 			o.refused = true
-			history := &historyFile{app: a, path: o.history, warn: a.warn}
+			history := &historyFile{app: a, path: o.Record.History, warn: a.warn}
 			defer history.close()
-			chosen, err := a.choose(cmd.Context(), &o.selectOptions, selector, history)
+			chosen, err := a.choose(cmd.Context(), &o.requestOptions, selector, history)
 			if err != nil {
 				return err
 			}
 			for _, w := range chosen.warnings {
 				a.warn(w)
 			}
-			config, err := a.sshConfig(o.sshConfig)
+			config, err := a.sshConfig(o.Login.SSHConfig)
 			if err != nil {
 				return err
 			}
@@ -80,8 +77,8 @@ func newHostsCmd(a *app) *cobra.Command {
 		},
 	}
 	setHelp(cmd, exitHelpShort,
-		flagGroup{"HOSTS", o.selectOptions.addFlags},
-		flagGroup{"LOGIN", o.sshConfig.addFlag},
+		flagGroup{"HOSTS", o.flags().addHosts},
+		flagGroup{"LOGIN", o.flags().addSSHConfig},
 		flagGroup{"OUTPUT", o.addFlags},
 	)
 	return cmd

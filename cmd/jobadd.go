@@ -67,7 +67,7 @@ from the environment of tutti serve.
   tutti job add once --schedule '@at 2027-01-31T18:00:00Z' -w db1 reboot
   tutti job add watch --schedule '@every 90s' --notify-command /usr/local/bin/tell-us web 'df -h / | tail -1'`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobWords(a, &o.run.selectOptions, nil),
+		ValidArgsFunction: completeJobWords(a, &o.run.requestOptions, nil),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, selector, rest, err := jobWords(cmd, args)
 			switch {
@@ -137,7 +137,7 @@ func jobWords(cmd *cobra.Command, args []string) (name, selector string, rest []
 
 // fill writes what the command line says into job.
 func (o *jobForm) fill(f *pflag.FlagSet, job *scheduler.Job, selector string, rest []string) error {
-	applyRun(f, o.run, job)
+	applyRun(&o.run.Request, job)
 	switch {
 	case f.Changed("hosts"):
 		job.Selector = ""
@@ -179,7 +179,7 @@ func (a *app) addJob(ctx context.Context, f *pflag.FlagSet, o *jobForm, name, se
 		return err
 	}
 	a.warnOfIdle(&job)
-	return a.withJobs(ctx, o.run.history, makesHistory, func(s *store.Store) error {
+	return a.withJobs(ctx, o.run.Record.History, makesHistory, func(s *store.Store) error {
 		kept, err := s.AddJob(ctx, job, a.userName(), now)
 		if err != nil {
 			return err
@@ -240,7 +240,7 @@ type hostsNow struct {
 }
 
 func (a *app) hostsNow(ctx context.Context, job *scheduler.Job, run *launchOptions) hostsNow {
-	chosen, err := a.choose(ctx, &run.selectOptions, job.Selector, nil)
+	chosen, err := a.choose(ctx, &run.requestOptions, job.Selector, nil)
 	return hostsNow{chosen, err}
 }
 
@@ -329,7 +329,7 @@ func (a *app) warnOfNoDaemon(ctx context.Context, s *store.Store, jobs ...*sched
 // completeJobWords completes NAME with name, nil if it is a new one, and
 // SELECTOR with the hosts, groups and labels that o finds. Earlier runs are not
 // for jobs.
-func completeJobWords(a *app, o *selectOptions, name cobra.CompletionFunc) cobra.CompletionFunc {
+func completeJobWords(a *app, o *requestOptions, name cobra.CompletionFunc) cobra.CompletionFunc {
 	selector := completeSelector(a, o)
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		switch {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/internal/quantity"
+	"tutti/runner"
 	"tutti/scheduler"
 	"tutti/store"
 )
@@ -119,7 +120,7 @@ func (a *app) readJobs(file string) ([]scheduler.Job, error) {
 	if rules.Zone, err = a.machineZone(); err != nil {
 		rules.Zone = "Local" // no zone for a job, as a job that needs it is told
 	}
-	rules.Option = checkJobOptionAlone
+	rules.Option = runner.CheckJobOptionAlone
 	rules.Whole = func(job scheduler.Job) error {
 		_, err := a.jobOptions(job)
 		return withHints(err)

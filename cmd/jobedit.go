@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/runner"
 	"tutti/scheduler"
 	"tutti/store"
 )
@@ -39,7 +40,7 @@ left undone is recorded as missed.`,
   tutti job edit backup 'db,!db2'
   tutti job edit backup --unset timeout,notify`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobWords(a, &o.run.selectOptions, completeJobs(a, &o.run.history, 1)),
+		ValidArgsFunction: completeJobWords(a, &o.run.requestOptions, completeJobs(a, &o.run.Record.History, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, selector, rest, err := jobWords(cmd, args)
 			switch {
@@ -70,7 +71,7 @@ func anyChanged(f *pflag.FlagSet) bool {
 
 // editJob changes the job of that name into what the command line says.
 func (a *app) editJob(ctx context.Context, f *pflag.FlagSet, o *jobEditOptions, name, selector string, rest []string) error {
-	return a.withJobs(ctx, o.run.history, wantsHistory, func(s *store.Store) error {
+	return a.withJobs(ctx, o.run.Record.History, wantsHistory, func(s *store.Store) error {
 		now := a.now()
 		old, err := s.Job(ctx, name)
 		if err != nil {
@@ -81,7 +82,7 @@ func (a *app) editJob(ctx context.Context, f *pflag.FlagSet, o *jobEditOptions, 
 		}
 		job := old.Job
 		for _, key := range o.unset {
-			if err := unsetKey(&job, optionKey(key)); err != nil {
+			if err := unsetKey(&job, strings.ReplaceAll(key, "-", "_")); err != nil {
 				return err
 			}
 		}
@@ -190,7 +191,7 @@ func unsetKey(job *scheduler.Job, key string) error {
 		unset()
 		return nil
 	}
-	known := jobOptionKeys()
+	known := runner.JobOptionKeys()
 	if slices.Contains(known, key) {
 		job.Options = maps.Clone(job.Options)
 		delete(job.Options, key)

@@ -5,9 +5,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
+	"tutti/internal/typed"
+	"tutti/runner"
 	"tutti/scheduler"
 )
 
@@ -17,19 +20,19 @@ type jobFlags struct {
 	seconds                      bool
 	zone                         string
 	script                       string
-	overlap                      choice
+	overlap                      typed.Choice
 	maxRunning                   int
-	grace                        durationValue
-	catchUp                      choice
-	jitter                       durationValue
+	grace                        typed.Duration
+	catchUp                      typed.Choice
+	jitter                       typed.Duration
 	tuttiEnv, idempotent, paused bool
 	notifyOn                     occasionsValue
 	notifyWebhook                string
 	notifySecretFile             string
 	notifyCommand                string
-	keepAge                      durationValue
+	keepAge                      typed.Duration
 	keepRuns                     int
-	keepSize                     sizeValue
+	keepSize                     typed.Size
 }
 
 // newJobFlags shows what a job has that is given nothing.
@@ -38,10 +41,10 @@ func newJobFlags() jobFlags {
 	overlaps := []scheduler.Overlap{scheduler.OverlapSkip, scheduler.OverlapQueue, scheduler.OverlapAllow, scheduler.OverlapReplace}
 	catchUps := []scheduler.CatchUp{scheduler.CatchUpLatest, scheduler.CatchUpNone, scheduler.CatchUpAll}
 	return jobFlags{
-		overlap:    choice{usual.Overlap.String(), wordsOf(overlaps)},
+		overlap:    typed.Choice{Word: usual.Overlap.String(), Of: wordsOf(overlaps)},
 		maxRunning: usual.MaxRunning,
-		grace:      durationValue(usual.Grace),
-		catchUp:    choice{usual.CatchUp.String(), wordsOf(catchUps)},
+		grace:      typed.Duration(usual.Grace),
+		catchUp:    typed.Choice{Word: usual.CatchUp.String(), Of: wordsOf(catchUps)},
 	}
 }
 
@@ -93,20 +96,20 @@ func (o *jobFlags) apply(f *pflag.FlagSet, job *scheduler.Job) error {
 		{"schedule", func() error { job.Schedules = slices.Clone(o.schedule); return nil }},
 		{"seconds", func() error { job.Seconds = o.seconds; return nil }},
 		{"zone", func() error { job.Zone = o.zone; return nil }},
-		{"jitter", func() error { job.Jitter = durationOf(o.jitter); return nil }},
-		{"grace", func() error { job.Grace = durationOf(o.grace); return nil }},
-		{"catch-up", func() (err error) { job.CatchUp, err = scheduler.ParseCatchUp(o.catchUp.value); return err }},
-		{"overlap", func() (err error) { job.Overlap, err = scheduler.ParseOverlap(o.overlap.value); return err }},
+		{"jitter", func() error { job.Jitter = time.Duration(o.jitter); return nil }},
+		{"grace", func() error { job.Grace = time.Duration(o.grace); return nil }},
+		{"catch-up", func() (err error) { job.CatchUp, err = scheduler.ParseCatchUp(o.catchUp.Word); return err }},
+		{"overlap", func() (err error) { job.Overlap, err = scheduler.ParseOverlap(o.overlap.Word); return err }},
 		{"max-running", func() error { job.MaxRunning = o.maxRunning; return nil }},
 		{"paused", func() error { job.Paused = o.paused; return nil }},
-		{"script", func() error { job.Command, job.Script = "", absolute(o.script); return nil }},
+		{"script", func() error { job.Command, job.Script = "", runner.Absolute(o.script); return nil }},
 		{"tutti-env", func() error { job.TuttiEnv = o.tuttiEnv; return nil }},
 		{"idempotent", func() error { job.Idempotent = o.idempotent; return nil }},
 		{"notify-on", func() error { job.Notify.On = slices.Clone(o.notifyOn); return nil }},
 		{"notify-webhook", func() error { job.Notify.Webhook = o.notifyWebhook; return nil }},
-		{"notify-secret-file", func() error { job.Notify.SecretFile = absolute(o.notifySecretFile); return nil }},
+		{"notify-secret-file", func() error { job.Notify.SecretFile = runner.Absolute(o.notifySecretFile); return nil }},
 		{"notify-command", func() error { job.Notify.Command = o.notifyCommand; return nil }},
-		{"keep-age", func() error { job.Keep.Age = durationOf(o.keepAge); return nil }},
+		{"keep-age", func() error { job.Keep.Age = time.Duration(o.keepAge); return nil }},
 		{"keep-runs", func() error { job.Keep.Runs = o.keepRuns; return nil }},
 		{"keep-size", func() error { job.Keep.Size = int64(o.keepSize); return nil }},
 	} {
@@ -133,15 +136,14 @@ func completeNotify(f *pflag.FlagSet, n *scheduler.Notify) {
 	}
 }
 
-// applyRun writes the run's flags that were given in f, and read into o, into
-// job.
-func applyRun(f *pflag.FlagSet, o *launchOptions, job *scheduler.Job) {
+// applyRun writes what o was given into job.
+func applyRun(o *runner.Request, job *scheduler.Job) {
 	job.Options = maps.Clone(job.Options)
-	maps.Copy(job.Options, givenJobOptions(f))
-	if f.Changed("inventory") {
+	maps.Copy(job.Options, o.JobOptions())
+	if o.Given("inventory") {
 		job.Inventory = nil
-		for _, path := range o.inventory {
-			job.Inventory = append(job.Inventory, absolute(path))
+		for _, path := range o.Hosts.Inventory {
+			job.Inventory = append(job.Inventory, runner.Absolute(path))
 		}
 	}
 }
@@ -150,8 +152,8 @@ func applyRun(f *pflag.FlagSet, o *launchOptions, job *scheduler.Job) {
 type occasionsValue []scheduler.Occasion
 
 var (
-	_ pflag.Value = (*occasionsValue)(nil)
-	_ worded      = (*occasionsValue)(nil)
+	_ pflag.Value  = (*occasionsValue)(nil)
+	_ typed.Worded = (*occasionsValue)(nil)
 )
 
 func (v *occasionsValue) Set(s string) error {
@@ -173,6 +175,6 @@ func (v *occasionsValue) String() string { return strings.Join(wordsOf(*v), ",")
 // Type is the placeholder in help.
 func (v *occasionsValue) Type() string { return "OCCASION,..." }
 
-func (v *occasionsValue) words() ([]string, bool) {
+func (v *occasionsValue) Words() ([]string, bool) {
 	return wordsOf([]scheduler.Occasion{scheduler.OnFailure, scheduler.OnRecovery, scheduler.OnMissed, scheduler.OnAlways}), true
 }

@@ -14,6 +14,7 @@ import (
 
 	"tutti/internal/hostlist"
 	"tutti/internal/quantity"
+	"tutti/internal/typed"
 	"tutti/store"
 )
 
@@ -22,7 +23,7 @@ const endPoll = 200 * time.Millisecond
 
 type jobKillOptions struct {
 	history string
-	wait    durationValue
+	wait    typed.Duration
 }
 
 func (o *jobKillOptions) addFlags(f *pflag.FlagSet) {
@@ -31,7 +32,7 @@ func (o *jobKillOptions) addFlags(f *pflag.FlagSet) {
 }
 
 func newJobKillCmd(a *app) *cobra.Command {
-	o := &jobKillOptions{wait: durationValue(15 * time.Second)}
+	o := &jobKillOptions{wait: typed.Duration(15 * time.Second)}
 	cmd := &cobra.Command{
 		Use:   "kill [flags] NAME|RUN",
 		Short: "End what runs of a job on its hosts, and show the end of each",
@@ -48,7 +49,7 @@ pause keeps it from firing again.`,
 				return err
 			}
 			return a.withJobs(cmd.Context(), o.history, wantsHistory, func(s *store.Store) error {
-				return a.killJob(cmd.Context(), s, ref, durationOf(o.wait))
+				return a.killJob(cmd.Context(), s, ref, time.Duration(o.wait))
 			})
 		},
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/internal/quantity"
+	"tutti/internal/typed"
 	"tutti/output"
 	"tutti/scheduler"
 	"tutti/store"
@@ -31,7 +32,7 @@ const (
 type jobListOptions struct {
 	history string
 	json    bool
-	state   choice
+	state   typed.Choice
 }
 
 func (o *jobListOptions) addFlags(f *pflag.FlagSet) {
@@ -41,7 +42,7 @@ func (o *jobListOptions) addFlags(f *pflag.FlagSet) {
 }
 
 func newJobListCmd(a *app) *cobra.Command {
-	o := &jobListOptions{state: choice{of: []string{jobOK, jobFailing, jobRunning, jobPaused, jobOver, jobBroken}}}
+	o := &jobListOptions{state: typed.Choice{Of: []string{jobOK, jobFailing, jobRunning, jobPaused, jobOver, jobBroken}}}
 	cmd := &cobra.Command{
 		Use:     "list [flags]",
 		Aliases: []string{"ls"},
@@ -170,7 +171,7 @@ func (a *app) listJobs(ctx context.Context, s *store.Store, o *jobListOptions) e
 		if err != nil {
 			return err
 		}
-		if v.in(o.state.value) {
+		if v.in(o.state.Word) {
 			views = append(views, v)
 		}
 	}

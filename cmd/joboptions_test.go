@@ -15,6 +15,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"tutti/internal/fault"
+	"tutti/runner"
 	"tutti/scheduler"
 )
 
@@ -40,7 +42,9 @@ func testJob(options map[string][]string) scheduler.Job {
 func TestJobOptionsReadWhatWasGiven(t *testing.T) {
 	a, o := newTestApp(), newLaunchOptions()
 	f := pflag.NewFlagSet("", pflag.ContinueOnError)
-	o.addJobFlags(f)
+	for _, group := range o.jobGroups() {
+		group.add(f)
+	}
 	args := []string{
 		"--only", "dc=fra", "-x", "web9", "-x", "web8", "--limit", "5", "-e", "STAGE=prod", "-e", "TOKEN",
 		"--dir", "/srv", "--stdin", "in.txt", "--sudo=www", "--sudo-pass-command", "pass sudo",
@@ -52,7 +56,7 @@ func TestJobOptionsReadWhatWasGiven(t *testing.T) {
 	if err := f.Parse(args); err != nil {
 		t.Fatal(err)
 	}
-	given := givenJobOptions(f)
+	given := o.JobOptions()
 	cwd, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
@@ -68,11 +72,11 @@ func TestJobOptionsReadWhatWasGiven(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.stdin = filepath.Join(cwd, "in.txt")
+	o.Task.Stdin = filepath.Join(cwd, "in.txt")
 	if err := o.finalize(f, a.Getenv); err != nil {
 		t.Fatal(err)
 	}
-	o.given, again.given = nil, nil
+	o.repeated, again.repeated = nil, nil
 	o.forJob = true // which no flag says
 	if !reflect.DeepEqual(again, o) {
 		t.Errorf("got %+v, want %+v", again, o)
@@ -104,7 +108,7 @@ func TestJobOptionsRefuse(t *testing.T) {
 			}
 		})
 	}
-	if err := checkJobOption("user", []string{"a", "b"}); err == nil || !strings.Contains(err.Error(), "one value") {
+	if err := runner.CheckJobOption("user", []string{"a", "b"}); err == nil || !strings.Contains(err.Error(), "one value") {
 		t.Errorf("two users: got %v", err)
 	}
 }
@@ -131,7 +135,7 @@ func TestJobOptionsThatDoNotFit(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := newTestApp().jobOptions(job)
-			if !errors.As(err, new(*usageError)) || !strings.Contains(err.Error(), test.want) {
+			if !errors.As(err, new(*fault.UsageError)) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
 		})

@@ -10,34 +10,28 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/safefile"
+	"tutti/internal/typed"
 	"tutti/ssh"
 	"tutti/store"
 )
 
 // launchOptions are those of the commands that go out to hosts.
 type launchOptions struct {
-	selectOptions
-	taskOptions
-	limitOptions
-	loginOptions
-	rollingOptions
+	requestOptions
 	outputOptions
-	recordOptions
 	dryRun bool
 	yes    bool
-	exit   choice
+	exit   typed.Choice
 
-	// given are the flags that a rerun gives again.
-	given map[string][]string
+	// repeated is what a rerun gives again.
+	repeated map[string][]string
 }
 
 func newLaunchOptions() *launchOptions {
 	return &launchOptions{
-		limitOptions:  newLimitOptions(),
-		loginOptions:  newLoginOptions(),
-		outputOptions: newOutputOptions(),
-		recordOptions: newRecordOptions(),
-		exit:          choice{exitByClass, []string{exitByClass, exitByRemote}},
+		requestOptions: newRequestOptions(),
+		outputOptions:  newOutputOptions(),
+		exit:           typed.Choice{Word: exitByClass, Of: []string{exitByClass, exitByRemote}},
 	}
 }
 
@@ -47,11 +41,11 @@ func (o *launchOptions) groups(hosts, task, care func(*pflag.FlagSet)) []flagGro
 	return []flagGroup{
 		{"HOSTS", hosts},
 		{"TASK", task},
-		{"LIMITS", o.limitOptions.addFlags},
-		{"ROLLING", o.rollingOptions.addFlags},
-		{"LOGIN", o.loginOptions.addFlags},
+		{"LIMITS", o.flags().addLimits},
+		{"ROLLING", o.flags().addRolling},
+		{"LOGIN", o.flags().addLogin},
 		{"OUTPUT", o.outputOptions.addFlags},
-		{"RECORD", o.recordOptions.addFlags},
+		{"RECORD", o.flags().addRecord},
 		{"CARE", care},
 	}
 }
@@ -63,16 +57,8 @@ func (o *launchOptions) addCareFlags(f *pflag.FlagSet) {
 }
 
 func (o *launchOptions) finalize(f *pflag.FlagSet, getenv func(string) string) error {
-	o.given = o.givenFlags(f)
-	return errors.Join(
-		o.selectOptions.finalize(f),
-		o.taskOptions.finalize(f),
-		o.limitOptions.finalize(f),
-		o.rollingOptions.finalize(f),
-		o.loginOptions.finalize(f, getenv),
-		o.outputOptions.finalize(f),
-		o.recordOptions.finalize(f),
-	)
+	o.repeated = o.Repeated()
+	return errors.Join(o.Complete(getenv), o.outputOptions.finalize(f))
 }
 
 // launch decides on a plan and carries it out. Its error is a *runError if
@@ -96,7 +82,7 @@ func (a *app) launch(ctx context.Context, o *launchOptions, selector string, r *
 		if err = l.checkInput(d); err != nil {
 			break
 		}
-		err = printPlan(screen.out, d, o.mode.value == modeJSON)
+		err = printPlan(screen.out, d, o.mode.Word == modeJSON)
 	default:
 		err = l.carryOut(ctx, d)
 	}
@@ -160,7 +146,7 @@ var (
 func (a *app) newLaunching(o *launchOptions, s *screen) *launching {
 	return &launching{
 		app: a, o: o, view: s,
-		history: &historyFile{app: a, path: o.history, warn: s.warn},
+		history: &historyFile{app: a, path: o.Record.History, warn: s.warn},
 		logger:  s.logger(), warn: s.warn, banner: s.banner,
 	}
 }
@@ -229,7 +215,7 @@ func (l *launching) prepare(ctx context.Context, d *decision) (*ssh.Client, erro
 	if err != nil {
 		return nil, causeOf(ctx, err)
 	}
-	if err := l.giveSudoPassword(ctx, &l.o.taskOptions, d.plan.Task.Sudo, login); err != nil {
+	if err := l.giveSudoPassword(ctx, &l.o.Task, d.plan.Task.Sudo, login); err != nil {
 		return nil, causeOf(ctx, err)
 	}
 	l.login = login
@@ -260,11 +246,11 @@ func (l *launching) end(ctx context.Context, recorder *store.Recorder, err error
 // record begins the record of d, which has a number from then on; it is nil
 // without a history.
 func (l *launching) record(ctx context.Context, d *decision) (*store.Recorder, error) {
-	if l.o.noHistory {
+	if l.o.Record.Off {
 		return nil, nil
 	}
-	if l.o.runIDFile != "" {
-		if err := safefile.CheckReplace(l.o.runIDFile); err != nil {
+	if l.o.Record.RunIDFile != "" {
+		if err := safefile.CheckReplace(l.o.Record.RunIDFile); err != nil {
 			return nil, usagef("--run-id-file: %w", err)
 		}
 	}
@@ -277,7 +263,7 @@ func (l *launching) record(ctx context.Context, d *decision) (*store.Recorder, e
 	if l.firing != nil {
 		l.firing.begun(r.RunID())
 	}
-	if err := writeRunID(l.o.runIDFile, r.RunID()); err != nil {
+	if err := writeRunID(l.o.Record.RunIDFile, r.RunID()); err != nil {
 		return nil, errors.Join(err, l.history.end(ctx, r))
 	}
 	return r, nil
@@ -299,7 +285,7 @@ func (l *launching) code(s fanout.Summary) int {
 		sig = nil // the program is to end, and this came to its end before
 	}
 	c := exitCode(s, l.view.failure(), sig)
-	if l.o.exit.value == exitByRemote && (c == exitFailed || c == exitUnreachable || c == exitStopped) {
+	if l.o.exit.Word == exitByRemote && (c == exitFailed || c == exitUnreachable || c == exitStopped) {
 		return s.RemoteCode
 	}
 	return c
@@ -307,7 +293,7 @@ func (l *launching) code(s fanout.Summary) int {
 
 // newClient reads what is needed to log in; nothing is connected to yet.
 func (l *launching) newClient(ctx context.Context, d *decision) (*ssh.Client, error) {
-	if l.home() == "" && l.o.knownHosts == "" {
+	if l.home() == "" && l.o.Login.KnownHosts == "" {
 		for _, e := range d.endpoints {
 			if e.HostKeys == ssh.AcceptNew && e.KnownHosts == nil {
 				return nil, usagef("no place for new host keys: HOME is not set: name a file with --known-hosts")
@@ -323,16 +309,16 @@ func (l *launching) newClient(ctx context.Context, d *decision) (*ssh.Client, er
 	}
 	client, err := ssh.New(ctx, ssh.Options{
 		Endpoints:         d.endpoints,
-		KnownHosts:        l.knownHostsFiles(l.o.knownHosts),
+		KnownHosts:        l.knownHostsFiles(l.o.Login.KnownHosts),
 		AgentSocket:       l.Getenv("SSH_AUTH_SOCK"),
 		DefaultIdentities: l.defaultIdentities(),
 		Shell:             l.Getenv("SHELL"),
-		ChildEnv:          l.o.childEnv(),
+		ChildEnv:          childEnv(&l.o.Task),
 		Advice:            l.advice(ctx, d),
 		Passphrase:        l.passphrases(),
 		Password:          password,
-		KillAfter:         durationOf(l.o.killAfter),
-		Drain:             durationOf(l.o.drain),
+		KillAfter:         l.o.Limits.KillAfter,
+		Drain:             l.o.Limits.Drain,
 		Keep:              l.connections,
 		Logger:            l.logger,
 		Banner:            l.banner,

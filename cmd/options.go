@@ -1,226 +1,134 @@
 package cmd
 
 import (
-	"time"
-
 	"github.com/spf13/pflag"
 
-	"tutti/fanout"
-	"tutti/inventory"
+	"tutti/internal/typed"
+	"tutti/runner"
 )
 
-// selectOptions say which hosts are meant.
-type selectOptions struct {
-	inventory []string
-	hosts     string
-	only      []string
-	exclude   []string
-	limit     int
-	pick      int
+// requestOptions are what a request is given, and how its hosts are looked up.
+type requestOptions struct {
+	runner.Request
+
 	// refused allows hosts that cannot be used, for those who only look.
 	refused bool
-
 	// programEnv is the environment of inventories that are run; nil: ours.
 	programEnv []string
-
 	// forJob says that nobody looks on, and that the job says which inventory.
 	forJob bool
-
 	// former is set for a rerun: the hosts are those of that run.
 	former *former
 }
 
-func (o *selectOptions) addFlags(f *pflag.FlagSet) {
-	o.addInventoryFlag(f)
-	o.addHostsFlag(f)
-	o.addNarrowingFlags(f)
-}
+func newRequestOptions() requestOptions { return requestOptions{Request: runner.NewRequest()} }
 
-func (o *selectOptions) addInventoryFlag(f *pflag.FlagSet) {
-	f.StringArrayVarP(&o.inventory, "inventory", "i", nil, "inventory `FILE`, which is run if it is a program; a later one wins (default $TUTTI_INVENTORY, ./hosts.yaml, ~/.config/tutti/hosts.yaml, /etc/tutti/hosts.yaml)")
-}
+// flags are those of the request.
+func (o *requestOptions) flags() requestFlags { return requestFlags{&o.Request} }
 
-func (o *selectOptions) addHostsFlag(f *pflag.FlagSet) {
-	f.StringVarP(&o.hosts, "hosts", "w", "", "these `HOSTS` instead of SELECTOR and inventory: web[1-9],db1:2222,root@10.0.0.7; @FILE: those in it, @-: in our standard input")
-}
+// requestFlags adds the flags of a request: names, kinds, defaults and checks are
+// those of the keys; help is added here.
+type requestFlags struct{ r *runner.Request }
 
-func (o *selectOptions) addNarrowingFlags(f *pflag.FlagSet) {
-	f.StringArrayVar(&o.only, "only", nil, "of these hosts, keep those in `ITEM`")
-	f.StringArrayVarP(&o.exclude, "exclude", "x", nil, "leave out the hosts in `ITEM`")
-	f.IntVar(&o.limit, "limit", 0, "keep the first `N` hosts")
-	f.IntVar(&o.pick, "pick", 0, "keep `N` hosts at random")
-}
-
-func (o *selectOptions) finalize(f *pflag.FlagSet) error {
-	for _, name := range []string{"limit", "pick"} {
-		if n, _ := f.GetInt(name); f.Changed(name) && n < 1 {
-			return syntaxf("--%s %d: at least one host has to remain", name, n)
-		}
+// add adds the flag of a key.
+func (x requestFlags) add(f *pflag.FlagSet, name, short, usage string) *pflag.Flag {
+	flag := f.VarPF(x.r.Bind(name), name, short, usage)
+	if key, _ := runner.Lookup(name); key.IsSwitch() {
+		flag.NoOptDefVal = "true"
 	}
-	if o.limit > 0 && o.pick > 0 {
-		return syntaxf("--limit and --pick exclude each other")
-	}
-	if o.hosts != "" && len(o.inventory) > 0 {
-		return syntaxf("-w/--hosts takes hosts as they are and reads no inventory: leave out -i/--inventory")
-	}
-	if f.Changed("hosts") && o.hosts == "" {
-		return syntaxf("-w/--hosts names no host")
-	}
-	return nil
+	return flag
 }
 
-// loginOptions say how to get in.
-type loginOptions struct {
-	user       string
-	port       int
-	identity   []string
-	hostKeys   choice
-	knownHosts string
-	sshConfig  sshConfigValue
-	jump       string
-	jumpSet    bool // a flag wins over the inventory even when it says none
-	askPass    bool
+func (x requestFlags) addHosts(f *pflag.FlagSet) {
+	x.addInventory(f)
+	x.add(f, "hosts", "w", "these `HOSTS` instead of SELECTOR and inventory: web[1-9],db1:2222,root@10.0.0.7; @FILE: those in it, @-: in our standard input")
+	x.addNarrowing(f)
 }
 
-func newLoginOptions() loginOptions {
-	return loginOptions{hostKeys: choice{of: []string{"strict", "accept-new", "off"}}}
+func (x requestFlags) addInventory(f *pflag.FlagSet) {
+	x.add(f, "inventory", "i", "inventory `FILE`, which is run if it is a program; a later one wins (default $TUTTI_INVENTORY, ./hosts.yaml, ~/.config/tutti/hosts.yaml, /etc/tutti/hosts.yaml)")
 }
 
-func (o *loginOptions) addFlags(f *pflag.FlagSet) {
-	f.StringVarP(&o.user, "user", "l", "", "log in as `USER` (default: the inventory's, ssh_config's, yours)")
-	f.IntVarP(&o.port, "port", "p", 0, "connect to port `N` (default: the inventory's, ssh_config's, 22)")
-	f.StringArrayVar(&o.identity, "identity", nil, "log in with the key in `FILE`")
-	f.Var(&o.hostKeys, "host-keys", "`MODE` strict: known keys only; accept-new: learn unknown ones; off: check nothing (default: the inventory's, ssh_config's, strict)")
-	f.StringVarP(&o.jump, "jump", "J", "", "go through `HOST[,HOST]`, each user@host:port or a host of the inventory; none: straight (default: the inventory's, ssh_config's)")
-	o.sshConfig.addFlag(f)
-	f.BoolVar(&o.askPass, "ask-pass", false, "ask for a password to log in with where keys are not enough, once; a host has to take it before others get it")
-	f.StringVar(&o.knownHosts, "known-hosts", "", "known_hosts `FILE` to use instead of ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts (default $TUTTI_KNOWN_HOSTS)")
+func (x requestFlags) addNarrowing(f *pflag.FlagSet) {
+	x.add(f, "only", "", "of these hosts, keep those in `ITEM`")
+	x.add(f, "exclude", "x", "leave out the hosts in `ITEM`")
+	x.add(f, "limit", "", "keep the first `N` hosts")
+	x.add(f, "pick", "", "keep `N` hosts at random")
 }
 
-func (o *loginOptions) finalize(f *pflag.FlagSet, getenv func(string) string) error {
-	if f.Changed("port") && (o.port < 1 || o.port > 65535) {
-		return syntaxf("--port %d: a port is between 1 and 65535", o.port)
-	}
-	if f.Changed("user") {
-		if err := inventory.CheckUser(o.user); err != nil {
-			return syntaxf("--user: %w", err)
-		}
-	}
-	if o.jumpSet = f.Changed("jump"); o.jumpSet {
-		if _, err := inventory.ParseJump(o.jump); err != nil {
-			return syntaxf("-J/--jump: %w", err)
-		}
-	}
-	if o.knownHosts == "" {
-		o.knownHosts = getenv("TUTTI_KNOWN_HOSTS")
-	}
-	return checkKnownHosts(o.knownHosts)
+func (x requestFlags) addTask(f *pflag.FlagSet) {
+	x.add(f, "env", "e", "set `K=V` for the command; K alone takes the value from our environment, as a secret: it is recorded by name only")
+	x.add(f, "dir", "", "run in `DIR`; a relative one is below the home of the user there")
+	x.add(f, "stdin", "", "every host reads `FILE`, each at its own pace; - is our standard input")
+	x.add(f, "sudo", "", "run as `USER`, by sudo; --sudo alone means root").NoOptDefVal = "root"
+	x.add(f, "ask-sudo-pass", "", "ask for the password that sudo wants, once; a host has to take it before others get it")
+	x.add(f, "sudo-pass-command", "", "the first line that `CMD` prints here is that password; CMD is recorded, so it must not hold it")
 }
 
-// limitOptions say how many at once, for how long and how often.
-type limitOptions struct {
-	fanout         int
-	connectTimeout durationValue
-	timeout        durationValue
-	deadline       durationValue
-	killAfter      durationValue
-	drain          durationValue
-	retries        int
-	retryOn        retryValue
-	retryDelay     durationValue
-
-	// connectTimeoutSet and its kin tell a flag from the lack of one: a flag
-	// wins over the inventory even when it says 0.
-	connectTimeoutSet, timeoutSet, retriesSet bool
+// addCommandTask adds also what makes no sense for a script, which is sent through
+// the command's input.
+func (x requestFlags) addCommandTask(f *pflag.FlagSet) {
+	x.addTask(f)
+	x.add(f, "pty", "", "give the command a terminal; what it says on stderr then comes on stdout")
 }
 
-func newLimitOptions() limitOptions {
-	return limitOptions{
-		killAfter:  durationValue(3 * time.Second),
-		drain:      durationValue(2 * time.Second),
-		retryOn:    retryValue{outcomesValue{fanout.Unreachable}},
-		retryDelay: durationValue(time.Second),
-	}
+// addConnect adds the limits that make sense without a command.
+func (x requestFlags) addConnect(f *pflag.FlagSet) {
+	x.add(f, "fanout", "f", "work on `N` hosts at once (default: all, up to 1024)")
+	x.add(f, "connect-timeout", "", "give up on a login after `DURATION` (default: the inventory's, ssh_config's, 10s)")
+	x.add(f, "deadline", "", "end the whole run after `DURATION` (default: never)")
+	x.add(f, "retries", "", "try `N` times more (default: the inventory's, else 0)")
+	x.add(f, "retry-delay", "", "wait `DURATION` before the second attempt, twice as long before each one after")
 }
 
-// addConnectFlags are those that make sense without a command.
-func (o *limitOptions) addConnectFlags(f *pflag.FlagSet) {
-	f.IntVarP(&o.fanout, "fanout", "f", 0, "work on `N` hosts at once (default: all, up to 1024)")
-	f.Var(&o.connectTimeout, "connect-timeout", "give up on a login after `DURATION` (default: the inventory's, ssh_config's, 10s)")
-	f.Var(&o.deadline, "deadline", "end the whole run after `DURATION` (default: never)")
-	f.IntVar(&o.retries, "retries", 0, "try `N` times more (default: the inventory's, else 0)")
-	f.Var(&o.retryDelay, "retry-delay", "wait `DURATION` before the second attempt, twice as long before each one after")
+func (x requestFlags) addLimits(f *pflag.FlagSet) {
+	x.addConnect(f)
+	x.add(f, "timeout", "t", "end the command on a host after `DURATION`, for each attempt (default: the inventory's, else never)")
+	x.add(f, "retry-on", "", "`OUTCOMES` that are tried again: unreachable, lost, timeout, failed")
+	x.add(f, "kill-after", "", "when ending a command, send KILL `DURATION` after TERM")
+	x.add(f, "drain", "", "after the command's exit, wait for output of what it left behind until none comes for `DURATION`")
 }
 
-func (o *limitOptions) addFlags(f *pflag.FlagSet) {
-	o.addConnectFlags(f)
-	f.VarP(&o.timeout, "timeout", "t", "end the command on a host after `DURATION`, for each attempt (default: the inventory's, else never)")
-	f.Var(&o.retryOn, "retry-on", "`OUTCOMES` that are tried again: unreachable, lost, timeout, failed")
-	f.Var(&o.killAfter, "kill-after", "when ending a command, send KILL `DURATION` after TERM")
-	f.Var(&o.drain, "drain", "after the command's exit, wait for output of what it left behind until none comes for `DURATION`")
+func (x requestFlags) addRolling(f *pflag.FlagSet) {
+	x.add(f, "batch", "", "go over the hosts in batches of `SIZES`, such as 1,10%,100%; the last repeats. A batch begins when the one before has ended")
+	x.add(f, "pause", "", "wait `DURATION` between two batches")
+	x.add(f, "max-fail", "", "begin nothing new once more than `N` hosts, or N% of all, are not ok (default with --batch: 0, else any number)")
 }
 
-func (o *limitOptions) finalize(f *pflag.FlagSet) error {
-	switch {
-	case f.Changed("fanout") && o.fanout < 1:
-		return syntaxf("--fanout %d: at least one host at a time", o.fanout)
-	case o.retries < 0:
-		return syntaxf("--retries %d is less than none", o.retries)
-	}
-	o.connectTimeoutSet = f.Changed("connect-timeout")
-	o.timeoutSet = f.Changed("timeout")
-	o.retriesSet = f.Changed("retries")
-	return nil
+func (x requestFlags) addLogin(f *pflag.FlagSet) {
+	x.add(f, "user", "l", "log in as `USER` (default: the inventory's, ssh_config's, yours)")
+	x.add(f, "port", "p", "connect to port `N` (default: the inventory's, ssh_config's, 22)")
+	x.add(f, "identity", "", "log in with the key in `FILE`")
+	x.add(f, "host-keys", "", "`MODE` strict: known keys only; accept-new: learn unknown ones; off: check nothing (default: the inventory's, ssh_config's, strict)")
+	x.add(f, "jump", "J", "go through `HOST[,HOST]`, each user@host:port or a host of the inventory; none: straight (default: the inventory's, ssh_config's)")
+	x.addSSHConfig(f)
+	x.add(f, "ask-pass", "", "ask for a password to log in with where keys are not enough, once; a host has to take it before others get it")
+	x.add(f, "known-hosts", "", "known_hosts `FILE` to use instead of ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts (default $TUTTI_KNOWN_HOSTS)")
 }
 
-// recordOptions say what is remembered.
-type recordOptions struct {
-	history     string
-	noHistory   bool
-	note        string
-	recordLimit sizeValue
-	runIDFile   string
+func (x requestFlags) addSSHConfig(f *pflag.FlagSet) {
+	x.add(f, "ssh-config", "F", "`FILE|none` instead of ~/.ssh/config and /etc/ssh/ssh_config")
 }
 
-func newRecordOptions() recordOptions {
-	return recordOptions{recordLimit: 4 << 20}
+func (x requestFlags) addRecord(f *pflag.FlagSet) {
+	x.addHistory(f)
+	x.add(f, "no-history", "", "record nothing")
+	x.add(f, "note", "", "`TEXT` to find the run by")
+	x.add(f, "run-id-file", "", "write the run's number to `FILE` as soon as there is one")
+	x.add(f, "record-limit", "", "record at most `SIZE` of each output of a host: its head and its last 32KiB")
 }
 
-func (o *recordOptions) addFlags(f *pflag.FlagSet) {
-	addHistoryFlag(f, &o.history)
-	f.BoolVar(&o.noHistory, "no-history", false, "record nothing")
-	f.StringVar(&o.note, "note", "", "`TEXT` to find the run by")
-	f.StringVar(&o.runIDFile, "run-id-file", "", "write the run's number to `FILE` as soon as there is one")
-	f.Var(&o.recordLimit, "record-limit", "record at most `SIZE` of each output of a host: its head and its last 32KiB")
-}
+func (x requestFlags) addHistory(f *pflag.FlagSet) { x.add(f, "history", "", historyUsage) }
 
-func (o *recordOptions) finalize(f *pflag.FlagSet) error {
-	if o.noHistory && (f.Changed("note") || f.Changed("record-limit")) {
-		return syntaxf("--no-history records nothing: leave out --note and --record-limit")
-	}
-	if o.noHistory && f.Changed("run-id-file") {
-		return syntaxf("--no-history gives the run no number: leave out --run-id-file")
-	}
-	return nil
-}
+const historyUsage = "history `FILE` (default $TUTTI_HISTORY, $XDG_STATE_HOME/tutti/history.db, ~/.local/state/tutti/history.db)"
 
-// limit is the record limit in the history's terms, where 0 is the default and
-// less than that records nothing.
-func (o *recordOptions) limit() int64 {
-	if o.recordLimit == 0 {
-		return -1
-	}
-	return int64(o.recordLimit)
-}
-
-func addHistoryFlag(f *pflag.FlagSet, path *string) {
-	f.StringVar(path, "history", "", "history `FILE` (default $TUTTI_HISTORY, $XDG_STATE_HOME/tutti/history.db, ~/.local/state/tutti/history.db)")
-}
+// addHistoryFlag is for commands that make no request.
+func addHistoryFlag(f *pflag.FlagSet, path *string) { f.StringVar(path, "history", "", historyUsage) }
 
 // outputOptions say what is shown, and how.
 type outputOptions struct {
 	fileOptions
-	mode       choice
+	mode       typed.Choice
 	fold       bool
 	json       bool
 	diff       bool
@@ -229,8 +137,8 @@ type outputOptions struct {
 	raw        bool
 	quiet      bool
 	verbose    bool
-	color      choice
-	progress   choice
+	color      typed.Choice
+	progress   typed.Choice
 }
 
 // The output modes.
@@ -245,9 +153,9 @@ const (
 func newOutputOptions() outputOptions {
 	always := []string{"auto", "always", "never"}
 	return outputOptions{
-		mode:     choice{modeStream, []string{modeStream, modeFold, modeHost, modeJSON, modeNone}},
-		color:    choice{"auto", always},
-		progress: choice{"auto", always},
+		mode:     typed.Choice{Word: modeStream, Of: []string{modeStream, modeFold, modeHost, modeJSON, modeNone}},
+		color:    typed.Choice{Word: "auto", Of: always},
+		progress: typed.Choice{Word: "auto", Of: always},
 	}
 }
 
@@ -286,7 +194,7 @@ func (o *outputOptions) addCommonFlags(f *pflag.FlagSet) {
 }
 
 func (o *outputOptions) finalize(f *pflag.FlagSet) error {
-	mode, source := o.mode.value, "-o "+o.mode.value
+	mode, source := o.mode.Word, "-o "+o.mode.Word
 	for _, short := range []struct {
 		on         bool
 		flag, mode string
@@ -294,12 +202,12 @@ func (o *outputOptions) finalize(f *pflag.FlagSet) error {
 		if !short.on {
 			continue
 		}
-		if (f.Changed("output") || source != "-o "+o.mode.value) && mode != short.mode {
+		if (f.Changed("output") || source != "-o "+o.mode.Word) && mode != short.mode {
 			return syntaxf("%s and %s exclude each other", source, short.flag)
 		}
 		mode, source = short.mode, short.flag
 	}
-	o.mode.value = mode
+	o.mode.Word = mode
 	switch {
 	case o.noPrefix && mode != modeStream && mode != modeHost && mode != modeFold:
 		return syntaxf("--no-prefix does not go with %s", source)

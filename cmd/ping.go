@@ -31,11 +31,11 @@ func newPingCmd(a *app) *cobra.Command {
 		return a.launch(ctx, o, selector, &readiness{})
 	})
 	setHelp(cmd, exitHelp,
-		flagGroup{"HOSTS", o.selectOptions.addFlags},
-		flagGroup{"LIMITS", o.limitOptions.addConnectFlags},
-		flagGroup{"LOGIN", o.loginOptions.addFlags},
+		flagGroup{"HOSTS", o.flags().addHosts},
+		flagGroup{"LIMITS", o.flags().addConnect},
+		flagGroup{"LOGIN", o.flags().addLogin},
 		flagGroup{"OUTPUT", o.outputOptions.addPingFlags},
-		flagGroup{"RECORD", o.recordOptions.addFlags},
+		flagGroup{"RECORD", o.flags().addRecord},
 		flagGroup{"CARE", o.addCareFlags},
 	)
 	return cmd

@@ -11,6 +11,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/inventory"
+	"tutti/runner"
 	"tutti/ssh"
 	"tutti/store"
 )
@@ -36,46 +37,39 @@ type decision struct {
 	warnings []string
 }
 
-// adHoc reports whether the hosts stand on the command line.
-func (o *selectOptions) adHoc() bool { return o.hosts != "" }
-
 // hostsText is how messages and the history call the selected hosts.
-func (o *selectOptions) hostsText(selector string) string {
-	if o.adHoc() {
-		return "-w " + o.hosts
+func (o *requestOptions) hostsText(selector string) string {
+	if o.Hosts.AdHoc() {
+		return "-w " + o.Hosts.Named
 	}
 	return selector
 }
 
 // decide turns flags, inventory and selector into a plan.
 func (a *app) decide(ctx context.Context, o *launchOptions, selector string, task fanout.Task, history *historyFile) (*decision, error) {
-	o.programEnv = o.childEnv()
-	chosen, err := a.choose(ctx, &o.selectOptions, selector, history)
+	o.programEnv = childEnv(&o.Task)
+	chosen, err := a.choose(ctx, &o.requestOptions, selector, history)
 	if err != nil {
 		return nil, err
 	}
-	d := &decision{inventory: chosen.inventory, given: o.given, warnings: chosen.warnings}
+	d := &decision{inventory: chosen.inventory, given: o.repeated, warnings: chosen.warnings}
 	d.plan = fanout.Plan{
 		Source:   "cli",
 		Selector: chosen.text,
 		Task:     task,
-		Policy: fanout.Policy{
-			Deadline: durationOf(o.deadline),
-			Retry:    fanout.Retry{On: o.retryOn.outcomesValue, Delay: durationOf(o.retryDelay)},
-		},
+		Policy:   o.Policy(),
 	}
 	if o.former != nil {
 		d.plan.Source, d.rerunOf = "rerun", o.former.run.ID
 	}
-	o.rollingOptions.apply(&d.plan.Policy)
 	err = d.aim(a, chosen.from, chosen.hosts, o)
-	d.plan.Policy.Fanout = d.fanout(o.fanout)
+	d.plan.Policy.Fanout = d.fanout(o.Limits.Fanout)
 	return d, err
 }
 
 // aim says how each of the hosts is reached.
 func (d *decision) aim(a *app, inv *inventory.Inventory, hosts []*inventory.Host, o *launchOptions) error {
-	config, err := a.sshConfig(o.sshConfig)
+	config, err := a.sshConfig(o.Login.SSHConfig)
 	if err != nil {
 		return err
 	}
@@ -84,9 +78,9 @@ func (d *decision) aim(a *app, inv *inventory.Inventory, hosts []*inventory.Host
 
 // aimWith is aim with an ssh_config that has been read.
 func (d *decision) aimWith(a *app, inv *inventory.Inventory, config *sshHosts, hosts []*inventory.Host, o *launchOptions) error {
-	route := &router{app: a, o: &o.loginOptions, inv: inv, config: config, jumps: map[jumpKey][]ssh.Endpoint{}}
+	route := &router{app: a, o: &o.Request, inv: inv, config: config, jumps: map[jumpKey][]ssh.Endpoint{}}
 	for i, h := range hosts {
-		settings, err := config.reach(h, o.user, o.port)
+		settings, err := config.reach(h, o.Login.User, o.Login.Port)
 		if err != nil {
 			return err
 		}
@@ -99,7 +93,7 @@ func (d *decision) aimWith(a *app, inv *inventory.Inventory, config *sshHosts, h
 			Index:  i,
 			Name:   h.Name,
 			Labels: h.Labels,
-			Limits: limitsOf(h, settings, &o.limitOptions),
+			Limits: limitsOf(h, settings, &o.Request),
 			Gates:  h.Gates,
 		})
 	}
@@ -117,7 +111,7 @@ type selection struct {
 }
 
 // choose loads the inventory and selects from it.
-func (a *app) choose(ctx context.Context, o *selectOptions, selector string, history *historyFile) (*selection, error) {
+func (a *app) choose(ctx context.Context, o *requestOptions, selector string, history *historyFile) (*selection, error) {
 	inv, from, err := a.loadInventory(ctx, o)
 	if err != nil {
 		return nil, err
@@ -129,15 +123,15 @@ func (a *app) choose(ctx context.Context, o *selectOptions, selector string, his
 }
 
 // from selects from inv, which was read from the files that path names.
-func (o *selectOptions) from(ctx context.Context, inv *inventory.Inventory, path, selector string, history *historyFile) (*selection, error) {
+func (o *requestOptions) from(ctx context.Context, inv *inventory.Inventory, path, selector string, history *historyFile) (*selection, error) {
 	sel, err := o.parse(selector)
 	if err != nil {
 		return nil, usage(err)
 	}
 	chosen, err := inv.Select(ctx, sel, inventory.SelectOptions{
 		Runs:    earlierRuns{history},
-		Limit:   o.limit,
-		Pick:    o.pick,
+		Limit:   o.Hosts.Limit,
+		Pick:    o.Hosts.Pick,
 		Refused: o.refused,
 	})
 	if errors.As(err, new(*inventory.NoMatchError)) && path != "" && !o.forJob {
@@ -161,18 +155,18 @@ func (o *selectOptions) from(ctx context.Context, inv *inventory.Inventory, path
 
 // parse reads selector, and what --only and --exclude add to it. Without a
 // selector, as with -w, it starts from all hosts.
-func (o *selectOptions) parse(selector string) (sel inventory.Selector, err error) {
-	if !o.adHoc() || o.former != nil {
+func (o *requestOptions) parse(selector string) (sel inventory.Selector, err error) {
+	if !o.Hosts.AdHoc() || o.former != nil {
 		if sel, err = inventory.ParseSelector(selector); err != nil {
 			return sel, err
 		}
 	}
-	for _, item := range o.only {
+	for _, item := range o.Hosts.Only {
 		if sel, err = sel.Only(item); err != nil {
 			return sel, fmt.Errorf("--only: %w", err)
 		}
 	}
-	for _, items := range o.exclude {
+	for _, items := range o.Hosts.Exclude {
 		if sel, err = sel.Exclude(items); err != nil {
 			return sel, fmt.Errorf("-x/--exclude: %w", err)
 		}
@@ -181,9 +175,9 @@ func (o *selectOptions) parse(selector string) (sel inventory.Selector, err erro
 }
 
 // loadInventory also says where the hosts came from.
-func (a *app) loadInventory(ctx context.Context, o *selectOptions) (inv *inventory.Inventory, from string, err error) {
-	if o.adHoc() {
-		inv, err = inventory.ParseHosts(o.hosts)
+func (a *app) loadInventory(ctx context.Context, o *requestOptions) (inv *inventory.Inventory, from string, err error) {
+	if o.Hosts.AdHoc() {
+		inv, err = inventory.ParseHosts(o.Hosts.Named)
 		return inv, "", usage(err)
 	}
 	wd, err := os.Getwd()
@@ -191,12 +185,12 @@ func (a *app) loadInventory(ctx context.Context, o *selectOptions) (inv *invento
 		wd = "" // it was deleted: what is not named by a path from the root is not there
 	}
 	files, err := inventory.Find(inventory.Places{
-		Given:   o.inventory,
+		Given:   o.Hosts.Inventory,
 		Env:     a.Getenv("TUTTI_INVENTORY"),
 		WorkDir: wd,
 		Home:    a.home(),
 	})
-	if o.former.knowsInventory() && len(o.inventory) == 0 {
+	if o.former.knowsInventory() && len(o.Hosts.Inventory) == 0 {
 		files, err = o.former.inventory(files), nil
 	}
 	if errors.As(err, new(*inventory.NotFoundError)) {
@@ -216,12 +210,12 @@ func (a *app) loadInventory(ctx context.Context, o *selectOptions) (inv *invento
 func joinPaths(files []inventory.File) string {
 	paths := make([]string, len(files))
 	for i, f := range files {
-		paths[i] = absolute(f.Path)
+		paths[i] = runner.Absolute(f.Path)
 	}
 	return strings.Join(paths, string(os.PathListSeparator))
 }
 
-func limitsOf(h *inventory.Host, s *inventory.SSHSettings, o *limitOptions) fanout.Limits {
+func limitsOf(h *inventory.Host, s *inventory.SSHSettings, o *runner.Request) fanout.Limits {
 	l := fanout.Limits{
 		ConnectTimeout: defaultConnectTimeout,
 		Timeout:        h.Timeout,
@@ -233,14 +227,14 @@ func limitsOf(h *inventory.Host, s *inventory.SSHSettings, o *limitOptions) fano
 	if _, set := h.Origin(inventory.KeyConnectTimeout); set {
 		l.ConnectTimeout = h.ConnectTimeout
 	}
-	if o.connectTimeoutSet {
-		l.ConnectTimeout = durationOf(o.connectTimeout)
+	if o.Given("connect-timeout") {
+		l.ConnectTimeout = o.Limits.ConnectTimeout
 	}
-	if o.timeoutSet {
-		l.Timeout = durationOf(o.timeout)
+	if o.Given("timeout") {
+		l.Timeout = o.Limits.Timeout
 	}
-	if o.retriesSet {
-		l.Retries = o.retries
+	if o.Given("retries") {
+		l.Retries = o.Limits.Retries
 	}
 	return l
 }
@@ -253,8 +247,6 @@ func (a *app) userName() string {
 	}
 	return a.Getenv("USER")
 }
-
-func durationOf(v durationValue) time.Duration { return time.Duration(v) }
 
 // earlierRuns answers what selectors ask about the history.
 type earlierRuns struct{ history *historyFile }

@@ -10,6 +10,7 @@ import (
 	"tutti/fanout"
 	"tutti/internal/hostlist"
 	"tutti/internal/quantity"
+	"tutti/internal/typed"
 	"tutti/output"
 )
 
@@ -117,7 +118,7 @@ func planText(d *decision, hosts []planHost) string {
 func policyText(p fanout.Policy, hosts int) []string {
 	var lines []string
 	if len(p.Batches) > 0 {
-		line := "in batches of " + (*sharesValue)(&p.Batches).String() + ", the last size repeats"
+		line := "in batches of " + (*typed.Shares)(&p.Batches).String() + ", the last size repeats"
 		if p.Pause > 0 {
 			line += ", " + quantity.FormatDuration(p.Pause) + " between two"
 		}

@@ -78,7 +78,7 @@ func askYes(ctx context.Context, question string) (bool, error) {
 
 // loginPassword asks for the password to log in with; nil if none is wanted.
 func (l *launching) loginPassword(ctx context.Context) (fanout.Secret, error) {
-	if !l.o.askPass {
+	if !l.o.Login.AskPass {
 		return nil, nil
 	}
 	password, err := l.askSecret(ctx, "password to log in with: ")

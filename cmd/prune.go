@@ -2,11 +2,13 @@ package cmd
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"tutti/internal/quantity"
+	"tutti/internal/typed"
 	"tutti/store"
 )
 
@@ -15,9 +17,9 @@ const smallestHistory = 1 << 20
 
 // retentionOptions say which runs are kept.
 type retentionOptions struct {
-	keepAge  durationValue
+	keepAge  typed.Duration
 	keepRuns int
-	maxSize  sizeValue
+	maxSize  typed.Size
 }
 
 func (o *retentionOptions) addFlags(f *pflag.FlagSet) {
@@ -28,7 +30,7 @@ func (o *retentionOptions) addFlags(f *pflag.FlagSet) {
 
 // retention is what the flags say, and the default if they say nothing.
 func (o *retentionOptions) retention(f *pflag.FlagSet) (store.Retention, error) {
-	keep := store.Retention{Keep: durationOf(o.keepAge), KeepRuns: o.keepRuns, MaxSize: int64(o.maxSize)}
+	keep := store.Retention{Keep: time.Duration(o.keepAge), KeepRuns: o.keepRuns, MaxSize: int64(o.maxSize)}
 	switch {
 	case f.Changed("keep-runs") && o.keepRuns < 1:
 		return keep, syntaxf("--keep-runs %d: at least one", o.keepRuns)

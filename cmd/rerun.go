@@ -12,6 +12,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/hostlist"
+	"tutti/internal/typed"
 	"tutti/store"
 )
 
@@ -22,9 +23,9 @@ type rerunOptions struct {
 
 func (o *rerunOptions) addHostFlags(f *pflag.FlagSet) {
 	f.Var(&o.outcomes, "outcome", "the hosts that ended with one of `OUTCOMES`, or all (default: those that are not ok)")
-	o.addInventoryFlag(f)
+	o.flags().addInventory(f)
 	f.Lookup("inventory").Usage = "inventory `FILE` instead of those of RUN; a later one wins"
-	o.addNarrowingFlags(f)
+	o.flags().addNarrowing(f)
 }
 
 func (o *rerunOptions) addCareFlags(f *pflag.FlagSet) {
@@ -48,7 +49,7 @@ A script has to be where it was, unchanged.`,
   tutti rerun 142 --outcome unreachable,lost --connect-timeout 30s
   tutti rerun 142 --outcome all --batch 1,100%`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeRuns(a, &o.history, 1),
+		ValidArgsFunction: completeRuns(a, &o.Record.History, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch len(args) {
 			case 0:
@@ -59,14 +60,14 @@ A script has to be where it was, unchanged.`,
 			return hint(syntaxf("one run at a time, with its own command: unexpected %q", args[1]), "tutti run run:"+args[0]+" runs another one on its hosts")
 		},
 	}
-	setHelp(cmd, exitHelp, o.groups(o.addHostFlags, o.taskOptions.addRunFlags, o.addCareFlags)...)
+	setHelp(cmd, exitHelp, o.groups(o.addHostFlags, o.flags().addCommandTask, o.addCareFlags)...)
 	return cmd
 }
 
 // rerun repeats the run that ref names.
 func (a *app) rerun(ctx context.Context, f *pflag.FlagSet, o *rerunOptions, ref string) error {
 	var warnings []string // whether they are shown now depends on the run's own flags
-	history := &historyFile{app: a, path: o.history, warn: a.warn, obey: true}
+	history := &historyFile{app: a, path: o.Record.History, warn: a.warn, obey: true}
 	if o.quiet {
 		history.warn = func(text string) { warnings = append(warnings, text) }
 	}
@@ -163,7 +164,7 @@ func (a *app) repeat(f *pflag.FlagSet, o *rerunOptions, run store.Run, decided s
 	if wrong != nil {
 		return wrong
 	}
-	return giveAgain(f, o.launchOptions, run.ID, decided.Given)
+	return o.Repeat(run.ID, decided.Given)
 }
 
 // modelOf is the command that made run.
@@ -207,7 +208,7 @@ func (a *app) taskAgain(ctx context.Context, run store.Run, recorded fanout.Task
 func runItem(id int64, outcomes []fanout.Outcome) string {
 	item := fmt.Sprintf("run:%d", id)
 	if len(outcomes) > 0 {
-		item += ":" + strings.Join(outcomeWords(outcomes), "+")
+		item += ":" + strings.Join(typed.OutcomeWords(outcomes), "+")
 	}
 	return item
 }
@@ -215,13 +216,13 @@ func runItem(id int64, outcomes []fanout.Outcome) string {
 // An againValue is a flag that takes outcomes, or all. Without it, it stands for
 // those that are not ok.
 type againValue struct {
-	outcomesValue
+	outcomes typed.Outcomes
 	set, all bool
 }
 
 var (
-	_ pflag.Value = (*againValue)(nil)
-	_ worded      = (*againValue)(nil)
+	_ pflag.Value  = (*againValue)(nil)
+	_ typed.Worded = (*againValue)(nil)
 )
 
 // Set reads a list of outcomes, or all.
@@ -230,7 +231,7 @@ func (v *againValue) Set(s string) error {
 	if v.all {
 		return nil
 	}
-	err := v.outcomesValue.Set(s)
+	err := v.outcomes.Set(s)
 	if err != nil {
 		return errors.New(err.Error() + ", or all")
 	}
@@ -241,11 +242,15 @@ func (v *againValue) String() string {
 	if v.all {
 		return "all"
 	}
-	return v.outcomesValue.String()
+	return v.outcomes.String()
 }
 
-func (v *againValue) words() ([]string, bool) {
-	return append(outcomeWords(fanout.Outcomes()), "all"), true
+// Type is the placeholder in help.
+func (v *againValue) Type() string { return v.outcomes.Type() }
+
+// Words are all outcomes, and all.
+func (v *againValue) Words() ([]string, bool) {
+	return append(typed.OutcomeWords(fanout.Outcomes()), "all"), true
 }
 
 // of is those of the outcomes that some host of run ended with, nil for all.
@@ -257,7 +262,7 @@ func (v *againValue) of(run store.Run) (outcomes []fanout.Outcome, some bool) {
 	for _, o := range fanout.Outcomes() {
 		wanted := o != fanout.OK
 		if v.set {
-			wanted = slices.Contains(v.outcomesValue, o)
+			wanted = slices.Contains(v.outcomes, o)
 		}
 		if wanted && run.Summary.Counts[o] > 0 {
 			outcomes = append(outcomes, o)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"tutti/inventory"
+	"tutti/runner"
 	"tutti/ssh"
 )
 
@@ -15,7 +16,7 @@ import (
 // that over ssh_config.
 type router struct {
 	app    *app
-	o      *loginOptions
+	o      *runner.Request
 	inv    *inventory.Inventory
 	config *sshHosts
 	jumps  map[jumpKey][]ssh.Endpoint // that have been resolved
@@ -26,13 +27,13 @@ type jumpKey struct{ text, file string }
 
 // endpoint is how h is reached; s is what ssh_config says of it.
 func (r *router) endpoint(h *inventory.Host, s *inventory.SSHSettings) (ssh.Endpoint, error) {
-	e, err := r.app.endpoint(h, s, r.o)
+	e, err := r.app.endpoint(h, s, &r.o.Login)
 	if err != nil {
 		return e, err
 	}
 	w := wayTo(h, s, e)
-	if r.o.jumpSet {
-		w = way{jump: r.o.jump, origin: "-J/--jump", from: &inventory.Origin{}}
+	if r.o.Given("jump") {
+		w = way{jump: r.o.Login.Jump, origin: "-J/--jump", from: &inventory.Origin{}}
 	}
 	e.ProxyCommand = w.proxy
 	if w.jump == "" {
@@ -43,7 +44,7 @@ func (r *router) endpoint(h *inventory.Host, s *inventory.SSHSettings) (ssh.Endp
 	}
 	if slices.ContainsFunc(e.Jumps, func(j ssh.Endpoint) bool { return sameHost(j, e) }) {
 		way := fmt.Sprintf("jump: none for host %s lets it be reached straight", h.Name)
-		if r.o.jumpSet {
+		if r.o.Given("jump") {
 			way = "-x " + shellWord(h.Name) + " leaves it out"
 		}
 		return e, hint(fmt.Errorf("host %s is reached through %s (%s), and that is the host itself", h.Name, w.jump, w.origin), way)
@@ -121,11 +122,11 @@ func (r *router) through(w way, before []ssh.Endpoint) ([]ssh.Endpoint, error) {
 
 // endpoint is how to log in to h: flags win over what the inventory says, and
 // that over ssh_config.
-func (a *app) endpoint(h *inventory.Host, s *inventory.SSHSettings, o *loginOptions) (ssh.Endpoint, error) {
+func (a *app) endpoint(h *inventory.Host, s *inventory.SSHSettings, o *runner.Login) (ssh.Endpoint, error) {
 	e := ssh.Endpoint{
 		Address:    h.Address,
-		Port:       cmp.Or(o.port, h.Port),
-		User:       cmp.Or(o.user, h.User),
+		Port:       cmp.Or(o.Port, h.Port),
+		User:       cmp.Or(o.User, h.User),
 		Identities: h.Identity,
 		Alias:      h.Name,
 
@@ -135,8 +136,8 @@ func (a *app) endpoint(h *inventory.Host, s *inventory.SSHSettings, o *loginOpti
 		e.Address = hostWord(h)
 		e.Alias = e.Address
 	}
-	if len(o.identity) > 0 {
-		e.Identities = o.identity
+	if len(o.Identity) > 0 {
+		e.Identities = o.Identity
 	}
 	a.addSSHConfig(&e, h, s, o)
 	e.Port = cmp.Or(e.Port, defaultPort)
@@ -179,11 +180,11 @@ func (r *router) hop(hop inventory.Hop, from *inventory.Origin) (e ssh.Endpoint,
 	if err != nil {
 		return e, own, err
 	}
-	e, err = r.app.endpoint(h, s, &loginOptions{
-		user: hop.User, port: hop.Port, hostKeys: r.o.hostKeys, knownHosts: r.o.knownHosts,
+	e, err = r.app.endpoint(h, s, &runner.Login{
+		User: hop.User, Port: hop.Port, HostKeys: r.o.Login.HostKeys, KnownHosts: r.o.Login.KnownHosts,
 	})
 	if e.Identities == nil {
-		e.Identities = r.o.identity
+		e.Identities = r.o.Login.Identity
 	}
 	return e, wayTo(h, s, e), err
 }

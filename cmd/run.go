@@ -41,7 +41,7 @@ is an error, unless a parent shell reads its script from there.
 		}
 		return a.launchTask(ctx, o, selector, fanout.Task{Command: command})
 	})
-	setHelp(cmd, exitHelp, o.groups(o.selectOptions.addFlags, o.taskOptions.addRunFlags, o.addCareFlags)...)
+	setHelp(cmd, exitHelp, o.groups(o.flags().addHosts, o.flags().addCommandTask, o.addCareFlags)...)
 	return cmd
 }
 

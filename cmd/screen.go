@@ -65,8 +65,8 @@ func (a *app) newScreen(o *outputOptions) *screen {
 		StdoutTerminal: outTerminal,
 		StderrTerminal: errTerminal,
 		OneTerminal:    isOneTerminal(a.Out, a.Err),
-		StdoutColor:    a.useColor(o.color.value, outTerminal),
-		StderrColor:    a.useColor(o.color.value, errTerminal),
+		StdoutColor:    a.useColor(o.color.Word, outTerminal),
+		StderrColor:    a.useColor(o.color.Word, errTerminal),
 		Raw:            o.raw,
 		NoPrefix:       o.noPrefix,
 		Quiet:          o.quiet,
@@ -103,7 +103,7 @@ func (s *screen) open(d *decision, code func(fanout.Summary) int) ([]fanout.Sink
 
 // gathering is how the mode shows what a host has said.
 func (s *screen) gathering() output.Gathering {
-	switch s.o.mode.value {
+	switch s.o.mode.Word {
 	case modeFold:
 		return output.GatheringFold
 	case modeHost:
@@ -138,7 +138,7 @@ func (s *screen) sinks(ping bool, code func(fanout.Summary) int) []fanout.Sink {
 		sinks = append(sinks, c)
 		s.closers = append(s.closers, c)
 	}
-	switch s.o.mode.value {
+	switch s.o.mode.Word {
 	case modeStream:
 		if ping {
 			if !s.opts.Quiet {
@@ -162,7 +162,7 @@ func (s *screen) sinks(ping bool, code func(fanout.Summary) int) []fanout.Sink {
 func (s *screen) watch() fanout.Sink {
 	mode := output.ProgressNone
 	switch {
-	case s.o.progress.value == "never", s.o.quiet && s.o.progress.value == "auto":
+	case s.o.progress.Word == "never", s.o.quiet && s.o.progress.Word == "auto":
 	case s.canRedraw:
 		mode = output.ProgressBar
 	default:

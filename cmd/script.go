@@ -15,6 +15,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/filekind"
+	"tutti/runner"
 )
 
 func newScriptCmd(a *app) *cobra.Command {
@@ -37,7 +38,7 @@ they end at FILE. Without --stdin the script's standard input is empty.
 		if len(rest) == 0 || rest[0] == "" {
 			return syntaxf("which script is to run on %s?", o.hostsText(selector))
 		}
-		if rest[0] == "-" && (o.stdin == "-" || a.stdinTaken) {
+		if rest[0] == "-" && (o.Task.Stdin == "-" || a.stdinTaken) {
 			return syntaxf("our standard input is either the script or --stdin or the hosts of -w @-")
 		}
 		script, err := readScript(ctx, a.In, rest[0])
@@ -48,7 +49,7 @@ they end at FILE. Without --stdin the script's standard input is empty.
 		script.Args = rest[1:]
 		return a.launchTask(ctx, o, selector, fanout.Task{Command: "script " + shellWords(rest), Script: script})
 	})
-	setHelp(cmd, exitHelp, o.groups(o.selectOptions.addFlags, o.taskOptions.addFlags, o.addCareFlags)...)
+	setHelp(cmd, exitHelp, o.groups(o.flags().addHosts, o.flags().addTask, o.addCareFlags)...)
 	return cmd
 }
 
@@ -78,7 +79,7 @@ func readScript(ctx context.Context, stdin io.Reader, name string) (*fanout.Scri
 		s.close()
 		return nil, usagef("read the script %s: %w", name, err)
 	}
-	script := &fanout.Script{Source: s, Size: size, SHA256: hex.EncodeToString(sum.Sum(nil)), Name: absolute(name)}
+	script := &fanout.Script{Source: s, Size: size, SHA256: hex.EncodeToString(sum.Sum(nil)), Name: runner.Absolute(name)}
 	if script.Interpreter, err = interpreter(s.file); err != nil {
 		defer s.close()
 		if kind := s.kind(); kind != nil {

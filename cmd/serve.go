@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/internal/typed"
 	"tutti/output"
 	"tutti/store"
 )
@@ -17,10 +18,10 @@ import (
 type serveOptions struct {
 	retentionOptions
 	history         string
-	logFormat       choice
+	logFormat       typed.Choice
 	verbose         bool
-	stopTimeout     durationValue
-	keepConnections durationValue
+	stopTimeout     typed.Duration
+	keepConnections typed.Duration
 	metrics         string
 	check           bool
 
@@ -67,8 +68,8 @@ const exitHelpServe = `EXIT STATUS
 
 func newServeCmd(a *app) *cobra.Command {
 	o := &serveOptions{
-		logFormat:   choice{logText, []string{logText, logJSON}},
-		stopTimeout: durationValue(time.Minute),
+		logFormat:   typed.Choice{Word: logText, Of: []string{logText, logJSON}},
+		stopTimeout: typed.Duration(time.Minute),
 	}
 	cmd := &cobra.Command{
 		Use:   "serve [flags]",
@@ -111,7 +112,7 @@ func (a *app) serveLog(o *serveOptions) *slog.Logger {
 	if o.verbose {
 		options.Level = slog.LevelDebug
 	}
-	if o.logFormat.value == logText {
+	if o.logFormat.Word == logText {
 		return slog.New(slog.NewTextHandler(a.Err, options)) // which quotes what cannot be seen
 	}
 	if isTerminal(a.Err) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tutti/fanout"
+	"tutti/runner"
 	"tutti/scheduler"
 	"tutti/server"
 	"tutti/ssh"
@@ -63,7 +64,7 @@ func (d *serving) run(ctx context.Context) error {
 	})
 	defer end()
 	if d.o.keepConnections > 0 {
-		d.connections = ssh.NewKept(durationOf(d.o.keepConnections), mostKept())
+		d.connections = ssh.NewKept(time.Duration(d.o.keepConnections), mostKept())
 		defer func() { _ = d.connections.Close() }() // nothing runs on them
 	}
 	if err := d.sayHello(ctx); err != nil {
@@ -90,7 +91,7 @@ func (d *serving) run(ctx context.Context) error {
 	return (&scheduler.Daemon{
 		Jobs:        d.daemon,
 		Carry:       d.carry,
-		StopTimeout: durationOf(d.o.stopTimeout),
+		StopTimeout: time.Duration(d.o.stopTimeout),
 		Observer:    &watch{Metrics: d.metrics, manager: d.manager},
 		Logger:      d.log,
 		Now:         d.now,
@@ -107,7 +108,7 @@ func (d *serving) sayHello(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	attrs := []any{"version", moduleVersion(), "history", absolute(path), "daemon", d.daemon.ID()}
+	attrs := []any{"version", moduleVersion(), "history", runner.Absolute(path), "daemon", d.daemon.ID()}
 	if d.listener != nil {
 		attrs = append(attrs, "metrics", d.listener.Addr().String())
 	}
@@ -123,7 +124,7 @@ func (d *serving) sayHello(ctx context.Context) error {
 
 // sayStopping tells the service manager that what runs has some time left.
 func (d *serving) sayStopping() {
-	limit := durationOf(d.o.stopTimeout) + farewellLimit
+	limit := time.Duration(d.o.stopTimeout) + farewellLimit
 	d.manager.tell("STOPPING=1", fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", limit.Microseconds()))
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/hostlist"
+	"tutti/internal/typed"
 	"tutti/output"
 	"tutti/store"
 )
@@ -21,7 +22,7 @@ type showOptions struct {
 	outputOptions
 	history  string
 	hosts    []string
-	outcomes outcomesValue
+	outcomes typed.Outcomes
 }
 
 func (o *showOptions) addFlags(f *pflag.FlagSet) {
@@ -41,7 +42,7 @@ func (o *showOptions) addOutputFlags(f *pflag.FlagSet) {
 
 func newShowCmd(a *app) *cobra.Command {
 	o := &showOptions{outputOptions: newOutputOptions()}
-	o.mode.value = modeFold
+	o.mode.Word = modeFold
 	cmd := &cobra.Command{
 		Use:   "show [flags] [RUN]",
 		Short: "Show one run: results and recorded output",
@@ -57,7 +58,7 @@ default), or last~1 for the one before it. The exit status is not that of the ru
 				return syntaxf("one run at a time: unexpected %q", args[1])
 			}
 			if (o.noPrefix || o.timestamps) && !cmd.Flags().Changed("output") {
-				o.mode.value = modeStream
+				o.mode.Word = modeStream
 			}
 			if err := o.finalize(cmd.Flags()); err != nil {
 				return err
@@ -97,7 +98,7 @@ func (a *app) replay(ctx context.Context, o *showOptions, ref string, history *h
 	if err != nil {
 		return err
 	}
-	if o.mode.value != modeJSON {
+	if o.mode.Word != modeJSON {
 		screen.say(runLine(run))
 	}
 	code := func(fanout.Summary) int {

@@ -8,43 +8,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/pflag"
-
 	"tutti/internal/hostlist"
 	"tutti/inventory"
+	"tutti/runner"
 	"tutti/ssh"
 )
-
-// An sshConfigValue is a flag that names the ssh_config to read: the path of a
-// file, which is made absolute, or none.
-type sshConfigValue string
-
-var _ pflag.Value = (*sshConfigValue)(nil)
-
-// noSSHConfig is what the flag says where no file is to be read.
-const noSSHConfig = "none"
-
-// Set takes a path, or none.
-func (v *sshConfigValue) Set(s string) error {
-	switch s {
-	case "":
-		return fmt.Errorf("a path is missing; %s reads no file at all", noSSHConfig)
-	case noSSHConfig:
-		*v = noSSHConfig
-	default:
-		*v = sshConfigValue(absolute(s))
-	}
-	return nil
-}
-
-func (v *sshConfigValue) String() string { return string(*v) }
-
-// Type is the placeholder in help.
-func (v *sshConfigValue) Type() string { return "FILE|none" }
-
-func (v *sshConfigValue) addFlag(f *pflag.FlagSet) {
-	f.VarP(v, "ssh-config", "F", "`FILE|none` instead of ~/.ssh/config and /etc/ssh/ssh_config")
-}
 
 // sshHosts answers what ssh_config says of hosts. The inventory and flags win
 // over it.
@@ -63,9 +31,9 @@ type ignoredKeyword struct {
 }
 
 // sshConfig reads the ssh_config that file says.
-func (a *app) sshConfig(file sshConfigValue) (*sshHosts, error) {
+func (a *app) sshConfig(file string) (*sshHosts, error) {
 	config, err := inventory.LoadSSHConfig(inventory.SSHConfigOptions{
-		File: string(file), Home: a.home(), User: a.userName(), Getenv: a.Getenv, Environ: os.Environ(),
+		File: file, Home: a.home(), User: a.userName(), Getenv: a.Getenv, Environ: os.Environ(),
 	})
 	if err != nil {
 		return nil, usage(err)
@@ -151,7 +119,7 @@ func shortFold(hosts []string) string {
 func hostWord(h *inventory.Host) string { return strings.Trim(h.Name, "[]") }
 
 // addSSHConfig gives to e what ssh_config says of h and nothing before it did.
-func (a *app) addSSHConfig(e *ssh.Endpoint, h *inventory.Host, s *inventory.SSHSettings, o *loginOptions) {
+func (a *app) addSSHConfig(e *ssh.Endpoint, h *inventory.Host, s *inventory.SSHSettings, o *runner.Login) {
 	if _, set := s.Origin(inventory.KeyAddress); set && h.Address == "" {
 		e.Address, e.AddressOnly = s.HostName, true
 	}
@@ -165,7 +133,7 @@ func (a *app) addSSHConfig(e *ssh.Endpoint, h *inventory.Host, s *inventory.SSHS
 	e.Agent = s.Agent
 	e.HostKeyAlias = s.HostKeyAlias
 	e.NewKeysRefused = newKeysRefused(h, s, o)
-	if o.knownHosts == "" && (s.KnownHosts != nil || s.GlobalKnownHosts != nil) {
+	if o.KnownHosts == "" && (s.KnownHosts != nil || s.GlobalKnownHosts != nil) {
 		e.KnownHosts = a.knownHostsOf(s)
 	}
 	if _, set := s.Origin(inventory.KeyKeepaliveInterval); set {
@@ -184,12 +152,12 @@ func (a *app) addSSHConfig(e *ssh.Endpoint, h *inventory.Host, s *inventory.SSHS
 // newKeysRefused reports whether ssh_config says that there is no file for new
 // keys: then ssh refuses a host that is not known, also with
 // StrictHostKeyChecking no. Our own --host-keys off goes on checking nothing.
-func newKeysRefused(h *inventory.Host, s *inventory.SSHSettings, o *loginOptions) bool {
-	if o.knownHosts != "" || s.KnownHosts == nil || len(s.KnownHosts) > 0 {
+func newKeysRefused(h *inventory.Host, s *inventory.SSHSettings, o *runner.Login) bool {
+	if o.KnownHosts != "" || s.KnownHosts == nil || len(s.KnownHosts) > 0 {
 		return false
 	}
 	_, inInventory := h.Origin(inventory.KeyHostKeys)
-	return hostKeysMode(h, s, o) == ssh.AcceptNew.String() || o.hostKeys.value == "" && !inInventory
+	return hostKeysMode(h, s, o) == ssh.AcceptNew.String() || o.HostKeys == "" && !inInventory
 }
 
 // knownHostsOf are the files for a host of which ssh_config names some. New keys
@@ -209,9 +177,9 @@ func (a *app) knownHostsOf(s *inventory.SSHSettings) []string {
 }
 
 // hostKeysMode is what happens with a host key that is not known.
-func hostKeysMode(h *inventory.Host, s *inventory.SSHSettings, o *loginOptions) string {
-	if o.hostKeys.value != "" {
-		return o.hostKeys.value
+func hostKeysMode(h *inventory.Host, s *inventory.SSHSettings, o *runner.Login) string {
+	if o.HostKeys != "" {
+		return o.HostKeys
 	}
 	if _, set := h.Origin(inventory.KeyHostKeys); set {
 		return h.HostKeys.String()

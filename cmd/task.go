@@ -9,63 +9,17 @@ import (
 	"os/exec"
 	"strings"
 
-	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"tutti/fanout"
+	"tutti/runner"
 	"tutti/ssh"
 )
 
-// taskOptions are a task's surroundings: what there is around its command.
-type taskOptions struct {
-	env             []string
-	dir             string
-	stdin           string
-	pty             bool
-	sudo            string
-	askSudoPass     bool
-	sudoPassCommand string
-}
-
-func (o *taskOptions) addFlags(f *pflag.FlagSet) {
-	f.StringArrayVarP(&o.env, "env", "e", nil, "set `K=V` for the command; K alone takes the value from our environment, as a secret: it is recorded by name only")
-	f.StringVar(&o.dir, "dir", "", "run in `DIR`; a relative one is below the home of the user there")
-	f.StringVar(&o.stdin, "stdin", "", "every host reads `FILE`, each at its own pace; - is our standard input")
-	f.StringVar(&o.sudo, "sudo", "", "run as `USER`, by sudo; --sudo alone means root")
-	f.Lookup("sudo").NoOptDefVal = "root"
-	f.BoolVar(&o.askSudoPass, "ask-sudo-pass", false, "ask for the password that sudo wants, once; a host has to take it before others get it")
-	f.StringVar(&o.sudoPassCommand, "sudo-pass-command", "", "the first line that `CMD` prints here is that password; CMD is recorded, so it must not hold it")
-}
-
-// addRunFlags are those that make no sense for a script, which is sent through
-// the command's input.
-func (o *taskOptions) addRunFlags(f *pflag.FlagSet) {
-	o.addFlags(f)
-	f.BoolVar(&o.pty, "pty", false, "give the command a terminal; what it says on stderr then comes on stdout")
-}
-
-func (o *taskOptions) finalize(f *pflag.FlagSet) error {
-	password := o.askSudoPass || f.Changed("sudo-pass-command")
-	for _, name := range []string{"dir", "stdin", "sudo", "sudo-pass-command"} {
-		if f.Changed(name) && f.Lookup(name).Value.String() == "" {
-			return syntaxf("--%s: it is empty", name)
-		}
-	}
-	switch {
-	case o.askSudoPass && o.sudoPassCommand != "":
-		return syntaxf("--ask-sudo-pass and --sudo-pass-command exclude each other")
-	case password && o.sudo == "":
-		return hint(syntaxf("a password for sudo is of no use without --sudo"), "add --sudo, or --sudo=USER")
-	case o.pty && o.stdin != "":
-		return syntaxf("--pty and --stdin exclude each other: a terminal changes what goes through it, and has no end")
-	}
-	return nil
-}
-
 // variables reads -e/--env. A value of our own environment is a secret.
-func (o *taskOptions) variables(lookup func(string) (string, bool)) ([]fanout.Variable, error) {
+func variables(env []string, lookup func(string) (string, bool)) ([]fanout.Variable, error) {
 	var out []fanout.Variable
-	for _, arg := range o.env {
+	for _, arg := range env {
 		name, value, given := strings.Cut(arg, "=")
 		v := fanout.Variable{Name: name, Value: value}
 		if err := (fanout.Task{Env: []fanout.Variable{{Name: name}}}).Check(); err != nil {
@@ -92,7 +46,7 @@ type readiness struct {
 
 // launchTask makes task ready with what the flags say, and launches it.
 func (a *app) launchTask(ctx context.Context, o *launchOptions, selector string, task fanout.Task) error {
-	r, err := a.ready(&o.taskOptions, task)
+	r, err := a.ready(&o.Task, task)
 	if err != nil {
 		return err
 	}
@@ -113,21 +67,21 @@ func (r *readiness) failure() error {
 }
 
 // ready completes task with what the flags say. Nothing is asked yet.
-func (a *app) ready(o *taskOptions, task fanout.Task) (_ *readiness, err error) {
+func (a *app) ready(o *runner.Task, task fanout.Task) (_ *readiness, err error) {
 	r := &readiness{task: task}
 	defer func() {
 		if err != nil {
 			r.close()
 		}
 	}()
-	if r.task.Env, err = o.variables(a.LookupEnv); err != nil {
+	if r.task.Env, err = variables(o.Env, a.LookupEnv); err != nil {
 		return nil, err
 	}
-	r.task.Dir = o.dir
-	if o.sudo != "" {
-		r.task.Sudo = &fanout.Sudo{User: o.sudo}
+	r.task.Dir = o.Dir
+	if o.Sudo != "" {
+		r.task.Sudo = &fanout.Sudo{User: o.Sudo}
 	}
-	if o.pty {
+	if o.PTY {
 		r.task.PTY = a.terminal()
 	}
 	if err := r.task.Check(); err != nil {
@@ -136,7 +90,7 @@ func (a *app) ready(o *taskOptions, task fanout.Task) (_ *readiness, err error) 
 	if err := ssh.CheckTask(r.task); err != nil {
 		return nil, usage(err)
 	}
-	return r, r.openStdin(a, o.stdin)
+	return r, r.openStdin(a, o.Stdin)
 }
 
 // openStdin opens what --stdin names. What is not a plain file can be read
@@ -211,13 +165,13 @@ func (a *app) terminal() *fanout.PTY {
 
 // giveSudoPassword gets the password for sudo, if there is to be one. login is
 // that to log in with, which most users have for sudo too; nil: there is none.
-func (a *app) giveSudoPassword(ctx context.Context, o *taskOptions, sudo *fanout.Sudo, login fanout.Secret) error {
-	if sudo == nil || !o.askSudoPass && o.sudoPassCommand == "" {
+func (a *app) giveSudoPassword(ctx context.Context, o *runner.Task, sudo *fanout.Sudo, login fanout.Secret) error {
+	if sudo == nil || !o.AskSudoPass && o.SudoPassCommand == "" {
 		return nil
 	}
 	var password []byte
 	var err error
-	if o.askSudoPass {
+	if o.AskSudoPass {
 		question := "password for sudo: "
 		if login != nil {
 			question = "password for sudo (empty: the same as to log in): "
@@ -225,13 +179,13 @@ func (a *app) giveSudoPassword(ctx context.Context, o *taskOptions, sudo *fanout
 		if password, err = a.askSecret(ctx, question); err != nil && ctx.Err() == nil {
 			err = hint(usagef("--ask-sudo-pass: there is no terminal to ask on: %w", err), "--sudo-pass-command gets it without one")
 		}
-	} else if password, err = runPasswordCommand(ctx, a, o.sudoPassCommand, o.childEnv()); err != nil {
+	} else if password, err = runPasswordCommand(ctx, a, o.SudoPassCommand, childEnv(o)); err != nil {
 		err = usagef("--sudo-pass-command: %w", err)
 	}
 	if err != nil {
 		return err
 	}
-	if len(password) == 0 && o.askSudoPass {
+	if len(password) == 0 && o.AskSudoPass {
 		password = bytes.Clone(login)
 	}
 	if len(password) == 0 || bytes.IndexByte(password, 0) >= 0 {

@@ -31,7 +31,7 @@ func (o *trustOptions) addCareFlags(f *pflag.FlagSet) {
 // --ask-pass: nobody gets a password whose key is not known.
 func (o *trustOptions) addLoginFlags(f *pflag.FlagSet) {
 	all := pflag.NewFlagSet("", pflag.ContinueOnError)
-	o.loginOptions.addFlags(all)
+	o.flags().addLogin(all)
 	all.VisitAll(func(flag *pflag.Flag) {
 		if flag.Name != "host-keys" && flag.Name != "ask-pass" {
 			f.AddFlag(flag)
@@ -42,7 +42,7 @@ func (o *trustOptions) addLoginFlags(f *pflag.FlagSet) {
 
 func newTrustCmd(a *app) *cobra.Command {
 	o := &trustOptions{launchOptions: newLaunchOptions()}
-	o.noHistory = true
+	o.Record.Off = true
 	cmd := &cobra.Command{
 		Use:   "trust [flags] SELECTOR",
 		Short: "Collect host keys, show their fingerprints, and add them to known_hosts when confirmed",
@@ -57,7 +57,7 @@ its old key unless --update is given.
   tutti trust --update db3
   tutti trust --yes -w 10.0.0.7`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeSelector(a, &o.selectOptions),
+		ValidArgsFunction: completeSelector(a, &o.requestOptions),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			selector, rest, err := words(cmd, args)
 			if err != nil {
@@ -83,8 +83,8 @@ its old key unless --update is given.
 	}
 	cmd.Flags().SetInterspersed(false)
 	setHelp(cmd, exitHelp,
-		flagGroup{"HOSTS", o.selectOptions.addFlags},
-		flagGroup{"LIMITS", o.limitOptions.addConnectFlags},
+		flagGroup{"HOSTS", o.flags().addHosts},
+		flagGroup{"LIMITS", o.flags().addConnect},
 		flagGroup{"LOGIN", o.addLoginFlags},
 		flagGroup{"OUTPUT", o.outputOptions.addPingFlags},
 		flagGroup{"CARE", o.addCareFlags},
@@ -136,7 +136,7 @@ func (t *trusting) collect(ctx context.Context, a *app, o *launchOptions, select
 	for i := range d.endpoints {
 		d.endpoints[i].HostKeys = ssh.Off // what is presented is what is asked for
 	}
-	if err := checkLearning(d.endpoints, a.knownHostsFiles(o.knownHosts)); err != nil {
+	if err := checkLearning(d.endpoints, a.knownHostsFiles(o.Login.KnownHosts)); err != nil {
 		return err
 	}
 	client, err := l.newClient(ctx, d)

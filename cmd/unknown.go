@@ -40,7 +40,7 @@ func (a *app) runWithout(ctx context.Context, words []string) string {
 	defer cancel()
 	history := &historyFile{app: a, warn: func(string) {}}
 	defer history.close()
-	if _, err := a.choose(ctx, &selectOptions{}, words[0], history); err == nil {
+	if _, err := a.choose(ctx, &requestOptions{}, words[0], history); err == nil {
 		return "tutti run " + shellWord(words[0]) + " " + command
 	}
 	if strings.ContainsAny(words[0], ".@") && !strings.ContainsAny(words[0], "/ \t") {

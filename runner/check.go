@@ -1,0 +1,131 @@
+package runner
+
+import (
+	"errors"
+
+	"tutti/internal/fault"
+	"tutti/inventory"
+)
+
+// Check refuses a request whose parts are wrong, or do not fit together. What is
+// wrong with a text by itself was told when it was set.
+func (r *Request) Check() error { return r.checkAll(r.checkLogin) }
+
+// Complete is Check, and takes the file of known hosts that the environment names
+// if the request names none. A file that cannot be one is refused.
+func (r *Request) Complete(getenv func(string) string) error {
+	return r.checkAll(func() error {
+		if err := r.checkLogin(); err != nil {
+			return err
+		}
+		if r.Login.KnownHosts == "" {
+			r.Login.KnownHosts = getenv("TUTTI_KNOWN_HOSTS")
+		}
+		return checkKnownHosts(r.Login.KnownHosts)
+	})
+}
+
+func (r *Request) checkAll(login func() error) error {
+	return errors.Join(
+		r.checkHosts(),
+		r.checkTask(),
+		r.checkLimits(),
+		r.checkRolling(),
+		login(),
+		r.checkRecord(),
+	)
+}
+
+func (r *Request) checkHosts() error {
+	h := &r.Hosts
+	for _, x := range []struct {
+		name string
+		n    int
+	}{{"limit", h.Limit}, {"pick", h.Pick}} {
+		if r.Given(x.name) && x.n < 1 {
+			return fault.Syntaxf("--%s %d: at least one host has to remain", x.name, x.n)
+		}
+	}
+	switch {
+	case h.Limit > 0 && h.Pick > 0:
+		return fault.Syntaxf("--limit and --pick exclude each other")
+	case h.Named != "" && len(h.Inventory) > 0:
+		return fault.Syntaxf("-w/--hosts takes hosts as they are and reads no inventory: leave out -i/--inventory")
+	case r.Given("hosts") && h.Named == "":
+		return fault.Syntaxf("-w/--hosts names no host")
+	}
+	return nil
+}
+
+func (r *Request) checkTask() error {
+	t := &r.Task
+	for _, name := range []string{"dir", "stdin", "sudo", "sudo-pass-command"} {
+		if r.Given(name) && r.Get(name)[0] == "" {
+			return fault.Syntaxf("--%s: it is empty", name)
+		}
+	}
+	switch {
+	case t.AskSudoPass && t.SudoPassCommand != "":
+		return fault.Syntaxf("--ask-sudo-pass and --sudo-pass-command exclude each other")
+	case (t.AskSudoPass || r.Given("sudo-pass-command")) && t.Sudo == "":
+		return fault.Hint(fault.Syntaxf("a password for sudo is of no use without --sudo"), "add --sudo, or --sudo=USER")
+	case t.PTY && t.Stdin != "":
+		return fault.Syntaxf("--pty and --stdin exclude each other: a terminal changes what goes through it, and has no end")
+	}
+	return nil
+}
+
+func (r *Request) checkLimits() error {
+	switch l := &r.Limits; {
+	case r.Given("fanout") && l.Fanout < 1:
+		return fault.Syntaxf("--fanout %d: at least one host at a time", l.Fanout)
+	case l.Retries < 0:
+		return fault.Syntaxf("--retries %d is less than none", l.Retries)
+	}
+	return nil
+}
+
+func (r *Request) checkRolling() error {
+	for _, s := range r.Rolling.Batch {
+		if s.Value == 0 {
+			return fault.Syntaxf("--batch %s: a batch has at least one host", s)
+		}
+	}
+	if n := len(r.Rolling.MaxFail); n > 1 {
+		return fault.Syntaxf("--max-fail takes one number, not %d", n)
+	}
+	if r.Given("pause") && len(r.Rolling.Batch) == 0 {
+		return fault.Hint(fault.Syntaxf("--pause is between batches, and there is one only"), "--batch makes several")
+	}
+	return nil
+}
+
+func (r *Request) checkLogin() error {
+	l := &r.Login
+	if r.Given("port") && (l.Port < 1 || l.Port > 65535) {
+		return fault.Syntaxf("--port %d: a port is between 1 and 65535", l.Port)
+	}
+	if r.Given("user") {
+		if err := inventory.CheckUser(l.User); err != nil {
+			return fault.Syntaxf("--user: %w", err)
+		}
+	}
+	if r.Given("jump") {
+		if _, err := inventory.ParseJump(l.Jump); err != nil {
+			return fault.Syntaxf("-J/--jump: %w", err)
+		}
+	}
+	return nil
+}
+
+func (r *Request) checkRecord() error {
+	switch c := &r.Record; {
+	case c.Off && (r.Given("note") || r.Given("record-limit")):
+		return fault.Syntaxf("--no-history records nothing: leave out --note and --record-limit")
+	case c.Off && r.Given("run-id-file"):
+		return fault.Syntaxf("--no-history gives the run no number: leave out --run-id-file")
+	case r.Given("run-id-file") && c.RunIDFile == "":
+		return fault.Syntaxf("--run-id-file names no file")
+	}
+	return nil
+}

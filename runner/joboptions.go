@@ -1,0 +1,121 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"tutti/internal/fault"
+	"tutti/scheduler"
+)
+
+// JobOptionKeys are the keys that the options of a job may have, and those that
+// it cannot be given, so that a reason is.
+func JobOptionKeys() []string {
+	var names []string
+	for i := range keys {
+		if isJobOption(&keys[i]) {
+			names = append(names, keys[i].Option())
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// isJobOption reports whether a key is one of the options of a job, or says why it
+// is not. The others are the history, and the inventory, which has a key of its
+// own.
+func isJobOption(k *Key) bool { return k.IsFor(ForJob) || k.NotInJobs != "" }
+
+// CommaOptions are the options of a job that may be written as lists, and are one
+// text all the same.
+func CommaOptions() []string { return []string{"batch", "hosts", "jump", "retry_on"} }
+
+// JobOptions is what the request was given that a job keeps as its options. Files
+// are named so that they are found from everywhere.
+func (r *Request) JobOptions() map[string][]string {
+	given := make(map[string][]string)
+	for i := range keys {
+		if k := &keys[i]; isJobOption(k) && r.Given(k.Name) {
+			given[k.Option()] = r.texts(k)
+		}
+	}
+	return given
+}
+
+// RequestOfJob is what the runs of a job are given by its options and its
+// inventory. Whether they fit together is not looked at.
+func RequestOfJob(job *scheduler.Job) (Request, error) {
+	r := NewRequest()
+	for _, option := range slices.Sorted(maps.Keys(job.Options)) {
+		if err := r.setJobOption(option, job.Options[option]); err != nil {
+			return r, fault.Usage(&scheduler.KeyError{Key: option, Err: err})
+		}
+	}
+	for _, path := range job.Inventory {
+		if err := r.Set("inventory", path); err != nil {
+			return r, fault.Usage(err)
+		}
+	}
+	return r, nil
+}
+
+// CheckJobOption checks the texts of one option by themselves.
+func CheckJobOption(option string, texts []string) error {
+	r := NewRequest()
+	return r.setJobOption(option, texts)
+}
+
+// CheckJobOptionAlone checks also what a run would say of the option if nothing
+// else were given, so that what is wrong in a file is told where it stands.
+func CheckJobOptionAlone(option string, texts []string) error {
+	r := NewRequest()
+	if err := r.setJobOption(option, texts); err != nil {
+		return err
+	}
+	if option == "sudo_pass_command" || option == "pause" {
+		return nil // they need another option
+	}
+	return r.Complete(func(string) string { return "" })
+}
+
+// setJobOption sets the key of an option.
+func (r *Request) setJobOption(option string, texts []string) error {
+	k := lookup(strings.ReplaceAll(option, "_", "-"))
+	if k == nil || !isJobOption(k) || strings.Contains(option, "-") {
+		return errors.New("it is no option of a job")
+	}
+	if !k.IsList() && len(texts) != 1 {
+		return fmt.Errorf("it takes one value, not %d", len(texts))
+	}
+	for _, text := range texts {
+		if err := k.checkInJob(text); err != nil {
+			return err
+		}
+		if err := r.Set(k.Name, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkInJob refuses what a key takes where a person types it, and a job cannot
+// have.
+func (k *Key) checkInJob(text string) error {
+	switch {
+	case k.IsSwitch() && text != "true" && text != "false":
+		return fmt.Errorf("want true or false, got %q", text)
+	case k.Name == "sudo" && (text == "true" || text == "false" || text != "" && strings.Trim(text, "0123456789") == ""):
+		return fmt.Errorf("%s is not a user; sudo: root is what --sudo means", text)
+	case k.Name == "stdin" && text == "-":
+		return errors.New("a job has no standard input; name a file")
+	case k.File && !filepath.IsAbs(text) && !(k.Name == "ssh-config" && text == NoSSHConfig):
+		return fmt.Errorf("%q is not a whole path", text)
+	case k.NotInJobs != "":
+		return errors.New(k.NotInJobs)
+	}
+	return nil
+}

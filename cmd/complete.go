@@ -38,8 +38,8 @@ func newCompletionCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:                   "completion bash|zsh|fish",
 		DisableFlagsInUseLine: true,
-		Short:                 "Print what makes a shell complete hosts, groups, labels, runs and flags",
-		Long: `Put it where the shell reads it at its start: for bash a line in ~/.bashrc, or,
+		Short:                 "Print a shell completion script",
+		Long: `Put it where the shell reads it at startup: for bash a line in ~/.bashrc, or,
 with the package bash-completion, a file; zsh needs "autoload -U compinit;
 compinit" in ~/.zshrc.`,
 		Example: `  echo 'source <(tutti completion bash)' >> ~/.bashrc

@@ -33,10 +33,10 @@ func newDemoCmd(a *app) *cobra.Command {
 	o := &demoOptions{}
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Start twenty hosts on this machine, and take a tour of tutti on them",
-		Long: `The hosts are SSH servers on loopback addresses within this process, with a
-throw-away key, inventory, known_hosts and history. They run real commands in
-folders of their own and are gone, with everything else, at the end.`,
+		Short: "Start twenty hosts on this machine and tour tutti on them",
+		Long: `The hosts are SSH servers on loopback addresses in this process, with a throw-away
+key, inventory, known_hosts and history. They run real commands in directories of
+their own; everything is removed at the end.`,
 		Example: `  tutti demo
   tutti demo --keep`,
 		Args: noArgs,

@@ -33,7 +33,7 @@ func newDiffCmd(a *app) *cobra.Command {
 	o := &diffOptions{outputOptions: newOutputOptions()}
 	cmd := &cobra.Command{
 		Use:   "diff [flags] RUN [RUN]",
-		Short: "Show what changed between two runs, for each host",
+		Short: "Show what changed between two runs, per host",
 		Long: `RUN is a number, last (the newest finished run of yours), or last~1 for the one
 before it. A single RUN is compared with last. Hosts with the same change are
 shown once: a new outcome, and how the output of the last attempt differs, as a

@@ -16,7 +16,7 @@ import (
 const exitHelpDoctor = `EXIT STATUS
   0    there is no problem; there may be warnings
   1    there is a problem on this machine (beats 4)
-  2    wrong use: flags, selector
+  2    usage error: flags, selector
   4    some host cannot be logged in to
   5    stopped early by the deadline (beats 4)
   129, 130, 143   interrupted by HUP, INT, TERM (beats all)
@@ -26,7 +26,7 @@ func newDoctorCmd(a *app) *cobra.Command {
 	o := newLaunchOptions()
 	cmd := &cobra.Command{
 		Use:   "doctor [flags] [SELECTOR]",
-		Short: "Say what would keep a run from working here, and what to do about it",
+		Short: "Check this machine, the inventory and the hosts for problems",
 		Long: `Looks at this machine first: open files, inventory, ssh_config, keys, agent,
 known_hosts, history, clock. With SELECTOR it then logs in to the hosts as a run
 would, opens a session and runs nothing in it, and says of those where that

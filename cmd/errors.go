@@ -38,9 +38,9 @@ const (
 
 // exitHelp is the table above as every command's help shows it.
 const exitHelp = `EXIT STATUS
-  0    every host is ok
-  1    something of our own went wrong: a file, the history, the disk
-  2    wrong use, before anything connected: flags, inventory, selector, keys
+  0    all hosts succeeded
+  1    local error (file, history, disk)
+  2    usage error; no host was contacted (flags, inventory, selector, keys)
   3    some host failed, timed out, was lost or was canceled
   4    some host was unreachable (beats 3)
   5    stopped early by the failure budget or the deadline (beats 3 and 4)
@@ -50,8 +50,8 @@ const exitHelp = `EXIT STATUS
 // exitHelpShort is the table of the commands that connect to nothing.
 const exitHelpShort = `EXIT STATUS
   0  done
-  1  something of our own went wrong: a file, the history, the disk
-  2  wrong use: flags, arguments, inventory, selector`
+  1  local error (file, history, disk)
+  2  usage error: flags, arguments, inventory, selector`
 
 // The errors of a command are made by package fault.
 

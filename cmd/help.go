@@ -136,7 +136,7 @@ func fullHelp(cmd *cobra.Command, exitStatus string, groups []flagGroup, sets []
 func newHelpCmd(root *cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "help [COMMAND]",
-		Short:   "Say more about a command",
+		Short:   "Show help for a command",
 		Example: "  tutti help run",
 		ValidArgsFunction: func(_ *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 			var names []string

@@ -50,7 +50,7 @@ func newHistoryCmd(a *app) *cobra.Command {
 	o := &historyOptions{source: typed.Choice{Of: []string{"cli", "rerun", "job"}}}
 	cmd := &cobra.Command{
 		Use:   "history [flags] [WORD...]",
-		Short: "List past runs, the newest first; WORDs are those of the command or the note",
+		Short: "List past runs, newest first; WORDs filter by command or note",
 		Example: `  tutti history
   tutti history --since 7d --outcome failed,unreachable
   tutti history --host db1 systemctl restart`,

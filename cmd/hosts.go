@@ -31,7 +31,7 @@ func newHostsCmd(a *app) *cobra.Command {
 	o := &hostsOptions{requestOptions: newRequestOptions()}
 	cmd := &cobra.Command{
 		Use:   "hosts [flags] [SELECTOR]",
-		Short: "Show the inventory as it is understood",
+		Short: "List hosts and their settings",
 		Long:  selectorHelp,
 		Example: `  tutti hosts
   tutti hosts 'web,!web13.fra' --json

@@ -19,10 +19,9 @@ import (
 func newJobCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "job COMMAND",
-		Short: "Keep commands that tutti serve runs on a schedule",
-		Long: `A job is a command, or a script, with a selector and a schedule. Jobs are kept
-beside the runs, in the history; tutti serve fires them, and each firing is a run
-as others are, which tutti show shows.`,
+		Short: "Manage scheduled jobs",
+		Long: `A job is a command or a script with a selector and a schedule, kept in the history.
+tutti serve fires jobs; each firing is a run, and tutti show shows it.`,
 		Example: `  tutti job add backup --schedule '30 2 * * *' --zone Europe/Berlin db /usr/local/bin/backup
   tutti job list
   tutti job apply --dry-run -f jobs.yaml`,
@@ -57,8 +56,8 @@ as others are, which tutti show shows.`,
 // exitHelpJob is the table of the commands that look at jobs or change them.
 const exitHelpJob = `EXIT STATUS
   0  done
-  1  something of our own went wrong: a file, the history, the disk
-  2  wrong use: flags, no such job, one that was changed in the meantime`
+  1  local error (file, history, disk)
+  2  usage error: flags, no such job, a job that changed since it was read`
 
 // A withoutHistory says what a command does where there is no history yet.
 type withoutHistory int

@@ -42,11 +42,11 @@ func newJobApplyCmd(a *app) *cobra.Command {
 	o := &jobApplyOptions{}
 	cmd := &cobra.Command{
 		Use:   "apply [flags] -f FILE",
-		Short: "Make the jobs equal to a file, such as one that is kept in git",
-		Long: `Nothing is changed unless every job in FILE is right. Jobs that are not in FILE
-stay, without --prune. --prune asks before it removes every job, or more than
-half of ten or more; without a terminal, it wants --yes. A job that somebody changes in the meantime is left as it
-is, and is an error. jobs.example.yaml shows all that a job can have.`,
+		Short: "Apply a jobs file",
+		Long: `Nothing is changed unless every job in FILE is valid. Jobs that are not in FILE
+stay, unless --prune is given. --prune asks before it removes all jobs, or more than
+half of ten or more; without a terminal it needs --yes. A job that changes at the
+same time is left as it is, and is an error. jobs.example.yaml shows every key.`,
 		Example: `  tutti job apply --dry-run -f jobs.yaml
   tutti job apply --prune -f jobs.yaml
   tutti job export | ssh other tutti job apply -f -`,

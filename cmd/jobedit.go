@@ -31,11 +31,11 @@ func newJobEditCmd(a *app) *cobra.Command {
 	o := &jobEditOptions{jobForm: newJobForm()}
 	cmd := &cobra.Command{
 		Use:   "edit NAME [flags] [SELECTOR [COMMAND...]]",
-		Short: "Change a job: what is given changes, the rest stays",
-		Long: `A flag that may be given several times takes the place of all that the job has of
-it. --paused=false and the like take a yes back; --unset gives up what has a value.
-What runs now goes on as it began. New times count from now on: what the old ones
-left undone is recorded as missed.`,
+		Short: "Change the given settings of a job",
+		Long: `A repeatable flag replaces all the values that the job has. --paused=false and the
+like turn a setting off; --unset resets keys to their defaults. Running commands
+continue unchanged. A new schedule counts from now on: scheduled times that the old
+one left undone are recorded as missed.`,
 		Example: `  tutti job edit backup --schedule '30 3 * * *'
   tutti job edit backup 'db,!db2'
   tutti job edit backup --unset timeout,notify`,

@@ -35,10 +35,9 @@ func newJobKillCmd(a *app) *cobra.Command {
 	o := &jobKillOptions{wait: typed.Duration(15 * time.Second)}
 	cmd := &cobra.Command{
 		Use:   "kill [flags] NAME|RUN",
-		Short: "End what runs of a job on its hosts, and show the end of each",
-		Long: `Whoever carries out the run, here or in tutti serve, ends the command on every host
-as Ctrl-C does. What waits of a job is not begun. The job itself goes on: tutti job
-pause keeps it from firing again.`,
+		Short: "Stop a job's running commands and show how each host ended",
+		Long: `The process that runs the job stops the command on every host, as Ctrl-C would.
+Queued runs are dropped. The job stays: tutti job pause keeps it from firing again.`,
 		Example: `  tutti job kill backup
   tutti job kill 142`,
 		Args:              cobra.ArbitraryArgs,

@@ -46,7 +46,7 @@ func newJobListCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list [flags]",
 		Aliases: []string{"ls"},
-		Short:   "List the jobs: their state, when they fire next, how the last firing went, what they take",
+		Short:   "List jobs: state, next firing, last result, disk use",
 		Example: `  tutti job list
   tutti job list --state failing
   tutti job list --json | jq -r 'select(.failures >= 3).job'`,

@@ -34,9 +34,9 @@ func newJobLogCmd(a *app) *cobra.Command {
 	o := &jobLogOptions{}
 	cmd := &cobra.Command{
 		Use:   "log [flags] NAME",
-		Short: "List what became of a job's instants, the newest first: runs, and what was not run and why",
-		Long: `tutti show RUN shows what the hosts of a run said. LAG is how much later than it was
-due a run began. A job that was removed has its log still.`,
+		Short: "Show a job's firing log, newest first, including skipped and missed firings",
+		Long: `tutti show RUN shows the output of a run. LAG is how much later than due a run
+started. A removed job keeps its log.`,
 		Example: `  tutti job log backup
   tutti job log backup --since 7d --json | jq 'select(.decision == "missed")'`,
 		Args:              cobra.ArbitraryArgs,

@@ -27,7 +27,7 @@ func newJobNextCmd(a *app) *cobra.Command {
 	o := &jobNextOptions{}
 	cmd := &cobra.Command{
 		Use:   "next [flags] NAME",
-		Short: "Show when a job fires next: in its zone, in UTC, and what a change of the clock moves",
+		Short: "Show when a job fires next, with shifts caused by daylight saving time",
 		Example: `  tutti job next backup
   tutti job next backup -n 400 | grep moved`,
 		Args:              cobra.ArbitraryArgs,

@@ -25,9 +25,9 @@ func newJobRunCmd(a *app) *cobra.Command {
 	o := &jobRunOptions{outputOptions: newOutputOptions()}
 	cmd := &cobra.Command{
 		Use:   "run [flags] NAME",
-		Short: "Run a job now, out of turn, whether it is paused or not",
-		Long: `It is carried out here, as by tutti run, and recorded as a firing of the job: what
-the job says of overlaps counts here too, and so does who is to be told.`,
+		Short: "Run a job now, even if it is paused",
+		Long: `The job runs in this process and is recorded as a firing. Its overlap and
+notification settings apply.`,
 		Example: `  tutti job run backup
   tutti job run -b backup
   tutti job run --detach backup`,

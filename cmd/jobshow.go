@@ -35,7 +35,7 @@ func newJobShowCmd(a *app) *cobra.Command {
 	o := &jobShowOptions{}
 	cmd := &cobra.Command{
 		Use:   "show [flags] NAME",
-		Short: "Show one job: what it is, when it fires, how it went, who changed it",
+		Short: "Show one job: settings, next firings, results, changes",
 		Example: `  tutti job show backup
   tutti job show backup --json | jq .spec`,
 		Args:              cobra.ArbitraryArgs,

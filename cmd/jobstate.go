@@ -15,7 +15,7 @@ func newJobPauseCmd(a *app) *cobra.Command {
 	o := &historyOption{}
 	cmd := &cobra.Command{
 		Use:   "pause [flags] NAME...",
-		Short: "Let jobs not fire until somebody resumes them; what runs goes on",
+		Short: "Pause jobs; running ones continue",
 		Example: `  tutti job pause backup
   tutti job kill backup           ends what runs, too`,
 		Args:              cobra.ArbitraryArgs,
@@ -34,7 +34,7 @@ func newJobResumeCmd(a *app) *cobra.Command {
 	o := &historyOption{}
 	cmd := &cobra.Command{
 		Use:   "resume [flags] NAME...",
-		Short: "Let paused jobs fire again; what passed meanwhile is recorded as missed, not run",
+		Short: "Resume jobs; firings missed while paused are recorded, not run",
 		Example: `  tutti job resume backup
   tutti job resume backup && tutti job run backup     and one run now`,
 		Args:              cobra.ArbitraryArgs,
@@ -54,7 +54,7 @@ func newJobRemoveCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "rm [flags] NAME...",
 		Aliases: []string{"remove", "delete", "del"},
-		Short:   "Remove jobs; what runs goes on, and their runs stay in the history",
+		Short:   "Remove jobs; running ones continue, and their runs stay in the history",
 		Example: `  tutti job rm backup
   tutti job export backup > backup.yaml && tutti job rm backup`,
 		Args:              cobra.ArbitraryArgs,

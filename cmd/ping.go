@@ -19,7 +19,7 @@ func newPingCmd(a *app) *cobra.Command {
 	o := newLaunchOptions()
 	cmd := &cobra.Command{
 		Use:   "ping [flags] SELECTOR",
-		Short: "Log in to every selected host and run nothing; the time of each step per host",
+		Short: "Log in to each host and report how long each step took",
 		Long:  selectorHelp,
 		Example: `  tutti ping all
   tutti ping -w db1:2222,db2 --connect-timeout 3s`,

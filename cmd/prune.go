@@ -60,7 +60,7 @@ func newPruneCmd(a *app) *cobra.Command {
 	o := &pruneOptions{}
 	cmd := &cobra.Command{
 		Use:   "prune [flags]",
-		Short: "Delete old runs and give their space back (default: those over 90 days, and over 2GiB)",
+		Short: "Delete old runs and free their disk space (default: older than 90 days, beyond 2GiB)",
 		Example: `  tutti history prune --keep 30d
   tutti history prune --dry-run --keep-runs 100 --max-size 1GiB`,
 		Args: noArgs,

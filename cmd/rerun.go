@@ -39,12 +39,11 @@ func newRerunCmd(a *app) *cobra.Command {
 		Use:   "rerun [flags] RUN",
 		Short: "Run a command again, on the hosts that are not ok",
 		Long: `RUN is a number, last (your newest run that is over, also if it was cut off), or
-last~1 for the one before it. The command, its surroundings, limits, steps and login are those of
-RUN, and the hosts are looked up in the inventory files of RUN, as these are now.
-A flag that is given here takes the place of the one that RUN was given; -e adds
-to its variables. Secrets were not recorded: they are asked for, or taken from
-our environment, again.
-A script has to be where it was, unchanged.`,
+last~1 for the one before it. Command, environment, limits, batches and login are
+those of RUN; the hosts are looked up in the inventory files of RUN as they are now.
+Flags given here replace those of RUN; -e adds variables. Secrets were not recorded:
+they are asked for, or taken from the local environment, again. A script must be
+where it was, unchanged.`,
 		Example: `  tutti rerun last
   tutti rerun 142 --outcome unreachable,lost --connect-timeout 30s
   tutti rerun 142 --outcome all --batch 1,100%`,

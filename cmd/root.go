@@ -87,7 +87,7 @@ func (a *app) codeOf(err error) int {
 func newRootCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tutti COMMAND",
-		Short: "Run a command on many hosts over SSH, at once, and remember what each said",
+		Short: "Run a command on many hosts over SSH in parallel, and record the output",
 		Example: `  tutti run web uptime              on every host of the group web
   tutti run -b 'web,!web13.fra' uname -r   the same answers folded into one
   tutti show last                   what they said

@@ -24,9 +24,8 @@ func newScriptCmd(a *app) *cobra.Command {
 		Use:   "script [flags] SELECTOR FILE [ARG...]",
 		Short: "Run a local script on every selected host, through its #! line",
 		Long: `FILE is sent to every host and run there by the interpreter that its first line
-names; - is our standard input. Nothing is left on the host, whatever happens:
-the file there has no name before it has content. The script sees itself as
-/dev/fd/9, and each ARG as it is. Flags may stand before and after SELECTOR;
+names; - is standard input. Nothing is left on the host: the script is stored in an
+already unlinked file. It sees itself as /dev/fd/9, and each ARG as it is. Flags may stand before and after SELECTOR;
 they end at FILE. Without --stdin the script's standard input is empty.
 
 ` + selectorHelp,

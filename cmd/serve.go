@@ -73,15 +73,15 @@ func newServeCmd(a *app) *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "serve [flags]",
-		Short: "Run the jobs when they are due, until asked to end",
-		Long: `Stays in the foreground and logs on stderr; tutti job says what is to be run.
-Jobs may be changed at any time. Several may serve one history: each instant is
-run once, and when one of them ends the others go on.
+		Short: "Run the scheduler daemon",
+		Long: `Stays in the foreground and logs to stderr; tutti job manages what it runs. Jobs may
+be changed at any time. Several daemons may serve one history: each scheduled time
+fires once, and when one daemon stops the others continue.
 
-INT or TERM: nothing new is begun, and what runs has --stop-timeout to come to
-its end; a second one ends it at once. HUP looks at all jobs again and logs what
-would keep them from running. Every firing reads the inventory, ssh_config, keys
-and known_hosts anew.`,
+INT or TERM starts no more firings and gives running ones --stop-timeout to finish;
+a second one stops them at once. HUP checks all jobs again and logs what would keep
+them from running. Every firing reads the inventory, ssh_config, keys and
+known_hosts again.`,
 		Example: `  tutti serve
   tutti serve --metrics 127.0.0.1:9464 --log-format json --keep 30d
   tutti serve --check`,

@@ -47,7 +47,8 @@ func newShowCmd(a *app) *cobra.Command {
 		Use:   "show [flags] [RUN]",
 		Short: "Show one run: results and recorded output",
 		Long: `RUN is a number, last (your newest run that is over, also if it was cut off; the
-default), or last~1 for the one before it. The exit status is not that of the run, which --json has.`,
+default), or last~1 for the one before it. The exit status does
+not reflect the run's; see --json.`,
 		Example: `  tutti show
   tutti show 142 --outcome failed,lost
   tutti show last --host web01.fra --no-prefix`,

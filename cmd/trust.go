@@ -46,8 +46,8 @@ func newTrustCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trust [flags] SELECTOR",
 		Short: "Collect host keys, show their fingerprints, and add them to known_hosts when confirmed",
-		Long: `Every selected host is logged in to as far as that goes, so that no host takes us
-for a scanner. What it presents is shown with the fingerprints folded: compare
+		Long: `tutti attempts a real login on each host, so that intrusion detection does not
+mistake it for a scan. What it presents is shown with the fingerprints folded: compare
 them with what the hosts' consoles say. Nothing is written before you agree. A
 host that presents another key than the known one may be an impostor; it keeps
 its old key unless --update is given.

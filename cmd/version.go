@@ -12,7 +12,7 @@ import (
 func newVersionCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "version",
-		Short:   "Say which tutti this is",
+		Short:   "Print the version",
 		Example: "  tutti version",
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {

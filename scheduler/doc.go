@@ -14,6 +14,12 @@
 // ([Timing.Late]). The cursor of a job is the last instant that was decided,
 // so that each is decided exactly once. [Notify] says what of all that is told.
 //
+// A [JobState] is a job and what its firings have come to. Its methods are the
+// rules of what happens to them: they are decided, claimed, begun and settled, and
+// the job is changed, killed and removed. A rule says what follows, and [Jobs] keep
+// it: they read a state, apply a rule to it, and write the [Transition] down, as a
+// whole. Whatever keeps jobs has the same rules.
+//
 // Jobs are read from files with [ReadJobs] and written with [WriteJobs].
 // Everything here may be used by several goroutines at once unless it says
 // otherwise.

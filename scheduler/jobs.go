@@ -92,9 +92,14 @@ type Ending struct {
 // somebody else in the meantime. Nothing was written.
 var ErrConflict = errors.New("somebody else was faster")
 
+// ErrTaken is returned when a firing is not, or no longer, for the caller to
+// begin.
+var ErrTaken = errors.New("the firing is not ours to begin")
+
 // Jobs keep what the daemon decides, so that several daemons on one history
 // fire each instant once, and a crash forgets nothing. Each method is one
-// transaction. A daemon calls them from one goroutine.
+// transaction, and what it decides are the rules of [JobState]. A daemon calls
+// them from one goroutine.
 type Jobs interface {
 	// Changed reports whether another connection has written to the history
 	// since the last call, or this is the first.

@@ -11,7 +11,9 @@
 // that carries them out: it is the [scheduler.Jobs] and the [scheduler.Outbox]
 // of a scheduler.Daemon. A firing is decided, claimed and begun in transactions
 // of their own, each of which one daemon wins; what a daemon had claimed and not
-// begun when it ended another one claims.
+// begun when it ended another one claims. What happens to a firing is not decided
+// here: a transaction reads a [scheduler.JobState], applies one of its rules, and
+// writes down what follows.
 //
 // Many processes may have one history open, and record into it, at the same
 // time. Each run is guarded by a lock that its process holds for as long as it

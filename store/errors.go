@@ -48,7 +48,7 @@ var (
 	// ErrClosed: the recorder has been closed.
 	ErrClosed = errors.New("the recorder is closed")
 	// ErrTaken: the firing is not, or no longer, for the caller to begin.
-	ErrTaken = errors.New("the firing is not ours to begin")
+	ErrTaken = scheduler.ErrTaken
 )
 
 var hints = map[error]string{

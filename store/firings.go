@@ -16,28 +16,23 @@ import (
 // why. A daemon claims it if the caller does not, see ClaimFiring. The error is a
 // *NoJobError if there is no such job.
 func (s *Store) RequestFiring(ctx context.Context, job, by string, now time.Time) (scheduler.Ticket, error) {
-	f, k, err := s.request(ctx, job, by, 0, now)
-	if err != nil {
-		return scheduler.Ticket{}, err
-	}
-	return f.ticket(&k), nil
+	return s.request(ctx, job, by, 0, now)
 }
 
 // Request is RequestFiring and ClaimFiring in one, so that nobody is in between.
 func (d *Daemon) Request(ctx context.Context, job, by string, now time.Time) (scheduler.Ticket, error) {
 	d.tick(now)
-	f, k, err := d.store.request(ctx, job, by, d.id, now)
-	if err != nil {
-		return scheduler.Ticket{}, err
+	t, err := d.store.request(ctx, job, by, d.id, now)
+	if err == nil {
+		d.give(t)
 	}
-	t := f.ticket(&k)
-	d.give(t)
-	return t, nil
+	return t, err
 }
 
-func (s *Store) request(ctx context.Context, job, by string, daemon int64, now time.Time) (f firing, k scheduler.Kept, err error) {
+func (s *Store) request(ctx context.Context, job, by string, daemon int64, now time.Time) (ticket scheduler.Ticket, err error) {
 	err = s.change(ctx, func(tx *sql.Tx) error {
-		if k, err = s.jobByName(ctx, tx, job); errors.Is(err, sql.ErrNoRows) {
+		k, err := s.jobByName(ctx, tx, job)
+		if errors.Is(err, sql.ErrNoRows) {
 			return s.noJob(ctx, tx, job)
 		}
 		if err == nil {
@@ -46,11 +41,15 @@ func (s *Store) request(ctx context.Context, job, by string, daemon int64, now t
 		if err != nil {
 			return err
 		}
-		f = firing{jobID: k.ID, job: k.Name, due: now, decided: now, requestedBy: by, daemon: daemon}
-		_, err := f.decide(ctx, tx, &k, now)
+		t, err := s.apply(ctx, tx, k.ID, k.Name, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+			return s.Request(by, daemon, at), nil
+		})
+		if err == nil {
+			ticket = t.Tickets[0]
+		}
 		return err
 	})
-	return f, k, err
+	return ticket, err
 }
 
 // ClaimFiring gives a firing that was requested to owner, whoever else is about
@@ -61,25 +60,26 @@ func (s *Store) ClaimFiring(ctx context.Context, owner *Daemon, id int64, now ti
 	owner.tick(now)
 	err = s.change(ctx, func(tx *sql.Tx) error {
 		f, err := firingByID(ctx, tx, id)
-		if errors.Is(err, sql.ErrNoRows) || err == nil && f.run != 0 {
+		if errors.Is(err, sql.ErrNoRows) || err == nil && f.Run != 0 {
 			return ErrTaken
 		}
 		if err != nil {
 			return err
 		}
-		k, _, err := s.jobOf(ctx, tx, &f)
+		state, err := s.loadState(ctx, tx, f.JobID, f.Job)
 		if err != nil {
 			return err
 		}
-		if f.settled.IsZero() {
-			if _, err := tx.ExecContext(ctx, "UPDATE firings SET daemon_id = ? WHERE id = ?", owner.id, id); err != nil {
-				return err
-			}
-			if _, _, err := owner.take(ctx, tx, &f, false, now); err != nil {
-				return err
-			}
+		if !f.Settled.IsZero() {
+			t = state.Ticket(f)
+			return nil
 		}
-		t, err = s.ticketOf(ctx, tx, &f, &k)
+		taken, err := s.applyTo(ctx, tx, &state, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+			return s.Take(id, owner.id, at)
+		})
+		if err == nil {
+			t = taken.Tickets[0]
+		}
 		return err
 	})
 	if err == nil {
@@ -162,14 +162,14 @@ func (s *Store) firings(ctx context.Context, q FiringQuery) ([]FiringRow, error)
 	var ids, runIDs []int64
 	for i, f := range firings {
 		rows[i] = FiringRow{
-			ID: f.id, Job: f.job, JobID: f.jobID, ScheduledAt: f.scheduled, DueAt: f.due, Decision: f.decision, Reason: f.reason,
-			RunID: f.run, DecidedAt: f.decided, RequestedBy: f.requestedBy, Repeats: f.repeats,
-			CaughtUp: f.caughtUp,
+			ID: f.ID, Job: f.Job, JobID: f.JobID, ScheduledAt: f.At, DueAt: f.Due, Decision: f.Decision, Reason: f.Reason,
+			RunID: f.Run, DecidedAt: f.Decided, RequestedBy: f.RequestedBy, Repeats: f.Repeats,
+			CaughtUp: f.CaughtUp,
 		}
-		if !f.gap.First.IsZero() {
-			rows[i].Missed = f.gap
+		if !f.Gap.First.IsZero() {
+			rows[i].Missed = f.Gap
 		}
-		ids, runIDs = append(ids, f.id), append(runIDs, f.run)
+		ids, runIDs = append(ids, f.ID), append(runIDs, f.Run)
 	}
 	runs, err := s.runsByID(ctx, runIDs)
 	if err != nil {

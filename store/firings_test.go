@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"tutti/scheduler"
 )
@@ -84,7 +85,7 @@ func TestRequestEndsWithAsker(t *testing.T) {
 		t.Fatal(err)
 	}
 	tickets := claim(t, d, minute(2))
-	if len(tickets) != 1 || tickets[0].ID != ticket.ID || tickets[0].Decision != scheduler.Skipped || tickets[0].Reason != reasonAskerGone {
+	if len(tickets) != 1 || tickets[0].ID != ticket.ID || tickets[0].Decision != scheduler.Skipped || tickets[0].Reason != scheduler.ReasonRequesterGone {
 		t.Errorf("got %+v, want it skipped because the asker is gone", tickets)
 	}
 }
@@ -96,8 +97,8 @@ func TestOldRequestIsMissed(t *testing.T) {
 	if _, err := s.RequestFiring(t.Context(), "backup", "bob", noon); err != nil {
 		t.Fatal(err)
 	}
-	tickets := claim(t, joinTest(t, s), noon.Add(freshTime+1))
-	if len(tickets) != 1 || tickets[0].Decision != scheduler.Missed || tickets[0].Reason != reasonStale {
+	tickets := claim(t, joinTest(t, s), noon.Add(24*time.Hour+1))
+	if len(tickets) != 1 || tickets[0].Decision != scheduler.Missed || tickets[0].Reason != scheduler.ReasonStale {
 		t.Errorf("got %+v, want it missed", tickets)
 	}
 }

@@ -22,13 +22,6 @@ const (
 	JobRemoved = "removed"
 )
 
-// Why instants that passed before a change are not run.
-const (
-	reasonPaused  = "the job was paused"
-	reasonChanged = "the job was changed"
-	reasonRemoved = "the job was removed"
-)
-
 // AddJob keeps a job, which by wants. It fires at instants after now. The error
 // is a *JobExistsError if there is one of that name.
 func (s *Store) AddJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (kept scheduler.Kept, err error) {
@@ -77,34 +70,12 @@ func (s *Store) ChangeJob(ctx context.Context, job scheduler.Job, by string, now
 			return old, &JobChangedError{Name: job.Name, Version: old.Version, By: old.UpdatedBy, At: old.UpdatedAt}
 		}
 		// Many instants may have passed, and counting them takes its time.
-		kept, err := s.replaceJob(ctx, &old, &job, leave(&old, &job, now), by, now)
+		kept, err := s.replaceJob(ctx, &old, &job, old.Leave(&job, now), by, now)
 		if !errors.Is(err, scheduler.ErrConflict) {
 			return kept, err
 		}
 		// A daemon has decided some of them meanwhile.
 	}
-}
-
-// leave is what becomes of the instants before now that have not been decided.
-// A job that could not be read had none.
-func leave(old *scheduler.Kept, job *scheduler.Job, now time.Time) scheduler.Decisions {
-	d := scheduler.Decisions{Job: *old, Cursor: old.Cursor, MissedReason: reasonChanged}
-	retimed := !slices.Equal(old.Schedules, job.Schedules) || old.Seconds != job.Seconds || old.Zone != job.Zone || old.Jitter != job.Jitter
-	if !retimed && (!old.Paused || job.Paused) || !now.After(old.Cursor) {
-		return d
-	}
-	if old.Paused {
-		d.MissedReason = reasonPaused
-	}
-	d.Cursor = now
-	timing, err := old.Timing(old.Cursor)
-	if err == nil {
-		d.Missed, err = timing.Gap(old.Cursor, now)
-	}
-	if err != nil {
-		d.Missed = scheduler.Gap{}
-	}
-	return d
 }
 
 // replaceJob makes job of old, unless old has changed or moved on, which is a
@@ -114,43 +85,58 @@ func (s *Store) replaceJob(ctx context.Context, old *scheduler.Kept, job *schedu
 	if err != nil {
 		return kept, s.fault("change", err)
 	}
-	what := JobChanged
-	switch {
-	case job.Paused && !old.Paused:
-		what = JobPaused
-	case !job.Paused && old.Paused:
-		what = JobResumed
-	}
 	err = s.change(ctx, func(tx *sql.Tx) error {
-		kept, err = s.jobByID(ctx, tx, old.ID)
-		if errors.Is(err, sql.ErrNoRows) || err == nil && (kept.Version != old.Version || !kept.Cursor.Equal(old.Cursor)) {
-			return scheduler.ErrConflict
+		state, err := s.loadState(ctx, tx, old.ID, old.Name)
+		if err != nil {
+			return err
 		}
+		past, err := pastOf(ctx, tx, &left)
+		if err != nil {
+			return err
+		}
+		at, err := momentOf(ctx, tx, now)
+		if err != nil {
+			return err
+		}
+		t, err := state.Edit(*job, left, past, by, at)
 		if err != nil {
 			return err
 		}
 		var same bool
 		if err := tx.QueryRowContext(ctx, "SELECT spec = ? FROM jobs WHERE id = ?", string(spec), old.ID).Scan(&same); err != nil || same {
+			kept = state.Kept
 			return err
 		}
-		if _, err := insertMissed(ctx, tx, &left, now); err != nil {
+		if err := s.follow(ctx, tx, &state, &t, at); err != nil {
 			return err
 		}
-		// Whoever changes a job has seen what was wrong with it, and whoever changes
-		// its schedule has been told what that means.
-		_, err := tx.ExecContext(ctx, `
-			UPDATE jobs SET version = version + 1, spec = ?, paused = ?, cursor = ?, alarm = NULL, updated_at = ?, updated_by = ?,
-				untold = CASE WHEN ? THEN untold ELSE 0 END
-			WHERE id = ?`, string(spec), job.Paused, timeText(left.Cursor), timeText(now), by, slices.Equal(old.Schedules, job.Schedules), old.ID)
-		if err != nil {
-			return err
-		}
-		if kept, err = s.jobByID(ctx, tx, old.ID); err != nil {
-			return err
-		}
-		return noteChange(ctx, tx, &kept, what, string(spec))
+		kept, err = s.writeJob(ctx, tx, old, &t.Next.Kept, string(spec))
+		return err
 	})
 	return kept, err
+}
+
+// writeJob makes next of the job old, and keeps who did that.
+func (s *Store) writeJob(ctx context.Context, tx *sql.Tx, old, next *scheduler.Kept, spec string) (kept scheduler.Kept, err error) {
+	what := JobChanged
+	switch {
+	case next.Paused && !old.Paused:
+		what = JobPaused
+	case !next.Paused && old.Paused:
+		what = JobResumed
+	}
+	// Whoever changes a schedule has been told what that means.
+	_, err = tx.ExecContext(ctx, `
+		UPDATE jobs SET version = ?, spec = ?, paused = ?, updated_at = ?, updated_by = ?, untold = CASE WHEN ? THEN untold ELSE 0 END
+		WHERE id = ?`, next.Version, spec, next.Paused, timeText(next.UpdatedAt), next.UpdatedBy,
+		slices.Equal(old.Schedules, next.Schedules), old.ID)
+	if err != nil {
+		return kept, err
+	}
+	if kept, err = s.jobByID(ctx, tx, old.ID); err != nil {
+		return kept, err
+	}
+	return kept, noteChange(ctx, tx, &kept, what, spec)
 }
 
 // RemoveJob removes a job, which by wants. version is the one that was read, or
@@ -173,15 +159,20 @@ func (s *Store) RemoveJob(ctx context.Context, name string, version int64, by st
 		if err := tx.QueryRowContext(ctx, "DELETE FROM jobs WHERE id = ? RETURNING spec", kept.ID).Scan(&spec); err != nil {
 			return err
 		}
-		if err := closeUnbegun(ctx, tx, kept.ID, reasonRemoved, now); err != nil {
+		state := scheduler.JobState{Kept: kept}
+		if err := s.loadFirings(ctx, tx, &state); err != nil {
 			return err
 		}
-		if err := dropMessages(ctx, tx, kept.ID, reasonRemoved, now); err != nil {
+		t, err := s.applyTo(ctx, tx, &state, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+			return s.Remove(by, at), nil
+		})
+		if err != nil {
 			return err
 		}
-		kept.Version++
-		kept.UpdatedAt, kept.UpdatedBy = now, by
-		return noteChange(ctx, tx, &kept, JobRemoved, spec)
+		if err := dropMessages(ctx, tx, kept.ID, scheduler.ReasonRemoved, now); err != nil {
+			return err
+		}
+		return noteChange(ctx, tx, &t.Next.Kept, JobRemoved, spec)
 	})
 }
 

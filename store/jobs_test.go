@@ -167,11 +167,11 @@ func TestChangeCausesNoBurst(t *testing.T) {
 		missed  int
 		forward bool
 	}{
-		{"another schedule", false, func(j *scheduler.Job) { j.Schedules = []string{"@hourly"} }, reasonChanged, 5, true},
-		{"another zone", false, func(j *scheduler.Job) { j.Zone = "UTC" }, reasonChanged, 5, true},
-		{"jitter", false, func(j *scheduler.Job) { j.Jitter = time.Second }, reasonChanged, 5, true},
-		{"resumed", true, func(j *scheduler.Job) { j.Paused = false }, reasonPaused, 5, true},
-		{"paused and another schedule", true, func(j *scheduler.Job) { j.Schedules = []string{"@hourly"} }, reasonPaused, 5, true},
+		{"another schedule", false, func(j *scheduler.Job) { j.Schedules = []string{"@hourly"} }, scheduler.ReasonChanged, 5, true},
+		{"another zone", false, func(j *scheduler.Job) { j.Zone = "UTC" }, scheduler.ReasonChanged, 5, true},
+		{"jitter", false, func(j *scheduler.Job) { j.Jitter = time.Second }, scheduler.ReasonChanged, 5, true},
+		{"resumed", true, func(j *scheduler.Job) { j.Paused = false }, scheduler.ReasonPaused, 5, true},
+		{"paused and another schedule", true, func(j *scheduler.Job) { j.Schedules = []string{"@hourly"} }, scheduler.ReasonPaused, 5, true},
 		{"another command", false, func(j *scheduler.Job) { j.Command = "df" }, "", 0, false},
 		{"paused", false, func(j *scheduler.Job) { j.Paused = true }, "", 0, false},
 	}

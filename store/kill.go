@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"tutti/scheduler"
 )
 
 // A KillRef names what is to be ended: all that runs of the job of a name, or
@@ -47,7 +49,10 @@ func (s *Store) killJob(ctx context.Context, tx *sql.Tx, name, by string, now ti
 	}
 	var runs []int64
 	for _, id := range ids {
-		if err := closeUnbegun(ctx, tx, id, "killed by "+by, now); err != nil {
+		_, err := s.apply(ctx, tx, id, name, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+			return s.Kill(by, at), nil
+		})
+		if err != nil {
 			return nil, err
 		}
 		killed, err := markKilled(ctx, tx, "job_id = ?", id, by, now)

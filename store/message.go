@@ -7,7 +7,6 @@ import (
 	"os"
 	"time"
 
-	"tutti/fanout"
 	"tutti/scheduler"
 )
 
@@ -20,29 +19,17 @@ const (
 	kindCommand = "command"
 )
 
-// tellMissed is tell for instants that were not run, of the firing of that
-// number.
-func tellMissed(ctx context.Context, tx *sql.Tx, k *scheduler.Kept, id int64, now time.Time) error {
-	f, err := firingByID(ctx, tx, id)
-	if err != nil {
-		return err
+// enqueueMessage puts a message into the outbox, once for each receiver that the
+// job names.
+func enqueueMessage(ctx context.Context, tx *sql.Tx, to *scheduler.Notify, m *scheduler.Message, now time.Time) (err error) {
+	receivers := []struct{ kind, target, secret string }{
+		{kindWebhook, to.Webhook, to.SecretFile}, {kindCommand, to.Command, ""},
 	}
-	return tell(ctx, tx, k, &f, nil, scheduler.Message{Type: scheduler.OnMissed.String(), Time: now, Failures: k.Streak.Failures}, now)
-}
-
-// tell puts a message about a firing and its run, if there is one, into the
-// outbox, once for each receiver that the job names. m has what they do not say.
-func tell(ctx context.Context, tx *sql.Tx, k *scheduler.Kept, f *firing, run *Run, m scheduler.Message, now time.Time) error {
-	m.Schema, m.Job, m.Machine = 1, k.Name, machineName()
-	m.Selector, m.Command = k.Selector, k.Command
-	describeFiring(&m, f)
-	if run != nil {
-		if err := describeRun(ctx, tx, &m, run); err != nil {
+	m.Machine = machineName()
+	if m.Run != 0 {
+		if m.HostsFailed, err = hostsNotOK(ctx, tx, m.Run); err != nil {
 			return err
 		}
-	}
-	receivers := []struct{ kind, target, secret string }{
-		{kindWebhook, k.Notify.Webhook, k.Notify.SecretFile}, {kindCommand, k.Notify.Command, ""},
 	}
 	for _, r := range receivers {
 		if r.target == "" {
@@ -61,7 +48,7 @@ func tell(ctx context.Context, tx *sql.Tx, k *scheduler.Kept, f *firing, run *Ru
 		}
 		_, err = tx.ExecContext(ctx, `
 			INSERT INTO outbox (firing_id, occasion, kind, target, secret, message, due_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			f.id, m.Type, r.kind, r.target, text(r.secret), string(said), timeText(now))
+			m.Firing, m.Type, r.kind, r.target, text(r.secret), string(said), timeText(now))
 		if err != nil {
 			return err
 		}
@@ -76,42 +63,6 @@ func machineName() string {
 		return ""
 	}
 	return name
-}
-
-func describeFiring(m *scheduler.Message, f *firing) {
-	m.Firing, m.Decision, m.Reason = f.id, f.decision.String(), f.reason
-	m.ScheduledAt, m.DueAt = timeOrNil(f.scheduled), timeOrNil(f.due)
-	if f.decision == scheduler.Missed {
-		m.Missed, m.MissedFirst, m.MissedLast = f.gap.Count, timeOrNil(f.gap.First), timeOrNil(f.gap.Last)
-		if m.MissedFirst == nil {
-			m.MissedFirst, m.MissedLast = m.ScheduledAt, m.ScheduledAt
-		}
-	}
-}
-
-func timeOrNil(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
-}
-
-func describeRun(ctx context.Context, tx *sql.Tx, m *scheduler.Message, run *Run) (err error) {
-	s := run.Summary
-	m.Run, m.State, m.Stopped, m.ExitCode = run.ID, string(run.State), s.Stopped.String(), run.ExitCode
-	m.StartedAt, m.EndedAt = timeOrNil(s.Started), timeOrNil(s.Ended)
-	if run.State != Interrupted { // of which nobody knows when it ended
-		m.DurationMS = max(0, s.Ended.Sub(s.Started).Milliseconds())
-	}
-	m.Selector, m.Command, m.Hosts = run.Selector, run.Command, s.Hosts
-	m.Counts = make(map[string]int)
-	for _, o := range fanout.Outcomes() {
-		if s.Counts[o] > 0 {
-			m.Counts[o.String()] = s.Counts[o]
-		}
-	}
-	m.HostsFailed, err = hostsNotOK(ctx, tx, run.ID)
-	return err
 }
 
 // hostsNotOK are the first hosts of a run that are not ok.

@@ -266,7 +266,8 @@ func (s *Store) selectRuns(ctx context.Context, q queryer, query string, args ..
 	return runs, rows.Err()
 }
 
-func scanRun(rows *sql.Rows) (Run, error) {
+// scanRun reads a run, and more columns into more.
+func scanRun(rows *sql.Rows, more ...any) (Run, error) {
 	var r Run
 	var inventory, note, job, scheduled, due, killBy, spentBy, started, ended sql.NullString
 	var exitCode, rerunOf, jobID sql.NullInt64
@@ -278,7 +279,7 @@ func scanRun(rows *sql.Rows) (Run, error) {
 	for i := range r.Summary.Counts {
 		fields = append(fields, &r.Summary.Counts[i])
 	}
-	err := rows.Scan(fields...)
+	err := rows.Scan(append(fields, more...)...)
 	if err != nil {
 		return r, err
 	}

@@ -1,11 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 
-	"tutti/fanout"
 	"tutti/scheduler"
 )
 
@@ -13,7 +14,7 @@ import (
 const endedFirings = openFirings + ` AND (decision = 'failed'
 	OR run_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = run_id AND state = 'running'))`
 
-// asTheyEnded is the order in which a streak is counted.
+// asTheyEnded is the order in which they did.
 const asTheyEnded = " ORDER BY coalesce((SELECT ended_at FROM runs WHERE runs.id = run_id), decided_at), id"
 
 // Settle returns the firings that have ended and nobody was told of; see
@@ -25,20 +26,8 @@ func (d *Daemon) Settle(ctx context.Context, now time.Time) (endings []scheduler
 		return nil, d.store.fault("read", err)
 	}
 	err = d.store.change(ctx, func(tx *sql.Tx) error {
-		firings, err := selectFirings(ctx, tx, endedFirings+asTheyEnded)
-		if err != nil {
-			return err
-		}
-		for i := range firings {
-			e, known, err := d.store.settle(ctx, tx, &firings[i], now)
-			if err != nil {
-				return err
-			}
-			if known {
-				endings = append(endings, e)
-			}
-		}
-		return nil
+		endings, err = d.store.settle(ctx, tx, now)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -46,119 +35,87 @@ func (d *Daemon) Settle(ctx context.Context, now time.Time) (endings []scheduler
 	return endings, nil
 }
 
-// settle settles one firing. How a run ended that was deleted nobody knows, and
-// known is false.
-func (s *Store) settle(ctx context.Context, tx *sql.Tx, f *firing, now time.Time) (e scheduler.Ending, known bool, err error) {
-	if _, err := tx.ExecContext(ctx, "UPDATE firings SET settled_at = ? WHERE id = ?", timeText(now), f.id); err != nil {
-		return e, false, err
-	}
-	k, gone, err := s.jobOf(ctx, tx, f)
+func (s *Store) settle(ctx context.Context, tx *sql.Tx, now time.Time) (endings []scheduler.Ending, err error) {
+	firings, err := selectFirings(ctx, tx, endedFirings+asTheyEnded)
 	if err != nil {
-		return e, false, err
+		return nil, err
 	}
-	var run *Run
-	if f.run != 0 {
-		runs, err := s.selectRuns(ctx, tx, "SELECT "+runColumns+" FROM runs WHERE id = ?", f.run)
-		if err != nil || len(runs) == 0 {
-			return e, false, err
-		}
-		run = &runs[0]
-		if err := s.noteWish(ctx, tx, f, run, k.Zone); err != nil {
-			return e, false, err
-		}
-	}
-	if e.Ticket, err = s.ticketOf(ctx, tx, f, &k); err != nil {
-		return e, false, err
-	}
-	if run != nil {
-		e.Run, e.OK, e.Interrupted, e.Summary = run.ID, run.ok(), run.State == Interrupted, run.Summary
-		e.OnRequest = f.reason != ""
-	}
-	if gone {
-		return e, true, nil
-	}
-	if e.Streak, err = countEnding(ctx, tx, &k, f, run, now); err != nil {
-		return e, false, err
-	}
-	e.Job.Streak = e.Streak
-	if e.Interrupted {
-		err = repeat(ctx, tx, &k, f, run, now)
-	}
-	return e, true, err
-}
-
-// ok reports whether all hosts are ok.
-func (r *Run) ok() bool {
-	return r.State == Finished && r.Summary.Counts[fanout.OK] == r.Summary.Hosts
-}
-
-// countEnding gives the job its new streak, and tells those who want to know.
-func countEnding(ctx context.Context, tx *sql.Tx, k *scheduler.Kept, f *firing, run *Run, now time.Time) (scheduler.Streak, error) {
-	at := now
-	if run != nil && !run.Summary.Ended.IsZero() {
-		at = run.Summary.Ended
-	}
-	after, occasion, told := streakAfter(k, f, run, at)
-	_, err := tx.ExecContext(ctx, "UPDATE jobs SET failures = ?, failing_since = ? WHERE id = ?", after.Failures, timeText(after.Since), k.ID)
-	if err != nil || !told {
-		return after, err
-	}
-	failures := after.Failures
-	if occasion == scheduler.OnRecovery {
-		failures = k.Streak.Failures
-	}
-	return after, tell(ctx, tx, k, f, run, scheduler.Message{Type: occasion.String(), Time: at, Failures: failures}, now)
-}
-
-// streakAfter is the streak of a job once a firing has ended at that time, and
-// what is told of it.
-func streakAfter(k *scheduler.Kept, f *firing, run *Run, at time.Time) (after scheduler.Streak, o scheduler.Occasion, told bool) {
-	judge := k.Notify.Failed
-	switch {
-	case run != nil && run.ok():
-		judge = k.Notify.Succeeded
-	case run != nil && f.reason != "":
-		judge = k.Notify.Ended
-	}
-	after, o, told = judge(k.Streak)
-	if after.Failures > 0 && k.Streak.Failures == 0 {
-		after.Since = at
-	}
-	return after, o, told
-}
-
-// repeat lets the hosts of a run that was cut off and whose end nobody knows have
-// the command again, if the job's command is made for that, nobody wanted it to
-// be ended, and it is not too late.
-func repeat(ctx context.Context, tx *sql.Tx, k *scheduler.Kept, f *firing, run *Run, now time.Time) error {
-	if !k.Idempotent || k.Broken != nil || k.Paused || run.KillBy != "" || run.Summary.Counts[fanout.Lost]+run.Summary.Counts[fanout.Skipped] == 0 {
-		return nil
-	}
-	timing, err := k.Timing(now)
+	member, err := s.carriers(ctx, tx, firings)
 	if err != nil {
-		return nil // a job without a time any more has no window either
+		return nil, err
 	}
-	window := 24 * time.Hour
-	if timing.Period > 0 {
-		window = min(window, timing.Period)
+	for _, job := range jobsWith(firings) {
+		t, err := s.apply(ctx, tx, job.id, job.name, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+			return s.Settle(member, at), nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		endings = append(endings, t.Endings...)
 	}
-	if now.Sub(f.due) > max(window, k.Grace) {
-		return nil
+	place := make(map[int64]int, len(firings))
+	for i, f := range firings {
+		place[f.ID] = i
 	}
-	busy, err := busyWith(ctx, tx, k.ID, f.id)
+	slices.SortStableFunc(endings, func(a, b scheduler.Ending) int { return cmp.Compare(place[a.ID], place[b.ID]) })
+	return endings, nil
+}
+
+// carriers are the processes that carried out the firings, as far as they say
+// whether those who asked for firings carried them out themselves.
+func (s *Store) carriers(ctx context.Context, q queryer, firings []scheduler.FiringRecord) (func(int64) scheduler.Member, error) {
+	members := make(map[int64]scheduler.Member)
+	for _, f := range firings {
+		if _, known := members[f.Daemon]; known || f.RequestedBy == "" {
+			continue
+		}
+		serves, err := s.serves(ctx, q, f.Daemon)
+		if err != nil {
+			return nil, err
+		}
+		members[f.Daemon] = scheduler.Member{Serves: serves}
+	}
+	return func(id int64) scheduler.Member { return members[id] }, nil
+}
+
+// CountEnded brings the streaks of jobs up to what has ended and no daemon has
+// settled yet, as where none is running. Nothing is written.
+func (s *Store) CountEnded(ctx context.Context, jobs []scheduler.Kept) error {
+	return s.fault("read", s.countEnded(ctx, jobs))
+}
+
+func (s *Store) countEnded(ctx context.Context, jobs []scheduler.Kept) error {
+	firings, err := selectFirings(ctx, s.r, endedFirings)
+	if err != nil || len(firings) == 0 {
+		return err
+	}
+	member, err := s.carriers(ctx, s.r, firings)
 	if err != nil {
 		return err
 	}
-	v := k.Overlap.Decide(busy.begun+busy.unbegun, busy.waiting, k.MaxRunning)
-	if v.End {
-		return nil // what is newer is not ended for the sake of what is older
+	ended := make(map[int64]bool)
+	for _, f := range firings {
+		ended[f.JobID] = true
 	}
-	again := firing{
-		jobID: k.ID, job: k.Name, due: f.due, decision: v.Decision, reason: v.Reason, waited: v.Decision == scheduler.Queued,
-		decided: now, requestedBy: f.requestedBy, repeats: run.ID,
+	for i := range jobs {
+		k := &jobs[i]
+		if !ended[k.ID] {
+			continue
+		}
+		state := scheduler.JobState{Kept: *k}
+		if err := s.loadFirings(ctx, s.r, &state); err != nil {
+			return err
+		}
+		k.Streak = state.CountEnded(member)
 	}
-	if v.Decision == scheduler.Skipped {
-		again.settled = now
-	}
-	return again.insert(ctx, tx)
+	return nil
+}
+
+// SetExitCode puts the exit code of the process that carried a run out in the
+// place of the one that was known at the end of the run.
+func (s *Store) SetExitCode(ctx context.Context, run int64, code int) error {
+	return s.change(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE runs SET exit_code = ? WHERE id = ?", code, run)
+		return err
+	})
 }

@@ -170,6 +170,20 @@ func TestDaemonQueriesAreIndexed(t *testing.T) {
 	}
 }
 
+// What the rules have to know of a job's runs is found by their numbers.
+func TestRunsOfAStateAreIndexed(t *testing.T) {
+	s := openTest(t, tempPath(t))
+	steps, err := plan(t, s, strings.ReplaceAll(runsOfState, "?", "'[1, 2]'"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range steps {
+		if strings.HasPrefix(step, "SCAN ") && !strings.HasPrefix(step, "SCAN json_each") {
+			t.Errorf("got %q", steps)
+		}
+	}
+}
+
 // plan is how SQLite answers the query.
 func plan(tb testing.TB, s *Store, query string) (steps []string, err error) {
 	tb.Helper()

@@ -1,0 +1,385 @@
+package scheduler
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"tutti/fanout"
+)
+
+// decideAt decides instants of these minutes past noon.
+func decideAt(change func(*Decisions), minutes ...int) func(JobState, Moment) (Transition, error) {
+	return func(s JobState, at Moment) (Transition, error) {
+		d := Decisions{Job: s.Kept, Cursor: clock(60)}
+		for _, m := range minutes {
+			d.Firings = append(d.Firings, Firing{Instant: Instant{At: clock(m)}, Due: clock(m)})
+		}
+		if change != nil {
+			change(&d)
+		}
+		return s.Decide(d, Past{Known: func(at time.Time) bool { return at.Equal(clock(50)) }, Missed: 1}, at)
+	}
+}
+
+func TestRuleDecide(t *testing.T) {
+	busy := runs(1, 1, runRunning)
+	unbegun := firing(1, Run, daemon(1))
+	caughtUp := func(d *Decisions) { d.CaughtUp, d.Firings = d.Firings, nil }
+	missed := func(count int) func(*Decisions) {
+		return func(d *Decisions) {
+			d.Missed, d.MissedReason = Gap{Count: count, First: clock(10), Last: clock(20)}, MissedLate
+		}
+	}
+	checkRules(t, []ruleCase{
+		{"another version", stateOf(), decideAt(func(d *Decisions) { d.Job.Version = 2 }, 5), "", ErrConflict},
+		{"another cursor", stateOf(), decideAt(func(d *Decisions) { d.Job.Cursor = clock(1) }, 5), "", ErrConflict},
+		{"a cursor as the history has it", stateOf(), decideAt(func(d *Decisions) { d.Job.Cursor = clock(0).Add(time.Microsecond) }), "", nil},
+		{"removed", stateOf(func(s *JobState) { s.Removed = true }), decideAt(nil, 5), "", ErrConflict},
+		{"nothing runs", stateOf(), decideAt(nil, 5, 10), `
+			firing 11 run
+			firing 12 skipped (an earlier firing is running) settled
+			ticket 11 run
+			ticket 12 skipped`, nil},
+		{"known, or twice", stateOf(overlap(OverlapAllow)), decideAt(nil, 5, 50, 5), `
+			firing 11 run
+			ticket 11 run`, nil},
+		{"skip", stateOf(busy), decideAt(nil, 5), `
+			firing 11 skipped (an earlier firing is running) settled
+			ticket 11 skipped`, nil},
+		{"queue", stateOf(busy, overlap(OverlapQueue)), decideAt(nil, 5, 10), `
+			firing 11 queued (an earlier firing is running) waited
+			firing 12 skipped (another firing waits already) settled
+			ticket 11 queued
+			ticket 12 skipped`, nil},
+		{"allow", stateOf(busy, overlap(OverlapAllow)), decideAt(nil, 5, 10), `
+			firing 11 run
+			firing 12 skipped (as many as may are running) settled
+			ticket 11 run
+			ticket 12 skipped`, nil},
+		{"replace", stateOf(busy, overlap(OverlapReplace)), decideAt(nil, 5), `
+			firing 11 queued (an earlier firing is being ended) waited
+			stop 1 by job job for 11
+			ticket 11 queued`, nil},
+		{"replace what has not begun", stateOf(unbegun, overlap(OverlapReplace)), decideAt(nil, 5, 10), `
+			firing 1 skipped (a later firing took its place) daemon 1 settled
+			firing 11 skipped (a later firing took its place) settled
+			firing 12 run
+			ticket 11 skipped
+			ticket 12 run`, nil},
+		{"what has ended is in nobody's way", stateOf(runs(1, 1, runFinished, ends(2, 0, 0)), firing(2, Failed)), decideAt(nil, 5), `
+			firing 11 run
+			ticket 11 run`, nil},
+		{"a run that was deleted is in nobody's way", stateOf(busy, func(s *JobState) { s.Runs = nil }), decideAt(nil, 5), `
+			firing 11 run
+			ticket 11 run`, nil},
+		{"caught up", stateOf(overlap(OverlapReplace)), decideAt(caughtUp, 5, 10), `
+			firing 11 run
+			firing 12 queued (caught up after an earlier one) waited
+			ticket 11 run
+			ticket 12 queued`, nil},
+		{"missed", stateOf(failing(2)), decideAt(missed(3)), `
+			firing 11 missed (later than grace and catch_up allow) missed 2 settled
+			message missed of 11, failures 2, missed 2, run 0`, nil},
+		{"missed and known", stateOf(), decideAt(missed(1)), "", nil},
+		{"missed and decided", stateOf(), decideAt(missed(3), 15), `
+			firing 11 run
+			firing 12 missed (later than grace and catch_up allow) missed 1 settled
+			message missed of 12, failures 0, missed 1, run 0
+			ticket 11 run`, nil},
+		{"missed, and not to be told", stateOf(func(s *JobState) { s.Notify.On = nil }), decideAt(missed(3)), `
+			firing 11 missed (later than grace and catch_up allow) missed 2 settled`, nil},
+	})
+	alarmed := decideAt(func(d *Decisions) { d.Alarm = "the clock" })
+	got, err := alarmed(stateOf(), Moment{Now: clock(1)})
+	if err != nil || !got.Next.Cursor.Equal(clock(60)) || got.Next.Alarm != "the clock" {
+		t.Errorf("got %+v, %v, want the cursor and the alarm", got.Next.Kept, err)
+	}
+	if again, err := decideAt(func(d *Decisions) { d.Job = got.Next.Kept })(got.Next, Moment{Now: clock(2)}); err != nil || again.Next.Alarm != "the clock" {
+		t.Errorf("got %q, %v, want the alarm to stay", again.Next.Alarm, err)
+	}
+}
+
+func TestRuleRequest(t *testing.T) {
+	request := func(s JobState, at Moment) (Transition, error) { return s.Request("ann", 4, at), nil }
+	checkRules(t, []ruleCase{
+		{"nothing runs, and the job is paused", stateOf(func(s *JobState) { s.Paused = true }), request, `
+			firing 11 run daemon 4
+			ticket 11 run`, nil},
+		{"one runs", stateOf(runs(1, 1, runRunning)), request, `
+			firing 11 skipped (an earlier firing is running) daemon 4 settled
+			ticket 11 skipped`, nil},
+	})
+}
+
+// claimAs claims as daemon 2, which knows of firing 5; daemon 3 is alive, and 4
+// was a process that asked for a firing.
+func claimAs(s JobState, at Moment) (Transition, error) {
+	return s.Claim(Claimant{
+		ID: 2, Has: func(id int64) bool { return id == 5 },
+		Member: func(id int64) Member { return Member{Alive: id == 3, Serves: id != 4} },
+	}, at), nil
+}
+
+func TestRuleClaim(t *testing.T) {
+	const taken = `
+		firing 1 run daemon 2
+		ticket 1 run`
+	const waited = `
+		firing 1 run daemon 2 waited
+		ticket 1 run`
+	replace := overlap(OverlapReplace)
+	gone := func(s *JobState) { s.Kept, s.Removed = Kept{Job: Job{Name: "job"}, ID: 7}, true }
+	old := decidedAt(clock(1).Add(-freshTime - 1))
+	checkRules(t, []ruleCase{
+		{"new", stateOf(firing(1, Run)), claimAs, taken, nil},
+		{"of a daemon that ended", stateOf(firing(1, Run, daemon(1))), claimAs, taken, nil},
+		{"of a daemon that is alive", stateOf(firing(1, Run, daemon(3))), claimAs, "", nil},
+		{"its own", stateOf(firing(5, Run, daemon(2))), claimAs, "", nil},
+		{"its own, of which it does not know", stateOf(firing(1, Run, daemon(2))), claimAs, taken, nil},
+		{"of a requester that is gone", stateOf(firing(1, Run, daemon(4), manual("ann"))), claimAs, `
+			firing 1 skipped (whoever asked for it is gone) daemon 4 settled
+			ticket 1 skipped`, nil},
+		{"begun, failed", stateOf(runs(1, 1, runRunning), firing(2, Failed)), claimAs, "", nil},
+		{"of a job that was removed", stateOf(firing(1, Run), gone), claimAs, `
+			firing 1 skipped (the job was removed) settled
+			ticket 1 skipped`, nil},
+		{"of a job that cannot be read", stateOf(firing(1, Run), func(s *JobState) { s.Broken = errors.New("no JSON") }), claimAs, `
+			firing 1 failed (no JSON)
+			ticket 1 failed`, nil},
+		{"of a job that is paused", stateOf(firing(1, Run), firing(2, Run, manual("ann")), func(s *JobState) { s.Paused = true }), claimAs, `
+			firing 1 skipped (the job was paused) settled
+			firing 2 run daemon 2
+			ticket 1 skipped
+			ticket 2 run`, nil},
+		{"requested too long ago", stateOf(firing(1, Run, manual("ann"), old)), claimAs, `
+			firing 1 missed (nobody began it within a day) settled
+			message missed of 1, failures 0, missed 1, run 0
+			ticket 1 missed`, nil},
+		{"decided long ago, and nothing to wait for", stateOf(firing(1, Run, old)), claimAs, taken, nil},
+		{"queued, and one runs", stateOf(runs(1, 1, runRunning), firing(2, Queued)), claimAs, "", nil},
+		{"queued, and it has ended", stateOf(runs(9, 1, runFinished, ends(2, 0, 0)), firing(1, Queued)), claimAs, waited, nil},
+		{"two are queued", stateOf(firing(1, Queued), firing(2, Queued)), claimAs, waited, nil},
+		{"two are queued and allowed", stateOf(firing(1, Queued), firing(2, Queued), firing(3, Queued), overlap(OverlapAllow)), claimAs, `
+			firing 1 run daemon 2 waited
+			firing 2 run daemon 2 waited
+			ticket 1 run
+			ticket 2 run`, nil},
+		{"the replaced one runs", stateOf(runs(1, 1, runRunning, replacedBy(2)), firing(2, Queued), replace), claimAs, "", nil},
+		{"the replaced one runs for too long", stateOf(runs(1, 1, runRunning, replacedBy(2)), firing(2, Queued, decidedAt(clock(0).Add(-1))), replace), claimAs, `
+			firing 2 skipped (there is no proof that the earlier firing has ended) waited settled
+			ticket 2 skipped`, nil},
+		{"the replaced one has ended", stateOf(runs(9, 1, runFinished, replacedBy(1)), firing(1, Queued), replace), claimAs, waited, nil},
+		{"the replaced one has ended without proof", stateOf(runs(9, 1, runFinished, replacedBy(1), func(r *JobRun) { r.Unproved = true }), firing(1, Queued), replace), claimAs, `
+			firing 1 skipped (there is no proof that the earlier firing has ended) waited settled
+			ticket 1 skipped`, nil},
+	})
+}
+
+func TestRuleTakeBeginFail(t *testing.T) {
+	take := func(id int64) func(JobState, Moment) (Transition, error) {
+		return func(s JobState, at Moment) (Transition, error) { return s.Take(id, 4, at) }
+	}
+	begin := func(by int64) func(JobState, Moment) (Transition, error) {
+		return func(s JobState, at Moment) (Transition, error) { return s.Begin(1, 9, by, at) }
+	}
+	fail := func(by int64, d Decision) func(JobState, Moment) (Transition, error) {
+		return func(s JobState, at Moment) (Transition, error) { return s.Fail(1, by, d, "why", at) }
+	}
+	claimed := stateOf(firing(1, Run, daemon(1)))
+	begun := stateOf(runs(1, 1, runRunning))
+	checkRules(t, []ruleCase{
+		{"take from a daemon", claimed, take(1), `
+			firing 1 run daemon 4
+			ticket 1 run`, nil},
+		{"take what waits", stateOf(runs(1, 1, runRunning), firing(2, Queued, manual("ann"))), take(2), `
+			firing 2 queued daemon 4 waited
+			ticket 2 queued`, nil},
+		{"take what has failed", stateOf(firing(1, Failed)), take(1), "ticket 1 failed", nil},
+		{"take what has begun", begun, take(1), "", ErrTaken},
+		{"take what is settled", begun, take(3), "", ErrTaken},
+		{"begin", claimed, begin(1), "firing 1 run run 9 daemon 1", nil},
+		{"begin what another has", claimed, begin(2), "", ErrTaken},
+		{"begin again", begun, begin(1), "", ErrTaken},
+		{"begin what waits", stateOf(firing(1, Queued, daemon(1))), begin(1), "", ErrTaken},
+		{"begin what is closed", stateOf(), begin(1), "", ErrTaken},
+		{"fail", claimed, fail(1, Failed), "firing 1 failed (why) daemon 1", nil},
+		{"skip", claimed, fail(1, Skipped), "firing 1 skipped (why) daemon 1 settled", nil},
+		{"miss", claimed, fail(1, Missed), `
+			firing 1 missed (why) daemon 1 settled
+			message missed of 1, failures 0, missed 1, run 0`, nil},
+		{"fail what another has", claimed, fail(2, Failed), "", ErrConflict},
+		{"fail what has begun", begun, fail(1, Failed), "", ErrConflict},
+		{"fail again", stateOf(firing(1, Failed, daemon(1))), fail(1, Failed), "", ErrConflict},
+	})
+}
+
+// settleOf settles; daemon 1 serves.
+func settleOf(s JobState, at Moment) (Transition, error) {
+	return s.Settle(func(id int64) Member { return Member{Serves: id == 1} }, at), nil
+}
+
+func TestRuleSettle(t *testing.T) {
+	requested := func(by int64) func(*JobState) {
+		return func(s *JobState) { s.Open[0].RequestedBy, s.Open[0].At, s.Open[0].Daemon = "ann", time.Time{}, by }
+	}
+	stopped := func(why fanout.Stopped, change ...func(*JobRun)) func(*JobState) {
+		return runs(1, 1, runFinished, append(change, ends(1, 0, 0), cut(why))...)
+	}
+	lost := runs(1, 1, runInterrupted, ends(1, 0, 1))
+	const stop = `
+			ending 1 run 1 ok=false on_request=true cut=false failures=2`
+	const cutOff = `
+			firing 1 run run 1 daemon 1 settled%s
+			message failure of 1, failures 1, missed 0, run 1
+			ending 1 run 1 ok=false on_request=false cut=true failures=1`
+	repeated := fmt.Sprintf(cutOff, "\n\t\t\tfiring 11 run repeats 1")
+	alone := fmt.Sprintf(cutOff, "")
+	checkRules(t, []ruleCase{
+		{"nothing has ended", stateOf(runs(1, 1, runRunning), firing(2, Run), firing(3, Queued)), settleOf, "", nil},
+		{"ok", stateOf(runs(1, 1, runFinished, ends(2, 0, 0))), settleOf, `
+			firing 1 run run 1 daemon 1 settled
+			ending 1 run 1 ok=true on_request=false cut=false failures=0`, nil},
+		{"ok again", stateOf(runs(1, 1, runFinished, ends(2, 0, 0)), failing(3)), settleOf, `
+			firing 1 run run 1 daemon 1 settled
+			message recovery of 1, failures 3, missed 0, run 1
+			ending 1 run 1 ok=true on_request=false cut=false failures=0`, nil},
+		{"not ok", stateOf(runs(1, 1, runFinished, ends(1, 1, 0))), settleOf, `
+			firing 1 run run 1 daemon 1 settled
+			message failure of 1, failures 1, missed 0, run 1
+			ending 1 run 1 ok=false on_request=false cut=false failures=1`, nil},
+		{"not ok again", stateOf(runs(1, 1, runFinished, ends(1, 1, 0)), failing(2)), settleOf, `
+			firing 1 run run 1 daemon 1 settled
+			ending 1 run 1 ok=false on_request=false cut=false failures=3`, nil},
+		{"not begun", stateOf(firing(1, Failed, func(f *FiringRecord) { f.Reason = "no host" })), settleOf, `
+			firing 1 failed (no host) settled
+			message failure of 1, failures 1, missed 0, run 0
+			ending 1 run 0 ok=false on_request=false cut=false failures=1`, nil},
+		{"in the order in which they ended", stateOf(runs(1, 1, runFinished, ends(2, 0, 0), func(r *JobRun) { r.Summary.Ended = clock(3) }), runs(2, 2, runFinished, ends(0, 2, 0))), settleOf, `
+			firing 1 run run 1 daemon 1 settled
+			firing 2 run run 2 daemon 1 settled
+			message failure of 2, failures 1, missed 0, run 2
+			message recovery of 1, failures 1, missed 0, run 1
+			ending 2 run 2 ok=false on_request=false cut=false failures=1
+			ending 1 run 1 ok=true on_request=false cut=false failures=0`, nil},
+		{"a run that was deleted", stateOf(lost, func(s *JobState) { s.Runs = nil }), settleOf, `
+			firing 1 run run 1 daemon 1 settled`, nil},
+		{"a job that was removed", stateOf(runs(1, 1, runFinished, ends(1, 1, 0)), func(s *JobState) { s.Removed = true }), settleOf, `
+			firing 1 run run 1 daemon 1 settled
+			ending 1 run 1 ok=false on_request=false cut=false failures=0`, nil},
+		{"killed", stateOf(stopped(fanout.StoppedKill, killedBy("bob")), failing(2)), settleOf, `
+			firing 1 run (killed by bob) run 1 daemon 1 settled` + stop, nil},
+		{"killed, and ok nevertheless", stateOf(runs(1, 1, runFinished, ends(2, 0, 0), cut(fanout.StoppedKill), killedBy("bob"))), settleOf, `
+			firing 1 run run 1 daemon 1 settled
+			ending 1 run 1 ok=true on_request=false cut=false failures=0`, nil},
+		{"replaced", stateOf(stopped(fanout.StoppedKill, replacedBy(2)), failing(2)), settleOf, `
+			firing 1 run (replaced by the firing of 12:05:00 UTC) run 1 daemon 1 settled` + stop, nil},
+		{"replaced by one that was deleted", stateOf(stopped(fanout.StoppedKill, killedBy("job job")), failing(2)), settleOf, `
+			firing 1 run (a later firing took its place) run 1 daemon 1 settled` + stop, nil},
+		{"the daemon was stopped", stateOf(stopped(fanout.StoppedSignal), failing(2)), settleOf, `
+			firing 1 run (the daemon was stopped) run 1 daemon 1 settled` + stop, nil},
+		{"the requester was stopped", stateOf(stopped(fanout.StoppedSink), requested(4), failing(2)), settleOf, `
+			firing 1 run (interrupted by ann) run 1 daemon 4 settled` + stop, nil},
+		{"the daemon of a requester was stopped", stateOf(stopped(fanout.StoppedSignal), requested(1), failing(2)), settleOf, `
+			firing 1 run (the daemon was stopped) run 1 daemon 1 settled` + stop, nil},
+		{"cut off", stateOf(lost), settleOf, alone, nil},
+		{"cut off, and repeated", stateOf(lost, idempotent), settleOf, repeated, nil},
+		{"cut off, and every host had ended", stateOf(runs(1, 1, runInterrupted, ends(1, 1, 0)), idempotent), settleOf, alone, nil},
+		{"cut off, and was to be stopped", stateOf(runs(1, 1, runInterrupted, ends(1, 0, 1), killedBy("bob")), idempotent), settleOf, alone, nil},
+		{"cut off, and paused", stateOf(lost, idempotent, func(s *JobState) { s.Paused = true }), settleOf, alone, nil},
+		{"cut off too long ago", stateOf(lost, idempotent, func(s *JobState) { s.Open[0].Due = clock(1).Add(-5*time.Minute - 1) }), settleOf, alone, nil},
+		{"cut off, and a newer one runs", stateOf(lost, runs(2, 2, runRunning), idempotent), settleOf,
+			fmt.Sprintf(cutOff, "\n\t\t\tfiring 11 skipped (an earlier firing is running) repeats 1 settled"), nil},
+		{"cut off, and a newer one is not stopped for it", stateOf(lost, runs(2, 2, runRunning), idempotent, overlap(OverlapReplace)), settleOf, alone, nil},
+	})
+}
+
+// What has ended counts also before it is settled, and since it ended.
+func TestRuleCountEnded(t *testing.T) {
+	s := stateOf(runs(1, 1, runFinished, ends(1, 1, 0)), firing(2, Failed, decidedAt(clock(1))), runs(3, 3, runRunning),
+		runs(4, 4, runFinished, cut(fanout.StoppedKill), killedBy("bob")), firing(5, Run, func(f *FiringRecord) { f.Run = 5 }))
+	got := s.CountEnded(func(int64) Member { return Member{} })
+	if want := (Streak{2, clock(0).Add(time.Second)}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestRuleKillAndRemove(t *testing.T) {
+	busy := stateOf(runs(1, 1, runRunning), runs(2, 2, runRunning, killedBy("bob")), runs(3, 3, runFinished), firing(4, Run, daemon(1)), firing(5, Queued))
+	checkRules(t, []ruleCase{
+		{"kill", busy, func(s JobState, at Moment) (Transition, error) { return s.Kill("ann", at), nil }, `
+			firing 4 skipped (killed by ann) daemon 1 settled
+			firing 5 skipped (killed by ann) waited settled
+			stop 1 by ann for 0
+			stop 2 by ann for 0`, nil},
+		{"remove", busy, func(s JobState, at Moment) (Transition, error) { return s.Remove("ann", at), nil }, `
+			firing 4 skipped (the job was removed) daemon 1 settled
+			firing 5 skipped (the job was removed) waited settled`, nil},
+	})
+	killed := busy.Kill("ann", Moment{Now: clock(1)})
+	if got := killed.Next.Runs; got[0].KillBy != "ann" || got[1].KillBy != "bob" || got[2].KillBy != "" {
+		t.Errorf("got %+v, want who asked first, of those that run", got)
+	}
+	removed := busy.Remove("ann", Moment{Now: clock(1)}).Next
+	if !removed.Removed || removed.Version != 2 || removed.UpdatedBy != "ann" || len(removed.Open) != 3 {
+		t.Errorf("got %+v, want what runs to go on", removed)
+	}
+}
+
+func TestRuleEdit(t *testing.T) {
+	paused := func(s *JobState) { s.Paused = true }
+	edit := func(now time.Time, change func(*Job)) func(JobState, Moment) (Transition, error) {
+		return func(s JobState, at Moment) (Transition, error) {
+			next := s.Job
+			change(&next)
+			return s.Edit(next, s.Leave(&next, now), Past{}, "ann", at)
+		}
+	}
+	checkRules(t, []ruleCase{
+		{"another command", stateOf(), edit(clock(21), func(j *Job) { j.Command = "df" }), "", nil},
+		{"another schedule", stateOf(), edit(clock(21), func(j *Job) { j.Schedules = []string{"@hourly"} }), "firing 11 missed (the job was changed) missed 4 settled", nil},
+		{"nothing has passed", stateOf(), edit(clock(0), func(j *Job) { j.Schedules = []string{"@hourly"} }), "", nil},
+		{"resumed", stateOf(paused), edit(clock(21), func(j *Job) { j.Paused = false }), "firing 11 missed (the job was paused) missed 4 settled", nil},
+		{"paused", stateOf(), edit(clock(21), func(j *Job) { j.Paused = true }), "", nil},
+		{"it has moved on", stateOf(), func(s JobState, at Moment) (Transition, error) {
+			left := s.Leave(&s.Job, clock(1))
+			left.Job.Cursor = clock(1)
+			return s.Edit(s.Job, left, Past{}, "ann", at)
+		}, "", ErrConflict},
+	})
+	s := stateOf(paused, func(s *JobState) { s.Alarm = "the clock" })
+	got, err := edit(clock(21), func(j *Job) { j.Paused = false })(s, Moment{Now: clock(21), NextID: 1})
+	if k := got.Next.Kept; err != nil || k.Version != 2 || k.Alarm != "" || !k.Cursor.Equal(clock(21)) || k.Paused || k.UpdatedBy != "ann" {
+		t.Errorf("got %+v, %v, want the next version, at now", k, err)
+	}
+}
+
+// A repetition has the instant of the run that it repeats, and what is said of it
+// is as the history has it.
+func TestRuleMessage(t *testing.T) {
+	code := 1
+	s := stateOf(runs(1, 2, runFinished, ends(1, 1, 0), func(r *JobRun) {
+		r.ExitCode, r.Selector, r.Command = &code, "web", "true"
+	}), func(s *JobState) {
+		s.Open[0].At, s.Open[0].Repeats, s.Open[0].Due = time.Time{}, 1, clock(0).Add(time.Microsecond)
+		s.Runs = append(s.Runs, JobRun{ID: 1, At: clock(-5), State: runInterrupted})
+	})
+	got, _ := settleOf(s, Moment{Now: clock(1)})
+	if len(got.Messages) != 1 || len(got.Endings) != 1 {
+		t.Fatalf("got %+v, want a message and an ending", got)
+	}
+	at, due, started, ended := clock(-5), clock(0), clock(0), clock(0).Add(time.Second)
+	want := Message{
+		Schema: 1, Type: "failure", Time: ended, Job: "job", Firing: 1, Decision: "run", ScheduledAt: &at, DueAt: &due,
+		Run: 2, State: "finished", Stopped: "none", ExitCode: &code, StartedAt: &started, EndedAt: &ended, DurationMS: 1000,
+		Selector: "web", Command: "true", Hosts: 2, Counts: map[string]int{"ok": 1, "failed": 1}, Failures: 1,
+	}
+	if !reflect.DeepEqual(got.Messages[0], want) {
+		t.Errorf("got\n%+v, want\n%+v", got.Messages[0], want)
+	}
+	if e := got.Endings[0]; !e.Firing.At.Equal(at) || e.Repeats != 1 || !got.Firings[0].At.IsZero() {
+		t.Errorf("got %+v, want the instant that is repeated", e.Ticket)
+	}
+}

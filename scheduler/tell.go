@@ -1,0 +1,61 @@
+package scheduler
+
+import (
+	"time"
+
+	"tutti/fanout"
+)
+
+// notifyMissed notifies of instants that were not run, if that is wanted.
+func (r *ruling) notifyMissed(f *FiringRecord) {
+	k := &r.Next.Kept
+	if r.Next.Removed || !k.Notify.Missed() {
+		return
+	}
+	r.notify(f, nil, Message{Type: OnMissed.String(), Time: r.at.Now, Failures: k.Streak.Failures})
+}
+
+// notify adds a message about a firing and its run, if there is one. m has what
+// they do not say.
+func (r *ruling) notify(f *FiringRecord, run *JobRun, m Message) {
+	k := &r.Next.Kept
+	m.Schema, m.Job, m.Selector, m.Command = 1, k.Name, k.Selector, k.Command
+	m.Firing, m.Decision, m.Reason = f.ID, f.Decision.String(), f.Reason
+	m.ScheduledAt, m.DueAt = recorded(f.At), recorded(f.Due)
+	if f.Decision == Missed {
+		m.Missed, m.MissedFirst, m.MissedLast = max(1, f.Gap.Count), recorded(f.Gap.First), recorded(f.Gap.Last)
+		if m.MissedFirst == nil {
+			m.MissedFirst, m.MissedLast = m.ScheduledAt, m.ScheduledAt
+		}
+	}
+	if run != nil {
+		m.describe(run)
+	}
+	r.Messages = append(r.Messages, m)
+}
+
+// describe says how a run ended.
+func (m *Message) describe(run *JobRun) {
+	s := &run.Summary
+	m.Run, m.State, m.Stopped, m.ExitCode = run.ID, run.State, s.Stopped.String(), run.ExitCode
+	m.StartedAt, m.EndedAt = recorded(s.Started), recorded(s.Ended)
+	if run.State != runInterrupted { // of which it is not known when it ended
+		m.DurationMS = max(0, s.Ended.Sub(s.Started).Milliseconds())
+	}
+	m.Selector, m.Command, m.Hosts = run.Selector, run.Command, s.Hosts
+	m.Counts = make(map[string]int)
+	for _, o := range fanout.Outcomes() {
+		if s.Counts[o] > 0 {
+			m.Counts[o.String()] = s.Counts[o]
+		}
+	}
+}
+
+// recorded is a time as the history has it; nil for none.
+func recorded(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC().Truncate(time.Millisecond)
+	return &t
+}

@@ -39,7 +39,7 @@ func TestDaemonStops(t *testing.T) {
 				}
 				r.wantRows(t, "job", test.want)
 				r.wantRows(t, "next", "")
-				if !r.rows[0].settled {
+				if r.rows[0].Settled.IsZero() {
 					t.Error("the run's end was not told")
 				}
 				if r.seen.gap > pollEvery {

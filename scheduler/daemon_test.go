@@ -41,10 +41,10 @@ func TestDaemonKeepsToJitter(t *testing.T) {
 		r.finish(t)
 		late := 0
 		for _, row := range r.rows {
-			if !row.begun.Equal(row.Firing.Due) {
-				t.Errorf("due %s, begun %s", row.Firing.Due, row.begun)
+			if !row.begun.Equal(row.Due) {
+				t.Errorf("due %s, begun %s", row.Due, row.begun)
 			}
-			if row.Firing.Due.After(row.Firing.At.Add(time.Second)) {
+			if row.Due.After(row.At.Add(time.Second)) {
 				late++
 			}
 		}
@@ -184,7 +184,7 @@ func TestDaemonSeesChangesWithinASecond(t *testing.T) {
 		r.add("old", "59 * * * *")
 		r.add("new", "6 * * * *")
 		pass(55 * time.Minute)
-		r.change(func() { delete(r.jobs, 2) })
+		r.remove("new")
 		pass(time.Hour)
 		r.finish(t)
 		r.wantRows(t, "old", `
@@ -289,13 +289,13 @@ func TestDaemonAndTheClock(t *testing.T) {
 				if test.want != "" {
 					r.wantRows(t, "job", test.want)
 				}
-				if got := r.jobs[1].Alarm; got != test.alarm {
+				if got := r.jobs[1].state.Alarm; got != test.alarm {
 					t.Errorf("got the alarm %q, want %q", got, test.alarm)
 				}
 				fired := map[string]int{}
 				for _, row := range r.rows {
-					if fired[row.Firing.At.String()]++; fired[row.Firing.At.String()] > 1 {
-						t.Errorf("%s has fired twice", row.Firing.At)
+					if fired[row.At.String()]++; fired[row.At.String()] > 1 {
+						t.Errorf("%s has fired twice", row.At)
 					}
 				}
 			})
@@ -359,7 +359,7 @@ func TestDaemonWithBrokenJobs(t *testing.T) {
 		r.add("a", "no schedule")
 		r.add("b", "* * * * *", func(j *Job) { j.Zone = "Europe/Atlantis" })
 		r.add("c", "* * * * *")
-		r.change(func() { r.jobs[3].Broken = errors.New("it is not JSON") })
+		r.change(func() { r.jobs[3].state.Broken = errors.New("it is not JSON") })
 		r.add("good", "*/5 * * * *")
 		r.start(t)
 		pass(11 * time.Minute)

@@ -15,14 +15,13 @@ import (
 // them may use. Nothing points up, and nothing sideways between the edges.
 var mayImport = map[string][]string{
 	"tutti":                   {"tutti/cmd"},
-	"tutti/cmd":               {"tutti/fanout", "tutti/inventory", "tutti/scheduler", "tutti/ssh", "tutti/output", "tutti/store", "tutti/server", "tutti/internal/hostlist", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind", "tutti/internal/safefile", "tutti/internal/errno", "tutti/internal/fleet", "tutti/internal/stdio", "tutti/internal/fault", "tutti/internal/typed", "tutti/runner"},
+	"tutti/cmd":               {"tutti/fanout", "tutti/inventory", "tutti/inventory/sshconfig", "tutti/scheduler", "tutti/ssh", "tutti/output", "tutti/store", "tutti/server", "tutti/internal/hostlist", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind", "tutti/internal/safefile", "tutti/internal/errno", "tutti/internal/fleet", "tutti/internal/stdio", "tutti/internal/fault", "tutti/internal/typed", "tutti/runner"},
 	"tutti/runner":            {"tutti/fanout", "tutti/inventory", "tutti/scheduler", "tutti/internal/fault", "tutti/internal/filekind", "tutti/internal/typed"},
 	"tutti/ssh":               {"tutti/fanout", "tutti/internal/safefile"},
 	"tutti/output":            {"tutti/fanout", "tutti/internal/safefile"},
 	"tutti/store":             {"tutti/fanout", "tutti/scheduler", "tutti/internal/yamltree", "tutti/internal/errno", "tutti/internal/safefile"},
 	"tutti/server":            {"tutti/fanout", "tutti/scheduler"},
-	"tutti/inventory":         {"tutti/fanout", "tutti/inventory/layer", "tutti/internal/hostlist", "tutti/internal/yamltree", "tutti/internal/filekind"},
-	"tutti/inventory/layer":   {"tutti/internal/hostlist", "tutti/internal/quantity", "tutti/internal/yamltree"},
+	"tutti/inventory":         {"tutti/fanout", "tutti/inventory/layer", "tutti/inventory/sshconfig", "tutti/internal/hostlist", "tutti/internal/yamltree", "tutti/internal/filekind"},
 	"tutti/scheduler":         {"tutti/fanout", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind"},
 	"tutti/fanout":            {},
 	"tutti/bench":             {"tutti/fanout", "tutti/store", "tutti/internal/fleet"},
@@ -40,6 +39,9 @@ var mayImport = map[string][]string{
 	"tutti/internal/sshdtest": {},
 	"tutti/internal/soak":     {},
 	"tutti/internal/nemesis":  {},
+
+	"tutti/inventory/sshconfig": {"tutti/inventory/layer", "tutti/internal/hostlist", "tutti/internal/yamltree", "tutti/internal/filekind"},
+	"tutti/inventory/layer":     {"tutti/internal/hostlist", "tutti/internal/quantity", "tutti/internal/yamltree"},
 }
 
 func TestImportsPointDown(t *testing.T) {

@@ -1,12 +1,12 @@
 package cmd
 
+import "tutti/inventory/sshconfig"
+
 import (
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"tutti/inventory"
 )
 
 // TestDoctorSaysWhatIsHonoured: doctor praises what is in files, and only where
@@ -17,7 +17,7 @@ func TestDoctorSaysWhatIsHonoured(t *testing.T) {
 		t.Fatal(err)
 	}
 	load := func(file string) *sshHosts {
-		c, err := inventory.LoadSSHConfig(inventory.SSHConfigOptions{File: file})
+		c, err := sshconfig.Load(sshconfig.Options{File: file})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/inventory"
+	"tutti/inventory/sshconfig"
 	"tutti/runner"
 	"tutti/ssh"
 	"tutti/store"
@@ -215,7 +216,7 @@ func joinPaths(files []inventory.File) string {
 	return strings.Join(paths, string(os.PathListSeparator))
 }
 
-func limitsOf(h *inventory.Host, s *inventory.SSHSettings, o *runner.Request) fanout.Limits {
+func limitsOf(h *inventory.Host, s *sshconfig.Settings, o *runner.Request) fanout.Limits {
 	l := fanout.Limits{
 		ConnectTimeout: defaultConnectTimeout,
 		Timeout:        h.Timeout,

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"tutti/inventory"
+	"tutti/inventory/sshconfig"
 	"tutti/runner"
 	"tutti/ssh"
 )
@@ -26,7 +27,7 @@ type router struct {
 type jumpKey struct{ text, file string }
 
 // endpoint is how h is reached; s is what ssh_config says of it.
-func (r *router) endpoint(h *inventory.Host, s *inventory.SSHSettings) (ssh.Endpoint, error) {
+func (r *router) endpoint(h *inventory.Host, s *sshconfig.Settings) (ssh.Endpoint, error) {
 	e, err := r.app.endpoint(h, s, &r.o.Login)
 	if err != nil {
 		return e, err
@@ -64,7 +65,7 @@ type way struct {
 
 // wayTo is what the inventory says of the way to h, to which e leads, none
 // included, or else ssh_config.
-func wayTo(h *inventory.Host, s *inventory.SSHSettings, e ssh.Endpoint) way {
+func wayTo(h *inventory.Host, s *sshconfig.Settings, e ssh.Endpoint) way {
 	if o, set := h.Origin(inventory.KeyJump); set {
 		proxy := h.Proxy(inventory.ProxyTarget{Name: hostWord(h), Address: e.Address, User: e.User, Port: e.Port})
 		return way{jump: h.Jump, proxy: proxy, origin: o.String(), from: &o}
@@ -122,7 +123,7 @@ func (r *router) through(w way, before []ssh.Endpoint) ([]ssh.Endpoint, error) {
 
 // endpoint is how to log in to h: flags win over what the inventory says, and
 // that over ssh_config.
-func (a *app) endpoint(h *inventory.Host, s *inventory.SSHSettings, o *runner.Login) (ssh.Endpoint, error) {
+func (a *app) endpoint(h *inventory.Host, s *sshconfig.Settings, o *runner.Login) (ssh.Endpoint, error) {
 	e := ssh.Endpoint{
 		Address:    h.Address,
 		Port:       cmp.Or(o.Port, h.Port),

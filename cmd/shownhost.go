@@ -1,5 +1,7 @@
 package cmd
 
+import "tutti/inventory/sshconfig"
+
 import (
 	"cmp"
 	"slices"
@@ -12,7 +14,7 @@ import (
 // A shownHost is a host with what ssh_config adds to it.
 type shownHost struct {
 	*inventory.Host
-	ssh *inventory.SSHSettings
+	ssh *sshconfig.Settings
 	// via are the bastions on the way, of which the host itself says which.
 	via []shownHost
 }
@@ -76,7 +78,7 @@ func (h shownHost) Settings() []inventory.Setting {
 // open reports whether the inventory leaves key to ssh_config.
 func (h shownHost) open(key inventory.Key) bool {
 	_, set := h.Origin(key)
-	if key == inventory.KeyProxyCommand {
+	if key == sshconfig.KeyProxyCommand {
 		_, set = h.Origin(inventory.KeyJump)
 	}
 	return !set
@@ -133,7 +135,7 @@ func (j *hostJSON) addSSH(h shownHost) {
 	if h.adds(inventory.KeyJump) {
 		j.Jump = s.Jump
 	}
-	if h.adds(inventory.KeyProxyCommand) {
+	if h.adds(sshconfig.KeyProxyCommand) {
 		j.ProxyCommand = s.ProxyCommand
 	}
 	j.Port, j.User = cmp.Or(j.Port, s.Port), cmp.Or(j.User, s.User)
@@ -147,11 +149,11 @@ func (j *hostJSON) addSSH(h shownHost) {
 		name, _, _ := strings.Cut(entry, "=")
 		j.Environment = append(j.Environment, name)
 	}
-	if h.adds(inventory.KeyKeepaliveInterval) {
+	if h.adds(sshconfig.KeyKeepaliveInterval) {
 		ms := s.KeepaliveInterval.Milliseconds()
 		j.KeepaliveIntervalMS = &ms
 	}
-	if h.adds(inventory.KeyKeepaliveCount) {
+	if h.adds(sshconfig.KeyKeepaliveCount) {
 		j.KeepaliveCount = &s.KeepaliveCount
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"tutti/internal/hostlist"
 	"tutti/inventory"
+	"tutti/inventory/sshconfig"
 	"tutti/runner"
 	"tutti/ssh"
 )
@@ -17,7 +18,7 @@ import (
 // sshHosts answers what ssh_config says of hosts. The inventory and flags win
 // over it.
 type sshHosts struct {
-	config *inventory.SSHConfig
+	config *sshconfig.Config
 	// ignored are keywords that should make a difference for some host.
 	ignored map[inventory.Key]*ignoredKeyword
 }
@@ -32,7 +33,7 @@ type ignoredKeyword struct {
 
 // sshConfig reads the ssh_config that file says.
 func (a *app) sshConfig(file string) (*sshHosts, error) {
-	config, err := inventory.LoadSSHConfig(inventory.SSHConfigOptions{
+	config, err := sshconfig.Load(sshconfig.Options{
 		File: file, Home: a.home(), User: a.userName(), Getenv: a.Getenv, Environ: os.Environ(),
 	})
 	if err != nil {
@@ -43,8 +44,8 @@ func (a *app) sshConfig(file string) (*sshHosts, error) {
 
 // ask returns what ssh_config says of h, to which flags may have given a user
 // and a port.
-func (s *sshHosts) ask(h *inventory.Host, user string, port int) (*inventory.SSHSettings, error) {
-	settings, err := s.config.Resolve(inventory.SSHQuery{
+func (s *sshHosts) ask(h *inventory.Host, user string, port int) (*sshconfig.Settings, error) {
+	settings, err := s.config.Resolve(sshconfig.Query{
 		Name:    hostWord(h),
 		Address: h.Address,
 		User:    cmp.Or(user, h.User),
@@ -67,7 +68,7 @@ func (s *sshHosts) ask(h *inventory.Host, user string, port int) (*inventory.SSH
 
 // reach is ask for a host that is to be reached. It fails where ssh_config decides
 // by something that we do not have whether the host is trusted.
-func (s *sshHosts) reach(h *inventory.Host, user string, port int) (*inventory.SSHSettings, error) {
+func (s *sshHosts) reach(h *inventory.Host, user string, port int) (*sshconfig.Settings, error) {
 	settings, err := s.ask(h, user, port)
 	if err != nil {
 		return nil, err
@@ -119,7 +120,7 @@ func shortFold(hosts []string) string {
 func hostWord(h *inventory.Host) string { return strings.Trim(h.Name, "[]") }
 
 // addSSHConfig gives to e what ssh_config says of h and nothing before it did.
-func (a *app) addSSHConfig(e *ssh.Endpoint, h *inventory.Host, s *inventory.SSHSettings, o *runner.Login) {
+func (a *app) addSSHConfig(e *ssh.Endpoint, h *inventory.Host, s *sshconfig.Settings, o *runner.Login) {
 	if _, set := s.Origin(inventory.KeyAddress); set && h.Address == "" {
 		e.Address, e.AddressOnly = s.HostName, true
 	}
@@ -136,10 +137,10 @@ func (a *app) addSSHConfig(e *ssh.Endpoint, h *inventory.Host, s *inventory.SSHS
 	if o.KnownHosts == "" && (s.KnownHosts != nil || s.GlobalKnownHosts != nil) {
 		e.KnownHosts = a.knownHostsOf(s)
 	}
-	if _, set := s.Origin(inventory.KeyKeepaliveInterval); set {
+	if _, set := s.Origin(sshconfig.KeyKeepaliveInterval); set {
 		e.KeepaliveInterval = cmp.Or(s.KeepaliveInterval, -1)
 	}
-	if _, set := s.Origin(inventory.KeyKeepaliveCount); set {
+	if _, set := s.Origin(sshconfig.KeyKeepaliveCount); set {
 		e.KeepaliveCount = max(1, s.KeepaliveCount)
 	}
 	e.Ciphers, e.MACs, e.KeyExchanges = s.Ciphers, s.MACs, s.KexAlgorithms
@@ -152,7 +153,7 @@ func (a *app) addSSHConfig(e *ssh.Endpoint, h *inventory.Host, s *inventory.SSHS
 // newKeysRefused reports whether ssh_config says that there is no file for new
 // keys: then ssh refuses a host that is not known, also with
 // StrictHostKeyChecking no. Our own --host-keys off goes on checking nothing.
-func newKeysRefused(h *inventory.Host, s *inventory.SSHSettings, o *runner.Login) bool {
+func newKeysRefused(h *inventory.Host, s *sshconfig.Settings, o *runner.Login) bool {
 	if o.KnownHosts != "" || s.KnownHosts == nil || len(s.KnownHosts) > 0 {
 		return false
 	}
@@ -162,7 +163,7 @@ func newKeysRefused(h *inventory.Host, s *inventory.SSHSettings, o *runner.Login
 
 // knownHostsOf are the files for a host of which ssh_config names some. New keys
 // go to the first, which is nowhere if there is none of the user's.
-func (a *app) knownHostsOf(s *inventory.SSHSettings) []string {
+func (a *app) knownHostsOf(s *sshconfig.Settings) []string {
 	users, global := a.usersKnownHosts(), globalKnownHosts()
 	if s.KnownHosts != nil {
 		users = s.KnownHosts
@@ -177,7 +178,7 @@ func (a *app) knownHostsOf(s *inventory.SSHSettings) []string {
 }
 
 // hostKeysMode is what happens with a host key that is not known.
-func hostKeysMode(h *inventory.Host, s *inventory.SSHSettings, o *runner.Login) string {
+func hostKeysMode(h *inventory.Host, s *sshconfig.Settings, o *runner.Login) string {
 	if o.HostKeys != "" {
 		return o.HostKeys
 	}

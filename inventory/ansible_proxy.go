@@ -1,5 +1,7 @@
 package inventory
 
+import "tutti/inventory/sshconfig"
+
 import (
 	"fmt"
 	"path"
@@ -49,7 +51,7 @@ func (h *Host) Proxy(to ProxyTarget) string {
 // expandProxy puts what is known of the host into a proxy command: %h is its
 // address, %n its name, %p its port, %r the user, and %% a percent sign.
 func expandProxy(command string, to ProxyTarget) (string, error) {
-	return expandTokens(command, func(token byte) (string, bool) {
+	return sshconfig.ExpandTokens(command, func(token byte) (string, bool) {
 		switch token {
 		case 'h':
 			return to.Address, true

@@ -15,9 +15,6 @@
 // like hosts' own settings among other files. What is wrong with a host of
 // theirs is a [Refusal], which counts once the host is selected.
 //
-// An [SSHConfig] is what ssh_config says of hosts. It stands below all that, for
-// whoever puts the settings of a connection together.
-//
 // A [Selector] chooses hosts by name, group, label, or an earlier run.
 //
 // The package knows nothing of connections. Inventories, hosts and selectors

@@ -1,4 +1,4 @@
-package inventory
+package sshconfig
 
 import (
 	"fmt"
@@ -26,10 +26,10 @@ const (
 	oracleAnswers = 500
 )
 
-// TestSSHConfigAgreesWithSSH asks ssh -G about made-up configurations, and
+// TestAgreesWithSSH asks ssh -G about made-up configurations, and
 // expects the same values for all keywords that count here. The generator's seed
 // is fixed: what fails once fails again.
-func TestSSHConfigAgreesWithSSH(t *testing.T) {
+func TestAgreesWithSSH(t *testing.T) {
 	ssh, err := exec.LookPath("ssh")
 	if err != nil {
 		if os.Getenv("CI") == "true" {
@@ -41,7 +41,7 @@ func TestSSHConfigAgreesWithSSH(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &sshOracle{ssh: ssh, dir: t.TempDir(), me: me}
+	o := &oracle{ssh: ssh, dir: t.TempDir(), me: me}
 	if o.usual, err = o.ask(t, "-G", "-F", "none", "x"); err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestSSHConfigAgreesWithSSH(t *testing.T) {
 	}
 }
 
-type sshOracle struct {
+type oracle struct {
 	ssh, dir string
 	me       *user.User
 	usual    map[string]string // values where nothing is configured
@@ -72,8 +72,8 @@ type sshOracle struct {
 	answered atomic.Int32
 }
 
-func (o *sshOracle) compare(t *testing.T, n int) {
-	g := &sshGenerator{Rand: rand.New(rand.NewPCG(4, uint64(n))), dir: filepath.Join(o.dir, strconv.Itoa(n)), user: o.me.Username}
+func (o *oracle) compare(t *testing.T, n int) {
+	g := &generator{Rand: rand.New(rand.NewPCG(4, uint64(n))), dir: filepath.Join(o.dir, strconv.Itoa(n)), user: o.me.Username}
 	q := g.query()
 	path := g.write(t)
 	args := []string{"-G", "-F", path}
@@ -92,7 +92,7 @@ func (o *sshOracle) compare(t *testing.T, n int) {
 		return
 	}
 	o.answered.Add(1)
-	c, err := LoadSSHConfig(SSHConfigOptions{File: path, Home: o.me.HomeDir, User: o.me.Username, Getenv: os.Getenv})
+	c, err := Load(Options{File: path, Home: o.me.HomeDir, User: o.me.Username, Getenv: os.Getenv})
 	if err != nil {
 		t.Errorf("case %d: %v\n%s", n, err, g.text())
 		return
@@ -118,7 +118,7 @@ func (o *sshOracle) compare(t *testing.T, n int) {
 
 // ask runs ssh and returns the values by their keywords, those of several lines
 // with a | between them.
-func (o *sshOracle) ask(t *testing.T, args ...string) (map[string]string, error) {
+func (o *oracle) ask(t *testing.T, args ...string) (map[string]string, error) {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), o.ssh, args...).Output()
 	if err != nil {
@@ -137,7 +137,7 @@ func (o *sshOracle) ask(t *testing.T, args ...string) (map[string]string, error)
 
 // algorithms is what ssh would make of a list that stands in its command line;
 // what a + means depends on the version of ssh.
-func (o *sshOracle) algorithms(t *testing.T, keyword, list string) string {
+func (o *oracle) algorithms(t *testing.T, keyword, list string) string {
 	t.Helper()
 	if list == "" {
 		return o.usual[strings.ToLower(keyword)]
@@ -156,7 +156,7 @@ func (o *sshOracle) algorithms(t *testing.T, keyword, list string) string {
 
 // answers are our values in the form of ssh -G. Those of files and proxies are
 // compared as they are written, because it does not expand them.
-func (o *sshOracle) answers(t *testing.T, s *SSHSettings) map[string]string {
+func (o *oracle) answers(t *testing.T, s *Settings) map[string]string {
 	t.Helper()
 	v := &s.values
 	or := func(text, otherwise string) string {
@@ -165,7 +165,7 @@ func (o *sshOracle) answers(t *testing.T, s *SSHSettings) map[string]string {
 		}
 		return text
 	}
-	set := func(k sshKey, value, otherwise string) string {
+	set := func(k keyword, value, otherwise string) string {
 		if v.first[k] == nil {
 			return otherwise
 		}
@@ -175,37 +175,37 @@ func (o *sshOracle) answers(t *testing.T, s *SSHSettings) map[string]string {
 	answers := map[string]string{
 		"hostname":              s.HostName,
 		"user":                  or(s.User, o.me.Username),
-		"port":                  set(sshPort, strconv.Itoa(s.Port), "22"),
+		"port":                  set(kwPort, strconv.Itoa(s.Port), "22"),
 		"identityfile":          or(written(v.identities), o.usual["identityfile"]),
 		"certificatefile":       written(v.certificates),
-		"identitiesonly":        or(v.text(sshIdentitiesOnly), "no"),
+		"identitiesonly":        or(v.text(kwIdentitiesOnly), "no"),
 		"identityagent":         s.Agent,
 		"hostkeyalias":          s.HostKeyAlias,
-		"userknownhostsfile":    set(sshUserKnownHostsFile, or(strings.Join(s.KnownHosts, " "), "none"), o.usual["userknownhostsfile"]),
-		"globalknownhostsfile":  set(sshGlobalKnownHostsFile, or(strings.Join(s.GlobalKnownHosts, " "), "none"), o.usual["globalknownhostsfile"]),
-		"stricthostkeychecking": set(sshStrictHostKeyChecking, strictWords[s.HostKeys], "ask"),
-		"connecttimeout":        set(sshConnectTimeout, seconds(s.ConnectTimeout), "none"),
-		"serveraliveinterval":   set(sshServerAliveInterval, seconds(s.KeepaliveInterval), "0"),
-		"serveralivecountmax":   set(sshServerAliveCountMax, strconv.Itoa(s.KeepaliveCount), "3"),
-		"proxycommand":          unlessNone(v.text(sshProxyCommand)),
-		"proxyjump":             unlessNone(v.text(sshProxyJump)),
+		"userknownhostsfile":    set(kwUserKnownHostsFile, or(strings.Join(s.KnownHosts, " "), "none"), o.usual["userknownhostsfile"]),
+		"globalknownhostsfile":  set(kwGlobalKnownHostsFile, or(strings.Join(s.GlobalKnownHosts, " "), "none"), o.usual["globalknownhostsfile"]),
+		"stricthostkeychecking": set(kwStrictHostKeyChecking, strictWords[s.HostKeys], "ask"),
+		"connecttimeout":        set(kwConnectTimeout, seconds(s.ConnectTimeout), "none"),
+		"serveraliveinterval":   set(kwServerAliveInterval, seconds(s.KeepaliveInterval), "0"),
+		"serveralivecountmax":   set(kwServerAliveCountMax, strconv.Itoa(s.KeepaliveCount), "3"),
+		"proxycommand":          unlessNone(v.text(kwProxyCommand)),
+		"proxyjump":             unlessNone(v.text(kwProxyJump)),
 	}
 	yes := func(b bool) string { return map[bool]string{true: "yes", false: "no"}[b] }
 	answers["sendenv"] = strings.Join(v.sent(), "|")
 	answers["hashknownhosts"] = yes(s.HashKnownHosts)
 	answers["checkhostip"] = yes(s.CheckHostIP)
 	answers["nohostauthenticationforlocalhost"] = yes(s.LoopbackTrusted)
-	answers["requiredrsasize"] = set(sshRequiredRSASize, strconv.Itoa(s.RequiredRSASize), o.usual["requiredrsasize"])
+	answers["requiredrsasize"] = set(kwRequiredRSASize, strconv.Itoa(s.RequiredRSASize), o.usual["requiredrsasize"])
 	answers["revokedhostkeys"] = s.RevokedHostKeys
-	answers["passwordauthentication"] = set(sshPasswordAuthentication, v.text(sshPasswordAuthentication), "yes")
-	answers["kbdinteractiveauthentication"] = set(sshKbdInteractiveAuthentication, v.text(sshKbdInteractiveAuthentication), "yes")
-	answers["preferredauthentications"] = v.text(sshPreferredAuthentications)
-	if d := v.first[sshSetEnv]; d != nil {
+	answers["passwordauthentication"] = set(kwPasswordAuthentication, v.text(kwPasswordAuthentication), "yes")
+	answers["kbdinteractiveauthentication"] = set(kwKbdInteractiveAuthentication, v.text(kwKbdInteractiveAuthentication), "yes")
+	answers["preferredauthentications"] = v.text(kwPreferredAuthentications)
+	if d := v.first[kwSetEnv]; d != nil {
 		answers["setenv"] = strings.Join(d.list, "|")
 	} else {
 		answers["setenv"] = ""
 	}
-	if v.text(sshStrictHostKeyChecking) == "ask" {
+	if v.text(kwStrictHostKeyChecking) == "ask" {
 		answers["stricthostkeychecking"] = "ask"
 	}
 	for keyword, list := range map[string]string{
@@ -219,7 +219,7 @@ func (o *sshOracle) answers(t *testing.T, s *SSHSettings) map[string]string {
 
 var strictWords = map[layer.HostKeys]string{layer.Strict: "true", layer.AcceptNew: "accept-new", layer.Off: "false"}
 
-func written(list []*sshDirective) string {
+func written(list []*directive) string {
 	texts := make([]string, len(list))
 	for i, d := range list {
 		texts[i] = d.text
@@ -234,19 +234,19 @@ func unlessNone(text string) string {
 	return text
 }
 
-// An sshGenerator makes up a configuration of several files.
-type sshGenerator struct {
+// A generator makes up a configuration of several files.
+type generator struct {
 	*rand.Rand
 	dir, user string
 	files     []string // texts
 }
 
-func (g *sshGenerator) text() string { return strings.Join(g.files, "--- next file\n") }
+func (g *generator) text() string { return strings.Join(g.files, "--- next file\n") }
 
-func (g *sshGenerator) pick(words ...string) string { return words[g.IntN(len(words))] }
+func (g *generator) pick(words ...string) string { return words[g.IntN(len(words))] }
 
-func (g *sshGenerator) query() SSHQuery {
-	q := SSHQuery{Name: g.host()}
+func (g *generator) query() Query {
+	q := Query{Name: g.host()}
 	if g.IntN(4) == 0 {
 		q.User = g.pick("root", "deploy", "git")
 	}
@@ -259,12 +259,12 @@ func (g *sshGenerator) query() SSHQuery {
 	return q
 }
 
-func (g *sshGenerator) host() string {
+func (g *generator) host() string {
 	return g.pick("web1", "web2", "db1", "Web1", "db1.example.com", "web1.prod", "10.1.2.3", "::1", "gw")
 }
 
 // write makes up the files and returns the path of the first.
-func (g *sshGenerator) write(t *testing.T) string {
+func (g *generator) write(t *testing.T) string {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Join(g.dir, "d"), 0o755); err != nil {
 		t.Error(err)
@@ -282,7 +282,7 @@ func (g *sshGenerator) write(t *testing.T) string {
 
 // file makes up a file. The first includes others, and of those the ones in d
 // the last.
-func (g *sshGenerator) file(number int) string {
+func (g *generator) file(number int) string {
 	var b strings.Builder
 	for range 2 + g.IntN(6) {
 		b.WriteString(g.condition())
@@ -299,13 +299,13 @@ func (g *sshGenerator) file(number int) string {
 	return b.String()
 }
 
-func (g *sshGenerator) indent() string { return g.pick("", "  ", "\t", "    ") }
+func (g *generator) indent() string { return g.pick("", "  ", "\t", "    ") }
 
-func (g *sshGenerator) end() string {
+func (g *generator) end() string {
 	return g.pick("\n", "\n", "\n", " \n", "\r\n", "\n# a comment\n\n")
 }
 
-func (g *sshGenerator) condition() string {
+func (g *generator) condition() string {
 	switch g.IntN(7) {
 	case 0, 1, 2:
 		return g.pick("Host", "host", "HOST") + g.pick(" ", "=", "\t", " = ") + g.patterns(" ", true) + g.pick("\n", "\n", " # c\n")
@@ -315,7 +315,7 @@ func (g *sshGenerator) condition() string {
 	return "\n"
 }
 
-func (g *sshGenerator) patterns(separator string, quotes bool) string {
+func (g *generator) patterns(separator string, quotes bool) string {
 	words := make([]string, 1+g.IntN(3))
 	for i := range words {
 		words[i] = g.pick("", "", "", "", "!") + g.pick("*", "web*", "web?", "web1", "WEB1", "db1", "*.prod", "*.example.com", "10.*", "?b1", "*1", "gw", "::1", "zz")
@@ -327,7 +327,7 @@ func (g *sshGenerator) patterns(separator string, quotes bool) string {
 	return strings.Join(words, separator)
 }
 
-func (g *sshGenerator) match() string {
+func (g *generator) match() string {
 	if g.IntN(8) == 0 {
 		return g.pick("all", "!all", "ALL", "final", "!final", "final all", "canonical", "!canonical", "final host *.prod", "host web1 all")
 	}
@@ -347,7 +347,7 @@ func (g *sshGenerator) match() string {
 	return strings.Join(words, " ")
 }
 
-func (g *sshGenerator) value() string {
+func (g *generator) value() string {
 	n := strconv.Itoa(1 + g.IntN(60))
 	file := g.pick("~/.ssh/id_"+n, "/keys/%h-"+n, "none", `"~/a key"`, "%d/k%%", "keys/"+n)
 	known := g.pick("~/kh"+n, "/kh/%h", `"/a b/%n"`, "%d/%u-%r-%p", "/x/%k/%i", "/y/%L/%l", "${HOME}/z")

@@ -1,4 +1,4 @@
-package inventory
+package sshconfig
 
 import (
 	"errors"
@@ -12,9 +12,9 @@ import (
 	"tutti/inventory/layer"
 )
 
-// sshFiles writes files below a home folder, the first of them
+// writeFiles writes files below a home folder, the first of them
 // ~/.ssh/config, and returns how to load them.
-func sshFiles(tb testing.TB, files map[string]string) SSHConfigOptions {
+func writeFiles(tb testing.TB, files map[string]string) Options {
 	tb.Helper()
 	home := tb.TempDir()
 	for name, text := range files {
@@ -26,15 +26,15 @@ func sshFiles(tb testing.TB, files map[string]string) SSHConfigOptions {
 			tb.Fatal(err)
 		}
 	}
-	return SSHConfigOptions{
+	return Options{
 		File: filepath.Join(home, ".ssh", "config"), Home: home, User: "me",
 		Getenv: func(name string) string { return map[string]string{"SOCK": "/run/a%b"}[name] },
 	}
 }
 
-func resolveSSH(tb testing.TB, text string, q SSHQuery) *SSHSettings {
+func resolve(tb testing.TB, text string, q Query) *Settings {
 	tb.Helper()
-	c, err := LoadSSHConfig(sshFiles(tb, map[string]string{"config": text}))
+	c, err := Load(writeFiles(tb, map[string]string{"config": text}))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -45,9 +45,9 @@ func resolveSSH(tb testing.TB, text string, q SSHQuery) *SSHSettings {
 	return s
 }
 
-// TestSSHConfigExpands is about what ssh -G does not show.
-func TestSSHConfigExpands(t *testing.T) {
-	s := resolveSSH(t, `HostName %h.prod
+// TestExpands is about what ssh -G does not show.
+func TestExpands(t *testing.T) {
+	s := resolve(t, `HostName %h.prod
 HostKeyAlias Al
 Port 2200
 User them
@@ -56,7 +56,7 @@ IdentityFile none
 CertificateFile ${SOCK}
 IdentityAgent $SOCK
 ProxyCommand nc %h %p %%
-`, SSHQuery{Name: "Web"})
+`, Query{Name: "Web"})
 	home := strings.TrimSuffix(s.values.identities[0].origin.File, "/.ssh/config")
 	if want := []string{home + "/web.prod-Web-2200-them-me-al-%"}; !slices.Equal(s.Identity, want) {
 		t.Errorf("identity: got %q, want %q", s.Identity, want)
@@ -72,8 +72,8 @@ ProxyCommand nc %h %p %%
 	}
 }
 
-func TestSSHConfigOnlyNone(t *testing.T) {
-	s := resolveSSH(t, "IdentityFile none\nUserKnownHostsFile none\nIdentityAgent $NOT_SET\n", SSHQuery{Name: "a"})
+func TestOnlyNone(t *testing.T) {
+	s := resolve(t, "IdentityFile none\nUserKnownHostsFile none\nIdentityAgent $NOT_SET\n", Query{Name: "a"})
 	if s.Identity == nil || len(s.Identity) > 0 || s.KnownHosts == nil || len(s.KnownHosts) > 0 {
 		t.Errorf("got identity %#v and known_hosts %#v, want both empty and not nil", s.Identity, s.KnownHosts)
 	}
@@ -85,8 +85,8 @@ func TestSSHConfigOnlyNone(t *testing.T) {
 	}
 }
 
-func TestSSHConfigOrigins(t *testing.T) {
-	s := resolveSSH(t, "Host web*\n  User www\nHost *\n  User other\n  Port 2222\n  ProxyJump none\n", SSHQuery{Name: "web1"})
+func TestOrigins(t *testing.T) {
+	s := resolve(t, "Host web*\n  User www\nHost *\n  User other\n  Port 2222\n  ProxyJump none\n", Query{Name: "web1"})
 	var got []string
 	for _, x := range s.Settings() {
 		_, place, _ := strings.Cut(x.Origin.String(), ".ssh/")
@@ -101,8 +101,8 @@ func TestSSHConfigOrigins(t *testing.T) {
 	}
 }
 
-// TestSSHConfigErrors is about files that are refused.
-func TestSSHConfigErrors(t *testing.T) {
+// TestErrors is about files that are refused.
+func TestErrors(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"no value":                   {"User\n", "config:1:1: User: the value is missing"},
 		"empty value":                {"\n  User \"\"\n", "config:2:3: User: the value is missing"},
@@ -129,7 +129,7 @@ func TestSSHConfigErrors(t *testing.T) {
 		"wrong where it is not used": {"Host never\nPort x\n", "config:2:1: Port"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := LoadSSHConfig(sshFiles(t, map[string]string{"config": test.text}))
+			_, err := Load(writeFiles(t, map[string]string{"config": test.text}))
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q in it", err, test.want)
 			}
@@ -137,9 +137,9 @@ func TestSSHConfigErrors(t *testing.T) {
 	}
 }
 
-// TestSSHConfigResolveErrors is about values that mean nothing for a host; they
+// TestResolveErrors is about values that mean nothing for a host; they
 // do not matter where they do not count.
-func TestSSHConfigResolveErrors(t *testing.T) {
+func TestResolveErrors(t *testing.T) {
 	for name, test := range map[string]struct{ line, want string }{
 		"token":     {"IdentityFile /k/%Z", "config:2:1: IdentityFile: %Z means nothing here"},
 		"HostName":  {"HostName %n", "config:2:1: HostName: %n means nothing here"},
@@ -150,22 +150,22 @@ func TestSSHConfigResolveErrors(t *testing.T) {
 		"user":      {"IdentityFile ~no-such-user-here/k", "unknown user"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, err := LoadSSHConfig(sshFiles(t, map[string]string{"config": "Host bad\n" + test.line + "\n"}))
+			c, err := Load(writeFiles(t, map[string]string{"config": "Host bad\n" + test.line + "\n"}))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := c.Resolve(SSHQuery{Name: "bad"}); err == nil || !strings.Contains(err.Error(), test.want) {
+			if _, err := c.Resolve(Query{Name: "bad"}); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q in it", err, test.want)
 			}
-			if _, err := c.Resolve(SSHQuery{Name: "good"}); err != nil {
+			if _, err := c.Resolve(Query{Name: "good"}); err != nil {
 				t.Errorf("a host that the line is not for: %v", err)
 			}
 		})
 	}
 }
 
-func TestSSHConfigWarnings(t *testing.T) {
-	o := sshFiles(t, map[string]string{"config": `IgnoreUnknown mine*
+func TestWarnings(t *testing.T) {
+	o := writeFiles(t, map[string]string{"config": `IgnoreUnknown mine*
 MineOnly yes
 HostNam x
 HostNam y
@@ -180,7 +180,7 @@ Host a
   AddressFamily any
   ForwardAgent yes
 `})
-	c, err := LoadSSHConfig(o)
+	c, err := Load(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ Host a
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	s, err := c.Resolve(SSHQuery{Name: "a"})
+	s, err := c.Resolve(Query{Name: "a"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,21 +209,21 @@ Host a
 	if s.RevokedHostKeys != "/etc/revoked" {
 		t.Errorf("revoked host keys: got %q, want /etc/revoked", s.RevokedHostKeys)
 	}
-	if s, _ := c.Resolve(SSHQuery{Name: "b"}); s == nil || len(s.Ignored) > 0 {
+	if s, _ := c.Resolve(Query{Name: "b"}); s == nil || len(s.Ignored) > 0 {
 		t.Errorf("got %v for a host that has nothing to ignore", s)
 	}
 }
 
-// TestSSHConfigTrust expects that the user's own file and what is included are
+// TestTrust expects that the user's own file and what is included are
 // refused if others may have written them, and a named file is not.
-func TestSSHConfigTrust(t *testing.T) {
-	o := sshFiles(t, map[string]string{"config": "Include more\n", "more": "User a\n"})
+func TestTrust(t *testing.T) {
+	o := writeFiles(t, map[string]string{"config": "Include more\n", "more": "User a\n"})
 	path := filepath.Dir(o.File)
 	usual := o
 	usual.File = ""
 	for _, test := range []struct {
 		exposed string
-		o       SSHConfigOptions
+		o       Options
 		refused string
 	}{
 		{"config", usual, "config"},
@@ -235,7 +235,7 @@ func TestSSHConfigTrust(t *testing.T) {
 		if err := os.Chmod(exposed, 0o620); err != nil {
 			t.Fatal(err)
 		}
-		_, err := LoadSSHConfig(test.o)
+		_, err := Load(test.o)
 		switch {
 		case test.refused == "" && err != nil:
 			t.Errorf("%s exposed, file %q: %v", test.exposed, test.o.File, err)
@@ -248,48 +248,48 @@ func TestSSHConfigTrust(t *testing.T) {
 	}
 }
 
-func TestSSHConfigFiles(t *testing.T) {
-	o := sshFiles(t, map[string]string{
+func TestFiles(t *testing.T) {
+	o := writeFiles(t, map[string]string{
 		"config":       "Include d/*\nUser last\n",
 		"d/.hidden":    "User hidden\n",
 		"d/b/not-read": "User deep\n",
 		"d/c":          "Host a\nUser included\n",
 	})
-	c, err := LoadSSHConfig(o)
+	c, err := Load(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{"a": "included", "b": "last"} {
-		if s, err := c.Resolve(SSHQuery{Name: name}); err != nil || s.User != want {
+		if s, err := c.Resolve(Query{Name: name}); err != nil || s.User != want {
 			t.Errorf("%s: got %v, %v, want user %q", name, s, err, want)
 		}
 	}
 	o.File = filepath.Join(o.Home, "absent")
-	if _, err := LoadSSHConfig(o); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Load(o); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a named file that is absent: got %v", err)
 	}
-	if c, err := LoadSSHConfig(SSHConfigOptions{File: "none", Home: "/nowhere"}); err != nil || len(c.files) > 0 {
+	if c, err := Load(Options{File: "none", Home: "/nowhere"}); err != nil || len(c.files) > 0 {
 		t.Errorf("none: got %v, %v, want no file", c, err)
 	}
 }
 
-func TestSSHConfigIncludeDepth(t *testing.T) {
+func TestIncludeDepth(t *testing.T) {
 	files := map[string]string{"config": "Include f0\n"}
 	for i := range 17 {
 		files[fmt.Sprintf("f%d", i)] = fmt.Sprintf("Include f%d\n", i+1)
 	}
-	o := sshFiles(t, files)
-	if _, err := LoadSSHConfig(o); err == nil || !strings.Contains(err.Error(), "f15:1:1: Include goes deeper than 16 files") {
+	o := writeFiles(t, files)
+	if _, err := Load(o); err == nil || !strings.Contains(err.Error(), "f15:1:1: Include goes deeper than 16 files") {
 		t.Errorf("got %v, want an end at the seventeenth file", err)
 	}
 	if err := os.WriteFile(filepath.Join(o.Home, ".ssh", "f15"), []byte("User deep\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := LoadSSHConfig(o)
+	c, err := Load(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s, err := c.Resolve(SSHQuery{Name: "a"}); err != nil || s.User != "deep" {
+	if s, err := c.Resolve(Query{Name: "a"}); err != nil || s.User != "deep" {
 		t.Errorf("got %v, %v, want the user of the sixteenth file", s, err)
 	}
 }
@@ -300,9 +300,9 @@ type noFiles struct{}
 func (noFiles) read(string, bool) (string, error)     { return "", os.ErrNotExist }
 func (noFiles) glob(pattern string) ([]string, error) { return []string{pattern}, nil }
 
-// FuzzSSHConfig expects that whatever a file holds is either refused with a
+// FuzzConfig expects that whatever a file holds is either refused with a
 // position or answers for every host, the same each time.
-func FuzzSSHConfig(f *testing.F) {
+func FuzzConfig(f *testing.F) {
 	for _, s := range []string{
 		"Host a b !c \"d e\"\n  HostName=%h.x\nMatch host a,!b user root\nPort 22\n",
 		"Match final all\nInclude x y\nIdentityFile ~/%d\nProxyJump u@[::1]:22,ssh://b\n",
@@ -312,7 +312,7 @@ func FuzzSSHConfig(f *testing.F) {
 		f.Add(s, "web1")
 	}
 	f.Fuzz(func(t *testing.T, text, name string) {
-		p := newSSHParser(SSHConfigOptions{Home: "/home/me", User: "me"})
+		p := newParser(Options{Home: "/home/me", User: "me"})
 		p.disk = noFiles{}
 		p.top("f", text, true)
 		if err := p.problems.Err(); err != nil {
@@ -321,8 +321,8 @@ func FuzzSSHConfig(f *testing.F) {
 			}
 			return
 		}
-		s, err := p.config.Resolve(SSHQuery{Name: name})
-		again, errAgain := p.config.Resolve(SSHQuery{Name: name})
+		s, err := p.config.Resolve(Query{Name: name})
+		again, errAgain := p.config.Resolve(Query{Name: name})
 		if (err == nil) != (errAgain == nil) || err != nil && !strings.HasPrefix(err.Error(), "f:") {
 			t.Fatalf("got %v, then %v", err, errAgain)
 		}
@@ -343,8 +343,8 @@ func FuzzSSHConfig(f *testing.F) {
 	})
 }
 
-// BenchmarkSSHConfig resolves 10,000 hosts against 200 blocks.
-func BenchmarkSSHConfig(b *testing.B) {
+// BenchmarkResolve resolves 10,000 hosts against 200 blocks.
+func BenchmarkResolve(b *testing.B) {
 	var text strings.Builder
 	for i := range 200 {
 		switch i % 4 {
@@ -360,7 +360,7 @@ func BenchmarkSSHConfig(b *testing.B) {
 		fmt.Fprintf(&text, "  User u%d\n  IdentityFile ~/.ssh/k%d\n", i, i)
 	}
 	text.WriteString("Host *\n  HostName %h.example.com\n  UserKnownHostsFile ~/.ssh/kh %d/other\n  ServerAliveInterval 30\n")
-	c, err := LoadSSHConfig(sshFiles(b, map[string]string{"config": text.String()}))
+	c, err := Load(writeFiles(b, map[string]string{"config": text.String()}))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -371,7 +371,7 @@ func BenchmarkSSHConfig(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		for _, name := range names {
-			if _, err := c.Resolve(SSHQuery{Name: name}); err != nil {
+			if _, err := c.Resolve(Query{Name: name}); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -1,4 +1,4 @@
-package inventory
+package sshconfig
 
 import (
 	"errors"
@@ -14,82 +14,82 @@ import (
 	"tutti/inventory/layer"
 )
 
-// An sshExpander puts a host's values together. Its first error stays.
-type sshExpander struct {
-	walk *sshWalk
+// An expander puts a host's values together. Its first error stays.
+type expander struct {
+	walk *walker
 	host string // where to connect to, in lower case
 	err  error
 }
 
 // The tokens that values may hold.
 const (
-	sshFileTokens  = "hnpruLldik"
-	sshProxyTokens = "hnpr"
+	fileTokens  = "hnpruLldik"
+	proxyTokens = "hnpr"
 )
 
 var errNoHome = errors.New("there is no home folder: HOME is not set")
 
-func (x *sshExpander) settings() *SSHSettings {
+func (x *expander) settings() *Settings {
 	w := x.walk
-	if d := w.first[sshHostName]; d != nil && w.query.Address == "" {
+	if d := w.first[kwHostName]; d != nil && w.query.Address == "" {
 		// It was expanded before; this is for the error.
 		_ = x.tokens(d, d.text, "h")
 	}
 	x.host = strings.ToLower(w.hostName())
-	s := &SSHSettings{
+	s := &Settings{
 		HostName:          x.host,
-		Port:              w.number(sshPort),
-		User:              w.text(sshUser),
-		IdentitiesOnly:    w.number(sshIdentitiesOnly) == 1,
-		HostKeyAlias:      strings.ToLower(w.text(sshHostKeyAlias)),
-		HostKeys:          layer.HostKeys(w.number(sshStrictHostKeyChecking)),
-		ConnectTimeout:    w.seconds(sshConnectTimeout),
-		KeepaliveInterval: w.seconds(sshServerAliveInterval),
-		KeepaliveCount:    w.number(sshServerAliveCountMax),
-		Ciphers:           w.text(sshCiphers),
-		MACs:              w.text(sshMACs),
-		KexAlgorithms:     w.text(sshKexAlgorithms),
-		HostKeyAlgorithms: w.text(sshHostKeyAlgorithms),
-		values:            w.sshFound,
+		Port:              w.number(kwPort),
+		User:              w.text(kwUser),
+		IdentitiesOnly:    w.number(kwIdentitiesOnly) == 1,
+		HostKeyAlias:      strings.ToLower(w.text(kwHostKeyAlias)),
+		HostKeys:          layer.HostKeys(w.number(kwStrictHostKeyChecking)),
+		ConnectTimeout:    w.seconds(kwConnectTimeout),
+		KeepaliveInterval: w.seconds(kwServerAliveInterval),
+		KeepaliveCount:    w.number(kwServerAliveCountMax),
+		Ciphers:           w.text(kwCiphers),
+		MACs:              w.text(kwMACs),
+		KexAlgorithms:     w.text(kwKexAlgorithms),
+		HostKeyAlgorithms: w.text(kwHostKeyAlgorithms),
+		values:            w.match,
 
-		PubkeyAlgorithms:      w.text(sshPubkeyAcceptedAlgorithms),
-		CASignatureAlgorithms: w.text(sshCASignatureAlgorithms),
-		RequiredRSASize:       w.number(sshRequiredRSASize),
-		CheckHostIP:           w.number(sshCheckHostIP) == 1,
-		LoopbackTrusted:       w.number(sshNoHostAuthentication) == 1,
-		HashKnownHosts:        w.number(sshHashKnownHosts) == 1,
+		PubkeyAlgorithms:      w.text(kwPubkeyAcceptedAlgorithms),
+		CASignatureAlgorithms: w.text(kwCASignatureAlgorithms),
+		RequiredRSASize:       w.number(kwRequiredRSASize),
+		CheckHostIP:           w.number(kwCheckHostIP) == 1,
+		LoopbackTrusted:       w.number(kwNoHostAuthentication) == 1,
+		HashKnownHosts:        w.number(kwHashKnownHosts) == 1,
 		Methods:               w.methods(),
 		Environment:           w.environment(w.config.opts.Environ),
 	}
-	if d := w.first[sshRevokedHostKeys]; d != nil && !strings.EqualFold(d.text, "none") {
+	if d := w.first[kwRevokedHostKeys]; d != nil && !strings.EqualFold(d.text, "none") {
 		s.RevokedHostKeys = x.path(d, d.text)
 	}
 	s.Identity = x.paths(w.identities)
 	s.Certificate = x.paths(w.certificates)
-	s.KnownHosts = x.known(w.first[sshUserKnownHostsFile], x.path)
-	s.GlobalKnownHosts = x.known(w.first[sshGlobalKnownHostsFile], func(_ *sshDirective, path string) string { return path })
-	s.Agent = x.agent(w.first[sshIdentityAgent])
-	s.Jump = x.proxy(w.first[sshProxyJump])
-	s.ProxyCommand = x.proxy(w.first[sshProxyCommand])
+	s.KnownHosts = x.known(w.first[kwUserKnownHostsFile], x.path)
+	s.GlobalKnownHosts = x.known(w.first[kwGlobalKnownHostsFile], func(_ *directive, path string) string { return path })
+	s.Agent = x.agent(w.first[kwIdentityAgent])
+	s.Jump = x.proxy(w.first[kwProxyJump])
+	s.ProxyCommand = x.proxy(w.first[kwProxyCommand])
 	s.Ignored, s.Refused = w.unheeded()
 	return s
 }
 
-func (v *sshFound) text(k sshKey) string {
+func (v *match) text(k keyword) string {
 	if d := v.first[k]; d != nil {
 		return d.text
 	}
 	return ""
 }
 
-func (v *sshFound) number(k sshKey) int {
+func (v *match) number(k keyword) int {
 	if d := v.first[k]; d != nil {
 		return d.number
 	}
 	return 0
 }
 
-func (v *sshFound) seconds(k sshKey) time.Duration {
+func (v *match) seconds(k keyword) time.Duration {
 	if d := v.first[k]; d != nil {
 		return d.seconds()
 	}
@@ -97,7 +97,7 @@ func (v *sshFound) seconds(k sshKey) time.Duration {
 }
 
 // paths expands paths of keys; nil if there is none, empty if all are "none".
-func (x *sshExpander) paths(list []*sshDirective) []string {
+func (x *expander) paths(list []*directive) []string {
 	if len(list) == 0 {
 		return nil
 	}
@@ -112,7 +112,7 @@ func (x *sshExpander) paths(list []*sshDirective) []string {
 
 // known expands the paths of known_hosts files; nil if d is nil, empty if it is
 // "none".
-func (x *sshExpander) known(d *sshDirective, expand func(*sshDirective, string) string) []string {
+func (x *expander) known(d *directive, expand func(*directive, string) string) []string {
 	if d == nil {
 		return nil
 	}
@@ -126,7 +126,7 @@ func (x *sshExpander) known(d *sshDirective, expand func(*sshDirective, string) 
 }
 
 // agent expands the path of a socket, or the name of a variable that holds it.
-func (x *sshExpander) agent(d *sshDirective) string {
+func (x *expander) agent(d *directive) string {
 	if d == nil || d.text == "SSH_AUTH_SOCK" {
 		return ""
 	}
@@ -143,15 +143,15 @@ func (x *sshExpander) agent(d *sshDirective) string {
 }
 
 // proxy expands ProxyJump or ProxyCommand; empty if there is none.
-func (x *sshExpander) proxy(d *sshDirective) string {
+func (x *expander) proxy(d *directive) string {
 	if d == nil || strings.EqualFold(d.text, "none") {
 		return ""
 	}
-	return x.tokens(d, d.text, sshProxyTokens)
+	return x.tokens(d, d.text, proxyTokens)
 }
 
 // path expands a path: its home folder, tokens and variables.
-func (x *sshExpander) path(d *sshDirective, path string) string {
+func (x *expander) path(d *directive, path string) string {
 	if !strings.ContainsAny(path, "~%$") {
 		return path
 	}
@@ -164,10 +164,10 @@ func (x *sshExpander) path(d *sshDirective, path string) string {
 		x.fail(d, err)
 		return path
 	}
-	return x.tokens(d, path, sshFileTokens)
+	return x.tokens(d, path, fileTokens)
 }
 
-func (x *sshExpander) getenv(name string) string {
+func (x *expander) getenv(name string) string {
 	if x.walk.config.opts.Getenv == nil {
 		return ""
 	}
@@ -176,7 +176,7 @@ func (x *sshExpander) getenv(name string) string {
 
 // variables replaces ${NAME}. What a variable holds is taken as it is, so its
 // percent signs are doubled.
-func (x *sshExpander) variables(text string) (string, error) {
+func (x *expander) variables(text string) (string, error) {
 	var b strings.Builder
 	for {
 		before, rest, found := strings.Cut(text, "${")
@@ -198,8 +198,8 @@ func (x *sshExpander) variables(text string) (string, error) {
 }
 
 // tokens replaces the allowed %-tokens in text.
-func (x *sshExpander) tokens(d *sshDirective, text, allowed string) string {
-	expanded, err := expandTokens(text, func(token byte) (string, bool) {
+func (x *expander) tokens(d *directive, text, allowed string) string {
+	expanded, err := ExpandTokens(text, func(token byte) (string, bool) {
 		if strings.IndexByte(allowed, token) < 0 {
 			return "", false
 		}
@@ -212,7 +212,7 @@ func (x *sshExpander) tokens(d *sshDirective, text, allowed string) string {
 }
 
 // token is what a %-token stands for.
-func (x *sshExpander) token(token byte) (string, bool) {
+func (x *expander) token(token byte) (string, bool) {
 	w := x.walk
 	switch token {
 	case 'h':
@@ -233,7 +233,7 @@ func (x *sshExpander) token(token byte) (string, bool) {
 	case 'i':
 		return strconv.Itoa(os.Getuid()), true
 	case 'k':
-		if alias := w.text(sshHostKeyAlias); alias != "" {
+		if alias := w.text(kwHostKeyAlias); alias != "" {
 			return strings.ToLower(alias), true
 		}
 		return w.query.Name, true
@@ -252,15 +252,15 @@ var localHostName = sync.OnceValue(func() string {
 	return name
 })
 
-func (x *sshExpander) fail(d *sshDirective, err error) {
+func (x *expander) fail(d *directive, err error) {
 	if x.err == nil {
 		name := strings.TrimPrefix(d.origin.Via, "ssh_config ")
 		x.err = fmt.Errorf("%s: %s: %w", d.origin.Place(), name, err)
 	}
 }
 
-// expandTokens replaces each %x by what token says, and %% by a percent sign.
-func expandTokens(text string, token func(byte) (string, bool)) (string, error) {
+// ExpandTokens replaces each %x by what token says, and %% by a percent sign.
+func ExpandTokens(text string, token func(byte) (string, bool)) (string, error) {
 	var b strings.Builder
 	for {
 		before, rest, found := strings.Cut(text, "%")

@@ -1,4 +1,4 @@
-package inventory
+package sshconfig
 
 import (
 	"net/netip"
@@ -12,14 +12,14 @@ import (
 
 // unheeded returns the values that make a difference in ssh and none here, and
 // those for which the host is refused.
-func (w *sshWalk) unheeded() (ignored, refused []layer.Setting) {
-	for k := sshFirstIgnored; k < sshKeys; k++ {
-		d, row := w.first[k], sshByKey[k]
-		if d == nil || row.effect == sshHelper || slices.Contains(row.harmless, strings.ToLower(d.text)) || w.moot(k) {
+func (w *walker) unheeded() (ignored, refused []layer.Setting) {
+	for k := firstIgnored; k < numKeywords; k++ {
+		d, row := w.first[k], rowByKeyword[k]
+		if d == nil || row.effect == effectHelper || slices.Contains(row.harmless, strings.ToLower(d.text)) || w.moot(k) {
 			continue
 		}
 		s := layer.Setting{Key: layer.Key(row.name), Value: d.text, Origin: d.origin}
-		if row.effect == sshRefused && !(k == sshCanonicalizeHostname && !w.canonicalized()) {
+		if row.effect == effectRefused && !(k == kwCanonicalizeHostname && !w.canonicalized()) {
 			refused = append(refused, s)
 		} else {
 			ignored = append(ignored, s)
@@ -29,57 +29,57 @@ func (w *sshWalk) unheeded() (ignored, refused []layer.Setting) {
 }
 
 // moot reports whether another keyword makes k one without an effect.
-func (w *sshWalk) moot(k sshKey) bool {
+func (w *walker) moot(k keyword) bool {
 	switch k {
-	case sshLocalCommand:
-		return !w.yes(sshPermitLocalCommand)
-	case sshRemoteForward:
-		return w.yes(sshClearAllForwardings)
+	case kwLocalCommand:
+		return !w.yes(kwPermitLocalCommand)
+	case kwRemoteForward:
+		return w.yes(kwClearAllForwardings)
 	}
 	return false
 }
 
-func (w *sshWalk) yes(k sshKey) bool {
+func (w *walker) yes(k keyword) bool {
 	return slices.Contains([]string{"yes", "true"}, strings.ToLower(w.text(k)))
 }
 
 // canonicalized reports whether ssh would look for the host under other names,
 // one of which could be the name that its key is known by.
-func (w *sshWalk) canonicalized() bool {
-	domains, name := w.text(sshCanonicalDomains), w.hostName()
+func (w *walker) canonicalized() bool {
+	domains, name := w.text(kwCanonicalDomains), w.hostName()
 	most := 1
-	if n, err := strconv.Atoi(w.text(sshCanonicalizeMaxDots)); err == nil {
+	if n, err := strconv.Atoi(w.text(kwCanonicalizeMaxDots)); err == nil {
 		most = n
 	}
 	_, noAddress := netip.ParseAddr(name)
-	proxied := w.first[sshProxyJump] != nil && w.text(sshProxyJump) != "none" ||
-		w.first[sshProxyCommand] != nil && !strings.EqualFold(w.text(sshProxyCommand), "none")
+	proxied := w.first[kwProxyJump] != nil && w.text(kwProxyJump) != "none" ||
+		w.first[kwProxyCommand] != nil && !strings.EqualFold(w.text(kwProxyCommand), "none")
 	return domains != "" && !strings.EqualFold(domains, "none") && noAddress != nil && strings.Count(name, ".") <= most &&
-		(!proxied || strings.EqualFold(w.text(sshCanonicalizeHostname), "always"))
+		(!proxied || strings.EqualFold(w.text(kwCanonicalizeHostname), "always"))
 }
 
 // The ways to log in that there are here, as the protocol calls them.
-var sshMethods = []string{"publickey", "password", "keyboard-interactive"}
+var allMethods = []string{"publickey", "password", "keyboard-interactive"}
 
 // methods are the ways that are left; nil: all.
-func (v *sshFound) methods() []string {
-	no := func(k sshKey) bool { return slices.Contains([]string{"no", "false"}, strings.ToLower(v.text(k))) }
-	left := make([]string, 0, len(sshMethods))
-	for i, k := range []sshKey{sshPubkeyAuthentication, sshPasswordAuthentication, sshKbdInteractiveAuthentication} {
-		preferred := v.first[sshPreferredAuthentications]
-		if no(k) || preferred != nil && !slices.Contains(strings.Split(preferred.text, ","), sshMethods[i]) {
+func (v *match) methods() []string {
+	no := func(k keyword) bool { return slices.Contains([]string{"no", "false"}, strings.ToLower(v.text(k))) }
+	left := make([]string, 0, len(allMethods))
+	for i, k := range []keyword{kwPubkeyAuthentication, kwPasswordAuthentication, kwKbdInteractiveAuthentication} {
+		preferred := v.first[kwPreferredAuthentications]
+		if no(k) || preferred != nil && !slices.Contains(strings.Split(preferred.text, ","), allMethods[i]) {
 			continue
 		}
-		left = append(left, sshMethods[i])
+		left = append(left, allMethods[i])
 	}
-	if len(left) == len(sshMethods) {
+	if len(left) == len(allMethods) {
 		return nil
 	}
 	return left
 }
 
 // sent are the patterns that SendEnv lines leave.
-func (v *sshFound) sent() []string {
+func (v *match) sent() []string {
 	var patterns []string
 	for _, d := range v.sendEnv {
 		for _, p := range d.list {
@@ -95,7 +95,7 @@ func (v *sshFound) sent() []string {
 
 // environment are the variables to send: of ours those that SendEnv chooses, then
 // those that SetEnv sets.
-func (v *sshFound) environment(ours []string) []string {
+func (v *match) environment(ours []string) []string {
 	var list []string
 	if patterns := v.sent(); len(patterns) > 0 {
 		for _, entry := range ours {
@@ -105,7 +105,7 @@ func (v *sshFound) environment(ours []string) []string {
 			}
 		}
 	}
-	if d := v.first[sshSetEnv]; d != nil {
+	if d := v.first[kwSetEnv]; d != nil {
 		list = append(list, d.list...)
 	}
 	return list

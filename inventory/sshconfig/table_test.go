@@ -1,4 +1,4 @@
-package inventory
+package sshconfig
 
 import (
 	"os"
@@ -20,24 +20,24 @@ func TestEveryKeywordHasItsPlace(t *testing.T) {
 	}
 	for line := range strings.Lines(string(out)) {
 		word, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(line)), " ")
-		if word != "host" && sshKeywords[word] == nil && !sshHarmless[word] {
+		if word != "host" && rowsByName[word] == nil && !harmlessKeywords[word] {
 			t.Errorf("%s has no place in the table", word)
 		}
 	}
-	doc, err := os.ReadFile("../docs/ssh_config.md")
+	doc, err := os.ReadFile("../../docs/ssh_config.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, row := range sshTable {
-		if sshHarmless[strings.ToLower(row.name)] {
+	for _, row := range table {
+		if harmlessKeywords[strings.ToLower(row.name)] {
 			t.Errorf("%s is in the table and harmless", row.name)
 		}
 		if !strings.Contains(string(doc), "`"+row.name+"`") {
 			t.Errorf("%s is not in docs/ssh_config.md", row.name)
 		}
 	}
-	for k := range sshKeys {
-		if row := sshByKey[k]; row == nil || (row.effect == sshHonoured) != (row.setting != "") || (k < sshFirstIgnored) != (row.effect == sshHonoured) {
+	for k := range numKeywords {
+		if row := rowByKeyword[k]; row == nil || (row.effect == effectHonoured) != (row.setting != "") || (k < firstIgnored) != (row.effect == effectHonoured) {
 			t.Errorf("key %d has the row %v", k, row)
 		}
 	}
@@ -84,11 +84,11 @@ func TestUnheeded(t *testing.T) {
 		return strings.Join(names, " ")
 	}
 	for _, tt := range tests {
-		c, err := LoadSSHConfig(sshFiles(t, map[string]string{"config": tt.line + "\n"}))
+		c, err := Load(writeFiles(t, map[string]string{"config": tt.line + "\n"}))
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := c.Resolve(SSHQuery{Name: "web1"})
+		s, err := c.Resolve(Query{Name: "web1"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,15 +98,15 @@ func TestUnheeded(t *testing.T) {
 	}
 }
 
-// TestSSHEnvironment: which variables are sent, and that values are shown nowhere.
-func TestSSHEnvironment(t *testing.T) {
-	o := sshFiles(t, map[string]string{"config": "SendEnv LANG LC_*\nSendEnv -LC_S* KEY?\nSetEnv A=1 \"B=secret word\"\nSetEnv C=3\nPasswordAuthentication no\n"})
+// TestEnvironment: which variables are sent, and that values are shown nowhere.
+func TestEnvironment(t *testing.T) {
+	o := writeFiles(t, map[string]string{"config": "SendEnv LANG LC_*\nSendEnv -LC_S* KEY?\nSetEnv A=1 \"B=secret word\"\nSetEnv C=3\nPasswordAuthentication no\n"})
 	o.Environ = []string{"LANG=C", "LC_ALL=de", "LC_SECRET=x", "KEY1=y=z", "KEY=no", "HOME=/"}
-	c, err := LoadSSHConfig(o)
+	c, err := Load(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := c.Resolve(SSHQuery{Name: "web1"})
+	s, err := c.Resolve(Query{Name: "web1"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package inventory
+package sshconfig
 
 import (
 	"slices"
@@ -8,8 +8,8 @@ import (
 	"tutti/inventory/layer"
 )
 
-// SSHConfigOptions say which ssh_config files are read, and for whom.
-type SSHConfigOptions struct {
+// Options say which ssh_config files are read, and for whom.
+type Options struct {
 	// File is read in place of the user's and the system's files; "none": no
 	// file at all. Empty: ~/.ssh/config, then /etc/ssh/ssh_config, as far as
 	// they exist.
@@ -26,25 +26,25 @@ type SSHConfigOptions struct {
 	Environ []string
 }
 
-// An SSHConfig is what ssh_config files say, read and checked once, to be asked
+// A Config is what ssh_config files say, read and checked once, to be asked
 // about many hosts. It means what it means to ssh, with two exceptions: Match
 // exec, and conditions that only newer versions have, never hold; and a keyword
 // that nobody knows is a warning. It is immutable and may be used by several
 // goroutines at once.
-type SSHConfig struct {
+type Config struct {
 	// Warnings are about what was read and does not count, a line each.
 	Warnings []string
 
-	opts  SSHConfigOptions
-	files []*sshFile
+	opts  Options
+	files []*configFile
 	// final says that a Match final stands somewhere, for which ssh goes through
 	// everything twice.
 	final bool
 }
 
-// An SSHQuery is a host as ssh_config is asked about it, with what is known
+// A Query is a host as ssh_config is asked about it, with what is known
 // already and wins.
-type SSHQuery struct {
+type Query struct {
 	// Name is what stands for the host on ssh's command line.
 	Name string
 	// Address takes the place of HostName. Empty: not known.
@@ -55,10 +55,10 @@ type SSHQuery struct {
 	Port int
 }
 
-// SSHSettings are what ssh_config says of one host, with all tokens replaced. A
-// setting that it does not make has its field's zero value; [SSHSettings.Origin]
+// Settings are what ssh_config says of one host, with all tokens replaced. A
+// setting that it does not make has its field's zero value; [Settings.Origin]
 // tells that apart from a zero that was written. They are read-only.
-type SSHSettings struct {
+type Settings struct {
 	// HostName is the name or address to connect to, in lower case; the query's
 	// Address or Name where ssh_config has none.
 	HostName string
@@ -113,7 +113,7 @@ type SSHSettings struct {
 	// not be reached. The keys are keywords of ssh_config.
 	Ignored, Refused []layer.Setting
 
-	values sshFound
+	values match
 }
 
 // The keys of settings that only ssh_config makes.
@@ -149,7 +149,7 @@ const (
 
 // Files are the paths of the files that were read, without those that they
 // include.
-func (c *SSHConfig) Files() []string {
+func (c *Config) Files() []string {
 	paths := make([]string, len(c.files))
 	for i, f := range c.files {
 		paths[i] = f.path
@@ -159,32 +159,32 @@ func (c *SSHConfig) Files() []string {
 
 // Origin is where ssh_config sets key for the host, and whether it does. Of a
 // setting that several lines make it is the first.
-func (s *SSHSettings) Origin(key layer.Key) (layer.Origin, bool) {
-	for _, row := range sshByKey {
-		if row.setting == key && row.setting != "" && s.says(row.key) {
+func (s *Settings) Origin(key layer.Key) (layer.Origin, bool) {
+	for _, row := range rowByKeyword {
+		if row.setting == key && row.setting != "" && s.counts(row.key) {
 			return s.values.first[row.key].origin, true
 		}
 	}
 	return layer.Origin{}, false
 }
 
-// says reports whether a value counts: none of a proxy only keeps later lines
+// counts reports whether a value counts: none of a proxy only keeps later lines
 // from naming one.
-func (s *SSHSettings) says(k sshKey) bool {
+func (s *Settings) counts(k keyword) bool {
 	switch k {
-	case sshProxyJump:
+	case kwProxyJump:
 		return s.Jump != ""
-	case sshProxyCommand:
+	case kwProxyCommand:
 		return s.ProxyCommand != ""
 	}
 	return s.values.first[k] != nil
 }
 
 // Settings returns everything that ssh_config sets for the host, sorted by key.
-func (s *SSHSettings) Settings() []layer.Setting {
+func (s *Settings) Settings() []layer.Setting {
 	var list []layer.Setting
-	for _, row := range sshByKey {
-		if row.setting != "" && s.says(row.key) {
+	for _, row := range rowByKeyword {
+		if row.setting != "" && s.counts(row.key) {
 			list = append(list, layer.Setting{Key: row.setting, Value: s.text(row.key), Origin: s.values.first[row.key].origin})
 		}
 	}
@@ -193,35 +193,35 @@ func (s *SSHSettings) Settings() []layer.Setting {
 }
 
 // text is the value as it counts, in our spelling.
-func (s *SSHSettings) text(k sshKey) string {
+func (s *Settings) text(k keyword) string {
 	switch k {
-	case sshHostName:
+	case kwHostName:
 		return s.HostName
-	case sshIdentityFile:
+	case kwIdentityFile:
 		return orNothing(s.Identity)
-	case sshCertificateFile:
+	case kwCertificateFile:
 		return orNothing(s.Certificate)
-	case sshUserKnownHostsFile:
+	case kwUserKnownHostsFile:
 		return orNothing(s.KnownHosts)
-	case sshGlobalKnownHostsFile:
+	case kwGlobalKnownHostsFile:
 		return orNothing(s.GlobalKnownHosts)
-	case sshIdentityAgent:
+	case kwIdentityAgent:
 		return s.Agent
-	case sshRevokedHostKeys:
+	case kwRevokedHostKeys:
 		return orNothing(nonEmpty(s.RevokedHostKeys))
-	case sshSendEnv:
+	case kwSendEnv:
 		return strings.Join(s.values.sent(), " ")
-	case sshHostKeyAlias:
+	case kwHostKeyAlias:
 		return s.HostKeyAlias
-	case sshProxyJump:
+	case kwProxyJump:
 		return s.Jump
-	case sshProxyCommand:
+	case kwProxyCommand:
 		return s.ProxyCommand
-	case sshStrictHostKeyChecking:
+	case kwStrictHostKeyChecking:
 		return s.HostKeys.String()
-	case sshConnectTimeout:
+	case kwConnectTimeout:
 		return s.ConnectTimeout.String()
-	case sshServerAliveInterval:
+	case kwServerAliveInterval:
 		return s.KeepaliveInterval.String()
 	}
 	return s.values.first[k].text

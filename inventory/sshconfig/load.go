@@ -1,4 +1,4 @@
-package inventory
+package sshconfig
 
 import (
 	"errors"
@@ -15,24 +15,24 @@ import (
 )
 
 const (
-	// systemSSHConfig is read after the user's own.
-	systemSSHConfig = "/etc/ssh/ssh_config"
+	// systemFile is read after the user's own.
+	systemFile = "/etc/ssh/ssh_config"
 	// maxIncludeDepth is how deep Include may go, as in ssh.
 	maxIncludeDepth = 16
-	// maxSSHFiles bounds files that include many others, over and over.
-	maxSSHFiles = 10_000
+	// maxFiles bounds files that include many others, over and over.
+	maxFiles = 10_000
 )
 
-// noSSHConfig in place of a path means that no file is read.
-const noSSHConfig = "none"
+// noFile in place of a path means that no file is read.
+const noFile = "none"
 
-// LoadSSHConfig reads the files and those that they include. What is wrong in
+// Load reads the files and those that they include. What is wrong in
 // them is reported all at once, a line for each mistake, as file:line:column:
 // message. A file that was named must exist; others need not, but the user's own,
 // and whatever is included, must belong to us or root, and nobody else may be
 // able to write it.
-func LoadSSHConfig(o SSHConfigOptions) (*SSHConfig, error) {
-	p := newSSHParser(o)
+func Load(o Options) (*Config, error) {
+	p := newParser(o)
 	if err := p.loadTop(o); err != nil {
 		return nil, err
 	}
@@ -43,9 +43,9 @@ func LoadSSHConfig(o SSHConfigOptions) (*SSHConfig, error) {
 }
 
 // loadTop reads the files that ssh would begin with.
-func (p *sshParser) loadTop(o SSHConfigOptions) error {
+func (p *parser) loadTop(o Options) error {
 	switch {
-	case o.File == noSSHConfig:
+	case o.File == noFile:
 		return nil
 	case o.File != "":
 		text, err := p.disk.read(o.File, false)
@@ -60,12 +60,12 @@ func (p *sshParser) loadTop(o SSHConfigOptions) error {
 			return err
 		}
 	}
-	return p.loadUsual(systemSSHConfig, false)
+	return p.loadUsual(systemFile, false)
 }
 
 // loadUsual reads a file that need not be there. Like ssh it goes on without a
 // file that cannot be opened, but says so.
-func (p *sshParser) loadUsual(path string, users bool) error {
+func (p *parser) loadUsual(path string, users bool) error {
 	text, err := p.disk.read(path, users)
 	switch {
 	case errors.As(err, new(*untrustedError)):
@@ -81,7 +81,7 @@ func (p *sshParser) loadUsual(path string, users bool) error {
 }
 
 // top parses a file that no other includes.
-func (p *sshParser) top(path, text string, users bool) {
+func (p *parser) top(path, text string, users bool) {
 	p.users = users
 	p.stack = []string{path}
 	p.config.files = append(p.config.files, p.parse(path, text))
@@ -104,8 +104,8 @@ func (e *untrustedError) Hint() string {
 	return "-F none does without ssh_config, -F FILE uses the file that is named"
 }
 
-// An sshStorage is where ssh_config files are.
-type sshStorage interface {
+// A storage is where ssh_config files are.
+type storage interface {
 	// read returns a file's contents, and with owned an *untrustedError if
 	// others may have written it.
 	read(path string, owned bool) (string, error)
@@ -113,10 +113,10 @@ type sshStorage interface {
 	glob(pattern string) ([]string, error)
 }
 
-// sshDisk is the file system.
-type sshDisk struct{}
+// disk is the file system.
+type disk struct{}
 
-func (sshDisk) read(path string, owned bool) (string, error) {
+func (disk) read(path string, owned bool) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
@@ -146,7 +146,7 @@ func (sshDisk) read(path string, owned bool) (string, error) {
 
 // glob works as a shell does: a name with a dot in front is only matched by a
 // dot, and what is no pattern stands for itself.
-func (sshDisk) glob(pattern string) ([]string, error) {
+func (disk) glob(pattern string) ([]string, error) {
 	paths, err := filepath.Glob(strings.ReplaceAll(pattern, "[!", "[^"))
 	if err != nil {
 		if _, err := os.Stat(pattern); err != nil {
@@ -172,8 +172,8 @@ func hiddenMatch(parts []string, path string) bool {
 }
 
 // include reads the files that an Include line names.
-func (p *sshParser) include(l *sshLine) []*sshFile {
-	var files []*sshFile
+func (p *parser) include(l *sourceLine) []*configFile {
+	var files []*configFile
 	for _, arg := range l.args {
 		pattern, err := p.anchor(arg)
 		if err != nil {
@@ -195,7 +195,7 @@ func (p *sshParser) include(l *sshLine) []*sshFile {
 
 // anchor makes a path of Include absolute: from ~/.ssh for what belongs to the
 // user, else from /etc/ssh.
-func (p *sshParser) anchor(path string) (string, error) {
+func (p *parser) anchor(path string) (string, error) {
 	if path == "" {
 		return "", errors.New("the path is empty")
 	}
@@ -209,7 +209,7 @@ func (p *sshParser) anchor(path string) (string, error) {
 	case filepath.IsAbs(path):
 		return path, nil
 	case !p.users:
-		return filepath.Join(filepath.Dir(systemSSHConfig), path), nil
+		return filepath.Join(filepath.Dir(systemFile), path), nil
 	case p.config.opts.Home == "":
 		return "", errNoHome
 	}
@@ -217,7 +217,7 @@ func (p *sshParser) anchor(path string) (string, error) {
 }
 
 // includeFile reads one file; nil if it does not count.
-func (p *sshParser) includeFile(l *sshLine, path string) *sshFile {
+func (p *parser) includeFile(l *sourceLine, path string) *configFile {
 	if slices.Contains(p.stack, path) {
 		p.errorf(l, "Include goes in a circle: %s", strings.Join(append(p.stack[:len(p.stack):len(p.stack)], path), " > "))
 		return nil
@@ -226,9 +226,9 @@ func (p *sshParser) includeFile(l *sshLine, path string) *sshFile {
 		p.errorf(l, "Include goes deeper than %d files", maxIncludeDepth)
 		return nil
 	}
-	if p.files >= maxSSHFiles {
-		if p.files++; p.files == maxSSHFiles+1 {
-			p.errorf(l, "Include names more than %d files in all", maxSSHFiles)
+	if p.files >= maxFiles {
+		if p.files++; p.files == maxFiles+1 {
+			p.errorf(l, "Include names more than %d files in all", maxFiles)
 		}
 		return nil
 	}

@@ -1,4 +1,4 @@
-package inventory
+package sshconfig
 
 import (
 	"errors"
@@ -15,39 +15,39 @@ import (
 	"tutti/inventory/layer"
 )
 
-// sshKeywordNames is what a misspelt keyword may have been meant to be.
-var sshKeywordNames = sync.OnceValue(func() []string {
+// keywordNames is what a misspelt keyword may have been meant to be.
+var keywordNames = sync.OnceValue(func() []string {
 	names := []string{"host", "match", "include", "ignoreunknown"}
-	names = slices.AppendSeq(names, maps.Keys(sshKeywords))
-	return slices.Sorted(slices.Values(slices.AppendSeq(names, maps.Keys(sshHarmless))))
+	names = slices.AppendSeq(names, maps.Keys(rowsByName))
+	return slices.Sorted(slices.Values(slices.AppendSeq(names, maps.Keys(harmlessKeywords))))
 })
 
 var (
-	errSSHNoValue = errors.New("the value is missing")
-	errSSHExtra   = errors.New("one value is enough; one with spaces needs quotes")
+	errNoValue = errors.New("the value is missing")
+	errExtra   = errors.New("one value is enough; one with spaces needs quotes")
 )
 
-// readSSHWord reads a single word.
-func readSSHWord(l *sshLine, d *sshDirective) error {
+// readWord reads a single word.
+func readWord(l *sourceLine, d *directive) error {
 	switch {
 	case len(l.args) == 0 || l.args[0] == "":
-		return errSSHNoValue
+		return errNoValue
 	case len(l.args) > 1:
-		return errSSHExtra
+		return errExtra
 	}
 	d.text = l.args[0]
 	return nil
 }
 
-// readSSHRest takes whatever follows, of a keyword that is only told of.
-func readSSHRest(l *sshLine, d *sshDirective) error {
+// readRest takes whatever follows, of a keyword that is only told of.
+func readRest(l *sourceLine, d *directive) error {
 	d.text = strings.Join(l.args, " ")
 	return nil
 }
 
-// readSSHSendEnv reads patterns of names of variables; one with - in front takes
+// readSendEnv reads patterns of names of variables; one with - in front takes
 // away.
-func readSSHSendEnv(l *sshLine, d *sshDirective) error {
+func readSendEnv(l *sourceLine, d *directive) error {
 	for _, arg := range l.args {
 		if arg == "" || strings.Contains(arg, "=") {
 			return fmt.Errorf("%q is not the name of a variable", arg)
@@ -57,9 +57,9 @@ func readSSHSendEnv(l *sshLine, d *sshDirective) error {
 	return nil
 }
 
-// readSSHSetEnv reads variables. Their values are shown nowhere: they may be
+// readSetEnv reads variables. Their values are shown nowhere: they may be
 // secrets.
-func readSSHSetEnv(l *sshLine, d *sshDirective) error {
+func readSetEnv(l *sourceLine, d *directive) error {
 	names := make([]string, len(l.args))
 	for i, arg := range l.args {
 		name, _, ok := strings.Cut(arg, "=")
@@ -72,9 +72,9 @@ func readSSHSetEnv(l *sshLine, d *sshDirective) error {
 	return nil
 }
 
-// readSSHPort reads the number of a port, or the name of a service.
-func readSSHPort(l *sshLine, d *sshDirective) error {
-	if err := readSSHWord(l, d); err != nil {
+// readPort reads the number of a port, or the name of a service.
+func readPort(l *sourceLine, d *directive) error {
+	if err := readWord(l, d); err != nil {
 		return err
 	}
 	n, err := strconv.Atoi(d.text)
@@ -88,9 +88,9 @@ func readSSHPort(l *sshLine, d *sshDirective) error {
 	return nil
 }
 
-// readSSHYesNo reads a switch.
-func readSSHYesNo(l *sshLine, d *sshDirective) error {
-	if err := readSSHWord(l, d); err != nil {
+// readYesNo reads a switch.
+func readYesNo(l *sourceLine, d *directive) error {
+	if err := readWord(l, d); err != nil {
 		return err
 	}
 	switch strings.ToLower(d.text) {
@@ -104,17 +104,17 @@ func readSSHYesNo(l *sshLine, d *sshDirective) error {
 	return nil
 }
 
-// sshHostKeyModes are the words of StrictHostKeyChecking. To ask is to refuse
+// hostKeyModes are the words of StrictHostKeyChecking. To ask is to refuse
 // here: there are many hosts and nobody to look at one.
-var sshHostKeyModes = map[string]layer.HostKeys{
+var hostKeyModes = map[string]layer.HostKeys{
 	"yes": layer.Strict, "true": layer.Strict, "ask": layer.Strict, "accept-new": layer.AcceptNew, "no": layer.Off, "false": layer.Off, "off": layer.Off,
 }
 
-func readSSHHostKeys(l *sshLine, d *sshDirective) error {
-	if err := readSSHWord(l, d); err != nil {
+func readHostKeys(l *sourceLine, d *directive) error {
+	if err := readWord(l, d); err != nil {
 		return err
 	}
-	mode, ok := sshHostKeyModes[strings.ToLower(d.text)]
+	mode, ok := hostKeyModes[strings.ToLower(d.text)]
 	if !ok {
 		return fmt.Errorf("%q is not one of yes, ask, accept-new, no", d.text)
 	}
@@ -122,19 +122,19 @@ func readSSHHostKeys(l *sshLine, d *sshDirective) error {
 	return nil
 }
 
-// sshUnset is the number of a time that is none: a later line may still set it.
-const sshUnset = -1
+// unset is the number of a time that is none: a later line may still set it.
+const unset = -1
 
-// readSSHTime reads seconds, or a time such as 1h30m.
-func readSSHTime(l *sshLine, d *sshDirective) error {
-	if err := readSSHWord(l, d); err != nil {
+// readTime reads seconds, or a time such as 1h30m.
+func readTime(l *sourceLine, d *directive) error {
+	if err := readWord(l, d); err != nil {
 		return err
 	}
 	if d.text == "none" {
-		d.number = sshUnset
+		d.number = unset
 		return nil
 	}
-	n, ok := parseSSHTime(d.text)
+	n, ok := parseTime(d.text)
 	if !ok {
 		return fmt.Errorf("%q is not a time such as 30, 5m or 1h30m", d.text)
 	}
@@ -142,10 +142,10 @@ func readSSHTime(l *sshLine, d *sshDirective) error {
 	return nil
 }
 
-var sshTimeUnits = map[byte]int{'s': 1, 'm': 60, 'h': 3600, 'd': 24 * 3600, 'w': 7 * 24 * 3600}
+var timeUnits = map[byte]int{'s': 1, 'm': 60, 'h': 3600, 'd': 24 * 3600, 'w': 7 * 24 * 3600}
 
-// parseSSHTime returns seconds.
-func parseSSHTime(text string) (int, bool) {
+// parseTime returns seconds.
+func parseTime(text string) (int, bool) {
 	total := 0
 	for text != "" {
 		digits := len(text) - len(strings.TrimLeft(text, "0123456789"))
@@ -156,7 +156,7 @@ func parseSSHTime(text string) (int, bool) {
 		text = text[digits:]
 		unit := 1
 		if text != "" {
-			if unit = sshTimeUnits[text[0]|0x20]; unit == 0 {
+			if unit = timeUnits[text[0]|0x20]; unit == 0 {
 				return 0, false
 			}
 			text = text[1:]
@@ -169,10 +169,10 @@ func parseSSHTime(text string) (int, bool) {
 }
 
 // seconds is a time as d has it.
-func (d *sshDirective) seconds() time.Duration { return time.Duration(d.number) * time.Second }
+func (d *directive) seconds() time.Duration { return time.Duration(d.number) * time.Second }
 
-func readSSHCount(l *sshLine, d *sshDirective) error {
-	if err := readSSHWord(l, d); err != nil {
+func readCount(l *sourceLine, d *directive) error {
+	if err := readWord(l, d); err != nil {
 		return err
 	}
 	n, err := strconv.ParseInt(d.text, 10, 32)
@@ -183,10 +183,10 @@ func readSSHCount(l *sshLine, d *sshDirective) error {
 	return nil
 }
 
-// readSSHPaths reads several paths, or the word none alone.
-func readSSHPaths(l *sshLine, d *sshDirective) error {
+// readPaths reads several paths, or the word none alone.
+func readPaths(l *sourceLine, d *directive) error {
 	if len(l.args) == 0 {
-		return errSSHNoValue
+		return errNoValue
 	}
 	for _, arg := range l.args {
 		if arg == "" {
@@ -201,21 +201,21 @@ func readSSHPaths(l *sshLine, d *sshDirective) error {
 	return nil
 }
 
-// readSSHCommand takes the rest of the line as it is.
-func readSSHCommand(l *sshLine, d *sshDirective) error {
-	d.text = strings.TrimLeft(l.rest, sshSpace+"=")
+// readCommand takes the rest of the line as it is.
+func readCommand(l *sourceLine, d *directive) error {
+	d.text = strings.TrimLeft(l.rest, spaces+"=")
 	if d.text == "" {
-		return errSSHNoValue
+		return errNoValue
 	}
 	return nil
 }
 
-// readSSHJump reads hosts to go through.
-func readSSHJump(l *sshLine, d *sshDirective) error {
-	text, _, _ := strings.Cut(strings.TrimLeft(l.rest, sshSpace+"="), "#")
-	text = strings.TrimRight(text, sshSpace)
+// readJump reads hosts to go through.
+func readJump(l *sourceLine, d *directive) error {
+	text, _, _ := strings.Cut(strings.TrimLeft(l.rest, spaces+"="), "#")
+	text = strings.TrimRight(text, spaces)
 	if text == "" {
-		return errSSHNoValue
+		return errNoValue
 	}
 	if strings.EqualFold(text, "none") {
 		d.text = "none"
@@ -223,7 +223,7 @@ func readSSHJump(l *sshLine, d *sshDirective) error {
 	}
 	hops := strings.Split(text, ",")
 	for i, hop := range hops {
-		word, err := parseSSHJump(hop)
+		word, err := parseJump(hop)
 		if err != nil {
 			return err
 		}
@@ -233,10 +233,10 @@ func readSSHJump(l *sshLine, d *sshDirective) error {
 	return nil
 }
 
-// parseSSHJump checks one [user@]host[:port], or ssh://[user@]host[:port], and
+// parseJump checks one [user@]host[:port], or ssh://[user@]host[:port], and
 // returns it in the first form.
-func parseSSHJump(hop string) (string, error) {
-	word, isURI := strings.CutPrefix(strings.TrimLeft(hop, sshSpace), "ssh://")
+func parseJump(hop string) (string, error) {
+	word, isURI := strings.CutPrefix(strings.TrimLeft(hop, spaces), "ssh://")
 	if isURI {
 		word = strings.TrimSuffix(word, "/")
 	}

@@ -1,4 +1,4 @@
-package inventory
+package sshconfig
 
 import (
 	"errors"
@@ -9,28 +9,28 @@ import (
 	"tutti/inventory/layer"
 )
 
-// An sshFile is an ssh_config file as it is carried out.
-type sshFile struct {
+// A configFile is an ssh_config file as it is carried out.
+type configFile struct {
 	path   string
-	blocks []sshBlock
+	blocks []block
 }
 
-// An sshBlock is the lines up to the next Host or Match. They count where its
+// A block is the lines up to the next Host or Match. They count where its
 // condition holds; before the first one, where the file itself counts.
-type sshBlock struct {
-	when  sshCondition // nil: where the file counts
-	items []sshItem
+type block struct {
+	when  condition // nil: where the file counts
+	items []item
 }
 
-// An sshItem is either a value or files that stand in its place.
-type sshItem struct {
-	value    *sshDirective
-	included []*sshFile
+// An item is either a value or files that stand in its place.
+type item struct {
+	value    *directive
+	included []*configFile
 }
 
-// An sshDirective gives a value to a keyword.
-type sshDirective struct {
-	key    sshKey
+// A directive gives a value to a keyword.
+type directive struct {
+	key    keyword
 	origin layer.Origin
 	// text is the value as it was written, or in one spelling if it has many.
 	text   string
@@ -38,8 +38,8 @@ type sshDirective struct {
 	list   []string // several paths
 }
 
-// An sshLine is a line that says something.
-type sshLine struct {
+// A sourceLine is a line that says something.
+type sourceLine struct {
 	file    string
 	number  int
 	column  int    // of the keyword
@@ -48,44 +48,44 @@ type sshLine struct {
 	args    []string
 }
 
-func (l *sshLine) pos() yamltree.Pos {
+func (l *sourceLine) pos() yamltree.Pos {
 	return yamltree.Pos{File: l.file, Line: l.number, Column: l.column}
 }
 
 // origin names the line as what gave a value.
-func (l *sshLine) origin(name string) layer.Origin {
+func (l *sourceLine) origin(name string) layer.Origin {
 	return layer.Origin{File: l.file, Line: l.number, Column: l.column, Via: "ssh_config " + name}
 }
 
-// An sshParser reads the files of one configuration.
-type sshParser struct {
-	config   *SSHConfig
+// A parser reads the files of one configuration.
+type parser struct {
+	config   *Config
 	problems *yamltree.Problems
-	disk     sshStorage
+	disk     storage
 	told     map[string]bool // what was warned about
 
 	users bool     // the files belong to the user, not to the system
 	stack []string // of files that include each other, the current one last
 	files int      // that were included so far
 
-	ignored []sshPattern // keywords that nobody needs to know
+	ignored []pattern // keywords that nobody needs to know
 }
 
-func newSSHParser(o SSHConfigOptions) *sshParser {
-	return &sshParser{
-		config:   &SSHConfig{opts: o},
+func newParser(o Options) *parser {
+	return &parser{
+		config:   &Config{opts: o},
 		problems: &yamltree.Problems{},
-		disk:     sshDisk{},
+		disk:     disk{},
 		told:     make(map[string]bool),
 	}
 }
 
-func (p *sshParser) errorf(l *sshLine, format string, args ...any) {
+func (p *parser) errorf(l *sourceLine, format string, args ...any) {
 	p.problems.Addf(l.pos(), format, args...)
 }
 
 // warnf warns about what, once.
-func (p *sshParser) warnf(l *sshLine, what, format string, args ...any) {
+func (p *parser) warnf(l *sourceLine, what, format string, args ...any) {
 	if p.told[what] {
 		return
 	}
@@ -94,21 +94,21 @@ func (p *sshParser) warnf(l *sshLine, what, format string, args ...any) {
 }
 
 // parse reads a file's text.
-func (p *sshParser) parse(path, text string) *sshFile {
-	f := &sshFile{path: path, blocks: make([]sshBlock, 1)}
-	if !sshConfigText(text) {
+func (p *parser) parse(path, text string) *configFile {
+	f := &configFile{path: path, blocks: make([]block, 1)}
+	if !looksLikeConfig(text) {
 		p.problems.Addf(yamltree.Pos{File: path, Line: 1}, "no line begins with a keyword of ssh_config; this is another file")
 		return f
 	}
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
-		l, err := splitSSHLine(line)
+		l, err := splitLine(line)
 		if l == nil && err == nil {
 			continue
 		}
 		if l == nil {
-			l = &sshLine{column: 1}
+			l = &sourceLine{column: 1}
 		}
 		l.file, l.number = path, number
 		if err != nil {
@@ -120,23 +120,23 @@ func (p *sshParser) parse(path, text string) *sshFile {
 	return f
 }
 
-// sshConfigText reports whether some line begins with a keyword of ssh_config, or
+// looksLikeConfig reports whether some line begins with a keyword of ssh_config, or
 // none says anything. Any other file may have been named by mistake, and its words
 // are not for messages.
-func sshConfigText(text string) bool {
+func looksLikeConfig(text string) bool {
 	empty := true
 	for line := range strings.Lines(text) {
-		l, _ := splitSSHLine(line)
+		l, _ := splitLine(line)
 		if l == nil {
 			continue // it says nothing, or what is wrong with it is told without its words
 		}
 		empty = false
-		_, known := sshKeywords[l.keyword]
+		_, known := rowsByName[l.keyword]
 		switch l.keyword {
 		case "host", "match", "include", "ignoreunknown":
 			known = true
 		}
-		if known || sshHarmless[l.keyword] {
+		if known || harmlessKeywords[l.keyword] {
 			return true
 		}
 	}
@@ -144,43 +144,43 @@ func sshConfigText(text string) bool {
 }
 
 // line takes in one line.
-func (p *sshParser) line(f *sshFile, l *sshLine) {
-	block := &f.blocks[len(f.blocks)-1]
+func (p *parser) line(f *configFile, l *sourceLine) {
+	current := &f.blocks[len(f.blocks)-1]
 	switch l.keyword {
 	case "host":
-		f.blocks = append(f.blocks, sshBlock{when: p.hostCondition(l)})
+		f.blocks = append(f.blocks, block{when: p.hostCondition(l)})
 	case "match":
-		f.blocks = append(f.blocks, sshBlock{when: p.matchCondition(l)})
+		f.blocks = append(f.blocks, block{when: p.matchCondition(l)})
 	case "include":
 		if files := p.include(l); len(files) > 0 {
-			block.items = append(block.items, sshItem{included: files})
+			current.items = append(current.items, item{included: files})
 		}
 	case "ignoreunknown":
 		if len(l.args) == 1 && p.ignored == nil {
-			p.ignored = parseSSHPatterns(l.args[0], true)
+			p.ignored = parsePatterns(l.args[0], true)
 		}
 	default:
 		if d := p.directive(l); d != nil {
-			block.items = append(block.items, sshItem{value: d})
+			current.items = append(current.items, item{value: d})
 		}
 	}
 }
 
 // directive reads a line that gives a value; nil if the value does not count.
-func (p *sshParser) directive(l *sshLine) *sshDirective {
-	word, known := sshKeywords[l.keyword]
+func (p *parser) directive(l *sourceLine) *directive {
+	word, known := rowsByName[l.keyword]
 	switch {
-	case !known && sshHarmless[l.keyword], matchSSHPatterns(p.ignored, l.keyword):
+	case !known && harmlessKeywords[l.keyword], matchPatterns(p.ignored, l.keyword):
 		return nil
 	case !known:
 		text := fmt.Sprintf("unknown keyword %q", l.keyword)
-		if near := yamltree.Nearest(l.keyword, sshKeywordNames()); near != "" {
+		if near := yamltree.Nearest(l.keyword, keywordNames()); near != "" {
 			text += fmt.Sprintf("; did you mean %s?", near)
 		}
 		p.warnf(l, l.keyword, "%s", text)
 		return nil
 	}
-	d := &sshDirective{key: word.key, origin: l.origin(word.name)}
+	d := &directive{key: word.key, origin: l.origin(word.name)}
 	if err := word.read(l, d); err != nil {
 		p.errorf(l, "%s: %v", word.name, err)
 		return nil
@@ -189,33 +189,33 @@ func (p *sshParser) directive(l *sshLine) *sshDirective {
 }
 
 // The characters that part words on a line.
-const sshSpace = " \t\r\n"
+const spaces = " \t\r\n"
 
-var errSSHQuotes = errors.New("a quote has no end")
+var errQuotes = errors.New("a quote has no end")
 
-// splitSSHLine cuts a line into its keyword and the words of its value. It is
+// splitLine cuts a line into its keyword and the words of its value. It is
 // nil for a line that says nothing.
-func splitSSHLine(line string) (*sshLine, error) {
-	line = strings.TrimRight(line, sshSpace+"\f")
-	keyword, rest, ok := cutSSHWord(line)
+func splitLine(line string) (*sourceLine, error) {
+	line = strings.TrimRight(line, spaces+"\f")
+	keyword, rest, ok := cutWord(line)
 	if ok && keyword == "" {
-		keyword, rest, ok = cutSSHWord(rest)
+		keyword, rest, ok = cutWord(rest)
 	}
 	if !ok {
-		return nil, errSSHQuotes
+		return nil, errQuotes
 	}
 	if keyword == "" || keyword[0] == '#' {
 		return nil, nil
 	}
-	l := &sshLine{
-		column:  1 + len(line) - len(strings.TrimLeft(line, sshSpace)),
+	l := &sourceLine{
+		column:  1 + len(line) - len(strings.TrimLeft(line, spaces)),
 		keyword: strings.ToLower(keyword),
-		rest:    strings.TrimLeft(rest, sshSpace),
+		rest:    strings.TrimLeft(rest, spaces),
 	}
 	if l.rest == "" {
 		return l, fmt.Errorf("%s: the value is missing", keyword)
 	}
-	args, err := splitSSHArgs(l.rest)
+	args, err := splitArgs(l.rest)
 	if err != nil {
 		return l, fmt.Errorf("%s: %w", keyword, err)
 	}
@@ -223,28 +223,28 @@ func splitSSHLine(line string) (*sshLine, error) {
 	return l, nil
 }
 
-// cutSSHWord cuts off the first word of s, and one = that follows it. A part of
+// cutWord cuts off the first word of s, and one = that follows it. A part of
 // the word may stand in quotes. It fails on a quote without an end.
-func cutSSHWord(s string) (word, rest string, ok bool) {
-	i := strings.IndexAny(s, sshSpace+`"=`)
+func cutWord(s string) (word, rest string, ok bool) {
+	i := strings.IndexAny(s, spaces+`"=`)
 	if i < 0 {
 		return s, "", true
 	}
 	if s[i] == '"' {
 		quoted, rest, ok := strings.Cut(s[i+1:], `"`)
-		return s[:i] + quoted, strings.TrimLeft(rest, sshSpace), ok
+		return s[:i] + quoted, strings.TrimLeft(rest, spaces), ok
 	}
-	rest = strings.TrimLeft(s[i+1:], sshSpace)
+	rest = strings.TrimLeft(s[i+1:], spaces)
 	if s[i] != '=' && strings.HasPrefix(rest, "=") {
-		rest = strings.TrimLeft(rest[1:], sshSpace)
+		rest = strings.TrimLeft(rest[1:], spaces)
 	}
 	return s[:i], rest, true
 }
 
-// splitSSHArgs cuts a value into words, up to a comment. Both kinds of quotes
+// splitArgs cuts a value into words, up to a comment. Both kinds of quotes
 // keep spaces, a backslash takes away the meaning of a quote, a backslash and,
 // outside quotes, a space.
-func splitSSHArgs(s string) ([]string, error) {
+func splitArgs(s string) ([]string, error) {
 	var args []string
 	for i := 0; i < len(s); {
 		switch s[i] {
@@ -254,7 +254,7 @@ func splitSSHArgs(s string) ([]string, error) {
 		case '#':
 			return args, nil
 		}
-		arg, n, err := cutSSHArg(s[i:])
+		arg, n, err := cutArg(s[i:])
 		if err != nil {
 			return nil, err
 		}
@@ -264,8 +264,8 @@ func splitSSHArgs(s string) ([]string, error) {
 	return args, nil
 }
 
-// cutSSHArg returns the first word of s and how many bytes it takes there.
-func cutSSHArg(s string) (arg string, n int, err error) {
+// cutArg returns the first word of s and how many bytes it takes there.
+func cutArg(s string) (arg string, n int, err error) {
 	var b strings.Builder
 	quote := byte(0)
 	i := 0
@@ -286,7 +286,7 @@ func cutSSHArg(s string) (arg string, n int, err error) {
 		}
 	}
 	if quote != 0 {
-		return "", 0, errSSHQuotes
+		return "", 0, errQuotes
 	}
 	return b.String(), i, nil
 }

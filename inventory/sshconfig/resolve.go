@@ -1,41 +1,41 @@
-package inventory
+package sshconfig
 
 import (
 	"strconv"
 	"strings"
 )
 
-// sshDefaultPort is where nothing says another.
-const sshDefaultPort = 22
+// defaultPort is where nothing says another.
+const defaultPort = 22
 
-// sshFound are the values that count for a host: of each keyword the first, of
+// A match is the values that count for a host: of each keyword the first, of
 // some all.
-type sshFound struct {
-	first        [sshKeys]*sshDirective
-	identities   []*sshDirective
-	certificates []*sshDirective
-	sendEnv      []*sshDirective
+type match struct {
+	first        [numKeywords]*directive
+	identities   []*directive
+	certificates []*directive
+	sendEnv      []*directive
 }
 
-// An sshWalk goes through the files for one host.
-type sshWalk struct {
-	config *SSHConfig
-	query  *SSHQuery
+// A walker goes through the files for one host.
+type walker struct {
+	config *Config
+	query  *Query
 	host   string // as Host lines see it
 	final  bool   // this is the second time
-	sshFound
+	match
 }
 
 // Resolve returns what ssh_config says of a host. It fails if a token or a
 // variable in a value that counts for the host has no meaning.
-func (c *SSHConfig) Resolve(q SSHQuery) (*SSHSettings, error) {
-	w := &sshWalk{config: c, query: &q, host: q.Name}
+func (c *Config) Resolve(q Query) (*Settings, error) {
+	w := &walker{config: c, query: &q, host: q.Name}
 	w.files()
 	if c.final {
 		w.host, w.final = strings.ToLower(w.hostName()), true
 		w.files()
 	}
-	x := &sshExpander{walk: w}
+	x := &expander{walk: w}
 	s := x.settings()
 	if x.err != nil {
 		return nil, x.err
@@ -43,14 +43,14 @@ func (c *SSHConfig) Resolve(q SSHQuery) (*SSHSettings, error) {
 	return s, nil
 }
 
-func (w *sshWalk) files() {
+func (w *walker) files() {
 	for _, f := range w.config.files {
 		w.file(f)
 	}
 }
 
 // file goes through the blocks of a file.
-func (w *sshWalk) file(f *sshFile) {
+func (w *walker) file(f *configFile) {
 	for i := range f.blocks {
 		b := &f.blocks[i]
 		if b.when != nil && !b.when.holds(w) {
@@ -68,36 +68,36 @@ func (w *sshWalk) file(f *sshFile) {
 }
 
 // take notes a value, unless an earlier one stands.
-func (w *sshWalk) take(d *sshDirective) {
+func (w *walker) take(d *directive) {
 	switch d.key {
-	case sshHostName:
+	case kwHostName:
 		if w.final {
 			return // the first time has settled it
 		}
-	case sshIdentityFile:
-		w.identities = appendSSH(w.identities, d)
-	case sshCertificateFile:
-		w.certificates = appendSSH(w.certificates, d)
-	case sshSendEnv:
+	case kwIdentityFile:
+		w.identities = appendNew(w.identities, d)
+	case kwCertificateFile:
+		w.certificates = appendNew(w.certificates, d)
+	case kwSendEnv:
 		w.sendEnv = append(w.sendEnv, d)
-	case sshProxyJump:
+	case kwProxyJump:
 		// Whichever of the two comes first keeps the other out, but for a jump
 		// through nothing.
-		if w.first[sshProxyCommand] != nil {
+		if w.first[kwProxyCommand] != nil {
 			return
 		}
-	case sshProxyCommand:
-		if jump := w.first[sshProxyJump]; jump != nil && jump.text != "none" {
+	case kwProxyCommand:
+		if jump := w.first[kwProxyJump]; jump != nil && jump.text != "none" {
 			return
 		}
 	}
-	if w.first[d.key] == nil && d.number != sshUnset {
+	if w.first[d.key] == nil && d.number != unset {
 		w.first[d.key] = d
 	}
 }
 
-// appendSSH adds a path that is not there yet.
-func appendSSH(list []*sshDirective, d *sshDirective) []*sshDirective {
+// appendNew adds a path that is not there yet.
+func appendNew(list []*directive, d *directive) []*directive {
 	for _, x := range list {
 		if x.text == d.text {
 			return list
@@ -107,18 +107,18 @@ func appendSSH(list []*sshDirective, d *sshDirective) []*sshDirective {
 }
 
 // hostName is where to connect to, as far as is known by now.
-func (w *sshWalk) hostName() string {
+func (w *walker) hostName() string {
 	if w.query.Address != "" {
 		return w.query.Address
 	}
-	d := w.first[sshHostName]
+	d := w.first[kwHostName]
 	if d == nil {
 		return w.query.Name
 	}
 	if !strings.Contains(d.text, "%") {
 		return d.text
 	}
-	name, err := expandTokens(d.text, func(token byte) (string, bool) { return w.query.Name, token == 'h' })
+	name, err := ExpandTokens(d.text, func(token byte) (string, bool) { return w.query.Name, token == 'h' })
 	if err != nil {
 		return d.text // it is told when the values are put together
 	}
@@ -126,22 +126,22 @@ func (w *sshWalk) hostName() string {
 }
 
 // user is who logs in, as far as is known by now.
-func (w *sshWalk) user() string {
+func (w *walker) user() string {
 	if w.query.User != "" {
 		return w.query.User
 	}
-	if d := w.first[sshUser]; d != nil {
+	if d := w.first[kwUser]; d != nil {
 		return d.text
 	}
 	return w.config.opts.User
 }
 
-func (w *sshWalk) port() string {
+func (w *walker) port() string {
 	if w.query.Port != 0 {
 		return strconv.Itoa(w.query.Port)
 	}
-	if d := w.first[sshPort]; d != nil {
+	if d := w.first[kwPort]; d != nil {
 		return d.text
 	}
-	return strconv.Itoa(sshDefaultPort)
+	return strconv.Itoa(defaultPort)
 }

@@ -15,9 +15,10 @@ import (
 // them may use. Nothing points up, and nothing sideways between the edges.
 var mayImport = map[string][]string{
 	"tutti":                   {"tutti/cmd"},
-	"tutti/cmd":               {"tutti/fanout", "tutti/inventory", "tutti/inventory/sshconfig", "tutti/scheduler", "tutti/ssh", "tutti/output", "tutti/store", "tutti/server", "tutti/internal/hostlist", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind", "tutti/internal/safefile", "tutti/internal/errno", "tutti/internal/fleet", "tutti/internal/stdio", "tutti/internal/fault", "tutti/internal/typed", "tutti/runner"},
+	"tutti/cmd":               {"tutti/fanout", "tutti/inventory", "tutti/inventory/sshconfig", "tutti/scheduler", "tutti/ssh", "tutti/ssh/knownhosts", "tutti/output", "tutti/store", "tutti/server", "tutti/internal/hostlist", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind", "tutti/internal/safefile", "tutti/internal/errno", "tutti/internal/fleet", "tutti/internal/stdio", "tutti/internal/fault", "tutti/internal/typed", "tutti/runner"},
 	"tutti/runner":            {"tutti/fanout", "tutti/inventory", "tutti/scheduler", "tutti/internal/fault", "tutti/internal/filekind", "tutti/internal/typed"},
-	"tutti/ssh":               {"tutti/fanout", "tutti/internal/safefile"},
+	"tutti/ssh":               {"tutti/fanout", "tutti/ssh/knownhosts", "tutti/internal/sanitize"},
+	"tutti/ssh/knownhosts":    {"tutti/internal/safefile", "tutti/internal/sanitize"},
 	"tutti/output":            {"tutti/fanout", "tutti/internal/safefile"},
 	"tutti/store":             {"tutti/fanout", "tutti/scheduler", "tutti/internal/yamltree", "tutti/internal/errno", "tutti/internal/safefile"},
 	"tutti/server":            {"tutti/fanout", "tutti/scheduler"},
@@ -33,6 +34,8 @@ var mayImport = map[string][]string{
 	"tutti/internal/stdio":    {},
 	"tutti/internal/safefile": {},
 	"tutti/internal/typed":    {"tutti/fanout", "tutti/internal/quantity"},
+	"tutti/internal/sanitize": {},
+	"tutti/internal/keytest":  {},
 	"tutti/internal/yamltree": {},
 	"tutti/internal/jsondoc":  {},
 	"tutti/internal/fleet":    {},

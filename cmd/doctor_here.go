@@ -15,6 +15,7 @@ import (
 	"tutti/inventory"
 	"tutti/runner"
 	"tutti/ssh"
+	"tutti/ssh/knownhosts"
 )
 
 // neighbourLimit is where Linux says how many neighbours it remembers.
@@ -202,7 +203,7 @@ func (d *doctor) checkKeys(ctx context.Context, plan *decision) {
 		known += f.Lines
 		d.showKnownHosts(f)
 	}
-	strict := slices.ContainsFunc(plan.endpoints, func(e ssh.Endpoint) bool { return e.HostKeys == ssh.Strict })
+	strict := slices.ContainsFunc(plan.endpoints, func(e ssh.Endpoint) bool { return e.HostKeys == knownhosts.Strict })
 	if known == 0 && strict {
 		d.tell(findingWarning, "known_hosts", "no host key is known: hosts whose keys are checked strictly are refused",
 			"tutti trust SELECTOR shows the fingerprints and adds the keys")

@@ -12,6 +12,7 @@ import (
 	"tutti/internal/safefile"
 	"tutti/internal/typed"
 	"tutti/ssh"
+	"tutti/ssh/knownhosts"
 	"tutti/store"
 )
 
@@ -295,7 +296,7 @@ func (l *launching) code(s fanout.Summary) int {
 func (l *launching) newClient(ctx context.Context, d *decision) (*ssh.Client, error) {
 	if l.home() == "" && l.o.Login.KnownHosts == "" {
 		for _, e := range d.endpoints {
-			if e.HostKeys == ssh.AcceptNew && e.KnownHosts == nil {
+			if e.HostKeys == knownhosts.AcceptNew && e.KnownHosts == nil {
 				return nil, usagef("no place for new host keys: HOME is not set: name a file with --known-hosts")
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"tutti/inventory/sshconfig"
 	"tutti/runner"
 	"tutti/ssh"
+	"tutti/ssh/knownhosts"
 )
 
 // A router finds the way to hosts: flags win over what the inventory says, and
@@ -148,7 +149,7 @@ func (a *app) endpoint(h *inventory.Host, s *sshconfig.Settings, o *runner.Login
 		}
 	}
 	var err error
-	e.HostKeys, err = ssh.ParseHostKeyMode(hostKeysMode(h, s, o))
+	e.HostKeys, err = knownhosts.ParseMode(hostKeysMode(h, s, o))
 	return e, err
 }
 

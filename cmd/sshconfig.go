@@ -13,6 +13,7 @@ import (
 	"tutti/inventory/sshconfig"
 	"tutti/runner"
 	"tutti/ssh"
+	"tutti/ssh/knownhosts"
 )
 
 // sshHosts answers what ssh_config says of hosts. The inventory and flags win
@@ -158,7 +159,7 @@ func newKeysRefused(h *inventory.Host, s *sshconfig.Settings, o *runner.Login) b
 		return false
 	}
 	_, inInventory := h.Origin(inventory.KeyHostKeys)
-	return hostKeysMode(h, s, o) == ssh.AcceptNew.String() || o.HostKeys == "" && !inInventory
+	return hostKeysMode(h, s, o) == knownhosts.AcceptNew.String() || o.HostKeys == "" && !inInventory
 }
 
 // knownHostsOf are the files for a host of which ssh_config names some. New keys

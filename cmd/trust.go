@@ -15,6 +15,7 @@ import (
 	"tutti/internal/safefile"
 	"tutti/output"
 	"tutti/ssh"
+	"tutti/ssh/knownhosts"
 )
 
 type trustOptions struct {
@@ -134,7 +135,7 @@ func (t *trusting) collect(ctx context.Context, a *app, o *launchOptions, select
 		return err
 	}
 	for i := range d.endpoints {
-		d.endpoints[i].HostKeys = ssh.Off // what is presented is what is asked for
+		d.endpoints[i].HostKeys = knownhosts.Off // what is presented is what is asked for
 	}
 	if err := checkLearning(d.endpoints, a.knownHostsFiles(o.Login.KnownHosts)); err != nil {
 		return err

@@ -14,6 +14,8 @@ import (
 
 	gossh "golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
+
+	"tutti/internal/sanitize"
 )
 
 const (
@@ -73,7 +75,7 @@ func (p *agentPool) keys(ctx context.Context) ([]*key, error) {
 func (p *agentPool) key(public gossh.PublicKey, comment string) *key {
 	return &key{
 		public: public,
-		name:   fmt.Sprintf("agent key %q", cleanLine(comment, 100)),
+		name:   fmt.Sprintf("agent key %q", sanitize.Line(comment, 100)),
 		sign: func(ctx context.Context, data []byte, algorithm string) (*gossh.Signature, error) {
 			return p.sign(ctx, public, data, algorithm)
 		},

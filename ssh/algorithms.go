@@ -7,10 +7,16 @@ import (
 	"strings"
 
 	gossh "golang.org/x/crypto/ssh"
+
+	"tutti/ssh/knownhosts"
 )
 
 // algorithms are what a login may use, the best first.
-type algorithms struct{ ciphers, macs, kexes, hostKeys, keys []string }
+type algorithms struct {
+	ciphers, macs, kexes, hostKeys, keys []string
+	// authorities may sign the certificate of the host with these.
+	authorities []string
+}
 
 // algorithmsOf works out what the lists of an endpoint leave of the usual
 // algorithms, which are those without known weaknesses, and add of the others.
@@ -25,8 +31,8 @@ func algorithmsOf(e Endpoint) (*algorithms, error) {
 		{"ciphers", e.Ciphers, safe.Ciphers, weak.Ciphers, &a.ciphers},
 		{"MACs", e.MACs, safe.MACs, weak.MACs, &a.macs},
 		{"key exchanges", e.KeyExchanges, safe.KeyExchanges, weak.KeyExchanges, &a.kexes},
-		{"host key algorithms", e.HostKeyAlgorithms, slices.Concat(withCertificates(preferred), preferred), weak.HostKeys, &a.hostKeys},
-		{"signatures of authorities", e.CASignatureAlgorithms, safe.PublicKeyAuths, weak.PublicKeyAuths, new([]string)},
+		{"host key algorithms", e.HostKeyAlgorithms, slices.Concat(knownhosts.WithCertificates(knownhosts.Preferred), knownhosts.Preferred), weak.HostKeys, &a.hostKeys},
+		{"signatures of authorities", e.CASignatureAlgorithms, safe.PublicKeyAuths, weak.PublicKeyAuths, &a.authorities},
 		{"algorithms of keys", e.KeyAlgorithms, keyAlgorithms(safe.PublicKeyAuths), keyAlgorithms(weak.PublicKeyAuths), &a.keys},
 	} {
 		all := slices.Concat(x.usual, x.weak)
@@ -38,13 +44,6 @@ func algorithmsOf(e Endpoint) (*algorithms, error) {
 	return &a, nil
 }
 
-// authorityAlgorithms are those with which the certificates of e's host may be
-// signed.
-func authorityAlgorithms(e Endpoint) []string {
-	safe, weak := gossh.SupportedAlgorithms().PublicKeyAuths, gossh.InsecureAlgorithms().PublicKeyAuths
-	return assemble(e.CASignatureAlgorithms, safe, slices.Concat(safe, weak))
-}
-
 // keyAlgorithms are the names under which users' keys and their certificates are
 // offered that sign with plain, the longest hash for RSA first.
 func keyAlgorithms(plain []string) []string {
@@ -52,7 +51,7 @@ func keyAlgorithms(plain []string) []string {
 	slices.SortStableFunc(plain, func(a, b string) int {
 		return cmp.Compare(rsaRank(a), rsaRank(b))
 	})
-	return slices.Concat(withCertificates(plain), plain)
+	return slices.Concat(knownhosts.WithCertificates(plain), plain)
 }
 
 func rsaRank(algorithm string) int {
@@ -70,7 +69,7 @@ func assemble(list string, usual, all []string) []string {
 	switch list[0] {
 	case '-':
 		return slices.DeleteFunc(slices.Clone(usual), func(name string) bool {
-			return slices.ContainsFunc(patterns, func(p string) bool { return glob(p, name) })
+			return slices.ContainsFunc(patterns, func(p string) bool { return knownhosts.Match(p, name) })
 		})
 	case '+':
 		patterns = slices.Concat(usual, patterns)
@@ -80,7 +79,7 @@ func assemble(list string, usual, all []string) []string {
 	var names []string
 	for _, p := range patterns {
 		for _, name := range all {
-			if glob(p, name) && !slices.Contains(names, name) {
+			if knownhosts.Match(p, name) && !slices.Contains(names, name) {
 				names = append(names, name)
 			}
 		}

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	gossh "golang.org/x/crypto/ssh"
+
+	"tutti/internal/sanitize"
 )
 
 // maxOffers is how many keys a host is offered in one login. Each that it
@@ -117,7 +119,7 @@ func (a *authentication) explain() string {
 			tried = append(tried, o.key.String()+o.key.doubt(a.user))
 		}
 		if o.err != nil {
-			broken = append(broken, fmt.Sprintf("%s could not sign: %s", o.key.name, cleanLine(o.err.Error(), 200)))
+			broken = append(broken, fmt.Sprintf("%s could not sign: %s", o.key.name, sanitize.Line(o.err.Error(), 200)))
 		}
 	}
 	parts := []string{"no key was offered"}
@@ -136,7 +138,7 @@ func (a *authentication) explain() string {
 		parts = append(parts, fmt.Sprintf("it asks %q, which only a person can answer", a.asked))
 	}
 	if len(a.allowed) > 0 && !slices.Contains(a.allowed, byKey) {
-		parts = append(parts, "the host takes only "+cleanLine(strings.Join(a.allowed, ", "), 200))
+		parts = append(parts, "the host takes only "+sanitize.Line(strings.Join(a.allowed, ", "), 200))
 	}
 	if len(a.pass.password) == 0 && (slices.Contains(a.allowed, byPassword) || slices.Contains(a.allowed, byAnswers)) {
 		parts = append(parts, "--ask-pass asks you for a password")

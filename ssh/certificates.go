@@ -10,6 +10,8 @@ import (
 	"time"
 
 	gossh "golang.org/x/crypto/ssh"
+
+	"tutti/internal/sanitize"
 )
 
 // certificateEnd is what a certificate's file has at its end that stands next
@@ -75,7 +77,7 @@ func (k *key) doubt(user string) string {
 	case now < c.ValidAfter:
 		return ", a certificate that is not valid before " + certificateTime(c.ValidAfter)
 	case len(c.ValidPrincipals) > 0 && !slices.Contains(c.ValidPrincipals, user):
-		return ", a certificate for " + cleanLine(strings.Join(c.ValidPrincipals, ", "), 100)
+		return ", a certificate for " + sanitize.Line(strings.Join(c.ValidPrincipals, ", "), 100)
 	}
 	return ""
 }

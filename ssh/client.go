@@ -15,6 +15,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"tutti/fanout"
+	"tutti/internal/sanitize"
 )
 
 const (
@@ -288,7 +289,7 @@ func (c *Client) banner(host, text string) {
 	if c.tell == nil {
 		return
 	}
-	text = cleanText(text, maxBanner)
+	text = sanitize.Text(text, maxBanner)
 	if text == "" {
 		return
 	}

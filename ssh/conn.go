@@ -10,6 +10,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"tutti/fanout"
+	"tutti/internal/sanitize"
 )
 
 const (
@@ -184,7 +185,7 @@ func (c *conn) openChannel(kind string, extra []byte) (gossh.Channel, <-chan *go
 func sessionFailure(err error) *fanout.Failure {
 	f := &fanout.Failure{Op: fanout.OpSession}
 	if refused, ok := errors.AsType[*gossh.OpenChannelError](err); ok {
-		f.Message = "the host refused a session channel: " + cleanLine(refused.Message, 200)
+		f.Message = "the host refused a session channel: " + sanitize.Line(refused.Message, 200)
 		f.Hint, f.Refused = remedySession, true
 		return f
 	}

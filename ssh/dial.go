@@ -14,6 +14,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"tutti/fanout"
+	"tutti/ssh/knownhosts"
 )
 
 const (
@@ -90,7 +91,7 @@ type login struct {
 func (c *Client) connect(ctx context.Context, t fanout.Target, ep *endpoint, report *fanout.Report) (*conn, *fanout.Failure) {
 	l := &login{
 		client: c, ep: ep, host: t.Name, report: report, limit: t.Limits.ConnectTimeout,
-		pass: passwordTry{password: c.password, proof: &c.login, host: t.Name, anyHost: ep.HostKeys == Off, ways: ep.Methods},
+		pass: passwordTry{password: c.password, proof: &c.login, host: t.Name, anyHost: ep.HostKeys == knownhosts.Off, ways: ep.Methods},
 	}
 	conn, f := l.run(ctx)
 	return conn, c.advice.about(t.Name, f)
@@ -161,11 +162,11 @@ func (l *login) queue(ctx context.Context) *fanout.Failure {
 // reorder decides whether the host is asked at once for another type of key. That
 // is done once, whatever the host and known_hosts hold.
 func (l *login) reorder(err error) bool {
-	reorder, ok := errors.AsType[*reorderError](err)
+	reorder, ok := errors.AsType[*knownhosts.ReorderError](err)
 	if !ok || l.asked {
 		return false
 	}
-	l.kinds, l.asked = reorder.kinds, true
+	l.kinds, l.asked = reorder.Kinds, true
 	return true
 }
 
@@ -354,7 +355,7 @@ func (l *login) config(ctx context.Context) *gossh.ClientConfig {
 		},
 		User:              l.ep.User,
 		AuthCallback:      l.auth.next,
-		HostKeyAlgorithms: l.ep.hostKeys.algorithms(namesOf(l.ep.Endpoint), l.kinds, allowed.hostKeys),
+		HostKeyAlgorithms: l.ep.hostKeys.Algorithms(l.ep.knownHost(), l.kinds, allowed.hostKeys),
 		HostKeyCallback: func(_ string, remote net.Addr, key gossh.PublicKey) error {
 			return l.checkHostKey(ctx, key, remote.String())
 		},
@@ -371,7 +372,7 @@ func (l *login) checkHostKey(ctx context.Context, key gossh.PublicKey, remote st
 	blob := string(key.Marshal())
 	if first := l.accepted.Load(); first != nil {
 		if *first != blob {
-			return &hostKeyError{"the host key has CHANGED within the connection", describe(key), remedyChanged}
+			return &knownhosts.Refusal{Reason: knownhosts.ReasonChanged, Message: "the host key has CHANGED within the connection", Detail: knownhosts.Describe(key)}
 		}
 		return nil
 	}

@@ -9,6 +9,8 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"tutti/fanout"
+	"tutti/internal/sanitize"
+	"tutti/ssh/knownhosts"
 )
 
 // failure says why there is no login; ctx is the budget's. Its message is the
@@ -17,7 +19,7 @@ import (
 func (l *login) failure(ctx context.Context, err error) *fanout.Failure {
 	p := phase(l.phase.Load())
 	l.late = errors.Is(context.Cause(ctx), errConnectTimeout)
-	if refused, ok := errors.AsType[*hostKeyError](err); ok {
+	if refused, ok := errors.AsType[*knownhosts.Refusal](err); ok {
 		return hostKeyFailure(refused)
 	}
 	if jump, ok := errors.AsType[*jumpError](err); ok {
@@ -103,7 +105,7 @@ func (l *login) loginFailure(p phase, err error) *fanout.Failure {
 
 // noCommon says what the host speaks, first, and what it was asked for.
 func noCommon(e *gossh.AlgorithmNegotiationError) string {
-	list := func(names []string) string { return cleanLine(strings.Join(names, ", "), maxNames) }
+	list := func(names []string) string { return sanitize.Line(strings.Join(names, ", "), maxNames) }
 	return fmt.Sprintf("no common algorithm for %s: the host offers %s; wanted is one of %s", e.What, list(e.RequestedAlgorithms), list(e.SupportedAlgorithms))
 }
 

@@ -8,6 +8,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"tutti/fanout"
+	"tutti/internal/sanitize"
 )
 
 const (
@@ -81,7 +82,7 @@ func readSignal(payload []byte) *fanout.Exit {
 	if gossh.Unmarshal(payload, &m) != nil {
 		return nil
 	}
-	e := &fanout.Exit{Signal: cleanLine(cut(m.Signal, maxSignal), maxSignal), Core: m.Core, Message: cleanLine(m.Message, maxSignalText)}
+	e := &fanout.Exit{Signal: sanitize.Line(sanitize.Cut(m.Signal, maxSignal), maxSignal), Core: m.Core, Message: sanitize.Line(m.Message, maxSignalText)}
 	if e.Signal == "" {
 		e.Signal = "unknown"
 	}

@@ -4,11 +4,18 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"tutti/ssh/knownhosts"
 )
+
+// defaultPort is the port of an endpoint that has none.
+const defaultPort = 22
 
 // An endpoint is an Endpoint made ready.
 type endpoint struct {
@@ -21,8 +28,8 @@ type endpoint struct {
 	site     *site
 	via      *bastion // that it is reached from; nil: none
 
-	hostKeys   *hostKeys
-	revoked    *revokedKeys // nil: none
+	hostKeys   *knownhosts.Files
+	revoked    *knownhosts.RevokedKeys // nil: none
 	algorithms *algorithms
 
 	// presented is the host key last seen, as the host sent it: the library's form
@@ -31,6 +38,11 @@ type endpoint struct {
 }
 
 func (e *endpoint) address() string { return hostPort(e.Address, e.Port) }
+
+// hostPort is how messages write a host and its port.
+func hostPort(host string, port int) string {
+	return net.JoinHostPort(host, strconv.Itoa(port))
+}
 
 // keepalive returns how long the host may be silent, 0 for any time, and how
 // many questions may stay without an answer.
@@ -54,8 +66,8 @@ type preparation struct {
 	opts       Options
 	warn       func(string)
 	sites      map[string]*site
-	hostKeys   map[string]*hostKeys    // by the names of the files
-	revoked    map[string]*revokedKeys // by the names of the files
+	hostKeys   map[string]*knownhosts.Files       // by the names of the files
+	revoked    map[string]*knownhosts.RevokedKeys // by the names of the files
 	algorithms map[[6]string]*algorithms
 }
 
@@ -63,7 +75,7 @@ type preparation struct {
 func (c *Client) prepare(ring *keyRing, opts Options, warn func(string)) error {
 	p := &preparation{
 		ring: ring, opts: opts, warn: warn,
-		sites: map[string]*site{}, hostKeys: map[string]*hostKeys{}, revoked: map[string]*revokedKeys{},
+		sites: map[string]*site{}, hostKeys: map[string]*knownhosts.Files{}, revoked: map[string]*knownhosts.RevokedKeys{},
 		algorithms: map[[6]string]*algorithms{},
 		client:     c,
 	}
@@ -153,15 +165,15 @@ func (p *preparation) trusted(ep *endpoint) (files []string) {
 	}
 	names := strings.Join(files, "\x00")
 	if p.hostKeys[names] == nil {
-		p.hostKeys[names] = newHostKeys(files, p.warn)
+		p.hostKeys[names] = knownhosts.Open(files, p.warn)
 	}
 	ep.hostKeys = p.hostKeys[names]
-	if ep.HostKeys == AcceptNew && !ep.NewKeysRefused && len(files) > 0 && files[0] == os.DevNull {
+	if ep.HostKeys == knownhosts.AcceptNew && !ep.NewKeysRefused && len(files) > 0 && files[0] == os.DevNull {
 		p.warn("host keys: accept-new has nowhere to write but " + os.DevNull + ", so that an unknown host's key is taken unseen at each login")
 	}
 	if file := ep.RevokedHostKeys; file != "" {
 		if p.revoked[file] == nil {
-			p.revoked[file] = readRevoked(file)
+			p.revoked[file] = knownhosts.ReadRevoked(file)
 		}
 		ep.revoked = p.revoked[file]
 	}

@@ -14,7 +14,9 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/fleet"
+	"tutti/internal/keytest"
 	"tutti/internal/sshdtest"
+	"tutti/ssh/knownhosts"
 )
 
 // TestAssembleAgreesWithSSH compares lists of algorithms with what ssh -G makes
@@ -82,7 +84,7 @@ func TestP34HostKeyAlias(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, key, _ := strings.Cut(string(data), " ")
-	aliased := writeKnownHosts(t, "the-alias "+key)
+	aliased := keytest.KnownHosts(t, "the-alias "+key)
 	for _, tt := range []struct {
 		alias string
 		known bool
@@ -103,7 +105,7 @@ func TestP34HostKeyAlias(t *testing.T) {
 func TestKnownHostsPerEndpoint(t *testing.T) {
 	b := newBench(t, []fleet.Host{{Name: "a"}, {Name: "b"}}, func(o *Options) {
 		for i := range o.Endpoints {
-			o.Endpoints[i].HostKeys = AcceptNew
+			o.Endpoints[i].HostKeys = knownhosts.AcceptNew
 			o.Endpoints[i].KnownHosts = []string{filepath.Join(t.TempDir(), "known")}
 		}
 	})
@@ -241,8 +243,8 @@ func TestCertificatesThatDoNotFit(t *testing.T) {
 	if err := cert.SignCert(rand.Reader, other); err != nil {
 		t.Fatal(err)
 	}
-	foreign := writeKnownHosts(t, string(gossh.MarshalAuthorizedKey(cert)))
-	plain := writeKnownHosts(t, string(other.AuthorizedKey()))
+	foreign := keytest.KnownHosts(t, string(gossh.MarshalAuthorizedKey(cert)))
+	plain := keytest.KnownHosts(t, string(other.AuthorizedKey()))
 	var warnings []string
 	c := newClient(t, Options{
 		Endpoints: []Endpoint{{Address: "h", User: "u", Identities: []string{key}, Certificates: []string{foreign, plain, "/nowhere"}}},

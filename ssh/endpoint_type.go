@@ -1,6 +1,10 @@
 package ssh
 
-import "time"
+import (
+	"time"
+
+	"tutti/ssh/knownhosts"
+)
 
 // An Endpoint is how a target is reached and logged in to.
 type Endpoint struct {
@@ -25,7 +29,7 @@ type Endpoint struct {
 	// the client's AgentSocket.
 	Agent string
 	// HostKeys says what happens with an unknown host key.
-	HostKeys HostKeyMode
+	HostKeys knownhosts.Mode
 	// Alias is the name under which known_hosts is asked first, before
 	// Address. Empty: Address only.
 	Alias string

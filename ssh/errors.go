@@ -10,10 +10,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"tutti/fanout"
+	"tutti/internal/sanitize"
 )
 
 // errConnectTimeout is the cause with which a login's own budget runs out.
@@ -97,7 +96,7 @@ func reason(err error) string {
 	if sys, ok := errors.AsType[*os.SyscallError](err); ok {
 		err = sys.Err
 	}
-	return cleanLine(strings.TrimPrefix(err.Error(), "ssh: "), 500)
+	return sanitize.Line(strings.TrimPrefix(err.Error(), "ssh: "), 500)
 }
 
 // hungUp reports whether err is a peer that has closed the connection. Which of
@@ -105,61 +104,6 @@ func reason(err error) string {
 func hungUp(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-}
-
-// cleanLine makes what a host sent fit for one line of a message: control
-// and invisible characters become visible, and it is no longer than limit
-// bytes, which the middle gives way to.
-func cleanLine(s string, limit int) string {
-	return shorten(clean(strings.Join(strings.Fields(strings.ToValidUTF8(shorten(s, limit), "\uFFFD")), " ")), limit)
-}
-
-// cleanText does the same for several lines.
-func cleanText(s string, limit int) string {
-	s = strings.ReplaceAll(strings.ToValidUTF8(cut(s, limit), "\uFFFD"), "\r\n", "\n")
-	lines := strings.Split(s, "\n")
-	for i, l := range lines {
-		lines[i] = cut(clean(strings.ReplaceAll(l, "\t", " ")), limit)
-	}
-	return strings.TrimRight(strings.Join(lines, "\n"), "\n ")
-}
-
-func clean(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if unicode.IsPrint(r) || r == '\uFFFD' {
-			b.WriteRune(r)
-		} else {
-			fmt.Fprintf(&b, "<%02X>", r)
-		}
-	}
-	return b.String()
-}
-
-// shorten takes from the middle of s what is over limit bytes: what matters most
-// may stand at the end.
-func shorten(s string, limit int) string {
-	const gap = " ... "
-	if len(s) <= limit || limit < 4*len(gap) {
-		return cut(s, limit)
-	}
-	head := cut(s, (limit-len(gap))/2)
-	tail := len(s) - (limit - len(gap) - len(head))
-	for tail < len(s) && !utf8.RuneStart(s[tail]) {
-		tail++
-	}
-	return head + gap + s[tail:]
-}
-
-// cut shortens s to at most limit bytes, not in the middle of a character.
-func cut(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	for limit > 0 && !utf8.RuneStart(s[limit]) {
-		limit--
-	}
-	return s[:limit]
 }
 
 // spell writes a duration as a person would.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tutti/fanout"
+	"tutti/internal/sanitize"
 )
 
 // disconnected is how the library words a host's own last message; its type is
@@ -39,7 +40,7 @@ func (c *conn) farewell() string {
 				if err != nil {
 					said = m[1]
 				}
-				return cleanLine(said, 200)
+				return sanitize.Line(said, 200)
 			}
 		}
 	case <-t.C:

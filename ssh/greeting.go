@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"tutti/internal/sanitize"
 )
 
 const (
@@ -117,5 +119,5 @@ func (g *greeting) said() string {
 	if !g.version {
 		g.keepLine()
 	}
-	return cleanLine(string(g.text), maxGreeting)
+	return sanitize.Line(string(g.text), maxGreeting)
 }

@@ -1,7 +1,6 @@
 package ssh
 
 import (
-	"crypto/rand"
 	"strings"
 	"testing"
 	"time"
@@ -10,45 +9,23 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/fleet"
+	"tutti/internal/keytest"
+	"tutti/ssh/knownhosts"
 )
-
-// A certificate is what an authority writes about a host.
-type certificate struct {
-	principals []string
-	from, to   time.Time
-	kind       uint32
-}
-
-// certify signs what c says of key.
-func certify(t *testing.T, authority, key gossh.Signer, c certificate) gossh.Signer {
-	t.Helper()
-	cert := &gossh.Certificate{
-		Key: key.PublicKey(), CertType: c.kind, ValidPrincipals: c.principals,
-		ValidAfter: uint64(c.from.Unix()), ValidBefore: uint64(c.to.Unix()), KeyId: "host",
-	}
-	if err := cert.SignCert(rand.Reader, authority); err != nil {
-		t.Fatal(err)
-	}
-	signer, err := gossh.NewCertSigner(cert, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signer
-}
 
 // TestP12HostCertificates: a certificate counts if all of it is as it should
 // be; if not, the key in it is judged like any other; revocation ends it all.
 func TestP12HostCertificates(t *testing.T) {
-	ca, otherCA, key := fleet.NewKey(), ecdsaKey(t), fleet.NewKey()
+	ca, otherCA, key := fleet.NewKey(), keytest.ECDSA(t), fleet.NewKey()
 	now := time.Now()
-	good := certificate{principals: []string{"127.*"}, from: now.Add(-time.Hour), to: now.Add(time.Hour), kind: gossh.HostCert}
-	with := func(change func(*certificate)) certificate {
+	good := keytest.Certificate{Principals: []string{"127.*"}, From: now.Add(-time.Hour), To: now.Add(time.Hour), Kind: gossh.HostCert}
+	with := func(change func(*keytest.Certificate)) keytest.Certificate {
 		c := good
 		change(&c)
 		return c
 	}
 	vouch := func(k gossh.PublicKey) func(string) string {
-		return func(string) string { return "@cert-authority " + line("[127.*]:*", k) }
+		return func(string) string { return "@cert-authority " + keytest.Line("[127.*]:*", k) }
 	}
 	and := func(fs ...func(string) string) func(string) string {
 		return func(a string) string {
@@ -59,42 +36,42 @@ func TestP12HostCertificates(t *testing.T) {
 			return b.String()
 		}
 	}
-	plain := func(a string) string { return line(a, key.PublicKey()) }
+	plain := func(a string) string { return keytest.Line(a, key.PublicKey()) }
 	revoke := func(k gossh.PublicKey) func(string) string {
-		return func(string) string { return "@revoked " + line("*", k) }
+		return func(string) string { return "@revoked " + keytest.Line("*", k) }
 	}
 	tests := []struct {
 		name  string
-		cert  certificate
+		cert  keytest.Certificate
 		known func(address string) string
-		mode  HostKeyMode
+		mode  knownhosts.Mode
 		want  string // in the message; empty: the command runs
 	}{
-		{"good", good, vouch(ca.PublicKey()), Strict, ""},
-		{"without principals", with(func(c *certificate) { c.principals = nil }), vouch(ca.PublicKey()), Strict, ""},
-		{"authority unknown, key known", good, plain, Strict, ""},
-		{"another authority, key known", good, and(vouch(otherCA.PublicKey()), plain), Strict, ""},
-		{"another authority", good, vouch(otherCA.PublicKey()), Strict, "has its authority"},
-		{"nothing known", good, func(string) string { return "" }, Strict, "is unknown"},
-		{"expired", with(func(c *certificate) { c.to = now.Add(-time.Minute) }), vouch(ca.PublicKey()), Strict, "expired"},
-		{"expired, key known", with(func(c *certificate) { c.to = now.Add(-time.Minute) }), and(vouch(ca.PublicKey()), plain), Strict, ""},
-		{"not yet valid", with(func(c *certificate) { c.from = now.Add(time.Minute) }), vouch(ca.PublicKey()), Strict, "not yet valid"},
-		{"wrong principal", with(func(c *certificate) { c.principals = []string{"db*"} }), vouch(ca.PublicKey()), Strict, "principal"},
-		{"a user's", with(func(c *certificate) { c.kind = gossh.UserCert }), vouch(ca.PublicKey()), Strict, "not a host's"},
-		{"authority revoked", good, and(vouch(ca.PublicKey()), plain, revoke(ca.PublicKey())), Off, "revoked"},
-		{"key revoked", good, and(vouch(ca.PublicKey()), revoke(key.PublicKey())), Off, "revoked"},
-		{"expired, checked by nobody", with(func(c *certificate) { c.to = now.Add(-time.Minute) }), vouch(ca.PublicKey()), Off, ""},
-		{"authority as a host's key", good, func(a string) string { return line(a, ca.PublicKey()) }, Strict, "CHANGED"},
+		{"good", good, vouch(ca.PublicKey()), knownhosts.Strict, ""},
+		{"without principals", with(func(c *keytest.Certificate) { c.Principals = nil }), vouch(ca.PublicKey()), knownhosts.Strict, ""},
+		{"authority unknown, key known", good, plain, knownhosts.Strict, ""},
+		{"another authority, key known", good, and(vouch(otherCA.PublicKey()), plain), knownhosts.Strict, ""},
+		{"another authority", good, vouch(otherCA.PublicKey()), knownhosts.Strict, "has its authority"},
+		{"nothing known", good, func(string) string { return "" }, knownhosts.Strict, "is unknown"},
+		{"expired", with(func(c *keytest.Certificate) { c.To = now.Add(-time.Minute) }), vouch(ca.PublicKey()), knownhosts.Strict, "expired"},
+		{"expired, key known", with(func(c *keytest.Certificate) { c.To = now.Add(-time.Minute) }), and(vouch(ca.PublicKey()), plain), knownhosts.Strict, ""},
+		{"not yet valid", with(func(c *keytest.Certificate) { c.From = now.Add(time.Minute) }), vouch(ca.PublicKey()), knownhosts.Strict, "not yet valid"},
+		{"wrong principal", with(func(c *keytest.Certificate) { c.Principals = []string{"db*"} }), vouch(ca.PublicKey()), knownhosts.Strict, "principal"},
+		{"a user's", with(func(c *keytest.Certificate) { c.Kind = gossh.UserCert }), vouch(ca.PublicKey()), knownhosts.Strict, "not a host's"},
+		{"authority revoked", good, and(vouch(ca.PublicKey()), plain, revoke(ca.PublicKey())), knownhosts.Off, "revoked"},
+		{"key revoked", good, and(vouch(ca.PublicKey()), revoke(key.PublicKey())), knownhosts.Off, "revoked"},
+		{"expired, checked by nobody", with(func(c *keytest.Certificate) { c.To = now.Add(-time.Minute) }), vouch(ca.PublicKey()), knownhosts.Off, ""},
+		{"authority as a host's key", good, func(a string) string { return keytest.Line(a, ca.PublicKey()) }, knownhosts.Strict, "CHANGED"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			host := fleet.Host{Name: "h", HostKey: key, MoreHostKeys: []gossh.Signer{certify(t, ca, key, tt.cert)}}
+			host := fleet.Host{Name: "h", HostKey: key, MoreHostKeys: []gossh.Signer{keytest.Certify(t, ca, key, tt.cert)}}
 			b := newBench(t, []fleet.Host{host}, nil)
 			opts := b.opts
 			e := opts.Endpoints[0]
 			e.HostKeys = tt.mode
 			opts.Endpoints = []Endpoint{e}
-			opts.KnownHosts = []string{writeKnownHosts(t, tt.known(bracketed(e.Address, e.Port)))}
+			opts.KnownHosts = []string{keytest.KnownHosts(t, tt.known(knownhosts.Name(e.Address, e.Port)))}
 			r := execOn(t.Context(), newClient(t, opts), b.targets[0], "x")
 			if tt.want == "" {
 				r.wantExit(t, fanout.Exit{})

@@ -1,12 +1,12 @@
 package ssh
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"slices"
+
+	"tutti/ssh/knownhosts"
 )
 
 // An Inspection is what there is on this machine to log in with.
@@ -153,17 +153,7 @@ func (i *inspector) knownHosts(paths []string) {
 		}
 		i.files[path] = true
 		found := FoundKnownHosts{Path: path}
-		var data []byte
-		if data, found.Err = os.ReadFile(path); errors.Is(found.Err, fs.ErrNotExist) {
-			found.Err = fs.ErrNotExist
-		}
-		newKnownHosts().add(path, data, func(bad string) { found.Bad = append(found.Bad, bad) })
-		for line := range bytes.Lines(data) {
-			if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
-				found.Lines++
-			}
-		}
-		found.Lines -= len(found.Bad)
+		found.Lines, found.Bad, found.Err = knownhosts.Inspect(path)
 		i.found.KnownHosts = append(i.found.KnownHosts, found)
 	}
 }

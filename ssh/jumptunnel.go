@@ -12,6 +12,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"tutti/fanout"
+	"tutti/internal/sanitize"
 )
 
 // A tunnel is a connection that a bastion has made for us. Our end of it is a
@@ -150,7 +151,7 @@ func (b *bastion) refusal(r *relay, err error) error {
 		return errRelayLost
 	}
 	b.answered(r)
-	said := cleanLine(refused.Message, 200)
+	said := sanitize.Line(refused.Message, 200)
 	for _, reason := range onwardReasons {
 		if strings.Contains(strings.ToLower(said), reason) {
 			said = reason

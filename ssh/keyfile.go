@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	gossh "golang.org/x/crypto/ssh"
+
+	"tutti/internal/sanitize"
 )
 
 const (
@@ -197,7 +199,7 @@ func ofNoUse(kind string) error {
 	case kind == gossh.InsecureKeyAlgoDSA:
 		return errors.New("it is a DSA key, which hosts no longer take: make another with ssh-keygen -t ed25519")
 	}
-	return fmt.Errorf("keys of type %s cannot be used", cleanLine(kind, 100))
+	return fmt.Errorf("keys of type %s cannot be used", sanitize.Line(kind, 100))
 }
 
 func (r *keyRing) decrypt(path string, data []byte) (*key, error) {

@@ -8,16 +8,19 @@ import (
 	"slices"
 
 	gossh "golang.org/x/crypto/ssh"
+
+	"tutti/fanout"
+	"tutti/ssh/knownhosts"
 )
 
 // checkKey decides about key, which the host reached at remote has proved to
 // hold: first by the rules of the endpoint, which hold whatever known_hosts says,
-// then by known_hosts. The errors are those of [hostKeys.check].
+// then by known_hosts. The errors are those of [knownhosts.Files.Check].
 func (e *endpoint) checkKey(ctx context.Context, key gossh.PublicKey, remote string, asked bool) error {
 	if bits := rsaBits(key); bits > 0 && bits < e.MinRSABits {
-		return &hostKeyError{"the host's RSA key is too short", fmt.Sprintf("%s has %d bits, and %d are required", describe(key), bits, e.MinRSABits), ""}
+		return &knownhosts.Refusal{Message: "the host's RSA key is too short", Detail: fmt.Sprintf("%s has %d bits, and %d are required", knownhosts.Describe(key), bits, e.MinRSABits)}
 	}
-	if err := e.revoked.refuse(key); err != nil {
+	if err := e.revoked.Refuse(key); err != nil {
 		return err
 	}
 	ip := e.reached(remote)
@@ -27,13 +30,31 @@ func (e *endpoint) checkKey(ctx context.Context, key gossh.PublicKey, remote str
 	if err := e.checkAddress(key, ip); err != nil {
 		return err
 	}
-	return e.hostKeys.check(ctx, e.Endpoint, key, asked)
+	return e.hostKeys.Check(ctx, e.knownHost(), key, asked)
+}
+
+// knownHost is what known_hosts is asked about for e.
+func (e *endpoint) knownHost() knownhosts.Host {
+	return knownhosts.Host{
+		Alias: e.Alias, Address: e.Address, Port: e.Port, HostKeyAlias: e.HostKeyAlias, AddressOnly: e.AddressOnly,
+		Indirect: e.indirect(), Mode: e.HostKeys, NewKeysRefused: e.NewKeysRefused, HashNames: e.HashNames,
+		CASignatures: e.algorithms.authorities,
+	}
+}
+
+// indirect reports whether the connection goes through something else, where an
+// address means nothing from here.
+func (e *endpoint) indirect() bool { return len(e.Jumps) > 0 || e.ProxyCommand != "" }
+
+// hostKeyFailure is the failure of a host whose key was refused.
+func hostKeyFailure(r *knownhosts.Refusal) *fanout.Failure {
+	return &fanout.Failure{Op: fanout.OpHostKey, Message: r.Message, Detail: r.Detail, Hint: remedyOfHostKey(r.Reason), Final: true}
 }
 
 // reached is the IP address of remote; the zero value where the connection goes
 // through something else, and an address means nothing.
 func (e *endpoint) reached(remote string) netip.Addr {
-	if len(e.Jumps) > 0 || e.ProxyCommand != "" {
+	if e.indirect() {
 		return netip.Addr{}
 	}
 	at, err := netip.ParseAddrPort(remote)
@@ -47,16 +68,10 @@ func (e *endpoint) reached(remote string) netip.Addr {
 // address. Certificates speak of names.
 func (e *endpoint) checkAddress(key gossh.PublicKey, ip netip.Addr) error {
 	_, certificate := key.(*gossh.Certificate)
-	if !e.CheckAddress || certificate || e.HostKeys == Off || !ip.IsValid() || ip.IsLoopback() || ip.String() == e.Address {
+	if !e.CheckAddress || certificate || e.HostKeys == knownhosts.Off || !ip.IsValid() || ip.IsLoopback() || ip.String() == e.Address {
 		return nil
 	}
-	v := e.hostKeys.judge(hostNames{full: []string{bracketed(ip.String(), e.Port)}}, string(key.Marshal()))
-	if v.verdict != hostChanged {
-		return nil
-	}
-	err := changed(key, v.others)
-	err.message = "the host key differs from the one known for the host's IP address"
-	return err
+	return e.hostKeys.CheckAddress(key, ip, e.Port)
 }
 
 // rsaBits is the length of an RSA key, 0 for other types.

@@ -3,7 +3,6 @@ package ssh
 import (
 	"crypto/rand"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,14 +13,16 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/fleet"
+	"tutti/internal/keytest"
 	"tutti/internal/sshdtest"
+	"tutti/ssh/knownhosts"
 )
 
 // TestKeyRules: what ssh_config says of trust holds beside known_hosts.
 func TestKeyRules(t *testing.T) {
-	key, ca, short := fleet.NewKey(), rsaKey(t, 2048), rsaKey(t, 2048)
+	key, ca, short := fleet.NewKey(), keytest.RSA(t, 2048), keytest.RSA(t, 2048)
 	now := time.Now()
-	cert := certify(t, ca, key, certificate{principals: []string{"127.*"}, from: now.Add(-time.Hour), to: now.Add(time.Hour), kind: gossh.HostCert})
+	cert := keytest.Certify(t, ca, key, keytest.Certificate{Principals: []string{"127.*"}, From: now.Add(-time.Hour), To: now.Add(time.Hour), Kind: gossh.HostCert})
 	revoked := filepath.Join(t.TempDir(), "revoked")
 	if err := os.WriteFile(revoked, append([]byte("# old keys\nnot a key\n"), gossh.MarshalAuthorizedKey(key.PublicKey())...), 0o600); err != nil {
 		t.Fatal(err)
@@ -30,12 +31,12 @@ func TestKeyRules(t *testing.T) {
 		return func(a string) string {
 			var b strings.Builder
 			for _, k := range keys {
-				b.WriteString(line(a, k))
+				b.WriteString(keytest.Line(a, k))
 			}
 			return b.String()
 		}
 	}
-	vouched := func(string) string { return "@cert-authority " + line("*", ca.PublicKey()) }
+	vouched := func(string) string { return "@cert-authority " + keytest.Line("*", ca.PublicKey()) }
 	nothing := func(string) string { return "" }
 	tests := []struct {
 		name   string
@@ -44,27 +45,27 @@ func TestKeyRules(t *testing.T) {
 		change func(e *Endpoint)
 		want   string // in the message; empty: the command runs
 	}{
-		{"accept-new without a file", []gossh.Signer{key}, nothing, func(e *Endpoint) { e.HostKeys, e.NewKeysRefused = AcceptNew, true }, "unknown"},
-		{"off without a file", []gossh.Signer{key}, nothing, func(e *Endpoint) { e.HostKeys, e.NewKeysRefused = Off, true }, "unknown"},
-		{"without a file, known", []gossh.Signer{key}, known(key.PublicKey()), func(e *Endpoint) { e.HostKeys, e.NewKeysRefused = AcceptNew, true }, ""},
-		{"off without a file, changed", []gossh.Signer{key}, known(ca.PublicKey()), func(e *Endpoint) { e.HostKeys, e.NewKeysRefused = Off, true }, ""},
+		{"accept-new without a file", []gossh.Signer{key}, nothing, func(e *Endpoint) { e.HostKeys, e.NewKeysRefused = knownhosts.AcceptNew, true }, "unknown"},
+		{"off without a file", []gossh.Signer{key}, nothing, func(e *Endpoint) { e.HostKeys, e.NewKeysRefused = knownhosts.Off, true }, "unknown"},
+		{"without a file, known", []gossh.Signer{key}, known(key.PublicKey()), func(e *Endpoint) { e.HostKeys, e.NewKeysRefused = knownhosts.AcceptNew, true }, ""},
+		{"off without a file, changed", []gossh.Signer{key}, known(ca.PublicKey()), func(e *Endpoint) { e.HostKeys, e.NewKeysRefused = knownhosts.Off, true }, ""},
 		{"authority's signature", []gossh.Signer{key, cert}, vouched, func(*Endpoint) {}, ""},
 		{"authority's signature not trusted", []gossh.Signer{key, cert}, vouched, func(e *Endpoint) { e.CASignatureAlgorithms = "ssh-ed25519" }, "which is not trusted"},
 		{"authority's signature taken away", []gossh.Signer{key, cert}, vouched, func(e *Endpoint) { e.CASignatureAlgorithms = "-rsa*" }, "which is not trusted"},
 		{"authority's signature not trusted, key known", []gossh.Signer{key, cert}, known(key.PublicKey()), func(e *Endpoint) { e.CASignatureAlgorithms = "ssh-ed25519" }, ""},
 		{"RSA of the length", []gossh.Signer{short}, known(short.PublicKey()), func(e *Endpoint) { e.MinRSABits = 2048 }, ""},
 		{"RSA too short", []gossh.Signer{short}, known(short.PublicKey()), func(e *Endpoint) { e.MinRSABits = 3072 }, "too short"},
-		{"RSA too short, off", []gossh.Signer{short}, nothing, func(e *Endpoint) { e.MinRSABits, e.HostKeys = 3072, Off }, "too short"},
+		{"RSA too short, off", []gossh.Signer{short}, nothing, func(e *Endpoint) { e.MinRSABits, e.HostKeys = 3072, knownhosts.Off }, "too short"},
 		{"revoked", []gossh.Signer{key}, known(key.PublicKey()), func(e *Endpoint) { e.RevokedHostKeys = revoked }, "revoked"},
-		{"revoked, off", []gossh.Signer{key}, nothing, func(e *Endpoint) { e.RevokedHostKeys, e.HostKeys = revoked, Off }, "revoked"},
+		{"revoked, off", []gossh.Signer{key}, nothing, func(e *Endpoint) { e.RevokedHostKeys, e.HostKeys = revoked, knownhosts.Off }, "revoked"},
 		{"revoked in a certificate", []gossh.Signer{key, cert}, vouched, func(e *Endpoint) { e.RevokedHostKeys = revoked }, "revoked"},
 		{"another revoked", []gossh.Signer{short}, known(short.PublicKey()), func(e *Endpoint) { e.RevokedHostKeys = revoked }, ""},
 		{"list of the revoked is missing", []gossh.Signer{short}, known(short.PublicKey()), func(e *Endpoint) { e.RevokedHostKeys = revoked + "-not" }, "cannot be read"},
 		{"loopback trusted", []gossh.Signer{key}, nothing, func(e *Endpoint) { e.LoopbackTrusted = true }, ""},
 		{"loopback trusted, but called something else", []gossh.Signer{key}, nothing, func(e *Endpoint) { e.LoopbackTrusted, e.HostKeyAlias = true, "x" }, "unknown"},
 		{"loopback trusted, revoked", []gossh.Signer{key}, nothing, func(e *Endpoint) { e.LoopbackTrusted, e.RevokedHostKeys = true, revoked }, "revoked"},
-		{"alias known", []gossh.Signer{key}, func(a string) string { return line(strings.Replace(a, "127.", "web.", 1), key.PublicKey()) }, func(e *Endpoint) { e.Alias = strings.Replace(e.Address, "127.", "web.", 1) }, ""},
-		{"alias not asked for", []gossh.Signer{key}, func(a string) string { return line(strings.Replace(a, "127.", "web.", 1), key.PublicKey()) }, func(e *Endpoint) {
+		{"alias known", []gossh.Signer{key}, func(a string) string { return keytest.Line(strings.Replace(a, "127.", "web.", 1), key.PublicKey()) }, func(e *Endpoint) { e.Alias = strings.Replace(e.Address, "127.", "web.", 1) }, ""},
+		{"alias not asked for", []gossh.Signer{key}, func(a string) string { return keytest.Line(strings.Replace(a, "127.", "web.", 1), key.PublicKey()) }, func(e *Endpoint) {
 			e.Alias, e.AddressOnly = strings.Replace(e.Address, "127.", "web.", 1), true
 		}, "unknown"},
 	}
@@ -75,7 +76,7 @@ func TestKeyRules(t *testing.T) {
 			e := opts.Endpoints[0]
 			tt.change(&e)
 			opts.Endpoints = []Endpoint{e}
-			opts.KnownHosts = []string{writeKnownHosts(t, tt.known(bracketed(e.Address, e.Port)))}
+			opts.KnownHosts = []string{keytest.KnownHosts(t, tt.known(knownhosts.Name(e.Address, e.Port)))}
 			r := execOn(t.Context(), newClient(t, opts), b.targets[0], "x")
 			if tt.want == "" {
 				r.wantExit(t, fanout.Exit{})
@@ -95,24 +96,24 @@ func TestCheckAddress(t *testing.T) {
 	key, other := fleet.NewKey().PublicKey(), fleet.NewKey().PublicKey()
 	base := Endpoint{Address: "web1", Port: 22, CheckAddress: true}
 	off, through := base, base
-	off.HostKeys = Off
+	off.HostKeys = knownhosts.Off
 	through.ProxyCommand = "nc"
 	tests := []struct {
 		name, content, remote string
 		endpoint              Endpoint
 		refused               bool
 	}{
-		{"address unknown", line("web1", key), "192.0.2.7:22", base, false},
-		{"address known", line("web1,192.0.2.7", key), "192.0.2.7:22", base, false},
-		{"address of another", line("web1", key) + line("192.0.2.7", other), "192.0.2.7:22", base, true},
-		{"IPv6 of another", line("web1", key) + line("2001:db8::1", other), "[2001:db8::1]:22", base, true},
-		{"another address of another", line("web1", key) + line("192.0.2.8", other), "192.0.2.7:22", base, false},
-		{"nothing is checked", line("192.0.2.7", other), "192.0.2.7:22", off, false},
-		{"an address elsewhere", line("web1", key) + line("192.0.2.7", other), "192.0.2.7:22", through, false},
+		{"address unknown", keytest.Line("web1", key), "192.0.2.7:22", base, false},
+		{"address known", keytest.Line("web1,192.0.2.7", key), "192.0.2.7:22", base, false},
+		{"address of another", keytest.Line("web1", key) + keytest.Line("192.0.2.7", other), "192.0.2.7:22", base, true},
+		{"IPv6 of another", keytest.Line("web1", key) + keytest.Line("2001:db8::1", other), "[2001:db8::1]:22", base, true},
+		{"another address of another", keytest.Line("web1", key) + keytest.Line("192.0.2.8", other), "192.0.2.7:22", base, false},
+		{"nothing is checked", keytest.Line("192.0.2.7", other), "192.0.2.7:22", off, false},
+		{"an address elsewhere", keytest.Line("web1", key) + keytest.Line("192.0.2.7", other), "192.0.2.7:22", through, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			ep := &endpoint{Endpoint: tt.endpoint, hostKeys: newHostKeys([]string{writeKnownHosts(t, tt.content)}, func(w string) { t.Error(w) })}
+			ep := &endpoint{Endpoint: tt.endpoint, algorithms: &algorithms{}, hostKeys: knownhosts.Open([]string{keytest.KnownHosts(t, tt.content)}, func(w string) { t.Error(w) })}
 			err := ep.checkKey(t.Context(), key, tt.remote, true)
 			if refused := err != nil; refused != tt.refused {
 				t.Errorf("got error %v, want refused %v", err, tt.refused)
@@ -121,109 +122,35 @@ func TestCheckAddress(t *testing.T) {
 	}
 }
 
-// TestRevocationList holds the reader against lists that ssh-keygen makes, and
-// against pieces of them.
-func TestRevocationList(t *testing.T) {
-	keygen := sshdtest.Tool(t, "ssh-keygen")
-	dir := t.TempDir()
-	ca, key, good := fleet.NewKey(), fleet.NewKey(), ecdsaKey(t)
-	write := func(name, text string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	authority := write("ca.pub", string(gossh.MarshalAuthorizedKey(ca.PublicKey())))
-	serial := func(n uint64, id string) gossh.PublicKey {
-		c := &gossh.Certificate{Key: good.PublicKey(), Serial: n, KeyId: id, CertType: gossh.HostCert, ValidBefore: gossh.CertTimeInfinity}
-		if err := c.SignCert(rand.Reader, ca); err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	text := string(gossh.MarshalAuthorizedKey(key.PublicKey()))
-	tests := []struct {
-		name, spec string
-		revoked    []gossh.PublicKey
-		fine       []gossh.PublicKey
+// TestWrittenNamesBehind: behind a bastion or a program, where the address means
+// something else, a new key is written for the name only.
+func TestWrittenNamesBehind(t *testing.T) {
+	at := Endpoint{Alias: "Web1", Address: "10.0.0.1", Port: 22, HostKeys: knownhosts.AcceptNew}
+	bastion, program := at, at
+	bastion.Jumps = []Endpoint{{Address: "gate"}}
+	program.ProxyCommand = "nc"
+	key := keytest.Numbered(t, 3)
+	for _, tt := range []struct {
+		name     string
+		endpoint Endpoint
+		want     string
 	}{
-		{"key", text, []gossh.PublicKey{key.PublicKey()}, []gossh.PublicKey{good.PublicKey(), serial(1, "a")}},
-		{"sha1", "sha1: " + text, []gossh.PublicKey{key.PublicKey()}, []gossh.PublicKey{good.PublicKey()}},
-		{"sha256", "sha256: " + text, []gossh.PublicKey{key.PublicKey()}, []gossh.PublicKey{good.PublicKey()}},
-		{"serials", "serial: 7\nserial: 10-20\n", []gossh.PublicKey{serial(7, "a"), serial(10, "a"), serial(20, "a")}, []gossh.PublicKey{serial(8, "a"), serial(21, "a"), serial(0, "a"), good.PublicKey()}},
-		{"many serials", "serial: 1\nserial: 3\nserial: 5\nserial: 9\nserial: 11\nserial: 17\n", []gossh.PublicKey{serial(1, "a"), serial(9, "a"), serial(17, "a")}, []gossh.PublicKey{serial(2, "a"), serial(10, "a"), serial(18, "a")}},
-		{"ids", "id: web1\nid: web2\n", []gossh.PublicKey{serial(1, "web1"), serial(0, "web2")}, []gossh.PublicKey{serial(1, "web3")}},
-	}
-	for _, tt := range tests {
+		{"straight", at, keytest.Line("web1,10.0.0.1", key)},
+		{"behind a bastion", bastion, keytest.Line("web1", key)},
+		{"by a program", program, keytest.Line("web1", key)},
+	} {
 		t.Run(tt.name, func(t *testing.T) {
-			list := filepath.Join(t.TempDir(), "list")
-			out, err := exec.Command(keygen, "-k", "-q", "-f", list, "-s", authority, write("spec", tt.spec)).CombinedOutput() //nolint:gosec // our own files
-			if err != nil {
-				t.Fatalf("%v: %s", err, out)
+			file := keytest.KnownHosts(t, "")
+			ep := &endpoint{Endpoint: tt.endpoint, algorithms: &algorithms{}, hostKeys: knownhosts.Open([]string{file}, func(w string) { t.Error(w) })}
+			if err := ep.checkKey(t.Context(), key, "10.0.0.1:22", true); err != nil {
+				t.Fatal(err)
 			}
-			r := readRevoked(list)
-			if r.err != nil {
-				t.Fatal(r.err)
-			}
-			for _, k := range tt.revoked {
-				if r.refuse(k) == nil {
-					t.Errorf("%s is taken, want it revoked", describe(k))
-				}
-			}
-			for _, k := range tt.fine {
-				if err := r.refuse(k); err != nil {
-					t.Errorf("got %v, want it taken", err)
-				}
-			}
-			data, err := os.ReadFile(list) //nolint:gosec // our own file
+			got, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if cut := readRevoked(write("cut", string(data[:len(data)-1]))); cut.refuse(good.PublicKey()) == nil {
-				t.Error("a list that is cut off revokes less, want that no host is trusted")
-			}
-		})
-	}
-	if r := readRevoked(write("future", krlMagic+"\x00\x00\x00\x02")); r.refuse(good.PublicKey()) == nil {
-		t.Error("a list of another version is taken for an empty one")
-	}
-}
-
-// TestHashedNames: names are written as hashes where that is wanted, one to a
-// line, and found again by ssh-keygen and by us.
-func TestHashedNames(t *testing.T) {
-	keygen := sshdtest.Tool(t, "ssh-keygen")
-	e := Endpoint{Address: "192.0.2.7", Alias: "Web1", Port: 2222, HostKeys: AcceptNew, HashNames: true}
-	key := numbered(t, 1)
-	ways := map[string]func(h *hostKeys) error{
-		"accept-new": func(h *hostKeys) error { return h.check(t.Context(), e, key, true) },
-		"trust":      func(h *hostKeys) error { return h.trust(t.Context(), []change{{namesOf(e), key, true}}) },
-	}
-	for name, learn := range ways {
-		t.Run(name, func(t *testing.T) {
-			file := writeKnownHosts(t, "")
-			if err := learn(newHostKeys([]string{file}, func(w string) { t.Error(w) })); err != nil {
-				t.Fatal(err)
-			}
-			text, err := os.ReadFile(file) //nolint:gosec // our own file
-			if err != nil {
-				t.Fatal(err)
-			}
-			if lower := strings.ToLower(string(text)); strings.Contains(lower, "web1") || strings.Contains(lower, "192.0.2.7") || strings.Count(lower, "\n") != 2 {
-				t.Errorf("got %q, want two lines with hashes", text)
-			}
-			for _, host := range []string{"[web1]:2222", "[192.0.2.7]:2222"} {
-				if out, err := exec.Command(keygen, "-F", host, "-f", file).CombinedOutput(); err != nil { //nolint:gosec // our own file
-					t.Errorf("ssh-keygen does not find %s: %s", host, out)
-				}
-			}
-			again := newHostKeys([]string{file}, func(w string) { t.Error(w) })
-			if v := again.judge(namesOf(e), string(key.Marshal())); v.verdict != hostKnown {
-				t.Errorf("got verdict %d, want known", v.verdict)
-			}
-			if v := again.judge(namesOf(e), string(numbered(t, 2).Marshal())); v.verdict != hostChanged {
-				t.Errorf("got verdict %d for another key, want changed", v.verdict)
+			if string(got) != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
 	}
@@ -237,7 +164,7 @@ func TestNowhereToWrite(t *testing.T) {
 	var warnings []string
 	opts.Warn = func(w string) { warnings = append(warnings, w) }
 	opts.Endpoints = slices.Clone(opts.Endpoints)
-	opts.Endpoints[0].HostKeys = AcceptNew
+	opts.Endpoints[0].HostKeys = knownhosts.AcceptNew
 	opts.KnownHosts = []string{os.DevNull}
 	execOn(t.Context(), newClient(t, opts), b.targets[0], "x").wantExit(t, fanout.Exit{})
 	if len(warnings) != 1 || !strings.Contains(warnings[0], "taken unseen at each login") {
@@ -259,7 +186,7 @@ func TestEnvironment(t *testing.T) {
 
 // TestKeyAlgorithms: with which algorithms keys are offered.
 func TestKeyAlgorithms(t *testing.T) {
-	rsa, ed := rsaKey(t, 2048), fleet.NewKey()
+	rsa, ed := keytest.RSA(t, 2048), fleet.NewKey()
 	cert := &gossh.Certificate{Key: rsa.PublicKey(), CertType: gossh.UserCert, ValidBefore: gossh.CertTimeInfinity}
 	if err := cert.SignCert(rand.Reader, ed); err != nil {
 		t.Fatal(err)

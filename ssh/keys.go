@@ -2,7 +2,6 @@ package ssh
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -11,6 +10,8 @@ import (
 	"slices"
 
 	gossh "golang.org/x/crypto/ssh"
+
+	"tutti/ssh/knownhosts"
 )
 
 // A key can be offered to a host.
@@ -36,8 +37,8 @@ func (k *key) algorithms() []string {
 	if k.accepted != nil {
 		var names []string
 		for _, name := range k.accepted {
-			plain := cmp.Or(uncertified[name], name)
-			if isPlain(name) != certificate && keyKind(plain) == public.Type() {
+			plain := knownhosts.Uncertified(name)
+			if knownhosts.IsPlain(name) != certificate && knownhosts.KeyKind(plain) == public.Type() {
 				names = append(names, plain)
 			}
 		}

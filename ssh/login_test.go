@@ -14,6 +14,8 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/fleet"
+	"tutti/internal/sanitize"
+	"tutti/ssh/knownhosts"
 )
 
 func TestP06StalledLogin(t *testing.T) {
@@ -99,7 +101,7 @@ func TestP17ThrottledForEver(t *testing.T) {
 			target.Limits.ConnectTimeout = 3 * time.Second
 			r := execOn(t.Context(), b.Client, target, "x")
 			r.wantOp(t, fanout.OpLogin, false)
-			want := cleanLine(tt.text, maxGreeting)
+			want := sanitize.Line(tt.text, maxGreeting)
 			if !strings.Contains(r.Failure.Message, want) || strings.Contains(r.Failure.Message, "\x1b") || r.Failure.Final {
 				t.Errorf("got %+v, want a failure that says %q and may be retried", *r.Failure, want)
 			}
@@ -121,7 +123,7 @@ func TestP17ResetAtFirst(t *testing.T) {
 	t.Cleanup(func() { _ = l.Close() })
 	e := &b.opts.Endpoints[0]
 	go resetThenForward(l, 5, hostPort(e.Address, e.Port))
-	e.Port, e.Address, e.HostKeys = l.Addr().(*net.TCPAddr).Port, "127.0.0.1", Off
+	e.Port, e.Address, e.HostKeys = l.Addr().(*net.TCPAddr).Port, "127.0.0.1", knownhosts.Off
 	execOn(t.Context(), newClient(t, b.opts), b.targets[0], "x").wantExit(t, fanout.Exit{})
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/fleet"
+	"tutti/ssh/knownhosts"
 )
 
 // shortLimit is a connect timeout that is to pass.
@@ -207,7 +208,7 @@ func TestManyAddresses(t *testing.T) {
 		opts := b.opts
 		opts.Endpoints = []Endpoint{host}
 		e := &opts.Endpoints[0]
-		e.Address, e.Port, e.HostKeyAlias = name+".", int(door.Port()), bracketed(host.Address, host.Port)
+		e.Address, e.Port, e.HostKeyAlias = name+".", int(door.Port()), knownhosts.Name(host.Address, host.Port)
 		c := newClient(t, opts)
 		c.resolver = names.resolver()
 		return execOn(t.Context(), c, b.targets[0], "x")

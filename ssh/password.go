@@ -9,6 +9,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"tutti/fanout"
+	"tutti/internal/sanitize"
 )
 
 // A passwordTry is what becomes of the password in one login. The zero value
@@ -110,7 +111,7 @@ func (a *authentication) answer(_, _ string, questions []string, echo []bool) ([
 		return nil, nil
 	}
 	if len(questions) > 1 || echo[0] || p.sent {
-		a.asked = cleanLine(strings.Join(questions, " "), 100)
+		a.asked = sanitize.Line(strings.Join(questions, " "), 100)
 		return nil, errOtherQuestions
 	}
 	if len(p.password) == 0 {

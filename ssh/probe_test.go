@@ -7,6 +7,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/fleet"
+	"tutti/ssh/knownhosts"
 )
 
 // TestP18NoProbes: who only wants to know a host's key, or whether it can be
@@ -19,7 +20,7 @@ func TestP18NoProbes(t *testing.T) {
 	b := newBench(t, hosts, func(o *Options) {
 		o.KnownHosts = []string{filepath.Join(t.TempDir(), "known_hosts")}
 		for i := range o.Endpoints {
-			o.Endpoints[i].HostKeys = Off
+			o.Endpoints[i].HostKeys = knownhosts.Off
 		}
 	})
 	var wg sync.WaitGroup

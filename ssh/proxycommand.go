@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tutti/fanout"
+	"tutti/internal/sanitize"
 )
 
 const (
@@ -145,7 +146,7 @@ func (p *proxy) failure() *fanout.Failure {
 }
 
 // said is the last line the program has written to its standard error.
-func (p *proxy) said() string { return cleanLine(p.complain.String(), maxProxyText) }
+func (p *proxy) said() string { return sanitize.Line(p.complain.String(), maxProxyText) }
 
 func (p *proxy) Read(b []byte) (int, error)  { return p.out.Read(b) }
 func (p *proxy) Write(b []byte) (int, error) { return p.in.Write(b) }

@@ -22,7 +22,7 @@ import (
 	"testing"
 
 	gossh "golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/knownhosts"
+	goknownhosts "golang.org/x/crypto/ssh/knownhosts"
 
 	"tutti/fanout"
 )
@@ -232,7 +232,7 @@ func newRawBench(tb testing.TB, script rawScript, change func(*Options)) *bench 
 	_, path := userKey(tb)
 	known := filepath.Join(tb.TempDir(), "known_hosts")
 	address := l.Addr().(*net.TCPAddr)
-	line := knownhosts.Line([]string{address.String()}, key.PublicKey())
+	line := goknownhosts.Line([]string{address.String()}, key.PublicKey())
 	if err := os.WriteFile(known, []byte(line+"\n"), 0o600); err != nil {
 		tb.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"tutti/fanout"
+	"tutti/ssh/knownhosts"
 )
 
 // What an operator can do about the commonest failures, by their cause. A remedy
@@ -129,6 +130,21 @@ func remedyOfDial(err error) string {
 		return remedyRefused
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.ETIMEDOUT):
 		return remedyNoAnswer
+	}
+	return ""
+}
+
+// remedyOfHostKey is what to do about a host whose key was refused.
+func remedyOfHostKey(reason knownhosts.Reason) string {
+	switch reason {
+	case knownhosts.ReasonUnknown:
+		return remedyUnknown
+	case knownhosts.ReasonNotAdded:
+		return remedyUnlearned
+	case knownhosts.ReasonChanged:
+		return remedyChanged
+	case knownhosts.ReasonRevoked:
+		return remedyRevoked
 	}
 	return ""
 }

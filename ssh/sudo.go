@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tutti/fanout"
+	"tutti/internal/sanitize"
 )
 
 // sudoText is shell text that carries out inner as another user. It says its
@@ -178,9 +179,9 @@ func sudoWords(said string) string {
 		}
 	}
 	if len(signed) > 0 {
-		return cleanLine(strings.Join(signed, "; "), 300)
+		return sanitize.Line(strings.Join(signed, "; "), 300)
 	}
-	return cleanLine(lines[len(lines)-1], 300)
+	return sanitize.Line(lines[len(lines)-1], 300)
 }
 
 // belongsToSudo reports whether the command belongs to another user by now. A

@@ -1,4 +1,4 @@
-package ssh
+package knownhosts
 
 import (
 	"bytes"
@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,10 +31,10 @@ func (k *knownKey) where() string {
 	return fmt.Sprintf("%s:%d", k.file, k.line)
 }
 
-// A knownHosts is the content of known_hosts files, arranged so that asking
+// An index is the content of known_hosts files, arranged so that asking
 // does not take longer the more hosts they hold. Keys are compared as bytes
 // and never decoded: a key type that nobody here knows does no harm.
-type knownHosts struct {
+type index struct {
 	names   map[string][]*knownKey
 	globs   []globLine
 	hashed  map[string][]hashedLine // by blob
@@ -45,7 +44,7 @@ type knownHosts struct {
 	authorities []authority
 }
 
-// A nameMatch says whether a line is about a host. The name is as bracketed
+// A nameMatch says whether a line is about a host. The name is as Name
 // writes it.
 type nameMatch interface{ match(name string) bool }
 
@@ -61,8 +60,8 @@ type hashedLine struct {
 	key       *knownKey
 }
 
-func newKnownHosts() *knownHosts {
-	return &knownHosts{
+func newIndex() *index {
+	return &index{
 		names:   map[string][]*knownKey{},
 		hashed:  map[string][]hashedLine{},
 		types:   map[string]bool{},
@@ -72,14 +71,14 @@ func newKnownHosts() *knownHosts {
 
 // add reads a file. A line that cannot be read is reported to warn and left
 // out.
-func (k *knownHosts) add(file string, data []byte, warn func(string)) {
+func (k *index) add(file string, data []byte, warn func(string)) {
 	k.read(file, data, func(number int, err error) {
 		warn(fmt.Sprintf("%s:%d: %v; the line is ignored", file, number, err))
 	})
 }
 
 // read is add that gives lines that cannot be read to bad.
-func (k *knownHosts) read(file string, data []byte, bad func(number int, err error)) {
+func (k *index) read(file string, data []byte, bad func(number int, err error)) {
 	number := 0
 	for line := range bytes.Lines(data) {
 		number++
@@ -127,7 +126,7 @@ func (b *badLines) warn(file string, warn func(string)) {
 	}
 }
 
-func (k *knownHosts) addLine(file string, number int, line string) error {
+func (k *index) addLine(file string, number int, line string) error {
 	fields := strings.Fields(line)
 	if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
 		return nil
@@ -191,7 +190,7 @@ func (h hostField) matcher(key *knownKey) nameMatch {
 	return globLine{h.patterns, key}
 }
 
-func (k *knownHosts) insert(h hostField, key *knownKey) {
+func (k *index) insert(h hostField, key *knownKey) {
 	if h.sum != nil {
 		k.hashed[key.blob] = append(k.hashed[key.blob], hashedLine{h.salt, h.sum, key})
 		k.types[key.kind] = true
@@ -211,7 +210,7 @@ func (k *knownHosts) insert(h hostField, key *knownKey) {
 }
 
 // plain returns the keys that lines with readable names hold for name.
-func (k *knownHosts) plain(name string) []*knownKey {
+func (k *index) plain(name string) []*knownKey {
 	keys := k.names[name]
 	for _, g := range k.globs {
 		if g.match(name) {
@@ -223,7 +222,7 @@ func (k *knownHosts) plain(name string) []*knownKey {
 
 // hidden reports whether a hashed line holds blob for name. Only the lines
 // with that very key are tried.
-func (k *knownHosts) hidden(name, blob string) bool {
+func (k *index) hidden(name, blob string) bool {
 	for _, l := range k.hashed[blob] {
 		if l.match(name) {
 			return true
@@ -234,7 +233,7 @@ func (k *knownHosts) hidden(name, blob string) bool {
 
 // scan returns the keys that hashed lines hold for name. It tries every one of
 // them.
-func (k *knownHosts) scan(name string) []*knownKey {
+func (k *index) scan(name string) []*knownKey {
 	var keys []*knownKey
 	for _, lines := range k.hashed {
 		for _, l := range lines {
@@ -247,7 +246,7 @@ func (k *knownHosts) scan(name string) []*knownKey {
 }
 
 // isRevoked reports whether a line revokes blob for one of names.
-func (k *knownHosts) isRevoked(names []string, blob string) bool {
+func (k *index) isRevoked(names []string, blob string) bool {
 	for _, m := range k.revoked[blob] {
 		for _, name := range names {
 			if m.match(name) {
@@ -262,7 +261,7 @@ func (g globLine) match(name string) bool {
 	found := false
 	for _, p := range g.patterns {
 		pattern, negated := strings.CutPrefix(p, "!")
-		if !glob(pattern, name) {
+		if !Match(pattern, name) {
 			continue
 		}
 		if negated {
@@ -279,10 +278,10 @@ func (h hashedLine) match(name string) bool {
 	return hmac.Equal(mac.Sum(nil), h.sum)
 }
 
-// glob matches with * for any characters and ? for one. After a mismatch only
+// Match reports whether s fits a pattern of ssh: it matches with * for any characters and ? for one. After a mismatch only
 // the last star is tried again, so that no pattern takes more than quadratic
 // time.
-func glob(pattern, s string) bool {
+func Match(pattern, s string) bool {
 	p, i := 0, 0
 	star, mark := -1, 0
 	for i < len(s) {
@@ -322,18 +321,13 @@ func keyBlob(kind, text string) (string, error) {
 	return string(blob), nil
 }
 
-// bracketed is how known_hosts writes a host and its port.
-func bracketed(host string, port int) string {
+// Name is how known_hosts writes a host and its port.
+func Name(host string, port int) string {
 	host = strings.ToLower(host)
 	if port == defaultPort {
 		return host
 	}
 	return "[" + host + "]:" + strconv.Itoa(port)
-}
-
-// hostPort is how messages write a host and its port.
-func hostPort(host string, port int) string {
-	return net.JoinHostPort(host, strconv.Itoa(port))
 }
 
 // encode is how known_hosts writes a key.

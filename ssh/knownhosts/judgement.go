@@ -1,21 +1,19 @@
-package ssh
+package knownhosts
 
-import (
-	"slices"
-)
+import "slices"
 
-// A verdict is what known_hosts says of a key.
-type verdict int
+// A Verdict is what known_hosts says of a key.
+type Verdict int
 
 const (
-	hostUnknown verdict = iota
-	hostKnown
-	hostChanged
-	hostRevoked
+	Unknown Verdict = iota
+	Known
+	Changed
+	Revoked
 )
 
 type judgement struct {
-	verdict verdict
+	verdict Verdict
 	others  []*knownKey // the keys that are known instead
 }
 
@@ -23,7 +21,7 @@ type judgement struct {
 func (j judgement) kinds() []string {
 	var kinds []string
 	for _, k := range j.others {
-		askable := slices.ContainsFunc(preferred, func(a string) bool { return keyKind(a) == k.kind })
+		askable := slices.ContainsFunc(Preferred, func(a string) bool { return KeyKind(a) == k.kind })
 		if askable && !slices.Contains(kinds, k.kind) {
 			kinds = append(kinds, k.kind)
 		}
@@ -36,9 +34,9 @@ func (j judgement) kinds() []string {
 // or against; hashed lines that hold blob decide for; only then are all hashed
 // lines searched for other keys of the host. A line without a port counts for
 // a host on another port if it holds this very key.
-func (k *knownHosts) judge(n hostNames, blob string) judgement {
+func (k *index) judge(n hostNames, blob string) judgement {
 	if k.isRevoked(n.all(), blob) {
-		return judgement{verdict: hostRevoked}
+		return judgement{verdict: Revoked}
 	}
 	holds := func(keys []*knownKey) bool {
 		return slices.ContainsFunc(keys, func(x *knownKey) bool { return x.blob == blob })
@@ -46,21 +44,21 @@ func (k *knownHosts) judge(n hostNames, blob string) judgement {
 	for _, name := range n.full {
 		keys := k.plain(name)
 		if holds(keys) || k.hidden(name, blob) {
-			return judgement{verdict: hostKnown}
+			return judgement{verdict: Known}
 		}
 		if len(keys) > 0 {
-			return judgement{hostChanged, keys}
+			return judgement{Changed, keys}
 		}
 	}
 	for _, name := range n.full {
 		if keys := k.scan(name); len(keys) > 0 {
-			return judgement{hostChanged, keys}
+			return judgement{Changed, keys}
 		}
 	}
 	for _, name := range n.portless {
 		if holds(k.plain(name)) || k.hidden(name, blob) {
-			return judgement{verdict: hostKnown}
+			return judgement{verdict: Known}
 		}
 	}
-	return judgement{verdict: hostUnknown}
+	return judgement{verdict: Unknown}
 }

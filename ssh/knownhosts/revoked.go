@@ -1,4 +1,4 @@
-package ssh
+package knownhosts
 
 import (
 	"bytes"
@@ -15,9 +15,9 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 )
 
-// revokedKeys are the keys of a RevokedHostKeys file: lines of public keys, or a
+// RevokedKeys are the keys of a RevokedHostKeys file: lines of public keys, or a
 // key revocation list as ssh-keygen -k makes it. Nil revokes nothing.
-type revokedKeys struct {
+type RevokedKeys struct {
 	file string
 	err  error // the file cannot be read, and so no host can be trusted
 
@@ -46,9 +46,9 @@ var errNotAList = errors.New("it is not a whole key revocation list")
 // krlMagic begins a key revocation list.
 const krlMagic = "SSHKRL\n\x00"
 
-// readRevoked reads a file.
-func readRevoked(file string) *revokedKeys {
-	r := &revokedKeys{file: file, blobs: map[string]bool{}, sums1: map[string]bool{}, sums256: map[string]bool{}}
+// ReadRevoked reads a file.
+func ReadRevoked(file string) *RevokedKeys {
+	r := &RevokedKeys{file: file, blobs: map[string]bool{}, sums1: map[string]bool{}, sums256: map[string]bool{}}
 	f, err := os.Open(file)
 	if err != nil {
 		r.err = err
@@ -70,7 +70,7 @@ func readRevoked(file string) *revokedKeys {
 }
 
 // readLines reads public keys. As in ssh, a line that holds none revokes nothing.
-func (r *revokedKeys) readLines(data []byte) {
+func (r *RevokedKeys) readLines(data []byte) {
 	for line := range bytes.Lines(data) {
 		if key, _, _, _, err := gossh.ParseAuthorizedKey(line); err == nil {
 			r.blobs[string(plainKey(key).Marshal())] = true
@@ -86,20 +86,20 @@ func plainKey(key gossh.PublicKey) gossh.PublicKey {
 	return key
 }
 
-// refuse returns the refusal of key, nil if it is not revoked.
-func (r *revokedKeys) refuse(key gossh.PublicKey) error {
+// Refuse returns the refusal of key, nil if it is not revoked.
+func (r *RevokedKeys) Refuse(key gossh.PublicKey) error {
 	switch {
 	case r == nil:
 		return nil
 	case r.err != nil:
-		return &hostKeyError{"the revoked host keys cannot be read, and so no host can be trusted", fmt.Sprintf("RevokedHostKeys %s: %v", r.file, r.err), ""}
+		return &Refusal{ReasonOther, "the revoked host keys cannot be read, and so no host can be trusted", fmt.Sprintf("RevokedHostKeys %s: %v", r.file, r.err)}
 	case r.holds(key):
-		return &hostKeyError{"the host key is revoked", fmt.Sprintf("%s, in %s", describe(key), r.file), remedyRevoked}
+		return &Refusal{ReasonRevoked, "the host key is revoked", fmt.Sprintf("%s, in %s", Describe(key), r.file)}
 	}
 	return nil
 }
 
-func (r *revokedKeys) holds(key gossh.PublicKey) bool {
+func (r *RevokedKeys) holds(key gossh.PublicKey) bool {
 	keys := []gossh.PublicKey{plainKey(key)}
 	cert, ok := key.(*gossh.Certificate)
 	if ok {
@@ -175,7 +175,7 @@ func (l *listReader) more() bool { return l.err == nil && len(l.rest) > 0 }
 
 // readList reads what follows the magic of a key revocation list. What it does
 // not know is an error: it could be what revokes the key in question.
-func (r *revokedKeys) readList(data []byte) error {
+func (r *RevokedKeys) readList(data []byte) error {
 	l := &listReader{rest: data}
 	if version := l.number(4); l.err == nil && version != 1 {
 		return fmt.Errorf("it is a key revocation list of version %d, and 1 is known here", version)

@@ -1,8 +1,7 @@
-package ssh
+package knownhosts
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -17,26 +16,15 @@ import (
 	"time"
 
 	gossh "golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/knownhosts"
+	goknownhosts "golang.org/x/crypto/ssh/knownhosts"
 
 	"tutti/internal/fleet"
+	"tutti/internal/keytest"
 	"tutti/internal/sshdtest"
 )
 
-// numbered returns the same key for the same number, in every process.
-func numbered(tb testing.TB, i int) gossh.PublicKey {
-	tb.Helper()
-	seed := make([]byte, ed25519.SeedSize)
-	copy(seed, strconv.Itoa(i))
-	k, err := gossh.NewPublicKey(ed25519.NewKeyFromSeed(seed).Public())
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return k
-}
-
 // lines are the numbers of the lines that are about name, whatever they say.
-func (k *knownHosts) lines(name string) []int {
+func (k *index) lines(name string) []int {
 	var found []int
 	for _, key := range slices.Concat(k.plain(name), k.scan(name)) {
 		found = append(found, key.line)
@@ -79,7 +67,7 @@ func TestP13AgreesWithKeygen(t *testing.T) {
 	field := func() string {
 		switch r.IntN(4) {
 		case 0:
-			return knownhosts.HashHostname(name())
+			return goknownhosts.HashHostname(name())
 		case 1:
 			return pick("*.fra", "web?", "*", "10.0.*", "[*]:2222", "web*,!web1*", "!db.x,*.x", "[web?.fra]:*", "!a")
 		case 2:
@@ -87,15 +75,15 @@ func TestP13AgreesWithKeygen(t *testing.T) {
 		}
 		return name()
 	}
-	key := numbered(t, 1)
+	key := keytest.Numbered(t, 1)
 	for round := range 5 {
 		var content strings.Builder
 		for range 40 {
 			content.WriteString(pick("", "", "", "@cert-authority ", "@revoked "))
-			content.WriteString(line(field(), key))
+			content.WriteString(keytest.Line(field(), key))
 		}
-		file := writeKnownHosts(t, content.String())
-		k := newKnownHosts()
+		file := keytest.KnownHosts(t, content.String())
+		k := newIndex()
 		k.add(file, []byte(content.String()), func(w string) { t.Error(w) })
 		for range 20 {
 			n := name()
@@ -128,17 +116,17 @@ func TestP13TenThousandHashedLines(t *testing.T) {
 		// than the whole test.
 		key := slices.Concat([]byte("\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20"), fmt.Appendf(nil, "%032d", i))
 		blobs[i] = string(key)
-		content.WriteString(knownhosts.HashHostname(fmt.Sprintf("host%d", i)) + " ssh-ed25519 " + encode(key) + "\n")
+		content.WriteString(goknownhosts.HashHostname(fmt.Sprintf("host%d", i)) + " ssh-ed25519 " + encode(key) + "\n")
 	}
-	file := writeKnownHosts(t, content.String())
+	file := keytest.KnownHosts(t, content.String())
 	before := cpu(t)
-	h := newHostKeys([]string{file}, func(w string) { t.Error(w) })
+	h := Open([]string{file}, func(w string) { t.Error(w) })
 	for i, blob := range blobs {
-		n := namesOf(Endpoint{Address: fmt.Sprintf("host%d", i), Port: 22})
-		if got := h.algorithms(n, nil, preferred)[0]; got != gossh.KeyAlgoED25519 {
+		host := Host{Address: fmt.Sprintf("host%d", i), Port: 22}
+		if got := h.Algorithms(host, nil, Preferred)[0]; got != gossh.KeyAlgoED25519 {
 			t.Fatalf("host %d: got algorithm %s first, want that of the keys", i, got)
 		}
-		if h.judge(n, blob).verdict != hostKnown {
+		if h.judge(host.names(), blob).verdict != Known {
 			t.Fatalf("host %d is not found", i)
 		}
 	}
@@ -146,6 +134,9 @@ func TestP13TenThousandHashedLines(t *testing.T) {
 		t.Errorf("got %v of CPU, want less than a second", took)
 	}
 }
+
+// patience is how long a test waits for what has to come.
+const patience = time.Minute
 
 func cpu(tb testing.TB) time.Duration {
 	tb.Helper()
@@ -188,7 +179,7 @@ func TestP14Processes(t *testing.T) {
 		got = append(got, l)
 	}
 	for i := range learnHosts {
-		want = append(want, line(fmt.Sprintf("h%d", i), numbered(t, i)))
+		want = append(want, keytest.Line(fmt.Sprintf("h%d", i), keytest.Numbered(t, i)))
 	}
 	slices.Sort(got)
 	slices.Sort(want)
@@ -198,12 +189,12 @@ func TestP14Processes(t *testing.T) {
 }
 
 func learn(t *testing.T, file string) {
-	h := newHostKeys([]string{file}, func(w string) { t.Error(w) })
+	h := Open([]string{file}, func(w string) { t.Error(w) })
 	var wg sync.WaitGroup
 	for i := range learnHosts {
 		wg.Go(func() {
-			e := Endpoint{Address: fmt.Sprintf("h%d", i), Port: 22, HostKeys: AcceptNew}
-			if err := h.check(t.Context(), e, numbered(t, i), true); err != nil {
+			e := Host{Address: fmt.Sprintf("h%d", i), Port: 22, Mode: AcceptNew}
+			if err := h.Check(t.Context(), e, keytest.Numbered(t, i), true); err != nil {
 				t.Errorf("%s: %v", e.Address, err)
 			}
 		})
@@ -216,13 +207,13 @@ func learn(t *testing.T, file string) {
 func FuzzKnownHostsLine(f *testing.F) {
 	key := fleet.NewKey().PublicKey()
 	for _, seed := range []string{
-		line("web1,web2", key), line("*.fra,!x", key), "@cert-authority " + line("*", key),
-		"@revoked " + line(knownhosts.HashHostname("h"), key), "|1|==|== ssh-ed25519 AAAA", "[h]:22 x y",
+		keytest.Line("web1,web2", key), keytest.Line("*.fra,!x", key), "@cert-authority " + keytest.Line("*", key),
+		"@revoked " + keytest.Line(goknownhosts.HashHostname("h"), key), "|1|==|== ssh-ed25519 AAAA", "[h]:22 x y",
 	} {
 		f.Add(seed, "web1")
 	}
 	f.Fuzz(func(t *testing.T, text, name string) {
-		k := newKnownHosts()
+		k := newIndex()
 		warned := 0
 		k.add("f", []byte(text), func(string) { warned++ })
 		if lines := strings.Count(text, "\n") + 1; warned > lines {
@@ -250,7 +241,7 @@ func TestP14HalfALine(t *testing.T) {
 	if err := lock(t.Context(), writer); err != nil {
 		t.Fatal(err)
 	}
-	whole := line("h0", numbered(t, 0))
+	whole := keytest.Line("h0", keytest.Numbered(t, 0))
 	if _, err := writer.WriteString(whole[:len(whole)/2]); err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +283,7 @@ func TestBadLinesAreOneWarning(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var warnings []string
-			h := newHostKeys([]string{"f"}, func(w string) { warnings = append(warnings, w) })
+			h := Open([]string{"f"}, func(w string) { warnings = append(warnings, w) })
 			h.load(func(string) ([]byte, error) { return []byte(tt.text), nil })
 			if got := strings.Join(warnings, "\n"); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)

@@ -1,4 +1,4 @@
-package ssh
+package knownhosts
 
 import (
 	"context"
@@ -10,26 +10,26 @@ import (
 	"time"
 
 	gossh "golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/knownhosts"
+	goknownhosts "golang.org/x/crypto/ssh/knownhosts"
 	"golang.org/x/sys/unix"
 
 	"tutti/internal/safefile"
 )
 
-// errHostKeyLock is a known_hosts file that others kept locked all the time.
-var errHostKeyLock = errors.New("another process keeps it locked")
+// errLocked is a known_hosts file that others kept locked all the time.
+var errLocked = errors.New("another process keeps it locked")
 
-// target is the file that learns.
-func (h *hostKeys) target() string {
+// Target is the file that keys are written to; empty if there is none.
+func (h *Files) Target() string {
 	if len(h.files) == 0 {
-		return "known_hosts"
+		return ""
 	}
 	return h.files[0]
 }
 
-// learn adds key, unless somebody else has added one for this host meanwhile;
-// the judgement is after that.
-func (h *hostKeys) learn(ctx context.Context, n hostNames, key gossh.PublicKey, hash bool) (judgement, error) {
+// addKnownHost adds key, unless another process has added one for this host in the
+// meantime; the judgement is after that.
+func (h *Files) addKnownHost(ctx context.Context, n hostNames, key gossh.PublicKey, hash bool) (judgement, error) {
 	f, unlock, err := h.lock(ctx)
 	if err != nil {
 		return judgement{}, err
@@ -37,7 +37,7 @@ func (h *hostKeys) learn(ctx context.Context, n hostNames, key gossh.PublicKey, 
 	defer unlock()
 	h.refresh(f.File)
 	blob := string(key.Marshal())
-	if v := h.judge(n, blob); v.verdict != hostUnknown {
+	if v := h.judge(n, blob); v.verdict != Unknown {
 		return v, nil
 	}
 	names := n.written(func(string) bool { return false }) // the host would be known
@@ -54,7 +54,7 @@ func (h *hostKeys) learn(ctx context.Context, n hostNames, key gossh.PublicKey, 
 		h.known.names[name] = []*knownKey{{file: h.files[0], kind: key.Type(), blob: blob}}
 	}
 	h.mu.Unlock()
-	return judgement{verdict: hostKnown}, nil
+	return judgement{verdict: Known}, nil
 }
 
 // newLines are the lines that hold key for names: one, or with hash, where each
@@ -64,7 +64,7 @@ func newLines(names []string, key gossh.PublicKey, hash bool) string {
 	if hash {
 		fields = make([]string, len(names))
 		for i, name := range names {
-			fields[i] = knownhosts.HashHostname(name)
+			fields[i] = goknownhosts.HashHostname(name)
 		}
 	}
 	var b strings.Builder
@@ -74,10 +74,10 @@ func newLines(names []string, key gossh.PublicKey, hash bool) string {
 	return b.String()
 }
 
-// lock opens the file that learns, for this process and goroutine alone until
+// lock opens the file that keys are written to, for this process and goroutine alone until
 // unlock is called. A file that was replaced while it was waited for is not the
 // one; f has the name of the real file, whatever links lead there.
-func (h *hostKeys) lock(ctx context.Context) (f *learningFile, unlock func(), err error) {
+func (h *Files) lock(ctx context.Context) (f *lockedFile, unlock func(), err error) {
 	if len(h.files) == 0 {
 		return nil, nil, errors.New("no file is given")
 	}
@@ -87,7 +87,7 @@ func (h *hostKeys) lock(ctx context.Context) (f *learningFile, unlock func(), er
 		return nil, nil, context.Cause(ctx)
 	}
 	for {
-		if f, err = openForLearning(h.files[0]); err != nil {
+		if f, err = openForAdding(h.files[0]); err != nil {
 			break
 		}
 		if err = lock(ctx, f.File); err == nil && f.place.Current(f.File) {
@@ -105,18 +105,18 @@ func (h *hostKeys) lock(ctx context.Context) (f *learningFile, unlock func(), er
 	return nil, nil, err
 }
 
-// A learningFile is a known_hosts file that is open for writing, and where it is.
-type learningFile struct {
+// A lockedFile is a known_hosts file that is open for writing, and where it is.
+type lockedFile struct {
 	*os.File
 	place *safefile.Place
 }
 
-func (f *learningFile) close() {
+func (f *lockedFile) close() {
 	_ = f.Close()
 	f.place.Close()
 }
 
-func openForLearning(file string) (*learningFile, error) {
+func openForAdding(file string) (*lockedFile, error) {
 	if _, err := safefile.MkdirAll(filepath.Dir(file)); err != nil {
 		return nil, err
 	}
@@ -134,11 +134,11 @@ func openForLearning(file string) (*learningFile, error) {
 		place.Close()
 		return nil, err
 	}
-	return &learningFile{File: f, place: place}, nil
+	return &lockedFile{File: f, place: place}, nil
 }
 
 // refresh reads the files again if the one that is open as f is not as it was.
-func (h *hostKeys) refresh(f *os.File) {
+func (h *Files) refresh(f *os.File) {
 	now, err := f.Stat()
 	if err == nil && h.seen != nil && os.SameFile(now, h.seen) &&
 		now.Size() == h.seen.Size() && now.ModTime().Equal(h.seen.ModTime()) {
@@ -185,7 +185,7 @@ func lock(ctx context.Context, f *os.File) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return errHostKeyLock
+			return errLocked
 		}
 	}
 }

@@ -1,0 +1,75 @@
+package knownhosts
+
+import gossh "golang.org/x/crypto/ssh"
+
+// Preferred are the host key algorithms that are usually asked for, the
+// cheapest for the host first, and no certificates.
+var Preferred = []string{
+	gossh.KeyAlgoED25519,
+	gossh.KeyAlgoECDSA256, gossh.KeyAlgoECDSA384, gossh.KeyAlgoECDSA521,
+	gossh.KeyAlgoRSASHA512, gossh.KeyAlgoRSASHA256,
+}
+
+// certified are the algorithms with which a host shows a certificate of a key,
+// by those with which it shows the key alone.
+var certified = map[string]string{
+	gossh.KeyAlgoED25519:   gossh.CertAlgoED25519v01,
+	gossh.KeyAlgoECDSA256:  gossh.CertAlgoECDSA256v01,
+	gossh.KeyAlgoECDSA384:  gossh.CertAlgoECDSA384v01,
+	gossh.KeyAlgoECDSA521:  gossh.CertAlgoECDSA521v01,
+	gossh.KeyAlgoRSASHA512: gossh.CertAlgoRSASHA512v01,
+	gossh.KeyAlgoRSASHA256: gossh.CertAlgoRSASHA256v01,
+	// These are asked for or offered only where ssh_config names them, or where
+	// an agent holds such a key.
+	gossh.KeyAlgoRSA:         gossh.CertAlgoRSAv01,
+	gossh.InsecureKeyAlgoDSA: gossh.InsecureCertAlgoDSAv01,
+	gossh.KeyAlgoSKED25519:   gossh.CertAlgoSKED25519v01,
+	gossh.KeyAlgoSKECDSA256:  gossh.CertAlgoSKECDSA256v01,
+}
+
+// uncertified is certified the other way round.
+var uncertified = func() map[string]string {
+	names := make(map[string]string, len(certified))
+	for plain, certificate := range certified {
+		names[certificate] = plain
+	}
+	return names
+}()
+
+// WithCertificates are the certificates' algorithms for those in plain, in
+// their order.
+func WithCertificates(plain []string) []string {
+	var names []string
+	for _, p := range plain {
+		if c, ok := certified[p]; ok {
+			names = append(names, c)
+		}
+	}
+	return names
+}
+
+// IsPlain reports whether an algorithm works with keys and not with certificates.
+func IsPlain(algorithm string) bool {
+	_, certificate := uncertified[algorithm]
+	return !certificate
+}
+
+// KeyKind is the type of the keys that an algorithm works with, without the
+// certificate around them.
+func KeyKind(algorithm string) string {
+	algorithm = Uncertified(algorithm)
+	switch algorithm {
+	case gossh.KeyAlgoRSASHA256, gossh.KeyAlgoRSASHA512:
+		return gossh.KeyAlgoRSA
+	}
+	return algorithm
+}
+
+// Uncertified is the algorithm that shows the key alone, whether or not algorithm
+// shows a certificate of it.
+func Uncertified(algorithm string) string {
+	if plain, ok := uncertified[algorithm]; ok {
+		return plain
+	}
+	return algorithm
+}

@@ -1,0 +1,79 @@
+package knownhosts
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	gossh "golang.org/x/crypto/ssh"
+)
+
+// A Reason says what speaks against a key, for those who know what can be done
+// about it.
+type Reason int
+
+const (
+	// ReasonOther is a reason that no remedy is known for.
+	ReasonOther Reason = iota
+	// ReasonUnknown is a host that no line is about.
+	ReasonUnknown
+	// ReasonNotAdded is a new host whose key could not be written.
+	ReasonNotAdded
+	// ReasonChanged is another key than the one that is known.
+	ReasonChanged
+	// ReasonRevoked is a key, or a certificate, that a line or a list revokes.
+	ReasonRevoked
+)
+
+// A Refusal refuses a host key. The message is the same for all hosts with the
+// same trouble; the detail is the host's own.
+type Refusal struct {
+	Reason          Reason
+	Message, Detail string
+}
+
+func (e *Refusal) Error() string { return e.Message + ": " + e.Detail }
+
+// A ReorderError says that the host was asked for the wrong kind of key: it is
+// known under others.
+type ReorderError struct {
+	// Kinds are the types of these keys.
+	Kinds []string
+}
+
+func (e *ReorderError) Error() string {
+	return "the host is known by a key of type " + strings.Join(e.Kinds, " or ")
+}
+
+// withReason adds to a refusal why the certificate did not count.
+func withReason(refusal, reason error) error {
+	if refused, ok := errors.AsType[*Refusal](refusal); ok {
+		with := *refused
+		with.Detail += "; it also presents a certificate that does not count: " + reason.Error()
+		return &with
+	}
+	return refusal
+}
+
+// changed refuses key with message, because others are known.
+func changed(key gossh.PublicKey, others []*knownKey, message string) *Refusal {
+	var lines []string
+	for _, k := range others {
+		lines = append(lines, fmt.Sprintf("%s %s (%s)", k.kind, fingerprint(k.blob), k.where()))
+	}
+	slices.Sort(lines)
+	return &Refusal{ReasonChanged, message, fmt.Sprintf("it presents %s, but known is %s", Describe(key), strings.Join(lines, ", "))}
+}
+
+// Describe is the type and the fingerprint of key.
+func Describe(key gossh.PublicKey) string {
+	return key.Type() + " " + gossh.FingerprintSHA256(key)
+}
+
+func fingerprint(blob string) string {
+	sum := sha256.Sum256([]byte(blob))
+	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
+}

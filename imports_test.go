@@ -15,8 +15,8 @@ import (
 // them may use. Nothing points up, and nothing sideways between the edges.
 var mayImport = map[string][]string{
 	"tutti":                   {"tutti/cmd"},
-	"tutti/cmd":               {"tutti/fanout", "tutti/inventory", "tutti/inventory/sshconfig", "tutti/scheduler", "tutti/ssh", "tutti/ssh/knownhosts", "tutti/output", "tutti/store", "tutti/server", "tutti/internal/hostlist", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind", "tutti/internal/safefile", "tutti/internal/errno", "tutti/internal/fleet", "tutti/internal/stdio", "tutti/internal/fault", "tutti/internal/typed", "tutti/runner"},
-	"tutti/runner":            {"tutti/fanout", "tutti/inventory", "tutti/scheduler", "tutti/internal/fault", "tutti/internal/filekind", "tutti/internal/typed"},
+	"tutti/cmd":               {"tutti/fanout", "tutti/inventory", "tutti/inventory/sshconfig", "tutti/scheduler", "tutti/ssh", "tutti/ssh/knownhosts", "tutti/output", "tutti/store", "tutti/server", "tutti/internal/hostlist", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind", "tutti/internal/safefile", "tutti/internal/errno", "tutti/internal/fleet", "tutti/internal/stdio", "tutti/internal/fault", "tutti/internal/typed", "tutti/internal/phrase", "tutti/runner"},
+	"tutti/runner":            {"tutti/fanout", "tutti/inventory", "tutti/inventory/sshconfig", "tutti/scheduler", "tutti/ssh", "tutti/ssh/knownhosts", "tutti/store", "tutti/internal/fault", "tutti/internal/filekind", "tutti/internal/hostlist", "tutti/internal/phrase", "tutti/internal/typed"},
 	"tutti/ssh":               {"tutti/fanout", "tutti/ssh/knownhosts", "tutti/internal/sanitize"},
 	"tutti/ssh/knownhosts":    {"tutti/internal/safefile", "tutti/internal/sanitize"},
 	"tutti/output":            {"tutti/fanout", "tutti/internal/safefile"},
@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"tutti/internal/fault":    {},
 	"tutti/internal/hostlist": {"tutti/internal/yamltree"},
 	"tutti/internal/filekind": {},
+	"tutti/internal/phrase":   {},
 	"tutti/internal/quantity": {},
 	"tutti/internal/errno":    {},
 	"tutti/internal/stdio":    {},

@@ -7,12 +7,13 @@ import (
 	"sync"
 
 	"tutti/inventory"
+	"tutti/runner"
 	"tutti/ssh"
 )
 
 // advice is how remedies name the hosts of d: in the words of the command line,
 // with the flags that decide which hosts these are and where their keys are kept.
-func (l *launching) advice(ctx context.Context, d *decision) ssh.Advice {
+func (l *launching) advice(ctx context.Context, d *runner.Decision) ssh.Advice {
 	o := l.o
 	var words []string
 	add := func(flag, value string) {
@@ -34,7 +35,7 @@ func (l *launching) advice(ctx context.Context, d *decision) ssh.Advice {
 	if o.Hosts.AdHoc() {
 		add("-w", o.Hosts.Named)
 	} else {
-		words = append(words, d.plan.Selector)
+		words = append(words, d.Plan.Selector)
 	}
 	return ssh.Advice{Selection: shellWords(words), AdHoc: o.Hosts.AdHoc(), Known: l.knownToInventory(ctx)}
 }
@@ -46,8 +47,8 @@ func (l *launching) knownToInventory(ctx context.Context) func(string) bool {
 	ctx = context.WithoutCancel(ctx) // which has ended by the time that a host is not found
 	inv := sync.OnceValue(func() *inventory.Inventory {
 		o := l.o.requestOptions
-		o.Hosts.Named, o.former = "", nil
-		inv, _, err := l.loadInventory(ctx, &o)
+		o.Hosts.Named, o.Previous = "", nil
+		inv, _, err := l.env().LoadInventory(ctx, &o.Request, nil)
 		if err != nil {
 			return nil
 		}

@@ -11,6 +11,7 @@ import (
 	"tutti/fanout"
 	"tutti/internal/hostlist"
 	"tutti/internal/quantity"
+	"tutti/runner"
 	"tutti/scheduler"
 	"tutti/store"
 )
@@ -60,7 +61,7 @@ func (a *app) firingOptions(job *scheduler.Job) (*launchOptions, error) {
 
 // decideFiring decides what the firing does, and where. What is open for it is
 // closed by done.
-func (l *launching) decideFiring(ctx context.Context) (_ *decision, done func(), err error) {
+func (l *launching) decideFiring(ctx context.Context) (_ *runner.Decision, done func(), err error) {
 	ctx, prepared := l.preparing(ctx)
 	defer prepared()
 	task, err := taskOf(ctx, l.firing)
@@ -86,7 +87,7 @@ func (l *launching) decideFiring(ctx context.Context) (_ *decision, done func(),
 		done()
 		return nil, nil, causeOf(ctx, err)
 	}
-	d.plan.Source = "job"
+	d.Plan.Source = "job"
 	return d, done, nil
 }
 
@@ -137,7 +138,7 @@ func plainFile(key, path string) error {
 
 // decideHosts decides on the hosts: those of the selector, as the inventory is
 // now, or those of a run that was cut off whose end nobody knows.
-func (l *launching) decideHosts(ctx context.Context, selector string, task fanout.Task) (*decision, error) {
+func (l *launching) decideHosts(ctx context.Context, selector string, task fanout.Task) (*runner.Decision, error) {
 	if l.firing.Repeats == 0 {
 		return l.decideAndWarn(ctx, selector, task)
 	}
@@ -153,13 +154,14 @@ func (l *launching) decideHosts(ctx context.Context, selector string, task fanou
 	if err != nil {
 		return nil, err
 	}
-	l.o.former = &former{run: run, hosts: hosts, yes: true, history: l.history}
+	l.o.Previous = &runner.Previous{Run: run, Hosts: hosts, Yes: true}
+	l.o.previousHistory = l.history
 	o := &l.o.Hosts
 	o.Only, o.Exclude, o.Limit, o.Pick = nil, nil, 0, 0 // that was decided then
 	d, err := l.decideAndWarn(ctx, runItem(run.ID, unknownEnds), task)
-	if err == nil && len(d.plan.Targets) < len(hosts) {
+	if err == nil && len(d.Plan.Targets) < len(hosts) {
 		l.warn(fmt.Sprintf("of the %d hosts of run %d to run again, %d are no longer in the inventory: %s",
-			len(hosts), run.ID, len(hosts)-len(d.plan.Targets), hostlist.Fold(d.missing(hosts))))
+			len(hosts), run.ID, len(hosts)-len(d.Plan.Targets), hostlist.Fold(missing(d, hosts))))
 	}
 	return d, err
 }
@@ -168,10 +170,10 @@ func (l *launching) decideHosts(ctx context.Context, selector string, task fanou
 // after it was cut off.
 var unknownEnds = []fanout.Outcome{fanout.Lost, fanout.Skipped}
 
-// missing are those of the hosts that are not in the plan.
-func (d *decision) missing(hosts []string) []string {
-	planned := make(map[string]bool, len(d.plan.Targets))
-	for _, t := range d.plan.Targets {
+// missing are those of the hosts that are not in the plan of d.
+func missing(d *runner.Decision, hosts []string) []string {
+	planned := make(map[string]bool, len(d.Plan.Targets))
+	for _, t := range d.Plan.Targets {
 		planned[t.Name] = true
 	}
 	var out []string

@@ -83,7 +83,7 @@ func completeItems(a *app, cmd *cobra.Command, o *requestOptions, toComplete str
 	if !hostsOnly {
 		completeRunItems(ctx, a, cmd, item, add)
 	}
-	inv, _, err := a.loadInventory(ctx, o)
+	inv, _, err := a.env().LoadInventory(ctx, &o.Request, nil)
 	if err != nil {
 		return out, noFiles | cobra.ShellCompDirectiveNoSpace
 	}

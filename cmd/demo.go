@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/internal/fleet"
+	"tutti/internal/phrase"
 )
 
 // The hosts of the demo that are not like the others.
@@ -235,19 +236,6 @@ func (a *app) demoKeep(ctx context.Context, site *demoSite) error {
 	return context.Cause(ctx)
 }
 
-// shellWords writes args as a shell would read them.
-func shellWords(args []string) string {
-	words := make([]string, len(args))
-	for i, arg := range args {
-		words[i] = shellWord(arg)
-	}
-	return strings.Join(words, " ")
-}
+func shellWords(args []string) string { return phrase.ShellWords(args) }
 
-func shellWord(word string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,+@%"
-	if word != "" && strings.Trim(word, plain) == "" {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
+func shellWord(word string) string { return phrase.ShellWord(word) }

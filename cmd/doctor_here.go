@@ -23,7 +23,7 @@ const neighbourLimit = "/proc/sys/net/ipv4/neigh/default/gc_thresh3"
 
 // checkHere looks at this machine. It returns the hosts to visit, as far as
 // there are any: those of the selector, or all.
-func (d *doctor) checkHere(ctx context.Context, selector string) (*decision, error) {
+func (d *doctor) checkHere(ctx context.Context, selector string) (*runner.Decision, error) {
 	d.checkClock()
 	plan, err := d.checkInventory(ctx, selector)
 	if err != nil {
@@ -45,9 +45,9 @@ func (d *doctor) fail(name string, err error, remedy string) {
 
 // checkInventory reads the inventory and ssh_config. Only a mistake in the
 // selector is an error.
-func (d *doctor) checkInventory(ctx context.Context, selector string) (*decision, error) {
-	plan := &decision{}
-	inv, from, err := d.loadInventory(ctx, &d.o.requestOptions)
+func (d *doctor) checkInventory(ctx context.Context, selector string) (*runner.Decision, error) {
+	plan := &runner.Decision{}
+	inv, from, err := d.env().LoadInventory(ctx, &d.o.Request, nil)
 	if errors.As(err, new(*inventory.NotFoundError)) && !d.wanted {
 		d.tell(findingWarning, "inventory", err.Error(), strings.Join(hints(err), "; "))
 		inv, err = &inventory.Inventory{}, nil
@@ -66,29 +66,29 @@ func (d *doctor) checkInventory(ctx context.Context, selector string) (*decision
 	if from != "" && len(inv.Hosts()) > 0 {
 		d.ok("inventory", "%s in %s", count(len(inv.Hosts()), "host"), from)
 	}
-	config, err := d.sshConfig(d.o.Login.SSHConfig)
+	config, err := d.env().SSHConfig(d.o.Login.SSHConfig)
 	if err != nil {
 		d.fail("ssh_config", err, "mend the file; -F none does without it")
 		return plan, nil
 	}
 	before := d.counts[findingWarning]
-	if err := plan.aimWith(d.app, inv, config, hosts, d.o); err != nil {
+	if err := plan.Aim(d.env(), &d.o.Request, inv, config, hosts); err != nil {
 		d.fail("route", err, "mend the inventory or ssh_config; tutti hosts --explain says where a value came from")
 		return plan, nil
 	}
-	for _, w := range plan.warnings {
+	for _, w := range plan.Warnings {
 		d.tell(findingWarning, "ssh_config", w, "take the line out, or do without what it asks for")
 	}
 	d.sshConfigHonoured(config, d.counts[findingWarning] == before)
-	plan.warnings = nil
-	plan.plan.Policy.Fanout = plan.fanout(d.o.Limits.Fanout)
-	plan.plan.Policy.Deadline = d.o.Limits.Deadline
+	plan.Warnings = nil
+	plan.Plan.Policy.Fanout = plan.Fanout(d.o.Limits.Fanout)
+	plan.Plan.Policy.Deadline = d.o.Limits.Deadline
 	return plan, nil
 }
 
 // sshConfigHonoured says which files count, if all that matters in them does.
-func (d *doctor) sshConfigHonoured(config *sshHosts, honoured bool) {
-	if text := honouredText(config.config.Files(), honoured); text != "" && d.o.Login.SSHConfig != runner.NoSSHConfig {
+func (d *doctor) sshConfigHonoured(config *runner.SSHHosts, honoured bool) {
+	if text := honouredText(config.Files(), honoured); text != "" && d.o.Login.SSHConfig != runner.NoSSHConfig {
 		d.ok("ssh_config", "%s", text)
 	}
 }
@@ -108,11 +108,11 @@ func honouredText(files []string, honoured bool) string {
 // chosen are the hosts that the selector names, or all that can be used.
 func (d *doctor) chosen(ctx context.Context, inv *inventory.Inventory, from, selector string) ([]*inventory.Host, error) {
 	if d.wanted {
-		s, err := d.o.requestOptions.from(ctx, inv, from, selector, d.history)
+		s, err := runner.Select(ctx, &d.o.Request, &runner.Lookup{Runs: d.earlierRuns(d.history)}, inv, from, selector)
 		if err != nil {
 			return nil, err
 		}
-		return s.hosts, nil
+		return s.Hosts, nil
 	}
 	hosts := inv.Hosts()
 	var refused []*inventory.Host
@@ -129,25 +129,25 @@ func (d *doctor) chosen(ctx context.Context, inv *inventory.Inventory, from, sel
 	return hosts, nil
 }
 
-func (d *doctor) checkOpenFiles(plan *decision) {
-	have, err := openLimit()
+func (d *doctor) checkOpenFiles(plan *runner.Decision) {
+	have, err := runner.OpenLimit()
 	if err != nil {
 		d.tell(findingWarning, "open_files", fmt.Sprintf("the limit is not known: %v", err), "see ulimit -n")
 		return
 	}
-	asked := cmp.Or(d.o.Limits.Fanout, min(defaultFanout, max(1, len(plan.endpoints))))
-	need := plan.files(asked)
+	asked := cmp.Or(d.o.Limits.Fanout, min(runner.DefaultFanout, max(1, len(plan.Endpoints))))
+	need := plan.Files(asked)
 	if have >= need {
 		d.ok("open_files", "%d may be open, and %s at once take up to %d", have, count(asked, "host"), need)
 		return
 	}
 	d.tell(findingWarning, "open_files", fmt.Sprintf("%d may be open, and %s at once may need %d", have, count(asked, "host"), need),
-		fmt.Sprintf("raise the limit: ulimit -n %d, or as root ulimit -Hn %d; or work on fewer at once: -f %d", need, need, plan.fits(have)))
+		fmt.Sprintf("raise the limit: ulimit -n %d, or as root ulimit -Hn %d; or work on fewer at once: -f %d", need, need, plan.Fits(have)))
 }
 
 // checkNeighbours compares the hosts with the kernel's table of neighbours: each
 // host of the same network segment has an entry in it.
-func (d *doctor) checkNeighbours(plan *decision) {
+func (d *doctor) checkNeighbours(plan *runner.Decision) {
 	data, err := os.ReadFile(neighbourLimit)
 	if err != nil {
 		return // another system, or one that does not say
@@ -157,7 +157,7 @@ func (d *doctor) checkNeighbours(plan *decision) {
 		return // no number, so there is nothing to compare with
 	}
 	addresses := map[string]bool{}
-	for _, e := range plan.endpoints {
+	for _, e := range plan.Endpoints {
 		if len(e.Jumps) == 0 && e.ProxyCommand == "" {
 			addresses[e.Address] = true
 		}
@@ -172,12 +172,12 @@ func (d *doctor) checkNeighbours(plan *decision) {
 }
 
 // checkKeys looks at what there is to log in with.
-func (d *doctor) checkKeys(ctx context.Context, plan *decision) {
+func (d *doctor) checkKeys(ctx context.Context, plan *runner.Decision) {
 	found := ssh.Inspect(ctx, ssh.Options{
-		Endpoints:         plan.endpoints,
-		KnownHosts:        d.knownHostsFiles(d.o.Login.KnownHosts),
+		Endpoints:         plan.Endpoints,
+		KnownHosts:        d.env().KnownHosts(d.o.Login.KnownHosts),
 		AgentSocket:       d.Getenv("SSH_AUTH_SOCK"),
-		DefaultIdentities: d.defaultIdentities(),
+		DefaultIdentities: d.env().DefaultIdentities(),
 	})
 	if len(found.Agents) == 0 {
 		d.ok("agent", "none is used: SSH_AUTH_SOCK is not set")
@@ -203,7 +203,7 @@ func (d *doctor) checkKeys(ctx context.Context, plan *decision) {
 		known += f.Lines
 		d.showKnownHosts(f)
 	}
-	strict := slices.ContainsFunc(plan.endpoints, func(e ssh.Endpoint) bool { return e.HostKeys == knownhosts.Strict })
+	strict := slices.ContainsFunc(plan.Endpoints, func(e ssh.Endpoint) bool { return e.HostKeys == knownhosts.Strict })
 	if known == 0 && strict {
 		d.tell(findingWarning, "known_hosts", "no host key is known: hosts whose keys are checked strictly are refused",
 			"tutti trust SELECTOR shows the fingerprints and adds the keys")

@@ -16,16 +16,16 @@ func TestDoctorSaysWhatIsHonoured(t *testing.T) {
 	if err := os.WriteFile(file, []byte("User me\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	load := func(file string) *sshHosts {
+	load := func(file string) *sshconfig.Config {
 		c, err := sshconfig.Load(sshconfig.Options{File: file})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return &sshHosts{config: c}
+		return c
 	}
 	tests := []struct {
 		name     string
-		config   *sshHosts
+		config   *sshconfig.Config
 		honoured bool
 		want     string
 	}{
@@ -35,7 +35,7 @@ func TestDoctorSaysWhatIsHonoured(t *testing.T) {
 		{"a file with warnings", load(file), false, ""},
 	}
 	for _, tt := range tests {
-		if got := honouredText(tt.config.config.Files(), tt.honoured); tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
+		if got := honouredText(tt.config.Files(), tt.honoured); tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
 		}
 	}

@@ -57,9 +57,8 @@ func checkExample(t *testing.T, e example, name string, inv *inventory.Inventory
 		}
 		return
 	}
-	o := requestOptions{}
-	o.Hosts = runner.Hosts{Only: e.only, Exclude: e.exclude}
-	sel, err := o.parse(e.text)
+	r := runner.Request{Hosts: runner.Hosts{Only: e.only, Exclude: e.exclude}}
+	sel, err := r.Selector(e.text, false)
 	if err != nil {
 		t.Errorf("%s: %v", e.where, err)
 		return

@@ -14,10 +14,12 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/hostlist"
+	"tutti/internal/phrase"
 	"tutti/internal/quantity"
 	"tutti/internal/typed"
 	"tutti/inventory"
 	"tutti/output"
+	"tutti/runner"
 	"tutti/store"
 )
 
@@ -156,7 +158,7 @@ func (a *app) hostsInHistory(ctx context.Context, s *store.Store, text string) (
 // membersNow are the hosts that item selects in the inventory; nil if it selects
 // none, or there is none.
 func (a *app) membersNow(ctx context.Context, item string) []string {
-	inv, _, err := a.loadInventory(ctx, &requestOptions{})
+	inv, _, err := a.env().LoadInventory(ctx, &runner.Request{}, nil)
 	if err != nil {
 		return nil
 	}
@@ -294,12 +296,4 @@ func newRunJSON(r store.Run) runJSON {
 }
 
 // count is n things, in words.
-func count(n int, thing string) string {
-	switch {
-	case n == 1:
-		return "1 " + thing
-	case strings.HasSuffix(thing, "y"):
-		return fmt.Sprintf("%d %sies", n, strings.TrimSuffix(thing, "y"))
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
-}
+func count(n int, thing string) string { return phrase.Count(n, thing) }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"tutti/runner"
 	"tutti/store"
 )
 
@@ -88,16 +89,16 @@ func (h *historyFile) open(ctx context.Context, open func(context.Context, strin
 }
 
 // begin records that l is about to carry d out.
-func (h *historyFile) begin(ctx context.Context, d *decision, l *launching) (*store.Recorder, error) {
+func (h *historyFile) begin(ctx context.Context, d *runner.Decision, l *launching) (*store.Recorder, error) {
 	s, err := h.forRecording(ctx)
 	if err != nil {
 		return nil, hintNoHistory(err, l)
 	}
 	info := store.RunInfo{
-		Inventory:   d.inventory,
+		Inventory:   d.Inventory,
 		Note:        l.o.Record.Note,
-		Given:       d.given,
-		RerunOf:     d.rerunOf,
+		Given:       d.Given,
+		RerunOf:     d.RerunOf,
 		User:        h.app.userName(),
 		RecordLimit: l.o.Record.StoreLimit(),
 		ExitCode:    l.recordedCode,
@@ -108,7 +109,7 @@ func (h *historyFile) begin(ctx context.Context, d *decision, l *launching) (*st
 		info.ScheduledAt, info.DueAt = f.Firing.At, f.Firing.Due
 		info.StopOnError, info.ByHand = true, !l.unattended
 	}
-	r, err := s.Begin(ctx, d.plan, info)
+	r, err := s.Begin(ctx, d.Plan, info)
 	if err != nil {
 		return nil, hintNoHistory(err, l)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"tutti/inventory"
 	"tutti/output"
+	"tutti/runner"
 )
 
 type hostsOptions struct {
@@ -52,25 +53,25 @@ func newHostsCmd(a *app) *cobra.Command {
 				}
 				selector = args[0]
 			}
-			o.refused = true
+			o.Refused = true
 			history := &historyFile{app: a, path: o.Record.History, warn: a.warn}
 			defer history.close()
 			chosen, err := a.choose(cmd.Context(), &o.requestOptions, selector, history)
 			if err != nil {
 				return err
 			}
-			for _, w := range chosen.warnings {
+			for _, w := range chosen.Warnings {
 				a.warn(w)
 			}
-			config, err := a.sshConfig(o.Login.SSHConfig)
+			config, err := a.env().SSHConfig(o.Login.SSHConfig)
 			if err != nil {
 				return err
 			}
-			hosts, err := config.show(chosen.from, chosen.hosts, o.explain || o.json)
+			hosts, err := show(config, chosen.From, chosen.Hosts, o.explain || o.json)
 			if err != nil {
 				return err
 			}
-			for _, w := range config.warnings() {
+			for _, w := range config.Warnings() {
 				a.warn(w)
 			}
 			return o.print(a.Out, hosts)
@@ -171,7 +172,7 @@ func newHostJSON(h shownHost, explain bool) hostJSON {
 		j.Via = append(j.Via, newHostJSON(b, explain))
 	}
 	for _, r := range h.ssh.Refused {
-		j.Refusals = append(j.Refusals, refusedText(r))
+		j.Refusals = append(j.Refusals, runner.RefusedText(r))
 	}
 	if explain {
 		j.Origins = map[string]originJSON{}
@@ -204,7 +205,7 @@ func printHostsExplained(w io.Writer, hosts []shownHost) error {
 			}
 		}
 		for _, r := range h.ssh.Refused {
-			t.Add("cannot be used", refusedText(r), r.Origin.String())
+			t.Add("cannot be used", runner.RefusedText(r), r.Origin.String())
 		}
 		for _, r := range h.Refusals {
 			t.Add("cannot be used", r.Reason, r.Origin.String())
@@ -253,7 +254,7 @@ func loginText(h shownHost) string {
 	}
 	text := h.Address
 	if text == "" {
-		text = hostWord(h.Host)
+		text = runner.HostWord(h.Host)
 	}
 	if h.adds(inventory.KeyAddress) {
 		text = h.ssh.HostName

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/inventory"
+	"tutti/runner"
 	"tutti/scheduler"
 	"tutti/store"
 )
@@ -235,7 +236,7 @@ func (a *app) printTimes(job *scheduler.Job, now time.Time) error {
 // hostsNow are the hosts that a job would fire on if it fired here and now, or
 // why there are none.
 type hostsNow struct {
-	chosen *selection
+	chosen *runner.Selection
 	err    error
 }
 
@@ -260,7 +261,7 @@ const noInventoryHere = "there is no inventory here; tutti serve looks for one w
 // tryJob warns of what would make the job fail if it fired here and now. That
 // may be different where and when it does. The selection is nil if there is
 // none, and known false if that is for want of an inventory.
-func (a *app) tryJob(ctx context.Context, job *scheduler.Job, hosts hostsNow, warn func(string)) (chosen *selection, known bool) {
+func (a *app) tryJob(ctx context.Context, job *scheduler.Job, hosts hostsNow, warn func(string)) (chosen *runner.Selection, known bool) {
 	fails := func(err error) {
 		warn(fmt.Sprintf("as things are now the job fails: %v", err))
 		for _, h := range hints(err) {
@@ -283,7 +284,7 @@ func (a *app) tryJob(ctx context.Context, job *scheduler.Job, hosts hostsNow, wa
 		fails(err)
 		return nil, true
 	}
-	for _, w := range chosen.warnings {
+	for _, w := range chosen.Warnings {
 		warn(w)
 	}
 	return chosen, true
@@ -300,10 +301,10 @@ func (a *app) showHosts(ctx context.Context, job *scheduler.Job, hosts hostsNow)
 		return nil
 	}
 	from := ""
-	if chosen.inventory != "" {
-		from = ", by " + chosen.inventory
+	if chosen.Files != "" {
+		from = ", by " + chosen.Files
 	}
-	return a.print("  on    %s: %s now%s\n", oneLine(whereOf(job), maxDiffLine), count(len(chosen.hosts), "host"), from)
+	return a.print("  on    %s: %s now%s\n", oneLine(whereOf(job), maxDiffLine), count(len(chosen.Hosts), "host"), from)
 }
 
 // warnOfIdle warns of what the job has and makes no use of.

@@ -28,26 +28,26 @@ func (v refusedValue) Set(string) error { return errors.New(v.reason) }
 // them: it is where the job itself is kept.
 func (o *launchOptions) jobGroups() []flagGroup {
 	return []flagGroup{
-		{"HOSTS", forJobs(o.flags().addHosts)},
-		{"TASK", forJobs(o.flags().addCommandTask)},
+		{"HOSTS", ForJobs(o.flags().addHosts)},
+		{"TASK", ForJobs(o.flags().addCommandTask)},
 		{"LIMITS", func(f *pflag.FlagSet) {
-			forJobs(o.flags().addLimits)(f)
+			ForJobs(o.flags().addLimits)(f)
 			f.Lookup("deadline").Usage = "end the whole run after `DURATION` (default: 1d)"
 		}},
-		{"ROLLING", forJobs(o.flags().addRolling)},
-		{"LOGIN", forJobs(o.flags().addLogin)},
-		{"RECORD", forJobs(o.flags().addRecord)},
+		{"ROLLING", ForJobs(o.flags().addRolling)},
+		{"LOGIN", ForJobs(o.flags().addLogin)},
+		{"RECORD", ForJobs(o.flags().addRecord)},
 	}
 }
 
-// forJobs is add, except that the flags that make no sense in a job say so.
-func forJobs(add func(*pflag.FlagSet)) func(*pflag.FlagSet) {
+// ForJobs is add, except that the flags that make no sense in a job say so.
+func ForJobs(add func(*pflag.FlagSet)) func(*pflag.FlagSet) {
 	return func(f *pflag.FlagSet) {
 		all := pflag.NewFlagSet("", pflag.ContinueOnError)
 		all.SortFlags = false
 		add(all)
 		all.VisitAll(func(flag *pflag.Flag) {
-			if key, _ := runner.Lookup(flag.Name); key.NotInJobs != "" {
+			if key, _ := runner.KeyNamed(flag.Name); key.NotInJobs != "" {
 				flag.Value, flag.Hidden = refusedValue{flag.Value, key.NotInJobs}, true
 			}
 			f.AddFlag(flag)
@@ -88,7 +88,7 @@ func checkJobSelector(text string) error {
 // do not fit together; what Validate finds is not looked for.
 func (a *app) jobOptions(job scheduler.Job) (*launchOptions, error) {
 	o := newLaunchOptions()
-	o.forJob = true
+	o.ForJob = true
 	var err error
 	if o.Request, err = runner.RequestOfJob(&job); err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func (a *app) jobOptions(job scheduler.Job) (*launchOptions, error) {
 	if job.Script != "" && o.Task.PTY {
 		return nil, usagef("a script comes through the command's input, and cannot have a terminal: leave out pty")
 	}
-	sel, err := o.parse(job.Selector)
+	sel, err := o.Selector(job.Selector, false)
 	if err == nil {
 		err = checkJobSelector(sel.String())
 	}

@@ -77,7 +77,7 @@ func TestJobOptionsReadWhatWasGiven(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.repeated, again.repeated = nil, nil
-	o.forJob = true // which no flag says
+	o.ForJob = true // which no flag says
 	if !reflect.DeepEqual(again, o) {
 		t.Errorf("got %+v, want %+v", again, o)
 	}

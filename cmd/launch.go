@@ -11,6 +11,7 @@ import (
 	"tutti/fanout"
 	"tutti/internal/safefile"
 	"tutti/internal/typed"
+	"tutti/runner"
 	"tutti/ssh"
 	"tutti/ssh/knownhosts"
 	"tutti/store"
@@ -26,6 +27,10 @@ type launchOptions struct {
 
 	// repeated is what a rerun gives again.
 	repeated map[string][]string
+	// previousHistory has the run that a rerun repeats. previousWarnings about
+	// it have not been shown yet.
+	previousHistory  *historyFile
+	previousWarnings []string
 }
 
 func newLaunchOptions() *launchOptions {
@@ -67,10 +72,10 @@ func (o *launchOptions) finalize(f *pflag.FlagSet, getenv func(string) string) e
 func (a *app) launch(ctx context.Context, o *launchOptions, selector string, r *readiness) error {
 	screen := a.newScreen(&o.outputOptions)
 	l := a.newLaunching(o, screen)
-	if o.former != nil {
-		l.history = o.former.history // which is open
+	if o.Previous != nil {
+		l.history = o.previousHistory // which is open
 		l.history.warn = screen.warn
-		for _, text := range o.former.warnings {
+		for _, text := range o.previousWarnings {
 			screen.warn(text)
 		}
 	}
@@ -128,7 +133,7 @@ type launching struct {
 type view interface {
 	// open makes what shows a run of d, code being the exit code that goes with
 	// a summary. Nothing connects before.
-	open(d *decision, code func(fanout.Summary) int) ([]fanout.Sink, error)
+	open(d *runner.Decision, code func(fanout.Summary) int) ([]fanout.Sink, error)
 	// attend watches over the run until end is called: ctx ends if it cannot be
 	// shown any more, or is to end, and nothing new is begun once halt is closed.
 	attend(ctx context.Context, in *interrupter) (_ context.Context, halt <-chan struct{}, end func())
@@ -153,24 +158,24 @@ func (a *app) newLaunching(o *launchOptions, s *screen) *launching {
 }
 
 // decideAndWarn decides on a plan, and says what is odd about it.
-func (l *launching) decideAndWarn(ctx context.Context, selector string, task fanout.Task) (*decision, error) {
+func (l *launching) decideAndWarn(ctx context.Context, selector string, task fanout.Task) (*runner.Decision, error) {
 	d, err := l.decide(ctx, l.o, selector, task, l.history)
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range d.warnings {
+	for _, w := range d.Warnings {
 		l.warn(w)
 	}
 	return d, nil
 }
 
 // carryOut does what was decided, whoever decided it.
-func (l *launching) carryOut(ctx context.Context, d *decision) error {
+func (l *launching) carryOut(ctx context.Context, d *runner.Decision) error {
 	if err := l.checkInput(d); err != nil {
 		return err
 	}
-	if d.plan.Task.Script != nil {
-		l.script = d.plan.Task.Script.Name
+	if d.Plan.Task.Script != nil {
+		l.script = d.Plan.Task.Script.Name
 	}
 	sinks, err := l.view.open(d, l.code)
 	if err != nil {
@@ -194,10 +199,10 @@ func (l *launching) carryOut(ctx context.Context, d *decision) error {
 		opts.RunID, opts.Journal = recorder.RunID(), recorder
 		sinks = append(sinks, recorder)
 	}
-	sinks = append(sinks, &floodGauge{getenv: l.Getenv})
+	sinks = append(sinks, &runner.FloodGauge{Getenv: l.Getenv})
 	opts.Sink = fanout.Tee(sinks...)
 
-	summary, err := l.run(ctx, d.plan, opts)
+	summary, err := l.run(ctx, d.Plan, opts)
 	l.warnOfArrived(ctx, d)
 	if err = l.end(ctx, recorder, err); err != nil {
 		return err
@@ -209,14 +214,14 @@ func (l *launching) carryOut(ctx context.Context, d *decision) error {
 }
 
 // prepare gets the passwords, and reads what is needed to log in.
-func (l *launching) prepare(ctx context.Context, d *decision) (*ssh.Client, error) {
+func (l *launching) prepare(ctx context.Context, d *runner.Decision) (*ssh.Client, error) {
 	ctx, prepared := l.preparing(ctx)
 	defer prepared()
 	login, err := l.loginPassword(ctx)
 	if err != nil {
 		return nil, causeOf(ctx, err)
 	}
-	if err := l.giveSudoPassword(ctx, &l.o.Task, d.plan.Task.Sudo, login); err != nil {
+	if err := l.giveSudoPassword(ctx, &l.o.Task, d.Plan.Task.Sudo, login); err != nil {
 		return nil, causeOf(ctx, err)
 	}
 	l.login = login
@@ -246,7 +251,7 @@ func (l *launching) end(ctx context.Context, recorder *store.Recorder, err error
 
 // record begins the record of d, which has a number from then on; it is nil
 // without a history.
-func (l *launching) record(ctx context.Context, d *decision) (*store.Recorder, error) {
+func (l *launching) record(ctx context.Context, d *runner.Decision) (*store.Recorder, error) {
 	if l.o.Record.Off {
 		return nil, nil
 	}
@@ -275,7 +280,7 @@ func (l *launching) run(ctx context.Context, plan fanout.Plan, opts fanout.Optio
 	ctx, halt, end := l.view.attend(ctx, l.interrupts)
 	defer end()
 	opts.Halt = halt
-	spareMemory(len(plan.Targets), l.Getenv)
+	runner.SpareMemory(len(plan.Targets), l.Getenv)
 	return fanout.Run(ctx, plan, opts)
 }
 
@@ -293,9 +298,9 @@ func (l *launching) code(s fanout.Summary) int {
 }
 
 // newClient reads what is needed to log in; nothing is connected to yet.
-func (l *launching) newClient(ctx context.Context, d *decision) (*ssh.Client, error) {
+func (l *launching) newClient(ctx context.Context, d *runner.Decision) (*ssh.Client, error) {
 	if l.home() == "" && l.o.Login.KnownHosts == "" {
-		for _, e := range d.endpoints {
+		for _, e := range d.Endpoints {
 			if e.HostKeys == knownhosts.AcceptNew && e.KnownHosts == nil {
 				return nil, usagef("no place for new host keys: HOME is not set: name a file with --known-hosts")
 			}
@@ -309,12 +314,12 @@ func (l *launching) newClient(ctx context.Context, d *decision) (*ssh.Client, er
 		}
 	}
 	client, err := ssh.New(ctx, ssh.Options{
-		Endpoints:         d.endpoints,
-		KnownHosts:        l.knownHostsFiles(l.o.Login.KnownHosts),
+		Endpoints:         d.Endpoints,
+		KnownHosts:        l.env().KnownHosts(l.o.Login.KnownHosts),
 		AgentSocket:       l.Getenv("SSH_AUTH_SOCK"),
-		DefaultIdentities: l.defaultIdentities(),
+		DefaultIdentities: l.env().DefaultIdentities(),
 		Shell:             l.Getenv("SHELL"),
-		ChildEnv:          childEnv(&l.o.Task),
+		ChildEnv:          l.env().ForPrograms(&l.o.Task),
 		Advice:            l.advice(ctx, d),
 		Passphrase:        l.passphrases(),
 		Password:          password,

@@ -10,15 +10,7 @@ import (
 // requestOptions are what a request is given, and how its hosts are looked up.
 type requestOptions struct {
 	runner.Request
-
-	// refused allows hosts that cannot be used, for those who only look.
-	refused bool
-	// programEnv is the environment of inventories that are run; nil: ours.
-	programEnv []string
-	// forJob says that nobody looks on, and that the job says which inventory.
-	forJob bool
-	// former is set for a rerun: the hosts are those of that run.
-	former *former
+	runner.Lookup
 }
 
 func newRequestOptions() requestOptions { return requestOptions{Request: runner.NewRequest()} }
@@ -33,7 +25,7 @@ type requestFlags struct{ r *runner.Request }
 // add adds the flag of a key.
 func (x requestFlags) add(f *pflag.FlagSet, name, short, usage string) *pflag.Flag {
 	flag := f.VarPF(x.r.Bind(name), name, short, usage)
-	if key, _ := runner.Lookup(name); key.IsSwitch() {
+	if key, _ := runner.KeyNamed(name); key.IsSwitch() {
 		flag.NoOptDefVal = "true"
 	}
 	return flag

@@ -12,6 +12,7 @@ import (
 	"tutti/internal/quantity"
 	"tutti/internal/typed"
 	"tutti/output"
+	"tutti/runner"
 )
 
 // planHost is a target as a dry run shows it.
@@ -45,13 +46,13 @@ type planJSON struct {
 }
 
 // printPlan shows d for people, and with asJSON for programs.
-func printPlan(w io.Writer, d *decision, asJSON bool) error {
-	hosts := make([]planHost, len(d.plan.Targets))
-	for i, t := range d.plan.Targets {
-		e := d.endpoints[i]
+func printPlan(w io.Writer, d *runner.Decision, asJSON bool) error {
+	hosts := make([]planHost, len(d.Plan.Targets))
+	for i, t := range d.Plan.Targets {
+		e := d.Endpoints[i]
 		hosts[i] = planHost{
 			Host: t.Name, Address: e.Address, Port: e.Port, User: e.User,
-			Jump: jumpText(e), ProxyCommand: e.ProxyCommand,
+			Jump: runner.JumpText(e), ProxyCommand: e.ProxyCommand,
 			Identity: e.Identities, HostKeys: e.HostKeys.String(), Labels: t.Labels,
 			ConnectTimeoutMS: t.Limits.ConnectTimeout.Milliseconds(),
 			TimeoutMS:        t.Limits.Timeout.Milliseconds(),
@@ -63,8 +64,8 @@ func printPlan(w io.Writer, d *decision, asJSON bool) error {
 	}
 	if asJSON {
 		return json.NewEncoder(w).Encode(planJSON{
-			Type: "plan", Schema: 1, Source: d.plan.Source, Selector: d.plan.Selector,
-			Command: d.plan.Task.Command, Task: d.plan.Task, Inventory: d.inventory, Policy: d.plan.Policy, Hosts: hosts,
+			Type: "plan", Schema: 1, Source: d.Plan.Source, Selector: d.Plan.Selector,
+			Command: d.Plan.Task.Command, Task: d.Plan.Task, Inventory: d.Inventory, Policy: d.Plan.Policy, Hosts: hosts,
 		})
 	}
 	_, err := io.WriteString(w, planText(d, hosts))
@@ -72,18 +73,18 @@ func printPlan(w io.Writer, d *decision, asJSON bool) error {
 }
 
 // planText is d for people: hosts that are treated alike share a line.
-func planText(d *decision, hosts []planHost) string {
+func planText(d *runner.Decision, hosts []planHost) string {
 	var b strings.Builder
 	what := "log in"
-	if d.plan.Task.Command != "" {
-		what = "run " + d.plan.Task.Command
+	if d.Plan.Task.Command != "" {
+		what = "run " + d.Plan.Task.Command
 	}
 	names := make([]string, len(hosts))
 	alike := map[string][]string{}
 	var order []string
 	for i, h := range hosts {
 		names[i] = h.Host
-		limits := d.plan.Targets[i].Limits
+		limits := d.Plan.Targets[i].Limits
 		how := fmt.Sprintf("as %s, port %d, host keys %s, login within %s, command within %s, %s",
 			h.User, h.Port, h.HostKeys, orNone(limits.ConnectTimeout), orNone(limits.Timeout), count(h.Retries, "retry"))
 		if h.Jump != "" {
@@ -100,11 +101,11 @@ func planText(d *decision, hosts []planHost) string {
 		}
 		alike[how] = append(alike[how], h.Host)
 	}
-	fmt.Fprintf(&b, "would %s\n  on %s (%d), %d at once\n", what, hostlist.Fold(names), len(hosts), min(d.plan.Policy.Fanout, len(hosts)))
-	for _, s := range surroundings(d.plan.Task) {
+	fmt.Fprintf(&b, "would %s\n  on %s (%d), %d at once\n", what, hostlist.Fold(names), len(hosts), min(d.Plan.Policy.Fanout, len(hosts)))
+	for _, s := range surroundings(d.Plan.Task) {
 		fmt.Fprintf(&b, "  %s\n", s)
 	}
-	for _, line := range policyText(d.plan.Policy, len(hosts)) {
+	for _, line := range policyText(d.Plan.Policy, len(hosts)) {
 		fmt.Fprintf(&b, "  %s\n", line)
 	}
 	for _, how := range order {

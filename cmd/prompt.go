@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"tutti/fanout"
@@ -119,33 +118,3 @@ func (l *launching) confirmTouches(ctx context.Context, n int) error {
 	}
 	return err
 }
-
-// defaultIdentities are the usual names of private keys, in the order in which
-// ssh tries them.
-func (a *app) defaultIdentities() []string {
-	if a.home() == "" {
-		return nil
-	}
-	var paths []string
-	for _, name := range []string{"id_ed25519", "id_ecdsa", "id_rsa"} {
-		paths = append(paths, filepath.Join(a.home(), ".ssh", name))
-	}
-	return paths
-}
-
-// knownHostsFiles are read in their order; new keys go to the first.
-func (a *app) knownHostsFiles(given string) []string {
-	if given != "" {
-		return []string{given}
-	}
-	return append(a.usersKnownHosts(), globalKnownHosts()...)
-}
-
-func (a *app) usersKnownHosts() []string {
-	if a.home() == "" {
-		return nil
-	}
-	return []string{filepath.Join(a.home(), ".ssh", "known_hosts")}
-}
-
-func globalKnownHosts() []string { return []string{"/etc/ssh/ssh_known_hosts"} }

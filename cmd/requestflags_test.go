@@ -41,7 +41,7 @@ func TestFlagsAreTheKeysOfRequests(t *testing.T) {
 	}{{newRunCmd(a), runner.ForRun}, {newScriptCmd(a), runner.ForScript}, {newPingCmd(a), runner.ForPing}} {
 		flags := test.cmd.Flags()
 		flags.VisitAll(func(f *pflag.Flag) {
-			key, known := runner.Lookup(f.Name)
+			key, known := runner.KeyNamed(f.Name)
 			bound := isBound(f.Value)
 			switch {
 			case known && !bound:

@@ -13,6 +13,7 @@ import (
 	"tutti/fanout"
 	"tutti/internal/hostlist"
 	"tutti/internal/typed"
+	"tutti/runner"
 	"tutti/store"
 )
 
@@ -100,7 +101,8 @@ func (a *app) rerun(ctx context.Context, f *pflag.FlagSet, o *rerunOptions, ref 
 	if err := warnOfRunning(ctx, s, run, hosts, history.warn); err != nil {
 		return err
 	}
-	o.former = &former{run: run, hosts: hosts, yes: o.yes, history: history, warnings: warnings}
+	o.Previous = &runner.Previous{Run: run, Hosts: hosts, Yes: o.yes}
+	o.previousHistory, o.previousWarnings = history, warnings
 	if !o.quiet {
 		text := fmt.Sprintf("run %d again, on %d of %s: %s", run.ID, len(hosts), count(run.Summary.Hosts, "host"), commandOf(run))
 		_, _ = fmt.Fprintln(a.Err, oneLine(text, maxAgainText)) // stderr has nobody to be told

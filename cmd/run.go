@@ -37,7 +37,7 @@ is an error, unless a parent shell reads its script from there.
 		}
 		command := commandText(rest)
 		if strings.TrimSpace(command) == "" {
-			return hint(syntaxf("nothing to run on %s", o.hostsText(selector)), "tutti ping logs in and runs nothing")
+			return hint(syntaxf("nothing to run on %s", o.Hosts.Describe(selector)), "tutti ping logs in and runs nothing")
 		}
 		return a.launchTask(ctx, o, selector, fanout.Task{Command: command})
 	})

@@ -14,6 +14,7 @@ import (
 	"tutti/fanout"
 	"tutti/internal/hostlist"
 	"tutti/output"
+	"tutti/runner"
 )
 
 // flushGrace is how long an interrupted command waits for its reader.
@@ -90,13 +91,13 @@ func (a *app) useColor(when string, terminal bool) bool {
 
 // open is what view says: the sinks on stdout and stderr, those that write files,
 // and the one that shows how far the run is.
-func (s *screen) open(d *decision, code func(fanout.Summary) int) ([]fanout.Sink, error) {
-	files, err := openFiles(&s.o.fileOptions, d.plan.Targets)
+func (s *screen) open(d *runner.Decision, code func(fanout.Summary) int) ([]fanout.Sink, error) {
+	files, err := openFiles(&s.o.fileOptions, d.Plan.Targets)
 	if err != nil {
 		return nil, err
 	}
 	s.files = files
-	sinks := append([]fanout.Sink{s.revealer()}, s.sinks(d.plan.Task.Command == "", code)...)
+	sinks := append([]fanout.Sink{s.revealer()}, s.sinks(d.Plan.Task.Command == "", code)...)
 	sinks = append(sinks, output.NewAlerts(s.opts, s.gathering()))
 	return append(append(sinks, files.sinks()...), s.watch()), nil
 }
@@ -330,7 +331,9 @@ func (s *screen) logger() *slog.Logger {
 // the history.
 type nowhere struct{}
 
-func (nowhere) open(*decision, func(fanout.Summary) int) ([]fanout.Sink, error) { return nil, nil }
+func (nowhere) open(*runner.Decision, func(fanout.Summary) int) ([]fanout.Sink, error) {
+	return nil, nil
+}
 
 func (nowhere) attend(ctx context.Context, _ *interrupter) (context.Context, <-chan struct{}, func()) {
 	return ctx, nil, func() {}

@@ -35,7 +35,7 @@ they end at FILE. Without --stdin the script's standard input is empty.
 	}
 	a.goesOut(cmd, o, "which hosts, and which script?", func(ctx context.Context, selector string, rest []string) error {
 		if len(rest) == 0 || rest[0] == "" {
-			return syntaxf("which script is to run on %s?", o.hostsText(selector))
+			return syntaxf("which script is to run on %s?", o.Hosts.Describe(selector))
 		}
 		if rest[0] == "-" && (o.Task.Stdin == "-" || a.stdinTaken) {
 			return syntaxf("our standard input is either the script or --stdin or the hosts of -w @-")

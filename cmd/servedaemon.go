@@ -266,9 +266,9 @@ func (w *watch) Beat(now time.Time) {
 func mostKept() int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return defaultFanout
+		return runner.DefaultFanout
 	}
-	return max(0, min(defaultFanout, (int(min(limit.Cur, 1<<30))-reservedFiles)/2))
+	return max(0, min(runner.DefaultFanout, (int(min(limit.Cur, 1<<30))-runner.ReservedFiles)/2))
 }
 
 // moduleVersion is the version of this program, and nothing else.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"tutti/inventory"
+	"tutti/runner"
 	"tutti/ssh"
 )
 
@@ -19,11 +20,11 @@ type shownHost struct {
 	via []shownHost
 }
 
-// show asks ssh_config about hosts of inv, and with deep about their bastions.
-func (s *sshHosts) show(inv *inventory.Inventory, hosts []*inventory.Host, deep bool) ([]shownHost, error) {
+// show asks s about hosts of inv, and with deep about their bastions.
+func show(s *runner.SSHHosts, inv *inventory.Inventory, hosts []*inventory.Host, deep bool) ([]shownHost, error) {
 	shown := make([]shownHost, len(hosts))
 	for i, h := range hosts {
-		settings, err := s.ask(h, "", 0)
+		settings, err := s.Ask(h, "", 0)
 		if err != nil {
 			return nil, err
 		}
@@ -31,7 +32,7 @@ func (s *sshHosts) show(inv *inventory.Inventory, hosts []*inventory.Host, deep 
 		if !deep {
 			continue
 		}
-		if shown[i].via, err = s.bastions(inv, wayTo(h, settings, ssh.Endpoint{})); err != nil {
+		if shown[i].via, err = bastions(s, inv, runner.WayTo(h, settings, ssh.Endpoint{})); err != nil {
 			return nil, err
 		}
 	}
@@ -39,21 +40,21 @@ func (s *sshHosts) show(inv *inventory.Inventory, hosts []*inventory.Host, deep 
 }
 
 // bastions are those that w names.
-func (s *sshHosts) bastions(inv *inventory.Inventory, w way) ([]shownHost, error) {
-	if w.jump == "" {
+func bastions(s *runner.SSHHosts, inv *inventory.Inventory, w runner.Way) ([]shownHost, error) {
+	if w.Jump == "" {
 		return nil, nil
 	}
-	hops, err := inventory.ParseJump(w.jump)
+	hops, err := inventory.ParseJump(w.Jump)
 	if err != nil {
 		return nil, nil //nolint:nilerr // it is told when the host is to be reached
 	}
 	var via []shownHost
 	for _, hop := range hops {
-		h, err := bastion(inv, hop, w.from)
+		h, err := w.Bastion(inv, hop)
 		if err != nil {
 			continue // it is told when the host is to be reached
 		}
-		settings, err := s.ask(h, hop.User, hop.Port)
+		settings, err := s.Ask(h, hop.User, hop.Port)
 		if err != nil {
 			return nil, err
 		}

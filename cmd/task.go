@@ -179,7 +179,7 @@ func (a *app) giveSudoPassword(ctx context.Context, o *runner.Task, sudo *fanout
 		if password, err = a.askSecret(ctx, question); err != nil && ctx.Err() == nil {
 			err = hint(usagef("--ask-sudo-pass: there is no terminal to ask on: %w", err), "--sudo-pass-command gets it without one")
 		}
-	} else if password, err = runPasswordCommand(ctx, a, o.SudoPassCommand, childEnv(o)); err != nil {
+	} else if password, err = runPasswordCommand(ctx, a, o.SudoPassCommand, a.env().ForPrograms(o)); err != nil {
 		err = usagef("--sudo-pass-command: %w", err)
 	}
 	if err != nil {

@@ -134,10 +134,10 @@ func (t *trusting) collect(ctx context.Context, a *app, o *launchOptions, select
 	if err != nil {
 		return err
 	}
-	for i := range d.endpoints {
-		d.endpoints[i].HostKeys = knownhosts.Off // what is presented is what is asked for
+	for i := range d.Endpoints {
+		d.Endpoints[i].HostKeys = knownhosts.Off // what is presented is what is asked for
 	}
-	if err := checkLearning(d.endpoints, a.knownHostsFiles(o.Login.KnownHosts)); err != nil {
+	if err := checkLearning(d.Endpoints, a.env().KnownHosts(o.Login.KnownHosts)); err != nil {
 		return err
 	}
 	client, err := l.newClient(ctx, d)
@@ -145,21 +145,21 @@ func (t *trusting) collect(ctx context.Context, a *app, o *launchOptions, select
 		return err
 	}
 	defer func() { _ = client.Close() }() // there is nothing left to lose on it
-	results := make([]fanout.Result, len(d.plan.Targets))
+	results := make([]fanout.Result, len(d.Plan.Targets))
 	note := fanout.SinkFunc(func(_ context.Context, e fanout.Event) error {
 		if e.Kind == fanout.TargetFinished {
 			results[e.Target.Index] = *e.Result
 		}
 		return nil
 	})
-	if _, err := l.run(ctx, d.plan, fanout.Options{Executor: client, Sink: fanout.Tee(note, screen.watch())}); err != nil {
+	if _, err := l.run(ctx, d.Plan, fanout.Options{Executor: client, Sink: fanout.Tee(note, screen.watch())}); err != nil {
 		return err
 	}
 	if sig := a.interrupts.signal(); sig != nil {
 		return &runError{signalCode(sig)}
 	}
 	t.trust = client.Trust
-	t.sort(client, d.plan.Targets, results)
+	t.sort(client, d.Plan.Targets, results)
 	return nil
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"tutti/runner"
 )
 
 // waitingData says that data waits on standard input which is not going to be
@@ -36,23 +38,23 @@ func (a *app) checkWaiting(text string, warn func(string)) error {
 
 // readsNothing reports whether d leaves our standard input alone though its
 // command could read it.
-func (d *decision) readsNothing() bool {
-	task := &d.plan.Task
+func readsNothing(d *runner.Decision) bool {
+	task := &d.Plan.Task
 	return task.StdinName == "" && task.Command != ""
 }
 
 // checkInput is checkWaiting before d is carried out; what a job fires has no
 // standard input of ours.
-func (l *launching) checkInput(d *decision) error {
-	if l.firing != nil || !d.readsNothing() {
+func (l *launching) checkInput(d *runner.Decision) error {
+	if l.firing != nil || !readsNothing(d) {
 		return nil
 	}
 	return l.checkWaiting(waitingData, l.warn)
 }
 
 // warnOfArrived warns of data that came too late to be refused.
-func (l *launching) warnOfArrived(ctx context.Context, d *decision) {
-	if l.firing == nil && d.readsNothing() && ctx.Err() == nil && l.waiting(procDir) == meantForUs {
+func (l *launching) warnOfArrived(ctx context.Context, d *runner.Decision) {
+	if l.firing == nil && readsNothing(d) && ctx.Err() == nil && l.waiting(procDir) == meantForUs {
 		l.warn(waitingArrived)
 	}
 }

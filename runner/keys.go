@@ -153,8 +153,8 @@ func lookup(name string) *Key {
 	return nil
 }
 
-// Lookup finds a key by its name.
-func Lookup(name string) (Key, bool) {
+// KeyNamed finds a key by its name.
+func KeyNamed(name string) (Key, bool) {
 	if k := lookup(name); k != nil {
 		return *k, true
 	}

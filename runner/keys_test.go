@@ -319,7 +319,7 @@ func TestLocalKeys(t *testing.T) {
 	if !slices.Equal(local, want) {
 		t.Errorf("got %q, want %q", local, want)
 	}
-	if env, _ := Lookup("env"); env.Local("STAGE=prod") || !env.Local("TOKEN") {
+	if env, _ := KeyNamed("env"); env.Local("STAGE=prod") || !env.Local("TOKEN") {
 		t.Error("a variable is local if its value is this process's")
 	}
 }

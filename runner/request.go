@@ -35,6 +35,14 @@ type Hosts struct {
 // inventory.
 func (h *Hosts) AdHoc() bool { return h.Named != "" }
 
+// Describe is how messages and the history call the selected hosts.
+func (h *Hosts) Describe(selector string) string {
+	if h.AdHoc() {
+		return "-w " + h.Named
+	}
+	return selector
+}
+
 // A Task is the environment of a command: variables, directory, user, input.
 type Task struct {
 	Env             []string // K=V, or K for a secret of this process's environment

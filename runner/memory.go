@@ -1,4 +1,4 @@
-package cmd
+package runner
 
 import (
 	"context"
@@ -19,29 +19,29 @@ const (
 	floodBytes   = 64 << 20
 )
 
-// spareMemory makes the garbage collector run earlier for plans of many targets.
+// SpareMemory makes the garbage collector run earlier for plans of many targets.
 // What is known of them is alive from the first login to the end, and would count
 // twice; with few targets the connections are the larger part, and the time is not
 // worth it. It stays so, because there may be other runs beside this one. Whoever
 // has set GOGC has decided.
-func spareMemory(targets int, getenv func(string) string) {
+func SpareMemory(targets int, getenv func(string) string) {
 	if targets >= manyTargets && getenv("GOGC") == "" {
 		debug.SetGCPercent(sparingPercent)
 	}
 }
 
-// A floodGauge makes the garbage collector run earlier once many targets have said
+// A FloodGauge makes the garbage collector run earlier once many targets have said
 // much. It is a sink of their run.
-type floodGauge struct {
-	getenv  func(string) string
+type FloodGauge struct {
+	Getenv  func(string) string
 	targets int
 	bytes   int
 }
 
-var _ fanout.Sink = (*floodGauge)(nil)
+var _ fanout.Sink = (*FloodGauge)(nil)
 
 // Handle counts output; it never fails.
-func (g *floodGauge) Handle(_ context.Context, e fanout.Event) error {
+func (g *FloodGauge) Handle(_ context.Context, e fanout.Event) error {
 	switch e.Kind {
 	case fanout.RunStarted:
 		g.targets = len(e.Plan.Targets)
@@ -49,7 +49,7 @@ func (g *floodGauge) Handle(_ context.Context, e fanout.Event) error {
 		if g.bytes >= floodBytes {
 			return nil
 		}
-		if g.bytes += len(e.Data); g.bytes >= floodBytes && g.targets >= floodTargets && g.getenv("GOGC") == "" {
+		if g.bytes += len(e.Data); g.bytes >= floodBytes && g.targets >= floodTargets && g.Getenv("GOGC") == "" {
 			debug.SetGCPercent(sparingPercent)
 		}
 	}

@@ -1,4 +1,4 @@
-package cmd
+package runner
 
 import (
 	"runtime/debug"
@@ -22,7 +22,7 @@ func TestSpareMemory(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := debug.SetGCPercent(usual)
-			spareMemory(tt.targets, func(string) string { return tt.gogc })
+			SpareMemory(tt.targets, func(string) string { return tt.gogc })
 			if got := debug.SetGCPercent(before); got != tt.want {
 				t.Errorf("got %d, want %d", got, tt.want)
 			}
@@ -47,7 +47,7 @@ func TestFloodGauge(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := debug.SetGCPercent(usual)
-			g := &floodGauge{getenv: func(string) string { return tt.gogc }}
+			g := &FloodGauge{Getenv: func(string) string { return tt.gogc }}
 			events := []fanout.Event{{Kind: fanout.RunStarted, Plan: &fanout.Plan{Targets: make([]fanout.Target, tt.targets)}}}
 			for left := tt.bytes; left > 0; left -= 1 << 20 {
 				events = append(events, fanout.Event{Kind: fanout.Output, Data: make([]byte, min(left, 1<<20))})

@@ -1,4 +1,4 @@
-package cmd
+package runner
 
 import (
 	"cmp"
@@ -8,17 +8,18 @@ import (
 	"slices"
 	"strings"
 
+	"tutti/internal/fault"
 	"tutti/internal/hostlist"
+	"tutti/internal/phrase"
 	"tutti/inventory"
 	"tutti/inventory/sshconfig"
-	"tutti/runner"
 	"tutti/ssh"
 	"tutti/ssh/knownhosts"
 )
 
-// sshHosts answers what ssh_config says of hosts. The inventory and flags win
+// SSHHosts answers what ssh_config says of hosts. The inventory and flags win
 // over it.
-type sshHosts struct {
+type SSHHosts struct {
 	config *sshconfig.Config
 	// ignored are keywords that should make a difference for some host.
 	ignored map[inventory.Key]*ignoredKeyword
@@ -32,28 +33,31 @@ type ignoredKeyword struct {
 	named  map[string]bool // the same hosts
 }
 
-// sshConfig reads the ssh_config that file says.
-func (a *app) sshConfig(file string) (*sshHosts, error) {
+// SSHConfig reads the ssh_config that file says.
+func (env *Env) SSHConfig(file string) (*SSHHosts, error) {
 	config, err := sshconfig.Load(sshconfig.Options{
-		File: file, Home: a.home(), User: a.userName(), Getenv: a.Getenv, Environ: os.Environ(),
+		File: file, Home: env.Home, User: env.User, Getenv: env.Getenv, Environ: env.Environ,
 	})
 	if err != nil {
-		return nil, usage(err)
+		return nil, fault.Usage(err)
 	}
-	return &sshHosts{config: config, ignored: map[inventory.Key]*ignoredKeyword{}}, nil
+	return &SSHHosts{config: config, ignored: map[inventory.Key]*ignoredKeyword{}}, nil
 }
 
-// ask returns what ssh_config says of h, to which flags may have given a user
+// Files are those that were read.
+func (s *SSHHosts) Files() []string { return s.config.Files() }
+
+// Ask returns what ssh_config says of h, to which flags may have given a user
 // and a port.
-func (s *sshHosts) ask(h *inventory.Host, user string, port int) (*sshconfig.Settings, error) {
+func (s *SSHHosts) Ask(h *inventory.Host, user string, port int) (*sshconfig.Settings, error) {
 	settings, err := s.config.Resolve(sshconfig.Query{
-		Name:    hostWord(h),
+		Name:    HostWord(h),
 		Address: h.Address,
 		User:    cmp.Or(user, h.User),
 		Port:    cmp.Or(port, h.Port),
 	})
 	if err != nil {
-		return nil, usagef("host %s: %w", h.Name, err)
+		return nil, fault.Usagef("host %s: %w", h.Name, err)
 	}
 	for _, x := range settings.Ignored {
 		if s.ignored[x.Key] == nil {
@@ -67,28 +71,28 @@ func (s *sshHosts) ask(h *inventory.Host, user string, port int) (*sshconfig.Set
 	return settings, nil
 }
 
-// reach is ask for a host that is to be reached. It fails where ssh_config decides
+// reach is Ask for a host that is to be reached. It fails where ssh_config decides
 // by something that we do not have whether the host is trusted.
-func (s *sshHosts) reach(h *inventory.Host, user string, port int) (*sshconfig.Settings, error) {
-	settings, err := s.ask(h, user, port)
+func (s *SSHHosts) reach(h *inventory.Host, user string, port int) (*sshconfig.Settings, error) {
+	settings, err := s.Ask(h, user, port)
 	if err != nil {
 		return nil, err
 	}
 	for _, x := range settings.Refused {
-		return nil, hint(usagef("host %s: %s:%d: %s", h.Name, x.Origin.File, x.Origin.Line, refusedText(x)),
+		return nil, fault.Hint(fault.Usagef("host %s: %s:%d: %s", h.Name, x.Origin.File, x.Origin.Line, RefusedText(x)),
 			"let the line not apply to this host; -F none ignores ssh_config, so that known_hosts decides alone")
 	}
 	return settings, nil
 }
 
-// refusedText is why a host with a setting of ssh_config is not reached.
-func refusedText(s inventory.Setting) string {
+// RefusedText is why a host with a setting of ssh_config is not reached.
+func RefusedText(s inventory.Setting) string {
 	return fmt.Sprintf("%s decides whether ssh trusts the host, and is not supported", s.Key)
 }
 
-// warnings are about what was read, and about what does not count for the hosts
+// Warnings are about what was read, and about what does not count for the hosts
 // that were asked about.
-func (s *sshHosts) warnings() []string {
+func (s *SSHHosts) Warnings() []string {
 	list := slices.Clone(s.config.Warnings)
 	for _, key := range slices.Sorted(maps.Keys(s.ignored)) {
 		k := s.ignored[key]
@@ -114,14 +118,14 @@ func shortFold(hosts []string) string {
 	if len(text) <= longest {
 		return text
 	}
-	return count(len(hosts), "host") + ", " + hosts[0] + " among them"
+	return phrase.Count(len(hosts), "host") + ", " + hosts[0] + " among them"
 }
 
-// hostWord is h's name as ssh would be given it.
-func hostWord(h *inventory.Host) string { return strings.Trim(h.Name, "[]") }
+// HostWord is h's name as ssh would be given it.
+func HostWord(h *inventory.Host) string { return strings.Trim(h.Name, "[]") }
 
 // addSSHConfig gives to e what ssh_config says of h and nothing before it did.
-func (a *app) addSSHConfig(e *ssh.Endpoint, h *inventory.Host, s *sshconfig.Settings, o *runner.Login) {
+func (env *Env) addSSHConfig(e *ssh.Endpoint, h *inventory.Host, s *sshconfig.Settings, o *Login) {
 	if _, set := s.Origin(inventory.KeyAddress); set && h.Address == "" {
 		e.Address, e.AddressOnly = s.HostName, true
 	}
@@ -136,7 +140,7 @@ func (a *app) addSSHConfig(e *ssh.Endpoint, h *inventory.Host, s *sshconfig.Sett
 	e.HostKeyAlias = s.HostKeyAlias
 	e.NewKeysRefused = newKeysRefused(h, s, o)
 	if o.KnownHosts == "" && (s.KnownHosts != nil || s.GlobalKnownHosts != nil) {
-		e.KnownHosts = a.knownHostsOf(s)
+		e.KnownHosts = env.knownHostsOf(s)
 	}
 	if _, set := s.Origin(sshconfig.KeyKeepaliveInterval); set {
 		e.KeepaliveInterval = cmp.Or(s.KeepaliveInterval, -1)
@@ -154,7 +158,7 @@ func (a *app) addSSHConfig(e *ssh.Endpoint, h *inventory.Host, s *sshconfig.Sett
 // newKeysRefused reports whether ssh_config says that there is no file for new
 // keys: then ssh refuses a host that is not known, also with
 // StrictHostKeyChecking no. Our own --host-keys off goes on checking nothing.
-func newKeysRefused(h *inventory.Host, s *sshconfig.Settings, o *runner.Login) bool {
+func newKeysRefused(h *inventory.Host, s *sshconfig.Settings, o *Login) bool {
 	if o.KnownHosts != "" || s.KnownHosts == nil || len(s.KnownHosts) > 0 {
 		return false
 	}
@@ -164,8 +168,8 @@ func newKeysRefused(h *inventory.Host, s *sshconfig.Settings, o *runner.Login) b
 
 // knownHostsOf are the files for a host of which ssh_config names some. New keys
 // go to the first, which is nowhere if there is none of the user's.
-func (a *app) knownHostsOf(s *sshconfig.Settings) []string {
-	users, global := a.usersKnownHosts(), globalKnownHosts()
+func (env *Env) knownHostsOf(s *sshconfig.Settings) []string {
+	users, global := env.usersKnownHosts(), globalKnownHosts()
 	if s.KnownHosts != nil {
 		users = s.KnownHosts
 	}
@@ -179,7 +183,7 @@ func (a *app) knownHostsOf(s *sshconfig.Settings) []string {
 }
 
 // hostKeysMode is what happens with a host key that is not known.
-func hostKeysMode(h *inventory.Host, s *sshconfig.Settings, o *runner.Login) string {
+func hostKeysMode(h *inventory.Host, s *sshconfig.Settings, o *Login) string {
 	if o.HostKeys != "" {
 		return o.HostKeys
 	}

@@ -1,4 +1,4 @@
-package cmd
+package runner
 
 import (
 	"cmp"
@@ -7,9 +7,10 @@ import (
 	"slices"
 	"strings"
 
+	"tutti/internal/fault"
+	"tutti/internal/phrase"
 	"tutti/inventory"
 	"tutti/inventory/sshconfig"
-	"tutti/runner"
 	"tutti/ssh"
 	"tutti/ssh/knownhosts"
 )
@@ -17,11 +18,11 @@ import (
 // A router finds the way to hosts: flags win over what the inventory says, and
 // that over ssh_config.
 type router struct {
-	app    *app
-	o      *runner.Request
-	inv    *inventory.Inventory
-	config *sshHosts
-	jumps  map[jumpKey][]ssh.Endpoint // that have been resolved
+	env     *Env
+	request *Request
+	inv     *inventory.Inventory
+	config  *SSHHosts
+	jumps   map[jumpKey][]ssh.Endpoint // that have been resolved
 }
 
 // A jumpKey is what jumps are resolved by: their text, and the file that has it.
@@ -29,58 +30,58 @@ type jumpKey struct{ text, file string }
 
 // endpoint is how h is reached; s is what ssh_config says of it.
 func (r *router) endpoint(h *inventory.Host, s *sshconfig.Settings) (ssh.Endpoint, error) {
-	e, err := r.app.endpoint(h, s, &r.o.Login)
+	e, err := r.env.endpoint(h, s, &r.request.Login)
 	if err != nil {
 		return e, err
 	}
-	w := wayTo(h, s, e)
-	if r.o.Given("jump") {
-		w = way{jump: r.o.Login.Jump, origin: "-J/--jump", from: &inventory.Origin{}}
+	w := WayTo(h, s, e)
+	if r.request.Given("jump") {
+		w = Way{Jump: r.request.Login.Jump, origin: "-J/--jump", from: &inventory.Origin{}}
 	}
 	e.ProxyCommand = w.proxy
-	if w.jump == "" {
+	if w.Jump == "" {
 		return e, nil
 	}
 	if e.Jumps, err = r.through(w, nil); err != nil {
-		return e, fmt.Errorf("host %s is reached through %s (%s): %w", h.Name, w.jump, w.origin, err)
+		return e, fmt.Errorf("host %s is reached through %s (%s): %w", h.Name, w.Jump, w.origin, err)
 	}
 	if slices.ContainsFunc(e.Jumps, func(j ssh.Endpoint) bool { return sameHost(j, e) }) {
 		way := fmt.Sprintf("jump: none for host %s lets it be reached straight", h.Name)
-		if r.o.Given("jump") {
-			way = "-x " + shellWord(h.Name) + " leaves it out"
+		if r.request.Given("jump") {
+			way = "-x " + phrase.ShellWord(h.Name) + " leaves it out"
 		}
-		return e, hint(fmt.Errorf("host %s is reached through %s (%s), and that is the host itself", h.Name, w.jump, w.origin), way)
+		return e, fault.Hint(fmt.Errorf("host %s is reached through %s (%s), and that is the host itself", h.Name, w.Jump, w.origin), way)
 	}
 	return e, nil
 }
 
-// A way is how a host is reached: through jumps, by a proxy command, or
+// A Way is how a host is reached: through jumps, by a proxy command, or
 // straight if both are empty.
-type way struct {
-	jump, proxy, origin string
+type Way struct {
+	Jump, proxy, origin string
 	// from is where the inventory names the jumps, without a file for the flag.
 	// Its defaults count for those that it does not have. Nil: ssh_config names
 	// them, and says all there is to say of them.
 	from *inventory.Origin
 }
 
-// wayTo is what the inventory says of the way to h, to which e leads, none
+// WayTo is what the inventory says of the way to h, to which e leads, none
 // included, or else ssh_config.
-func wayTo(h *inventory.Host, s *sshconfig.Settings, e ssh.Endpoint) way {
+func WayTo(h *inventory.Host, s *sshconfig.Settings, e ssh.Endpoint) Way {
 	if o, set := h.Origin(inventory.KeyJump); set {
-		proxy := h.Proxy(inventory.ProxyTarget{Name: hostWord(h), Address: e.Address, User: e.User, Port: e.Port})
-		return way{jump: h.Jump, proxy: proxy, origin: o.String(), from: &o}
+		proxy := h.Proxy(inventory.ProxyTarget{Name: HostWord(h), Address: e.Address, User: e.User, Port: e.Port})
+		return Way{Jump: h.Jump, proxy: proxy, origin: o.String(), from: &o}
 	}
 	if o, set := s.Origin(inventory.KeyJump); set {
-		return way{jump: s.Jump, origin: o.String()}
+		return Way{Jump: s.Jump, origin: o.String()}
 	}
-	return way{proxy: s.ProxyCommand}
+	return Way{proxy: s.ProxyCommand}
 }
 
 // through resolves the jumps of w. before are the hosts for whose sake that is done, each
 // of them a jump that has jumps itself.
-func (r *router) through(w way, before []ssh.Endpoint) ([]ssh.Endpoint, error) {
-	key := jumpKey{text: w.jump, file: "ssh_config"}
+func (r *router) through(w Way, before []ssh.Endpoint) ([]ssh.Endpoint, error) {
+	key := jumpKey{text: w.Jump, file: "ssh_config"}
 	if w.from != nil {
 		key.file = "inventory " + w.from.File
 	}
@@ -90,13 +91,13 @@ func (r *router) through(w way, before []ssh.Endpoint) ([]ssh.Endpoint, error) {
 	if len(before) >= inventory.MaxJumps {
 		return nil, fmt.Errorf("the way goes through more than %d hosts, each behind the next", inventory.MaxJumps)
 	}
-	hops, err := inventory.ParseJump(w.jump)
+	hops, err := inventory.ParseJump(w.Jump)
 	if err != nil {
 		return nil, err
 	}
 	var jumps []ssh.Endpoint
 	for i, hop := range hops {
-		e, own, err := r.hop(hop, w.from)
+		e, own, err := r.hop(w, hop)
 		if err != nil {
 			return nil, err
 		}
@@ -108,7 +109,7 @@ func (r *router) through(w way, before []ssh.Endpoint) ([]ssh.Endpoint, error) {
 		if i == 0 {
 			e.ProxyCommand = own.proxy
 		}
-		if i == 0 && own.jump != "" {
+		if i == 0 && own.Jump != "" {
 			if jumps, err = r.through(own, slices.Concat(before, []ssh.Endpoint{e})); err != nil {
 				return nil, err
 			}
@@ -124,7 +125,7 @@ func (r *router) through(w way, before []ssh.Endpoint) ([]ssh.Endpoint, error) {
 
 // endpoint is how to log in to h: flags win over what the inventory says, and
 // that over ssh_config.
-func (a *app) endpoint(h *inventory.Host, s *sshconfig.Settings, o *runner.Login) (ssh.Endpoint, error) {
+func (env *Env) endpoint(h *inventory.Host, s *sshconfig.Settings, o *Login) (ssh.Endpoint, error) {
 	e := ssh.Endpoint{
 		Address:    h.Address,
 		Port:       cmp.Or(o.Port, h.Port),
@@ -135,17 +136,17 @@ func (a *app) endpoint(h *inventory.Host, s *sshconfig.Settings, o *runner.Login
 		NoExitStatus: h.NoExitStatus,
 	}
 	if e.Address == "" {
-		e.Address = hostWord(h)
+		e.Address = HostWord(h)
 		e.Alias = e.Address
 	}
 	if len(o.Identity) > 0 {
 		e.Identities = o.Identity
 	}
-	a.addSSHConfig(&e, h, s, o)
+	env.addSSHConfig(&e, h, s, o)
 	e.Port = cmp.Or(e.Port, defaultPort)
 	if e.User == "" {
-		if e.User = a.userName(); e.User == "" {
-			return e, hint(errors.New("who are you? the system does not know your user name"), "name the remote user with -l/--user")
+		if e.User = env.User; e.User == "" {
+			return e, fault.Hint(errors.New("who are you? the system does not know your user name"), "name the remote user with -l/--user")
 		}
 	}
 	var err error
@@ -153,18 +154,18 @@ func (a *app) endpoint(h *inventory.Host, s *sshconfig.Settings, o *runner.Login
 	return e, err
 }
 
-// bastion is a host to go through: the inventory's own of that name, or else one
-// with the defaults that count where it is named.
-func bastion(inv *inventory.Inventory, hop inventory.Hop, from *inventory.Origin) (*inventory.Host, error) {
+// Bastion is a host to go through: the inventory's own of that name, or else one
+// with the defaults that count where w names it.
+func (w Way) Bastion(inv *inventory.Inventory, hop inventory.Hop) (*inventory.Host, error) {
 	h, known := inv.Host(hop.Host)
 	if !known {
 		h, known = inv.Host("[" + hop.Host + "]")
 	}
 	switch {
-	case !known && from == nil:
+	case !known && w.from == nil:
 		return &inventory.Host{Name: hop.Host}, nil
 	case !known:
-		h = inv.Bastion(hop.Host, *from)
+		h = inv.Bastion(hop.Host, *w.from)
 	}
 	return h, inv.Check(h)
 }
@@ -173,8 +174,8 @@ func bastion(inv *inventory.Inventory, hop inventory.Hop, from *inventory.Origin
 // inventory says of it counts; a user and a port that stand with the hop
 // count more. The flags that say how to log in mean the hosts at the end, but
 // for --host-keys, and for --identity where nothing else names a key.
-func (r *router) hop(hop inventory.Hop, from *inventory.Origin) (e ssh.Endpoint, own way, err error) {
-	h, err := bastion(r.inv, hop, from)
+func (r *router) hop(w Way, hop inventory.Hop) (e ssh.Endpoint, own Way, err error) {
+	h, err := w.Bastion(r.inv, hop)
 	if err != nil {
 		return e, own, err
 	}
@@ -182,13 +183,13 @@ func (r *router) hop(hop inventory.Hop, from *inventory.Origin) (e ssh.Endpoint,
 	if err != nil {
 		return e, own, err
 	}
-	e, err = r.app.endpoint(h, s, &runner.Login{
-		User: hop.User, Port: hop.Port, HostKeys: r.o.Login.HostKeys, KnownHosts: r.o.Login.KnownHosts,
+	e, err = r.env.endpoint(h, s, &Login{
+		User: hop.User, Port: hop.Port, HostKeys: r.request.Login.HostKeys, KnownHosts: r.request.Login.KnownHosts,
 	})
 	if e.Identities == nil {
-		e.Identities = r.o.Login.Identity
+		e.Identities = r.request.Login.Identity
 	}
-	return e, wayTo(h, s, e), err
+	return e, WayTo(h, s, e), err
 }
 
 // sameHost reports whether both lead to one place.
@@ -201,12 +202,12 @@ func circleError(circle []ssh.Endpoint) error {
 	for i, e := range circle {
 		names[i] = e.Alias
 	}
-	return hint(errors.New("the jumps go in a circle: "+strings.Join(names, ", through ")),
+	return fault.Hint(errors.New("the jumps go in a circle: "+strings.Join(names, ", through ")),
 		"jump: none for one of these hosts lets it be reached straight")
 }
 
-// jumpText is the way to e as a plan shows it; empty if it is straight.
-func jumpText(e ssh.Endpoint) string {
+// JumpText is the way to e as a plan shows it; empty if it is straight.
+func JumpText(e ssh.Endpoint) string {
 	hops := make([]string, len(e.Jumps))
 	for i, j := range e.Jumps {
 		hops[i] = inventory.Hop{User: j.User, Host: cmp.Or(j.Alias, j.Address), Port: j.Port}.String()

@@ -1,0 +1,61 @@
+package runner
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// An Env is what a decision takes from the process and its user. It is data, so
+// that a decision is a function of it and of files.
+type Env struct {
+	Getenv  func(string) string
+	Environ []string
+	Home    string // empty: there is none
+	WorkDir string // empty: it was deleted
+	User    string // empty: the system does not know
+}
+
+// neverSecret are variables that programs need to find their way. -e without a
+// value may send them to hosts, but nobody hides them.
+var neverSecret = []string{"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "TZ", "TMPDIR", "SSH_AUTH_SOCK"}
+
+// ForPrograms is the environment of every program that a run of task starts on
+// this machine: all but the variables that go to the hosts as secrets.
+func (env *Env) ForPrograms(task *Task) []string {
+	return slices.DeleteFunc(slices.Clone(env.Environ), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return slices.Contains(task.Env, name) && !slices.Contains(neverSecret, name) && !strings.HasPrefix(name, "LC_")
+	})
+}
+
+// DefaultIdentities are the usual names of private keys, in the order in which
+// ssh tries them.
+func (env *Env) DefaultIdentities() []string {
+	if env.Home == "" {
+		return nil
+	}
+	var paths []string
+	for _, name := range []string{"id_ed25519", "id_ecdsa", "id_rsa"} {
+		paths = append(paths, filepath.Join(env.Home, ".ssh", name))
+	}
+	return paths
+}
+
+// KnownHosts are the files of known hosts, in the order in which they are read;
+// new keys go to the first. given is the one that was named; empty: none.
+func (env *Env) KnownHosts(given string) []string {
+	if given != "" {
+		return []string{given}
+	}
+	return append(env.usersKnownHosts(), globalKnownHosts()...)
+}
+
+func (env *Env) usersKnownHosts() []string {
+	if env.Home == "" {
+		return nil
+	}
+	return []string{filepath.Join(env.Home, ".ssh", "known_hosts")}
+}
+
+func globalKnownHosts() []string { return []string{"/etc/ssh/ssh_known_hosts"} }

@@ -22,7 +22,7 @@ var mayImport = map[string][]string{
 	"tutti/output":            {"tutti/fanout", "tutti/internal/safefile"},
 	"tutti/store":             {"tutti/fanout", "tutti/scheduler", "tutti/internal/yamltree", "tutti/internal/errno", "tutti/internal/safefile"},
 	"tutti/server":            {"tutti/fanout", "tutti/scheduler"},
-	"tutti/inventory":         {"tutti/fanout", "tutti/inventory/layer", "tutti/inventory/sshconfig", "tutti/internal/hostlist", "tutti/internal/yamltree", "tutti/internal/filekind"},
+	"tutti/inventory":         {"tutti/fanout", "tutti/inventory/layer", "tutti/inventory/ansible", "tutti/internal/hostlist", "tutti/internal/yamltree", "tutti/internal/filekind"},
 	"tutti/scheduler":         {"tutti/fanout", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind"},
 	"tutti/fanout":            {},
 	"tutti/bench":             {"tutti/fanout", "tutti/store", "tutti/internal/fleet"},
@@ -44,6 +44,7 @@ var mayImport = map[string][]string{
 	"tutti/internal/soak":     {},
 	"tutti/internal/nemesis":  {},
 
+	"tutti/inventory/ansible":   {"tutti/inventory/layer", "tutti/inventory/sshconfig", "tutti/internal/hostlist", "tutti/internal/yamltree", "tutti/internal/filekind"},
 	"tutti/inventory/sshconfig": {"tutti/inventory/layer", "tutti/internal/hostlist", "tutti/internal/yamltree", "tutti/internal/filekind"},
 	"tutti/inventory/layer":     {"tutti/internal/hostlist", "tutti/internal/quantity", "tutti/internal/yamltree"},
 }

@@ -1,6 +1,9 @@
 package inventory
 
-import "tutti/inventory/layer"
+import (
+	"tutti/inventory/ansible"
+	"tutti/inventory/layer"
+)
 
 // What an inventory is made of, under the names that its users know.
 type (
@@ -18,6 +21,8 @@ type (
 	HostKeys = layer.HostKeys
 	// A Hop is a host to go through on the way to another.
 	Hop = layer.Hop
+	// A ProxyTarget is the host that a proxy command is to connect to.
+	ProxyTarget = ansible.ProxyTarget
 )
 
 // How a file came to be used; see [layer.Trust].

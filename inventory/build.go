@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
 	"tutti/inventory/layer"
 )
@@ -13,9 +12,7 @@ import (
 // A builder unites layers and works out what each host gets.
 type builder struct {
 	problems *yamltree.Problems
-	warnings []string
-	// names is how many have been spent.
-	names int
+	layer.Tally
 
 	hosts      []*hostDraft
 	hostIndex  map[string]int
@@ -46,19 +43,6 @@ type groupDraft struct {
 
 func newBuilder(problems *yamltree.Problems) *builder {
 	return &builder{problems: problems, hostIndex: make(map[string]int), groupIndex: make(map[string]int)}
-}
-
-func (b *builder) warnf(format string, args ...any) {
-	b.warnings = append(b.warnings, fmt.Sprintf(format, args...))
-}
-
-// spend counts n more names, and reports whether that many are allowed.
-func (b *builder) spend(n int) bool {
-	if n > hostlist.MaxNames-b.names {
-		return false
-	}
-	b.names += n
-	return true
 }
 
 // add puts a layer over those before it.
@@ -117,7 +101,7 @@ func (b *builder) build() (*Inventory, error) {
 		return nil, err
 	}
 	inv := &Inventory{
-		Warnings: b.warnings,
+		Warnings: b.Warnings,
 		hosts:    make([]*Host, len(b.hosts)),
 		byName:   b.hostIndex,
 		members:  make(map[string][]int, len(b.groups)),

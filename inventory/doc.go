@@ -17,6 +17,9 @@
 //
 // A [Selector] chooses hosts by name, group, label, or an earlier run.
 //
+// What one file says is a [layer.Layer]; the readers of tutti's own formats are here,
+// that of Ansible's is package ansible.
+//
 // The package knows nothing of connections. Inventories, hosts and selectors
 // are immutable and may be used by several goroutines at once.
 package inventory

@@ -5,9 +5,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"tutti/internal/hostlist"
+	"tutti/internal/yamltree"
+	"tutti/inventory/ansible"
 )
 
 // A format is what an inventory file is written in.
@@ -64,7 +67,7 @@ func listFormat(path, text string) format {
 // besideVars reports whether a file lies beside a folder of variables, as
 // Ansible's inventories do.
 func besideVars(path string) bool {
-	for _, folder := range []string{groupVarsFolder, hostVarsFolder} {
+	for _, folder := range []string{ansible.GroupVars, ansible.HostVars} {
 		if info, err := os.Stat(filepath.Join(filepath.Dir(path), folder)); err == nil && info.IsDir() {
 			return true
 		}
@@ -128,4 +131,15 @@ func withoutComment(line string) string {
 		}
 	}
 	return line
+}
+
+// isAnsible reports whether YAML is one of Ansible's inventories: it has groups at
+// the top, and no key of tutti's own.
+func isAnsible(root yamltree.Node) bool {
+	for key := range root.Fields() {
+		if slices.Contains(topKeys, key.Text()) {
+			return false
+		}
+	}
+	return ansible.IsInventory(root)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tutti/fanout"
+	"tutti/inventory/ansible"
 	"tutti/inventory/layer"
 )
 
@@ -85,4 +86,10 @@ func (h *Host) inherited() layer.Values {
 		return nil
 	}
 	return h.shared.settings
+}
+
+// Proxy is the host's proxy command for a connection; empty if there is none.
+func (h *Host) Proxy(to ansible.ProxyTarget) string {
+	command, _ := ansible.ExpandProxy(h.ProxyCommand, to) // it was tried when it was read
+	return command
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tutti/internal/yamltree"
+	"tutti/inventory/ansible"
 	"tutti/inventory/layer"
 )
 
@@ -45,7 +46,7 @@ type loader struct {
 	env     []string // of programs; nil: ours
 	// ansible is what the last files say if they are Ansible's, which are read
 	// as one inventory; else nil.
-	ansible *ansible
+	ansible *ansible.Inventory
 }
 
 // flush adds what Ansible's files say, once there are no more of them in a row.
@@ -53,7 +54,7 @@ func (l *loader) flush() error {
 	if l.ansible == nil {
 		return nil
 	}
-	all, err := l.ansible.layer()
+	all, err := l.ansible.Layer()
 	if err != nil {
 		return err
 	}
@@ -75,9 +76,9 @@ func (l *loader) add(own *layer.Layer, err error) error {
 }
 
 // ansibles is what the next file of Ansible's is read into.
-func (l *loader) ansibles() *ansible {
+func (l *loader) ansibles() *ansible.Inventory {
 	if l.ansible == nil {
-		l.ansible = newAnsible(l.builder)
+		l.ansible = ansible.New(&l.builder.Tally)
 	}
 	return l.ansible
 }
@@ -87,7 +88,7 @@ func (l *loader) file(ctx context.Context, f layer.File, data []byte, info fs.Fi
 	text := strings.TrimPrefix(string(data), "\ufeff")
 	kind := formatOf(f.Path, text, info.Mode())
 	if kind == formatProgram {
-		return l.ansibles().runProgram(ctx, f, &program{path: f.Path, env: l.env, timeout: programTimeout, output: programOutput})
+		return runProgram(ctx, l.ansibles(), f, &program{path: f.Path, env: l.env, timeout: programTimeout, output: programOutput})
 	}
 	if err := checkText(f.Path, data); err != nil {
 		return fmt.Errorf("inventory %w", err)
@@ -97,12 +98,12 @@ func (l *loader) file(ctx context.Context, f layer.File, data []byte, info fs.Fi
 		return fmt.Errorf("inventory %s begins as a program does, and is not executable; chmod +x mends that", f.Path)
 	case formatPlain:
 		if besideVars(f.Path) {
-			l.builder.warnf("%s: the %s and %s beside it are not read: user@host and ranges such as [1-3] are of tutti's lists, not of Ansible's",
-				f.Path, groupVarsFolder, hostVarsFolder)
+			l.builder.Warnf("%s: the %s and %s beside it are not read: user@host and ranges such as [1-3] are of tutti's lists, not of Ansible's",
+				f.Path, ansible.GroupVars, ansible.HostVars)
 		}
 		return l.add(parsePlain(f, text, l.builder))
 	case formatINI:
-		err := l.ansibles().parseINI(f, text)
+		err := l.ansibles().ReadINI(f, text)
 		if !surelyAnsible.MatchString(text) {
 			err = yamltree.Bare(err) // many programs keep their secrets in such files
 		}
@@ -113,7 +114,7 @@ func (l *loader) file(ctx context.Context, f layer.File, data []byte, info fs.Fi
 		return err
 	}
 	if isAnsible(root) {
-		return l.ansibles().parseYAML(f, root)
+		return l.ansibles().ReadYAML(f, root)
 	}
 	return l.add(parseYAML(f, root, l.builder))
 }

@@ -102,7 +102,7 @@ func addWord(l *layer.Layer, text string, origin layer.Origin, b *builder) *host
 	if err != nil {
 		return err
 	}
-	if !b.spend(w.Names.Count) {
+	if !b.Spend(w.Names.Count) {
 		return hostlist.Errorf(0, "more than %d hosts", hostlist.MaxNames)
 	}
 	var own layer.Values

@@ -16,6 +16,7 @@ import (
 	"unicode"
 
 	"tutti/internal/hostlist"
+	"tutti/inventory/ansible"
 	"tutti/inventory/layer"
 )
 
@@ -45,10 +46,10 @@ type program struct {
 	output  int
 }
 
-// run runs the program and returns what it prints on stdout. It runs in a
+// Run runs the program and returns what it prints on stdout. It runs in a
 // process group of its own, so that its children can be killed with it, and so
 // that a Ctrl-C of the terminal reaches it through ctx only.
-func (p *program) run(ctx context.Context, args ...string) ([]byte, error) {
+func (p *program) Run(ctx context.Context, args ...string) ([]byte, error) {
 	path, err := filepath.Abs(p.path)
 	if err != nil {
 		return nil, p.failed(args, err, "")
@@ -121,6 +122,12 @@ func interpreterOf(path string) (line, interpreter string) {
 	}
 	return "", ""
 }
+
+// Failed is the error of a program that ran and printed no inventory.
+func (p *program) Failed(args []string, err error) error { return p.failed(args, err, "") }
+
+// TimedOut reports whether an error of Run says that the time was up.
+func (p *program) TimedOut(err error) bool { return errors.Is(err, errProgramTime) }
 
 // failed is the error of a run.
 func (p *program) failed(args []string, err error, stderr string) error {
@@ -208,17 +215,11 @@ func (t *tail) text() string {
 }
 
 // runProgram reads the inventory that a program prints into a.
-func (a *ansible) runProgram(ctx context.Context, f layer.File, p *program) error {
+func runProgram(ctx context.Context, a *ansible.Inventory, f layer.File, p *program) error {
 	if f.Trust != layer.Named {
 		return fmt.Errorf("inventory %s is a program, and is run only when it is named with -i", f.Path)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, errProgramTime)
 	defer cancel()
-	out, err := p.run(ctx, "--list")
-	if err != nil {
-		return err
-	}
-	r := &programReader{ansible: a, program: p, source: newSource(f)}
-	a.addSource(r.source)
-	return r.read(ctx, out)
+	return a.ReadProgram(ctx, f, p)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tutti/internal/yamltree"
+	"tutti/inventory/ansible"
 	"tutti/inventory/layer"
 )
 
@@ -147,7 +148,7 @@ func runLimited(t *testing.T, ctx context.Context, body string, timeout time.Dur
 	var problems yamltree.Problems
 	path := script(t, body)
 	p := &program{path: path, timeout: timeout, output: output}
-	return newAnsible(newBuilder(&problems)).runProgram(ctx, layer.File{Path: path, Trust: layer.Named}, p)
+	return runProgram(ctx, ansible.New(&newBuilder(&problems).Tally), layer.File{Path: path, Trust: layer.Named}, p)
 }
 
 // TestProgramEnds: it is killed with its children, however they hold on.
@@ -228,6 +229,19 @@ func TestTail(t *testing.T) {
 	}
 }
 
+// printing is a program that cannot be run, and has printed a list before.
+type printing struct {
+	program
+	list string
+}
+
+func (p *printing) Run(ctx context.Context, args ...string) ([]byte, error) {
+	if args[0] == "--list" {
+		return []byte(p.list), nil
+	}
+	return p.program.Run(ctx, args...)
+}
+
 func FuzzProgramOutput(f *testing.F) {
 	for _, s := range []string{
 		`{"_meta": {"hostvars": {"a": {"ansible_port": 22, "ansible_user": {"__ansible_vault": "x"}}}}, "web": ["a"], "all": {"children": ["web"]}}`,
@@ -238,16 +252,15 @@ func FuzzProgramOutput(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		var problems yamltree.Problems
 		b := newBuilder(&problems)
-		a := newAnsible(b)
+		a := ansible.New(&b.Tally)
 		file := layer.File{Path: "inv", Trust: layer.Named}
-		r := &programReader{ansible: a, program: &program{path: "/nonexistent/inv"}, source: newSource(file)}
-		if err := r.read(t.Context(), []byte(text)); err != nil {
+		if err := a.ReadProgram(t.Context(), file, &printing{program{path: "/nonexistent/inv"}, text}); err != nil {
 			if !strings.Contains(err.Error(), "inv") {
 				t.Fatalf("%v does not say which inventory", err)
 			}
 			return
 		}
-		l, err := a.layer()
+		l, err := a.Layer()
 		if err != nil {
 			return
 		}

@@ -167,7 +167,7 @@ func (r *yamlReader) pattern(n yamltree.Node) (hostlist.Pattern, bool) {
 	if err == nil && n.Text() == "" {
 		err = hostlist.Errorf(0, "the name is empty")
 	}
-	if err == nil && !r.builder.spend(p.Count) {
+	if err == nil && !r.builder.Spend(p.Count) {
 		err = hostlist.Errorf(0, "the inventory names more than %d hosts", hostlist.MaxNames)
 	}
 	if err != nil {
@@ -330,7 +330,7 @@ func (r *yamlReader) value(key layer.Key, n yamltree.Node, what string) layer.Va
 		return nil
 	}
 	if key == layer.KeyHostKeys && layer.HostKeys(s.Number) == layer.Off && r.file.Trust != layer.Named {
-		r.builder.warnf("%s: %s: host_keys: off does not count in a file that is not named with -i", n.Pos(), what)
+		r.builder.Warnf("%s: %s: host_keys: off does not count in a file that is not named with -i", n.Pos(), what)
 		return nil
 	}
 	s.Origin = r.origin(n, what)

@@ -1,4 +1,4 @@
-package inventory
+package ansible
 
 import (
 	"fmt"
@@ -10,37 +10,33 @@ import (
 )
 
 // The keys of a group in YAML.
-var ansibleGroupKeys = []string{"hosts", "vars", "children"}
+var groupKeys = []string{"hosts", "vars", "children"}
 
-// isAnsible recognises the shape of Ansible's YAML, groups at the top, in a file
-// that has no key of our own there.
-func isAnsible(root yamltree.Node) bool {
+// IsInventory recognises the shape of Ansible's YAML: groups at the top.
+func IsInventory(root yamltree.Node) bool {
 	found := false
 	for key, value := range root.Fields() {
-		if slices.Contains(topKeys, key.Text()) {
-			return false
-		}
-		found = found || key.Text() == ansibleAll || key.Text() == ansibleUngrouped || isAnsibleGroup(value) || key.Text() == "plugin"
+		found = found || key.Text() == groupAll || key.Text() == groupUngrouped || isGroup(value) || key.Text() == "plugin"
 	}
 	return found
 }
 
-func isAnsibleGroup(n yamltree.Node) bool {
-	return slices.ContainsFunc(ansibleGroupKeys, func(key string) bool {
+func isGroup(n yamltree.Node) bool {
+	return slices.ContainsFunc(groupKeys, func(key string) bool {
 		_, ok := n.Field(key)
 		return ok
 	})
 }
 
-// An ansibleReader gives the nodes of one YAML file their meaning.
-type ansibleReader struct {
-	*ansible
-	source *ansibleSource
+// A yamlReader gives the nodes of one YAML file their meaning.
+type yamlReader struct {
+	*Inventory
+	source *source
 }
 
-// parseYAML reads an Ansible inventory in YAML into a.
-func (a *ansible) parseYAML(f layer.File, root yamltree.Node) error {
-	r := &ansibleReader{ansible: a, source: newSource(f)}
+// ReadYAML reads an Ansible inventory in YAML into a.
+func (a *Inventory) ReadYAML(f layer.File, root yamltree.Node) error {
+	r := &yamlReader{Inventory: a, source: newSource(f)}
 	a.addSource(r.source)
 	if _, ok := root.Field("plugin"); ok {
 		a.problems.Addf(root.Pos(), "this configures an inventory plugin of Ansible's, which only Ansible can run; "+
@@ -54,7 +50,7 @@ func (a *ansible) parseYAML(f layer.File, root yamltree.Node) error {
 }
 
 // group reads a group, which may stand in another.
-func (r *ansibleReader) group(key, value yamltree.Node, parent *ansibleGroup) {
+func (r *yamlReader) group(key, value yamltree.Node, parent *group) {
 	name := key.Text()
 	if err := checkGroup(name); err != nil {
 		r.problems.Addf(key.Pos(), "group: %v", err)
@@ -65,16 +61,16 @@ func (r *ansibleReader) group(key, value yamltree.Node, parent *ansibleGroup) {
 		r.problems.Addf(value.Pos(), "%s: want a mapping with hosts, vars or children, got %s", what, value.Kind())
 		return
 	}
-	g := r.ansible.group(name, r.origin(key, what))
+	g := r.Inventory.group(name, r.origin(key, what))
 	g.declared = true
 	if parent != nil {
 		r.addChild(parent, g, r.origin(key, "group "+parent.name))
 	}
 	for k, v := range value.Merged() {
 		section := k.Text()
-		if !slices.Contains(ansibleGroupKeys, section) {
+		if !slices.Contains(groupKeys, section) {
 			hint := ""
-			if near := yamltree.Nearest(section, ansibleGroupKeys); near != "" {
+			if near := yamltree.Nearest(section, groupKeys); near != "" {
 				hint = fmt.Sprintf("; did you mean %q?", near)
 			}
 			r.warnOnce(fmt.Sprintf("%s: %s: %s means nothing here%s", k.Pos(), what, hostlist.Quote(section), hint))
@@ -94,7 +90,7 @@ func (r *ansibleReader) group(key, value yamltree.Node, parent *ansibleGroup) {
 }
 
 // fields goes over a mapping. A single name stands for one without a value.
-func (r *ansibleReader) fields(n yamltree.Node, what string, field func(key, value yamltree.Node)) {
+func (r *yamlReader) fields(n yamltree.Node, what string, field func(key, value yamltree.Node)) {
 	switch n.Kind() {
 	case yamltree.Null:
 	case yamltree.Scalar:
@@ -109,13 +105,13 @@ func (r *ansibleReader) fields(n yamltree.Node, what string, field func(key, val
 }
 
 // host reads a host, or a range of them, with its variables.
-func (r *ansibleReader) host(key, value yamltree.Node, g *ansibleGroup) {
+func (r *yamlReader) host(key, value yamltree.Node, g *group) {
 	via := "host " + hostlist.Printable(key.Text())
 	if value.Kind() != yamltree.Map && value.Kind() != yamltree.Null {
 		r.problems.Addf(value.Pos(), "%s: want a mapping from variables to values, got %s", via, value.Kind())
 		return
 	}
-	var vars ansibleVars
+	var vars values
 	for k, v := range value.Merged() {
 		if _, ok := variableNamed(k.Text()); ok {
 			vars.set(k.Text(), yamlVar(v, via, r.source))
@@ -126,7 +122,7 @@ func (r *ansibleReader) host(key, value yamltree.Node, g *ansibleGroup) {
 	}
 }
 
-func (r *ansibleReader) origin(n yamltree.Node, via string) layer.Origin {
+func (r *yamlReader) origin(n yamltree.Node, via string) layer.Origin {
 	at := n.Pos()
 	return layer.Origin{File: at.File, Line: at.Line, Column: at.Column, Via: via}
 }

@@ -1,4 +1,4 @@
-package inventory
+package ansible
 
 import (
 	"path/filepath"
@@ -27,14 +27,14 @@ var (
 
 // An iniReader gives the lines of one INI file their meaning.
 type iniReader struct {
-	*ansible
-	source *ansibleSource
+	*Inventory
+	source *source
 	// line is where we are.
 	line   string
 	number int
 	// group and kind are those of the section we are in; no group: of one whose
 	// heading is wrong.
-	group *ansibleGroup
+	group *group
 	kind  string
 	// mentions are groups that must be declared somewhere in the files.
 	mentions []mention
@@ -42,14 +42,14 @@ type iniReader struct {
 
 // A mention is a group that something is said of, and what.
 type mention struct {
-	group  *ansibleGroup
+	group  *group
 	origin layer.Origin
 	what   string
 }
 
-// parseINI reads an Ansible inventory in INI form into a.
-func (a *ansible) parseINI(f layer.File, text string) error {
-	r := &iniReader{ansible: a, source: newSource(f), group: a.groupIndex[ansibleUngrouped], kind: sectionHosts}
+// ReadINI reads an Ansible inventory in INI form into a.
+func (a *Inventory) ReadINI(f layer.File, text string) error {
+	r := &iniReader{Inventory: a, source: newSource(f), group: a.groupIndex[groupUngrouped], kind: sectionHosts}
 	a.addSource(r.source)
 	for line := range strings.Lines(text) {
 		r.number++
@@ -68,12 +68,12 @@ func (a *ansible) parseINI(f layer.File, text string) error {
 	return a.problems.Err()
 }
 
-func newSource(f layer.File) *ansibleSource {
-	return &ansibleSource{file: f, dir: filepath.Dir(f.Path)}
+func newSource(f layer.File) *source {
+	return &source{file: f, dir: filepath.Dir(f.Path)}
 }
 
 // hint names a group that may have been meant.
-func (a *ansible) hint(name string) string {
+func (a *Inventory) hint(name string) string {
 	var known []string
 	for _, g := range a.groups {
 		if g.declared {
@@ -131,7 +131,7 @@ func (r *iniReader) heading(w hostlist.Word, name, kind string) {
 		return
 	}
 	origin := r.origin(w.Offset, "group "+name)
-	r.group, r.kind = r.ansible.group(name, origin), kind
+	r.group, r.kind = r.Inventory.group(name, origin), kind
 	if kind == sectionVars {
 		r.mentions = append(r.mentions, mention{r.group, origin, "[" + name + ":vars]"})
 		return
@@ -151,7 +151,7 @@ func (r *iniReader) hosts(w hostlist.Word) {
 	if len(words) == 0 {
 		return
 	}
-	var vars ansibleVars
+	var vars values
 	via := "host " + hostlist.Printable(words[0].Text)
 	for _, x := range words[1:] {
 		name, value, ok := strings.Cut(x.Text, "=")
@@ -167,20 +167,20 @@ func (r *iniReader) hosts(w hostlist.Word) {
 }
 
 // addHosts adds the hosts that text stands for to a group.
-func (a *ansible) addHosts(text string, origin layer.Origin, g *ansibleGroup, source *ansibleSource, vars *ansibleVars) *hostlist.SyntaxError {
+func (a *Inventory) addHosts(text string, origin layer.Origin, g *group, source *source, vars *values) *hostlist.SyntaxError {
 	if text == "" {
 		return hostlist.Errorf(0, "the name is empty")
 	}
-	names, portText, err := ansibleHosts(text)
+	names, portText, err := parseHosts(text)
 	if err != nil {
 		return err
 	}
-	if !a.builder.spend(names.Count) {
+	if !a.tally.Spend(names.Count) {
 		return hostlist.Errorf(0, "the inventory names more than %d hosts", hostlist.MaxNames)
 	}
-	var port *ansibleVar
+	var port *value
 	if portText != "" {
-		port = &ansibleVar{variable: varPort, text: portText, origin: origin, source: source}
+		port = &value{variable: varPort, text: portText, origin: origin, source: source}
 	}
 	for name := range names.Names() {
 		if err := hostlist.CheckName(name, false); err != nil {
@@ -191,8 +191,8 @@ func (a *ansible) addHosts(text string, origin layer.Origin, g *ansibleGroup, so
 	return nil
 }
 
-func (r *iniReader) value(text string, offset int, via string) *ansibleVar {
-	v := &ansibleVar{origin: r.origin(offset, via), source: r.source}
+func (r *iniReader) value(text string, offset int, via string) *value {
+	v := &value{origin: r.origin(offset, via), source: r.source}
 	v.text, v.null = iniValue(text)
 	return v
 }
@@ -219,7 +219,7 @@ func (r *iniReader) child(w hostlist.Word) {
 		return
 	}
 	origin := r.origin(w.Offset, "group "+r.group.name)
-	child := r.ansible.group(m[1], origin)
+	child := r.Inventory.group(m[1], origin)
 	r.mentions = append(r.mentions, mention{child, origin, "[" + r.group.name + ":children]"})
 	r.addChild(r.group, child, origin)
 }

@@ -1,4 +1,4 @@
-package inventory
+package ansible
 
 import (
 	"bytes"
@@ -20,13 +20,34 @@ const (
 	hostVarsKey = "hostvars"
 )
 
+// A Program is an inventory that is run.
+type Program interface {
+	// Run runs the program and returns what it prints.
+	Run(ctx context.Context, args ...string) ([]byte, error)
+	// Failed is the error of a program that ran and printed no inventory.
+	Failed(args []string, err error) error
+	// TimedOut reports whether an error of Run says that the time was up.
+	TimedOut(err error) bool
+}
+
+// ReadProgram reads the inventory that the program in a file prints.
+func (a *Inventory) ReadProgram(ctx context.Context, f layer.File, p Program) error {
+	out, err := p.Run(ctx, "--list")
+	if err != nil {
+		return err
+	}
+	r := &programReader{Inventory: a, program: p, source: newSource(f)}
+	a.addSource(r.source)
+	return r.read(ctx, out)
+}
+
 // A programReader gives its meaning to what a program prints.
 type programReader struct {
-	*ansible
-	program *program
-	source  *ansibleSource
+	*Inventory
+	program Program
+	source  *source
 	// hosts are those that the program named.
-	hosts []*ansibleHost
+	hosts []*host
 	// leftOut are the names that cannot be ones, each after what it names.
 	leftOut []string
 }
@@ -70,18 +91,18 @@ func (r *programReader) read(ctx context.Context, out []byte) error {
 // object splits what the program printed, which must be one JSON object.
 func (r *programReader) object(args []string, out []byte) ([]field, error) {
 	if len(bytes.TrimSpace(out)) == 0 {
-		return nil, r.program.failed(args, errors.New("it printed nothing, not even {}"), "")
+		return nil, r.program.Failed(args, errors.New("it printed nothing, not even {}"))
 	}
 	var whole json.RawMessage
 	if err := json.Unmarshal(out, &whole); err != nil {
-		return nil, r.program.failed(args, notJSON(out, err), "")
+		return nil, r.program.Failed(args, notJSON(out, err))
 	}
 	if kind := jsonKind(whole); kind != "an object" {
-		return nil, r.program.failed(args, fmt.Errorf("it printed %s, want a JSON object", kind), "")
+		return nil, r.program.Failed(args, fmt.Errorf("it printed %s, want a JSON object", kind))
 	}
 	fields, err := splitObject(whole)
 	if err != nil {
-		return nil, r.program.failed(args, err, "")
+		return nil, r.program.Failed(args, err)
 	}
 	return fields, nil
 }
@@ -176,7 +197,7 @@ func (r *programReader) group(f field) {
 		return
 	}
 	what := "group " + f.name
-	g := r.ansible.group(f.name, r.origin(what))
+	g := r.Inventory.group(f.name, r.origin(what))
 	g.hidden = odd
 	g.declared = true
 	if jsonKind(f.value) == "a list" {
@@ -235,13 +256,13 @@ func (r *programReader) addNames(data json.RawMessage, what string, add func(nam
 }
 
 // host adds a host to a group; nil if it cannot have that name.
-func (r *programReader) host(name string, g *ansibleGroup) *ansibleHost {
+func (r *programReader) host(name string, g *group) *host {
 	err := hostlist.CheckName(name, false)
 	if err != nil && merelyOdd(name) {
 		r.leaveOut("host", name, err)
 		return nil
 	}
-	if err == nil && !r.builder.spend(1) {
+	if err == nil && !r.tally.Spend(1) {
 		err = hostlist.Errorf(0, "the inventory names more than %d hosts", hostlist.MaxNames)
 	}
 	if err != nil {
@@ -253,14 +274,14 @@ func (r *programReader) host(name string, g *ansibleGroup) *ansibleHost {
 	return h
 }
 
-func (r *programReader) child(name string, g *ansibleGroup) {
+func (r *programReader) child(name string, g *group) {
 	odd, err := r.checkGroup(name)
 	if err != nil {
 		r.fail("group %s: children: %s", g.name, err)
 		return
 	}
 	origin := r.origin("group " + g.name)
-	child := r.ansible.group(name, origin)
+	child := r.Inventory.group(name, origin)
 	child.hidden = odd
 	child.declared = true
 	r.addChild(g, child, origin)
@@ -285,14 +306,14 @@ func (r *programReader) hostVars(data json.RawMessage) {
 // askForHosts runs the program once for each host, as programs want it that
 // print no _meta.
 func (r *programReader) askForHosts(ctx context.Context) error {
-	asked := make(map[*ansibleHost]bool, len(r.hosts))
+	asked := make(map[*host]bool, len(r.hosts))
 	for _, h := range r.hosts {
 		if asked[h] {
 			continue
 		}
 		args := []string{"--host", h.name}
-		out, err := r.program.run(ctx, args...)
-		if errors.Is(err, errProgramTime) {
+		out, err := r.program.Run(ctx, args...)
+		if r.program.TimedOut(err) {
 			return fmt.Errorf("%w (after %d hosts, one by one; with _meta in what --list prints it is asked once)", err, len(asked))
 		}
 		if err != nil {
@@ -312,8 +333,8 @@ func (r *programReader) askForHosts(ctx context.Context) error {
 }
 
 // vars are those fields that mean something to us.
-func (r *programReader) vars(list []field, via string) *ansibleVars {
-	vars := &ansibleVars{}
+func (r *programReader) vars(list []field, via string) *values {
+	vars := &values{}
 	for _, f := range list {
 		if _, ok := variableNamed(f.name); ok {
 			vars.set(f.name, r.value(f.value, via))
@@ -323,8 +344,8 @@ func (r *programReader) vars(list []field, via string) *ansibleVars {
 }
 
 // value is a value in JSON.
-func (r *programReader) value(data json.RawMessage, via string) *ansibleVar {
-	v := &ansibleVar{text: string(bytes.TrimSpace(data)), origin: r.origin(via), source: r.source}
+func (r *programReader) value(data json.RawMessage, via string) *value {
+	v := &value{text: string(bytes.TrimSpace(data)), origin: r.origin(via), source: r.source}
 	switch kind := jsonKind(data); kind {
 	case "nothing":
 		v.null, v.text = true, ""

@@ -1,4 +1,4 @@
-package inventory
+package ansible
 
 import (
 	"fmt"
@@ -38,8 +38,8 @@ var variableNames = [numVariables]string{
 	"ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args",
 }
 
-// ansiblePriority orders groups; it is no variable of theirs.
-const ansiblePriority = "ansible_group_priority"
+// priorityVariable orders groups; it is no variable of theirs.
+const priorityVariable = "ansible_group_priority"
 
 func variableNamed(name string) (variable, bool) {
 	if !strings.HasPrefix(name, "ansible_") {
@@ -49,8 +49,8 @@ func variableNamed(name string) (variable, bool) {
 	return variable(i), i >= 0
 }
 
-// An ansibleVar is the value of a variable. It is immutable.
-type ansibleVar struct {
+// A value is the value of a variable. It is immutable.
+type value struct {
 	variable variable
 	text     string
 	// null is a value that takes an inherited one away.
@@ -58,14 +58,14 @@ type ansibleVar struct {
 	// problem is why the value cannot be used; mostly empty.
 	problem string
 	origin  layer.Origin
-	source  *ansibleSource
+	source  *source
 }
 
-// ansibleVars are the values that there are, by variable.
-type ansibleVars [numVariables]*ansibleVar
+// values are the values that there are, by variable.
+type values [numVariables]*value
 
 // set takes a value if the variable means something to us.
-func (vars *ansibleVars) set(name string, v *ansibleVar) {
+func (vars *values) set(name string, v *value) {
 	if i, ok := variableNamed(name); ok {
 		v.variable = i
 		vars[i] = v
@@ -73,7 +73,7 @@ func (vars *ansibleVars) set(name string, v *ansibleVar) {
 }
 
 // update takes over what later has.
-func (vars *ansibleVars) update(later *ansibleVars) {
+func (vars *values) update(later *values) {
 	for i, v := range later {
 		if v != nil {
 			vars[i] = v
@@ -83,7 +83,7 @@ func (vars *ansibleVars) update(later *ansibleVars) {
 
 // last is the last of the variables that has a value, nil if none has: of two
 // names for one thing Ansible takes the second.
-func (vars *ansibleVars) last(list ...variable) *ansibleVar {
+func (vars *values) last(list ...variable) *value {
 	for _, i := range slices.Backward(list) {
 		if v := vars[i]; v != nil && !v.null && (v.text != "" || v.problem != "") {
 			return v
@@ -93,9 +93,9 @@ func (vars *ansibleVars) last(list ...variable) *ansibleVar {
 }
 
 // settings are what a host's variables mean to us.
-func (a *ansible) settings(vars *ansibleVars) layer.Values {
+func (a *Inventory) settings(vars *values) layer.Values {
 	var own layer.Values
-	add := func(key layer.Key, v *ansibleVar) {
+	add := func(key layer.Key, v *value) {
 		if v != nil {
 			own = append(own, v.setting(key))
 		}
@@ -107,7 +107,7 @@ func (a *ansible) settings(vars *ansibleVars) layer.Values {
 	if v := vars.last(varConnection); v != nil && !overSSH(v.text) {
 		add(layer.KeyConnection, v)
 	}
-	args := sshArgs{ansible: a}
+	args := sshArgs{inventory: a}
 	for _, i := range []variable{varSSHArgs, varSSHCommonArgs, varSSHExtraArgs} {
 		if v := vars.last(i); v != nil {
 			args.add(v)
@@ -125,7 +125,7 @@ func overSSH(plugin string) bool {
 // setting is the value as a setting of ours. What is wrong with it is held
 // against the hosts that have it, not against the inventory: Ansible's
 // inventories hold much that is not meant for us.
-func (v *ansibleVar) setting(key layer.Key) layer.Value {
+func (v *value) setting(key layer.Key) layer.Value {
 	s, err := v.parse(key)
 	s.Key, s.Origin = key, v.origin
 	if err != nil {
@@ -134,7 +134,7 @@ func (v *ansibleVar) setting(key layer.Key) layer.Value {
 	return s
 }
 
-func (v *ansibleVar) parse(key layer.Key) (layer.Value, error) {
+func (v *value) parse(key layer.Key) (layer.Value, error) {
 	if err := v.usable(); err != nil {
 		return layer.Value{}, err
 	}
@@ -149,7 +149,7 @@ func (v *ansibleVar) parse(key layer.Key) (layer.Value, error) {
 }
 
 // usable returns why the value is not known here, or nil.
-func (v *ansibleVar) usable() error {
+func (v *value) usable() error {
 	if v.problem != "" {
 		return fmt.Errorf("the value %s", v.problem)
 	}

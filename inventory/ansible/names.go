@@ -1,4 +1,4 @@
-package inventory
+package ansible
 
 import (
 	"fmt"
@@ -51,9 +51,9 @@ func (r *programReader) leaveOut(what, name string, err *hostlist.SyntaxError) {
 
 // shownAs are the groups that can be selected and hold what g holds: g itself, or
 // those around it if it is hidden.
-func (g *ansibleGroup) shownAs() []*ansibleGroup {
-	var list []*ansibleGroup
-	queue, seen := []*ansibleGroup{g}, map[*ansibleGroup]bool{g: true}
+func (g *group) shownAs() []*group {
+	var list []*group
+	queue, seen := []*group{g}, map[*group]bool{g: true}
 	for i := 0; i < len(queue); i++ {
 		if !queue[i].hidden {
 			list = append(list, queue[i])

@@ -1,4 +1,4 @@
-package inventory
+package ansible
 
 import (
 	"cmp"
@@ -12,46 +12,46 @@ import (
 
 // The groups that every inventory of Ansible's has.
 const (
-	ansibleAll       = "all"
-	ansibleUngrouped = "ungrouped"
+	groupAll       = "all"
+	groupUngrouped = "ungrouped"
 )
 
-// An ansible is what Ansible's inventories say, one file on top of the other as
+// An Inventory is what Ansible's inventories say, one file on top of the other as
 // Ansible does it. Which of two groups wins is another matter there than in our
 // own files: the one further from all, then the one with the higher priority,
 // then the one whose name sorts last. So it is decided here, and the layer that
 // comes of it has settings for hosts only.
-type ansible struct {
-	builder    *builder
+type Inventory struct {
+	tally      *layer.Tally
 	problems   yamltree.Problems
-	hosts      []*ansibleHost
-	hostIndex  map[string]*ansibleHost
-	groups     []*ansibleGroup
-	groupIndex map[string]*ansibleGroup
-	// sources are the files so far, of each folder the last.
-	sources []*ansibleSource
+	hosts      []*host
+	hostIndex  map[string]*host
+	groups     []*group
+	groupIndex map[string]*group
+	// sources are the files so far, of each directory the last.
+	sources []*source
 	// merged holds what groups give to their hosts, by the groups' indexes.
-	merged map[string]ansibleVars
+	merged map[string]values
 	warned map[string]bool
 }
 
-// An ansibleSource is one inventory file.
-type ansibleSource struct {
+// A source is one inventory file.
+type source struct {
 	file layer.File
-	// dir is its folder, to which paths of keys are relative.
+	// dir is its directory, to which paths of keys are relative.
 	dir string
 }
 
-// An ansibleHost is a host and the variables that stand at its name.
-type ansibleHost struct {
+// A host is a host and the variables that stand at its name.
+type host struct {
 	name   string
 	origin layer.Origin
-	vars   ansibleVars
-	groups []*ansibleGroup // that name it
+	vars   values
+	groups []*group // that name it
 }
 
-// An ansibleGroup is a group and its variables.
-type ansibleGroup struct {
+// A group is a group and its variables.
+type group struct {
 	index  int
 	name   string
 	origin layer.Origin
@@ -60,33 +60,35 @@ type ansibleGroup struct {
 	declared bool
 	// hidden says that the group has a name that no selector can have.
 	hidden   bool
-	vars     ansibleVars
+	vars     values
 	priority int
 	children []layer.Reference
-	parents  []*ansibleGroup
+	parents  []*group
 	// depth is the longest way from all.
 	depth int
 }
 
-func newAnsible(b *builder) *ansible {
-	a := &ansible{
-		builder:    b,
-		hostIndex:  make(map[string]*ansibleHost),
-		groupIndex: make(map[string]*ansibleGroup),
-		merged:     make(map[string]ansibleVars),
+// New returns an inventory without hosts. t counts the names that its files use up, and
+// takes their warnings.
+func New(t *layer.Tally) *Inventory {
+	a := &Inventory{
+		tally:      t,
+		hostIndex:  make(map[string]*host),
+		groupIndex: make(map[string]*group),
+		merged:     make(map[string]values),
 		warned:     make(map[string]bool),
 	}
-	for _, name := range []string{ansibleAll, ansibleUngrouped} {
+	for _, name := range []string{groupAll, groupUngrouped} {
 		a.group(name, layer.Origin{Via: "Ansible"}).declared = true
 	}
 	return a
 }
 
 // group returns the group of that name, which is new if there is none.
-func (a *ansible) group(name string, origin layer.Origin) *ansibleGroup {
+func (a *Inventory) group(name string, origin layer.Origin) *group {
 	g, ok := a.groupIndex[name]
 	if !ok {
-		g = &ansibleGroup{index: len(a.groups), name: name, origin: origin, priority: 1}
+		g = &group{index: len(a.groups), name: name, origin: origin, priority: 1}
 		a.groupIndex[name] = g
 		a.groups = append(a.groups, g)
 	}
@@ -98,15 +100,15 @@ func (a *ansible) group(name string, origin layer.Origin) *ansibleGroup {
 
 // checkGroup explains why a group cannot have that name, or returns nil.
 func checkGroup(name string) *hostlist.SyntaxError {
-	if name == ansibleAll {
+	if name == groupAll {
 		return nil
 	}
 	return hostlist.CheckName(name, false)
 }
 
 // addChild puts one group into another. The ways round are found later.
-func (a *ansible) addChild(parent, child *ansibleGroup, origin layer.Origin) {
-	if child.name == ansibleAll {
+func (a *Inventory) addChild(parent, child *group, origin layer.Origin) {
+	if child.name == groupAll {
 		a.problems.Addf(origin.Pos(), "%s: all holds every group, and cannot be in one", origin.Via)
 		return
 	}
@@ -119,10 +121,10 @@ func (a *ansible) addChild(parent, child *ansibleGroup, origin layer.Origin) {
 
 // addHost puts a host, which may be new, into a group. Only a new host takes
 // the port.
-func (a *ansible) addHost(name string, origin layer.Origin, g *ansibleGroup, port *ansibleVar) *ansibleHost {
+func (a *Inventory) addHost(name string, origin layer.Origin, g *group, port *value) *host {
 	h, ok := a.hostIndex[name]
 	if !ok {
-		h = &ansibleHost{name: name, origin: origin}
+		h = &host{name: name, origin: origin}
 		h.vars[varPort] = port
 		a.hostIndex[name] = h
 		a.hosts = append(a.hosts, h)
@@ -135,7 +137,7 @@ func (a *ansible) addHost(name string, origin layer.Origin, g *ansibleGroup, por
 
 // setHost gives a host variables. Where a group has the host's name Ansible
 // gives them to the group.
-func (a *ansible) setHost(h *ansibleHost, vars *ansibleVars) {
+func (a *Inventory) setHost(h *host, vars *values) {
 	if g, ok := a.groupIndex[h.name]; ok {
 		g.vars.update(vars)
 		return
@@ -144,8 +146,8 @@ func (a *ansible) setHost(h *ansibleHost, vars *ansibleVars) {
 }
 
 // set gives a group a variable.
-func (g *ansibleGroup) set(name string, v *ansibleVar) {
-	if name == ansiblePriority {
+func (g *group) set(name string, v *value) {
+	if name == priorityVariable {
 		if n, ok := parseSigned(v.text); ok {
 			g.priority = n
 		}
@@ -154,19 +156,19 @@ func (g *ansibleGroup) set(name string, v *ansibleVar) {
 	g.vars.set(name, v)
 }
 
-// addSource remembers where variables may stand in folders beside the file.
-func (a *ansible) addSource(s *ansibleSource) {
-	a.sources = slices.DeleteFunc(a.sources, func(other *ansibleSource) bool { return other.dir == s.dir })
+// addSource remembers where variables may stand in directories beside the file.
+func (a *Inventory) addSource(s *source) {
+	a.sources = slices.DeleteFunc(a.sources, func(other *source) bool { return other.dir == s.dir })
 	a.sources = append(a.sources, s)
 }
 
-// layer is everything, with the variables of each host turned into settings.
-func (a *ansible) layer() (*layer.Layer, error) {
+// Layer is everything, with the variables of each host turned into settings.
+func (a *Inventory) Layer() (*layer.Layer, error) {
 	vars := a.resolve()
 	l := layer.New()
-	groups := make(map[*ansibleGroup]*layer.Group, len(a.groups))
+	groups := make(map[*group]*layer.Group, len(a.groups))
 	for _, g := range a.groups {
-		if g.name == ansibleAll || g.hidden {
+		if g.name == groupAll || g.hidden {
 			continue
 		}
 		lg := &layer.Group{Name: g.name, Origin: g.origin, SameNameAsHost: true}
@@ -191,7 +193,7 @@ func (a *ansible) layer() (*layer.Layer, error) {
 
 // addChildren puts the groups of a layer into each other; what is in a hidden one
 // is in those around that.
-func (a *ansible) addChildren(groups map[*ansibleGroup]*layer.Group) {
+func (a *Inventory) addChildren(groups map[*group]*layer.Group) {
 	for _, g := range a.groups {
 		for _, shown := range g.shownAs() {
 			lg := groups[shown]
@@ -208,28 +210,28 @@ func (a *ansible) addChildren(groups map[*ansibleGroup]*layer.Group) {
 }
 
 // resolve works out the variables of each host.
-func (a *ansible) resolve() []ansibleVars {
+func (a *Inventory) resolve() []values {
 	a.ungroup()
-	list := make([]ansibleVars, len(a.hosts))
+	list := make([]values, len(a.hosts))
 	if !a.rank() {
 		// A circle of groups has no order; the builder is going to refuse it.
 		return list
 	}
-	folders := a.folders()
+	folders := a.directories()
 	for i, h := range a.hosts {
 		list[i] = a.groupVars(h.groups, folders)
 		list[i].update(&h.vars)
-		folders.update(&list[i], hostVarsFolder, h.name)
+		folders.update(&list[i], HostVars, h.name)
 	}
 	return list
 }
 
 // ungroup puts those hosts into ungrouped that are in no group but all, and
 // only those.
-func (a *ansible) ungroup() {
-	all, ungrouped := a.groupIndex[ansibleAll], a.groupIndex[ansibleUngrouped]
+func (a *Inventory) ungroup() {
+	all, ungrouped := a.groupIndex[groupAll], a.groupIndex[groupUngrouped]
 	for _, h := range a.hosts {
-		grouped := slices.ContainsFunc(h.groups, func(g *ansibleGroup) bool { return g != all && g != ungrouped })
+		grouped := slices.ContainsFunc(h.groups, func(g *group) bool { return g != all && g != ungrouped })
 		switch in := slices.Index(h.groups, ungrouped); {
 		case grouped && in >= 0:
 			h.groups = slices.Delete(h.groups, in, in+1)
@@ -241,13 +243,13 @@ func (a *ansible) ungroup() {
 
 // rank works out how deep each group is, and reports whether that has an
 // answer: groups that contain each other have none.
-func (a *ansible) rank() bool {
+func (a *Inventory) rank() bool {
 	waiting := make([]int, len(a.groups))
-	var ready []*ansibleGroup
+	var ready []*group
 	for i, g := range a.groups {
 		waiting[i] = len(g.parents)
 		if waiting[i] == 0 {
-			if g.name != ansibleAll {
+			if g.name != groupAll {
 				g.depth = 1
 			}
 			ready = append(ready, g)
@@ -268,7 +270,7 @@ func (a *ansible) rank() bool {
 }
 
 // groupVars is what groups give to a host that is in exactly these.
-func (a *ansible) groupVars(direct []*ansibleGroup, folders varsFolders) ansibleVars {
+func (a *Inventory) groupVars(direct []*group, folders varsDirectories) values {
 	around := a.around(direct)
 	key := make([]byte, 0, 2*len(around))
 	for _, g := range around {
@@ -277,44 +279,44 @@ func (a *ansible) groupVars(direct []*ansibleGroup, folders varsFolders) ansible
 	if vars, ok := a.merged[string(key)]; ok {
 		return vars
 	}
-	vars := a.groupIndex[ansibleAll].vars
+	vars := a.groupIndex[groupAll].vars
 	for _, g := range around {
 		vars.update(&g.vars)
 	}
-	// What stands in the folders wins over all that the files say of groups.
-	folders.update(&vars, groupVarsFolder, ansibleAll)
+	// What stands in the directories wins over all that the files say of groups.
+	folders.update(&vars, GroupVars, groupAll)
 	names := make([]string, len(around))
 	for i, g := range around {
 		names[i] = g.name
 	}
-	folders.update(&vars, groupVarsFolder, names...)
+	folders.update(&vars, GroupVars, names...)
 	a.merged[string(key)] = vars
 	return vars
 }
 
 // around returns the groups and all that they are in, but for all, those last
 // that win.
-func (a *ansible) around(direct []*ansibleGroup) []*ansibleGroup {
-	var list []*ansibleGroup
+func (a *Inventory) around(direct []*group) []*group {
+	var list []*group
 	queue := direct
 	for i := 0; i < len(queue); i++ {
 		g := queue[i]
-		if g.name == ansibleAll || slices.Contains(list, g) {
+		if g.name == groupAll || slices.Contains(list, g) {
 			continue
 		}
 		list = append(list, g)
 		queue = append(queue[:len(queue):len(queue)], g.parents...)
 	}
-	slices.SortFunc(list, func(g, h *ansibleGroup) int {
+	slices.SortFunc(list, func(g, h *group) int {
 		return cmp.Or(cmp.Compare(g.depth, h.depth), cmp.Compare(g.priority, h.priority), cmp.Compare(g.name, h.name))
 	})
 	return list
 }
 
 // warnOnce adds a warning unless there is one with the same text.
-func (a *ansible) warnOnce(text string) {
+func (a *Inventory) warnOnce(text string) {
 	if !a.warned[text] {
 		a.warned[text] = true
-		a.builder.warnings = append(a.builder.warnings, text)
+		a.tally.Warnings = append(a.tally.Warnings, text)
 	}
 }

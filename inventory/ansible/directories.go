@@ -1,4 +1,4 @@
-package inventory
+package ansible
 
 import (
 	"errors"
@@ -13,37 +13,37 @@ import (
 	"tutti/inventory/layer"
 )
 
-// The folders beside an inventory in which Ansible looks for variables: a file,
-// or a folder of files, for each group and host.
+// The directories beside an inventory in which Ansible looks for variables: a file,
+// or a directory of files, for each group and host.
 const (
-	groupVarsFolder = "group_vars"
-	hostVarsFolder  = "host_vars"
+	GroupVars = "group_vars"
+	HostVars  = "host_vars"
 )
 
 // varsEndings are those that a file of variables may have, in the order in
 // which they are tried.
 var varsEndings = []string{"", ".yml", ".yaml", ".json"}
 
-// varsFolders are those beside all files, in the files' order.
-type varsFolders []*varsFolder
+// varsDirectories are those beside all files, in the files' order.
+type varsDirectories []*varsDirectory
 
-// A varsFolder is one group_vars or host_vars.
-type varsFolder struct {
-	ansible *ansible
-	source  *ansibleSource
-	kind    string
-	path    string
-	entries map[string]fs.DirEntry
+// A varsDirectory is one group_vars or host_vars.
+type varsDirectory struct {
+	inventory *Inventory
+	source    *source
+	kind      string
+	path      string
+	entries   map[string]fs.DirEntry
 	// read is what the files for a name say.
-	read map[string]*ansibleVars
+	read map[string]*values
 }
 
-// folders finds the folders beside the files.
-func (a *ansible) folders() varsFolders {
-	var list varsFolders
+// directories finds the directories beside the files.
+func (a *Inventory) directories() varsDirectories {
+	var list varsDirectories
 	for _, s := range a.sources {
-		for _, kind := range []string{groupVarsFolder, hostVarsFolder} {
-			f := &varsFolder{ansible: a, source: s, kind: kind, path: filepath.Join(s.dir, kind), read: make(map[string]*ansibleVars)}
+		for _, kind := range []string{GroupVars, HostVars} {
+			f := &varsDirectory{inventory: a, source: s, kind: kind, path: filepath.Join(s.dir, kind), read: make(map[string]*values)}
 			entries, err := os.ReadDir(f.path)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
@@ -62,9 +62,9 @@ func (a *ansible) folders() varsFolders {
 	return list
 }
 
-// update takes over what the folders of one kind say of names. Of two folders
+// update takes over what the directories of one kind say of names. Of two directories
 // the later wins, whatever the names.
-func (list varsFolders) update(vars *ansibleVars, kind string, names ...string) {
+func (list varsDirectories) update(vars *values, kind string, names ...string) {
 	for _, f := range list {
 		if f.kind != kind {
 			continue
@@ -75,12 +75,12 @@ func (list varsFolders) update(vars *ansibleVars, kind string, names ...string) 
 	}
 }
 
-// of returns what the folder says of a name.
-func (f *varsFolder) of(name string) *ansibleVars {
+// of returns what the directory says of a name.
+func (f *varsDirectory) of(name string) *values {
 	if vars, ok := f.read[name]; ok {
 		return vars
 	}
-	vars := &ansibleVars{}
+	vars := &values{}
 	for _, ending := range varsEndings {
 		if _, ok := f.entries[name+ending]; !ok {
 			continue
@@ -88,7 +88,7 @@ func (f *varsFolder) of(name string) *ansibleVars {
 		via := strings.TrimSuffix(f.kind, "_vars") + " " + name
 		path := filepath.Join(f.path, name+ending)
 		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			f.folder(path, via, vars, 0)
+			f.directory(path, via, vars, 0)
 		} else {
 			f.file(path, via, vars)
 		}
@@ -98,15 +98,15 @@ func (f *varsFolder) of(name string) *ansibleVars {
 	return vars
 }
 
-// folder reads the files in a folder, sorted by name.
-func (f *varsFolder) folder(path, via string, vars *ansibleVars, depth int) {
+// directory reads the files in a directory, sorted by name.
+func (f *varsDirectory) directory(path, via string, vars *values, depth int) {
 	const deepest = 20
 	entries, err := os.ReadDir(path)
 	if err == nil && depth > deepest {
 		err = errors.New("folders lie in each other without end")
 	}
 	if err != nil {
-		f.ansible.problems.Addf(yamltree.Pos{File: path}, "read the variables: %v", err)
+		f.inventory.problems.Addf(yamltree.Pos{File: path}, "read the variables: %v", err)
 		return
 	}
 	for _, e := range entries {
@@ -116,7 +116,7 @@ func (f *varsFolder) folder(path, via string, vars *ansibleVars, depth int) {
 		switch {
 		case strings.HasPrefix(name, "."), strings.HasSuffix(name, "~"), err != nil:
 		case info.IsDir() && filepath.Ext(name) == "":
-			f.folder(filepath.Join(path, name), via, vars, depth+1)
+			f.directory(filepath.Join(path, name), via, vars, depth+1)
 		case !info.IsDir() && slices.Contains(varsEndings, filepath.Ext(name)):
 			f.file(filepath.Join(path, name), via, vars)
 		}
@@ -125,10 +125,10 @@ func (f *varsFolder) folder(path, via string, vars *ansibleVars, depth int) {
 
 // file reads the variables in one file. Of a file that is encrypted as a whole
 // nobody can say whether anything in it is meant for us; it is left out.
-func (f *varsFolder) file(path, via string, vars *ansibleVars) {
+func (f *varsDirectory) file(path, via string, vars *values) {
 	data, _, err := layer.Read(layer.File{Path: path, Trust: f.source.file.Trust})
 	if err != nil {
-		f.ansible.problems.Addf(yamltree.Pos{File: path}, "%v", err)
+		f.inventory.problems.Addf(yamltree.Pos{File: path}, "%v", err)
 		return
 	}
 	if strings.HasPrefix(string(data), vaultHeader) {
@@ -136,11 +136,11 @@ func (f *varsFolder) file(path, via string, vars *ansibleVars) {
 	}
 	root, err := yamltree.ParseLoose(path, data)
 	if err != nil {
-		f.ansible.add(err)
+		f.inventory.add(err)
 		return
 	}
 	if kind := root.Kind(); kind != yamltree.Map && kind != yamltree.Null {
-		f.ansible.problems.Addf(root.Pos(), "%s: want a mapping from variables to values, got %s", via, kind)
+		f.inventory.problems.Addf(root.Pos(), "%s: want a mapping from variables to values, got %s", via, kind)
 		return
 	}
 	for key, value := range root.Merged() {
@@ -151,7 +151,7 @@ func (f *varsFolder) file(path, via string, vars *ansibleVars) {
 }
 
 // add adds what is wrong with a file that was read along the way.
-func (a *ansible) add(err error) {
+func (a *Inventory) add(err error) {
 	var errs *yamltree.Errors
 	if !errors.As(err, &errs) {
 		a.problems.Addf(yamltree.Pos{}, "%v", err)
@@ -169,9 +169,9 @@ const (
 )
 
 // yamlVar is a value in a YAML file.
-func yamlVar(n yamltree.Node, via string, source *ansibleSource) *ansibleVar {
+func yamlVar(n yamltree.Node, via string, source *source) *value {
 	at := n.Pos()
-	v := &ansibleVar{text: n.Text(), origin: layer.Origin{File: at.File, Line: at.Line, Column: at.Column, Via: via}, source: source}
+	v := &value{text: n.Text(), origin: layer.Origin{File: at.File, Line: at.Line, Column: at.Column, Via: via}, source: source}
 	switch kind := n.Kind(); {
 	case n.Tag() == vaultTag:
 		v.problem, v.text = vaultProblem, ""

@@ -1,4 +1,4 @@
-package inventory
+package ansible
 
 import (
 	"strconv"
@@ -164,9 +164,9 @@ func pythonEscape(b *strings.Builder, text string) (rest string) {
 	return tail
 }
 
-// ansiblePattern reads a host name with ranges as Ansible has them: [1:20],
+// parsePattern reads a host name with ranges as Ansible has them: [1:20],
 // [01:20], [a:f], [0:10:2].
-func ansiblePattern(text string) (hostlist.Pattern, *hostlist.SyntaxError) {
+func parsePattern(text string) (hostlist.Pattern, *hostlist.SyntaxError) {
 	p := hostlist.Pattern{Count: 1}
 	rest, at := text, 0
 	for rest != "" {
@@ -185,7 +185,7 @@ func ansiblePattern(text string) (hostlist.Pattern, *hostlist.SyntaxError) {
 		if open > 0 {
 			p.Parts = append(p.Parts, hostlist.Part{Literal: rest[:open]})
 		}
-		part, err := ansibleRange(rest[open+1:open+length], at+open+1)
+		part, err := parseRange(rest[open+1:open+length], at+open+1)
 		if err != nil {
 			return hostlist.Pattern{}, err
 		}
@@ -199,8 +199,8 @@ func ansiblePattern(text string) (hostlist.Pattern, *hostlist.SyntaxError) {
 	return p, p.Check(at)
 }
 
-// ansibleRange reads what stands between brackets.
-func ansibleRange(text string, offset int) (hostlist.Part, *hostlist.SyntaxError) {
+// parseRange reads what stands between brackets.
+func parseRange(text string, offset int) (hostlist.Part, *hostlist.SyntaxError) {
 	bounds := strings.Split(text, ":")
 	if len(bounds) != 2 && len(bounds) != 3 {
 		return hostlist.Part{}, hostlist.Errorf(offset, "%q is not a range of Ansible's such as [1:20], [a:f] or [0:10:2]", text)
@@ -250,9 +250,9 @@ func letterRange(low, high byte, step int64, offset int) (hostlist.Part, *hostli
 	return part, nil
 }
 
-// ansibleHosts reads a host name with ranges and, behind a colon, a port. An
+// parseHosts reads a host name with ranges and, behind a colon, a port. An
 // IPv6 address needs brackets if there is a port.
-func ansibleHosts(text string) (names hostlist.Pattern, port string, err *hostlist.SyntaxError) {
+func parseHosts(text string) (names hostlist.Pattern, port string, err *hostlist.SyntaxError) {
 	if end := strings.IndexByte(text, ']'); strings.HasPrefix(text, "[") && end > 1 && (hostlist.IsIPv6(text[1:end]) || hostlist.ValidName(text[1:end]) && !strings.Contains(text[1:end], ":")) {
 		rest := text[end+1:]
 		if rest != "" && (rest[0] != ':' || !hostlist.IsNumber(rest[1:])) {
@@ -266,6 +266,6 @@ func ansibleHosts(text string) (names hostlist.Pattern, port string, err *hostli
 		}
 		text = text[:i]
 	}
-	names, err = ansiblePattern(text)
+	names, err = parsePattern(text)
 	return names, port, err
 }

@@ -1,4 +1,4 @@
-package inventory
+package ansible
 
 import (
 	"fmt"
@@ -12,8 +12,8 @@ import (
 // sshArgs collects the settings in arguments that Ansible hands to ssh. As with
 // ssh, the first value wins.
 type sshArgs struct {
-	ansible *ansible
-	list    layer.Values
+	inventory *Inventory
+	list      layer.Values
 }
 
 // The options of ssh that take no value, and those that do and mean nothing
@@ -29,7 +29,7 @@ var sshLetters = map[byte]string{
 }
 
 // add takes the settings from one variable.
-func (s *sshArgs) add(v *ansibleVar) {
+func (s *sshArgs) add(v *value) {
 	if err := v.usable(); err != nil {
 		s.refuse(v, err)
 		return
@@ -64,7 +64,7 @@ func (s *sshArgs) add(v *ansibleVar) {
 
 // refuse holds something against the hosts that have the arguments. The jump is
 // what most arguments are about, and the setting that it stands at.
-func (s *sshArgs) refuse(v *ansibleVar, err error) {
+func (s *sshArgs) refuse(v *value, err error) {
 	s.set(v, layer.Value{Key: layer.KeyJump, Text: v.text, Refusal: fmt.Sprintf("%s: %v", variableNames[v.variable], err)})
 }
 
@@ -99,7 +99,7 @@ func splitKeyword(text string) (keyword, value string) {
 }
 
 // set adds a setting unless there is an earlier one.
-func (s *sshArgs) set(v *ansibleVar, x layer.Value) {
+func (s *sshArgs) set(v *value, x layer.Value) {
 	x.Origin = v.origin
 	if s.list.Find(x.Key) == nil {
 		s.list = append(s.list, x)
@@ -107,7 +107,7 @@ func (s *sshArgs) set(v *ansibleVar, x layer.Value) {
 }
 
 // option takes one option.
-func (s *sshArgs) option(v *ansibleVar, keyword, value string) error {
+func (s *sshArgs) option(v *value, keyword, value string) error {
 	var x layer.Value
 	var err error
 	switch keyword {
@@ -130,11 +130,11 @@ func (s *sshArgs) option(v *ansibleVar, keyword, value string) error {
 		return s.identity(v, value)
 	case "userknownhostsfile":
 		if value != "/dev/null" && !strings.EqualFold(value, "none") {
-			s.ansible.warnOnce(fmt.Sprintf("%s: %s: UserKnownHostsFile does not count; --known-hosts names the file", v.origin.Place(), variableNames[v.variable]))
+			s.inventory.warnOnce(fmt.Sprintf("%s: %s: UserKnownHostsFile does not count; --known-hosts names the file", v.origin.Place(), variableNames[v.variable]))
 		}
 		return nil
 	case "-F":
-		s.ansible.warnOnce(fmt.Sprintf("%s: %s: -F does not count", v.origin.Place(), variableNames[v.variable]))
+		s.inventory.warnOnce(fmt.Sprintf("%s: %s: -F does not count", v.origin.Place(), variableNames[v.variable]))
 		return nil
 	default:
 		return nil
@@ -149,7 +149,7 @@ func (s *sshArgs) option(v *ansibleVar, keyword, value string) error {
 }
 
 // identity adds a key file to those there are: of this option all values count.
-func (s *sshArgs) identity(v *ansibleVar, value string) error {
+func (s *sshArgs) identity(v *value, value string) error {
 	file, err := layer.IdentityPath(value, v.source.dir)
 	if err != nil {
 		return fmt.Errorf("identityfile: %w", err)
@@ -166,7 +166,7 @@ func (s *sshArgs) identity(v *ansibleVar, value string) error {
 }
 
 // hostKeys reads what ssh is to do about unknown host keys.
-func (s *sshArgs) hostKeys(v *ansibleVar, value string) (layer.Value, error) {
+func (s *sshArgs) hostKeys(v *value, value string) (layer.Value, error) {
 	mode := layer.Strict
 	switch value {
 	case "yes", "true", "ask":
@@ -174,7 +174,7 @@ func (s *sshArgs) hostKeys(v *ansibleVar, value string) (layer.Value, error) {
 		mode = layer.AcceptNew
 	case "no", "off", "false":
 		if v.source.file.Trust != layer.Named {
-			s.ansible.warnOnce(fmt.Sprintf("%s: %s: StrictHostKeyChecking=%s does not count in a file that is not named with -i",
+			s.inventory.warnOnce(fmt.Sprintf("%s: %s: StrictHostKeyChecking=%s does not count in a file that is not named with -i",
 				v.origin.Place(), variableNames[v.variable], value))
 			return layer.Value{}, nil
 		}

@@ -1,6 +1,4 @@
-package inventory
-
-import "tutti/inventory/sshconfig"
+package ansible
 
 import (
 	"fmt"
@@ -11,13 +9,14 @@ import (
 
 	"tutti/internal/hostlist"
 	"tutti/inventory/layer"
+	"tutti/inventory/sshconfig"
 )
 
 // proxySetting reads a command that connects. One that does no more than go
 // through a host, such as "ssh -W %h:%p bastion", is a jump: its login serves many
 // hosts. Any other is run as ssh_config's ProxyCommand is, if the inventory was
 // named: nobody is to run commands out of a file that lies around.
-func proxySetting(v *ansibleVar, command string) (layer.Value, error) {
+func proxySetting(v *value, command string) (layer.Value, error) {
 	if strings.EqualFold(command, layer.NoJump) {
 		return layer.ParseValue(layer.KeyJump, layer.NoJump)
 	}
@@ -30,7 +29,7 @@ func proxySetting(v *ansibleVar, command string) (layer.Value, error) {
 	if layer.HasControl(command) {
 		return layer.Value{}, fmt.Errorf("%s holds a control character", hostlist.Quote(command))
 	}
-	if _, err := expandProxy(command, ProxyTarget{}); err != nil {
+	if _, err := ExpandProxy(command, ProxyTarget{}); err != nil {
 		return layer.Value{}, err
 	}
 	return layer.Value{Key: layer.KeyJump, Text: command, Command: true}, nil
@@ -42,15 +41,9 @@ type ProxyTarget struct {
 	Port                int
 }
 
-// Proxy is the host's proxy command for a connection; empty if there is none.
-func (h *Host) Proxy(to ProxyTarget) string {
-	command, _ := expandProxy(h.ProxyCommand, to) // it was tried when it was read
-	return command
-}
-
-// expandProxy puts what is known of the host into a proxy command: %h is its
+// ExpandProxy puts what is known of the host into a proxy command: %h is its
 // address, %n its name, %p its port, %r the user, and %% a percent sign.
-func expandProxy(command string, to ProxyTarget) (string, error) {
+func ExpandProxy(command string, to ProxyTarget) (string, error) {
 	return sshconfig.ExpandTokens(command, func(token byte) (string, bool) {
 		switch token {
 		case 'h':

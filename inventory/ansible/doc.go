@@ -1,0 +1,11 @@
+// Package ansible reads Ansible's inventories: INI, YAML, what a program prints, and
+// the group_vars and host_vars beside them.
+//
+// Files in a row are read into one [Inventory], in which Ansible's own precedence
+// decides which variable a host gets. [Inventory.Layer] turns the variables that mean
+// something here into settings of the hosts; the groups keep their members and lose
+// their variables. What is wrong with a variable refuses the hosts that have it, not
+// the file, since most of what stands in such files is not meant for tutti.
+//
+// The package runs nothing itself: a program is handed in as a [Program].
+package ansible

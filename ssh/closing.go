@@ -25,8 +25,10 @@ const (
 	// and maxAnswerDepth how far away the answerer is.
 	maxCloseAnswer = 128
 	maxAnswerDepth = 24
-	// askTime bounds the question whether the connection has outlived a channel.
-	askTime = time.Second
+	// askTime bounds the question whether the connection has outlived a channel,
+	// counted from what came last: the answer may have to wait for an exchange of
+	// keys, which takes a busy machine its time.
+	askTime = 5 * time.Second
 )
 
 // answersClose reports whether the library is about to send p, as whose first

@@ -70,7 +70,7 @@ func (l *launching) decideFiring(ctx context.Context) (_ *runner.Decision, done 
 	}
 	closeScript := func() {
 		if task.Script != nil {
-			task.Script.Source.(*spool).close()
+			runner.CloseScript(task.Script)
 		}
 	}
 	r, err := l.ready(&l.o.Task, task)
@@ -79,10 +79,10 @@ func (l *launching) decideFiring(ctx context.Context) (_ *runner.Decision, done 
 		return nil, nil, err
 	}
 	done = func() {
-		r.close()
+		r.Close()
 		closeScript()
 	}
-	d, err := l.decideHosts(ctx, l.firing.Job.Selector, r.task)
+	d, err := l.decideHosts(ctx, l.firing.Job.Selector, r.Task)
 	if err != nil {
 		done()
 		return nil, nil, causeOf(ctx, err)
@@ -116,7 +116,7 @@ func taskOf(ctx context.Context, f *firing) (fanout.Task, error) {
 	}
 	var err error
 	task.Command = "script " + shellWord(job.Script)
-	task.Script, err = readScript(ctx, nil, job.Script)
+	task.Script, err = runner.ReadScript(ctx, nil, job.Script)
 	return task, err
 }
 

@@ -15,7 +15,7 @@ func (a *app) env() *runner.Env {
 	if err != nil {
 		wd = "" // it was deleted: what is not named by a path from the root is not there
 	}
-	return &runner.Env{Getenv: a.Getenv, Environ: os.Environ(), Home: a.home(), WorkDir: wd, User: a.userName()}
+	return &runner.Env{Getenv: a.Getenv, LookupEnv: a.LookupEnv, Environ: os.Environ(), Home: a.home(), WorkDir: wd, User: a.userName()}
 }
 
 // userName is who the history says it was, and who logs in where nothing else

@@ -269,9 +269,9 @@ func (a *app) tryJob(ctx context.Context, job *scheduler.Job, hosts hostsNow, wa
 		}
 	}
 	if job.Script != "" {
-		script, err := readScript(ctx, a.In, job.Script)
+		script, err := runner.ReadScript(ctx, a.In, job.Script)
 		if err == nil {
-			script.Source.(*spool).close()
+			runner.CloseScript(script)
 		} else {
 			fails(err)
 		}

@@ -69,7 +69,7 @@ func (o *launchOptions) finalize(f *pflag.FlagSet, getenv func(string) string) e
 
 // launch decides on a plan and carries it out. Its error is a *runError if
 // everything has been said and only the exit code is left.
-func (a *app) launch(ctx context.Context, o *launchOptions, selector string, r *readiness) error {
+func (a *app) launch(ctx context.Context, o *launchOptions, selector string, r *runner.PreparedTask) error {
 	screen := a.newScreen(&o.outputOptions)
 	l := a.newLaunching(o, screen)
 	if o.Previous != nil {
@@ -81,7 +81,7 @@ func (a *app) launch(ctx context.Context, o *launchOptions, selector string, r *
 	}
 	screen.opts.Again = l.again
 	defer l.history.close()
-	d, err := l.decideAndWarn(ctx, selector, r.task)
+	d, err := l.decideAndWarn(ctx, selector, r.Task)
 	switch {
 	case err != nil:
 	case o.dryRun:
@@ -92,7 +92,7 @@ func (a *app) launch(ctx context.Context, o *launchOptions, selector string, r *
 	default:
 		err = l.carryOut(ctx, d)
 	}
-	if inputErr := r.failure(); inputErr != nil && onlyOutcomes(err) {
+	if inputErr := r.Failure(); inputErr != nil && onlyOutcomes(err) {
 		err = inputErr
 	}
 	return l.finish(ctx, screen, err)

@@ -13,6 +13,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/output"
+	"tutti/runner"
 )
 
 func newPingCmd(a *app) *cobra.Command {
@@ -28,7 +29,7 @@ func newPingCmd(a *app) *cobra.Command {
 		if len(rest) > 0 {
 			return hint(syntaxf("ping runs no command: unexpected %q", rest[0]), "tutti run runs one")
 		}
-		return a.launch(ctx, o, selector, &readiness{})
+		return a.launch(ctx, o, selector, &runner.PreparedTask{})
 	})
 	setHelp(cmd, exitHelp,
 		flagGroup{"HOSTS", o.flags().addHosts},

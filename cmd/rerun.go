@@ -112,7 +112,7 @@ func (a *app) rerun(ctx context.Context, f *pflag.FlagSet, o *rerunOptions, ref 
 		return err
 	}
 	if task.Script != nil {
-		defer task.Script.Source.(*spool).close()
+		defer runner.CloseScript(task.Script)
 	}
 	return a.launchTask(ctx, o.launchOptions, runItem(run.ID, outcomes), task)
 }
@@ -191,12 +191,12 @@ func (a *app) taskAgain(ctx context.Context, run store.Run, recorded fanout.Task
 		return task, hint(usagef("run %d read its script from our standard input, where it cannot be had again", run.ID),
 			fmt.Sprintf("tutti script run:%d FILE runs another on its hosts", run.ID))
 	}
-	again, err := readScript(ctx, a.In, script.Name)
+	again, err := runner.ReadScript(ctx, a.In, script.Name)
 	if err != nil {
 		return task, err
 	}
 	if again.SHA256 != script.SHA256 {
-		again.Source.(*spool).close()
+		runner.CloseScript(again)
 		return task, hint(usagef("%s has changed since run %d", script.Name, run.ID),
 			fmt.Sprintf("tutti script run:%d %s runs it as it is now", run.ID, shellWord(script.Name)))
 	}

@@ -7,41 +7,16 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 
 	"golang.org/x/term"
 
 	"tutti/fanout"
 	"tutti/runner"
-	"tutti/ssh"
 )
 
-// variables reads -e/--env. A value of our own environment is a secret.
-func variables(env []string, lookup func(string) (string, bool)) ([]fanout.Variable, error) {
-	var out []fanout.Variable
-	for _, arg := range env {
-		name, value, given := strings.Cut(arg, "=")
-		v := fanout.Variable{Name: name, Value: value}
-		if err := (fanout.Task{Env: []fanout.Variable{{Name: name}}}).Check(); err != nil {
-			return nil, syntaxf("-e/--env: %v", err)
-		}
-		if !given {
-			secret, set := lookup(name)
-			if !set {
-				return nil, hint(usagef("-e %s: our environment has no %[1]s", name), "export "+name+" first; -e "+name+"=VALUE works as well, and is recorded")
-			}
-			v.Secret = append(fanout.Secret{}, secret...)
-		}
-		out = append(out, v)
-	}
-	return out, nil
-}
-
-// A readiness is a task with everything it needs opened.
-type readiness struct {
-	task  fanout.Task
-	spool *spool // of our standard input; nil: it is not read
-	files []*os.File
+// ready completes task with what o says. Nothing is asked yet.
+func (a *app) ready(o *runner.Task, task fanout.Task) (*runner.PreparedTask, error) {
+	return a.env().Prepare(o, task, a.In, a.terminal())
 }
 
 // launchTask makes task ready with what the flags say, and launches it.
@@ -50,98 +25,8 @@ func (a *app) launchTask(ctx context.Context, o *launchOptions, selector string,
 	if err != nil {
 		return err
 	}
-	defer r.close()
+	defer r.Close()
 	return a.launch(ctx, o, selector, r)
-}
-
-// failure is why the input could not be read to its end: hosts that were cut off
-// from it are our own failure. It is nil if they were not.
-func (r *readiness) failure() error {
-	if r.spool == nil {
-		return nil
-	}
-	if cause := r.spool.failure(); cause != nil {
-		return fmt.Errorf("read the input: %w", cause)
-	}
-	return nil
-}
-
-// ready completes task with what the flags say. Nothing is asked yet.
-func (a *app) ready(o *runner.Task, task fanout.Task) (_ *readiness, err error) {
-	r := &readiness{task: task}
-	defer func() {
-		if err != nil {
-			r.close()
-		}
-	}()
-	if r.task.Env, err = variables(o.Env, a.LookupEnv); err != nil {
-		return nil, err
-	}
-	r.task.Dir = o.Dir
-	if o.Sudo != "" {
-		r.task.Sudo = &fanout.Sudo{User: o.Sudo}
-	}
-	if o.PTY {
-		r.task.PTY = a.terminal()
-	}
-	if err := r.task.Check(); err != nil {
-		return nil, usage(err)
-	}
-	if err := ssh.CheckTask(r.task); err != nil {
-		return nil, usage(err)
-	}
-	return r, r.openStdin(a, o.Stdin)
-}
-
-// openStdin opens what --stdin names. What is not a plain file can be read
-// only once, and is kept for the hosts that come later.
-func (r *readiness) openStdin(a *app, name string) error {
-	r.task.StdinName = name
-	if name == "" {
-		return nil
-	}
-	from := a.In
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return usagef("--stdin: %w", err)
-		}
-		r.files = append(r.files, f)
-		info, err := f.Stat()
-		if err != nil {
-			return usagef("--stdin: %w", err)
-		}
-		if info.IsDir() {
-			return usagef("--stdin: %s is a directory", name)
-		}
-		if info.Mode().IsRegular() {
-			r.task.Stdin = fileInput{f}
-			return nil
-		}
-		from = f
-	}
-	s, err := newSpool(from)
-	if err != nil {
-		return err
-	}
-	r.spool, r.task.Stdin = s, s
-	return nil
-}
-
-// close forgets the secrets and closes the files. Nothing may run any more.
-func (r *readiness) close() {
-	for _, v := range r.task.Env {
-		v.Secret.Wipe()
-	}
-	if r.task.Sudo != nil {
-		r.task.Sudo.Password.Wipe()
-	}
-	if r.spool != nil {
-		r.spool.close()
-	}
-	for _, f := range r.files {
-		_ = f.Close() // it was only read
-	}
 }
 
 // terminal is the terminal that a command is given: one like ours.

@@ -9,11 +9,13 @@ import (
 // An Env is what a decision takes from the process and its user. It is data, so
 // that a decision is a function of it and of files.
 type Env struct {
-	Getenv  func(string) string
-	Environ []string
-	Home    string // empty: there is none
-	WorkDir string // empty: it was deleted
-	User    string // empty: the system does not know
+	Getenv func(string) string
+	// LookupEnv says also whether a variable is set.
+	LookupEnv func(string) (string, bool)
+	Environ   []string
+	Home      string // empty: there is none
+	WorkDir   string // empty: it was deleted
+	User      string // empty: the system does not know
 }
 
 // neverSecret are variables that programs need to find their way. -e without a

@@ -1,0 +1,108 @@
+package runner
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"math"
+	"os"
+	"strings"
+
+	"tutti/fanout"
+	"tutti/internal/fault"
+	"tutti/internal/filekind"
+)
+
+// ReadScript copies a script, - being stdin, so that every host gets the same, whatever
+// becomes of the file meanwhile.
+func ReadScript(ctx context.Context, stdin io.Reader, name string) (*fanout.Script, error) {
+	from := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, fault.Usage(err)
+		}
+		defer func() { _ = f.Close() }() // it was only read
+		if info, err := f.Stat(); err == nil && info.IsDir() {
+			return nil, fault.Usagef("%s is a directory, not a script", name)
+		}
+		from = f
+	}
+	s, err := newSpool(from)
+	if err != nil {
+		return nil, err
+	}
+	s.want(math.MaxInt64 - readAhead) // all of it, and now
+	sum := sha256.New()
+	size, err := io.Copy(sum, s.Open(ctx))
+	if err != nil {
+		s.close()
+		return nil, fault.Usagef("read the script %s: %w", name, err)
+	}
+	script := &fanout.Script{Source: s, Size: size, SHA256: hex.EncodeToString(sum.Sum(nil)), Name: Absolute(name)}
+	if script.Interpreter, err = interpreter(s.file); err != nil {
+		defer s.close()
+		if kind := s.kind(); kind != nil {
+			return nil, fault.Usagef("script %s: %w", name, kind)
+		}
+		return nil, fault.Hint(fault.Usagef("script %s: %w", name, err), "the first line names the interpreter, such as #!/bin/sh or #!/usr/bin/env python3")
+	}
+	return script, nil
+}
+
+// CloseScript gives up the copy of a script. Nothing may run any more.
+func CloseScript(s *fanout.Script) {
+	if source, ok := s.Source.(*spool); ok {
+		source.close()
+	}
+}
+
+// kind returns what a spool that has been read is if it is no script: a key, a
+// certificate.
+func (s *spool) kind() error {
+	head := make([]byte, 64<<10)
+	n, err := s.file.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil // the other mistake is told
+	}
+	return filekind.Check(head[:n])
+}
+
+// maxFirstLine is how long a #! line may be, as the systems have it or less.
+const maxFirstLine = 255
+
+// interpreter reads the #! line as the system does: what follows the path is
+// one argument.
+func interpreter(script io.ReaderAt) ([]string, error) {
+	head := make([]byte, maxFirstLine+1)
+	n, err := script.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	line, _, whole := bytes.Cut(head[:n], []byte("\n"))
+	rest, ok := bytes.CutPrefix(line, []byte("#!"))
+	switch {
+	case !ok:
+		return nil, errors.New("there is no #! at its beginning")
+	case !whole && n > maxFirstLine:
+		return nil, errors.New("its #! line is too long")
+	case bytes.ContainsRune(rest, '\r'):
+		return nil, errors.New("its #! line ends as on Windows, with a carriage return, which hosts take for a part of the name")
+	case bytes.IndexByte(rest, 0) >= 0:
+		return nil, errors.New("its #! line holds a NUL byte")
+	}
+	path, arg, _ := strings.Cut(strings.Trim(string(rest), " \t"), " ")
+	if tab := strings.IndexByte(path, '\t'); tab >= 0 {
+		path, arg = path[:tab], path[tab:]+" "+arg
+	}
+	if !strings.HasPrefix(path, "/") {
+		return nil, errors.New("its #! line does not name an absolute path")
+	}
+	if arg = strings.Trim(arg, " \t"); arg != "" {
+		return []string{path, arg}, nil
+	}
+	return []string{path}, nil
+}

@@ -1,0 +1,131 @@
+package runner
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"tutti/fanout"
+	"tutti/internal/fault"
+	"tutti/ssh"
+)
+
+// variables reads -e/--env. A value of our own environment is a secret.
+func variables(env []string, lookup func(string) (string, bool)) ([]fanout.Variable, error) {
+	var out []fanout.Variable
+	for _, arg := range env {
+		name, value, given := strings.Cut(arg, "=")
+		v := fanout.Variable{Name: name, Value: value}
+		if err := (fanout.Task{Env: []fanout.Variable{{Name: name}}}).Check(); err != nil {
+			return nil, fault.Syntaxf("-e/--env: %v", err)
+		}
+		if !given {
+			secret, set := lookup(name)
+			if !set {
+				return nil, fault.Hint(fault.Usagef("-e %s: our environment has no %[1]s", name), "export "+name+" first; -e "+name+"=VALUE works as well, and is recorded")
+			}
+			v.Secret = append(fanout.Secret{}, secret...)
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// A PreparedTask is a task with everything that it needs opened.
+type PreparedTask struct {
+	fanout.Task
+	spool *spool // of standard input; nil: it is not read
+	files []*os.File
+}
+
+// Failure is why the input could not be read to its end: hosts that were cut off
+// from it are our own failure. It is nil if they were not.
+func (t *PreparedTask) Failure() error {
+	if t.spool == nil {
+		return nil
+	}
+	if cause := t.spool.failure(); cause != nil {
+		return fmt.Errorf("read the input: %w", cause)
+	}
+	return nil
+}
+
+// Prepare completes task with its environment, as o has it. Input is read from
+// stdin where o says so, and a terminal is like terminal. Nothing is asked yet.
+func (env *Env) Prepare(o *Task, task fanout.Task, stdin io.Reader, terminal *fanout.PTY) (_ *PreparedTask, err error) {
+	t := &PreparedTask{Task: task}
+	defer func() {
+		if err != nil {
+			t.Close()
+		}
+	}()
+	if t.Env, err = variables(o.Env, env.LookupEnv); err != nil {
+		return nil, err
+	}
+	t.Dir = o.Dir
+	if o.Sudo != "" {
+		t.Sudo = &fanout.Sudo{User: o.Sudo}
+	}
+	if o.PTY {
+		t.PTY = terminal
+	}
+	if err := t.Task.Check(); err != nil {
+		return nil, fault.Usage(err)
+	}
+	if err := ssh.CheckTask(t.Task); err != nil {
+		return nil, fault.Usage(err)
+	}
+	return t, t.openStdin(stdin, o.Stdin)
+}
+
+// openStdin opens what --stdin names. What is not a plain file can be read
+// only once, and is kept for the hosts that come later.
+func (t *PreparedTask) openStdin(stdin io.Reader, name string) error {
+	t.StdinName = name
+	if name == "" {
+		return nil
+	}
+	from := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return fault.Usagef("--stdin: %w", err)
+		}
+		t.files = append(t.files, f)
+		info, err := f.Stat()
+		if err != nil {
+			return fault.Usagef("--stdin: %w", err)
+		}
+		if info.IsDir() {
+			return fault.Usagef("--stdin: %s is a directory", name)
+		}
+		if info.Mode().IsRegular() {
+			t.Stdin = fileInput{f}
+			return nil
+		}
+		from = f
+	}
+	s, err := newSpool(from)
+	if err != nil {
+		return err
+	}
+	t.spool, t.Stdin = s, s
+	return nil
+}
+
+// Close forgets the secrets and closes the files. Nothing may run any more.
+func (t *PreparedTask) Close() {
+	for _, v := range t.Env {
+		v.Secret.Wipe()
+	}
+	if t.Sudo != nil {
+		t.Sudo.Password.Wipe()
+	}
+	if t.spool != nil {
+		t.spool.close()
+	}
+	for _, f := range t.files {
+		_ = f.Close() // it was only read
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"tutti/scheduler"
@@ -30,8 +31,8 @@ func (s *Store) KillRuns(ctx context.Context, ref KillRef, by string, now time.T
 		if err := s.killable(ctx, tx, ref.Run); err != nil {
 			return err
 		}
-		runs, err = markKilled(ctx, tx, "id = ?", ref.Run, by, now)
-		return err
+		runs = []int64{ref.Run}
+		return markKilled(ctx, tx, ref.Run, by, now)
 	})
 	if err != nil {
 		return nil, err
@@ -49,18 +50,17 @@ func (s *Store) killJob(ctx context.Context, tx *sql.Tx, name, by string, now ti
 	}
 	var runs []int64
 	for _, id := range ids {
-		_, err := s.apply(ctx, tx, id, name, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+		t, err := s.apply(ctx, tx, id, name, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
 			return s.Kill(by, at), nil
 		})
 		if err != nil {
 			return nil, err
 		}
-		killed, err := markKilled(ctx, tx, "job_id = ?", id, by, now)
-		if err != nil {
-			return nil, err
+		for _, x := range t.Stops {
+			runs = append(runs, x.Run)
 		}
-		runs = append(runs, killed...)
 	}
+	slices.Sort(runs)
 	return runs, nil
 }
 
@@ -82,13 +82,9 @@ func (s *Store) killable(ctx context.Context, tx *sql.Tx, id int64) error {
 	return nil
 }
 
-// markKilled marks those that run, and returns them. Who was first is kept.
-func markKilled(ctx context.Context, tx *sql.Tx, which string, id int64, by string, now time.Time) ([]int64, error) {
-	_, err := tx.ExecContext(ctx, `
-		UPDATE runs SET kill_at = ?, kill_by = ? WHERE `+which+" AND job_id IS NOT NULL AND state = 'running' AND kill_at IS NULL",
+// markKilled asks for the end of a run. Who was first is kept.
+func markKilled(ctx context.Context, tx *sql.Tx, id int64, by string, now time.Time) error {
+	_, err := tx.ExecContext(ctx, "UPDATE runs SET kill_at = ?, kill_by = ? WHERE id = ? AND state = 'running' AND kill_at IS NULL",
 		timeText(now), by, id)
-	if err != nil {
-		return nil, err
-	}
-	return column[int64](ctx, tx, "SELECT id FROM runs WHERE "+which+" AND job_id IS NOT NULL AND state = 'running' ORDER BY id", id)
+	return err
 }

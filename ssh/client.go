@@ -16,6 +16,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/sanitize"
+	"tutti/ssh/remote"
 )
 
 const (
@@ -212,7 +213,7 @@ func (c *Client) Exec(ctx context.Context, a fanout.Attempt, task fanout.Task, s
 	}
 	pty := task.PTY
 	for s != nil {
-		s.run(ctx, newOrder(&task, pty), a.Target.Limits.Timeout, stdout, stderr, &report)
+		s.run(ctx, remote.NewOrder(&task, pty), a.Target.Limits.Timeout, stdout, stderr, &report)
 		s.conn.blame(report.Failure)
 		s.conn.quote(report.Failure)
 		if !s.reusable() {

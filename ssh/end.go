@@ -9,6 +9,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/sanitize"
+	"tutti/ssh/remote"
 )
 
 const (
@@ -112,11 +113,11 @@ func (s *session) terminate(ctx context.Context) bool {
 		if !isClosed(refused) {
 			s.signal(ctx, "KILL", false)
 			s.gone(killWait, refused, nil)
-		} else if s.sweep(ctx, "TERM") == remnantSome {
+		} else if s.sweep(ctx, "TERM") == remote.RemnantSome {
 			s.gone(patience, nil, stop)
 		}
 	}
-	proved := s.sweep(ctx, "KILL") == remnantNone
+	proved := s.sweep(ctx, "KILL") == remote.RemnantNone
 	if s.exit != nil || proved {
 		s.collect()
 	}

@@ -10,6 +10,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"tutti/fanout"
+	"tutti/ssh/remote"
 )
 
 // endOfInput is what ends the input of a terminal, which no channel's end
@@ -24,29 +25,29 @@ var errShort = errors.New("the script has become shorter")
 // half an input must not look like a whole one.
 func (s *session) feed(ctx context.Context) bool {
 	o := s.order
-	defer clear(o.lines)
-	if o.task.Sudo != nil && !s.authenticate(ctx, o) {
+	defer clear(o.Secrets)
+	if o.Task.Sudo != nil && !s.authenticate(ctx, o) {
 		// Nobody is there to read, or sudo, which shall end.
 		return s.endInput()
 	}
-	if len(o.lines) > 0 {
-		if _, err := s.ch.Write(o.lines); err != nil {
+	if len(o.Secrets) > 0 {
+		if _, err := s.ch.Write(o.Secrets); err != nil {
 			return false
 		}
 	}
-	if script := o.task.Script; script != nil && !s.pour(ctx, script.Source, script.Size) {
+	if script := o.Task.Script; script != nil && !s.pour(ctx, script.Source, script.Size) {
 		return false
 	}
-	if o.task.Stdin == nil {
+	if o.Task.Stdin == nil {
 		return s.endInput()
 	}
-	return s.untilTaken(ctx, o) && s.pour(ctx, o.task.Stdin, -1)
+	return s.untilTaken(ctx, o) && s.pour(ctx, o.Task.Stdin, -1)
 }
 
 // endInput tells a terminal that its input is over, and that the channel's input
 // may be closed.
 func (s *session) endInput() bool {
-	if s.order.pty != nil {
+	if s.order.PTY != nil {
 		_, _ = s.ch.Write([]byte{endOfInput}) // if it fails there is nobody to read it
 	}
 	return true
@@ -54,13 +55,13 @@ func (s *session) endInput() bool {
 
 // untilTaken waits until the prologue has what is for it. Some of the tools
 // that it uses read more than they are asked to.
-func (s *session) untilTaken(ctx context.Context, o *order) bool {
-	if o.talk == nil || o.talk.taken == nil {
+func (s *session) untilTaken(ctx context.Context, o *remote.Order) bool {
+	if !o.Markers.ExpectsTaken() {
 		return true
 	}
 	select {
-	case h, ok := <-o.talk.heard:
-		return ok && h == heardTaken
+	case h, ok := <-o.Markers.Markers():
+		return ok && h == remote.TakenMarker
 	case <-ctx.Done():
 		return false
 	}

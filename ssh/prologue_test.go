@@ -1,13 +1,11 @@
 package ssh
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -132,42 +130,6 @@ func checkSurroundings(t *testing.T, b *bench) {
 }
 
 func TestP29P30Surroundings(t *testing.T) { checkSurroundings(t, shellBench(t, 1, nil)) }
-
-// TestPlainCommandIsVerbatim: nobody who asks for nothing gets a prologue.
-func TestPlainCommandIsVerbatim(t *testing.T) {
-	for _, task := range []fanout.Task{
-		{Command: "a 'b' \\c"},
-		{Command: "a 'b' \\c", Stdin: text("x")},
-	} {
-		if got := newOrder(&task, nil); got.command != task.Command || got.talk != nil {
-			t.Errorf("got %q, want %q, and nothing to talk about", got.command, task.Command)
-		}
-	}
-}
-
-// TestP33LoginShells: whatever the login shell is, the prologue means the same.
-// The shells of this machine that are not POSIX are tried as well.
-func TestP33LoginShells(t *testing.T) {
-	line := loginLine("printf %s " + quote(nasty))
-	for _, shell := range []string{"sh", "bash", "dash", "zsh", "ksh", "fish", "csh", "tcsh", "busybox"} {
-		path, err := exec.LookPath(shell)
-		if err != nil {
-			continue
-		}
-		t.Run(shell, func(t *testing.T) {
-			args := []string{"-c", line}
-			if shell == "busybox" {
-				args = append([]string{"sh"}, args...)
-			}
-			var stdout, stderr bytes.Buffer
-			cmd := exec.CommandContext(t.Context(), path, args...)
-			cmd.Stdout, cmd.Stderr = &stdout, &stderr
-			if err := cmd.Run(); err != nil || stdout.String() != nasty {
-				t.Errorf("got %q, stderr %q, error %v, want %q", stdout.String(), stderr.String(), err, nasty)
-			}
-		})
-	}
-}
 
 // TestScriptHasNoName: nobody else can find the script, and nothing of it is
 // left, however it ends.

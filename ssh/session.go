@@ -10,6 +10,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"tutti/fanout"
+	"tutti/ssh/remote"
 )
 
 const (
@@ -41,7 +42,7 @@ type session struct {
 	ending    bool       // the command has been told to end
 	since     string     // when it began, for the sweeps that end it
 
-	order   *order
+	order   *remote.Order
 	clock   *stopwatch
 	parted  atomic.Bool  // nothing is written any more
 	lastOut atomic.Int64 // time of the last output, by clock
@@ -99,20 +100,20 @@ func newSession(c *Client, host string, n *conn, ch gossh.Channel, requests <-ch
 
 // run sends o, passes on what the command says, and notes in report how it
 // ended.
-func (s *session) run(ctx context.Context, o *order, limit time.Duration, stdout, stderr io.Writer, report *fanout.Report) {
+func (s *session) run(ctx context.Context, o *remote.Order, limit time.Duration, stdout, stderr io.Writer, report *fanout.Report) {
 	s.order = o
 	s.clock = newStopwatch()
 	began := time.Now()
 	feeding, stop := context.WithCancel(ctx)
 	defer stop()
-	outTalk, errTalk := (*talk)(nil), o.talk
-	if o.pty != nil { // where everything is stdout
-		outTalk, errTalk = errTalk, outTalk
+	outMarkers, errMarkers := (*remote.MarkerReader)(nil), o.Markers
+	if o.PTY != nil { // where everything is stdout
+		outMarkers, errMarkers = errMarkers, outMarkers
 	}
 	s.helpers.Go(func() { s.send(feeding) })
 	s.stdout, s.stderr = &turns{from: s.ch}, &turns{from: s.ch.Stderr()}
-	s.helpers.Go(func() { s.copy(stdout, s.stdout, outTalk) })
-	s.helpers.Go(func() { s.copy(stderr, s.stderr, errTalk) })
+	s.helpers.Go(func() { s.copy(stdout, s.stdout, outMarkers) })
+	s.helpers.Go(func() { s.copy(stderr, s.stderr, errMarkers) })
 	how := s.await(ctx, limit)
 	stop()
 	proved := false
@@ -127,7 +128,7 @@ func (s *session) run(ctx context.Context, o *order, limit time.Duration, stdout
 // input; everybody else goes on meanwhile.
 func (s *session) send(ctx context.Context) {
 	defer close(s.fed)
-	if pty := s.order.pty; pty != nil {
+	if pty := s.order.PTY; pty != nil {
 		// The answer is waited for: without a terminal the command could do
 		// something else than was meant.
 		ok, err := s.ch.SendRequest("pty-req", true, ptyRequest(pty))
@@ -137,7 +138,7 @@ func (s *session) send(ctx context.Context) {
 		}
 	}
 	s.sendEnvironment()
-	ok, err := s.ch.SendRequest("exec", true, gossh.Marshal(struct{ Command string }{s.order.command}))
+	ok, err := s.ch.SendRequest("exec", true, gossh.Marshal(struct{ Command string }{s.order.Command}))
 	s.reply <- execReply{known: err == nil, refused: err == nil && !ok}
 	if ok && err == nil && s.feed(ctx) {
 		_ = s.ch.CloseWrite() // if it fails the channel is closed, and so the input
@@ -147,19 +148,19 @@ func (s *session) send(ctx context.Context) {
 // copy passes a stream on until the channel ends, without what is said to us
 // in it. The stream ends earlier if the host says so; what a host sends after
 // that all the same is output as well, and would be missing.
-func (s *session) copy(to io.Writer, from io.Reader, t *talk) {
+func (s *session) copy(to io.Writer, from io.Reader, m *remote.MarkerReader) {
 	s.conn.wire.valve.attend()
-	s.copyOn(to, from, t.listen)
+	s.copyOn(to, from, m.Strip)
 	s.conn.wire.valve.leave()
-	s.pass(to, t.end())
+	s.pass(to, m.Rest())
 	<-s.shut
 	s.copyOn(to, from, nil)
 	s.streams <- struct{}{}
 }
 
-// copyOn passes a stream on as far as there is more of it; listen, unless it is
+// copyOn passes a stream on as far as there is more of it; strip, unless it is
 // nil, says what of it is output.
-func (s *session) copyOn(to io.Writer, from io.Reader, listen func([]byte) []byte) {
+func (s *session) copyOn(to io.Writer, from io.Reader, strip func([]byte) []byte) {
 	buf := make([]byte, smallBuffer)
 	for {
 		s.conn.wire.valve.ask()
@@ -168,8 +169,8 @@ func (s *session) copyOn(to io.Writer, from io.Reader, listen func([]byte) []byt
 		switch {
 		case n > 0:
 			p := buf[:n]
-			if listen != nil {
-				p = listen(p)
+			if strip != nil {
+				p = strip(p)
 			}
 			s.pass(to, p)
 			buf = grown(buf, n)

@@ -335,22 +335,3 @@ func TestSudoEnd(t *testing.T) {
 		}
 	})
 }
-
-// TestTalk cuts what a host says at every place.
-func TestTalk(t *testing.T) {
-	for cut := range 300 {
-		k := newTalk().expect("TAKENTAKEN")
-		all := "noise" + string(k.open) + "123;lecture " + string(k.prompt[:5]) + string(k.prompt) + " again " + string(k.prompt) +
-			string(k.ok) + "more " + string(k.ok[:9]) + " TAKEN TAKENTAKENTAKENTAKEN" + string(k.prompt) + "end" + string(k.open[:3])
-		at := min(cut, len(all))
-		got := string(k.listen([]byte(all[:at]))) + string(k.listen([]byte(all[at:]))) + string(k.end())
-		want := "noisemore " + string(k.ok[:9]) + " TAKEN TAKENTAKEN" + string(k.prompt) + "end" + string(k.open[:3])
-		if got != want {
-			t.Fatalf("cut at %d: got %q, want %q", at, got, want)
-		}
-		passed, asked, said := k.sudoState()
-		if !passed || asked != 2 || k.leader() != "123" || said != "lecture "+string(k.prompt[:5])+" again " {
-			t.Fatalf("cut at %d: got passed %v, asked %d, leader %q, said %q", at, passed, asked, k.leader(), said)
-		}
-	}
-}

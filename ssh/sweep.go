@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -12,6 +11,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"tutti/fanout"
+	"tutti/ssh/remote"
 )
 
 const (
@@ -33,18 +33,9 @@ const (
 	slotPause = 50 * time.Millisecond
 )
 
-// A remnant is what a sweep has found at last.
-type remnant int
-
-const (
-	remnantUnknown remnant = iota // it could not look
-	remnantSome
-	remnantNone
-)
-
 // sweep signals what is left of the command, on a channel beside it, and says
 // what a last look has found. Meanwhile the command's own channel is heard.
-func (s *session) sweep(ctx context.Context, signal string) remnant {
+func (s *session) sweep(ctx context.Context, signal string) remote.Remnant {
 	looks := sweepLooks
 	if signal != "KILL" {
 		looks = 1
@@ -61,11 +52,11 @@ func (s *session) sweep(ctx context.Context, signal string) remnant {
 		}
 	})
 	defer hurry()
-	var found remnant
+	var found remote.Remnant
 	swept := make(chan struct{})
 	s.helpers.Go(func() {
 		var k *session
-		k, found = s.sweepBeside(budget, newSweep(signal, looks, s.since))
+		k, found = s.sweepBeside(budget, remote.NewSweep(signal, looks, s.since))
 		close(swept)
 		if k != nil {
 			k.part()
@@ -79,33 +70,26 @@ func (s *session) sweep(ctx context.Context, signal string) remnant {
 
 // sweepBeside sweeps on a channel of its own, and returns the session that did
 // unless there was none.
-func (s *session) sweepBeside(ctx context.Context, w sweep) (*session, remnant) {
+func (s *session) sweepBeside(ctx context.Context, w remote.Sweep) (*session, remote.Remnant) {
 	ch, requests, err := s.slot(ctx)
 	if err != nil {
-		return nil, remnantUnknown
+		return nil, remote.RemnantUnknown
 	}
-	sudo := s.order.task.Sudo
+	sudo := s.order.Task.Sudo
 	if sudo != nil {
-		if passed, _, _ := s.order.talk.sudoState(); !passed {
+		if passed, _, _ := s.order.Markers.SudoState(); !passed {
 			sudo = nil
 		}
 	}
 	k := s.assistant(ch, requests)
-	return k, w.found(k.carryOut(ctx, w, sudo, s.order.pty))
+	return k, w.Found(k.carryOut(ctx, w, sudo, s.order.PTY))
 }
 
 // carryOut is what w says, run by sudo unless that is nil.
-func (s *session) carryOut(ctx context.Context, w sweep, sudo *fanout.Sudo, pty *fanout.PTY) string {
-	o := &order{task: &fanout.Task{}, command: loginLine(w.text)}
-	if sudo != nil {
-		o = &order{task: &fanout.Task{Sudo: sudo}, talk: newTalk(), pty: pty}
-		// Another shell, so that the mark is in its environment from the start.
-		inner := fmt.Sprintf("printf %%s %s >&2\nexec /bin/sh -c %s", o.talk.ok, quote(w.text))
-		o.command = loginLine(sudoText(sudo, o.talk, inner))
-	}
+func (s *session) carryOut(ctx context.Context, w remote.Sweep, sudo *fanout.Sudo, pty *fanout.PTY) string {
 	said := &tail{}
 	var report fanout.Report
-	s.run(ctx, o, 0, said, io.Discard, &report)
+	s.run(ctx, w.Order(sudo, pty), 0, said, io.Discard, &report)
 	return said.String()
 }
 
@@ -113,11 +97,11 @@ func (s *session) carryOut(ctx context.Context, w sweep, sudo *fanout.Sudo, pty 
 // before. It takes a moment, and a channel that the host may refuse; without it
 // less can be proved.
 func (s *session) census(ctx context.Context) {
-	s.since = sinceConnection
+	s.since = remote.SinceConnection
 	if !s.conn.pooled {
 		return
 	}
-	s.since = sinceUnknown
+	s.since = remote.SinceUnknown
 	limit := s.looking / 2
 	if ctx.Err() != nil {
 		limit = censusStopTime
@@ -132,8 +116,8 @@ func (s *session) census(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		k, w := s.assistant(ch, requests), newSweep("0", 0, sinceUnknown)
-		began = w.began(k.carryOut(budget, w, nil, nil))
+		k, w := s.assistant(ch, requests), remote.NewSweep("0", 0, remote.SinceUnknown)
+		began = w.Began(k.carryOut(budget, w, nil, nil))
 		k.part()
 	})
 	for s.hear(nil, done, budget.Done()) {

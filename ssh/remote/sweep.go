@@ -1,16 +1,20 @@
-package ssh
+package remote
 
 import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+
+	"tutti/fanout"
 )
 
 // What a sweep knows of when the command began, beside the host's own number
 // for it: with the connection, because that has served nothing else, or nothing.
 const (
-	sinceConnection = "connection"
-	sinceUnknown    = "unknown"
+	// SinceConnection is the beginning of the connection.
+	SinceConnection = "connection"
+	// SinceUnknown is a time that is not known.
+	SinceUnknown = "unknown"
 )
 
 // sweepText looks for what is left of a command, signals it, and says what it
@@ -208,47 +212,71 @@ done
 echo "$answer $verdict"
 `
 
-// A sweep is the text of one sweep, with the number that its answer begins
+// A Remnant is what a sweep has found at last.
+type Remnant int
+
+const (
+	// RemnantUnknown is a sweep that could not look.
+	RemnantUnknown Remnant = iota
+	// RemnantSome is something of the command that may be left.
+	RemnantSome
+	// RemnantNone is proof that nothing of it is left.
+	RemnantNone
+)
+
+// A Sweep is the text of one sweep, with the number that its answer begins
 // with.
-type sweep struct {
+type Sweep struct {
 	text   string
 	answer int
 }
 
-// newSweep is a sweep that signals with name, looks at most so many times, and
+// NewSweep is a sweep that signals with name, looks at most so many times, and
 // takes the command to have begun since. A host that merely repeats the text does
 // not answer: the number has to be computed.
-func newSweep(name string, looks int, since string) sweep {
+func NewSweep(name string, looks int, since string) Sweep {
 	a, b := 1000+rand.IntN(1<<20), 1000+rand.IntN(1<<20)
-	return sweep{
+	return Sweep{
 		text:   fmt.Sprintf(sweepText, fmt.Sprintf("%d+%d", a, b), name, looks, since),
 		answer: a + b,
 	}
 }
 
-// found reads what the sweep has found.
-func (s sweep) found(said string) remnant {
-	switch s.word(said) {
-	case "none":
-		return remnantNone
-	case "left":
-		return remnantSome
+// Order is s as a host gets it, run by sudo unless that is nil.
+func (s Sweep) Order(sudo *fanout.Sudo, pty *fanout.PTY) *Order {
+	if sudo == nil {
+		return &Order{Task: &fanout.Task{}, Command: loginLine(s.text)}
 	}
-	return remnantUnknown
+	o := &Order{Task: &fanout.Task{Sudo: sudo}, Markers: newMarkerReader(), PTY: pty}
+	// Another shell, so that the mark is in its environment from the start.
+	inner := fmt.Sprintf("printf %%s %s >&2\nexec /bin/sh -c %s", o.Markers.okMarker, quote(s.text))
+	o.Command = loginLine(sudoText(sudo, o.Markers, inner))
+	return o
 }
 
-// began reads when the command began, as its host counts.
-func (s sweep) began(said string) string {
+// Found reads what the sweep has found.
+func (s Sweep) Found(said string) Remnant {
+	switch s.word(said) {
+	case "none":
+		return RemnantNone
+	case "left":
+		return RemnantSome
+	}
+	return RemnantUnknown
+}
+
+// Began reads when the command began, as its host counts.
+func (s Sweep) Began(said string) string {
 	ticks, pid, _ := strings.Cut(s.word(said), " ")
 	if ticks == "" || pid == "" || strings.Trim(ticks+pid, "0123456789") != "" {
-		return sinceUnknown
+		return SinceUnknown
 	}
 	return ticks + " " + pid
 }
 
 // word is the answer, which is the last line: login shells may have said
 // something before.
-func (s sweep) word(said string) string {
+func (s Sweep) word(said string) string {
 	said = strings.TrimSpace(said)
 	word, ok := strings.CutPrefix(said[strings.LastIndexByte(said, '\n')+1:], fmt.Sprintf("%d ", s.answer))
 	if !ok {

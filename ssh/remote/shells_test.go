@@ -1,4 +1,4 @@
-package ssh
+package remote
 
 import (
 	"bytes"
@@ -59,14 +59,14 @@ func checkSecret(t *testing.T, path, secret string) {
 	if err := os.WriteFile(filepath.Join(bin, "printf"), []byte(spy), 0o700); err != nil { //nolint:gosec // it is a program
 		t.Fatal(err)
 	}
-	o := newOrder(&fanout.Task{
+	o := NewOrder(&fanout.Task{
 		Command: "/usr/bin/env -0; /bin/cat",
 		Env:     []fanout.Variable{{Name: "A", Secret: fanout.Secret(secret)}, {Name: "B", Secret: fanout.Secret("last")}},
 	}, nil)
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "sh"), "-c", o.command)
+	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "sh"), "-c", o.Command)
 	cmd.Env = []string{"PATH=" + bin, "SHELL=/bin/sh", "LC_ALL=C.UTF-8"}
-	cmd.Stdin = bytes.NewReader(append(o.lines, "input"...))
+	cmd.Stdin = bytes.NewReader(append(o.Secrets, "input"...))
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("got %v, stderr %q", err, stderr.String())
@@ -78,7 +78,7 @@ func checkSecret(t *testing.T, path, secret string) {
 	if err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
-	for _, args := range []string{string(seen), o.command} {
+	for _, args := range []string{string(seen), o.Command} {
 		// The encoded form of old was octal numbers.
 		if len(secret) > 4 && (strings.Contains(args, secret) || strings.Contains(args, octalOfAll(secret[:4]))) {
 			t.Errorf("the secret %.100q is in the arguments %.1000q", secret, args)

@@ -1,4 +1,4 @@
-package ssh
+package remote
 
 import (
 	"bytes"
@@ -17,61 +17,43 @@ const failed = 125
 // is longer.
 const maxLine = 1000
 
-// An order is a task made ready to be sent, once.
-type order struct {
-	task    *fanout.Task
-	command string // the exec request
-	lines   []byte // the secret variables, as the prologue reads them
-	pty     *fanout.PTY
-	talk    *talk // what the prologue says to us; nil: nothing
+// An Order is a task made ready to be sent, once.
+type Order struct {
+	Task *fanout.Task
+	// Command is the command line of the exec request.
+	Command string
+	// Secrets are the secret variables, as the prologue reads them.
+	Secrets []byte
+	// PTY is the terminal to run in; nil: none.
+	PTY *fanout.PTY
+	// Markers strips what the prologue says from its stream; nil: it says nothing.
+	Markers *MarkerReader
 }
 
-// newOrder makes task ready. A task that needs nothing but its command is sent
+// NewOrder makes task ready. A task that needs nothing but its command is sent
 // as it is. Others get a prologue, which does what is asked for and then
 // becomes the command.
-func newOrder(task *fanout.Task, pty *fanout.PTY) *order {
-	o := &order{task: task, command: task.Command, pty: pty}
+func NewOrder(task *fanout.Task, pty *fanout.PTY) *Order {
+	o := &Order{Task: task, Command: task.Command, PTY: pty}
 	if len(task.Env) == 0 && task.Dir == "" && task.Sudo == nil && task.Script == nil {
 		return o
 	}
 	p := &prologue{task: task}
-	o.lines = p.secrets()
-	if (o.lines != nil || task.Script != nil) && task.Stdin != nil {
+	o.Secrets = p.secrets()
+	if (o.Secrets != nil || task.Script != nil) && task.Stdin != nil {
 		p.taken = rand.Text()
 	}
 	if task.Sudo == nil {
-		o.command = loginLine(p.text())
+		o.Command = loginLine(p.text())
 	} else {
-		o.talk = newTalk()
-		p.ok = string(o.talk.ok)
-		o.command = loginLine(sudoText(task.Sudo, o.talk, p.text()))
+		o.Markers = newMarkerReader()
+		p.ok = string(o.Markers.okMarker)
+		o.Command = loginLine(sudoText(task.Sudo, o.Markers, p.text()))
 	}
 	if p.taken != "" {
-		o.talk = o.talk.expect(p.taken)
+		o.Markers = o.Markers.expect(p.taken)
 	}
 	return o
-}
-
-// withJob is task with the variables that name its job and the attempt. One of
-// the task's own of the same name comes later, and counts.
-func withJob(task fanout.Task, a fanout.Attempt) fanout.Task {
-	task.Env = append(task.Job.Variables(a), task.Env...)
-	return task
-}
-
-// maxCommand is the longest command line that a request carries: a packet has
-// at most 256 KiB, and a server drops the connection over a longer one.
-const maxCommand = 255 << 10
-
-// CheckTask reports a task that no host can be sent.
-func CheckTask(task fanout.Task) error {
-	if task.Job != nil {
-		task = withJob(task, fanout.Attempt{})
-	}
-	if n := len(newOrder(&task, nil).command); n > maxCommand {
-		return fmt.Errorf("the command with its surroundings takes %d KiB to send, and SSH carries %d KiB: send what is large as --stdin or as a script", n>>10, maxCommand>>10)
-	}
-	return nil
 }
 
 // loginLine is a line by which any login shell becomes a POSIX shell that

@@ -9,7 +9,7 @@ import (
 	"tutti/inventory/layer"
 )
 
-// TestFolderOfFoundInventory: who can write the folder can put another file in
+// TestFolderOfFoundInventory: who can write the directory can put another file in
 // the place of the inventory.
 func TestFolderOfFoundInventory(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "work")

@@ -19,7 +19,7 @@ type Places struct {
 	// Env is the value of TUTTI_INVENTORY: one path, or several with the
 	// system's list separator between them.
 	Env string
-	// WorkDir is the folder we are in; Home is the user's. An empty one is skipped.
+	// WorkDir is the directory we are in; Home is the user's. An empty one is skipped.
 	WorkDir, Home string
 }
 

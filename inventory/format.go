@@ -55,7 +55,7 @@ func formatOf(path, text string, mode fs.FileMode) format {
 }
 
 // listFormat tells Ansible's INI from a list of our own. A list without any
-// variables is one of Ansible's if its folder holds some, unless it has what only
+// variables is one of Ansible's if its directory holds some, unless it has what only
 // ours have.
 func listFormat(path, text string) format {
 	if looksINI(text) || besideVars(path) && !ownSign.MatchString(text) {
@@ -64,7 +64,7 @@ func listFormat(path, text string) format {
 	return formatPlain
 }
 
-// besideVars reports whether a file lies beside a folder of variables, as
+// besideVars reports whether a file lies beside a directory of variables, as
 // Ansible's inventories do.
 func besideVars(path string) bool {
 	for _, folder := range []string{ansible.GroupVars, ansible.HostVars} {

@@ -18,7 +18,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// write makes a file with a name in a folder of its own, and returns its path.
+// write makes a file with a name in a directory of its own, and returns its path.
 func write(tb testing.TB, name, text string) string {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), name)

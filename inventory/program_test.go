@@ -92,7 +92,7 @@ func TestProgramIsNamed(t *testing.T) {
 	}
 }
 
-// TestProgramRunsWhereItLies: a name without a folder is not looked up in PATH.
+// TestProgramRunsWhereItLies: a name without a directory is not looked up in PATH.
 func TestProgramRunsWhereItLies(t *testing.T) {
 	path := script(t, "echo '{\"g\": [\"here\"]}'\n")
 	t.Chdir(filepath.Dir(path))

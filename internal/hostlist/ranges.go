@@ -63,7 +63,7 @@ func Expand(text string) ([]string, error) {
 
 // AtColumn says where in text an error is.
 func AtColumn(text string, err *SyntaxError) error {
-	return fmt.Errorf("%s: column %d: %s", Quote(text), Column(text, err.Offset), err.Mistake)
+	return fmt.Errorf("%s: column %d: %s", Quote(text), Column(text, err.Offset), err.Mistake.Error())
 }
 
 // Column is the number, from 1, of the character at a byte offset.

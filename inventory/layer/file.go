@@ -42,7 +42,7 @@ func Read(f File) ([]byte, fs.FileInfo, error) {
 			err = CheckOwner(info)
 		}
 		if err == nil {
-			err = checkFolders(f.Path, info)
+			err = checkDirectories(f.Path, info)
 		}
 		if err != nil {
 			return nil, nil, untrusted(f, err)
@@ -72,16 +72,16 @@ func Read(f File) ([]byte, fs.FileInfo, error) {
 	return data, info, nil
 }
 
-// checkFolders looks at the folder of a file, and of what the file is a link to.
-func checkFolders(path string, info fs.FileInfo) error {
-	if err := checkFolder(path); err != nil || info.Mode().Type() != fs.ModeSymlink {
+// checkDirectories looks at the directory of a file, and of what the file is a link to.
+func checkDirectories(path string, info fs.FileInfo) error {
+	if err := checkDirectory(path); err != nil || info.Mode().Type() != fs.ModeSymlink {
 		return err
 	}
 	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return err
 	}
-	return checkFolder(target)
+	return checkDirectory(target)
 }
 
 func untrusted(f File, err error) error {

@@ -30,10 +30,10 @@ func CheckOwner(info fs.FileInfo) error {
 	return fmt.Errorf("others can write it (mode %04o), which chmod go-w mends", mode)
 }
 
-// checkFolder returns an error if somebody else than us and root may replace what
-// is in the folder of a file. In a sticky folder, such as /tmp, nobody can who does
+// checkDirectory returns an error if somebody else than us and root may replace what
+// is in the directory of a file. In a sticky directory, such as /tmp, nobody can who does
 // not own it.
-func checkFolder(path string) error {
+func checkDirectory(path string) error {
 	folder := filepath.Dir(path)
 	info, err := os.Stat(folder)
 	if err != nil {

@@ -14,7 +14,7 @@ type Options struct {
 	// file at all. Empty: ~/.ssh/config, then /etc/ssh/ssh_config, as far as
 	// they exist.
 	File string
-	// Home is the user's home folder: where ~/.ssh/config is, and what ~ and %d
+	// Home is the user's home directory: where ~/.ssh/config is, and what ~ and %d
 	// stand for. Empty: there is none.
 	Home string
 	// User is the local user's name, for Match localuser and %u, and the one to

@@ -12,7 +12,7 @@ import (
 	"tutti/inventory/layer"
 )
 
-// writeFiles writes files below a home folder, the first of them
+// writeFiles writes files below a home directory, the first of them
 // ~/.ssh/config, and returns how to load them.
 func writeFiles(tb testing.TB, files map[string]string) Options {
 	tb.Helper()

@@ -150,7 +150,7 @@ func (x *expander) proxy(d *directive) string {
 	return x.tokens(d, d.text, proxyTokens)
 }
 
-// path expands a path: its home folder, tokens and variables.
+// path expands a path: its home directory, tokens and variables.
 func (x *expander) path(d *directive, path string) string {
 	if !strings.ContainsAny(path, "~%$") {
 		return path

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"tutti/fanout"
@@ -56,7 +55,7 @@ func (a *app) firingOptions(job *scheduler.Job) (*launchOptions, error) {
 	if _, set := job.Options["deadline"]; !set {
 		o.Limits.Deadline = scheduler.DefaultDeadline
 	}
-	return o, plainFile("stdin", o.Task.Stdin)
+	return o, runner.CheckPlainFile("stdin", o.Task.Stdin)
 }
 
 // decideFiring decides what the firing does, and where. What is open for it is
@@ -64,7 +63,7 @@ func (a *app) firingOptions(job *scheduler.Job) (*launchOptions, error) {
 func (l *launching) decideFiring(ctx context.Context) (_ *runner.Decision, done func(), err error) {
 	ctx, prepared := l.preparing(ctx)
 	defer prepared()
-	task, err := taskOf(ctx, l.firing)
+	task, err := runner.TaskOfJob(ctx, &l.firing.Job.Job, l.firing.Firing.At)
 	if err != nil {
 		return nil, nil, causeOf(ctx, err)
 	}
@@ -100,42 +99,6 @@ func (l *launching) preparing(ctx context.Context) (context.Context, context.Can
 	return context.WithTimeoutCause(ctx, prepareTime, fmt.Errorf("it has taken more than %s to find out hosts, keys and passwords", quantity.FormatDuration(prepareTime)))
 }
 
-// taskOf is what the job of a firing does, without its surroundings. The caller
-// closes the source of a script.
-func taskOf(ctx context.Context, f *firing) (fanout.Task, error) {
-	job := &f.Job.Job
-	task := fanout.Task{Command: job.Command}
-	if job.TuttiEnv {
-		task.Job = &fanout.JobInfo{Name: job.Name, ScheduledAt: f.Firing.At}
-	}
-	if job.Script == "" {
-		return task, nil
-	}
-	if err := plainFile("script", job.Script); err != nil {
-		return task, err
-	}
-	var err error
-	task.Command = "script " + shellWord(job.Script)
-	task.Script, err = runner.ReadScript(ctx, nil, job.Script)
-	return task, err
-}
-
-// plainFile refuses, as what the key of a job names, a file that could keep its
-// reader waiting for ever.
-func plainFile(key, path string) error {
-	if path == "" {
-		return nil
-	}
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return usagef("%s: %w", key, err)
-	case !info.Mode().IsRegular():
-		return usagef("%s: %s is not a plain file", key, path)
-	}
-	return nil
-}
-
 // decideHosts decides on the hosts: those of the selector, as the inventory is
 // now, or those of a run that was cut off whose end nobody knows.
 func (l *launching) decideHosts(ctx context.Context, selector string, task fanout.Task) (*runner.Decision, error) {
@@ -158,7 +121,7 @@ func (l *launching) decideHosts(ctx context.Context, selector string, task fanou
 	l.o.previousHistory = l.history
 	o := &l.o.Hosts
 	o.Only, o.Exclude, o.Limit, o.Pick = nil, nil, 0, 0 // that was decided then
-	d, err := l.decideAndWarn(ctx, runItem(run.ID, unknownEnds), task)
+	d, err := l.decideAndWarn(ctx, runner.RunItem(run.ID, unknownEnds), task)
 	if err == nil && len(d.Plan.Targets) < len(hosts) {
 		l.warn(fmt.Sprintf("of the %d hosts of run %d to run again, %d are no longer in the inventory: %s",
 			len(hosts), run.ID, len(hosts)-len(d.Plan.Targets), hostlist.Fold(missing(d, hosts))))

@@ -2,13 +2,10 @@ package cmd
 
 import (
 	"errors"
-	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/pflag"
 
-	"tutti/inventory"
 	"tutti/runner"
 	"tutti/scheduler"
 )
@@ -63,25 +60,8 @@ func (a *app) jobRules(now time.Time) scheduler.Rules {
 		OptionKeys: runner.JobOptionKeys(),
 		CommaKeys:  runner.CommaOptions(),
 		Option:     runner.CheckJobOption,
-		Selector:   checkJobSelector,
+		Selector:   runner.CheckJobSelector,
 	}
-}
-
-// checkJobSelector refuses what depends on who reads it, and where.
-func checkJobSelector(text string) error {
-	sel, err := inventory.ParseSelector(text)
-	switch {
-	case err != nil:
-		return err
-	case sel.UsesRuns():
-		return errors.New("run: names the hosts of an earlier run, and is not for jobs; name a group, hosts or labels")
-	}
-	for _, path := range sel.Files() {
-		if !filepath.IsAbs(path) {
-			return fmt.Errorf("@%s is not a whole path, and would be another file for whoever reads it elsewhere", path)
-		}
-	}
-	return nil
 }
 
 // jobOptions are the options of job as a run reads them. It is an error if they
@@ -90,22 +70,9 @@ func (a *app) jobOptions(job scheduler.Job) (*launchOptions, error) {
 	o := newLaunchOptions()
 	o.ForJob = true
 	var err error
-	if o.Request, err = runner.RequestOfJob(&job); err != nil {
+	if o.Request, err = runner.CompleteJob(&job, a.Getenv); err != nil {
 		return nil, err
 	}
 	o.repeated = o.Repeated()
-	if err := o.Complete(a.Getenv); err != nil {
-		return nil, err
-	}
-	if job.Script != "" && o.Task.PTY {
-		return nil, usagef("a script comes through the command's input, and cannot have a terminal: leave out pty")
-	}
-	sel, err := o.Selector(job.Selector, false)
-	if err == nil {
-		err = checkJobSelector(sel.String())
-	}
-	if err != nil {
-		return nil, usage(err)
-	}
 	return o, nil
 }

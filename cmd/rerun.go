@@ -107,14 +107,14 @@ func (a *app) rerun(ctx context.Context, f *pflag.FlagSet, o *rerunOptions, ref 
 		text := fmt.Sprintf("run %d again, on %d of %s: %s", run.ID, len(hosts), count(run.Summary.Hosts, "host"), commandOf(run))
 		_, _ = fmt.Fprintln(a.Err, oneLine(text, maxAgainText)) // stderr has nobody to be told
 	}
-	task, err := a.taskAgain(ctx, run, decided.Task)
+	task, err := runner.TaskAgain(ctx, a.In, run, decided.Task)
 	if err != nil {
 		return err
 	}
 	if task.Script != nil {
 		defer runner.CloseScript(task.Script)
 	}
-	return a.launchTask(ctx, o.launchOptions, runItem(run.ID, outcomes), task)
+	return a.launchTask(ctx, o.launchOptions, runner.RunItem(run.ID, outcomes), task)
 }
 
 // warnOfRunning says on which of the hosts the command of run may be running still:
@@ -177,41 +177,6 @@ func (a *app) modelOf(run store.Run, task fanout.Task) *cobra.Command {
 		return newPingCmd(a)
 	}
 	return newRunCmd(a)
-}
-
-// taskAgain is what run did, without its surroundings. The caller closes the
-// source of its script.
-func (a *app) taskAgain(ctx context.Context, run store.Run, recorded fanout.Task) (fanout.Task, error) {
-	task := fanout.Task{Command: run.Command, Job: recorded.Job}
-	script := recorded.Script
-	if script == nil {
-		return task, nil
-	}
-	if script.Name == "-" {
-		return task, hint(usagef("run %d read its script from our standard input, where it cannot be had again", run.ID),
-			fmt.Sprintf("tutti script run:%d FILE runs another on its hosts", run.ID))
-	}
-	again, err := runner.ReadScript(ctx, a.In, script.Name)
-	if err != nil {
-		return task, err
-	}
-	if again.SHA256 != script.SHA256 {
-		runner.CloseScript(again)
-		return task, hint(usagef("%s has changed since run %d", script.Name, run.ID),
-			fmt.Sprintf("tutti script run:%d %s runs it as it is now", run.ID, shellWord(script.Name)))
-	}
-	again.Args = script.Args
-	task.Script = again
-	return task, nil
-}
-
-// runItem is the item of a selector that names hosts of a run.
-func runItem(id int64, outcomes []fanout.Outcome) string {
-	item := fmt.Sprintf("run:%d", id)
-	if len(outcomes) > 0 {
-		item += ":" + strings.Join(typed.OutcomeWords(outcomes), "+")
-	}
-	return item
 }
 
 // An againValue is a flag that takes outcomes, or all. Without it, it stands for

@@ -11,6 +11,7 @@ import (
 
 	"tutti/internal/quantity"
 	"tutti/output"
+	"tutti/runner"
 	"tutti/scheduler"
 	"tutti/store"
 )
@@ -140,7 +141,7 @@ func checkSecretFile(path string) error {
 	if path == "" {
 		return nil
 	}
-	if err := plainFile("secret_file", path); err != nil {
+	if err := runner.CheckPlainFile("secret_file", path); err != nil {
 		return err
 	}
 	f, err := os.Open(path)

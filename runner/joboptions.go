@@ -46,9 +46,9 @@ func (r *Request) JobOptions() map[string][]string {
 	return given
 }
 
-// RequestOfJob is what the runs of a job are given by its options and its
+// requestOfJob is what the runs of a job are given by its options and its
 // inventory. Whether they fit together is not looked at.
-func RequestOfJob(job *scheduler.Job) (Request, error) {
+func requestOfJob(job *scheduler.Job) (Request, error) {
 	r := NewRequest()
 	for _, option := range slices.Sorted(maps.Keys(job.Options)) {
 		if err := r.setJobOption(option, job.Options[option]); err != nil {

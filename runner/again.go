@@ -1,0 +1,49 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"tutti/fanout"
+	"tutti/internal/fault"
+	"tutti/internal/phrase"
+	"tutti/internal/typed"
+	"tutti/store"
+)
+
+// TaskAgain is what run did, without its environment. The caller closes the
+// source of its script.
+func TaskAgain(ctx context.Context, stdin io.Reader, run store.Run, recorded fanout.Task) (fanout.Task, error) {
+	task := fanout.Task{Command: run.Command, Job: recorded.Job}
+	script := recorded.Script
+	if script == nil {
+		return task, nil
+	}
+	if script.Name == "-" {
+		return task, fault.Hint(fault.Usagef("run %d read its script from our standard input, where it cannot be had again", run.ID),
+			fmt.Sprintf("tutti script run:%d FILE runs another on its hosts", run.ID))
+	}
+	again, err := ReadScript(ctx, stdin, script.Name)
+	if err != nil {
+		return task, err
+	}
+	if again.SHA256 != script.SHA256 {
+		CloseScript(again)
+		return task, fault.Hint(fault.Usagef("%s has changed since run %d", script.Name, run.ID),
+			fmt.Sprintf("tutti script run:%d %s runs it as it is now", run.ID, phrase.ShellWord(script.Name)))
+	}
+	again.Args = script.Args
+	task.Script = again
+	return task, nil
+}
+
+// RunItem is the item of a selector that names hosts of a run.
+func RunItem(id int64, outcomes []fanout.Outcome) string {
+	item := fmt.Sprintf("run:%d", id)
+	if len(outcomes) > 0 {
+		item += ":" + strings.Join(typed.OutcomeWords(outcomes), "+")
+	}
+	return item
+}

@@ -1,0 +1,88 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"tutti/fanout"
+	"tutti/internal/fault"
+	"tutti/internal/phrase"
+	"tutti/inventory"
+	"tutti/scheduler"
+)
+
+// CompleteJob is what the runs of a job are given, complete. It is an error if it
+// does not fit together; what Validate finds is not looked for.
+func CompleteJob(job *scheduler.Job, getenv func(string) string) (Request, error) {
+	r, err := requestOfJob(job)
+	if err != nil {
+		return r, err
+	}
+	if err := r.Complete(getenv); err != nil {
+		return r, err
+	}
+	if job.Script != "" && r.Task.PTY {
+		return r, fault.Usagef("a script comes through the command's input, and cannot have a terminal: leave out pty")
+	}
+	sel, err := r.Selector(job.Selector, false)
+	if err == nil {
+		err = CheckJobSelector(sel.String())
+	}
+	return r, fault.Usage(err)
+}
+
+// CheckJobSelector refuses what depends on who reads it, and where.
+func CheckJobSelector(text string) error {
+	sel, err := inventory.ParseSelector(text)
+	switch {
+	case err != nil:
+		return err
+	case sel.UsesRuns():
+		return errors.New("run: names the hosts of an earlier run, and is not for jobs; name a group, hosts or labels")
+	}
+	for _, path := range sel.Files() {
+		if !filepath.IsAbs(path) {
+			return fmt.Errorf("@%s is not a whole path, and would be another file for whoever reads it elsewhere", path)
+		}
+	}
+	return nil
+}
+
+// TaskOfJob is what a job does that fires for at, without its environment. The
+// caller closes its script.
+func TaskOfJob(ctx context.Context, job *scheduler.Job, at time.Time) (fanout.Task, error) {
+	task := fanout.Task{Command: job.Command}
+	if job.TuttiEnv {
+		task.Job = &fanout.JobInfo{Name: job.Name, ScheduledAt: at}
+	}
+	if job.Script == "" {
+		return task, nil
+	}
+	if err := CheckPlainFile("script", job.Script); err != nil {
+		return task, err
+	}
+	var err error
+	task.Command = "script " + phrase.ShellWord(job.Script)
+	task.Script, err = ReadScript(ctx, nil, job.Script)
+	return task, err
+}
+
+// CheckPlainFile refuses, as what the key of a job names, a file that could keep its
+// reader waiting for ever.
+func CheckPlainFile(key, path string) error {
+	if path == "" {
+		return nil
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return fault.Usagef("%s: %w", key, err)
+	case !info.Mode().IsRegular():
+		return fault.Usagef("%s: %s is not a plain file", key, path)
+	}
+	return nil
+}

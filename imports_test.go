@@ -47,7 +47,7 @@ var mayImport = map[string][]string{
 
 	"tutti/inventory/ansible":   {"tutti/inventory/layer", "tutti/inventory/sshconfig", "tutti/internal/hostlist", "tutti/internal/yamltree", "tutti/internal/filekind"},
 	"tutti/inventory/sshconfig": {"tutti/inventory/layer", "tutti/internal/hostlist", "tutti/internal/yamltree", "tutti/internal/filekind"},
-	"tutti/inventory/layer":     {"tutti/internal/hostlist", "tutti/internal/quantity", "tutti/internal/yamltree"},
+	"tutti/inventory/layer":     {"tutti/internal/hostlist", "tutti/internal/quantity", "tutti/internal/safefile", "tutti/internal/yamltree"},
 }
 
 func TestImportsPointDown(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"tutti/internal/safefile"
 	"tutti/inventory/layer"
 )
 
@@ -83,7 +84,7 @@ func TestTrust(t *testing.T) {
 		}
 	}
 	for _, mode := range []fs.FileMode{0o620, 0o602, 0o666} {
-		if mode == 0o620 && layer.PrivateGroup(uint32(os.Geteuid()), uint32(os.Getegid())) {
+		if mode == 0o620 && safefile.PrivateGroup(uint32(os.Geteuid()), uint32(os.Getegid())) {
 			continue // the group is nobody else
 		}
 		if err := os.Chmod(path, mode); err != nil {

@@ -3,10 +3,6 @@ package safefile
 import (
 	"fmt"
 	"io/fs"
-	"os"
-	"os/user"
-	"strconv"
-	"strings"
 	"syscall"
 )
 
@@ -26,40 +22,8 @@ func CheckWriters(path string, info fs.FileInfo) error {
 		return fmt.Errorf("%s belongs to another user (user id %d)", path, st.Uid)
 	case sticky:
 		return nil
-	case mode.Perm()&0o002 != 0, mode.Perm()&0o020 != 0 && !ownGroup(st.Uid, st.Gid):
+	case mode.Perm()&0o002 != 0, mode.Perm()&0o020 != 0 && !PrivateGroup(st.Uid, st.Gid):
 		return fmt.Errorf("%s can be written by other users (mode %04o)", path, mode.Perm())
 	}
 	return nil
-}
-
-// groupFile lists the members of groups.
-const groupFile = "/etc/group"
-
-// ownGroup reports whether the group is the user's own: it has the user's name and
-// no member but the user. OpenSSH asks the same of known_hosts and its like.
-func ownGroup(uid, gid uint32) bool {
-	u, err := user.LookupId(strconv.Itoa(int(uid)))
-	if err != nil || u.Gid != strconv.Itoa(int(gid)) {
-		return false
-	}
-	g, err := user.LookupGroupId(u.Gid)
-	if err != nil || g.Name != u.Username {
-		return false
-	}
-	data, err := os.ReadFile(groupFile)
-	if err != nil {
-		return false
-	}
-	for line := range strings.Lines(string(data)) {
-		fields := strings.Split(strings.TrimSpace(line), ":")
-		if len(fields) != 4 || fields[2] != u.Gid {
-			continue
-		}
-		for member := range strings.SplitSeq(fields[3], ",") {
-			if member != "" && member != u.Username {
-				return false
-			}
-		}
-	}
-	return true
 }

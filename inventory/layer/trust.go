@@ -1,15 +1,14 @@
 package layer
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
+
+	"tutti/internal/safefile"
 )
 
 // CheckOwner returns an error if a user other than this one and root may have written
@@ -24,7 +23,7 @@ func CheckOwner(info fs.FileInfo) error {
 		return fmt.Errorf("it belongs to user %d, who is neither us nor root", st.Uid)
 	}
 	mode := info.Mode().Perm()
-	if info.Mode().Type() == fs.ModeSymlink || mode&0o022 == 0 || mode&0o002 == 0 && PrivateGroup(st.Uid, st.Gid) {
+	if info.Mode().Type() == fs.ModeSymlink || mode&0o022 == 0 || mode&0o002 == 0 && safefile.PrivateGroup(st.Uid, st.Gid) {
 		return nil
 	}
 	return fmt.Errorf("others can write it (mode %04o), which chmod go-w mends", mode)
@@ -46,46 +45,4 @@ func checkDirectory(path string) error {
 		return fmt.Errorf("its folder %s is not safe: %w", folder, err)
 	}
 	return nil
-}
-
-// The files that say who is in a group.
-const (
-	passwdFile = "/etc/passwd"
-	groupFile  = "/etc/group"
-)
-
-// PrivateGroup reports whether a group is the user's own, as many systems make one
-// for each user: it has the user's name and no other member. Of a group that is not
-// in the files nobody knows who is in it, and root's is for system programs.
-func PrivateGroup(uid, gid uint32) bool {
-	passwd, err1 := os.ReadFile(passwdFile)
-	group, err2 := os.ReadFile(groupFile)
-	return err1 == nil && err2 == nil && groupOfOne(string(passwd), string(group), uid, gid)
-}
-
-// groupOfOne is PrivateGroup for the contents of the two files.
-func groupOfOne(passwd, group string, uid, gid uint32) bool {
-	if uid == 0 {
-		return false
-	}
-	owner := ""
-	for line := range strings.Lines(passwd) {
-		f := strings.Split(strings.TrimSpace(line), ":")
-		if len(f) < 4 {
-			continue
-		}
-		switch {
-		case f[2] == strconv.FormatUint(uint64(uid), 10):
-			owner = cmp.Or(owner, f[0])
-		case f[3] == strconv.FormatUint(uint64(gid), 10):
-			return false // it is the group of another user, too
-		}
-	}
-	for line := range strings.Lines(group) {
-		f := strings.Split(strings.TrimSpace(line), ":")
-		if len(f) == 4 && f[2] == strconv.FormatUint(uint64(gid), 10) {
-			return owner != "" && f[0] == owner && (f[3] == "" || f[3] == owner)
-		}
-	}
-	return false
 }

@@ -35,6 +35,7 @@ type Refusal struct {
 	Message, Detail string
 }
 
+// Error is the message and the detail.
 func (e *Refusal) Error() string { return e.Message + ": " + e.Detail }
 
 // A ReorderError says that the host was asked for the wrong kind of key: it is
@@ -44,6 +45,7 @@ type ReorderError struct {
 	Kinds []string
 }
 
+// Error names the types.
 func (e *ReorderError) Error() string {
 	return "the host is known by a key of type " + strings.Join(e.Kinds, " or ")
 }

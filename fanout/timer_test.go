@@ -102,7 +102,7 @@ func TestWithLimit(t *testing.T) {
 		ctx, cancel := WithLimit(t.Context(), time.Minute, cause)
 		defer cancel()
 		<-ctx.Done()
-		if got := time.Since(began); got != time.Minute || context.Cause(ctx) != cause {
+		if got := time.Since(began); got != time.Minute || !errors.Is(context.Cause(ctx), cause) {
 			t.Errorf("done after %s with %v, want %s with %v", got, context.Cause(ctx), time.Minute, cause)
 		}
 		ctx, cancel = WithLimit(t.Context(), time.Minute, cause)

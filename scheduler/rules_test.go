@@ -290,8 +290,10 @@ func TestRuleSettle(t *testing.T) {
 		{"cut off, and was to be stopped", stateOf(runs(1, 1, runInterrupted, ends(1, 0, 1), killedBy("bob")), idempotent), settleOf, alone, nil},
 		{"cut off, and paused", stateOf(lost, idempotent, func(s *JobState) { s.Paused = true }), settleOf, alone, nil},
 		{"cut off too long ago", stateOf(lost, idempotent, func(s *JobState) { s.Open[0].Due = clock(1).Add(-5*time.Minute - 1) }), settleOf, alone, nil},
-		{"cut off, and a newer one runs", stateOf(lost, runs(2, 2, runRunning), idempotent), settleOf,
-			fmt.Sprintf(cutOff, "\n\t\t\tfiring 11 skipped (an earlier firing is running) repeats 1 settled"), nil},
+		{
+			"cut off, and a newer one runs", stateOf(lost, runs(2, 2, runRunning), idempotent), settleOf,
+			fmt.Sprintf(cutOff, "\n\t\t\tfiring 11 skipped (an earlier firing is running) repeats 1 settled"), nil,
+		},
 		{"cut off, and a newer one is not stopped for it", stateOf(lost, runs(2, 2, runRunning), idempotent, overlap(OverlapReplace)), settleOf, alone, nil},
 	})
 }

@@ -117,6 +117,7 @@ func killedBy(who string) func(*JobRun)    { return func(r *JobRun) { r.KillBy =
 func replacedBy(id int64) func(*JobRun) {
 	return func(r *JobRun) { r.KillBy, r.ReplacedBy, r.ReplacedAt = "job job", id, clock(5) }
 }
+
 func overlap(o Overlap) func(*JobState) {
 	return func(s *JobState) { s.Overlap, s.MaxRunning = o, 2 }
 }

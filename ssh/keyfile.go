@@ -196,7 +196,7 @@ func ofNoUse(kind string) error {
 	switch {
 	case strings.HasPrefix(kind, "sk-"):
 		return errors.New("keys of a hardware token are used through the agent only: ssh-add it")
-	case kind == gossh.InsecureKeyAlgoDSA:
+	case kind == gossh.InsecureKeyAlgoDSA: //nolint:staticcheck // such a key is named, not used
 		return errors.New("it is a DSA key, which hosts no longer take: make another with ssh-keygen -t ed25519")
 	}
 	return fmt.Errorf("keys of type %s cannot be used", sanitize.Line(kind, 100))

@@ -179,7 +179,7 @@ func TestAllowance(t *testing.T) {
 			t.Error("no limit has ended")
 		}
 		b.cancel(nil)
-		if context.Cause(free) != context.Canceled || b.over() {
+		if !errors.Is(context.Cause(free), context.Canceled) || b.over() {
 			t.Errorf("got %v", context.Cause(free))
 		}
 	})

@@ -107,8 +107,7 @@ func (e *Error) Hint() string {
 	if errors.Is(e.Err, ErrNotOwned) {
 		return hints[ErrNotOwned]
 	}
-	switch e.Kind {
-	case nil, ErrReadOnly, ErrUnreadable:
+	if e.Kind == nil || errors.Is(e.Kind, ErrReadOnly) || errors.Is(e.Kind, ErrUnreadable) {
 		cause := errno.Of(e.Err)
 		if text := errno.Hint(e.Err); text != "" && (e.Kind == nil || !errors.Is(cause, fs.ErrPermission)) {
 			return text

@@ -187,7 +187,9 @@ func TestObey(t *testing.T) {
 				t.Errorf("got %v, want refused: %t", err, tt.refused)
 			}
 			if err == nil {
-				err = s.Close()
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
 			}
 			if s, err = OpenExisting(t.Context(), path, Options{}); err != nil {
 				t.Fatal(err)

@@ -79,7 +79,7 @@ func TestBrokenHistories(t *testing.T) {
 			} {
 				err := open()
 				fault, ok := errors.AsType[*Error](err)
-				if !ok || fault.Kind != tt.want || tt.text != "" && (fault.Err == nil || fault.Err.Error() != tt.text) {
+				if !ok || !errors.Is(fault.Kind, tt.want) || tt.text != "" && (fault.Err == nil || fault.Err.Error() != tt.text) {
 					t.Errorf("%s: got %v, want %v: %s", what, err, tt.want, tt.text)
 				}
 				if ok && fault.Hint() == "" {

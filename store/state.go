@@ -130,7 +130,8 @@ func (s *Store) follow(ctx context.Context, tx *sql.Tx, before *scheduler.JobSta
 
 // applyTo applies a rule to the state of a job, and writes down what follows.
 func (s *Store) applyTo(ctx context.Context, tx *sql.Tx, state *scheduler.JobState, now time.Time,
-	rule func(scheduler.JobState, scheduler.Moment) (scheduler.Transition, error)) (t scheduler.Transition, err error) {
+	rule func(scheduler.JobState, scheduler.Moment) (scheduler.Transition, error),
+) (t scheduler.Transition, err error) {
 	at, err := momentOf(ctx, tx, now)
 	if err != nil {
 		return t, err
@@ -143,7 +144,8 @@ func (s *Store) applyTo(ctx context.Context, tx *sql.Tx, state *scheduler.JobSta
 
 // apply is applyTo for the job of that number.
 func (s *Store) apply(ctx context.Context, tx *sql.Tx, job int64, name string, now time.Time,
-	rule func(scheduler.JobState, scheduler.Moment) (scheduler.Transition, error)) (t scheduler.Transition, err error) {
+	rule func(scheduler.JobState, scheduler.Moment) (scheduler.Transition, error),
+) (t scheduler.Transition, err error) {
 	state, err := s.loadState(ctx, tx, job, name)
 	if err != nil {
 		return t, err

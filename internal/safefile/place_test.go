@@ -88,8 +88,16 @@ func TestLinksOfOthers(t *testing.T) {
 		path    string
 		refused bool
 	}{
-		{"home/link", true}, {"home/fine", false}, {"home/sub/new", false}, {"home/up/roots", true}, {"home/up/new", true},
-		{"tmp/link", true}, {"tmp/file", true}, {"tmp/dir/new", true}, {"tmp/mine", false}, {"tmp/his/new", false},
+		{"home/link", true},
+		{"home/fine", false},
+		{"home/sub/new", false},
+		{"home/up/roots", true},
+		{"home/up/new", true},
+		{"tmp/link", true},
+		{"tmp/file", true},
+		{"tmp/dir/new", true},
+		{"tmp/mine", false},
+		{"tmp/his/new", false},
 	} {
 		err := Replace(at(tt.path), writeText("new"))
 		_, isLink := errors.AsType[*LinkError](err)

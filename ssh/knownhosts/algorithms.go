@@ -22,7 +22,7 @@ var certified = map[string]string{
 	// These are asked for or offered only where ssh_config names them, or where
 	// an agent holds such a key.
 	gossh.KeyAlgoRSA:         gossh.CertAlgoRSAv01,
-	gossh.InsecureKeyAlgoDSA: gossh.InsecureCertAlgoDSAv01,
+	gossh.InsecureKeyAlgoDSA: gossh.InsecureCertAlgoDSAv01, //nolint:staticcheck // asked for only where ssh_config names it
 	gossh.KeyAlgoSKED25519:   gossh.CertAlgoSKED25519v01,
 	gossh.KeyAlgoSKECDSA256:  gossh.CertAlgoSKECDSA256v01,
 }

@@ -5,6 +5,8 @@ import "slices"
 // A Verdict is what known_hosts says of a key.
 type Verdict int
 
+// The verdicts: the host has no key there, this one, only others of its type or
+// none that it presents, or this one is revoked.
 const (
 	Unknown Verdict = iota
 	Known

@@ -16,6 +16,10 @@ import (
 	"tutti/internal/fleet"
 )
 
+// hostVersion is what the canned hosts say they are, since that is what most hosts
+// are: clients do less for a server whose ways they know.
+const hostVersion = "SSH-2.0-OpenSSH_9.2p1"
+
 // fleetRole serves a fleet until its standard input ends, which it does when
 // whoever started it is gone. In its folder it leaves what the clients need, for
 // each of the sizes; see files.
@@ -43,7 +47,7 @@ func fleetRole(args []string, stdin io.Reader, stdout io.Writer) error {
 		Latency:    *latency,
 	}
 	for i := range most {
-		opts.Hosts = append(opts.Hosts, fleet.Host{Name: hostName(i), HostKey: fleet.NewKey(), Terminals: true})
+		opts.Hosts = append(opts.Hosts, fleet.Host{Name: hostName(i), HostKey: fleet.NewKey(), Terminals: true, Version: hostVersion})
 	}
 	fl, err := fleet.Start(opts)
 	if err != nil {

@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"bytes"
 	"runtime"
 	"time"
 
@@ -30,6 +31,14 @@ const (
 	// keys, which takes a busy machine its time.
 	askTime = 5 * time.Second
 )
+
+// isPatient reports whether a server of that version line leaves it to the client
+// to hang up: OpenSSH's serves the connection until the client ends it, and
+// Dropbear's does too. Neither sends a message behind the close of the last
+// channel.
+func isPatient(version []byte) bool {
+	return bytes.HasPrefix(version, []byte("SSH-2.0-OpenSSH_")) || bytes.HasPrefix(version, []byte("SSH-2.0-dropbear"))
+}
 
 // answersClose reports whether the library is about to send p, as whose first
 // function the caller was called, in answer to a close.

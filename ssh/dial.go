@@ -224,6 +224,7 @@ func (l *login) try(ctx context.Context, began time.Time) (*conn, error) {
 		w.abort()
 		return nil, err
 	}
+	w.patient = isPatient(s.ServerVersion())
 	w.loggedIn.Store(true)
 	conn := l.client.adopt(&conn{
 		wire: w, ssh: s, ep: l.ep, relay: l.relay, dead: make(chan struct{}),

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"net"
 	"slices"
@@ -11,7 +12,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 )
 
-// serverVersion is what hosts announce. It does not begin with the name of a
+// serverVersion is what hosts announce unless they have a Version. It does not begin with the name of a
 // known server, so that no client turns on work-arounds for one.
 const serverVersion = "SSH-2.0-tutti_fleet"
 
@@ -116,7 +117,7 @@ func (c *conn) awaitEnd() {
 func (c *conn) config() *gossh.ServerConfig {
 	cfg := &gossh.ServerConfig{
 		Config:            c.host.Crypto,
-		ServerVersion:     serverVersion,
+		ServerVersion:     cmp.Or(c.host.Version, serverVersion),
 		PublicKeyCallback: c.offered,
 	}
 	if c.faults.Stall == StepSign {

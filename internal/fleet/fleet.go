@@ -55,6 +55,8 @@ type Host struct {
 	// Crypto sets the algorithms offered and the rekey threshold, in bytes.
 	// The zero value is the library's default.
 	Crypto gossh.Config
+	// Version is the version line, without its end; empty means the fleet's own.
+	Version string
 	// Password lets in who gives it, beside who has a key. Empty means nobody.
 	Password string
 	// AskPassword makes the host ask for it, by keyboard-interactive, rather

@@ -12,7 +12,7 @@ const (
 	manyTargets = 2000
 	// sparingPercent is how much garbage there may be then beside what is alive,
 	// in percent of that. The usual share is 100.
-	sparingPercent = 50
+	sparingPercent = 40
 	// floodTargets that have said floodBytes make it worth the time as well: the
 	// buffers of each are alive, and it takes little to collect them.
 	floodTargets = 200

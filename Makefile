@@ -14,9 +14,9 @@ demo: ## run the main job on an embedded fleet of twenty hosts
 	@.ci/need go cc
 	go run . demo
 
-test: ## every test, with the race detector and the real sshd
+test: ## every test, with the race detector and the real sshd; a package at a time, since proof has its time limits
 	@.ci/need go cc sshd sudo dropbear mksh posh bash bash-completion zsh fish
-	go test -race -timeout 15m ./...
+	go test -race -p 1 -timeout 15m ./...
 	cd bench && go test -race ./...
 
 SESSIONS = 20000

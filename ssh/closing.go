@@ -33,11 +33,10 @@ const (
 )
 
 // isPatient reports whether a server of that version line leaves it to the client
-// to hang up: OpenSSH's serves the connection until the client ends it, and
-// Dropbear's does too. Neither sends a message behind the close of the last
-// channel.
+// to hang up, as OpenSSH's does. Where that is wrong, a command that had ended is
+// lost, and never ok.
 func isPatient(version []byte) bool {
-	return bytes.HasPrefix(version, []byte("SSH-2.0-OpenSSH_")) || bytes.HasPrefix(version, []byte("SSH-2.0-dropbear"))
+	return bytes.HasPrefix(version, []byte("SSH-2.0-OpenSSH_"))
 }
 
 // answersClose reports whether the library is about to send p, as whose first

@@ -169,3 +169,19 @@ func TestNoExitStatus(t *testing.T) {
 	b.exec(t.Context(), 3, "exit 3").wantExit(t, fanout.Exit{Code: 3})
 	b.exec(t.Context(), 4, "x").wantOp(t, fanout.OpNoStatus, true)
 }
+
+// TestIsPatient: only a server that is known to wait for the client is spared the
+// look for what it sends behind a close.
+func TestIsPatient(t *testing.T) {
+	for version, want := range map[string]bool{
+		"SSH-2.0-OpenSSH_9.2p1 Debian-2": true,
+		"SSH-2.0-OpenSSH":                false,
+		"SSH-2.0-dropbear_2022.83":       false,
+		"SSH-2.0-tutti_fleet":            false,
+		"":                               false,
+	} {
+		if got := isPatient([]byte(version)); got != want {
+			t.Errorf("%q: got %v, want %v", version, got, want)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/internal/sdnotify"
 	"tutti/internal/typed"
 	"tutti/output"
 	"tutti/store"
@@ -142,10 +143,10 @@ func (a *app) serve(ctx context.Context, o *serveOptions) error {
 		return err
 	}
 	d := &serving{app: a, o: o, log: log, history: history, store: s}
-	if d.manager, err = a.serviceManager(); err != nil {
+	if d.manager, err = sdnotify.Dial(a.Getenv); err != nil {
 		return usage(err)
 	}
-	defer d.manager.close()
+	defer d.manager.Close()
 	if o.metrics != "" {
 		if d.listener, err = net.Listen("tcp", o.metrics); err != nil {
 			return usagef("--metrics: %w", err)

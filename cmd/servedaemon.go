@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"runtime/debug"
@@ -13,6 +12,8 @@ import (
 	"time"
 
 	"tutti/fanout"
+	"tutti/internal/sdnotify"
+	"tutti/notify"
 	"tutti/runner"
 	"tutti/scheduler"
 	"tutti/server"
@@ -39,7 +40,7 @@ type serving struct {
 	history  *historyFile // of every firing; it is open
 	store    *store.Store
 	daemon   *store.Daemon
-	manager  *manager
+	manager  *sdnotify.Manager
 	listener net.Listener // nil: nobody reads the metrics
 
 	metrics *server.Metrics
@@ -125,7 +126,7 @@ func (d *serving) sayHello(ctx context.Context) error {
 // sayStopping tells the service manager that what runs has some time left.
 func (d *serving) sayStopping() {
 	limit := time.Duration(d.o.stopTimeout) + farewellLimit
-	d.manager.tell("STOPPING=1", fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", limit.Microseconds()))
+	d.manager.Tell(sdnotify.Stopping, sdnotify.ExtendTimeout(limit))
 }
 
 // carry carries a ticket out; see scheduler.Daemon.
@@ -152,8 +153,8 @@ func (d *serving) carry(ctx context.Context, t scheduler.Ticket, begun func(run 
 }
 
 // notifier delivers what there is to tell.
-func (d *serving) notifier() *server.Notifier {
-	return &server.Notifier{Outbox: d.daemon, Version: moduleVersion(), Metrics: d.metrics, Logger: d.log, Now: d.now, Hurried: d.hurried}
+func (d *serving) notifier() *notify.Notifier {
+	return &notify.Notifier{Outbox: d.daemon, Version: moduleVersion(), Observer: d.metrics, Logger: d.log, Now: d.now, Hurried: d.hurried}
 }
 
 // servePages shows the metrics and the health of the daemon until ctx ends.
@@ -227,8 +228,8 @@ func (d *serving) prune(ctx context.Context) {
 
 // reload looks at all jobs as they are now, and logs what is wrong with them.
 func (d *serving) reload(ctx context.Context) {
-	d.manager.tell("RELOADING=1")
-	defer d.manager.tell("READY=1")
+	d.manager.Tell(sdnotify.Reloading)
+	defer d.manager.Tell(sdnotify.Ready)
 	jobs, err := d.store.Kept(ctx)
 	if err != nil {
 		d.log.Error("the jobs cannot be read", "error", err)
@@ -248,7 +249,7 @@ func (d *serving) reload(ctx context.Context) {
 // watch is told what the scheduler does.
 type watch struct {
 	*server.Metrics
-	manager *manager
+	manager *sdnotify.Manager
 	once    sync.Once
 }
 
@@ -257,8 +258,8 @@ var _ scheduler.Observer = (*watch)(nil)
 // Beat says that the scheduler is alive, the first time that it is.
 func (w *watch) Beat(now time.Time) {
 	w.Metrics.Beat(now)
-	w.once.Do(func() { w.manager.tell("READY=1") })
-	w.manager.alive()
+	w.once.Do(func() { w.manager.Tell(sdnotify.Ready) })
+	w.manager.Alive()
 }
 
 // mostKept is how many connections may be kept: some of the open files have to

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"tutti/internal/sanitize"
 )
 
 const (
@@ -103,7 +105,7 @@ func say(w http.ResponseWriter, err error) {
 	w.Header().Set("Cache-Control", "no-store")
 	text := "ok"
 	if err != nil {
-		text = printable(err.Error())
+		text = sanitize.Escape(err.Error())
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	_, _ = fmt.Fprintln(w, text) // whoever asked has gone

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"tutti/fanout"
+	"tutti/notify"
 	"tutti/scheduler"
 )
 
@@ -39,7 +40,10 @@ type Metrics struct {
 	seen map[string]bool
 }
 
-var _ scheduler.Observer = (*Metrics)(nil)
+var (
+	_ scheduler.Observer = (*Metrics)(nil)
+	_ notify.Observer    = (*Metrics)(nil)
+)
 
 // Bounds of the histograms, in seconds.
 var (
@@ -72,9 +76,9 @@ func NewMetrics(version string, jobs func(context.Context) ([]scheduler.Kept, er
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	for _, kind := range []string{kindWebhook, kindCommand} {
-		for _, result := range []string{resultSent, resultFailed, resultGivenUp} {
-			m.attempts.WithLabelValues(kind, result)
+	for _, kind := range notify.Kinds() {
+		for _, result := range notify.Results() {
+			m.attempts.WithLabelValues(string(kind), string(result))
 		}
 	}
 	return m
@@ -224,26 +228,9 @@ func (m *Metrics) Alive(limit time.Duration) error {
 	return nil
 }
 
-// The results of an attempt to notify somebody.
-const (
-	resultSent    = "sent"
-	resultFailed  = "failed"
-	resultGivenUp = "given_up"
-)
-
-// notified counts an attempt; again: another will follow.
-func (m *Metrics) notified(s sending, again bool) {
-	if m == nil {
-		return
-	}
-	result := resultGivenUp
-	switch {
-	case s.err == nil:
-		result = resultSent
-	case again:
-		result = resultFailed
-	}
-	m.attempts.WithLabelValues(kind(s.Delivery), result).Inc()
+// Attempted counts an attempt to deliver a notification.
+func (m *Metrics) Attempted(kind notify.Kind, result notify.Result) {
+	m.attempts.WithLabelValues(string(kind), string(result)).Inc()
 }
 
 // know remembers that a job has numbers.

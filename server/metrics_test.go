@@ -4,19 +4,18 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"tutti/fanout"
+	"tutti/notify"
 	"tutti/scheduler"
 )
 
@@ -175,33 +174,16 @@ func TestMetricsOfNewJob(t *testing.T) {
 }
 
 func TestMetricsOfNotifications(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := NewMetrics("", jobsOf())
-		var o outbox
-		o.put("https://good.example/", 2)
-		o.put("https://refuses.example/", 1)
-		o.put("https://once.example/", 1)
-		failed := false
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		n := Notifier{Outbox: &o, Metrics: m, Transport: transport(func(r *http.Request) (*http.Response, error) {
-			switch {
-			case r.Host == "refuses.example":
-				return answer(r, 404)
-			case r.Host == "once.example" && !failed:
-				failed = true
-				return answer(r, 500)
-			}
-			return answer(r, 200)
-		})}
-		n.Run(ctx)
-		checkLines(t, scrape(t, m),
-			`tutti_notification_attempts_total{kind="webhook",result="sent"} 3`,
-			`tutti_notification_attempts_total{kind="webhook",result="failed"} 1`,
-			`tutti_notification_attempts_total{kind="webhook",result="given_up"} 1`,
-			`tutti_notification_attempts_total{kind="command",result="sent"} 0`,
-		)
-	})
+	m := NewMetrics("", jobsOf())
+	for _, result := range []notify.Result{notify.Sent, notify.Failed, notify.Sent, notify.GivenUp, notify.Sent} {
+		m.Attempted(notify.Webhook, result)
+	}
+	checkLines(t, scrape(t, m),
+		`tutti_notification_attempts_total{kind="webhook",result="sent"} 3`,
+		`tutti_notification_attempts_total{kind="webhook",result="failed"} 1`,
+		`tutti_notification_attempts_total{kind="webhook",result="given_up"} 1`,
+		`tutti_notification_attempts_total{kind="command",result="sent"} 0`,
+	)
 }
 
 // What Prometheus' own rules say of names, units and help.

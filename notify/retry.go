@@ -1,4 +1,4 @@
-package server
+package notify
 
 import (
 	"errors"
@@ -40,7 +40,7 @@ func (s sending) again(now time.Time) time.Time {
 		return time.Time{}
 	case errors.Is(s.err, errStopping):
 		return now
-	case kind(s.Delivery) == kindCommand && s.Attempt >= commandAttempts:
+	case kind(s.Delivery) == Command && s.Attempt >= commandAttempts:
 		return time.Time{}
 	case s.Attempt >= webhookAttempts && now.Sub(s.Message.Time) > webhookAge:
 		return time.Time{}

@@ -1,4 +1,4 @@
-package server
+package notify
 
 import (
 	"bytes"
@@ -20,6 +20,7 @@ import (
 	"syscall"
 	"time"
 
+	"tutti/internal/sanitize"
 	"tutti/scheduler"
 )
 
@@ -185,7 +186,7 @@ func reachError(ctx context.Context, host string, err error) error {
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" && op.Addr != nil && strings.HasPrefix(op.Addr.String(), host) {
 		err = op.Err
 	}
-	text := printable(err.Error())
+	text := sanitize.Escape(err.Error())
 	return errors.New(strings.ToValidUTF8(text[:min(len(text), maxReason)], ""))
 }
 

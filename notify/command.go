@@ -1,4 +1,4 @@
-package server
+package notify
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode"
 
+	"tutti/internal/sanitize"
 	"tutti/scheduler"
 )
 
@@ -119,21 +120,8 @@ func (t *tail) text() string {
 	var lines []string
 	for line := range strings.Lines(string(t.data)) {
 		if line = strings.TrimRightFunc(line, unicode.IsSpace); line != "" {
-			lines = append(lines, printable(line))
+			lines = append(lines, sanitize.Escape(line))
 		}
 	}
 	return strings.Join(lines, "\n")
-}
-
-// printable writes what a terminal would obey as an escape of Go.
-func printable(text string) string {
-	var b strings.Builder
-	for _, r := range text {
-		if unicode.IsPrint(r) {
-			b.WriteRune(r)
-		} else {
-			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
-		}
-	}
-	return b.String()
 }

@@ -1,4 +1,4 @@
-package server_test
+package notify_test
 
 import (
 	"context"
@@ -15,8 +15,8 @@ import (
 	"strconv"
 	"time"
 
+	"tutti/notify"
 	"tutti/scheduler"
-	"tutti/server"
 )
 
 // verify is what a receiver does with a request: the body is believed if it is
@@ -69,7 +69,7 @@ func ExampleNotifier() {
 		Notify:  scheduler.Notify{Webhook: receiver.URL, SecretFile: keyFile},
 		Message: scheduler.Message{Schema: 1, Job: "nightly-backup", Type: "failure"},
 	}}
-	notifier := server.Notifier{Outbox: outbox}
+	notifier := notify.Notifier{Outbox: outbox}
 	notifier.Run(ctx)
 	// Output:
 	// nightly-backup failure

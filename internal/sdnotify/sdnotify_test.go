@@ -1,4 +1,4 @@
-package cmd
+package sdnotify
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 )
 
 // managing is a manager that listens at name, with the environment it gives.
-func managing(t *testing.T, name string, env map[string]string) (*net.UnixConn, *app) {
+func managing(t *testing.T, name string, env map[string]string) (l *net.UnixConn, getenv func(string) string) {
 	t.Helper()
 	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
 	if err != nil {
@@ -23,12 +23,12 @@ func managing(t *testing.T, name string, env map[string]string) (*net.UnixConn, 
 	if err := l.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	return l, &app{Streams: Streams{Getenv: func(key string) string {
+	return l, func(key string) string {
 		if key == "NOTIFY_SOCKET" {
 			return name
 		}
 		return env[key]
-	}}}
+	}
 }
 
 // told is the next message to the manager.
@@ -49,17 +49,17 @@ func TestServiceManager(t *testing.T) {
 	}
 	for kind, name := range names {
 		t.Run(kind, func(t *testing.T) {
-			l, a := managing(t, name, map[string]string{"WATCHDOG_USEC": "60000000", "WATCHDOG_PID": strconv.Itoa(os.Getpid())})
-			m, err := a.serviceManager()
+			l, getenv := managing(t, name, map[string]string{"WATCHDOG_USEC": "60000000", "WATCHDOG_PID": strconv.Itoa(os.Getpid())})
+			m, err := Dial(getenv)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer m.close()
-			m.tell("READY=1", "STATUS=serving")
-			m.alive()
-			m.alive() // too soon to be sent
-			m.tell("STOPPING=1")
-			for _, want := range []string{"READY=1\nSTATUS=serving", "WATCHDOG=1", "STOPPING=1"} {
+			defer m.Close()
+			m.Tell(Ready, "STATUS=serving")
+			m.Alive()
+			m.Alive() // too soon to be sent
+			m.Tell(Stopping, ExtendTimeout(90*time.Second))
+			for _, want := range []string{"READY=1\nSTATUS=serving", "WATCHDOG=1", "STOPPING=1\nEXTEND_TIMEOUT_USEC=90000000"} {
 				if got := told(t, l); got != want {
 					t.Errorf("got %q, want %q", got, want)
 				}
@@ -71,14 +71,13 @@ func TestServiceManager(t *testing.T) {
 // TestNoServiceManager: whoever is not managed tells nobody.
 func TestNoServiceManager(t *testing.T) {
 	for socket, ok := range map[string]bool{"": true, "relative": false, "/no/such/socket": false} {
-		a := &app{Streams: Streams{Getenv: func(string) string { return socket }}}
-		m, err := a.serviceManager()
+		m, err := Dial(func(string) string { return socket })
 		if (err == nil) != ok || m != nil {
 			t.Errorf("%q: got %v, error %v, want no manager, ok %v", socket, m, err, ok)
 		}
-		m.tell("READY=1")
-		m.alive()
-		m.close()
+		m.Tell(Ready)
+		m.Alive()
+		m.Close()
 	}
 }
 
@@ -96,16 +95,16 @@ func TestSignsOfLife(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := watchdog(func(key string) string { return tt.env[key] }); got != tt.want {
+			if got := wanted(func(key string) string { return tt.env[key] }); got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
 		c := &signCounter{began: time.Now()}
-		m := &manager{conn: c, every: 40 * time.Second}
+		m := &Manager{conn: c, every: 40 * time.Second}
 		for range 40 {
-			m.alive()
+			m.Alive()
 			time.Sleep(time.Second)
 		}
 		if got, want := fmt.Sprint(c.at), "[0s 10s 20s 30s]"; got != want {

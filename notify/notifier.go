@@ -1,4 +1,4 @@
-package server
+package notify
 
 import (
 	"cmp"
@@ -37,8 +37,8 @@ type Notifier struct {
 	Outbox scheduler.Outbox
 	// Version is what webhooks are told in User-Agent; empty: nothing.
 	Version string
-	// Metrics counts the attempts; nil: nobody does.
-	Metrics *Metrics
+	// Observer gets the result of every attempt; nil: it is not reported.
+	Observer Observer
 	// Logger gets what did not arrive; nil: nobody does.
 	Logger *slog.Logger
 	// Transport reaches webhooks; nil: directly, or by the proxy that the
@@ -175,7 +175,9 @@ func (r *notifying) record(ctx context.Context, s sending) {
 	r.lanes.done(s.Delivery)
 	now := r.Now()
 	again := s.again(now)
-	r.Metrics.notified(s, !again.IsZero())
+	if r.Observer != nil {
+		r.Observer.Attempted(kind(s.Delivery), result(s, again))
+	}
 	if s.err != nil {
 		r.Logger.Warn("a notification did not arrive", "job", s.Message.Job, "firing", s.Message.Firing, "event", s.Message.Type,
 			"kind", kind(s.Delivery), "attempt", s.Attempt, "error", s.err, "given_up", again.IsZero())
@@ -188,21 +190,7 @@ func (r *notifying) record(ctx context.Context, s sending) {
 	}
 }
 
-// The ways that a delivery may take.
-const (
-	kindWebhook = "webhook"
-	kindCommand = "command"
-)
-
-// kind is the way that a delivery takes.
-func kind(d scheduler.Delivery) string {
-	if d.Notify.Webhook != "" {
-		return kindWebhook
-	}
-	return kindCommand
-}
-
 // receiver is whom a delivery goes to.
 func receiver(d scheduler.Delivery) string {
-	return kind(d) + " " + cmp.Or(d.Notify.Webhook, d.Notify.Command)
+	return string(kind(d)) + " " + cmp.Or(d.Notify.Webhook, d.Notify.Command)
 }

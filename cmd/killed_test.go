@@ -200,9 +200,9 @@ func (k *killing) tutti(args ...string) []byte {
 	return out
 }
 
-// TestP39KilledAtAnyMoment: whenever the program is killed, the history knows of
+// TestKilledAtAnyMoment: whenever the program is killed, the history knows of
 // every host whether its command may have been sent, and nothing is run again.
-func TestP39KilledAtAnyMoment(t *testing.T) {
+func TestKilledAtAnyMoment(t *testing.T) {
 	const kills = 20
 	k := newKilling(t, 12)
 	killed, outcomes := 0, map[string]int{}
@@ -238,9 +238,9 @@ func TestP39KilledAtAnyMoment(t *testing.T) {
 	}
 }
 
-// TestP39RerunAfterKill: what was skipped is run by a rerun of it, and what was
+// TestRerunAfterKill: what was skipped is run by a rerun of it, and what was
 // lost is not.
-func TestP39RerunAfterKill(t *testing.T) {
+func TestRerunAfterKill(t *testing.T) {
 	k := newKilling(t, 12)
 	if !k.runUntil("again", 5, 0) {
 		t.Fatal("it was not killed in the midst of it")

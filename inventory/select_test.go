@@ -397,7 +397,7 @@ func TestPlainList(t *testing.T) {
 	}
 }
 
-func TestP34TwoNamesOnOneAddressAreTwoHosts(t *testing.T) {
+func TestTwoNamesOnOneAddressAreTwoHosts(t *testing.T) {
 	inv := load(t, "hosts: {a: {address: 10.0.0.1, user: x}, b: {address: 10.0.0.1, user: x}}")
 	if got, _, err := selectHosts(t, inv, "all", SelectOptions{}); got != "a b" || err != nil {
 		t.Errorf("got %s, %v, want both", got, err)

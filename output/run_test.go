@@ -38,9 +38,9 @@ func (f *flood) Exec(ctx context.Context, a fanout.Attempt, _ fanout.Task, stdou
 
 func (*flood) Release(fanout.Target) {}
 
-// TestP22SlowReader stops the reader of a run in which a hundred hosts flood:
+// TestSlowReaderHoldsUpTheHosts stops the reader of a run in which a hundred hosts flood:
 // they must wait once the budget is spent, and lose nothing when it reads on.
-func TestP22SlowReader(t *testing.T) {
+func TestSlowReaderHoldsUpTheHosts(t *testing.T) {
 	const hosts, budget = 100, 1 << 20
 	line := strings.Repeat("0123456789abcdef", 16)
 	opens := map[string]func(*Writer) closingSink{

@@ -114,7 +114,7 @@ func agentBench(tb testing.TB, hosts int, a *fakeAgent, public gossh.PublicKey) 
 	return b
 }
 
-func TestP20AgentManyHosts(t *testing.T) {
+func TestAgentServesManyHosts(t *testing.T) {
 	const hosts = 30
 	a, public := newAgent(t, 2)
 	var seen sync.Map
@@ -136,7 +136,7 @@ func TestP20AgentManyHosts(t *testing.T) {
 	wg.Wait()
 }
 
-func TestP20AgentRefuses(t *testing.T) {
+func TestAgentRefusalNamesTheKey(t *testing.T) {
 	a, public := newAgent(t, 1)
 	a.onSign = func([]byte) error { return errors.New("never") }
 	b := agentBench(t, 1, a, public[0])
@@ -150,8 +150,8 @@ func TestP20AgentRefuses(t *testing.T) {
 	}
 }
 
-// TestP20AgentRefusesOneKey: when a key cannot sign, the next one is tried.
-func TestP20AgentRefusesOneKey(t *testing.T) {
+// TestNextKeyIsTriedWhenOneCannotSign: when a key cannot sign, the next one is tried.
+func TestNextKeyIsTriedWhenOneCannotSign(t *testing.T) {
 	a, public := newAgent(t, 1)
 	a.onSign = func([]byte) error { return errors.New("never") }
 	b := agentBench(t, 1, a, public[0])
@@ -174,8 +174,8 @@ func TestP20AgentRefusesOneKey(t *testing.T) {
 	execOn(t.Context(), newClient(t, opts), b.targets[0], "x").wantExit(t, fanout.Exit{})
 }
 
-// TestP20AgentHangs: the end of the run does not wait for the agent.
-func TestP20AgentHangs(t *testing.T) {
+// TestStopDoesNotWaitForAgent: the end of the run does not wait for the agent.
+func TestStopDoesNotWaitForAgent(t *testing.T) {
 	a, public := newAgent(t, 1)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	let := make(chan struct{})

@@ -69,9 +69,9 @@ func interpose(t *testing.T, a *fakeAgent, wrap func(net.Conn) io.ReadWriter) {
 	a.socket = socket
 }
 
-// TestP20AgentOneMessagePerRead: no second request is under way on a connection
+// TestAgentGetsOneRequestAtATime: no second request is under way on a connection
 // before the first is answered.
-func TestP20AgentOneMessagePerRead(t *testing.T) {
+func TestAgentGetsOneRequestAtATime(t *testing.T) {
 	a, public := newAgent(t, 1)
 	interpose(t, a, func(c net.Conn) io.ReadWriter { return &singleReader{Conn: c, t: t} })
 	b := agentBench(t, 20, a, public[0])
@@ -86,8 +86,8 @@ func TestP20AgentOneMessagePerRead(t *testing.T) {
 	wg.Wait()
 }
 
-// TestP20AgentDies: an agent that drops a connection is asked on another.
-func TestP20AgentDies(t *testing.T) {
+// TestAgentIsAskedAgainWhenItDies: an agent that drops a connection is asked on another.
+func TestAgentIsAskedAgainWhenItDies(t *testing.T) {
 	a, public := newAgent(t, 1)
 	var dropped atomic.Bool
 	interpose(t, a, func(c net.Conn) io.ReadWriter {
@@ -114,9 +114,9 @@ type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-// TestP21LateAnswer: an answer that comes after its time is never taken for
+// TestLateAnswerOfAgentIsDropped: an answer that comes after its time is never taken for
 // that of the next request.
-func TestP21LateAnswer(t *testing.T) {
+func TestLateAnswerOfAgentIsDropped(t *testing.T) {
 	a, public := newAgent(t, 1)
 	late, answered := make(chan struct{}), make(chan struct{})
 	a.onSign = func(data []byte) error {
@@ -146,9 +146,9 @@ func TestP21LateAnswer(t *testing.T) {
 	}
 }
 
-// TestP20ConstrainedKeys: a refusal names the one reason that the agent keeps to
+// TestRefusalNamesConstrainedKeys: a refusal names the one reason that the agent keeps to
 // itself.
-func TestP20ConstrainedKeys(t *testing.T) {
+func TestRefusalNamesConstrainedKeys(t *testing.T) {
 	a, public := newAgent(t, 1)
 	a.onSign = func([]byte) error { return errors.New("not for this destination") }
 	b := agentBench(t, 1, a, public[0])

@@ -39,10 +39,10 @@ func breachBench(t *testing.T, faults fleet.Faults, check func(r *record)) {
 	wg.Wait()
 }
 
-// TestP01GivenUp: where the library gives up on a connection, whatever over, a
+// TestGivenUpConnectionIsLost: where the library gives up on a connection, whatever over, a
 // status that had come does not make up for the output that has not, and without
 // one it is the connection that was lost.
-func TestP01GivenUp(t *testing.T) {
+func TestGivenUpConnectionIsLost(t *testing.T) {
 	for _, what := range fleet.Violations() {
 		for name, faults := range map[string]fleet.Faults{
 			"after a status":   {ExitFirst: true, Exit: &fleet.Exit{}, Breach: &fleet.Breach{When: fleet.AfterExit, What: what}},
@@ -66,11 +66,11 @@ func TestP01GivenUp(t *testing.T) {
 	}
 }
 
-// TestP01BrokenOnceClosed: what comes after the close of the channel takes
+// TestBreachAfterTheCloseTakesNothing: what comes after the close of the channel takes
 // nothing from a command that has ended. A disconnect message is the exception:
 // the library can be quicker to break off than to take the close in, and then
 // there is no proof.
-func TestP01BrokenOnceClosed(t *testing.T) {
+func TestBreachAfterTheCloseTakesNothing(t *testing.T) {
 	for _, what := range fleet.Violations() {
 		t.Run(fmt.Sprint(what), func(t *testing.T) {
 			wrong, late := map[string]int{}, 0
@@ -94,9 +94,9 @@ func TestP01BrokenOnceClosed(t *testing.T) {
 	}
 }
 
-// TestP01AfterEOF: what a host sends after the end of file is output, and not
+// TestOutputAfterEOFIsOutput: what a host sends after the end of file is output, and not
 // missing from a run that is called complete.
-func TestP01AfterEOF(t *testing.T) {
+func TestOutputAfterEOFIsOutput(t *testing.T) {
 	late := strings.Repeat("late\n", 20_000)
 	b := newBench(t, []fleet.Host{{Name: "h", Faults: fleet.Faults{AfterEOF: []byte(late)}}}, nil)
 	r := b.exec(t.Context(), 0, "x")
@@ -106,9 +106,9 @@ func TestP01AfterEOF(t *testing.T) {
 	}
 }
 
-// TestP01NoAnswerSeen: where the answer to a close is not seen, as when keys are
+// TestUnseenAnswerToACloseIsAskedFor: where the answer to a close is not seen, as when keys are
 // just exchanged, the host is asked whether it is still there.
-func TestP01NoAnswerSeen(t *testing.T) {
+func TestUnseenAnswerToACloseIsAskedFor(t *testing.T) {
 	broken := fleet.Faults{ExitFirst: true, Exit: &fleet.Exit{}, Breach: &fleet.Breach{When: fleet.AfterExit, What: fleet.Reopened}}
 	b := newBench(t, []fleet.Host{{Name: "sound"}, {Name: "broken", Faults: broken}}, nil)
 	for i := range b.targets {

@@ -21,9 +21,9 @@ func (d *deafConn) OpenChannel(string, []byte) (gossh.Channel, <-chan *gossh.Req
 	return nil, nil, errors.New("too late")
 }
 
-// TestP07OpenWhileConnectionEnds: a wish for a channel does not outlive the
+// TestOpenEndsWithItsConnection: a wish for a channel does not outlive the
 // connection.
-func TestP07OpenWhileConnectionEnds(t *testing.T) {
+func TestOpenEndsWithItsConnection(t *testing.T) {
 	d := &deafConn{asked: make(chan struct{}), done: make(chan struct{})}
 	defer close(d.done)
 	c := &conn{ssh: d, dead: make(chan struct{})}

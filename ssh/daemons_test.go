@@ -21,9 +21,9 @@ import (
 	"tutti/internal/sshdtest"
 )
 
-// TestP24SSHDRekeyMidStream: keys are renewed dozens of times under one output,
+// TestSSHDRekeyMidStreamChangesNoByte: keys are renewed dozens of times under one output,
 // and not a byte of it is wrong.
-func TestP24SSHDRekeyMidStream(t *testing.T) {
+func TestSSHDRekeyMidStreamChangesNoByte(t *testing.T) {
 	const size = 50_000_000
 	b, _ := realBench(t, 1, sshdtest.Options{Config: []string{"RekeyLimit 1M"}}, nil)
 	want, got := sha256.New(), sha256.New()
@@ -43,9 +43,9 @@ func TestP24SSHDRekeyMidStream(t *testing.T) {
 // writerOf is h as a plain writer.
 func writerOf(h hash.Hash) io.Writer { return struct{ io.Writer }{h} }
 
-// TestP33SSHDForcedCommand: what the server runs instead of the command ends as
+// TestSSHDForcedCommandEndsAsItEnds: what the server runs instead of the command ends as
 // it ends, also where it refuses everybody.
-func TestP33SSHDForcedCommand(t *testing.T) {
+func TestSSHDForcedCommandEndsAsItEnds(t *testing.T) {
 	tests := []struct {
 		name, forced, stdout string
 		exit                 fanout.Exit
@@ -66,9 +66,9 @@ func TestP33SSHDForcedCommand(t *testing.T) {
 	}
 }
 
-// TestP33SSHDForcedTimeout: a forced command refuses signals and lets nobody look, and the wait for it still
+// TestSSHDForcedCommandTimesOut: a forced command refuses signals and lets nobody look, and the wait for it still
 // ends.
-func TestP33SSHDForcedTimeout(t *testing.T) {
+func TestSSHDForcedCommandTimesOut(t *testing.T) {
 	b, _ := realBench(t, 1, sshdtest.Options{Config: []string{"ForceCommand exec sleep 99"}}, nil)
 	b.targets[0].Limits.Timeout, b.looking = 300*time.Millisecond, time.Second
 	r := b.exec(t.Context(), 0, "true")
@@ -78,9 +78,9 @@ func TestP33SSHDForcedTimeout(t *testing.T) {
 	}
 }
 
-// TestP27SSHDNoise: what a login says before the command, on both streams, does
+// TestSSHDNoiseOfALoginIsPassedOn: what a login says before the command, on both streams, does
 // not confuse what is in front of the command, and is passed on.
-func TestP27SSHDNoise(t *testing.T) {
+func TestSSHDNoiseOfALoginIsPassedOn(t *testing.T) {
 	b, _ := realBench(t, 1, sshdtest.Options{Config: []string{
 		`ForceCommand echo noise; printf 'more noise' >&2; exec sh -c "$SSH_ORIGINAL_COMMAND"`,
 	}}, nil)
@@ -97,8 +97,8 @@ func TestP27SSHDNoise(t *testing.T) {
 	}
 }
 
-// TestP26BannerOfAMegabyte: a banner without end costs no more than a page.
-func TestP26BannerOfAMegabyte(t *testing.T) {
+// TestBannerOfAMegabyteIsCut: a banner without end costs no more than a page.
+func TestBannerOfAMegabyteIsCut(t *testing.T) {
 	var mu sync.Mutex
 	var told []string
 	b := newBench(t, []fleet.Host{{Name: "h", Faults: fleet.Faults{Banner: strings.Repeat("\x1b[2Jgo away\n", 1<<20/12)}}}, func(o *Options) {
@@ -144,9 +144,9 @@ func TestSlowServer(t *testing.T) {
 	}
 }
 
-// TestP36SSHDOldAlgorithms: a server that speaks nothing sound is refused with
+// TestSSHDOldAlgorithmsNeedSSHConfig: a server that speaks nothing sound is refused with
 // both lists, and reached where ssh_config says so.
-func TestP36SSHDOldAlgorithms(t *testing.T) {
+func TestSSHDOldAlgorithmsNeedSSHConfig(t *testing.T) {
 	const old = "diffie-hellman-group14-sha1"
 	b, _ := realBench(t, 1, sshdtest.Options{Config: []string{"KexAlgorithms " + old}}, nil)
 	r := b.exec(t.Context(), 0, "true")
@@ -165,11 +165,11 @@ func TestP36SSHDOldAlgorithms(t *testing.T) {
 	execOn(t.Context(), newClient(t, opts), b.targets[0], "true").wantExit(t, fanout.Exit{})
 }
 
-// TestP35SSHDFirstChannel: the first channel of a connection does not wait for
+// TestSSHDFirstChannelDoesNotWait: the first channel of a connection does not wait for
 // an acknowledgement that we delay. What the server itself takes for it is the
 // same either way, so both are measured; a server that does not wait, as sshd
 // since 10.1, has nothing to gain.
-func TestP35SSHDFirstChannel(t *testing.T) {
+func TestSSHDFirstChannelDoesNotWait(t *testing.T) {
 	const n, delayed = 7, 35 * time.Millisecond
 	s := sshdtest.Start(t, sshdtest.Options{})
 	var quick, usual []time.Duration

@@ -11,9 +11,9 @@ import (
 	"tutti/internal/fleet"
 )
 
-// TestP01CutAnywhere cuts the connection at every byte of a session: success
+// TestCutAnywhereIsNeverOK cuts the connection at every byte of a session: success
 // must mean that all output has arrived.
-func TestP01CutAnywhere(t *testing.T) {
+func TestCutAnywhereIsNeverOK(t *testing.T) {
 	for _, how := range []fleet.CutMode{fleet.Finish, fleet.Reset} {
 		t.Run(fmt.Sprint(how), func(t *testing.T) { cutAnywhere(t, how) })
 	}
@@ -71,9 +71,9 @@ func wireLength(t *testing.T, command string) int64 {
 	return b.fleet.Conns()[0].Written - before
 }
 
-// TestP01HangUpFirst: a host that hangs up as soon as it has said everything
+// TestHangUpAfterTheCloseLosesNothing: a host that hangs up as soon as it has said everything
 // has still said everything.
-func TestP01HangUpFirst(t *testing.T) {
+func TestHangUpAfterTheCloseLosesNothing(t *testing.T) {
 	const workers, runs = 8, 50
 	hosts := make([]fleet.Host, workers)
 	for i := range hosts {
@@ -95,7 +95,7 @@ func TestP01HangUpFirst(t *testing.T) {
 	wg.Wait()
 }
 
-func TestP01StatusThenHangUp(t *testing.T) {
+func TestHangUpAfterTheStatusIsLost(t *testing.T) {
 	b := newBench(t, []fleet.Host{{Name: "h", Faults: fleet.Faults{HangUp: fleet.HangUpAfterExit}}}, nil)
 	r := b.exec(t.Context(), 0, "x")
 	r.wantOp(t, fanout.OpConnection, true)
@@ -107,7 +107,7 @@ func TestP01StatusThenHangUp(t *testing.T) {
 // shortDrain is for hosts that keep a channel open.
 func shortDrain(o *Options) { o.Drain = 50 * time.Millisecond }
 
-func TestP02ChannelHeldOpen(t *testing.T) {
+func TestChannelHeldOpenIsDrained(t *testing.T) {
 	b := newBench(t, []fleet.Host{{Name: "h", Faults: fleet.Faults{Hold: fleet.Forever}}}, shortDrain)
 	r := b.exec(t.Context(), 0, "exit 3")
 	r.wantExit(t, fanout.Exit{Code: 3})
@@ -116,7 +116,7 @@ func TestP02ChannelHeldOpen(t *testing.T) {
 	}
 }
 
-func TestP02EndlessTalkAfterTheEnd(t *testing.T) {
+func TestEndlessTalkAfterTheEndIsCut(t *testing.T) {
 	talk := fleet.HandlerFunc(func(s *fleet.Session) fleet.Exit {
 		s.Exit(fleet.Exit{})
 		for {
@@ -133,7 +133,7 @@ func TestP02EndlessTalkAfterTheEnd(t *testing.T) {
 	}
 }
 
-func TestP03NoStatus(t *testing.T) {
+func TestNoStatusIsAFailure(t *testing.T) {
 	b := newBench(t, []fleet.Host{{Name: "h", Faults: fleet.Faults{NoExit: true}}}, nil)
 	r := b.exec(t.Context(), 0, "x")
 	r.wantOp(t, fanout.OpNoStatus, true)
@@ -145,7 +145,7 @@ func TestP03NoStatus(t *testing.T) {
 	}
 }
 
-func TestP04Signals(t *testing.T) {
+func TestSignalsAreReported(t *testing.T) {
 	tests := []struct {
 		name       string
 		sent       fleet.Exit
@@ -170,7 +170,7 @@ func TestP04Signals(t *testing.T) {
 	}
 }
 
-func TestP05Statuses(t *testing.T) {
+func TestStatusesAreReported(t *testing.T) {
 	tests := []struct {
 		name    string
 		payload []byte

@@ -60,8 +60,8 @@ func TestAssembleAgreesWithSSH(t *testing.T) {
 	}
 }
 
-// TestP36NamedAlgorithms: what is weak is used where it was asked for.
-func TestP36NamedAlgorithms(t *testing.T) {
+// TestNamedWeakAlgorithmsAreUsed: what is weak is used where it was asked for.
+func TestNamedWeakAlgorithmsAreUsed(t *testing.T) {
 	old := fleet.Host{Name: "old", Crypto: gossh.Config{
 		KeyExchanges: []string{gossh.InsecureKeyExchangeDH14SHA1}, Ciphers: []string{gossh.InsecureCipherAES128CBC}, MACs: []string{gossh.HMACSHA1},
 	}}
@@ -76,8 +76,8 @@ func TestP36NamedAlgorithms(t *testing.T) {
 	}
 }
 
-// TestP34HostKeyAlias: known_hosts is asked for the alias alone.
-func TestP34HostKeyAlias(t *testing.T) {
+// TestHostKeyAliasIsLookedUpAlone: known_hosts is asked for the alias alone.
+func TestHostKeyAliasIsLookedUpAlone(t *testing.T) {
 	b := newBench(t, []fleet.Host{{Name: "h"}}, nil)
 	data, err := os.ReadFile(b.opts.KnownHosts[0])
 	if err != nil {
@@ -118,9 +118,9 @@ func TestKnownHostsPerEndpoint(t *testing.T) {
 	}
 }
 
-// TestP10KeepalivePerEndpoint: the endpoint's own interval finds a dead host
+// TestKeepalivePerEndpoint: the endpoint's own interval finds a dead host
 // long before the client's would, and less than 0 never does.
-func TestP10KeepalivePerEndpoint(t *testing.T) {
+func TestKeepalivePerEndpoint(t *testing.T) {
 	b := newBench(t, []fleet.Host{{Name: "h", Exec: obey()}}, func(o *Options) {
 		o.Endpoints[0].KeepaliveInterval, o.Endpoints[0].KeepaliveCount = 20*time.Millisecond, 1
 	})

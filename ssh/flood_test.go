@@ -64,9 +64,9 @@ func (b *bench) connOf(tb testing.TB, i int) *conn {
 	return n
 }
 
-// TestP22StoppedReader: hosts whose output nobody reads take little memory, they
+// TestStoppedReaderHoldsUpItsHostsOnly: hosts whose output nobody reads take little memory, they
 // lose nothing, and the others run on.
-func TestP22StoppedReader(t *testing.T) {
+func TestStoppedReaderHoldsUpItsHostsOnly(t *testing.T) {
 	const floods, size = 8, 4 << 20
 	var hosts []fleet.Host
 	for i := range 2 * floods {
@@ -125,10 +125,10 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestP22EndOfAFlood: while a command is being ended whose output nobody reads,
+// TestEndOfAFloodIsHeard: while a command is being ended whose output nobody reads,
 // its host can go on to send, so that the end is heard, and what it sends is not
 // kept; what was passed on before has no holes.
-func TestP22EndOfAFlood(t *testing.T) {
+func TestEndOfAFloodIsHeard(t *testing.T) {
 	const rest = 4 * window // after TERM
 	through, measured := make(chan struct{}), make(chan struct{})
 	flood := fleet.HandlerFunc(func(s *fleet.Session) fleet.Exit {
@@ -174,10 +174,10 @@ func TestP22EndOfAFlood(t *testing.T) {
 	wantBeginning(t, []byte(out.String()))
 }
 
-// TestP22FloodIsCutOff: nothing is left of a command that was being ended when
+// TestFloodThatIsCutOffLeavesNothing: nothing is left of a command that was being ended when
 // its connection dies, although both its reader and who throws its output away
 // wait for more then.
-func TestP22FloodIsCutOff(t *testing.T) {
+func TestFloodThatIsCutOffLeavesNothing(t *testing.T) {
 	through, over := make(chan struct{}), make(chan struct{})
 	defer close(over)
 	flood := fleet.HandlerFunc(func(s *fleet.Session) fleet.Exit {

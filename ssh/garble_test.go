@@ -14,9 +14,9 @@ import (
 	"tutti/ssh/knownhosts"
 )
 
-// TestP01Garbled flips a byte on the way from the host: that is no read error,
+// TestGarbledIsNeverOK flips a byte on the way from the host: that is no read error,
 // and yet the output behind it is lost.
-func TestP01Garbled(t *testing.T) {
+func TestGarbledIsNeverOK(t *testing.T) {
 	const workers, step = 8, 9
 	command := strings.Repeat("x", 300)
 	end := wireLength(t, command)

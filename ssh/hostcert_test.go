@@ -13,9 +13,9 @@ import (
 	"tutti/ssh/knownhosts"
 )
 
-// TestP12HostCertificates: a certificate counts if all of it is as it should
+// TestHostCertificatesAreJudgedWhole: a certificate counts if all of it is as it should
 // be; if not, the key in it is judged like any other; revocation ends it all.
-func TestP12HostCertificates(t *testing.T) {
+func TestHostCertificatesAreJudgedWhole(t *testing.T) {
 	ca, otherCA, key := fleet.NewKey(), keytest.ECDSA(t), fleet.NewKey()
 	now := time.Now()
 	good := keytest.Certificate{Principals: []string{"127.*"}, From: now.Add(-time.Hour), To: now.Add(time.Hour), Kind: gossh.HostCert}

@@ -13,7 +13,7 @@ import (
 	"tutti/ssh/knownhosts"
 )
 
-func TestP11HostKeyDecides(t *testing.T) {
+func TestHostKeyDecides(t *testing.T) {
 	first, second := fleet.NewKey(), keytest.ECDSA(t)
 	swapped := fleet.NewKey()
 	tests := []struct {

@@ -179,9 +179,9 @@ func TestJumpFailures(t *testing.T) {
 	}
 }
 
-// TestP09StalledLoginThroughJump is TestP06StalledLogin beyond a bastion, whose
+// TestStalledLoginThroughJumpIsBounded is TestStalledLoginIsBounded beyond a bastion, whose
 // channels know no deadlines.
-func TestP09StalledLoginThroughJump(t *testing.T) {
+func TestStalledLoginThroughJumpIsBounded(t *testing.T) {
 	steps := []struct {
 		step fleet.Step
 		want string
@@ -263,9 +263,9 @@ func TestJumpLostAndBack(t *testing.T) {
 	}
 }
 
-// TestP10SilentBastion: the silence of a bastion is noticed, and ends what runs
+// TestSilentBastionEndsWhatRunsBehindIt: the silence of a bastion is noticed, and ends what runs
 // behind it.
-func TestP10SilentBastion(t *testing.T) {
+func TestSilentBastionEndsWhatRunsBehindIt(t *testing.T) {
 	hosts := behindGate(1)
 	hosts[1].Exec = obey()
 	b := jumpBench(t, hosts, nil)
@@ -314,9 +314,9 @@ func TestJumpLostInLogin(t *testing.T) {
 	}
 }
 
-// TestP01CutOfBastion cuts the bastion at many places of a session beyond it:
+// TestCutOfBastionIsNeverOK cuts the bastion at many places of a session beyond it:
 // the outcome is ok only if all output arrived.
-func TestP01CutOfBastion(t *testing.T) {
+func TestCutOfBastionIsNeverOK(t *testing.T) {
 	const text = "all of it\n"
 	whole := func() int64 { // what the bastion writes until the command has ended
 		b := jumpBench(t, behindGate(1), nil)
@@ -360,9 +360,9 @@ func TestP01CutOfBastion(t *testing.T) {
 	})
 }
 
-// TestP17JumpLogins: a bastion's own logins are limited, those of the hosts
+// TestLoginsBehindABastionHaveLimitsOfTheirOwn: a bastion's own logins are limited, those of the hosts
 // behind it are not, each of which has a limit of its own.
-func TestP17JumpLogins(t *testing.T) {
+func TestLoginsBehindABastionHaveLimitsOfTheirOwn(t *testing.T) {
 	const n = 3 * maxLogins
 	var now atomic.Int64
 	all := make(chan struct{})

@@ -28,9 +28,9 @@ func realJumpBench(tb testing.TB, n int, gate sshdtest.Options) (b *bench, throu
 	return b, through, at
 }
 
-// TestP17SSHDJumpMaxStartups: a bastion that takes two logins at a time does
+// TestSSHDJumpMaxStartupsIsKept: a bastion that takes two logins at a time does
 // not mind how many hosts are behind it.
-func TestP17SSHDJumpMaxStartups(t *testing.T) {
+func TestSSHDJumpMaxStartupsIsKept(t *testing.T) {
 	const n = 20
 	b, gate, _ := realJumpBench(t, n, sshdtest.Options{Config: []string{"MaxStartups 2:100:2"}})
 	var wg sync.WaitGroup

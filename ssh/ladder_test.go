@@ -55,7 +55,7 @@ func swept(h fleet.Handler, word string) fleet.Handler {
 	})
 }
 
-func TestP08Ladder(t *testing.T) {
+func TestLadderEndsTheCommand(t *testing.T) {
 	tests := []struct {
 		name    string
 		handler fleet.Handler
@@ -112,9 +112,9 @@ func TestP08Ladder(t *testing.T) {
 	}
 }
 
-// TestP08LadderIsShortWhenStopped: however long a command may take to obey,
+// TestLadderIsShortWhenStopped: however long a command may take to obey,
 // stopping the run does not wait for it.
-func TestP08LadderIsShortWhenStopped(t *testing.T) {
+func TestLadderIsShortWhenStopped(t *testing.T) {
 	tests := []struct {
 		name    string
 		timeout time.Duration // 0: the run is stopped while the command runs

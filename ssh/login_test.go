@@ -18,7 +18,7 @@ import (
 	"tutti/ssh/knownhosts"
 )
 
-func TestP06StalledLogin(t *testing.T) {
+func TestStalledLoginIsBounded(t *testing.T) {
 	tests := []struct {
 		step fleet.Step
 		want string
@@ -76,7 +76,7 @@ func TestDialFailures(t *testing.T) {
 	}
 }
 
-func TestP17ThrottledAtFirst(t *testing.T) {
+func TestThrottledLoginIsRepeated(t *testing.T) {
 	b := newBench(t, []fleet.Host{{Name: "h", Faults: fleet.Faults{Throttle: "Exceeded MaxStartups\r\n", ThrottleFirst: 3}}}, nil)
 	b.exec(t.Context(), 0, "x").wantExit(t, fanout.Exit{})
 	if got, want := len(b.fleet.Conns()), 4; got != want {
@@ -84,7 +84,7 @@ func TestP17ThrottledAtFirst(t *testing.T) {
 	}
 }
 
-func TestP17ThrottledForEver(t *testing.T) {
+func TestThrottledForEverIsUnreachable(t *testing.T) {
 	tests := []struct {
 		name string
 		text string
@@ -112,9 +112,9 @@ func TestP17ThrottledForEver(t *testing.T) {
 	}
 }
 
-// TestP17ResetAtFirst has a host that resets its first connections, some of them
+// TestResetLoginIsRepeated has a host that resets its first connections, some of them
 // before the client has seen that there is one.
-func TestP17ResetAtFirst(t *testing.T) {
+func TestResetLoginIsRepeated(t *testing.T) {
 	b := newBench(t, []fleet.Host{{Name: "h"}}, nil)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -155,7 +155,7 @@ func TestPreambleIsSkipped(t *testing.T) {
 	b.exec(t.Context(), 0, "x").wantExit(t, fanout.Exit{})
 }
 
-func TestP16RefusedKeyIsFinalAndCounted(t *testing.T) {
+func TestRefusedKeyIsFinalAndCounted(t *testing.T) {
 	const n = 30
 	b := newBench(t, []fleet.Host{{Name: "h", Faults: fleet.Faults{RejectAuth: true}}}, func(o *Options) {
 		for range n - 1 {
@@ -191,7 +191,7 @@ func TestP16RefusedKeyIsFinalAndCounted(t *testing.T) {
 	}
 }
 
-func TestP17LoginsAtOnce(t *testing.T) {
+func TestLoginsAtOnceAreLimited(t *testing.T) {
 	const n = 3 * maxLogins
 	var mu sync.Mutex
 	var now, most int
@@ -233,7 +233,7 @@ func (r *record) wantStopped(tb testing.TB) {
 	}
 }
 
-func TestP15Offers(t *testing.T) {
+func TestOffersOfKeysAreLimited(t *testing.T) {
 	var paths []string
 	for range 8 {
 		_, path := userKey(t)
@@ -252,7 +252,7 @@ func TestP15Offers(t *testing.T) {
 	}
 }
 
-func TestP36WeakAlgorithms(t *testing.T) {
+func TestWeakAlgorithmsAreRefused(t *testing.T) {
 	b := newBench(t, []fleet.Host{{Name: "h", Crypto: gossh.Config{KeyExchanges: []string{gossh.InsecureKeyExchangeDH14SHA1}}}}, nil)
 	r := b.exec(t.Context(), 0, "x")
 	r.wantOp(t, fanout.OpLogin, false)
@@ -263,7 +263,7 @@ func TestP36WeakAlgorithms(t *testing.T) {
 	}
 }
 
-func TestP26Banner(t *testing.T) {
+func TestBannerIsToldOnce(t *testing.T) {
 	var mu sync.Mutex
 	told := map[string]int{}
 	b := newBench(t, []fleet.Host{

@@ -363,10 +363,10 @@ func TestNeighboursFull(t *testing.T) {
 	}
 }
 
-// TestP10ResumeAsksFirst: after a time in which nothing could arrive, because
+// TestResumeAsksFirst: after a time in which nothing could arrive, because
 // the machine was suspended, a host is asked before it is given up, however long
 // that was, and has as long to answer as ever.
-func TestP10ResumeAsksFirst(t *testing.T) {
+func TestResumeAsksFirst(t *testing.T) {
 	const interval, count = 15 * time.Second, 3
 	c := &conn{wire: newWire(&net.TCPConn{})}
 	c.wire.born = time.Now().Add(-time.Hour)

@@ -95,7 +95,7 @@ func TestStaleConnection(t *testing.T) {
 	}
 }
 
-func TestP19SessionsUsedUp(t *testing.T) {
+func TestUsedUpConnectionIsReplaced(t *testing.T) {
 	b := newBench(t, []fleet.Host{{Name: "h", Faults: fleet.Faults{MaxSessions: 1}}}, nil)
 	if r := b.exec(t.Context(), 0, ""); r.Failure != nil {
 		t.Fatal(r.Failure.Message)
@@ -169,7 +169,7 @@ func TestBadEndpoints(t *testing.T) {
 	}
 }
 
-func TestP10SilentHost(t *testing.T) {
+func TestSilentHostIsLost(t *testing.T) {
 	b := newBench(t, []fleet.Host{{Name: "h", Exec: obey()}}, nil)
 	b.interval = 60 * time.Millisecond
 	var once sync.Once
@@ -184,8 +184,8 @@ func TestP10SilentHost(t *testing.T) {
 	}
 }
 
-// TestP10QuietHost: a host that says nothing but answers is left alone.
-func TestP10QuietHost(t *testing.T) {
+// TestQuietHostIsLeftAlone: a host that says nothing but answers is left alone.
+func TestQuietHostIsLeftAlone(t *testing.T) {
 	let := make(chan struct{})
 	wait := fleet.HandlerFunc(func(*fleet.Session) fleet.Exit { <-let; return fleet.Exit{} })
 	b := newBench(t, []fleet.Host{{Name: "h", Exec: wait}}, func(o *Options) {
@@ -210,7 +210,7 @@ func TestP10QuietHost(t *testing.T) {
 	(<-done).wantExit(t, fanout.Exit{})
 }
 
-func TestP23Requests(t *testing.T) {
+func TestGlobalRequestsAreAnswered(t *testing.T) {
 	const n = 1000
 	b := newBench(t, []fleet.Host{{Name: "h", Faults: fleet.Faults{Keepalives: n}}}, nil)
 	r := b.exec(t.Context(), 0, "x")

@@ -10,9 +10,9 @@ import (
 	"tutti/ssh/knownhosts"
 )
 
-// TestP18NoProbes: who only wants to know a host's key, or whether it can be
+// TestNoProbes: who only wants to know a host's key, or whether it can be
 // reached, logs in, by key and once: servers count those who leave before.
-func TestP18NoProbes(t *testing.T) {
+func TestNoProbes(t *testing.T) {
 	hosts := make([]fleet.Host, 10)
 	for i := range hosts {
 		hosts[i] = fleet.Host{Name: "h" + string(rune('0'+i))}

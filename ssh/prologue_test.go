@@ -129,7 +129,7 @@ func checkSurroundings(t *testing.T, b *bench) {
 	}
 }
 
-func TestP29P30Surroundings(t *testing.T) { checkSurroundings(t, shellBench(t, 1, nil)) }
+func TestEnvironmentReachesTheCommand(t *testing.T) { checkSurroundings(t, shellBench(t, 1, nil)) }
 
 // TestScriptHasNoName: nobody else can find the script, and nothing of it is
 // left, however it ends.

@@ -12,7 +12,7 @@ import (
 	"tutti/internal/fleet"
 )
 
-func TestP07Refusals(t *testing.T) {
+func TestRefusedCommandWasNotStarted(t *testing.T) {
 	tests := []struct {
 		name   string
 		faults fleet.Faults
@@ -36,7 +36,7 @@ func TestP07Refusals(t *testing.T) {
 	}
 }
 
-func TestP07OpenNeverAnswered(t *testing.T) {
+func TestUnansweredOpenIsBounded(t *testing.T) {
 	b := newBench(t, []fleet.Host{{Name: "h", Faults: fleet.Faults{Stall: fleet.StepOpen}}}, nil)
 	if r := b.exec(t.Context(), 0, ""); r.Failure != nil {
 		t.Fatal(r.Failure.Message)
@@ -51,7 +51,7 @@ func TestP07OpenNeverAnswered(t *testing.T) {
 	b.exec(t.Context(), 0, "x").wantOp(t, fanout.OpSession, false)
 }
 
-func TestP07ExecNeverAnswered(t *testing.T) {
+func TestUnansweredExecTimesOut(t *testing.T) {
 	b := newBench(t, []fleet.Host{{Name: "h", Faults: fleet.Faults{Stall: fleet.StepExec}}}, nil)
 	b.targets[0].Limits.Timeout = 50 * time.Millisecond
 	r := b.exec(t.Context(), 0, "x")

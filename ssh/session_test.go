@@ -14,7 +14,7 @@ import (
 	"tutti/internal/fleet"
 )
 
-func TestP25OddStreams(t *testing.T) {
+func TestOddStreamsAreWhole(t *testing.T) {
 	tests := []struct {
 		name   string
 		faults fleet.Faults
@@ -37,7 +37,7 @@ func TestP25OddStreams(t *testing.T) {
 	}
 }
 
-func TestP25DataAfterEOF(t *testing.T) {
+func TestDataAfterEOFDoesNoHarm(t *testing.T) {
 	b := newBench(t, []fleet.Host{{Name: "h", Faults: fleet.Faults{AfterEOF: []byte("late")}}}, nil)
 	r := b.exec(t.Context(), 0, "x")
 	if r.Failure != nil || !strings.HasPrefix(r.stdout.String(), "x\n") {
@@ -45,7 +45,7 @@ func TestP25DataAfterEOF(t *testing.T) {
 	}
 }
 
-func TestP24Rekey(t *testing.T) {
+func TestRekeyLosesNothing(t *testing.T) {
 	const n = 3_000_000
 	b := newBench(t, []fleet.Host{{Name: "h", Crypto: gossh.Config{RekeyThreshold: 64 << 10}, Faults: fleet.Faults{Flood: n}}}, nil)
 	r := b.exec(t.Context(), 0, "x")
@@ -71,9 +71,9 @@ func (b *blocker) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestP22SlowWriter: the time that a Write takes does not count, neither
+// TestSlowWriterCostsNoTime: the time that a Write takes does not count, neither
 // against the timeout nor against the drain.
-func TestP22SlowWriter(t *testing.T) {
+func TestSlowWriterCostsNoTime(t *testing.T) {
 	tests := []struct {
 		name   string
 		faults fleet.Faults
@@ -103,9 +103,9 @@ func TestP22SlowWriter(t *testing.T) {
 	}
 }
 
-// TestP22StuckWriter: a Write that never ends does not keep Exec from
+// TestStuckWriterIsLeftBehind: a Write that never ends does not keep Exec from
 // returning when the run is stopped, and nothing is written after that.
-func TestP22StuckWriter(t *testing.T) {
+func TestStuckWriterIsLeftBehind(t *testing.T) {
 	b := newBench(t, []fleet.Host{{Name: "h", Faults: fleet.Faults{Flood: fleet.Forever}}}, nil)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stuck := newBlocker()

@@ -66,7 +66,7 @@ func TestSSHDCommands(t *testing.T) {
 	}
 }
 
-func TestP02SSHDBackgroundChild(t *testing.T) {
+func TestSSHDBackgroundChildIsLeftAlone(t *testing.T) {
 	b, _ := realBench(t, 1, sshdtest.Options{}, func(o *Options) { o.Drain = 200 * time.Millisecond })
 	r := b.exec(t.Context(), 0, "sleep 100 & echo $!")
 	r.wantExit(t, fanout.Exit{})
@@ -94,8 +94,8 @@ func running(pid int) bool {
 	return !strings.HasPrefix(state, "Z")
 }
 
-// TestP08SSHDTimeout: a command whose time is up is ended, and that is proved.
-func TestP08SSHDTimeout(t *testing.T) {
+// TestSSHDTimeoutEndsTheCommand: a command whose time is up is ended, and that is proved.
+func TestSSHDTimeoutEndsTheCommand(t *testing.T) {
 	b, s := realBench(t, 1, sshdtest.Options{}, nil)
 	b.targets[0].Limits.Timeout = 500 * time.Millisecond
 	r := b.exec(t.Context(), 0, "cd "+s.Dir+" && echo $$ > pids; exec sleep 99")
@@ -130,7 +130,7 @@ func pids(t *testing.T, file string) []int {
 	return pids
 }
 
-func TestP17SSHDMaxStartups(t *testing.T) {
+func TestSSHDMaxStartupsDelaysLogins(t *testing.T) {
 	const n = 20
 	b, _ := realBench(t, n, sshdtest.Options{Config: []string{"MaxStartups 2:100:2"}}, nil)
 	var wg sync.WaitGroup
@@ -145,7 +145,7 @@ func TestP17SSHDMaxStartups(t *testing.T) {
 	wg.Wait()
 }
 
-func TestP19SSHDMaxSessions(t *testing.T) {
+func TestSSHDMaxSessionsIsDialledAround(t *testing.T) {
 	b, s := realBench(t, 2, sshdtest.Options{Config: []string{"MaxSessions 1"}}, nil)
 	for range 3 {
 		for i := range 2 {
@@ -168,7 +168,7 @@ func TestP19SSHDMaxSessions(t *testing.T) {
 	}
 }
 
-func TestP24SSHDRekey(t *testing.T) {
+func TestSSHDRekeyLosesNothing(t *testing.T) {
 	b, _ := realBench(t, 1, sshdtest.Options{Config: []string{"RekeyLimit 256K"}}, nil)
 	r := b.exec(t.Context(), 0, "head -c 4000000 /dev/zero")
 	r.wantExit(t, fanout.Exit{})
@@ -177,7 +177,7 @@ func TestP24SSHDRekey(t *testing.T) {
 	}
 }
 
-func TestP26SSHDBanner(t *testing.T) {
+func TestSSHDBannerIsToldOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "banner")
 	if err := os.WriteFile(file, []byte("Keep out\x1b[2J\nof here\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -203,7 +203,7 @@ func TestP26SSHDBanner(t *testing.T) {
 	}
 }
 
-func TestP15SSHDRefusesKey(t *testing.T) {
+func TestSSHDRefusalNamesKeyAndUser(t *testing.T) {
 	_, other := userKey(t)
 	b, s := realBench(t, 1, sshdtest.Options{}, func(o *Options) { o.Endpoints[0].Identities = []string{other} })
 	r := b.exec(t.Context(), 0, "true")
@@ -213,7 +213,7 @@ func TestP15SSHDRefusesKey(t *testing.T) {
 	}
 }
 
-func TestP11SSHDManyKeysOfHost(t *testing.T) {
+func TestSSHDAnyKnownKeyTypeIsEnough(t *testing.T) {
 	b, s := realBench(t, 1, sshdtest.Options{HostKeys: []string{"rsa", "ecdsa", "ed25519"}}, nil)
 	b.exec(t.Context(), 0, "true").wantExit(t, fanout.Exit{})
 	known, err := os.ReadFile(s.KnownHosts)
@@ -234,7 +234,7 @@ func TestP11SSHDManyKeysOfHost(t *testing.T) {
 	}
 }
 
-func TestP29P30SSHDSurroundings(t *testing.T) {
+func TestSSHDEnvironmentReachesTheCommand(t *testing.T) {
 	b, _ := realBench(t, 1, sshdtest.Options{}, nil)
 	checkSurroundings(t, b)
 }

@@ -74,7 +74,7 @@ func lockSudoers(tb testing.TB) {
 	}
 }
 
-func TestP32RealSudo(t *testing.T) {
+func TestRealSudoRunsOrSaysWhyNot(t *testing.T) {
 	tests := []struct {
 		name     string
 		rules    []string
@@ -116,10 +116,10 @@ func TestP32RealSudo(t *testing.T) {
 	}
 }
 
-// TestP32RealSudoEndsAtATerminal: a sudo that waits at a terminal for a password
+// TestRealSudoEndsAtATerminal: a sudo that waits at a terminal for a password
 // that it does not get ends, on the host that has refused one and on those that
 // are not asked any more, and says whom it does not know.
-func TestP32RealSudoEndsAtATerminal(t *testing.T) {
+func TestRealSudoEndsAtATerminal(t *testing.T) {
 	b, s := realBench(t, 2, sshdtest.Options{}, nil)
 	allowSudo(t, s.User, "ALL=(ALL) ALL")
 	task := sudo("id -un", "wrong")
@@ -172,9 +172,9 @@ func TestRealSudoSweep(t *testing.T) {
 	}
 }
 
-// TestP28PTY: a terminal changes nothing in what the command says, and has a
+// TestTerminalChangesNoOutput: a terminal changes nothing in what the command says, and has a
 // size.
-func TestP28PTY(t *testing.T) {
+func TestTerminalChangesNoOutput(t *testing.T) {
 	b, _ := realBench(t, 1, sshdtest.Options{}, nil)
 	r := b.task(t.Context(), 0, fanout.Task{
 		Command: `tty -s && echo terminal; printf 'a\nb\r\n'; echo err >&2; stty size; echo "$TERM"; cat`,
@@ -194,7 +194,7 @@ func TestP28PTY(t *testing.T) {
 	}
 }
 
-func TestP28NoPTYToGive(t *testing.T) {
+func TestRefusedTerminalStartsNothing(t *testing.T) {
 	b, _ := realBench(t, 1, sshdtest.Options{Config: []string{"PermitTTY no"}}, nil)
 	r := b.task(t.Context(), 0, fanout.Task{Command: "echo ran", PTY: &fanout.PTY{Term: "dumb", Columns: 80, Rows: 24}})
 	r.wantOp(t, fanout.OpExec, false)

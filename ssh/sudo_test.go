@@ -70,8 +70,8 @@ func sudo(command, password string) fanout.Task {
 	return fanout.Task{Command: command, Sudo: s}
 }
 
-// TestP32Sudo: whatever sudo says and asks, the command's output is its own.
-func TestP32Sudo(t *testing.T) {
+// TestSudoKeepsTheOutputClean: whatever sudo says and asks, the command's output is its own.
+func TestSudoKeepsTheOutputClean(t *testing.T) {
 	full := sudo(`echo "$USER $A $B"; cat; pwd; echo "$TUTTI_JOB" >&2`, sesame)
 	full.Job = &fanout.JobInfo{Name: "nightly"}
 	full.Env = []fanout.Variable{{Name: "A", Value: "a"}, {Name: "B", Secret: fanout.Secret("b\nb")}}
@@ -103,9 +103,9 @@ func TestP32Sudo(t *testing.T) {
 	}
 }
 
-// TestP32SudoSays: what the command writes is not touched, also if it looks
+// TestOutputThatLooksLikeSudoIsKept: what the command writes is not touched, also if it looks
 // like what sudo says.
-func TestP32SudoSays(t *testing.T) {
+func TestOutputThatLooksLikeSudoIsKept(t *testing.T) {
 	b, _ := sudoBench(t, "ask")
 	r := b.task(t.Context(), 0, sudo(`for i in 1 2 3; do printf 'sudo: %s' x >&2; printf ABCDEFGHIJKLMNOPQRSTUVWXYZ >&2; done; exit 7`, sesame))
 	r.wantExit(t, fanout.Exit{Code: 7})
@@ -114,7 +114,7 @@ func TestP32SudoSays(t *testing.T) {
 	}
 }
 
-func TestP32SudoRefuses(t *testing.T) {
+func TestSudoRefusalSaysWhy(t *testing.T) {
 	tests := []struct {
 		mode, password, message string
 		sent                    int
@@ -143,8 +143,8 @@ func TestP32SudoRefuses(t *testing.T) {
 	}
 }
 
-// TestP32WrongPasswordIsTriedOnce: a wrong password locks no account.
-func TestP32WrongPasswordIsTriedOnce(t *testing.T) {
+// TestWrongPasswordIsTriedOnce: a wrong password locks no account.
+func TestWrongPasswordIsTriedOnce(t *testing.T) {
 	const n = 8
 	for _, mode := range []string{"ask", "onetry"} {
 		t.Run(mode, func(t *testing.T) {
@@ -175,9 +175,9 @@ func TestP32WrongPasswordIsTriedOnce(t *testing.T) {
 	}
 }
 
-// TestP32ProofGoesOn: a host that is silent about the password keeps the
+// TestProofOfPasswordGoesOn: a host that is silent about the password keeps the
 // others waiting only as long as it is there.
-func TestP32ProofGoesOn(t *testing.T) {
+func TestProofOfPasswordGoesOn(t *testing.T) {
 	t.Run("stopped", func(t *testing.T) { proofGoesOn(t, false) })
 	t.Run("lost", func(t *testing.T) { proofGoesOn(t, true) })
 }
@@ -216,9 +216,9 @@ func proofGoesOn(t *testing.T, lost bool) {
 	}
 }
 
-// TestP32SilentHost: a host that has the password and does not answer keeps the
+// TestHostSilentAboutThePasswordIsGivenUp: a host that has the password and does not answer keeps the
 // others waiting for a time, and that is told; its own command is given up later.
-func TestP32SilentHost(t *testing.T) {
+func TestHostSilentAboutThePasswordIsGivenUp(t *testing.T) {
 	b, dir := sudoBench(t, "hang", "ask", "ask")
 	told := make(chan string, 9)
 	b.sudo.warn = func(text string) { told <- text }
@@ -245,9 +245,9 @@ func TestP32SilentHost(t *testing.T) {
 	}
 }
 
-// TestP32AllSilent: a password that several hosts have and do not answer is not sent
+// TestPasswordIsWithheldOnceAllAreSilent: a password that several hosts have and do not answer is not sent
 // to any more.
-func TestP32AllSilent(t *testing.T) {
+func TestPasswordIsWithheldOnceAllAreSilent(t *testing.T) {
 	b, dir := sudoBench(t, "hang", "hang", "hang", "ask")
 	b.sudo.patience = 100 * time.Millisecond
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -79,10 +79,10 @@ func (b brokenOnce) Open(ctx context.Context) io.Reader {
 	})
 }
 
-// TestP08SSHDSweep: nothing is left of a command that was ended, whoever ran
+// TestSSHDSweepLeavesNothing: nothing is left of a command that was ended, whoever ran
 // it, and that is proved, on a connection of its own and on one that has served
 // others.
-func TestP08SSHDSweep(t *testing.T) {
+func TestSSHDSweepLeavesNothing(t *testing.T) {
 	for _, root := range []bool{false, true} {
 		if root && os.Geteuid() != 0 {
 			continue // there is no way in as root; the other half stands
@@ -112,9 +112,9 @@ func sweepTrees(t *testing.T, b *bench, home string, pooled bool) {
 	}
 }
 
-// TestP08SSHDSweepSparesEarlier: what an earlier command on the connection has
+// TestSSHDSweepSparesEarlierCommands: what an earlier command on the connection has
 // left running is left alone, and does not count.
-func TestP08SSHDSweepSparesEarlier(t *testing.T) {
+func TestSSHDSweepSparesEarlierCommands(t *testing.T) {
 	b, s := realBench(t, 1, sshdtest.Options{}, nil)
 	daemon := daemonOf(t, b, s.Dir, "setsid sleep 99")
 	file := filepath.Join(s.Dir, "pids")
@@ -135,10 +135,10 @@ func daemonOf(t *testing.T, b *bench, dir, line string) int {
 	return pid
 }
 
-// TestP08SSHDSweepDoubts: what has left both its parent and its environment may
+// TestSSHDSweepClaimsNothingInDoubt: what has left both its parent and its environment may
 // be the command's, so that its end is not claimed; and is not touched, for it
 // may be anybody's.
-func TestP08SSHDSweepDoubts(t *testing.T) {
+func TestSSHDSweepClaimsNothingInDoubt(t *testing.T) {
 	b, s := realBench(t, 1, sshdtest.Options{}, nil)
 	file := filepath.Join(s.Dir, "pids")
 	task := fanout.Task{Command: "cd " + s.Dir + ` || exit; (setsid env -i sh -c 'echo $$ > pids; exec sleep 99' >/dev/null 2>&1 </dev/null &); sleep 99`}
@@ -153,9 +153,9 @@ func TestP08SSHDSweepDoubts(t *testing.T) {
 	}
 }
 
-// TestP08SSHDSweepWithoutMeans: hosts that allow one session at a time, or have
+// TestSSHDSweepWithoutMeans: hosts that allow one session at a time, or have
 // no ps, are swept all the same.
-func TestP08SSHDSweepWithoutMeans(t *testing.T) {
+func TestSSHDSweepWithoutMeans(t *testing.T) {
 	bin := toolsWithout(t, "ps")
 	tests := []struct {
 		name   string

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// TestP22ValveHoldsTheSocket: while output waits for a reader of ours, nothing
+// TestValveHoldsTheSocket: while output waits for a reader of ours, nothing
 // more is read from the host; what the host has sent by then is not lost, and
 // its silence is not held against it.
-func TestP22ValveHoldsTheSocket(t *testing.T) {
+func TestValveHoldsTheSocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		defer func() { _ = theirs.Close() }()

@@ -128,7 +128,7 @@ func (h *hanging) kill() {
 	_ = h.cmd.Wait()         // it was killed
 }
 
-func TestP37KilledRunTellsTheTruth(t *testing.T) {
+func TestKilledRunTellsTheTruth(t *testing.T) {
 	path := tempPath(t)
 	dead, alive := hang(t, path), hang(t, path)
 	dead.kill()
@@ -200,7 +200,7 @@ func startHosts(ctx context.Context, path string) error {
 
 // Whenever the process is killed: a start that it was told to be durable is in
 // the record, with everything that was handled before.
-func TestP37AcknowledgedStartsSurvive(t *testing.T) {
+func TestAcknowledgedStartsSurvive(t *testing.T) {
 	for _, last := range []int{0, 1, 50, 333} {
 		path := tempPath(t)
 		cmd := child(t, "start", path)

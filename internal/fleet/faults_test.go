@@ -137,7 +137,7 @@ func TestDown(t *testing.T) {
 	}
 }
 
-func TestP17Throttle(t *testing.T) {
+func TestThrottle(t *testing.T) {
 	b := one(t, Host{Faults: Faults{Throttle: "Exceeded MaxStartups\r\n", ThrottleFirst: 2}})
 	for i := range 2 {
 		got, err := io.ReadAll(b.tcp("a"))
@@ -154,7 +154,7 @@ func TestP17Throttle(t *testing.T) {
 	}
 }
 
-func TestP17MaxStartups(t *testing.T) {
+func TestMaxStartups(t *testing.T) {
 	struck := make(chan struct{}, 1)
 	b := one(t, Host{Faults: Faults{
 		MaxStartups: 1, Throttle: "Exceeded MaxStartups\r\n",
@@ -182,7 +182,7 @@ func (b *bench) standing() int {
 	return len(b.conns)
 }
 
-func TestP36Algorithms(t *testing.T) {
+func TestAlgorithms(t *testing.T) {
 	b := one(t, Host{Crypto: gossh.Config{KeyExchanges: []string{gossh.InsecureKeyExchangeDH14SHA1}}})
 	cfg := b.config()
 	cfg.KeyExchanges = gossh.SupportedAlgorithms().KeyExchanges
@@ -192,7 +192,7 @@ func TestP36Algorithms(t *testing.T) {
 	}
 }
 
-func TestP12HostCertificate(t *testing.T) {
+func TestHostCertificate(t *testing.T) {
 	ca, key := NewKey(), NewKey()
 	cert := &gossh.Certificate{
 		Key: key.PublicKey(), CertType: gossh.HostCert,
@@ -211,7 +211,7 @@ func TestP12HostCertificate(t *testing.T) {
 	}
 }
 
-func TestP11HostKeyTypes(t *testing.T) {
+func TestHostKeyTypes(t *testing.T) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -230,7 +230,7 @@ func TestP11HostKeyTypes(t *testing.T) {
 	}
 }
 
-func TestP06Stall(t *testing.T) {
+func TestStallsAtEveryStepOfALogin(t *testing.T) {
 	version := int64(len(serverVersion) + len("\r\n"))
 	tests := []struct {
 		name     string
@@ -279,7 +279,7 @@ func TestP06Stall(t *testing.T) {
 	}
 }
 
-func TestP07StallOpen(t *testing.T) {
+func TestStallOpen(t *testing.T) {
 	struck := make(chan struct{}, 1)
 	b := one(t, Host{Faults: Faults{Stall: StepOpen, Struck: func() { struck <- struct{}{} }}})
 	client := b.mustDial("a")
@@ -303,7 +303,7 @@ func TestP07StallOpen(t *testing.T) {
 	}
 }
 
-func TestP07StallExec(t *testing.T) {
+func TestStallExec(t *testing.T) {
 	struck := make(chan struct{}, 1)
 	b := one(t, Host{Faults: Faults{Stall: StepExec, Struck: func() { struck <- struct{}{} }}})
 	client := b.mustDial("a")
@@ -333,7 +333,7 @@ func TestRejectAuth(t *testing.T) {
 	}
 }
 
-func TestP11WrongHostKey(t *testing.T) {
+func TestWrongHostKey(t *testing.T) {
 	b := one(t, Host{Faults: Faults{WrongHostKey: true}})
 	_, err := b.dial("a")
 	if mismatch, ok := errors.AsType[*knownhosts.KeyError](err); !ok || len(mismatch.Want) != 1 {
@@ -400,7 +400,7 @@ func TestAcceptDelay(t *testing.T) {
 	}
 }
 
-func TestP24Rekey(t *testing.T) {
+func TestRekey(t *testing.T) {
 	b := one(t, Host{
 		Crypto: gossh.Config{RekeyThreshold: 64 << 10},
 		Faults: Faults{Flood: 4 << 20},

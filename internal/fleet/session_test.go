@@ -32,17 +32,17 @@ func TestEnd(t *testing.T) {
 		payload string
 	}{
 		{name: "own", kind: "exit-status", payload: "\x00\x00\x00\x03"},
-		{name: "P05 large", faults: Faults{Exit: &Exit{Code: 0xffffffff}}, kind: "exit-status", payload: "\xff\xff\xff\xff"},
-		{name: "P05 malformed", faults: Faults{RawStatus: []byte("abc")}, kind: "exit-status", payload: "abc"},
-		{name: "P03 none", faults: Faults{NoExit: true}},
+		{name: "large", faults: Faults{Exit: &Exit{Code: 0xffffffff}}, kind: "exit-status", payload: "\xff\xff\xff\xff"},
+		{name: "malformed", faults: Faults{RawStatus: []byte("abc")}, kind: "exit-status", payload: "abc"},
+		{name: "none", faults: Faults{NoExit: true}},
 		{
-			name:    "P04 signal",
+			name:    "signal",
 			faults:  Faults{Exit: &Exit{Signal: "SEGV", Core: true, Msg: "oh \x1b[2J"}},
 			kind:    "exit-signal",
 			payload: "\x00\x00\x00\x04SEGV\x01\x00\x00\x00\x07oh \x1b[2J\x00\x00\x00\x00",
 		},
 		{
-			name:    "P04 junk",
+			name:    "junk",
 			faults:  Faults{Exit: &Exit{Signal: junk}},
 			kind:    "exit-signal",
 			payload: "\x00\x01\x00\x00" + junk + "\x00\x00\x00\x00\x00\x00\x00\x00\x00",
@@ -70,7 +70,7 @@ func TestEnd(t *testing.T) {
 	}
 }
 
-func TestP02Hold(t *testing.T) {
+func TestHoldKeepsTheChannelOpen(t *testing.T) {
 	b := one(t, Host{Faults: Faults{Hold: Forever}})
 	client := b.mustDial("a")
 	ch := b.talk(client)
@@ -113,8 +113,8 @@ func TestExitFirst(t *testing.T) {
 	}
 }
 
-// TestP25LateReply has the handler wait for word that its output has come.
-func TestP25LateReply(t *testing.T) {
+// TestLateReply has the handler wait for word that its output has come.
+func TestLateReply(t *testing.T) {
 	b := one(t, Host{
 		Exec: HandlerFunc(func(s *Session) Exit {
 			_, _ = io.WriteString(s.Stdout, "early")
@@ -146,7 +146,7 @@ func TestP25LateReply(t *testing.T) {
 	}
 }
 
-func TestP25Packets(t *testing.T) {
+func TestPacketSizes(t *testing.T) {
 	b := one(t, Host{Faults: Faults{PacketSize: 1, Drip: 1, Flood: 300}})
 	got := b.run("a", "x")
 	if want := "a: x\n" + string(flooding[:300]); got.stdout != want {
@@ -170,7 +170,7 @@ func TestDripForever(t *testing.T) {
 	}
 }
 
-func TestP22FloodForever(t *testing.T) {
+func TestFloodForever(t *testing.T) {
 	b := one(t, Host{Faults: Faults{Flood: Forever}})
 	client := b.mustDial("a")
 	ch := b.talk(client)
@@ -181,7 +181,7 @@ func TestP22FloodForever(t *testing.T) {
 	_ = client.Close()
 }
 
-func TestP25AfterEOF(t *testing.T) {
+func TestAfterEOF(t *testing.T) {
 	const unknown = 10_000
 	b := one(t, Host{Faults: Faults{AfterEOF: []byte("ghost"), Extended: make([]byte, unknown)}})
 	client := b.mustDial("a")
@@ -205,7 +205,7 @@ func TestP25AfterEOF(t *testing.T) {
 	}
 }
 
-func TestP23Keepalives(t *testing.T) {
+func TestKeepalives(t *testing.T) {
 	b := one(t, Host{Faults: Faults{Keepalives: 100}})
 	if got := b.run("a", "x"); status(got.err) != 3 {
 		t.Errorf("got %v, want status 3", got.err)
@@ -215,7 +215,7 @@ func TestP23Keepalives(t *testing.T) {
 	}
 }
 
-func TestP19MaxSessions(t *testing.T) {
+func TestMaxSessions(t *testing.T) {
 	b := one(t, Host{Faults: Faults{MaxSessions: 1}})
 	client := b.mustDial("a")
 	ch := b.talk(client)
@@ -254,7 +254,7 @@ func TestRejections(t *testing.T) {
 	}
 }
 
-func TestP09Forward(t *testing.T) {
+func TestForward(t *testing.T) {
 	b := start(t, Options{Exec: echo, Hosts: []Host{
 		{Name: "jump", Forward: true}, {Name: "a"}, {Name: "down", Down: true},
 	}})
@@ -347,7 +347,7 @@ func TestHangUp(t *testing.T) {
 	}
 }
 
-func TestP08Signals(t *testing.T) {
+func TestSignals(t *testing.T) {
 	// The command says when it is ready to be shot at.
 	const sleeper = "echo ready; sleep 300 & wait"
 	const listener = "echo ready; read x; echo alive"

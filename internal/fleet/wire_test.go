@@ -10,8 +10,8 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 )
 
-// TestP01CutEverywhere cuts a session at many bytes and counts what arrives.
-func TestP01CutEverywhere(t *testing.T) {
+// TestCutEverywhere cuts a session at many bytes and counts what arrives.
+func TestCutEverywhere(t *testing.T) {
 	b := one(t, Host{})
 	b.run("a", "x")
 	total := b.lastConn().Written
@@ -76,7 +76,7 @@ func TestCutFromExec(t *testing.T) {
 	}
 }
 
-func TestP10Silence(t *testing.T) {
+func TestSilence(t *testing.T) {
 	struck := make(chan struct{}, 1)
 	b := one(t, Host{Faults: Faults{
 		Cut:    &Cut{FromExec: true, How: Silence},

@@ -15,8 +15,8 @@ import (
 	"tutti/internal/keytest"
 )
 
-// TestP13Judge holds key "a" against files of all forms.
-func TestP13Judge(t *testing.T) {
+// TestJudgeOfEveryFormOfLine holds key "a" against files of all forms.
+func TestJudgeOfEveryFormOfLine(t *testing.T) {
 	a, other, third := fleet.NewKey().PublicKey(), fleet.NewKey().PublicKey(), keytest.ECDSA(t).PublicKey()
 	web := Host{Address: "Web1.example.com", Port: 22}
 	high := Host{Address: "web1.example.com", Port: 2222}
@@ -78,7 +78,7 @@ func TestP13Judge(t *testing.T) {
 	}
 }
 
-func TestP13WarnsOfBadLines(t *testing.T) {
+func TestBadLinesAreWarnedOf(t *testing.T) {
 	good := keytest.Line("web1", fleet.NewKey().PublicKey())
 	tests := []struct {
 		name, line string
@@ -158,9 +158,9 @@ func TestGlob(t *testing.T) {
 	}
 }
 
-// TestP14AcceptNewRaces: two clients, as two processes would, learn the same
+// TestHostsLearnedAtOnceAreWrittenOnce: two clients, as two processes would, learn the same
 // hosts at once, each of which is written once.
-func TestP14AcceptNewRaces(t *testing.T) {
+func TestHostsLearnedAtOnceAreWrittenOnce(t *testing.T) {
 	const hosts, each = 20, 10
 	var keys []gossh.PublicKey
 	for range hosts {

@@ -54,9 +54,9 @@ func (k *index) lines(name string) []int {
 	return found
 }
 
-// TestP13AgreesWithKeygen asks ssh-keygen which lines of random files are about
+// TestIndexAgreesWithKeygen asks ssh-keygen which lines of random files are about
 // random names.
-func TestP13AgreesWithKeygen(t *testing.T) {
+func TestIndexAgreesWithKeygen(t *testing.T) {
 	keygen := sshdtest.Tool(t, "ssh-keygen")
 	r := rand.New(rand.NewPCG(13, 13))
 	pick := func(list ...string) string { return list[r.IntN(len(list))] }
@@ -105,9 +105,9 @@ func TestP13AgreesWithKeygen(t *testing.T) {
 	}
 }
 
-// TestP13TenThousandHashedLines: a run over ten thousand known hosts costs less
+// TestTenThousandHashedLinesAreCheap: a run over ten thousand known hosts costs less
 // than a second of CPU for looking them up.
-func TestP13TenThousandHashedLines(t *testing.T) {
+func TestTenThousandHashedLinesAreCheap(t *testing.T) {
 	const hosts = 10_000
 	var content bytes.Buffer
 	blobs := make([]string, hosts)
@@ -147,12 +147,12 @@ func cpu(tb testing.TB) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// learnHosts is how many hosts each process of TestP14Processes learns.
+// learnHosts is how many hosts each process of TestProcessesLearnHostsAtOnce learns.
 const learnHosts = 60
 
-// TestP14Processes: processes that learn the same hosts at once lose nothing
+// TestProcessesLearnHostsAtOnce: processes that learn the same hosts at once lose nothing
 // and write nothing twice.
-func TestP14Processes(t *testing.T) {
+func TestProcessesLearnHostsAtOnce(t *testing.T) {
 	const learner = "TUTTI_TEST_LEARN"
 	if file := os.Getenv(learner); file != "" {
 		learn(t, file)
@@ -162,7 +162,7 @@ func TestP14Processes(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			cmd := exec.Command(os.Args[0], "-test.run=^TestP14Processes$")
+			cmd := exec.Command(os.Args[0], "-test.run=^TestProcessesLearnHostsAtOnce$")
 			cmd.Env = append(os.Environ(), learner+"="+file)
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("a process that learns: %v\n%s", err, out)
@@ -230,8 +230,8 @@ func FuzzKnownHostsLine(f *testing.F) {
 	})
 }
 
-// TestP14HalfALine: a line that another process is just writing is waited for.
-func TestP14HalfALine(t *testing.T) {
+// TestHalfALineIsWaitedFor: a line that another process is just writing is waited for.
+func TestHalfALineIsWaitedFor(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "known_hosts")
 	writer, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

@@ -84,9 +84,9 @@ func TestTrustInAnotherFile(t *testing.T) {
 	}
 }
 
-// TestP14TrustAndAcceptNew: whoever replaces the file and whoever adds to it do
+// TestTrustAndAcceptNewAtOnce: whoever replaces the file and whoever adds to it do
 // not take anything from each other.
-func TestP14TrustAndAcceptNew(t *testing.T) {
+func TestTrustAndAcceptNewAtOnce(t *testing.T) {
 	const hosts = 40
 	file := keytest.KnownHosts(t, "")
 	var wg sync.WaitGroup

@@ -30,9 +30,9 @@ func TestPlainCommandIsVerbatim(t *testing.T) {
 	}
 }
 
-// TestP33LoginShells: whatever the login shell is, the prologue means the same.
+// TestLoginShellsAgree: whatever the login shell is, the prologue means the same.
 // The shells of this machine that are not POSIX are tried as well.
-func TestP33LoginShells(t *testing.T) {
+func TestLoginShellsAgree(t *testing.T) {
 	line := loginLine("printf %s " + quote(nasty))
 	for _, shell := range []string{"sh", "bash", "dash", "zsh", "ksh", "fish", "csh", "tcsh", "busybox"} {
 		path, err := exec.LookPath(shell)

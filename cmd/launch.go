@@ -281,6 +281,9 @@ func (l *launching) run(ctx context.Context, plan fanout.Plan, opts fanout.Optio
 	defer end()
 	opts.Halt = halt
 	runner.SpareMemory(len(plan.Targets), l.Getenv)
+	if !l.unattended {
+		runner.SpareTime(len(plan.Targets), l.Getenv)
+	}
 	return fanout.Run(ctx, plan, opts)
 }
 

@@ -11,7 +11,8 @@ import (
 // in front: lines are whole, of any length, and never interleaved. A last line
 // without a newline gets one. With Options.Timestamps the time when a line was
 // complete comes first. With Options.NoPrefix it passes on nothing but
-// the hosts' bytes, still line by line where they send newlines. With
+// the hosts' bytes, still line by line where they send newlines; those of a host
+// that is alone go to a file or a pipe as they come. With
 // Options.Quiet it waits for the end of each host and prints only the last
 // attempt of those that are not ok.
 type Stream struct {
@@ -19,6 +20,7 @@ type Stream struct {
 	faces    [2]face
 	partials partials
 	kept     *transcripts // with Quiet
+	alone    bool         // there is one host, whose bytes are all that is printed
 }
 
 var _ fanout.Sink = (*Stream)(nil)
@@ -39,6 +41,8 @@ func (s *Stream) Handle(_ context.Context, e fanout.Event) error {
 		return s.handleQuiet(e)
 	}
 	switch e.Kind {
+	case fanout.RunStarted:
+		s.alone = s.opts.NoPrefix && len(e.Plan.Targets) == 1
 	case fanout.Output:
 		return s.output(e)
 	case fanout.TargetRetrying, fanout.TargetFinished:
@@ -62,6 +66,9 @@ func (s *Stream) output(e fanout.Event) error {
 		return s.omitted(src, e)
 	}
 	whole, begun := splitLines(e.Data)
+	if s.alone && !s.faces[e.Stream].terminal {
+		whole, begun = e.Data, nil // no other line can come between
+	}
 	if len(whole) > 0 {
 		err := s.faces[e.Stream].queue(piece{
 			prefix: s.prefix(e.Stream, e),

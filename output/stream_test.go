@@ -60,6 +60,30 @@ func TestStreamChunks(t *testing.T) {
 	}
 }
 
+// TestAloneIsNotHeldUp: with one host and no prefix there is nothing that its bytes
+// could get mixed up with; they need not wait for the end of their line.
+func TestAloneIsNotHeldUp(t *testing.T) {
+	r, w := io.Pipe()
+	defer func() { _ = r.Close() }()
+	stdout, stderr := NewWriter(w), NewWriter(io.Discard)
+	stream := NewStream(Options{Stdout: stdout, Stderr: stderr, NoPrefix: true})
+	s := newStory(t, stream, "a")
+	s.begin()
+	for _, part := range []string{"one", "\ntwo", " three"} {
+		s.out("a", part)
+		got := make([]byte, len(part))
+		if _, err := io.ReadFull(r, got); err != nil || string(got) != part {
+			t.Fatalf("got %q, %v, want %q", got, err, part)
+		}
+	}
+	s.finish("a", exited(0))
+	s.end()
+	if err := stream.Close(); err != nil {
+		t.Fatal(err)
+	}
+	closeWriters(t, stdout, stderr)
+}
+
 // TestStreamLongLines sends lines of megabytes from several hosts at once.
 func TestStreamLongLines(t *testing.T) {
 	const hosts, size = 8, 5 << 20

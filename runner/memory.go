@@ -17,7 +17,25 @@ const (
 	// buffers of each are alive, and it takes little to collect them.
 	floodTargets = 200
 	floodBytes   = 64 << 20
+	// fewPercent and somePercent are how much garbage there may be where fewer than
+	// floodTargets and manyTargets take part: what is alive is so little that
+	// collecting after each doubling of it would be most of what the collector does.
+	fewPercent  = 400
+	somePercent = 200
 )
+
+// SpareTime makes the garbage collector run later for plans of not too many
+// targets. It is for processes that have one run to carry out; whoever has set GOGC
+// has decided.
+func SpareTime(targets int, getenv func(string) string) {
+	switch {
+	case getenv("GOGC") != "":
+	case targets < floodTargets:
+		debug.SetGCPercent(fewPercent)
+	case targets < manyTargets:
+		debug.SetGCPercent(somePercent)
+	}
+}
 
 // SpareMemory makes the garbage collector run earlier for plans of many targets.
 // What is known of them is alive from the first login to the end, and would count

@@ -30,6 +30,30 @@ func TestSpareMemory(t *testing.T) {
 	}
 }
 
+func TestSpareTime(t *testing.T) {
+	const usual = 100
+	tests := []struct {
+		name    string
+		targets int
+		gogc    string
+		want    int
+	}{
+		{"a few targets", floodTargets - 1, "", fewPercent},
+		{"some targets", floodTargets, "", somePercent},
+		{"many targets", manyTargets, "", usual},
+		{"a few targets, and somebody has decided", 1, "50", usual},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := debug.SetGCPercent(usual)
+			SpareTime(tt.targets, func(string) string { return tt.gogc })
+			if got := debug.SetGCPercent(before); got != tt.want {
+				t.Errorf("got %d, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
 // TestFloodGauge: much output of many targets spares memory, and neither alone does.
 func TestFloodGauge(t *testing.T) {
 	const usual = 100

@@ -99,6 +99,7 @@ type Client struct {
 	sudo      sudoProof
 	login     sudoProof    // of the password
 	crowd     atomic.Int64 // connections whose output is taken
+	callers   *callers     // of what their connections send
 	password  fanout.Secret
 	keep      *Kept // nil: nothing outlives the client
 
@@ -125,6 +126,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	c := &Client{
 		log:       opts.Logger,
 		tell:      opts.Banner,
+		callers:   new(callers),
 		killAfter: orDefault(opts.KillAfter, defaultKillAfter),
 		drain:     orDefault(opts.Drain, defaultDrain),
 		looking:   sweepTime,

@@ -2,7 +2,10 @@ package ssh
 
 import (
 	"bytes"
+	"maps"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"tutti/fanout"
@@ -39,21 +42,72 @@ func isPatient(version []byte) bool {
 	return bytes.HasPrefix(version, []byte("SSH-2.0-OpenSSH_"))
 }
 
+// A role is what a function of the library has to do with the answer to a close.
+type role int
+
+const (
+	passesOn role = iota
+	answersOnly
+	keepsWindow
+)
+
+// callers remembers the roles of places in the program that messages were sent
+// from, by program counter. The connections of a client share one; the zero value
+// is ready.
+type callers struct {
+	roles atomic.Pointer[map[uintptr]role] // never changed, but replaced
+	mu    sync.Mutex                       // held by who replaces it
+}
+
 // answersClose reports whether the library is about to send p, as whose first
 // function the caller was called, in answer to a close.
-func answersClose(p []byte) bool {
+func (c *callers) answersClose(p []byte) bool {
 	if len(p) > maxCloseAnswer {
 		return false
 	}
 	var calls [maxAnswerDepth]uintptr
-	frames := runtime.CallersFrames(calls[:runtime.Callers(3, calls[:])])
+	for _, pc := range calls[:runtime.Callers(3, calls[:])] {
+		switch c.roleOf(pc) {
+		case answersOnly:
+			return true
+		case keepsWindow:
+			return false
+		}
+	}
+	return false
+}
+
+// roleOf is what the call at pc means for what is sent beneath it. Names are looked
+// for once: that takes longer than all else that is done for a message.
+func (c *callers) roleOf(pc uintptr) role {
+	if known := c.roles.Load(); known != nil {
+		if r, ok := (*known)[pc]; ok {
+			return r
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	more := make(map[uintptr]role)
+	if known := c.roles.Load(); known != nil {
+		maps.Copy(more, *known)
+	}
+	r := lookUpRole(pc)
+	more[pc] = r
+	c.roles.Store(&more)
+	return r
+}
+
+func lookUpRole(pc uintptr) role {
+	frames := runtime.CallersFrames([]uintptr{pc}) // several, where calls were inlined
 	for {
 		f, more := frames.Next()
-		if f.Function == closeAnswerer {
-			return true
-		}
-		if f.Function == windowKeeper || !more {
-			return false
+		switch {
+		case f.Function == closeAnswerer:
+			return answersOnly
+		case f.Function == windowKeeper:
+			return keepsWindow
+		case !more:
+			return passesOn
 		}
 	}
 }

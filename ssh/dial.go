@@ -208,6 +208,7 @@ func (l *login) try(ctx context.Context, began time.Time) (*conn, error) {
 	l.report.Address = tcp.RemoteAddr().String()
 
 	w := newWire(tcp)
+	w.callers = l.client.callers
 	w.holding = min(w.holding, l.client.drain/2) // an end without a close is told before output is given up
 	l.wire, l.auth = w, newAuthentication(ctx, w, l.ep.User, l.ep.keys, l.pass)
 	l.phase.Store(int32(phaseVersion))

@@ -38,6 +38,7 @@ type wire struct {
 	failed   atomic.Bool  // a read error has been handed over
 	valve    valve        // closed while output waits for its reader
 
+	callers     *callers      // of Write; set before it is used
 	patient     bool          // the host waits for us to hang up; set with loggedIn
 	commanded   atomic.Bool   // the channel of a command is there, of a host that is not patient
 	closes      atomic.Int32  // answers to the close of a channel that nobody has asked about
@@ -59,6 +60,7 @@ func newWire(c net.Conn) *wire {
 	w := &wire{
 		Conn:        c,
 		born:        time.Now(),
+		callers:     new(callers),
 		holding:     holdTime,
 		channelOver: make(chan struct{}, 1),
 		aborted:     make(chan struct{}),
@@ -108,7 +110,7 @@ func (w *wire) Read(p []byte) (int, error) {
 // delivers everything that arrived before; the library would stop reading if
 // it learned of it here.
 func (w *wire) Write(p []byte) (int, error) {
-	if w.loggedIn.Load() && answersClose(p) {
+	if w.loggedIn.Load() && w.callers.answersClose(p) {
 		w.closes.Add(1)
 	}
 	if w.failed.Load() {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/api"
 	"tutti/fanout"
 	"tutti/output"
 )
@@ -78,35 +79,16 @@ func (o *launchOptions) addDoctorFlags(f *pflag.FlagSet) {
 	o.flags().addHistory(f)
 }
 
-// A finding is how much a check has to say.
-type finding string
-
-const (
-	findingOK      finding = "ok"
-	findingWarning finding = "warning" // runs work, but not as they might
-	findingProblem finding = "problem" // runs do not work
-)
-
-// A check is one thing that was looked at. Its field names are public.
-type check struct {
-	Schema  int     `json:"schema"`
-	Type    string  `json:"type"`
-	Check   string  `json:"check"`
-	State   finding `json:"state"`
-	Message string  `json:"message"`
-	Remedy  string  `json:"remedy,omitempty"`
-}
-
 // A doctor looks at things, and tells what it has found as it goes.
 type doctor struct {
 	*launching
 	screen *screen
 	// wanted says that hosts were selected, which are to be logged in to.
 	wanted bool
-	counts map[finding]int
+	counts map[api.Finding]int
 	// visited counts what was told of the hosts, which is no problem of this
 	// machine.
-	visited map[finding]int
+	visited map[api.Finding]int
 	// broken says that the hosts cannot be tried: this machine has a problem
 	// that keeps all of them from being reached.
 	broken bool
@@ -120,7 +102,7 @@ func (a *app) doctor(ctx context.Context, o *launchOptions, selector string) err
 		launching: a.newLaunching(o, screen),
 		screen:    screen,
 		wanted:    selector != "" || o.Hosts.AdHoc(),
-		counts:    map[finding]int{}, visited: map[finding]int{},
+		counts:    map[api.Finding]int{}, visited: map[api.Finding]int{},
 	}
 	defer d.history.close()
 	err := d.examine(ctx, selector)
@@ -151,28 +133,28 @@ func (d *doctor) examine(ctx context.Context, selector string) error {
 // code is the exit code: a problem of our own beats those of hosts.
 func (d *doctor) code(s fanout.Summary) int {
 	c := exitCode(s, d.screen.failure(), d.interrupts.signal())
-	if d.counts[findingProblem] > 0 && (c == exitOK || c == exitFailed || c == exitUnreachable || c == exitStopped) {
+	if d.counts[api.FindingProblem] > 0 && (c == exitOK || c == exitFailed || c == exitUnreachable || c == exitStopped) {
 		return exitInternal
 	}
 	return c
 }
 
 // tell shows one finding. A remedy goes with what is not ok.
-func (d *doctor) tell(state finding, name, message, remedy string) {
+func (d *doctor) tell(state api.Finding, name, message, remedy string) {
 	d.counts[state]++
 	if d.o.mode.Word == modeJSON {
 		// A stdout that cannot be written shows in the screen's failure.
-		_ = output.WriteJSON(d.screen.out, check{1, "check", name, state, message, remedy})
+		_ = output.WriteJSON(d.screen.out, api.NewCheck(name, state, message, remedy))
 		return
 	}
 	d.row(state, name, message, remedy)
 }
 
 // row is a finding for people, with further lines under it.
-func (d *doctor) row(state finding, name, message string, more ...string) {
+func (d *doctor) row(state api.Finding, name, message string, more ...string) {
 	color, reset := "", ""
 	if d.screen.opts.StdoutColor {
-		color, reset = map[finding]string{findingOK: "\x1b[32m", findingWarning: "\x1b[33m", findingProblem: "\x1b[31m"}[state], "\x1b[0m"
+		color, reset = map[api.Finding]string{api.FindingOK: "\x1b[32m", api.FindingWarning: "\x1b[33m", api.FindingProblem: "\x1b[31m"}[state], "\x1b[0m"
 	}
 	text := fmt.Sprintf("%s%-7s%s  %-12s  %s\n", color, state, reset, name, indented(message))
 	for _, m := range more {
@@ -197,13 +179,13 @@ func indented(text string) string {
 
 // ok tells of something that is as it should be.
 func (d *doctor) ok(name, format string, args ...any) {
-	d.tell(findingOK, name, fmt.Sprintf(format, args...), "")
+	d.tell(api.FindingOK, name, fmt.Sprintf(format, args...), "")
 }
 
 // conclude says how it went, on stderr.
 func (d *doctor) conclude(s fanout.Summary) {
-	n := func(f finding) int { return d.counts[f] + d.visited[f] }
-	text := fmt.Sprintf("doctor: %d ok, %s, %s", n(findingOK), count(n(findingWarning), string(findingWarning)), count(n(findingProblem), string(findingProblem)))
+	n := func(f api.Finding) int { return d.counts[f] + d.visited[f] }
+	text := fmt.Sprintf("doctor: %d ok, %s, %s", n(api.FindingOK), count(n(api.FindingWarning), string(api.FindingWarning)), count(n(api.FindingProblem), string(api.FindingProblem)))
 	switch {
 	case d.wanted && d.broken:
 		text += "; no host was tried"

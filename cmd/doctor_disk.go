@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"tutti/api"
 	"tutti/internal/quantity"
 	"tutti/store"
 )
@@ -31,7 +32,7 @@ const firstYear, lastYear = 2026, 2100
 func (d *doctor) checkClock() {
 	now := time.Now()
 	if y := now.Year(); y < firstYear || y > lastYear {
-		d.tell(findingProblem, "clock", "it says "+clockText(now.Local())+": certificates seem not valid, and records get wrong times",
+		d.tell(api.FindingProblem, "clock", "it says "+clockText(now.Local())+": certificates seem not valid, and records get wrong times",
 			"set the clock (timedatectl set-ntp true)")
 		return
 	}
@@ -57,10 +58,10 @@ func (d *doctor) checkHistory(ctx context.Context) {
 		d.failRecord(c.ReadOnly)
 	}
 	if c.Exposed {
-		d.tell(findingWarning, "history", path+" can be read by other users, and may hold secrets", "chmod 600 "+path)
+		d.tell(api.FindingWarning, "history", path+" can be read by other users, and may hold secrets", "chmod 600 "+path)
 	}
 	if ahead := time.Until(c.Newest); ahead > clockSlack {
-		d.tell(findingWarning, "clock", fmt.Sprintf("the newest run in the history began %s from now: the clock was set back", quantity.FormatDuration(ahead.Round(time.Second))),
+		d.tell(api.FindingWarning, "clock", fmt.Sprintf("the newest run in the history began %s from now: the clock was set back", quantity.FormatDuration(ahead.Round(time.Second))),
 			"set the clock; old runs are pruned by their time")
 	}
 	if c.ReadOnly == nil {
@@ -71,7 +72,7 @@ func (d *doctor) checkHistory(ctx context.Context) {
 
 // failRecord tells of a history that cannot be had; hosts can still be tried.
 func (d *doctor) failRecord(err error) {
-	d.tell(findingProblem, "history", err.Error(), strings.Join(hints(err), "; "))
+	d.tell(api.FindingProblem, "history", err.Error(), strings.Join(hints(err), "; "))
 }
 
 // checkNewHistory looks at the place where a history is to be made.
@@ -95,11 +96,11 @@ func (d *doctor) checkNewHistory(path string) {
 func (d *doctor) checkDisk(dir string) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(dir, &fs); err != nil {
-		d.tell(findingWarning, "disk", fmt.Sprintf("%s: %v", dir, err), "")
+		d.tell(api.FindingWarning, "disk", fmt.Sprintf("%s: %v", dir, err), "")
 		return
 	}
 	if kind := networkKind(&fs); kind != "" {
-		d.tell(findingWarning, "disk", fmt.Sprintf("the history in %s is on %s, whose locks may not reach other machines", dir, kind),
+		d.tell(api.FindingWarning, "disk", fmt.Sprintf("the history in %s is on %s, whose locks may not reach other machines", dir, kind),
 			"keep the history on a local disk: --history FILE or $TUTTI_HISTORY")
 	}
 	free := uint64(fs.Bavail) * uint64(fs.Bsize)
@@ -107,9 +108,9 @@ func (d *doctor) checkDisk(dir string) {
 	remedy := "free some space, or let old runs go: tutti history prune --keep 30d"
 	switch {
 	case free < noSpace:
-		d.tell(findingProblem, "disk", text, remedy)
+		d.tell(api.FindingProblem, "disk", text, remedy)
 	case free < littleSpace:
-		d.tell(findingWarning, "disk", text, remedy)
+		d.tell(api.FindingWarning, "disk", text, remedy)
 	default:
 		d.ok("disk", "%s", text)
 	}

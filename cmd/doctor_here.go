@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tutti/api"
 	"tutti/inventory"
 	"tutti/runner"
 	"tutti/ssh"
@@ -40,7 +41,7 @@ func (d *doctor) checkHere(ctx context.Context, selector string) (*runner.Decisi
 // after it.
 func (d *doctor) fail(name string, err error, remedy string) {
 	d.broken = true
-	d.tell(findingProblem, name, err.Error(), cmp.Or(strings.Join(hints(err), "; "), remedy))
+	d.tell(api.FindingProblem, name, err.Error(), cmp.Or(strings.Join(hints(err), "; "), remedy))
 }
 
 // checkInventory reads the inventory and ssh_config. Only a mistake in the
@@ -49,7 +50,7 @@ func (d *doctor) checkInventory(ctx context.Context, selector string) (*runner.D
 	plan := &runner.Decision{}
 	inv, from, err := d.env().LoadInventory(ctx, &d.o.Request, nil)
 	if errors.As(err, new(*inventory.NotFoundError)) && !d.wanted {
-		d.tell(findingWarning, "inventory", err.Error(), strings.Join(hints(err), "; "))
+		d.tell(api.FindingWarning, "inventory", err.Error(), strings.Join(hints(err), "; "))
 		inv, err = &inventory.Inventory{}, nil
 	}
 	if err != nil {
@@ -61,7 +62,7 @@ func (d *doctor) checkInventory(ctx context.Context, selector string) (*runner.D
 		return nil, err
 	}
 	for _, w := range inv.Warnings {
-		d.tell(findingWarning, "inventory", w, "mend the file, or do without what is left out")
+		d.tell(api.FindingWarning, "inventory", w, "mend the file, or do without what is left out")
 	}
 	if from != "" && len(inv.Hosts()) > 0 {
 		d.ok("inventory", "%s in %s", count(len(inv.Hosts()), "host"), from)
@@ -71,15 +72,15 @@ func (d *doctor) checkInventory(ctx context.Context, selector string) (*runner.D
 		d.fail("ssh_config", err, "mend the file; -F none does without it")
 		return plan, nil
 	}
-	before := d.counts[findingWarning]
+	before := d.counts[api.FindingWarning]
 	if err := plan.Aim(d.env(), &d.o.Request, inv, config, hosts); err != nil {
 		d.fail("route", err, "mend the inventory or ssh_config; tutti hosts --explain says where a value came from")
 		return plan, nil
 	}
 	for _, w := range plan.Warnings {
-		d.tell(findingWarning, "ssh_config", w, "take the line out, or do without what it asks for")
+		d.tell(api.FindingWarning, "ssh_config", w, "take the line out, or do without what it asks for")
 	}
-	d.sshConfigHonoured(config, d.counts[findingWarning] == before)
+	d.sshConfigHonoured(config, d.counts[api.FindingWarning] == before)
 	plan.Warnings = nil
 	plan.Plan.Policy.Fanout = plan.Fanout(d.o.Limits.Fanout)
 	plan.Plan.Policy.Deadline = d.o.Limits.Deadline
@@ -124,7 +125,7 @@ func (d *doctor) chosen(ctx context.Context, inv *inventory.Inventory, from, sel
 	})
 	if len(refused) > 0 {
 		err := &inventory.RefusedError{Hosts: refused}
-		d.tell(findingWarning, "inventory", err.Error(), err.Hint())
+		d.tell(api.FindingWarning, "inventory", err.Error(), err.Hint())
 	}
 	return hosts, nil
 }
@@ -132,7 +133,7 @@ func (d *doctor) chosen(ctx context.Context, inv *inventory.Inventory, from, sel
 func (d *doctor) checkOpenFiles(plan *runner.Decision) {
 	have, err := runner.OpenLimit()
 	if err != nil {
-		d.tell(findingWarning, "open_files", fmt.Sprintf("the limit is not known: %v", err), "see ulimit -n")
+		d.tell(api.FindingWarning, "open_files", fmt.Sprintf("the limit is not known: %v", err), "see ulimit -n")
 		return
 	}
 	asked := cmp.Or(d.o.Limits.Fanout, min(runner.DefaultFanout, max(1, len(plan.Endpoints))))
@@ -141,7 +142,7 @@ func (d *doctor) checkOpenFiles(plan *runner.Decision) {
 		d.ok("open_files", "%d may be open, and %s at once take up to %d", have, count(asked, "host"), need)
 		return
 	}
-	d.tell(findingWarning, "open_files", fmt.Sprintf("%d may be open, and %s at once may need %d", have, count(asked, "host"), need),
+	d.tell(api.FindingWarning, "open_files", fmt.Sprintf("%d may be open, and %s at once may need %d", have, count(asked, "host"), need),
 		fmt.Sprintf("raise the limit: ulimit -n %d, or as root ulimit -Hn %d; or work on fewer at once: -f %d", need, need, plan.Fits(have)))
 }
 
@@ -166,7 +167,7 @@ func (d *doctor) checkNeighbours(plan *runner.Decision) {
 		d.ok("neighbours", "room for %d in the kernel's table, and %s to reach straight", limit, count(len(addresses), "host"))
 		return
 	}
-	d.tell(findingWarning, "neighbours",
+	d.tell(api.FindingWarning, "neighbours",
 		fmt.Sprintf("%d addresses to reach straight, and room for %d neighbours: if they share a network segment, some will seem unreachable", len(addresses), limit),
 		fmt.Sprintf("as root: sysctl -w net.ipv4.neigh.default.gc_thresh3=%d (and net.ipv6.neigh.default.gc_thresh3)", 2*len(addresses)))
 }
@@ -194,7 +195,7 @@ func (d *doctor) checkKeys(ctx context.Context, plan *runner.Decision) {
 		d.showKey(k)
 	}
 	if usable == 0 && !d.broken {
-		d.tell(findingWarning, "key", "there is no key that could be offered to a host",
+		d.tell(api.FindingWarning, "key", "there is no key that could be offered to a host",
 			"make one with ssh-keygen, name one with --identity or identity: in the inventory, or load one into an agent with ssh-add")
 	}
 	d.checkFolder()
@@ -205,7 +206,7 @@ func (d *doctor) checkKeys(ctx context.Context, plan *runner.Decision) {
 	}
 	strict := slices.ContainsFunc(plan.Endpoints, func(e ssh.Endpoint) bool { return e.HostKeys == knownhosts.Strict })
 	if known == 0 && strict {
-		d.tell(findingWarning, "known_hosts", "no host key is known: hosts whose keys are checked strictly are refused",
+		d.tell(api.FindingWarning, "known_hosts", "no host key is known: hosts whose keys are checked strictly are refused",
 			"tutti trust SELECTOR shows the fingerprints and adds the keys")
 	}
 }
@@ -213,12 +214,12 @@ func (d *doctor) checkKeys(ctx context.Context, plan *runner.Decision) {
 func (d *doctor) showAgent(a ssh.FoundAgent) {
 	switch {
 	case a.Err != nil:
-		d.tell(findingWarning, "agent", fmt.Sprintf("%s: %v", a.Socket, a.Err),
+		d.tell(api.FindingWarning, "agent", fmt.Sprintf("%s: %v", a.Socket, a.Err),
 			"start one (eval \"$(ssh-agent)\"; ssh-add), or unset SSH_AUTH_SOCK")
 	case len(a.Keys) == 0:
-		d.tell(findingWarning, "agent", a.Socket+" holds no key", "ssh-add")
+		d.tell(api.FindingWarning, "agent", a.Socket+" holds no key", "ssh-add")
 	case len(a.Keys) > ssh.MaxOffers:
-		d.tell(findingWarning, "agent", fmt.Sprintf("%s holds %d keys, and a host is offered %d at most", a.Socket, len(a.Keys), ssh.MaxOffers),
+		d.tell(api.FindingWarning, "agent", fmt.Sprintf("%s holds %d keys, and a host is offered %d at most", a.Socket, len(a.Keys), ssh.MaxOffers),
 			"name the key for each host: --identity, identity: in the inventory, or IdentityFile with IdentitiesOnly in ssh_config")
 	default:
 		d.ok("agent", "%s holds %s", a.Socket, strings.Join(a.Keys, ", "))
@@ -230,11 +231,11 @@ func (d *doctor) showKey(k ssh.FoundKey) {
 	case k.Err != nil && k.Required:
 		d.fail("key", k.Err, "name another with --identity or in the inventory")
 	case k.Err != nil:
-		d.tell(findingWarning, "key", k.Err.Error(), strings.Join(hints(k.Err), "; "))
+		d.tell(api.FindingWarning, "key", k.Err.Error(), strings.Join(hints(k.Err), "; "))
 	case k.Locked && d.passphrasePrompt() == nil && k.Required:
 		d.fail("key", fmt.Errorf("%s is encrypted, and there is no terminal to ask for the passphrase", k.Path), "ssh-add "+k.Path)
 	case k.Locked:
-		d.tell(findingWarning, "key", k.Path+" is encrypted, and no agent holds it: its passphrase will be asked for", "ssh-add "+k.Path)
+		d.tell(api.FindingWarning, "key", k.Path+" is encrypted, and no agent holds it: its passphrase will be asked for", "ssh-add "+k.Path)
 	default:
 		d.ok("key", "%s can be used", k.Path)
 	}
@@ -243,7 +244,7 @@ func (d *doctor) showKey(k ssh.FoundKey) {
 // checkFolder looks at ~/.ssh, which decides whom we trust.
 func (d *doctor) checkFolder() {
 	if d.home() == "" {
-		d.tell(findingWarning, "ssh_folder", "HOME is not set: there are no usual keys, and no ~/.ssh/known_hosts", "set HOME")
+		d.tell(api.FindingWarning, "ssh_folder", "HOME is not set: there are no usual keys, and no ~/.ssh/known_hosts", "set HOME")
 		return
 	}
 	dir := filepath.Join(d.home(), ".ssh")
@@ -252,9 +253,9 @@ func (d *doctor) checkFolder() {
 	case errors.Is(err, fs.ErrNotExist):
 		d.ok("ssh_folder", "there is no %s", dir)
 	case err != nil:
-		d.tell(findingWarning, "ssh_folder", err.Error(), "chmod 700 "+dir)
+		d.tell(api.FindingWarning, "ssh_folder", err.Error(), "chmod 700 "+dir)
 	case info.Mode().Perm()&0o022 != 0:
-		d.tell(findingWarning, "ssh_folder", fmt.Sprintf("others can change what is in %s (mode %04o)", dir, info.Mode().Perm()), "chmod 700 "+dir)
+		d.tell(api.FindingWarning, "ssh_folder", fmt.Sprintf("others can change what is in %s (mode %04o)", dir, info.Mode().Perm()), "chmod 700 "+dir)
 	default:
 		d.ok("ssh_folder", "%s is ours alone to change", dir)
 	}
@@ -266,15 +267,15 @@ func (d *doctor) showKnownHosts(f ssh.FoundKnownHosts) {
 		d.ok("known_hosts", "there is no %s", f.Path)
 		return
 	case f.Err != nil:
-		d.tell(findingWarning, "known_hosts", f.Err.Error(), "make it readable: the keys in it do not count")
+		d.tell(api.FindingWarning, "known_hosts", f.Err.Error(), "make it readable: the keys in it do not count")
 		return
 	}
 	if info, err := os.Stat(f.Path); err == nil && info.Mode().Perm()&0o022 != 0 {
-		d.tell(findingWarning, "known_hosts", fmt.Sprintf("others can write %s (mode %04o), and so decide whom we trust", f.Path, info.Mode().Perm()),
+		d.tell(api.FindingWarning, "known_hosts", fmt.Sprintf("others can write %s (mode %04o), and so decide whom we trust", f.Path, info.Mode().Perm()),
 			"chmod go-w "+f.Path)
 	}
 	if n := len(f.Bad); n > 0 {
-		d.tell(findingWarning, "known_hosts", fmt.Sprintf("%s that cannot be read; the first: %s", count(n, "line"), f.Bad[0]), "take them out of "+f.Path)
+		d.tell(api.FindingWarning, "known_hosts", fmt.Sprintf("%s that cannot be read; the first: %s", count(n, "line"), f.Bad[0]), "take them out of "+f.Path)
 	}
 	d.ok("known_hosts", "%s in %s", count(f.Lines, "line"), f.Path)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"tutti/api"
 	"tutti/fanout"
 	"tutti/internal/hostlist"
 	"tutti/output"
@@ -98,18 +99,18 @@ func (v *visits) sorted() []*visitGroup {
 }
 
 // finding is what a group comes to.
-func (g *visitGroup) finding() finding {
+func (g *visitGroup) finding() api.Finding {
 	if g.outcome == fanout.OK {
-		return findingOK
+		return api.FindingOK
 	}
-	return findingProblem
+	return api.FindingProblem
 }
 
 // showVisits tells of a group.
 func (d *doctor) showVisits(g *visitGroup) {
 	hosts := fmt.Sprintf("%s (%d)", hostlist.Fold(g.names), len(g.names))
-	if g.finding() == findingOK {
-		d.row(findingOK, "login", hosts+g.steps())
+	if g.finding() == api.FindingOK {
+		d.row(api.FindingOK, "login", hosts+g.steps())
 		return
 	}
 	why := g.message
@@ -117,7 +118,7 @@ func (d *doctor) showVisits(g *visitGroup) {
 		why += ": " + g.detail
 	}
 	step := cmp.Or(string(g.op), g.outcome.String())
-	d.row(findingProblem, step, strings.TrimSuffix(hosts+": "+why, ": ")+g.steps(), g.remedy)
+	d.row(api.FindingProblem, step, strings.TrimSuffix(hosts+": "+why, ": ")+g.steps(), g.remedy)
 }
 
 // steps is how long each step took, and where the longest was.

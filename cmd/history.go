@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/api"
 	"tutti/fanout"
 	"tutti/internal/hostlist"
 	"tutti/internal/phrase"
@@ -112,7 +113,7 @@ func (a *app) listRuns(ctx context.Context, history *historyFile, q store.Query,
 	}
 	if o.json {
 		for _, r := range runs {
-			if err := output.WriteJSON(a.Out, newRunJSON(r)); err != nil {
+			if err := output.WriteJSON(a.Out, api.NewRun(r)); err != nil {
 				return err
 			}
 		}
@@ -248,51 +249,6 @@ func oneLine(text string, most int) string {
 		return string(runes[:most-1]) + "…"
 	}
 	return text
-}
-
-// runJSON is a run as `history --json` shows it. Its field names are public,
-// and those of the events where they mean the same.
-type runJSON struct {
-	Schema    int            `json:"schema"`
-	Type      string         `json:"type"`
-	Run       int64          `json:"run"`
-	Source    string         `json:"source"`
-	Command   string         `json:"command"`
-	Selector  string         `json:"selector"`
-	Inventory string         `json:"inventory,omitempty"`
-	Note      string         `json:"note,omitempty"`
-	User      string         `json:"user,omitempty"`
-	State     store.State    `json:"state"`
-	StartedAt output.Time    `json:"started_at"`
-	EndedAt   *output.Time   `json:"ended_at,omitempty"`
-	Duration  *int64         `json:"duration_ms,omitempty"`
-	Hosts     int            `json:"hosts"`
-	Counts    map[string]int `json:"counts"`
-	Stopped   string         `json:"stopped"`
-	ExitCode  *int           `json:"exit_code,omitempty"`
-	RerunOf   int64          `json:"rerun_of,omitempty"`
-	Job       string         `json:"job,omitempty"`
-}
-
-func newRunJSON(r store.Run) runJSON {
-	j := runJSON{
-		Schema: 1, Type: "run", Run: r.ID, Source: r.Source, Command: r.Command, Selector: r.Selector,
-		Inventory: r.Inventory, Note: r.Note, User: r.User, State: r.State,
-		StartedAt: output.Time(r.Summary.Started), Hosts: r.Summary.Hosts, Counts: map[string]int{},
-		Stopped: r.Summary.Stopped.String(), ExitCode: r.ExitCode, RerunOf: r.RerunOf, Job: r.Job,
-	}
-	if !r.Summary.Ended.IsZero() {
-		ended := output.Time(r.Summary.Ended)
-		j.EndedAt = &ended
-		if r.State != store.Interrupted {
-			took := r.Summary.Ended.Sub(r.Summary.Started).Milliseconds()
-			j.Duration = &took
-		}
-	}
-	for _, o := range fanout.Outcomes() {
-		j.Counts[o.String()] = r.Summary.Counts[o]
-	}
-	return j
 }
 
 // count is n things, in words.

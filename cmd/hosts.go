@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/api"
 	"tutti/inventory"
 	"tutti/output"
 	"tutti/runner"
@@ -67,7 +68,7 @@ func newHostsCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			hosts, err := show(config, chosen.From, chosen.Hosts, o.explain || o.json)
+			hosts, err := runner.ViewHosts(config, chosen.From, chosen.Hosts, o.explain || o.json)
 			if err != nil {
 				return err
 			}
@@ -85,7 +86,7 @@ func newHostsCmd(a *app) *cobra.Command {
 	return cmd
 }
 
-func (o *hostsOptions) print(w io.Writer, hosts []shownHost) error {
+func (o *hostsOptions) print(w io.Writer, hosts []runner.HostView) error {
 	switch {
 	case o.json:
 		return printHostsJSON(w, hosts, o.explain)
@@ -95,98 +96,18 @@ func (o *hostsOptions) print(w io.Writer, hosts []shownHost) error {
 	return printHostsTable(w, hosts)
 }
 
-// hostJSON is a host as `hosts --json` shows it. Its field names are public.
-type hostJSON struct {
-	Schema           int               `json:"schema"`
-	Type             string            `json:"type"`
-	Host             string            `json:"host"`
-	Address          string            `json:"address,omitempty"`
-	Port             int               `json:"port,omitempty"`
-	User             string            `json:"user,omitempty"`
-	Identity         []string          `json:"identity,omitempty"`
-	ConnectTimeoutMS *int64            `json:"connect_timeout_ms,omitempty"`
-	TimeoutMS        *int64            `json:"timeout_ms,omitempty"`
-	Retries          *int              `json:"retries,omitempty"`
-	HostKeys         string            `json:"host_keys,omitempty"`
-	ExitStatus       string            `json:"exit_status,omitempty"`
-	Groups           []string          `json:"groups,omitempty"`
-	Labels           map[string]string `json:"labels,omitempty"`
-	Refusals         []string          `json:"refusals,omitempty"`
-	Gates            map[string]int    `json:"gates,omitempty"`
-	Jump             string            `json:"jump,omitempty"`
-	sshJSON
-	Via     []hostJSON            `json:"via,omitempty"`
-	Origins map[string]originJSON `json:"origins,omitempty"`
-}
-
-type originJSON struct {
-	File   string `json:"file,omitempty"`
-	Line   int    `json:"line,omitempty"`
-	Column int    `json:"column,omitempty"`
-	Via    string `json:"via"`
-}
-
-func printHostsJSON(w io.Writer, hosts []shownHost, explain bool) error {
+func printHostsJSON(w io.Writer, hosts []runner.HostView, explain bool) error {
 	for _, h := range hosts {
-		if err := output.WriteJSON(w, newHostJSON(h, explain)); err != nil {
+		if err := output.WriteJSON(w, api.NewHost(h, explain)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func newHostJSON(h shownHost, explain bool) hostJSON {
-	j := hostJSON{
-		Schema: 1, Type: "host", Host: h.Name,
-		Address: h.Address, Port: h.Port, User: h.User, Identity: h.Identity,
-		Groups: h.Groups, Labels: h.Labels, Jump: h.Jump,
-	}
-	j.addSSH(h)
-	if _, set := h.Origin(inventory.KeyConnectTimeout); set {
-		ms := h.ConnectTimeout.Milliseconds()
-		j.ConnectTimeoutMS = &ms
-	}
-	if _, set := h.Origin(inventory.KeyTimeout); set {
-		ms := h.Timeout.Milliseconds()
-		j.TimeoutMS = &ms
-	}
-	if _, set := h.Origin(inventory.KeyRetries); set {
-		j.Retries = &h.Retries
-	}
-	if _, set := h.Origin(inventory.KeyHostKeys); set {
-		j.HostKeys = h.HostKeys.String()
-	}
-	if h.NoExitStatus {
-		j.ExitStatus = "none"
-	}
-	for _, r := range h.Refusals {
-		j.Refusals = append(j.Refusals, r.Reason)
-	}
-	for _, g := range h.Gates {
-		if j.Gates == nil {
-			j.Gates = map[string]int{}
-		}
-		j.Gates[g.Name] = g.Parallel
-	}
-	for _, b := range h.via {
-		j.Via = append(j.Via, newHostJSON(b, explain))
-	}
-	for _, r := range h.ssh.Refused {
-		j.Refusals = append(j.Refusals, runner.RefusedText(r))
-	}
-	if explain {
-		j.Origins = map[string]originJSON{}
-		for _, s := range h.Settings() {
-			o := s.Origin
-			j.Origins[string(s.Key)] = originJSON{File: o.File, Line: o.Line, Column: o.Column, Via: o.Via}
-		}
-	}
-	return j
-}
-
 // printHostsExplained shows each host with a line per value, whole: where a value
 // comes from is what is asked for.
-func printHostsExplained(w io.Writer, hosts []shownHost) error {
+func printHostsExplained(w io.Writer, hosts []runner.HostView) error {
 	for _, h := range hosts {
 		if _, err := fmt.Fprintln(w, output.Visible(h.Name)); err != nil {
 			return err
@@ -199,12 +120,12 @@ func printHostsExplained(w io.Writer, hosts []shownHost) error {
 		for _, s := range h.Settings() {
 			t.Add(string(s.Key), s.Value, s.Origin.String())
 		}
-		for _, b := range h.via {
+		for _, b := range h.Via {
 			for _, s := range b.Settings() {
 				t.Add("via "+b.Name+": "+string(s.Key), s.Value, s.Origin.String())
 			}
 		}
-		for _, r := range h.ssh.Refused {
+		for _, r := range h.SSH.Refused {
 			t.Add("cannot be used", runner.RefusedText(r), r.Origin.String())
 		}
 		for _, r := range h.Refusals {
@@ -225,7 +146,7 @@ const leastHostColumn = 10
 
 // printHostsTable shows one line per host, and on a terminal a heading: elsewhere
 // each line is a host.
-func printHostsTable(w io.Writer, hosts []shownHost) error {
+func printHostsTable(w io.Writer, hosts []runner.HostView) error {
 	columns := []output.Column{{}, {Least: leastHostColumn}, {Least: leastHostColumn}, {Least: leastHostColumn, Optional: true}}
 	if isTerminal(w) {
 		for i, title := range []string{"HOST", "LOGIN", "GROUPS", "LABELS"} {
@@ -248,7 +169,7 @@ func printHostsTable(w io.Writer, hosts []shownHost) error {
 // loginText is where h is reached, as far as the inventory and ssh_config say:
 // user@address:port.
 // Why a host cannot be reached at all is told by --explain.
-func loginText(h shownHost) string {
+func loginText(h runner.HostView) string {
 	if len(h.Refusals) > 0 {
 		return "cannot be used"
 	}
@@ -256,13 +177,13 @@ func loginText(h shownHost) string {
 	if text == "" {
 		text = runner.HostWord(h.Host)
 	}
-	if h.adds(inventory.KeyAddress) {
-		text = h.ssh.HostName
+	if h.Adds(inventory.KeyAddress) {
+		text = h.SSH.HostName
 	}
-	if port := cmp.Or(h.Port, h.ssh.Port); port != 0 {
+	if port := cmp.Or(h.Port, h.SSH.Port); port != 0 {
 		text = net.JoinHostPort(text, strconv.Itoa(port))
 	}
-	if user := cmp.Or(h.User, h.ssh.User); user != "" {
+	if user := cmp.Or(h.User, h.SSH.User); user != "" {
 		text = user + "@" + text
 	}
 	return text

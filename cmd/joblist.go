@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/api"
 	"tutti/internal/quantity"
 	"tutti/internal/typed"
 	"tutti/output"
@@ -276,44 +277,14 @@ func (a *app) warnOfJobs(ctx context.Context, s *store.Store, views []jobView) e
 	return err
 }
 
-// jobJSON is a job as `job list --json` shows it. Its field names are public.
-type jobJSON struct {
-	Schema  int    `json:"schema"`
-	Type    string `json:"type"`
-	Job     string `json:"job"`
-	JobID   int64  `json:"job_id"`
-	Version int64  `json:"version"`
-	State   string `json:"state"`
-	// Broken says why it does not fire, or could not be begun.
-	Broken string `json:"broken,omitempty"`
-	Alarm  string `json:"alarm,omitempty"`
-	Paused bool   `json:"paused"`
-	// Schedule is in words; the expressions are in Spec.
-	Schedule    string       `json:"schedule,omitempty"`
-	ScheduledAt *output.Time `json:"scheduled_at,omitempty"` // the next instant
-	DueAt       *output.Time `json:"due_at,omitempty"`
-	Cursor      output.Time  `json:"cursor"`
-	Running     []int64      `json:"running"`
-	Failures    int          `json:"failures"`
-	// FailingSince is when the first of them ended.
-	FailingSince *output.Time `json:"failing_since,omitempty"`
-	Last         *firingJSON  `json:"last,omitempty"`
-	Runs         int          `json:"runs"`
-	Bytes        int64        `json:"bytes"`
-	UpdatedAt    output.Time  `json:"updated_at"`
-	UpdatedBy    string       `json:"updated_by"`
-	// Spec is the job with the keys of jobs.yaml.
-	Spec json.RawMessage `json:"spec,omitempty"`
-}
-
-func newJobJSON(v *jobView) (jobJSON, error) {
-	j := jobJSON{
+func newJobJSON(v *jobView) (api.Job, error) {
+	j := api.Job{
 		Schema: 1, Type: "job", Job: v.Name, JobID: v.ID, Version: v.Version, State: v.state, Broken: v.wrong, Alarm: v.Alarm, Paused: v.Paused,
 		Cursor: output.Time(v.Cursor), Running: append([]int64{}, v.running...), Failures: v.Streak.Failures, FailingSince: timeJSON(v.Streak.Since),
 		Runs: v.cost.Runs, Bytes: v.cost.Bytes, UpdatedAt: output.Time(v.UpdatedAt), UpdatedBy: v.UpdatedBy,
 	}
 	if v.last != nil {
-		last := newFiringJSON(v.last)
+		last := api.NewFiring(v.last)
 		j.Last = &last
 	}
 	if !v.next.At.IsZero() {

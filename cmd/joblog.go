@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/api"
 	"tutti/internal/quantity"
 	"tutti/output"
 	"tutti/store"
@@ -79,7 +80,7 @@ func (a *app) logJob(ctx context.Context, s *store.Store, q store.FiringQuery, a
 	}
 	if asJSON {
 		for i := range rows {
-			if err := output.WriteJSON(a.Out, newFiringJSON(&rows[i])); err != nil {
+			if err := output.WriteJSON(a.Out, api.NewFiring(&rows[i])); err != nil {
 				return err
 			}
 		}
@@ -125,16 +126,8 @@ func scheduledText(f *store.FiringRow) string {
 	return clockText(f.ScheduledAt.Local())
 }
 
-// lag is how much later than it was due a firing began, if it did.
-func lag(f *store.FiringRow) (time.Duration, bool) {
-	if f.Run == nil || f.DueAt.IsZero() {
-		return 0, false
-	}
-	return max(0, f.Run.Summary.Started.Sub(f.DueAt)), true
-}
-
 func lagText(f *store.FiringRow) string {
-	d, ok := lag(f)
+	d, ok := api.Lag(f)
 	if !ok {
 		return "-"
 	}
@@ -186,69 +179,4 @@ func toldText(n *store.NotificationRow) string {
 		return fmt.Sprintf("%s not told yet by %s: attempt %d: %s", n.Occasion, n.Kind, n.Attempt, n.Error)
 	}
 	return fmt.Sprintf("%s not told by %s: given up: attempt %d: %s", n.Occasion, n.Kind, n.Attempt, n.Error)
-}
-
-// firingJSON is a firing as `job log --json` shows it. Its field names are
-// public, and those of the events where they mean the same.
-type firingJSON struct {
-	Schema        int                `json:"schema"`
-	Type          string             `json:"type"`
-	Firing        int64              `json:"firing"`
-	Job           string             `json:"job"`
-	JobID         int64              `json:"job_id"`
-	Decision      string             `json:"decision"`
-	Reason        string             `json:"reason,omitempty"`
-	ScheduledAt   *output.Time       `json:"scheduled_at,omitempty"`
-	DueAt         *output.Time       `json:"due_at,omitempty"`
-	DecidedAt     *output.Time       `json:"decided_at,omitempty"`
-	Missed        int                `json:"missed,omitempty"`
-	MissedMore    bool               `json:"missed_more,omitempty"`
-	FirstAt       *output.Time       `json:"first_at,omitempty"`
-	LastAt        *output.Time       `json:"last_at,omitempty"`
-	RequestedBy   string             `json:"requested_by,omitempty"`
-	Repeats       int64              `json:"repeats,omitempty"`
-	Run           int64              `json:"run,omitempty"`
-	State         store.State        `json:"state,omitempty"`
-	StartedAt     *output.Time       `json:"started_at,omitempty"`
-	EndedAt       *output.Time       `json:"ended_at,omitempty"`
-	LagMS         *int64             `json:"lag_ms,omitempty"`
-	DurationMS    *int64             `json:"duration_ms,omitempty"`
-	Hosts         int                `json:"hosts,omitempty"`
-	Counts        map[string]int     `json:"counts,omitempty"`
-	Stopped       string             `json:"stopped,omitempty"`
-	ExitCode      *int               `json:"exit_code,omitempty"`
-	Notifications []notificationJSON `json:"notifications,omitempty"`
-}
-
-// notificationJSON is an attempt to tell somebody.
-type notificationJSON struct {
-	At       output.Time `json:"at"`
-	Occasion string      `json:"occasion"`
-	Kind     string      `json:"kind"`
-	Target   string      `json:"target"`
-	Attempt  int         `json:"attempt"`
-	Error    string      `json:"error,omitempty"`
-}
-
-func newFiringJSON(f *store.FiringRow) firingJSON {
-	j := firingJSON{
-		Schema: 1, Type: "firing", Firing: f.ID, Job: f.Job, JobID: f.JobID, Decision: f.Decision.String(), Reason: f.Reason,
-		ScheduledAt: timeJSON(f.ScheduledAt), DueAt: timeJSON(f.DueAt), DecidedAt: timeJSON(f.DecidedAt),
-		Missed: f.Missed.Count, MissedMore: f.Missed.More, FirstAt: timeJSON(f.Missed.First), LastAt: timeJSON(f.Missed.Last),
-		RequestedBy: f.RequestedBy, Repeats: f.Repeats, Run: f.RunID,
-	}
-	for _, n := range f.Notifications {
-		j.Notifications = append(j.Notifications, notificationJSON{output.Time(n.At), n.Occasion, n.Kind, n.Target, n.Attempt, n.Error})
-	}
-	if f.Run == nil {
-		return j
-	}
-	run := newRunJSON(*f.Run)
-	j.State, j.StartedAt, j.EndedAt, j.DurationMS = run.State, timeJSON(f.Run.Summary.Started), run.EndedAt, run.Duration
-	j.Hosts, j.Counts, j.Stopped, j.ExitCode = run.Hosts, run.Counts, run.Stopped, run.ExitCode
-	if d, ok := lag(f); ok {
-		ms := d.Milliseconds()
-		j.LagMS = &ms
-	}
-	return j
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/api"
 	"tutti/output"
 	"tutti/scheduler"
 	"tutti/store"
@@ -196,37 +197,12 @@ func (p *portrait) writeChanges(b *strings.Builder) {
 	}
 }
 
-// portraitJSON is a job as `job show --json` shows it: the job of `job list
-// --json` with its past.
-type portraitJSON struct {
-	jobJSON
-	Next    []nextJSON   `json:"next"`
-	Changes []changeJSON `json:"changes"`
-	Firings []firingJSON `json:"firings"`
-}
-
-// nextJSON is a firing that is to come.
-type nextJSON struct {
-	ScheduledAt output.Time `json:"scheduled_at"`
-	DueAt       output.Time `json:"due_at"`
-	Moved       string      `json:"moved,omitempty"`
-}
-
-// changeJSON is a version of a job.
-type changeJSON struct {
-	Version int64       `json:"version"`
-	At      output.Time `json:"at"`
-	User    string      `json:"user"`
-	What    string      `json:"what"`
-	Spec    any         `json:"spec,omitempty"`
-}
-
 func (p *portrait) writeJSON(a *app) error {
 	job, err := newJobJSON(&p.jobView)
 	if err != nil {
 		return err
 	}
-	j := portraitJSON{jobJSON: job, Next: []nextJSON{}, Changes: []changeJSON{}, Firings: []firingJSON{}}
+	j := api.JobDetails{Job: job, Next: []api.Next{}, Changes: []api.Change{}, Firings: []api.Firing{}}
 	if p.Broken == nil && !p.Paused {
 		t, err := p.Timing(a.now())
 		if err != nil {
@@ -237,18 +213,18 @@ func (p *portrait) writeJSON(a *app) error {
 			return err
 		}
 		for _, f := range next {
-			j.Next = append(j.Next, nextJSON{output.Time(f.At), output.Time(f.Due), f.Moved})
+			j.Next = append(j.Next, api.NewNext(f))
 		}
 	}
 	for _, c := range p.changes {
-		change := changeJSON{Version: c.Version, At: output.Time(c.At), User: c.User, What: c.What}
+		change := api.Change{Version: c.Version, At: output.Time(c.At), User: c.User, What: c.What}
 		if c.Job != nil {
 			change.Spec = *c.Job
 		}
 		j.Changes = append(j.Changes, change)
 	}
 	for i := range p.firings {
-		j.Firings = append(j.Firings, newFiringJSON(&p.firings[i]))
+		j.Firings = append(j.Firings, api.NewFiring(&p.firings[i]))
 	}
 	return output.WriteJSON(a.Out, j)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"tutti/api"
 	"tutti/fanout"
 	"tutti/internal/hostlist"
 	"tutti/internal/quantity"
@@ -15,65 +16,18 @@ import (
 	"tutti/runner"
 )
 
-// planHost is a target as a dry run shows it.
-type planHost struct {
-	Host             string            `json:"host"`
-	Address          string            `json:"address"`
-	Port             int               `json:"port"`
-	User             string            `json:"user"`
-	Identity         []string          `json:"identity,omitempty"`
-	Jump             string            `json:"jump,omitempty"`
-	ProxyCommand     string            `json:"proxy_command,omitempty"`
-	HostKeys         string            `json:"host_keys"`
-	Labels           map[string]string `json:"labels,omitempty"`
-	ConnectTimeoutMS int64             `json:"connect_timeout_ms"`
-	TimeoutMS        int64             `json:"timeout_ms"`
-	Retries          int               `json:"retries"`
-	Gates            []string          `json:"gates,omitempty"`
-}
-
-// planJSON is what `--dry-run --json` prints. Its field names are public.
-type planJSON struct {
-	Command   string        `json:"command"`
-	Hosts     []planHost    `json:"hosts"`
-	Inventory string        `json:"inventory"`
-	Policy    fanout.Policy `json:"policy"`
-	Schema    int           `json:"schema"`
-	Selector  string        `json:"selector"`
-	Source    string        `json:"source"`
-	Task      fanout.Task   `json:"task"`
-	Type      string        `json:"type"`
-}
-
 // printPlan shows d for people, and with asJSON for programs.
 func printPlan(w io.Writer, d *runner.Decision, asJSON bool) error {
-	hosts := make([]planHost, len(d.Plan.Targets))
-	for i, t := range d.Plan.Targets {
-		e := d.Endpoints[i]
-		hosts[i] = planHost{
-			Host: t.Name, Address: e.Address, Port: e.Port, User: e.User,
-			Jump: runner.JumpText(e), ProxyCommand: e.ProxyCommand,
-			Identity: e.Identities, HostKeys: e.HostKeys.String(), Labels: t.Labels,
-			ConnectTimeoutMS: t.Limits.ConnectTimeout.Milliseconds(),
-			TimeoutMS:        t.Limits.Timeout.Milliseconds(),
-			Retries:          t.Limits.Retries,
-		}
-		for _, g := range t.Gates {
-			hosts[i].Gates = append(hosts[i].Gates, fmt.Sprintf("%s (%d at once)", g.Name, g.Parallel))
-		}
-	}
+	plan := api.NewPlan(d)
 	if asJSON {
-		return json.NewEncoder(w).Encode(planJSON{
-			Type: "plan", Schema: 1, Source: d.Plan.Source, Selector: d.Plan.Selector,
-			Command: d.Plan.Task.Command, Task: d.Plan.Task, Inventory: d.Inventory, Policy: d.Plan.Policy, Hosts: hosts,
-		})
+		return json.NewEncoder(w).Encode(plan)
 	}
-	_, err := io.WriteString(w, planText(d, hosts))
+	_, err := io.WriteString(w, planText(d, plan.Hosts))
 	return err
 }
 
 // planText is d for people: hosts that are treated alike share a line.
-func planText(d *runner.Decision, hosts []planHost) string {
+func planText(d *runner.Decision, hosts []api.PlanHost) string {
 	var b strings.Builder
 	what := "log in"
 	if d.Plan.Task.Command != "" {

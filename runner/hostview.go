@@ -1,0 +1,89 @@
+package runner
+
+import (
+	"cmp"
+	"slices"
+
+	"tutti/inventory"
+	"tutti/inventory/sshconfig"
+	"tutti/ssh"
+)
+
+// A HostView is a host with what ssh_config adds to it.
+type HostView struct {
+	*inventory.Host
+	SSH *sshconfig.Settings
+	// Via are the bastions on the way, of which the host itself says which.
+	Via []HostView
+}
+
+// ViewHosts asks s about hosts of inv, and with deep about their bastions.
+func ViewHosts(s *SSHHosts, inv *inventory.Inventory, hosts []*inventory.Host, deep bool) ([]HostView, error) {
+	shown := make([]HostView, len(hosts))
+	for i, h := range hosts {
+		settings, err := s.Ask(h, "", 0)
+		if err != nil {
+			return nil, err
+		}
+		shown[i] = HostView{Host: h, SSH: settings}
+		if !deep {
+			continue
+		}
+		if shown[i].Via, err = bastions(s, inv, WayTo(h, settings, ssh.Endpoint{})); err != nil {
+			return nil, err
+		}
+	}
+	return shown, nil
+}
+
+// bastions are those that w names.
+func bastions(s *SSHHosts, inv *inventory.Inventory, w Way) ([]HostView, error) {
+	if w.Jump == "" {
+		return nil, nil
+	}
+	hops, err := inventory.ParseJump(w.Jump)
+	if err != nil {
+		return nil, nil //nolint:nilerr // it is told when the host is to be reached
+	}
+	var via []HostView
+	for _, hop := range hops {
+		h, err := w.Bastion(inv, hop)
+		if err != nil {
+			continue // it is told when the host is to be reached
+		}
+		settings, err := s.Ask(h, hop.User, hop.Port)
+		if err != nil {
+			return nil, err
+		}
+		via = append(via, HostView{Host: h, SSH: settings})
+	}
+	return via, nil
+}
+
+// Settings are those of the inventory, and those of ssh_config that it leaves
+// open, sorted by key.
+func (h HostView) Settings() []inventory.Setting {
+	list := h.Host.Settings()
+	for _, s := range h.SSH.Settings() {
+		if h.open(s.Key) {
+			list = append(list, s)
+		}
+	}
+	slices.SortFunc(list, func(a, b inventory.Setting) int { return cmp.Compare(a.Key, b.Key) })
+	return list
+}
+
+// open reports whether the inventory leaves key to ssh_config.
+func (h HostView) open(key inventory.Key) bool {
+	_, set := h.Origin(key)
+	if key == sshconfig.KeyProxyCommand {
+		_, set = h.Origin(inventory.KeyJump)
+	}
+	return !set
+}
+
+// Adds reports whether key is set by ssh_config and by nothing before it.
+func (h HostView) Adds(key inventory.Key) bool {
+	_, set := h.SSH.Origin(key)
+	return set && h.open(key)
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/internal/typed"
+	"tutti/runner"
 	"tutti/store"
 )
 
@@ -135,9 +136,9 @@ type runRef struct {
 
 // recentRuns are those that are offered; none, if the history cannot be read.
 func recentRuns(ctx context.Context, a *app, history string) []runRef {
-	h := &historyFile{app: a, path: history, warn: func(string) {}}
-	defer h.close()
-	s, err := h.forReading(ctx)
+	h := &runner.History{Path: history, Getenv: a.Getenv, Warn: func(string) {}}
+	defer h.Close()
+	s, err := h.ForReading(ctx)
 	if err != nil {
 		return nil
 	}

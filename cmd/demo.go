@@ -14,6 +14,7 @@ import (
 
 	"tutti/internal/fleet"
 	"tutti/internal/phrase"
+	"tutti/runner"
 )
 
 // The hosts of the demo that are not like the others.
@@ -161,32 +162,32 @@ var demoSteps = []demoStep{
 	{
 		"twenty hosts in three groups:",
 		[]string{"hosts", "db"},
-		exitOK,
+		runner.ExitOK,
 	},
 	{
 		"a command on all hosts of a group at once, line by line as they answer:",
 		[]string{"run", "web[01-04].demo", `echo "$HOSTNAME runs release $(cat release)"`},
-		exitOK,
+		runner.ExitOK,
 	},
 	{
 		"on every host, equal answers folded into one. One host fails, one is down, one hangs until its time is up:",
 		[]string{"run", "-b", "-t", "4s", "all", "cat", "release"},
-		exitUnreachable,
+		runner.ExitUnreachable,
 	},
 	{
 		"everything is on record; again the ones that did not answer:",
 		[]string{"show", "last", "--outcome", "failed,timeout,unreachable"},
-		exitOK,
+		runner.ExitOK,
 	},
 	{
 		"the same hosts, as a selector:",
 		[]string{"ping", "run:last:failed+timeout"},
-		exitOK,
+		runner.ExitOK,
 	},
 	{
 		"all runs so far:",
 		[]string{"history"},
-		exitOK,
+		runner.ExitOK,
 	},
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/output"
+	"tutti/runner"
 	"tutti/store"
 )
 
@@ -66,8 +67,8 @@ not say whether there was a change.`,
 
 func (a *app) diff(ctx context.Context, o *diffOptions, before, after string) error {
 	screen := a.newScreen(&o.outputOptions)
-	history := &historyFile{app: a, path: o.history, warn: screen.warn}
-	defer history.close()
+	history := &runner.History{Path: o.history, Getenv: a.Getenv, Warn: screen.warn}
+	defer history.Close()
 	err := a.compare(ctx, o, before, after, history, screen)
 	if closeErr := screen.close(ctx); err == nil {
 		err = closeErr
@@ -75,8 +76,8 @@ func (a *app) diff(ctx context.Context, o *diffOptions, before, after string) er
 	return err
 }
 
-func (a *app) compare(ctx context.Context, o *diffOptions, before, after string, history *historyFile, screen *screen) (err error) {
-	s, err := history.forReading(ctx)
+func (a *app) compare(ctx context.Context, o *diffOptions, before, after string, history *runner.History, screen *screen) (err error) {
+	s, err := history.ForReading(ctx)
 	if err != nil {
 		return usageOfRun(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"tutti/api"
 	"tutti/fanout"
 	"tutti/output"
+	"tutti/runner"
 )
 
 const exitHelpDoctor = `EXIT STATUS
@@ -81,8 +82,11 @@ func (o *launchOptions) addDoctorFlags(f *pflag.FlagSet) {
 
 // A doctor looks at things, and tells what it has found as it goes.
 type doctor struct {
-	*launching
+	*runner.Launch
+	o      *launchOptions
 	screen *screen
+	// canAsk says that passphrases can be asked for.
+	canAsk bool
 	// wanted says that hosts were selected, which are to be logged in to.
 	wanted bool
 	counts map[api.Finding]int
@@ -99,14 +103,16 @@ func (a *app) doctor(ctx context.Context, o *launchOptions, selector string) err
 	o.Record.Off = true
 	screen := a.newScreen(&o.outputOptions)
 	d := &doctor{
-		launching: a.newLaunching(o, screen),
-		screen:    screen,
-		wanted:    selector != "" || o.Hosts.AdHoc(),
-		counts:    map[api.Finding]int{}, visited: map[api.Finding]int{},
+		Launch: a.newLaunch(o, screen),
+		o:      o,
+		screen: screen,
+		canAsk: hasTerminal(),
+		wanted: selector != "" || o.Hosts.AdHoc(),
+		counts: map[api.Finding]int{}, visited: map[api.Finding]int{},
 	}
-	defer d.history.close()
+	defer d.History.Close()
 	err := d.examine(ctx, selector)
-	if closeErr := d.screen.close(ctx); closeErr != nil && (err == nil || errors.As(err, new(*runError))) {
+	if closeErr := d.screen.close(ctx); closeErr != nil && (err == nil || errors.As(err, new(*runner.ExitError))) {
 		err = closeErr
 	}
 	return err
@@ -124,17 +130,17 @@ func (d *doctor) examine(ctx context.Context, selector string) error {
 		}
 	}
 	d.conclude(summary)
-	if c := d.code(summary); c != exitOK {
-		return &runError{c}
+	if c := d.code(summary); c != runner.ExitOK {
+		return &runner.ExitError{Code: c}
 	}
 	return nil
 }
 
 // code is the exit code: a problem of our own beats those of hosts.
 func (d *doctor) code(s fanout.Summary) int {
-	c := exitCode(s, d.screen.failure(), d.interrupts.signal())
-	if d.counts[api.FindingProblem] > 0 && (c == exitOK || c == exitFailed || c == exitUnreachable || c == exitStopped) {
-		return exitInternal
+	c := runner.ExitCode(s, d.screen.failure(), d.screen.interrupts.signal())
+	if d.counts[api.FindingProblem] > 0 && (c == runner.ExitOK || c == runner.ExitFailed || c == runner.ExitUnreachable || c == runner.ExitStopped) {
+		return runner.ExitInternal
 	}
 	return c
 }

@@ -41,7 +41,7 @@ func (d *doctor) checkClock() {
 
 // checkHistory looks at the history, and at the disk that it is on.
 func (d *doctor) checkHistory(ctx context.Context) {
-	path, err := d.history.location()
+	path, err := d.History.Location()
 	if err != nil {
 		d.failRecord(err)
 		return

@@ -48,7 +48,7 @@ func (d *doctor) fail(name string, err error, remedy string) {
 // selector is an error.
 func (d *doctor) checkInventory(ctx context.Context, selector string) (*runner.Decision, error) {
 	plan := &runner.Decision{}
-	inv, from, err := d.env().LoadInventory(ctx, &d.o.Request, nil)
+	inv, from, err := d.Env.LoadInventory(ctx, &d.o.Request, nil)
 	if errors.As(err, new(*inventory.NotFoundError)) && !d.wanted {
 		d.tell(api.FindingWarning, "inventory", err.Error(), strings.Join(hints(err), "; "))
 		inv, err = &inventory.Inventory{}, nil
@@ -67,13 +67,13 @@ func (d *doctor) checkInventory(ctx context.Context, selector string) (*runner.D
 	if from != "" && len(inv.Hosts()) > 0 {
 		d.ok("inventory", "%s in %s", count(len(inv.Hosts()), "host"), from)
 	}
-	config, err := d.env().SSHConfig(d.o.Login.SSHConfig)
+	config, err := d.Env.SSHConfig(d.o.Login.SSHConfig)
 	if err != nil {
 		d.fail("ssh_config", err, "mend the file; -F none does without it")
 		return plan, nil
 	}
 	before := d.counts[api.FindingWarning]
-	if err := plan.Aim(d.env(), &d.o.Request, inv, config, hosts); err != nil {
+	if err := plan.Aim(d.Env, &d.o.Request, inv, config, hosts); err != nil {
 		d.fail("route", err, "mend the inventory or ssh_config; tutti hosts --explain says where a value came from")
 		return plan, nil
 	}
@@ -109,7 +109,7 @@ func honouredText(files []string, honoured bool) string {
 // chosen are the hosts that the selector names, or all that can be used.
 func (d *doctor) chosen(ctx context.Context, inv *inventory.Inventory, from, selector string) ([]*inventory.Host, error) {
 	if d.wanted {
-		s, err := runner.Select(ctx, &d.o.Request, &runner.Lookup{Runs: d.earlierRuns(d.history)}, inv, from, selector)
+		s, err := runner.Select(ctx, &d.o.Request, &runner.Lookup{Runs: runner.EarlierRuns{Open: d.History.ForReading, User: d.Env.User}}, inv, from, selector)
 		if err != nil {
 			return nil, err
 		}
@@ -176,9 +176,9 @@ func (d *doctor) checkNeighbours(plan *runner.Decision) {
 func (d *doctor) checkKeys(ctx context.Context, plan *runner.Decision) {
 	found := ssh.Inspect(ctx, ssh.Options{
 		Endpoints:         plan.Endpoints,
-		KnownHosts:        d.env().KnownHosts(d.o.Login.KnownHosts),
-		AgentSocket:       d.Getenv("SSH_AUTH_SOCK"),
-		DefaultIdentities: d.env().DefaultIdentities(),
+		KnownHosts:        d.Env.KnownHosts(d.o.Login.KnownHosts),
+		AgentSocket:       d.Env.Getenv("SSH_AUTH_SOCK"),
+		DefaultIdentities: d.Env.DefaultIdentities(),
 	})
 	if len(found.Agents) == 0 {
 		d.ok("agent", "none is used: SSH_AUTH_SOCK is not set")
@@ -189,7 +189,7 @@ func (d *doctor) checkKeys(ctx context.Context, plan *runner.Decision) {
 		d.showAgent(a)
 	}
 	for _, k := range found.Keys {
-		if k.Err == nil && (!k.Locked || d.passphrasePrompt() != nil) {
+		if k.Err == nil && (!k.Locked || d.canAsk) {
 			usable++
 		}
 		d.showKey(k)
@@ -232,7 +232,7 @@ func (d *doctor) showKey(k ssh.FoundKey) {
 		d.fail("key", k.Err, "name another with --identity or in the inventory")
 	case k.Err != nil:
 		d.tell(api.FindingWarning, "key", k.Err.Error(), strings.Join(hints(k.Err), "; "))
-	case k.Locked && d.passphrasePrompt() == nil && k.Required:
+	case k.Locked && !d.canAsk && k.Required:
 		d.fail("key", fmt.Errorf("%s is encrypted, and there is no terminal to ask for the passphrase", k.Path), "ssh-add "+k.Path)
 	case k.Locked:
 		d.tell(api.FindingWarning, "key", k.Path+" is encrypted, and no agent holds it: its passphrase will be asked for", "ssh-add "+k.Path)
@@ -243,11 +243,11 @@ func (d *doctor) showKey(k ssh.FoundKey) {
 
 // checkFolder looks at ~/.ssh, which decides whom we trust.
 func (d *doctor) checkFolder() {
-	if d.home() == "" {
+	if d.Env.Home == "" {
 		d.tell(api.FindingWarning, "ssh_folder", "HOME is not set: there are no usual keys, and no ~/.ssh/known_hosts", "set HOME")
 		return
 	}
-	dir := filepath.Join(d.home(), ".ssh")
+	dir := filepath.Join(d.Env.Home, ".ssh")
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -19,7 +19,7 @@ import (
 // visit logs in to the hosts of plan, on the way that a run takes, opens a
 // session, and tells what it has found.
 func (d *doctor) visit(ctx context.Context, plan *runner.Decision) (fanout.Summary, error) {
-	client, err := d.newClient(ctx, plan)
+	client, err := d.Client(ctx, plan)
 	if err != nil {
 		return fanout.Summary{}, err
 	}
@@ -31,7 +31,7 @@ func (d *doctor) visit(ctx context.Context, plan *runner.Decision) (fanout.Summa
 		d.screen.closers = append(d.screen.closers, events)
 		sinks = append(sinks, events)
 	}
-	summary, err := d.run(ctx, plan.Plan, fanout.Options{Executor: client.Visitor(), Sink: fanout.Tee(sinks...)})
+	summary, err := d.Execute(ctx, plan.Plan, fanout.Options{Executor: client.Visitor(), Sink: fanout.Tee(sinks...)})
 	if err != nil && !errors.Is(err, fanout.ErrSignal) {
 		return summary, err
 	}

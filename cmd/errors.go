@@ -5,29 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
-	"tutti/fanout"
 	"tutti/internal/errno"
 	"tutti/internal/fault"
 	"tutti/output"
+	"tutti/runner"
 	"tutti/store"
-)
-
-// The exit codes. 255 is never one of them, so that it always means that a
-// remote command said so; a Go program that crashes exits with 2 as well.
-const (
-	exitOK          = 0
-	exitInternal    = 1
-	exitUsage       = 2
-	exitFailed      = 3
-	exitUnreachable = 4
-	exitStopped     = 5
-	exitClosedPipe  = 141
 )
 
 // The rules of --exit.
@@ -36,7 +23,7 @@ const (
 	exitByRemote = "remote"
 )
 
-// exitHelp is the table above as every command's help shows it.
+// exitHelp is the table of the exit codes as every command's help shows it.
 const exitHelp = `EXIT STATUS
   0    all hosts succeeded
   1    local error (file, history, disk)
@@ -92,48 +79,35 @@ func ownHints(err error) []string {
 	return out
 }
 
-// A runError is the end of a run that was carried out and whose hosts are not
-// all ok. The summary has said everything; only the code is left.
-type runError struct{ code int }
-
-func (e *runError) Error() string { return fmt.Sprintf("exit status %d", e.code) }
-
-// exitCode is the one place where an end becomes a code. sig is the signal that
-// ended the run, nil without one.
-func exitCode(s fanout.Summary, err error, sig os.Signal) int {
-	switch {
-	case sig != nil:
-		return signalCode(sig)
-	case errors.Is(err, syscall.EPIPE):
-		return exitClosedPipe
-	case errors.As(err, new(*fault.UsageError)):
-		return exitUsage
-	case err != nil || s.Stopped == fanout.StoppedSink:
-		return exitInternal
-	case s.Stopped == fanout.StoppedSignal || s.Stopped == fanout.StoppedKill:
-		return signalCode(os.Interrupt)
-	case s.Stopped != fanout.StoppedNone:
-		return exitStopped
-	case s.Counts[fanout.Unreachable] > 0:
-		return exitUnreachable
-	case s.Counts[fanout.OK] < s.Hosts:
-		return exitFailed
-	}
-	return exitOK
+// A decided is the result of a run that is on record with its exit code, which
+// counts whatever happens from then on.
+type decided struct {
+	err  error // nil: every host is ok
+	code int
 }
 
-// signalCode is the code a shell gives to a process that died of sig.
-func signalCode(sig os.Signal) int {
-	if n, ok := sig.(syscall.Signal); ok {
-		return 128 + int(n)
+func (d *decided) Error() string {
+	if d.err == nil {
+		return fmt.Sprintf("exit status %d", d.code)
 	}
-	return exitInternal
+	return d.err.Error()
+}
+
+func (d *decided) Unwrap() error { return d.err }
+
+// also adds to err, the result of a command, what went wrong later.
+func also(err, later error) error {
+	if d, ok := errors.AsType[*decided](err); ok {
+		d.err = errors.Join(d.err, later)
+		return err
+	}
+	return errors.Join(err, later)
 }
 
 // report prints err, once and for all, with its hints, and after a mistake in
 // the command line with the usage of ran.
 func report(w io.Writer, err error, ran *cobra.Command) {
-	if errors.As(err, new(*runError)) || errors.Is(err, syscall.EPIPE) || errors.Is(err, context.Canceled) {
+	if errors.As(err, new(*runner.ExitError)) || errors.Is(err, syscall.EPIPE) || errors.Is(err, context.Canceled) {
 		return
 	}
 	lines := []string{"tutti: " + err.Error()}

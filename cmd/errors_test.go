@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"tutti/runner"
 	"tutti/store"
 )
 
@@ -17,7 +18,7 @@ import (
 func TestHintsFollowTheCause(t *testing.T) {
 	open := func(e syscall.Errno) error { return &fs.PathError{Op: "open", Path: "/x", Err: e} }
 	history := func(kind error, e syscall.Errno) error {
-		return hintNoHistory(&store.Error{Op: "open", Path: "/x", Kind: kind, Err: open(e)}, &launching{})
+		return hintNoRecord(&runner.NoRecordError{Err: &store.Error{Op: "open", Path: "/x", Kind: kind, Err: open(e)}})
 	}
 	const without = "--no-history runs without a record"
 	tests := []struct {

@@ -3,8 +3,6 @@ package cmd
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"time"
@@ -113,19 +111,4 @@ func (f *runFiles) close(ctx context.Context) error {
 		errs = append(errs, f.junit.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// writeRunID writes the number of a run to the file path, if there is one.
-func writeRunID(path string, id int64) error {
-	if path == "" {
-		return nil
-	}
-	err := safefile.Replace(path, func(w io.Writer) error {
-		_, err := fmt.Fprintln(w, id)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("--run-id-file: %w", err)
-	}
-	return nil
 }

@@ -69,8 +69,8 @@ func newHistoryCmd(a *app) *cobra.Command {
 			if q.Since, err = parseSince(o.since, time.Now()); err != nil {
 				return err
 			}
-			history := &historyFile{app: a, path: o.history, warn: a.warn}
-			defer history.close()
+			history := &runner.History{Path: o.history, Getenv: a.Getenv, Warn: a.warn}
+			defer history.Close()
 			return a.listRuns(cmd.Context(), history, q, o)
 		},
 	}
@@ -95,9 +95,9 @@ func parseSince(s string, now time.Time) (time.Time, error) {
 	return time.Time{}, syntaxf("--since %q is neither a time such as 2026-11-20T14:30 nor a duration such as 2h or 7d", s)
 }
 
-func (a *app) listRuns(ctx context.Context, history *historyFile, q store.Query, o *historyOptions) error {
+func (a *app) listRuns(ctx context.Context, history *runner.History, q store.Query, o *historyOptions) error {
 	var runs []store.Run
-	s, err := history.forReading(ctx)
+	s, err := history.ForReading(ctx)
 	if err == nil && o.host != "" {
 		q.Hosts, err = a.hostsInHistory(ctx, s, o.host)
 	}
@@ -105,11 +105,11 @@ func (a *app) listRuns(ctx context.Context, history *historyFile, q store.Query,
 		runs, err = s.Runs(ctx, q)
 	}
 	// No history yet is an empty one, unless it was asked for by name.
-	if err != nil && (!errors.Is(err, store.ErrNotExist) || history.named()) {
+	if err != nil && (!errors.Is(err, store.ErrNotExist) || history.Path != "") {
 		return usageOfRun(err)
 	}
 	if err != nil {
-		return history.sayNone()
+		return a.sayNoHistory(history)
 	}
 	if o.json {
 		for _, r := range runs {
@@ -253,3 +253,12 @@ func oneLine(text string, most int) string {
 
 // count is n things, in words.
 func count(n int, thing string) string { return phrase.Count(n, thing) }
+
+// sayNoHistory says that there is no history to read, and where it would be.
+func (a *app) sayNoHistory(history *runner.History) error {
+	path, err := history.Location()
+	if err != nil {
+		return err
+	}
+	return a.say("there is no history at " + path + " yet")
+}

@@ -55,8 +55,8 @@ func newHostsCmd(a *app) *cobra.Command {
 				selector = args[0]
 			}
 			o.Refused = true
-			history := &historyFile{app: a, path: o.Record.History, warn: a.warn}
-			defer history.close()
+			history := &runner.History{Path: o.Record.History, Getenv: a.Getenv, Warn: a.warn}
+			defer history.Close()
 			chosen, err := a.choose(cmd.Context(), &o.requestOptions, selector, history)
 			if err != nil {
 				return err

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/output"
+	"tutti/runner"
 	"tutti/scheduler"
 	"tutti/store"
 )
@@ -70,18 +71,18 @@ const (
 
 // withJobs opens the history and does something with the jobs in it.
 func (a *app) withJobs(ctx context.Context, path string, missing withoutHistory, do func(*store.Store) error) error {
-	history := &historyFile{app: a, path: path, warn: a.warn, obey: missing == makesHistory}
-	defer history.close()
-	open := history.forReading
+	history := &runner.History{Path: path, Getenv: a.Getenv, Warn: a.warn, Obey: missing == makesHistory}
+	defer history.Close()
+	open := history.ForReading
 	if missing == makesHistory {
-		open = history.forRecording
+		open = history.ForRecording
 	}
 	s, err := open(ctx)
 	switch {
 	case err == nil:
 		err = do(s)
-	case errors.Is(err, store.ErrNotExist) && missing == noHistory && !history.named():
-		if err = history.sayNone(); err == nil {
+	case errors.Is(err, store.ErrNotExist) && missing == noHistory && history.Path == "":
+		if err = a.sayNoHistory(history); err == nil {
 			err = do(nil)
 		}
 	case errors.Is(err, store.ErrNotExist) && missing != makesHistory:
@@ -128,9 +129,9 @@ func completeJobs(a *app, history *string, most int) cobra.CompletionFunc {
 		if len(args) >= most {
 			return nil, noFiles
 		}
-		h := &historyFile{app: a, path: *history, warn: func(string) {}}
-		defer h.close()
-		s, err := h.forReading(cmd.Context())
+		h := &runner.History{Path: *history, Getenv: a.Getenv, Warn: func(string) {}}
+		defer h.Close()
+		s, err := h.ForReading(cmd.Context())
 		if err != nil {
 			return nil, noFiles
 		}

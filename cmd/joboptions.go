@@ -73,6 +73,5 @@ func (a *app) jobOptions(job scheduler.Job) (*launchOptions, error) {
 	if o.Request, err = runner.CompleteJob(&job, a.Getenv); err != nil {
 		return nil, err
 	}
-	o.repeated = o.Repeated()
 	return o, nil
 }

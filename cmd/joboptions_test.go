@@ -76,7 +76,6 @@ func TestJobOptionsReadWhatWasGiven(t *testing.T) {
 	if err := o.finalize(f, a.Getenv); err != nil {
 		t.Fatal(err)
 	}
-	o.repeated, again.repeated = nil, nil
 	o.ForJob = true // which no flag says
 	if !reflect.DeepEqual(again, o) {
 		t.Errorf("got %+v, want %+v", again, o)

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/runner"
 	"tutti/scheduler"
 	"tutti/store"
 )
@@ -41,14 +42,14 @@ notification settings apply.`,
 			if err := o.finalize(cmd.Flags()); err != nil {
 				return err
 			}
-			if err := a.checkWaiting(waitingForJob, a.warn); err != nil {
+			if err := checkWaiting(a.In, waitingForJob, a.warn); err != nil {
 				return err
 			}
 			if o.detach {
 				return usageOfJob(a.detachJob(cmd.Context(), o.history, name))
 			}
-			history := &historyFile{app: a, path: o.history, warn: a.warn, obey: true}
-			defer history.close()
+			history := &runner.History{Path: o.history, Getenv: a.Getenv, Warn: a.warn, Obey: true}
+			defer history.Close()
 			return usageOfJob(a.runJobNow(cmd.Context(), history, name, &o.outputOptions))
 		},
 	}
@@ -63,7 +64,7 @@ func (a *app) detachJob(ctx context.Context, history, name string) error {
 		if err != nil {
 			return err
 		}
-		if err := notRun(&t); err != nil {
+		if err := runner.CheckRun(&t); err != nil {
 			return err
 		}
 		daemons, err := s.Daemons(ctx)

@@ -2,25 +2,72 @@ package cmd
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"strings"
 
-	"tutti/fanout"
 	"tutti/output"
+	"tutti/runner"
 )
 
-// passphrasePrompt asks for passphrases on the terminal. It is nil where there
-// is none: a script must fail, not hang.
-func (a *app) passphrasePrompt() func(context.Context, string) ([]byte, error) {
+// A prompter asks the operator on the terminal.
+type prompter struct {
+	interrupts *interrupter
+	// yes: many touches of a hardware key need no confirmation.
+	yes bool
+}
+
+var _ runner.Prompter = (*prompter)(nil)
+
+// LoginPassword asks for the password to log in with.
+func (p *prompter) LoginPassword(ctx context.Context) ([]byte, error) {
+	password, err := p.secret(ctx, "password to log in with: ")
+	if err != nil && ctx.Err() == nil {
+		return nil, hint(usagef("--ask-pass: there is no terminal to ask on: %w", err), "log in with a key, by --identity or from the agent")
+	}
+	return password, err
+}
+
+// SudoPassword asks for the password for sudo.
+func (p *prompter) SudoPassword(ctx context.Context, login bool) ([]byte, error) {
+	question := "password for sudo: "
+	if login {
+		question = "password for sudo (empty: the same as to log in): "
+	}
+	password, err := p.secret(ctx, question)
+	if err != nil && ctx.Err() == nil {
+		return nil, hint(usagef("--ask-sudo-pass: there is no terminal to ask on: %w", err), "--sudo-pass-command gets it without one")
+	}
+	return password, err
+}
+
+// Passphrases asks for passphrases. It is nil where there is no terminal: a script
+// must fail, not hang.
+func (p *prompter) Passphrases() func(context.Context, string) ([]byte, error) {
 	if !hasTerminal() {
 		return nil
 	}
 	return func(ctx context.Context, path string) ([]byte, error) {
-		return a.askSecret(ctx, fmt.Sprintf("passphrase of %s: ", output.Visible(path)))
+		return p.secret(ctx, fmt.Sprintf("passphrase of %s: ", output.Visible(path)))
 	}
+}
+
+// ConfirmTouches asks whether somebody is there to touch a hardware key more than
+// once.
+func (p *prompter) ConfirmTouches(ctx context.Context, n int) error {
+	if n <= 1 || p.yes {
+		return nil
+	}
+	touches := fmt.Sprintf("a hardware key may want %d touches, one for each login", n)
+	if !hasTerminal() {
+		return hint(usagef("%s, and there is no terminal to confirm that at", touches), "--yes goes on; --identity names another key")
+	}
+	agreed, err := askYes(ctx, touches+". Go on? [yes/no] ")
+	if err == nil && !agreed {
+		err = usagef("%s: not confirmed", touches)
+	}
+	return err
 }
 
 // hasTerminal reports whether there is somebody to ask.
@@ -73,48 +120,4 @@ func askYes(ctx context.Context, question string) (bool, error) {
 			return false, context.Cause(ctx)
 		}
 	}
-}
-
-// loginPassword asks for the password to log in with; nil if none is wanted.
-func (l *launching) loginPassword(ctx context.Context) (fanout.Secret, error) {
-	if !l.o.Login.AskPass {
-		return nil, nil
-	}
-	password, err := l.askSecret(ctx, "password to log in with: ")
-	switch {
-	case ctx.Err() != nil:
-		return nil, err
-	case err != nil:
-		return nil, hint(usagef("--ask-pass: there is no terminal to ask on: %w", err), "log in with a key, by --identity or from the agent")
-	case len(password) == 0 || bytes.IndexByte(password, 0) >= 0:
-		return nil, usagef("the password to log in with is empty, or holds a NUL byte")
-	}
-	return password, nil
-}
-
-// passphrases asks for the passphrase of a key; nil: there is nobody to ask.
-func (l *launching) passphrases() func(ctx context.Context, path string) ([]byte, error) {
-	if l.unattended {
-		return nil
-	}
-	return l.passphrasePrompt()
-}
-
-// confirmTouches asks whether somebody is there to touch a hardware key n times.
-func (l *launching) confirmTouches(ctx context.Context, n int) error {
-	if n > 0 && l.unattended {
-		return hint(usagef("a hardware key has to be touched for a login, and nobody is there to do it"), "--identity names another key")
-	}
-	if n <= 1 || l.o.yes {
-		return nil
-	}
-	touches := fmt.Sprintf("a hardware key may want %d touches, one for each login", n)
-	if !hasTerminal() {
-		return hint(usagef("%s, and there is no terminal to confirm that at", touches), "--yes goes on; --identity names another key")
-	}
-	agreed, err := askYes(ctx, touches+". Go on? [yes/no] ")
-	if err == nil && !agreed {
-		err = usagef("%s: not confirmed", touches)
-	}
-	return err
 }

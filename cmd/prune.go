@@ -9,6 +9,7 @@ import (
 
 	"tutti/internal/quantity"
 	"tutti/internal/typed"
+	"tutti/runner"
 	"tutti/store"
 )
 
@@ -69,9 +70,9 @@ func newPruneCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			history := &historyFile{app: a, path: o.history, warn: a.warn}
-			defer history.close()
-			s, err := history.forReading(cmd.Context())
+			history := &runner.History{Path: o.history, Getenv: a.Getenv, Warn: a.warn}
+			defer history.Close()
+			s, err := history.ForReading(cmd.Context())
 			if err != nil {
 				return usageOfRun(err)
 			}

@@ -67,12 +67,12 @@ where it was, unchanged.`,
 // rerun repeats the run that ref names.
 func (a *app) rerun(ctx context.Context, f *pflag.FlagSet, o *rerunOptions, ref string) error {
 	var warnings []string // whether they are shown now depends on the run's own flags
-	history := &historyFile{app: a, path: o.Record.History, warn: a.warn, obey: true}
+	history := &runner.History{Path: o.Record.History, Getenv: a.Getenv, Warn: a.warn, Obey: true}
 	if o.quiet {
-		history.warn = func(text string) { warnings = append(warnings, text) }
+		history.Warn = func(text string) { warnings = append(warnings, text) }
 	}
-	defer history.close()
-	s, err := history.forReading(ctx)
+	defer history.Close()
+	s, err := history.ForReading(ctx)
 	if err != nil {
 		return usageOfRun(err)
 	}
@@ -98,7 +98,7 @@ func (a *app) rerun(ctx context.Context, f *pflag.FlagSet, o *rerunOptions, ref 
 	if err != nil {
 		return err
 	}
-	if err := warnOfRunning(ctx, s, run, hosts, history.warn); err != nil {
+	if err := warnOfRunning(ctx, s, run, hosts, history.Warn); err != nil {
 		return err
 	}
 	o.Previous = &runner.Previous{Run: run, Hosts: hosts, Yes: o.yes}

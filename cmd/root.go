@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tutti/fanout"
+	"tutti/runner"
 )
 
 // Main runs the command line args (without the program's name) and returns the
@@ -34,7 +35,7 @@ func Main(args []string, streams Streams, signals <-chan os.Signal) int {
 	case c := <-code:
 		return c
 	case <-in.leave:
-		return signalCode(in.signal())
+		return runner.SignalCode(in.signal())
 	}
 }
 
@@ -43,16 +44,13 @@ type app struct {
 	Streams
 	interrupts *interrupter
 	profiles   profiler
-	// decided is the exit code of a run that has ended and is on record; nil:
-	// there is none.
-	decided *int
 	// stdinTaken says that -w @- has read our standard input.
 	stdinTaken bool
 }
 
 func execute(ctx context.Context, args []string, a *app) int {
 	if len(args) > 0 && args[0] == bashRequest {
-		return exitCode(fanout.Summary{}, a.completeBash(ctx, args[1:]), nil)
+		return runner.ExitCode(fanout.Summary{}, a.completeBash(ctx, args[1:]), nil)
 	}
 	root := newRootCmd(a)
 	root.SetArgs(args)
@@ -64,24 +62,28 @@ func execute(ctx context.Context, args []string, a *app) int {
 	if err == nil {
 		ran, err = root.ExecuteContextC(ctx)
 	}
+	end, _ := errors.AsType[*decided](err)
+	if end != nil && end.err == nil {
+		err = nil
+	}
 	if stopErr := a.profiles.stop(); err == nil && stopErr != nil {
-		a.decided, err = nil, stopErr
+		end, err = nil, stopErr
 	}
 	if err != nil && !errors.Is(err, fanout.ErrSignal) {
 		report(a.Err, err, ran)
 	}
-	if a.decided != nil {
-		return *a.decided
+	if end != nil {
+		return end.code
 	}
-	return a.codeOf(err)
+	return codeOf(err, a.interrupts)
 }
 
-// codeOf is the exit code that goes with err, the end of a command.
-func (a *app) codeOf(err error) int {
-	if r := (*runError)(nil); errors.As(err, &r) {
-		return r.code
+// codeOf is the exit code that goes with err, the result of a command.
+func codeOf(err error, in *interrupter) int {
+	if r, ok := errors.AsType[*runner.ExitError](err); ok {
+		return r.Code
 	}
-	return exitCode(fanout.Summary{}, err, a.interrupts.signal())
+	return runner.ExitCode(fanout.Summary{}, err, in.signal())
 }
 
 func newRootCmd(a *app) *cobra.Command {

@@ -36,6 +36,14 @@ type screen struct {
 	width     func() int
 	// hidden says that the terminal has another job in front.
 	hidden func() bool
+	// interrupts are the signals that stop a run in stages, and exit the rule of
+	// its exit code.
+	interrupts *interrupter
+	exit       string
+	// checksInput: data that waits on in is refused if nothing is going to read it.
+	// ignoresInput says that the run that has begun is one that does not.
+	in                        io.Reader
+	checksInput, ignoresInput bool
 	// runID is the number of the run that has begun; 0: none, or none on record.
 	runID atomic.Int64
 	// reserve has the warnings that -q holds back.
@@ -48,7 +56,7 @@ type screen struct {
 }
 
 func (a *app) newScreen(o *outputOptions) *screen {
-	s := &screen{o: o}
+	s := &screen{o: o, interrupts: a.interrupts, exit: exitByClass, in: a.In}
 	outTerminal, errTerminal := isTerminal(a.Out), isTerminal(a.Err)
 	if outTerminal && errTerminal {
 		s.out, s.err = output.NewWriterPair(a.Out, a.Err)
@@ -89,15 +97,21 @@ func (a *app) useColor(when string, terminal bool) bool {
 	return terminal && a.Getenv("NO_COLOR") == "" && a.Getenv("TERM") != "dumb"
 }
 
-// open is what view says: the sinks on stdout and stderr, those that write files,
-// and the one that shows how far the run is.
-func (s *screen) open(d *runner.Decision, code func(fanout.Summary) int) ([]fanout.Sink, error) {
+var _ runner.View = (*screen)(nil)
+
+// Begin makes the sinks on stdout and stderr, those that write files, and the one
+// that shows how far the run is.
+func (s *screen) Begin(d *runner.Decision) ([]fanout.Sink, error) {
+	if err := s.checkInput(d); err != nil {
+		return nil, err
+	}
+	s.ignoresInput = s.checksInput && d.ReadsNothing()
 	files, err := openFiles(&s.o.fileOptions, d.Plan.Targets)
 	if err != nil {
 		return nil, err
 	}
 	s.files = files
-	sinks := append([]fanout.Sink{s.revealer()}, s.sinks(d.Plan.Task.Command == "", code)...)
+	sinks := append([]fanout.Sink{s.revealer()}, s.sinks(d.Plan.Task.Command == "", s.Code)...)
 	sinks = append(sinks, output.NewAlerts(s.opts, s.gathering()))
 	return append(append(sinks, files.sinks()...), s.watch()), nil
 }
@@ -208,12 +222,21 @@ func (s *screen) farewell() {
 	_ = s.err.Close(ctx) // who leaves at once does not wait for more
 }
 
-// attend takes the signals through their stages, and ends the run when its
+// Code is the exit code that goes with sum, by the rule of --exit.
+func (s *screen) Code(sum fanout.Summary) int {
+	c := runner.ExitCode(sum, s.failure(), s.interrupts.signal())
+	if s.exit == exitByRemote && (c == runner.ExitFailed || c == runner.ExitUnreachable || c == runner.ExitStopped) {
+		return sum.RemoteCode
+	}
+	return c
+}
+
+// Attend takes the signals through their stages, and ends the run when its
 // reader has gone away, even while the hosts are silent.
-func (s *screen) attend(ctx context.Context, in *interrupter) (context.Context, <-chan struct{}, func()) {
+func (s *screen) Attend(ctx context.Context) (context.Context, <-chan struct{}, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	unwatch := s.onFailure(func(err error) { cancel(fmt.Errorf("%w: %w", fanout.ErrSink, err)) })
-	halt, unstage := in.stage(s)
+	halt, unstage := s.interrupts.stage(s)
 	return ctx, halt, func() {
 		unstage()
 		unwatch()
@@ -221,8 +244,9 @@ func (s *screen) attend(ctx context.Context, in *interrupter) (context.Context, 
 	}
 }
 
-// conclude closes the files, and has the last word.
-func (s *screen) conclude(ctx context.Context) error {
+// Finish closes the files, and has the last word.
+func (s *screen) Finish(ctx context.Context) error {
+	s.warnOfArrived(ctx)
 	err := s.files.close(ctx)
 	if sayErr := s.lastWord(); err == nil {
 		err = sayErr
@@ -326,18 +350,3 @@ func (s *screen) logger() *slog.Logger {
 	}
 	return slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
-
-// nowhere is the view of a launch that nobody looks at: what becomes of it is in
-// the history.
-type nowhere struct{}
-
-func (nowhere) open(*runner.Decision, func(fanout.Summary) int) ([]fanout.Sink, error) {
-	return nil, nil
-}
-
-func (nowhere) attend(ctx context.Context, _ *interrupter) (context.Context, <-chan struct{}, func()) {
-	return ctx, nil, func() {}
-}
-
-func (nowhere) failure() error                 { return nil }
-func (nowhere) conclude(context.Context) error { return nil }

@@ -15,10 +15,10 @@ const maxSecret = 4096
 
 var errLongLine = errors.New("it is longer than a line of a terminal")
 
-// askSecret reads a line from the terminal without showing it. The terminal is
+// secret reads a line from the terminal without showing it. The terminal is
 // given back as it was, also while we are stopped, if ctx ends first, or if the
 // program is left at once.
-func (a *app) askSecret(ctx context.Context, question string) ([]byte, error) {
+func (p *prompter) secret(ctx context.Context, question string) ([]byte, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func (a *app) askSecret(ctx context.Context, question string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer a.interrupts.onLeaving(typing.end)()
+	defer p.interrupts.onLeaving(typing.end)()
 	defer typing.end()
 	stops := make(chan os.Signal, 2)
 	if !signal.Ignored(syscall.SIGTSTP) {

@@ -13,6 +13,7 @@ import (
 	"tutti/internal/sdnotify"
 	"tutti/internal/typed"
 	"tutti/output"
+	"tutti/runner"
 	"tutti/store"
 )
 
@@ -136,9 +137,9 @@ func visibleAttr(_ []string, attr slog.Attr) slog.Attr {
 // serve fires jobs until it is asked to end.
 func (a *app) serve(ctx context.Context, o *serveOptions) error {
 	log := a.serveLog(o)
-	history := &historyFile{app: a, path: o.history, warn: func(text string) { log.Warn(text) }, retention: o.keep, obey: true}
-	defer history.close()
-	s, err := history.forRecording(ctx)
+	history := &runner.History{Path: o.history, Getenv: a.Getenv, Warn: func(text string) { log.Warn(text) }, Retention: o.keep, Obey: true}
+	defer history.Close()
+	s, err := history.ForRecording(ctx)
 	if err != nil {
 		return err
 	}
@@ -158,11 +159,11 @@ func (a *app) serve(ctx context.Context, o *serveOptions) error {
 	}
 	err = d.run(ctx)
 	if err = errors.Join(err, d.daemon.Close()); err == nil {
-		return &runError{exitOK} // also after a signal, which is how it is asked to end
+		return &runner.ExitError{Code: runner.ExitOK} // also after a signal, which is how it is asked to end
 	}
 	if ctx.Err() == nil {
 		return err
 	}
 	log.Error("not everything could be written down", "error", err)
-	return &runError{exitInternal}
+	return &runner.ExitError{Code: runner.ExitInternal}
 }

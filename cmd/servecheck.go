@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -19,9 +20,9 @@ import (
 // checkServe says what would keep jobs from running if they fired now, and who
 // serves them.
 func (a *app) checkServe(ctx context.Context, o *serveOptions) error {
-	history := &historyFile{app: a, path: o.history, warn: a.warn, obey: true}
-	defer history.close()
-	s, err := history.forRecording(ctx)
+	history := &runner.History{Path: o.history, Getenv: a.Getenv, Warn: a.warn, Obey: true}
+	defer history.Close()
+	s, err := history.ForRecording(ctx)
 	if err != nil {
 		return err
 	}
@@ -85,7 +86,7 @@ func daemonsText(daemons []store.DaemonRow) string {
 
 // checkKept is what would keep a job from being run here and now: its firing is
 // prepared as far as it can be without a connection, and without a password.
-func (a *app) checkKept(ctx context.Context, history *historyFile, k *scheduler.Kept) []string {
+func (a *app) checkKept(ctx context.Context, history *runner.History, k *scheduler.Kept) []string {
 	if k.Broken != nil {
 		return []string{"it cannot be read: " + k.Broken.Error()}
 	}
@@ -113,24 +114,18 @@ func hintLines(err error) []string {
 }
 
 // checkFiring prepares a firing of the job, and says what is odd about it.
-func (a *app) checkFiring(ctx context.Context, history *historyFile, k *scheduler.Kept) error {
-	o, err := a.firingOptions(&k.Job)
-	if err != nil {
-		return err
-	}
-	l := a.unseen(o, history, nil)
-	l.warn = func(text string) { a.warn("job " + k.Name + ": " + text) }
-	l.firing = &firing{Ticket: scheduler.Ticket{Job: *k}}
-	d, done, err := l.decideFiring(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
-	client, err := l.newClient(ctx, d)
-	if err != nil {
-		return err
-	}
-	return client.Close()
+func (a *app) checkFiring(ctx context.Context, history *runner.History, k *scheduler.Kept) error {
+	l := a.unattended(history, slog.New(slog.DiscardHandler))
+	l.Warn = func(text string) { a.warn("job " + k.Name + ": " + text) }
+	return l.Check(ctx, k)
+}
+
+// unattended is a launch of a firing that nobody looks at.
+func (a *app) unattended(history *runner.History, log *slog.Logger) *runner.Launch {
+	l := runner.Unattended(a.env(), history, log)
+	l.View = runner.Unseen{Signal: a.interrupts.signal}
+	l.Words = selectionWords(a.Getenv)
+	return l
 }
 
 // maxSecretFile is far more than a key has that signs messages.

@@ -37,7 +37,7 @@ type serving struct {
 	*app
 	o        *serveOptions
 	log      *slog.Logger
-	history  *historyFile // of every firing; it is open
+	history  *runner.History // of every firing; it is open
 	store    *store.Store
 	daemon   *store.Daemon
 	manager  *sdnotify.Manager
@@ -105,7 +105,7 @@ func (d *serving) sayHello(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	path, err := d.history.location()
+	path, err := d.history.Location()
 	if err != nil {
 		return err
 	}
@@ -137,16 +137,13 @@ func (d *serving) carry(ctx context.Context, t scheduler.Ticket, begun func(run 
 	defer stop()
 	ended := func() {}
 	defer func() { ended() }()
-	f := &firing{Ticket: t, owner: d.daemon, begun: func(run int64) {
+	l := d.unattended(d.history, d.log.With("job", t.Job.Name, "firing", t.ID))
+	l.Connections = d.connections
+	err := l.Fire(ctx, &runner.Firing{Ticket: t, Owner: d.daemon, Begun: func(run int64) {
 		ended = d.metrics.Carrying(t.Job.Name)
 		begun(run)
-	}}
-	err := d.app.carry(ctx, f, func(o *launchOptions) *launching {
-		l := d.unseen(o, d.history, d.log.With("job", t.Job.Name, "firing", t.ID))
-		l.connections = d.connections
-		return l
-	})
-	if errors.As(err, new(*runError)) {
+	}})
+	if errors.As(err, new(*runner.ExitError)) {
 		return nil // that not every host is ok is on record
 	}
 	return err

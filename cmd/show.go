@@ -15,6 +15,7 @@ import (
 	"tutti/internal/hostlist"
 	"tutti/internal/typed"
 	"tutti/output"
+	"tutti/runner"
 	"tutti/store"
 )
 
@@ -77,8 +78,8 @@ not reflect the run's; see --json.`,
 
 func (a *app) show(ctx context.Context, o *showOptions, ref string) error {
 	screen := a.newScreen(&o.outputOptions)
-	history := &historyFile{app: a, path: o.history, warn: screen.warn}
-	defer history.close()
+	history := &runner.History{Path: o.history, Getenv: a.Getenv, Warn: screen.warn}
+	defer history.Close()
 	err := a.replay(ctx, o, ref, history, screen)
 	if closeErr := screen.close(ctx); err == nil {
 		err = closeErr
@@ -86,8 +87,8 @@ func (a *app) show(ctx context.Context, o *showOptions, ref string) error {
 	return err
 }
 
-func (a *app) replay(ctx context.Context, o *showOptions, ref string, history *historyFile, screen *screen) error {
-	s, err := history.forReading(ctx)
+func (a *app) replay(ctx context.Context, o *showOptions, ref string, history *runner.History, screen *screen) error {
+	s, err := history.ForReading(ctx)
 	if err != nil {
 		return usageOfRun(err)
 	}
@@ -106,7 +107,7 @@ func (a *app) replay(ctx context.Context, o *showOptions, ref string, history *h
 		if run.ExitCode != nil {
 			return *run.ExitCode
 		}
-		return exitCode(run.Summary, nil, nil)
+		return runner.ExitCode(run.Summary, nil, nil)
 	}
 	screen.opts.Of, screen.opts.CutOff = run.Summary.Hosts, run.State == store.Interrupted
 	sinks := screen.sinks(run.Command == "", code)

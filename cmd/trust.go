@@ -14,6 +14,7 @@ import (
 	"tutti/internal/hostlist"
 	"tutti/internal/safefile"
 	"tutti/output"
+	"tutti/runner"
 	"tutti/ssh"
 	"tutti/ssh/knownhosts"
 )
@@ -127,20 +128,20 @@ type presented struct {
 // it returns.
 func (t *trusting) collect(ctx context.Context, a *app, o *launchOptions, selector string) (err error) {
 	screen := a.newScreen(&o.outputOptions)
-	l := a.newLaunching(o, screen)
-	defer l.history.close()
+	l := a.newLaunch(o, screen)
+	defer l.History.Close()
 	defer func() { err = errors.Join(err, screen.close(ctx)) }()
-	d, err := l.decideAndWarn(ctx, selector, fanout.Task{})
+	d, err := l.Decide(ctx, selector, fanout.Task{})
 	if err != nil {
 		return err
 	}
 	for i := range d.Endpoints {
 		d.Endpoints[i].HostKeys = knownhosts.Off // what is presented is what is asked for
 	}
-	if err := checkLearning(d.Endpoints, a.env().KnownHosts(o.Login.KnownHosts)); err != nil {
+	if err := checkLearning(d.Endpoints, l.Env.KnownHosts(o.Login.KnownHosts)); err != nil {
 		return err
 	}
-	client, err := l.newClient(ctx, d)
+	client, err := l.Client(ctx, d)
 	if err != nil {
 		return err
 	}
@@ -152,11 +153,11 @@ func (t *trusting) collect(ctx context.Context, a *app, o *launchOptions, select
 		}
 		return nil
 	})
-	if _, err := l.run(ctx, d.Plan, fanout.Options{Executor: client, Sink: fanout.Tee(note, screen.watch())}); err != nil {
+	if _, err := l.Execute(ctx, d.Plan, fanout.Options{Executor: client, Sink: fanout.Tee(note, screen.watch())}); err != nil {
 		return err
 	}
 	if sig := a.interrupts.signal(); sig != nil {
-		return &runError{signalCode(sig)}
+		return &runner.ExitError{Code: runner.SignalCode(sig)}
 	}
 	t.trust = client.Trust
 	t.sort(client, d.Plan.Targets, results)
@@ -265,9 +266,9 @@ func (t *trusting) confirm(ctx context.Context, a *app) error {
 	}
 	switch {
 	case len(t.silent) > 0:
-		return &runError{exitUnreachable}
+		return &runner.ExitError{Code: runner.ExitUnreachable}
 	case !agreed, len(t.changed) > 0 && !t.update:
-		return &runError{exitFailed}
+		return &runner.ExitError{Code: runner.ExitFailed}
 	}
 	return nil
 }

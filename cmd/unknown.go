@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"tutti/runner"
 )
 
 // firstWord refuses a first word that is no command, also where help is asked
@@ -38,8 +40,8 @@ func (a *app) runWithout(ctx context.Context, words []string) string {
 	}
 	ctx, cancel := context.WithTimeout(ctx, completionTime)
 	defer cancel()
-	history := &historyFile{app: a, warn: func(string) {}}
-	defer history.close()
+	history := &runner.History{Getenv: a.Getenv, Warn: func(string) {}}
+	defer history.Close()
 	if _, err := a.choose(ctx, &requestOptions{}, words[0], history); err == nil {
 		return "tutti run " + shellWord(words[0]) + " " + command
 	}

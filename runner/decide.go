@@ -50,14 +50,13 @@ type Lookup struct {
 	Runs inventory.Runs
 }
 
-// Decide makes a plan of a request, a selector and a task. repeated is what a
-// rerun of it gives again. Nothing connects.
-func (env *Env) Decide(ctx context.Context, r *Request, how *Lookup, selector string, task fanout.Task, repeated map[string][]string) (*Decision, error) {
+// Decide makes a plan of a request, a selector and a task. Nothing connects.
+func (env *Env) Decide(ctx context.Context, r *Request, how *Lookup, selector string, task fanout.Task) (*Decision, error) {
 	chosen, err := env.Choose(ctx, r, how, selector)
 	if err != nil {
 		return nil, err
 	}
-	d := &Decision{Inventory: chosen.Files, Given: repeated, Warnings: chosen.Warnings}
+	d := &Decision{Inventory: chosen.Files, Given: r.Repeated(), Warnings: chosen.Warnings}
 	d.Plan = fanout.Plan{
 		Source:   "cli",
 		Selector: chosen.Text,

@@ -1,13 +1,17 @@
 package runner
 
 import (
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"tutti/fanout"
 )
 
 // An Env is what a decision takes from the process and its user. It is data, so
-// that a decision is a function of it and of files.
+// that a decision is a function of it and of files. It is not changed, and may be
+// used by many launches at once.
 type Env struct {
 	Getenv func(string) string
 	// LookupEnv says also whether a variable is set.
@@ -16,6 +20,13 @@ type Env struct {
 	Home      string // empty: there is none
 	WorkDir   string // empty: it was deleted
 	User      string // empty: the system does not know
+
+	// Stdin is what a request calls standard input. Stderr is where programs that
+	// get passwords say what is wrong with them; nil: nowhere.
+	Stdin  io.Reader
+	Stderr io.Writer
+	// Terminal is what a command that wants one is given; nil: a dumb one.
+	Terminal *fanout.PTY
 }
 
 // neverSecret are variables that programs need to find their way. -e without a

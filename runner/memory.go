@@ -24,10 +24,10 @@ const (
 	somePercent = 200
 )
 
-// SpareTime makes the garbage collector run later for plans of not too many
+// spareTime makes the garbage collector run later for plans of not too many
 // targets. It is for processes that have one run to carry out; whoever has set GOGC
 // has decided.
-func SpareTime(targets int, getenv func(string) string) {
+func spareTime(targets int, getenv func(string) string) {
 	switch {
 	case getenv("GOGC") != "":
 	case targets < floodTargets:
@@ -37,29 +37,29 @@ func SpareTime(targets int, getenv func(string) string) {
 	}
 }
 
-// SpareMemory makes the garbage collector run earlier for plans of many targets.
+// spareMemory makes the garbage collector run earlier for plans of many targets.
 // What is known of them is alive from the first login to the end, and would count
 // twice; with few targets the connections are the larger part, and the time is not
 // worth it. It stays so, because there may be other runs beside this one. Whoever
 // has set GOGC has decided.
-func SpareMemory(targets int, getenv func(string) string) {
+func spareMemory(targets int, getenv func(string) string) {
 	if targets >= manyTargets && getenv("GOGC") == "" {
 		debug.SetGCPercent(sparingPercent)
 	}
 }
 
-// A FloodGauge makes the garbage collector run earlier once many targets have said
+// A floodGauge makes the garbage collector run earlier once many targets have said
 // much. It is a sink of their run.
-type FloodGauge struct {
-	Getenv  func(string) string
+type floodGauge struct {
+	getenv  func(string) string
 	targets int
 	bytes   int
 }
 
-var _ fanout.Sink = (*FloodGauge)(nil)
+var _ fanout.Sink = (*floodGauge)(nil)
 
 // Handle counts output; it never fails.
-func (g *FloodGauge) Handle(_ context.Context, e fanout.Event) error {
+func (g *floodGauge) Handle(_ context.Context, e fanout.Event) error {
 	switch e.Kind {
 	case fanout.RunStarted:
 		g.targets = len(e.Plan.Targets)
@@ -67,7 +67,7 @@ func (g *FloodGauge) Handle(_ context.Context, e fanout.Event) error {
 		if g.bytes >= floodBytes {
 			return nil
 		}
-		if g.bytes += len(e.Data); g.bytes >= floodBytes && g.targets >= floodTargets && g.Getenv("GOGC") == "" {
+		if g.bytes += len(e.Data); g.bytes >= floodBytes && g.targets >= floodTargets && g.getenv("GOGC") == "" {
 			debug.SetGCPercent(sparingPercent)
 		}
 	}

@@ -22,7 +22,7 @@ func TestSpareMemory(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := debug.SetGCPercent(usual)
-			SpareMemory(tt.targets, func(string) string { return tt.gogc })
+			spareMemory(tt.targets, func(string) string { return tt.gogc })
 			if got := debug.SetGCPercent(before); got != tt.want {
 				t.Errorf("got %d, want %d", got, tt.want)
 			}
@@ -46,7 +46,7 @@ func TestSpareTime(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := debug.SetGCPercent(usual)
-			SpareTime(tt.targets, func(string) string { return tt.gogc })
+			spareTime(tt.targets, func(string) string { return tt.gogc })
 			if got := debug.SetGCPercent(before); got != tt.want {
 				t.Errorf("got %d, want %d", got, tt.want)
 			}
@@ -71,7 +71,7 @@ func TestFloodGauge(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := debug.SetGCPercent(usual)
-			g := &FloodGauge{Getenv: func(string) string { return tt.gogc }}
+			g := &floodGauge{getenv: func(string) string { return tt.gogc }}
 			events := []fanout.Event{{Kind: fanout.RunStarted, Plan: &fanout.Plan{Targets: make([]fanout.Target, tt.targets)}}}
 			for left := tt.bytes; left > 0; left -= 1 << 20 {
 				events = append(events, fanout.Event{Kind: fanout.Output, Data: make([]byte, min(left, 1<<20))})

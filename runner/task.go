@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -51,9 +52,8 @@ func (t *PreparedTask) Failure() error {
 	return nil
 }
 
-// Prepare completes task with its environment, as o has it. Input is read from
-// stdin where o says so, and a terminal is like terminal. Nothing is asked yet.
-func (env *Env) Prepare(o *Task, task fanout.Task, stdin io.Reader, terminal *fanout.PTY) (_ *PreparedTask, err error) {
+// Prepare completes task with its environment, as o has it. Nothing is asked yet.
+func (env *Env) Prepare(o *Task, task fanout.Task) (_ *PreparedTask, err error) {
 	t := &PreparedTask{Task: task}
 	defer func() {
 		if err != nil {
@@ -68,7 +68,7 @@ func (env *Env) Prepare(o *Task, task fanout.Task, stdin io.Reader, terminal *fa
 		t.Sudo = &fanout.Sudo{User: o.Sudo}
 	}
 	if o.PTY {
-		t.PTY = terminal
+		t.PTY = cmp.Or(env.Terminal, &fanout.PTY{Term: "dumb", Columns: 80, Rows: 24})
 	}
 	if err := t.Task.Check(); err != nil {
 		return nil, fault.Usage(err)
@@ -76,7 +76,7 @@ func (env *Env) Prepare(o *Task, task fanout.Task, stdin io.Reader, terminal *fa
 	if err := ssh.CheckTask(t.Task); err != nil {
 		return nil, fault.Usage(err)
 	}
-	return t, t.openStdin(stdin, o.Stdin)
+	return t, t.openStdin(env.Stdin, o.Stdin)
 }
 
 // openStdin opens what --stdin names. What is not a plain file can be read

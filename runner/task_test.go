@@ -27,7 +27,9 @@ func TestPrepare(t *testing.T) {
 	}
 	for _, test := range []struct{ stdin, want string }{{input, "from a file"}, {"-", "from a stream"}} {
 		request := Task{Env: []string{"STAGE=prod", "TOKEN"}, Dir: "/srv", Sudo: "www", Stdin: test.stdin}
-		task, err := secrets(map[string]string{"TOKEN": "secret"}).Prepare(&request, fanout.Task{Command: "true"}, strings.NewReader("from a stream"), nil)
+		env := secrets(map[string]string{"TOKEN": "secret"})
+		env.Stdin = strings.NewReader("from a stream")
+		task, err := env.Prepare(&request, fanout.Task{Command: "true"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,10 +48,15 @@ func TestPrepare(t *testing.T) {
 			t.Errorf("the secret is still there: %q", task.Env[1].Secret)
 		}
 	}
-	terminal := &fanout.PTY{Term: "dumb", Columns: 80, Rows: 24}
-	task, err := secrets(nil).Prepare(&Task{PTY: true}, fanout.Task{Command: "true"}, nil, terminal)
-	if err != nil || task.PTY != terminal {
+	env := secrets(nil)
+	env.Terminal = &fanout.PTY{Term: "xterm", Columns: 132, Rows: 50}
+	task, err := env.Prepare(&Task{PTY: true}, fanout.Task{Command: "true"})
+	if err != nil || task.PTY != env.Terminal {
 		t.Errorf("got %+v, %v", task, err)
+	}
+	task, err = secrets(nil).Prepare(&Task{PTY: true}, fanout.Task{Command: "true"})
+	if err != nil || *task.PTY != (fanout.PTY{Term: "dumb", Columns: 80, Rows: 24}) {
+		t.Errorf("without a terminal of ours: got %+v, %v", task, err)
 	}
 }
 
@@ -60,7 +67,7 @@ func TestPrepareRefuses(t *testing.T) {
 		"--stdin: open /nowhere/at/all":          {Stdin: "/nowhere/at/all"},
 		"is a directory":                         {Stdin: t.TempDir()},
 	} {
-		_, err := secrets(nil).Prepare(&request, fanout.Task{Command: "true"}, nil, nil)
+		_, err := secrets(nil).Prepare(&request, fanout.Task{Command: "true"})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}

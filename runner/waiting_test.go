@@ -1,4 +1,4 @@
-package cmd
+package runner
 
 import (
 	"fmt"
@@ -52,19 +52,19 @@ func TestReaderOf(t *testing.T) {
 	tests := []struct {
 		name      string
 		processes map[int]fakeProcess
-		want      waiting
+		want      Waiting
 	}{
-		{"a pipeline at a prompt", map[int]fakeProcess{9: {"bash", "other", 1}, 1: {"init", "hidden", 0}}, meantForUs},
-		{"the parent has no input", map[int]fakeProcess{9: {"bash", "", 1}, 1: {"init", "hidden", 0}}, meantForUs},
-		{"a shell that reads its script", map[int]fakeProcess{9: {"sh", "ours", 1}, 1: {"init", "hidden", 0}}, meantForShell},
-		{"a name with blanks and brackets", map[int]fakeProcess{9: {"a) S 7 (b", "ours", 1}}, meantForShell},
-		{"its parent's parent reads the script", map[int]fakeProcess{9: {"make", "other", 8}, 8: {"sh", "ours", 1}}, meantForShell},
-		{"sudo in a script", map[int]fakeProcess{9: {"sudo", "ours", 8}, 8: {"sh", "ours", 1}}, meantForShell},
-		{"sudo at a prompt", map[int]fakeProcess{9: {"sudo", "ours", 8}, 8: {"bash", "other", 1}}, meantForUs},
-		{"sudo that cannot be looked at", map[int]fakeProcess{9: {"sudo", "hidden", 8}, 8: {"bash", "other", 1}}, meantForUs},
-		{"a parent that cannot be looked at", map[int]fakeProcess{9: {"sh", "hidden", 8}, 8: {"bash", "other", 1}}, notKnown},
-		{"no parent in this container", nil, notKnown},
-		{"processes that are their own parents", map[int]fakeProcess{9: {"sudo", "ours", 9}}, notKnown},
+		{"a pipeline at a prompt", map[int]fakeProcess{9: {"bash", "other", 1}, 1: {"init", "hidden", 0}}, InputForUs},
+		{"the parent has no input", map[int]fakeProcess{9: {"bash", "", 1}, 1: {"init", "hidden", 0}}, InputForUs},
+		{"a shell that reads its script", map[int]fakeProcess{9: {"sh", "ours", 1}, 1: {"init", "hidden", 0}}, InputForShell},
+		{"a name with blanks and brackets", map[int]fakeProcess{9: {"a) S 7 (b", "ours", 1}}, InputForShell},
+		{"its parent's parent reads the script", map[int]fakeProcess{9: {"make", "other", 8}, 8: {"sh", "ours", 1}}, InputForShell},
+		{"sudo in a script", map[int]fakeProcess{9: {"sudo", "ours", 8}, 8: {"sh", "ours", 1}}, InputForShell},
+		{"sudo at a prompt", map[int]fakeProcess{9: {"sudo", "ours", 8}, 8: {"bash", "other", 1}}, InputForUs},
+		{"sudo that cannot be looked at", map[int]fakeProcess{9: {"sudo", "hidden", 8}, 8: {"bash", "other", 1}}, InputForUs},
+		{"a parent that cannot be looked at", map[int]fakeProcess{9: {"sh", "hidden", 8}, 8: {"bash", "other", 1}}, UnknownInput},
+		{"no parent in this container", nil, UnknownInput},
+		{"processes that are their own parents", map[int]fakeProcess{9: {"sudo", "ours", 9}}, UnknownInput},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -128,25 +128,24 @@ func TestWaiting(t *testing.T) {
 	tests := []struct {
 		name string
 		in   *os.File
-		want waiting
+		want Waiting
 	}{
-		{"a pipe with data", pipe("x", true), notKnown},
-		{"a pipe with data that has been closed", pipe("x", false), notKnown},
-		{"a pipe without data", pipe("", true), nothing},
-		{"a pipe at its end", pipe("", false), nothing},
-		{"a socket with data", socket("x", true), notKnown},
-		{"a socket without data", socket("", true), nothing},
-		{"a socket at its end", socket("", false), nothing},
-		{"a file", file("waiting_test.go"), nothing},
-		{"/dev/null", file(os.DevNull), nothing},
-		{"/dev/zero", file("/dev/zero"), nothing},
-		{"closed", closed, nothing},
+		{"a pipe with data", pipe("x", true), UnknownInput},
+		{"a pipe with data that has been closed", pipe("x", false), UnknownInput},
+		{"a pipe without data", pipe("", true), NoInput},
+		{"a pipe at its end", pipe("", false), NoInput},
+		{"a socket with data", socket("x", true), UnknownInput},
+		{"a socket without data", socket("", true), NoInput},
+		{"a socket at its end", socket("", false), NoInput},
+		{"a file", file("waiting_test.go"), NoInput},
+		{"/dev/null", file(os.DevNull), NoInput},
+		{"/dev/zero", file("/dev/zero"), NoInput},
+		{"closed", closed, NoInput},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a := &app{Streams: Streams{In: tt.in}}
 			// Without a /proc nothing is known of who reads.
-			if got := a.waiting(t.TempDir()); got != tt.want {
+			if got := waitingInput(tt.in, t.TempDir()); got != tt.want {
 				t.Errorf("got %d, want %d", got, tt.want)
 			}
 			_ = tt.in.Close() // it was only looked at

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package cmd
+package runner
 
 // fionread asks how many bytes can be read at once; it is the same on every BSD.
 const fionread = 0x4004667f

@@ -1,0 +1,169 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"tutti/fanout"
+	"tutti/internal/hostlist"
+	"tutti/internal/quantity"
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+// prepareTime bounds what happens before a firing's run has a number, such as an
+// inventory or a password that a program prints: nobody can end it until then.
+const prepareTime = 5 * time.Minute
+
+// A Firing is a ticket on its way to become a run of its job.
+type Firing struct {
+	scheduler.Ticket
+	// Owner has claimed the ticket.
+	Owner *store.Daemon
+	// Begun is told the number of the run before anything connects; nil: nobody is.
+	Begun func(run int64)
+}
+
+// Unattended is a launch for a firing that nobody looks at: what is odd about it
+// is logged.
+func Unattended(env *Env, history *History, log *slog.Logger) *Launch {
+	return &Launch{
+		Env: env, View: Unseen{}, History: history, Logger: log,
+		Warn:   func(text string) { log.Warn(text) },
+		Banner: func(host, text string) { log.Debug("banner", "host", host, "text", text) },
+	}
+}
+
+// Fire makes a run of a firing, by the same code as any run, and carries it out.
+// The launch needs no Request and no Lookup: they are the job's. An error before
+// Begun says why there is no run; afterwards it may be an [ExitError].
+func (l *Launch) Fire(ctx context.Context, f *Firing) error {
+	d, done, err := l.decideFiring(ctx, f)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return l.Run(ctx, d)
+}
+
+// Check prepares a firing of the job as far as it can be without a connection, and
+// without a password. The error is what would keep it from being run here and now.
+func (l *Launch) Check(ctx context.Context, job *scheduler.Kept) error {
+	d, done, err := l.decideFiring(ctx, &Firing{Ticket: scheduler.Ticket{Job: *job}})
+	if err != nil {
+		return err
+	}
+	defer done()
+	client, err := l.Client(ctx, d)
+	if err != nil {
+		return err
+	}
+	return client.Close()
+}
+
+// requestOfFiring is what a run of the job is given.
+func requestOfFiring(job *scheduler.Job, getenv func(string) string) (*Request, error) {
+	r, err := CompleteJob(job, getenv)
+	if err != nil {
+		return nil, err
+	}
+	if _, set := job.Options["deadline"]; !set {
+		r.Limits.Deadline = scheduler.DefaultDeadline
+	}
+	return &r, CheckPlainFile("stdin", r.Task.Stdin)
+}
+
+// decideFiring decides what the firing does, and where. What is open for it is
+// closed by done.
+func (l *Launch) decideFiring(ctx context.Context, f *Firing) (_ *Decision, done func(), err error) {
+	l.firing, l.Lookup = f, &Lookup{ForJob: true}
+	if l.Request, err = requestOfFiring(&f.Job.Job, l.Env.Getenv); err != nil {
+		return nil, nil, err
+	}
+	ctx, prepared := l.preparing(ctx)
+	defer prepared()
+	task, err := TaskOfJob(ctx, &f.Job.Job, f.Ticket.Firing.At)
+	if err != nil {
+		return nil, nil, causeOf(ctx, err)
+	}
+	closeScript := func() {
+		if task.Script != nil {
+			CloseScript(task.Script)
+		}
+	}
+	r, err := l.Env.Prepare(&l.Request.Task, task)
+	if err != nil {
+		closeScript()
+		return nil, nil, err
+	}
+	done = func() {
+		r.Close()
+		closeScript()
+	}
+	d, err := l.decideHosts(ctx, r.Task)
+	if err != nil {
+		done()
+		return nil, nil, causeOf(ctx, err)
+	}
+	d.Plan.Source = "job"
+	return d, done, nil
+}
+
+// preparing is a context for what comes before a run: bounded where nobody is
+// there to see that it hangs.
+func (l *Launch) preparing(ctx context.Context) (context.Context, context.CancelFunc) {
+	if l.Prompter != nil {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, prepareTime, fmt.Errorf("it has taken more than %s to find out hosts, keys and passwords", quantity.FormatDuration(prepareTime)))
+}
+
+// decideHosts decides on the hosts: those of the selector, as the inventory is
+// now, or those of a run that was cut off whose end nobody knows.
+func (l *Launch) decideHosts(ctx context.Context, task fanout.Task) (*Decision, error) {
+	if l.firing.Repeats == 0 {
+		return l.Decide(ctx, l.firing.Job.Selector, task)
+	}
+	s, err := l.History.ForReading(ctx)
+	if err != nil {
+		return nil, err
+	}
+	run, err := s.Run(ctx, fmt.Sprint(l.firing.Repeats), "")
+	if err != nil {
+		return nil, err
+	}
+	hosts, err := s.HostsOf(ctx, fmt.Sprint(run.ID), "", unknownEnds)
+	if err != nil {
+		return nil, err
+	}
+	l.Lookup.Previous = &Previous{Run: run, Hosts: hosts, Yes: true}
+	h := &l.Request.Hosts
+	h.Only, h.Exclude, h.Limit, h.Pick = nil, nil, 0, 0 // that was decided then
+	d, err := l.Decide(ctx, RunItem(run.ID, unknownEnds), task)
+	if err == nil && len(d.Plan.Targets) < len(hosts) {
+		l.Warn(fmt.Sprintf("of the %d hosts of run %d to run again, %d are no longer in the inventory: %s",
+			len(hosts), run.ID, len(hosts)-len(d.Plan.Targets), hostlist.Fold(missing(d, hosts))))
+	}
+	return d, err
+}
+
+// unknownEnds are the outcomes of hosts on which an idempotent job is run again
+// after it was cut off.
+var unknownEnds = []fanout.Outcome{fanout.Lost, fanout.Skipped}
+
+// missing are those of the hosts that are not in the plan of d.
+func missing(d *Decision, hosts []string) []string {
+	planned := make(map[string]bool, len(d.Plan.Targets))
+	for _, t := range d.Plan.Targets {
+		planned[t.Name] = true
+	}
+	var out []string
+	for _, name := range hosts {
+		if !planned[name] {
+			out = append(out, name)
+		}
+	}
+	return out
+}

@@ -1,0 +1,108 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"time"
+
+	"tutti/internal/fault"
+	"tutti/store"
+)
+
+// historyPatience is how long a locked history is waited for without a word.
+const historyPatience = time.Second
+
+// A History is the history of one command, or of a daemon: it is opened when it is
+// first needed, by one goroutine. Whoever makes it closes it.
+type History struct {
+	// Path is its file; empty: the usual one.
+	Path string
+	// Getenv says where the usual one is.
+	Getenv func(string) string
+	// Warn is told what is odd about it.
+	Warn func(string)
+	// Retention is what is kept after a run; the zero value: what is by default.
+	Retention store.Retention
+	// Obey: what the history tells to run is going to be run, so that only those
+	// who may say so may be able to write it.
+	Obey bool
+
+	store *store.Store
+}
+
+// HistoryPath is where a history is, if none is named.
+func HistoryPath(getenv func(string) string) (string, error) {
+	state, home := getenv("XDG_STATE_HOME"), getenv("HOME")
+	switch {
+	case getenv("TUTTI_HISTORY") != "":
+		return getenv("TUTTI_HISTORY"), nil
+	case filepath.IsAbs(state):
+		return filepath.Join(state, "tutti", "history.db"), nil
+	case filepath.IsAbs(home):
+		return filepath.Join(home, ".local", "state", "tutti", "history.db"), nil
+	}
+	return "", fault.Hint(errors.New("no place for the history: HOME is not set"), "name one with --history FILE or $TUTTI_HISTORY")
+}
+
+// Location is the path of the history.
+func (h *History) Location() (string, error) {
+	if h.Path != "" {
+		return h.Path, nil
+	}
+	return HistoryPath(h.Getenv)
+}
+
+// ForRecording opens the history, and makes it if there is none.
+func (h *History) ForRecording(ctx context.Context) (*store.Store, error) {
+	if h.store != nil && h.store.ReadOnly() { // as it was opened for reading only
+		h.Close()
+		h.store = nil
+	}
+	return h.open(ctx, store.Open)
+}
+
+// ForReading opens a history that exists.
+func (h *History) ForReading(ctx context.Context) (*store.Store, error) {
+	return h.open(ctx, store.OpenExisting)
+}
+
+func (h *History) open(ctx context.Context, open func(context.Context, string, store.Options) (*store.Store, error)) (*store.Store, error) {
+	if h.store != nil {
+		return h.store, nil
+	}
+	path, err := h.Location()
+	if err != nil {
+		return nil, err
+	}
+	patience := time.AfterFunc(historyPatience, func() {
+		h.Warn("waiting for the history " + path + ", which another process keeps locked")
+	})
+	defer patience.Stop()
+	s, err := open(ctx, path, store.Options{Warn: h.Warn, Obey: h.Obey})
+	if err != nil {
+		return nil, err
+	}
+	h.store = s
+	return s, nil
+}
+
+// end waits for the last row, and then drops what is too old.
+func (h *History) end(ctx context.Context, r *store.Recorder) error {
+	if err := r.Close(); err != nil {
+		return err
+	}
+	keep := h.Retention
+	if keep == (store.Retention{}) {
+		keep = store.DefaultRetention()
+	}
+	_, err := h.store.Prune(context.WithoutCancel(ctx), keep)
+	return err
+}
+
+// Close closes it if it is open.
+func (h *History) Close() {
+	if h.store != nil {
+		_ = h.store.Close() // everything that mattered was committed
+	}
+}

@@ -1,0 +1,198 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+
+	"tutti/fanout"
+	"tutti/internal/fault"
+	"tutti/ssh"
+	"tutti/ssh/knownhosts"
+	"tutti/store"
+)
+
+// A Launch makes one run: it decides, logs in, records and shows it. Set its
+// fields, then call its methods, by one goroutine.
+type Launch struct {
+	// Env is where it is launched.
+	Env *Env
+	// Request is what the run is given, and Lookup how its hosts are looked up.
+	Request *Request
+	Lookup  *Lookup
+	// View is where it is shown.
+	View View
+	// History is where it is recorded; its owner closes it.
+	History *History
+	// Prompter asks whoever launches it; nil: there is nobody who could be asked.
+	Prompter Prompter
+	// Words name the hosts that were decided on in remedies, as whoever launches
+	// it would choose them; nil: the remedies are general.
+	Words func(*Request, *Decision) string
+	// Connections are from earlier launches, and for later ones; nil: this has
+	// its own.
+	Connections *ssh.Kept
+
+	// Logger, Warn and Banner tell the operator what is done, what is not as it
+	// should be, and what a host says before a login.
+	Logger *slog.Logger
+	Warn   func(string)
+	Banner func(host, text string)
+
+	// firing is what the run is for; nil: nobody but who launched it.
+	firing *Firing
+	// login is the password to log in with, once it was asked for; the client wipes
+	// it.
+	login fanout.Secret
+	// run is the number of the run that is on record; 0: none is. recorded is the
+	// exit code there.
+	run      int64
+	recorded atomic.Int64
+}
+
+// noCode is no exit code.
+const noCode = -1
+
+// Decide makes the plan, and says what is odd about it.
+func (l *Launch) Decide(ctx context.Context, selector string, task fanout.Task) (*Decision, error) {
+	l.Lookup.Runs = EarlierRuns{Open: l.History.ForReading, User: l.Env.User}
+	d, err := l.Env.Decide(ctx, l.Request, l.Lookup, selector, task)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range d.Warnings {
+		l.Warn(w)
+	}
+	return d, nil
+}
+
+// Run does what was decided. Its error is an [ExitError] if everything has been
+// said and only the exit code is left, and a [NoRecordError] if there is nothing to
+// record it in.
+func (l *Launch) Run(ctx context.Context, d *Decision) error {
+	sinks, err := l.View.Begin(d)
+	if err != nil {
+		return err
+	}
+	client, err := l.prepare(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }() // there is nothing left to lose on it
+
+	opts := fanout.Options{Executor: client}
+	recorder, err := l.record(ctx, d)
+	if err != nil {
+		return err
+	}
+	if recorder != nil {
+		// Unless something panics it is closed by then. A run that is left open
+		// would look alive for as long as a daemon is.
+		defer func() { _ = recorder.Close() }()
+		opts.RunID, opts.Journal = recorder.RunID(), recorder
+		sinks = append(sinks, recorder)
+	}
+	sinks = append(sinks, &floodGauge{getenv: l.Env.Getenv})
+	opts.Sink = fanout.Tee(sinks...)
+
+	summary, err := l.Execute(ctx, d.Plan, opts)
+	if err = l.end(ctx, recorder, err); err != nil {
+		return err
+	}
+	if c := l.View.Code(summary); c != ExitOK {
+		return &ExitError{c}
+	}
+	return nil
+}
+
+// Execute is fanout.Run under the eyes of the view. Nothing is recorded.
+func (l *Launch) Execute(ctx context.Context, plan fanout.Plan, opts fanout.Options) (fanout.Summary, error) {
+	ctx, halt, end := l.View.Attend(ctx)
+	defer end()
+	opts.Halt = halt
+	spareMemory(len(plan.Targets), l.Env.Getenv)
+	if l.Prompter != nil { // who started this process for this run
+		spareTime(len(plan.Targets), l.Env.Getenv)
+	}
+	return fanout.Run(ctx, plan, opts)
+}
+
+// prepare gets the passwords, and reads what is needed to log in.
+func (l *Launch) prepare(ctx context.Context, d *Decision) (*ssh.Client, error) {
+	ctx, prepared := l.preparing(ctx)
+	defer prepared()
+	login, err := l.loginPassword(ctx)
+	if err != nil {
+		return nil, causeOf(ctx, err)
+	}
+	if err := l.giveSudoPassword(ctx, d.Plan.Task.Sudo, login); err != nil {
+		return nil, causeOf(ctx, err)
+	}
+	l.login = login
+	client, err := l.Client(ctx, d)
+	return client, causeOf(ctx, err)
+}
+
+// causeOf is why ctx has ended, if that is what is behind err.
+func causeOf(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// Client reads what is needed to log in; nothing is connected to yet.
+func (l *Launch) Client(ctx context.Context, d *Decision) (*ssh.Client, error) {
+	env, r := l.Env, l.Request
+	if env.Home == "" && r.Login.KnownHosts == "" {
+		for _, e := range d.Endpoints {
+			if e.HostKeys == knownhosts.AcceptNew && e.KnownHosts == nil {
+				return nil, fault.Usagef("no place for new host keys: HOME is not set: name a file with --known-hosts")
+			}
+		}
+	}
+	password := l.login
+	if password == nil {
+		var err error
+		if password, err = l.loginPassword(ctx); err != nil {
+			return nil, err
+		}
+	}
+	client, err := ssh.New(ctx, ssh.Options{
+		Endpoints:         d.Endpoints,
+		KnownHosts:        env.KnownHosts(r.Login.KnownHosts),
+		AgentSocket:       env.Getenv("SSH_AUTH_SOCK"),
+		DefaultIdentities: env.DefaultIdentities(),
+		Shell:             env.Getenv("SHELL"),
+		ChildEnv:          env.ForPrograms(&r.Task),
+		Advice:            l.advice(ctx, d),
+		Passphrase:        l.passphrases(),
+		Password:          password,
+		KillAfter:         r.Limits.KillAfter,
+		Drain:             r.Limits.Drain,
+		Keep:              l.Connections,
+		Logger:            l.Logger,
+		Banner:            l.Banner,
+		Warn:              l.Warn,
+	})
+	if err != nil {
+		return nil, fault.Usage(err)
+	}
+	if err := l.confirmTouches(ctx, client.Touches()); err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	return client, nil
+}
+
+// end waits until everything that a run leaves behind is written, and then lets
+// the view finish. It returns the first error, which may be that of the run.
+func (l *Launch) end(ctx context.Context, recorder *store.Recorder, err error) error {
+	if recorder != nil {
+		err = errors.Join(err, l.History.end(ctx, recorder))
+	}
+	if viewErr := l.View.Finish(ctx); err == nil {
+		err = viewErr
+	}
+	return err
+}

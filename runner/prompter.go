@@ -1,0 +1,140 @@
+package runner
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os/exec"
+
+	"tutti/fanout"
+	"tutti/internal/fault"
+)
+
+// A Prompter asks the person who launches a run. What it returns is wiped after
+// use.
+type Prompter interface {
+	// LoginPassword asks for the password to log in with.
+	LoginPassword(ctx context.Context) ([]byte, error)
+	// SudoPassword asks for that for sudo. If login is true, an empty one means
+	// that it is the one to log in with.
+	SudoPassword(ctx context.Context, login bool) ([]byte, error)
+	// Passphrases asks for the passphrase of a key; nil: they cannot be asked for,
+	// so that such keys are not used.
+	Passphrases() func(ctx context.Context, path string) ([]byte, error)
+	// ConfirmTouches asks, if it has to, whether a hardware key may have to be
+	// touched n times, n being more than none. An error refuses that.
+	ConfirmTouches(ctx context.Context, n int) error
+}
+
+// errNobody: a request that needs a person was made where there is none.
+var errNobody = errors.New("nobody is there to be asked for a password")
+
+// loginPassword asks for the password to log in with; nil if none is wanted.
+func (l *Launch) loginPassword(ctx context.Context) (fanout.Secret, error) {
+	if !l.Request.Login.AskPass {
+		return nil, nil
+	}
+	if l.Prompter == nil {
+		return nil, fault.Usage(errNobody)
+	}
+	password, err := l.Prompter.LoginPassword(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(password) == 0 || bytes.IndexByte(password, 0) >= 0 {
+		return nil, fault.Usagef("the password to log in with is empty, or holds a NUL byte")
+	}
+	return password, nil
+}
+
+// giveSudoPassword gets the password for sudo, if there is to be one. login is
+// that to log in with, which most users have for sudo too; nil: there is none.
+func (l *Launch) giveSudoPassword(ctx context.Context, sudo *fanout.Sudo, login fanout.Secret) error {
+	task := &l.Request.Task
+	if sudo == nil || !task.AskSudoPass && task.SudoPassCommand == "" {
+		return nil
+	}
+	password, err := l.sudoPassword(ctx, task, login != nil)
+	if err != nil {
+		return err
+	}
+	if len(password) == 0 && task.AskSudoPass {
+		password = bytes.Clone(login)
+	}
+	if len(password) == 0 || bytes.IndexByte(password, 0) >= 0 {
+		return fault.Usagef("the password for sudo is empty, or holds a NUL byte")
+	}
+	sudo.Password = password
+	return nil
+}
+
+func (l *Launch) sudoPassword(ctx context.Context, task *Task, login bool) ([]byte, error) {
+	switch {
+	case task.AskSudoPass && l.Prompter == nil:
+		return nil, fault.Usage(errNobody)
+	case task.AskSudoPass:
+		return l.Prompter.SudoPassword(ctx, login)
+	}
+	password, err := l.Env.runPasswordCommand(ctx, task)
+	if err != nil {
+		return nil, fault.Usagef("--sudo-pass-command: %w", err)
+	}
+	return password, nil
+}
+
+// passphrases asks for the passphrase of a key; nil: there is nobody to ask.
+func (l *Launch) passphrases() func(ctx context.Context, path string) ([]byte, error) {
+	if l.Prompter == nil {
+		return nil
+	}
+	return l.Prompter.Passphrases()
+}
+
+// confirmTouches asks whether somebody is there to touch a hardware key n times.
+func (l *Launch) confirmTouches(ctx context.Context, n int) error {
+	switch {
+	case n == 0:
+		return nil
+	case l.Prompter == nil:
+		return fault.Hint(fault.Usagef("a hardware key has to be touched for a login, and nobody is there to do it"), "--identity names another key")
+	}
+	return l.Prompter.ConfirmTouches(ctx, n)
+}
+
+// maxPassword bounds what is read of what a password command prints.
+const maxPassword = 64 << 10
+
+// runPasswordCommand returns the first line of what the command prints that gets
+// the password for sudo. What it says on stderr is shown.
+func (env *Env) runPasswordCommand(ctx context.Context, task *Task) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", task.SudoPassCommand)
+	cmd.Stderr = env.Stderr
+	cmd.Env = env.ForPrograms(task)
+	var printed bounded
+	defer printed.wipe()
+	cmd.Stdout = &printed
+	if err := cmd.Run(); err != nil {
+		return nil, err
+	}
+	line, _, _ := bytes.Cut(printed.data, []byte("\n"))
+	return bytes.Clone(bytes.TrimSuffix(line, []byte("\r"))), nil
+}
+
+// bounded keeps what is written to it, up to maxPassword bytes. It never moves,
+// so that nothing is left when it is wiped.
+type bounded struct{ data []byte }
+
+var errTooLong = errors.New("it prints more than a password")
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.data == nil {
+		b.data = make([]byte, 0, maxPassword)
+	}
+	if len(b.data)+len(p) > maxPassword {
+		return 0, errTooLong
+	}
+	b.data = append(b.data, p...)
+	return len(p), nil
+}
+
+func (b *bounded) wipe() { clear(b.data) }

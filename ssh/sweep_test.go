@@ -182,6 +182,44 @@ func TestSSHDSweepWithoutMeans(t *testing.T) {
 	}
 }
 
+// TestSSHDSweepSeesHalfOfIt: a process that is not there for one of the means by
+// which processes are found, because it is just becoming another program or has just
+// begun, is not taken for gone.
+func TestSSHDSweepSeesHalfOfIt(t *testing.T) {
+	tests := []struct{ name, tool, script string }{
+		{"becoming another program", "grep", `case $1 in
+-l*) %[1]s "$@" | while read -r f; do [ -e %[2]s ] && [ "$f" = "/proc/$(cat %[2]s)/environ" ] || echo "$f"; done ;;
+*) exec %[1]s "$@" ;;
+esac`},
+		{"just begun", "ps", `%[1]s "$@" | while read -r p rest; do [ -e %[2]s ] && [ "$p" = "$(cat %[2]s)" ] || echo "$p $rest"; done`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			bin := toolsWithout(t, tt.tool)
+			path, err := exec.LookPath(tt.tool)
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(bin, "pids")
+			if err := os.WriteFile(filepath.Join(bin, tt.tool), fmt.Appendf(nil, "#!/bin/sh\n"+tt.script+"\n", path, file), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(bin, 0o777); err != nil { // the command writes its number there
+				t.Fatal(err)
+			}
+			b, _ := realBench(t, 1, sshdtest.Options{Config: []string{"SetEnv PATH=" + bin}}, nil)
+			task := fanout.Task{Command: "cd " + bin + ` || exit; (setsid sh -c 'trap "" TERM; echo $$ > pids; exec sleep 99' >/dev/null 2>&1 </dev/null &) ; sleep 99`}
+			r := b.endOf(t, 0, task, file, 1)
+			pid := pids(t, file)[0]
+			t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
+			if got := r.Failure.Remote; got == fanout.RemoteEnded && running(pid) {
+				t.Errorf("got remote %q although process %d runs", got, pid)
+			}
+		})
+	}
+}
+
 // toolsWithout returns a folder with the usual tools but one.
 func toolsWithout(t *testing.T, missing string) string {
 	t.Helper()

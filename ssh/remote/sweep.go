@@ -36,6 +36,10 @@ const (
 // where systemd has given the login its own. Where this cannot be seen, because
 // there is no /proc or it hides the processes of others, nothing is proved.
 //
+// A process that is becoming another program has no environment just then, and one
+// that has begun since the processes were listed is in the environments only. While
+// there is one that one look has missed and the next has seen, nothing is proved.
+//
 // Where the parent is not known to serve a single connection nothing is
 // touched, for its other children may be anybody's.
 //
@@ -123,6 +127,7 @@ loose() {
 			born "$p"
 			[ -n "$b" ] && young "$p" || continue
 			[ "$(cat "/proc/$p/cgroup" 2>/dev/null)" = "$group" ] || continue
+			grep -qszxF "SSH_CONNECTION=$SSH_CONNECTION" "/proc/$p/environ" && return 0
 			grep -qsz '^SSH_CONNECTION=.' "/proc/$p/environ" || return 0 ;;
 		esac
 	done
@@ -136,11 +141,11 @@ look() {
 	tree=$set
 	marked
 	grow " $old" "$tree$self"
-	others=$set strays= certain=$sure
+	others=$set strays= certain=$sure late=
 	[ -z "$old" ] || certain=0
 	for m in $new; do
 		case "$tree$self$others" in *" $m "*) continue ;; esac
-		case $table in *" $m "*) strays="$strays$m " ;; esac
+		case $table in *" $m "*) strays="$strays$m " ;; *) late=1 ;; esac
 	done
 	set=$tree
 	[ $certain = 1 ] && grow "$tree$strays" "$self"
@@ -201,7 +206,7 @@ seen=
 verdict=left
 while :; do
 	look
-	[ -z "$ours" ] && { [ $certain = 1 ] || [ -z "$strays" ]; } && [ -n "$seen" ] && ! loose && { verdict=none; break; }
+	[ -z "$ours$late" ] && { [ $certain = 1 ] || [ -z "$strays" ]; } && [ -n "$seen" ] && ! loose && { verdict=none; break; }
 	[ $looks -gt 0 ] || break
 	looks=$((looks - 1))
 	[ $signal = KILL ] && hold

@@ -63,6 +63,6 @@ func NewPlan(d *runner.Decision) Plan {
 	}
 	return Plan{
 		Type: "plan", Schema: 1, Source: d.Plan.Source, Selector: d.Plan.Selector,
-		Command: d.Plan.Task.Command, Task: d.Plan.Task, Inventory: d.Inventory, Policy: d.Plan.Policy, Hosts: hosts,
+		Command: d.Plan.Task.Label(), Task: d.Plan.Task, Inventory: d.Inventory, Policy: d.Plan.Policy, Hosts: hosts,
 	}
 }

@@ -108,7 +108,7 @@ func historyRole(args []string, _ io.Reader, _ io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	plan := fanout.Plan{Source: "cli", Selector: "all", Task: fanout.Task{Command: "uptime"}}
+	plan := fanout.Plan{Source: "cli", Selector: "all", Task: fanout.Task{Action: fanout.Command("uptime")}}
 	for i := range *hosts {
 		plan.Targets = append(plan.Targets, fanout.Target{Index: i, Name: hostName(i)})
 	}

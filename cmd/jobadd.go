@@ -271,7 +271,7 @@ func (a *app) tryJob(ctx context.Context, job *scheduler.Job, hosts hostsNow, wa
 	if job.Script != "" {
 		script, err := runner.ReadScript(ctx, a.In, job.Script)
 		if err == nil {
-			runner.CloseScript(script)
+			_ = script.Source.Close() // it was only read
 		} else {
 			fails(err)
 		}

@@ -144,7 +144,7 @@ func (a *app) finish(ctx context.Context, l *runner.Launch, s *screen, err error
 // againText is the command that repeats a run of d on the hosts that were not ok;
 // empty if it could not.
 func againText(run int64, d *runner.Decision, history string) string {
-	if s := d.Plan.Task.Script; s != nil && s.Name == "-" {
+	if s, ok := d.Plan.Task.Action.(*fanout.Script); ok && s.Name == "-" {
 		return "" // which was read from our standard input
 	}
 	command := fmt.Sprintf("tutti rerun %d", run)

@@ -29,7 +29,7 @@ func newPingCmd(a *app) *cobra.Command {
 		if len(rest) > 0 {
 			return hint(syntaxf("ping runs no command: unexpected %q", rest[0]), "tutti run runs one")
 		}
-		return a.launch(ctx, o, selector, &runner.PreparedTask{})
+		return a.launch(ctx, o, selector, &runner.PreparedTask{Task: fanout.Task{Action: fanout.Ping{}}})
 	})
 	setHelp(cmd, exitHelp,
 		flagGroup{"HOSTS", o.flags().addHosts},

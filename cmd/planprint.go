@@ -30,8 +30,8 @@ func printPlan(w io.Writer, d *runner.Decision, asJSON bool) error {
 func planText(d *runner.Decision, hosts []api.PlanHost) string {
 	var b strings.Builder
 	what := "log in"
-	if d.Plan.Task.Command != "" {
-		what = "run " + d.Plan.Task.Command
+	if d.Plan.Task.Runs() {
+		what = "run " + d.Plan.Task.Label()
 	}
 	names := make([]string, len(hosts))
 	alike := map[string][]string{}

@@ -111,9 +111,7 @@ func (a *app) rerun(ctx context.Context, f *pflag.FlagSet, o *rerunOptions, ref 
 	if err != nil {
 		return err
 	}
-	if task.Script != nil {
-		defer runner.CloseScript(task.Script)
-	}
+	defer runner.CloseScript(task)
 	return a.launchTask(ctx, o.launchOptions, runner.RunItem(run.ID, outcomes), task)
 }
 
@@ -155,7 +153,7 @@ func (a *app) nothingAgain(run store.Run, o *rerunOptions) error {
 // repeat gives o the flags that run was given, as far as none of them is given
 // anew.
 func (a *app) repeat(f *pflag.FlagSet, o *rerunOptions, run store.Run, decided store.Decided) error {
-	model := a.modelOf(run, decided.Task)
+	model := a.modelOf(decided.Task)
 	var wrong error
 	f.Visit(func(flag *pflag.Flag) {
 		if model.Flags().Lookup(flag.Name) == nil && flag.Name != "outcome" && flag.Name != "yes" && wrong == nil {
@@ -168,15 +166,15 @@ func (a *app) repeat(f *pflag.FlagSet, o *rerunOptions, run store.Run, decided s
 	return o.Repeat(run.ID, decided.Given)
 }
 
-// modelOf is the command that made run.
-func (a *app) modelOf(run store.Run, task fanout.Task) *cobra.Command {
-	switch {
-	case task.Script != nil:
+// modelOf is the command that makes runs of task.
+func (a *app) modelOf(task fanout.Task) *cobra.Command {
+	switch task.Action.(type) {
+	case *fanout.Script:
 		return newScriptCmd(a)
-	case run.Command == "":
-		return newPingCmd(a)
+	case fanout.Command:
+		return newRunCmd(a)
 	}
-	return newRunCmd(a)
+	return newPingCmd(a)
 }
 
 // An againValue is a flag that takes outcomes, or all. Without it, it stands for

@@ -39,7 +39,7 @@ is an error, unless a parent shell reads its script from there.
 		if strings.TrimSpace(command) == "" {
 			return hint(syntaxf("nothing to run on %s", o.Hosts.Describe(selector)), "tutti ping logs in and runs nothing")
 		}
-		return a.launchTask(ctx, o, selector, fanout.Task{Command: command})
+		return a.launchTask(ctx, o, selector, fanout.Task{Action: fanout.Command(command)})
 	})
 	setHelp(cmd, exitHelp, o.groups(o.flags().addHosts, o.flags().addCommandTask, o.addCareFlags)...)
 	return cmd

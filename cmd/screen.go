@@ -111,7 +111,7 @@ func (s *screen) Begin(d *runner.Decision) ([]fanout.Sink, error) {
 		return nil, err
 	}
 	s.files = files
-	sinks := append([]fanout.Sink{s.revealer()}, s.sinks(d.Plan.Task.Command == "", s.Code)...)
+	sinks := append([]fanout.Sink{s.revealer()}, s.sinks(!d.Plan.Task.Runs(), s.Code)...)
 	sinks = append(sinks, output.NewAlerts(s.opts, s.gathering()))
 	return append(append(sinks, files.sinks()...), s.watch()), nil
 }

@@ -35,9 +35,9 @@ they end at FILE. Without --stdin the script's standard input is empty.
 		if err != nil {
 			return err
 		}
-		defer runner.CloseScript(script)
-		script.Args = rest[1:]
-		return a.launchTask(ctx, o, selector, fanout.Task{Command: "script " + shellWords(rest), Script: script})
+		defer func() { _ = script.Source.Close() }() // it was only read
+		script.Label, script.Args = "script "+shellWords(rest), rest[1:]
+		return a.launchTask(ctx, o, selector, fanout.Task{Action: script})
 	})
 	setHelp(cmd, exitHelp, o.groups(o.flags().addHosts, o.flags().addTask, o.addCareFlags)...)
 	return cmd

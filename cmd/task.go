@@ -59,8 +59,8 @@ func surroundings(t fanout.Task) []string {
 	if t.PTY != nil {
 		add("on a terminal of %d columns and %d rows", t.PTY.Columns, t.PTY.Rows)
 	}
-	if t.Script != nil {
-		add("the script has %d bytes and SHA-256 %s", t.Script.Size, t.Script.SHA256)
+	if s, ok := t.Action.(*fanout.Script); ok {
+		add("the script has %d bytes and SHA-256 %s", s.Size, s.SHA256)
 	}
 	return out
 }

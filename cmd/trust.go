@@ -131,7 +131,7 @@ func (t *trusting) collect(ctx context.Context, a *app, o *launchOptions, select
 	l := a.newLaunch(o, screen)
 	defer l.History.Close()
 	defer func() { err = errors.Join(err, screen.close(ctx)) }()
-	d, err := l.Decide(ctx, selector, fanout.Task{})
+	d, err := l.Decide(ctx, selector, fanout.Task{Action: fanout.Ping{}})
 	if err != nil {
 		return err
 	}

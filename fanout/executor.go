@@ -12,7 +12,7 @@ type Executor interface {
 	//   - calls a.Starting exactly once, after the login and before the first
 	//     byte of the command is sent, holding no lock; if that fails, nothing
 	//     is sent and the Report has OpLocal;
-	//   - does not call a.Starting if task has no command;
+	//   - does not call a.Starting if task runs nothing;
 	//   - bounds the attempt by a.Target.Limits, and does not count the time
 	//     that a Write to stdout or stderr takes against them;
 	//   - ends what it started remotely, as far as it can, before it reports

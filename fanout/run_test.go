@@ -97,7 +97,7 @@ func TestRunKeepsToTheFanout(t *testing.T) {
 func TestRunWithoutCommandOnlyLogsIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plan := planOf("a")
-		plan.Task.Command = ""
+		plan.Task.Action = fanout.Ping{}
 		var got tape
 		mustRun(t, t.Context(), plan, fanout.Options{Executor: &scripted{}, Sink: &got})
 		wantLines(t, got.lines, "run\na ok\nend")

@@ -61,7 +61,7 @@ func (x *scripted) Exec(ctx context.Context, a fanout.Attempt, task fanout.Task,
 	if s.fail != nil {
 		return fanout.Report{Failure: s.fail, Address: address}
 	}
-	if task.Command == "" {
+	if !task.Runs() {
 		return fanout.Report{Address: address}
 	}
 	if err := a.Starting(ctx, address); err != nil {
@@ -167,7 +167,7 @@ func (s *tape) has(line string) bool { return slices.Contains(s.lines, line) }
 
 // planOf is a plan over the named targets with everything at once.
 func planOf(names ...string) fanout.Plan {
-	p := fanout.Plan{Source: "test", Task: fanout.Task{Command: "true"}, Policy: fanout.Policy{Fanout: len(names)}}
+	p := fanout.Plan{Source: "test", Task: fanout.Task{Action: fanout.Command("true")}, Policy: fanout.Policy{Fanout: len(names)}}
 	for i, name := range names {
 		p.Targets = append(p.Targets, fanout.Target{Index: i, Name: name})
 	}

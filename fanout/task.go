@@ -13,15 +13,12 @@ import (
 	"time"
 )
 
-// A Task is what is done on a target, the same for every target of a plan. A
-// Task without Command and Script connects, logs in and runs nothing.
+// A Task is what is done on a target, the same for every target of a plan. The
+// zero Task is a Ping.
 type Task struct {
-	// Command is read by the remote user's login shell, or with Sudo by sh. If
-	// there is a Script, that is run instead, and Command is only what people
-	// call it.
-	Command string
-	// Script is a program that is sent along. Nil: none.
-	Script *Script
+	// Action is what is done. The other fields are what a command or a script
+	// finds there. Nil: Ping.
+	Action Action
 	// Stdin is what the command reads. Nil: nothing, it finds the end at once.
 	Stdin Input
 	// StdinName is what people call Stdin: a path, or "-".
@@ -39,12 +36,46 @@ type Task struct {
 	Job *JobInfo
 }
 
+// An Action is one of Command, *Script and Ping.
+type Action interface{ isAction() }
+
+// A Command is a line that the remote user's login shell reads, or with Sudo sh.
+type Command string
+
+// A Ping connects, logs in and runs nothing.
+type Ping struct{}
+
+func (Command) isAction() {}
+func (*Script) isAction() {}
+func (Ping) isAction()    {}
+
 // Runs reports whether there is something to run.
-func (t Task) Runs() bool { return t.Command != "" || t.Script != nil }
+func (t Task) Runs() bool {
+	switch t.Action.(type) {
+	case Command, *Script:
+		return true
+	}
+	return false
+}
+
+// Label is what people call the task: a command by itself, a script by its Label.
+// It is empty for a Ping, and for nothing else that can be recorded.
+func (t Task) Label() string {
+	switch a := t.Action.(type) {
+	case Command:
+		return string(a)
+	case *Script:
+		return a.Label
+	}
+	return ""
+}
 
 // A Script is a program on our side that is run on the target and leaves
 // nothing there.
 type Script struct {
+	// Label is what people call it: the words by which it was asked for, such as
+	// "script deploy.sh web".
+	Label string
 	// Source holds the program, Size its length in bytes.
 	Source Input
 	Size   int64
@@ -60,12 +91,14 @@ type Script struct {
 }
 
 // An Input is read by every target at its own pace, and from the start again
-// in every attempt. Many goroutines call Open at once.
+// in every attempt. Many goroutines call Open at once. Who has made it closes it.
 type Input interface {
 	// Open returns a reader that begins with the first byte. Its Read may wait
 	// for more to come, but no longer than until ctx is done. An error other
 	// than io.EOF says that the rest cannot be had.
 	Open(ctx context.Context) io.Reader
+	// Close gives up what the input holds, once, when nothing reads it any more.
+	Close() error
 }
 
 // A Variable of the environment. Its value is Value, or Secret if that is not
@@ -151,7 +184,10 @@ var sudoUser = regexp.MustCompile(`^(#[0-9]+|[A-Za-z0-9_.][A-Za-z0-9_.@\\-]*\$?)
 // Check reports the first thing in the task that cannot be done anywhere. No
 // value of a variable is in the error.
 func (t Task) Check() error {
-	if strings.ContainsRune(t.Command, 0) {
+	switch c, ok := t.Action.(Command); {
+	case ok && c == "":
+		return errors.New("the command is empty")
+	case strings.ContainsRune(string(c), 0):
 		return errors.New("the command holds a NUL byte")
 	}
 	for _, v := range t.Env {
@@ -171,13 +207,13 @@ func (t Task) Check() error {
 	if t.Sudo != nil && !sudoUser.MatchString(t.Sudo.User) {
 		return fmt.Errorf("%q is not a user's name", t.Sudo.User)
 	}
-	return t.Script.check()
+	if s, ok := t.Action.(*Script); ok {
+		return s.check()
+	}
+	return nil
 }
 
 func (s *Script) check() error {
-	if s == nil {
-		return nil
-	}
 	if s.Source == nil || s.Size <= 0 || len(s.Interpreter) == 0 || len(s.Interpreter) > 2 {
 		return fmt.Errorf("script %q: it needs a source, a size and an interpreter", s.Name)
 	}
@@ -235,8 +271,8 @@ type ptyJSON struct {
 // MarshalJSON writes what may be known of the task: of secrets that there is
 // one, of the script and the input what they are called.
 func (t Task) MarshalJSON() ([]byte, error) {
-	v := taskJSON{Command: t.Command, Stdin: t.StdinName, Dir: t.Dir}
-	if s := t.Script; s != nil {
+	v := taskJSON{Command: t.Label(), Stdin: t.StdinName, Dir: t.Dir}
+	if s, ok := t.Action.(*Script); ok {
 		v.Script = &scriptJSON{s.Name, s.Size, s.SHA256, s.Interpreter, s.Args}
 	}
 	for _, e := range t.Env {
@@ -266,10 +302,7 @@ func (t *Task) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &v); err != nil {
 		return err
 	}
-	*t = Task{Command: v.Command, StdinName: v.Stdin, Dir: v.Dir, PTY: (*PTY)(v.PTY), Job: (*JobInfo)(v.Job)}
-	if s := v.Script; s != nil {
-		t.Script = &Script{Name: s.Name, Size: s.Size, SHA256: s.SHA256, Interpreter: s.Interpreter, Args: s.Args}
-	}
+	*t = Task{Action: v.action(), StdinName: v.Stdin, Dir: v.Dir, PTY: (*PTY)(v.PTY), Job: (*JobInfo)(v.Job)}
 	for _, e := range v.Env {
 		w := Variable{Name: e.Name}
 		if e.Secret {
@@ -287,4 +320,14 @@ func (t *Task) UnmarshalJSON(data []byte) error {
 		}
 	}
 	return nil
+}
+
+func (v *taskJSON) action() Action {
+	switch s := v.Script; {
+	case s != nil:
+		return &Script{Label: v.Command, Name: s.Name, Size: s.Size, SHA256: s.SHA256, Interpreter: s.Interpreter, Args: s.Args}
+	case v.Command != "":
+		return Command(v.Command)
+	}
+	return Ping{}
 }

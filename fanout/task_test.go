@@ -16,15 +16,16 @@ import (
 type noInput struct{}
 
 func (noInput) Open(context.Context) io.Reader { return strings.NewReader("") }
+func (noInput) Close() error                   { return nil }
 
 // TestSecretIsNeverShown tries every way in which a value gets into a text.
 func TestSecretIsNeverShown(t *testing.T) {
 	const canary = "can-ary"
 	s := fanout.Secret(canary)
 	task := fanout.Task{
-		Command: "x",
-		Env:     []fanout.Variable{{Name: "A", Secret: s}},
-		Sudo:    &fanout.Sudo{User: "root", Password: s},
+		Action: fanout.Command("x"),
+		Env:    []fanout.Variable{{Name: "A", Secret: s}},
+		Sudo:   &fanout.Sudo{User: "root", Password: s},
 	}
 	data, err := json.Marshal(map[string]any{"task": task, "secret": s, "policy": fanout.Plan{Task: task}})
 	if err != nil {
@@ -56,22 +57,22 @@ func TestTaskIsRecorded(t *testing.T) {
 		name       string
 		task, want fanout.Task
 	}{
-		{"nothing", fanout.Task{}, fanout.Task{}},
-		{"a command", fanout.Task{Command: "x\n\xff"}, fanout.Task{Command: "x\n\ufffd"}},
+		{"nothing", fanout.Task{}, fanout.Task{Action: fanout.Ping{}}},
+		{"a command", fanout.Task{Action: fanout.Command("x\n\xff")}, fanout.Task{Action: fanout.Command("x\n\ufffd")}},
 		{
 			"everything",
 			fanout.Task{
-				Command: "c", Dir: "/d", Stdin: noInput{}, StdinName: "-", PTY: &fanout.PTY{Term: "t", Columns: 1, Rows: 2},
+				Dir: "/d", Stdin: noInput{}, StdinName: "-", PTY: &fanout.PTY{Term: "t", Columns: 1, Rows: 2},
 				Env:    []fanout.Variable{{Name: "A", Value: ""}, {Name: "B", Secret: fanout.Secret("b")}, {Name: "C", Value: "c"}},
 				Sudo:   &fanout.Sudo{User: "u", Password: fanout.Secret("p")},
-				Script: &fanout.Script{Source: noInput{}, Size: 7, SHA256: "s", Interpreter: []string{"/i"}, Args: []string{"", "a"}, Name: "n"},
+				Action: &fanout.Script{Label: "c", Source: noInput{}, Size: 7, SHA256: "s", Interpreter: []string{"/i"}, Args: []string{"", "a"}, Name: "n"},
 				Job:    &fanout.JobInfo{Name: "j", ScheduledAt: time.Unix(1, 0).UTC()},
 			},
 			fanout.Task{
-				Command: "c", Dir: "/d", StdinName: "-", PTY: &fanout.PTY{Term: "t", Columns: 1, Rows: 2},
+				Dir: "/d", StdinName: "-", PTY: &fanout.PTY{Term: "t", Columns: 1, Rows: 2},
 				Env:    []fanout.Variable{{Name: "A", Value: ""}, {Name: "B", Secret: fanout.Secret{}}, {Name: "C", Value: "c"}},
 				Sudo:   &fanout.Sudo{User: "u", Password: fanout.Secret{}},
-				Script: &fanout.Script{Size: 7, SHA256: "s", Interpreter: []string{"/i"}, Args: []string{"", "a"}, Name: "n"},
+				Action: &fanout.Script{Label: "c", Size: 7, SHA256: "s", Interpreter: []string{"/i"}, Args: []string{"", "a"}, Name: "n"},
 				Job:    &fanout.JobInfo{Name: "j", ScheduledAt: time.Unix(1, 0).UTC()},
 			},
 		},
@@ -130,7 +131,7 @@ func TestTaskCheck(t *testing.T) {
 	env := func(name, value string) fanout.Task {
 		return fanout.Task{Env: []fanout.Variable{{Name: name, Value: value}}}
 	}
-	script := func(s fanout.Script) fanout.Task { return fanout.Task{Command: "script", Script: &s} }
+	script := func(s fanout.Script) fanout.Task { return fanout.Task{Action: &s} }
 	good := fanout.Script{Source: noInput{}, Size: 1, Interpreter: []string{"/bin/sh", "-e"}}
 	nul := good
 	nul.Args = []string{"a\x00"}
@@ -150,7 +151,8 @@ func TestTaskCheck(t *testing.T) {
 		{"shell in a name", env("A=$(id)\n", "x"), false},
 		{"NUL in a value", env("A", "x\x00"), false},
 		{"NUL in a secret", fanout.Task{Env: []fanout.Variable{{Name: "A", Secret: fanout.Secret("\x00")}}}, false},
-		{"NUL in the command", fanout.Task{Command: "a\x00"}, false},
+		{"an empty command", fanout.Task{Action: fanout.Command("")}, false},
+		{"NUL in the command", fanout.Task{Action: fanout.Command("a\x00")}, false},
 		{"NUL in the job's name", fanout.Task{Job: &fanout.JobInfo{Name: "a\x00"}}, false},
 		{"NUL in the directory", fanout.Task{Dir: "a\x00"}, false},
 		{"no user", fanout.Task{Sudo: &fanout.Sudo{}}, false},

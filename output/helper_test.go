@@ -51,7 +51,7 @@ type story struct {
 
 func newStory(tb testing.TB, sink fanout.Sink, hosts ...string) *story {
 	tb.Helper()
-	plan := &fanout.Plan{Source: "cli", Selector: "web", Task: fanout.Task{Command: "uptime"}}
+	plan := &fanout.Plan{Source: "cli", Selector: "web", Task: fanout.Task{Action: fanout.Command("uptime")}}
 	for i, name := range hosts {
 		plan.Targets = append(plan.Targets, fanout.Target{
 			Index: i, Name: name, Limits: fanout.Limits{Timeout: 10 * time.Second},

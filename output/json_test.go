@@ -189,7 +189,7 @@ func TestJSONWithoutHistory(t *testing.T) {
 	stdout, _ := render(t, Options{}, openJSON, func(sink fanout.Sink) {
 		s := newStory(t, sink, "web01")
 		s.runID = 0
-		s.plan.Task.Command = "echo '<&>'"
+		s.plan.Task.Action = fanout.Command("echo '<&>'")
 		s.begin()
 		s.finish("web01", fanout.Report{
 			Exit: &fanout.Exit{Signal: "TERM", Core: true}, Started: true, OutputComplete: true,

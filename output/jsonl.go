@@ -46,7 +46,7 @@ func (j *JSON) Handle(_ context.Context, e fanout.Event) error {
 	switch e.Kind {
 	case fanout.RunStarted:
 		return j.object(runStarted{
-			head: headOf(e, "run_started"), Source: e.Plan.Source, Command: e.Plan.Task.Command,
+			head: headOf(e, "run_started"), Source: e.Plan.Source, Command: e.Plan.Task.Label(),
 			Selector: e.Plan.Selector, Hosts: len(e.Plan.Targets),
 		})
 	case fanout.TargetStarted:

@@ -120,10 +120,10 @@ func (j *JUnit) write(dst io.Writer) error {
 
 // title is what the suite is called.
 func (j *JUnit) title() string {
-	if j.plan.Task.Command == "" {
+	if !j.plan.Task.Runs() {
 		return "ping " + j.plan.Selector
 	}
-	return j.plan.Selector + ": " + j.plan.Task.Command
+	return j.plan.Selector + ": " + j.plan.Task.Label()
 }
 
 func (j *JUnit) writeProperties(w report) {
@@ -138,7 +138,7 @@ func (j *JUnit) writeProperties(w report) {
 	}
 	property("source", j.plan.Source)
 	property("selector", j.plan.Selector)
-	property("command", j.plan.Task.Command)
+	property("command", j.plan.Task.Label())
 	property("stopped", j.summary.Stopped.String())
 	w.put("</properties>\n")
 }

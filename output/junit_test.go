@@ -129,7 +129,7 @@ func TestJUnitHostile(t *testing.T) {
 	const want = "a]]></system-out><failure/>&amp; ^@^[[2J\\x9b \\ufffe\\uffff\n10%^Mok <![CDATA["
 	got, _ := reportOf(t, func(tb testing.TB, sink fanout.Sink) {
 		s := newStory(tb, sink, `evil"><x`)
-		s.plan.Task.Command = "grep '<\"&>' \x1b[1m\nsecond line"
+		s.plan.Task.Action = fanout.Command("grep '<\"&>' \x1b[1m\nsecond line")
 		s.plan.Selector = "a.b,&c=d"
 		s.begin()
 		s.out(`evil"><x`, sent)

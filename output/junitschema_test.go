@@ -109,7 +109,7 @@ func TestJUnitSchema(t *testing.T) {
 	_, full := reportOf(t, everyday)
 	_, odd := reportOf(t, func(tb testing.TB, sink fanout.Sink) {
 		s := newStory(tb, sink, "a", "b", "c", "d", "e")
-		s.plan.Task.Command = "" // a ping
+		s.plan.Task.Action = fanout.Ping{}
 		s.begin()
 		s.start("a")
 		s.err("a", "only on stderr \ufffe\u200b")

@@ -16,9 +16,9 @@ import (
 // TaskAgain is what run did, without its environment. The caller closes the
 // source of its script.
 func TaskAgain(ctx context.Context, stdin io.Reader, run store.Run, recorded fanout.Task) (fanout.Task, error) {
-	task := fanout.Task{Command: run.Command, Job: recorded.Job}
-	script := recorded.Script
-	if script == nil {
+	task := fanout.Task{Action: recorded.Action, Job: recorded.Job}
+	script, ok := recorded.Action.(*fanout.Script)
+	if !ok {
 		return task, nil
 	}
 	if script.Name == "-" {
@@ -30,12 +30,12 @@ func TaskAgain(ctx context.Context, stdin io.Reader, run store.Run, recorded fan
 		return task, err
 	}
 	if again.SHA256 != script.SHA256 {
-		CloseScript(again)
+		_ = again.Source.Close() // it was only read
 		return task, fault.Hint(fault.Usagef("%s has changed since run %d", script.Name, run.ID),
 			fmt.Sprintf("tutti script run:%d %s runs it as it is now", run.ID, phrase.ShellWord(script.Name)))
 	}
-	again.Args = script.Args
-	task.Script = again
+	again.Label, again.Args = script.Label, script.Args
+	task.Action = again
 	return task, nil
 }
 

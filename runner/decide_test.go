@@ -49,7 +49,7 @@ func decide(t *testing.T, env *Env, how *Lookup, selector string, given ...strin
 		name, text, _ := strings.Cut(g, "=")
 		set(t, &r, name, []string{text})
 	}
-	return env.Decide(t.Context(), &r, how, selector, fanout.Task{Command: "true"})
+	return env.Decide(t.Context(), &r, how, selector, fanout.Task{Action: fanout.Command("true")})
 }
 
 // Keys win over the inventory, that over ssh_config, and that over the defaults.

@@ -88,19 +88,14 @@ func (l *Launch) decideFiring(ctx context.Context, f *Firing) (_ *Decision, done
 	if err != nil {
 		return nil, nil, causeOf(ctx, err)
 	}
-	closeScript := func() {
-		if task.Script != nil {
-			CloseScript(task.Script)
-		}
-	}
 	r, err := l.Env.Prepare(&l.Request.Task, task)
 	if err != nil {
-		closeScript()
+		CloseScript(task)
 		return nil, nil, err
 	}
 	done = func() {
 		r.Close()
-		closeScript()
+		CloseScript(task)
 	}
 	d, err := l.decideHosts(ctx, r.Task)
 	if err != nil {

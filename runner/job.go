@@ -55,7 +55,7 @@ func CheckJobSelector(text string) error {
 // TaskOfJob is what a job does that fires for at, without its environment. The
 // caller closes its script.
 func TaskOfJob(ctx context.Context, job *scheduler.Job, at time.Time) (fanout.Task, error) {
-	task := fanout.Task{Command: job.Command}
+	task := fanout.Task{Action: fanout.Command(job.Command)}
 	if job.TuttiEnv {
 		task.Job = &fanout.JobInfo{Name: job.Name, ScheduledAt: at}
 	}
@@ -65,10 +65,13 @@ func TaskOfJob(ctx context.Context, job *scheduler.Job, at time.Time) (fanout.Ta
 	if err := CheckPlainFile("script", job.Script); err != nil {
 		return task, err
 	}
-	var err error
-	task.Command = "script " + phrase.ShellWord(job.Script)
-	task.Script, err = ReadScript(ctx, nil, job.Script)
-	return task, err
+	script, err := ReadScript(ctx, nil, job.Script)
+	if err != nil {
+		return task, err
+	}
+	script.Label = "script " + phrase.ShellWord(job.Script)
+	task.Action = script
+	return task, nil
 }
 
 // CheckPlainFile refuses, as what the key of a job names, a file that could keep its

@@ -57,17 +57,18 @@ func TestTasksOfJobsAndRerunsHaveTheScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer CloseScript(task.Script)
-	if task.Command != "script '"+path+"'" || task.Job.Name != "sweep" || !task.Job.ScheduledAt.Equal(at) {
+	defer CloseScript(task)
+	if task.Label() != "script '"+path+"'" || task.Job.Name != "sweep" || !task.Job.ScheduledAt.Equal(at) {
 		t.Errorf("got %+v", task)
 	}
-	run := store.Run{ID: 7, Command: task.Command}
+	run := store.Run{ID: 7, Command: task.Label()}
 	again, err := TaskAgain(t.Context(), nil, run, task)
 	if err != nil {
 		t.Fatal(err)
 	}
-	CloseScript(again.Script)
-	if again.Command != task.Command || again.Script.SHA256 != task.Script.SHA256 || again.Job != task.Job {
+	CloseScript(again)
+	script := task.Action.(*fanout.Script)
+	if again.Label() != task.Label() || again.Action.(*fanout.Script).SHA256 != script.SHA256 || again.Job != task.Job {
 		t.Errorf("got %+v, want %+v", again, task)
 	}
 	if err := os.WriteFile(path, []byte("#!/bin/sh\nfalse\n"), 0o600); err != nil {
@@ -76,7 +77,7 @@ func TestTasksOfJobsAndRerunsHaveTheScript(t *testing.T) {
 	if _, err := TaskAgain(t.Context(), nil, run, task); err == nil || !strings.Contains(err.Error(), "has changed since run 7") {
 		t.Errorf("got %v", err)
 	}
-	task.Script.Name = "-"
+	script.Name = "-"
 	if _, err := TaskAgain(t.Context(), nil, run, task); err == nil || !strings.Contains(err.Error(), "cannot be had again") {
 		t.Errorf("got %v", err)
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // ReadScript copies a script, - being stdin, so that every host gets the same, whatever
-// becomes of the file meanwhile.
+// becomes of the file meanwhile. The caller labels it, and closes its source.
 func ReadScript(ctx context.Context, stdin io.Reader, name string) (*fanout.Script, error) {
 	from := stdin
 	if name != "-" {
@@ -39,12 +39,12 @@ func ReadScript(ctx context.Context, stdin io.Reader, name string) (*fanout.Scri
 	sum := sha256.New()
 	size, err := io.Copy(sum, s.Open(ctx))
 	if err != nil {
-		s.close()
+		_ = s.Close()
 		return nil, fault.Usagef("read the script %s: %w", name, err)
 	}
 	script := &fanout.Script{Source: s, Size: size, SHA256: hex.EncodeToString(sum.Sum(nil)), Name: Absolute(name)}
 	if script.Interpreter, err = interpreter(s.file); err != nil {
-		defer s.close()
+		defer func() { _ = s.Close() }()
 		if kind := s.kind(); kind != nil {
 			return nil, fault.Usagef("script %s: %w", name, kind)
 		}
@@ -53,10 +53,11 @@ func ReadScript(ctx context.Context, stdin io.Reader, name string) (*fanout.Scri
 	return script, nil
 }
 
-// CloseScript gives up the copy of a script. Nothing may run any more.
-func CloseScript(s *fanout.Script) {
-	if source, ok := s.Source.(*spool); ok {
-		source.close()
+// CloseScript gives up the copy of task's script, if it has one. Nothing may run any
+// more.
+func CloseScript(task fanout.Task) {
+	if script, ok := task.Action.(*fanout.Script); ok {
+		_ = script.Source.Close() // it was only read
 	}
 }
 

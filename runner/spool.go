@@ -15,7 +15,7 @@ import (
 // bytes: an endless input must not fill the disk for hosts that do not read it.
 const readAhead = 1 << 20
 
-// A fileInput is a plain file; it is not closed here.
+// A fileInput is a plain file.
 type fileInput struct{ file *os.File }
 
 var _ fanout.Input = fileInput{}
@@ -24,6 +24,9 @@ var _ fanout.Input = fileInput{}
 func (f fileInput) Open(context.Context) io.Reader {
 	return io.NewSectionReader(f.file, 0, math.MaxInt64)
 }
+
+// Close closes the file.
+func (f fileInput) Close() error { return f.file.Close() }
 
 // A spool keeps a stream that can be read only once, for readers that each
 // begin at its start. The file has no name: nobody else can open it, and it is
@@ -110,11 +113,11 @@ func (s *spool) failure() error {
 	return s.err
 }
 
-// close lets nobody wait any longer.
-func (s *spool) close() {
+// Close lets nobody wait any longer.
+func (s *spool) Close() error {
 	s.grow(0, os.ErrClosed)
 	s.want(math.MaxInt64 - readAhead)
-	_ = s.file.Close() // it is gone with that
+	return s.file.Close() // it is gone with that
 }
 
 func (s *spool) want(at int64) {

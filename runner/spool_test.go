@@ -18,7 +18,7 @@ func testSpool(tb testing.TB, from io.Reader) *spool {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(s.close)
+	tb.Cleanup(func() { _ = s.Close() })
 	return s
 }
 
@@ -100,7 +100,7 @@ func TestSpoolWaits(t *testing.T) {
 		_, err := s.Open(context.WithoutCancel(ctx)).Read(make([]byte, 1))
 		read <- err
 	}()
-	s.close()
+	_ = s.Close()
 	if err := <-read; !errors.Is(err, os.ErrClosed) {
 		t.Errorf("got error %v after close, want %v", err, os.ErrClosed)
 	}

@@ -36,8 +36,8 @@ func variables(env []string, lookup func(string) (string, bool)) ([]fanout.Varia
 // A PreparedTask is a task with everything that it needs opened.
 type PreparedTask struct {
 	fanout.Task
-	spool *spool // of standard input; nil: it is not read
-	files []*os.File
+	spool *spool   // of a stream that Stdin is; nil: it is none
+	pipe  *os.File // that the spool reads; nil: none that was opened here
 }
 
 // Failure is why the input could not be read to its end: hosts that were cut off
@@ -92,7 +92,7 @@ func (t *PreparedTask) openStdin(stdin io.Reader, name string) error {
 		if err != nil {
 			return fault.Usagef("--stdin: %w", err)
 		}
-		t.files = append(t.files, f)
+		t.pipe = f
 		info, err := f.Stat()
 		if err != nil {
 			return fault.Usagef("--stdin: %w", err)
@@ -101,7 +101,7 @@ func (t *PreparedTask) openStdin(stdin io.Reader, name string) error {
 			return fault.Usagef("--stdin: %s is a directory", name)
 		}
 		if info.Mode().IsRegular() {
-			t.Stdin = fileInput{f}
+			t.Stdin, t.pipe = fileInput{f}, nil
 			return nil
 		}
 		from = f
@@ -122,10 +122,10 @@ func (t *PreparedTask) Close() {
 	if t.Sudo != nil {
 		t.Sudo.Password.Wipe()
 	}
-	if t.spool != nil {
-		t.spool.close()
+	if t.Stdin != nil {
+		_ = t.Stdin.Close() // it was only read
 	}
-	for _, f := range t.files {
-		_ = f.Close() // it was only read
+	if t.pipe != nil {
+		_ = t.pipe.Close() // it was only read
 	}
 }

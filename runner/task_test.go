@@ -29,7 +29,7 @@ func TestPrepare(t *testing.T) {
 		request := Task{Env: []string{"STAGE=prod", "TOKEN"}, Dir: "/srv", Sudo: "www", Stdin: test.stdin}
 		env := secrets(map[string]string{"TOKEN": "secret"})
 		env.Stdin = strings.NewReader("from a stream")
-		task, err := env.Prepare(&request, fanout.Task{Command: "true"})
+		task, err := env.Prepare(&request, fanout.Task{Action: fanout.Command("true")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,11 +50,11 @@ func TestPrepare(t *testing.T) {
 	}
 	env := secrets(nil)
 	env.Terminal = &fanout.PTY{Term: "xterm", Columns: 132, Rows: 50}
-	task, err := env.Prepare(&Task{PTY: true}, fanout.Task{Command: "true"})
+	task, err := env.Prepare(&Task{PTY: true}, fanout.Task{Action: fanout.Command("true")})
 	if err != nil || task.PTY != env.Terminal {
 		t.Errorf("got %+v, %v", task, err)
 	}
-	task, err = secrets(nil).Prepare(&Task{PTY: true}, fanout.Task{Command: "true"})
+	task, err = secrets(nil).Prepare(&Task{PTY: true}, fanout.Task{Action: fanout.Command("true")})
 	if err != nil || *task.PTY != (fanout.PTY{Term: "dumb", Columns: 80, Rows: 24}) {
 		t.Errorf("without a terminal of ours: got %+v, %v", task, err)
 	}
@@ -67,7 +67,7 @@ func TestPrepareRefuses(t *testing.T) {
 		"--stdin: open /nowhere/at/all":          {Stdin: "/nowhere/at/all"},
 		"is a directory":                         {Stdin: t.TempDir()},
 	} {
-		_, err := secrets(nil).Prepare(&request, fanout.Task{Command: "true"})
+		_, err := secrets(nil).Prepare(&request, fanout.Task{Action: fanout.Command("true")})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
@@ -84,7 +84,7 @@ func TestReadScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer CloseScript(script)
+	defer func() { _ = script.Source.Close() }()
 	if err := os.WriteFile(path, []byte("#!/bin/false\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

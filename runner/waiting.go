@@ -15,7 +15,7 @@ import (
 // command could read it.
 func (d *Decision) ReadsNothing() bool {
 	task := &d.Plan.Task
-	return task.StdinName == "" && task.Command != ""
+	return task.StdinName == "" && task.Runs()
 }
 
 // procDir is where Linux shows its processes.

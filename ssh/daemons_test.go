@@ -30,7 +30,7 @@ func TestSSHDRekeyMidStreamChangesNoByte(t *testing.T) {
 	for n, line := 0, []byte("0123456789 tutti\n"); n < size; n += len(line) {
 		want.Write(line[:min(len(line), size-n)])
 	}
-	task := fanout.Task{Command: fmt.Sprintf("yes '0123456789 tutti' | head -c %d", size)}
+	task := fanout.Task{Action: fanout.Command(fmt.Sprintf("yes '0123456789 tutti' | head -c %d", size))}
 	r := b.Exec(t.Context(), fanout.Attempt{N: 1, Target: b.targets[0]}, task, writerOf(got), io.Discard)
 	if r.Failure != nil || r.Exit == nil || !r.Exit.Success() || !r.OutputComplete {
 		t.Fatalf("got %+v, want complete output", r)
@@ -85,8 +85,8 @@ func TestSSHDNoiseOfALoginIsPassedOn(t *testing.T) {
 		`ForceCommand echo noise; printf 'more noise' >&2; exec sh -c "$SSH_ORIGINAL_COMMAND"`,
 	}}, nil)
 	r := b.task(t.Context(), 0, fanout.Task{
-		Command: `echo "$A $B"; echo err >&2; exit 3`,
-		Env:     []fanout.Variable{{Name: "A", Value: "one"}, {Name: "B", Secret: fanout.Secret("two")}},
+		Action: fanout.Command(`echo "$A $B"; echo err >&2; exit 3`),
+		Env:    []fanout.Variable{{Name: "A", Value: "one"}, {Name: "B", Secret: fanout.Secret("two")}},
 	})
 	r.wantExit(t, fanout.Exit{Code: 3})
 	if got, want := r.stdout.String(), "noise\none two\n"; got != want {

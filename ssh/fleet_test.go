@@ -127,7 +127,11 @@ func (b *bench) exec(ctx context.Context, i int, command string) *record {
 }
 
 func execOn(ctx context.Context, c *Client, t fanout.Target, command string) *record {
-	return taskOn(ctx, c, t, fanout.Task{Command: command})
+	task := fanout.Task{Action: fanout.Ping{}}
+	if command != "" {
+		task.Action = fanout.Command(command)
+	}
+	return taskOn(ctx, c, t, task)
 }
 
 // task carries a task out on target i.

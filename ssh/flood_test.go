@@ -84,7 +84,7 @@ func TestStoppedReaderHoldsUpItsHostsOnly(t *testing.T) {
 	for i := range floods {
 		flooding.Go(func() {
 			a := fanout.Attempt{N: 1, Target: b.targets[i]}
-			reports[i] = b.Exec(t.Context(), a, fanout.Task{Command: "x"}, gated{let, &counts[i]}, io.Discard)
+			reports[i] = b.Exec(t.Context(), a, fanout.Task{Action: fanout.Command("x")}, gated{let, &counts[i]}, io.Discard)
 		})
 		others.Go(func() { b.exec(t.Context(), floods+i, "x").wantExit(t, fanout.Exit{}) })
 	}
@@ -156,7 +156,7 @@ func TestEndOfAFloodIsHeard(t *testing.T) {
 	})
 	done := make(chan fanout.Report, 1)
 	go func() {
-		done <- b.Exec(t.Context(), fanout.Attempt{N: 1, Target: b.targets[0]}, fanout.Task{Command: "x"}, stops, io.Discard)
+		done <- b.Exec(t.Context(), fanout.Attempt{N: 1, Target: b.targets[0]}, fanout.Task{Action: fanout.Command("x")}, stops, io.Discard)
 	}()
 	n := b.connOf(t, 0)
 	select {
@@ -205,7 +205,7 @@ func TestFloodThatIsCutOffLeavesNothing(t *testing.T) {
 	})
 	done := make(chan fanout.Report, 1)
 	go func() {
-		done <- b.Exec(t.Context(), fanout.Attempt{N: 1, Target: b.targets[0]}, fanout.Task{Command: "x"}, stops, io.Discard)
+		done <- b.Exec(t.Context(), fanout.Attempt{N: 1, Target: b.targets[0]}, fanout.Task{Action: fanout.Command("x")}, stops, io.Discard)
 	}()
 	n := b.connOf(t, 0)
 	select {
@@ -258,7 +258,7 @@ func TestFullPacketsLeaveNoLead(t *testing.T) {
 		most = max(most, lead)
 		return total.Write(p)
 	})
-	r := b.Exec(t.Context(), fanout.Attempt{N: 1, Target: b.targets[0]}, fanout.Task{Command: "x"}, look, io.Discard)
+	r := b.Exec(t.Context(), fanout.Attempt{N: 1, Target: b.targets[0]}, fanout.Task{Action: fanout.Command("x")}, look, io.Discard)
 	if r.Exit == nil || total != packets*fullPacket {
 		t.Fatalf("got %+v, failure %+v, with %d bytes, want all %d", r, r.Failure, total, packets*fullPacket)
 	}

@@ -35,7 +35,7 @@ func (s *session) feed(ctx context.Context) bool {
 			return false
 		}
 	}
-	if script := o.Task.Script; script != nil && !s.pour(ctx, script.Source, script.Size) {
+	if script, ok := o.Task.Action.(*fanout.Script); ok && !s.pour(ctx, script.Source, script.Size) {
 		return false
 	}
 	if o.Task.Stdin == nil {

@@ -122,7 +122,7 @@ func TestStarting(t *testing.T) {
 	b := newBench(t, []fleet.Host{{Name: "h"}}, nil)
 	run := func(ctx context.Context, starting func(context.Context, string) error) fanout.Report {
 		a := fanout.Attempt{N: 1, Target: b.targets[0], Starting: starting}
-		return b.Exec(ctx, a, fanout.Task{Command: "x"}, &sink{}, &sink{})
+		return b.Exec(ctx, a, fanout.Task{Action: fanout.Command("x")}, &sink{}, &sink{})
 	}
 	t.Run("fails", func(t *testing.T) {
 		r := run(t.Context(), func(context.Context, string) error { return errors.New("disk full") })

@@ -89,7 +89,7 @@ func TestSlowWriterCostsNoTime(t *testing.T) {
 			slow := newBlocker()
 			done := make(chan fanout.Report, 1)
 			go func() {
-				done <- b.Exec(t.Context(), fanout.Attempt{N: 1, Target: target}, fanout.Task{Command: "x"}, slow, io.Discard)
+				done <- b.Exec(t.Context(), fanout.Attempt{N: 1, Target: target}, fanout.Task{Action: fanout.Command("x")}, slow, io.Discard)
 			}()
 			<-slow.entered
 			// Longer than the timeout, the drain and the hold of a read error.
@@ -111,7 +111,7 @@ func TestStuckWriterIsLeftBehind(t *testing.T) {
 	stuck := newBlocker()
 	done := make(chan fanout.Report, 1)
 	go func() {
-		done <- b.Exec(ctx, fanout.Attempt{N: 1, Target: b.targets[0]}, fanout.Task{Command: "x"}, stuck, stuck)
+		done <- b.Exec(ctx, fanout.Attempt{N: 1, Target: b.targets[0]}, fanout.Task{Action: fanout.Command("x")}, stuck, stuck)
 	}()
 	<-stuck.entered
 	cancel(fanout.ErrSignal)
@@ -142,7 +142,7 @@ func (failingWriter) Write([]byte) (int, error) { return 0, errors.New("full") }
 // command is not held up.
 func TestFailingWriter(t *testing.T) {
 	b := newBench(t, []fleet.Host{{Name: "h", Faults: fleet.Faults{Flood: 5_000_000}}}, nil)
-	r := b.Exec(t.Context(), fanout.Attempt{N: 1, Target: b.targets[0]}, fanout.Task{Command: "x"}, failingWriter{}, io.Discard)
+	r := b.Exec(t.Context(), fanout.Attempt{N: 1, Target: b.targets[0]}, fanout.Task{Action: fanout.Command("x")}, failingWriter{}, io.Discard)
 	if r.Exit == nil || r.OutputComplete {
 		t.Errorf("got %+v, failure %+v, want an exit with incomplete output", r, r.Failure)
 	}

@@ -133,7 +133,8 @@ func (s *session) sudoFailure() *fanout.Failure {
 		f.Message = said
 	}
 	if asked == 0 && o.PTY == nil && strings.Contains(strings.ToLower(said), "tty") {
-		s.wantsTTY = o.Task.Stdin == nil && o.Task.Script == nil
+		_, script := o.Task.Action.(*fanout.Script)
+		s.wantsTTY = o.Task.Stdin == nil && !script
 		f.Message += "; a terminal carries neither a script nor an input"
 	}
 	return f

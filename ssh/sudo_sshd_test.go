@@ -149,7 +149,7 @@ func TestRealSudoEverything(t *testing.T) {
 	task.Env = []fanout.Variable{{Name: "A", Secret: fanout.Secret(nasty)}}
 	task.Stdin = text(strings.Repeat("input\n", 100_000))
 	task.Job = &fanout.JobInfo{Name: "nightly"}
-	task.Script = script("#!/bin/sh\nid -un; echo $TUTTI_JOB; printf %s \"$A$1\"; wc -c\n"+strings.Repeat("#\n", 100_000), "/bin/sh", nasty)
+	task.Action = script("#!/bin/sh\nid -un; echo $TUTTI_JOB; printf %s \"$A$1\"; wc -c\n"+strings.Repeat("#\n", 100_000), "/bin/sh", nasty)
 	r := b.task(t.Context(), 0, task)
 	r.wantExit(t, fanout.Exit{})
 	if got, want := r.stdout.String(), "root\nnightly\n"+nasty+nasty+"600000\n"; got != want {
@@ -177,15 +177,15 @@ func TestRealSudoSweep(t *testing.T) {
 func TestTerminalChangesNoOutput(t *testing.T) {
 	b, _ := realBench(t, 1, sshdtest.Options{}, nil)
 	r := b.task(t.Context(), 0, fanout.Task{
-		Command: `tty -s && echo terminal; printf 'a\nb\r\n'; echo err >&2; stty size; echo "$TERM"; cat`,
-		PTY:     &fanout.PTY{Term: "vt100", Columns: 97, Rows: 31},
+		Action: fanout.Command(`tty -s && echo terminal; printf 'a\nb\r\n'; echo err >&2; stty size; echo "$TERM"; cat`),
+		PTY:    &fanout.PTY{Term: "vt100", Columns: 97, Rows: 31},
 	})
 	r.wantExit(t, fanout.Exit{})
 	if got, want := r.stdout.String(), "terminal\na\nb\r\nerr\n31 97\nvt100\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	r = b.task(t.Context(), 0, fanout.Task{
-		Command: `printf %s "$A"; cat`, PTY: &fanout.PTY{Term: "dumb", Columns: 80, Rows: 24}, Dir: "/",
+		Action: fanout.Command(`printf %s "$A"; cat`), PTY: &fanout.PTY{Term: "dumb", Columns: 80, Rows: 24}, Dir: "/",
 		Env: []fanout.Variable{{Name: "A", Secret: fanout.Secret(strings.Repeat(nasty, 100))}},
 	})
 	r.wantExit(t, fanout.Exit{})
@@ -196,7 +196,7 @@ func TestTerminalChangesNoOutput(t *testing.T) {
 
 func TestRefusedTerminalStartsNothing(t *testing.T) {
 	b, _ := realBench(t, 1, sshdtest.Options{Config: []string{"PermitTTY no"}}, nil)
-	r := b.task(t.Context(), 0, fanout.Task{Command: "echo ran", PTY: &fanout.PTY{Term: "dumb", Columns: 80, Rows: 24}})
+	r := b.task(t.Context(), 0, fanout.Task{Action: fanout.Command("echo ran"), PTY: &fanout.PTY{Term: "dumb", Columns: 80, Rows: 24}})
 	r.wantOp(t, fanout.OpExec, false)
 	if got := r.stdout.String(); got != "" {
 		t.Errorf("got stdout %q, want none", got)

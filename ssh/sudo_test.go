@@ -67,7 +67,7 @@ func sudo(command, password string) fanout.Task {
 	if password != "" {
 		s.Password = fanout.Secret(password)
 	}
-	return fanout.Task{Command: command, Sudo: s}
+	return fanout.Task{Action: fanout.Command(command), Sudo: s}
 }
 
 // TestSudoKeepsTheOutputClean: whatever sudo says and asks, the command's output is its own.
@@ -78,7 +78,7 @@ func TestSudoKeepsTheOutputClean(t *testing.T) {
 	full.Stdin = text("in\nput\n")
 	full.Dir = "/"
 	asScript := full
-	asScript.Script = script("#!/bin/sh\necho \"$USER $A $B\"; cat; pwd; echo \"$TUTTI_JOB\" >&2\n", "/bin/sh")
+	asScript.Action = script("#!/bin/sh\necho \"$USER $A $B\"; cat; pwd; echo \"$TUTTI_JOB\" >&2\n", "/bin/sh")
 	for _, mode := range []string{"ask", "nopasswd", "rs", "split", "lecture"} {
 		for name, task := range map[string]fanout.Task{"command": full, "script": asScript} {
 			t.Run(mode+" "+name, func(t *testing.T) {

@@ -79,6 +79,8 @@ func (b brokenOnce) Open(ctx context.Context) io.Reader {
 	})
 }
 
+func (brokenOnce) Close() error { return nil }
+
 // TestSSHDSweepLeavesNothing: nothing is left of a command that was ended, whoever ran
 // it, and that is proved, on a connection of its own and on one that has served
 // others.
@@ -107,7 +109,7 @@ func sweepTrees(t *testing.T, b *bench, home string, pooled bool) {
 				b.forget(i)
 			}
 			file := filepath.Join(dir, "pids")
-			b.endOf(t, i, fanout.Task{Command: "cd " + dir + " || exit; " + tt.command}, file, tt.lines).wantEnded(t, file)
+			b.endOf(t, i, fanout.Task{Action: fanout.Command("cd " + dir + " || exit; " + tt.command)}, file, tt.lines).wantEnded(t, file)
 		})
 	}
 }
@@ -118,7 +120,7 @@ func TestSSHDSweepSparesEarlierCommands(t *testing.T) {
 	b, s := realBench(t, 1, sshdtest.Options{}, nil)
 	daemon := daemonOf(t, b, s.Dir, "setsid sleep 99")
 	file := filepath.Join(s.Dir, "pids")
-	task := fanout.Task{Command: "cd " + s.Dir + ` || exit; echo $$ > pids; sleep 99 & echo $! >> pids; wait`}
+	task := fanout.Task{Action: fanout.Command("cd " + s.Dir + ` || exit; echo $$ > pids; sleep 99 & echo $! >> pids; wait`)}
 	b.endOf(t, 0, task, file, 2).wantEnded(t, file)
 	if !running(daemon) {
 		t.Error("the earlier command's daemon is gone, want it left alone")
@@ -141,7 +143,7 @@ func daemonOf(t *testing.T, b *bench, dir, line string) int {
 func TestSSHDSweepClaimsNothingInDoubt(t *testing.T) {
 	b, s := realBench(t, 1, sshdtest.Options{}, nil)
 	file := filepath.Join(s.Dir, "pids")
-	task := fanout.Task{Command: "cd " + s.Dir + ` || exit; (setsid env -i sh -c 'echo $$ > pids; exec sleep 99' >/dev/null 2>&1 </dev/null &); sleep 99`}
+	task := fanout.Task{Action: fanout.Command("cd " + s.Dir + ` || exit; (setsid env -i sh -c 'echo $$ > pids; exec sleep 99' >/dev/null 2>&1 </dev/null &); sleep 99`)}
 	r := b.endOf(t, 0, task, file, 1)
 	pid := pids(t, file)[0]
 	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
@@ -175,7 +177,7 @@ func TestSSHDSweepWithoutMeans(t *testing.T) {
 				t.Parallel()
 				b, s := realBench(t, 1, sshdtest.Options{Root: root, Config: []string{tt.config}}, nil)
 				file := filepath.Join(s.Dir, "pids")
-				task := fanout.Task{Command: "cd " + s.Dir + ` || exit; trap "" TERM; echo $$ > pids; setsid sleep 99 & echo $! >> pids; wait`}
+				task := fanout.Task{Action: fanout.Command("cd " + s.Dir + ` || exit; trap "" TERM; echo $$ > pids; setsid sleep 99 & echo $! >> pids; wait`)}
 				b.endOf(t, 0, task, file, 2).wantEnded(t, file)
 			})
 		}
@@ -209,7 +211,7 @@ esac`},
 				t.Fatal(err)
 			}
 			b, _ := realBench(t, 1, sshdtest.Options{Config: []string{"SetEnv PATH=" + bin}}, nil)
-			task := fanout.Task{Command: "cd " + bin + ` || exit; (setsid sh -c 'trap "" TERM; echo $$ > pids; exec sleep 99' >/dev/null 2>&1 </dev/null &) ; sleep 99`}
+			task := fanout.Task{Action: fanout.Command("cd " + bin + ` || exit; (setsid sh -c 'trap "" TERM; echo $$ > pids; exec sleep 99' >/dev/null 2>&1 </dev/null &) ; sleep 99`)}
 			r := b.endOf(t, 0, task, file, 1)
 			pid := pids(t, file)[0]
 			t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })

@@ -40,7 +40,7 @@ func TestVisitor(t *testing.T) {
 	}
 	wantNoSession(t, b.visit(t, 1))
 	a := fanout.Attempt{N: 1, Target: b.targets[2]}
-	if r := b.Visitor().Exec(t.Context(), a, fanout.Task{Command: "exit 3"}, &sink{}, &sink{}); r.Exit == nil || r.Exit.Code != 3 {
+	if r := b.Visitor().Exec(t.Context(), a, fanout.Task{Action: fanout.Command("exit 3")}, &sink{}, &sink{}); r.Exit == nil || r.Exit.Code != 3 {
 		t.Errorf("got %+v, want the command's exit", r)
 	}
 	for _, c := range b.fleet.Conns() {

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"tutti/fanout"
@@ -10,7 +12,7 @@ import (
 
 // Decided is how a recorded run was decided, beside what its Run says.
 type Decided struct {
-	// Task without its Command, secrets, and the content of script and input.
+	// Task without secrets, and the content of script and input.
 	Task fanout.Task
 	// Given is that of RunInfo; nil if there was none.
 	Given map[string][]string
@@ -19,17 +21,19 @@ type Decided struct {
 // Decided returns how the run was decided. The error is a *NoRunError or an
 // *Error.
 func (s *Store) Decided(ctx context.Context, run int64) (Decided, error) {
-	plans, err := column[string](ctx, s.r, "SELECT plan FROM runs WHERE id = ?", run)
+	var plan, command string
+	err := s.r.QueryRowContext(ctx, "SELECT plan, command FROM runs WHERE id = ?", run).Scan(&plan, &command)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Decided{}, s.noRun(ctx, fmt.Sprint(run))
+	}
 	if err != nil {
 		return Decided{}, s.fault("read", err)
 	}
-	if len(plans) == 0 {
-		return Decided{}, s.noRun(ctx, fmt.Sprint(run))
-	}
 	var record planRecord
-	if err := json.Unmarshal([]byte(plans[0]), &record); err != nil {
+	if err := json.Unmarshal([]byte(plan), &record); err != nil {
 		return Decided{}, s.fault("read", fmt.Errorf("plan of run %d: %w", run, err))
 	}
+	record.Task.Action = labelled(record.Task.Action, command)
 	return Decided{Task: record.Task, Given: record.Given}, nil
 }
 

@@ -35,7 +35,7 @@ func queryHistory(tb testing.TB) *Store {
 	s := openTest(tb, tempPath(tb))
 	plan := func(source, command string, hosts ...string) fanout.Plan {
 		p := testPlan(hosts...)
-		p.Source, p.Task.Command = source, command
+		p.Source, p.Task.Action = source, fanout.Command(command)
 		return p
 	}
 	ann, bob := RunInfo{User: "ann"}, RunInfo{User: "bob"}

@@ -174,7 +174,7 @@ func (s *Store) takeNumber(ctx context.Context, tx *sql.Tx, plan fanout.Plan, in
 		INSERT INTO runs (source, command, selector, inventory, note, user, started_at, state, hosts, rerun_of, plan,
 			job, job_id, scheduled_at, due_at, by_hand)
 		VALUES (?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)`,
-			plan.Source, plan.Task.Command, plan.Selector, text(info.Inventory), text(info.Note), info.User,
+			plan.Source, plan.Task.Label(), plan.Selector, text(info.Inventory), text(info.Note), info.User,
 			timeText(time.Now()), len(plan.Targets), number(info.RerunOf), decided,
 			text(info.Job), number(info.JobID), timeText(info.ScheduledAt), timeText(info.DueAt),
 			plan.Source != "job" || info.ByHand)
@@ -205,8 +205,32 @@ type planRecord struct {
 
 func newPlanRecord(plan fanout.Plan, info RunInfo) planRecord {
 	record := planRecord{Policy: plan.Policy, Task: plan.Task, Given: info.Given}
-	record.Task.Command = ""
+	record.Task.Action = unlabelled(plan.Task.Action)
 	return record
+}
+
+// unlabelled is a without its label, which stands in the command column; what
+// that column says all of is left out.
+func unlabelled(a fanout.Action) fanout.Action {
+	script, ok := a.(*fanout.Script)
+	if !ok {
+		return nil
+	}
+	bare := *script
+	bare.Label = ""
+	return &bare
+}
+
+// labelled is what unlabelled has taken command from.
+func labelled(a fanout.Action, command string) fanout.Action {
+	switch script, ok := a.(*fanout.Script); {
+	case ok:
+		script.Label = command
+		return script
+	case command != "":
+		return fanout.Command(command)
+	}
+	return fanout.Ping{}
 }
 
 // RunID is the number of the run.

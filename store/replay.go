@@ -123,7 +123,7 @@ func (p *player) plan(ctx context.Context) (fanout.Plan, error) {
 	if err := p.choose(ctx); err != nil {
 		return fanout.Plan{}, err
 	}
-	record.Task.Command = p.run.Command
+	record.Task.Action = labelled(record.Task.Action, p.run.Command)
 	plan := fanout.Plan{
 		Source:   p.run.Source,
 		Selector: p.run.Selector,

@@ -42,7 +42,7 @@ func raw(tb testing.TB, path string) *sql.DB {
 }
 
 func testPlan(hosts ...string) fanout.Plan {
-	p := fanout.Plan{Source: "cli", Selector: "web", Task: fanout.Task{Command: "uptime"}, Policy: fanout.Policy{Fanout: 8}}
+	p := fanout.Plan{Source: "cli", Selector: "web", Task: fanout.Task{Action: fanout.Command("uptime")}, Policy: fanout.Policy{Fanout: 8}}
 	for i, name := range hosts {
 		p.Targets = append(p.Targets, fanout.Target{Index: i, Name: name})
 	}

@@ -146,7 +146,7 @@ func (a *account) handle(_ context.Context, e fanout.Event) error {
 // plan makes the plan, and how its targets are reached.
 func (j *job) plan() (fanout.Plan, []ssh.Endpoint) {
 	p := fanout.Plan{
-		Source: "cli", Selector: "all", Task: fanout.Task{Command: j.Command},
+		Source: "cli", Selector: "all", Task: fanout.Task{Action: fanout.Command(j.Command)},
 		Policy: fanout.Policy{
 			Fanout: 50, Deadline: j.Deadline,
 			Retry: fanout.Retry{On: []fanout.Outcome{fanout.Unreachable}, Delay: 20 * time.Millisecond},

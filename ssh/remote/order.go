@@ -34,13 +34,15 @@ type Order struct {
 // as it is. Others get a prologue, which does what is asked for and then
 // becomes the command.
 func NewOrder(task *fanout.Task, pty *fanout.PTY) *Order {
-	o := &Order{Task: task, Command: task.Command, PTY: pty}
-	if len(task.Env) == 0 && task.Dir == "" && task.Sudo == nil && task.Script == nil {
+	command, _ := task.Action.(fanout.Command)
+	script, _ := task.Action.(*fanout.Script)
+	o := &Order{Task: task, Command: string(command), PTY: pty}
+	if len(task.Env) == 0 && task.Dir == "" && task.Sudo == nil && script == nil {
 		return o
 	}
-	p := &prologue{task: task}
+	p := &prologue{task: task, command: string(command), script: script}
 	o.Secrets = p.secrets()
-	if (o.Secrets != nil || task.Script != nil) && task.Stdin != nil {
+	if (o.Secrets != nil || script != nil) && task.Stdin != nil {
 		p.taken = rand.Text()
 	}
 	if task.Sudo == nil {
@@ -98,10 +100,12 @@ func say(word string) string {
 // it needs from its standard input, and not a byte more of what the command is
 // to find there.
 type prologue struct {
-	task   *fanout.Task
-	ok     string // said first; empty: nothing
-	taken  string // said when it has read all that is for it; empty: nothing
-	secret bool   // it reads secret variables
+	task    *fanout.Task
+	command string         // of the task, if it has no script
+	script  *fanout.Script // nil: there is none
+	ok      string         // said first; empty: nothing
+	taken   string         // said when it has read all that is for it; empty: nothing
+	secret  bool           // it reads secret variables
 }
 
 // controls are the characters that a line cannot carry through a terminal, and
@@ -209,7 +213,7 @@ exit %d
 // first byte comes. What is left of it ends with the process that reads it,
 // however that ends.
 func (p *prologue) takeScript(b *strings.Builder) {
-	s := p.task.Script
+	s := p.script
 	if s == nil {
 		return
 	}
@@ -249,7 +253,7 @@ func (p *prologue) exportAll(b *strings.Builder) {
 // become is the last line. With sudo the login shell is not that of the user
 // who asks, and may be one that refuses everything.
 func (p *prologue) become() string {
-	if s := p.task.Script; s != nil {
+	if s := p.script; s != nil {
 		words := make([]string, 0, len(s.Interpreter)+len(s.Args)+1)
 		for _, w := range s.Interpreter {
 			words = append(words, quote(w))
@@ -261,7 +265,7 @@ func (p *prologue) become() string {
 		return "exec " + strings.Join(words, " ")
 	}
 	if p.task.Sudo != nil {
-		return "exec /bin/sh -c " + quote(p.task.Command)
+		return "exec /bin/sh -c " + quote(p.command)
 	}
-	return `exec "$1" -c ` + quote(p.task.Command)
+	return `exec "$1" -c ` + quote(p.command)
 }

@@ -17,15 +17,16 @@ const nasty = "a b'c\"d$HOME`id`\\e\\\\f!g\n\th*?[x]{1,2}~#;&|<>()\xff\x81\xc3é
 type input struct{}
 
 func (input) Open(context.Context) io.Reader { return nil }
+func (input) Close() error                   { return nil }
 
 // TestPlainCommandIsVerbatim: nobody who asks for nothing gets a prologue.
 func TestPlainCommandIsVerbatim(t *testing.T) {
 	for _, task := range []fanout.Task{
-		{Command: "a 'b' \\c"},
-		{Command: "a 'b' \\c", Stdin: input{}},
+		{Action: fanout.Command("a 'b' \\c")},
+		{Action: fanout.Command("a 'b' \\c"), Stdin: input{}},
 	} {
-		if got := NewOrder(&task, nil); got.Command != task.Command || got.Markers != nil {
-			t.Errorf("got %q, want %q, and nothing to talk about", got.Command, task.Command)
+		if got := NewOrder(&task, nil); got.Command != task.Label() || got.Markers != nil {
+			t.Errorf("got %q, want %q, and nothing to talk about", got.Command, task.Label())
 		}
 	}
 }

@@ -60,8 +60,8 @@ func checkSecret(t *testing.T, path, secret string) {
 		t.Fatal(err)
 	}
 	o := NewOrder(&fanout.Task{
-		Command: "/usr/bin/env -0; /bin/cat",
-		Env:     []fanout.Variable{{Name: "A", Secret: fanout.Secret(secret)}, {Name: "B", Secret: fanout.Secret("last")}},
+		Action: fanout.Command("/usr/bin/env -0; /bin/cat"),
+		Env:    []fanout.Variable{{Name: "A", Secret: fanout.Secret(secret)}, {Name: "B", Secret: fanout.Secret("last")}},
 	}, nil)
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "sh"), "-c", o.Command)

@@ -53,21 +53,21 @@ func writeBashCompletion(_ *cobra.Command, w io.Writer) error {
 
 // completeBash answers the script. args are how bash completes (COMP_TYPE), the
 // end of the line that it is going to replace, and the line up to the cursor.
-func (a *app) completeBash(ctx context.Context, args []string) error {
+func completeBash(ctx context.Context, c *console, args []string) error {
 	if len(args) != 3 {
 		return syntaxf("%s is for tutti completion bash", bashRequest)
 	}
 	line := splitLine(args[2])
 	if line.redirect || len(line.words) == 0 {
-		_, err := fmt.Fprintln(a.Out, ":files")
+		_, err := fmt.Fprintln(c.Out, ":files")
 		return err
 	}
 	var found bytes.Buffer
-	inner := &app{Streams: a.Streams, interrupts: a.interrupts}
+	inner := &console{c.Streams, c.interrupts}
 	inner.Out, inner.Err = &found, io.Discard
 	execute(ctx, slices.Concat([]string{cobra.ShellCompRequestCmd}, line.words[1:], []string{line.last}), inner)
 	candidates, directive := readCandidates(found.String())
-	_, err := io.WriteString(a.Out, bashAnswer(line, args[1], args[0], candidates, directive))
+	_, err := io.WriteString(c.Out, bashAnswer(line, args[1], args[0], candidates, directive))
 	return err
 }
 

@@ -10,9 +10,9 @@ import (
 // goesOut makes cmd one that goes out to the hosts of a SELECTOR: do is called
 // with it and with the words behind it, when o has the flags on both sides.
 // question is put to those who name no hosts.
-func (a *app) goesOut(cmd *cobra.Command, o *launchOptions, question string, do func(ctx context.Context, selector string, rest []string) error) {
+func (c *console) goesOut(cmd *cobra.Command, o *launchOptions, question string, do func(ctx context.Context, selector string, rest []string) error) {
 	cmd.Args = cobra.ArbitraryArgs
-	cmd.ValidArgsFunction = completeSelector(a, &o.requestOptions)
+	cmd.ValidArgsFunction = completeSelector(c.Streams, &o.requestOptions)
 	cmd.Flags().SetInterspersed(false)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		selector, rest, err := words(cmd, args)
@@ -25,10 +25,10 @@ func (a *app) goesOut(cmd *cobra.Command, o *launchOptions, question string, do 
 		if selector == "" && !cmd.Flags().Changed("hosts") {
 			return syntaxf("%s", question)
 		}
-		if err := a.takeHosts(cmd.Flags()); err != nil {
+		if o.stdinTaken, err = takeHosts(cmd.Flags(), c.In); err != nil {
 			return err
 		}
-		if err := o.finalize(cmd.Flags(), a.Getenv); err != nil {
+		if err := o.finalize(cmd.Flags(), c.Getenv); err != nil {
 			return err
 		}
 		return do(cmd.Context(), selector, rest)

@@ -34,7 +34,7 @@ var shells = map[string]func(*cobra.Command, io.Writer) error{
 	"fish": writeFishCompletion,
 }
 
-func newCompletionCmd(a *app) *cobra.Command {
+func newCompletionCmd(std Streams) *cobra.Command {
 	names := slices.Sorted(maps.Keys(shells))
 	cmd := &cobra.Command{
 		Use:                   "completion bash|zsh|fish",
@@ -65,7 +65,7 @@ compinit" in ~/.zshrc.`,
 				}
 				return err
 			}
-			return write(cmd.Root(), a.Out)
+			return write(cmd.Root(), std.Out)
 		},
 	}
 	setHelp(cmd, exitHelpShort)
@@ -113,13 +113,13 @@ func completeBehindSelector(root *cobra.Command, args []string) {
 
 // completeRuns completes up to most numbers of runs, the newest first, with
 // what they ran. A history that cannot be read completes nothing.
-func completeRuns(a *app, history *string, most int) cobra.CompletionFunc {
+func completeRuns(std Streams, history *string, most int) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		if len(args) >= most {
 			return nil, noFiles
 		}
 		var out []string
-		for _, ref := range recentRuns(cmd.Context(), a, *history) {
+		for _, ref := range recentRuns(cmd.Context(), std, *history) {
 			if strings.HasPrefix(ref.name, toComplete) && !slices.Contains(args, ref.name) {
 				out = append(out, ref.name+"\t"+completedRun(ref.run))
 			}
@@ -135,15 +135,15 @@ type runRef struct {
 }
 
 // recentRuns are those that are offered; none, if the history cannot be read.
-func recentRuns(ctx context.Context, a *app, history string) []runRef {
-	h := &runner.History{Path: history, Getenv: a.Getenv, Warn: func(string) {}}
+func recentRuns(ctx context.Context, std Streams, history string) []runRef {
+	h := &runner.History{Path: history, Getenv: std.Getenv, Warn: func(string) {}}
 	defer h.Close()
 	s, err := h.ForReading(ctx)
 	if err != nil {
 		return nil
 	}
 	var refs []runRef
-	if last, err := s.Run(ctx, "last", a.userName()); err == nil {
+	if last, err := s.Run(ctx, "last", std.userName()); err == nil {
 		refs = append(refs, runRef{"last", last})
 	}
 	runs, err := s.Runs(ctx, store.Query{Limit: completedRuns})

@@ -28,9 +28,9 @@ var itemFlags = []string{"exclude", "only", "hosts", "host"}
 
 // completeItemFlags makes the flags complete that take items, for all commands
 // below root.
-func completeItemFlags(a *app, root *cobra.Command) {
+func completeItemFlags(std Streams, root *cobra.Command) {
 	for _, cmd := range root.Commands() {
-		completeItemFlags(a, cmd)
+		completeItemFlags(std, cmd)
 	}
 	for _, name := range itemFlags {
 		if root.Flags().Lookup(name) == nil {
@@ -42,7 +42,7 @@ func completeItemFlags(a *app, root *cobra.Command) {
 			if f := cmd.Flags().Lookup("inventory"); f != nil {
 				o.Hosts.Inventory = f.Value.(pflag.SliceValue).GetSlice()
 			}
-			return completeItems(a, cmd, o, toComplete, hostsOnly)
+			return completeItems(std, cmd, o, toComplete, hostsOnly)
 		})
 		if err != nil {
 			panic(err) // a flag that is completed twice
@@ -51,12 +51,12 @@ func completeItemFlags(a *app, root *cobra.Command) {
 }
 
 // completeSelector completes the last item of a SELECTOR.
-func completeSelector(a *app, o *requestOptions) cobra.CompletionFunc {
+func completeSelector(std Streams, o *requestOptions) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 || o.Hosts.AdHoc() {
 			return nil, cobra.ShellCompDirectiveDefault
 		}
-		return completeItems(a, cmd, o, toComplete, false)
+		return completeItems(std, cmd, o, toComplete, false)
 	}
 }
 
@@ -64,7 +64,7 @@ func completeSelector(a *app, o *requestOptions) cobra.CompletionFunc {
 // labels of the inventory, with earlier runs, and with files behind @. An
 // inventory that cannot be read completes nothing; the command itself will say
 // why.
-func completeItems(a *app, cmd *cobra.Command, o *requestOptions, toComplete string, hostsOnly bool) ([]string, cobra.ShellCompDirective) {
+func completeItems(std Streams, cmd *cobra.Command, o *requestOptions, toComplete string, hostsOnly bool) ([]string, cobra.ShellCompDirective) {
 	before, item := lastItem(toComplete)
 	var out []string
 	add := func(word, description string) {
@@ -81,9 +81,9 @@ func completeItems(a *app, cmd *cobra.Command, o *requestOptions, toComplete str
 	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 	defer cancel()
 	if !hostsOnly {
-		completeRunItems(ctx, a, cmd, item, add)
+		completeRunItems(ctx, std, cmd, item, add)
 	}
-	inv, _, err := a.env().LoadInventory(ctx, &o.Request, nil)
+	inv, _, err := std.env().LoadInventory(ctx, &o.Request, nil)
 	if err != nil {
 		return out, noFiles | cobra.ShellCompDirectiveNoSpace
 	}
@@ -110,12 +110,12 @@ func addNames(inv *inventory.Inventory, hostsOnly bool, add func(word, descripti
 }
 
 // completeRunItems completes run:142, and the outcomes behind that.
-func completeRunItems(ctx context.Context, a *app, cmd *cobra.Command, item string, add func(word, description string)) {
+func completeRunItems(ctx context.Context, std Streams, cmd *cobra.Command, item string, add func(word, description string)) {
 	prefix := item[:min(len(item), len(runItemPrefix))]
 	if prefix == "" || !strings.HasPrefix(runItemPrefix, prefix) {
 		return
 	}
-	for _, ref := range recentRuns(ctx, a, historyOf(cmd)) {
+	for _, ref := range recentRuns(ctx, std, historyOf(cmd)) {
 		word := runItemPrefix + ref.name
 		add(word, completedRun(ref.run))
 		head := word + ":"

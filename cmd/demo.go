@@ -31,7 +31,7 @@ func (o *demoOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.keep, "keep", false, "stay up, for a second terminal to play on it")
 }
 
-func newDemoCmd(a *app) *cobra.Command {
+func newDemoCmd(c *console) *cobra.Command {
 	o := &demoOptions{}
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -43,14 +43,14 @@ their own; everything is removed at the end.`,
   tutti demo --keep`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.demo(cmd.Context(), o.keep)
+			return runDemo(cmd.Context(), c, o.keep)
 		},
 	}
 	setHelp(cmd, exitHelpShort, flagGroup{"FLAGS", o.addFlags})
 	return cmd
 }
 
-func (a *app) demo(ctx context.Context, keep bool) (err error) {
+func runDemo(ctx context.Context, c *console, keep bool) (err error) {
 	dir, err := os.MkdirTemp("", "tutti-demo-")
 	if err != nil {
 		return err
@@ -63,9 +63,9 @@ func (a *app) demo(ctx context.Context, keep bool) (err error) {
 	defer func() { err = errors.Join(err, site.fleet.Close()) }()
 
 	if keep {
-		return a.demoKeep(ctx, site)
+		return demoKeep(ctx, c.Streams, site)
 	}
-	return a.demoTour(ctx, site)
+	return demoTour(ctx, c, site)
 }
 
 // A demoSite is a fleet with everything that a tutti needs to work on it.
@@ -191,10 +191,10 @@ var demoSteps = []demoStep{
 	},
 }
 
-func (a *app) demoTour(ctx context.Context, site *demoSite) error {
+func demoTour(ctx context.Context, c *console, site *demoSite) error {
 	for _, step := range demoSteps {
-		_, _ = fmt.Fprintf(a.Err, "\n# %s\n$ tutti %s\n", step.say, shellWords(step.args))
-		code := execute(ctx, step.args, &app{Streams: site.streams(a.Streams), interrupts: a.interrupts})
+		_, _ = fmt.Fprintf(c.Err, "\n# %s\n$ tutti %s\n", step.say, shellWords(step.args))
+		code := execute(ctx, step.args, &console{site.streams(c.Streams), c.interrupts})
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -203,7 +203,7 @@ func (a *app) demoTour(ctx context.Context, site *demoSite) error {
 				shellWords(step.args), code, step.code)
 		}
 	}
-	_, err := fmt.Fprintln(a.Err, "\n# that was it; `tutti demo --keep` leaves the hosts up to play with, `tutti help run` says more")
+	_, err := fmt.Fprintln(c.Err, "\n# that was it; `tutti demo --keep` leaves the hosts up to play with, `tutti help run` says more")
 	return err
 }
 
@@ -225,13 +225,13 @@ func (d *demoSite) streams(s Streams) Streams {
 }
 
 // demoKeep says how to use the site and waits for a signal.
-func (a *app) demoKeep(ctx context.Context, site *demoSite) error {
+func demoKeep(ctx context.Context, std Streams, site *demoSite) error {
 	for _, kv := range site.env {
-		if _, err := fmt.Fprintf(a.Out, "export %s=%s\n", kv[0], shellWord(kv[1])); err != nil {
+		if _, err := fmt.Fprintf(std.Out, "export %s=%s\n", kv[0], shellWord(kv[1])); err != nil {
 			return err
 		}
 	}
-	_, _ = fmt.Fprintln(a.Err, "# twenty hosts are up: paste the lines above into a second terminal, then try\n"+
+	_, _ = fmt.Fprintln(std.Err, "# twenty hosts are up: paste the lines above into a second terminal, then try\n"+
 		"#   tutti hosts\n#   tutti run -b -t 4s all cat release\n#   tutti show last\n# Ctrl-C here ends it all")
 	<-ctx.Done()
 	return context.Cause(ctx)

@@ -30,7 +30,7 @@ func (o *diffOptions) addOutputFlags(f *pflag.FlagSet) {
 	addHistoryFlag(f, &o.history)
 }
 
-func newDiffCmd(a *app) *cobra.Command {
+func newDiffCmd(std Streams) *cobra.Command {
 	o := &diffOptions{outputOptions: newOutputOptions()}
 	cmd := &cobra.Command{
 		Use:   "diff [flags] RUN [RUN]",
@@ -44,7 +44,7 @@ not say whether there was a change.`,
   tutti diff 141 142 --host web01.fra
   tutti diff 141 --json | jq -r 'select(.changed).hosts[]'`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeRuns(a, &o.history, 2),
+		ValidArgsFunction: completeRuns(std, &o.history, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.finalize(cmd.Flags()); err != nil {
 				return err
@@ -58,32 +58,32 @@ not say whether there was a change.`,
 			default:
 				return syntaxf("two runs at a time: unexpected %q", args[2])
 			}
-			return a.diff(cmd.Context(), o, args[0], args[1])
+			return runDiff(cmd.Context(), std, o, args[0], args[1])
 		},
 	}
 	setHelp(cmd, exitHelpShort, flagGroup{"FILTERS", o.addFlags}, flagGroup{"OUTPUT", o.addOutputFlags})
 	return cmd
 }
 
-func (a *app) diff(ctx context.Context, o *diffOptions, before, after string) error {
-	screen := a.newScreen(&o.outputOptions)
-	history := &runner.History{Path: o.history, Getenv: a.Getenv, Warn: screen.warn}
+func runDiff(ctx context.Context, std Streams, o *diffOptions, before, after string) error {
+	screen := newScreen(std, &o.outputOptions)
+	history := &runner.History{Path: o.history, Getenv: std.Getenv, Warn: screen.warn}
 	defer history.Close()
-	err := a.compare(ctx, o, before, after, history, screen)
+	err := compare(ctx, std, o, before, after, history, screen)
 	if closeErr := screen.close(ctx); err == nil {
 		err = closeErr
 	}
 	return err
 }
 
-func (a *app) compare(ctx context.Context, o *diffOptions, before, after string, history *runner.History, screen *screen) (err error) {
+func compare(ctx context.Context, std Streams, o *diffOptions, before, after string, history *runner.History, screen *screen) (err error) {
 	s, err := history.ForReading(ctx)
 	if err != nil {
 		return usageOfRun(err)
 	}
 	d := &comparing{store: s, read: make(map[string]bool)}
 	for i, ref := range []string{before, after} {
-		if d.runs[i], err = a.endedRun(ctx, s, ref); err != nil {
+		if d.runs[i], err = endedRun(ctx, std, s, ref); err != nil {
 			return err
 		}
 	}
@@ -118,8 +118,8 @@ func (a *app) compare(ctx context.Context, o *diffOptions, before, after string,
 }
 
 // endedRun is the run that ref names, which must have ended.
-func (a *app) endedRun(ctx context.Context, s *store.Store, ref string) (store.Run, error) {
-	run, err := s.Run(ctx, ref, a.userName())
+func endedRun(ctx context.Context, std Streams, s *store.Store, ref string) (store.Run, error) {
+	run, err := s.Run(ctx, ref, std.userName())
 	if err != nil {
 		return run, usageOfRun(err)
 	}

@@ -24,7 +24,7 @@ const exitHelpDoctor = `EXIT STATUS
   129, 130, 143   interrupted by HUP, INT, TERM (beats all)
   141  the reader of stdout has gone away`
 
-func newDoctorCmd(a *app) *cobra.Command {
+func newDoctorCmd(c *console) *cobra.Command {
 	o := newLaunchOptions()
 	cmd := &cobra.Command{
 		Use:   "doctor [flags] [SELECTOR]",
@@ -41,7 +41,7 @@ with a command (a login shell or a forced command may refuse it) is not tried.
   tutti doctor web
   tutti doctor --json all | jq 'select(.state == "problem")'`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeSelector(a, &o.requestOptions),
+		ValidArgsFunction: completeSelector(c.Streams, &o.requestOptions),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			selector, rest, err := words(cmd, args)
 			switch {
@@ -52,13 +52,13 @@ with a command (a login shell or a forced command may refuse it) is not tried.
 			case len(rest) > 0:
 				return oneSelector(cmd, append([]string{selector}, rest...))
 			}
-			if err := a.takeHosts(cmd.Flags()); err != nil {
+			if _, err := takeHosts(cmd.Flags(), c.In); err != nil {
 				return err
 			}
-			if err := o.finalize(cmd.Flags(), a.Getenv); err != nil {
+			if err := o.finalize(cmd.Flags(), c.Getenv); err != nil {
 				return err
 			}
-			return a.doctor(cmd.Context(), o, selector)
+			return runDoctor(cmd.Context(), c, o, selector)
 		},
 	}
 	cmd.Flags().SetInterspersed(false)
@@ -98,12 +98,12 @@ type doctor struct {
 	broken bool
 }
 
-// doctor looks at this machine, and with a selector at hosts.
-func (a *app) doctor(ctx context.Context, o *launchOptions, selector string) error {
+// runDoctor looks at this machine, and with a selector at hosts.
+func runDoctor(ctx context.Context, c *console, o *launchOptions, selector string) error {
 	o.Record.Off = true
-	screen := a.newScreen(&o.outputOptions)
+	screen := newScreen(c.Streams, &o.outputOptions)
 	d := &doctor{
-		Launch: a.newLaunch(o, screen),
+		Launch: c.newLaunch(o, screen),
 		o:      o,
 		screen: screen,
 		canAsk: hasTerminal(),

@@ -145,7 +145,7 @@ func documentedSelectors(t *testing.T) []example {
 			}
 		}
 	}
-	examples = append(examples, helpExamples(t, newRootCmd(&app{}))...)
+	examples = append(examples, helpExamples(t, newRootCmd(&console{}))...)
 	return append(examples, jobExamples(t)...)
 }
 
@@ -168,7 +168,7 @@ func helpExamples(t *testing.T, cmd *cobra.Command) []example {
 func jobExamples(t *testing.T) []example {
 	t.Helper()
 	path := "../jobs.example.yaml"
-	rules := (&app{}).jobRules(time.Time{})
+	rules := jobRules(time.Time{})
 	rules.Dir = t.TempDir()
 	jobs, err := scheduler.ReadJobs(path, []byte(readText(t, path)), rules)
 	if err != nil {
@@ -190,7 +190,7 @@ func commandExamples(t *testing.T, where, text string) []example {
 		if slices.ContainsFunc(line, func(word string) bool { return strings.Contains(word, "SELECTOR") }) {
 			continue
 		}
-		cmd, args, err := newRootCmd(&app{}).Find(line[1:])
+		cmd, args, err := newRootCmd(&console{}).Find(line[1:])
 		if err != nil {
 			t.Errorf("%s: %s: %v", where, m[1], err)
 			continue

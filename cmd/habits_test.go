@@ -14,7 +14,7 @@ import (
 func testRoot() *cobra.Command {
 	none := func(string) string { return "" }
 	_, in := newInterrupter(context.Background(), false)
-	return newRootCmd(&app{
+	return newRootCmd(&console{
 		Streams: Streams{
 			In: strings.NewReader(""), Out: io.Discard, Err: io.Discard, Getenv: none,
 			LookupEnv: func(string) (string, bool) { return "", false },

@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // was last changed.
 func TestHelpIsAsRead(t *testing.T) {
 	var got bytes.Buffer
-	writeAllHelp(&got, newRootCmd(&app{}))
+	writeAllHelp(&got, newRootCmd(&console{}))
 	path := filepath.Join("testdata", "help.golden")
 	if *update {
 		if err := os.WriteFile(path, got.Bytes(), 0o600); err != nil {

@@ -49,7 +49,7 @@ func (o *historyOptions) addOutputFlags(f *pflag.FlagSet) {
 	addHistoryFlag(f, &o.history)
 }
 
-func newHistoryCmd(a *app) *cobra.Command {
+func newHistoryCmd(std Streams) *cobra.Command {
 	o := &historyOptions{source: typed.Choice{Of: []string{"cli", "rerun", "job"}}}
 	cmd := &cobra.Command{
 		Use:   "history [flags] [WORD...]",
@@ -69,13 +69,13 @@ func newHistoryCmd(a *app) *cobra.Command {
 			if q.Since, err = parseSince(o.since, time.Now()); err != nil {
 				return err
 			}
-			history := &runner.History{Path: o.history, Getenv: a.Getenv, Warn: a.warn}
+			history := &runner.History{Path: o.history, Getenv: std.Getenv, Warn: std.warn}
 			defer history.Close()
-			return a.listRuns(cmd.Context(), history, q, o)
+			return listRuns(cmd.Context(), std, history, q, o)
 		},
 	}
 	setHelp(cmd, exitHelpShort, flagGroup{"FILTERS", o.addFlags}, flagGroup{"OUTPUT", o.addOutputFlags})
-	cmd.AddCommand(newPruneCmd(a))
+	cmd.AddCommand(newPruneCmd(std))
 	return cmd
 }
 
@@ -95,11 +95,11 @@ func parseSince(s string, now time.Time) (time.Time, error) {
 	return time.Time{}, syntaxf("--since %q is neither a time such as 2026-11-20T14:30 nor a duration such as 2h or 7d", s)
 }
 
-func (a *app) listRuns(ctx context.Context, history *runner.History, q store.Query, o *historyOptions) error {
+func listRuns(ctx context.Context, std Streams, history *runner.History, q store.Query, o *historyOptions) error {
 	var runs []store.Run
 	s, err := history.ForReading(ctx)
 	if err == nil && o.host != "" {
-		q.Hosts, err = a.hostsInHistory(ctx, s, o.host)
+		q.Hosts, err = hostsInHistory(ctx, std, s, o.host)
 	}
 	if err == nil {
 		runs, err = s.Runs(ctx, q)
@@ -109,27 +109,27 @@ func (a *app) listRuns(ctx context.Context, history *runner.History, q store.Que
 		return usageOfRun(err)
 	}
 	if err != nil {
-		return a.sayNoHistory(history)
+		return sayNoHistory(std, history)
 	}
 	if o.json {
 		for _, r := range runs {
-			if err := output.WriteJSON(a.Out, api.NewRun(r)); err != nil {
+			if err := output.WriteJSON(std.Out, api.NewRun(r)); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	if len(runs) == 0 {
-		_, err := fmt.Fprintln(a.Err, noRunsText(q))
+		_, err := fmt.Fprintln(std.Err, noRunsText(q))
 		return err
 	}
-	return printRuns(a.Out, runs, terminalWidth(a.Out))
+	return printRuns(std.Out, runs, terminalWidth(std.Out))
 }
 
 // hostsInHistory are the hosts that had a part in runs and that text means: names,
 // ranges and wildcards, and what is none of these, the hosts of a group or label as
 // the inventory has them now.
-func (a *app) hostsInHistory(ctx context.Context, s *store.Store, text string) ([]string, error) {
+func hostsInHistory(ctx context.Context, std Streams, s *store.Store, text string) ([]string, error) {
 	patterns, err := hostlist.Expand(text)
 	if err != nil {
 		return nil, usage(fmt.Errorf("--host: %w", err))
@@ -142,7 +142,7 @@ func (a *app) hostsInHistory(ctx context.Context, s *store.Store, text string) (
 	for _, pattern := range patterns {
 		found := matching(pattern, names)
 		if found == nil {
-			found = a.membersNow(ctx, pattern)
+			found = membersNow(ctx, std, pattern)
 		}
 		if found == nil {
 			err := usagef("--host: no run had a host %q, and no inventory has a group of that name", pattern)
@@ -158,8 +158,8 @@ func (a *app) hostsInHistory(ctx context.Context, s *store.Store, text string) (
 
 // membersNow are the hosts that item selects in the inventory; nil if it selects
 // none, or there is none.
-func (a *app) membersNow(ctx context.Context, item string) []string {
-	inv, _, err := a.env().LoadInventory(ctx, &runner.Request{}, nil)
+func membersNow(ctx context.Context, std Streams, item string) []string {
+	inv, _, err := std.env().LoadInventory(ctx, &runner.Request{}, nil)
 	if err != nil {
 		return nil
 	}
@@ -255,10 +255,10 @@ func oneLine(text string, most int) string {
 func count(n int, thing string) string { return phrase.Count(n, thing) }
 
 // sayNoHistory says that there is no history to read, and where it would be.
-func (a *app) sayNoHistory(history *runner.History) error {
+func sayNoHistory(std Streams, history *runner.History) error {
 	path, err := history.Location()
 	if err != nil {
 		return err
 	}
-	return a.say("there is no history at " + path + " yet")
+	return std.say("there is no history at " + path + " yet")
 }

@@ -15,30 +15,30 @@ import (
 const maxHostList = 64 << 20
 
 // takeHosts puts the hosts of files in the place of @FILE in -w, so that what is
-// recorded, and run again, are the hosts.
-func (a *app) takeHosts(f *pflag.FlagSet) error {
+// recorded, and run again, are the hosts. stdinTaken says that @- has read stdin.
+func takeHosts(f *pflag.FlagSet, in io.Reader) (stdinTaken bool, err error) {
 	flag := f.Lookup("hosts")
 	if flag == nil || !flag.Changed {
-		return nil
+		return false, nil
 	}
 	given := flag.Value.String()
 	words, err := inventory.WithHostFiles(given, func(path string) ([]byte, error) {
 		if path != "-" {
 			return readLimited(path)
 		}
-		if stdin := f.Lookup("stdin"); stdin != nil && stdin.Value.String() == "-" || a.stdinTaken {
+		if stdin := f.Lookup("stdin"); stdin != nil && stdin.Value.String() == "-" || stdinTaken {
 			return nil, errors.New("standard input is either the hosts or what they read, not both")
 		}
-		a.stdinTaken = true
-		return limited(a.In)
+		stdinTaken = true
+		return limited(in)
 	})
 	if err != nil {
-		return usagef("-w/--hosts: %w", err)
+		return stdinTaken, usagef("-w/--hosts: %w", err)
 	}
 	if words == given {
-		return nil
+		return stdinTaken, nil
 	}
-	return f.Set("hosts", words)
+	return stdinTaken, f.Set("hosts", words)
 }
 
 func readLimited(path string) ([]byte, error) {

@@ -29,7 +29,7 @@ func (o *hostsOptions) addFlags(f *pflag.FlagSet) {
 	o.flags().addHistory(f)
 }
 
-func newHostsCmd(a *app) *cobra.Command {
+func newHostsCmd(std Streams) *cobra.Command {
 	o := &hostsOptions{requestOptions: newRequestOptions()}
 	cmd := &cobra.Command{
 		Use:   "hosts [flags] [SELECTOR]",
@@ -39,9 +39,9 @@ func newHostsCmd(a *app) *cobra.Command {
   tutti hosts 'web,!web13.fra' --json
   tutti hosts web01.fra --explain`,
 		Args:              oneSelector,
-		ValidArgsFunction: completeSelector(a, &o.requestOptions),
+		ValidArgsFunction: completeSelector(std, &o.requestOptions),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.takeHosts(cmd.Flags()); err != nil {
+			if _, err := takeHosts(cmd.Flags(), std.In); err != nil {
 				return err
 			}
 			if err := o.Check(); err != nil {
@@ -55,16 +55,16 @@ func newHostsCmd(a *app) *cobra.Command {
 				selector = args[0]
 			}
 			o.Refused = true
-			history := &runner.History{Path: o.Record.History, Getenv: a.Getenv, Warn: a.warn}
+			history := &runner.History{Path: o.Record.History, Getenv: std.Getenv, Warn: std.warn}
 			defer history.Close()
-			chosen, err := a.choose(cmd.Context(), &o.requestOptions, selector, history)
+			chosen, err := choose(cmd.Context(), std, &o.requestOptions, selector, history)
 			if err != nil {
 				return err
 			}
 			for _, w := range chosen.Warnings {
-				a.warn(w)
+				std.warn(w)
 			}
-			config, err := a.env().SSHConfig(o.Login.SSHConfig)
+			config, err := std.env().SSHConfig(o.Login.SSHConfig)
 			if err != nil {
 				return err
 			}
@@ -73,9 +73,9 @@ func newHostsCmd(a *app) *cobra.Command {
 				return err
 			}
 			for _, w := range config.Warnings() {
-				a.warn(w)
+				std.warn(w)
 			}
-			return o.print(a.Out, hosts)
+			return o.print(std.Out, hosts)
 		},
 	}
 	setHelp(cmd, exitHelpShort,
@@ -198,6 +198,6 @@ func oneSelector(_ *cobra.Command, args []string) error {
 }
 
 // warn shows a warning of a command that has no screen.
-func (a *app) warn(text string) {
-	_, _ = fmt.Fprintln(a.Err, warning(text))
+func (std Streams) warn(text string) {
+	_, _ = fmt.Fprintln(std.Err, warning(text))
 }

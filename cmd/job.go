@@ -17,7 +17,7 @@ import (
 	"tutti/store"
 )
 
-func newJobCmd(a *app) *cobra.Command {
+func newJobCmd(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "job COMMAND",
 		Short: "Manage scheduled jobs",
@@ -36,19 +36,19 @@ tutti serve fires jobs; each firing is a run, and tutti show shows it.`,
 	}
 	cmd.SuggestionsMinimumDistance = 2
 	cmd.AddCommand(
-		newJobAddCmd(a),
-		newJobEditCmd(a),
-		newJobListCmd(a),
-		newJobShowCmd(a),
-		newJobNextCmd(a),
-		newJobLogCmd(a),
-		newJobPauseCmd(a),
-		newJobResumeCmd(a),
-		newJobRemoveCmd(a),
-		newJobRunCmd(a),
-		newJobKillCmd(a),
-		newJobApplyCmd(a),
-		newJobExportCmd(a),
+		newJobAddCmd(c.Streams),
+		newJobEditCmd(c.Streams),
+		newJobListCmd(c.Streams),
+		newJobShowCmd(c.Streams),
+		newJobNextCmd(c.Streams),
+		newJobLogCmd(c.Streams),
+		newJobPauseCmd(c.Streams),
+		newJobResumeCmd(c.Streams),
+		newJobRemoveCmd(c.Streams),
+		newJobRunCmd(c),
+		newJobKillCmd(c.Streams),
+		newJobApplyCmd(c.Streams),
+		newJobExportCmd(c.Streams),
 	)
 	setHelp(cmd, exitHelpShort)
 	return cmd
@@ -70,8 +70,8 @@ const (
 )
 
 // withJobs opens the history and does something with the jobs in it.
-func (a *app) withJobs(ctx context.Context, path string, missing withoutHistory, do func(*store.Store) error) error {
-	history := &runner.History{Path: path, Getenv: a.Getenv, Warn: a.warn, Obey: missing == makesHistory}
+func withJobs(ctx context.Context, std Streams, path string, missing withoutHistory, do func(*store.Store) error) error {
+	history := &runner.History{Path: path, Getenv: std.Getenv, Warn: std.warn, Obey: missing == makesHistory}
 	defer history.Close()
 	open := history.ForReading
 	if missing == makesHistory {
@@ -82,7 +82,7 @@ func (a *app) withJobs(ctx context.Context, path string, missing withoutHistory,
 	case err == nil:
 		err = do(s)
 	case errors.Is(err, store.ErrNotExist) && missing == noHistory && history.Path == "":
-		if err = a.sayNoHistory(history); err == nil {
+		if err = sayNoHistory(std, history); err == nil {
 			err = do(nil)
 		}
 	case errors.Is(err, store.ErrNotExist) && missing != makesHistory:
@@ -106,11 +106,11 @@ func usageOfJob(err error) error {
 
 // checkJob refuses a job that could not be carried out. now is zero for one that
 // may have run out.
-func (a *app) checkJob(job *scheduler.Job, now time.Time) (*launchOptions, error) {
-	if err := job.Validate(a.jobRules(now)); err != nil {
+func checkJob(std Streams, job *scheduler.Job, now time.Time) (*launchOptions, error) {
+	if err := job.Validate(jobRules(now)); err != nil {
 		return nil, usage(err)
 	}
-	return a.jobOptions(*job)
+	return jobOptions(std, *job)
 }
 
 // readable refuses a job that cannot be read any more.
@@ -124,12 +124,12 @@ func readable(kept *scheduler.Kept) error {
 
 // completeJobs completes the names of jobs, most at most. A history that cannot
 // be read completes nothing.
-func completeJobs(a *app, history *string, most int) cobra.CompletionFunc {
+func completeJobs(std Streams, history *string, most int) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		if len(args) >= most {
 			return nil, noFiles
 		}
-		h := &runner.History{Path: *history, Getenv: a.Getenv, Warn: func(string) {}}
+		h := &runner.History{Path: *history, Getenv: std.Getenv, Warn: func(string) {}}
 		defer h.Close()
 		s, err := h.ForReading(cmd.Context())
 		if err != nil {
@@ -166,14 +166,14 @@ func whereOf(job *scheduler.Job) string {
 }
 
 // print writes text to stdout; nothing in it is obeyed by a terminal.
-func (a *app) print(format string, args ...any) error {
-	_, err := fmt.Fprint(a.Out, output.Visible(fmt.Sprintf(format, args...)))
+func (std Streams) print(format string, args ...any) error {
+	_, err := fmt.Fprint(std.Out, output.Visible(fmt.Sprintf(format, args...)))
 	return err
 }
 
 // say writes a line to stderr.
-func (a *app) say(text string) error {
-	_, err := fmt.Fprintln(a.Err, output.Visible(text))
+func (std Streams) say(text string) error {
+	_, err := fmt.Fprintln(std.Err, output.Visible(text))
 	return err
 }
 

@@ -51,7 +51,7 @@ func both(first, second func(*pflag.FlagSet)) func(*pflag.FlagSet) {
 	return func(f *pflag.FlagSet) { first(f); second(f) }
 }
 
-func newJobAddCmd(a *app) *cobra.Command {
+func newJobAddCmd(std Streams) *cobra.Command {
 	o := newJobForm()
 	cmd := &cobra.Command{
 		Use:   "add NAME --schedule EXPR [flags] SELECTOR COMMAND...",
@@ -68,7 +68,7 @@ from the environment of tutti serve.
   tutti job add once --schedule '@at 2027-01-31T18:00:00Z' -w db1 reboot
   tutti job add watch --schedule '@every 90s' --notify-command /usr/local/bin/tell-us web 'df -h / | tail -1'`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobWords(a, &o.run.requestOptions, nil),
+		ValidArgsFunction: completeJobWords(std, &o.run.requestOptions, nil),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, selector, rest, err := jobWords(cmd, args)
 			switch {
@@ -84,7 +84,7 @@ from the environment of tutti serve.
 			case selector == "" && !cmd.Flags().Changed("hosts"):
 				return swallowed(cmd.Flags(), syntaxf("which hosts, and what to run?"))
 			}
-			return a.addJob(cmd.Context(), cmd.Flags(), o, name, selector, rest)
+			return addJob(cmd.Context(), std, cmd.Flags(), o, name, selector, rest)
 		},
 	}
 	cmd.Flags().SetInterspersed(false)
@@ -156,10 +156,10 @@ func (o *jobForm) fill(f *pflag.FlagSet, job *scheduler.Job, selector string, re
 }
 
 // addJob adds the job that the command line describes.
-func (a *app) addJob(ctx context.Context, f *pflag.FlagSet, o *jobForm, name, selector string, rest []string) error {
-	now := a.now()
+func addJob(ctx context.Context, std Streams, f *pflag.FlagSet, o *jobForm, name, selector string, rest []string) error {
+	now := std.now()
 	job := scheduler.NewJob(name, "")
-	if err := a.takeHosts(f); err != nil {
+	if _, err := takeHosts(f, std.In); err != nil {
 		return err
 	}
 	if err := o.fill(f, &job, selector, rest); err != nil {
@@ -167,40 +167,40 @@ func (a *app) addJob(ctx context.Context, f *pflag.FlagSet, o *jobForm, name, se
 	}
 	if job.Zone == "" {
 		var err error
-		if job.Zone, err = a.machineZone(); err != nil {
+		if job.Zone, err = machineZone(std); err != nil {
 			return err
 		}
 	}
-	run, err := a.checkJob(&job, now)
+	run, err := checkJob(std, &job, now)
 	if err != nil {
 		return err
 	}
-	hosts := a.hostsNow(ctx, &job, run)
+	hosts := lookUpHosts(ctx, std, &job, run)
 	if err := hosts.misspelt(); err != nil {
 		return err
 	}
-	a.warnOfIdle(&job)
-	return a.withJobs(ctx, o.run.Record.History, makesHistory, func(s *store.Store) error {
-		kept, err := s.AddJob(ctx, job, a.userName(), now)
+	warnOfIdle(std, &job)
+	return withJobs(ctx, std, o.run.Record.History, makesHistory, func(s *store.Store) error {
+		kept, err := s.AddJob(ctx, job, std.userName(), now)
 		if err != nil {
 			return err
 		}
-		if err := a.print("job %s added\n", name); err != nil {
+		if err := std.print("job %s added\n", name); err != nil {
 			return err
 		}
-		if err := a.printTimes(&kept.Job, now); err != nil {
+		if err := printTimes(std, &kept.Job, now); err != nil {
 			return err
 		}
-		if err := a.showHosts(ctx, &kept.Job, hosts); err != nil {
+		if err := showHosts(ctx, std, &kept.Job, hosts); err != nil {
 			return err
 		}
-		return a.warnOfNoDaemon(ctx, s, &kept.Job)
+		return warnOfNoDaemon(ctx, std, s, &kept.Job)
 	})
 }
 
 // machineZone is the zone of jobs that name none.
-func (a *app) machineZone() (string, error) {
-	zone, err := scheduler.MachineZone(a.Getenv)
+func machineZone(std Streams) (string, error) {
+	zone, err := scheduler.MachineZone(std.Getenv)
 	if err != nil {
 		return "", hint(usagef("the time zone of this machine: %w", err), "name the job's, such as Europe/Berlin")
 	}
@@ -209,7 +209,7 @@ func (a *app) machineZone() (string, error) {
 
 // printTimes says when a job that was just written down fires, and what about
 // that may not be meant.
-func (a *app) printTimes(job *scheduler.Job, now time.Time) error {
+func printTimes(std Streams, job *scheduler.Job, now time.Time) error {
 	t, err := job.Timing(now)
 	if err != nil {
 		return err
@@ -218,17 +218,17 @@ func (a *app) printTimes(job *scheduler.Job, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := a.print("%s", text); err != nil {
+	if err := std.print("%s", text); err != nil {
 		return err
 	}
 	if job.Paused {
-		if err := a.print("  paused: tutti job resume %s lets it fire\n", job.Name); err != nil {
+		if err := std.print("  paused: tutti job resume %s lets it fire\n", job.Name); err != nil {
 			return err
 		}
 	}
 	warnings, err := timesWarnings(t, now)
 	for _, w := range warnings {
-		a.warn(w)
+		std.warn(w)
 	}
 	return err
 }
@@ -240,8 +240,8 @@ type hostsNow struct {
 	err    error
 }
 
-func (a *app) hostsNow(ctx context.Context, job *scheduler.Job, run *launchOptions) hostsNow {
-	chosen, err := a.choose(ctx, &run.requestOptions, job.Selector, nil)
+func lookUpHosts(ctx context.Context, std Streams, job *scheduler.Job, run *launchOptions) hostsNow {
+	chosen, err := choose(ctx, std, &run.requestOptions, job.Selector, nil)
 	return hostsNow{chosen, err}
 }
 
@@ -261,15 +261,15 @@ const noInventoryHere = "there is no inventory here; tutti serve looks for one w
 // tryJob warns of what would make the job fail if it fired here and now. That
 // may be different where and when it does. The selection is nil if there is
 // none, and known false if that is for want of an inventory.
-func (a *app) tryJob(ctx context.Context, job *scheduler.Job, hosts hostsNow, warn func(string)) (chosen *runner.Selection, known bool) {
+func tryJob(ctx context.Context, std Streams, job *scheduler.Job, hosts hostsNow, warn func(string)) (chosen *runner.Selection, known bool) {
 	fails := func(err error) {
 		warn(fmt.Sprintf("as things are now the job fails: %v", err))
 		for _, h := range hints(err) {
-			_ = a.say("hint: " + h) // stderr has nobody to be told
+			_ = std.say("hint: " + h) // stderr has nobody to be told
 		}
 	}
 	if job.Script != "" {
-		script, err := runner.ReadScript(ctx, a.In, job.Script)
+		script, err := runner.ReadScript(ctx, std.In, job.Script)
 		if err == nil {
 			_ = script.Source.Close() // it was only read
 		} else {
@@ -292,10 +292,10 @@ func (a *app) tryJob(ctx context.Context, job *scheduler.Job, hosts hostsNow, wa
 
 // showHosts says on how many hosts the job runs as things are now, or why on
 // none.
-func (a *app) showHosts(ctx context.Context, job *scheduler.Job, hosts hostsNow) error {
-	chosen, known := a.tryJob(ctx, job, hosts, a.warn)
+func showHosts(ctx context.Context, std Streams, job *scheduler.Job, hosts hostsNow) error {
+	chosen, known := tryJob(ctx, std, job, hosts, std.warn)
 	if !known {
-		a.warn(noInventoryHere)
+		std.warn(noInventoryHere)
 	}
 	if chosen == nil {
 		return nil
@@ -304,25 +304,25 @@ func (a *app) showHosts(ctx context.Context, job *scheduler.Job, hosts hostsNow)
 	if chosen.Files != "" {
 		from = ", by " + chosen.Files
 	}
-	return a.print("  on    %s: %s now%s\n", oneLine(whereOf(job), maxDiffLine), count(len(chosen.Hosts), "host"), from)
+	return std.print("  on    %s: %s now%s\n", oneLine(whereOf(job), maxDiffLine), count(len(chosen.Hosts), "host"), from)
 }
 
 // warnOfIdle warns of what the job has and makes no use of.
-func (a *app) warnOfIdle(job *scheduler.Job) {
+func warnOfIdle(std Streams, job *scheduler.Job) {
 	if job.MaxRunning != scheduler.DefaultMaxRunning && job.Overlap != scheduler.OverlapAllow {
-		a.warn(fmt.Sprintf("job %s: max_running has no effect with overlap %s; it is for overlap allow", job.Name, job.Overlap))
+		std.warn(fmt.Sprintf("job %s: max_running has no effect with overlap %s; it is for overlap allow", job.Name, job.Overlap))
 	}
 }
 
 // warnOfNoDaemon warns if nothing is there that would fire the jobs, as far as
 // one of them is to fire.
-func (a *app) warnOfNoDaemon(ctx context.Context, s *store.Store, jobs ...*scheduler.Job) error {
+func warnOfNoDaemon(ctx context.Context, std Streams, s *store.Store, jobs ...*scheduler.Job) error {
 	if !slices.ContainsFunc(jobs, func(job *scheduler.Job) bool { return !job.Paused }) {
 		return nil
 	}
 	daemons, err := s.Daemons(ctx)
 	if err == nil && len(daemons) == 0 {
-		a.warn("no daemon is running: start tutti serve")
+		std.warn("no daemon is running: start tutti serve")
 	}
 	return err
 }
@@ -330,8 +330,8 @@ func (a *app) warnOfNoDaemon(ctx context.Context, s *store.Store, jobs ...*sched
 // completeJobWords completes NAME with name, nil if it is a new one, and
 // SELECTOR with the hosts, groups and labels that o finds. Earlier runs are not
 // for jobs.
-func completeJobWords(a *app, o *requestOptions, name cobra.CompletionFunc) cobra.CompletionFunc {
-	selector := completeSelector(a, o)
+func completeJobWords(std Streams, o *requestOptions, name cobra.CompletionFunc) cobra.CompletionFunc {
+	selector := completeSelector(std, o)
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		switch {
 		case len(args) > 0:

@@ -38,7 +38,7 @@ func (o *jobApplyOptions) addFlags(f *pflag.FlagSet) {
 	addHistoryFlag(f, &o.history)
 }
 
-func newJobApplyCmd(a *app) *cobra.Command {
+func newJobApplyCmd(std Streams) *cobra.Command {
 	o := &jobApplyOptions{}
 	cmd := &cobra.Command{
 		Use:   "apply [flags] -f FILE",
@@ -55,7 +55,7 @@ same time is left as it is, and is an error. jobs.example.yaml shows every key.`
 			if o.file == "" {
 				return syntaxf("which file? -f FILE, or -f - for our standard input")
 			}
-			return a.applyJobs(cmd.Context(), o)
+			return applyJobs(cmd.Context(), std, o)
 		},
 	}
 	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags})
@@ -63,9 +63,9 @@ same time is left as it is, and is an error. jobs.example.yaml shows every key.`
 }
 
 // applyJobs makes the jobs in the history equal to those in a file.
-func (a *app) applyJobs(ctx context.Context, o *jobApplyOptions) error {
-	now := a.now()
-	jobs, err := a.readJobs(o.file)
+func applyJobs(ctx context.Context, std Streams, o *jobApplyOptions) error {
+	now := std.now()
+	jobs, err := readJobs(std, o.file)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (a *app) applyJobs(ctx context.Context, o *jobApplyOptions) error {
 	if o.dryRun {
 		missing = noHistory
 	}
-	return a.withJobs(ctx, o.history, missing, func(s *store.Store) error {
+	return withJobs(ctx, std, o.history, missing, func(s *store.Store) error {
 		kept, err := keptJobs(ctx, s)
 		if err != nil {
 			return err
@@ -82,22 +82,22 @@ func (a *app) applyJobs(ctx context.Context, o *jobApplyOptions) error {
 		if err != nil {
 			return err
 		}
-		if err := a.checkPlan(o.file, p, now); err != nil {
+		if err := checkPlan(std, o.file, p, now); err != nil {
 			return err
 		}
-		if err := a.warnOfPlan(ctx, p, o.dryRun, now); err != nil {
+		if err := warnOfPlan(ctx, std, p, o.dryRun, now); err != nil {
 			return err
 		}
 		if o.dryRun {
-			return p.print(a, "would be ")
+			return p.print(std, "would be ")
 		}
-		if err := a.confirmRemovals(ctx, p, len(kept), o.yes); err != nil {
+		if err := confirmRemovals(ctx, p, len(kept), o.yes); err != nil {
 			return err
 		}
-		if err := a.carryOutJobs(ctx, s, p, now); err != nil {
+		if err := carryOutJobs(ctx, std, s, p, now); err != nil {
 			return err
 		}
-		return a.warnOfNoDaemon(ctx, s, p.written()...)
+		return warnOfNoDaemon(ctx, std, s, p.written()...)
 	})
 }
 
@@ -110,19 +110,19 @@ func keptJobs(ctx context.Context, s *store.Store) ([]scheduler.Kept, error) {
 }
 
 // readJobs reads a file of jobs, each of which can be carried out.
-func (a *app) readJobs(file string) ([]scheduler.Job, error) {
-	data, dir, err := a.readJobsFile(file)
+func readJobs(std Streams, file string) ([]scheduler.Job, error) {
+	data, dir, err := readJobsFile(std, file)
 	if err != nil {
 		return nil, err
 	}
-	rules := a.jobRules(time.Time{}) // an old job may have run out
+	rules := jobRules(time.Time{}) // an old job may have run out
 	rules.Dir = dir
-	if rules.Zone, err = a.machineZone(); err != nil {
+	if rules.Zone, err = machineZone(std); err != nil {
 		rules.Zone = "Local" // no zone for a job, as a job that needs it is told
 	}
 	rules.Option = runner.CheckJobOptionAlone
 	rules.Whole = func(job scheduler.Job) error {
-		_, err := a.jobOptions(job)
+		_, err := jobOptions(std, job)
 		return withHints(err)
 	}
 	jobs, err := scheduler.ReadJobs(file, data, rules)
@@ -130,7 +130,7 @@ func (a *app) readJobs(file string) ([]scheduler.Job, error) {
 		return nil, usage(err)
 	}
 	for i := range jobs {
-		a.warnOfIdle(&jobs[i])
+		warnOfIdle(std, &jobs[i])
 	}
 	return jobs, nil
 }
@@ -146,8 +146,8 @@ func withHints(err error) error {
 
 // readJobsFile reads a file, or our standard input, and says where its relative
 // paths begin.
-func (a *app) readJobsFile(file string) (data []byte, dir string, err error) {
-	from, at := a.In, "."
+func readJobsFile(std Streams, file string) (data []byte, dir string, err error) {
+	from, at := std.In, "."
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
@@ -226,10 +226,10 @@ func planJobs(jobs []scheduler.Job, kept []scheduler.Kept, prune bool) (*jobsPla
 }
 
 // checkPlan refuses new times of which none is to come.
-func (a *app) checkPlan(file string, p *jobsPlan, now time.Time) error {
+func checkPlan(std Streams, file string, p *jobsPlan, now time.Time) error {
 	var all []error
 	check := func(job *scheduler.Job) {
-		if err := job.Validate(a.jobRules(now)); err != nil {
+		if err := job.Validate(jobRules(now)); err != nil {
 			all = append(all, usagef("%s: job %s: %w", file, job.Name, err))
 		}
 	}
@@ -262,10 +262,10 @@ const mostTried = 100
 // warnOfPlan warns of what job add warns of: times that may not be meant, and
 // what would make a job fail as things are now. That there is no inventory is
 // said once, and not where nothing is changed: a file may be checked anywhere.
-func (a *app) warnOfPlan(ctx context.Context, p *jobsPlan, dryRun bool, now time.Time) error {
+func warnOfPlan(ctx context.Context, std Streams, p *jobsPlan, dryRun bool, now time.Time) error {
 	inventories := true
 	for i, job := range p.written() {
-		warn := func(text string) { a.warn(fmt.Sprintf("job %s: %s", job.Name, text)) }
+		warn := func(text string) { std.warn(fmt.Sprintf("job %s: %s", job.Name, text)) }
 		t, err := job.Timing(now)
 		if err != nil {
 			return err
@@ -280,72 +280,72 @@ func (a *app) warnOfPlan(ctx context.Context, p *jobsPlan, dryRun bool, now time
 		if i >= mostTried {
 			continue
 		}
-		run, err := a.jobOptions(*job)
+		run, err := jobOptions(std, *job)
 		if err != nil {
 			return err
 		}
-		_, known := a.tryJob(ctx, job, a.hostsNow(ctx, job, run), warn)
+		_, known := tryJob(ctx, std, job, lookUpHosts(ctx, std, job, run), warn)
 		inventories = inventories && known
 	}
 	if !inventories && !dryRun {
-		a.warn(noInventoryHere)
+		std.warn(noInventoryHere)
 	}
 	return nil
 }
 
-func (p *jobsPlan) print(a *app, would string) error {
+func (p *jobsPlan) print(std Streams, would string) error {
 	for i := range p.added {
-		if err := a.printAdded(&p.added[i], would); err != nil {
+		if err := printAdded(std, &p.added[i], would); err != nil {
 			return err
 		}
 	}
 	for i := range p.changed {
-		if err := a.printChanged(&p.changed[i], would); err != nil {
+		if err := printChanged(std, &p.changed[i], would); err != nil {
 			return err
 		}
 	}
 	for i := range p.removed {
-		if err := a.print("job %s %sremoved\n", p.removed[i].Name, would); err != nil {
+		if err := std.print("job %s %sremoved\n", p.removed[i].Name, would); err != nil {
 			return err
 		}
 	}
-	return p.printRest(a)
+	return p.printRest(std)
 }
 
-func (a *app) printAdded(job *scheduler.Job, would string) error {
-	return a.print("job %s %sadded: %s\n", job.Name, would, oneLine(whatOf(job)+", on "+whereOf(job), maxDiffLine))
+func printAdded(std Streams, job *scheduler.Job, would string) error {
+	return std.print("job %s %sadded: %s\n", job.Name, would, oneLine(whatOf(job)+", on "+whereOf(job), maxDiffLine))
 }
 
-func (a *app) printChanged(c *jobChange, would string) error {
+func printChanged(std Streams, c *jobChange, would string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "job %s %schanged\n", c.job.Name, would)
 	for _, line := range c.lines {
 		fmt.Fprintf(&b, "  %s\n", oneLine(line, maxDiffLine))
 	}
-	return a.print("%s", b.String())
+	return std.print("%s", b.String())
 }
 
 // printRest says what is left as it is.
-func (p *jobsPlan) printRest(a *app) error {
+func (p *jobsPlan) printRest(std Streams) error {
 	if len(p.left) > 0 {
 		names := oneLine(strings.Join(p.left, ", "), maxDiffLine)
-		if err := a.say("not in the file, and left as they are without --prune: " + names); err != nil {
+		if err := std.say("not in the file, and left as they are without --prune: " + names); err != nil {
 			return err
 		}
 	}
 	switch done := len(p.added) + len(p.changed) + len(p.removed); {
 	case done == 0:
-		return a.print("nothing to change: %s as in the file\n", count(p.same, "job"))
+		return std.print("nothing to change: %s as in the file\n", count(p.same, "job"))
 	case p.same > 0:
-		return a.print("%s unchanged\n", count(p.same, "job"))
+		return std.print("%s unchanged\n", count(p.same, "job"))
 	}
 	return nil
 }
 
 // carryOutJobs does what was planned, job by job; what goes wrong with one does
 // not keep it from the others.
-func (a *app) carryOutJobs(ctx context.Context, s *store.Store, p *jobsPlan, now time.Time) error {
-	by := a.userName()
+func carryOutJobs(ctx context.Context, std Streams, s *store.Store, p *jobsPlan, now time.Time) error {
+	by := std.userName()
 	var all []error
 	note := func(err error, done func() error) {
 		if err == nil {
@@ -356,19 +356,19 @@ func (a *app) carryOutJobs(ctx context.Context, s *store.Store, p *jobsPlan, now
 	for i := range p.added {
 		job := &p.added[i]
 		_, err := s.AddJob(ctx, *job, by, now)
-		note(err, func() error { return a.printAdded(job, "") })
+		note(err, func() error { return printAdded(std, job, "") })
 	}
 	for i := range p.changed {
 		c := &p.changed[i]
 		_, err := s.ChangeJob(ctx, c.job, by, now)
-		note(err, func() error { return a.printChanged(c, "") })
+		note(err, func() error { return printChanged(std, c, "") })
 	}
 	for i := range p.removed {
 		k := &p.removed[i]
 		err := s.RemoveJob(ctx, k.Name, k.Version, by, now)
-		note(err, func() error { return a.print("job %s removed\n", k.Name) })
+		note(err, func() error { return std.print("job %s removed\n", k.Name) })
 	}
-	return errors.Join(append(all, p.printRest(a))...)
+	return errors.Join(append(all, p.printRest(std))...)
 }
 
 // namedJobs are the jobs of these names, each once, or all.

@@ -27,7 +27,7 @@ func (o *jobEditOptions) addCareFlags(f *pflag.FlagSet) {
 	f.Int64Var(&o.version, "version", 0, "only if the job is at version `N`, the one that was looked at")
 }
 
-func newJobEditCmd(a *app) *cobra.Command {
+func newJobEditCmd(std Streams) *cobra.Command {
 	o := &jobEditOptions{jobForm: newJobForm()}
 	cmd := &cobra.Command{
 		Use:   "edit NAME [flags] [SELECTOR [COMMAND...]]",
@@ -40,7 +40,7 @@ one left undone are recorded as missed.`,
   tutti job edit backup 'db,!db2'
   tutti job edit backup --unset timeout,notify`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobWords(a, &o.run.requestOptions, completeJobs(a, &o.run.Record.History, 1)),
+		ValidArgsFunction: completeJobWords(std, &o.run.requestOptions, completeJobs(std, &o.run.Record.History, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, selector, rest, err := jobWords(cmd, args)
 			switch {
@@ -54,7 +54,7 @@ one left undone are recorded as missed.`,
 			case selector == "" && !anyChanged(cmd.Flags()):
 				return syntaxf("what of job %s is to change?", name)
 			}
-			return a.editJob(cmd.Context(), cmd.Flags(), o, name, selector, rest)
+			return editJob(cmd.Context(), std, cmd.Flags(), o, name, selector, rest)
 		},
 	}
 	cmd.Flags().SetInterspersed(false)
@@ -70,9 +70,9 @@ func anyChanged(f *pflag.FlagSet) bool {
 }
 
 // editJob changes the job of that name into what the command line says.
-func (a *app) editJob(ctx context.Context, f *pflag.FlagSet, o *jobEditOptions, name, selector string, rest []string) error {
-	return a.withJobs(ctx, o.run.Record.History, wantsHistory, func(s *store.Store) error {
-		now := a.now()
+func editJob(ctx context.Context, std Streams, f *pflag.FlagSet, o *jobEditOptions, name, selector string, rest []string) error {
+	return withJobs(ctx, std, o.run.Record.History, wantsHistory, func(s *store.Store) error {
+		now := std.now()
 		old, err := s.Job(ctx, name)
 		if err != nil {
 			return err
@@ -86,7 +86,7 @@ func (a *app) editJob(ctx context.Context, f *pflag.FlagSet, o *jobEditOptions, 
 				return err
 			}
 		}
-		if err := a.takeHosts(f); err != nil {
+		if _, err := takeHosts(f, std.In); err != nil {
 			return err
 		}
 		if err := o.fill(f, &job, selector, rest); err != nil {
@@ -95,12 +95,12 @@ func (a *app) editJob(ctx context.Context, f *pflag.FlagSet, o *jobEditOptions, 
 		if f.Changed("version") {
 			job.Version = o.version
 		}
-		return a.changeJob(ctx, s, &old.Job, job, now)
+		return changeJob(ctx, std, s, &old.Job, job, now)
 	})
 }
 
 // changeJob writes job, which was old, and says what is different.
-func (a *app) changeJob(ctx context.Context, s *store.Store, old *scheduler.Job, job scheduler.Job, now time.Time) error {
+func changeJob(ctx context.Context, std Streams, s *store.Store, old *scheduler.Job, job scheduler.Job, now time.Time) error {
 	lines, err := diffJobs(old, &job)
 	if err != nil {
 		return err
@@ -109,48 +109,48 @@ func (a *app) changeJob(ctx context.Context, s *store.Store, old *scheduler.Job,
 	if !retimed(old, &job) {
 		come = time.Time{} // one that has run out may be changed in what it keeps
 	}
-	run, err := a.checkJob(&job, come)
+	run, err := checkJob(std, &job, come)
 	if err != nil {
 		return err
 	}
 	moved := otherHosts(old, &job)
 	var hosts hostsNow
 	if moved || old.Script != job.Script {
-		hosts = a.hostsNow(ctx, &job, run)
+		hosts = lookUpHosts(ctx, std, &job, run)
 	}
 	if err := hosts.misspelt(); moved && err != nil {
 		return err
 	}
-	kept, err := s.ChangeJob(ctx, job, a.userName(), now)
+	kept, err := s.ChangeJob(ctx, job, std.userName(), now)
 	if err != nil {
 		return err
 	}
 	if len(lines) == 0 {
-		return a.print("job %s: nothing to change\n", job.Name)
+		return std.print("job %s: nothing to change\n", job.Name)
 	}
-	if err := a.print("job %s changed, version %d\n", job.Name, kept.Version); err != nil {
+	if err := std.print("job %s changed, version %d\n", job.Name, kept.Version); err != nil {
 		return err
 	}
 	for _, line := range lines {
-		if err := a.print("  %s\n", oneLine(line, maxDiffLine)); err != nil {
+		if err := std.print("  %s\n", oneLine(line, maxDiffLine)); err != nil {
 			return err
 		}
 	}
 	if old.MaxRunning != job.MaxRunning || old.Overlap != job.Overlap {
-		a.warnOfIdle(&job)
+		warnOfIdle(std, &job)
 	}
 	if retimed(old, &job) {
-		if err := a.printTimes(&kept.Job, now); err != nil {
+		if err := printTimes(std, &kept.Job, now); err != nil {
 			return err
 		}
 	}
 	if moved || old.Script != job.Script {
-		if err := a.showHosts(ctx, &kept.Job, hosts); err != nil {
+		if err := showHosts(ctx, std, &kept.Job, hosts); err != nil {
 			return err
 		}
 	}
 	if retimed(old, &job) {
-		return a.warnOfNoDaemon(ctx, s, &kept.Job)
+		return warnOfNoDaemon(ctx, std, s, &kept.Job)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func (o *jobExportOptions) addFlags(f *pflag.FlagSet) {
 	addHistoryFlag(f, &o.history)
 }
 
-func newJobExportCmd(a *app) *cobra.Command {
+func newJobExportCmd(std Streams) *cobra.Command {
 	o := &jobExportOptions{}
 	cmd := &cobra.Command{
 		Use:   "export [flags] [NAME...]",
@@ -32,10 +32,10 @@ func newJobExportCmd(a *app) *cobra.Command {
 		Example: `  tutti job export > jobs.yaml
   tutti job export backup -o backup.yaml`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobs(a, &o.history, manyJobs),
+		ValidArgsFunction: completeJobs(std, &o.history, manyJobs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withJobs(cmd.Context(), o.history, wantsHistory, func(s *store.Store) error {
-				return a.exportJobs(cmd.Context(), s, args, o.output)
+			return withJobs(cmd.Context(), std, o.history, wantsHistory, func(s *store.Store) error {
+				return exportJobs(cmd.Context(), std, s, args, o.output)
 			})
 		},
 	}
@@ -44,7 +44,7 @@ func newJobExportCmd(a *app) *cobra.Command {
 }
 
 // exportJobs writes the jobs of these names, or all, to a file or to stdout.
-func (a *app) exportJobs(ctx context.Context, s *store.Store, names []string, file string) error {
+func exportJobs(ctx context.Context, std Streams, s *store.Store, names []string, file string) error {
 	jobs, err := namedJobs(ctx, s, names)
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func (a *app) exportJobs(ctx context.Context, s *store.Store, names []string, fi
 		if err := scheduler.WriteJobs(&b, whole); err != nil {
 			return err
 		}
-		_, err = a.Out.Write(b.Bytes())
+		_, err = std.Out.Write(b.Bytes())
 	} else {
 		err = safefile.Replace(file, func(w io.Writer) error { return scheduler.WriteJobs(w, whole) })
 	}

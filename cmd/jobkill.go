@@ -31,7 +31,7 @@ func (o *jobKillOptions) addFlags(f *pflag.FlagSet) {
 	addHistoryFlag(f, &o.history)
 }
 
-func newJobKillCmd(a *app) *cobra.Command {
+func newJobKillCmd(std Streams) *cobra.Command {
 	o := &jobKillOptions{wait: typed.Duration(15 * time.Second)}
 	cmd := &cobra.Command{
 		Use:   "kill [flags] NAME|RUN",
@@ -41,14 +41,14 @@ Queued runs are dropped. The job stays: tutti job pause keeps it from firing aga
 		Example: `  tutti job kill backup
   tutti job kill 142`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobs(a, &o.history, 1),
+		ValidArgsFunction: completeJobs(std, &o.history, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ref, err := oneJob(args)
 			if err != nil {
 				return err
 			}
-			return a.withJobs(cmd.Context(), o.history, wantsHistory, func(s *store.Store) error {
-				return a.killJob(cmd.Context(), s, ref, time.Duration(o.wait))
+			return withJobs(cmd.Context(), std, o.history, wantsHistory, func(s *store.Store) error {
+				return killJob(cmd.Context(), std, s, ref, time.Duration(o.wait))
 			})
 		},
 	}
@@ -57,21 +57,21 @@ Queued runs are dropped. The job stays: tutti job pause keeps it from firing aga
 }
 
 // killJob ends the runs that ref names, and waits for that.
-func (a *app) killJob(ctx context.Context, s *store.Store, ref string, wait time.Duration) error {
+func killJob(ctx context.Context, std Streams, s *store.Store, ref string, wait time.Duration) error {
 	// No job has a name of digits alone.
 	kill := store.KillRef{Job: ref}
 	if run, err := strconv.ParseInt(ref, 10, 64); err == nil {
 		kill = store.KillRef{Run: run}
 	}
-	runs, err := s.KillRuns(ctx, kill, a.userName(), a.now())
+	runs, err := s.KillRuns(ctx, kill, std.userName(), std.now())
 	if err != nil {
 		return err
 	}
 	if len(runs) == 0 {
-		return a.print("nothing of job %s runs, and what waited is not begun\n", ref)
+		return std.print("nothing of job %s runs, and what waited is not begun\n", ref)
 	}
 	for _, run := range runs {
-		if err := a.print("run %d is being ended\n", run); err != nil {
+		if err := std.print("run %d is being ended\n", run); err != nil {
 			return err
 		}
 	}
@@ -81,7 +81,7 @@ func (a *app) killJob(ctx context.Context, s *store.Store, ref string, wait time
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for _, run := range runs {
-		if err := a.showEnds(ctx, s, run, wait); err != nil {
+		if err := showEnds(ctx, std, s, run, wait); err != nil {
 			return err
 		}
 	}
@@ -89,7 +89,7 @@ func (a *app) killJob(ctx context.Context, s *store.Store, ref string, wait time
 }
 
 // showEnds waits for the end of a run, and shows that of each host.
-func (a *app) showEnds(ctx context.Context, s *store.Store, id int64, wait time.Duration) error {
+func showEnds(ctx context.Context, std Streams, s *store.Store, id int64, wait time.Duration) error {
 	run, err := awaitEnd(ctx, s, id)
 	if err != nil {
 		return err
@@ -115,7 +115,7 @@ func (a *app) showEnds(ctx context.Context, s *store.Store, id int64, wait time.
 	for _, end := range sortedBySize(alike) {
 		fmt.Fprintf(&b, "  %s (%d): %s\n", hostlist.Fold(alike[end]), len(alike[end]), end)
 	}
-	return a.print("%s", b.String())
+	return std.print("%s", b.String())
 }
 
 // awaitEnd returns a run that has ended, or as it is when ctx ends.

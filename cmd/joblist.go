@@ -42,7 +42,7 @@ func (o *jobListOptions) addFlags(f *pflag.FlagSet) {
 	addHistoryFlag(f, &o.history)
 }
 
-func newJobListCmd(a *app) *cobra.Command {
+func newJobListCmd(std Streams) *cobra.Command {
 	o := &jobListOptions{state: typed.Choice{Of: []string{jobOK, jobFailing, jobRunning, jobPaused, jobOver, jobBroken}}}
 	cmd := &cobra.Command{
 		Use:     "list [flags]",
@@ -53,8 +53,8 @@ func newJobListCmd(a *app) *cobra.Command {
   tutti job list --json | jq -r 'select(.failures >= 3).job'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withJobs(cmd.Context(), o.history, noHistory, func(s *store.Store) error {
-				return a.listJobs(cmd.Context(), s, o)
+			return withJobs(cmd.Context(), std, o.history, noHistory, func(s *store.Store) error {
+				return listJobs(cmd.Context(), std, s, o)
 			})
 		},
 	}
@@ -148,7 +148,7 @@ func (v *jobView) in(state string) bool {
 }
 
 // listJobs lists all jobs, or those in a state.
-func (a *app) listJobs(ctx context.Context, s *store.Store, o *jobListOptions) error {
+func listJobs(ctx context.Context, std Streams, s *store.Store, o *jobListOptions) error {
 	all, err := keptJobs(ctx, s)
 	if err != nil {
 		return err
@@ -157,7 +157,7 @@ func (a *app) listJobs(ctx context.Context, s *store.Store, o *jobListOptions) e
 		if o.json {
 			return nil
 		}
-		return a.say("no jobs yet; tutti job add adds one")
+		return std.say("no jobs yet; tutti job add adds one")
 	}
 	if err := s.CountEnded(ctx, all); err != nil {
 		return err
@@ -168,7 +168,7 @@ func (a *app) listJobs(ctx context.Context, s *store.Store, o *jobListOptions) e
 	}
 	var views []jobView
 	for _, kept := range all {
-		v, err := viewJob(ctx, s, kept, costs, a.now())
+		v, err := viewJob(ctx, s, kept, costs, std.now())
 		if err != nil {
 			return err
 		}
@@ -177,18 +177,18 @@ func (a *app) listJobs(ctx context.Context, s *store.Store, o *jobListOptions) e
 		}
 	}
 	if o.json {
-		return a.writeJobs(views)
+		return writeJobs(std, views)
 	}
-	if err := a.printJobs(views); err != nil {
+	if err := printJobs(std, views); err != nil {
 		return err
 	}
-	return a.warnOfJobs(ctx, s, views)
+	return warnOfJobs(ctx, std, s, views)
 }
 
 // printJobs prints a table.
-func (a *app) printJobs(views []jobView) error {
+func printJobs(std Streams, views []jobView) error {
 	if len(views) == 0 {
-		return a.say("no job fits")
+		return std.say("no job fits")
 	}
 	t := output.NewTable(
 		output.Column{Title: "JOB"}, output.Column{Title: "STATE"}, output.Column{Title: "SCHEDULE", Least: leastJobColumn},
@@ -198,7 +198,7 @@ func (a *app) printJobs(views []jobView) error {
 		v := &views[i]
 		t.Add(v.Name, v.state, v.scheduleText(), v.nextText(), v.lastText(), v.streakText(), v.costText())
 	}
-	return t.Write(a.Out, terminalWidth(a.Out))
+	return t.Write(std.Out, terminalWidth(std.Out))
 }
 
 // leastJobColumn is how far a column of the table of jobs is cut.
@@ -252,18 +252,18 @@ func (v *jobView) costText() string {
 }
 
 // warnOfJobs says what somebody has to look at.
-func (a *app) warnOfJobs(ctx context.Context, s *store.Store, views []jobView) error {
-	if err := tellDayRule(ctx, s, store.InList, a.warn); err != nil {
+func warnOfJobs(ctx context.Context, std Streams, s *store.Store, views []jobView) error {
+	if err := tellDayRule(ctx, s, store.InList, std.warn); err != nil {
 		return err
 	}
 	waiting := false
 	for i := range views {
 		v := &views[i]
 		if v.wrong != "" {
-			a.warn(fmt.Sprintf("job %s is broken: %s", v.Name, v.wrong))
+			std.warn(fmt.Sprintf("job %s is broken: %s", v.Name, v.wrong))
 		}
 		if v.Alarm != "" {
-			a.warn(fmt.Sprintf("job %s: %s", v.Name, v.Alarm))
+			std.warn(fmt.Sprintf("job %s: %s", v.Name, v.Alarm))
 		}
 		waiting = waiting || !v.next.At.IsZero()
 	}
@@ -272,7 +272,7 @@ func (a *app) warnOfJobs(ctx context.Context, s *store.Store, views []jobView) e
 	}
 	daemons, err := s.Daemons(ctx)
 	if err == nil && len(daemons) == 0 {
-		a.warn("no tutti serve is running on this history: no job fires")
+		std.warn("no tutti serve is running on this history: no job fires")
 	}
 	return err
 }
@@ -311,11 +311,11 @@ func timeJSON(t time.Time) *output.Time {
 }
 
 // writeJobs writes a line of JSON for each job.
-func (a *app) writeJobs(views []jobView) error {
+func writeJobs(std Streams, views []jobView) error {
 	for i := range views {
 		j, err := newJobJSON(&views[i])
 		if err == nil {
-			err = output.WriteJSON(a.Out, j)
+			err = output.WriteJSON(std.Out, j)
 		}
 		if err != nil {
 			return err

@@ -31,7 +31,7 @@ func (o *jobLogOptions) addFlags(f *pflag.FlagSet) {
 	addHistoryFlag(f, &o.history)
 }
 
-func newJobLogCmd(a *app) *cobra.Command {
+func newJobLogCmd(std Streams) *cobra.Command {
 	o := &jobLogOptions{}
 	cmd := &cobra.Command{
 		Use:   "log [flags] NAME",
@@ -41,7 +41,7 @@ started. A removed job keeps its log.`,
 		Example: `  tutti job log backup
   tutti job log backup --since 7d --json | jq 'select(.decision == "missed")'`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobs(a, &o.history, 1),
+		ValidArgsFunction: completeJobs(std, &o.history, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, err := oneJob(args)
 			if err != nil {
@@ -51,11 +51,11 @@ started. A removed job keeps its log.`,
 				return syntaxf("--limit %d is less than none", o.limit)
 			}
 			q := store.FiringQuery{Job: name, Limit: o.limit}
-			if q.Since, err = parseSince(o.since, a.now()); err != nil {
+			if q.Since, err = parseSince(o.since, std.now()); err != nil {
 				return err
 			}
-			return a.withJobs(cmd.Context(), o.history, wantsHistory, func(s *store.Store) error {
-				return a.logJob(cmd.Context(), s, q, o.json)
+			return withJobs(cmd.Context(), std, o.history, wantsHistory, func(s *store.Store) error {
+				return logJob(cmd.Context(), std, s, q, o.json)
 			})
 		},
 	}
@@ -64,7 +64,7 @@ started. A removed job keeps its log.`,
 }
 
 // logJob lists the firings of a job.
-func (a *app) logJob(ctx context.Context, s *store.Store, q store.FiringQuery, asJSON bool) error {
+func logJob(ctx context.Context, std Streams, s *store.Store, q store.FiringQuery, asJSON bool) error {
 	rows, err := s.Firings(ctx, q)
 	if err != nil {
 		return err
@@ -76,17 +76,17 @@ func (a *app) logJob(ctx context.Context, s *store.Store, q store.FiringQuery, a
 		if asJSON {
 			return nil
 		}
-		return a.say("no firing of " + q.Job + " yet, or none that fits")
+		return std.say("no firing of " + q.Job + " yet, or none that fits")
 	}
 	if asJSON {
 		for i := range rows {
-			if err := output.WriteJSON(a.Out, api.NewFiring(&rows[i])); err != nil {
+			if err := output.WriteJSON(std.Out, api.NewFiring(&rows[i])); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	return printFirings(a.Out, "", rows, terminalWidth(a.Out))
+	return printFirings(std.Out, "", rows, terminalWidth(std.Out))
 }
 
 // printFirings prints a table of firings, for a terminal of that width; 0: for

@@ -23,7 +23,7 @@ func (o *jobNextOptions) addFlags(f *pflag.FlagSet) {
 // mostNext bounds how many instants are worked out for somebody to read.
 const mostNext = 100_000
 
-func newJobNextCmd(a *app) *cobra.Command {
+func newJobNextCmd(std Streams) *cobra.Command {
 	o := &jobNextOptions{}
 	cmd := &cobra.Command{
 		Use:   "next [flags] NAME",
@@ -31,7 +31,7 @@ func newJobNextCmd(a *app) *cobra.Command {
 		Example: `  tutti job next backup
   tutti job next backup -n 400 | grep moved`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobs(a, &o.history, 1),
+		ValidArgsFunction: completeJobs(std, &o.history, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, err := oneJob(args)
 			if err != nil {
@@ -40,8 +40,8 @@ func newJobNextCmd(a *app) *cobra.Command {
 			if o.count < 1 || o.count > mostNext {
 				return syntaxf("--count %d: between 1 and %d", o.count, mostNext)
 			}
-			return a.withJobs(cmd.Context(), o.history, wantsHistory, func(s *store.Store) error {
-				return a.showNext(cmd.Context(), s, name, o.count, a.now())
+			return withJobs(cmd.Context(), std, o.history, wantsHistory, func(s *store.Store) error {
+				return showNext(cmd.Context(), std, s, name, o.count, std.now())
 			})
 		},
 	}
@@ -50,7 +50,7 @@ func newJobNextCmd(a *app) *cobra.Command {
 }
 
 // showNext lists the next firings of a job.
-func (a *app) showNext(ctx context.Context, s *store.Store, name string, n int, now time.Time) error {
+func showNext(ctx context.Context, std Streams, s *store.Store, name string, n int, now time.Time) error {
 	kept, err := s.Job(ctx, name)
 	if err != nil {
 		return err
@@ -67,10 +67,10 @@ func (a *app) showNext(ctx context.Context, s *store.Store, name string, n int, 
 		return err
 	}
 	if kept.Paused {
-		a.warn("job " + name + " is paused: none of these fires until it is resumed")
+		std.warn("job " + name + " is paused: none of these fires until it is resumed")
 	}
 	if len(next) < n {
-		defer func() { _ = a.say("nothing more is to come") }()
+		defer func() { _ = std.say("nothing more is to come") }()
 	}
-	return writeFirings(a.Out, "", next, t.Jitter)
+	return writeFirings(std.Out, "", next, t.Jitter)
 }

@@ -54,7 +54,7 @@ func ForJobs(add func(*pflag.FlagSet)) func(*pflag.FlagSet) {
 
 // jobRules are what makes a job one that can be carried out, at now. Whoever
 // reads jobs from elsewhere adds the Zone and the Dir.
-func (a *app) jobRules(now time.Time) scheduler.Rules {
+func jobRules(now time.Time) scheduler.Rules {
 	return scheduler.Rules{
 		Now:        now,
 		OptionKeys: runner.JobOptionKeys(),
@@ -66,11 +66,11 @@ func (a *app) jobRules(now time.Time) scheduler.Rules {
 
 // jobOptions are the options of job as a run reads them. It is an error if they
 // do not fit together; what Validate finds is not looked for.
-func (a *app) jobOptions(job scheduler.Job) (*launchOptions, error) {
+func jobOptions(std Streams, job scheduler.Job) (*launchOptions, error) {
 	o := newLaunchOptions()
 	o.ForJob = true
 	var err error
-	if o.Request, err = runner.CompleteJob(&job, a.Getenv); err != nil {
+	if o.Request, err = runner.CompleteJob(&job, std.Getenv); err != nil {
 		return nil, err
 	}
 	return o, nil

@@ -20,11 +20,11 @@ import (
 	"tutti/scheduler"
 )
 
-func newTestApp() *app {
-	return &app{Streams: Streams{
+func testStreams() Streams {
+	return Streams{
 		In: strings.NewReader(""), Out: io.Discard, Err: io.Discard,
 		Getenv: func(string) string { return "" }, LookupEnv: func(string) (string, bool) { return "", false },
-	}}
+	}
 }
 
 // testJob is a job with these options.
@@ -40,7 +40,7 @@ func testJob(options map[string][]string) scheduler.Job {
 // TestJobOptionsReadWhatWasGiven gives every flag that a job may have, keeps what
 // was given, and reads it again: nothing is lost on the way.
 func TestJobOptionsReadWhatWasGiven(t *testing.T) {
-	a, o := newTestApp(), newLaunchOptions()
+	std, o := testStreams(), newLaunchOptions()
 	f := pflag.NewFlagSet("", pflag.ContinueOnError)
 	for _, group := range o.jobGroups() {
 		group.add(f)
@@ -65,15 +65,15 @@ func TestJobOptionsReadWhatWasGiven(t *testing.T) {
 		t.Errorf("stdin: got %q, want %q", got, want)
 	}
 	job := testJob(given)
-	if err := job.Validate(a.jobRules(time.Now())); err != nil {
+	if err := job.Validate(jobRules(time.Now())); err != nil {
 		t.Errorf("the options are refused: %v", err)
 	}
-	again, err := a.jobOptions(job)
+	again, err := jobOptions(std, job)
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.Task.Stdin = filepath.Join(cwd, "in.txt")
-	if err := o.finalize(f, a.Getenv); err != nil {
+	if err := o.finalize(f, std.Getenv); err != nil {
 		t.Fatal(err)
 	}
 	o.ForJob = true // which no flag says
@@ -101,7 +101,7 @@ func TestJobOptionsRefuse(t *testing.T) {
 	} {
 		t.Run(test.key, func(t *testing.T) {
 			job := testJob(map[string][]string{test.key: {test.value}})
-			err := job.Validate(newTestApp().jobRules(time.Now()))
+			err := job.Validate(jobRules(time.Now()))
 			if bad, ok := errors.AsType[*scheduler.KeyError](err); !ok || bad.Key != test.key || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want an error of %s that says %q", err, test.key, test.want)
 			}
@@ -130,10 +130,10 @@ func TestJobOptionsThatDoNotFit(t *testing.T) {
 			if test.script {
 				job.Command, job.Script = "", "/srv/sweep.sh"
 			}
-			if err := job.Validate(newTestApp().jobRules(time.Now())); err != nil {
+			if err := job.Validate(jobRules(time.Now())); err != nil {
 				t.Fatal(err)
 			}
-			_, err := newTestApp().jobOptions(job)
+			_, err := jobOptions(testStreams(), job)
 			if !errors.As(err, new(*fault.UsageError)) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
@@ -149,7 +149,7 @@ func TestJobSelectorIsTheSameEverywhere(t *testing.T) {
 	} {
 		job := testJob(nil)
 		job.Selector = selector
-		err := job.Validate(newTestApp().jobRules(time.Now()))
+		err := job.Validate(jobRules(time.Now()))
 		if got := fmt.Sprint(err); want != "" && !strings.Contains(got, want) || want == "" && err != nil {
 			t.Errorf("%s: got %s, want %q", selector, got, want)
 		}
@@ -158,12 +158,12 @@ func TestJobSelectorIsTheSameEverywhere(t *testing.T) {
 
 // What the example says can be done can be done.
 func TestExampleJobs(t *testing.T) {
-	jobs, err := newTestApp().readJobs("../jobs.example.yaml")
+	jobs, err := readJobs(testStreams(), "../jobs.example.yaml")
 	if err != nil || len(jobs) == 0 {
 		t.Fatalf("got %d jobs, %v", len(jobs), err)
 	}
 	for i := range jobs {
-		if err := jobs[i].Validate(newTestApp().jobRules(time.Now())); err != nil {
+		if err := jobs[i].Validate(jobRules(time.Now())); err != nil {
 			t.Errorf("job %s: %v", jobs[i].Name, err)
 		}
 	}

@@ -19,7 +19,7 @@ func (p *jobsPlan) removesMost(all int) bool {
 }
 
 // confirmRemovals asks before p removes every one of all jobs, or most of many.
-func (a *app) confirmRemovals(ctx context.Context, p *jobsPlan, all int, yes bool) error {
+func confirmRemovals(ctx context.Context, p *jobsPlan, all int, yes bool) error {
 	if yes || !p.removesMost(all) {
 		return nil
 	}

@@ -22,7 +22,7 @@ func (o *jobRunOptions) addFlags(f *pflag.FlagSet) {
 	addHistoryFlag(f, &o.history)
 }
 
-func newJobRunCmd(a *app) *cobra.Command {
+func newJobRunCmd(c *console) *cobra.Command {
 	o := &jobRunOptions{outputOptions: newOutputOptions()}
 	cmd := &cobra.Command{
 		Use:   "run [flags] NAME",
@@ -33,7 +33,7 @@ notification settings apply.`,
   tutti job run -b backup
   tutti job run --detach backup`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobs(a, &o.history, 1),
+		ValidArgsFunction: completeJobs(c.Streams, &o.history, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, err := oneJob(args)
 			if err != nil {
@@ -42,15 +42,15 @@ notification settings apply.`,
 			if err := o.finalize(cmd.Flags()); err != nil {
 				return err
 			}
-			if err := checkWaiting(a.In, waitingForJob, a.warn); err != nil {
+			if err := checkWaiting(c.In, waitingForJob, c.warn); err != nil {
 				return err
 			}
 			if o.detach {
-				return usageOfJob(a.detachJob(cmd.Context(), o.history, name))
+				return usageOfJob(detachJob(cmd.Context(), c.Streams, o.history, name))
 			}
-			history := &runner.History{Path: o.history, Getenv: a.Getenv, Warn: a.warn, Obey: true}
+			history := &runner.History{Path: o.history, Getenv: c.Getenv, Warn: c.warn, Obey: true}
 			defer history.Close()
-			return usageOfJob(a.runJobNow(cmd.Context(), history, name, &o.outputOptions))
+			return usageOfJob(runJobNow(cmd.Context(), c, history, name, &o.outputOptions))
 		},
 	}
 	setHelp(cmd, exitHelp, flagGroup{"FLAGS", o.addFlags}, flagGroup{"OUTPUT", o.outputOptions.addFlags})
@@ -58,9 +58,9 @@ notification settings apply.`,
 }
 
 // detachJob asks the daemon to run a job.
-func (a *app) detachJob(ctx context.Context, history, name string) error {
-	return a.withJobs(ctx, history, wantsHistory, func(s *store.Store) error {
-		t, err := s.RequestFiring(ctx, name, a.userName(), a.now())
+func detachJob(ctx context.Context, std Streams, history, name string) error {
+	return withJobs(ctx, std, history, wantsHistory, func(s *store.Store) error {
+		t, err := s.RequestFiring(ctx, name, std.userName(), std.now())
 		if err != nil {
 			return err
 		}
@@ -72,11 +72,11 @@ func (a *app) detachJob(ctx context.Context, history, name string) error {
 			return err
 		}
 		if len(daemons) == 0 {
-			a.warn("no tutti serve is running on this history: the job waits for one")
+			std.warn("no tutti serve is running on this history: the job waits for one")
 		}
 		if t.Decision == scheduler.Queued {
-			return a.print("job %s waits: %s; tutti job log %[1]s shows its run\n", name, t.Reason)
+			return std.print("job %s waits: %s; tutti job log %[1]s shows its run\n", name, t.Reason)
 		}
-		return a.print("job %s is to be run; tutti job log %[1]s shows its run\n", name)
+		return std.print("job %s is to be run; tutti job log %[1]s shows its run\n", name)
 	})
 }

@@ -10,20 +10,20 @@ import (
 
 // runJobNow runs the job of that name out of turn, and shows it as o says, with
 // the exit code of a run. Somebody else may kill it, as a firing of a daemon.
-func (a *app) runJobNow(ctx context.Context, history *runner.History, name string, show *outputOptions) (err error) {
+func runJobNow(ctx context.Context, c *console, history *runner.History, name string, show *outputOptions) (err error) {
 	s, err := history.ForReading(ctx)
 	if err != nil {
 		return err
 	}
-	owner, err := s.JoinOnce(ctx, a.now())
+	owner, err := s.JoinOnce(ctx, c.now())
 	if err != nil {
 		return err
 	}
 	defer func() { err = also(err, owner.Close()) }()
-	ticket, err := owner.Request(ctx, name, a.userName(), a.now())
+	ticket, err := owner.Request(ctx, name, c.userName(), c.now())
 	if err == nil && ticket.Decision == scheduler.Queued {
-		a.warn(fmt.Sprintf("job %s waits: %s", name, ticket.Reason))
-		ticket, err = runner.AwaitTurn(ctx, s, owner, ticket, a.now)
+		c.warn(fmt.Sprintf("job %s waits: %s", name, ticket.Reason))
+		ticket, err = runner.AwaitTurn(ctx, s, owner, ticket, c.now)
 	}
 	if err != nil {
 		return err
@@ -31,9 +31,9 @@ func (a *app) runJobNow(ctx context.Context, history *runner.History, name strin
 	if err := runner.CheckRun(&ticket); err != nil {
 		return err
 	}
-	screen := a.newScreen(show)
-	l := a.newLaunch(newLaunchOptions(), screen)
+	screen := newScreen(c.Streams, show)
+	l := c.newLaunch(newLaunchOptions(), screen)
 	l.History = history
 	err = l.FireAttached(ctx, &runner.Firing{Ticket: ticket, Owner: owner})
-	return a.finish(ctx, l, screen, err)
+	return c.finish(ctx, l, screen, err)
 }

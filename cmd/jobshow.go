@@ -32,7 +32,7 @@ func (o *jobShowOptions) addFlags(f *pflag.FlagSet) {
 	addHistoryFlag(f, &o.history)
 }
 
-func newJobShowCmd(a *app) *cobra.Command {
+func newJobShowCmd(std Streams) *cobra.Command {
 	o := &jobShowOptions{}
 	cmd := &cobra.Command{
 		Use:   "show [flags] NAME",
@@ -40,24 +40,24 @@ func newJobShowCmd(a *app) *cobra.Command {
 		Example: `  tutti job show backup
   tutti job show backup --json | jq .spec`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobs(a, &o.history, 1),
+		ValidArgsFunction: completeJobs(std, &o.history, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, err := oneJob(args)
 			if err != nil {
 				return err
 			}
-			return a.withJobs(cmd.Context(), o.history, wantsHistory, func(s *store.Store) error {
-				p, err := a.portray(cmd.Context(), s, name)
+			return withJobs(cmd.Context(), std, o.history, wantsHistory, func(s *store.Store) error {
+				p, err := portray(cmd.Context(), std, s, name)
 				if err != nil {
 					return err
 				}
 				if o.json {
-					return p.writeJSON(a)
+					return p.writeJSON(std)
 				}
-				if err := p.print(a); err != nil {
+				if err := p.print(std); err != nil {
 					return err
 				}
-				return a.warnOfJobs(cmd.Context(), s, []jobView{p.jobView})
+				return warnOfJobs(cmd.Context(), std, s, []jobView{p.jobView})
 			})
 		},
 	}
@@ -73,7 +73,7 @@ type portrait struct {
 }
 
 // portray looks at the job of that name from all sides.
-func (a *app) portray(ctx context.Context, s *store.Store, name string) (*portrait, error) {
+func portray(ctx context.Context, std Streams, s *store.Store, name string) (*portrait, error) {
 	kept, err := s.Job(ctx, name)
 	if errors.As(err, new(*store.NoJobError)) {
 		return nil, removedJob(ctx, s, name, err)
@@ -91,7 +91,7 @@ func (a *app) portray(ctx context.Context, s *store.Store, name string) (*portra
 		return nil, err
 	}
 	p := &portrait{}
-	if p.jobView, err = viewJob(ctx, s, kept, costs, a.now()); err != nil {
+	if p.jobView, err = viewJob(ctx, s, kept, costs, std.now()); err != nil {
 		return nil, err
 	}
 	firings, err := s.Firings(ctx, store.FiringQuery{Job: name, Limit: shownPast})
@@ -123,13 +123,13 @@ func removedJob(ctx context.Context, s *store.Store, name string, err error) err
 		"tutti job log "+name+" lists what it did")
 }
 
-func (p *portrait) print(a *app) error {
-	if err := a.print("job %s, %s, version %d, changed by %s at %s\n",
+func (p *portrait) print(std Streams) error {
+	if err := std.print("job %s, %s, version %d, changed by %s at %s\n",
 		p.Name, p.state, p.Version, p.UpdatedBy, clockText(p.UpdatedAt.Local())); err != nil {
 		return err
 	}
 	if p.Broken == nil {
-		if err := p.printJob(a); err != nil {
+		if err := p.printJob(std); err != nil {
 			return err
 		}
 	}
@@ -144,15 +144,15 @@ func (p *portrait) print(a *app) error {
 	p.writeChanges(&b)
 	if len(p.firings) > 0 {
 		b.WriteString("\nFIRINGS\n")
-		if err := printFirings(&b, "  ", p.firings, terminalWidth(a.Out)); err != nil {
+		if err := printFirings(&b, "  ", p.firings, terminalWidth(std.Out)); err != nil {
 			return err
 		}
 	}
-	return a.print("%s", b.String())
+	return std.print("%s", b.String())
 }
 
 // printJob prints what stands in jobs.yaml, and what follows from it.
-func (p *portrait) printJob(a *app) error {
+func (p *portrait) printJob(std Streams) error {
 	var yaml bytes.Buffer
 	if err := scheduler.WriteJobs(&yaml, []scheduler.Job{p.Job}); err != nil {
 		return err
@@ -165,15 +165,15 @@ func (p *portrait) printJob(a *app) error {
 			b.WriteString(line)
 		}
 	}
-	t, err := p.Timing(a.now())
+	t, err := p.Timing(std.now())
 	if err != nil {
 		return err
 	}
-	text, err := timesText(t, a.now())
+	text, err := timesText(t, std.now())
 	if err != nil {
 		return err
 	}
-	return a.print("%s\nTIMES\n%s", b.String(), text)
+	return std.print("%s\nTIMES\n%s", b.String(), text)
 }
 
 // writeChanges writes who made the job what it is, newest first.
@@ -197,18 +197,18 @@ func (p *portrait) writeChanges(b *strings.Builder) {
 	}
 }
 
-func (p *portrait) writeJSON(a *app) error {
+func (p *portrait) writeJSON(std Streams) error {
 	job, err := newJobJSON(&p.jobView)
 	if err != nil {
 		return err
 	}
 	j := api.JobDetails{Job: job, Next: []api.Next{}, Changes: []api.Change{}, Firings: []api.Firing{}}
 	if p.Broken == nil && !p.Paused {
-		t, err := p.Timing(a.now())
+		t, err := p.Timing(std.now())
 		if err != nil {
 			return err
 		}
-		next, err := coming(t, a.now(), shownFirings)
+		next, err := coming(t, std.now(), shownFirings)
 		if err != nil {
 			return err
 		}
@@ -226,5 +226,5 @@ func (p *portrait) writeJSON(a *app) error {
 	for i := range p.firings {
 		j.Firings = append(j.Firings, api.NewFiring(&p.firings[i]))
 	}
-	return output.WriteJSON(a.Out, j)
+	return output.WriteJSON(std.Out, j)
 }

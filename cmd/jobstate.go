@@ -11,7 +11,7 @@ import (
 	"tutti/store"
 )
 
-func newJobPauseCmd(a *app) *cobra.Command {
+func newJobPauseCmd(std Streams) *cobra.Command {
 	o := &historyOption{}
 	cmd := &cobra.Command{
 		Use:   "pause [flags] NAME...",
@@ -19,10 +19,10 @@ func newJobPauseCmd(a *app) *cobra.Command {
 		Example: `  tutti job pause backup
   tutti job kill backup           ends what runs, too`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobs(a, &o.history, manyJobs),
+		ValidArgsFunction: completeJobs(std, &o.history, manyJobs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.eachJob(cmd.Context(), o.history, args, readable, func(s *store.Store, name string) error {
-				return a.setPaused(cmd.Context(), s, name, true)
+			return eachJob(cmd.Context(), std, o.history, args, readable, func(s *store.Store, name string) error {
+				return setPaused(cmd.Context(), std, s, name, true)
 			})
 		},
 	}
@@ -30,7 +30,7 @@ func newJobPauseCmd(a *app) *cobra.Command {
 	return cmd
 }
 
-func newJobResumeCmd(a *app) *cobra.Command {
+func newJobResumeCmd(std Streams) *cobra.Command {
 	o := &historyOption{}
 	cmd := &cobra.Command{
 		Use:   "resume [flags] NAME...",
@@ -38,10 +38,10 @@ func newJobResumeCmd(a *app) *cobra.Command {
 		Example: `  tutti job resume backup
   tutti job resume backup && tutti job run backup     and one run now`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobs(a, &o.history, manyJobs),
+		ValidArgsFunction: completeJobs(std, &o.history, manyJobs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.eachJob(cmd.Context(), o.history, args, readable, func(s *store.Store, name string) error {
-				return a.setPaused(cmd.Context(), s, name, false)
+			return eachJob(cmd.Context(), std, o.history, args, readable, func(s *store.Store, name string) error {
+				return setPaused(cmd.Context(), std, s, name, false)
 			})
 		},
 	}
@@ -49,7 +49,7 @@ func newJobResumeCmd(a *app) *cobra.Command {
 	return cmd
 }
 
-func newJobRemoveCmd(a *app) *cobra.Command {
+func newJobRemoveCmd(std Streams) *cobra.Command {
 	o := &historyOption{}
 	cmd := &cobra.Command{
 		Use:     "rm [flags] NAME...",
@@ -58,13 +58,13 @@ func newJobRemoveCmd(a *app) *cobra.Command {
 		Example: `  tutti job rm backup
   tutti job export backup > backup.yaml && tutti job rm backup`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobs(a, &o.history, manyJobs),
+		ValidArgsFunction: completeJobs(std, &o.history, manyJobs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.eachJob(cmd.Context(), o.history, args, nil, func(s *store.Store, name string) error {
-				if err := s.RemoveJob(cmd.Context(), name, 0, a.userName(), a.now()); err != nil {
+			return eachJob(cmd.Context(), std, o.history, args, nil, func(s *store.Store, name string) error {
+				if err := s.RemoveJob(cmd.Context(), name, 0, std.userName(), std.now()); err != nil {
 					return err
 				}
-				return a.print("job %s removed\n", name)
+				return std.print("job %s removed\n", name)
 			})
 		},
 	}
@@ -78,14 +78,14 @@ const manyJobs = 1000
 // eachJob does something with each job that is named, if there are all of them
 // and fits, unless it is nil, refuses none. What goes wrong after that with one
 // does not keep it from the others.
-func (a *app) eachJob(
-	ctx context.Context, history string, names []string, fits func(*scheduler.Kept) error, do func(s *store.Store, name string) error,
+func eachJob(
+	ctx context.Context, std Streams, history string, names []string, fits func(*scheduler.Kept) error, do func(s *store.Store, name string) error,
 ) error {
 	if len(names) == 0 {
 		_, err := oneJob(nil)
 		return err
 	}
-	return a.withJobs(ctx, history, wantsHistory, func(s *store.Store) error {
+	return withJobs(ctx, std, history, wantsHistory, func(s *store.Store) error {
 		jobs, err := namedJobs(ctx, s, names)
 		if err != nil {
 			return err
@@ -107,7 +107,7 @@ func (a *app) eachJob(
 }
 
 // setPaused pauses a job, or resumes it, whatever else is changed meanwhile.
-func (a *app) setPaused(ctx context.Context, s *store.Store, name string, paused bool) error {
+func setPaused(ctx context.Context, std Streams, s *store.Store, name string, paused bool) error {
 	word := map[bool]string{true: "paused", false: "resumed"}[paused]
 	for {
 		kept, err := s.Job(ctx, name)
@@ -118,30 +118,30 @@ func (a *app) setPaused(ctx context.Context, s *store.Store, name string, paused
 			return err
 		}
 		if kept.Paused == paused {
-			return a.print("job %s: nothing to change, it is %s\n", name, map[bool]string{true: "paused", false: "not paused"}[paused])
+			return std.print("job %s: nothing to change, it is %s\n", name, map[bool]string{true: "paused", false: "not paused"}[paused])
 		}
-		now := a.now()
+		now := std.now()
 		job := kept.Job
 		job.Paused = paused
-		_, err = s.ChangeJob(ctx, job, a.userName(), now)
+		_, err = s.ChangeJob(ctx, job, std.userName(), now)
 		if errors.As(err, new(*store.JobChangedError)) && ctx.Err() == nil {
 			continue
 		}
 		if err == nil {
-			err = a.print("job %s %s\n", name, word)
+			err = std.print("job %s %s\n", name, word)
 		}
 		if err != nil || paused {
 			return err
 		}
-		if err := a.printNext(&job, now); err != nil {
+		if err := printNext(std, &job, now); err != nil {
 			return err
 		}
-		return a.warnOfNoDaemon(ctx, s, &job)
+		return warnOfNoDaemon(ctx, std, s, &job)
 	}
 }
 
 // printNext says when a job fires next.
-func (a *app) printNext(job *scheduler.Job, now time.Time) error {
+func printNext(std Streams, job *scheduler.Job, now time.Time) error {
 	t, err := job.Timing(now)
 	if err != nil {
 		return err
@@ -151,7 +151,7 @@ func (a *app) printNext(job *scheduler.Job, now time.Time) error {
 		return err
 	}
 	if len(next) == 0 {
-		return a.print("  never again: nothing of the schedule is to come\n")
+		return std.print("  never again: nothing of the schedule is to come\n")
 	}
-	return writeFirings(a.Out, "  next  ", next, t.Jitter)
+	return writeFirings(std.Out, "  next  ", next, t.Jitter)
 }

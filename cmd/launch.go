@@ -21,6 +21,8 @@ type launchOptions struct {
 	yes    bool
 	exit   typed.Choice
 
+	// stdinTaken says that -w @- has read our standard input.
+	stdinTaken bool
 	// previousHistory has the run that a rerun repeats. previousWarnings about
 	// it have not been shown yet.
 	previousHistory  *runner.History
@@ -62,10 +64,10 @@ func (o *launchOptions) finalize(f *pflag.FlagSet, getenv func(string) string) e
 
 // launch decides on a plan and carries it out. Its error is an ExitError if
 // everything has been said and only the exit code is left.
-func (a *app) launch(ctx context.Context, o *launchOptions, selector string, task *runner.PreparedTask) error {
-	screen := a.newScreen(&o.outputOptions)
+func (c *console) launch(ctx context.Context, o *launchOptions, selector string, task *runner.PreparedTask) error {
+	screen := newScreen(c.Streams, &o.outputOptions)
 	screen.exit, screen.checksInput = o.exit.Word, true
-	l := a.newLaunch(o, screen)
+	l := c.newLaunch(o, screen)
 	if o.Previous != nil {
 		l.History = o.previousHistory // which is open
 		l.History.Warn = screen.warn
@@ -74,15 +76,15 @@ func (a *app) launch(ctx context.Context, o *launchOptions, selector string, tas
 		}
 	}
 	defer l.History.Close()
-	err := a.decideAndRun(ctx, o, l, screen, selector, task.Task)
+	err := decideAndRun(ctx, o, l, screen, selector, task.Task)
 	if inputErr := task.Failure(); inputErr != nil && runner.OnlyOutcomes(err) {
 		err = inputErr
 	}
-	return a.finish(ctx, l, screen, err)
+	return c.finish(ctx, l, screen, err)
 }
 
 // decideAndRun is launch up to the point where the result is known.
-func (a *app) decideAndRun(ctx context.Context, o *launchOptions, l *runner.Launch, screen *screen, selector string, task fanout.Task) error {
+func decideAndRun(ctx context.Context, o *launchOptions, l *runner.Launch, screen *screen, selector string, task fanout.Task) error {
 	d, err := l.Decide(ctx, selector, task)
 	if err != nil {
 		return err
@@ -107,20 +109,21 @@ func hintNoRecord(err error) error {
 }
 
 // newLaunch is a launch that is shown on the screen.
-func (a *app) newLaunch(o *launchOptions, s *screen) *runner.Launch {
+func (c *console) newLaunch(o *launchOptions, s *screen) *runner.Launch {
+	s.interrupts = c.interrupts
 	return &runner.Launch{
-		Env: a.env(), Request: &o.Request, Lookup: &o.Lookup,
+		Env: c.env(), Request: &o.Request, Lookup: &o.Lookup,
 		View:     s,
-		History:  &runner.History{Path: o.Record.History, Getenv: a.Getenv, Warn: s.warn},
-		Prompter: &prompter{interrupts: a.interrupts, yes: o.yes},
-		Words:    selectionWords(a.Getenv),
+		History:  &runner.History{Path: o.Record.History, Getenv: c.Getenv, Warn: s.warn},
+		Prompter: &prompter{interrupts: c.interrupts, yes: o.yes},
+		Words:    selectionWords(c.Getenv),
 		Logger:   s.logger(), Warn: s.warn, Banner: s.banner,
 	}
 }
 
 // finish shows what is left to show of a launch that ended with err, and makes
 // the exit code of the process the one on record.
-func (a *app) finish(ctx context.Context, l *runner.Launch, s *screen, err error) error {
+func (c *console) finish(ctx context.Context, l *runner.Launch, s *screen, err error) error {
 	if err != nil {
 		s.reveal()
 	}
@@ -133,10 +136,10 @@ func (a *app) finish(ctx context.Context, l *runner.Launch, s *screen, err error
 	if l.RunID() == 0 {
 		return err
 	}
-	code := codeOf(err, a.interrupts)
+	code := codeOf(err, c.interrupts)
 	if setErr := l.SetExitCode(ctx, code); setErr != nil && runner.OnlyOutcomes(err) {
 		err = setErr
-		code = codeOf(err, a.interrupts)
+		code = codeOf(err, c.interrupts)
 	}
 	return &decided{err, code}
 }

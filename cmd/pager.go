@@ -13,7 +13,7 @@ import (
 // on the screen.
 type pagedOut struct {
 	io.Writer
-	app *app
+	console *console
 }
 
 // terminalOf is what out is behind a pager.
@@ -35,7 +35,7 @@ func showHelp(out io.Writer, text string) {
 
 func (p pagedOut) tooLong(text string) bool {
 	f, ok := p.Writer.(*os.File)
-	if !ok || p.app.Getenv("TERM") == "dumb" {
+	if !ok || p.console.Getenv("TERM") == "dumb" {
 		return false
 	}
 	_, rows, err := term.GetSize(int(f.Fd()))
@@ -51,18 +51,18 @@ const (
 // page shows text in the pager of the user, $PAGER or less, and reports whether
 // there was one. Ctrl-C is the pager's meanwhile.
 func (p pagedOut) page(text string) bool {
-	pager := p.app.Getenv("PAGER")
+	pager := p.console.Getenv("PAGER")
 	if pager == "" {
 		pager = "less"
 	}
 	cmd := exec.Command("/bin/sh", "-c", pager)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(text), p.Writer, io.Discard
 	cmd.Env = os.Environ()
-	if p.app.Getenv("LESS") == "" {
+	if p.console.Getenv("LESS") == "" {
 		// It leaves at once what fits, passes colours, and leaves the text on the screen.
 		cmd.Env = append(cmd.Env, "LESS=FRX")
 	}
-	defer p.app.interrupts.ignoreInterrupts()()
+	defer p.console.interrupts.ignoreInterrupts()()
 	if err := cmd.Start(); err != nil {
 		return false
 	}

@@ -16,7 +16,7 @@ import (
 	"tutti/runner"
 )
 
-func newPingCmd(a *app) *cobra.Command {
+func newPingCmd(c *console) *cobra.Command {
 	o := newLaunchOptions()
 	cmd := &cobra.Command{
 		Use:   "ping [flags] SELECTOR",
@@ -25,11 +25,11 @@ func newPingCmd(a *app) *cobra.Command {
 		Example: `  tutti ping all
   tutti ping -w db1:2222,db2 --connect-timeout 3s`,
 	}
-	a.goesOut(cmd, o, "which hosts?", func(ctx context.Context, selector string, rest []string) error {
+	c.goesOut(cmd, o, "which hosts?", func(ctx context.Context, selector string, rest []string) error {
 		if len(rest) > 0 {
 			return hint(syntaxf("ping runs no command: unexpected %q", rest[0]), "tutti run runs one")
 		}
-		return a.launch(ctx, o, selector, &runner.PreparedTask{Task: fanout.Task{Action: fanout.Ping{}}})
+		return c.launch(ctx, o, selector, &runner.PreparedTask{Task: fanout.Task{Action: fanout.Ping{}}})
 	})
 	setHelp(cmd, exitHelp,
 		flagGroup{"HOSTS", o.flags().addHosts},

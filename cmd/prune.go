@@ -57,7 +57,7 @@ func (o *pruneOptions) addFlags(f *pflag.FlagSet) {
 	addHistoryFlag(f, &o.history)
 }
 
-func newPruneCmd(a *app) *cobra.Command {
+func newPruneCmd(std Streams) *cobra.Command {
 	o := &pruneOptions{}
 	cmd := &cobra.Command{
 		Use:   "prune [flags]",
@@ -70,7 +70,7 @@ func newPruneCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			history := &runner.History{Path: o.history, Getenv: a.Getenv, Warn: a.warn}
+			history := &runner.History{Path: o.history, Getenv: std.Getenv, Warn: std.warn}
 			defer history.Close()
 			s, err := history.ForReading(cmd.Context())
 			if err != nil {
@@ -84,7 +84,7 @@ func newPruneCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print("%s\n", prunedText(pruned, o.dryRun))
+			return std.print("%s\n", prunedText(pruned, o.dryRun))
 		},
 	}
 	setHelp(cmd, exitHelpShort, flagGroup{"FLAGS", o.addFlags})

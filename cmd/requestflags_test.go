@@ -34,11 +34,11 @@ func isBound(v pflag.Value) bool {
 // Each flag of a run is a key of a request, read by it, or of the screen only;
 // each key is a flag of the commands that it is for.
 func TestFlagsAreTheKeysOfRequests(t *testing.T) {
-	a := newTestApp()
+	c := &console{Streams: testStreams()}
 	for _, test := range []struct {
 		cmd *cobra.Command
 		use runner.Use
-	}{{newRunCmd(a), runner.ForRun}, {newScriptCmd(a), runner.ForScript}, {newPingCmd(a), runner.ForPing}} {
+	}{{newRunCmd(c), runner.ForRun}, {newScriptCmd(c), runner.ForScript}, {newPingCmd(c), runner.ForPing}} {
 		flags := test.cmd.Flags()
 		flags.VisitAll(func(f *pflag.Flag) {
 			key, known := runner.KeyNamed(f.Name)
@@ -58,7 +58,7 @@ func TestFlagsAreTheKeysOfRequests(t *testing.T) {
 			}
 		}
 	}
-	model := newRerunCmd(a).Flags()
+	model := newRerunCmd(c).Flags()
 	for _, key := range runner.Keys() {
 		if key.IsFor(runner.ForRerun) && key.Name != "hosts" && model.Lookup(key.Name) == nil {
 			t.Errorf("rerun cannot be given %s instead", key.Name)

@@ -34,7 +34,7 @@ func (o *rerunOptions) addCareFlags(f *pflag.FlagSet) {
 	f.Lookup("yes").Usage += ", and without the hosts that are no longer in the inventory"
 }
 
-func newRerunCmd(a *app) *cobra.Command {
+func newRerunCmd(c *console) *cobra.Command {
 	o := &rerunOptions{launchOptions: newLaunchOptions()}
 	cmd := &cobra.Command{
 		Use:   "rerun [flags] RUN",
@@ -49,13 +49,13 @@ where it was, unchanged.`,
   tutti rerun 142 --outcome unreachable,lost --connect-timeout 30s
   tutti rerun 142 --outcome all --batch 1,100%`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeRuns(a, &o.Record.History, 1),
+		ValidArgsFunction: completeRuns(c.Streams, &o.Record.History, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch len(args) {
 			case 0:
 				return hint(syntaxf("which run?"), "tutti rerun last repeats the newest; tutti history lists them")
 			case 1:
-				return a.rerun(cmd.Context(), cmd.Flags(), o, args[0])
+				return runRerun(cmd.Context(), c, cmd.Flags(), o, args[0])
 			}
 			return hint(syntaxf("one run at a time, with its own command: unexpected %q", args[1]), "tutti run run:"+args[0]+" runs another one on its hosts")
 		},
@@ -64,10 +64,10 @@ where it was, unchanged.`,
 	return cmd
 }
 
-// rerun repeats the run that ref names.
-func (a *app) rerun(ctx context.Context, f *pflag.FlagSet, o *rerunOptions, ref string) error {
+// runRerun repeats the run that ref names.
+func runRerun(ctx context.Context, c *console, f *pflag.FlagSet, o *rerunOptions, ref string) error {
 	var warnings []string // whether they are shown now depends on the run's own flags
-	history := &runner.History{Path: o.Record.History, Getenv: a.Getenv, Warn: a.warn, Obey: true}
+	history := &runner.History{Path: o.Record.History, Getenv: c.Getenv, Warn: c.warn, Obey: true}
 	if o.quiet {
 		history.Warn = func(text string) { warnings = append(warnings, text) }
 	}
@@ -76,22 +76,22 @@ func (a *app) rerun(ctx context.Context, f *pflag.FlagSet, o *rerunOptions, ref 
 	if err != nil {
 		return usageOfRun(err)
 	}
-	run, err := a.endedRun(ctx, s, ref)
+	run, err := endedRun(ctx, c.Streams, s, ref)
 	if err != nil {
 		return err
 	}
 	outcomes, some := o.outcomes.of(run)
 	if !some {
-		return a.nothingAgain(run, o)
+		return nothingAgain(c.Streams, run, o)
 	}
 	decided, err := s.Decided(ctx, run.ID)
 	if err != nil {
 		return err
 	}
-	if err := a.repeat(f, o, run, decided); err != nil {
+	if err := repeat(c, f, o, run, decided); err != nil {
 		return err
 	}
-	if err := o.finalize(f, a.Getenv); err != nil {
+	if err := o.finalize(f, c.Getenv); err != nil {
 		return err
 	}
 	hosts, err := s.HostsOf(ctx, fmt.Sprint(run.ID), "", outcomes)
@@ -105,14 +105,14 @@ func (a *app) rerun(ctx context.Context, f *pflag.FlagSet, o *rerunOptions, ref 
 	o.previousHistory, o.previousWarnings = history, warnings
 	if !o.quiet {
 		text := fmt.Sprintf("run %d again, on %d of %s: %s", run.ID, len(hosts), count(run.Summary.Hosts, "host"), commandOf(run))
-		_, _ = fmt.Fprintln(a.Err, oneLine(text, maxAgainText)) // stderr has nobody to be told
+		_, _ = fmt.Fprintln(c.Err, oneLine(text, maxAgainText)) // stderr has nobody to be told
 	}
-	task, err := runner.TaskAgain(ctx, a.In, run, decided.Task)
+	task, err := runner.TaskAgain(ctx, c.In, run, decided.Task)
 	if err != nil {
 		return err
 	}
 	defer runner.CloseScript(task)
-	return a.launchTask(ctx, o.launchOptions, runner.RunItem(run.ID, outcomes), task)
+	return c.launchTask(ctx, o.launchOptions, runner.RunItem(run.ID, outcomes), task)
 }
 
 // warnOfRunning says on which of the hosts the command of run may be running still:
@@ -141,19 +141,19 @@ func warnOfRunning(ctx context.Context, s *store.Store, run store.Run, hosts []s
 const maxAgainText = 200
 
 // nothingAgain says that run has no hosts to be repeated on.
-func (a *app) nothingAgain(run store.Run, o *rerunOptions) error {
+func nothingAgain(std Streams, run store.Run, o *rerunOptions) error {
 	why := "every host is ok"
 	if o.outcomes.set {
 		why = "no host ended with " + strings.ReplaceAll(o.outcomes.String(), ",", " or ")
 	}
-	_, err := fmt.Fprintf(a.Err, "run %d: %s, nothing to run again\n", run.ID, why)
+	_, err := fmt.Fprintf(std.Err, "run %d: %s, nothing to run again\n", run.ID, why)
 	return err
 }
 
 // repeat gives o the flags that run was given, as far as none of them is given
 // anew.
-func (a *app) repeat(f *pflag.FlagSet, o *rerunOptions, run store.Run, decided store.Decided) error {
-	model := a.modelOf(decided.Task)
+func repeat(c *console, f *pflag.FlagSet, o *rerunOptions, run store.Run, decided store.Decided) error {
+	model := modelOf(c, decided.Task)
 	var wrong error
 	f.Visit(func(flag *pflag.Flag) {
 		if model.Flags().Lookup(flag.Name) == nil && flag.Name != "outcome" && flag.Name != "yes" && wrong == nil {
@@ -167,14 +167,14 @@ func (a *app) repeat(f *pflag.FlagSet, o *rerunOptions, run store.Run, decided s
 }
 
 // modelOf is the command that makes runs of task.
-func (a *app) modelOf(task fanout.Task) *cobra.Command {
+func modelOf(c *console, task fanout.Task) *cobra.Command {
 	switch task.Action.(type) {
 	case *fanout.Script:
-		return newScriptCmd(a)
+		return newScriptCmd(c)
 	case fanout.Command:
-		return newRunCmd(a)
+		return newRunCmd(c)
 	}
-	return newPingCmd(a)
+	return newPingCmd(c)
 }
 
 // An againValue is a flag that takes outcomes, or all. Without it, it stands for

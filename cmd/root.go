@@ -30,7 +30,7 @@ func Main(args []string, streams Streams, signals <-chan os.Signal) int {
 	// The command runs beside us, so that the operator's last word is heard
 	// even if it hangs; only then is it left behind.
 	code := make(chan int, 1)
-	go func() { code <- execute(ctx, args, &app{Streams: streams, interrupts: in}) }()
+	go func() { code <- execute(ctx, args, &console{streams, in}) }()
 	select {
 	case c := <-code:
 		return c
@@ -39,26 +39,26 @@ func Main(args []string, streams Streams, signals <-chan os.Signal) int {
 	}
 }
 
-// An app is what every command is made with.
-type app struct {
+// A console is what a command is made with that can be stopped in stages; others
+// need the streams only.
+type console struct {
 	Streams
 	interrupts *interrupter
-	profiles   profiler
-	// stdinTaken says that -w @- has read our standard input.
-	stdinTaken bool
 }
 
-func execute(ctx context.Context, args []string, a *app) int {
+func execute(ctx context.Context, args []string, c *console) int {
 	if len(args) > 0 && args[0] == bashRequest {
-		return runner.ExitCode(fanout.Summary{}, a.completeBash(ctx, args[1:]), nil)
+		return runner.ExitCode(fanout.Summary{}, completeBash(ctx, c, args[1:]), nil)
 	}
-	root := newRootCmd(a)
+	root := newRootCmd(c)
+	var profiles profiler
+	profiles.addFlag(root)
 	root.SetArgs(args)
 	if isCompletion(args) {
 		plainUsages(root)
 		completeBehindSelector(root, args)
 	}
-	ran, err := root, a.firstWord(ctx, root, args)
+	ran, err := root, firstWord(ctx, c.Streams, root, args)
 	if err == nil {
 		ran, err = root.ExecuteContextC(ctx)
 	}
@@ -66,16 +66,16 @@ func execute(ctx context.Context, args []string, a *app) int {
 	if end != nil && end.err == nil {
 		err = nil
 	}
-	if stopErr := a.profiles.stop(); err == nil && stopErr != nil {
+	if stopErr := profiles.stop(); err == nil && stopErr != nil {
 		end, err = nil, stopErr
 	}
 	if err != nil && !errors.Is(err, fanout.ErrSignal) {
-		report(a.Err, err, ran)
+		report(c.Err, err, ran)
 	}
 	if end != nil {
 		return end.code
 	}
-	return codeOf(err, a.interrupts)
+	return codeOf(err, c.interrupts)
 }
 
 // codeOf is the exit code that goes with err, the result of a command.
@@ -86,7 +86,7 @@ func codeOf(err error, in *interrupter) int {
 	return runner.ExitCode(fanout.Summary{}, err, in.signal())
 }
 
-func newRootCmd(a *app) *cobra.Command {
+func newRootCmd(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tutti COMMAND",
 		Short: "Run a command on many hosts over SSH in parallel, and record the output",
@@ -105,9 +105,9 @@ func newRootCmd(a *app) *cobra.Command {
 		},
 	}
 	cmd.SuggestionsMinimumDistance = 2
-	cmd.SetIn(a.In)
-	cmd.SetOut(pagedOut{a.Out, a})
-	cmd.SetErr(a.Err)
+	cmd.SetIn(c.In)
+	cmd.SetOut(pagedOut{c.Out, c})
+	cmd.SetErr(c.Err)
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return flagError(cmd, err)
 	})
@@ -116,24 +116,23 @@ func newRootCmd(a *app) *cobra.Command {
 	cmd.SetHelpCommand(newHelpCmd(cmd))
 	cmd.CompletionOptions.DisableDefaultCmd = true // ours has a help like the others
 	cmd.AddCommand(
-		newRunCmd(a),
-		newScriptCmd(a),
-		newRerunCmd(a),
-		newPingCmd(a),
-		newHostsCmd(a),
-		newTrustCmd(a),
-		newHistoryCmd(a),
-		newShowCmd(a),
-		newDiffCmd(a),
-		newJobCmd(a),
-		newServeCmd(a),
-		newDoctorCmd(a),
-		newDemoCmd(a),
-		newCompletionCmd(a),
-		newVersionCmd(a),
+		newRunCmd(c),
+		newScriptCmd(c),
+		newRerunCmd(c),
+		newPingCmd(c),
+		newHostsCmd(c.Streams),
+		newTrustCmd(c),
+		newHistoryCmd(c.Streams),
+		newShowCmd(c.Streams),
+		newDiffCmd(c.Streams),
+		newJobCmd(c),
+		newServeCmd(c),
+		newDoctorCmd(c),
+		newDemoCmd(c),
+		newCompletionCmd(c.Streams),
+		newVersionCmd(c.Streams),
 	)
-	completeItemFlags(a, cmd)
-	a.profiles.addFlag(cmd)
+	completeItemFlags(c.Streams, cmd)
 	setHelp(cmd, exitHelpShort)
 	return cmd
 }

@@ -9,7 +9,7 @@ import (
 	"tutti/fanout"
 )
 
-func newRunCmd(a *app) *cobra.Command {
+func newRunCmd(c *console) *cobra.Command {
 	o := newLaunchOptions()
 	cmd := &cobra.Command{
 		Use:   "run [flags] SELECTOR COMMAND...",
@@ -31,7 +31,7 @@ is an error, unless a parent shell reads its script from there.
   tutti run -J ops@bastion.example.com web uptime
   tutti run -w 'web[1-9],root@10.0.0.7' 'df -h / | tail -1'`,
 	}
-	a.goesOut(cmd, o, "which hosts, and what to run?", func(ctx context.Context, selector string, rest []string) error {
+	c.goesOut(cmd, o, "which hosts, and what to run?", func(ctx context.Context, selector string, rest []string) error {
 		if err := checkTrailing(cmd, rest); err != nil {
 			return err
 		}
@@ -39,7 +39,7 @@ is an error, unless a parent shell reads its script from there.
 		if strings.TrimSpace(command) == "" {
 			return hint(syntaxf("nothing to run on %s", o.Hosts.Describe(selector)), "tutti ping logs in and runs nothing")
 		}
-		return a.launchTask(ctx, o, selector, fanout.Task{Action: fanout.Command(command)})
+		return c.launchTask(ctx, o, selector, fanout.Task{Action: fanout.Command(command)})
 	})
 	setHelp(cmd, exitHelp, o.groups(o.flags().addHosts, o.flags().addCommandTask, o.addCareFlags)...)
 	return cmd

@@ -55,27 +55,27 @@ type screen struct {
 	progress *output.Progress
 }
 
-func (a *app) newScreen(o *outputOptions) *screen {
-	s := &screen{o: o, interrupts: a.interrupts, exit: exitByClass, in: a.In}
-	outTerminal, errTerminal := isTerminal(a.Out), isTerminal(a.Err)
+func newScreen(std Streams, o *outputOptions) *screen {
+	s := &screen{o: o, exit: exitByClass, in: std.In}
+	outTerminal, errTerminal := isTerminal(std.Out), isTerminal(std.Err)
 	if outTerminal && errTerminal {
-		s.out, s.err = output.NewWriterPair(a.Out, a.Err)
+		s.out, s.err = output.NewWriterPair(std.Out, std.Err)
 	} else {
-		s.out, s.err = output.NewWriter(a.Out), output.NewWriter(a.Err)
+		s.out, s.err = output.NewWriter(std.Out), output.NewWriter(std.Err)
 	}
 	// The summary and the hosts' stderr may be lost; the results are on stdout.
 	s.err.Tolerate()
-	s.canRedraw = errTerminal && a.Getenv("TERM") != "dumb"
-	s.width = func() int { return terminalWidth(a.Err) }
-	s.hidden = func() bool { return inBackground(a.Err) }
+	s.canRedraw = errTerminal && std.Getenv("TERM") != "dumb"
+	s.width = func() int { return terminalWidth(std.Err) }
+	s.hidden = func() bool { return inBackground(std.Err) }
 	s.opts = output.Options{
 		Stdout:         s.out,
 		Stderr:         s.err,
 		StdoutTerminal: outTerminal,
 		StderrTerminal: errTerminal,
-		OneTerminal:    isOneTerminal(a.Out, a.Err),
-		StdoutColor:    a.useColor(o.color.Word, outTerminal),
-		StderrColor:    a.useColor(o.color.Word, errTerminal),
+		OneTerminal:    isOneTerminal(std.Out, std.Err),
+		StdoutColor:    useColor(std, o.color.Word, outTerminal),
+		StderrColor:    useColor(std, o.color.Word, errTerminal),
 		Raw:            o.raw,
 		NoPrefix:       o.noPrefix,
 		Quiet:          o.quiet,
@@ -87,14 +87,14 @@ func (a *app) newScreen(o *outputOptions) *screen {
 }
 
 // useColor decides for a stream. NO_COLOR, whatever its value, asks for none.
-func (a *app) useColor(when string, terminal bool) bool {
+func useColor(std Streams, when string, terminal bool) bool {
 	switch when {
 	case "always":
 		return true
 	case "never":
 		return false
 	}
-	return terminal && a.Getenv("NO_COLOR") == "" && a.Getenv("TERM") != "dumb"
+	return terminal && std.Getenv("NO_COLOR") == "" && std.Getenv("TERM") != "dumb"
 }
 
 var _ runner.View = (*screen)(nil)

@@ -9,7 +9,7 @@ import (
 	"tutti/runner"
 )
 
-func newScriptCmd(a *app) *cobra.Command {
+func newScriptCmd(c *console) *cobra.Command {
 	o := newLaunchOptions()
 	cmd := &cobra.Command{
 		Use:   "script [flags] SELECTOR FILE [ARG...]",
@@ -24,20 +24,20 @@ they end at FILE. Without --stdin the script's standard input is empty.
   tutti script --sudo -b all ./patch.py
   tutti script -e API_TOKEN --stdin data.json web ./import.rb`,
 	}
-	a.goesOut(cmd, o, "which hosts, and which script?", func(ctx context.Context, selector string, rest []string) error {
+	c.goesOut(cmd, o, "which hosts, and which script?", func(ctx context.Context, selector string, rest []string) error {
 		if len(rest) == 0 || rest[0] == "" {
 			return syntaxf("which script is to run on %s?", o.Hosts.Describe(selector))
 		}
-		if rest[0] == "-" && (o.Task.Stdin == "-" || a.stdinTaken) {
+		if rest[0] == "-" && (o.Task.Stdin == "-" || o.stdinTaken) {
 			return syntaxf("our standard input is either the script or --stdin or the hosts of -w @-")
 		}
-		script, err := runner.ReadScript(ctx, a.In, rest[0])
+		script, err := runner.ReadScript(ctx, c.In, rest[0])
 		if err != nil {
 			return err
 		}
 		defer func() { _ = script.Source.Close() }() // it was only read
 		script.Label, script.Args = "script "+shellWords(rest), rest[1:]
-		return a.launchTask(ctx, o, selector, fanout.Task{Action: script})
+		return c.launchTask(ctx, o, selector, fanout.Task{Action: script})
 	})
 	setHelp(cmd, exitHelp, o.groups(o.flags().addHosts, o.flags().addTask, o.addCareFlags)...)
 	return cmd

@@ -68,7 +68,7 @@ const exitHelpServe = `EXIT STATUS
   131  left at once by QUIT
   130, 143   left at once by a third INT or TERM: what ran may still be running`
 
-func newServeCmd(a *app) *cobra.Command {
+func newServeCmd(c *console) *cobra.Command {
 	o := &serveOptions{
 		logFormat:   typed.Choice{Word: logText, Of: []string{logText, logJSON}},
 		stopTimeout: typed.Duration(time.Minute),
@@ -93,9 +93,9 @@ known_hosts again.`,
 				return err
 			}
 			if o.check {
-				return a.checkServe(cmd.Context(), o)
+				return checkServe(cmd.Context(), c.Streams, o)
 			}
-			return a.serve(cmd.Context(), o)
+			return runServe(cmd.Context(), c, o)
 		},
 	}
 	setHelp(cmd, exitHelpServe, flagGroup{"FLAGS", o.addFlags}, flagGroup{"RETENTION", o.retentionOptions.addFlags})
@@ -109,18 +109,18 @@ const (
 )
 
 // serveLog is the log of a daemon. Nothing in it is obeyed by a terminal.
-func (a *app) serveLog(o *serveOptions) *slog.Logger {
+func serveLog(std Streams, o *serveOptions) *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.LevelInfo}
 	if o.verbose {
 		options.Level = slog.LevelDebug
 	}
 	if o.logFormat.Word == logText {
-		return slog.New(slog.NewTextHandler(a.Err, options)) // which quotes what cannot be seen
+		return slog.New(slog.NewTextHandler(std.Err, options)) // which quotes what cannot be seen
 	}
-	if isTerminal(a.Err) {
+	if isTerminal(std.Err) {
 		options.ReplaceAttr = visibleAttr
 	}
-	return slog.New(slog.NewJSONHandler(a.Err, options))
+	return slog.New(slog.NewJSONHandler(std.Err, options))
 }
 
 // visibleAttr makes control characters visible that JSON leaves as they are.
@@ -134,17 +134,17 @@ func visibleAttr(_ []string, attr slog.Attr) slog.Attr {
 	return attr
 }
 
-// serve fires jobs until it is asked to end.
-func (a *app) serve(ctx context.Context, o *serveOptions) error {
-	log := a.serveLog(o)
-	history := &runner.History{Path: o.history, Getenv: a.Getenv, Warn: func(text string) { log.Warn(text) }, Retention: o.keep, Obey: true}
+// runServe fires jobs until it is asked to end.
+func runServe(ctx context.Context, c *console, o *serveOptions) error {
+	log := serveLog(c.Streams, o)
+	history := &runner.History{Path: o.history, Getenv: c.Getenv, Warn: func(text string) { log.Warn(text) }, Retention: o.keep, Obey: true}
 	defer history.Close()
 	s, err := history.ForRecording(ctx)
 	if err != nil {
 		return err
 	}
-	d := &serving{app: a, o: o, log: log, history: history, store: s}
-	if d.manager, err = sdnotify.Dial(a.Getenv); err != nil {
+	d := &serving{console: c, o: o, log: log, history: history, store: s}
+	if d.manager, err = sdnotify.Dial(c.Getenv); err != nil {
 		return usage(err)
 	}
 	defer d.manager.Close()
@@ -154,7 +154,7 @@ func (a *app) serve(ctx context.Context, o *serveOptions) error {
 		}
 		defer func() { _ = d.listener.Close() }() // it is closed by who used it
 	}
-	if d.daemon, err = s.JoinDaemons(ctx, a.now()); err != nil {
+	if d.daemon, err = s.JoinDaemons(ctx, c.now()); err != nil {
 		return err
 	}
 	err = d.run(ctx)

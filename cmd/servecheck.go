@@ -19,8 +19,8 @@ import (
 
 // checkServe says what would keep jobs from running if they fired now, and who
 // serves them.
-func (a *app) checkServe(ctx context.Context, o *serveOptions) error {
-	history := &runner.History{Path: o.history, Getenv: a.Getenv, Warn: a.warn, Obey: true}
+func checkServe(ctx context.Context, std Streams, o *serveOptions) error {
+	history := &runner.History{Path: o.history, Getenv: std.Getenv, Warn: std.warn, Obey: true}
 	defer history.Close()
 	s, err := history.ForRecording(ctx)
 	if err != nil {
@@ -36,16 +36,16 @@ func (a *app) checkServe(ctx context.Context, o *serveOptions) error {
 	}
 	bad := 0
 	for i := range jobs {
-		problems := a.checkKept(ctx, history, &jobs[i])
+		problems := checkKept(ctx, std, history, &jobs[i])
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := a.sayChecked(&jobs[i], problems); err != nil {
+		if err := sayChecked(std, &jobs[i], problems); err != nil {
 			return err
 		}
 		bad += min(1, len(problems))
 	}
-	if _, err := io.WriteString(a.Out, daemonsText(daemons)); err != nil {
+	if _, err := io.WriteString(std.Out, daemonsText(daemons)); err != nil {
 		return err
 	}
 	if bad > 0 {
@@ -55,7 +55,7 @@ func (a *app) checkServe(ctx context.Context, o *serveOptions) error {
 }
 
 // sayChecked says what was found about a job.
-func (a *app) sayChecked(k *scheduler.Kept, problems []string) error {
+func sayChecked(std Streams, k *scheduler.Kept, problems []string) error {
 	var b strings.Builder
 	state := "ok"
 	switch {
@@ -68,7 +68,7 @@ func (a *app) sayChecked(k *scheduler.Kept, problems []string) error {
 	for _, p := range problems {
 		fmt.Fprintf(&b, "  %s\n", strings.ReplaceAll(p, "\n", "\n  "))
 	}
-	_, err := io.WriteString(a.Out, output.Visible(b.String()))
+	_, err := io.WriteString(std.Out, output.Visible(b.String()))
 	return err
 }
 
@@ -86,7 +86,7 @@ func daemonsText(daemons []store.DaemonRow) string {
 
 // checkKept is what would keep a job from being run here and now: its firing is
 // prepared as far as it can be without a connection, and without a password.
-func (a *app) checkKept(ctx context.Context, history *runner.History, k *scheduler.Kept) []string {
+func checkKept(ctx context.Context, std Streams, history *runner.History, k *scheduler.Kept) []string {
 	if k.Broken != nil {
 		return []string{"it cannot be read: " + k.Broken.Error()}
 	}
@@ -96,12 +96,12 @@ func (a *app) checkKept(ctx context.Context, history *runner.History, k *schedul
 			problems = append(problems, strings.Join(append([]string{err.Error()}, hintLines(err)...), "\n"))
 		}
 	}
-	if err := k.Validate(a.jobRules(time.Time{})); err != nil {
+	if err := k.Validate(jobRules(time.Time{})); err != nil {
 		add(err)
 		return problems // the rest would say the same again
 	}
 	add(checkSecretFile(k.Notify.SecretFile))
-	add(a.checkFiring(ctx, history, k))
+	add(checkFiring(ctx, std, history, k))
 	return problems
 }
 
@@ -114,17 +114,16 @@ func hintLines(err error) []string {
 }
 
 // checkFiring prepares a firing of the job, and says what is odd about it.
-func (a *app) checkFiring(ctx context.Context, history *runner.History, k *scheduler.Kept) error {
-	l := a.unattended(history, slog.New(slog.DiscardHandler))
-	l.Warn = func(text string) { a.warn("job " + k.Name + ": " + text) }
+func checkFiring(ctx context.Context, std Streams, history *runner.History, k *scheduler.Kept) error {
+	l := unattended(std, history, slog.New(slog.DiscardHandler))
+	l.Warn = func(text string) { std.warn("job " + k.Name + ": " + text) }
 	return l.Check(ctx, k)
 }
 
 // unattended is a launch of a firing that nobody looks at.
-func (a *app) unattended(history *runner.History, log *slog.Logger) *runner.Launch {
-	l := runner.Unattended(a.env(), history, log)
-	l.View = runner.Unseen{Signal: a.interrupts.signal}
-	l.Words = selectionWords(a.Getenv)
+func unattended(std Streams, history *runner.History, log *slog.Logger) *runner.Launch {
+	l := runner.Unattended(std.env(), history, log)
+	l.Words = selectionWords(std.Getenv)
 	return l
 }
 

@@ -34,7 +34,7 @@ const (
 
 // serving is a daemon with everything it needs.
 type serving struct {
-	*app
+	*console
 	o        *serveOptions
 	log      *slog.Logger
 	history  *runner.History // of every firing; it is open
@@ -137,8 +137,8 @@ func (d *serving) carry(ctx context.Context, t scheduler.Ticket, begun func(run 
 	defer stop()
 	ended := func() {}
 	defer func() { ended() }()
-	l := d.unattended(d.history, d.log.With("job", t.Job.Name, "firing", t.ID))
-	l.Connections = d.connections
+	l := unattended(d.console.Streams, d.history, d.log.With("job", t.Job.Name, "firing", t.ID))
+	l.View, l.Connections = runner.Unseen{Signal: d.interrupts.signal}, d.connections
 	err := l.Fire(ctx, &runner.Firing{Ticket: t, Owner: d.daemon, Begun: func(run int64) {
 		ended = d.metrics.Carrying(t.Job.Name)
 		begun(run)
@@ -234,7 +234,7 @@ func (d *serving) reload(ctx context.Context) {
 	}
 	bad := 0
 	for i := range jobs {
-		problems := d.checkKept(ctx, d.history, &jobs[i])
+		problems := checkKept(ctx, d.console.Streams, d.history, &jobs[i])
 		for _, p := range problems {
 			d.log.Warn("job would fail", "job", jobs[i].Name, "problem", p)
 		}

@@ -41,7 +41,7 @@ func (o *showOptions) addOutputFlags(f *pflag.FlagSet) {
 	addHistoryFlag(f, &o.history)
 }
 
-func newShowCmd(a *app) *cobra.Command {
+func newShowCmd(std Streams) *cobra.Command {
 	o := &showOptions{outputOptions: newOutputOptions()}
 	o.mode.Word = modeFold
 	cmd := &cobra.Command{
@@ -54,7 +54,7 @@ not reflect the run's; see --json.`,
   tutti show 142 --outcome failed,lost
   tutti show last --host web01.fra --no-prefix`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeRuns(a, &o.history, 1),
+		ValidArgsFunction: completeRuns(std, &o.history, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return syntaxf("one run at a time: unexpected %q", args[1])
@@ -69,34 +69,34 @@ not reflect the run's; see --json.`,
 			if len(args) > 0 {
 				ref = args[0]
 			}
-			return a.show(cmd.Context(), o, ref)
+			return runShow(cmd.Context(), std, o, ref)
 		},
 	}
 	setHelp(cmd, exitHelpShort, flagGroup{"FILTERS", o.addFlags}, flagGroup{"OUTPUT", o.addOutputFlags})
 	return cmd
 }
 
-func (a *app) show(ctx context.Context, o *showOptions, ref string) error {
-	screen := a.newScreen(&o.outputOptions)
-	history := &runner.History{Path: o.history, Getenv: a.Getenv, Warn: screen.warn}
+func runShow(ctx context.Context, std Streams, o *showOptions, ref string) error {
+	screen := newScreen(std, &o.outputOptions)
+	history := &runner.History{Path: o.history, Getenv: std.Getenv, Warn: screen.warn}
 	defer history.Close()
-	err := a.replay(ctx, o, ref, history, screen)
+	err := replay(ctx, std, o, ref, history, screen)
 	if closeErr := screen.close(ctx); err == nil {
 		err = closeErr
 	}
 	return err
 }
 
-func (a *app) replay(ctx context.Context, o *showOptions, ref string, history *runner.History, screen *screen) error {
+func replay(ctx context.Context, std Streams, o *showOptions, ref string, history *runner.History, screen *screen) error {
 	s, err := history.ForReading(ctx)
 	if err != nil {
 		return usageOfRun(err)
 	}
-	run, err := s.Run(ctx, ref, a.userName())
+	run, err := s.Run(ctx, ref, std.userName())
 	if err != nil {
 		return usageOfRun(err)
 	}
-	hosts, err := a.hostsOf(ctx, s, run, o.hosts)
+	hosts, err := hostsOf(ctx, std, s, run, o.hosts)
 	if err != nil {
 		return err
 	}
@@ -120,11 +120,11 @@ func (a *app) replay(ctx context.Context, o *showOptions, ref string, history *r
 
 // hostsOf are the hosts of run that patterns name, by ranges and wildcards; nil
 // without patterns. One that names none is a mistake.
-func (a *app) hostsOf(ctx context.Context, s *store.Store, run store.Run, patterns []string) ([]string, error) {
+func hostsOf(ctx context.Context, std Streams, s *store.Store, run store.Run, patterns []string) ([]string, error) {
 	if len(patterns) == 0 {
 		return nil, nil
 	}
-	names, err := s.HostsOf(ctx, strconv.FormatInt(run.ID, 10), a.userName(), nil)
+	names, err := s.HostsOf(ctx, strconv.FormatInt(run.ID, 10), std.userName(), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -12,25 +12,25 @@ import (
 )
 
 // launchTask makes task ready with what the flags say, and launches it.
-func (a *app) launchTask(ctx context.Context, o *launchOptions, selector string, task fanout.Task) error {
-	r, err := a.env().Prepare(&o.Task, task)
+func (c *console) launchTask(ctx context.Context, o *launchOptions, selector string, task fanout.Task) error {
+	r, err := c.env().Prepare(&o.Task, task)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	return a.launch(ctx, o, selector, r)
+	return c.launch(ctx, o, selector, r)
 }
 
 // terminal is the terminal that a command is given: one like ours; nil: there is
 // none.
-func (a *app) terminal() *fanout.PTY {
-	for _, stream := range []any{a.Out, a.Err} {
+func (std Streams) terminal() *fanout.PTY {
+	for _, stream := range []any{std.Out, std.Err} {
 		f, ok := stream.(*os.File)
 		if !ok {
 			continue
 		}
 		if columns, rows, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 && rows > 0 {
-			return &fanout.PTY{Term: cmp.Or(a.Getenv("TERM"), "dumb"), Columns: columns, Rows: rows}
+			return &fanout.PTY{Term: cmp.Or(std.Getenv("TERM"), "dumb"), Columns: columns, Rows: rows}
 		}
 	}
 	return nil

@@ -42,7 +42,7 @@ func (o *trustOptions) addLoginFlags(f *pflag.FlagSet) {
 	f.Lookup("known-hosts").Usage = "known_hosts `FILE` to use, and to add to, instead of ~/.ssh/known_hosts (default $TUTTI_KNOWN_HOSTS)"
 }
 
-func newTrustCmd(a *app) *cobra.Command {
+func newTrustCmd(c *console) *cobra.Command {
 	o := &trustOptions{launchOptions: newLaunchOptions()}
 	o.Record.Off = true
 	cmd := &cobra.Command{
@@ -59,7 +59,7 @@ its old key unless --update is given.
   tutti trust --update db3
   tutti trust --yes -w 10.0.0.7`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeSelector(a, &o.requestOptions),
+		ValidArgsFunction: completeSelector(c.Streams, &o.requestOptions),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			selector, rest, err := words(cmd, args)
 			if err != nil {
@@ -74,13 +74,13 @@ its old key unless --update is given.
 			if len(rest) > 0 {
 				return syntaxf("trust runs no command: unexpected %q", rest[0])
 			}
-			if err := a.takeHosts(cmd.Flags()); err != nil {
+			if _, err := takeHosts(cmd.Flags(), c.In); err != nil {
 				return err
 			}
-			if err := o.finalize(cmd.Flags(), a.Getenv); err != nil {
+			if err := o.finalize(cmd.Flags(), c.Getenv); err != nil {
 				return err
 			}
-			return a.trust(cmd.Context(), o, selector)
+			return runTrust(cmd.Context(), c, o, selector)
 		},
 	}
 	cmd.Flags().SetInterspersed(false)
@@ -94,18 +94,18 @@ its old key unless --update is given.
 	return cmd
 }
 
-func (a *app) trust(ctx context.Context, o *trustOptions, selector string) error {
+func runTrust(ctx context.Context, c *console, o *trustOptions, selector string) error {
 	if !o.yes && !hasTerminal() {
 		return hint(usagef("there is no terminal to confirm fingerprints at"), "--yes adds the keys without asking")
 	}
 	t := &trusting{update: o.update, yes: o.yes}
-	if err := t.collect(ctx, a, o.launchOptions, selector); err != nil {
+	if err := t.collect(ctx, c, o.launchOptions, selector); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprint(a.Out, output.Visible(t.report())); err != nil {
+	if _, err := fmt.Fprint(c.Out, output.Visible(t.report())); err != nil {
 		return err
 	}
-	return t.confirm(ctx, a)
+	return t.confirm(ctx, c.Streams)
 }
 
 // trusting is one collection of host keys.
@@ -126,9 +126,9 @@ type presented struct {
 
 // collect logs in to the hosts. Everything that is shown meanwhile is out when
 // it returns.
-func (t *trusting) collect(ctx context.Context, a *app, o *launchOptions, selector string) (err error) {
-	screen := a.newScreen(&o.outputOptions)
-	l := a.newLaunch(o, screen)
+func (t *trusting) collect(ctx context.Context, c *console, o *launchOptions, selector string) (err error) {
+	screen := newScreen(c.Streams, &o.outputOptions)
+	l := c.newLaunch(o, screen)
 	defer l.History.Close()
 	defer func() { err = errors.Join(err, screen.close(ctx)) }()
 	d, err := l.Decide(ctx, selector, fanout.Task{Action: fanout.Ping{}})
@@ -156,7 +156,7 @@ func (t *trusting) collect(ctx context.Context, a *app, o *launchOptions, select
 	if _, err := l.Execute(ctx, d.Plan, fanout.Options{Executor: client, Sink: fanout.Tee(note, screen.watch())}); err != nil {
 		return err
 	}
-	if sig := a.interrupts.signal(); sig != nil {
+	if sig := c.interrupts.signal(); sig != nil {
 		return &runner.ExitError{Code: runner.SignalCode(sig)}
 	}
 	t.trust = client.Trust
@@ -242,12 +242,12 @@ func section(title string, list []presented, text func(presented) string) string
 }
 
 // confirm asks, writes, and decides on the exit code.
-func (t *trusting) confirm(ctx context.Context, a *app) error {
+func (t *trusting) confirm(ctx context.Context, std Streams) error {
 	take := t.fresh
 	if t.update {
 		take = slices.Concat(t.fresh, t.changed)
 	} else if len(t.changed) > 0 {
-		a.warn(fmt.Sprintf("the old key of %s is kept: --update replaces it", count(len(t.changed), "host")))
+		std.warn(fmt.Sprintf("the old key of %s is kept: --update replaces it", count(len(t.changed), "host")))
 	}
 	agreed := true
 	if len(take) > 0 {
@@ -259,8 +259,8 @@ func (t *trusting) confirm(ctx context.Context, a *app) error {
 			}
 		}
 		if !agreed {
-			_ = a.say("not confirmed: nothing was written") // stderr may be gone
-		} else if err := t.write(ctx, a, take); err != nil {
+			_ = std.say("not confirmed: nothing was written") // stderr may be gone
+		} else if err := t.write(ctx, std, take); err != nil {
 			return err
 		}
 	}
@@ -273,7 +273,7 @@ func (t *trusting) confirm(ctx context.Context, a *app) error {
 	return nil
 }
 
-func (t *trusting) write(ctx context.Context, a *app, take []presented) error {
+func (t *trusting) write(ctx context.Context, std Streams, take []presented) error {
 	targets := make([]fanout.Target, len(take))
 	for i, p := range take {
 		targets[i] = p.target
@@ -281,6 +281,6 @@ func (t *trusting) write(ctx context.Context, a *app, take []presented) error {
 	if err := t.trust(ctx, targets); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(a.Err, "%s written to %s\n", count(len(take), "host"), output.Visible(take[0].key.File))
+	_, err := fmt.Fprintf(std.Err, "%s written to %s\n", count(len(take), "host"), output.Visible(take[0].key.File))
 	return err
 }

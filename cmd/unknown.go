@@ -13,7 +13,7 @@ import (
 // firstWord refuses a first word that is no command, also where help is asked
 // for it: the library would show the help of root. Where it names hosts, run was
 // left out.
-func (a *app) firstWord(ctx context.Context, root *cobra.Command, args []string) error {
+func firstWord(ctx context.Context, std Streams, root *cobra.Command, args []string) error {
 	if len(args) == 0 || isCompletion(args) {
 		return nil
 	}
@@ -25,7 +25,7 @@ func (a *app) firstWord(ctx context.Context, root *cobra.Command, args []string)
 	if len(rest) == 2 && (rest[1] == "--help" || rest[1] == "-h") {
 		rest = rest[:1]
 	}
-	if way := a.runWithout(ctx, rest); way != "" {
+	if way := runWithout(ctx, std, rest); way != "" {
 		return hint(syntaxf("unknown command %q", rest[0]), way)
 	}
 	return unknownCommand(root, rest[0])
@@ -33,16 +33,16 @@ func (a *app) firstWord(ctx context.Context, root *cobra.Command, args []string)
 
 // runWithout is how to run what was typed without run; empty if its first word
 // names no hosts.
-func (a *app) runWithout(ctx context.Context, words []string) string {
+func runWithout(ctx context.Context, std Streams, words []string) string {
 	command := "COMMAND..."
 	if len(words) > 1 {
 		command = shellWords(words[1:])
 	}
 	ctx, cancel := context.WithTimeout(ctx, completionTime)
 	defer cancel()
-	history := &runner.History{Getenv: a.Getenv, Warn: func(string) {}}
+	history := &runner.History{Getenv: std.Getenv, Warn: func(string) {}}
 	defer history.Close()
-	if _, err := a.choose(ctx, &requestOptions{}, words[0], history); err == nil {
+	if _, err := choose(ctx, std, &requestOptions{}, words[0], history); err == nil {
 		return "tutti run " + shellWord(words[0]) + " " + command
 	}
 	if strings.ContainsAny(words[0], ".@") && !strings.ContainsAny(words[0], "/ \t") {

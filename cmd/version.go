@@ -9,14 +9,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func newVersionCmd(a *app) *cobra.Command {
+func newVersionCmd(std Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
 		Example: "  tutti version",
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(a.Out, versionText())
+			_, err := fmt.Fprintln(std.Out, versionText())
 			return err
 		},
 	}

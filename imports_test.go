@@ -15,8 +15,9 @@ import (
 // them may use. Nothing points up, and nothing sideways between the edges.
 var mayImport = map[string][]string{
 	"tutti":                   {"tutti/cmd"},
-	"tutti/cmd":               {"tutti/fanout", "tutti/inventory", "tutti/inventory/sshconfig", "tutti/scheduler", "tutti/ssh", "tutti/ssh/knownhosts", "tutti/output", "tutti/store", "tutti/server", "tutti/notify", "tutti/internal/hostlist", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind", "tutti/internal/safefile", "tutti/internal/errno", "tutti/internal/fleet", "tutti/internal/stdio", "tutti/internal/sdnotify", "tutti/internal/fault", "tutti/internal/typed", "tutti/internal/phrase", "tutti/runner", "tutti/api"},
+	"tutti/cmd":               {"tutti/fanout", "tutti/inventory", "tutti/inventory/sshconfig", "tutti/scheduler", "tutti/ssh", "tutti/ssh/knownhosts", "tutti/output", "tutti/store", "tutti/server", "tutti/notify", "tutti/internal/hostlist", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind", "tutti/internal/safefile", "tutti/internal/errno", "tutti/internal/fleet", "tutti/internal/stdio", "tutti/internal/sdnotify", "tutti/internal/fault", "tutti/internal/typed", "tutti/internal/phrase", "tutti/runner", "tutti/api", "tutti/jobs"},
 	"tutti/runner":            {"tutti/fanout", "tutti/inventory", "tutti/inventory/sshconfig", "tutti/scheduler", "tutti/ssh", "tutti/ssh/knownhosts", "tutti/store", "tutti/internal/fault", "tutti/internal/filekind", "tutti/internal/hostlist", "tutti/internal/phrase", "tutti/internal/quantity", "tutti/internal/safefile", "tutti/internal/typed"},
+	"tutti/jobs":              {"tutti/api", "tutti/inventory", "tutti/output", "tutti/runner", "tutti/scheduler", "tutti/store", "tutti/internal/errno", "tutti/internal/fault"},
 	"tutti/api":               {"tutti/fanout", "tutti/inventory", "tutti/inventory/sshconfig", "tutti/scheduler", "tutti/output", "tutti/store", "tutti/runner"},
 	"tutti/ssh":               {"tutti/fanout", "tutti/ssh/knownhosts", "tutti/ssh/remote", "tutti/internal/sanitize"},
 	"tutti/ssh/remote":        {"tutti/fanout", "tutti/internal/sanitize"},

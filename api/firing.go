@@ -74,8 +74,8 @@ type Notification struct {
 func NewFiring(f *store.FiringRow) Firing {
 	j := Firing{
 		Schema: 1, Type: "firing", Firing: f.ID, Job: f.Job, JobID: f.JobID, Decision: f.Decision.String(), Reason: f.Reason,
-		ScheduledAt: timeOf(f.ScheduledAt), DueAt: timeOf(f.DueAt), DecidedAt: timeOf(f.DecidedAt),
-		Missed: f.Missed.Count, MissedMore: f.Missed.More, FirstAt: timeOf(f.Missed.First), LastAt: timeOf(f.Missed.Last),
+		ScheduledAt: TimeOf(f.ScheduledAt), DueAt: TimeOf(f.DueAt), DecidedAt: TimeOf(f.DecidedAt),
+		Missed: f.Missed.Count, MissedMore: f.Missed.More, FirstAt: TimeOf(f.Missed.First), LastAt: TimeOf(f.Missed.Last),
 		RequestedBy: f.RequestedBy, Repeats: f.Repeats, Run: f.RunID,
 	}
 	for _, n := range f.Notifications {
@@ -85,7 +85,7 @@ func NewFiring(f *store.FiringRow) Firing {
 		return j
 	}
 	run := NewRun(*f.Run)
-	j.State, j.StartedAt, j.EndedAt, j.DurationMS = run.State, timeOf(f.Run.Summary.Started), run.EndedAt, run.Duration
+	j.State, j.StartedAt, j.EndedAt, j.DurationMS = run.State, TimeOf(f.Run.Summary.Started), run.EndedAt, run.Duration
 	j.Hosts, j.Counts, j.Stopped, j.ExitCode = run.Hosts, run.Counts, run.Stopped, run.ExitCode
 	if d, ok := Lag(f); ok {
 		ms := d.Milliseconds()

@@ -66,8 +66,8 @@ func NewRun(r store.Run) Run {
 	return j
 }
 
-// timeOf is the form of t; nil if that is zero.
-func timeOf(t time.Time) *output.Time {
+// TimeOf is the form of t; nil if that is zero.
+func TimeOf(t time.Time) *output.Time {
 	if t.IsZero() {
 		return nil
 	}

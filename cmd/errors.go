@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -54,27 +53,9 @@ func hint(err error, text string) error { return fault.Hint(err, text) }
 // the one that follows from why the operating system refused something. A history
 // knows that one by itself.
 func hints(err error) []string {
-	out := ownHints(err)
+	out := fault.Hints(err)
 	if text := errno.Hint(err); text != "" && !errors.As(err, new(*store.Error)) {
 		out = append(out, text)
-	}
-	return out
-}
-
-func ownHints(err error) []string {
-	var out []string
-	if h, ok := err.(fault.Hinter); ok && h.Hint() != "" {
-		out = strings.Split(h.Hint(), "\n")
-	}
-	switch e := err.(type) { //nolint:errorlint // the chain is walked here
-	case interface{ Unwrap() error }:
-		if cause := e.Unwrap(); cause != nil {
-			out = append(out, ownHints(cause)...)
-		}
-	case interface{ Unwrap() []error }:
-		for _, cause := range e.Unwrap() {
-			out = append(out, ownHints(cause)...)
-		}
 	}
 	return out
 }

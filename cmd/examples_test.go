@@ -15,6 +15,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/inventory"
+	"tutti/jobs"
 	"tutti/runner"
 	"tutti/scheduler"
 )
@@ -168,14 +169,14 @@ func helpExamples(t *testing.T, cmd *cobra.Command) []example {
 func jobExamples(t *testing.T) []example {
 	t.Helper()
 	path := "../jobs.example.yaml"
-	rules := jobRules(time.Time{})
+	rules := jobs.Rules(time.Time{})
 	rules.Dir = t.TempDir()
-	jobs, err := scheduler.ReadJobs(path, []byte(readText(t, path)), rules)
+	read, err := scheduler.ReadJobs(path, []byte(readText(t, path)), rules)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var examples []example
-	for _, job := range jobs {
+	for _, job := range read {
 		examples = append(examples, example{where: path, text: job.Selector})
 	}
 	return examples

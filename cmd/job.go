@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/jobs"
 	"tutti/output"
 	"tutti/runner"
 	"tutti/scheduler"
@@ -66,11 +66,23 @@ type withoutHistory int
 const (
 	wantsHistory withoutHistory = iota // it is a mistake
 	makesHistory                       // it makes one
-	noHistory                          // there are no jobs; the store is nil
+	noHistory                          // there are no jobs; the service has no store
 )
 
 // withJobs opens the history and does something with the jobs in it.
-func withJobs(ctx context.Context, std Streams, path string, missing withoutHistory, do func(*store.Store) error) error {
+func withJobs(ctx context.Context, std Streams, path string, missing withoutHistory, do func(*jobs.Service) error) error {
+	return withStore(ctx, std, path, missing, func(s *store.Store) error {
+		service := &jobs.Service{Checker: jobChecker(std)}
+		if s != nil { // or the interface would hold a nil
+			service.Store = s
+		}
+		return do(service)
+	})
+}
+
+// withStore is withJobs for what goes beyond jobs. The store is nil if there is
+// none, and that is no mistake.
+func withStore(ctx context.Context, std Streams, path string, missing withoutHistory, do func(*store.Store) error) error {
 	history := &runner.History{Path: path, Getenv: std.Getenv, Warn: std.warn, Obey: missing == makesHistory}
 	defer history.Close()
 	open := history.ForReading
@@ -91,9 +103,23 @@ func withJobs(ctx context.Context, std Streams, path string, missing withoutHist
 	return usageOfJob(err)
 }
 
+// jobChecker checks jobs here and now.
+func jobChecker(std Streams) jobs.Checker { return jobs.Checker{Env: std.env(), Now: std.now} }
+
 // usageOfJob makes a job that does not exist, or is another than was thought, a
 // mistake of the caller.
 func usageOfJob(err error) error {
+	if removed, ok := errors.AsType[*jobs.RemovedError](err); ok {
+		last := &removed.Last
+		return hint(usagef("job %s was %s by %s at %s", removed.Name, last.What, last.User, clockText(last.At.Local())),
+			"tutti job log "+removed.Name+" lists what it did")
+	}
+	if broken, ok := err.(*jobs.BrokenError); ok { //nolint:errorlint // one that was joined to others has its hint
+		return hintBroken(broken)
+	}
+	if errors.As(err, new(*jobs.MissingError)) {
+		return hint(usage(err), "`tutti job list` lists the jobs")
+	}
 	for _, mistake := range []any{
 		new(*store.NoJobError), new(*store.JobExistsError), new(*store.JobChangedError), new(*store.KillError), new(*scheduler.KeyError),
 	} {
@@ -104,22 +130,17 @@ func usageOfJob(err error) error {
 	return usageOfRun(err)
 }
 
-// checkJob refuses a job that could not be carried out. now is zero for one that
-// may have run out.
-func checkJob(std Streams, job *scheduler.Job, now time.Time) (*launchOptions, error) {
-	if err := job.Validate(jobRules(now)); err != nil {
-		return nil, usage(err)
-	}
-	return jobOptions(std, *job)
+// hintBroken says what can be done with a job that cannot be read any more.
+func hintBroken(err error) error {
+	return hint(usage(err), "tutti job apply writes it anew, tutti job rm removes it")
 }
 
 // readable refuses a job that cannot be read any more.
 func readable(kept *scheduler.Kept) error {
-	if kept.Broken == nil {
-		return nil
+	if err := jobs.Readable(kept); err != nil {
+		return hintBroken(err)
 	}
-	return hint(usagef("job %s cannot be read: %w", kept.Name, kept.Broken),
-		"tutti job apply writes it anew, tutti job rm removes it")
+	return nil
 }
 
 // completeJobs completes the names of jobs, most at most. A history that cannot
@@ -135,14 +156,14 @@ func completeJobs(std Streams, history *string, most int) cobra.CompletionFunc {
 		if err != nil {
 			return nil, noFiles
 		}
-		jobs, err := s.Kept(cmd.Context())
+		kept, err := s.Kept(cmd.Context())
 		if err != nil {
 			return nil, noFiles
 		}
 		var out []string
-		for i := range jobs {
-			if name := jobs[i].Name; strings.HasPrefix(name, toComplete) && !slices.Contains(args, name) {
-				out = append(out, name+"\t"+oneLine(whatOf(&jobs[i].Job), 60))
+		for i := range kept {
+			if name := kept[i].Name; strings.HasPrefix(name, toComplete) && !slices.Contains(args, name) {
+				out = append(out, name+"\t"+oneLine(whatOf(&kept[i].Job), 60))
 			}
 		}
 		return out, noFiles

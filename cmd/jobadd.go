@@ -11,10 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"tutti/inventory"
-	"tutti/runner"
+	"tutti/jobs"
 	"tutti/scheduler"
-	"tutti/store"
 )
 
 // jobForm is a job as flags give it.
@@ -165,23 +163,14 @@ func addJob(ctx context.Context, std Streams, f *pflag.FlagSet, o *jobForm, name
 	if err := o.fill(f, &job, selector, rest); err != nil {
 		return err
 	}
-	if job.Zone == "" {
-		var err error
-		if job.Zone, err = machineZone(std); err != nil {
-			return err
-		}
-	}
-	run, err := checkJob(std, &job, now)
+	checker := jobChecker(std)
+	prepared, err := checker.Prepare(ctx, job)
 	if err != nil {
-		return err
-	}
-	hosts := lookUpHosts(ctx, std, &job, run)
-	if err := hosts.misspelt(); err != nil {
-		return err
+		return zoneHint(err)
 	}
 	warnOfIdle(std, &job)
-	return withJobs(ctx, std, o.run.Record.History, makesHistory, func(s *store.Store) error {
-		kept, err := s.AddJob(ctx, job, std.userName(), now)
+	return withJobs(ctx, std, o.run.Record.History, makesHistory, func(s *jobs.Service) error {
+		kept, err := s.Add(ctx, prepared, std.userName())
 		if err != nil {
 			return err
 		}
@@ -191,20 +180,19 @@ func addJob(ctx context.Context, std Streams, f *pflag.FlagSet, o *jobForm, name
 		if err := printTimes(std, &kept.Job, now); err != nil {
 			return err
 		}
-		if err := showHosts(ctx, std, &kept.Job, hosts); err != nil {
+		if err := showHosts(std, &kept.Job, &prepared.Trial); err != nil {
 			return err
 		}
 		return warnOfNoDaemon(ctx, std, s, &kept.Job)
 	})
 }
 
-// machineZone is the zone of jobs that name none.
-func machineZone(std Streams) (string, error) {
-	zone, err := scheduler.MachineZone(std.Getenv)
-	if err != nil {
-		return "", hint(usagef("the time zone of this machine: %w", err), "name the job's, such as Europe/Berlin")
+// zoneHint says what to do where the machine has no zone.
+func zoneHint(err error) error {
+	if errors.As(err, new(*jobs.ZoneError)) {
+		return hint(usage(err), "name the job's, such as Europe/Berlin")
 	}
-	return zone, nil
+	return err
 }
 
 // printTimes says when a job that was just written down fires, and what about
@@ -233,70 +221,41 @@ func printTimes(std Streams, job *scheduler.Job, now time.Time) error {
 	return err
 }
 
-// hostsNow are the hosts that a job would fire on if it fired here and now, or
-// why there are none.
-type hostsNow struct {
-	chosen *runner.Selection
-	err    error
-}
-
-func lookUpHosts(ctx context.Context, std Streams, job *scheduler.Job, run *launchOptions) hostsNow {
-	chosen, err := choose(ctx, std, &run.requestOptions, job.Selector, nil)
-	return hostsNow{chosen, err}
-}
-
-// misspelt is the error of an item that is to leave hosts out, or to keep only
-// some, and that the inventory does not know. Anything else may be right by the
-// time that the job fires.
-func (h hostsNow) misspelt() error {
-	if none := (*inventory.NoMatchError)(nil); errors.As(h.err, &none) && none.Narrows() {
-		return h.err
-	}
-	return nil
-}
-
 // noInventoryHere says that the hosts of a job cannot be looked up.
 const noInventoryHere = "there is no inventory here; tutti serve looks for one whenever the job fires, and -i names one"
 
-// tryJob warns of what would make the job fail if it fired here and now. That
-// may be different where and when it does. The selection is nil if there is
-// none, and known false if that is for want of an inventory.
-func tryJob(ctx context.Context, std Streams, job *scheduler.Job, hosts hostsNow, warn func(string)) (chosen *runner.Selection, known bool) {
+// warnOfTrial warns of what would make the job fail if it fired here and now. That
+// may be different where and when it does.
+func warnOfTrial(std Streams, t *jobs.Trial, warn func(string)) {
 	fails := func(err error) {
 		warn(fmt.Sprintf("as things are now the job fails: %v", err))
 		for _, h := range hints(err) {
 			_ = std.say("hint: " + h) // stderr has nobody to be told
 		}
 	}
-	if job.Script != "" {
-		script, err := runner.ReadScript(ctx, std.In, job.Script)
-		if err == nil {
-			_ = script.Source.Close() // it was only read
-		} else {
-			fails(err)
-		}
+	if t.Script != nil {
+		fails(t.Script)
 	}
-	chosen, err := hosts.chosen, hosts.err
-	if errors.As(err, new(*inventory.NotFoundError)) {
-		return nil, false
+	if t.NoInventory() {
+		return
 	}
-	if err != nil {
-		fails(err)
-		return nil, true
+	if t.Err != nil {
+		fails(t.Err)
+		return
 	}
-	for _, w := range chosen.Warnings {
+	for _, w := range t.Hosts.Warnings {
 		warn(w)
 	}
-	return chosen, true
 }
 
 // showHosts says on how many hosts the job runs as things are now, or why on
 // none.
-func showHosts(ctx context.Context, std Streams, job *scheduler.Job, hosts hostsNow) error {
-	chosen, known := tryJob(ctx, std, job, hosts, std.warn)
-	if !known {
+func showHosts(std Streams, job *scheduler.Job, t *jobs.Trial) error {
+	warnOfTrial(std, t, std.warn)
+	if t.NoInventory() {
 		std.warn(noInventoryHere)
 	}
+	chosen := t.Hosts
 	if chosen == nil {
 		return nil
 	}
@@ -309,19 +268,16 @@ func showHosts(ctx context.Context, std Streams, job *scheduler.Job, hosts hosts
 
 // warnOfIdle warns of what the job has and makes no use of.
 func warnOfIdle(std Streams, job *scheduler.Job) {
-	if job.MaxRunning != scheduler.DefaultMaxRunning && job.Overlap != scheduler.OverlapAllow {
+	if jobs.Idle(job) {
 		std.warn(fmt.Sprintf("job %s: max_running has no effect with overlap %s; it is for overlap allow", job.Name, job.Overlap))
 	}
 }
 
 // warnOfNoDaemon warns if nothing is there that would fire the jobs, as far as
 // one of them is to fire.
-func warnOfNoDaemon(ctx context.Context, std Streams, s *store.Store, jobs ...*scheduler.Job) error {
-	if !slices.ContainsFunc(jobs, func(job *scheduler.Job) bool { return !job.Paused }) {
-		return nil
-	}
-	daemons, err := s.Daemons(ctx)
-	if err == nil && len(daemons) == 0 {
+func warnOfNoDaemon(ctx context.Context, std Streams, s *jobs.Service, written ...*scheduler.Job) error {
+	unserved, err := s.Unserved(ctx, written...)
+	if unserved {
 		std.warn("no daemon is running: start tutti serve")
 	}
 	return err

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/internal/safefile"
+	"tutti/jobs"
 	"tutti/scheduler"
-	"tutti/store"
 )
 
 type jobExportOptions struct {
@@ -34,7 +34,7 @@ func newJobExportCmd(std Streams) *cobra.Command {
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeJobs(std, &o.history, manyJobs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withJobs(cmd.Context(), std, o.history, wantsHistory, func(s *store.Store) error {
+			return withJobs(cmd.Context(), std, o.history, wantsHistory, func(s *jobs.Service) error {
 				return exportJobs(cmd.Context(), std, s, args, o.output)
 			})
 		},
@@ -44,19 +44,14 @@ func newJobExportCmd(std Streams) *cobra.Command {
 }
 
 // exportJobs writes the jobs of these names, or all, to a file or to stdout.
-func exportJobs(ctx context.Context, std Streams, s *store.Store, names []string, file string) error {
-	jobs, err := namedJobs(ctx, s, names)
+func exportJobs(ctx context.Context, std Streams, s *jobs.Service, names []string, file string) error {
+	whole, broken, err := s.Export(ctx, names)
 	if err != nil {
 		return err
 	}
 	var left []error
-	var whole []scheduler.Job
-	for i := range jobs {
-		if err := readable(&jobs[i]); err != nil {
-			left = append(left, err)
-			continue
-		}
-		whole = append(whole, jobs[i].Job)
+	for i := range broken {
+		left = append(left, readable(&broken[i]))
 	}
 	if file == "" {
 		var b bytes.Buffer

@@ -47,7 +47,7 @@ Queued runs are dropped. The job stays: tutti job pause keeps it from firing aga
 			if err != nil {
 				return err
 			}
-			return withJobs(cmd.Context(), std, o.history, wantsHistory, func(s *store.Store) error {
+			return withStore(cmd.Context(), std, o.history, wantsHistory, func(s *store.Store) error {
 				return killJob(cmd.Context(), std, s, ref, time.Duration(o.wait))
 			})
 		},

@@ -13,6 +13,7 @@ import (
 
 	"tutti/api"
 	"tutti/internal/quantity"
+	"tutti/jobs"
 	"tutti/output"
 	"tutti/store"
 )
@@ -54,7 +55,7 @@ started. A removed job keeps its log.`,
 			if q.Since, err = parseSince(o.since, std.now()); err != nil {
 				return err
 			}
-			return withJobs(cmd.Context(), std, o.history, wantsHistory, func(s *store.Store) error {
+			return withJobs(cmd.Context(), std, o.history, wantsHistory, func(s *jobs.Service) error {
 				return logJob(cmd.Context(), std, s, q, o.json)
 			})
 		},
@@ -64,15 +65,12 @@ started. A removed job keeps its log.`,
 }
 
 // logJob lists the firings of a job.
-func logJob(ctx context.Context, std Streams, s *store.Store, q store.FiringQuery, asJSON bool) error {
-	rows, err := s.Firings(ctx, q)
+func logJob(ctx context.Context, std Streams, s *jobs.Service, q store.FiringQuery, asJSON bool) error {
+	rows, err := s.Log(ctx, q)
 	if err != nil {
 		return err
 	}
 	if len(rows) == 0 {
-		if _, err := s.JobChanges(ctx, q.Job); err != nil {
-			return err
-		}
 		if asJSON {
 			return nil
 		}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"tutti/fanout"
+	"tutti/jobs"
 	"tutti/scheduler"
 	"tutti/store"
 )
@@ -43,16 +44,16 @@ func TestLastText(t *testing.T) {
 	skipped := &store.FiringRow{ID: 2, Decision: scheduler.Skipped, Reason: "an earlier firing is running"}
 	for _, test := range []struct {
 		name string
-		view jobView
+		view jobs.View
 		want string
 	}{
-		{"nothing", jobView{}, "-"},
-		{"a run", jobView{last: ran, ran: ran}, "run 21: 1 ok"},
-		{"no run yet", jobView{last: skipped}, "skipped: an earlier firing is running"},
-		{"a run, and none", jobView{last: skipped, ran: ran}, "run 21: 1 ok; then skipped: an earlier firing is running"},
+		{"nothing", jobs.View{}, "-"},
+		{"a run", jobs.View{Last: ran, Ran: ran}, "run 21: 1 ok"},
+		{"no run yet", jobs.View{Last: skipped}, "skipped: an earlier firing is running"},
+		{"a run, and none", jobs.View{Last: skipped, Ran: ran}, "run 21: 1 ok; then skipped: an earlier firing is running"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := test.view.lastText(); got != test.want {
+			if got := (jobView{&test.view}).lastText(); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})

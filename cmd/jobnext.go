@@ -2,12 +2,11 @@ package cmd
 
 import (
 	"context"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"tutti/store"
+	"tutti/jobs"
 )
 
 type jobNextOptions struct {
@@ -19,9 +18,6 @@ func (o *jobNextOptions) addFlags(f *pflag.FlagSet) {
 	f.IntVarP(&o.count, "count", "n", 10, "show the next `N`")
 	addHistoryFlag(f, &o.history)
 }
-
-// mostNext bounds how many instants are worked out for somebody to read.
-const mostNext = 100_000
 
 func newJobNextCmd(std Streams) *cobra.Command {
 	o := &jobNextOptions{}
@@ -37,11 +33,11 @@ func newJobNextCmd(std Streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if o.count < 1 || o.count > mostNext {
-				return syntaxf("--count %d: between 1 and %d", o.count, mostNext)
+			if o.count < 1 || o.count > jobs.MostNext {
+				return syntaxf("--count %d: between 1 and %d", o.count, jobs.MostNext)
 			}
-			return withJobs(cmd.Context(), std, o.history, wantsHistory, func(s *store.Store) error {
-				return showNext(cmd.Context(), std, s, name, o.count, std.now())
+			return withJobs(cmd.Context(), std, o.history, wantsHistory, func(s *jobs.Service) error {
+				return showNext(cmd.Context(), std, s, name, o.count)
 			})
 		},
 	}
@@ -50,27 +46,16 @@ func newJobNextCmd(std Streams) *cobra.Command {
 }
 
 // showNext lists the next firings of a job.
-func showNext(ctx context.Context, std Streams, s *store.Store, name string, n int, now time.Time) error {
-	kept, err := s.Job(ctx, name)
+func showNext(ctx context.Context, std Streams, s *jobs.Service, name string, n int) error {
+	times, err := s.Next(ctx, name, n)
 	if err != nil {
 		return err
 	}
-	if err := readable(&kept); err != nil {
-		return err
-	}
-	t, err := kept.Timing(now)
-	if err != nil {
-		return err
-	}
-	next, err := coming(t, now, n)
-	if err != nil {
-		return err
-	}
-	if kept.Paused {
+	if times.Paused {
 		std.warn("job " + name + " is paused: none of these fires until it is resumed")
 	}
-	if len(next) < n {
+	if len(times.Next) < n {
 		defer func() { _ = std.say("nothing more is to come") }()
 	}
-	return writeFirings(std.Out, "", next, t.Jitter)
+	return writeFirings(std.Out, "", times.Next, times.Jitter)
 }

@@ -2,12 +2,10 @@ package cmd
 
 import (
 	"errors"
-	"time"
 
 	"github.com/spf13/pflag"
 
 	"tutti/runner"
-	"tutti/scheduler"
 )
 
 // What a job keeps of the flags of a run, and how a run gets them back.
@@ -50,28 +48,4 @@ func ForJobs(add func(*pflag.FlagSet)) func(*pflag.FlagSet) {
 			f.AddFlag(flag)
 		})
 	}
-}
-
-// jobRules are what makes a job one that can be carried out, at now. Whoever
-// reads jobs from elsewhere adds the Zone and the Dir.
-func jobRules(now time.Time) scheduler.Rules {
-	return scheduler.Rules{
-		Now:        now,
-		OptionKeys: runner.JobOptionKeys(),
-		CommaKeys:  runner.CommaOptions(),
-		Option:     runner.CheckJobOption,
-		Selector:   runner.CheckJobSelector,
-	}
-}
-
-// jobOptions are the options of job as a run reads them. It is an error if they
-// do not fit together; what Validate finds is not looked for.
-func jobOptions(std Streams, job scheduler.Job) (*launchOptions, error) {
-	o := newLaunchOptions()
-	o.ForJob = true
-	var err error
-	if o.Request, err = runner.CompleteJob(&job, std.Getenv); err != nil {
-		return nil, err
-	}
-	return o, nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/internal/fault"
+	"tutti/jobs"
 	"tutti/runner"
 	"tutti/scheduler"
 )
@@ -65,10 +66,10 @@ func TestJobOptionsReadWhatWasGiven(t *testing.T) {
 		t.Errorf("stdin: got %q, want %q", got, want)
 	}
 	job := testJob(given)
-	if err := job.Validate(jobRules(time.Now())); err != nil {
+	if err := job.Validate(jobs.Rules(time.Now())); err != nil {
 		t.Errorf("the options are refused: %v", err)
 	}
-	again, err := jobOptions(std, job)
+	again, err := runner.CompleteJob(&job, std.Getenv)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,9 +77,8 @@ func TestJobOptionsReadWhatWasGiven(t *testing.T) {
 	if err := o.finalize(f, std.Getenv); err != nil {
 		t.Fatal(err)
 	}
-	o.ForJob = true // which no flag says
-	if !reflect.DeepEqual(again, o) {
-		t.Errorf("got %+v, want %+v", again, o)
+	if !reflect.DeepEqual(again, o.Request) {
+		t.Errorf("got %+v, want %+v", again, o.Request)
 	}
 }
 
@@ -101,7 +101,7 @@ func TestJobOptionsRefuse(t *testing.T) {
 	} {
 		t.Run(test.key, func(t *testing.T) {
 			job := testJob(map[string][]string{test.key: {test.value}})
-			err := job.Validate(jobRules(time.Now()))
+			err := job.Validate(jobs.Rules(time.Now()))
 			if bad, ok := errors.AsType[*scheduler.KeyError](err); !ok || bad.Key != test.key || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want an error of %s that says %q", err, test.key, test.want)
 			}
@@ -130,10 +130,10 @@ func TestJobOptionsThatDoNotFit(t *testing.T) {
 			if test.script {
 				job.Command, job.Script = "", "/srv/sweep.sh"
 			}
-			if err := job.Validate(jobRules(time.Now())); err != nil {
+			if err := job.Validate(jobs.Rules(time.Now())); err != nil {
 				t.Fatal(err)
 			}
-			_, err := jobOptions(testStreams(), job)
+			_, err := runner.CompleteJob(&job, testStreams().Getenv)
 			if !errors.As(err, new(*fault.UsageError)) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
@@ -149,7 +149,7 @@ func TestJobSelectorIsTheSameEverywhere(t *testing.T) {
 	} {
 		job := testJob(nil)
 		job.Selector = selector
-		err := job.Validate(jobRules(time.Now()))
+		err := job.Validate(jobs.Rules(time.Now()))
 		if got := fmt.Sprint(err); want != "" && !strings.Contains(got, want) || want == "" && err != nil {
 			t.Errorf("%s: got %s, want %q", selector, got, want)
 		}
@@ -158,13 +158,13 @@ func TestJobSelectorIsTheSameEverywhere(t *testing.T) {
 
 // What the example says can be done can be done.
 func TestExampleJobs(t *testing.T) {
-	jobs, err := readJobs(testStreams(), "../jobs.example.yaml")
-	if err != nil || len(jobs) == 0 {
-		t.Fatalf("got %d jobs, %v", len(jobs), err)
+	all, err := readJobs(testStreams(), "../jobs.example.yaml")
+	if err != nil || len(all) == 0 {
+		t.Fatalf("got %d jobs, %v", len(all), err)
 	}
-	for i := range jobs {
-		if err := jobs[i].Validate(jobRules(time.Now())); err != nil {
-			t.Errorf("job %s: %v", jobs[i].Name, err)
+	for i := range all {
+		if err := all[i].Validate(jobs.Rules(time.Now())); err != nil {
+			t.Errorf("job %s: %v", all[i].Name, err)
 		}
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/jobs"
 	"tutti/runner"
 	"tutti/scheduler"
-	"tutti/store"
 )
 
 type jobRunOptions struct {
@@ -59,19 +59,15 @@ notification settings apply.`,
 
 // detachJob asks the daemon to run a job.
 func detachJob(ctx context.Context, std Streams, history, name string) error {
-	return withJobs(ctx, std, history, wantsHistory, func(s *store.Store) error {
-		t, err := s.RequestFiring(ctx, name, std.userName(), std.now())
+	return withJobs(ctx, std, history, wantsHistory, func(s *jobs.Service) error {
+		t, served, err := s.RunNow(ctx, name, std.userName())
 		if err != nil {
 			return err
 		}
 		if err := runner.CheckRun(&t); err != nil {
 			return err
 		}
-		daemons, err := s.Daemons(ctx)
-		if err != nil {
-			return err
-		}
-		if len(daemons) == 0 {
+		if !served {
 			std.warn("no tutti serve is running on this history: the job waits for one")
 		}
 		if t.Decision == scheduler.Queued {

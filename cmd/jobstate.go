@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tutti/jobs"
 	"tutti/scheduler"
-	"tutti/store"
 )
 
 func newJobPauseCmd(std Streams) *cobra.Command {
@@ -21,7 +21,7 @@ func newJobPauseCmd(std Streams) *cobra.Command {
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeJobs(std, &o.history, manyJobs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return eachJob(cmd.Context(), std, o.history, args, readable, func(s *store.Store, name string) error {
+			return eachJob(cmd.Context(), std, o.history, args, readable, func(s *jobs.Service, name string) error {
 				return setPaused(cmd.Context(), std, s, name, true)
 			})
 		},
@@ -40,7 +40,7 @@ func newJobResumeCmd(std Streams) *cobra.Command {
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeJobs(std, &o.history, manyJobs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return eachJob(cmd.Context(), std, o.history, args, readable, func(s *store.Store, name string) error {
+			return eachJob(cmd.Context(), std, o.history, args, readable, func(s *jobs.Service, name string) error {
 				return setPaused(cmd.Context(), std, s, name, false)
 			})
 		},
@@ -60,8 +60,8 @@ func newJobRemoveCmd(std Streams) *cobra.Command {
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeJobs(std, &o.history, manyJobs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return eachJob(cmd.Context(), std, o.history, args, nil, func(s *store.Store, name string) error {
-				if err := s.RemoveJob(cmd.Context(), name, 0, std.userName(), std.now()); err != nil {
+			return eachJob(cmd.Context(), std, o.history, args, nil, func(s *jobs.Service, name string) error {
+				if err := s.Remove(cmd.Context(), name, 0, std.userName()); err != nil {
 					return err
 				}
 				return std.print("job %s removed\n", name)
@@ -79,65 +79,50 @@ const manyJobs = 1000
 // and fits, unless it is nil, refuses none. What goes wrong after that with one
 // does not keep it from the others.
 func eachJob(
-	ctx context.Context, std Streams, history string, names []string, fits func(*scheduler.Kept) error, do func(s *store.Store, name string) error,
+	ctx context.Context, std Streams, history string, names []string, fits func(*scheduler.Kept) error, do func(s *jobs.Service, name string) error,
 ) error {
 	if len(names) == 0 {
 		_, err := oneJob(nil)
 		return err
 	}
-	return withJobs(ctx, std, history, wantsHistory, func(s *store.Store) error {
-		jobs, err := namedJobs(ctx, s, names)
+	return withJobs(ctx, std, history, wantsHistory, func(s *jobs.Service) error {
+		named, err := s.Named(ctx, names)
 		if err != nil {
 			return err
 		}
 		var all []error
-		for i := range jobs {
+		for i := range named {
 			if fits != nil {
-				all = append(all, fits(&jobs[i]))
+				all = append(all, fits(&named[i]))
 			}
 		}
 		if err := errors.Join(all...); err != nil {
 			return err
 		}
-		for i := range jobs {
-			all = append(all, do(s, jobs[i].Name))
+		for i := range named {
+			all = append(all, do(s, named[i].Name))
 		}
 		return errors.Join(all...)
 	})
 }
 
-// setPaused pauses a job, or resumes it, whatever else is changed meanwhile.
-func setPaused(ctx context.Context, std Streams, s *store.Store, name string, paused bool) error {
-	word := map[bool]string{true: "paused", false: "resumed"}[paused]
-	for {
-		kept, err := s.Job(ctx, name)
-		if err == nil {
-			err = readable(&kept)
-		}
-		if err != nil {
-			return err
-		}
-		if kept.Paused == paused {
-			return std.print("job %s: nothing to change, it is %s\n", name, map[bool]string{true: "paused", false: "not paused"}[paused])
-		}
-		now := std.now()
-		job := kept.Job
-		job.Paused = paused
-		_, err = s.ChangeJob(ctx, job, std.userName(), now)
-		if errors.As(err, new(*store.JobChangedError)) && ctx.Err() == nil {
-			continue
-		}
-		if err == nil {
-			err = std.print("job %s %s\n", name, word)
-		}
-		if err != nil || paused {
-			return err
-		}
-		if err := printNext(std, &job, now); err != nil {
-			return err
-		}
-		return warnOfNoDaemon(ctx, std, s, &job)
+// setPaused pauses a job, or resumes it.
+func setPaused(ctx context.Context, std Streams, s *jobs.Service, name string, paused bool) error {
+	kept, changed, err := s.SetPaused(ctx, name, paused, std.userName())
+	if err != nil {
+		return err
 	}
+	if !changed {
+		return std.print("job %s: nothing to change, it is %s\n", name, map[bool]string{true: "paused", false: "not paused"}[paused])
+	}
+	word := map[bool]string{true: "paused", false: "resumed"}[paused]
+	if err := std.print("job %s %s\n", name, word); err != nil || paused {
+		return err
+	}
+	if err := printNext(std, &kept.Job, std.now()); err != nil {
+		return err
+	}
+	return warnOfNoDaemon(ctx, std, s, &kept.Job)
 }
 
 // printNext says when a job fires next.
@@ -146,7 +131,7 @@ func printNext(std Streams, job *scheduler.Job, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	next, err := coming(t, now, 1)
+	next, err := jobs.Coming(t, now, 1)
 	if err != nil {
 		return err
 	}

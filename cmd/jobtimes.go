@@ -1,40 +1,18 @@
 package cmd
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
+	"tutti/jobs"
 	"tutti/output"
 	"tutti/scheduler"
 )
 
-const (
-	// shownFirings is how many firings are shown of a job that is about to have
-	// them.
-	shownFirings = 3
-	// movedAhead is how far ahead a change of the clock is of interest.
-	movedAhead = 365 * 24 * time.Hour
-)
-
-// coming are the first n firings of instants after the given one; fewer, if no
-// more are to come.
-func coming(t *scheduler.Timing, after time.Time, n int) ([]scheduler.Firing, error) {
-	var all []scheduler.Firing
-	for len(all) < n {
-		f, err := t.Next(after)
-		if errors.Is(err, scheduler.ErrNoMore) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		all, after = append(all, f), f.At
-	}
-	return all, nil
-}
+// movedAhead is how far ahead a change of the clock is of interest.
+const movedAhead = 365 * 24 * time.Hour
 
 // writeFirings prints a line for each firing: in the zone of its schedule, in
 // UTC, when it is due, and what there is to say about it.
@@ -62,7 +40,7 @@ func utcTime(t time.Time) string   { return t.UTC().Format(time.RFC3339) }
 
 // timesText says when a job fires, in words and by its next instants.
 func timesText(t *scheduler.Timing, now time.Time) (string, error) {
-	next, err := coming(t, now, shownFirings)
+	next, err := jobs.Coming(t, now, jobs.ShownNext)
 	if err != nil {
 		return "", err
 	}

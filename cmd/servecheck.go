@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tutti/internal/quantity"
+	"tutti/jobs"
 	"tutti/output"
 	"tutti/runner"
 	"tutti/scheduler"
@@ -26,7 +27,7 @@ func checkServe(ctx context.Context, std Streams, o *serveOptions) error {
 	if err != nil {
 		return err
 	}
-	jobs, err := s.Kept(ctx)
+	kept, err := s.Kept(ctx)
 	if err != nil {
 		return err
 	}
@@ -35,12 +36,12 @@ func checkServe(ctx context.Context, std Streams, o *serveOptions) error {
 		return err
 	}
 	bad := 0
-	for i := range jobs {
-		problems := checkKept(ctx, std, history, &jobs[i])
+	for i := range kept {
+		problems := checkKept(ctx, std, history, &kept[i])
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := sayChecked(std, &jobs[i], problems); err != nil {
+		if err := sayChecked(std, &kept[i], problems); err != nil {
 			return err
 		}
 		bad += min(1, len(problems))
@@ -49,7 +50,7 @@ func checkServe(ctx context.Context, std Streams, o *serveOptions) error {
 		return err
 	}
 	if bad > 0 {
-		return usagef("%d of %s would fail", bad, count(len(jobs), "job"))
+		return usagef("%d of %s would fail", bad, count(len(kept), "job"))
 	}
 	return nil
 }
@@ -96,7 +97,7 @@ func checkKept(ctx context.Context, std Streams, history *runner.History, k *sch
 			problems = append(problems, strings.Join(append([]string{err.Error()}, hintLines(err)...), "\n"))
 		}
 	}
-	if err := k.Validate(jobRules(time.Time{})); err != nil {
+	if err := k.Validate(jobs.Rules(time.Time{})); err != nil {
 		add(err)
 		return problems // the rest would say the same again
 	}

@@ -13,6 +13,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/sdnotify"
+	"tutti/jobs"
 	"tutti/notify"
 	"tutti/runner"
 	"tutti/scheduler"
@@ -167,20 +168,20 @@ func (d *serving) servePages(ctx context.Context) {
 // learn tells the metrics what they cannot have counted: when each job was last
 // ok, as far as it was one of its newest runs.
 func (d *serving) learn(ctx context.Context) error {
-	jobs, err := d.store.Kept(ctx)
+	kept, err := d.store.Kept(ctx)
 	if err != nil {
 		return err
 	}
-	for i := range jobs {
+	for i := range kept {
 		rows, err := d.store.Firings(ctx, store.FiringQuery{
-			Job: jobs[i].Name, Decisions: []scheduler.Decision{scheduler.Run}, Limit: learnedRuns,
+			Job: kept[i].Name, Decisions: []scheduler.Decision{scheduler.Run}, Limit: learnedRuns,
 		})
 		if err != nil {
 			return err
 		}
 		for _, row := range rows {
 			if r := row.Run; r != nil && r.State == store.Finished && r.Summary.Counts[fanout.OK] == r.Summary.Hosts {
-				d.metrics.Succeeded(jobs[i].Name, r.Summary.Ended)
+				d.metrics.Succeeded(kept[i].Name, r.Summary.Ended)
 				break
 			}
 		}
@@ -196,7 +197,7 @@ const learnedRuns = 50
 func (d *serving) housekeep(ctx context.Context) {
 	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
-	if err := tellDayRule(ctx, d.store, store.InLog, func(text string) { d.log.Warn(text) }); err != nil && ctx.Err() == nil {
+	if err := tellDayRule(ctx, &jobs.Service{Checker: jobChecker(d.Streams), Store: d.store}, store.InLog, func(text string) { d.log.Warn(text) }); err != nil && ctx.Err() == nil {
 		d.log.Error("what a new version does in another way could not be told", "error", err)
 	}
 	d.prune(ctx)
@@ -227,20 +228,20 @@ func (d *serving) prune(ctx context.Context) {
 func (d *serving) reload(ctx context.Context) {
 	d.manager.Tell(sdnotify.Reloading)
 	defer d.manager.Tell(sdnotify.Ready)
-	jobs, err := d.store.Kept(ctx)
+	kept, err := d.store.Kept(ctx)
 	if err != nil {
 		d.log.Error("the jobs cannot be read", "error", err)
 		return
 	}
 	bad := 0
-	for i := range jobs {
-		problems := checkKept(ctx, d.console.Streams, d.history, &jobs[i])
+	for i := range kept {
+		problems := checkKept(ctx, d.console.Streams, d.history, &kept[i])
 		for _, p := range problems {
-			d.log.Warn("job would fail", "job", jobs[i].Name, "problem", p)
+			d.log.Warn("job would fail", "job", kept[i].Name, "problem", p)
 		}
 		bad += min(1, len(problems))
 	}
-	d.log.Info("reloaded", "jobs", len(jobs), "bad", bad)
+	d.log.Info("reloaded", "jobs", len(kept), "bad", bad)
 }
 
 // watch is told what the scheduler does.

@@ -1,0 +1,192 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"tutti/internal/fault"
+	"tutti/scheduler"
+)
+
+// A Plan is what has to be done so that the jobs are those of a file.
+type Plan struct {
+	Added   []scheduler.Job
+	Changed []Change
+	Removed []scheduler.Kept
+	// Same is how many are right already, and Left the names of those that are
+	// not in the file and stay.
+	Same int
+	Left []string
+	// All is how many jobs there were.
+	All int
+	// Confirmed says that somebody has agreed to removals that RemovesMost finds
+	// suspicious.
+	Confirmed bool
+}
+
+// A Change is a job that is to be another, and what is different.
+type Change struct {
+	Old, Job scheduler.Job
+	// Rewritten: the old one cannot be read, so nobody knows what is different.
+	Rewritten bool
+	// Differences has a line for each key that is different.
+	Differences []string
+}
+
+// Plan compares the jobs of a file, which errors call by that name, with those
+// that are kept. With prune those that are not in the file are to be removed. New
+// times of which none is to come are refused.
+func (s *Service) Plan(ctx context.Context, file string, jobs []scheduler.Job, prune bool) (*Plan, error) {
+	kept, err := s.all(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := planJobs(jobs, kept, prune)
+	if err != nil {
+		return nil, err
+	}
+	return p, s.checkTimes(file, p)
+}
+
+// planJobs compares the jobs of a file with those that are kept.
+func planJobs(jobs []scheduler.Job, kept []scheduler.Kept, prune bool) (*Plan, error) {
+	old := make(map[string]*scheduler.Kept, len(kept))
+	for i := range kept {
+		old[kept[i].Name] = &kept[i]
+	}
+	p := &Plan{All: len(kept)}
+	for _, job := range jobs {
+		k := old[job.Name]
+		delete(old, job.Name)
+		if err := p.add(k, job); err != nil {
+			return nil, err
+		}
+	}
+	for i := range kept { // in the order of their names
+		switch k := old[kept[i].Name]; {
+		case k == nil:
+		case prune:
+			p.Removed = append(p.Removed, *k)
+		default:
+			p.Left = append(p.Left, k.Name)
+		}
+	}
+	return p, nil
+}
+
+// add plans that k, nil if there is none, becomes job.
+func (p *Plan) add(k *scheduler.Kept, job scheduler.Job) error {
+	if k == nil {
+		p.Added = append(p.Added, job)
+		return nil
+	}
+	job.Version = k.Version
+	if k.Broken != nil {
+		p.Changed = append(p.Changed, Change{Old: k.Job, Job: job, Rewritten: true})
+		return nil
+	}
+	differences, err := Diff(&k.Job, &job)
+	switch {
+	case err != nil:
+		return err
+	case len(differences) > 0:
+		p.Changed = append(p.Changed, Change{Old: k.Job, Job: job, Differences: differences})
+	default:
+		p.Same++
+	}
+	return nil
+}
+
+// checkTimes refuses new times of which none is to come.
+func (s *Service) checkTimes(file string, p *Plan) error {
+	var all []error
+	rules := Rules(s.Now())
+	check := func(job *scheduler.Job) {
+		if err := job.Validate(rules); err != nil {
+			all = append(all, fault.Usagef("%s: job %s: %w", file, job.Name, err))
+		}
+	}
+	for i := range p.Added {
+		check(&p.Added[i])
+	}
+	for i := range p.Changed {
+		if c := &p.Changed[i]; Retimed(&c.Old, &c.Job) && !c.Job.Paused {
+			check(&c.Job)
+		}
+	}
+	return errors.Join(all...)
+}
+
+// Written are the jobs that are added or changed.
+func (p *Plan) Written() []*scheduler.Job {
+	var jobs []*scheduler.Job
+	for i := range p.Added {
+		jobs = append(jobs, &p.Added[i])
+	}
+	for i := range p.Changed {
+		jobs = append(jobs, &p.Changed[i].Job)
+	}
+	return jobs
+}
+
+// fewJobs is how many jobs are too few for most of them to mean anything.
+const fewJobs = 10
+
+// RemovesMost reports whether so many of all jobs are removed that the file is
+// more likely to be wrong, cut off or another one than the jobs are: all of them,
+// or more than half of ten or more.
+func (p *Plan) RemovesMost() bool {
+	n := len(p.Removed)
+	return n > 0 && n == p.All || p.All >= fewJobs && 2*n > p.All
+}
+
+// An UnconfirmedError says that a plan removes most jobs, and that nobody has
+// agreed to that. Nothing was changed.
+type UnconfirmedError struct{ Removed, All int }
+
+func (e *UnconfirmedError) Error() string {
+	return fmt.Sprintf("it removes %d of %d jobs, which has to be confirmed", e.Removed, e.All)
+}
+
+// A Step of a plan was done; one of its fields is set.
+type Step struct {
+	Added   *scheduler.Job
+	Changed *Change
+	Removed *scheduler.Kept
+}
+
+// Apply does what was planned, job by job, and yields each step with the error
+// that it came to; what goes wrong with one does not keep it from the others. A
+// job that changed since the plan was made is left as it is, an error. The steps
+// that the caller does not wait for are not done. A plan that removes most jobs
+// and is not Confirmed yields an *UnconfirmedError alone.
+func (s *Service) Apply(ctx context.Context, p *Plan, by string) iter.Seq2[Step, error] {
+	now := s.Now()
+	return func(yield func(Step, error) bool) {
+		if p.RemovesMost() && !p.Confirmed {
+			yield(Step{}, &UnconfirmedError{len(p.Removed), p.All})
+			return
+		}
+		for i := range p.Added {
+			_, err := s.Store.AddJob(ctx, p.Added[i], by, now)
+			if !yield(Step{Added: &p.Added[i]}, err) {
+				return
+			}
+		}
+		for i := range p.Changed {
+			_, err := s.Store.ChangeJob(ctx, p.Changed[i].Job, by, now)
+			if !yield(Step{Changed: &p.Changed[i]}, err) {
+				return
+			}
+		}
+		for i := range p.Removed {
+			k := &p.Removed[i]
+			err := s.Store.RemoveJob(ctx, k.Name, k.Version, by, now)
+			if !yield(Step{Removed: k}, err) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package jobs
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"tutti/scheduler"
+)
+
+// jobsNamed are jobs of these names.
+func jobsNamed(names ...string) []scheduler.Job {
+	var all []scheduler.Job
+	for _, name := range names {
+		job := testJob(nil)
+		job.Name = name
+		all = append(all, job)
+	}
+	return all
+}
+
+func keptNamed(names ...string) []scheduler.Kept {
+	var all []scheduler.Kept
+	for _, job := range jobsNamed(names...) {
+		job.Version = 3
+		all = append(all, scheduler.Kept{Job: job})
+	}
+	return all
+}
+
+func TestPlan(t *testing.T) {
+	file := jobsNamed("same", "other", "rewritten", "new")
+	file[1].Command = "w"
+	kept := keptNamed("gone", "other", "rewritten", "same")
+	kept[2].Broken = errors.New("no schedule")
+	p, err := planJobs(file, kept, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Added) != 1 || p.Added[0].Name != "new" || p.Same != 1 || !slices.Equal(p.Left, []string{"gone"}) || p.Removed != nil || p.All != 4 {
+		t.Errorf("got %+v", p)
+	}
+	if len(p.Changed) != 2 || p.Changed[0].Job.Version != 3 || p.Changed[0].Rewritten || !slices.Equal(p.Changed[0].Differences, []string{`command: "uptime" → "w"`}) ||
+		!p.Changed[1].Rewritten {
+		t.Errorf("got %+v", p.Changed)
+	}
+	if got := len(p.Written()); got != 3 {
+		t.Errorf("got %d to be written, want 3", got)
+	}
+	if p, err = planJobs(file, kept, true); err != nil || len(p.Removed) != 1 || p.Removed[0].Name != "gone" || p.Left != nil {
+		t.Errorf("got %+v, %v", p, err)
+	}
+}
+
+func TestRemovesMost(t *testing.T) {
+	for _, tt := range []struct {
+		removed, all int
+		want         bool
+	}{
+		{0, 0, false},
+		{0, 20, false},
+		{1, 1, true},
+		{1, 2, false},
+		{8, 9, false},
+		{9, 9, true},
+		{5, 10, false},
+		{6, 10, true},
+	} {
+		p := &Plan{Removed: make([]scheduler.Kept, tt.removed), All: tt.all}
+		if got := p.RemovesMost(); got != tt.want {
+			t.Errorf("%d of %d: got %v", tt.removed, tt.all, got)
+		}
+	}
+}
+
+func TestApply(t *testing.T) {
+	r := newRig(t)
+	r.add(t, "a")
+	r.add(t, "b")
+	r.add(t, "c")
+	plan := func(prune bool, names ...string) *Plan {
+		t.Helper()
+		file := jobsNamed(names...)
+		for i := range file {
+			file[i].Command = "w"
+		}
+		p, err := r.Plan(t.Context(), "jobs.yaml", file, prune)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	apply := func(p *Plan) (steps []string, errs []error) {
+		for step, err := range r.Apply(t.Context(), p, "ann") {
+			switch {
+			case err != nil:
+				errs = append(errs, err)
+			case step.Added != nil:
+				steps = append(steps, "added "+step.Added.Name)
+			case step.Changed != nil:
+				steps = append(steps, "changed "+step.Changed.Job.Name)
+			case step.Removed != nil:
+				steps = append(steps, "removed "+step.Removed.Name)
+			}
+		}
+		return steps, errs
+	}
+	late := plan(true, "a", "d")
+	if _, err := r.Edit(t.Context(), "a", "bob", func(j *scheduler.Job) error { j.Command = "who"; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	steps, errs := apply(late)
+	if want := []string{"added d", "removed b", "removed c"}; !slices.Equal(steps, want) || len(errs) != 1 {
+		t.Errorf("got %q and %v, want %q and an error of what somebody else has changed", steps, errs, want)
+	}
+	if steps, errs = apply(plan(false, "a", "d")); !slices.Equal(steps, []string{"changed a"}) || errs != nil {
+		t.Errorf("got %q, %v", steps, errs)
+	}
+
+	most := plan(true, "e")
+	var unconfirmed *UnconfirmedError
+	if steps, errs = apply(most); steps != nil || len(errs) != 1 || !errors.As(errs[0], &unconfirmed) || *unconfirmed != (UnconfirmedError{2, 2}) {
+		t.Errorf("got %q, %v, want to be asked", steps, errs)
+	}
+	most.Confirmed = true
+	if steps, errs = apply(most); fmt.Sprint(steps) != "[added e removed a removed d]" || errs != nil {
+		t.Errorf("got %q, %v", steps, errs)
+	}
+}
+
+func TestPlanRefusesTimesThatHavePassed(t *testing.T) {
+	r := newRig(t)
+	file := jobsNamed("a", "b")
+	for i := range file {
+		file[i].Schedules = []string{"@at 2027-01-31T18:00:00Z"}
+	}
+	_, err := r.Plan(t.Context(), "jobs.yaml", file, false)
+	for _, want := range []string{"jobs.yaml: job a: ", "jobs.yaml: job b: "} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+func TestRead(t *testing.T) {
+	r := newRig(t)
+	read, err := r.Read("jobs.yaml", []byte("jobs:\n  a: {schedule: '@daily', selector: web, script: a.sh}\n"), "/srv")
+	if err != nil || len(read) != 1 || read[0].Script != "/srv/a.sh" || read[0].Zone != "Europe/Berlin" {
+		t.Errorf("got %+v, %v", read, err)
+	}
+	for text, want := range map[string]string{
+		"{}": "jobs",
+		"jobs:\n  a: {schedule: '@daily', selector: web, command: w, sudo_pass_command: pass}\n": "without --sudo; add --sudo",
+	} {
+		if _, err := r.Read("jobs.yaml", []byte(text), "/srv"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestExport(t *testing.T) {
+	r := newRig(t)
+	r.add(t, "a")
+	r.add(t, "b")
+	whole, broken, err := r.Export(t.Context(), []string{"b"})
+	if err != nil || len(whole) != 1 || whole[0].Name != "b" || broken != nil {
+		t.Errorf("got %+v, %+v, %v", whole, broken, err)
+	}
+}

@@ -1,0 +1,125 @@
+package jobs
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"tutti/runner"
+	"tutti/scheduler"
+)
+
+// Retimed reports whether job fires at other times than old.
+func Retimed(old, job *scheduler.Job) bool {
+	return !slices.Equal(old.Schedules, job.Schedules) || old.Seconds != job.Seconds || old.Zone != job.Zone ||
+		old.Jitter != job.Jitter || old.Paused != job.Paused
+}
+
+// An UnknownKeyError says that a job has no key that it could do without of that
+// name.
+type UnknownKeyError struct {
+	Key string
+	// Known are the keys that there are, as in jobs.yaml.
+	Known []string
+}
+
+func (e *UnknownKeyError) Error() string {
+	return fmt.Sprintf("%s: a job has no such key that it could do without", e.Key)
+}
+
+// Unset gives job what it has for a key of jobs.yaml if nobody says anything, or
+// returns an *UnknownKeyError. The options of job are replaced, not changed.
+func Unset(job *scheduler.Job, key string) error {
+	usual := scheduler.NewJob("", "")
+	own := map[string]func(){
+		"seconds":     func() { job.Seconds = false },
+		"inventory":   func() { job.Inventory = nil },
+		"overlap":     func() { job.Overlap = usual.Overlap },
+		"max_running": func() { job.MaxRunning = usual.MaxRunning },
+		"grace":       func() { job.Grace = usual.Grace },
+		"catch_up":    func() { job.CatchUp = usual.CatchUp },
+		"jitter":      func() { job.Jitter = 0 },
+		"tutti_env":   func() { job.TuttiEnv = false },
+		"idempotent":  func() { job.Idempotent = false },
+		"paused":      func() { job.Paused = false },
+		"notify":      func() { job.Notify = scheduler.Notify{} },
+		"keep":        func() { job.Keep = scheduler.Keep{} },
+	}
+	if unset, ok := own[key]; ok {
+		unset()
+		return nil
+	}
+	known := runner.JobOptionKeys()
+	if slices.Contains(known, key) {
+		job.Options = maps.Clone(job.Options)
+		delete(job.Options, key)
+		if value, ok := usual.Options[key]; ok {
+			job.Options[key] = value
+		}
+		return nil
+	}
+	return &UnknownKeyError{key, append(known, slices.Collect(maps.Keys(own))...)}
+}
+
+// Diff says, in a line for each key, what is different in now.
+func Diff(before, now *scheduler.Job) ([]string, error) {
+	was, err := jobKeys(before)
+	if err != nil {
+		return nil, err
+	}
+	is, err := jobKeys(now)
+	if err != nil {
+		return nil, err
+	}
+	keys := maps.Clone(was)
+	maps.Copy(keys, is)
+	var lines []string
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		if before, now := keyText(was, key), keyText(is, key); before != now {
+			lines = append(lines, key+": "+before+" → "+now)
+		}
+	}
+	return lines, nil
+}
+
+// jobKeys are the keys of a job, as in jobs.yaml, with their values.
+func jobKeys(job *scheduler.Job) (map[string]any, error) {
+	data, err := json.Marshal(*job)
+	if err != nil {
+		return nil, err
+	}
+	var keys map[string]any
+	return keys, json.Unmarshal(data, &keys)
+}
+
+// keyText is the value of a key on a line.
+func keyText(keys map[string]any, key string) string {
+	value, ok := keys[key]
+	if !ok {
+		return "none"
+	}
+	return valueText(value)
+}
+
+// valueText is a value of a job on a line.
+func valueText(value any) string {
+	var parts []string
+	switch v := value.(type) {
+	case string:
+		return strconv.Quote(v)
+	case []any:
+		for _, item := range v {
+			parts = append(parts, valueText(item))
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			parts = append(parts, key+": "+valueText(v[key]))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	}
+	return fmt.Sprint(value)
+}

@@ -1,0 +1,237 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tutti/runner"
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+var noon = time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// A rig is a service over a history of its own, with an inventory of web1, web2
+// and db1.
+type rig struct {
+	*Service
+	store *store.Store
+	now   time.Time
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	dir := t.TempDir()
+	hosts := filepath.Join(dir, "hosts.yaml")
+	if err := os.WriteFile(hosts, []byte("groups:\n  web: {hosts: [web1, web2]}\n  db: {hosts: [db1]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(t.Context(), filepath.Join(dir, "history.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	r := &rig{store: s, now: noon}
+	r.Service = &Service{Store: s, Checker: Checker{
+		Now: func() time.Time { return r.now },
+		Env: &runner.Env{
+			Getenv: func(key string) string {
+				return map[string]string{"TUTTI_INVENTORY": hosts, "TZ": "Europe/Berlin"}[key]
+			},
+			LookupEnv: func(string) (string, bool) { return "", false },
+			WorkDir:   dir, Home: dir, User: "ann",
+		},
+	}}
+	return r
+}
+
+// add adds the job of that name.
+func (r *rig) add(t *testing.T, name string) scheduler.Kept {
+	t.Helper()
+	job := testJob(nil)
+	job.Name = name
+	p, err := r.Prepare(t.Context(), job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := r.Add(t.Context(), p, "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kept
+}
+
+func TestPrepare(t *testing.T) {
+	r := newRig(t)
+	tests := []struct {
+		name   string
+		change func(*scheduler.Job)
+		want   string // in the error; empty: none
+	}{
+		{"as it is", func(*scheduler.Job) {}, ""},
+		{"a selector of an earlier run", func(j *scheduler.Job) { j.Selector = "run:last" }, "not for jobs"},
+		{"a time that has passed", func(j *scheduler.Job) { j.Schedules = []string{"@at 2027-01-31T18:00:00Z"} }, "2027-01-31"},
+		{"an option that is none", func(j *scheduler.Job) { j.Options["history"] = []string{"/h.db"} }, "no option of a job"},
+		{"options that do not fit", func(j *scheduler.Job) { j.Options["limit"], j.Options["pick"] = []string{"1"}, []string{"1"} }, "exclude each other"},
+		{"an unknown host", func(j *scheduler.Job) { j.Selector = "app1" }, ""},
+		{"an unknown host that is left out", func(j *scheduler.Job) { j.Selector = "web,!app1" }, "app1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			job := testJob(nil)
+			job.Zone = ""
+			tt.change(&job)
+			p, err := r.Prepare(t.Context(), job)
+			if tt.want != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("got %v, want %q", err, tt.want)
+				}
+				return
+			}
+			if err != nil || p.Job.Zone != "Europe/Berlin" {
+				t.Errorf("got zone %q, %v", p.Job.Zone, err)
+			}
+			if known := p.Trial.Hosts != nil; known != (job.Selector == "web") || known != (p.Trial.Err == nil) {
+				t.Errorf("got hosts %v, %v", p.Trial.Hosts, p.Trial.Err)
+			}
+		})
+	}
+	if all, err := r.List(t.Context()); err != nil || len(all) != 0 {
+		t.Errorf("got %d jobs, %v: preparing adds none", len(all), err)
+	}
+}
+
+func TestEdit(t *testing.T) {
+	r := newRig(t)
+	r.add(t, "sweep")
+	edit := func(change func(*scheduler.Job)) (*Edited, error) {
+		return r.Edit(t.Context(), "sweep", "bob", func(j *scheduler.Job) error { change(j); return nil })
+	}
+	e, err := edit(func(j *scheduler.Job) { j.Command = "uptime -p" })
+	if err != nil || e.Job.Version != 2 || e.Retimed() || e.Trial != nil || !slices.Equal(e.Differences, []string{`command: "uptime" → "uptime -p"`}) {
+		t.Errorf("got %+v, %v", e, err)
+	}
+	e, err = edit(func(j *scheduler.Job) { j.Selector, j.Schedules = "db", []string{"@daily"} })
+	if err != nil || e.Job.Version != 3 || !e.Retimed() || e.Trial == nil || len(e.Trial.Hosts.Hosts) != 1 || e.Job.UpdatedBy != "bob" {
+		t.Errorf("got %+v, %v", e, err)
+	}
+	if _, err = edit(func(j *scheduler.Job) { j.Version, j.Command = 1, "w" }); !errors.As(err, new(*store.JobChangedError)) {
+		t.Errorf("got %v, want a job that has changed", err)
+	}
+	if _, err = edit(func(j *scheduler.Job) { j.Schedules = []string{"@at 2027-01-31T18:00:00Z"} }); err == nil {
+		t.Error("a job that never fires again was taken")
+	}
+	if _, err = r.Edit(t.Context(), "swoop", "bob", nil); !errors.As(err, new(*store.NoJobError)) {
+		t.Errorf("got %v, want no such job", err)
+	}
+}
+
+func TestSetPaused(t *testing.T) {
+	r := newRig(t)
+	r.add(t, "sweep")
+	for _, step := range []struct{ paused, changed bool }{{true, true}, {true, false}, {false, true}, {false, false}} {
+		kept, changed, err := r.SetPaused(t.Context(), "sweep", step.paused, "ann")
+		if err != nil || changed != step.changed || kept.Paused != step.paused {
+			t.Errorf("%+v: got paused %v, changed %v, %v", step, kept.Paused, changed, err)
+		}
+	}
+}
+
+// racing is a store in which somebody else changes each job before the first
+// change of it is written.
+type racing struct {
+	*store.Store
+	raced bool
+}
+
+func (r *racing) ChangeJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.Kept, error) {
+	if !r.raced {
+		r.raced = true
+		other := job
+		other.Paused = false
+		other.Command = "whoami"
+		if _, err := r.Store.ChangeJob(ctx, other, "eve", now); err != nil {
+			return scheduler.Kept{}, err
+		}
+	}
+	return r.Store.ChangeJob(ctx, job, by, now)
+}
+
+func TestPauseKeepsWhatSomebodyElseChanges(t *testing.T) {
+	r := newRig(t)
+	r.add(t, "sweep")
+	r.Store = &racing{Store: r.store}
+	kept, changed, err := r.SetPaused(t.Context(), "sweep", true, "ann")
+	if err != nil || !changed || !kept.Paused || kept.Command != "whoami" {
+		t.Errorf("got %+v, changed %v, %v", kept.Job, changed, err)
+	}
+}
+
+func TestNamed(t *testing.T) {
+	r := newRig(t)
+	r.add(t, "a")
+	r.add(t, "b")
+	names := func(kept []scheduler.Kept) (out []string) {
+		for _, k := range kept {
+			out = append(out, k.Name)
+		}
+		return out
+	}
+	if kept, err := r.Named(t.Context(), []string{"b", "a", "b"}); err != nil || !slices.Equal(names(kept), []string{"b", "a"}) {
+		t.Errorf("got %q, %v", names(kept), err)
+	}
+	if kept, err := r.Named(t.Context(), nil); err != nil || !slices.Equal(names(kept), []string{"a", "b"}) {
+		t.Errorf("got %q, %v", names(kept), err)
+	}
+	if _, err := r.Named(t.Context(), []string{"a", "x"}); !errors.As(err, new(*store.NoJobError)) {
+		t.Errorf("got %v, want one that is missing", err)
+	}
+	missing, ok := errors.AsType[*MissingError](func() error { _, err := r.Named(t.Context(), []string{"x", "a", "y"}); return err }())
+	if !ok || len(missing.Missing) != 2 || missing.Error() != "no job \"x\"\nno job \"y\"" {
+		t.Errorf("got %v, want two that are missing", missing)
+	}
+}
+
+func TestRunNow(t *testing.T) {
+	r := newRig(t)
+	r.add(t, "sweep")
+	ticket, served, err := r.RunNow(t.Context(), "sweep", "ann")
+	if err != nil || served || ticket.Decision != scheduler.Run || ticket.RequestedBy != "ann" {
+		t.Errorf("got %+v, served %v, %v", ticket, served, err)
+	}
+	daemon, err := r.store.JoinDaemons(t.Context(), noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer daemon.Close() //nolint:errcheck // the test is over
+	if ticket, served, err = r.RunNow(t.Context(), "sweep", "ann"); err != nil || !served || ticket.Decision != scheduler.Skipped || ticket.Reason == "" {
+		t.Errorf("got %+v, served %v, %v", ticket, served, err)
+	}
+	rows, err := r.Log(t.Context(), store.FiringQuery{Job: "sweep"})
+	if err != nil || len(rows) != 2 {
+		t.Errorf("got %d firings, %v", len(rows), err)
+	}
+	if _, err := r.Log(t.Context(), store.FiringQuery{Job: "swoop"}); !errors.As(err, new(*store.NoJobError)) {
+		t.Errorf("got %v, want no such job", err)
+	}
+}
+
+func TestUnserved(t *testing.T) {
+	r := newRig(t)
+	paused, active := testJob(nil), testJob(nil)
+	paused.Paused = true
+	for _, tt := range []struct {
+		jobs []*scheduler.Job
+		want bool
+	}{{nil, false}, {[]*scheduler.Job{&paused}, false}, {[]*scheduler.Job{&paused, &active}, true}} {
+		if got, err := r.Unserved(t.Context(), tt.jobs...); err != nil || got != tt.want {
+			t.Errorf("%d jobs: got %v, %v", len(tt.jobs), got, err)
+		}
+	}
+}

@@ -1,0 +1,299 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"tutti/api"
+	"tutti/output"
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+// A State is what a job is in, in a word.
+type State string
+
+// The states.
+const (
+	OK      State = "ok"
+	Failing State = "failing" // its last results were not ok
+	Broken  State = "broken"  // it does not fire, or its last firing could not be begun
+	Running State = "running" // a firing of it runs
+	Paused  State = "paused"
+	Over    State = "over" // nothing of its schedule is to come
+)
+
+// States are all states, as they are offered to be chosen from.
+func States() []State { return []State{OK, Failing, Running, Paused, Over, Broken} }
+
+// A View is a job with what there is to see of it.
+type View struct {
+	scheduler.Kept
+	State State
+	// Wrong says why it is broken; empty unless State is Broken.
+	Wrong string
+	// Next is its next firing; zero if there is none, and for a paused job.
+	Next scheduler.Firing
+	// Last is its newest firing, and Ran the newest that was run; nil: none.
+	Last, Ran *store.FiringRow
+	// Running are the numbers of its runs that are running, in order.
+	Running []int64
+	// Cost is what it has in the history.
+	Cost store.JobCost
+}
+
+// List are all jobs, by name. It is empty if there is no history.
+func (s *Service) List(ctx context.Context) ([]View, error) {
+	kept, err := s.all(ctx)
+	if err != nil || len(kept) == 0 {
+		return nil, err
+	}
+	return s.views(ctx, kept)
+}
+
+// views looks at jobs, whose failures it counts.
+func (s *Service) views(ctx context.Context, kept []scheduler.Kept) ([]View, error) {
+	if err := s.Store.CountEnded(ctx, kept); err != nil {
+		return nil, err
+	}
+	costs, err := s.Store.JobCosts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]View, len(kept))
+	for i, k := range kept {
+		views[i] = View{Kept: k, Cost: costs[k.ID]}
+		if err := s.look(ctx, &views[i]); err != nil {
+			return nil, err
+		}
+	}
+	return views, nil
+}
+
+// look finds out what became of the firings of a job, and its state.
+func (s *Service) look(ctx context.Context, v *View) error {
+	last, err := s.Store.Firings(ctx, store.FiringQuery{Job: v.Name, Limit: 1})
+	if err != nil {
+		return err
+	}
+	if len(last) > 0 && last[0].JobID == v.ID {
+		v.Last = &last[0]
+	}
+	began, err := s.Store.Firings(ctx, store.FiringQuery{
+		Job: v.Name, Decisions: []scheduler.Decision{scheduler.Run}, Limit: max(v.MaxRunning, scheduler.DefaultMaxRunning),
+	})
+	if err != nil {
+		return err
+	}
+	for i := range began {
+		f := &began[i]
+		if f.JobID != v.ID {
+			continue
+		}
+		if v.Ran == nil {
+			v.Ran = f
+		}
+		if f.Run != nil && f.Run.State == store.Running {
+			v.Running = append(v.Running, f.RunID)
+		}
+	}
+	slices.Sort(v.Running)
+	v.find(s.Now())
+	return nil
+}
+
+// find sets the state of the job, and when it fires next.
+func (v *View) find(now time.Time) {
+	var next []scheduler.Firing
+	err := v.Broken
+	if err == nil {
+		var t *scheduler.Timing
+		if t, err = v.Timing(now); err == nil {
+			next, err = Coming(t, now, 1)
+		}
+	}
+	if len(next) > 0 && !v.Paused {
+		v.Next = next[0]
+	}
+	switch {
+	case err != nil:
+		v.State, v.Wrong = Broken, err.Error()
+	case len(v.Running) > 0:
+		v.State = Running
+	case v.Paused:
+		v.State = Paused
+	case v.Last != nil && v.Last.Decision == scheduler.Failed:
+		v.State, v.Wrong = Broken, v.Last.Reason
+	case v.Streak.Failures > 0:
+		v.State = Failing
+	case len(next) == 0:
+		v.State = Over
+	default:
+		v.State = OK
+	}
+}
+
+// In reports whether the job is in a state; all are in "". A job whose last
+// results were not ok is failing also while it runs or is paused.
+func (v *View) In(state State) bool {
+	return state == "" || state == v.State || state == Failing && v.Streak.Failures > 0
+}
+
+// Form is the JSON form of v.
+func (v *View) Form() (api.Job, error) {
+	j := api.Job{
+		Schema: 1, Type: "job", Job: v.Name, JobID: v.ID, Version: v.Version, State: string(v.State), Broken: v.Wrong, Alarm: v.Alarm, Paused: v.Paused,
+		Cursor: output.Time(v.Cursor), Running: append([]int64{}, v.Running...), Failures: v.Streak.Failures, FailingSince: api.TimeOf(v.Streak.Since),
+		Runs: v.Cost.Runs, Bytes: v.Cost.Bytes, UpdatedAt: output.Time(v.UpdatedAt), UpdatedBy: v.UpdatedBy,
+	}
+	if v.Last != nil {
+		last := api.NewFiring(v.Last)
+		j.Last = &last
+	}
+	if !v.Next.At.IsZero() {
+		j.ScheduledAt, j.DueAt = api.TimeOf(v.Next.At), api.TimeOf(v.Next.Due)
+	}
+	if v.Broken != nil {
+		return j, nil
+	}
+	if t, err := v.Timing(v.UpdatedAt); err == nil {
+		j.Schedule = t.Schedule.Describe()
+	}
+	var err error
+	j.Spec, err = json.Marshal(v.Job)
+	return j, err
+}
+
+const (
+	// ShownNext is how many firings are shown of a job that is about to have them.
+	ShownNext = 3
+	// shownFirings is how many firings of a job's past are shown with it.
+	shownFirings = 10
+)
+
+// Details are a job with its past.
+type Details struct {
+	View
+	// Next are its next firings; none of a job that is paused or broken.
+	NextFirings []scheduler.Firing
+	// Firings are its newest, newest first.
+	Firings []store.FiringRow
+	// Changes are its versions, as far as they are kept, newest first.
+	Changes []store.JobChange
+}
+
+// A RemovedError says that there was a job of that name once.
+type RemovedError struct {
+	Name string
+	// Last is its last change.
+	Last store.JobChange
+}
+
+func (e *RemovedError) Error() string {
+	return fmt.Sprintf("job %s was %s by %s at %s", e.Name, e.Last.What, e.Last.User, e.Last.At.UTC().Format(time.RFC3339))
+}
+
+// Show looks at the job of that name from all sides. The error is a
+// *RemovedError if there was one once.
+func (s *Service) Show(ctx context.Context, name string) (*Details, error) {
+	kept, err := s.Store.Job(ctx, name)
+	if errors.As(err, new(*store.NoJobError)) {
+		return nil, s.removed(ctx, name, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	views, err := s.views(ctx, []scheduler.Kept{kept})
+	if err != nil {
+		return nil, err
+	}
+	d := &Details{View: views[0]}
+	if err := d.findNext(s.Now()); err != nil {
+		return nil, err
+	}
+	firings, err := s.Store.Firings(ctx, store.FiringQuery{Job: name, Limit: shownFirings})
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range firings {
+		if f.JobID == kept.ID {
+			d.Firings = append(d.Firings, f)
+		}
+	}
+	changes, err := s.Store.JobChanges(ctx, name)
+	for _, c := range changes {
+		if c.JobID == kept.ID {
+			d.Changes = append(d.Changes, c)
+		}
+	}
+	return d, err
+}
+
+// removed is err, unless there once was a job of that name.
+func (s *Service) removed(ctx context.Context, name string, err error) error {
+	changes, changesErr := s.Store.JobChanges(ctx, name)
+	if changesErr != nil || len(changes) == 0 {
+		return err
+	}
+	return &RemovedError{name, changes[0]}
+}
+
+// findNext sets the next firings.
+func (d *Details) findNext(now time.Time) error {
+	if d.Broken != nil || d.Paused {
+		return nil
+	}
+	t, err := d.Timing(now)
+	if err != nil {
+		return err
+	}
+	d.NextFirings, err = Coming(t, now, ShownNext)
+	return err
+}
+
+// Form is the JSON form of d.
+func (d *Details) Form() (api.JobDetails, error) {
+	job, err := d.View.Form()
+	j := api.JobDetails{Job: job, Next: []api.Next{}, Changes: []api.Change{}, Firings: []api.Firing{}}
+	for _, f := range d.NextFirings {
+		j.Next = append(j.Next, api.NewNext(f))
+	}
+	for _, c := range d.Changes {
+		change := api.Change{Version: c.Version, At: output.Time(c.At), User: c.User, What: c.What}
+		if c.Job != nil {
+			change.Spec = *c.Job
+		}
+		j.Changes = append(j.Changes, change)
+	}
+	for i := range d.Firings {
+		j.Firings = append(j.Firings, api.NewFiring(&d.Firings[i]))
+	}
+	return j, err
+}
+
+// Log are the firings of q.Job, which may have been removed, newest first. The
+// error is a *store.NoJobError if there never was a job of that name.
+func (s *Service) Log(ctx context.Context, q store.FiringQuery) ([]store.FiringRow, error) {
+	rows, err := s.Store.Firings(ctx, q)
+	if err == nil && len(rows) == 0 {
+		_, err = s.Store.JobChanges(ctx, q.Job)
+	}
+	return rows, err
+}
+
+// Export are the jobs of these names, or all, that can be read, and the others.
+func (s *Service) Export(ctx context.Context, names []string) (whole []scheduler.Job, broken []scheduler.Kept, err error) {
+	kept, err := s.Named(ctx, names)
+	for _, k := range kept {
+		if k.Broken != nil {
+			broken = append(broken, k)
+			continue
+		}
+		whole = append(whole, k.Job)
+	}
+	return whole, broken, err
+}

@@ -1,0 +1,99 @@
+package jobs
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+func TestState(t *testing.T) {
+	failed := &store.FiringRow{Decision: scheduler.Failed, Reason: "no host"}
+	tests := []struct {
+		name   string
+		change func(*View)
+		want   State
+		wrong  string
+	}{
+		{"new", func(*View) {}, OK, ""},
+		{"paused", func(v *View) { v.Paused = true }, Paused, ""},
+		{"running", func(v *View) { v.Running, v.Paused = []int64{1}, true }, Running, ""},
+		{"failing", func(v *View) { v.Streak.Failures = 2 }, Failing, ""},
+		{"its last firing could not be begun", func(v *View) { v.Last, v.Streak.Failures = failed, 1 }, Broken, "no host"},
+		{"paused since", func(v *View) { v.Last, v.Paused = failed, true }, Paused, ""},
+		{"cannot be read", func(v *View) { v.Kept.Broken = errors.New("no schedule") }, Broken, "no schedule"},
+		{"has run out", func(v *View) { v.Schedules = []string{"@at 2027-01-31T18:00:00Z"} }, Over, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			v := View{Kept: scheduler.Kept{Job: testJob(nil)}}
+			tt.change(&v)
+			v.find(noon)
+			if v.State != tt.want || v.Wrong != tt.wrong {
+				t.Errorf("got %s (%s), want %s (%s)", v.State, v.Wrong, tt.want, tt.wrong)
+			}
+			fires := tt.want != Over && v.Kept.Broken == nil && !v.Paused
+			if v.Next.At.IsZero() == fires {
+				t.Errorf("got %v for the next firing", v.Next.At)
+			}
+			if !v.In("") || !v.In(tt.want) || v.In(Failing) != (v.Streak.Failures > 0) {
+				t.Error("it is not in the state that it is in")
+			}
+		})
+	}
+}
+
+func TestShow(t *testing.T) {
+	r := newRig(t)
+	kept := r.add(t, "sweep")
+	if _, _, err := r.RunNow(t.Context(), "sweep", "ann"); err != nil {
+		t.Fatal(err)
+	}
+	d, err := r.Show(t.Context(), "sweep")
+	if err != nil || len(d.NextFirings) != ShownNext || len(d.Firings) != 1 || len(d.Changes) != 1 {
+		t.Fatalf("got %+v, %v", d, err)
+	}
+	form, err := d.Form()
+	if err != nil || form.Type != "job" || form.JobID != kept.ID || form.State != "ok" || form.Schedule == "" || len(form.Next) != ShownNext ||
+		form.Last == nil || form.Last.RequestedBy != "ann" || form.Spec == nil || form.Running == nil {
+		t.Errorf("got %+v, %v", form, err)
+	}
+	r.now = noon.Add(time.Minute)
+	if err := r.Remove(t.Context(), "sweep", 0, "bob"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = r.Show(t.Context(), "sweep")
+	if gone, ok := errors.AsType[*RemovedError](err); !ok || gone.Last.User != "bob" || gone.Error() != "job sweep was removed by bob at 2027-03-01T12:01:00Z" {
+		t.Errorf("got %v, want a job that was removed", err)
+	}
+	// Another job of that name has nothing of the first.
+	r.add(t, "sweep")
+	if d, err = r.Show(t.Context(), "sweep"); err != nil || len(d.Firings) != 0 || len(d.Changes) != 1 || d.Last != nil {
+		t.Errorf("got %+v, %v", d, err)
+	}
+	if _, err = r.Show(t.Context(), "swoop"); !errors.As(err, new(*store.NoJobError)) {
+		t.Errorf("got %v, want no such job", err)
+	}
+}
+
+func TestWithoutAHistory(t *testing.T) {
+	s := &Service{Checker: newRig(t).Checker}
+	if all, err := s.List(t.Context()); err != nil || all != nil {
+		t.Errorf("got %d jobs, %v", len(all), err)
+	}
+	p, err := s.Plan(t.Context(), "jobs.yaml", []scheduler.Job{testJob(nil)}, true)
+	if err != nil || len(p.Added) != 1 || p.RemovesMost() {
+		t.Errorf("got %+v, %v", p, err)
+	}
+}
+
+func TestNext(t *testing.T) {
+	r := newRig(t)
+	r.add(t, "sweep")
+	times, err := r.Next(t.Context(), "sweep", 5)
+	if err != nil || len(times.Next) != 5 || times.Paused || !times.Next[0].At.Equal(noon.Add(time.Hour)) {
+		t.Errorf("got %+v, %v", times, err)
+	}
+}

@@ -3,14 +3,12 @@ package cmd
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"tutti/output"
 	"tutti/runner"
-	"tutti/store"
 )
 
 type diffOptions struct {
@@ -81,150 +79,36 @@ func compare(ctx context.Context, std Streams, o *diffOptions, before, after str
 	if err != nil {
 		return usageOfRun(err)
 	}
-	d := &comparing{store: s, read: make(map[string]bool)}
-	for i, ref := range []string{before, after} {
-		if d.runs[i], err = endedRun(ctx, std, s, ref); err != nil {
-			return err
-		}
+	runs := &runner.Comparison{Store: s}
+	if runs.Before, err = runner.EndedRun(ctx, s, before, std.userName()); err != nil {
+		return usageOfRun(err)
 	}
-	if id := d.runs[0].ID; id == d.runs[1].ID {
+	if runs.After, err = runner.EndedRun(ctx, s, after, std.userName()); err != nil {
+		return usageOfRun(err)
+	}
+	if id := runs.Before.ID; id == runs.After.ID {
 		return hint(usagef("run %d does not differ from itself", id), "tutti diff last~1 compares the last two runs")
 	}
-	pairs, err := d.pairs(ctx, o.hosts)
+	pairs, err := runs.Pairs(ctx, o.hosts)
 	if err != nil {
-		return err
+		return usageOfRun(err)
 	}
 	if o.mode.Word != modeJSON {
-		for _, r := range d.runs {
-			screen.say(runLine(r))
-		}
+		screen.say(runLine(runs.Before))
+		screen.say(runLine(runs.After))
 	}
-	d.comparison = output.NewComparison(screen.opts, d.runs[0].ID, d.runs[1].ID)
-	defer func() { err = errors.Join(err, d.comparison.Close()) }()
-	for chunk := range slices.Chunk(pairs, comparedHosts) {
-		if err := d.add(ctx, chunk); err != nil {
-			return err
-		}
+	comparison := output.NewComparison(screen.opts, runs.Before.ID, runs.After.ID)
+	defer func() { err = errors.Join(err, comparison.Close()) }()
+	if err := runs.Tell(ctx, pairs, comparison); err != nil {
+		return err
 	}
-	show := d.comparison.Print
+	show := comparison.Print
 	if o.mode.Word == modeJSON {
-		show = d.comparison.PrintJSON
+		show = comparison.PrintJSON
 	}
 	if err := show(); err != nil {
 		return err
 	}
-	screen.say(d.comparison.Summary())
-	return nil
-}
-
-// endedRun is the run that ref names, which must have ended.
-func endedRun(ctx context.Context, std Streams, s *store.Store, ref string) (store.Run, error) {
-	run, err := s.Run(ctx, ref, std.userName())
-	if err != nil {
-		return run, usageOfRun(err)
-	}
-	if run.State == store.Running {
-		return run, hint(usagef("run %d is still running", run.ID), "wait until it has ended")
-	}
-	return run, nil
-}
-
-// comparedHosts is how many hosts are read at once from each run.
-const comparedHosts = 64
-
-// comparing is one comparison with where its runs come from.
-type comparing struct {
-	store      *store.Store
-	runs       [2]store.Run
-	comparison *output.Comparison
-	// read are the outputs, as HostPair has them, that the comparison knows.
-	read map[string]bool
-}
-
-// pairs are the hosts of both runs: those of the second in its order, then
-// those of the first only. Names, if there are any, are the only ones wanted.
-func (d *comparing) pairs(ctx context.Context, names []string) ([]output.HostPair, error) {
-	before, err := d.store.Results(ctx, d.runs[0].ID)
-	if err != nil {
-		return nil, err
-	}
-	after, err := d.store.Results(ctx, d.runs[1].ID)
-	if err != nil {
-		return nil, err
-	}
-	earlier := make(map[string]*store.HostResult, len(before))
-	for i := range before {
-		earlier[before[i].Target.Name] = &before[i]
-	}
-	var pairs []output.HostPair
-	for i := range after {
-		now := &after[i]
-		pair := output.HostPair{Host: now.Target.Name, After: &now.Result}
-		if then := earlier[pair.Host]; then != nil {
-			pair.Before = &then.Result
-			if then.OutputHash != "" && now.OutputHash != "" {
-				pair.SameOutput = then.OutputHash == now.OutputHash
-				pair.Output = then.OutputHash + now.OutputHash
-			}
-			delete(earlier, pair.Host)
-		}
-		pairs = append(pairs, pair)
-	}
-	for i := range before {
-		if name := before[i].Target.Name; earlier[name] != nil {
-			pairs = append(pairs, output.HostPair{Host: name, Before: &before[i].Result})
-		}
-	}
-	return d.filter(pairs, names)
-}
-
-func (d *comparing) filter(pairs []output.HostPair, names []string) ([]output.HostPair, error) {
-	if len(names) == 0 {
-		return pairs, nil
-	}
-	known := make([]string, len(pairs))
-	for i, p := range pairs {
-		known[i] = p.Host
-	}
-	for _, name := range names {
-		if slices.Contains(known, name) {
-			continue
-		}
-		err := usagef("host %q had no part in runs %d and %d", name, d.runs[0].ID, d.runs[1].ID)
-		if near := nearest(name, known); near != "" {
-			return nil, hint(err, "did you mean "+near+"?")
-		}
-		return nil, err
-	}
-	return slices.DeleteFunc(pairs, func(p output.HostPair) bool { return !slices.Contains(names, p.Host) }), nil
-}
-
-// add compares hosts. What is known to be the same is not read, and what many
-// said only once.
-func (d *comparing) add(ctx context.Context, pairs []output.HostPair) error {
-	var names []string
-	for _, p := range pairs {
-		if p.Before == nil || p.After == nil || p.SameOutput || !p.Before.Report.Started || !p.After.Report.Started || d.read[p.Output] {
-			continue
-		}
-		names = append(names, p.Host)
-		if p.Output != "" {
-			d.read[p.Output] = true
-		}
-	}
-	if len(names) > 0 {
-		filter := store.Filter{Hosts: names}
-		if err := d.store.Replay(ctx, d.runs[0].ID, filter, d.comparison.Before()); err != nil {
-			return err
-		}
-		if err := d.store.Replay(ctx, d.runs[1].ID, filter, d.comparison.After()); err != nil {
-			return err
-		}
-	}
-	for _, p := range pairs {
-		if err := d.comparison.Add(p); err != nil {
-			return err
-		}
-	}
+	screen.say(comparison.Summary())
 	return nil
 }

@@ -18,7 +18,6 @@ import (
 	"tutti/internal/phrase"
 	"tutti/internal/quantity"
 	"tutti/internal/typed"
-	"tutti/inventory"
 	"tutti/output"
 	"tutti/runner"
 	"tutti/store"
@@ -127,55 +126,21 @@ func listRuns(ctx context.Context, std Streams, history *runner.History, q store
 }
 
 // hostsInHistory are the hosts that had a part in runs and that text means: names,
-// ranges and wildcards, and what is none of these, the hosts of a group or label as
-// the inventory has them now.
+// ranges and wildcards, groups and labels.
 func hostsInHistory(ctx context.Context, std Streams, s *store.Store, text string) ([]string, error) {
 	patterns, err := hostlist.Expand(text)
 	if err != nil {
-		return nil, usage(fmt.Errorf("--host: %w", err))
+		return nil, usagef("--host: %w", err)
 	}
-	names, err := s.HostNames(ctx)
-	if err != nil {
+	hosts, err := std.env().HostsInHistory(ctx, s, patterns)
+	none, ok := errors.AsType[*runner.NoHostError](err)
+	if !ok {
+		return hosts, err
+	}
+	if err = fmt.Errorf("--host: %w", err); none.Near != "" {
 		return nil, err
 	}
-	var hosts []string
-	for _, pattern := range patterns {
-		found := matching(pattern, names)
-		if found == nil {
-			found = membersNow(ctx, std, pattern)
-		}
-		if found == nil {
-			err := usagef("--host: no run had a host %q, and no inventory has a group of that name", pattern)
-			if near := nearest(pattern, names); near != "" {
-				return nil, hint(err, "did you mean "+near+"?")
-			}
-			return nil, hint(err, "tutti hosts shows what the inventory has; $TUTTI_INVENTORY names another")
-		}
-		hosts = append(hosts, found...)
-	}
-	return hosts, nil
-}
-
-// membersNow are the hosts that item selects in the inventory; nil if it selects
-// none, or there is none.
-func membersNow(ctx context.Context, std Streams, item string) []string {
-	inv, _, err := std.env().LoadInventory(ctx, &runner.Request{}, nil)
-	if err != nil {
-		return nil
-	}
-	selector, err := inventory.ParseSelector(item)
-	if err != nil {
-		return nil
-	}
-	selection, err := inv.Select(ctx, selector, inventory.SelectOptions{Refused: true})
-	if err != nil {
-		return nil
-	}
-	var names []string
-	for _, h := range selection.Hosts {
-		names = append(names, h.Name)
-	}
-	return names
+	return nil, hint(err, "tutti hosts shows what the inventory has; $TUTTI_INVENTORY names another")
 }
 
 func noRunsText(q store.Query) string {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -76,9 +75,9 @@ func runRerun(ctx context.Context, c *console, f *pflag.FlagSet, o *rerunOptions
 	if err != nil {
 		return usageOfRun(err)
 	}
-	run, err := endedRun(ctx, c.Streams, s, ref)
+	run, err := runner.EndedRun(ctx, s, ref, c.userName())
 	if err != nil {
-		return err
+		return usageOfRun(err)
 	}
 	outcomes, some := o.outcomes.of(run)
 	if !some {
@@ -94,17 +93,16 @@ func runRerun(ctx context.Context, c *console, f *pflag.FlagSet, o *rerunOptions
 	if err := o.finalize(f, c.Getenv); err != nil {
 		return err
 	}
-	hosts, err := s.HostsOf(ctx, fmt.Sprint(run.ID), "", outcomes)
-	if err != nil {
+	if o.Previous, err = runner.PreviousRun(ctx, s, run, outcomes); err != nil {
 		return err
 	}
-	if err := warnOfRunning(ctx, s, run, hosts, history.Warn); err != nil {
-		return err
+	o.Previous.Yes = o.yes
+	if open := o.Previous.Running; open != nil {
+		history.Warn(fmt.Sprintf("the command of run %d may still be running on %s", run.ID, hostlist.Fold(open)))
 	}
-	o.Previous = &runner.Previous{Run: run, Hosts: hosts, Yes: o.yes}
 	o.previousHistory, o.previousWarnings = history, warnings
 	if !o.quiet {
-		text := fmt.Sprintf("run %d again, on %d of %s: %s", run.ID, len(hosts), count(run.Summary.Hosts, "host"), commandOf(run))
+		text := fmt.Sprintf("run %d again, on %d of %s: %s", run.ID, len(o.Previous.Hosts), count(run.Summary.Hosts, "host"), commandOf(run))
 		_, _ = fmt.Fprintln(c.Err, oneLine(text, maxAgainText)) // stderr has nobody to be told
 	}
 	task, err := runner.TaskAgain(ctx, c.In, run, decided.Task)
@@ -113,28 +111,6 @@ func runRerun(ctx context.Context, c *console, f *pflag.FlagSet, o *rerunOptions
 	}
 	defer runner.CloseScript(task)
 	return c.launchTask(ctx, o.launchOptions, runner.RunItem(run.ID, outcomes), task)
-}
-
-// warnOfRunning says on which of the hosts the command of run may be running still:
-// it would run there twice at once.
-func warnOfRunning(ctx context.Context, s *store.Store, run store.Run, hosts []string, warn func(string)) error {
-	results, err := s.Results(ctx, run.ID)
-	if err != nil {
-		return err
-	}
-	var open []string
-	for i := range results {
-		r := &results[i]
-		f := r.Report.Failure
-		unknown := r.Outcome == fanout.Lost || r.Report.Started && f != nil && f.Remote == fanout.RemoteUnknown
-		if unknown && slices.Contains(hosts, r.Target.Name) {
-			open = append(open, r.Target.Name)
-		}
-	}
-	if open != nil {
-		warn(fmt.Sprintf("the command of run %d may still be running on %s", run.ID, hostlist.Fold(open)))
-	}
-	return nil
 }
 
 // maxAgainText bounds the line that says what is repeated, in characters.
@@ -223,14 +199,10 @@ func (v *againValue) of(run store.Run) (outcomes []fanout.Outcome, some bool) {
 	if v.all {
 		return nil, true
 	}
-	for _, o := range fanout.Outcomes() {
-		wanted := o != fanout.OK
-		if v.set {
-			wanted = slices.Contains(v.outcomes, o)
-		}
-		if wanted && run.Summary.Counts[o] > 0 {
-			outcomes = append(outcomes, o)
-		}
+	var wanted []fanout.Outcome
+	if v.set {
+		wanted = v.outcomes
 	}
+	outcomes = runner.OutcomesAgain(run, wanted)
 	return outcomes, outcomes != nil
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -96,9 +94,9 @@ func replay(ctx context.Context, std Streams, o *showOptions, ref string, histor
 	if err != nil {
 		return usageOfRun(err)
 	}
-	hosts, err := hostsOf(ctx, std, s, run, o.hosts)
+	hosts, err := hostsOf(ctx, s, run, o.hosts)
 	if err != nil {
-		return err
+		return usageOfRun(err)
 	}
 	if o.mode.Word != modeJSON {
 		screen.say(runLine(run))
@@ -118,44 +116,17 @@ func replay(ctx context.Context, std Streams, o *showOptions, ref string, histor
 	return screen.lastWord()
 }
 
-// hostsOf are the hosts of run that patterns name, by ranges and wildcards; nil
-// without patterns. One that names none is a mistake.
-func hostsOf(ctx context.Context, std Streams, s *store.Store, run store.Run, patterns []string) ([]string, error) {
-	if len(patterns) == 0 {
+// hostsOf are the hosts of run that texts name, by ranges and wildcards; nil without
+// texts.
+func hostsOf(ctx context.Context, s *store.Store, run store.Run, texts []string) ([]string, error) {
+	if len(texts) == 0 {
 		return nil, nil
 	}
-	names, err := s.HostsOf(ctx, strconv.FormatInt(run.ID, 10), std.userName(), nil)
+	patterns, err := hostlist.Expand(strings.Join(texts, ","))
 	if err != nil {
-		return nil, err
+		return nil, usagef("--host: %w", err)
 	}
-	wanted, err := hostlist.Expand(strings.Join(patterns, ","))
-	if err != nil {
-		return nil, usage(fmt.Errorf("--host: %w", err))
-	}
-	var hosts []string
-	for _, pattern := range wanted {
-		if found := matching(pattern, names); found != nil {
-			hosts = append(hosts, found...)
-			continue
-		}
-		err := usagef("host %q had no part in run %d", pattern, run.ID)
-		if near := nearest(pattern, names); near != "" {
-			return nil, hint(err, "did you mean "+near+"?")
-		}
-		return nil, err
-	}
-	return hosts, nil
-}
-
-// matching are those of the names that pattern means, nil if none is.
-func matching(pattern string, names []string) []string {
-	var found []string
-	for _, name := range names {
-		if ok, err := path.Match(pattern, name); name == pattern || err == nil && ok {
-			found = append(found, name)
-		}
-	}
-	return found
+	return runner.HostsOfRun(ctx, s, run, patterns)
 }
 
 // runLine says which run it is that is shown.
@@ -168,10 +139,21 @@ func runLine(r store.Run) string {
 	return strings.ReplaceAll(output.Visible(text), "\n", " ")
 }
 
-// usageOfRun makes a run, or a history, that does not exist a mistake of the
-// caller.
+// usageOfRun makes a run, a host of one, or a history, that does not exist a
+// mistake of the caller.
 func usageOfRun(err error) error {
-	if errors.Is(err, store.ErrNotExist) || errors.As(err, new(*store.NoRunError)) || errors.As(err, new(*store.RefError)) {
+	if none, ok := errors.AsType[*runner.NoHostError](err); ok && none.Near != "" {
+		return hint(usage(err), "did you mean "+none.Near+"?")
+	}
+	if errors.As(err, new(*runner.RunningError)) {
+		return hint(usage(err), "wait until it has ended")
+	}
+	for _, mistake := range []any{new(*store.NoRunError), new(*store.RefError), new(*runner.NoHostError)} {
+		if errors.As(err, mistake) {
+			return usage(err)
+		}
+	}
+	if errors.Is(err, store.ErrNotExist) {
 		return usage(err)
 	}
 	return err

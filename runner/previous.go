@@ -1,8 +1,12 @@
 package runner
 
 import (
+	"context"
 	"path/filepath"
+	"slices"
+	"strconv"
 
+	"tutti/fanout"
 	"tutti/internal/fault"
 	"tutti/internal/hostlist"
 	"tutti/inventory"
@@ -14,6 +18,49 @@ type Previous struct {
 	Run   store.Run
 	Hosts []string // those that are meant
 	Yes   bool     // go on without those that have left the inventory
+
+	// Running are those of Hosts on which the command may be running still: it would
+	// run there twice at once.
+	Running []string
+}
+
+// PreviousRun is run, to be repeated on its hosts with one of the outcomes; nil: on
+// all.
+func PreviousRun(ctx context.Context, s *store.Store, run store.Run, outcomes []fanout.Outcome) (*Previous, error) {
+	p := &Previous{Run: run}
+	var err error
+	if p.Hosts, err = s.HostsOf(ctx, strconv.FormatInt(run.ID, 10), "", outcomes); err != nil {
+		return nil, err
+	}
+	results, err := s.Results(ctx, run.ID)
+	if err != nil {
+		return nil, err
+	}
+	for i := range results {
+		r := &results[i]
+		f := r.Report.Failure
+		unknown := r.Outcome == fanout.Lost || r.Report.Started && f != nil && f.Remote == fanout.RemoteUnknown
+		if unknown && slices.Contains(p.Hosts, r.Target.Name) {
+			p.Running = append(p.Running, r.Target.Name)
+		}
+	}
+	return p, nil
+}
+
+// OutcomesAgain are those of the outcomes that some host of run ended with and that
+// are wanted; nil: those that are not ok.
+func OutcomesAgain(run store.Run, wanted []fanout.Outcome) []fanout.Outcome {
+	var outcomes []fanout.Outcome
+	for _, o := range fanout.Outcomes() {
+		again := o != fanout.OK
+		if wanted != nil {
+			again = slices.Contains(wanted, o)
+		}
+		if again && run.Summary.Counts[o] > 0 {
+			outcomes = append(outcomes, o)
+		}
+	}
+	return outcomes
 }
 
 // knowsInventory reports whether the hosts of the run came from files.

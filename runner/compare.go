@@ -1,0 +1,122 @@
+package runner
+
+import (
+	"context"
+	"slices"
+
+	"tutti/output"
+	"tutti/store"
+)
+
+// A Comparison is of two runs, host by host. Set its fields, then call Pairs, and
+// Tell with what it returns.
+type Comparison struct {
+	Store  *store.Store
+	Before store.Run
+	After  store.Run
+
+	// read are the outputs, as HostPair has them, that were told.
+	read map[string]bool
+}
+
+// comparedHosts is how many hosts are read at once from each run.
+const comparedHosts = 64
+
+// Pairs are the hosts of both runs: those of After in its order, then those of
+// Before only. Names, if there are any, are the only ones wanted; it is a
+// [NoHostError] if one had a part in neither.
+func (c *Comparison) Pairs(ctx context.Context, names []string) ([]output.HostPair, error) {
+	before, err := c.Store.Results(ctx, c.Before.ID)
+	if err != nil {
+		return nil, err
+	}
+	after, err := c.Store.Results(ctx, c.After.ID)
+	if err != nil {
+		return nil, err
+	}
+	return c.only(pair(before, after), names)
+}
+
+// pair brings the results of each host together.
+func pair(before, after []store.HostResult) []output.HostPair {
+	earlier := make(map[string]*store.HostResult, len(before))
+	for i := range before {
+		earlier[before[i].Target.Name] = &before[i]
+	}
+	var pairs []output.HostPair
+	for i := range after {
+		now := &after[i]
+		p := output.HostPair{Host: now.Target.Name, After: &now.Result}
+		if then := earlier[p.Host]; then != nil {
+			p.Before = &then.Result
+			if then.OutputHash != "" && now.OutputHash != "" {
+				p.SameOutput = then.OutputHash == now.OutputHash
+				p.Output = then.OutputHash + now.OutputHash
+			}
+			delete(earlier, p.Host)
+		}
+		pairs = append(pairs, p)
+	}
+	for i := range before {
+		if name := before[i].Target.Name; earlier[name] != nil {
+			pairs = append(pairs, output.HostPair{Host: name, Before: &before[i].Result})
+		}
+	}
+	return pairs
+}
+
+// only are those of the pairs that are named.
+func (c *Comparison) only(pairs []output.HostPair, names []string) ([]output.HostPair, error) {
+	if len(names) == 0 {
+		return pairs, nil
+	}
+	known := make([]string, len(pairs))
+	for i, p := range pairs {
+		known[i] = p.Host
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, noHost(name, known, c.Before.ID, c.After.ID)
+		}
+	}
+	return slices.DeleteFunc(pairs, func(p output.HostPair) bool { return !slices.Contains(names, p.Host) }), nil
+}
+
+// Tell tells to what each host of the pairs has said. What is known to be the same
+// is not read, and what many said only once.
+func (c *Comparison) Tell(ctx context.Context, pairs []output.HostPair, to *output.Comparison) error {
+	c.read = make(map[string]bool)
+	for chunk := range slices.Chunk(pairs, comparedHosts) {
+		if err := c.replay(ctx, chunk, to); err != nil {
+			return err
+		}
+		for _, p := range chunk {
+			if err := to.Add(p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// replay tells the outputs of hosts that have to be compared.
+func (c *Comparison) replay(ctx context.Context, pairs []output.HostPair, to *output.Comparison) error {
+	var names []string
+	for _, p := range pairs {
+		if p.Before == nil || p.After == nil || p.SameOutput || !p.Before.Report.Started || !p.After.Report.Started || c.read[p.Output] {
+			continue
+		}
+		names = append(names, p.Host)
+		if p.Output != "" {
+			c.read[p.Output] = true
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	filter := store.Filter{Hosts: names}
+	if err := c.Store.Replay(ctx, c.Before.ID, filter, to.Before()); err != nil {
+		return err
+	}
+	return c.Store.Replay(ctx, c.After.ID, filter, to.After())
+}

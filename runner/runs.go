@@ -1,0 +1,123 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strconv"
+
+	"tutti/internal/yamltree"
+	"tutti/inventory"
+	"tutti/store"
+)
+
+// A RunningError is a run that has to have ended, and has not.
+type RunningError struct{ Run int64 }
+
+func (e *RunningError) Error() string { return fmt.Sprintf("run %d is still running", e.Run) }
+
+// A NoHostError is a host that was asked for and had no part in Runs, or in any
+// run if there are none.
+type NoHostError struct {
+	Host string
+	Runs []int64
+	// Near is the name of a host that was probably meant; empty: none is.
+	Near string
+}
+
+func (e *NoHostError) Error() string {
+	switch len(e.Runs) {
+	case 0:
+		return fmt.Sprintf("no run had a host %q, and no inventory has a group of that name", e.Host)
+	case 1:
+		return fmt.Sprintf("host %q had no part in run %d", e.Host, e.Runs[0])
+	}
+	return fmt.Sprintf("host %q had no part in runs %d and %d", e.Host, e.Runs[0], e.Runs[1])
+}
+
+// noHost is the error for a host that is not among known.
+func noHost(host string, known []string, runs ...int64) error {
+	return &NoHostError{Host: host, Runs: runs, Near: yamltree.Nearest(host, known)}
+}
+
+// EndedRun is the run that ref names, user being whose runs are meant by those that
+// are named by their age. It is a [RunningError] if the run has not ended.
+func EndedRun(ctx context.Context, s *store.Store, ref, user string) (store.Run, error) {
+	run, err := s.Run(ctx, ref, user)
+	if err == nil && run.State == store.Running {
+		err = &RunningError{run.ID}
+	}
+	return run, err
+}
+
+// HostsOfRun are the hosts of run that patterns name, by wildcards. It is a [NoHostError] if one names none.
+func HostsOfRun(ctx context.Context, s *store.Store, run store.Run, patterns []string) ([]string, error) {
+	names, err := s.HostsOf(ctx, strconv.FormatInt(run.ID, 10), "", nil)
+	if err != nil {
+		return nil, err
+	}
+	var hosts []string
+	for _, pattern := range patterns {
+		found := matching(pattern, names)
+		if found == nil {
+			return nil, noHost(pattern, names, run.ID)
+		}
+		hosts = append(hosts, found...)
+	}
+	return hosts, nil
+}
+
+// HostsInHistory are the hosts that had a part in runs and that patterns mean: names
+// and wildcards, and what is none of these, the hosts of a group or label as the
+// inventory has them now. It is a [NoHostError] if one means none.
+func (env *Env) HostsInHistory(ctx context.Context, s *store.Store, patterns []string) ([]string, error) {
+	names, err := s.HostNames(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var hosts []string
+	for _, pattern := range patterns {
+		found := matching(pattern, names)
+		if found == nil {
+			found = env.membersNow(ctx, pattern)
+		}
+		if found == nil {
+			return nil, noHost(pattern, names)
+		}
+		hosts = append(hosts, found...)
+	}
+	return hosts, nil
+}
+
+// membersNow are the hosts that item selects in the inventory; nil if it selects
+// none, or there is none.
+func (env *Env) membersNow(ctx context.Context, item string) []string {
+	inv, _, err := env.LoadInventory(ctx, &Request{}, nil)
+	if err != nil {
+		return nil
+	}
+	selector, err := inventory.ParseSelector(item)
+	if err != nil {
+		return nil
+	}
+	selection, err := inv.Select(ctx, selector, inventory.SelectOptions{Refused: true})
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, h := range selection.Hosts {
+		names = append(names, h.Name)
+	}
+	return names
+}
+
+// matching are those of the names that pattern means, nil if none is.
+func matching(pattern string, names []string) []string {
+	var found []string
+	for _, name := range names {
+		if ok, err := path.Match(pattern, name); name == pattern || err == nil && ok {
+			found = append(found, name)
+		}
+	}
+	return found
+}

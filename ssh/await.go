@@ -19,31 +19,31 @@ const (
 )
 
 // await waits until the command has ended, or is to be ended.
-func (s *session) await(ctx context.Context, limit time.Duration) ending {
-	timer := fanout.NewTimer(time.Hour, s.conn.wire.lastRead.Load)
+func (c *channel) await(ctx context.Context, limit time.Duration) ending {
+	timer := fanout.NewTimer(time.Hour, c.conn.wire.lastRead.Load)
 	defer timer.Stop()
-	for !s.over() {
-		if left, _, timed := s.deadline(limit); timed {
+	for !c.over() {
+		if left, _, timed := c.deadline(limit); timed {
 			timer.Reset(left)
 		} else {
 			timer.Stop()
 		}
-		heard := s.hear(timer.C, s.clock.resumed, ctx.Done())
+		heard := c.hear(timer.C, c.clock.resumed, ctx.Done())
 		switch {
-		case s.inputErr != nil:
+		case c.input.err != nil:
 			return endInput
 		case heard:
 			continue
 		case ctx.Err() == nil:
-			if how, up := s.timeUp(limit); up && timer.Up() {
+			if how, up := c.timeUp(limit); up && timer.Up() {
 				return how
 			}
 			continue
 		}
-		if s.poll(); s.over() {
+		if c.poll(); c.over() {
 			return endClosed
 		}
-		if s.exit != nil {
+		if c.exit != nil {
 			return endDrained
 		}
 		return endStopped
@@ -52,23 +52,23 @@ func (s *session) await(ctx context.Context, limit time.Duration) ending {
 }
 
 // timeUp says what it means that the time is up, if it is.
-func (s *session) timeUp(limit time.Duration) (ending, bool) {
-	s.poll()
-	left, how, timed := s.deadline(limit)
-	return how, timed && left <= 0 && !s.over()
+func (c *channel) timeUp(limit time.Duration) (ending, bool) {
+	c.poll()
+	left, how, timed := c.deadline(limit)
+	return how, timed && left <= 0 && !c.over()
 }
 
 // hear waits for what the host or a helper has to say of the session, and takes
 // it. It reports whether that came before any of the others, which may be nil.
-func (s *session) hear(t <-chan time.Time, this, that <-chan struct{}) bool {
+func (c *channel) hear(t <-chan time.Time, this, that <-chan struct{}) bool {
 	select {
-	case r, ok := <-s.requests:
-		s.handle(r, ok)
-	case a := <-s.reply:
-		s.answered(a)
-	case <-s.streams:
-		s.ended++
-	case s.inputErr = <-s.inputFailed:
+	case r, ok := <-c.requests:
+		c.handle(r, ok)
+	case a := <-c.reply:
+		c.answered(a)
+	case <-c.ends:
+		c.ended++
+	case c.input.err = <-c.failed:
 	case <-t:
 		return false
 	case <-this:
@@ -82,35 +82,35 @@ func (s *session) hear(t <-chan time.Time, this, that <-chan struct{}) bool {
 // answered notes the answer to the wish to run the command. After a refusal the
 // host is listened to for a moment, so that what runs all the same is not taken
 // for what was never begun.
-func (s *session) answered(a execReply) {
-	s.answer, s.refusedAt = a, s.clock.elapsed()
+func (c *channel) answered(a execReply) {
+	c.answer, c.refusedAt = a, c.clock.elapsed()
 }
 
 // over reports whether nothing more can come of the session. Without a terminal
 // that was wanted nothing was sent.
-func (s *session) over() bool {
-	return s.requests == nil && s.ended == 2 || s.answer.refused && s.answer.terminal
+func (c *channel) over() bool {
+	return c.requests == nil && c.ended == 2 || c.answer.refused && c.answer.terminal
 }
 
 // ran reports whether something has run, whatever the host says: then the
 // command may have been it.
-func (s *session) ran() bool { return s.exit != nil || s.garbled || s.lastOut.Load() != 0 }
+func (c *channel) ran() bool { return c.exit != nil || c.garbled || c.lastOut.Load() != 0 }
 
 // deadline returns how long to wait at most, and what it means when that time
 // is up. It has no limit while output is being written.
-func (s *session) deadline(limit time.Duration) (time.Duration, ending, bool) {
-	now, running := s.clock.read()
+func (c *channel) deadline(limit time.Duration) (time.Duration, ending, bool) {
+	now, running := c.clock.read()
 	switch {
 	case !running:
 		return 0, 0, false
-	case s.answer.refused && !s.ran():
-		return s.refusedAt + lastWords - now, endClosed, true
-	case s.answer.refused && s.exit == nil:
-		quiet := max(s.refusedAt, time.Duration(s.lastOut.Load()))
-		return min(quiet+s.drain, s.refusedAt+5*s.drain) - now, endClosed, true
-	case s.exit != nil:
-		quiet := max(s.exitAt, time.Duration(s.lastOut.Load()))
-		return min(quiet+s.drain, s.exitAt+5*s.drain) - now, endDrained, true
+	case c.answer.refused && !c.ran():
+		return c.refusedAt + lastWords - now, endClosed, true
+	case c.answer.refused && c.exit == nil:
+		quiet := max(c.refusedAt, time.Duration(c.lastOut.Load()))
+		return min(quiet+c.drain, c.refusedAt+5*c.drain) - now, endClosed, true
+	case c.exit != nil:
+		quiet := max(c.exitAt, time.Duration(c.lastOut.Load()))
+		return min(quiet+c.drain, c.exitAt+5*c.drain) - now, endDrained, true
 	case limit > 0:
 		return limit - now, endTimeout, true
 	}
@@ -118,15 +118,15 @@ func (s *session) deadline(limit time.Duration) (time.Duration, ending, bool) {
 }
 
 // poll takes what has already arrived.
-func (s *session) poll() {
+func (c *channel) poll() {
 	for {
 		select {
-		case r, ok := <-s.requests:
-			s.handle(r, ok)
-		case a := <-s.reply:
-			s.answered(a)
-		case <-s.streams:
-			s.ended++
+		case r, ok := <-c.requests:
+			c.handle(r, ok)
+		case a := <-c.reply:
+			c.answered(a)
+		case <-c.ends:
+			c.ended++
 		default:
 			return
 		}

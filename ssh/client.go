@@ -222,7 +222,7 @@ func (c *Client) Exec(ctx context.Context, a fanout.Attempt, task fanout.Task, s
 			c.drop(a.Target, s.conn)
 		}
 		s.finish(ctx)
-		if !s.wantsTTY {
+		if !s.sudo.wantsTTY {
 			return report
 		}
 		pty = &fanout.PTY{Term: "dumb", Columns: 80, Rows: 24}

@@ -116,26 +116,26 @@ func lookUpRole(pc uintptr) role {
 // channel, which has ended. The answer to a close is held back while keys are
 // exchanged, or is not sent if we were the first to close; then the host is
 // asked for a sign of life: what reads it has given nothing up.
-func (s *session) closedByHost() bool {
-	if s.conn.wire.takeClose() {
+func (c *channel) closedByHost() bool {
+	if c.conn.wire.takeClose() {
 		return true
 	}
-	if s.beside || s.ending || s.answer.refused && !s.ran() {
+	if c.doomed || c.answer.refused && !c.ran() {
 		return false // it does not matter; the connection is closed next
 	}
 	answered := make(chan bool, 1)
-	s.helpers.Go(func() { // ends with the connection
-		_, _, err := s.conn.ssh.SendRequest("keepalive@openssh.com", true, nil)
+	c.helpers.Go(func() { // ends with the connection
+		_, _, err := c.conn.ssh.SendRequest("keepalive@openssh.com", true, nil)
 		answered <- err == nil
 	})
-	t := fanout.NewTimer(askTime, s.conn.wire.lastRead.Load)
+	t := fanout.NewTimer(askTime, c.conn.wire.lastRead.Load)
 	defer t.Stop()
 	select {
 	case ok := <-answered:
 		return ok
-	case <-s.conn.dead:
+	case <-c.conn.dead:
 	case <-t.C:
 	}
-	s.conn.wire.abort()
+	c.conn.wire.abort()
 	return false
 }

@@ -3,6 +3,7 @@ package ssh
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	gossh "golang.org/x/crypto/ssh"
@@ -13,17 +14,9 @@ import (
 )
 
 const (
-	// killWait is how long a command has to be gone after KILL.
-	killWait = 1500 * time.Millisecond
 	// lastWords is how long the rest of the output of a command may take that
 	// has ended after a signal.
 	lastWords = 500 * time.Millisecond
-	// stopBudget is how long the whole ending takes at most when the run is
-	// stopped; of that, TERM gets what the other steps leave.
-	stopBudget = 7 * time.Second
-	termBudget = stopBudget - killWait - sweepStopTime - lastWords - partingTime - time.Second/2
-	// closeTime bounds the writing of a close message.
-	closeTime = 200 * time.Millisecond
 	// maxSignal and maxSignalText bound what a host says about a signal.
 	maxSignal     = 64
 	maxSignalText = 512
@@ -31,21 +24,21 @@ const (
 
 // handle takes a request that the host makes on the channel; ok is false when
 // the channel is closed.
-func (s *session) handle(r *gossh.Request, ok bool) {
+func (c *channel) handle(r *gossh.Request, ok bool) {
 	if !ok {
-		s.requests = nil
-		s.closed = s.closedByHost()
-		close(s.shut)
-		if !s.beside {
-			s.conn.wire.endCommand()
+		c.requests = nil
+		c.closed = c.closedByHost()
+		close(c.shut)
+		if c.counted {
+			c.conn.wire.endCommand()
 		}
 		return
 	}
 	switch r.Type {
 	case "exit-status":
-		s.exited(readStatus(r.Payload))
+		c.exited(readStatus(r.Payload))
 	case "exit-signal":
-		s.exited(readSignal(r.Payload))
+		c.exited(readSignal(r.Payload))
 	}
 	if r.WantReply {
 		_ = r.Reply(false, nil) // if it fails the connection is gone
@@ -53,13 +46,13 @@ func (s *session) handle(r *gossh.Request, ok bool) {
 }
 
 // exited notes the first exit message that can be read.
-func (s *session) exited(e *fanout.Exit) {
+func (c *channel) exited(e *fanout.Exit) {
 	switch {
-	case s.exit != nil:
+	case c.exit != nil:
 	case e == nil:
-		s.garbled = true
+		c.garbled = true
 	default:
-		s.exit, s.exitAt = e, s.clock.elapsed()
+		c.exit, c.exitAt = e, c.clock.elapsed()
 	}
 }
 
@@ -90,75 +83,6 @@ func readSignal(payload []byte) *fanout.Exit {
 	return e
 }
 
-// terminate ends the command on the host: it asks with TERM, insists with
-// KILL, sweeps up what neither has reached, and hangs up. It reports whether a
-// look at the host's processes has proved that nothing is left.
-func (s *session) terminate(ctx context.Context) bool {
-	if s.beside {
-		return false // the connection is closed next
-	}
-	s.ending = true
-	full := s.conn.wire.valve.prop()
-	s.helpers.Go(func() { s.spill(s.stdout, full) })
-	s.helpers.Go(func() { s.spill(s.stderr, full) })
-	asked := time.Now()
-	s.census(ctx)
-	refused := s.signal(ctx, "TERM", true)
-	stop := ctx.Done()
-	patience := s.killAfter
-	if ctx.Err() != nil {
-		stop, patience = nil, min(patience, termBudget-time.Since(asked))
-	}
-	if !s.gone(patience, refused, stop) {
-		if !isClosed(refused) {
-			s.signal(ctx, "KILL", false)
-			s.gone(killWait, refused, nil)
-		} else if s.sweep(ctx, "TERM") == remote.RemnantSome {
-			s.gone(patience, nil, stop)
-		}
-	}
-	proved := s.sweep(ctx, "KILL") == remote.RemnantNone
-	if s.exit != nil || proved {
-		s.collect()
-	}
-	if s.requests != nil {
-		_ = s.conn.wire.SetWriteDeadline(time.Now().Add(closeTime))
-		_ = s.ch.Close() // the connection is closed next
-	}
-	return proved
-}
-
-// signal sends a signal; the channel it returns is closed if the host refuses
-// to deliver it. Only one signal may ask for an answer, or the others would
-// wait for that.
-func (s *session) signal(ctx context.Context, name string, ask bool) <-chan struct{} {
-	if s.belongsToSudo() {
-		return s.sudoSignal(ctx, name)
-	}
-	refused := make(chan struct{})
-	s.helpers.Go(func() {
-		ok, err := s.ch.SendRequest("signal", ask, gossh.Marshal(struct{ Name string }{name}))
-		if ask && err == nil && !ok {
-			close(refused)
-		}
-	})
-	return refused
-}
-
-// gone waits until the command has ended or can no longer be heard of, and
-// reports whether there is no use in another signal. It waits no longer than
-// patience, and no longer once signals are refused or stop is closed.
-func (s *session) gone(patience time.Duration, refused, stop <-chan struct{}) bool {
-	t := fanout.NewTimer(patience, s.conn.wire.lastRead.Load)
-	defer t.Stop()
-	for s.exit == nil && s.requests != nil {
-		if !s.hear(t.C, refused, stop) {
-			return false
-		}
-	}
-	return true
-}
-
 func isClosed(c <-chan struct{}) bool {
 	select {
 	case <-c:
@@ -169,16 +93,16 @@ func isClosed(c <-chan struct{}) bool {
 }
 
 // collect waits a little for the rest of the output.
-func (s *session) collect() {
-	t := fanout.NewTimer(lastWords, s.conn.wire.lastRead.Load)
+func (c *channel) collect() {
+	t := fanout.NewTimer(lastWords, c.conn.wire.lastRead.Load)
 	defer t.Stop()
-	for (s.requests != nil || s.ended < 2) && s.hear(t.C, nil, nil) {
+	for (c.requests != nil || c.ended < 2) && c.hear(t.C, nil, nil) {
 		continue
 	}
 }
 
 // judge notes in report how the command ended.
-func (s *session) judge(ctx context.Context, how ending, limit time.Duration, proved bool, report *fanout.Report) {
+func (c *channel) judge(ctx context.Context, how ending, limit time.Duration, proved bool, report *fanout.Report) {
 	report.Started = true
 	switch how {
 	case endTimeout:
@@ -186,9 +110,9 @@ func (s *session) judge(ctx context.Context, how ending, limit time.Duration, pr
 	case endStopped:
 		report.Failure = &fanout.Failure{Op: stopOp(ctx), Message: stopMessage(ctx)}
 	case endInput:
-		report.Failure = s.inputFailure()
+		report.Failure = c.input.failure(c.sudo.proof.answers())
 	default:
-		s.settle(report)
+		c.settle(report)
 		return
 	}
 	report.Failure.Remote = fanout.RemoteUnknown
@@ -200,60 +124,69 @@ func (s *session) judge(ctx context.Context, how ending, limit time.Duration, pr
 // settle decides between an end and a loss. A status counts only if the host
 // has closed the channel, or the connection outlives a channel that something
 // else keeps open.
-func (s *session) settle(report *fanout.Report) {
-	if s.answer.refused && !s.ran() {
+func (c *channel) settle(report *fanout.Report) {
+	if c.answer.refused && !c.ran() {
 		report.Started = false
 		report.Failure = &fanout.Failure{Op: fanout.OpExec, Refused: true, Message: "the host refused to run the command"}
-		if s.answer.terminal {
+		if c.answer.terminal {
 			report.Failure.Message = "the host refused a terminal"
 		}
 		return
 	}
-	ended := s.closed
-	if s.requests != nil {
-		ended = s.conn.wire.settled(s.conn.dead)
+	ended := c.closed
+	if c.requests != nil {
+		ended = c.conn.wire.settled(c.conn.dead)
 	}
-	if s.exit != nil && ended {
-		if f := s.sudoFailure(); f != nil {
+	if c.exit != nil && ended {
+		if f := c.sudo.failure(c); f != nil {
 			report.Started, report.Failure = false, f
 			return
 		}
-		report.Exit = s.exit
-		report.OutputComplete = s.closed && s.ended == 2 && !s.broken.Load()
+		report.Exit = c.exit
+		report.OutputComplete = c.closed && c.ended == 2 && !c.broken.Load()
 		return
 	}
-	if s.endsWithoutStatus() {
-		report.OutputComplete = s.ended == 2 && !s.broken.Load()
+	if c.endsWithoutStatus() {
+		report.OutputComplete = c.ended == 2 && !c.broken.Load()
 		return
 	}
-	report.Failure = s.loss(ended)
+	report.Failure = c.loss(ended)
 }
 
 // endsWithoutStatus reports whether the host has closed the session without an
 // exit status, as it always does.
-func (s *session) endsWithoutStatus() bool {
-	return s.conn.ep.NoExitStatus && s.closed && s.exit == nil && !s.garbled && !s.answer.refused
+func (c *channel) endsWithoutStatus() bool {
+	return c.conn.ep.NoExitStatus && c.closed && c.exit == nil && !c.garbled && !c.answer.refused
 }
 
 // loss is why nobody knows how the command ended; ended says that its channel
 // did.
-func (s *session) loss(ended bool) *fanout.Failure {
+func (c *channel) loss(ended bool) *fanout.Failure {
 	f := &fanout.Failure{Remote: fanout.RemoteUnknown}
 	switch {
-	case s.conn.mute.Load():
-		f.Op, f.Message = fanout.OpKeepalive, fmt.Sprintf("the host has been silent for %s", spell(s.conn.wire.silence()))
+	case c.conn.mute.Load():
+		f.Op, f.Message = fanout.OpKeepalive, fmt.Sprintf("the host has been silent for %s", spell(c.conn.wire.silence()))
 	case !ended:
 		f.Op, f.Message = fanout.OpConnection, "the connection was lost while the command ran"
-	case s.garbled:
+	case c.garbled:
 		f.Op, f.Message = fanout.OpNoStatus, "the host sent an exit status that cannot be read"
-	case s.answer.refused:
+	case c.answer.refused:
 		f.Op, f.Message = fanout.OpNoStatus, "the host refused to run the command, and yet sent output"
 	default:
 		f.Op, f.Message = fanout.OpNoStatus, "the host closed the session without an exit status"
 	}
-	if s.exit != nil {
+	if c.exit != nil {
 		f.Remote = fanout.RemoteEnded
 		f.Message += "; the command had ended, but some of its output may be missing"
 	}
 	return f
+}
+
+// carryOut runs o to its end, or for as long as ctx is not done, and returns how it
+// ended.
+func (c *channel) carryOut(ctx context.Context, o *remote.Order, stdout io.Writer) fanout.Report {
+	var report fanout.Report
+	how := c.run(ctx, o, 0, stdout, io.Discard)
+	c.judge(ctx, how, 0, false, &report)
+	return report
 }

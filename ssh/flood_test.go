@@ -223,7 +223,7 @@ func TestFloodThatIsCutOffLeavesNothing(t *testing.T) {
 	if r := <-done; r.Failure == nil || r.Failure.Remote != fanout.RemoteUnknown {
 		t.Errorf("got %+v, failure %+v, want an end that nobody knows", r, r.Failure)
 	}
-	eventually(t, "nobody reads any more", func() bool { return inStacks(".(*session).spill(")+inStacks(".(*session).copy(") == 0 })
+	eventually(t, "nobody reads any more", func() bool { return inStacks(".(*streams).spill(")+inStacks(".(*streams).copy(") == 0 })
 }
 
 // inStacks is how many goroutines are in a function.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	gossh "golang.org/x/crypto/ssh"
 
@@ -20,42 +21,53 @@ const endOfInput = 0x04
 // errShort is a script that has lost some of itself since it was read.
 var errShort = errors.New("the script has become shorter")
 
+// An input is what is sent to the command of a channel: what the prologue waits for,
+// and the command's own input.
+type input struct {
+	ch    gossh.Channel
+	order *remote.Order
+	fed   chan struct{} // closed when nothing more is written
+	// failed receives why the input cannot be had, at most once.
+	failed chan error
+	err    error // that has been received
+}
+
 // feed writes what the prologue waits for, and then the command's input. It
 // reports whether the input is to be closed: not when it was cut off, because
 // half an input must not look like a whole one.
-func (s *session) feed(ctx context.Context) bool {
-	o := s.order
+func (in *input) feed(ctx context.Context, c *channel) bool {
+	o := in.order
 	defer clear(o.Secrets)
-	if o.Task.Sudo != nil && !s.authenticate(ctx, o) {
+	if o.Task.Sudo != nil && !c.sudo.authenticate(ctx, c) {
 		// Nobody is there to read, or sudo, which shall end.
-		return s.endInput()
+		return in.endInput()
 	}
 	if len(o.Secrets) > 0 {
-		if _, err := s.ch.Write(o.Secrets); err != nil {
+		if _, err := in.ch.Write(o.Secrets); err != nil {
 			return false
 		}
 	}
-	if script, ok := o.Task.Action.(*fanout.Script); ok && !s.pour(ctx, script.Source, script.Size) {
+	if script, ok := o.Task.Action.(*fanout.Script); ok && !in.pour(ctx, script.Source, script.Size) {
 		return false
 	}
 	if o.Task.Stdin == nil {
-		return s.endInput()
+		return in.endInput()
 	}
-	return s.untilTaken(ctx, o) && s.pour(ctx, o.Task.Stdin, -1)
+	return in.untilTaken(ctx, o) && in.pour(ctx, o.Task.Stdin, -1)
 }
 
 // endInput tells a terminal that its input is over, and that the channel's input
 // may be closed.
-func (s *session) endInput() bool {
-	if s.order.PTY != nil {
-		_, _ = s.ch.Write([]byte{endOfInput}) // if it fails there is nobody to read it
+func (in *input) endInput() bool {
+	if in.order.PTY != nil {
+		_, _ = in.ch.Write([]byte{endOfInput}) // if it fails there is nobody to read it
 	}
 	return true
 }
 
 // untilTaken waits until the prologue has what is for it. Some of the tools
 // that it uses read more than they are asked to.
-func (s *session) untilTaken(ctx context.Context, o *remote.Order) bool {
+func (in *input) untilTaken(ctx context.Context, o *remote.Order) bool {
 	if !o.Markers.ExpectsTaken() {
 		return true
 	}
@@ -67,16 +79,16 @@ func (s *session) untilTaken(ctx context.Context, o *remote.Order) bool {
 	}
 }
 
-// pour writes in, which has size bytes if that is not negative, and reports
+// pour writes source, which has size bytes if that is not negative, and reports
 // whether it has come to its end. That the command does not read it is no
 // failure: it may be done.
-func (s *session) pour(ctx context.Context, in fanout.Input, size int64) bool {
-	from := in.Open(ctx)
+func (in *input) pour(ctx context.Context, source fanout.Input, size int64) bool {
+	from := source.Open(ctx)
 	buf := make([]byte, fullPacket)
 	for sent := int64(0); ; {
 		n, err := from.Read(buf)
 		if n > 0 {
-			if _, err := s.ch.Write(buf[:n]); err != nil {
+			if _, err := in.ch.Write(buf[:n]); err != nil {
 				return false
 			}
 			sent += int64(n)
@@ -91,7 +103,7 @@ func (s *session) pour(ctx context.Context, in fanout.Input, size int64) bool {
 		case errors.Is(err, io.EOF):
 			err = fmt.Errorf("%w: %d bytes of %d", errShort, sent, size)
 		}
-		s.inputFailed <- err
+		in.failed <- err
 		return false
 	}
 }
@@ -120,12 +132,21 @@ func ptyRequest(p *fanout.PTY) []byte {
 	}{Term: p.Term, Columns: uint32(p.Columns), Rows: uint32(p.Rows), Modes: string(modes)})
 }
 
-// sendEnvironment offers the endpoint's variables to the host, which takes what
+// sendEnvironment offers variables, NAME=VALUE, to the host, which takes what
 // it will and does not say which.
-func (s *session) sendEnvironment() {
-	for _, entry := range s.conn.ep.Environment {
+func sendEnvironment(ch gossh.Channel, environment []string) {
+	for _, entry := range environment {
 		name, value, _ := strings.Cut(entry, "=")
 		// An error comes again with the command.
-		_, _ = s.ch.SendRequest("env", false, gossh.Marshal(struct{ Name, Value string }{name, value}))
+		_, _ = ch.SendRequest("env", false, gossh.Marshal(struct{ Name, Value string }{name, value}))
 	}
+}
+
+// failure is that of a command whose input could not be had, or whose sudo has not
+// answered for so long.
+func (in *input) failure(silent time.Duration) *fanout.Failure {
+	if errors.Is(in.err, errSudoSilent) {
+		return &fanout.Failure{Op: fanout.OpSudo, Message: "no answer to the password within " + spell(silent), Hint: remedySudoSilent, Final: true}
+	}
+	return &fanout.Failure{Op: fanout.OpLocal, Message: "read the input: " + in.err.Error(), Final: true}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"sync"
 	"time"
 
@@ -55,7 +54,7 @@ func (s *session) sweep(ctx context.Context, signal string) remote.Remnant {
 	var found remote.Remnant
 	swept := make(chan struct{})
 	s.helpers.Go(func() {
-		var k *session
+		var k *channel
 		k, found = s.sweepBeside(budget, remote.NewSweep(signal, looks, s.since))
 		close(swept)
 		if k != nil {
@@ -68,9 +67,9 @@ func (s *session) sweep(ctx context.Context, signal string) remote.Remnant {
 	return found
 }
 
-// sweepBeside sweeps on a channel of its own, and returns the session that did
+// sweepBeside sweeps on a channel of its own, and returns the channel that did
 // unless there was none.
-func (s *session) sweepBeside(ctx context.Context, w remote.Sweep) (*session, remote.Remnant) {
+func (s *session) sweepBeside(ctx context.Context, w remote.Sweep) (*channel, remote.Remnant) {
 	ch, requests, err := s.slot(ctx)
 	if err != nil {
 		return nil, remote.RemnantUnknown
@@ -82,14 +81,13 @@ func (s *session) sweepBeside(ctx context.Context, w remote.Sweep) (*session, re
 		}
 	}
 	k := s.assistant(ch, requests)
-	return k, w.Found(k.carryOut(ctx, w, sudo, s.order.PTY))
+	return k, w.Found(sweepOn(ctx, k, w, sudo, s.order.PTY))
 }
 
-// carryOut is what w says, run by sudo unless that is nil.
-func (s *session) carryOut(ctx context.Context, w remote.Sweep, sudo *fanout.Sudo, pty *fanout.PTY) string {
+// sweepOn is what w says when k carries it out, by sudo unless that is nil.
+func sweepOn(ctx context.Context, k *channel, w remote.Sweep, sudo *fanout.Sudo, pty *fanout.PTY) string {
 	said := &tail{}
-	var report fanout.Report
-	s.run(ctx, w.Order(sudo, pty), 0, said, io.Discard, &report)
+	k.carryOut(ctx, w.Order(sudo, pty), said)
 	return said.String()
 }
 
@@ -117,7 +115,7 @@ func (s *session) census(ctx context.Context) {
 			return
 		}
 		k, w := s.assistant(ch, requests), remote.NewSweep("0", 0, remote.SinceUnknown)
-		began = w.Began(k.carryOut(budget, w, nil, nil))
+		began = w.Began(sweepOn(budget, k, w, nil, nil))
 		k.part()
 	})
 	for s.hear(nil, done, budget.Done()) {
@@ -147,26 +145,6 @@ func (s *session) slot(ctx context.Context) (gossh.Channel, <-chan *gossh.Reques
 		ch, requests, err = s.conn.session(ctx, 0)
 	}
 	return ch, requests, err
-}
-
-// assistant is a session beside s, on the same connection, that works for it.
-func (s *session) assistant(ch gossh.Channel, requests <-chan *gossh.Request) *session {
-	return &session{
-		conn: s.conn, ch: ch, requests: requests, host: s.host, proof: s.proof, drain: s.drain, beside: true,
-		reply: make(chan execReply, 1), streams: make(chan struct{}, 2), shut: make(chan struct{}),
-		fed: make(chan struct{}), inputFailed: make(chan error, 1),
-	}
-}
-
-// part ends an assistant, as soon as the host or the connection does.
-func (s *session) part() {
-	if s.requests != nil {
-		_ = s.ch.Close() // if it fails the connection is gone
-		gossh.DiscardRequests(s.requests)
-		s.requests = nil
-		close(s.shut)
-	}
-	s.helpers.Wait()
 }
 
 // A tail keeps the end of what is written to it. It is safe to read while it

@@ -62,6 +62,14 @@ func (s Stream) String() string {
 type Event struct {
 	Kind Kind
 	Time time.Time
+	// Number tells the events of a target apart: it grows from each to the next, and a
+	// run that is told again has the same numbers for what was recorded. A watcher
+	// that is told of a run out of the history, and live from then on, passes over
+	// the events whose number is not above the last one of their target. Every byte
+	// of output takes a number, and an Output has that of its last byte, so that of a
+	// piece whose beginning is known the rest can be told. The events that are about
+	// no target are numbered by themselves, from 1. See Numbering.
+	Number int64
 	// RunID is the run's number in the history; 0 without one.
 	RunID int64
 	// Plan of a RunStarted; read-only.

@@ -57,6 +57,7 @@ func Run(ctx context.Context, plan Plan, opts Options) (Summary, error) {
 		lock:    make(chan struct{}, 1),
 		cancel:  cancel,
 		started: time.Now(),
+		numbers: make([]Numbering, len(plan.Targets)),
 	}
 	if r.budget.free <= 0 {
 		r.budget.free = defaultOutputBudget
@@ -101,7 +102,9 @@ type run struct {
 	// lock makes events serial. It is a channel and not a mutex so that a test
 	// with a fake clock sees a goroutine that waits for it as idle.
 	lock    chan struct{}
-	sinkErr error // guarded by lock
+	sinkErr error       // guarded by lock, as is the rest
+	numbers []Numbering // of the targets, by their Index
+	number  int64       // of the last event that is about no target
 }
 
 // emit tells the sink of e.
@@ -114,12 +117,24 @@ func (r *run) emit(ctx context.Context, e Event) {
 func (r *run) emitLocked(ctx context.Context, e Event) {
 	e.Time = time.Now()
 	e.RunID = r.opts.RunID
+	e.Number = r.nextNumber(&e)
 	err := r.sink.Handle(context.WithoutCancel(ctx), e)
 	if err == nil || r.sinkErr != nil {
 		return
 	}
 	r.sinkErr = err
 	r.cancel(fmt.Errorf("%w: %w", ErrSink, err))
+}
+
+func (r *run) nextNumber(e *Event) int64 {
+	switch {
+	case e.Target != nil:
+		return r.numbers[e.Target.Index].Next(e)
+	case e.Kind == RunFinished:
+		return r.plan.Policy.LastNumber(len(r.plan.Targets))
+	}
+	r.number++
+	return r.number
 }
 
 // A targetState is the progress of one target. The dispatcher owns it, and lends it to

@@ -50,8 +50,10 @@ type player struct {
 	filter  Filter
 	sink    fanout.Sink
 	sinkErr error
+	policy  fanout.Policy
 	targets []playedTarget
-	output  *sql.Stmt // reads rows of output
+	output  *sql.Stmt        // reads rows of output
+	numbers fanout.Numbering // of the target at hand
 }
 
 // A playedTarget is a target and its place in the run as it was.
@@ -106,6 +108,14 @@ func (p *player) emit(ctx context.Context, e fanout.Event) error {
 		return context.Cause(ctx)
 	}
 	e.RunID = p.run.ID
+	switch {
+	case e.Target != nil:
+		e.Number = p.numbers.Next(&e)
+	case e.Kind == fanout.RunStarted:
+		e.Number = 1
+	case e.Kind == fanout.RunFinished:
+		e.Number = p.policy.LastNumber(p.run.Summary.Hosts)
+	}
 	p.sinkErr = p.sink.Handle(ctx, e)
 	return p.sinkErr
 }
@@ -124,6 +134,7 @@ func (p *player) plan(ctx context.Context) (fanout.Plan, error) {
 		return fanout.Plan{}, err
 	}
 	record.Task.Action = labelled(record.Task.Action, p.run.Command)
+	p.policy = record.Policy
 	plan := fanout.Plan{
 		Source:   p.run.Source,
 		Selector: p.run.Selector,
@@ -188,6 +199,7 @@ func (p *player) playPage(ctx context.Context, page []playedTarget, summary *fan
 
 func (p *player) playHost(ctx context.Context, t *fanout.Target, h *playedHost) error {
 	h.result.Target = *t
+	p.numbers = fanout.Numbering{}
 	told := 0
 	for i := range h.earlier {
 		a := &h.earlier[i]

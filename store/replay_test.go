@@ -26,7 +26,7 @@ func normalize(events []fanout.Event) []fanout.Event {
 			last := &out[n-1]
 			if last.Kind == fanout.Output && last.Target.Name == e.Target.Name && last.Attempt == e.Attempt &&
 				last.Stream == e.Stream && last.Omitted == 0 && e.Omitted == 0 {
-				last.Data = append(slices.Clone(last.Data), e.Data...)
+				last.Data, last.Number = append(slices.Clone(last.Data), e.Data...), e.Number
 				continue
 			}
 		}
@@ -38,16 +38,21 @@ func normalize(events []fanout.Event) []fanout.Event {
 	return out
 }
 
-// script makes the events of a random run, host after host.
+// script makes the events of a random run, host after host, with their numbers.
 func script(rng *rand.Rand, p *fanout.Plan) []fanout.Event {
-	events := []fanout.Event{{Kind: fanout.RunStarted, Time: at(0), Plan: p}}
+	events := []fanout.Event{{Kind: fanout.RunStarted, Time: at(0), Number: 1, Plan: p}}
 	s := &fanout.Summary{Started: at(0), Ended: at(100_000), Stopped: fanout.Stopped(rng.IntN(3)), SpentBy: "x"}
 	for i := range p.Targets {
 		host := scriptHost(rng, &p.Targets[i])
+		var numbers fanout.Numbering
+		for i := range host {
+			host[i].Number = numbers.Next(&host[i])
+		}
 		events = append(events, host...)
 		s.Add(*host[len(host)-1].Result)
 	}
-	return append(events, fanout.Event{Kind: fanout.RunFinished, Time: at(100_000), Summary: s})
+	last := p.Policy.LastNumber(len(p.Targets))
+	return append(events, fanout.Event{Kind: fanout.RunFinished, Time: at(100_000), Number: last, Summary: s})
 }
 
 func scriptHost(rng *rand.Rand, t *fanout.Target) []fanout.Event {

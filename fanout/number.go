@@ -1,0 +1,50 @@
+package fanout
+
+// A Numbering numbers the events of one target, as Event.Number says: as they
+// happen, and again as they are read from a record. The zero value is ready.
+type Numbering struct {
+	past  int64 // the numbers of the attempts that are over
+	over  int   // how many these are
+	bytes int64 // of output in the attempt at hand
+}
+
+// The numbers that an attempt takes beside those of its output: when it connects,
+// when its command starts, and when it is over. All of them are taken whether the
+// event comes or not, so that a record that lacks one tells the same numbers.
+const (
+	numberConnecting = 1
+	numberStarted    = 2
+	numbersOfAttempt = 3
+)
+
+// Next is the number of e, the next event of the target.
+func (n *Numbering) Next(e *Event) int64 {
+	switch e.Kind {
+	case TargetConnecting:
+		return n.past + numberConnecting
+	case TargetStarted:
+		return n.past + numberStarted
+	case Output:
+		n.bytes += int64(len(e.Data)) + e.Omitted
+		return n.past + numberStarted + n.bytes
+	case TargetRetrying:
+		n.pass(e)
+		return n.past
+	case TargetFinished:
+		if e.Attempt > n.over { // else it was stopped while it waited for another
+			n.pass(e)
+		}
+		return n.past + 1
+	}
+	return 0
+}
+
+// pass leaves the attempt behind that e is the end of.
+func (n *Numbering) pass(e *Event) {
+	n.past += numbersOfAttempt + e.Result.StdoutBytes + e.Result.StderrBytes
+	n.over, n.bytes = e.Attempt, 0
+}
+
+// LastNumber is the number of the RunFinished of a run on so many hosts: before it,
+// each batch begins and ends, but for the last, which ends with the run.
+func (p Policy) LastNumber(hosts int) int64 { return 2*int64(max(1, newBatches(p, hosts).of)) + 1 }

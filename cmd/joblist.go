@@ -156,7 +156,7 @@ func (v jobView) costText() string {
 
 // warnOfJobs says what somebody has to look at.
 func warnOfJobs(ctx context.Context, std Streams, s *jobs.Service, views []jobView) error {
-	if err := tellDayRule(ctx, s, store.InList, std.warn); err != nil {
+	if err := s.TellFewerDays(ctx, store.InList, func(names []string) { std.warn(fewerDaysText(names)) }); err != nil {
 		return err
 	}
 	waiting := false

@@ -1,15 +1,18 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/daemon"
 	"tutti/internal/sdnotify"
 	"tutti/internal/typed"
 	"tutti/output"
@@ -139,26 +142,32 @@ func runServe(ctx context.Context, c *console, o *serveOptions) error {
 	log := serveLog(c.Streams, o)
 	history := &runner.History{Path: o.history, Getenv: c.Getenv, Warn: func(text string) { log.Warn(text) }, Retention: o.keep, Obey: true}
 	defer history.Close()
-	s, err := history.ForRecording(ctx)
+	if _, err := history.ForRecording(ctx); err != nil {
+		return err
+	}
+	config := daemon.Config{
+		Env: c.env(), History: history,
+		StopTimeout: time.Duration(o.stopTimeout), KeepConnections: time.Duration(o.keepConnections),
+		Version: moduleVersion(), Logger: log, Now: c.now,
+		Signal: c.interrupts.signal, Words: selectionWords(c.Getenv), Explain: explain, FewerDays: fewerDaysText,
+	}
+	var err error
+	if config.Manager, err = sdnotify.Dial(c.Getenv); err != nil {
+		return usage(err)
+	}
+	defer config.Manager.Close()
+	if o.metrics != "" {
+		if config.Listener, err = net.Listen("tcp", o.metrics); err != nil {
+			return usagef("--metrics: %w", err)
+		}
+		defer func() { _ = config.Listener.Close() }() // it is closed by who used it
+	}
+	d, err := daemon.Join(ctx, config)
 	if err != nil {
 		return err
 	}
-	d := &serving{console: c, o: o, log: log, history: history, store: s}
-	if d.manager, err = sdnotify.Dial(c.Getenv); err != nil {
-		return usage(err)
-	}
-	defer d.manager.Close()
-	if o.metrics != "" {
-		if d.listener, err = net.Listen("tcp", o.metrics); err != nil {
-			return usagef("--metrics: %w", err)
-		}
-		defer func() { _ = d.listener.Close() }() // it is closed by who used it
-	}
-	if d.daemon, err = s.JoinDaemons(ctx, c.now()); err != nil {
-		return err
-	}
-	err = d.run(ctx)
-	if err = errors.Join(err, d.daemon.Close()); err == nil {
+	err = runDaemon(ctx, c, d)
+	if err = errors.Join(err, d.Close()); err == nil {
 		return &runner.ExitError{Code: runner.ExitOK} // also after a signal, which is how it is asked to end
 	}
 	if ctx.Err() == nil {
@@ -166,4 +175,22 @@ func runServe(ctx context.Context, c *console, o *serveOptions) error {
 	}
 	log.Error("not everything could be written down", "error", err)
 	return &runner.ExitError{Code: runner.ExitInternal}
+}
+
+// runDaemon runs a daemon that hears signals: HUP reloads, the second that asks
+// it to end stops what runs.
+func runDaemon(ctx context.Context, c *console, d *daemon.Daemon) error {
+	hurried, end := c.interrupts.serve(ctx, d.Reload)
+	defer end()
+	defer context.AfterFunc(hurried, func() { d.Hurry(context.Cause(hurried)) })()
+	return d.Run(ctx)
+}
+
+// moduleVersion is the version of this program, and nothing else.
+func moduleVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(devel)"
+	}
+	return cmp.Or(info.Main.Version, "(devel)")
 }

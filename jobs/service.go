@@ -159,19 +159,20 @@ func (s *Service) Served(ctx context.Context) (bool, error) {
 	return len(daemons) > 0, err
 }
 
-// FewerDays are the names of the jobs that fire on fewer days than under earlier
-// versions, which took either of two day fields for enough also where one begins
-// with *; as far as nobody was told of them in that place, which is then
-// [Service.ToldFewerDays]. pending is false if there is nothing to be told.
-func (s *Service) FewerDays(ctx context.Context, in store.Place) (names []string, pending bool, err error) {
+// TellFewerDays calls tell with the names of the jobs that fire on fewer days
+// than under earlier versions, which took either of two day fields for enough also
+// where one begins with *. That happens once for each place where it is told, and
+// not if there is no such job.
+func (s *Service) TellFewerDays(ctx context.Context, in store.Place, tell func(names []string)) error {
 	untold, err := s.Store.Untold(ctx, in)
 	if err != nil || len(untold) == 0 {
-		return nil, false, err
+		return err
 	}
 	kept, err := s.Store.Kept(ctx)
 	if err != nil {
-		return nil, false, err
+		return err
 	}
+	var names []string
 	for i := range kept {
 		k := &kept[i]
 		if k.Broken != nil || !slices.Contains(untold, k.ID) {
@@ -181,11 +182,8 @@ func (s *Service) FewerDays(ctx context.Context, in store.Place) (names []string
 			names = append(names, k.Name)
 		}
 	}
-	return names, true, nil
-}
-
-// ToldFewerDays records that it was told, in that place, which jobs fire on fewer
-// days.
-func (s *Service) ToldFewerDays(ctx context.Context, in store.Place) error {
+	if len(names) > 0 {
+		tell(names)
+	}
 	return s.Store.Told(ctx, in)
 }

@@ -1,0 +1,278 @@
+package daemon_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	gossh "golang.org/x/crypto/ssh"
+
+	"tutti/daemon"
+	"tutti/fanout"
+	"tutti/internal/fleet"
+	"tutti/internal/sdnotify"
+	"tutti/runner"
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+// A rig is a fleet of one host, web, and a history of its jobs.
+type rig struct {
+	dir     string
+	env     *runner.Env
+	history *runner.History
+	store   *store.Store
+	// visits gets something for each command that the host is given.
+	visits chan string
+	// log gets the messages of the daemon.
+	log chan string
+}
+
+// newRig has a host that carries commands out by exec, after it has said that it
+// was given one.
+func newRig(t *testing.T, exec func(*fleet.Session) fleet.Exit) *rig {
+	t.Helper()
+	r := &rig{dir: t.TempDir(), visits: make(chan string, 100), log: make(chan string, 1000)}
+	key := fleet.NewKey()
+	f, err := fleet.Start(fleet.Options{
+		Authorized: []gossh.PublicKey{key.PublicKey()},
+		Hosts:      []fleet.Host{{Name: "web"}},
+		Exec: fleet.HandlerFunc(func(s *fleet.Session) fleet.Exit {
+			r.visits <- s.Command
+			return exec(s)
+		}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	addr, port := f.Endpoint("web")
+	r.write(t, "known_hosts", string(f.KnownHosts()))
+	r.write(t, "hosts.yaml", fmt.Sprintf("defaults: {user: tester, identity: id_ed25519}\nhosts:\n  web: {address: %s, port: %d}\n", addr, port))
+	if err := key.WriteFile(filepath.Join(r.dir, "id_ed25519"), ""); err != nil {
+		t.Fatal(err)
+	}
+	vars := map[string]string{
+		"TUTTI_INVENTORY":   filepath.Join(r.dir, "hosts.yaml"),
+		"TUTTI_KNOWN_HOSTS": filepath.Join(r.dir, "known_hosts"),
+	}
+	lookup := func(key string) (string, bool) { value, ok := vars[key]; return value, ok }
+	r.env = &runner.Env{Getenv: func(key string) string { return vars[key] }, LookupEnv: lookup, Home: r.dir, WorkDir: r.dir, User: "tester"}
+	r.history = &runner.History{
+		Path: filepath.Join(r.dir, "history.db"), Getenv: r.env.Getenv, Warn: func(text string) { t.Log(text) },
+		Retention: store.DefaultRetention(), Obey: true,
+	}
+	t.Cleanup(r.history.Close)
+	if r.store, err = store.Open(t.Context(), r.history.Path, store.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.store.Close() })
+	return r
+}
+
+func (r *rig) write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(r.dir, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// add adds a job.
+func (r *rig) add(t *testing.T, name, schedule string, change func(*scheduler.Job)) {
+	t.Helper()
+	job := scheduler.NewJob(name, "UTC")
+	job.Schedules, job.Selector, job.Command = []string{schedule}, "web", "echo "+name
+	job.Options["ssh_config"] = []string{"none"}
+	if change != nil {
+		change(&job)
+	}
+	if _, err := r.store.AddJob(t.Context(), job, "tester", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A running daemon.
+type running struct {
+	*daemon.Daemon
+	stop func()
+	done chan error
+}
+
+// start joins and runs a daemon.
+func (r *rig) start(t *testing.T, c daemon.Config) *running {
+	t.Helper()
+	c.Env, c.History, c.Version, c.Logger = r.env, r.history, "1.2.3", slog.New(handler{r.log})
+	d, err := daemon.Join(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stopped := fmt.Errorf("%w by TERM", fanout.ErrSignal)
+	run := &running{Daemon: d, stop: func() { cancel(stopped) }, done: make(chan error, 1)}
+	go func() { run.done <- d.Run(ctx) }()
+	return run
+}
+
+// wait waits for the end of Run, and leaves.
+func (d *running) wait(t *testing.T) {
+	t.Helper()
+	if err := errors.Join(<-d.done, d.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// handler sends the messages, with the attributes problem and error.
+type handler struct{ messages chan<- string }
+
+func (h handler) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelInfo }
+func (h handler) WithAttrs([]slog.Attr) slog.Handler           { return h }
+func (h handler) WithGroup(string) slog.Handler                { return h }
+func (h handler) Handle(_ context.Context, r slog.Record) error {
+	text := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "problem" || a.Key == "error" || a.Key == "bad" {
+			text += ": " + a.Value.String()
+		}
+		return true
+	})
+	h.messages <- text
+	return nil
+}
+
+// logged waits for a message that begins with text.
+func (r *rig) logged(t *testing.T, text string) {
+	t.Helper()
+	for timeout := time.After(30 * time.Second); ; {
+		select {
+		case got := <-r.log:
+			t.Log(got)
+			if strings.HasPrefix(got, text) {
+				return
+			}
+		case <-timeout:
+			t.Fatalf("never logged: %s", text)
+		}
+	}
+}
+
+func ok(*fleet.Session) fleet.Exit { return fleet.Exit{} }
+
+// A daemon fires its jobs, serves its pages, tells the service manager, and has
+// recorded every run when it is stopped.
+func TestDaemonFires(t *testing.T) {
+	r := newRig(t, ok)
+	r.add(t, "tick", "@every 1s", nil)
+	r.add(t, "broken", "@at 2050-06-01T12:00:00Z", func(j *scheduler.Job) { j.Selector = "app" })
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, manager := listenManager(t, r.dir)
+	d := r.start(t, daemon.Config{StopTimeout: time.Minute, KeepConnections: time.Minute, Listener: l, Manager: manager})
+	for range 2 {
+		if command := <-r.visits; command != "echo tick" {
+			t.Errorf("got %q", command)
+		}
+	}
+	for path, want := range map[string]string{"/healthz": "ok\n", "/readyz": "ok\n", "/metrics": `tutti_build_info{goversion=`} {
+		if got := get(t, l, path); !strings.Contains(got, want) {
+			t.Errorf("%s: got %s, want %q", path, got, want)
+		}
+	}
+	d.Reload()
+	r.logged(t, `job would fail: "app" `)
+	r.logged(t, "reloaded: 1")
+	d.stop()
+	d.wait(t)
+	if got := told(); !strings.HasPrefix(got, "READY=1|RELOADING=1|READY=1|STOPPING=1\nEXTEND_TIMEOUT_USEC=90000000") {
+		t.Errorf("the service manager was told %q", got)
+	}
+	runs, err := r.store.Runs(t.Context(), store.Query{})
+	if err != nil || len(runs) < 2 {
+		t.Fatalf("got %d runs, %v", len(runs), err)
+	}
+	for _, run := range runs {
+		if run.State != store.Finished || run.Job != "tick" || run.Summary.Counts[fanout.OK] != 1 {
+			t.Errorf("run %d: got %+v", run.ID, run)
+		}
+	}
+	if daemons, err := r.store.Daemons(t.Context()); err != nil || len(daemons) != 0 {
+		t.Errorf("got %d daemons, %v: it has not left", len(daemons), err)
+	}
+}
+
+// What runs has the stop timeout, unless there is a hurry.
+func TestDaemonHurries(t *testing.T) {
+	r := newRig(t, func(s *fleet.Session) fleet.Exit {
+		<-s.Done
+		return fleet.Exit{}
+	})
+	r.add(t, "long", "@at 2050-06-01T12:00:00Z", func(j *scheduler.Job) { j.Options["kill_after"] = []string{"100ms"} })
+	d := r.start(t, daemon.Config{StopTimeout: time.Hour})
+	if _, err := r.store.RequestFiring(t.Context(), "long", "tester", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	<-r.visits
+	d.stop()
+	r.logged(t, "scheduler stopping")
+	d.Hurry(fmt.Errorf("%w by TERM", fanout.ErrSignal))
+	d.wait(t)
+	run, err := r.store.Run(t.Context(), "1", "")
+	if err != nil || run.State != store.Finished || run.Summary.Counts[fanout.Canceled] != 1 || run.Summary.Stopped != fanout.StoppedSignal {
+		t.Errorf("got %+v, %v", run, err)
+	}
+}
+
+// listenManager is a service manager, and all that it was told so far.
+func listenManager(t *testing.T, dir string) (told func() string, m *sdnotify.Manager) {
+	t.Helper()
+	path := filepath.Join(dir, "notify")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	if m, err = sdnotify.Dial(func(key string) string {
+		return map[string]string{"NOTIFY_SOCKET": path}[key]
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return func() string {
+		m.Close()
+		var all []string
+		if err := l.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		for buf := make([]byte, 1000); ; {
+			n, err := l.Read(buf)
+			if err != nil {
+				return strings.Join(all, "|")
+			}
+			all = append(all, string(buf[:n]))
+		}
+	}, m
+}
+
+// get is what a page says.
+func get(t *testing.T, l net.Listener, path string) string {
+	t.Helper()
+	resp, err := http.Get("http://" + l.Addr().String() + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // it was read
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}

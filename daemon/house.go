@@ -1,0 +1,103 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"tutti/fanout"
+	"tutti/internal/sdnotify"
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+const (
+	// pruneEvery is how often old runs are looked for, beside after each run.
+	pruneEvery = time.Hour
+	// seededRuns is how many runs of a job are looked at for its last success.
+	seededRuns = 50
+)
+
+// seedMetrics tells the metrics what they cannot have counted: when each job was
+// last ok, as far as it was one of its newest runs.
+func (d *Daemon) seedMetrics(ctx context.Context) error {
+	kept, err := d.store.Kept(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range kept {
+		rows, err := d.store.Firings(ctx, store.FiringQuery{
+			Job: kept[i].Name, Decisions: []scheduler.Decision{scheduler.Run}, Limit: seededRuns,
+		})
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if r := row.Run; r != nil && r.State == store.Finished && r.Summary.Counts[fanout.OK] == r.Summary.Hosts {
+				d.metrics.Succeeded(kept[i].Name, r.Summary.Ended)
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// keepHouse drops old runs, and looks at the jobs when it is asked to, until ctx
+// ends.
+func (d *Daemon) keepHouse(ctx context.Context) {
+	tick := time.NewTicker(pruneEvery)
+	defer tick.Stop()
+	if err := d.tellFewerDays(ctx); err != nil && ctx.Err() == nil {
+		d.c.Logger.Error("what a new version does in another way could not be told", "error", err)
+	}
+	d.prune(ctx)
+	for {
+		select {
+		case <-tick.C:
+			d.prune(ctx)
+		case <-d.reloads:
+			d.reload(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// tellFewerDays logs once which jobs fire on fewer days than under an earlier
+// version.
+func (d *Daemon) tellFewerDays(ctx context.Context) error {
+	if d.c.FewerDays == nil {
+		return nil
+	}
+	return d.service.TellFewerDays(ctx, store.InLog, func(names []string) { d.c.Logger.Warn(d.c.FewerDays(names)) })
+}
+
+// prune drops what is not to be kept.
+func (d *Daemon) prune(ctx context.Context) {
+	switch pruned, err := d.store.Prune(ctx, d.c.History.Retention); {
+	case ctx.Err() != nil: // the next daemon does it
+	case err != nil:
+		d.c.Logger.Error("old runs cannot be dropped", "error", err)
+	case pruned.Runs > 0:
+		d.c.Logger.Info("old runs dropped", "runs", pruned.Runs, "bytes", pruned.Bytes)
+	}
+}
+
+// reload looks at all jobs as they are now, and logs what is wrong with them.
+func (d *Daemon) reload(ctx context.Context) {
+	d.c.Manager.Tell(sdnotify.Reloading)
+	defer d.c.Manager.Tell(sdnotify.Ready)
+	kept, err := d.store.Kept(ctx)
+	if err != nil {
+		d.c.Logger.Error("the jobs cannot be read", "error", err)
+		return
+	}
+	bad := 0
+	for i := range kept {
+		problems := Check(ctx, d.launch(d.c.Logger.With("job", kept[i].Name)), &kept[i])
+		for _, p := range problems {
+			d.c.Logger.Warn("job would fail", "job", kept[i].Name, "problem", d.c.Explain(p))
+		}
+		bad += min(1, len(problems))
+	}
+	d.c.Logger.Info("reloaded", "jobs", len(kept), "bad", bad)
+}

@@ -12,7 +12,6 @@ import (
 	"tutti/output"
 	"tutti/runner"
 	"tutti/scheduler"
-	"tutti/store"
 )
 
 // checkServe says what would keep jobs from running if they fired now, and who
@@ -79,7 +78,7 @@ func sayChecked(std Streams, k *scheduler.Kept, problems []error) error {
 }
 
 // daemonsText says who serves the jobs.
-func daemonsText(daemons []store.DaemonRow) string {
+func daemonsText(daemons []scheduler.Controller) string {
 	if len(daemons) == 0 {
 		return "no daemon is running\n"
 	}

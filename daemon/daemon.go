@@ -159,7 +159,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 		wg.Go(func() { d.servePages(background) })
 	}
 	return (&scheduler.Daemon{
-		Jobs:        d.member,
+		Member:      d.member,
+		Ends:        d.store.Ends,
 		Carry:       d.fire,
 		StopTimeout: d.c.StopTimeout,
 		Observer:    &watch{Metrics: d.metrics, manager: d.c.Manager},

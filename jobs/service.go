@@ -16,7 +16,7 @@ type Store interface {
 	Definitions
 	Records
 	// Daemons are those that serve the jobs now.
-	Daemons(ctx context.Context) ([]store.DaemonRow, error)
+	Daemons(ctx context.Context) ([]scheduler.Controller, error)
 	// Untold are the jobs, by number, that somebody looking in that place has not
 	// been told of, and Told says that it has happened.
 	Untold(ctx context.Context, in store.Place) ([]int64, error)

@@ -92,7 +92,7 @@ func awaitKill(ctx context.Context, owner *store.Daemon, number <-chan int64, ki
 			continue
 		}
 		// A history that cannot be read now can be read later.
-		if killed, err := owner.Killed(ctx, []int64{run}); err == nil && len(killed) > 0 {
+		if stops, err := owner.Stops(ctx, []int64{run}); err == nil && len(stops) > 0 {
 			kill()
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -12,19 +13,15 @@ import (
 // or because whoever was to run them ended before.
 const MissedLate = "later than grace and catch_up allow"
 
-// maxRefusals is how many jobs in a turn may fail to be decided: with a history
-// that does not work each takes its time, and the turn has more to do.
+// maxRefusals is of how many jobs that could not be decided in a turn is told.
 const maxRefusals = 3
 
 // An agenda is all jobs, and when each of them is due next.
 type agenda struct {
-	// stale: the history may have more than is here.
+	// stale: the desk has more than is here.
 	stale   bool
 	entries []*entry
 	byID    map[int64]*entry
-	// from is the entry that the next turn begins with, so that jobs that fail
-	// do not keep others waiting.
-	from int
 	// next is when the first of them is due, zero if none is, and last is the
 	// latest of their cursors: a turn in which nothing is due looks no further.
 	next, last time.Time
@@ -39,21 +36,13 @@ type entry struct {
 	due time.Time
 }
 
-// load reads the jobs anew if anything has changed.
-func (l *loop) load(ctx context.Context) {
-	changed, err := l.Jobs.Changed(ctx)
-	if !l.trouble.note("look for changes", err) {
-		return
-	}
+// load makes the agenda of the jobs as they are now.
+func (l *loop) load() {
 	a := &l.agenda
-	a.stale = a.stale || changed
 	if !a.stale {
 		return
 	}
-	jobs, err := l.Jobs.Kept(ctx)
-	if !l.trouble.note("read the jobs", err) {
-		return
-	}
+	jobs := l.desk.Kept()
 	byID, entries := make(map[int64]*entry, len(jobs)), make([]*entry, 0, len(jobs))
 	for _, k := range jobs {
 		e := l.renew(a.byID[k.ID], k)
@@ -156,28 +145,35 @@ func (l *loop) decideAll(ctx context.Context, now time.Time) time.Duration {
 		return idle
 	}
 	pause := pollEvery
-	var refusals []error
-	for i := range a.entries {
-		place := (a.from + i) % len(a.entries)
-		e := a.entries[place]
+	var due []*entry
+	var decisions []Decisions
+	for _, e := range a.entries {
 		if !e.wants(now) {
 			continue
 		}
-		switch err := l.decide(ctx, e, now); {
-		case errors.Is(err, ErrConflict):
-			a.stale, pause = true, min(pause, conflictPause)
-		case err != nil:
-			refusals = append(refusals, fmt.Errorf("job %s: %w", e.kept.Name, err))
-		case e.wants(now):
-			// There is more than is decided at once; the others come first.
-			pause = 0
-		}
-		if len(refusals) == maxRefusals {
-			a.from = (place + 1) % len(a.entries)
-			break
+		if d, ok := l.late(e, now); ok {
+			due, decisions = append(due, e), append(decisions, d)
 		}
 	}
-	l.trouble.note("decide", errors.Join(refusals...))
+	tickets, errs, err := l.desk.Decide(ctx, now, decisions)
+	if err != nil {
+		due, errs = nil, []error{err}
+	}
+	for i, e := range due {
+		switch {
+		case errors.Is(errs[i], ErrConflict):
+			a.stale, pause, errs[i] = true, min(pause, conflictPause), nil
+		case errs[i] != nil:
+			errs[i] = fmt.Errorf("job %s: %w", e.kept.Name, errs[i])
+		default:
+			l.decided(e, decisions[i], tickets[i])
+			if e.wants(now) {
+				// There is more than is decided at once; the others come first.
+				pause = 0
+			}
+		}
+	}
+	l.trouble.note("decide", someOf(errs))
 	a.survey()
 	if !l.halted() {
 		l.claim(ctx)
@@ -186,6 +182,12 @@ func (l *loop) decideAll(ctx context.Context, now time.Time) time.Duration {
 		return min(pause, idle)
 	}
 	return pause
+}
+
+// someOf joins the first errors, as many as maxRefusals.
+func someOf(errs []error) error {
+	errs = slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err == nil })
+	return errors.Join(errs[:min(len(errs), maxRefusals)]...)
 }
 
 // wants reports whether something is to be decided: an instant is due, or the
@@ -197,37 +199,37 @@ func (e *entry) wants(now time.Time) bool {
 	return !e.due.IsZero() && !e.due.After(now) || Clock(e.kept.Cursor, now).Alarm
 }
 
-// decide decides the oldest instants of a job that are due; what is wrong with
-// its schedule is not an error.
-func (l *loop) decide(ctx context.Context, e *entry, now time.Time) error {
-	d := Decisions{Job: e.kept}
+// late is what becomes of the oldest instants of a job that are due. Not ok: its
+// schedule is wrong, and it is off the agenda.
+func (l *loop) late(e *entry, now time.Time) (d Decisions, ok bool) {
+	d.Job = e.kept
 	if step := Clock(e.kept.Cursor, now); step.Alarm {
 		d.Cursor = step.Cursor.UTC()
 		d.Alarm = fmt.Sprintf("the clock was put back by %s, to %s", step.Back.Round(time.Second), d.Cursor.Format(time.RFC3339))
-	} else {
-		late, err := e.timing.Late(e.kept.Cursor, now)
-		if err != nil {
-			l.broken(e, err)
-			return nil
-		}
-		d.CaughtUp, d.Firings = late.CaughtUp, late.OnTime
-		if e.kept.CatchUp == CatchUpLatest {
-			// There is one at most, for which nothing has to wait.
-			d.CaughtUp, d.Firings = nil, append(late.CaughtUp, late.OnTime...)
-		}
-		d.Cursor = late.Cursor.UTC()
-		if d.Missed = late.Missed; d.Missed.Count > 0 {
-			d.MissedReason = MissedLate
-		}
+		return d, true
 	}
-	tickets, err := l.Jobs.Decide(ctx, d)
+	late, err := e.timing.Late(e.kept.Cursor, now)
 	if err != nil {
-		return err
+		l.broken(e, err)
+		return d, false
 	}
+	d.CaughtUp, d.Firings = late.CaughtUp, late.OnTime
+	if e.kept.CatchUp == CatchUpLatest {
+		// There is one at most, for which nothing has to wait.
+		d.CaughtUp, d.Firings = nil, append(late.CaughtUp, late.OnTime...)
+	}
+	d.Cursor = late.Cursor.UTC()
+	if d.Missed = late.Missed; d.Missed.Count > 0 {
+		d.MissedReason = MissedLate
+	}
+	return d, true
+}
+
+// decided takes in what was decided of a job.
+func (l *loop) decided(e *entry, d Decisions, tickets []Ticket) {
 	e.kept.Cursor = d.Cursor
 	l.plan(e)
 	l.sayDecided(e, d, tickets)
-	return nil
 }
 
 // sayDecided tells what was decided.

@@ -11,15 +11,15 @@ const (
 	freshTime = 24 * time.Hour
 )
 
-// A Claimant is a process that claims firings.
+// A Claimant is a daemon that claims firings.
 type Claimant struct {
-	// ID is its own number.
+	// ID is its own registration.
 	ID int64
 	// Has reports whether it knows of a firing that is its own. One that it does
 	// not know of was claimed in a write whose success it was not told of.
 	Has func(firing int64) bool
-	// Member is what is known of the others.
-	Member func(daemon int64) Member
+	// Alive reports whether another registration goes on.
+	Alive func(daemon int64) bool
 }
 
 // inherits reports whether the firing is free to be claimed: no process that is
@@ -31,11 +31,14 @@ func (c *Claimant) inherits(f *FiringRecord) (left, free bool) {
 	case c.ID:
 		return false, !c.Has(f.ID)
 	}
-	m := c.Member(f.Daemon)
-	return !m.Alive && !m.Serves, !m.Alive
+	alive := c.Alive(f.Daemon)
+	return f.Attached && !alive, !alive
 }
 
-// Claim gives the claimant the firings that may begin now; see [Jobs.Claim].
+// Claim gives the claimant the firings that may begin now and belong to no process
+// that is alive: new ones, ones that waited and now may, ones that were started
+// manually, and those of a daemon that ended before it began them. A ticket with a
+// Decision other than Run was closed instead.
 func (s JobState) Claim(by Claimant, at Moment) Transition {
 	r := s.rule(at)
 	for i := range r.Next.Open {
@@ -45,13 +48,15 @@ func (s JobState) Claim(by Claimant, at Moment) Transition {
 		}
 		left, free := by.inherits(f)
 		if free && r.take(f, by.ID, left) {
+			f.Attached = f.Attached && left
 			r.Tickets = append(r.Tickets, r.Next.ticket(f))
 		}
 	}
 	return r.done()
 }
 
-// Take gives a firing to the process daemon, even if another was to begin it.
+// Take gives a firing to the process daemon, which waits for it, even if another was
+// to begin it.
 // The ticket says what became of it, and that it is queued if it still has to
 // wait. The error is [ErrTaken] if it has begun, or is settled.
 func (s JobState) Take(firing, daemon int64, at Moment) (Transition, error) {
@@ -61,7 +66,7 @@ func (s JobState) Take(firing, daemon int64, at Moment) (Transition, error) {
 		return Transition{}, ErrTaken
 	}
 	if f.Unbegun() {
-		f.Daemon = daemon
+		f.Daemon, f.Attached = daemon, true
 		r.changed[f.ID] = true
 		r.take(f, daemon, false)
 	}
@@ -108,12 +113,14 @@ func (r *ruling) judge(f *FiringRecord, left bool) (v Verdict, decided bool) {
 
 // wait says what becomes of a queued firing, if that is known by now.
 func (r *ruling) wait(f *FiringRecord) (v Verdict, decided bool) {
-	running, unproved := false, false
-	for _, run := range r.Next.Runs {
-		if run.ReplacedBy == f.ID {
-			running = running || run.running()
-			unproved = unproved || run.Unproved
+	running, unproved := false, f.Unproved
+	for i := range r.Next.Open {
+		earlier := &r.Next.Open[i]
+		if earlier.Stop.ReplacedBy != f.ID || !earlier.Settled.IsZero() {
+			continue
 		}
+		running = running || earlier.running()
+		unproved = unproved || earlier.Ended != nil && earlier.Ended.Unproved
 	}
 	switch {
 	case running:
@@ -135,14 +142,13 @@ func (s JobState) Begin(firing, run, daemon int64, at Moment) (Transition, error
 	}
 	f.Run = run
 	r.changed[f.ID] = true
-	if r.Next.run(run) == nil {
-		r.Next.Runs = append(r.Next.Runs, JobRun{ID: run, Job: r.Next.Name, At: r.Next.instant(f), State: runRunning})
-	}
 	return r.done(), nil
 }
 
-// Fail closes a firing that the process daemon has claimed and did not begin; see
-// [Jobs.Fail].
+// Fail closes a firing that the process daemon has claimed and did not begin:
+// decision is Failed, Missed for one that came too late, or Skipped if it is not
+// wanted any more, which is no failure of the job. It is [ErrConflict] if it was
+// closed already, or is another's.
 func (s JobState) Fail(firing, daemon int64, decision Decision, reason string, at Moment) (Transition, error) {
 	r := s.rule(at)
 	f := r.Next.open(firing)

@@ -8,16 +8,20 @@ import (
 )
 
 // A Daemon fires jobs when they are due: it applies the rules of this package
-// to what [Jobs] keep. Several may share one history. Set its fields, then call
-// Run once.
+// to the jobs of a ledger. Several may share one. Set its fields, then call Run once.
 type Daemon struct {
-	// Jobs keep the jobs and what is decided.
-	Jobs Jobs
+	// Member is the daemon's registration with the ledger that keeps the jobs.
+	Member Membership
+	// Ends says how those of the runs ended that run no more, from the history; what
+	// was cut off is marked there first, whatever it is of. It is how an end gets into the ledger
+	// whose process was gone before it had written it.
+	Ends func(ctx context.Context, runs []int64) ([]Ended, error)
 	// Carry runs the job of a ticket to its end. It calls begun once, when the
 	// run has its number and before anything connects. An error before that
 	// closes the firing as failed, with its text as the reason; one after it is
 	// logged and nothing else, because what became of the run is on record. Each
-	// call has a goroutine of its own. Its ctx ends with the cause
+	// call has a goroutine of its own, and has written into the ledger how the run
+	// ended when it returns, unless it says otherwise. Its ctx ends with the cause
 	// fanout.ErrKill if somebody wants the run to be ended, and with the cause
 	// of Run's ctx when StopTimeout is over.
 	Carry func(ctx context.Context, t Ticket, begun func(run int64)) error
@@ -50,8 +54,8 @@ type Observer interface {
 	// Beat is called at each turn, at least about once a second while nothing
 	// hangs, also while the daemon is being stopped.
 	Beat(now time.Time)
-	// Turned ends a turn. trouble is why something could not be done with Jobs in
-	// it, by what that was; it is tried again. Empty: all of it could.
+	// Turned ends a turn. trouble is why something could not be done with the ledger
+	// or the history in it, by what that was; it is tried again. Empty: all could.
 	Turned(trouble map[string]error)
 }
 
@@ -70,12 +74,12 @@ const (
 
 // Run fires jobs until ctx ends. Then it fires nothing more, waits StopTimeout
 // for what runs, ends the rest, and returns when all of it has ended. Trouble
-// with Jobs is logged and tried again, for as long as it takes; the error is
+// with the ledger is logged and tried again, for as long as it takes; the error is
 // what could not be written down in the end.
 func (d *Daemon) Run(ctx context.Context) error {
 	l := newLoop(d, ctx.Done())
 	// A firing ends by its own means, not in the moment Run is told to stop, and
-	// what Jobs are asked to write is short and better written than not.
+	// what is to be written is short and better written than not.
 	lasting := context.WithoutCancel(ctx)
 	l.log.Info("scheduler started")
 	for ctx.Err() == nil {
@@ -93,6 +97,7 @@ type loop struct {
 	// halt is closed when nothing more is to be fired.
 	halt     <-chan struct{}
 	trouble  trouble
+	desk     *Desk
 	agenda   agenda
 	flights  flights
 	repaired time.Time
@@ -103,7 +108,7 @@ type loop struct {
 func newLoop(d *Daemon, halt <-chan struct{}) *loop {
 	l := &loop{
 		Daemon: d, log: d.Logger, observer: d.Observer, halt: halt,
-		agenda:  agenda{stale: true},
+		desk: NewDesk(d.Member), agenda: agenda{stale: true},
 		flights: flights{ended: make(chan *flight), aloft: map[*flight]bool{}},
 	}
 	if l.log == nil {
@@ -143,10 +148,11 @@ func (l *loop) turn(ctx context.Context) time.Duration {
 	}
 	l.trouble.turn()
 	defer func() { l.observer.Turned(l.trouble.now) }()
+	l.sync(ctx)
 	l.repair(ctx)
 	l.closeAll(ctx)
 	l.settle(ctx)
-	l.load(ctx)
+	l.load()
 	// The time is read after the cursors: a time before them is a clock that was
 	// put back, and not one that was read before this process was suspended.
 	now := l.now()
@@ -158,14 +164,15 @@ func (l *loop) turn(ctx context.Context) time.Duration {
 		l.claim(ctx)
 		pause = l.decideAll(ctx, now)
 	}
-	l.killAll(ctx)
+	l.killAll()
 	if l.trouble.any() {
 		return pollEvery
 	}
 	return pause
 }
 
-// wait returns when the pause is over, a firing has ended or ctx has.
+// wait returns when the pause is over, something may have changed, a firing has
+// ended or ctx has.
 func (l *loop) wait(ctx context.Context, pause time.Duration) {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
@@ -173,6 +180,7 @@ func (l *loop) wait(ctx context.Context, pause time.Duration) {
 	case f := <-l.flights.ended:
 		l.landed(f)
 	case <-timer.C:
+	case <-l.Member.Wake():
 	case <-ctx.Done():
 	}
 	for {
@@ -225,16 +233,28 @@ func (l *loop) lastTurn(ctx context.Context) error {
 	for _, c := range l.unclosed {
 		all = append(all, l.close(ctx, c))
 	}
-	return errors.Join(append(all, l.settleOnce(ctx))...)
+	_, err := l.desk.Sync(ctx, l.Member)
+	return errors.Join(append(all, err, l.settleOnce(ctx))...)
 }
 
-// repair looks for runs that were cut off.
+// sync looks what has become of the jobs.
+func (l *loop) sync(ctx context.Context) {
+	changed, err := l.desk.Sync(ctx, l.Member)
+	l.trouble.note("look for changes", err)
+	l.agenda.stale = l.agenda.stale || changed
+}
+
+// repair looks for runs that have ended, and of which the ledger does not know it.
 func (l *loop) repair(ctx context.Context) {
 	if !l.repaired.IsZero() && time.Since(l.repaired) < repairEvery {
 		return
 	}
 	l.repaired = time.Now()
-	l.trouble.note("repair", l.Jobs.Repair(ctx))
+	ends, err := l.Ends(ctx, l.desk.Running())
+	if err == nil {
+		err = l.desk.End(ctx, l.now(), ends)
+	}
+	l.trouble.note("repair", err)
 }
 
 // nobody is the Observer of a daemon without one.

@@ -305,7 +305,7 @@ func TestDaemonTakesOver(t *testing.T) {
 }
 
 // claimOne decides and claims the firing that is due, as a daemon does.
-func claimOne(t *testing.T, d *desk) Ticket {
+func claimOne(t *testing.T, d *member) Ticket {
 	t.Helper()
 	jobs, _ := d.Kept(t.Context())
 	timing, err := jobs[0].Timing(time.Now())

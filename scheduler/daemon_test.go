@@ -359,11 +359,15 @@ func TestDaemonWithBrokenJobs(t *testing.T) {
 		r.add("a", "no schedule")
 		r.add("b", "* * * * *", func(j *Job) { j.Zone = "Europe/Atlantis" })
 		r.add("c", "* * * * *")
-		r.change(func() { r.jobs[3].state.Broken = errors.New("it is not JSON") })
+		r.change(func() { r.jobs[3].state.Broken, r.jobs[3].revision = errors.New("it is not JSON"), 2 })
 		r.add("good", "*/5 * * * *")
 		r.start(t)
 		pass(11 * time.Minute)
-		r.change(func() {}) // read anew
+		r.change(func() { // read anew
+			for _, d := range r.jobs {
+				d.revision++
+			}
+		})
 		pass(10 * time.Minute)
 		r.wantLog(t, 3, "job is broken and does not fire")
 		r.add("a", "22 * * * *")

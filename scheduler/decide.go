@@ -16,45 +16,96 @@ const (
 	ReasonRemoved       = "the job was removed"
 )
 
-// A Past is what the history has already of the instants that are decided: the
-// clock may have been put back. The zero value is nothing.
-type Past struct {
-	// Known reports whether it has the instant; nil: it has none.
-	Known func(at time.Time) bool
-	// Missed is how many it has of Decisions.Missed.
-	Missed int
-}
-
-func (p *Past) known(at time.Time) bool { return p.Known != nil && p.Known(at) }
-
-// Decide decides instants against the open firings and moves the cursor; see
-// [Jobs.Decide]. It is [ErrConflict] if the state is not that of d.Job any more.
-func (s JobState) Decide(d Decisions, past Past, at Moment) (Transition, error) {
+// Decide decides instants against the open firings and moves the cursor. Overlap
+// is decided here; what has to end is to be stopped. Instants that were decided
+// before are left as they are. It is [ErrConflict] if the state is not that of
+// d.Job any more. The tickets say what became of CaughtUp and Firings, in their
+// order.
+func (s JobState) Decide(d Decisions, at Moment) (Transition, error) {
 	if s.Removed || s.Version != d.Job.Version || stamp(s.Cursor) != stamp(d.Job.Cursor) {
 		return Transition{}, ErrConflict
 	}
 	r := s.rule(at)
 	var decided []int
 	for i, f := range slices.Concat(d.CaughtUp, d.Firings) {
-		if past.known(f.At) || r.decided(decided, f.At) {
+		if s.known(f.At) || r.decided(decided, f.At) {
 			continue
 		}
 		decided = append(decided, r.decide(FiringRecord{At: f.At, Due: f.Due, Moved: f.Moved, CaughtUp: i < len(d.CaughtUp)}))
 	}
+	known := s.knownIn(d.Missed)
 	for _, i := range decided {
 		r.Tickets = append(r.Tickets, r.Next.ticket(&r.Next.Open[i]))
 		if f := &r.Next.Open[i]; within(f.At, d.Missed) {
-			past.Missed++
+			known++
 		}
 	}
-	if f := r.miss(d.Missed, d.MissedReason, past); f != nil {
+	if f := r.miss(d.Missed, d.MissedReason, known); f != nil {
 		r.notifyMissed(f)
 	}
-	r.Next.Cursor = d.Cursor
+	r.moveCursor(d.Cursor)
 	if d.Alarm != "" {
 		r.Next.Alarm = d.Alarm
 	}
 	return r.done(), nil
+}
+
+// moveCursor moves the cursor. What is decided and lies ahead of it, since the clock
+// was put back, is kept until the cursor has passed it.
+func (r *ruling) moveCursor(to time.Time) {
+	s := &r.Next
+	if to.Before(s.Cursor) {
+		s.Ahead = append(s.Ahead, Span{From: s.Since, To: s.Cursor})
+		s.Since = to
+	}
+	s.Cursor = to
+	s.Ahead = slices.DeleteFunc(s.Ahead, func(ahead Span) bool {
+		if ahead.To.After(to) {
+			return false
+		}
+		if ahead.From.Before(s.Since) {
+			s.Since = ahead.From
+		}
+		return true
+	})
+}
+
+// decidedSpans are the times whose instants are decided.
+func (s *JobState) decidedSpans() []Span {
+	return append(slices.Clone(s.Ahead), Span{s.Since, s.Cursor})
+}
+
+// known reports whether the instant was decided before.
+func (s *JobState) known(at time.Time) bool {
+	return slices.ContainsFunc(s.decidedSpans(), func(x Span) bool { return x.contains(at) })
+}
+
+// knownIn is how many instants of a gap were decided before, because the clock was
+// put back and forward again.
+func (s *JobState) knownIn(gap Gap) (known int) {
+	if gap.Count == 0 {
+		return 0
+	}
+	for _, x := range s.decidedSpans() {
+		from, to := gap.First.Add(-time.Nanosecond), gap.Last
+		if x.From.After(from) {
+			from = x.From
+		}
+		if x.To.Before(to) {
+			to = x.To
+		}
+		if !from.Before(to) {
+			continue
+		}
+		timing, err := s.Timing(to)
+		if err != nil {
+			continue // the job was decided, so that this cannot be
+		}
+		if part, err := timing.Gap(from, to); err == nil {
+			known += part.Count
+		}
+	}
+	return known
 }
 
 // decided reports whether one of the firings at those places is of the instant.
@@ -81,7 +132,7 @@ func (r *ruling) decide(f FiringRecord) int {
 	f.Decision, f.Reason = v.Decision, v.Reason
 	place := r.add(f)
 	if v.End {
-		r.stop(replacementActor(k.Name), r.Next.Open[place].ID)
+		r.stop(0, replacementActor(k.Name), &r.Next.Open[place])
 	}
 	return place
 }
@@ -91,19 +142,19 @@ func replacementActor(job string) string { return "job " + job }
 
 // miss adds the instants that are not run, without those that are known, and
 // returns their firing; nil: there are none.
-func (r *ruling) miss(gap Gap, reason string, past Past) *FiringRecord {
-	if gap.Count <= past.Missed {
+func (r *ruling) miss(gap Gap, reason string, known int) *FiringRecord {
+	if gap.Count <= known {
 		return nil
 	}
-	gap.Count -= past.Missed
+	gap.Count -= known
 	return &r.Next.Open[r.add(FiringRecord{Decision: Missed, Reason: reason, Gap: gap})]
 }
 
-// Request decides a firing that by starts manually, for the process daemon to
-// begin, or for the next that claims it if that is 0.
+// Request decides a firing that by starts manually: for the process daemon, which
+// waits for it, to begin, or for the next that claims it if that is 0.
 func (s JobState) Request(by string, daemon int64, at Moment) Transition {
 	r := s.rule(at)
-	place := r.decide(FiringRecord{Due: at.Now, RequestedBy: by, Daemon: daemon})
+	place := r.decide(FiringRecord{Due: at.Now, RequestedBy: by, Daemon: daemon, Attached: daemon != 0})
 	r.Tickets = []Ticket{r.Next.ticket(&r.Next.Open[place])}
 	return r.done()
 }

@@ -9,8 +9,18 @@ import (
 func (s JobState) Kill(by string, at Moment) Transition {
 	r := s.rule(at)
 	r.closeUnbegun("killed by " + by)
-	r.stop(by, 0)
+	r.stop(0, by, nil)
 	return r.done()
+}
+
+// KillRun stops one run of the job, which by wants. It is [ErrConflict] if it has
+// ended.
+func (s JobState) KillRun(run int64, by string, at Moment) (Transition, error) {
+	r := s.rule(at)
+	if r.stop(run, by, nil); len(r.Stops) == 0 {
+		return Transition{}, ErrConflict
+	}
+	return r.done(), nil
 }
 
 // Leave is what becomes of the instants before now that have not been decided,
@@ -19,8 +29,7 @@ func (s JobState) Kill(by string, at Moment) Transition {
 // instants may have passed, and counting them takes its time.
 func (k *Kept) Leave(next *Job, now time.Time) Decisions {
 	d := Decisions{Job: *k, Cursor: k.Cursor, MissedReason: ReasonChanged}
-	retimed := !slices.Equal(k.Schedules, next.Schedules) || k.Seconds != next.Seconds || k.Zone != next.Zone || k.Jitter != next.Jitter
-	if !retimed && (!k.Paused || next.Paused) || !now.After(k.Cursor) {
+	if !k.retimed(next) && (!k.Paused || next.Paused) || !now.After(k.Cursor) {
 		return d
 	}
 	if k.Paused {
@@ -37,17 +46,26 @@ func (k *Kept) Leave(next *Job, now time.Time) Decisions {
 	return d
 }
 
+// retimed reports whether next fires at other times.
+func (k *Kept) retimed(next *Job) bool {
+	return !slices.Equal(k.Schedules, next.Schedules) || k.Seconds != next.Seconds || k.Zone != next.Zone || k.Jitter != next.Jitter
+}
+
 // Edit replaces the job, which by wants; left is what [Kept.Leave] said. It is
 // [ErrConflict] if the state is not that of left.Job any more.
-func (s JobState) Edit(job Job, left Decisions, past Past, by string, at Moment) (Transition, error) {
+func (s JobState) Edit(job Job, left Decisions, by string, at Moment) (Transition, error) {
 	if s.Removed || s.Version != left.Job.Version || !s.Cursor.Equal(left.Job.Cursor) {
 		return Transition{}, ErrConflict
 	}
 	r := s.rule(at)
-	r.miss(left.Missed, left.MissedReason, past)
-	k := &r.Next.Kept
+	r.miss(left.Missed, left.MissedReason, s.knownIn(left.Missed))
+	k, retimed := &r.Next.Kept, s.retimed(&job)
+	r.moveCursor(left.Cursor)
+	if retimed { // its instants are others, of which none is decided
+		r.Next.Since, r.Next.Ahead = left.Cursor, nil
+	}
 	job.Name, job.Version = k.Name, k.Version+1
-	k.Job, k.Broken, k.Cursor, k.UpdatedAt, k.UpdatedBy = job, nil, left.Cursor, at.Now, by
+	k.Job, k.Broken, k.UpdatedAt, k.UpdatedBy = job, nil, at.Now, by
 	k.Alarm = "" // the person who changes a job has seen what was wrong with it
 	return r.done(), nil
 }

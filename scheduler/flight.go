@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -59,10 +60,8 @@ type closing struct {
 // claim begins the firings that may.
 func (l *loop) claim(ctx context.Context) {
 	now := l.now()
-	tickets, err := l.Jobs.Claim(ctx, now)
-	if !l.trouble.note("claim firings", err) {
-		return
-	}
+	tickets, err := l.desk.Claim(ctx, l.Member, now, l.has)
+	l.trouble.note("claim firings", err)
 	for _, t := range tickets {
 		switch {
 		case t.Decision != Run:
@@ -73,6 +72,16 @@ func (l *loop) claim(ctx context.Context) {
 			l.begin(ctx, t)
 		}
 	}
+}
+
+// has reports whether the loop has a firing in its hands.
+func (l *loop) has(firing int64) bool {
+	for f := range l.flights.aloft {
+		if f.ticket.ID == firing {
+			return true
+		}
+	}
+	return slices.ContainsFunc(l.unclosed, func(c closing) bool { return c.ticket.ID == firing })
 }
 
 // tooLate reports whether a firing whose daemon has ended has been found too
@@ -169,7 +178,7 @@ func (l *loop) closeNow(ctx context.Context, c closing) {
 
 // close writes down that a firing is not begun.
 func (l *loop) close(ctx context.Context, c closing) error {
-	err := l.Jobs.Fail(ctx, c.ticket, c.decision, c.reason)
+	err := l.desk.Fail(ctx, l.Member, l.now(), c.ticket, c.decision, c.reason)
 	if errors.Is(err, ErrConflict) {
 		l.log.Debug("firing is closed already", ticketAttrs(c.ticket)...)
 		return nil
@@ -183,24 +192,11 @@ func (l *loop) close(ctx context.Context, c closing) error {
 }
 
 // killAll ends the runs that somebody wants to be ended.
-func (l *loop) killAll(ctx context.Context) {
-	byRun := map[int64]*flight{}
-	var runs []int64
+func (l *loop) killAll() {
+	stopped := l.desk.Stopped()
 	for f := range l.flights.aloft {
-		if run := l.flights.runOf(f); run != 0 && !f.killed {
-			byRun[run], runs = f, append(runs, run)
-		}
-	}
-	if len(runs) == 0 {
-		return
-	}
-	killed, err := l.Jobs.Killed(ctx, runs)
-	if !l.trouble.note("look for runs to be ended", err) {
-		return
-	}
-	for _, run := range killed {
-		f := byRun[run]
-		if f == nil {
+		run := l.flights.runOf(f)
+		if f.killed || !stopped[run] {
 			continue
 		}
 		f.killed = true
@@ -215,7 +211,7 @@ func (l *loop) settle(ctx context.Context) {
 }
 
 func (l *loop) settleOnce(ctx context.Context) error {
-	endings, err := l.Jobs.Settle(ctx, l.now())
+	endings, err := l.desk.Settle(ctx, l.now())
 	for _, e := range endings {
 		l.sayEnded(e)
 	}

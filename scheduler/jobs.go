@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -96,39 +95,10 @@ var ErrConflict = errors.New("somebody else was faster")
 // begin.
 var ErrTaken = errors.New("the firing is not ours to begin")
 
-// Jobs keep what the daemon decides, so that several daemons on one history
-// fire each instant once, and a crash forgets nothing. Each method is one
-// transaction, and what it decides are the rules of [JobState]. A daemon calls
-// them from one goroutine.
-type Jobs interface {
-	// Changed reports whether another connection has written to the history
-	// since the last call, or this is the first.
-	Changed(ctx context.Context) (bool, error)
-	// Kept are all jobs, by name.
-	Kept(ctx context.Context) ([]Kept, error)
-	// Decide writes down what becomes of instants and moves the job's cursor,
-	// or returns [ErrConflict]. Overlap is decided here, against the firings
-	// that run and wait; those that have to be ended are marked as to be killed.
-	// An instant that the history has already is left as it is. It returns what
-	// became of CaughtUp and Firings, in their order, without those.
-	Decide(ctx context.Context, d Decisions) ([]Ticket, error)
-	// Claim gives the caller the firings that may begin now and belong to no
-	// daemon that is alive: new ones, ones that waited and now may, ones that
-	// were asked for out of turn, and those of a daemon that ended before it
-	// began them. A ticket with a Decision other than Run was closed instead,
-	// and is returned to be told.
-	Claim(ctx context.Context, now time.Time) ([]Ticket, error)
-	// Fail closes a claimed firing that was not begun: decision is Failed, Missed
-	// for one that came too late, or Skipped if somebody did not want it any
-	// more, which is no failure of the job. It is [ErrConflict] if the firing was
-	// closed already, or is somebody else's.
-	Fail(ctx context.Context, t Ticket, decision Decision, reason string) error
-	// Settle returns the firings that have ended since the last call of any
-	// daemon, each once, with the streak they leave; it writes down who has to
-	// be told, and what an idempotent job has to repeat.
-	Settle(ctx context.Context, now time.Time) ([]Ending, error)
-	// Repair marks the runs of processes that are gone as interrupted.
-	Repair(ctx context.Context) error
-	// Killed returns which of the runs somebody wants to be ended.
-	Killed(ctx context.Context, runs []int64) ([]int64, error)
-}
+// ErrKnown is returned when an instant has a firing already although the state
+// does not say so. Nothing was written.
+var ErrKnown = errors.New("the instant has a firing already")
+
+// ErrFenced is returned when the caller's registration is over: nothing of it is
+// accepted any more.
+var ErrFenced = errors.New("the registration is over")

@@ -1,10 +1,8 @@
 package scheduler
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -14,9 +12,9 @@ import (
 	"tutti/fanout"
 )
 
-// A memory is a history that is gone with its process. It keeps the contract of
-// Jobs for any number of daemons, by the rules of [JobState]: it is a map of
-// documents with revisions, and beside it what became of all firings.
+// A memory is a ledger and a history that are gone with their process. It keeps the
+// contract of Ledger for any number of daemons: it is a map of documents with
+// revisions, and beside it what became of all firings and runs.
 type memory struct {
 	mu      sync.Mutex // guards all that follows
 	jobs    map[int64]*document
@@ -25,13 +23,12 @@ type memory struct {
 	told    []Message
 	writes  int // by anybody
 	alive   map[int64]bool
-	desks   int64
-	refusal error // what every call of Jobs returns; nil: what it should
-	calls   int   // of Jobs
+	members int64
+	refusal error // what every call of a member returns; nil: what it should
+	calls   int   // of members
 }
 
-// A document is a job and its open firings. Its state has no Runs: what is known
-// of those is put in when it is read.
+// A document is a job and its open firings.
 type document struct {
 	revision int
 	state    JobState
@@ -43,12 +40,15 @@ type memoryRow struct {
 	begun time.Time
 }
 
-// A memoryRun is a run.
+// A memoryRun is a run, as the history has it: the fact of its end goes into the
+// ledger.
 type memoryRun struct {
-	JobRun
+	Ended
 	owner int64
 	left  bool // how it ends is not written down
 }
+
+func (r *memoryRun) running() bool { return r.State == runRunning }
 
 func newMemory() *memory {
 	return &memory{jobs: map[int64]*document{}, alive: map[int64]bool{}}
@@ -62,13 +62,13 @@ func (m *memory) keep(j Job, now time.Time) {
 	m.writes++
 	if d := m.named(j.Name); d != nil {
 		j.Version = d.state.Version + 1
-		d.state.Job, d.state.Cursor = j, now.UTC()
+		d.state.Job, d.state.Cursor, d.state.Since, d.state.Ahead = j, now.UTC(), now.UTC(), nil
 		d.revision++
 		return
 	}
 	j.Version = 1
 	id := int64(len(m.jobs) + 1)
-	m.jobs[id] = &document{state: JobState{Kept: Kept{Job: j, ID: id, Cursor: now.UTC()}}}
+	m.jobs[id] = &document{revision: 1, state: JobState{Kept: Kept{Job: j, ID: id, Cursor: now.UTC()}, Since: now.UTC()}}
 }
 
 func (m *memory) named(name string) *document {
@@ -98,7 +98,7 @@ func (m *memory) counted() int {
 	return m.calls
 }
 
-// load reads a document, and what is known of the runs that it names.
+// load reads a document.
 func (m *memory) load(id int64) (state JobState, revision int) {
 	d := m.jobs[id]
 	if d == nil {
@@ -106,62 +106,40 @@ func (m *memory) load(id int64) (state JobState, revision int) {
 	}
 	state = d.state
 	state.Open = slices.Clone(d.state.Open)
-	wanted := map[int64]bool{}
-	queued := map[int64]bool{}
-	for _, f := range state.Open {
-		wanted[f.Run], wanted[f.Repeats] = true, true
-		queued[f.ID] = f.Decision == Queued
-	}
-	for id := range maps.Keys(wanted) {
-		if id != 0 {
-			state.Runs = append(state.Runs, m.runs[id-1].JobRun)
-		}
-	}
-	for _, run := range m.runs {
-		if queued[run.ReplacedBy] && !wanted[run.ID] {
-			state.Runs = append(state.Runs, run.JobRun)
-		}
-	}
 	return state, d.revision
 }
 
 // commit replaces a document that is at the revision, and keeps what follows.
-func (m *memory) commit(id int64, revision int, t Transition) error {
-	d := m.jobs[id]
-	if d == nil || d.revision != revision {
+func (m *memory) commit(revision int, t Transition) error {
+	d := m.jobs[t.Next.ID]
+	first := len(t.Firings) - t.New
+	if d == nil || d.revision != revision || t.New > 0 && t.Firings[first].ID != int64(len(m.rows)+1) {
 		return ErrConflict
 	}
+	for _, f := range t.Firings[first:] {
+		if slices.ContainsFunc(m.rows, func(r *memoryRow) bool { return r.JobID == f.JobID && !f.At.IsZero() && r.At.Equal(f.At) }) {
+			return ErrKnown
+		}
+	}
 	d.state, d.revision = t.Next, revision+1
-	d.state.Runs = nil
 	for _, f := range t.Firings {
 		if f.ID > int64(len(m.rows)) {
 			m.rows = append(m.rows, &memoryRow{})
 		}
 		m.rows[f.ID-1].FiringRecord = f
 	}
-	for _, x := range t.Stops {
-		run := m.runs[x.Run-1]
-		run.KillBy = cmp.Or(run.KillBy, x.By)
-		if x.ReplacedBy != 0 {
-			run.ReplacedBy = x.ReplacedBy
-			by := m.rows[x.ReplacedBy-1]
-			if run.ReplacedAt = by.At; by.At.IsZero() {
-				run.ReplacedAt = by.Decided
-			}
-		}
-	}
 	m.told = append(m.told, t.Messages...)
 	return nil
 }
 
 // apply applies a rule to a job.
-func (m *memory) apply(id int64, now time.Time, rule func(JobState, Moment) (Transition, error)) (Transition, error) {
+func (m *memory) apply(id int64, now time.Time, rule Rule) (Transition, error) {
 	state, revision := m.load(id)
 	t, err := rule(state, Moment{Now: now, NextID: int64(len(m.rows) + 1)})
 	if err != nil {
 		return Transition{}, err
 	}
-	return t, m.commit(id, revision, t)
+	return t, m.commit(revision, t)
 }
 
 // applyTo is apply for the job of that name, by somebody else.
@@ -200,22 +178,37 @@ func (m *memory) begin(t Ticket, now time.Time) int64 {
 		panic(err) // no test begins what is not its own
 	}
 	row.begun = now
-	m.runs = append(m.runs, &memoryRun{owner: row.Daemon, JobRun: JobRun{
-		ID: id, Job: row.Job, At: row.At, State: runRunning, Summary: fanout.Summary{Hosts: 1, Started: now},
-	}})
+	m.runs = append(m.runs, &memoryRun{owner: row.Daemon, Ended: Ended{Run: id, State: runRunning, Summary: fanout.Summary{Hosts: 1, Started: now}}})
 	return id
 }
 
-// end records the end of a run.
-func (m *memory) end(run int64, ok bool, now time.Time) {
+// end records the end of a run, and then writes the fact into the ledger.
+func (m *memory) end(run int64, ok bool, now time.Time) { m.endFor(run, ok, now, fanout.StoppedNone) }
+
+func (m *memory) endFor(run int64, ok bool, now time.Time, why fanout.Stopped) {
 	m.change(func() {
 		r := m.runs[run-1]
-		if r.State, r.Summary.Ended = runFinished, now; ok {
+		r.State, r.Summary.Ended, r.Summary.Stopped = runFinished, now, why
+		if ok {
 			r.Summary.Counts[fanout.OK] = 1
 		} else {
 			r.Summary.Counts[fanout.Failed] = 1
 		}
+		id := m.firingOf(run).JobID
+		_, _ = m.apply(id, now, func(s JobState, at Moment) (Transition, error) { return s.End(r.Ended, at) }) // or it is known
 	})
+}
+
+func (m *memory) firingOf(run int64) *memoryRow {
+	return m.rows[slices.IndexFunc(m.rows, func(r *memoryRow) bool { return r.Run == run })]
+}
+
+// stopBy is who wants the end of a run; empty: nobody.
+func (m *memory) stopBy(run int64) string {
+	if f := m.jobs[m.firingOf(run).JobID].state.firingOf(run); f != nil {
+		return f.Stop.By
+	}
+	return ""
 }
 
 // leave is a run that came to its end, and the end could not be written down.
@@ -282,10 +275,10 @@ func TestMemoryComparesAndSwaps(t *testing.T) {
 	m.keep(NewJob("job", "UTC"), time.Unix(0, 0))
 	state, revision := m.load(1)
 	at := Moment{Now: time.Unix(60, 0), NextID: 1}
-	if err := m.commit(1, revision, state.Request("ann", 0, at)); err != nil {
+	if err := m.commit(revision, state.Request("ann", 0, at)); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.commit(1, revision, state.Request("bob", 0, at)); !errors.Is(err, ErrConflict) {
+	if err := m.commit(revision, state.Request("bob", 0, at)); !errors.Is(err, ErrConflict) {
 		t.Errorf("got %v, want %v", err, ErrConflict)
 	}
 	if got := m.text("job"); got != "asked run" || m.rows[0].RequestedBy != "ann" {

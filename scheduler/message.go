@@ -51,7 +51,10 @@ type Message struct {
 	MissedLast  *time.Time `json:"missed_last,omitempty"`
 }
 
-// A MessageHost is a host that is not ok; a message names the first twenty.
+// MaxMessageHosts is how many hosts a message names.
+const MaxMessageHosts = 20
+
+// A MessageHost is a host that is not ok; a message names the first of them.
 type MessageHost struct {
 	Host     string `json:"host"`
 	Outcome  string `json:"outcome"`

@@ -20,7 +20,7 @@ import (
 type rig struct {
 	*memory
 	daemon Daemon
-	desk   *desk
+	member *member
 	log    *buffer
 	seen   *sights
 	// takes is how long a run of a job takes; a minute if it is not named.
@@ -38,9 +38,9 @@ func newRig() *rig { return another(newMemory()) }
 
 // another is another daemon on a memory.
 func another(m *memory) *rig {
-	r := &rig{memory: m, desk: m.join(), log: &buffer{}, seen: &sights{}, takes: map[string]time.Duration{}}
+	r := &rig{memory: m, member: m.join(), log: &buffer{}, seen: &sights{}, takes: map[string]time.Duration{}}
 	r.daemon = Daemon{
-		Jobs: r.desk, Carry: r.carry, StopTimeout: time.Minute, Observer: r.seen, Now: r.now,
+		Member: r.member, Ends: r.member.Ends, Carry: r.carry, StopTimeout: time.Minute, Observer: r.seen, Now: r.now,
 		Logger: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	return r

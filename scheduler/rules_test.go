@@ -20,13 +20,17 @@ func decideAt(change func(*Decisions), minutes ...int) func(JobState, Moment) (T
 		if change != nil {
 			change(&d)
 		}
-		return s.Decide(d, Past{Known: func(at time.Time) bool { return at.Equal(clock(50)) }, Missed: 1}, at)
+		return s.Decide(d, at)
 	}
 }
 
 func TestRuleDecide(t *testing.T) {
 	busy := runs(1, 1, runRunning)
 	unbegun := firing(1, Run, daemon(1))
+	// The clock was put back behind an instant.
+	ahead := func(minute int) func(*JobState) {
+		return func(s *JobState) { s.Ahead = []Span{{clock(minute - 1), clock(minute)}} }
+	}
 	caughtUp := func(d *Decisions) { d.CaughtUp, d.Firings = d.Firings, nil }
 	missed := func(count int) func(*Decisions) {
 		return func(d *Decisions) {
@@ -43,7 +47,7 @@ func TestRuleDecide(t *testing.T) {
 			firing 12 skipped (an earlier firing is running) settled
 			ticket 11 run
 			ticket 12 skipped`, nil},
-		{"known, or twice", stateOf(overlap(OverlapAllow)), decideAt(nil, 5, 50, 5), `
+		{"known, or twice", stateOf(overlap(OverlapAllow), ahead(50)), decideAt(nil, 5, 50, 5), `
 			firing 11 run
 			ticket 11 run`, nil},
 		{"skip", stateOf(busy), decideAt(nil, 5), `
@@ -72,7 +76,7 @@ func TestRuleDecide(t *testing.T) {
 		{"what has ended is in nobody's way", stateOf(runs(1, 1, runFinished, ends(2, 0, 0)), firing(2, Failed)), decideAt(nil, 5), `
 			firing 11 run
 			ticket 11 run`, nil},
-		{"a run that was deleted is in nobody's way", stateOf(busy, func(s *JobState) { s.Runs = nil }), decideAt(nil, 5), `
+		{"a run that was deleted is in nobody's way", stateOf(busy, deleted), decideAt(nil, 5), `
 			firing 11 run
 			ticket 11 run`, nil},
 		{"caught up", stateOf(overlap(OverlapReplace)), decideAt(caughtUp, 5, 10), `
@@ -80,16 +84,16 @@ func TestRuleDecide(t *testing.T) {
 			firing 12 queued (caught up after an earlier one) waited
 			ticket 11 run
 			ticket 12 queued`, nil},
-		{"missed", stateOf(failing(2)), decideAt(missed(3)), `
+		{"missed", stateOf(failing(2), ahead(10)), decideAt(missed(3)), `
 			firing 11 missed (later than grace and catch_up allow) missed 2 settled
 			message missed of 11, failures 2, missed 2, run 0`, nil},
-		{"missed and known", stateOf(), decideAt(missed(1)), "", nil},
-		{"missed and decided", stateOf(), decideAt(missed(3), 15), `
+		{"missed and known", stateOf(ahead(10)), decideAt(missed(1)), "", nil},
+		{"missed and decided", stateOf(ahead(10)), decideAt(missed(3), 15), `
 			firing 11 run
 			firing 12 missed (later than grace and catch_up allow) missed 1 settled
 			message missed of 12, failures 0, missed 1, run 0
 			ticket 11 run`, nil},
-		{"missed, and not to be told", stateOf(func(s *JobState) { s.Notify.On = nil }), decideAt(missed(3)), `
+		{"missed, and not to be told", stateOf(ahead(10), func(s *JobState) { s.Notify.On = nil }), decideAt(missed(3)), `
 			firing 11 missed (later than grace and catch_up allow) missed 2 settled`, nil},
 	})
 	alarmed := decideAt(func(d *Decisions) { d.Alarm = "the clock" })
@@ -119,9 +123,11 @@ func TestRuleRequest(t *testing.T) {
 func claimAs(s JobState, at Moment) (Transition, error) {
 	return s.Claim(Claimant{
 		ID: 2, Has: func(id int64) bool { return id == 5 },
-		Member: func(id int64) Member { return Member{Alive: id == 3, Serves: id != 4} },
+		Alive: func(id int64) bool { return id == 3 },
 	}, at), nil
 }
+
+func attached(f *FiringRecord) { f.Attached = true }
 
 func TestRuleClaim(t *testing.T) {
 	const taken = `
@@ -139,7 +145,7 @@ func TestRuleClaim(t *testing.T) {
 		{"of a daemon that is alive", stateOf(firing(1, Run, daemon(3))), claimAs, "", nil},
 		{"its own", stateOf(firing(5, Run, daemon(2))), claimAs, "", nil},
 		{"its own, of which it does not know", stateOf(firing(1, Run, daemon(2))), claimAs, taken, nil},
-		{"of a requester that is gone", stateOf(firing(1, Run, daemon(4), manual("ann"))), claimAs, `
+		{"of a requester that is gone", stateOf(firing(1, Run, daemon(4), manual("ann"), attached)), claimAs, `
 			firing 1 skipped (whoever asked for it is gone) daemon 4 settled
 			ticket 1 skipped`, nil},
 		{"begun, failed", stateOf(runs(1, 1, runRunning), firing(2, Failed)), claimAs, "", nil},
@@ -172,7 +178,7 @@ func TestRuleClaim(t *testing.T) {
 			firing 2 skipped (there is no proof that the earlier firing has ended) waited settled
 			ticket 2 skipped`, nil},
 		{"the replaced one has ended", stateOf(runs(9, 1, runFinished, replacedBy(1)), firing(1, Queued), replace), claimAs, waited, nil},
-		{"the replaced one has ended without proof", stateOf(runs(9, 1, runFinished, replacedBy(1), func(r *JobRun) { r.Unproved = true }), firing(1, Queued), replace), claimAs, `
+		{"the replaced one has ended without proof", stateOf(runs(9, 1, runFinished, replacedBy(1), func(r *testRun) { r.Unproved = true }), firing(1, Queued), replace), claimAs, `
 			firing 1 skipped (there is no proof that the earlier firing has ended) waited settled
 			ticket 1 skipped`, nil},
 	})
@@ -216,16 +222,15 @@ func TestRuleTakeBeginFail(t *testing.T) {
 	})
 }
 
-// settleOf settles; daemon 1 serves.
-func settleOf(s JobState, at Moment) (Transition, error) {
-	return s.Settle(func(id int64) Member { return Member{Serves: id == 1} }, at), nil
-}
+func settleOf(s JobState, at Moment) (Transition, error) { return s.Settle(at), nil }
 
 func TestRuleSettle(t *testing.T) {
 	requested := func(by int64) func(*JobState) {
-		return func(s *JobState) { s.Open[0].RequestedBy, s.Open[0].At, s.Open[0].Daemon = "ann", time.Time{}, by }
+		return func(s *JobState) {
+			s.Open[0].RequestedBy, s.Open[0].At, s.Open[0].Daemon, s.Open[0].Attached = "ann", time.Time{}, by, by == 4
+		}
 	}
-	stopped := func(why fanout.Stopped, change ...func(*JobRun)) func(*JobState) {
+	stopped := func(why fanout.Stopped, change ...func(*testRun)) func(*JobState) {
 		return runs(1, 1, runFinished, append(change, ends(1, 0, 0), cut(why))...)
 	}
 	lost := runs(1, 1, runInterrupted, ends(1, 0, 1))
@@ -257,14 +262,14 @@ func TestRuleSettle(t *testing.T) {
 			firing 1 failed (no host) settled
 			message failure of 1, failures 1, missed 0, run 0
 			ending 1 run 0 ok=false on_request=false cut=false failures=1`, nil},
-		{"in the order in which they ended", stateOf(runs(1, 1, runFinished, ends(2, 0, 0), func(r *JobRun) { r.Summary.Ended = clock(3) }), runs(2, 2, runFinished, ends(0, 2, 0))), settleOf, `
+		{"in the order in which they ended", stateOf(runs(1, 1, runFinished, ends(2, 0, 0), func(r *testRun) { r.Summary.Ended = clock(3) }), runs(2, 2, runFinished, ends(0, 2, 0))), settleOf, `
 			firing 1 run run 1 daemon 1 settled
 			firing 2 run run 2 daemon 1 settled
 			message failure of 2, failures 1, missed 0, run 2
 			message recovery of 1, failures 1, missed 0, run 1
 			ending 2 run 2 ok=false on_request=false cut=false failures=1
 			ending 1 run 1 ok=true on_request=false cut=false failures=0`, nil},
-		{"a run that was deleted", stateOf(lost, func(s *JobState) { s.Runs = nil }), settleOf, `
+		{"a run that was deleted", stateOf(lost, deleted), settleOf, `
 			firing 1 run run 1 daemon 1 settled`, nil},
 		{"a job that was removed", stateOf(runs(1, 1, runFinished, ends(1, 1, 0)), func(s *JobState) { s.Removed = true }), settleOf, `
 			firing 1 run run 1 daemon 1 settled
@@ -301,8 +306,8 @@ func TestRuleSettle(t *testing.T) {
 // What has ended counts also before it is settled, and since it ended.
 func TestRuleCountEnded(t *testing.T) {
 	s := stateOf(runs(1, 1, runFinished, ends(1, 1, 0)), firing(2, Failed, decidedAt(clock(1))), runs(3, 3, runRunning),
-		runs(4, 4, runFinished, cut(fanout.StoppedKill), killedBy("bob")), firing(5, Run, func(f *FiringRecord) { f.Run = 5 }))
-	got := s.CountEnded(func(int64) Member { return Member{} })
+		runs(4, 4, runFinished, cut(fanout.StoppedKill), killedBy("bob")), firing(5, Run, func(f *FiringRecord) { f.Run, f.Ended = 5, &Ended{Run: 5} }))
+	got := s.CountEnded()
 	if want := (Streak{2, clock(0).Add(time.Second)}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -321,7 +326,7 @@ func TestRuleKillAndRemove(t *testing.T) {
 			firing 5 skipped (the job was removed) waited settled`, nil},
 	})
 	killed := busy.Kill("ann", Moment{Now: clock(1)})
-	if got := killed.Next.Runs; got[0].KillBy != "ann" || got[1].KillBy != "bob" || got[2].KillBy != "" {
+	if got := killed.Next.Open; got[0].Stop.By != "ann" || got[1].Stop.By != "bob" || got[2].Stop.By != "" {
 		t.Errorf("got %+v, want who asked first, of those that run", got)
 	}
 	removed := busy.Remove("ann", Moment{Now: clock(1)}).Next
@@ -336,7 +341,7 @@ func TestRuleEdit(t *testing.T) {
 		return func(s JobState, at Moment) (Transition, error) {
 			next := s.Job
 			change(&next)
-			return s.Edit(next, s.Leave(&next, now), Past{}, "ann", at)
+			return s.Edit(next, s.Leave(&next, now), "ann", at)
 		}
 	}
 	checkRules(t, []ruleCase{
@@ -348,7 +353,7 @@ func TestRuleEdit(t *testing.T) {
 		{"it has moved on", stateOf(), func(s JobState, at Moment) (Transition, error) {
 			left := s.Leave(&s.Job, clock(1))
 			left.Job.Cursor = clock(1)
-			return s.Edit(s.Job, left, Past{}, "ann", at)
+			return s.Edit(s.Job, left, "ann", at)
 		}, "", ErrConflict},
 	})
 	s := stateOf(paused, func(s *JobState) { s.Alarm = "the clock" })
@@ -362,11 +367,11 @@ func TestRuleEdit(t *testing.T) {
 // is as the history has it.
 func TestRuleMessage(t *testing.T) {
 	code := 1
-	s := stateOf(runs(1, 2, runFinished, ends(1, 1, 0), func(r *JobRun) {
+	s := stateOf(runs(1, 2, runFinished, ends(1, 1, 0), func(r *testRun) {
 		r.ExitCode, r.Selector, r.Command = &code, "web", "true"
 	}), func(s *JobState) {
 		s.Open[0].At, s.Open[0].Repeats, s.Open[0].Due = time.Time{}, 1, clock(0).Add(time.Microsecond)
-		s.Runs = append(s.Runs, JobRun{ID: 1, At: clock(-5), State: runInterrupted})
+		s.Open[0].RepeatsAt = clock(-5)
 	})
 	got, _ := settleOf(s, Moment{Now: clock(1)})
 	if len(got.Messages) != 1 || len(got.Endings) != 1 {

@@ -18,10 +18,10 @@ type sequence struct {
 	tb      testing.TB
 	rand    *rand.Rand
 	now     time.Time
-	desks   []*desk
-	hands   map[*desk][]Ticket // what was claimed and is not begun
-	begun   map[int64]int64    // the run of each firing
-	endings map[int64]int      // how often each firing was settled
+	daemons []*member
+	hands   map[*member][]Ticket // what was claimed and is not begun
+	begun   map[int64]int64      // the run of each firing
+	endings map[int64]int        // how often each firing was settled
 	log     []string
 }
 
@@ -47,18 +47,18 @@ func TestRulesInAnyOrder(t *testing.T) {
 func newSequence(tb testing.TB, seed uint64, o Overlap) *sequence {
 	s := &sequence{
 		memory: newMemory(), tb: tb, rand: rand.New(rand.NewPCG(seed, 1)), now: clock(0),
-		hands: map[*desk][]Ticket{}, begun: map[int64]int64{}, endings: map[int64]int{},
+		hands: map[*member][]Ticket{}, begun: map[int64]int64{}, endings: map[int64]int{},
 	}
 	j := NewJob("job", "UTC")
 	j.Schedules, j.Overlap, j.MaxRunning, j.Idempotent = []string{"* * * * *"}, o, 2, true
 	s.keep(j, s.now)
-	s.desks = []*desk{s.join(), s.join()}
+	s.daemons = []*member{s.join(), s.join()}
 	return s
 }
 
 // step is one thing that happens.
 func (s *sequence) step() {
-	d := s.desks[s.rand.IntN(len(s.desks))]
+	d := s.daemons[s.rand.IntN(len(s.daemons))]
 	switch n := s.rand.IntN(20); {
 	case n < 5:
 		s.decide(d)
@@ -79,8 +79,8 @@ func (s *sequence) step() {
 	case n == 18:
 		s.say("die %d", d.id)
 		d.die()
-		s.desks[slices.Index(s.desks, d)] = s.join()
-		s.must(s.desks[0].Repair(s.tb.Context()))
+		s.daemons[slices.Index(s.daemons, d)] = s.join()
+		s.must(s.daemons[0].Repair(s.tb.Context()))
 	default:
 		s.now = s.now.Add(time.Duration(s.rand.IntN(90)) * time.Second)
 	}
@@ -97,7 +97,7 @@ func (s *sequence) must(err error) {
 }
 
 // decide decides some instants, and sometimes one that was decided before.
-func (s *sequence) decide(d *desk) {
+func (s *sequence) decide(d *member) {
 	jobs, err := d.Kept(s.tb.Context())
 	s.must(err)
 	x := Decisions{Job: jobs[0], Cursor: jobs[0].Cursor}
@@ -116,7 +116,7 @@ func (s *sequence) decide(d *desk) {
 	s.must(err)
 }
 
-func (s *sequence) claim(d *desk) {
+func (s *sequence) claim(d *member) {
 	s.say("claim %d", d.id)
 	tickets, err := d.Claim(s.tb.Context(), s.now)
 	s.must(err)
@@ -128,7 +128,7 @@ func (s *sequence) claim(d *desk) {
 }
 
 // begin begins or fails what the daemon has claimed, unless it was closed.
-func (s *sequence) begin(d *desk) {
+func (s *sequence) begin(d *member) {
 	hand := s.hands[d]
 	if len(hand) == 0 {
 		return
@@ -165,20 +165,22 @@ func (s *sequence) end() {
 		if !r.running() {
 			continue
 		}
-		s.say("end %d", r.ID)
+		s.say("end %d", r.Run)
 		if s.rand.IntN(4) == 0 {
 			r.left = true
-			s.must(s.desks[0].Repair(s.tb.Context()))
+			s.must(s.daemons[0].Repair(s.tb.Context()))
 			return
 		}
-		if s.memory.end(r.ID, s.rand.IntN(2) == 0, s.now); r.KillBy != "" {
-			r.Summary.Stopped = fanout.StoppedKill
+		why := fanout.StoppedNone
+		if s.stopBy(r.Run) != "" {
+			why = fanout.StoppedKill
 		}
+		s.endFor(r.Run, s.rand.IntN(2) == 0, s.now, why)
 		return
 	}
 }
 
-func (s *sequence) settle(d *desk) {
+func (s *sequence) settle(d *member) {
 	s.say("settle")
 	endings, err := d.Settle(s.tb.Context(), s.now)
 	s.must(err)
@@ -220,8 +222,8 @@ func (s *sequence) check() {
 func (s *sequence) wind() {
 	for range 40 {
 		s.now = s.now.Add(2 * proofTime)
-		d := s.desks[0]
-		s.desks[1].die()
+		d := s.daemons[0]
+		s.daemons[1].die()
 		s.claim(d)
 		for len(s.hands[d]) > 0 {
 			s.begin(d)

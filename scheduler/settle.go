@@ -8,14 +8,30 @@ import (
 	"tutti/fanout"
 )
 
+// End takes down how the run of a firing ended. It is [ErrConflict] if there is no
+// such run that has not ended: another was faster.
+func (s JobState) End(e Ended, at Moment) (Transition, error) {
+	r := s.rule(at)
+	f := r.Next.firingOf(e.Run)
+	if f == nil || !f.running() {
+		return Transition{}, ErrConflict
+	}
+	f.Ended = &e
+	r.changed[f.ID] = true
+	if waiting := r.Next.open(f.Stop.ReplacedBy); waiting != nil && e.Unproved {
+		waiting.Unproved = true
+		r.changed[waiting.ID] = true
+	}
+	return r.done(), nil
+}
+
 // Settle settles the firings that have ended, in the order in which they did: it
 // counts failures, says what is notified, and lets an idempotent job repeat what
-// was cut off; see [Jobs.Settle]. member is what is known of the processes that
-// carried out firings.
-func (s JobState) Settle(member func(daemon int64) Member, at Moment) Transition {
+// was cut off.
+func (s JobState) Settle(at Moment) Transition {
 	r := s.rule(at)
 	for _, place := range s.ended() {
-		r.settle(place, member)
+		r.settle(place)
 	}
 	return r.done()
 }
@@ -25,50 +41,50 @@ func (s JobState) Settle(member func(daemon int64) Member, at Moment) Transition
 func (s *JobState) ended() []int {
 	var places []int
 	for i := range s.Open {
-		f := &s.Open[i]
-		run := s.run(f.Run)
-		if f.Settled.IsZero() && (f.Decision == Failed || f.Run != 0 && (run == nil || !run.running())) {
+		if s.Open[i].ended() {
 			places = append(places, i)
 		}
 	}
-	slices.SortFunc(places, func(i, j int) int {
-		a, b := &s.Open[i], &s.Open[j]
-		return cmp.Or(s.endOf(a).Compare(s.endOf(b)), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(places, func(i, j int) int { return compareEnds(&s.Open[i], &s.Open[j]) })
 	return places
 }
 
-// endOf is when the run of a firing ended, or when the firing was decided if that
+// compareEnds orders firings as they ended.
+func compareEnds(a, b *FiringRecord) int {
+	return cmp.Or(a.endedAt().Compare(b.endedAt()), cmp.Compare(a.ID, b.ID))
+}
+
+// endedAt is when the run of a firing ended, or when the firing was decided if that
 // is not known.
-func (s *JobState) endOf(f *FiringRecord) time.Time {
-	if run := s.run(f.Run); run != nil && !run.Summary.Ended.IsZero() {
-		return run.Summary.Ended
+func (f *FiringRecord) endedAt() time.Time {
+	if f.Ended != nil && !f.Ended.Summary.Ended.IsZero() {
+		return f.Ended.Summary.Ended
 	}
 	return f.Decided
 }
 
 // settle settles one firing. How a run ended that was deleted cannot be known, and
 // there is no ending of it.
-func (r *ruling) settle(place int, member func(int64) Member) {
+func (r *ruling) settle(place int) {
 	f := &r.Next.Open[place]
 	f.Settled = r.at.Now
 	r.changed[f.ID] = true
-	run := r.Next.run(f.Run)
-	if f.Run != 0 && run == nil {
+	run := f.Ended
+	if run != nil && !run.Known() {
 		return
 	}
 	var e Ending
 	if run != nil {
-		f.Reason = r.Next.stopReason(f, run, member)
-		e.Run, e.OK, e.Interrupted, e.Summary = run.ID, run.ok(), run.State == runInterrupted, run.Summary
+		f.Reason = r.Next.stopReason(f)
+		e.Run, e.OK, e.Interrupted, e.Summary = run.Run, run.ok(), run.interrupted(), run.Summary
 		e.OnRequest = f.Reason != ""
 	}
 	e.Ticket = r.Next.ticket(f)
 	if !r.Next.Removed {
-		e.Streak = r.count(*f, run)
+		e.Streak = r.count(*f)
 		e.Job.Streak = e.Streak
 		if e.Interrupted {
-			r.repeat(*f, run)
+			r.repeat(*f)
 		}
 	}
 	r.Endings = append(r.Endings, e)
@@ -76,13 +92,13 @@ func (r *ruling) settle(place int, member func(int64) Member) {
 
 // count gives the job its consecutive failures after the end of a firing, and
 // notifies.
-func (r *ruling) count(f FiringRecord, run *JobRun) Streak {
+func (r *ruling) count(f FiringRecord) Streak {
 	k, at := &r.Next.Kept, r.at.Now
-	if run != nil && !run.Summary.Ended.IsZero() {
-		at = run.Summary.Ended
+	if f.Ended != nil && !f.Ended.Summary.Ended.IsZero() {
+		at = f.Ended.Summary.Ended
 	}
 	before := k.Streak
-	after, occasion, told := k.after(&f, run, at)
+	after, occasion, told := k.after(&f, at)
 	k.Streak = after
 	if !told {
 		return after
@@ -91,19 +107,19 @@ func (r *ruling) count(f FiringRecord, run *JobRun) Streak {
 	if occasion == OnRecovery {
 		failures = before.Failures
 	}
-	f.At = r.Next.instant(&f)
-	r.notify(&f, run, Message{Type: occasion.String(), Time: at, Failures: failures})
+	f.At = f.instant()
+	r.notify(&f, Message{Type: occasion.String(), Time: at, Failures: failures})
 	return after
 }
 
 // after are the consecutive failures of a job once a firing has ended at that
 // time, and what is notified of it.
-func (k *Kept) after(f *FiringRecord, run *JobRun, at time.Time) (after Streak, o Occasion, told bool) {
+func (k *Kept) after(f *FiringRecord, at time.Time) (after Streak, o Occasion, told bool) {
 	judge := k.Notify.Failed
 	switch {
-	case run != nil && run.ok():
+	case f.Ended != nil && f.Ended.ok():
 		judge = k.Notify.Succeeded
-	case run != nil && f.Reason != "":
+	case f.Ended != nil && f.Reason != "":
 		judge = k.Notify.Ended
 	}
 	after, o, told = judge(k.Streak)
@@ -115,17 +131,16 @@ func (k *Kept) after(f *FiringRecord, run *JobRun, at time.Time) (after Streak, 
 
 // CountEnded are the consecutive failures with what has ended and is not settled
 // yet.
-func (s JobState) CountEnded(member func(daemon int64) Member) Streak {
+func (s JobState) CountEnded() Streak {
 	for _, place := range s.ended() {
 		f := s.Open[place]
-		run := s.run(f.Run)
-		switch {
-		case run != nil:
-			f.Reason = s.stopReason(&f, run, member)
-		case f.Run != 0:
-			continue // how it ended cannot be known
+		if f.Ended != nil {
+			if !f.Ended.Known() {
+				continue
+			}
+			f.Reason = s.stopReason(&f)
 		}
-		s.Streak, _, _ = s.after(&f, run, s.endOf(&f))
+		s.Streak, _, _ = s.after(&f, f.endedAt())
 	}
 	return s.Streak
 }
@@ -133,9 +148,9 @@ func (s JobState) CountEnded(member func(daemon int64) Member) Streak {
 // repeat lets the hosts of a run that was cut off and whose end is not known have
 // the command again, if the job's command is made for that, the run was not to be
 // stopped, and it is not too late.
-func (r *ruling) repeat(f FiringRecord, run *JobRun) {
-	k, now := &r.Next.Kept, r.at.Now
-	if !k.Idempotent || k.Broken != nil || k.Paused || run.KillBy != "" || run.Summary.Counts[fanout.Lost]+run.Summary.Counts[fanout.Skipped] == 0 {
+func (r *ruling) repeat(f FiringRecord) {
+	k, run, now := &r.Next.Kept, f.Ended, r.at.Now
+	if !k.Idempotent || k.Broken != nil || k.Paused || f.Stop.By != "" || run.Summary.Counts[fanout.Lost]+run.Summary.Counts[fanout.Skipped] == 0 {
 		return
 	}
 	timing, err := k.Timing(now)
@@ -147,28 +162,29 @@ func (r *ruling) repeat(f FiringRecord, run *JobRun) {
 	if v.End {
 		return // what is newer is not stopped for the sake of what is older
 	}
-	r.add(FiringRecord{Due: f.Due, Decision: v.Decision, Reason: v.Reason, RequestedBy: f.RequestedBy, Repeats: run.ID})
+	r.add(FiringRecord{Due: f.Due, Decision: v.Decision, Reason: v.Reason, RequestedBy: f.RequestedBy, Repeats: run.Run, RepeatsAt: f.instant()})
 }
 
 // stopReason says who stopped the run of a firing before it was through; empty:
 // nobody did, or it is ok nevertheless. Its deadline and its budget are the job's
 // own. Of a run that was cut off it is not known what would have become of it.
-func (s *JobState) stopReason(f *FiringRecord, run *JobRun, member func(int64) Member) string {
+func (s *JobState) stopReason(f *FiringRecord) string {
+	run := f.Ended
 	if run.State != runFinished || run.ok() {
 		return ""
 	}
 	stopped := run.Summary.Stopped
 	switch stopped {
 	case fanout.StoppedKill:
-		if later := s.replacement(run); later != "" {
+		if later := f.replacement(s.Zone); later != "" {
 			return later
 		}
-		if run.KillBy != "" {
-			return "killed by " + run.KillBy
+		if f.Stop.By != "" {
+			return "killed by " + f.Stop.By
 		}
 	case fanout.StoppedSignal, fanout.StoppedSink:
-		switch attached := f.RequestedBy != "" && !member(f.Daemon).Serves; {
-		case attached:
+		switch {
+		case f.RequestedBy != "" && f.Attached:
 			return "interrupted by " + f.RequestedBy
 		case stopped == fanout.StoppedSignal:
 			return ReasonStopped
@@ -177,17 +193,17 @@ func (s *JobState) stopReason(f *FiringRecord, run *JobRun, member func(int64) M
 	return ""
 }
 
-// replacement says which firing took the place of a run that was stopped for its
-// sake; empty if that was done for another reason.
-func (s *JobState) replacement(run *JobRun) string {
-	if run.KillBy != replacementActor(run.Job) {
+// replacement says, in the job's zone, which firing took the place of one whose run
+// was stopped for its sake; empty if that was done for another reason.
+func (f *FiringRecord) replacement(zone string) string {
+	if f.Stop.By != replacementActor(f.Job) {
 		return ""
 	}
-	if run.ReplacedAt.IsZero() {
+	if f.Stop.ReplacedAt.IsZero() {
 		return ReasonReplaced
 	}
-	at := run.ReplacedAt
-	if zone, err := LoadZone(s.Zone); err == nil {
+	at := f.Stop.ReplacedAt
+	if zone, err := LoadZone(zone); err == nil {
 		at = at.In(zone) // a job without a zone has UTC
 	}
 	return "replaced by the firing of " + at.Format("15:04:05 MST")

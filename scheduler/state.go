@@ -11,22 +11,29 @@ import (
 // failures and alarm, which are in Kept, and its open firings. Its methods are
 // the rules of what happens to firings. They are pure: time, numbers and who is
 // alive are arguments, nothing is read or written, the state itself does not
-// change, and what follows is returned as a [Transition] for the caller to write
-// down.
-//
-// The state has to be read, and what follows written, as a whole: in one
-// transaction, or by compare and swap.
+// change, and what follows is returned as a [Transition], which a [Ledger] commits
+// if the state is still the one that the rule was applied to.
 type JobState struct {
 	// Kept is the job as it is stored.
 	Kept
 	// Removed: the job is gone. Only its name and ID are known then.
 	Removed bool
+	// Since is where the row of instants begins that are decided without a gap up
+	// to the cursor. Ahead are further ones that are decided, because the clock was
+	// put back behind them.
+	Since time.Time
+	Ahead []Span
 	// Open are the firings that are not settled, by their numbers.
 	Open []FiringRecord
-	// Runs are those that the open firings have begun, repeat, or replace. One
-	// that is missing was deleted from the history.
-	Runs []JobRun
 }
+
+// A Span is the time after From up to To.
+type Span struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
+func (s Span) contains(at time.Time) bool { return at.After(s.From) && !at.After(s.To) }
 
 // A FiringRecord is what became of a firing: of an instant, of a job that was run
 // manually, of a repetition, or of a row of instants that were missed.
@@ -57,9 +64,20 @@ type FiringRecord struct {
 	CaughtUp bool
 	// Repeats is the run whose hosts without a known end it repeats; 0: none.
 	Repeats int64
-	// Daemon is the number of the process that may begin it; 0: the next that
-	// claims it.
-	Daemon int64
+	// RepeatsAt is the instant of that run; zero if it had none.
+	RepeatsAt time.Time
+	// Daemon is the registration of the process that may begin it; 0: the next
+	// that claims it. Attached: that process waits for it at a terminal, and does
+	// nothing else.
+	Daemon   int64
+	Attached bool
+	// Stop is the request to stop its run; zero: there is none.
+	Stop Stop
+	// Unproved: of a run that it replaces it is not known whether the command has
+	// ended on each host.
+	Unproved bool
+	// Ended is how its run ended; nil: it has not, or there is none.
+	Ended *Ended
 	// Settled is when its end was counted and its messages were written; zero:
 	// it is open.
 	Settled time.Time
@@ -77,54 +95,55 @@ const (
 	runInterrupted = "interrupted"
 )
 
-// A JobRun is what the rules have to know of a run of a job.
-type JobRun struct {
-	ID int64
-	// Job is the name that the job had, and At the instant of its firing.
-	Job string
-	At  time.Time
-	// State is running, finished or interrupted.
-	State             string
-	Selector, Command string
-	// ExitCode is nil if none was recorded.
-	ExitCode *int
-	// KillBy is who asked for it to be stopped; empty: nobody.
-	KillBy string
-	// ReplacedBy is the number of the firing that waits for its end; 0: none.
-	// ReplacedAt is that firing's instant, or when it was decided; zero if the
-	// history does not have it any more.
-	ReplacedBy int64
-	ReplacedAt time.Time
-	// Unproved: on some host nobody knows whether the command has ended. It is
-	// known of a run that was replaced and has ended.
-	Unproved bool
-	Summary  fanout.Summary
+// Ended is how a run ended: a fact that the process that carried it out writes into
+// the ledger, or, if that is gone, whoever repairs the history. Nothing of it is
+// looked up when the firing is settled.
+type Ended struct {
+	Run int64 `json:"run"`
+	// State is finished or interrupted; empty: the history has no such run any
+	// more, and how it ended cannot be known.
+	State string `json:"state"`
+	// Selector and Command are those that it was run with.
+	Selector string `json:"selector,omitempty"`
+	Command  string `json:"command,omitempty"`
+	// ExitCode is nil if none is known.
+	ExitCode *int           `json:"exit_code,omitempty"`
+	Summary  fanout.Summary `json:"summary"`
+	// Unproved: on some host it is not known whether the command has ended.
+	Unproved bool `json:"unproved,omitempty"`
+	// HostsFailed are the first hosts that are not ok, as many as a message names.
+	HostsFailed []MessageHost `json:"hosts_failed,omitempty"`
 }
 
-func (r *JobRun) running() bool { return r.State == runRunning }
+// Known reports whether it is known how the run ended.
+func (e *Ended) Known() bool { return e.State != "" }
+
+func (e *Ended) interrupted() bool { return e.State == runInterrupted }
 
 // ok reports whether all hosts are ok.
-func (r *JobRun) ok() bool {
-	return r.State == runFinished && r.Summary.Counts[fanout.OK] == r.Summary.Hosts
+func (e *Ended) ok() bool {
+	return e.State == runFinished && e.Summary.Counts[fanout.OK] == e.Summary.Hosts
 }
 
-// A Stop asks for the end of a run. What was asked before stays.
+// running reports whether the run of the firing has not ended, as far as the
+// ledger knows.
+func (f *FiringRecord) running() bool { return f.Settled.IsZero() && f.Run != 0 && f.Ended == nil }
+
+// ended reports whether the firing has come to its end, and is not settled.
+func (f *FiringRecord) ended() bool {
+	return f.Settled.IsZero() && (f.Decision == Failed || f.Run != 0 && f.Ended != nil)
+}
+
+// A Stop asks for the end of a run. Who asked first is kept.
 type Stop struct {
 	Run int64
 	// By is who wants that, and At when it was asked.
 	By string
 	At time.Time
-	// ReplacedBy is the firing that waits for the end; 0: none does.
+	// ReplacedBy is the firing that waits for the end; 0: none does. ReplacedAt
+	// is its instant, or when it was decided.
 	ReplacedBy int64
-}
-
-// A Member is what is known of a process that carries out firings. The zero value
-// is for one that is gone, and of which nothing is known.
-type Member struct {
-	Alive bool
-	// Serves: it is a daemon, and no process that carries out what it asked for
-	// itself.
-	Serves bool
+	ReplacedAt time.Time
 }
 
 // A Moment is when a rule is applied.
@@ -136,6 +155,8 @@ type Moment struct {
 
 // A Transition is what follows from a rule.
 type Transition struct {
+	// At is when the rule was applied.
+	At time.Time
 	// Next is the state afterwards.
 	Next JobState
 	// Firings are those that are new or have changed, by their numbers, as they
@@ -144,12 +165,14 @@ type Transition struct {
 	// Stops are the runs that are to be stopped.
 	Stops []Stop
 	// Messages are to be sent to the receivers that the job names. What the
-	// sender adds is ID, Machine and the hosts of a run.
+	// ledger adds is ID and Machine.
 	Messages []Message
 	// Tickets are the firings that were decided or claimed, and Endings those that
 	// were settled, for the caller to go on with.
 	Tickets []Ticket
 	Endings []Ending
+	// New is how many of the firings, the last of them, are new.
+	New int
 }
 
 // A ruling is a transition in the making.
@@ -161,8 +184,15 @@ type ruling struct {
 
 // rule begins a transition from the state, which it does not change.
 func (s JobState) rule(at Moment) *ruling {
-	s.Open, s.Runs = slices.Clone(s.Open), slices.Clone(s.Runs)
-	return &ruling{Transition: Transition{Next: s}, at: at, changed: map[int64]bool{}}
+	s.Open, s.Ahead = slices.Clone(s.Open), slices.Clone(s.Ahead)
+	return &ruling{Transition: Transition{At: at.Now, Next: s}, at: at, changed: map[int64]bool{}}
+}
+
+// empty reports whether nothing follows for a state that was before.
+func (t *Transition) empty(before *JobState) bool {
+	was, is := &before.Kept, &t.Next.Kept
+	return len(t.Firings)+len(t.Stops)+len(t.Messages) == 0 && was.Version == is.Version && before.Removed == t.Next.Removed &&
+		was.Cursor.Equal(is.Cursor) && was.Streak == is.Streak && was.Alarm == is.Alarm
 }
 
 // done ends it.
@@ -184,6 +214,7 @@ func (r *ruling) done() Transition {
 func (r *ruling) add(f FiringRecord) int {
 	f.ID, f.JobID, f.Job, f.Decided = r.at.NextID, r.Next.ID, r.Next.Name, r.at.Now
 	r.at.NextID++
+	r.New++
 	f.Waited = f.Decision == Queued
 	if f.Decision == Skipped || f.Decision == Missed {
 		f.Settled = r.at.Now
@@ -216,20 +247,29 @@ func (r *ruling) closeUnbegun(reason string) {
 	}
 }
 
-// stop asks for the end of the runs that are running.
-func (r *ruling) stop(by string, replacedBy int64) {
-	for _, f := range r.Next.Open {
-		run := r.Next.run(f.Run)
-		if run == nil || !run.running() || !f.Settled.IsZero() {
+// stop asks for the end of the runs that are running: of run, or of all if that is
+// 0. by is the firing that waits for it; nil: none does.
+func (r *ruling) stop(run int64, who string, by *FiringRecord) {
+	for i := range r.Next.Open {
+		f := &r.Next.Open[i]
+		if !f.running() || run != 0 && f.Run != run {
 			continue
 		}
-		if run.KillBy == "" {
-			run.KillBy = by
+		x := Stop{Run: f.Run, By: who, At: r.at.Now}
+		if by != nil {
+			x.ReplacedBy, x.ReplacedAt = by.ID, by.At
+			if by.At.IsZero() {
+				x.ReplacedAt = by.Decided
+			}
 		}
-		if replacedBy != 0 {
-			run.ReplacedBy = replacedBy
+		r.Stops = append(r.Stops, x)
+		if f.Stop.By != "" {
+			x.By, x.At = f.Stop.By, f.Stop.At
+			if by == nil {
+				x.ReplacedBy, x.ReplacedAt = f.Stop.ReplacedBy, f.Stop.ReplacedAt
+			}
 		}
-		r.Stops = append(r.Stops, Stop{Run: run.ID, By: by, At: r.at.Now, ReplacedBy: replacedBy})
+		f.Stop = x
 	}
 }
 
@@ -243,14 +283,25 @@ func (s *JobState) open(id int64) *FiringRecord {
 	return nil
 }
 
-// run is the run of that number, nil if it is not known.
-func (s *JobState) run(id int64) *JobRun {
-	for i := range s.Runs {
-		if id != 0 && s.Runs[i].ID == id {
-			return &s.Runs[i]
+// firingOf is the open firing of a run, nil if there is none.
+func (s *JobState) firingOf(run int64) *FiringRecord {
+	for i := range s.Open {
+		if f := &s.Open[i]; f.Run == run && f.Settled.IsZero() {
+			return f
 		}
 	}
 	return nil
+}
+
+// Running are the runs of the open firings that have not ended, as far as the
+// ledger knows.
+func (s *JobState) Running() (runs []int64) {
+	for i := range s.Open {
+		if f := &s.Open[i]; f.running() {
+			runs = append(runs, f.Run)
+		}
+	}
+	return runs
 }
 
 // An activity is how many firings of a job are under way: busy are those that
@@ -261,18 +312,14 @@ type activity struct{ busy, begun, waiting int }
 func (s *JobState) activity() (a activity) {
 	for i := range s.Open {
 		f := &s.Open[i]
-		if !f.Settled.IsZero() {
-			continue
-		}
-		run := s.run(f.Run)
 		switch {
-		case run != nil && run.running():
+		case !f.Settled.IsZero():
+		case f.running():
 			a.begun++
 			a.busy++
 		case f.Run == 0 && f.Decision == Run:
 			a.busy++
-		}
-		if f.Decision == Queued {
+		case f.Decision == Queued:
 			a.waiting++
 		}
 	}
@@ -289,7 +336,7 @@ func (s *JobState) ticket(f *FiringRecord) Ticket {
 	if f.RequestedBy != "" {
 		return t
 	}
-	t.Firing = Firing{Instant: Instant{At: s.instant(f), Moved: f.Moved}, Due: f.Due}
+	t.Firing = Firing{Instant: Instant{At: f.instant(), Moved: f.Moved}, Due: f.Due}
 	if zone, err := LoadZone(s.Zone); err == nil && !t.Firing.At.IsZero() {
 		t.Firing.At = t.Firing.At.In(zone) // a job without a zone has UTC
 	}
@@ -298,9 +345,9 @@ func (s *JobState) ticket(f *FiringRecord) Ticket {
 
 // instant is that of a firing, and of a repetition the one that is repeated; zero
 // if there is none.
-func (s *JobState) instant(f *FiringRecord) time.Time {
-	if run := s.run(f.Repeats); f.At.IsZero() && run != nil {
-		return run.At
+func (f *FiringRecord) instant() time.Time {
+	if f.At.IsZero() {
+		return f.RepeatsAt
 	}
 	return f.At
 }

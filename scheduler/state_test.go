@@ -53,7 +53,7 @@ func checkRules(t *testing.T, tests []ruleCase) {
 }
 
 func copyState(s JobState) JobState {
-	s.Open, s.Runs = slices.Clone(s.Open), slices.Clone(s.Runs)
+	s.Open, s.Ahead = slices.Clone(s.Open), slices.Clone(s.Ahead)
 	return s
 }
 
@@ -68,7 +68,7 @@ func stateOf(change ...func(*JobState)) JobState {
 	j := NewJob("job", "UTC")
 	j.Version, j.Schedules = 1, []string{"*/5 * * * *"}
 	j.Notify = Notify{On: []Occasion{OnFailure, OnRecovery, OnMissed}, Command: "mail"}
-	s := JobState{Kept: Kept{Job: j, ID: 7, Cursor: clock(0)}}
+	s := JobState{Kept: Kept{Job: j, ID: 7, Cursor: clock(0)}, Since: clock(0)}
 	for _, f := range change {
 		f(&s)
 	}
@@ -92,30 +92,50 @@ func manual(by string) func(*FiringRecord) {
 }
 func decidedAt(at time.Time) func(*FiringRecord) { return func(f *FiringRecord) { f.Decided = at } }
 
+// A testRun is the run of a firing: what is asked of it, and how it ended unless it
+// is running.
+type testRun struct {
+	Ended
+	stop Stop
+}
+
 // runs adds an open firing and its run, of daemon 1.
-func runs(id, run int64, state string, change ...func(*JobRun)) func(*JobState) {
+func runs(id, run int64, state string, change ...func(*testRun)) func(*JobState) {
 	return func(s *JobState) {
-		firing(id, Run, daemon(1), func(f *FiringRecord) { f.Run = run })(s)
-		r := JobRun{ID: run, Job: "job", At: clock(0), State: state, Summary: fanout.Summary{Hosts: 2, Started: clock(0)}}
+		r := testRun{Ended: Ended{Run: run, State: state, Summary: fanout.Summary{Hosts: 2, Started: clock(0)}}}
 		if state != runRunning {
 			r.Summary.Ended = clock(0).Add(time.Second)
 		}
 		for _, c := range change {
 			c(&r)
 		}
-		s.Runs = append(s.Runs, r)
+		firing(id, Run, daemon(1), func(f *FiringRecord) {
+			f.Run, f.Stop = run, r.stop
+			if state != runRunning {
+				f.Ended = &r.Ended
+			}
+		})(s)
 	}
 }
 
-func ends(ok, failed, lost int) func(*JobRun) {
-	return func(r *JobRun) {
+// deleted are runs of which the history has nothing any more.
+func deleted(s *JobState) {
+	for i := range s.Open {
+		if f := &s.Open[i]; f.Run != 0 {
+			f.Ended = &Ended{Run: f.Run}
+		}
+	}
+}
+
+func ends(ok, failed, lost int) func(*testRun) {
+	return func(r *testRun) {
 		r.Summary.Counts[fanout.OK], r.Summary.Counts[fanout.Failed], r.Summary.Counts[fanout.Lost] = ok, failed, lost
 	}
 }
-func cut(why fanout.Stopped) func(*JobRun) { return func(r *JobRun) { r.Summary.Stopped = why } }
-func killedBy(who string) func(*JobRun)    { return func(r *JobRun) { r.KillBy = who } }
-func replacedBy(id int64) func(*JobRun) {
-	return func(r *JobRun) { r.KillBy, r.ReplacedBy, r.ReplacedAt = "job job", id, clock(5) }
+func cut(why fanout.Stopped) func(*testRun) { return func(r *testRun) { r.Summary.Stopped = why } }
+func killedBy(who string) func(*testRun)    { return func(r *testRun) { r.stop.By = who } }
+func replacedBy(id int64) func(*testRun) {
+	return func(r *testRun) { r.stop = Stop{By: "job job", ReplacedBy: id, ReplacedAt: clock(5)} }
 }
 
 func overlap(o Overlap) func(*JobState) {

@@ -12,12 +12,12 @@ func (r *ruling) notifyMissed(f *FiringRecord) {
 	if r.Next.Removed || !k.Notify.Missed() {
 		return
 	}
-	r.notify(f, nil, Message{Type: OnMissed.String(), Time: r.at.Now, Failures: k.Streak.Failures})
+	r.notify(f, Message{Type: OnMissed.String(), Time: r.at.Now, Failures: k.Streak.Failures})
 }
 
-// notify adds a message about a firing and its run, if there is one. m has what
-// they do not say.
-func (r *ruling) notify(f *FiringRecord, run *JobRun, m Message) {
+// notify adds a message about a firing and the end of its run, if there is one. m
+// has what they do not say.
+func (r *ruling) notify(f *FiringRecord, m Message) {
 	k := &r.Next.Kept
 	m.Schema, m.Job, m.Selector, m.Command = 1, k.Name, k.Selector, k.Command
 	m.Firing, m.Decision, m.Reason = f.ID, f.Decision.String(), f.Reason
@@ -28,21 +28,22 @@ func (r *ruling) notify(f *FiringRecord, run *JobRun, m Message) {
 			m.MissedFirst, m.MissedLast = m.ScheduledAt, m.ScheduledAt
 		}
 	}
-	if run != nil {
-		m.describe(run)
+	if f.Ended != nil {
+		m.describe(f.Ended)
 	}
 	r.Messages = append(r.Messages, m)
 }
 
 // describe says how a run ended.
-func (m *Message) describe(run *JobRun) {
+func (m *Message) describe(run *Ended) {
 	s := &run.Summary
-	m.Run, m.State, m.Stopped, m.ExitCode = run.ID, run.State, s.Stopped.String(), run.ExitCode
+	m.Run, m.State, m.Stopped, m.ExitCode = run.Run, run.State, s.Stopped.String(), run.ExitCode
 	m.StartedAt, m.EndedAt = recorded(s.Started), recorded(s.Ended)
-	if run.State != runInterrupted { // of which it is not known when it ended
+	if !run.interrupted() { // of which it is not known when it ended
 		m.DurationMS = max(0, s.Ended.Sub(s.Started).Milliseconds())
 	}
 	m.Selector, m.Command, m.Hosts = run.Selector, run.Command, s.Hosts
+	m.HostsFailed = run.HostsFailed
 	m.Counts = make(map[string]int)
 	for _, o := range fanout.Outcomes() {
 		if s.Counts[o] > 0 {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 
 	"tutti/fanout"
@@ -20,6 +21,7 @@ type committer struct {
 	summary fanout.Summary
 	started time.Time // of the run; zero until its first event came
 	ended   *fanout.Summary
+	facts   facts // for who waits for the end
 	kept    int64 // bytes of the rows of output on disk
 
 	// What the next transaction writes, and what happens after it.
@@ -30,6 +32,7 @@ type committer struct {
 	fresh    int64    // bytes of output in it
 	held     []func() // lets go of these
 	marks    []chan error
+	taken    bool // the run is not the caller's any more: no mark counts
 
 	args    []any     // of the statement at hand; kept for its room
 	scratch []byte    // for the output of a row; the same
@@ -68,6 +71,7 @@ func newCommitter(ctx context.Context, r *Recorder, plan fanout.Plan, info RunIn
 		exit:    info.ExitCode,
 		hosts:   make(map[int]*hostRecord),
 		summary: fanout.Summary{Hosts: len(plan.Targets)},
+		facts:   facts{selector: plan.Selector, command: plan.Task.Label()},
 		dirty:   make(map[*hostRecord]bool),
 	}
 }
@@ -158,6 +162,9 @@ func (c *committer) commit() {
 	if !c.r.stopOnError {
 		err = nil
 	}
+	if c.taken {
+		err = ErrTaken
+	}
 	for _, release := range c.held {
 		release()
 	}
@@ -223,6 +230,7 @@ func (c *committer) apply(e fanout.Event) (kept int64) {
 		}
 		c.output = append(c.output, h.finish(e.Time)...)
 		h.result, h.ended = *e.Result, true
+		c.facts.add(e.Target, e.Result)
 		c.summary.Counts[e.Result.Outcome]++
 		delete(c.hosts, e.Target.Index)
 	}
@@ -272,6 +280,9 @@ func (c *committer) write() error {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit there is nothing to roll back
+	if err := c.checkClaim(tx); err != nil {
+		return err
+	}
 	for _, f := range []func(*sql.Tx) error{c.writeAttempts, c.writeOutput, c.writeResults, c.writeRun} {
 		if err := f(tx); err != nil {
 			return err
@@ -287,6 +298,18 @@ func (c *committer) write() error {
 	c.kept += keptBytes(c.output)
 	c.output, c.attempts = nil, nil
 	return nil
+}
+
+// checkClaim looks whether the starts that are marked still are the caller's.
+func (c *committer) checkClaim(tx *sql.Tx) error {
+	if len(c.marks) == 0 || c.r.claim.Firing == 0 {
+		return nil
+	}
+	err := checkClaim(c.ctx, tx, c.r.claim)
+	if c.taken = errors.Is(err, ErrTaken); c.taken {
+		return nil
+	}
+	return err
 }
 
 // keptBytes is what rows of output take.
@@ -404,12 +427,16 @@ func (c *committer) writeRun(tx *sql.Tx) error {
 	if c.ended != nil {
 		state = Finished
 		if c.exit != nil {
-			exitCode = c.exit(*c.ended)
+			code := c.exit(*c.ended)
+			exitCode, c.facts.exitCode = code, &code
 		}
 	}
 	_, err := tx.ExecContext(c.ctx, `
 		UPDATE runs SET started_at = coalesce(?, started_at), stopped = ?, spent_by = ?, remote_code = ?, recorded_bytes = ?,
 			(`+countColumns+`) = (`+placeholders(numCounts)+`), ended_at = ?, state = ?, exit_code = ?
 		WHERE id = ?`, append(args, timeText(s.Ended), string(state), exitCode, c.r.id)...)
-	return err
+	if err != nil || c.ended == nil || c.r.claim.Firing == 0 {
+		return err
+	}
+	return c.r.store.endFiring(c.ctx, tx, c.facts.ended(c.r.id, *c.ended))
 }

@@ -3,9 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +20,7 @@ const daemonLocks = 1 << 62
 // What it has claimed nobody else begins, and what it has not begun when it ends
 // others may claim. Its methods may be called by several goroutines at once.
 type Daemon struct {
+	shared
 	store  *Store
 	id     int64
 	serves bool
@@ -27,20 +28,40 @@ type Daemon struct {
 	// eyes has the connection that only watches what is written: SQLite tells
 	// each connection of what the others write.
 	eyes *sql.DB
+	// wake receives when something was written; quiet ends that.
+	wake  <-chan struct{}
+	quiet func()
+	// lost is closed when the daemon has left.
+	lost chan struct{}
 
 	mu      sync.Mutex // guards what follows
 	eye     *sql.Conn
-	version int64          // that eye saw last
-	seen    bool           // whether it saw any
-	now     time.Time      // the last that the caller said
-	given   map[int64]bool // the firings for which the caller has tickets
-	spaceAt time.Time      // when it was proved that there is space
+	version int64              // that eye saw last
+	seen    bool               // whether it saw any
+	known   map[int64]jobPrint // what Sync has told
+	now     time.Time          // the last that the caller said
+	left    bool
+	spaceAt time.Time // when it was proved that there is space
+}
+
+// shared is what a Daemon does as its Store does, whether it has left or not.
+type shared interface {
+	Load(ctx context.Context, jobs []int64) ([]scheduler.Subject, error)
+	Find(ctx context.Context, name string) ([]scheduler.Subject, error)
+	Numbers(ctx context.Context, n int) (int64, error)
+	Controllers(ctx context.Context) ([]scheduler.Controller, error)
+	Stops(ctx context.Context, runs []int64) ([]scheduler.Stop, error)
 }
 
 var (
-	_ scheduler.Jobs   = (*Daemon)(nil)
-	_ scheduler.Outbox = (*Daemon)(nil)
+	_ scheduler.Ledger     = (*Store)(nil)
+	_ scheduler.Membership = (*Daemon)(nil)
 )
+
+// Join registers the caller; see [scheduler.Ledger].
+func (s *Store) Join(ctx context.Context, c scheduler.Controller) (scheduler.Membership, error) {
+	return s.join(ctx, c.Serves, c.Started)
+}
 
 // JoinDaemons makes the caller one of the daemons that serve this history. Its
 // Daemon has to be closed before the store.
@@ -56,7 +77,7 @@ func (s *Store) JoinOnce(ctx context.Context, now time.Time) (*Daemon, error) {
 }
 
 func (s *Store) join(ctx context.Context, serves bool, now time.Time) (*Daemon, error) {
-	d := &Daemon{store: s, serves: serves, now: now, given: make(map[int64]bool)}
+	d := &Daemon{shared: s, store: s, serves: serves, now: now, lost: make(chan struct{})}
 	err := s.change(ctx, func(tx *sql.Tx) error {
 		if err := s.forgetDaemons(ctx, tx); err != nil {
 			return err
@@ -84,6 +105,7 @@ func (s *Store) join(ctx context.Context, serves bool, now time.Time) (*Daemon, 
 		return nil, err
 	}
 	d.eyes = openDB(source(s.path, "mode=rw", "_query_only=1"), pragmas...)
+	d.wake, d.quiet = s.watch.subscribe()
 	return d, nil
 }
 
@@ -113,11 +135,30 @@ func (s *Store) forgetDaemons(ctx context.Context, tx *sql.Tx) error {
 // ID is the daemon's number.
 func (d *Daemon) ID() int64 { return d.id }
 
+// Fence is the daemon's number; see [scheduler.Membership].
+func (d *Daemon) Fence() int64 { return d.id }
+
+// Lost is closed when the daemon has left: the lock that keeps it registered lasts
+// as long as its process.
+func (d *Daemon) Lost() <-chan struct{} { return d.lost }
+
+// Wake receives when something was written; see [scheduler.Membership].
+func (d *Daemon) Wake() <-chan struct{} { return d.wake }
+
+// Leave is Close.
+func (d *Daemon) Leave(context.Context) error { return d.Close() }
+
 // Close ends the daemon. What it has claimed and not begun is for others to
 // claim, or for nobody, see JoinOnce.
 func (d *Daemon) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.left {
+		return nil
+	}
+	d.left = true
+	close(d.lost)
+	d.quiet()
 	var errs []error
 	if d.eye != nil {
 		errs = append(errs, d.eye.Close())
@@ -126,9 +167,15 @@ func (d *Daemon) Close() error {
 	return d.store.fault("close", errors.Join(append(errs, d.eyes.Close(), d.lock.release())...))
 }
 
-// Changed reports whether anything was written since the last call, by this
+func (d *Daemon) hasLeft() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.left
+}
+
+// changed reports whether anything was written since the last call, by this
 // process or another. The error wraps ErrMoved if the others write another file.
-func (d *Daemon) Changed(ctx context.Context) (bool, error) {
+func (d *Daemon) changed(ctx context.Context) (bool, error) {
 	if err := d.store.inPlace("read"); err != nil {
 		return false, err
 	}
@@ -159,26 +206,131 @@ func (d *Daemon) look(ctx context.Context) (version int64, err error) {
 	return version, err
 }
 
-// Kept returns all jobs, see Store.Kept.
-func (d *Daemon) Kept(ctx context.Context) ([]scheduler.Kept, error) { return d.store.Kept(ctx) }
-
-// Repair marks the runs of processes that are gone as interrupted.
-func (d *Daemon) Repair(ctx context.Context) error {
-	if err := d.store.inPlace("repair"); err != nil {
-		return err
+// Sync returns the jobs whose states have changed; see [scheduler.Membership].
+func (d *Daemon) Sync(ctx context.Context) (scheduler.Changes, error) {
+	changed, err := d.changed(ctx)
+	if err != nil || !changed {
+		return scheduler.Changes{}, err
 	}
-	return d.store.fault("repair", d.store.repair(ctx))
+	changes, err := d.sync(ctx)
+	if err != nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.seen = false // what has changed is still to be told
+	}
+	return changes, d.store.fault("read", err)
 }
 
-// Killed returns which of the runs somebody wants to be ended.
-func (d *Daemon) Killed(ctx context.Context, runs []int64) ([]int64, error) {
-	list, err := json.Marshal(runs)
+func (d *Daemon) sync(ctx context.Context) (changes scheduler.Changes, err error) {
+	d.mu.Lock()
+	known := d.known
+	d.mu.Unlock()
+	var now map[int64]jobPrint
+	err = d.store.readTogether(ctx, func(q queryer) error {
+		if now, err = jobPrints(ctx, q); err != nil {
+			return err
+		}
+		var changed []int64
+		for id, print := range now {
+			if known[id] != print {
+				changed = append(changed, id)
+			}
+		}
+		slices.Sort(changed)
+		changes.Subjects, err = d.store.loadSubjects(ctx, q, changed)
+		return err
+	})
 	if err != nil {
-		return nil, d.store.fault("read", err)
+		return scheduler.Changes{}, err
 	}
-	killed, err := column[int64](ctx, d.store.r, `
-		SELECT id FROM runs WHERE id IN (SELECT value FROM json_each(?)) AND kill_at IS NOT NULL ORDER BY id`, string(list))
-	return killed, d.store.fault("read", err)
+	for id := range known {
+		if _, there := now[id]; !there {
+			changes.Gone = append(changes.Gone, id)
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.known = now
+	return changes, nil
+}
+
+// Commit carries moves out, unless the daemon has left.
+func (d *Daemon) Commit(ctx context.Context, moves []scheduler.Move) ([]scheduler.Committed, error) {
+	if !d.hasLeft() {
+		return d.store.Commit(ctx, moves)
+	}
+	refused := make([]scheduler.Committed, len(moves))
+	for i := range refused {
+		refused[i].Err = scheduler.ErrFenced
+	}
+	return refused, nil
+}
+
+// Fail closes a claimed firing that was not begun; see [scheduler.Desk].
+func (d *Daemon) Fail(ctx context.Context, t scheduler.Ticket, decision scheduler.Decision, reason string) error {
+	return scheduler.NewDesk(d).Fail(ctx, d, d.clock(), t, decision, reason)
+}
+
+// begin writes down that the firing has begun with the run, in the transaction that
+// writes the run.
+func (d *Daemon) begin(ctx context.Context, tx *sql.Tx, firing, run int64) error {
+	if d == nil || d.hasLeft() {
+		return ErrTaken
+	}
+	f, err := firingByID(ctx, tx, firing)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrTaken
+	}
+	if err != nil {
+		return err
+	}
+	subjects, err := d.store.loadSubjects(ctx, tx, []int64{f.JobID})
+	if err != nil {
+		return err
+	}
+	t, err := subjects[0].State.Begin(firing, run, d.id, scheduler.Moment{Now: d.clock()})
+	if err != nil {
+		return err
+	}
+	return d.store.move(ctx, tx, &scheduler.Move{From: subjects[0].Rev, Transition: t})
+}
+
+// Mark makes starts durable; see [scheduler.Membership]. A recorder does so together
+// with what else it writes.
+func (d *Daemon) Mark(ctx context.Context, c scheduler.Claim, positions []int) error {
+	return d.store.change(ctx, func(tx *sql.Tx) error {
+		if d.hasLeft() {
+			return ErrTaken
+		}
+		if err := checkClaim(ctx, tx, c); err != nil {
+			return err
+		}
+		for _, position := range positions {
+			if _, err := tx.ExecContext(ctx, "UPDATE results SET started = 1 WHERE run_id = ? AND position = ?", c.Run, position); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// checkClaim is ErrTaken if the run is not the claim's any more.
+func checkClaim(ctx context.Context, q queryer, c scheduler.Claim) error {
+	query, args := "SELECT 1 FROM runs WHERE id = ? AND state = 'running'", []any{c.Run}
+	if c.Firing != 0 {
+		query, args = "SELECT 1 FROM firings WHERE id = ? AND run_id = ? AND daemon_id = ? AND ended IS NULL AND "+openFirings, []any{c.Firing, c.Run, c.Fence}
+	}
+	held, err := exists(ctx, q, query, args...)
+	if err == nil && !held {
+		err = ErrTaken
+	}
+	return err
+}
+
+// Marks are the hosts of a run that were marked; see [scheduler.Membership].
+func (d *Daemon) Marks(ctx context.Context, run int64) ([]int, error) {
+	marks, err := column[int](ctx, d.store.r, "SELECT position FROM results WHERE run_id = ? AND started ORDER BY position", run)
+	return marks, d.store.fault("read", err)
 }
 
 // tick takes down what time it is for the caller, whose clock need not be the
@@ -195,42 +347,41 @@ func (d *Daemon) clock() time.Time {
 	return d.now
 }
 
-// A DaemonRow is a daemon that is alive.
-type DaemonRow struct {
-	ID      int64
-	PID     int
-	Started time.Time
+// Controllers lists the processes that are registered, the oldest first.
+func (s *Store) Controllers(ctx context.Context) ([]scheduler.Controller, error) {
+	all, err := s.controllers(ctx)
+	return all, s.fault("read", err)
 }
 
-// Daemons lists the daemons that serve this history now, the oldest first.
-func (s *Store) Daemons(ctx context.Context) ([]DaemonRow, error) {
-	daemons, err := s.daemons(ctx)
-	return daemons, s.fault("read", err)
+// Daemons lists those that serve this history.
+func (s *Store) Daemons(ctx context.Context) ([]scheduler.Controller, error) {
+	all, err := s.Controllers(ctx)
+	return slices.DeleteFunc(all, func(c scheduler.Controller) bool { return !c.Serves }), err
 }
 
-func (s *Store) daemons(ctx context.Context) ([]DaemonRow, error) {
-	rows, err := s.r.QueryContext(ctx, "SELECT id, pid, started_at FROM daemons WHERE serves ORDER BY id")
+func (s *Store) controllers(ctx context.Context) ([]scheduler.Controller, error) {
+	rows, err := s.r.QueryContext(ctx, "SELECT id, pid, serves, started_at FROM daemons WHERE id > 0 ORDER BY id")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells
-	var daemons []DaemonRow
+	var all []scheduler.Controller
 	for rows.Next() {
-		var d DaemonRow
+		var c scheduler.Controller
 		var started sql.NullString
-		if err := rows.Scan(&d.ID, &d.PID, &started); err != nil {
+		if err := rows.Scan(&c.ID, &c.PID, &c.Serves, &started); err != nil {
 			return nil, err
 		}
-		if d.Started, err = parseTime(started); err != nil {
+		if c.Started, err = parseTime(started); err != nil {
 			return nil, err
 		}
-		alive, err := s.locks.held(daemonLocks + d.ID)
+		alive, err := s.locks.held(daemonLocks + c.ID)
 		if err != nil {
 			return nil, err
 		}
 		if alive {
-			daemons = append(daemons, d)
+			all = append(all, c)
 		}
 	}
-	return daemons, rows.Err()
+	return all, rows.Err()
 }

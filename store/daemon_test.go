@@ -13,14 +13,89 @@ import (
 	"tutti/scheduler"
 )
 
-func joinTest(tb testing.TB, s *Store) *Daemon {
+// A seat is a daemon's registration, and the desk at which it works. What it does is
+// one step of the loop of a scheduler.Daemon each.
+type seat struct {
+	*Daemon
+	desk  *scheduler.Desk
+	given map[int64]bool // the firings of which it has tickets
+}
+
+func seatOf(d *Daemon) *seat {
+	return &seat{Daemon: d, desk: scheduler.NewDesk(d), given: make(map[int64]bool)}
+}
+
+func joinTest(tb testing.TB, s *Store) *seat {
 	tb.Helper()
 	d, err := s.JoinDaemons(tb.Context(), noon)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = d.Close() }) // some tests have
-	return d
+	return seatOf(d)
+}
+
+func (d *seat) Decide(ctx context.Context, what scheduler.Decisions) ([]scheduler.Ticket, error) {
+	if _, err := d.desk.Sync(ctx, d); err != nil {
+		return nil, err
+	}
+	tickets, errs, err := d.desk.Decide(ctx, d.clock(), []scheduler.Decisions{what})
+	if err != nil {
+		return nil, err
+	}
+	return tickets[0], errs[0]
+}
+
+func (d *seat) Claim(ctx context.Context, now time.Time) ([]scheduler.Ticket, error) {
+	d.tick(now)
+	if _, err := d.desk.Sync(ctx, d); err != nil {
+		return nil, err
+	}
+	tickets, err := d.desk.Claim(ctx, d, now, func(id int64) bool { return d.given[id] })
+	for _, t := range tickets {
+		d.given[t.ID] = true
+	}
+	return tickets, err
+}
+
+func (d *seat) Settle(ctx context.Context, now time.Time) ([]scheduler.Ending, error) {
+	d.tick(now)
+	if _, err := d.desk.Sync(ctx, d); err != nil {
+		return nil, err
+	}
+	return d.desk.Settle(ctx, now)
+}
+
+// Repair writes into the ledger how runs ended whose processes were gone before
+// they had.
+func (d *seat) Repair(ctx context.Context) error {
+	if _, err := d.desk.Sync(ctx, d); err != nil {
+		return err
+	}
+	ends, err := d.store.Ends(ctx, d.desk.Running())
+	if err != nil {
+		return err
+	}
+	return d.desk.End(ctx, d.clock(), ends)
+}
+
+func (d *seat) Killed(ctx context.Context, runs []int64) (killed []int64, err error) {
+	stops, err := d.Stops(ctx, runs)
+	for _, x := range stops {
+		killed = append(killed, x.Run)
+	}
+	return killed, err
+}
+
+// poke changes jobs behind the back of the program.
+func poke(tb testing.TB, s *Store, query string, args ...any) {
+	tb.Helper()
+	for _, q := range []string{query, "UPDATE job_states SET revision = revision + 1"} {
+		if _, err := s.w.ExecContext(tb.Context(), q, args...); err != nil {
+			tb.Fatal(err)
+		}
+		args = nil
+	}
 }
 
 // minute is the n-th instant after noon of a job that fires every minute.
@@ -36,7 +111,7 @@ func firingsAt(minutes ...int) []scheduler.Firing {
 
 // decide decides the given minutes of the job as it is kept, and returns what
 // became of them.
-func decide(tb testing.TB, d *Daemon, job string, minutes ...int) []string {
+func decide(tb testing.TB, d *seat, job string, minutes ...int) []string {
 	tb.Helper()
 	k, err := d.store.Job(tb.Context(), job)
 	if err != nil {
@@ -60,7 +135,7 @@ func told(tickets []scheduler.Ticket) []string {
 	return out
 }
 
-func claim(tb testing.TB, d *Daemon, now time.Time) []scheduler.Ticket {
+func claim(tb testing.TB, d *seat, now time.Time) []scheduler.Ticket {
 	tb.Helper()
 	tickets, err := d.Claim(tb.Context(), now)
 	if err != nil {
@@ -70,9 +145,9 @@ func claim(tb testing.TB, d *Daemon, now time.Time) []scheduler.Ticket {
 }
 
 // ofTicket is what begins the firing of a ticket.
-func ofTicket(d *Daemon, t scheduler.Ticket) RunInfo {
+func ofTicket(d *seat, t scheduler.Ticket) RunInfo {
 	return RunInfo{
-		Job: t.Job.Name, JobID: t.Job.ID, Firing: t.ID, Owner: d, ScheduledAt: t.Firing.At, DueAt: t.Firing.Due, StopOnError: true,
+		Job: t.Job.Name, JobID: t.Job.ID, Firing: t.ID, Owner: d.Daemon, ScheduledAt: t.Firing.At, DueAt: t.Firing.Due, StopOnError: true,
 	}
 }
 
@@ -83,7 +158,7 @@ func jobPlan(hosts ...string) fanout.Plan {
 }
 
 // beginTicket begins the firing on the hosts a and b.
-func beginTicket(tb testing.TB, d *Daemon, t scheduler.Ticket) *Recorder {
+func beginTicket(tb testing.TB, d *seat, t scheduler.Ticket) *Recorder {
 	tb.Helper()
 	return begin(tb, d.store, jobPlan("a", "b"), ofTicket(d, t))
 }
@@ -166,9 +241,7 @@ func TestClaimCloses(t *testing.T) {
 		{"paused", change(func(j *scheduler.Job) { j.Paused = true }), minute(1), []string{"1 skipped"}},
 		{"changed", change(func(j *scheduler.Job) { j.Command = "df" }), minute(1), []string{"1 run"}},
 		{"broken", func(t *testing.T, s *Store) {
-			if _, err := s.w.Exec("UPDATE jobs SET spec = '{'"); err != nil {
-				t.Fatal(err)
-			}
+			poke(t, s, "UPDATE jobs SET spec = '{'")
 		}, minute(1), []string{"1 failed"}},
 		{"removed", func(t *testing.T, s *Store) {
 			if err := s.RemoveJob(t.Context(), "backup", 0, "ann", minute(1)); err != nil {
@@ -201,7 +274,7 @@ func TestChanged(t *testing.T) {
 	d := joinTest(t, s)
 	look := func(what string, want bool) {
 		t.Helper()
-		if got, err := d.Changed(t.Context()); err != nil || got != want {
+		if got, err := d.changed(t.Context()); err != nil || got != want {
 			t.Errorf("%s: got %v, %v, want %v", what, got, err, want)
 		}
 	}
@@ -214,7 +287,7 @@ func TestChanged(t *testing.T) {
 	look("nothing happened", false)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := d.Changed(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := d.changed(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 	look("after an error", true)
@@ -318,9 +391,7 @@ func TestClaimedWithoutTicket(t *testing.T) {
 	d := joinTest(t, s)
 	addJob(t, s, testJob("backup"))
 	decide(t, d, "backup", 1)
-	if _, err := s.w.Exec("UPDATE firings SET daemon_id = ?", d.ID()); err != nil {
-		t.Fatal(err)
-	}
+	poke(t, s, "UPDATE firings SET daemon_id = ?", d.ID())
 	checkStrings(t, "claimed", told(claim(t, d, minute(1))), "1 run")
 	checkStrings(t, "again", told(claim(t, d, minute(1))))
 }

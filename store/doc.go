@@ -7,13 +7,12 @@
 // events it was made from, so that a past run is printed by the same sinks as a
 // live one.
 //
-// It keeps jobs too, and what became of their instants. A [Daemon] is a process
-// that carries them out: it is the [scheduler.Jobs] and the [scheduler.Outbox]
-// of a scheduler.Daemon. A firing is decided, claimed and begun in transactions
-// of their own, each of which one daemon wins; what a daemon had claimed and not
-// begun when it ended another one claims. What happens to a firing is not decided
-// here: a transaction reads a [scheduler.JobState], applies one of its rules, and
-// writes down what follows.
+// It keeps jobs too, and what became of their instants: a Store is the
+// [scheduler.Ledger] of the daemons on its file, and a [Daemon] is the
+// [scheduler.Membership] of one. What happens to a job is not decided here: what
+// follows from a rule of scheduler.JobState is written if the job still is as the
+// rule found it. That a firing begins, and how its run ended, is written together with
+// the run.
 //
 // Many processes may have one history open, and record into it, at the same
 // time. Each run is guarded by a lock that its process holds for as long as it

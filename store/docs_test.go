@@ -76,6 +76,7 @@ func TestDocumentedColumns(t *testing.T) {
 		"attempts":      "run_id, host, attempt, outcome",
 		"output":        "run_id, host, attempt, stream, seq, at, codec, data",
 		"jobs":          "id, name, version, spec, paused, cursor, updated_at, updated_by",
+		"job_states":    "job_id, revision",
 		"job_changes":   "job_id, version, at, user, spec",
 		"firings":       "id, job_id, scheduled_at, due_at, decision, reason, run_id, count, first_at, last_at",
 		"notifications": "firing_id, at, kind, target, attempt, error",

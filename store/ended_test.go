@@ -78,7 +78,7 @@ func TestEndOnRequest(t *testing.T) {
 }
 
 // newest are the messages about a run.
-func newest(tb testing.TB, d *Daemon, run int64) []scheduler.Delivery {
+func newest(tb testing.TB, d *seat, run int64) []scheduler.Delivery {
 	tb.Helper()
 	all, _ := deliver(tb, d, minute(9))
 	var out []scheduler.Delivery

@@ -217,8 +217,13 @@ func faultAt(op, path string, err error) error {
 	if _, ok := errors.AsType[interface {
 		error
 		Hint() string
-	}](err); ok || errors.Is(err, ErrTaken) || errors.Is(err, scheduler.ErrConflict) {
+	}](err); ok {
 		return err
+	}
+	for _, known := range []error{ErrTaken, scheduler.ErrConflict, scheduler.ErrKnown, scheduler.ErrFenced} {
+		if errors.Is(err, known) {
+			return err
+		}
 	}
 	return &Error{Op: op, Path: path, Kind: kindOf(err), Err: withCause(err)}
 }

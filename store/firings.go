@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -16,76 +17,78 @@ import (
 // why. A daemon claims it if the caller does not, see ClaimFiring. The error is a
 // *NoJobError if there is no such job.
 func (s *Store) RequestFiring(ctx context.Context, job, by string, now time.Time) (scheduler.Ticket, error) {
-	return s.request(ctx, job, by, 0, now)
+	return s.request(ctx, s, job, by, 0, now)
 }
 
 // Request is RequestFiring and ClaimFiring in one, so that nobody is in between.
 func (d *Daemon) Request(ctx context.Context, job, by string, now time.Time) (scheduler.Ticket, error) {
 	d.tick(now)
-	t, err := d.store.request(ctx, job, by, d.id, now)
-	if err == nil {
-		d.give(t)
-	}
-	return t, err
+	return d.store.request(ctx, d, job, by, d.id, now)
 }
 
-func (s *Store) request(ctx context.Context, job, by string, daemon int64, now time.Time) (ticket scheduler.Ticket, err error) {
-	err = s.change(ctx, func(tx *sql.Tx) error {
-		k, err := s.jobByName(ctx, tx, job)
-		if errors.Is(err, sql.ErrNoRows) {
-			return s.noJob(ctx, tx, job)
+func (s *Store) request(ctx context.Context, states scheduler.States, job, by string, daemon int64, now time.Time) (ticket scheduler.Ticket, err error) {
+	if err := s.changeable(); err != nil {
+		return ticket, err
+	}
+	k, err := s.Job(ctx, job)
+	if err != nil {
+		return ticket, err
+	}
+	t, err := scheduler.NewDesk(states).Apply(ctx, k.ID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+		switch {
+		case s.Removed:
+			return scheduler.Transition{}, &NoJobError{Name: job}
+		case s.Broken != nil:
+			return scheduler.Transition{}, s.Broken
 		}
-		if err == nil {
-			err = k.Broken
-		}
-		if err != nil {
-			return err
-		}
-		t, err := s.apply(ctx, tx, k.ID, k.Name, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
-			return s.Request(by, daemon, at), nil
-		})
-		if err == nil {
-			ticket = t.Tickets[0]
-		}
-		return err
+		return s.Request(by, daemon, at), nil
 	})
-	return ticket, err
+	if err != nil {
+		return ticket, s.fault("change", err)
+	}
+	return t.Tickets[0], nil
 }
 
 // ClaimFiring gives a firing that was requested to owner, whoever else is about
 // to begin it. The ticket's Decision is Run if it is owner's to begin now, and
 // Queued if it has to wait for others of the job: ask again. Any other says that
 // it is not run, and why in the Reason. The error is ErrTaken if it has begun.
-func (s *Store) ClaimFiring(ctx context.Context, owner *Daemon, id int64, now time.Time) (t scheduler.Ticket, err error) {
-	owner.tick(now)
-	err = s.change(ctx, func(tx *sql.Tx) error {
-		f, err := firingByID(ctx, tx, id)
-		if errors.Is(err, sql.ErrNoRows) || err == nil && f.Run != 0 {
-			return ErrTaken
-		}
-		if err != nil {
-			return err
-		}
-		state, err := s.loadState(ctx, tx, f.JobID, f.Job)
-		if err != nil {
-			return err
-		}
-		if !f.Settled.IsZero() {
-			t = state.Ticket(f)
-			return nil
-		}
-		taken, err := s.applyTo(ctx, tx, &state, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
-			return s.Take(id, owner.id, at)
-		})
-		if err == nil {
-			t = taken.Tickets[0]
-		}
-		return err
-	})
-	if err == nil {
-		owner.give(t)
+func (s *Store) ClaimFiring(ctx context.Context, owner *Daemon, id int64, now time.Time) (ticket scheduler.Ticket, err error) {
+	if err := s.changeable(); err != nil {
+		return ticket, err
 	}
-	return t, err
+	owner.tick(now)
+	f, err := s.firing(ctx, id)
+	if err != nil {
+		return ticket, err
+	}
+	t, err := scheduler.NewDesk(owner).Apply(ctx, f.JobID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+		return s.Take(id, owner.id, at)
+	})
+	switch {
+	case err == nil:
+		return t.Tickets[0], nil
+	case !errors.Is(err, ErrTaken):
+		return ticket, err
+	}
+	// It may be settled without a run.
+	if f, err = s.firing(ctx, id); err != nil || f.Run != 0 {
+		return ticket, cmp.Or(err, ErrTaken)
+	}
+	subjects, err := s.Load(ctx, []int64{f.JobID})
+	if err != nil {
+		return ticket, err
+	}
+	return subjects[0].State.Ticket(f), nil
+}
+
+// firing is ErrTaken if there is no such firing any more.
+func (s *Store) firing(ctx context.Context, id int64) (scheduler.FiringRecord, error) {
+	f, err := firingByID(ctx, s.r, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return f, ErrTaken
+	}
+	return f, s.fault("read", err)
 }
 
 // A FiringQuery chooses firings. The zero value chooses all.
@@ -171,7 +174,7 @@ func (s *Store) firings(ctx context.Context, q FiringQuery) ([]FiringRow, error)
 		}
 		ids, runIDs = append(ids, f.ID), append(runIDs, f.Run)
 	}
-	runs, err := s.runsByID(ctx, runIDs)
+	runs, err := s.runsByID(ctx, s.r, runIDs)
 	if err != nil {
 		return nil, err
 	}
@@ -206,12 +209,12 @@ func (q FiringQuery) where() (string, []any) {
 	return where, args
 }
 
-func (s *Store) runsByID(ctx context.Context, ids []int64) (map[int64]*Run, error) {
+func (s *Store) runsByID(ctx context.Context, q queryer, ids []int64) (map[int64]*Run, error) {
 	list, err := json.Marshal(ids)
 	if err != nil {
 		return nil, err
 	}
-	runs, err := s.selectRuns(ctx, s.r, "SELECT "+runColumns+" FROM runs WHERE id IN (SELECT value FROM json_each(?))", string(list))
+	runs, err := s.selectRuns(ctx, q, "SELECT "+runColumns+" FROM runs WHERE id IN (SELECT value FROM json_each(?))", string(list))
 	byID := make(map[int64]*Run, len(runs))
 	for i := range runs {
 		byID[runs[i].ID] = &runs[i]

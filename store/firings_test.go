@@ -10,14 +10,14 @@ import (
 	"tutti/scheduler"
 )
 
-func joinOnce(tb testing.TB, s *Store) *Daemon {
+func joinOnce(tb testing.TB, s *Store) *seat {
 	tb.Helper()
 	d, err := s.JoinOnce(tb.Context(), minute(5))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = d.Close() }) // some tests have
-	return d
+	return seatOf(d)
 }
 
 // A job that is run out of turn is run by a daemon, or by whoever asks and
@@ -38,7 +38,7 @@ func TestRequestFiring(t *testing.T) {
 	}
 	// Whoever asked may have it as long as it has not begun.
 	asker := joinOnce(t, s)
-	ticket, err := s.ClaimFiring(t.Context(), asker, detached.ID, minute(5))
+	ticket, err := s.ClaimFiring(t.Context(), asker.Daemon, detached.ID, minute(5))
 	if err != nil || ticket.Decision != scheduler.Run {
 		t.Fatalf("got %+v, %v, want one to begin", ticket, err)
 	}
@@ -46,7 +46,7 @@ func TestRequestFiring(t *testing.T) {
 		t.Errorf("the daemon begins it: got %v, want %v", err, ErrTaken)
 	}
 	r := beginTicket(t, asker, ticket)
-	if _, err := s.ClaimFiring(t.Context(), asker, detached.ID, minute(5)); !errors.Is(err, ErrTaken) {
+	if _, err := s.ClaimFiring(t.Context(), asker.Daemon, detached.ID, minute(5)); !errors.Is(err, ErrTaken) {
 		t.Errorf("begun already: got %v, want %v", err, ErrTaken)
 	}
 	again, err := asker.Request(t.Context(), "backup", "bob", minute(6))
@@ -76,7 +76,7 @@ func TestRequestEndsWithAsker(t *testing.T) {
 	if err != nil || ticket.Decision != scheduler.Queued {
 		t.Fatalf("got %+v, %v, want it queued", ticket, err)
 	}
-	if ticket, err = s.ClaimFiring(t.Context(), asker, ticket.ID, minute(2)); err != nil || ticket.Decision != scheduler.Queued {
+	if ticket, err = s.ClaimFiring(t.Context(), asker.Daemon, ticket.ID, minute(2)); err != nil || ticket.Decision != scheduler.Queued {
 		t.Errorf("asked again: got %+v, %v, want it queued", ticket, err)
 	}
 	finish(t, r, 0, 0)

@@ -1,12 +1,12 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"tutti/internal/yamltree"
@@ -24,33 +24,12 @@ const (
 
 // AddJob keeps a job, which by wants. It fires at instants after now. The error
 // is a *JobExistsError if there is one of that name.
-func (s *Store) AddJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (kept scheduler.Kept, err error) {
-	spec, err := json.Marshal(job)
-	if err != nil {
-		return kept, s.fault("change", err)
+func (s *Store) AddJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.Kept, error) {
+	created, err := s.Create(ctx, job, by, now)
+	if errors.Is(err, scheduler.ErrConflict) {
+		err = &JobExistsError{Name: job.Name}
 	}
-	err = s.change(ctx, func(tx *sql.Tx) error {
-		if _, err := s.jobByName(ctx, tx, job.Name); err == nil {
-			return &JobExistsError{Name: job.Name}
-		} else if !errors.Is(err, sql.ErrNoRows) {
-			return err
-		}
-		res, err := tx.ExecContext(ctx, `
-			INSERT INTO jobs (name, version, spec, paused, cursor, updated_at, updated_by) VALUES (?, 1, ?, ?, ?, ?, ?)`,
-			job.Name, string(spec), job.Paused, timeText(now), timeText(now), by)
-		if err != nil {
-			return err
-		}
-		id, err := res.LastInsertId()
-		if err != nil {
-			return err
-		}
-		if kept, err = s.jobByID(ctx, tx, id); err != nil {
-			return err
-		}
-		return noteChange(ctx, tx, &kept, JobAdded, string(spec))
-	})
-	return kept, err
+	return created.State.Kept, err
 }
 
 // ChangeJob replaces the job of the same name, which by wants. job.Version is
@@ -61,82 +40,47 @@ func (s *Store) AddJob(ctx context.Context, job scheduler.Job, by string, now ti
 // What has not been decided up to now is not run if the job was paused, or is to
 // fire at other times from now on: it is recorded as missed.
 func (s *Store) ChangeJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.Kept, error) {
+	if err := s.changeable(); err != nil {
+		return scheduler.Kept{}, err
+	}
 	for {
 		old, err := s.Job(ctx, job.Name)
 		if err != nil {
 			return old, err
 		}
 		if old.Version != job.Version {
-			return old, &JobChangedError{Name: job.Name, Version: old.Version, By: old.UpdatedBy, At: old.UpdatedAt}
+			return old, changedError(&old)
+		}
+		if same, err := sameJob(&old, &job); err != nil || same {
+			return old, s.fault("change", err)
 		}
 		// Many instants may have passed, and counting them takes its time.
-		kept, err := s.replaceJob(ctx, &old, &job, old.Leave(&job, now), by, now)
+		left := old.Leave(&job, now)
+		t, err := scheduler.NewDesk(s).Apply(ctx, old.ID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+			return s.Edit(job, left, by, at)
+		})
 		if !errors.Is(err, scheduler.ErrConflict) {
-			return kept, err
+			return t.Next.Kept, err
 		}
 		// A daemon has decided some of them meanwhile.
 	}
 }
 
-// replaceJob makes job of old, unless old has changed or moved on, which is a
-// scheduler.ErrConflict.
-func (s *Store) replaceJob(ctx context.Context, old *scheduler.Kept, job *scheduler.Job, left scheduler.Decisions, by string, now time.Time) (kept scheduler.Kept, err error) {
-	spec, err := json.Marshal(job)
-	if err != nil {
-		return kept, s.fault("change", err)
+// sameJob reports whether nothing would change.
+func sameJob(old *scheduler.Kept, job *scheduler.Job) (bool, error) {
+	if old.Broken != nil {
+		return false, nil
 	}
-	err = s.change(ctx, func(tx *sql.Tx) error {
-		state, err := s.loadState(ctx, tx, old.ID, old.Name)
-		if err != nil {
-			return err
-		}
-		past, err := pastOf(ctx, tx, &left)
-		if err != nil {
-			return err
-		}
-		at, err := momentOf(ctx, tx, now)
-		if err != nil {
-			return err
-		}
-		t, err := state.Edit(*job, left, past, by, at)
-		if err != nil {
-			return err
-		}
-		var same bool
-		if err := tx.QueryRowContext(ctx, "SELECT spec = ? FROM jobs WHERE id = ?", string(spec), old.ID).Scan(&same); err != nil || same {
-			kept = state.Kept
-			return err
-		}
-		if err := s.follow(ctx, tx, &state, &t, at); err != nil {
-			return err
-		}
-		kept, err = s.writeJob(ctx, tx, old, &t.Next.Kept, string(spec))
-		return err
-	})
-	return kept, err
+	was, err := json.Marshal(old.Job)
+	if err != nil {
+		return false, err
+	}
+	is, err := json.Marshal(job)
+	return bytes.Equal(was, is), err
 }
 
-// writeJob makes next of the job old, and keeps who did that.
-func (s *Store) writeJob(ctx context.Context, tx *sql.Tx, old, next *scheduler.Kept, spec string) (kept scheduler.Kept, err error) {
-	what := JobChanged
-	switch {
-	case next.Paused && !old.Paused:
-		what = JobPaused
-	case !next.Paused && old.Paused:
-		what = JobResumed
-	}
-	// Whoever changes a schedule has been told what that means.
-	_, err = tx.ExecContext(ctx, `
-		UPDATE jobs SET version = ?, spec = ?, paused = ?, updated_at = ?, updated_by = ?, untold = CASE WHEN ? THEN untold ELSE 0 END
-		WHERE id = ?`, next.Version, spec, next.Paused, timeText(next.UpdatedAt), next.UpdatedBy,
-		slices.Equal(old.Schedules, next.Schedules), old.ID)
-	if err != nil {
-		return kept, err
-	}
-	if kept, err = s.jobByID(ctx, tx, old.ID); err != nil {
-		return kept, err
-	}
-	return kept, noteChange(ctx, tx, &kept, what, spec)
+func changedError(k *scheduler.Kept) error {
+	return &JobChangedError{Name: k.Name, Version: k.Version, By: k.UpdatedBy, At: k.UpdatedAt}
 }
 
 // RemoveJob removes a job, which by wants. version is the one that was read, or
@@ -144,43 +88,27 @@ func (s *Store) writeJob(ctx context.Context, tx *sql.Tx, old, next *scheduler.K
 // runs goes on, what waits is not begun, nobody is told of it any more, and what
 // the history has of the job stays.
 func (s *Store) RemoveJob(ctx context.Context, name string, version int64, by string, now time.Time) error {
-	return s.change(ctx, func(tx *sql.Tx) error {
-		kept, err := s.jobByName(ctx, tx, name)
-		if errors.Is(err, sql.ErrNoRows) {
-			return s.noJob(ctx, tx, name)
-		}
+	if err := s.changeable(); err != nil {
+		return err
+	}
+	for {
+		k, err := s.Job(ctx, name)
 		if err != nil {
 			return err
 		}
-		if version != 0 && version != kept.Version {
-			return &JobChangedError{Name: name, Version: kept.Version, By: kept.UpdatedBy, At: kept.UpdatedAt}
-		}
-		var spec string
-		if err := tx.QueryRowContext(ctx, "DELETE FROM jobs WHERE id = ? RETURNING spec", kept.ID).Scan(&spec); err != nil {
-			return err
-		}
-		state := scheduler.JobState{Kept: kept}
-		if err := s.loadFirings(ctx, tx, &state); err != nil {
-			return err
-		}
-		t, err := s.applyTo(ctx, tx, &state, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+		_, err = scheduler.NewDesk(s).Apply(ctx, k.ID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+			switch {
+			case s.Removed:
+				return scheduler.Transition{}, scheduler.ErrConflict
+			case version != 0 && version != s.Version:
+				return scheduler.Transition{}, changedError(&s.Kept)
+			}
 			return s.Remove(by, at), nil
 		})
-		if err != nil {
+		if !errors.Is(err, scheduler.ErrConflict) {
 			return err
 		}
-		if err := dropMessages(ctx, tx, kept.ID, scheduler.ReasonRemoved, now); err != nil {
-			return err
-		}
-		return noteChange(ctx, tx, &t.Next.Kept, JobRemoved, spec)
-	})
-}
-
-// noteChange keeps who made the job what it is now.
-func noteChange(ctx context.Context, tx *sql.Tx, k *scheduler.Kept, what, spec string) error {
-	_, err := tx.ExecContext(ctx, "INSERT INTO job_changes (job_id, version, job, at, user, what, spec) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		k.ID, k.Version, k.Name, timeText(k.UpdatedAt), k.UpdatedBy, what, spec)
-	return err
+	}
 }
 
 // A JobChange is one version of a job.

@@ -1,11 +1,14 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"tutti/scheduler"
@@ -19,72 +22,107 @@ type KillRef struct {
 }
 
 // KillRuns asks for the end of runs of jobs, which by wants, and returns their
-// numbers. Whoever carries them out ends them soon, see [Daemon.Killed]. Of a job
+// numbers. Whoever carries them out ends them soon. Of a job
 // what has not begun is not begun any more. The error is a *NoJobError, a
 // *NoRunError, or a *KillError if the run cannot be ended.
-func (s *Store) KillRuns(ctx context.Context, ref KillRef, by string, now time.Time) (runs []int64, err error) {
-	err = s.change(ctx, func(tx *sql.Tx) error {
-		if ref.Job != "" {
-			runs, err = s.killJob(ctx, tx, ref.Job, by, now)
-			return err
-		}
-		if err := s.killable(ctx, tx, ref.Run); err != nil {
-			return err
-		}
-		runs = []int64{ref.Run}
-		return markKilled(ctx, tx, ref.Run, by, now)
+func (s *Store) KillRuns(ctx context.Context, ref KillRef, by string, now time.Time) ([]int64, error) {
+	if err := s.changeable(); err != nil {
+		return nil, err
+	}
+	if ref.Job != "" {
+		return s.killJob(ctx, ref.Job, by, now)
+	}
+	run, err := s.Run(ctx, strconv.FormatInt(ref.Run, 10), "")
+	switch {
+	case err != nil:
+		return nil, err
+	case run.JobID == 0:
+		return nil, &KillError{Run: ref.Run, Reason: "it is not of a job", hint: "end it where it was started, with Ctrl-C or the signal TERM"}
+	case run.State != Running:
+		return nil, endedError(ref.Run)
+	}
+	_, err = scheduler.NewDesk(s).Apply(ctx, run.JobID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+		return s.KillRun(ref.Run, by, at)
 	})
+	if errors.Is(err, scheduler.ErrConflict) {
+		err = endedError(ref.Run)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return runs, nil
+	return []int64{ref.Run}, nil
 }
 
-func (s *Store) killJob(ctx context.Context, tx *sql.Tx, name, by string, now time.Time) ([]int64, error) {
-	ids, err := column[int64](ctx, tx, "SELECT id FROM jobs WHERE name = ? UNION SELECT job_id FROM firings WHERE job = ? AND "+openFirings, name, name)
+func endedError(run int64) error {
+	return &KillError{Run: run, Reason: "it has ended", hint: fmt.Sprintf("see `tutti show %d`", run)}
+}
+
+func (s *Store) killJob(ctx context.Context, name, by string, now time.Time) ([]int64, error) {
+	subjects, err := s.Find(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	if len(ids) == 0 {
-		return nil, s.noJob(ctx, tx, name)
+	if len(subjects) == 0 {
+		return nil, s.fault("read", s.noJob(ctx, s.r, name))
 	}
 	var runs []int64
-	for _, id := range ids {
-		t, err := s.apply(ctx, tx, id, name, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+	for _, x := range subjects {
+		t, err := scheduler.NewDesk(s).Apply(ctx, x.State.ID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
 			return s.Kill(by, at), nil
 		})
 		if err != nil {
 			return nil, err
 		}
-		for _, x := range t.Stops {
-			runs = append(runs, x.Run)
+		for _, stop := range t.Stops {
+			runs = append(runs, stop.Run)
 		}
 	}
 	slices.Sort(runs)
 	return runs, nil
 }
 
-// killable says why the run cannot be ended, or nil.
-func (s *Store) killable(ctx context.Context, tx *sql.Tx, id int64) error {
-	var state State
-	var job sql.NullInt64
-	err := tx.QueryRowContext(ctx, "SELECT state, job_id FROM runs WHERE id = ?", id).Scan(&state, &job)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return s.noRun(ctx, fmt.Sprint(id))
-	case err != nil:
-		return err
-	case !job.Valid:
-		return &KillError{Run: id, Reason: "it is not of a job", hint: "end it where it was started, with Ctrl-C or the signal TERM"}
-	case state != Running:
-		return &KillError{Run: id, Reason: "it has ended", hint: fmt.Sprintf("see `tutti show %d`", id)}
-	}
-	return nil
+// Stop asks for the end of a run that is of no job; see [scheduler.Ledger].
+func (s *Store) Stop(ctx context.Context, x scheduler.Stop) error {
+	return s.change(ctx, func(tx *sql.Tx) error {
+		runs, err := exists(ctx, tx, "SELECT 1 FROM runs WHERE id = ? AND state = 'running'", x.Run)
+		if err != nil || !runs {
+			return cmp.Or(err, scheduler.ErrConflict)
+		}
+		return writeStop(ctx, tx, &x)
+	})
 }
 
-// markKilled asks for the end of a run. Who was first is kept.
-func markKilled(ctx context.Context, tx *sql.Tx, id int64, by string, now time.Time) error {
-	_, err := tx.ExecContext(ctx, "UPDATE runs SET kill_at = ?, kill_by = ? WHERE id = ? AND state = 'running' AND kill_at IS NULL",
-		timeText(now), by, id)
-	return err
+// Stops are the requests to stop those of the runs of which there is one; see
+// [scheduler.Ledger].
+func (s *Store) Stops(ctx context.Context, runs []int64) ([]scheduler.Stop, error) {
+	stops, err := s.stops(ctx, runs)
+	return stops, s.fault("read", err)
+}
+
+func (s *Store) stops(ctx context.Context, runs []int64) (stops []scheduler.Stop, err error) {
+	list, err := json.Marshal(runs)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.r.QueryContext(ctx, `
+		SELECT id, kill_by, kill_at, replaced_by FROM runs
+		WHERE id IN (SELECT value FROM json_each(?)) AND kill_at IS NOT NULL ORDER BY id`, string(list))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	for rows.Next() {
+		var x scheduler.Stop
+		var at sql.NullString
+		var replacedBy sql.NullInt64
+		if err := rows.Scan(&x.Run, &x.By, &at, &replacedBy); err != nil {
+			return nil, err
+		}
+		x.ReplacedBy = replacedBy.Int64
+		if x.At, err = parseTime(at); err != nil {
+			return nil, err
+		}
+		stops = append(stops, x)
+	}
+	return stops, rows.Err()
 }

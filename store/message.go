@@ -10,9 +10,6 @@ import (
 	"tutti/scheduler"
 )
 
-// maxMessageHosts is how many hosts a message names.
-const maxMessageHosts = 20
-
 // The kinds of receivers of a message.
 const (
 	kindWebhook = "webhook"
@@ -21,16 +18,11 @@ const (
 
 // enqueueMessage puts a message into the outbox, once for each receiver that the
 // job names.
-func enqueueMessage(ctx context.Context, tx *sql.Tx, to *scheduler.Notify, m *scheduler.Message, now time.Time) (err error) {
+func enqueueMessage(ctx context.Context, tx *sql.Tx, to *scheduler.Notify, m *scheduler.Message, now time.Time) error {
 	receivers := []struct{ kind, target, secret string }{
 		{kindWebhook, to.Webhook, to.SecretFile}, {kindCommand, to.Command, ""},
 	}
 	m.Machine = machineName()
-	if m.Run != 0 {
-		if m.HostsFailed, err = hostsNotOK(ctx, tx, m.Run); err != nil {
-			return err
-		}
-	}
 	for _, r := range receivers {
 		if r.target == "" {
 			continue
@@ -63,24 +55,4 @@ func machineName() string {
 		return ""
 	}
 	return name
-}
-
-// hostsNotOK are the first hosts of a run that are not ok.
-func hostsNotOK(ctx context.Context, tx *sql.Tx, run int64) ([]scheduler.MessageHost, error) {
-	rows, err := tx.QueryContext(ctx, `
-		SELECT host, outcome, exit_code, coalesce(error, '') FROM results
-		WHERE run_id = ? AND outcome <> 'ok' ORDER BY position LIMIT ?`, run, maxMessageHosts)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }() // rows.Err tells
-	var hosts []scheduler.MessageHost
-	for rows.Next() {
-		var h scheduler.MessageHost
-		if err := rows.Scan(&h.Host, &h.Outcome, &h.ExitCode, &h.Error); err != nil {
-			return nil, err
-		}
-		hosts = append(hosts, h)
-	}
-	return hosts, rows.Err()
 }

@@ -126,7 +126,7 @@ func checkVersion(version, known int) error {
 }
 
 // tables are those of the newest schema.
-var tables = []string{"runs", "results", "attempts", "output", "jobs", "job_changes", "daemons", "firings", "outbox", "notifications"}
+var tables = []string{"runs", "results", "attempts", "output", "jobs", "job_states", "job_changes", "daemons", "firings", "outbox", "notifications"}
 
 // checkTables refuses a database in which a table is missing.
 func checkTables(ctx context.Context, q queryer) error {

@@ -83,6 +83,7 @@ func TestHistoryOfSchema5(t *testing.T) {
 		2 backup run of 2 run 2 (webhook failure false) (command failure true)
 		1 backup run of 1 run 1
 	`)
+	repair(t, d)
 	checkLines(t, "settled", settle(t, d, minute(7)), `
 		run 5 ok=false streak=1
 		run 6 ok=false streak=1 killed by ann

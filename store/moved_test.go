@@ -24,9 +24,9 @@ func TestDaemonOfAMovedFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	checks := map[string]func(context.Context) error{
-		"Changed": func(ctx context.Context) error { _, err := d.Changed(ctx); return err },
-		"Repair":  d.Repair,
-		"Ready":   d.Ready,
+		"Sync":   func(ctx context.Context) error { _, err := d.desk.Sync(ctx, d); return err },
+		"Repair": d.Repair,
+		"Ready":  d.Ready,
 	}
 	check := func(when string, want error) {
 		t.Helper()

@@ -57,7 +57,7 @@ func TestDaemonReadyOnFullDisk(t *testing.T) {
 	}
 }
 
-func checkReady(tb testing.TB, d *Daemon) {
+func checkReady(tb testing.TB, d *seat) {
 	tb.Helper()
 	if err := d.Ready(tb.Context()); err != nil {
 		tb.Errorf("got %v, want it to be ready", err)

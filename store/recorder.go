@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tutti/fanout"
+	"tutti/scheduler"
 )
 
 // RunInfo is what the history keeps of a run beside its plan. The zero value
@@ -56,6 +57,8 @@ type Recorder struct {
 	id          int64
 	lock        *runLock
 	stopOnError bool
+	// claim is the right to start commands.
+	claim scheduler.Claim
 
 	// some is signaled when the queue is no longer empty, now when it should
 	// not wait for company.
@@ -114,10 +117,14 @@ func (s *Store) Begin(ctx context.Context, plan fanout.Plan, info RunInfo) (*Rec
 		id:          id,
 		lock:        lock,
 		stopOnError: info.StopOnError,
+		claim:       scheduler.Claim{Run: id},
 		some:        make(chan struct{}, 1),
 		now:         make(chan struct{}, 1),
 		closing:     make(chan struct{}),
 		done:        make(chan struct{}),
+	}
+	if info.Firing != 0 {
+		r.claim.Firing, r.claim.Fence = info.Firing, info.Owner.id
 	}
 	c := newCommitter(context.WithoutCancel(ctx), r, plan, info)
 	go c.loop()
@@ -149,7 +156,7 @@ func (s *Store) insertRun(ctx context.Context, plan fanout.Plan, info RunInfo) (
 		return 0, nil, err
 	}
 	if info.Firing != 0 {
-		if err = info.Owner.beginFiring(ctx, tx, info.Firing, id); err != nil {
+		if err = info.Owner.begin(ctx, tx, info.Firing, id); err != nil {
 			return 0, lock, err
 		}
 	}

@@ -102,6 +102,15 @@ func (s *Store) interrupt(ctx context.Context, id int64) (cut string, err error)
 	if err := endRun(ctx, tx, id); err != nil {
 		return "", err
 	}
+	ends, err := s.endsOf(ctx, tx, []int64{id})
+	if err != nil {
+		return "", err
+	}
+	for _, e := range ends {
+		if err := s.endFiring(ctx, tx, e); err != nil {
+			return "", err
+		}
+	}
 	if parts == nil {
 		parts = []string{"every host had ended"}
 	}

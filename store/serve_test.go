@@ -37,7 +37,7 @@ func TestDaemonsFireTogether(t *testing.T) {
 	for i := range stops {
 		d := joinTest(t, openTest(t, path))
 		daemon := &scheduler.Daemon{
-			Jobs: d,
+			Member: d, Ends: s.Ends,
 			Carry: func(ctx context.Context, x scheduler.Ticket, begun func(int64)) error {
 				r, err := d.store.Begin(ctx, jobPlan("a", "b"), ofTicket(d, x))
 				if err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 // runMinute decides and begins the firing of a minute.
-func runMinute(tb testing.TB, d *Daemon, job string, n int) *Recorder {
+func runMinute(tb testing.TB, d *seat, job string, n int) *Recorder {
 	tb.Helper()
 	decide(tb, d, job, n)
 	tickets := claim(tb, d, minute(n))
@@ -23,7 +23,7 @@ func runMinute(tb testing.TB, d *Daemon, job string, n int) *Recorder {
 	return beginTicket(tb, d, tickets[0])
 }
 
-func settle(tb testing.TB, d *Daemon, now time.Time) []string {
+func settle(tb testing.TB, d *seat, now time.Time) []string {
 	tb.Helper()
 	endings, err := d.Settle(tb.Context(), now)
 	if err != nil {
@@ -47,7 +47,7 @@ func settle(tb testing.TB, d *Daemon, now time.Time) []string {
 }
 
 // deliver takes all messages that are due at now, and says what they say.
-func deliver(tb testing.TB, d *Daemon, now time.Time) ([]scheduler.Delivery, []string) {
+func deliver(tb testing.TB, d *seat, now time.Time) ([]scheduler.Delivery, []string) {
 	tb.Helper()
 	deliveries, err := d.Deliveries(tb.Context(), now, now.Add(time.Minute), 100)
 	if err != nil {

@@ -64,6 +64,7 @@ type Store struct {
 	beforeCommit func()
 
 	specs specs
+	watch watch
 
 	// dead are the runs in state running that nobody records; only in a history
 	// that could not be repaired. It does not change after Open.
@@ -146,6 +147,7 @@ func open(ctx context.Context, file historyFile, options Options) (*Store, error
 		unwritable: file.unwritable,
 		dead:       make(map[int64]bool),
 	}
+	s.watch.open = func() *sql.DB { return openDB(source(s.path, s.lookMode(), "_query_only=1"), pragmas...) }
 	var err error
 	if s.beforeCommit, err = commitHook(); err != nil {
 		return nil, err
@@ -174,14 +176,19 @@ func (s *Store) openFault(err error) error {
 	return s.fault("open", err)
 }
 
+// changeable is an error if the history cannot be changed.
+func (s *Store) changeable() error {
+	if s.unwritable != nil {
+		return s.refuse("change")
+	}
+	return s.inPlace("change")
+}
+
 // change runs f in one transaction, which has the write lock from its
 // beginning. f must not use the store's own connections. A file that is not at
 // its path any more is not changed.
 func (s *Store) change(ctx context.Context, f func(tx *sql.Tx) error) error {
-	if s.unwritable != nil {
-		return s.refuse("change")
-	}
-	if err := s.inPlace("change"); err != nil {
+	if err := s.changeable(); err != nil {
 		return err
 	}
 	conn, err := s.w.Conn(ctx)

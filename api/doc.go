@@ -5,13 +5,11 @@
 // another meaning.
 //
 // All durations end in _ms and are whole milliseconds; all sizes are bytes; all
-// times are RFC 3339 in UTC with milliseconds (output.Time). A field that may be
+// times are RFC 3339 in UTC with milliseconds (event.Time). A field that may be
 // absent says when. Every object that stands on a line of its own has Schema, 1,
 // and Type.
 //
-// The events of a run and the groups of a comparison are forms of output, whose
-// JSON sink is their one encoder, wherever it writes to: they are made while a
-// run goes on, with lines that are cut and bytes that are held.
+// What happens in a run, and how two runs differ, is package event's below this.
 //
 // api decides nothing, asks nobody and prints nothing.
 package api

@@ -3,7 +3,7 @@ package api
 import (
 	"time"
 
-	"tutti/output"
+	"tutti/api/event"
 	"tutti/store"
 )
 
@@ -22,16 +22,16 @@ type Firing struct {
 	Reason string `json:"reason,omitempty"`
 	// ScheduledAt is the time of the schedule, and DueAt that time with its
 	// jitter; absent where a run was asked for, and for several times.
-	ScheduledAt *output.Time `json:"scheduled_at,omitempty"`
-	DueAt       *output.Time `json:"due_at,omitempty"`
-	DecidedAt   *output.Time `json:"decided_at,omitempty"`
+	ScheduledAt *event.Time `json:"scheduled_at,omitempty"`
+	DueAt       *event.Time `json:"due_at,omitempty"`
+	DecidedAt   *event.Time `json:"decided_at,omitempty"`
 	// Missed is how many times it is about that passed, of which FirstAt and
 	// LastAt are the first and the last; absent if none passed. MissedMore says
 	// that there were more than were counted.
-	Missed     int          `json:"missed,omitempty"`
-	MissedMore bool         `json:"missed_more,omitempty"`
-	FirstAt    *output.Time `json:"first_at,omitempty"`
-	LastAt     *output.Time `json:"last_at,omitempty"`
+	Missed     int         `json:"missed,omitempty"`
+	MissedMore bool        `json:"missed_more,omitempty"`
+	FirstAt    *event.Time `json:"first_at,omitempty"`
+	LastAt     *event.Time `json:"last_at,omitempty"`
 	// RequestedBy is who asked for it; absent if the schedule did.
 	RequestedBy string `json:"requested_by,omitempty"`
 	// Repeats is the run that was cut off, of an idempotent job; absent if it
@@ -39,10 +39,10 @@ type Firing struct {
 	Repeats int64 `json:"repeats,omitempty"`
 	// Run is absent if it did not come to a run. What follows up to ExitCode is
 	// that run's, as in Run, and absent with it or once it was deleted.
-	Run       int64        `json:"run,omitempty"`
-	State     store.State  `json:"state,omitempty"`
-	StartedAt *output.Time `json:"started_at,omitempty"`
-	EndedAt   *output.Time `json:"ended_at,omitempty"`
+	Run       int64       `json:"run,omitempty"`
+	State     store.State `json:"state,omitempty"`
+	StartedAt *event.Time `json:"started_at,omitempty"`
+	EndedAt   *event.Time `json:"ended_at,omitempty"`
 	// LagMS is how much later than it was due it began; absent where nothing was
 	// due.
 	LagMS      *int64         `json:"lag_ms,omitempty"`
@@ -58,7 +58,7 @@ type Firing struct {
 
 // A Notification is an attempt to deliver a message about a firing.
 type Notification struct {
-	At output.Time `json:"at"`
+	At event.Time `json:"at"`
 	// Occasion is the event: "failure", "recovery", "missed", "always".
 	Occasion string `json:"occasion"`
 	// Kind is "webhook" or "command", and Target what of it may be shown.
@@ -79,7 +79,7 @@ func NewFiring(f *store.FiringRow) Firing {
 		RequestedBy: f.RequestedBy, Repeats: f.Repeats, Run: f.RunID,
 	}
 	for _, n := range f.Notifications {
-		j.Notifications = append(j.Notifications, Notification{output.Time(n.At), n.Occasion, n.Kind, n.Target, n.Attempt, n.Error})
+		j.Notifications = append(j.Notifications, Notification{event.Time(n.At), n.Occasion, n.Kind, n.Target, n.Attempt, n.Error})
 	}
 	if f.Run == nil {
 		return j

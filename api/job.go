@@ -3,7 +3,7 @@ package api
 import (
 	"encoding/json"
 
-	"tutti/output"
+	"tutti/api/event"
 	"tutti/scheduler"
 )
 
@@ -29,23 +29,23 @@ type Job struct {
 	Schedule string `json:"schedule,omitempty"`
 	// ScheduledAt is the next scheduled time, and DueAt that with its jitter;
 	// absent if there is none, and for a paused job.
-	ScheduledAt *output.Time `json:"scheduled_at,omitempty"`
-	DueAt       *output.Time `json:"due_at,omitempty"`
+	ScheduledAt *event.Time `json:"scheduled_at,omitempty"`
+	DueAt       *event.Time `json:"due_at,omitempty"`
 	// Cursor is up to when scheduled times are decided.
-	Cursor output.Time `json:"cursor"`
+	Cursor event.Time `json:"cursor"`
 	// Running are the numbers of its runs that are running.
 	Running []int64 `json:"running"`
 	// Failures is how many results in a row were not ok, up to the last;
 	// FailingSince is when the first of them ended, absent if there is none.
-	Failures     int          `json:"failures"`
-	FailingSince *output.Time `json:"failing_since,omitempty"`
+	Failures     int         `json:"failures"`
+	FailingSince *event.Time `json:"failing_since,omitempty"`
 	// Last is its newest firing; absent if there was none.
 	Last *Firing `json:"last,omitempty"`
 	// Runs and Bytes are what it has in the history.
-	Runs      int         `json:"runs"`
-	Bytes     int64       `json:"bytes"`
-	UpdatedAt output.Time `json:"updated_at"`
-	UpdatedBy string      `json:"updated_by"`
+	Runs      int        `json:"runs"`
+	Bytes     int64      `json:"bytes"`
+	UpdatedAt event.Time `json:"updated_at"`
+	UpdatedBy string     `json:"updated_by"`
 	// Spec is the job with the keys of jobs.yaml; absent if it cannot be read.
 	Spec json.RawMessage `json:"spec,omitempty"`
 }
@@ -63,22 +63,22 @@ type JobDetails struct {
 
 // A Next is a firing that is to come.
 type Next struct {
-	ScheduledAt output.Time `json:"scheduled_at"`
-	DueAt       output.Time `json:"due_at"`
+	ScheduledAt event.Time `json:"scheduled_at"`
+	DueAt       event.Time `json:"due_at"`
 	// Moved says how a change of the clock moved it; absent if none did.
 	Moved string `json:"moved,omitempty"`
 }
 
 // NewNext is the form of f.
 func NewNext(f scheduler.Firing) Next {
-	return Next{output.Time(f.At), output.Time(f.Due), f.Moved}
+	return Next{event.Time(f.At), event.Time(f.Due), f.Moved}
 }
 
 // A Change is a version of a job.
 type Change struct {
-	Version int64       `json:"version"`
-	At      output.Time `json:"at"`
-	User    string      `json:"user"`
+	Version int64      `json:"version"`
+	At      event.Time `json:"at"`
+	User    string     `json:"user"`
 	// What is "added", "changed" or "removed".
 	What string `json:"what"`
 	// Spec is the job as it was then, with the keys of jobs.yaml; absent if it

@@ -3,8 +3,8 @@ package api
 import (
 	"time"
 
+	"tutti/api/event"
 	"tutti/fanout"
-	"tutti/output"
 	"tutti/store"
 )
 
@@ -27,8 +27,8 @@ type Run struct {
 	User  string      `json:"user,omitempty"`
 	State store.State `json:"state"`
 	// StartedAt is when it began; EndedAt is absent while it is running.
-	StartedAt output.Time  `json:"started_at"`
-	EndedAt   *output.Time `json:"ended_at,omitempty"`
+	StartedAt event.Time  `json:"started_at"`
+	EndedAt   *event.Time `json:"ended_at,omitempty"`
 	// Duration is absent while it is running, and if it was cut off.
 	Duration *int64 `json:"duration_ms,omitempty"`
 	// Hosts is how many hosts it has; Counts has every outcome.
@@ -49,11 +49,11 @@ func NewRun(r store.Run) Run {
 	j := Run{
 		Schema: 1, Type: "run", Run: r.ID, Source: r.Source, Command: r.Command, Selector: r.Selector,
 		Inventory: r.Inventory, Note: r.Note, User: r.User, State: r.State,
-		StartedAt: output.Time(r.Summary.Started), Hosts: r.Summary.Hosts, Counts: map[string]int{},
+		StartedAt: event.Time(r.Summary.Started), Hosts: r.Summary.Hosts, Counts: map[string]int{},
 		Stopped: r.Summary.Stopped.String(), ExitCode: r.ExitCode, RerunOf: r.RerunOf, Job: r.Job,
 	}
 	if !r.Summary.Ended.IsZero() {
-		ended := output.Time(r.Summary.Ended)
+		ended := event.Time(r.Summary.Ended)
 		j.EndedAt = &ended
 		if r.State != store.Interrupted {
 			took := r.Summary.Ended.Sub(r.Summary.Started).Milliseconds()
@@ -67,10 +67,10 @@ func NewRun(r store.Run) Run {
 }
 
 // TimeOf is the form of t; nil if that is zero.
-func TimeOf(t time.Time) *output.Time {
+func TimeOf(t time.Time) *event.Time {
 	if t.IsZero() {
 		return nil
 	}
-	out := output.Time(t)
+	out := event.Time(t)
 	return &out
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"tutti/api"
-	"tutti/output"
+	"tutti/api/event"
 	"tutti/scheduler"
 	"tutti/store"
 )
@@ -147,8 +147,8 @@ func (v *View) In(state State) bool {
 func (v *View) Form() (api.Job, error) {
 	j := api.Job{
 		Schema: 1, Type: "job", Job: v.Name, JobID: v.ID, Version: v.Version, State: string(v.State), Broken: v.Wrong, Alarm: v.Alarm, Paused: v.Paused,
-		Cursor: output.Time(v.Cursor), Running: append([]int64{}, v.Running...), Failures: v.Streak.Failures, FailingSince: api.TimeOf(v.Streak.Since),
-		Runs: v.Cost.Runs, Bytes: v.Cost.Bytes, UpdatedAt: output.Time(v.UpdatedAt), UpdatedBy: v.UpdatedBy,
+		Cursor: event.Time(v.Cursor), Running: append([]int64{}, v.Running...), Failures: v.Streak.Failures, FailingSince: api.TimeOf(v.Streak.Since),
+		Runs: v.Cost.Runs, Bytes: v.Cost.Bytes, UpdatedAt: event.Time(v.UpdatedAt), UpdatedBy: v.UpdatedBy,
 	}
 	if v.Last != nil {
 		last := api.NewFiring(v.Last)
@@ -263,7 +263,7 @@ func (d *Details) Form() (api.JobDetails, error) {
 		j.Next = append(j.Next, api.NewNext(f))
 	}
 	for _, c := range d.Changes {
-		change := api.Change{Version: c.Version, At: output.Time(c.At), User: c.User, What: c.What}
+		change := api.Change{Version: c.Version, At: event.Time(c.At), User: c.User, What: c.What}
 		if c.Job != nil {
 			change.Spec = *c.Job
 		}

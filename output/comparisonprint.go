@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"tutti/api/event"
 	"tutti/fanout"
 )
 
@@ -112,52 +113,13 @@ func (c *Comparison) reasonText(s *streamChange, name string) string {
 	return what + " differs: " + side(0) + ", " + side(1)
 }
 
-// The JSON form of a comparison: an object per group. The names are public, and
-// those of the events where they mean the same.
-type changeObject struct {
-	Schema  int           `json:"schema"`
-	Type    string        `json:"type"`
-	Runs    [2]int64      `json:"runs"`
-	Hosts   []string      `json:"hosts"`
-	Changed bool          `json:"changed"`
-	Before  *fateObject   `json:"before,omitempty"`
-	After   *fateObject   `json:"after,omitempty"`
-	Stdout  *streamObject `json:"stdout,omitempty"`
-	Stderr  *streamObject `json:"stderr,omitempty"`
-	// Unrecorded says that the outputs differ where they were not recorded.
-	Unrecorded bool `json:"unrecorded,omitempty"`
-}
-
-type fateObject struct {
-	Outcome  fanout.Outcome `json:"outcome"`
-	ExitCode *uint32        `json:"exit_code,omitempty"`
-	Signal   string         `json:"signal,omitempty"`
-	ErrorOp  fanout.Op      `json:"error_op,omitempty"`
-}
-
-type streamObject struct {
-	// Diff is a unified diff without file names; Encoding is set if it had to
-	// be encoded.
-	Diff     string `json:"diff,omitempty"`
-	Encoding string `json:"encoding,omitempty"`
-	// Reason says why there is no diff.
-	Reason string       `json:"reason,omitempty"`
-	Before *bytesObject `json:"before,omitempty"`
-	After  *bytesObject `json:"after,omitempty"`
-}
-
-type bytesObject struct {
-	Bytes  int64  `json:"bytes"`
-	SHA256 string `json:"sha256"`
-}
-
 // PrintJSON writes each group as a line of JSON on stdout, hosts without a
 // change included. Its error is that of the Writer or of the temporary file.
 func (c *Comparison) PrintJSON() error {
 	for _, g := range c.sorted() {
-		v := changeObject{
-			Schema: schema, Type: "diff", Runs: c.runs, Hosts: sortedNames(g.members), Changed: g.changed,
-			Before: fateOf(g.pair.Before), After: fateOf(g.pair.After), Unrecorded: g.unrecorded,
+		v := event.Diff{
+			Schema: event.Schema, Type: "diff", Runs: c.runs, Hosts: sortedNames(g.members), Changed: g.changed,
+			Before: event.NewFate(g.pair.Before), After: event.NewFate(g.pair.After), Unrecorded: g.unrecorded,
 		}
 		var err error
 		if v.Stdout, err = g.streams[fanout.Stdout].object(); err != nil {
@@ -173,36 +135,23 @@ func (c *Comparison) PrintJSON() error {
 	return nil
 }
 
-func fateOf(r *fanout.Result) *fateObject {
-	if r == nil {
-		return nil
-	}
-	v := &fateObject{Outcome: r.Outcome}
-	var failure *failureObject
-	v.ExitCode, v.Signal, failure = ending(r)
-	if failure != nil {
-		v.ErrorOp = failure.Op
-	}
-	return v
-}
-
 // object is nil if the stream has not changed.
-func (s *streamChange) object() (*streamObject, error) {
+func (s *streamChange) object() (*event.StreamDiff, error) {
 	if s.none() {
 		return nil, nil
 	}
 	if s.hunks == nil {
-		side := func(i int) *bytesObject {
-			return &bytesObject{s.sizes[i], hex.EncodeToString(s.sums[i][:])}
+		side := func(i int) *event.Bytes {
+			return &event.Bytes{s.sizes[i], hex.EncodeToString(s.sums[i][:])}
 		}
-		return &streamObject{Reason: s.reason, Before: side(0), After: side(1)}, nil
+		return &event.StreamDiff{Reason: s.reason, Before: side(0), After: side(1)}, nil
 	}
 	hunks, err := s.hunks.content()
 	if err != nil {
 		return nil, err
 	}
 	if utf8.ValidString(hunks) {
-		return &streamObject{Diff: hunks}, nil
+		return &event.StreamDiff{Diff: hunks}, nil
 	}
-	return &streamObject{Diff: base64.StdEncoding.EncodeToString([]byte(hunks)), Encoding: "base64"}, nil
+	return &event.StreamDiff{Diff: base64.StdEncoding.EncodeToString([]byte(hunks)), Encoding: "base64"}, nil
 }

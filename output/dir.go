@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 
+	"tutti/api/event"
 	"tutti/fanout"
 	"tutti/internal/safefile"
 )
@@ -101,7 +102,7 @@ func (d *Dir) Handle(_ context.Context, e fanout.Event) error {
 		return d.do(e, nil, (*hostFiles).beginAgain)
 	case fanout.TargetFinished:
 		var object bytes.Buffer
-		if err := WriteJSON(&object, finishedOf(e)); err != nil {
+		if err := WriteJSON(&object, event.NewHostFinished(e)); err != nil {
 			return err
 		}
 		return d.do(e, nil, func(f *hostFiles, name string) error { return f.finish(name, object.Bytes()) })

@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"tutti/api/event"
 	"tutti/fanout"
 )
 
@@ -214,9 +215,9 @@ func TestJSONWithoutHistory(t *testing.T) {
 func TestWriteJSON(t *testing.T) {
 	var got bytes.Buffer
 	err := WriteJSON(&got, struct {
-		At   Time   `json:"at"`
-		Text string `json:"text"`
-	}{Time(time.Date(2026, 1, 2, 3, 4, 5, 999_999_999, time.FixedZone("", 3600))), "<\u202e\x7f\u009b>"})
+		At   event.Time `json:"at"`
+		Text string     `json:"text"`
+	}{event.Time(time.Date(2026, 1, 2, 3, 4, 5, 999_999_999, time.FixedZone("", 3600))), "<\u202e\x7f\u009b>"})
 	if err != nil {
 		t.Fatal(err)
 	}

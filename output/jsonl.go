@@ -4,20 +4,16 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"io"
-	"time"
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"tutti/api/event"
 	"tutti/fanout"
 )
 
 const (
-	// schema is the version of the JSON events. Fields are added to it, never
-	// renamed.
-	schema = 1
 	// maxData is how many bytes of lines share an event, and the length from which
 	// a line is split into several.
 	maxData = 64 << 10
@@ -45,28 +41,23 @@ func NewJSON(w *Writer, exitCode func(fanout.Summary) int) *JSON {
 func (j *JSON) Handle(_ context.Context, e fanout.Event) error {
 	switch e.Kind {
 	case fanout.RunStarted:
-		return j.object(runStarted{
-			head: headOf(e, "run_started"), Source: e.Plan.Source, Command: e.Plan.Task.Label(),
-			Selector: e.Plan.Selector, Hosts: len(e.Plan.Targets),
-		})
+		return j.object(event.NewRunStarted(e))
 	case fanout.TargetStarted:
-		return j.object(hostStarted{
-			head: headOf(e, "host_started"), Host: e.Target.Name, Address: e.Address, Attempt: e.Attempt,
-		})
+		return j.object(event.NewHostStarted(e))
 	case fanout.Output:
 		return j.output(e)
 	case fanout.TargetRetrying:
 		if err := j.endLines(e); err != nil {
 			return err
 		}
-		return j.object(retryingOf(e))
+		return j.object(event.NewHostRetrying(e))
 	case fanout.TargetFinished:
 		if err := j.endLines(e); err != nil {
 			return err
 		}
-		return j.object(finishedOf(e))
+		return j.object(event.NewHostFinished(e))
 	case fanout.RunFinished:
-		return j.object(j.runFinishedOf(e))
+		return j.object(event.NewRunFinished(e, j.exitCode))
 	}
 	return nil
 }
@@ -91,9 +82,9 @@ func (j *JSON) output(e fanout.Event) error {
 		if err := j.endLine(e, e.Stream); err != nil {
 			return err
 		}
-		event := outputOf(e, e.Stream)
-		event.OmittedBytes = e.Omitted
-		return j.object(event)
+		omitted := event.NewOutput(e, e.Stream)
+		omitted.OmittedBytes = e.Omitted
+		return j.object(omitted)
 	}
 	whole, begun := splitLines(e.Data)
 	if kept := j.partials.open[src]; kept != nil && len(whole) > 0 {
@@ -172,10 +163,10 @@ func (j *JSON) endLine(e fanout.Event, s fanout.Stream) error {
 // They are encoded by the goroutine of the Writer, since the encoded form of
 // short lines is many times as large as what the budget of the run counts.
 func (j *JSON) queue(e fanout.Event, s fanout.Stream, kept *buffer, data []byte, partial bool) error {
-	event := outputOf(e, s)
+	form := event.NewOutput(e, s)
 	release := e.Hold()
 	return j.w.queue(func(b *bufio.Writer) error {
-		return writeOutput(b, event, kept, data, partial)
+		return writeOutput(b, form, kept, data, partial)
 	}, func() {
 		kept.free()
 		release()
@@ -184,7 +175,7 @@ func (j *JSON) queue(e fanout.Event, s fanout.Stream, kept *buffer, data []byte,
 
 // writeOutput writes kept and data as events, as few as can be; with kept it is
 // one. partial says that the last line goes on in a later one.
-func writeOutput(w io.Writer, event outputEvent, kept *buffer, data []byte, partial bool) error {
+func writeOutput(w io.Writer, form event.Output, kept *buffer, data []byte, partial bool) error {
 	if kept != nil {
 		var joined bytes.Buffer
 		if err := kept.copyTo(&joined); err != nil {
@@ -199,9 +190,9 @@ func writeOutput(w io.Writer, event outputEvent, kept *buffer, data []byte, part
 		if kept == nil {
 			n, enough = nextPiece(data, enough)
 		}
-		event.setData(data[:n])
-		event.Partial = enough || (partial && n == len(data))
-		if err := enc.encode(event); err != nil {
+		form.SetData(data[:n])
+		form.Partial = enough || (partial && n == len(data))
+		if err := enc.encode(form); err != nil {
 			return err
 		}
 		data = data[n:]
@@ -304,25 +295,4 @@ func escapeFrom(line []byte, i int) []byte {
 		i += size
 	}
 	return escaped
-}
-
-// A Time is an instant in the form of the events: RFC 3339, UTC, milliseconds.
-type Time time.Time
-
-// MarshalText writes t; it does not fail.
-func (t Time) MarshalText() ([]byte, error) {
-	return []byte(formatTime(time.Time(t))), nil
-}
-
-// formatTime is how every time is written: it reads the same on a screen, in
-// the JSON and in the history.
-func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
-
-// setData puts data into e, in base64 if it has to be.
-func (e *outputEvent) setData(data []byte) {
-	if utf8.Valid(data) {
-		e.Data, e.Encoding = string(data), ""
-		return
-	}
-	e.Data, e.Encoding = base64.StdEncoding.EncodeToString(data), "base64"
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"tutti/api/event"
 	"tutti/fanout"
 )
 
@@ -191,9 +192,9 @@ var hostColors = [...]string{"\x1b[36m", "\x1b[33m", "\x1b[35m", "\x1b[34m", "\x
 // timestamp is the time in front of a line.
 func (f face) timestamp(at time.Time) string {
 	if !f.color {
-		return formatTime(at) + " "
+		return event.FormatTime(at) + " "
 	}
-	return dim + formatTime(at) + colorReset + " "
+	return dim + event.FormatTime(at) + colorReset + " "
 }
 
 // prefix is what stands before each of t's lines.

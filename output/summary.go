@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"tutti/fanout"
 )
@@ -253,3 +254,6 @@ func (s *Summary) sorted() []*reasonGroup {
 	})
 	return groups
 }
+
+// durationOf is how long a run took.
+func durationOf(s *fanout.Summary) time.Duration { return s.Ended.Sub(s.Started) }

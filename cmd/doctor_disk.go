@@ -72,7 +72,7 @@ func (d *doctor) checkHistory(ctx context.Context) {
 
 // failRecord tells of a history that cannot be had; hosts can still be tried.
 func (d *doctor) failRecord(err error) {
-	d.tell(api.FindingProblem, "history", err.Error(), strings.Join(hints(err), "; "))
+	d.tell(api.FindingProblem, "history", wording.Text(err), strings.Join(hints(err), "; "))
 }
 
 // checkNewHistory looks at the place where a history is to be made.

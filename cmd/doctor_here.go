@@ -41,7 +41,7 @@ func (d *doctor) checkHere(ctx context.Context, selector string) (*runner.Decisi
 // after it.
 func (d *doctor) fail(name string, err error, remedy string) {
 	d.broken = true
-	d.tell(api.FindingProblem, name, err.Error(), cmp.Or(strings.Join(hints(err), "; "), remedy))
+	d.tell(api.FindingProblem, name, wording.Text(err), cmp.Or(strings.Join(hints(err), "; "), remedy))
 }
 
 // checkInventory reads the inventory and ssh_config. Only a mistake in the
@@ -50,7 +50,7 @@ func (d *doctor) checkInventory(ctx context.Context, selector string) (*runner.D
 	plan := &runner.Decision{}
 	inv, from, err := d.Env.LoadInventory(ctx, &d.o.Request, nil)
 	if errors.As(err, new(*inventory.NotFoundError)) && !d.wanted {
-		d.tell(api.FindingWarning, "inventory", err.Error(), strings.Join(hints(err), "; "))
+		d.tell(api.FindingWarning, "inventory", wording.Text(err), strings.Join(hints(err), "; "))
 		inv, err = &inventory.Inventory{}, nil
 	}
 	if err != nil {

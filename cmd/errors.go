@@ -53,7 +53,7 @@ func hint(err error, text string) error { return fault.Hint(err, text) }
 // the one that follows from why the operating system refused something. A history
 // knows that one by itself.
 func hints(err error) []string {
-	out := fault.Hints(err)
+	out := wording.Hints(err)
 	if text := errno.Hint(err); text != "" && !errors.As(err, new(*store.Error)) {
 		out = append(out, text)
 	}
@@ -91,7 +91,7 @@ func report(w io.Writer, err error, ran *cobra.Command) {
 	if errors.As(err, new(*runner.ExitError)) || errors.Is(err, syscall.EPIPE) || errors.Is(err, context.Canceled) {
 		return
 	}
-	lines := []string{"tutti: " + err.Error()}
+	lines := []string{"tutti: " + wording.Text(err)}
 	u := (*fault.UsageError)(nil)
 	syntax := errors.As(err, &u) && u.Syntax
 	if syntax {

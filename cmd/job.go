@@ -104,7 +104,9 @@ func withStore(ctx context.Context, std Streams, path string, missing withoutHis
 }
 
 // jobChecker checks jobs here and now.
-func jobChecker(std Streams) jobs.Checker { return jobs.Checker{Env: std.env(), Now: std.now} }
+func jobChecker(std Streams) jobs.Checker {
+	return jobs.Checker{Env: std.env(), Now: std.now, Wording: wording}
+}
 
 // usageOfJob makes a job that does not exist, or is another than was thought, a
 // mistake of the caller.

@@ -228,7 +228,7 @@ const noInventoryHere = "there is no inventory here; tutti serve looks for one w
 // may be different where and when it does.
 func warnOfTrial(std Streams, t *jobs.Trial, warn func(string)) {
 	fails := func(err error) {
-		warn(fmt.Sprintf("as things are now the job fails: %v", err))
+		warn("as things are now the job fails: " + wording.Text(err))
 		for _, h := range hints(err) {
 			_ = std.say("hint: " + h) // stderr has nobody to be told
 		}

@@ -42,8 +42,8 @@ func ForJobs(add func(*pflag.FlagSet)) func(*pflag.FlagSet) {
 		all.SortFlags = false
 		add(all)
 		all.VisitAll(func(flag *pflag.Flag) {
-			if key, _ := runner.KeyNamed(flag.Name); key.NotInJobs != "" {
-				flag.Value, flag.Hidden = refusedValue{flag.Value, key.NotInJobs}, true
+			if key, _ := runner.KeyNamed(flag.Name); key.NotInJobs != nil {
+				flag.Value, flag.Hidden = refusedValue{flag.Value, wording.Text(key.NotInJobs)}, true
 			}
 			f.AddFlag(flag)
 		})

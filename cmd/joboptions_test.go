@@ -102,7 +102,7 @@ func TestJobOptionsRefuse(t *testing.T) {
 		t.Run(test.key, func(t *testing.T) {
 			job := testJob(map[string][]string{test.key: {test.value}})
 			err := job.Validate(jobs.Rules(time.Now()))
-			if bad, ok := errors.AsType[*scheduler.KeyError](err); !ok || bad.Key != test.key || !strings.Contains(err.Error(), test.want) {
+			if bad, ok := errors.AsType[*scheduler.KeyError](err); !ok || bad.Key != test.key || !strings.Contains(wording.Text(err), test.want) {
 				t.Errorf("got %v, want an error of %s that says %q", err, test.key, test.want)
 			}
 		})
@@ -134,7 +134,7 @@ func TestJobOptionsThatDoNotFit(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := runner.CompleteJob(&job, testStreams().Getenv)
-			if !errors.As(err, new(*fault.UsageError)) || !strings.Contains(err.Error(), test.want) {
+			if !errors.As(err, new(*fault.UsageError)) || !strings.Contains(wording.Text(err), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
 		})

@@ -91,7 +91,7 @@ func daemonsText(daemons []scheduler.Controller) string {
 
 // explain is an error with its hints, each on a line.
 func explain(err error) string {
-	lines := []string{err.Error()}
+	lines := []string{wording.Text(err)}
 	for _, h := range hints(err) {
 		lines = append(lines, "hint: "+h)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"tutti/internal/errno"
@@ -19,6 +18,8 @@ import (
 type Checker struct {
 	Env *runner.Env
 	Now func() time.Time
+	// Wording is how the errors of files are put.
+	Wording fault.Wording
 }
 
 // Rules are what makes a job one that can run, at now; zero: also one that has
@@ -134,23 +135,45 @@ func (c *Checker) Read(name string, data []byte, dir string) ([]scheduler.Job, e
 	if rules.Zone, err = scheduler.MachineZone(c.Env.Getenv); err != nil {
 		rules.Zone = "Local" // no zone for a job, as a job that needs it is told
 	}
-	rules.Option = runner.CheckJobOptionAlone
+	rules.Option = func(option string, texts []string) error {
+		return c.worded(runner.CheckJobOptionAlone(option, texts))
+	}
 	rules.Whole = func(job scheduler.Job) error {
 		_, err := runner.CompleteJob(&job, c.Env.Getenv)
-		return withHints(err)
+		return c.withHints(err)
 	}
 	read, err := scheduler.ReadJobs(name, data, rules)
 	return read, fault.Usage(err)
 }
 
 // withHints is err with the hints in its text, for a place that has none.
-func withHints(err error) error {
-	all := fault.Hints(err)
-	if text := errno.Hint(err); text != "" {
-		all = append(all, text)
+func (c *Checker) withHints(err error) error {
+	if err == nil {
+		return nil
 	}
-	if len(all) == 0 {
-		return err
+	text := c.Wording.Text(err)
+	for _, hint := range c.Wording.Hints(err) {
+		text += "; " + hint
 	}
-	return fmt.Errorf("%w; %s", err, strings.Join(all, "; "))
+	if hint := errno.Hint(err); hint != "" {
+		text += "; " + hint
+	}
+	return &wordedError{text, err}
 }
+
+// worded is err with its text as it is put, for a place that keeps the text only.
+func (c *Checker) worded(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &wordedError{c.Wording.Text(err), err}
+}
+
+// A wordedError is an error with another text.
+type wordedError struct {
+	text string
+	err  error
+}
+
+func (e *wordedError) Error() string { return e.text }
+func (e *wordedError) Unwrap() error { return e.err }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"tutti/internal/fault"
 	"tutti/runner"
 	"tutti/scheduler"
 	"tutti/store"
@@ -39,7 +40,8 @@ func newRig(t *testing.T) *rig {
 	t.Cleanup(func() { _ = s.Close() })
 	r := &rig{store: s, now: noon}
 	r.Service = &Service{Store: s, Checker: Checker{
-		Now: func() time.Time { return r.now },
+		Now:     func() time.Time { return r.now },
+		Wording: fault.Wording{Key: func(k fault.Key) string { return "--" + string(k) }},
 		Env: &runner.Env{
 			Getenv: func(key string) string {
 				return map[string]string{"TUTTI_INVENTORY": hosts, "TZ": "Europe/Berlin"}[key]

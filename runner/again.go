@@ -22,8 +22,8 @@ func TaskAgain(ctx context.Context, stdin io.Reader, run store.Run, recorded fan
 		return task, nil
 	}
 	if script.Name == "-" {
-		return task, fault.Hint(fault.Usagef("run %d read its script from our standard input, where it cannot be had again", run.ID),
-			fmt.Sprintf("tutti script run:%d FILE runs another on its hosts", run.ID))
+		return task, fault.Advise(fault.Usagef("run %d read its script from our standard input, where it cannot be had again", run.ID),
+			AdviceScriptGone, run.ID)
 	}
 	again, err := ReadScript(ctx, stdin, script.Name)
 	if err != nil {
@@ -31,8 +31,8 @@ func TaskAgain(ctx context.Context, stdin io.Reader, run store.Run, recorded fan
 	}
 	if again.SHA256 != script.SHA256 {
 		_ = again.Source.Close() // it was only read
-		return task, fault.Hint(fault.Usagef("%s has changed since run %d", script.Name, run.ID),
-			fmt.Sprintf("tutti script run:%d %s runs it as it is now", run.ID, phrase.ShellWord(script.Name)))
+		return task, fault.Advise(fault.Usagef("%s has changed since run %d", script.Name, run.ID),
+			AdviceScriptChanged, run.ID, phrase.ShellWord(script.Name))
 	}
 	again.Label, again.Args = script.Label, script.Args
 	task.Action = again

@@ -133,7 +133,7 @@ func Select(ctx context.Context, r *Request, how *Lookup, inv *inventory.Invento
 		Refused: how.Refused,
 	})
 	if errors.As(err, new(*inventory.NoMatchError)) && files != "" && !how.ForJob {
-		err = fault.Hint(err, "the inventory is "+files+"; tutti hosts lists what is in it")
+		err = fault.Advise(err, AdviceNoMatch, files)
 	}
 	if err != nil {
 		return nil, fault.Usage(err)
@@ -162,12 +162,12 @@ func (r *Request) Selector(selector string, again bool) (sel inventory.Selector,
 	}
 	for _, item := range r.Hosts.Only {
 		if sel, err = sel.Only(item); err != nil {
-			return sel, fmt.Errorf("--only: %w", err)
+			return sel, fault.Errorf("%s: %w", fault.Key("only"), err)
 		}
 	}
 	for _, items := range r.Hosts.Exclude {
 		if sel, err = sel.Exclude(items); err != nil {
-			return sel, fmt.Errorf("-x/--exclude: %w", err)
+			return sel, fault.Errorf("%s: %w", fault.Key("exclude"), err)
 		}
 	}
 	return sel, nil
@@ -190,7 +190,7 @@ func (env *Env) LoadInventory(ctx context.Context, r *Request, previous *Previou
 		files, err = previous.inventory(files), nil
 	}
 	if errors.As(err, new(*inventory.NotFoundError)) {
-		err = fault.Hint(err, "name one with -i FILE, or take hosts as they are with -w HOSTS; tutti demo needs neither")
+		err = fault.Advise(err, AdviceNoInventory)
 	}
 	if err != nil {
 		return nil, "", fault.Usage(err)
@@ -248,7 +248,7 @@ var _ inventory.Runs = EarlierRuns{}
 func (e EarlierRuns) Hosts(ctx context.Context, ref string, outcomes []fanout.Outcome) ([]string, error) {
 	s, err := e.Open(ctx)
 	if missing, ok := errors.AsType[*store.Error](err); ok && errors.Is(err, store.ErrNotExist) {
-		return nil, fault.Hint(fmt.Errorf("there are no earlier runs: no history is at %s", missing.Path), "name hosts or groups; or with --history the file that the runs are in")
+		return nil, fault.Hintf(fmt.Errorf("there are no earlier runs: no history is at %s", missing.Path), "name hosts or groups; or with %s the file that the runs are in", fault.Key("history"))
 	}
 	if err != nil {
 		return nil, err

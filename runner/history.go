@@ -42,7 +42,7 @@ func HistoryPath(getenv func(string) string) (string, error) {
 	case filepath.IsAbs(home):
 		return filepath.Join(home, ".local", "state", "tutti", "history.db"), nil
 	}
-	return "", fault.Hint(errors.New("no place for the history: HOME is not set"), "name one with --history FILE or $TUTTI_HISTORY")
+	return "", fault.Hintf(errors.New("no place for the history: HOME is not set"), "name one with %s FILE or $TUTTI_HISTORY", fault.Key("history"))
 }
 
 // Location is the path of the history.

@@ -28,7 +28,7 @@ func JobOptionKeys() []string {
 // isJobOption reports whether a key is one of the options of a job, or says why it
 // is not. The others are the history, and the inventory, which has a key of its
 // own.
-func isJobOption(k *Key) bool { return k.IsFor(ForJob) || k.NotInJobs != "" }
+func isJobOption(k *Key) bool { return k.IsFor(ForJob) || k.NotInJobs != nil }
 
 // CommaOptions are the options of a job that may be written as lists, and are one
 // text all the same.
@@ -109,13 +109,13 @@ func (k *Key) checkInJob(text string) error {
 	case k.IsSwitch() && text != "true" && text != "false":
 		return fmt.Errorf("want true or false, got %q", text)
 	case k.Name == "sudo" && (text == "true" || text == "false" || text != "" && strings.Trim(text, "0123456789") == ""):
-		return fmt.Errorf("%s is not a user; sudo: root is what --sudo means", text)
+		return fault.Errorf("%s is not a user; sudo: root is what %s means", text, fault.Key("sudo"))
 	case k.Name == "stdin" && text == "-":
 		return errors.New("a job has no standard input; name a file")
 	case k.File && !filepath.IsAbs(text) && !(k.Name == "ssh-config" && text == NoSSHConfig):
 		return fmt.Errorf("%q is not a whole path", text)
-	case k.NotInJobs != "":
-		return errors.New(k.NotInJobs)
+	case k.NotInJobs != nil:
+		return k.NotInJobs
 	}
 	return nil
 }

@@ -1,10 +1,12 @@
 package runner
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"tutti/internal/fault"
 	"tutti/internal/typed"
 )
 
@@ -32,7 +34,7 @@ type Key struct {
 	// File says that its text is the path of a file on this machine.
 	File bool
 	// NotInJobs is why a job cannot have it, where that has to be explained.
-	NotInJobs string
+	NotInJobs error
 
 	// local reports whether a text acts on this machine; nil: none does.
 	local func(text string) bool
@@ -90,7 +92,7 @@ var taskKeys = []Key{
 	{Name: "sudo", Uses: forTasks | ForRerun | ForJob, value: func(r *Request) typed.Value { return (*typed.Text)(&r.Task.Sudo) }},
 	{
 		Name: "ask-sudo-pass", Uses: forTasks | ForRerun, local: always, value: func(r *Request) typed.Value { return (*typed.Switch)(&r.Task.AskSudoPass) },
-		NotInJobs: "nobody is there to be asked when a job fires; --sudo-pass-command gets the password without",
+		NotInJobs: fault.Errorf("nobody is there to be asked when a job fires; %s gets the password without", fault.Key("sudo-pass-command")),
 	},
 	{Name: "sudo-pass-command", Uses: forTasks | ForRerun | ForJob, local: always, value: func(r *Request) typed.Value { return (*typed.Text)(&r.Task.SudoPassCommand) }},
 	{Name: "pty", Uses: ForRun | ForRerun | ForJob, value: func(r *Request) typed.Value { return (*typed.Switch)(&r.Task.PTY) }},
@@ -123,7 +125,7 @@ var loginKeys = []Key{
 	{Name: "ssh-config", Uses: forAll | ForRerun | ForJob, File: true, local: always, value: func(r *Request) typed.Value { return (*sshConfigFile)(&r.Login.SSHConfig) }},
 	{
 		Name: "ask-pass", Uses: forAll | ForRerun, local: always, value: func(r *Request) typed.Value { return (*typed.Switch)(&r.Login.AskPass) },
-		NotInJobs: "nobody is there to be asked when a job fires; log in with a key",
+		NotInJobs: errors.New("nobody is there to be asked when a job fires; log in with a key"),
 	},
 	{Name: "known-hosts", Uses: forAll | ForRerun | ForJob, File: true, local: always, value: func(r *Request) typed.Value { return (*typed.Text)(&r.Login.KnownHosts) }},
 }
@@ -132,12 +134,12 @@ var recordKeys = []Key{
 	{Name: "history", Uses: forAll, File: true, local: always, value: func(r *Request) typed.Value { return (*typed.Text)(&r.Record.History) }},
 	{
 		Name: "no-history", Uses: forAll, local: always, value: func(r *Request) typed.Value { return (*typed.Switch)(&r.Record.Off) },
-		NotInJobs: "the runs of a job are always recorded",
+		NotInJobs: errors.New("the runs of a job are always recorded"),
 	},
 	{Name: "note", Uses: forAll | ForJob, value: func(r *Request) typed.Value { return (*typed.Text)(&r.Record.Note) }},
 	{
 		Name: "run-id-file", Uses: forAll, File: true, local: always, value: func(r *Request) typed.Value { return (*typed.Text)(&r.Record.RunIDFile) },
-		NotInJobs: "a job has many runs; tutti job log has their numbers",
+		NotInJobs: errors.New("a job has many runs; tutti job log has their numbers"),
 	},
 	{Name: "record-limit", Uses: forAll | ForJob, value: func(r *Request) typed.Value { return (*typed.Size)(&r.Record.Limit) }},
 }

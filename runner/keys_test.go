@@ -1,12 +1,15 @@
 package runner
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"tutti/internal/fault"
 )
 
 // samples are texts for each key, as Get writes them.
@@ -150,6 +153,17 @@ func TestBadTextsAreRefused(t *testing.T) {
 	}
 }
 
+// asFlags spells keys as a command line does.
+var asFlags = fault.Wording{
+	Key: func(k fault.Key) string {
+		if short := map[fault.Key]string{"hosts": "-w/", "inventory": "-i/", "jump": "-J/", "env": "-e/"}[k]; short != "" {
+			return short + "--" + string(k)
+		}
+		return "--" + string(k)
+	},
+	Short: func(s fault.Short) string { return "-" + string(s[:1]) },
+}
+
 func TestRequestsThatDoNotFitAreRefused(t *testing.T) {
 	for _, test := range []struct {
 		given []string
@@ -184,7 +198,7 @@ func TestRequestsThatDoNotFitAreRefused(t *testing.T) {
 			name, text, _ := strings.Cut(g, "=")
 			set(t, &r, name, []string{text})
 		}
-		if err := r.Check(); err == nil || !strings.Contains(err.Error(), test.want) {
+		if err := r.Check(); err == nil || !strings.Contains(asFlags.Text(err), test.want) {
 			t.Errorf("%q: got %v, want %q", test.given, err, test.want)
 		}
 	}
@@ -202,8 +216,8 @@ func TestJobOptionsMakeTheSameRequest(t *testing.T) {
 		set(t, &r, k.Name, samples[k.Name])
 		kept := r.JobOptions()
 		switch texts, ok := kept[k.Option()]; {
-		case k.NotInJobs != "":
-			if err := CheckJobOption(k.Option(), texts); fmt.Sprint(err) != k.NotInJobs {
+		case k.NotInJobs != nil:
+			if err := CheckJobOption(k.Option(), texts); !errors.Is(err, k.NotInJobs) {
 				t.Errorf("%s: got %v, want %q", k.Name, err, k.NotInJobs)
 			}
 		case !k.IsFor(ForJob):
@@ -275,7 +289,7 @@ func TestRepeatGivesWayToWhatIsGivenNow(t *testing.T) {
 		"run 7 was given --colour=red: there is no key colour":                   {"colour": {"red"}},
 	} {
 		r := NewRequest()
-		if err := r.Repeat(7, given); err == nil || !strings.Contains(err.Error(), want) {
+		if err := r.Repeat(7, given); err == nil || !strings.Contains(asFlags.Text(err), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}

@@ -21,7 +21,7 @@ func checkKnownHosts(path string) error {
 		err = filekind.Check(head)
 	}
 	if bad := (*filekind.Error)(nil); errors.As(err, &bad) {
-		return fault.Usagef("--known-hosts %s: %w", path, bad)
+		return fault.Usagef("%s %s: %w", fault.Key("known-hosts"), path, bad)
 	}
 	return nil
 }

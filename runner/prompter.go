@@ -77,7 +77,7 @@ func (l *Launch) sudoPassword(ctx context.Context, task *Task, login bool) ([]by
 	}
 	password, err := l.Env.runPasswordCommand(ctx, task)
 	if err != nil {
-		return nil, fault.Usagef("--sudo-pass-command: %w", err)
+		return nil, fault.Usagef("%s: %w", fault.Key("sudo-pass-command"), err)
 	}
 	return password, nil
 }
@@ -96,7 +96,7 @@ func (l *Launch) confirmTouches(ctx context.Context, n int) error {
 	case n == 0:
 		return nil
 	case l.Prompter == nil:
-		return fault.Hint(fault.Usagef("a hardware key has to be touched for a login, and nobody is there to do it"), "--identity names another key")
+		return fault.Hintf(fault.Usagef("a hardware key has to be touched for a login, and nobody is there to do it"), "%s names another key", fault.Key("identity"))
 	}
 	return l.Prompter.ConfirmTouches(ctx, n)
 }

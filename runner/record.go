@@ -38,7 +38,7 @@ func (l *Launch) record(ctx context.Context, d *Decision) (*store.Recorder, erro
 	}
 	if l.Request.Record.RunIDFile != "" {
 		if err := safefile.CheckReplace(l.Request.Record.RunIDFile); err != nil {
-			return nil, fault.Usagef("--run-id-file: %w", err)
+			return nil, fault.Usagef("%s: %w", fault.Key("run-id-file"), err)
 		}
 	}
 	r, err := l.begin(ctx, d)
@@ -100,7 +100,7 @@ func writeRunID(path string, id int64) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("--run-id-file: %w", err)
+		return fault.Errorf("%s: %w", fault.Key("run-id-file"), err)
 	}
 	return nil
 }

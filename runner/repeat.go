@@ -49,11 +49,11 @@ func (r *Request) Repeat(run int64, given map[string][]string) error {
 		}
 		for _, text := range texts {
 			if name == "stdin" && text == "-" {
-				return fault.Hint(fault.Usagef("run %d read what was our standard input then, which cannot be had again", run),
-					"--stdin FILE gives it another, and --stdin - is what there is now")
+				return fault.Hintf(fault.Usagef("run %d read what was our standard input then, which cannot be had again", run),
+					"%s FILE gives it another, and %[1]s - is what there is now", fault.Key("stdin"))
 			}
 			if err := r.Set(name, text); err != nil {
-				return fault.Usagef("run %d was given --%s=%s: %w", run, name, text, err)
+				return fault.Usagef("run %d was given %s=%s: %w", run, fault.Key(name), text, err)
 			}
 		}
 	}

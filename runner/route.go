@@ -36,21 +36,21 @@ func (r *router) endpoint(h *inventory.Host, s *sshconfig.Settings) (ssh.Endpoin
 	}
 	w := WayTo(h, s, e)
 	if r.request.Given("jump") {
-		w = Way{Jump: r.request.Login.Jump, origin: "-J/--jump", from: &inventory.Origin{}}
+		w = Way{Jump: r.request.Login.Jump, origin: fault.Key("jump"), from: &inventory.Origin{}}
 	}
 	e.ProxyCommand = w.proxy
 	if w.Jump == "" {
 		return e, nil
 	}
 	if e.Jumps, err = r.through(w, nil); err != nil {
-		return e, fmt.Errorf("host %s is reached through %s (%s): %w", h.Name, w.Jump, w.origin, err)
+		return e, fault.Errorf("host %s is reached through %s (%s): %w", h.Name, w.Jump, w.origin, err)
 	}
 	if slices.ContainsFunc(e.Jumps, func(j ssh.Endpoint) bool { return sameHost(j, e) }) {
-		way := fmt.Sprintf("jump: none for host %s lets it be reached straight", h.Name)
+		err := fault.Errorf("host %s is reached through %s (%s), and that is the host itself", h.Name, w.Jump, w.origin)
 		if r.request.Given("jump") {
-			way = "-x " + phrase.ShellWord(h.Name) + " leaves it out"
+			return e, fault.Hintf(err, "%s %s leaves it out", fault.Short("exclude"), phrase.ShellWord(h.Name))
 		}
-		return e, fault.Hint(fmt.Errorf("host %s is reached through %s (%s), and that is the host itself", h.Name, w.Jump, w.origin), way)
+		return e, fault.Hintf(err, "jump: none for host %s lets it be reached straight", h.Name)
 	}
 	return e, nil
 }
@@ -58,7 +58,9 @@ func (r *router) endpoint(h *inventory.Host, s *sshconfig.Settings) (ssh.Endpoin
 // A Way is how a host is reached: through jumps, by a proxy command, or
 // straight if both are empty.
 type Way struct {
-	Jump, proxy, origin string
+	Jump, proxy string
+	// origin is who names the jumps: a key, or a place in a file.
+	origin any
 	// from is where the inventory names the jumps, without a file for the flag.
 	// Its defaults count for those that it does not have. Nil: ssh_config names
 	// them, and says all there is to say of them.
@@ -146,7 +148,7 @@ func (env *Env) endpoint(h *inventory.Host, s *sshconfig.Settings, o *Login) (ss
 	e.Port = cmp.Or(e.Port, defaultPort)
 	if e.User == "" {
 		if e.User = env.User; e.User == "" {
-			return e, fault.Hint(errors.New("who are you? the system does not know your user name"), "name the remote user with -l/--user")
+			return e, fault.Advise(errors.New("who are you? the system does not know your user name"), AdviceNoUser)
 		}
 	}
 	var err error

@@ -79,8 +79,8 @@ func (s *SSHHosts) reach(h *inventory.Host, user string, port int) (*sshconfig.S
 		return nil, err
 	}
 	for _, x := range settings.Refused {
-		return nil, fault.Hint(fault.Usagef("host %s: %s:%d: %s", h.Name, x.Origin.File, x.Origin.Line, RefusedText(x)),
-			"let the line not apply to this host; -F none ignores ssh_config, so that known_hosts decides alone")
+		return nil, fault.Hintf(fault.Usagef("host %s: %s:%d: %s", h.Name, x.Origin.File, x.Origin.Line, RefusedText(x)),
+			"let the line not apply to this host; %s none ignores ssh_config, so that known_hosts decides alone", fault.Short("ssh-config"))
 	}
 	return settings, nil
 }

@@ -19,12 +19,13 @@ func variables(env []string, lookup func(string) (string, bool)) ([]fanout.Varia
 		name, value, given := strings.Cut(arg, "=")
 		v := fanout.Variable{Name: name, Value: value}
 		if err := (fanout.Task{Env: []fanout.Variable{{Name: name}}}).Check(); err != nil {
-			return nil, fault.Syntaxf("-e/--env: %v", err)
+			return nil, fault.Syntaxf("%s: %v", fault.Key("env"), err)
 		}
 		if !given {
 			secret, set := lookup(name)
 			if !set {
-				return nil, fault.Hint(fault.Usagef("-e %s: our environment has no %[1]s", name), "export "+name+" first; -e "+name+"=VALUE works as well, and is recorded")
+				return nil, fault.Hintf(fault.Usagef("%s %s: our environment has no %[2]s", fault.Short("env"), name),
+					"export %s first; %s %[1]s=VALUE works as well, and is recorded", name, fault.Short("env"))
 			}
 			v.Secret = append(fanout.Secret{}, secret...)
 		}
@@ -90,15 +91,15 @@ func (t *PreparedTask) openStdin(stdin io.Reader, name string) error {
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return fault.Usagef("--stdin: %w", err)
+			return fault.Usagef("%s: %w", fault.Key("stdin"), err)
 		}
 		t.pipe = f
 		info, err := f.Stat()
 		if err != nil {
-			return fault.Usagef("--stdin: %w", err)
+			return fault.Usagef("%s: %w", fault.Key("stdin"), err)
 		}
 		if info.IsDir() {
-			return fault.Usagef("--stdin: %s is a directory", name)
+			return fault.Usagef("%s: %s is a directory", fault.Key("stdin"), name)
 		}
 		if info.Mode().IsRegular() {
 			t.Stdin, t.pipe = fileInput{f}, nil

@@ -68,7 +68,7 @@ func TestPrepareRefuses(t *testing.T) {
 		"is a directory":                         {Stdin: t.TempDir()},
 	} {
 		_, err := secrets(nil).Prepare(&request, fanout.Task{Action: fanout.Command("true")})
-		if err == nil || !strings.Contains(err.Error(), want) {
+		if err == nil || !strings.Contains(asFlags.Text(err), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}

@@ -1,9 +1,11 @@
 // Package fault has what an error says besides its text: whether it is a usage
 // error, a mistake of the caller that was found before anything connected, and
-// hints, which say what the caller can do about it.
+// hints, which say what the caller can do about it. Errors speak of keys, and of
+// codes for advice; a [Wording] puts them into the words of who reads them, such as
+// flags and commands.
 package fault
 
-import "fmt"
+import "errors"
 
 // A UsageError is a mistake of the caller, found before anything connects.
 type UsageError struct {
@@ -26,12 +28,12 @@ func Usage(err error) error {
 
 // Usagef formats a [UsageError].
 func Usagef(format string, args ...any) error {
-	return &UsageError{err: fmt.Errorf(format, args...)}
+	return &UsageError{err: Errorf(format, args...)}
 }
 
 // Syntaxf formats a [UsageError] about how the request is written.
 func Syntaxf(format string, args ...any) error {
-	return &UsageError{err: fmt.Errorf(format, args...), Syntax: true}
+	return &UsageError{err: Errorf(format, args...), Syntax: true}
 }
 
 // A Hinter is an error that knows what the user can do about it. The errors of
@@ -40,13 +42,13 @@ type Hinter interface{ Hint() string }
 
 // Hint is err with a hint.
 func Hint(err error, text string) error {
-	return &hintError{err, text}
+	return &hintError{err, errors.New(text)}
 }
 
 // A hintError adds a hint to an error that has none.
 type hintError struct {
 	err  error
-	text string
+	text error
 }
 
 var _ Hinter = (*hintError)(nil)
@@ -55,4 +57,4 @@ func (e *hintError) Error() string { return e.err.Error() }
 func (e *hintError) Unwrap() error { return e.err }
 
 // Hint is the hint.
-func (e *hintError) Hint() string { return e.text }
+func (e *hintError) Hint() string { return e.text.Error() }

@@ -1,0 +1,58 @@
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"testing"
+)
+
+// An error is put in the words of whoever reads it, however it is wrapped, and
+// what it wraps is still found.
+func TestWording(t *testing.T) {
+	flags := Wording{
+		Key:    func(k Key) string { return "--" + string(k) },
+		Short:  func(s Short) string { return "-" + string(s[:1]) },
+		Advice: map[string]string{"gone": "run %d has another"},
+	}
+	inner := Errorf("%s: %w", Key("run-id-file"), fs.ErrNotExist)
+	tests := []struct {
+		name         string
+		err          error
+		plain, flags string
+		hints        []string
+	}{
+		{"no key", Usagef("x %d", 1), "x 1", "x 1", nil},
+		{"a key", inner, "run_id_file: file does not exist", "--run-id-file: file does not exist", nil},
+		{"a usage error", Usage(inner), "run_id_file: file does not exist", "--run-id-file: file does not exist", nil},
+		{"wrapped by others", fmt.Errorf("a: %w", fmt.Errorf("b: %w!", inner)), "a: b: run_id_file: file does not exist!", "a: b: --run-id-file: file does not exist!", nil},
+		{"in a text with keys", Syntaxf("%s and %w", Short("env"), inner), "env and run_id_file: file does not exist", "-e and --run-id-file: file does not exist", nil},
+		{"several", errors.Join(inner, Syntaxf("%s", Key("limit"))), "run_id_file: file does not exist\nlimit", "--run-id-file: file does not exist\n--limit", nil},
+		{"the same twice", errors.Join(Syntaxf("%s", Key("limit")), Syntaxf("%s", Key("limit"))), "limit\nlimit", "--limit\n--limit", nil},
+		{"hints", Hintf(Hint(Advise(inner, "gone", 7), "second"), "%s first", Key("limit")), "run_id_file: file does not exist", "--run-id-file: file does not exist", []string{"--limit first", "second", "run 7 has another"}},
+		{"advice that nobody has words for", Advise(inner, "none"), "run_id_file: file does not exist", "--run-id-file: file does not exist", nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := tt.err.Error(); got != tt.plain {
+				t.Errorf("got %q, want %q", got, tt.plain)
+			}
+			if got := (Wording{}).Text(tt.err); got != tt.plain {
+				t.Errorf("without words: got %q, want %q", got, tt.plain)
+			}
+			if got := flags.Text(tt.err); got != tt.flags {
+				t.Errorf("with words: got %q, want %q", got, tt.flags)
+			}
+			if got := flags.Hints(tt.err); !slices.Equal(got, tt.hints) {
+				t.Errorf("hints: got %q, want %q", got, tt.hints)
+			}
+		})
+	}
+	if !errors.Is(Usagef("x: %w", inner), fs.ErrNotExist) {
+		t.Error("what is wrapped is not found")
+	}
+	if got := Hints(tests[7].err); !slices.Equal(got, []string{"limit first", "second"}) {
+		t.Errorf("hints without words: got %q", got)
+	}
+}

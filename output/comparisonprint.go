@@ -142,7 +142,7 @@ func (s *streamChange) object() (*event.StreamDiff, error) {
 	}
 	if s.hunks == nil {
 		side := func(i int) *event.Bytes {
-			return &event.Bytes{s.sizes[i], hex.EncodeToString(s.sums[i][:])}
+			return &event.Bytes{Bytes: s.sizes[i], SHA256: hex.EncodeToString(s.sums[i][:])}
 		}
 		return &event.StreamDiff{Reason: s.reason, Before: side(0), After: side(1)}, nil
 	}

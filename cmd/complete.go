@@ -40,9 +40,9 @@ func newCompletionCmd(std Streams) *cobra.Command {
 		Use:                   "completion bash|zsh|fish",
 		DisableFlagsInUseLine: true,
 		Short:                 "Print a shell completion script",
-		Long: `Put it where the shell reads it at startup: for bash a line in ~/.bashrc, or,
-with the package bash-completion, a file; zsh needs "autoload -U compinit;
-compinit" in ~/.zshrc.`,
+		Long: `Install the script where the shell reads it at startup: for bash, source it in
+~/.bashrc, or save it as a file if bash-completion is installed; zsh needs
+"autoload -U compinit; compinit" in ~/.zshrc.`,
 		Example: `  echo 'source <(tutti completion bash)' >> ~/.bashrc
   tutti completion bash > ~/.local/share/bash-completion/completions/tutti
   tutti completion fish > ~/.config/fish/completions/tutti.fish

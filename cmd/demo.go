@@ -28,7 +28,7 @@ const (
 type demoOptions struct{ keep bool }
 
 func (o *demoOptions) addFlags(f *pflag.FlagSet) {
-	f.BoolVar(&o.keep, "keep", false, "stay up, for a second terminal to play on it")
+	f.BoolVar(&o.keep, "keep", false, "keep the hosts running, to try tutti from a second terminal")
 }
 
 func newDemoCmd(c *console) *cobra.Command {
@@ -36,9 +36,9 @@ func newDemoCmd(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Start twenty hosts on this machine and tour tutti on them",
-		Long: `The hosts are SSH servers on loopback addresses in this process, with a throw-away
-key, inventory, known_hosts and history. They run real commands in directories of
-their own; everything is removed at the end.`,
+		Long: `The hosts are SSH servers on loopback addresses in this process, with a temporary
+key, inventory, known_hosts and history. They run real commands, each in its own
+directory; everything is removed at the end.`,
 		Example: `  tutti demo
   tutti demo --keep`,
 		Args: noArgs,

@@ -22,8 +22,8 @@ func (o *diffOptions) addFlags(f *pflag.FlagSet) {
 }
 
 func (o *diffOptions) addOutputFlags(f *pflag.FlagSet) {
-	f.BoolVar(&o.json, "json", false, "one JSON object per group and line, hosts without a change included")
-	f.BoolVar(&o.raw, "raw", false, "let colour codes from the hosts pass on a terminal")
+	f.BoolVar(&o.json, "json", false, "print JSON, one line per group of hosts, unchanged ones included")
+	f.BoolVar(&o.raw, "raw", false, "pass colour codes from the hosts to the terminal")
 	f.Var(&o.color, "color", "colour `WHEN`: auto, always, never")
 	addHistoryFlag(f, &o.history)
 }
@@ -35,9 +35,9 @@ func newDiffCmd(std Streams) *cobra.Command {
 		Short: "Show what changed between two runs, per host",
 		Long: `RUN is a number, last (the newest finished run of yours), or last~1 for the one
 before it. A single RUN is compared with last. Hosts with the same change are
-shown once: a new outcome, and how the output of the last attempt differs, as a
-unified diff, where the command was started in both runs. The exit status does
-not say whether there was a change.`,
+shown once: the new outcome, and a unified diff of the output of the last attempt if
+the command started in both runs. The exit status does not reflect whether there was
+a change.`,
 		Example: `  tutti diff last~1
   tutti diff 141 142 --host web01.fra
   tutti diff 141 --json | jq -r 'select(.changed).hosts[]'`,

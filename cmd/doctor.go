@@ -16,25 +16,25 @@ import (
 )
 
 const exitHelpDoctor = `EXIT STATUS
-  0    there is no problem; there may be warnings
-  1    there is a problem on this machine (beats 4)
+  0    no problems; there may be warnings
+  1    a problem on this machine (beats 4)
   2    usage error: flags, selector
-  4    some host cannot be logged in to
+  4    login failed on some host
   5    stopped early by the deadline (beats 4)
   129, 130, 143   interrupted by HUP, INT, TERM (beats all)
-  141  the reader of stdout has gone away`
+  141  the reader of stdout closed it`
 
 func newDoctorCmd(c *console) *cobra.Command {
 	o := newLaunchOptions()
 	cmd := &cobra.Command{
 		Use:   "doctor [flags] [SELECTOR]",
 		Short: "Check this machine, the inventory and the hosts for problems",
-		Long: `Looks at this machine first: open files, inventory, ssh_config, keys, agent,
-known_hosts, history, clock. With SELECTOR it then logs in to the hosts as a run
-would, opens a session and runs nothing in it, and says of those where that
-fails at which step. It changes nothing here or there, tries no password, and
-does not go on at an address that has refused three logins. What a host does
-with a command (a login shell or a forced command may refuse it) is not tried.
+		Long: `tutti doctor first checks this machine: open files, inventory, ssh_config, keys,
+agent, known_hosts, history, clock. With SELECTOR it then logs in to the hosts as a
+run would, opens a session, runs nothing in it, and reports at which step a host
+failed. It changes nothing, here or on the hosts, tries no password, and stops at an
+address that has refused three logins. It does not test whether a host would run a
+command: a login shell or a forced command may refuse it.
 
 ` + selectorHelp,
 		Example: `  tutti doctor
@@ -73,10 +73,10 @@ with a command (a login shell or a forced command may refuse it) is not tried.
 
 // addDoctorFlags are the flags about output that doctor has.
 func (o *launchOptions) addDoctorFlags(f *pflag.FlagSet) {
-	f.BoolVar(&o.json, "json", false, "one JSON object per check and line, then the events of the logins")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "say on stderr what is done")
+	f.BoolVar(&o.json, "json", false, "print JSON, one line per check, then the events of the logins")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "log each step on stderr")
 	f.Var(&o.color, "color", "colour `WHEN`: auto, always, never")
-	f.Var(&o.progress, "progress", "progress on stderr `WHEN`: auto, always, never")
+	f.Var(&o.progress, "progress", "show progress on stderr `WHEN`: auto, always, never")
 	o.flags().addHistory(f)
 }
 

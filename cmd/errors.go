@@ -31,7 +31,7 @@ const exitHelp = `EXIT STATUS
   4    some host was unreachable (beats 3)
   5    stopped early by the failure budget or the deadline (beats 3 and 4)
   129, 130, 143   interrupted by HUP, INT, TERM (beats all)
-  141  the reader of stdout has gone away`
+  141  the reader of stdout closed it`
 
 // exitHelpShort is the table of the commands that connect to nothing.
 const exitHelpShort = `EXIT STATUS

@@ -24,7 +24,7 @@ type fileOptions struct {
 }
 
 func (o *fileOptions) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.outdir, "outdir", "", "write what each host said to `DIR`/HOST.out and HOST.err, and how it ended to HOST.json; nothing there is overwritten")
+	f.StringVar(&o.outdir, "outdir", "", "write each host's output to `DIR`/HOST.out and HOST.err, and its result to HOST.json; existing files are not overwritten")
 	f.StringVar(&o.junit, "junit", "", "write a JUnit report to `FILE`, for GitHub, GitLab, Jenkins")
 }
 

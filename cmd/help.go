@@ -95,10 +95,27 @@ func shortHelp(cmd *cobra.Command, width int) string {
 		}
 	}
 	if some.HasFlags() {
-		fmt.Fprintf(&b, "\nFLAGS\n%s", some.FlagUsagesWrapped(width))
+		fmt.Fprintf(&b, "\nFLAGS\n%s", flagUsages(some, width))
 	}
 	fmt.Fprintf(&b, "\n%s --help shows everything.\n", cmd.CommandPath())
 	return b.String()
+}
+
+// flagUsages is the library's, except that a word that may be left out is shown
+// in brackets: --sudo[=USER].
+func flagUsages(set *pflag.FlagSet, width int) string {
+	shown := pflag.NewFlagSet("", pflag.ContinueOnError)
+	shown.SortFlags = set.SortFlags
+	var optional []string
+	set.VisitAll(func(f *pflag.Flag) {
+		one := *f
+		if word, _ := pflag.UnquoteUsage(f); f.NoOptDefVal != "" && f.Value.Type() != "bool" {
+			one.NoOptDefVal = ""
+			optional = append(optional, "--"+f.Name+" "+word+" ", "--"+f.Name+"[="+word+"]")
+		}
+		shown.AddFlag(&one)
+	})
+	return strings.NewReplacer(optional...).Replace(shown.FlagUsagesWrapped(width))
 }
 
 func writeCommands(b *strings.Builder, cmd *cobra.Command) {
@@ -125,7 +142,7 @@ func fullHelp(cmd *cobra.Command, exitStatus string, groups []flagGroup, sets []
 	}
 	writeCommands(&b, cmd)
 	for i, set := range sets {
-		fmt.Fprintf(&b, "\n%s\n%s", groups[i].title, set.FlagUsagesWrapped(width))
+		fmt.Fprintf(&b, "\n%s\n%s", groups[i].title, flagUsages(set, width))
 	}
 	fmt.Fprintf(&b, "\n%s\n", exitStatus)
 	return b.String()

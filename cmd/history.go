@@ -35,8 +35,8 @@ type historyOptions struct {
 }
 
 func (o *historyOptions) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.host, "host", "", "runs that `HOST` had a part in: a name, a pattern, or a group as it is now")
-	f.Var(&o.outcomes, "outcome", "runs in which some host, or the one of --host, ended with one of `OUTCOMES`")
+	f.StringVar(&o.host, "host", "", "runs that included `HOST`: a name, a pattern, or a group as it is now")
+	f.Var(&o.outcomes, "outcome", "runs in which some host, or the one of --host, has one of `OUTCOMES`")
 	f.StringVar(&o.since, "since", "", "runs started since `WHEN`: 2h, 7d, 2026-11-20, 2026-11-20T14:30")
 	f.Var(&o.source, "source", "runs started by `SOURCE`: cli, rerun, job")
 	f.StringVar(&o.user, "user", "", "runs started by `USER`")
@@ -44,7 +44,7 @@ func (o *historyOptions) addFlags(f *pflag.FlagSet) {
 }
 
 func (o *historyOptions) addOutputFlags(f *pflag.FlagSet) {
-	f.BoolVar(&o.json, "json", false, "one JSON object per run and line")
+	f.BoolVar(&o.json, "json", false, "print JSON, one line per run")
 	addHistoryFlag(f, &o.history)
 }
 

@@ -24,8 +24,8 @@ type hostsOptions struct {
 }
 
 func (o *hostsOptions) addFlags(f *pflag.FlagSet) {
-	f.BoolVar(&o.json, "json", false, "one JSON object per host and line")
-	f.BoolVar(&o.explain, "explain", false, "say where each value came from")
+	f.BoolVar(&o.json, "json", false, "print JSON, one line per host")
+	f.BoolVar(&o.explain, "explain", false, "show where each value came from")
 	o.flags().addHistory(f)
 }
 

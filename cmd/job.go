@@ -21,8 +21,8 @@ func newJobCmd(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "job COMMAND",
 		Short: "Manage scheduled jobs",
-		Long: `A job is a command or a script with a selector and a schedule, kept in the history.
-tutti serve fires jobs; each firing is a run, and tutti show shows it.`,
+		Long: `A job is a command or a script with a selector and a schedule, stored in the history.
+tutti serve fires jobs; each firing is a run, which tutti show shows.`,
 		Example: `  tutti job add backup --schedule '30 2 * * *' --zone Europe/Berlin db /usr/local/bin/backup
   tutti job list
   tutti job apply --dry-run -f jobs.yaml`,

@@ -28,19 +28,19 @@ func newJobForm() *jobForm {
 // groups are those of the run's flags with the job's own among them. care adds
 // those of the command.
 func (o *jobForm) groups(care func(*pflag.FlagSet)) []flagGroup {
-	groups := []flagGroup{{"WHEN", o.addTimeFlags}}
+	groups := []flagGroup{{"SCHEDULE", o.addTimeFlags}}
 	for _, g := range o.run.jobGroups() {
 		switch g.title {
 		case "TASK":
 			g.add = both(o.addTaskFlags, g.add)
 		case "RECORD":
-			groups = append(groups, flagGroup{"TELLING", o.addNotifyFlags})
+			groups = append(groups, flagGroup{"NOTIFICATIONS", o.addNotifyFlags})
 			g.add = both(g.add, o.addKeepFlags)
 		}
 		groups = append(groups, g)
 	}
 	if care != nil {
-		groups = append(groups, flagGroup{"CARE", care})
+		groups = append(groups, flagGroup{"SAFETY", care})
 	}
 	return groups
 }
@@ -54,11 +54,11 @@ func newJobAddCmd(std Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add NAME --schedule EXPR [flags] SELECTOR COMMAND...",
 		Short: "Add a job",
-		Long: `COMMAND is as for tutti run, and with --script FILE there is none. Flags may stand
-before and after NAME and SELECTOR; they end at the first word of COMMAND. The
-inventory is read, and the hosts are found out, whenever the job fires. Without -i
-it is the one that tutti serve finds in the usual places, and -e K takes the value
-from the environment of tutti serve.
+		Long: `COMMAND is as for tutti run; with --script FILE there is none. Flags may come
+before and after NAME and SELECTOR; they end at the first word of COMMAND. Each
+firing reads the inventory and resolves the hosts again. Without -i, tutti serve
+looks for the inventory in the usual places; -e K passes the value from the
+environment of tutti serve.
 
 ` + scheduleHelp,
 		Example: `  tutti job add backup --schedule '30 2 * * *' --zone Europe/Berlin --timeout 2h db /usr/local/bin/backup
@@ -113,14 +113,14 @@ func swallowed(f *pflag.FlagSet, err error) error {
 // scheduleHelp is the part of help about the text of a schedule.
 const scheduleHelp = `A schedule is
   30 2 * * 1-5         minute, hour, day of month, month, day of week (mon-fri too)
-  */10 30 2 * * *      the second in front, with --seconds
-  0 30 2 * * * 2027    seven fields: the second in front, the year behind
+  */10 30 2 * * *      the second first, with --seconds
+  0 30 2 * * * 2027    seven fields: the second first, the year last
   @hourly @daily @weekly @monthly @yearly
   @every 90s           each 90 seconds
   @at 2027-01-31T18:00:00Z   once
-A day of month may be L or 15W, a day of week 5L or 5#2; where both are given,
-either is enough, unless one of them begins with * (*/2): then both must match. A time that a night of changing clocks leaves out comes right
-after it, and one that it has twice comes once.`
+A day of month may be L or 15W, a day of week 5L or 5#2. If both are given, either
+one is enough, unless one of them begins with * (*/2): then both must match. Times
+skipped by a daylight-saving change run right after it; repeated times run once.`
 
 // jobWords parses NAME, SELECTOR and COMMAND, with flags before each of them.
 func jobWords(cmd *cobra.Command, args []string) (name, selector string, rest []string, err error) {

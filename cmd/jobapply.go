@@ -30,9 +30,9 @@ type jobApplyOptions struct {
 }
 
 func (o *jobApplyOptions) addFlags(f *pflag.FlagSet) {
-	f.StringVarP(&o.file, "file", "f", "", "read the jobs in `FILE`; - is our standard input")
-	f.BoolVar(&o.prune, "prune", false, "remove the jobs that are not in FILE")
-	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be changed, and change nothing")
+	f.StringVarP(&o.file, "file", "f", "", "read the jobs from `FILE`; - is standard input")
+	f.BoolVar(&o.prune, "prune", false, "remove jobs that are not in FILE")
+	f.BoolVar(&o.dryRun, "dry-run", false, "show what would change, and change nothing")
 	f.BoolVar(&o.yes, "yes", false, "do not ask, even if --prune removes every job, or most of ten or more")
 	addHistoryFlag(f, &o.history)
 }
@@ -44,8 +44,9 @@ func newJobApplyCmd(std Streams) *cobra.Command {
 		Short: "Apply a jobs file",
 		Long: `Nothing is changed unless every job in FILE is valid. Jobs that are not in FILE
 stay, unless --prune is given. --prune asks before it removes all jobs, or more than
-half of ten or more; without a terminal it needs --yes. A job that changes at the
-same time is left as it is, and is an error. jobs.example.yaml shows every key.`,
+half of ten or more; without a terminal it needs --yes. A job that another process
+changes at the same time is not touched, and is reported as an error.
+jobs.example.yaml shows every key.`,
 		Example: `  tutti job apply --dry-run -f jobs.yaml
   tutti job apply --prune -f jobs.yaml
   tutti job export | ssh other tutti job apply -f -`,

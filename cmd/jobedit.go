@@ -21,8 +21,8 @@ type jobEditOptions struct {
 }
 
 func (o *jobEditOptions) addCareFlags(f *pflag.FlagSet) {
-	f.StringSliceVar(&o.unset, "unset", nil, "give up what the job has for `KEYS`, such as timeout,notify")
-	f.Int64Var(&o.version, "version", 0, "only if the job is at version `N`, the one that was looked at")
+	f.StringSliceVar(&o.unset, "unset", nil, "reset `KEYS` to their defaults, such as timeout,notify")
+	f.Int64Var(&o.version, "version", 0, "fail unless the job is at version `N`")
 }
 
 func newJobEditCmd(std Streams) *cobra.Command {

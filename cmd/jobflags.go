@@ -57,28 +57,28 @@ func wordsOf[T fmt.Stringer](values []T) []string {
 }
 
 func (o *jobFlags) addTimeFlags(f *pflag.FlagSet) {
-	f.StringArrayVar(&o.schedule, "schedule", nil, "fire when `EXPR` says: minute, hour, day of month, month, day of week; @daily, @every 90s, @at TIME; given again, at these times too")
-	f.BoolVar(&o.seconds, "seconds", false, "of six fields the first is the second")
-	f.StringVar(&o.zone, "zone", "", "the time `ZONE` of the schedule, such as Europe/Berlin (default: this machine's)")
-	f.Var(&o.jitter, "jitter", "begin up to `DURATION` later, always by the same for an instant; shorter than the time between two")
-	f.Var(&o.grace, "grace", "what begins late by up to `DURATION` counts as on time")
-	f.Var(&o.catchUp, "catch-up", "of the instants that come too late, run `WHICH` latest: the newest, if it is not older than the period and a day; none; all: the ten oldest")
-	f.Var(&o.overlap, "overlap", "while an earlier firing runs, `WHAT` skip: leave out; queue: wait, one at most; allow: run beside it; replace: end the earlier one first")
-	f.IntVar(&o.maxRunning, "max-running", o.maxRunning, "as many as `N` at once, for --overlap allow")
-	f.BoolVar(&o.paused, "paused", false, "do not fire until somebody resumes it")
+	f.StringArrayVar(&o.schedule, "schedule", nil, "fire at `EXPR`: minute, hour, day of month, month, day of week; or @daily, @every 90s, @at TIME; repeatable")
+	f.BoolVar(&o.seconds, "seconds", false, "six-field expressions begin with seconds")
+	f.StringVar(&o.zone, "zone", "", "time `ZONE` of the schedule, such as Europe/Berlin (default: this machine's)")
+	f.Var(&o.jitter, "jitter", "delay each firing by up to `DURATION` (stable per scheduled time); must be shorter than the interval")
+	f.Var(&o.grace, "grace", "treat firings that start up to `DURATION` late as on time")
+	f.Var(&o.catchUp, "catch-up", "after downtime, run missed firings by `POLICY`: latest (the newest, unless older than a period and a day), none, all (the ten oldest)")
+	f.Var(&o.overlap, "overlap", "if the previous run is still active, `POLICY`: skip, queue (one at most), allow, replace (stop the previous run)")
+	f.IntVar(&o.maxRunning, "max-running", o.maxRunning, "at most `N` concurrent runs with --overlap allow")
+	f.BoolVar(&o.paused, "paused", false, "do not fire until resumed")
 }
 
 func (o *jobFlags) addTaskFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.script, "script", "", "run the local script `FILE` instead of COMMAND; it is read for each firing")
-	f.BoolVar(&o.tuttiEnv, "tutti-env", false, "give the command TUTTI_JOB, TUTTI_RUN, TUTTI_SCHEDULED_AT, TUTTI_ATTEMPT, TUTTI_HOST")
-	f.BoolVar(&o.idempotent, "idempotent", false, "it may be run again on hosts where nobody knows how it ended")
+	f.StringVar(&o.script, "script", "", "run the local script `FILE` instead of COMMAND; it is read at each firing")
+	f.BoolVar(&o.tuttiEnv, "tutti-env", false, "set TUTTI_JOB, TUTTI_RUN, TUTTI_SCHEDULED_AT, TUTTI_ATTEMPT, TUTTI_HOST for the command")
+	f.BoolVar(&o.idempotent, "idempotent", false, "safe to rerun on hosts whose result is unknown")
 }
 
 func (o *jobFlags) addNotifyFlags(f *pflag.FlagSet) {
-	f.Var(&o.notifyOn, "notify-on", "tell of `OCCASIONS` failure, recovery, missed, always (default: failure,recovery)")
-	f.StringVar(&o.notifyWebhook, "notify-webhook", "", "send it to `URL`, as JSON")
-	f.StringVar(&o.notifySecretFile, "notify-secret-file", "", "sign what is sent with the key in `FILE`")
-	f.StringVar(&o.notifyCommand, "notify-command", "", "give it to `CMD` on this machine, as JSON on its standard input")
+	f.Var(&o.notifyOn, "notify-on", "notify on `EVENTS`: failure, recovery, missed, always (default: failure,recovery)")
+	f.StringVar(&o.notifyWebhook, "notify-webhook", "", "post notifications as JSON to `URL`")
+	f.StringVar(&o.notifySecretFile, "notify-secret-file", "", "sign webhook notifications with the key in `FILE`")
+	f.StringVar(&o.notifyCommand, "notify-command", "", "pipe notifications as JSON to `CMD` on this machine")
 }
 
 func (o *jobFlags) addKeepFlags(f *pflag.FlagSet) {

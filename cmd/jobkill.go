@@ -27,7 +27,7 @@ type jobKillOptions struct {
 }
 
 func (o *jobKillOptions) addFlags(f *pflag.FlagSet) {
-	f.Var(&o.wait, "wait", "wait up to `DURATION` for the ends; 0: not at all")
+	f.Var(&o.wait, "wait", "wait up to `DURATION` for the hosts to finish; 0: do not wait")
 	addHistoryFlag(f, &o.history)
 }
 

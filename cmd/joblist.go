@@ -24,8 +24,8 @@ type jobListOptions struct {
 }
 
 func (o *jobListOptions) addFlags(f *pflag.FlagSet) {
-	f.Var(&o.state, "state", "only jobs in `STATE` ok, failing, running, paused, over, broken")
-	f.BoolVar(&o.json, "json", false, "one JSON object per job and line")
+	f.Var(&o.state, "state", "only jobs in `STATE`: ok, failing, running, paused, over, broken")
+	f.BoolVar(&o.json, "json", false, "print JSON, one line per job")
 	addHistoryFlag(f, &o.history)
 }
 
@@ -96,7 +96,7 @@ func printJobs(std Streams, views []jobView) error {
 	t := output.NewTable(
 		output.Column{Title: "JOB"}, output.Column{Title: "STATE"}, output.Column{Title: "SCHEDULE", Least: leastJobColumn},
 		output.Column{Title: "NEXT"}, output.Column{Title: "LAST", Least: leastJobColumn},
-		output.Column{Title: "STREAK", Optional: true}, output.Column{Title: "HISTORY", Optional: true})
+		output.Column{Title: "FAILURES", Optional: true}, output.Column{Title: "RUNS", Optional: true})
 	for i := range views {
 		v := views[i]
 		t.Add(v.Name, string(v.State), v.scheduleText(), v.nextText(), v.lastText(), v.streakText(), v.costText())

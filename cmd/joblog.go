@@ -28,7 +28,7 @@ type jobLogOptions struct {
 func (o *jobLogOptions) addFlags(f *pflag.FlagSet) {
 	f.IntVarP(&o.limit, "limit", "n", 20, "show at most `N` firings; 0: all")
 	f.StringVar(&o.since, "since", "", "firings since `WHEN`: 2h, 7d, 2026-11-20, 2026-11-20T14:30")
-	f.BoolVar(&o.json, "json", false, "one JSON object per firing and line")
+	f.BoolVar(&o.json, "json", false, "print JSON, one line per firing")
 	addHistoryFlag(f, &o.history)
 }
 

@@ -15,7 +15,7 @@ type jobNextOptions struct {
 }
 
 func (o *jobNextOptions) addFlags(f *pflag.FlagSet) {
-	f.IntVarP(&o.count, "count", "n", 10, "show the next `N`")
+	f.IntVarP(&o.count, "count", "n", 10, "show the next `N` firings")
 	addHistoryFlag(f, &o.history)
 }
 

@@ -27,7 +27,7 @@ func (o *launchOptions) jobGroups() []flagGroup {
 		{"TASK", ForJobs(o.flags().addCommandTask)},
 		{"LIMITS", func(f *pflag.FlagSet) {
 			ForJobs(o.flags().addLimits)(f)
-			f.Lookup("deadline").Usage = "end the whole run after `DURATION` (default: 1d)"
+			f.Lookup("deadline").Usage = "stop the whole run after `DURATION` (default: 1d)"
 		}},
 		{"ROLLING", ForJobs(o.flags().addRolling)},
 		{"LOGIN", ForJobs(o.flags().addLogin)},

@@ -18,7 +18,7 @@ type jobRunOptions struct {
 }
 
 func (o *jobRunOptions) addFlags(f *pflag.FlagSet) {
-	f.BoolVar(&o.detach, "detach", false, "let tutti serve carry it out, and do not wait for it")
+	f.BoolVar(&o.detach, "detach", false, "queue for tutti serve and return")
 	addHistoryFlag(f, &o.history)
 }
 

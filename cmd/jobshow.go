@@ -23,7 +23,7 @@ type jobShowOptions struct {
 }
 
 func (o *jobShowOptions) addFlags(f *pflag.FlagSet) {
-	f.BoolVar(&o.json, "json", false, "a JSON object, with what is kept of changes and the newest firings")
+	f.BoolVar(&o.json, "json", false, "print JSON: one object with the recorded changes and the newest firings")
 	addHistoryFlag(f, &o.history)
 }
 
@@ -73,9 +73,9 @@ func printDetails(std Streams, d *jobs.Details) error {
 	}
 	var b strings.Builder
 	if d.Cost.Runs > 0 {
-		fmt.Fprintf(&b, "\nHISTORY\n  %s\n", jobView{&d.View}.costText())
+		fmt.Fprintf(&b, "\nRUNS\n  %s\n", jobView{&d.View}.costText())
 		if d.Streak.Failures > 0 {
-			fmt.Fprintf(&b, "  %s in a row\n", jobView{&d.View}.streakText())
+			fmt.Fprintf(&b, "  %s, consecutive\n", jobView{&d.View}.streakText())
 		}
 	}
 	b.WriteString("\nCHANGES\n")

@@ -17,7 +17,7 @@ func newJobPauseCmd(std Streams) *cobra.Command {
 		Use:   "pause [flags] NAME...",
 		Short: "Pause jobs; running ones continue",
 		Example: `  tutti job pause backup
-  tutti job kill backup           ends what runs, too`,
+  tutti job kill backup           also stop running commands`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeJobs(std, &o.history, manyJobs),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -48,14 +48,14 @@ func (o *launchOptions) groups(hosts, task, care func(*pflag.FlagSet)) []flagGro
 		{"LOGIN", o.flags().addLogin},
 		{"OUTPUT", o.outputOptions.addFlags},
 		{"RECORD", o.flags().addRecord},
-		{"CARE", care},
+		{"SAFETY", care},
 	}
 }
 
 func (o *launchOptions) addCareFlags(f *pflag.FlagSet) {
-	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be done, and connect to nothing")
-	f.BoolVar(&o.yes, "yes", false, "go on although a hardware key may want many touches")
-	f.Var(&o.exit, "exit", "exit status by `RULE` class: as below; remote: what ssh would give, the highest status of a command, 255 for a host without one")
+	f.BoolVar(&o.dryRun, "dry-run", false, "show what would be done, without connecting")
+	f.BoolVar(&o.yes, "yes", false, "do not ask, even if a security key needs many touches")
+	f.Var(&o.exit, "exit", "exit status by `RULE`: class (see EXIT STATUS), remote (the highest status of a command, 255 for a host without one, as with ssh)")
 }
 
 func (o *launchOptions) finalize(f *pflag.FlagSet, getenv func(string) string) error {

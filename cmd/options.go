@@ -33,81 +33,81 @@ func (x requestFlags) add(f *pflag.FlagSet, name, short, usage string) *pflag.Fl
 
 func (x requestFlags) addHosts(f *pflag.FlagSet) {
 	x.addInventory(f)
-	x.add(f, "hosts", "w", "these `HOSTS` instead of SELECTOR and inventory: web[1-9],db1:2222,root@10.0.0.7; @FILE: those in it, @-: in our standard input")
+	x.add(f, "hosts", "w", "use `HOSTS` instead of SELECTOR and inventory: web[1-9],db1:2222,root@10.0.0.7; @FILE: hosts in FILE, @-: on standard input")
 	x.addNarrowing(f)
 }
 
 func (x requestFlags) addInventory(f *pflag.FlagSet) {
-	x.add(f, "inventory", "i", "inventory `FILE`, which is run if it is a program; a later one wins (default $TUTTI_INVENTORY, ./hosts.yaml, ~/.config/tutti/hosts.yaml, /etc/tutti/hosts.yaml)")
+	x.add(f, "inventory", "i", "inventory `FILE`, or an executable that prints one; repeatable, later files override (default $TUTTI_INVENTORY, ./hosts.yaml, ~/.config/tutti/hosts.yaml, /etc/tutti/hosts.yaml)")
 }
 
 func (x requestFlags) addNarrowing(f *pflag.FlagSet) {
-	x.add(f, "only", "", "of these hosts, keep those in `ITEM`")
-	x.add(f, "exclude", "x", "leave out the hosts in `ITEM`")
+	x.add(f, "only", "", "keep only the hosts in `ITEM`")
+	x.add(f, "exclude", "x", "exclude the hosts in `ITEM`")
 	x.add(f, "limit", "", "keep the first `N` hosts")
-	x.add(f, "pick", "", "keep `N` hosts at random")
+	x.add(f, "pick", "", "keep `N` random hosts")
 }
 
 func (x requestFlags) addTask(f *pflag.FlagSet) {
-	x.add(f, "env", "e", "set `K=V` for the command; K alone takes the value from our environment, as a secret: it is recorded by name only")
-	x.add(f, "dir", "", "run in `DIR`; a relative one is below the home of the user there")
-	x.add(f, "stdin", "", "every host reads `FILE`, each at its own pace; - is our standard input")
-	x.add(f, "sudo", "", "run as `USER`, by sudo; --sudo alone means root").NoOptDefVal = "root"
-	x.add(f, "ask-sudo-pass", "", "ask for the password that sudo wants, once; a host has to take it before others get it")
-	x.add(f, "sudo-pass-command", "", "the first line that `CMD` prints here is that password; CMD is recorded, so it must not hold it")
+	x.add(f, "env", "e", "set `K=V` for the command; K alone passes the local value, which is not recorded")
+	x.add(f, "dir", "", "working directory `DIR` (relative to the remote home)")
+	x.add(f, "stdin", "", "send `FILE` to the command's standard input on every host; -: tutti's own standard input")
+	x.add(f, "sudo", "", "run with sudo, as `USER` (default root)").NoOptDefVal = "root"
+	x.add(f, "ask-sudo-pass", "", "ask once for the sudo password; it is tried on one host first")
+	x.add(f, "sudo-pass-command", "", "read the sudo password from the first line of the output of the local `CMD` (CMD is recorded: do not put the password in it)")
 }
 
 // addCommandTask adds also what makes no sense for a script, which is sent through
 // the command's input.
 func (x requestFlags) addCommandTask(f *pflag.FlagSet) {
 	x.addTask(f)
-	x.add(f, "pty", "", "give the command a terminal; what it says on stderr then comes on stdout")
+	x.add(f, "pty", "", "allocate a terminal for the command; stderr is merged into stdout")
 }
 
 // addConnect adds the limits that make sense without a command.
 func (x requestFlags) addConnect(f *pflag.FlagSet) {
 	x.add(f, "fanout", "f", "work on `N` hosts at once (default: all, up to 1024)")
-	x.add(f, "connect-timeout", "", "give up on a login after `DURATION` (default: the inventory's, ssh_config's, 10s)")
-	x.add(f, "deadline", "", "end the whole run after `DURATION` (default: never)")
-	x.add(f, "retries", "", "try `N` times more (default: the inventory's, else 0)")
-	x.add(f, "retry-delay", "", "wait `DURATION` before the second attempt, twice as long before each one after")
+	x.add(f, "connect-timeout", "", "give up on a login after `DURATION` (default: inventory, ssh_config, 10s)")
+	x.add(f, "deadline", "", "stop the whole run after `DURATION` (default: never)")
+	x.add(f, "retries", "", "retry a host up to `N` times (default: inventory, else 0)")
+	x.add(f, "retry-delay", "", "wait `DURATION` before the first retry, and twice as long before each further one")
 }
 
 func (x requestFlags) addLimits(f *pflag.FlagSet) {
 	x.addConnect(f)
-	x.add(f, "timeout", "t", "end the command on a host after `DURATION`, for each attempt (default: the inventory's, else never)")
-	x.add(f, "retry-on", "", "`OUTCOMES` that are tried again: unreachable, lost, timeout, failed")
-	x.add(f, "kill-after", "", "when ending a command, send KILL `DURATION` after TERM")
-	x.add(f, "drain", "", "after the command's exit, wait for output of what it left behind until none comes for `DURATION`")
+	x.add(f, "timeout", "t", "stop the command on a host after `DURATION`, per attempt (default: inventory, else never)")
+	x.add(f, "retry-on", "", "retry on `OUTCOMES`: unreachable, lost, timeout, failed")
+	x.add(f, "kill-after", "", "when stopping a command, send KILL `DURATION` after TERM")
+	x.add(f, "drain", "", "after the command exits, keep reading the output of its background processes until it is silent for `DURATION`")
 }
 
 func (x requestFlags) addRolling(f *pflag.FlagSet) {
-	x.add(f, "batch", "", "go over the hosts in batches of `SIZES`, such as 1,10%,100%; the last repeats. A batch begins when the one before has ended")
-	x.add(f, "pause", "", "wait `DURATION` between two batches")
-	x.add(f, "max-fail", "", "begin nothing new once more than `N` hosts, or N% of all, are not ok (default with --batch: 0, else any number)")
+	x.add(f, "batch", "", "run in batches of `SIZES`, such as 1,10%,100% (the last repeats); a batch starts when the previous one has finished")
+	x.add(f, "pause", "", "wait `DURATION` between batches")
+	x.add(f, "max-fail", "", "start no more hosts once more than `N` hosts, or N% of all, are not ok (default with --batch: 0, else no limit)")
 }
 
 func (x requestFlags) addLogin(f *pflag.FlagSet) {
-	x.add(f, "user", "l", "log in as `USER` (default: the inventory's, ssh_config's, yours)")
-	x.add(f, "port", "p", "connect to port `N` (default: the inventory's, ssh_config's, 22)")
+	x.add(f, "user", "l", "log in as `USER` (default: inventory, ssh_config, your user name)")
+	x.add(f, "port", "p", "connect to port `N` (default: inventory, ssh_config, 22)")
 	x.add(f, "identity", "", "log in with the key in `FILE`")
-	x.add(f, "host-keys", "", "`MODE` strict: known keys only; accept-new: learn unknown ones; off: check nothing (default: the inventory's, ssh_config's, strict)")
-	x.add(f, "jump", "J", "go through `HOST[,HOST]`, each user@host:port or a host of the inventory; none: straight (default: the inventory's, ssh_config's)")
+	x.add(f, "host-keys", "", "check host keys by `MODE`: strict (known keys only), accept-new (add unknown keys), off (no check) (default: inventory, ssh_config, strict)")
+	x.add(f, "jump", "J", "connect through `HOST[,HOST]`, each user@host:port or an inventory host; none: connect directly (default: inventory, ssh_config)")
 	x.addSSHConfig(f)
-	x.add(f, "ask-pass", "", "ask for a password to log in with where keys are not enough, once; a host has to take it before others get it")
-	x.add(f, "known-hosts", "", "known_hosts `FILE` to use instead of ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts (default $TUTTI_KNOWN_HOSTS)")
+	x.add(f, "ask-pass", "", "ask once for a login password, for hosts where keys are not enough; it is tried on one host first")
+	x.add(f, "known-hosts", "", "use known_hosts `FILE` instead of ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts (default $TUTTI_KNOWN_HOSTS)")
 }
 
 func (x requestFlags) addSSHConfig(f *pflag.FlagSet) {
-	x.add(f, "ssh-config", "F", "`FILE|none` instead of ~/.ssh/config and /etc/ssh/ssh_config")
+	x.add(f, "ssh-config", "F", "use ssh_config `FILE|none` instead of ~/.ssh/config and /etc/ssh/ssh_config")
 }
 
 func (x requestFlags) addRecord(f *pflag.FlagSet) {
 	x.addHistory(f)
-	x.add(f, "no-history", "", "record nothing")
-	x.add(f, "note", "", "`TEXT` to find the run by")
-	x.add(f, "run-id-file", "", "write the run's number to `FILE` as soon as there is one")
-	x.add(f, "record-limit", "", "record at most `SIZE` of each output of a host: its head and its last 32KiB")
+	x.add(f, "no-history", "", "do not record the run")
+	x.add(f, "note", "", "record `TEXT` with the run; tutti history finds it")
+	x.add(f, "run-id-file", "", "write the run's number to `FILE` as soon as it is known")
+	x.add(f, "record-limit", "", "record at most `SIZE` of each output stream of a host: its head and its last 32KiB")
 }
 
 func (x requestFlags) addHistory(f *pflag.FlagSet) { x.add(f, "history", "", historyUsage) }
@@ -164,25 +164,25 @@ func (o *outputOptions) addPingFlags(f *pflag.FlagSet) {
 }
 
 func (o *outputOptions) addModeFlags(f *pflag.FlagSet) {
-	f.VarP(&o.mode, "output", "o", "`MODE` stream: lines as they come; fold: equal answers once; host: a block per host; json: events; none")
+	f.VarP(&o.mode, "output", "o", "output `MODE`: stream (lines as they come), fold (identical output once), host (a block per host), json (events), none")
 	f.BoolVarP(&o.fold, "fold", "b", false, "the same as -o fold")
 	f.BoolVar(&o.json, "json", false, "the same as -o json")
 }
 
 // addTextFlags are those about what the hosts say.
 func (o *outputOptions) addTextFlags(f *pflag.FlagSet) {
-	f.BoolVar(&o.diff, "diff", false, "fold, and show each group as its difference from the largest")
-	f.BoolVar(&o.timestamps, "timestamps", false, "put the time (UTC) in front of each line")
+	f.BoolVar(&o.diff, "diff", false, "like -o fold, and show each group as a diff against the largest")
+	f.BoolVar(&o.timestamps, "timestamps", false, "prefix each line with the time (UTC)")
 }
 
 func (o *outputOptions) addCommonFlags(f *pflag.FlagSet) {
 	o.fileOptions.addFlags(f)
-	f.BoolVar(&o.noPrefix, "no-prefix", false, "nothing on stdout but what the hosts sent")
-	f.BoolVar(&o.raw, "raw", false, "let colour codes from the hosts pass on a terminal")
-	f.BoolVarP(&o.quiet, "quiet", "q", false, "say nothing if every host is ok, else only what is wrong")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "say on stderr what is done")
+	f.BoolVar(&o.noPrefix, "no-prefix", false, "print output without host names")
+	f.BoolVar(&o.raw, "raw", false, "pass colour codes from the hosts to the terminal")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print only problems")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "log each step on stderr")
 	f.Var(&o.color, "color", "colour `WHEN`: auto, always, never")
-	f.Var(&o.progress, "progress", "progress on stderr `WHEN`: auto, always, never")
+	f.Var(&o.progress, "progress", "show progress on stderr `WHEN`: auto, always, never")
 }
 
 func (o *outputOptions) finalize(f *pflag.FlagSet) error {

@@ -22,9 +22,9 @@ type rerunOptions struct {
 }
 
 func (o *rerunOptions) addHostFlags(f *pflag.FlagSet) {
-	f.Var(&o.outcomes, "outcome", "the hosts that ended with one of `OUTCOMES`, or all (default: those that are not ok)")
+	f.Var(&o.outcomes, "outcome", "the hosts with one of `OUTCOMES`, or all (default: those that are not ok)")
 	o.flags().addInventory(f)
-	f.Lookup("inventory").Usage = "inventory `FILE` instead of those of RUN; a later one wins"
+	f.Lookup("inventory").Usage = "use inventory `FILE` instead of those of RUN; repeatable, later files override"
 	o.flags().addNarrowing(f)
 }
 
@@ -38,12 +38,12 @@ func newRerunCmd(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rerun [flags] RUN",
 		Short: "Run a command again, on the hosts that are not ok",
-		Long: `RUN is a number, last (your newest run that is over, also if it was cut off), or
-last~1 for the one before it. Command, environment, limits, batches and login are
-those of RUN; the hosts are looked up in the inventory files of RUN as they are now.
-Flags given here replace those of RUN; -e adds variables. Secrets were not recorded:
-they are asked for, or taken from the local environment, again. A script must be
-where it was, unchanged.`,
+		Long: `RUN is a number, last (your newest finished run, even if it was cut off), or last~1
+for the one before it. Command, environment, limits, batches and login are those of
+RUN; the hosts are looked up in RUN's inventory files as they are now. Flags given
+here replace those of RUN; -e adds variables. Secrets are not recorded: tutti asks
+for them again, or takes them from the local environment. A script must still be in
+the same place, unchanged.`,
 		Example: `  tutti rerun last
   tutti rerun 142 --outcome unreachable,lost --connect-timeout 30s
   tutti rerun 142 --outcome all --batch 1,100%`,

@@ -91,8 +91,8 @@ func newRootCmd(c *console) *cobra.Command {
 		Use:   "tutti COMMAND",
 		Short: "Run a command on many hosts over SSH in parallel, and record the output",
 		Example: `  tutti run web uptime              on every host of the group web
-  tutti run -b 'web,!web13.fra' uname -r   the same answers folded into one
-  tutti show last                   what they said
+  tutti run -b 'web,!web13.fra' uname -r   identical output shown once
+  tutti show last                   the output again
   tutti demo                        twenty hosts on this machine to try it on`,
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -14,11 +14,11 @@ func newRunCmd(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [flags] SELECTOR COMMAND...",
 		Short: "Run a shell command on every selected host",
-		Long: `The words of COMMAND are joined by spaces and read by the login shell of the
-remote user, as with ssh; with --sudo they are read by sh. Flags may stand before
-and after SELECTOR; they end at the first word of COMMAND. Without --stdin,
-standard input is not read and that of COMMAND is empty; data waiting in a pipe
-is an error, unless a parent shell reads its script from there.
+		Long: `The words of COMMAND are joined by spaces and run by the login shell of the remote
+user, as with ssh; with --sudo, by sh. Flags may come before and after SELECTOR;
+they end at the first word of COMMAND. Without --stdin, COMMAND's standard input is
+empty and tutti's own is not read; data waiting in a pipe is an error, unless a
+parent shell reads its script from there.
 
 ` + selectorHelp,
 		Example: `  tutti run web uptime
@@ -47,12 +47,12 @@ is an error, unless a parent shell reads its script from there.
 
 // selectorHelp is the part of help that every command with a SELECTOR shows.
 const selectorHelp = `A SELECTOR is a list of items, separated by commas:
-  web, web01.fra       a group, or a host
+  web, web01.fra       a group or a host
   all                  every host
-  web[01-20].fra       a range; db[1-3/2], db[1,3]: steps, lists
-  web*, ~^web\d+\.     a wildcard, or a regular expression, over host names
+  web[01-20].fra       a range; db[1-3/2] with steps, db[1,3] as a list
+  web*, ~^web\d+\.     host names by wildcard or regular expression
   dc=fra, role!=primary   a label
   @FILE                the items in a file, one per line
   run:142, run:last:failed   the hosts of an earlier run
-  &ITEM, !ITEM         keep only, or leave out, the hosts of another item,
-                       which the inventory must know`
+  &ITEM, !ITEM         keep only, or exclude, the hosts of another item,
+                       which must be in the inventory`

@@ -14,10 +14,11 @@ func newScriptCmd(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "script [flags] SELECTOR FILE [ARG...]",
 		Short: "Run a local script on every selected host, through its #! line",
-		Long: `FILE is sent to every host and run there by the interpreter that its first line
-names; - is standard input. Nothing is left on the host: the script is stored in an
-already unlinked file. It sees itself as /dev/fd/9, and each ARG as it is. Flags may stand before and after SELECTOR;
-they end at FILE. Without --stdin the script's standard input is empty.
+		Long: `FILE is sent to every host and run by the interpreter that its first line names;
+- is standard input. Nothing is left on the host: the script is stored in an
+already unlinked file. The script's own path is /dev/fd/9; each ARG is passed
+unchanged. Flags may come before and after SELECTOR; they end at FILE. Without
+--stdin the script's standard input is empty.
 
 ` + selectorHelp,
 		Example: `  tutti script web ./check.sh --verbose 'two words'

@@ -35,12 +35,12 @@ type serveOptions struct {
 
 func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 	addHistoryFlag(f, &o.history)
-	f.Var(&o.stopTimeout, "stop-timeout", "when asked to end, let what runs go on for `DURATION`, then end it")
-	f.Var(&o.keepConnections, "keep-connections", "use connections again for `DURATION` after their login, instead of logging in for each firing (default: close them)")
+	f.Var(&o.stopTimeout, "stop-timeout", "on shutdown, wait `DURATION` for running jobs, then stop them")
+	f.Var(&o.keepConnections, "keep-connections", "reuse connections for `DURATION` after their login (default: log in for each firing)")
 	f.StringVar(&o.metrics, "metrics", "", "serve /metrics, /healthz and /readyz on `ADDRESS:PORT`, such as 127.0.0.1:9464")
-	f.Var(&o.logFormat, "log-format", "`FORMAT` of the log on stderr: text, json")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "log what is done on the way to each host, too")
-	f.BoolVar(&o.check, "check", false, "say what would keep jobs from running here and now, and end")
+	f.Var(&o.logFormat, "log-format", "log on stderr as `FORMAT`: text, json")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "also log each step of the logins")
+	f.BoolVar(&o.check, "check", false, "check that all jobs can run, and exit")
 }
 
 func (o *serveOptions) finalize(f *pflag.FlagSet) (err error) {
@@ -65,11 +65,11 @@ func refuseEmptyAddress(f *pflag.FlagSet) error {
 
 // exitHelpServe is the table of a daemon.
 const exitHelpServe = `EXIT STATUS
-  0  asked to end by INT or TERM, and ended; --check: every job can be run
-  1  something of our own went wrong: the history, the disk
-  2  wrong use: flags; --check: something would keep a job from running
-  131  left at once by QUIT
-  130, 143   left at once by a third INT or TERM: what ran may still be running`
+  0  stopped by INT or TERM; --check: every job can run
+  1  local error (history, disk)
+  2  usage error (flags); --check: some job would fail
+  131  killed by QUIT
+  130, 143   killed by a third INT or TERM; commands may still be running`
 
 func newServeCmd(c *console) *cobra.Command {
 	o := &serveOptions{
@@ -79,14 +79,14 @@ func newServeCmd(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve [flags]",
 		Short: "Run the scheduler daemon",
-		Long: `Stays in the foreground and logs to stderr; tutti job manages what it runs. Jobs may
-be changed at any time. Several daemons may serve one history: each scheduled time
-fires once, and when one daemon stops the others continue.
+		Long: `The daemon stays in the foreground and logs to stderr; tutti job manages the jobs,
+which may change at any time. Several daemons may serve one history: each scheduled
+time fires once, and when one daemon stops the others continue.
 
-INT or TERM starts no more firings and gives running ones --stop-timeout to finish;
-a second one stops them at once. HUP checks all jobs again and logs what would keep
-them from running. Every firing reads the inventory, ssh_config, keys and
-known_hosts again.`,
+On INT or TERM the daemon starts no more firings and gives running ones
+--stop-timeout to finish; a second INT or TERM stops them at once. On HUP it checks
+all jobs again and logs the ones that would fail. Every firing reads the inventory,
+ssh_config, keys and known_hosts again.`,
 		Example: `  tutti serve
   tutti serve --metrics 127.0.0.1:9464 --log-format json --keep 30d
   tutti serve --check`,

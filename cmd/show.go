@@ -26,15 +26,15 @@ type showOptions struct {
 
 func (o *showOptions) addFlags(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.hosts, "host", nil, "only these `HOSTS`")
-	f.Var(&o.outcomes, "outcome", "only hosts that ended with one of `OUTCOMES`")
+	f.Var(&o.outcomes, "outcome", "only hosts with one of `OUTCOMES`")
 }
 
 func (o *showOptions) addOutputFlags(f *pflag.FlagSet) {
-	f.VarP(&o.mode, "output", "o", "`MODE` fold: equal answers once; stream: lines; host: a block per host; json: events; none: the summary")
+	f.VarP(&o.mode, "output", "o", "output `MODE`: fold (identical output once), stream (lines), host (a block per host), json (events), none (the summary)")
 	f.BoolVar(&o.json, "json", false, "the same as -o json")
 	o.addTextFlags(f)
-	f.BoolVar(&o.noPrefix, "no-prefix", false, "nothing on stdout but what the hosts sent")
-	f.BoolVar(&o.raw, "raw", false, "let colour codes from the hosts pass on a terminal")
+	f.BoolVar(&o.noPrefix, "no-prefix", false, "print output without host names")
+	f.BoolVar(&o.raw, "raw", false, "pass colour codes from the hosts to the terminal")
 	f.Var(&o.color, "color", "colour `WHEN`: auto, always, never")
 	addHistoryFlag(f, &o.history)
 }
@@ -45,9 +45,9 @@ func newShowCmd(std Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show [flags] [RUN]",
 		Short: "Show one run: results and recorded output",
-		Long: `RUN is a number, last (your newest run that is over, also if it was cut off; the
-default), or last~1 for the one before it. The exit status does
-not reflect the run's; see --json.`,
+		Long: `RUN is a number, last (the default: your newest finished run, even if it was cut
+off), or last~1 for the one before it. The exit status does not reflect the run's;
+see --json.`,
 		Example: `  tutti show
   tutti show 142 --outcome failed,lost
   tutti show last --host web01.fra --no-prefix`,

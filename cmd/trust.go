@@ -25,8 +25,8 @@ type trustOptions struct {
 }
 
 func (o *trustOptions) addCareFlags(f *pflag.FlagSet) {
-	f.BoolVar(&o.update, "update", false, "also replace the keys of hosts that present another key than the known one")
-	f.BoolVar(&o.yes, "yes", false, "add the keys without asking, and although a hardware key may want many touches")
+	f.BoolVar(&o.update, "update", false, "also replace the known keys of hosts whose key has changed")
+	f.BoolVar(&o.yes, "yes", false, "add the keys without asking, even if a security key needs many touches")
 }
 
 // addLoginFlags are all but --host-keys, which is what this is about, and
@@ -39,7 +39,7 @@ func (o *trustOptions) addLoginFlags(f *pflag.FlagSet) {
 			f.AddFlag(flag)
 		}
 	})
-	f.Lookup("known-hosts").Usage = "known_hosts `FILE` to use, and to add to, instead of ~/.ssh/known_hosts (default $TUTTI_KNOWN_HOSTS)"
+	f.Lookup("known-hosts").Usage = "read and update known_hosts `FILE` instead of ~/.ssh/known_hosts (default $TUTTI_KNOWN_HOSTS)"
 }
 
 func newTrustCmd(c *console) *cobra.Command {
@@ -49,10 +49,9 @@ func newTrustCmd(c *console) *cobra.Command {
 		Use:   "trust [flags] SELECTOR",
 		Short: "Collect host keys, show their fingerprints, and add them to known_hosts when confirmed",
 		Long: `tutti attempts a real login on each host, so that intrusion detection does not
-mistake it for a scan. What it presents is shown with the fingerprints folded: compare
-them with what the hosts' consoles say. Nothing is written before you agree. A
-host that presents another key than the known one may be an impostor; it keeps
-its old key unless --update is given.
+mistake it for a scan, and shows the fingerprints of the host keys. Compare them
+with the hosts' consoles: nothing is written before you confirm. A host whose key
+has changed may be an impostor; its known key stays unless --update is given.
 
 ` + selectorHelp,
 		Example: `  tutti trust web

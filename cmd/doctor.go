@@ -29,7 +29,7 @@ func newDoctorCmd(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor [flags] [SELECTOR]",
 		Short: "Check this machine, the inventory and the hosts for problems",
-		Long: `tutti doctor first checks this machine: open files, inventory, ssh_config, keys,
+		Long: `The command first checks this machine: open files, inventory, ssh_config, keys,
 agent, known_hosts, history, clock. With SELECTOR it then logs in to the hosts as a
 run would, opens a session, runs nothing in it, and reports at which step a host
 failed. It changes nothing, here or on the hosts, tries no password, and stops at an

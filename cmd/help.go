@@ -111,7 +111,7 @@ func flagUsages(set *pflag.FlagSet, width int) string {
 		one := *f
 		if word, _ := pflag.UnquoteUsage(f); f.NoOptDefVal != "" && f.Value.Type() != "bool" {
 			one.NoOptDefVal = ""
-			optional = append(optional, "--"+f.Name+" "+word+" ", "--"+f.Name+"[="+word+"]")
+			optional = append(optional, "--"+f.Name+" "+word+"  ", "--"+f.Name+"[="+word+"]")
 		}
 		shown.AddFlag(&one)
 	})

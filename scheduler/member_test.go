@@ -91,6 +91,7 @@ func (d *member) Load(_ context.Context, jobs []int64) (loaded []Subject, err er
 func (d *member) Commit(_ context.Context, moves []Move) (done []Committed, err error) {
 	return done, d.locked(func() error {
 		d.writes++
+		d.commits++
 		for _, m := range moves {
 			done = append(done, Committed{Rev: m.From + 1, Err: d.commit(int(m.From), m.Transition)})
 		}

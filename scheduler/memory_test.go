@@ -26,6 +26,7 @@ type memory struct {
 	members int64
 	refusal error // what every call of a member returns; nil: what it should
 	calls   int   // of members
+	commits int   // of members, of any number of moves
 }
 
 // A document is a job and its open firings.
@@ -96,6 +97,13 @@ func (m *memory) counted() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.calls
+}
+
+// committed is how many commits there were.
+func (m *memory) committed() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.commits
 }
 
 // load reads a document.

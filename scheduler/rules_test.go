@@ -303,6 +303,82 @@ func TestRuleSettle(t *testing.T) {
 	})
 }
 
+func TestRuleEnd(t *testing.T) {
+	end := func(run int64, unproved bool) func(JobState, Moment) (Transition, error) {
+		return func(s JobState, at Moment) (Transition, error) {
+			return s.End(Ended{Run: run, State: runFinished, Unproved: unproved}, at)
+		}
+	}
+	replaced := stateOf(runs(1, 1, runRunning, replacedBy(2)), firing(2, Queued), overlap(OverlapReplace))
+	checkRules(t, []ruleCase{
+		{"a run", stateOf(runs(1, 1, runRunning)), end(1, true), "firing 1 run run 1 daemon 1", nil},
+		{"known already", stateOf(runs(1, 1, runFinished)), end(1, false), "", ErrConflict},
+		{"not of the job", stateOf(runs(1, 1, runRunning)), end(2, false), "", ErrConflict},
+		{"replaced", replaced, end(1, false), "firing 1 run run 1 daemon 1", nil},
+		{"replaced, without proof", replaced, end(1, true), `
+			firing 1 run run 1 daemon 1
+			firing 2 queued waited`, nil},
+	})
+	// That there is no proof is remembered after the end was settled.
+	s := replaced
+	for _, rule := range []Rule{end(1, true), settleOf} {
+		next, err := rule(s, Moment{Now: clock(1), NextID: 11})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s = next.Next
+	}
+	checkRules(t, []ruleCase{{"claimed then", s, claimAs, `
+		firing 2 skipped (there is no proof that the earlier firing has ended) waited settled
+		ticket 2 skipped`, nil}})
+}
+
+func TestRuleKillRun(t *testing.T) {
+	kill := func(s JobState, at Moment) (Transition, error) { return s.KillRun(1, "ann", at) }
+	checkRules(t, []ruleCase{
+		{"it runs", stateOf(runs(1, 1, runRunning), runs(2, 2, runRunning)), kill, "stop 1 by ann for 0", nil},
+		{"it has ended", stateOf(runs(1, 1, runFinished), runs(2, 2, runRunning)), kill, "", ErrConflict},
+	})
+}
+
+// After the clock was put back, even twice, what was decided is known, and nothing
+// else.
+func TestRuleClockPutBack(t *testing.T) {
+	s := stateOf(overlap(OverlapAllow), func(s *JobState) { s.MaxRunning = 100 })
+	move := func(to int, decided ...int) (ids []int64) {
+		t.Helper()
+		rule := decideAt(func(d *Decisions) { d.Cursor = clock(to) }, decided...)
+		next, err := rule(s, Moment{Now: clock(to), NextID: int64(len(s.Open) + 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range next.Tickets {
+			ids = append(ids, int64(x.Firing.At.Sub(clock(0)).Minutes()))
+		}
+		s = next.Next
+		return ids
+	}
+	for i, step := range []struct {
+		to            int
+		decided, want []int
+	}{
+		{20, []int{5, 10, 15, 20}, []int{5, 10, 15, 20}},
+		{-30, nil, nil}, // back
+		{-20, []int{-25, -20}, []int{-25, -20}},
+		{-60, nil, nil}, // back again
+		{-10, []int{-30, -25, -20, -15, -10}, []int{-30, -15, -10}},
+		{25, []int{-5, 0, 5, 10, 15, 20, 25}, []int{-5, 0, 25}},
+	} {
+		got := move(step.to, step.decided...)
+		if fmt.Sprint(got) != fmt.Sprint(step.want) {
+			t.Errorf("step %d: got %v, want %v", i, got, step.want)
+		}
+	}
+	if len(s.Ahead) > 0 || !s.Since.Equal(clock(-60)) {
+		t.Errorf("got %v since %s, want one row of decided instants", s.Ahead, s.Since)
+	}
+}
+
 // What has ended counts also before it is settled, and since it ended.
 func TestRuleCountEnded(t *testing.T) {
 	s := stateOf(runs(1, 1, runFinished, ends(1, 1, 0)), firing(2, Failed, decidedAt(clock(1))), runs(3, 3, runRunning),

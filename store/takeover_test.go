@@ -3,6 +3,7 @@ package store
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"tutti/fanout"
 	"tutti/scheduler"
 )
 
@@ -52,7 +54,31 @@ func serveStages(ctx context.Context, d *seat, stage string) error {
 	if err != nil || stage == "begun" {
 		return err
 	}
-	return r.Starting(ctx, jobPlan("a", "b").Targets[0], 1, "")
+	p := jobPlan("a", "b")
+	if err := r.Starting(ctx, p.Targets[0], 1, ""); err != nil || stage == "started" {
+		return err
+	}
+	var results []*fanout.Result
+	for i := range p.Targets {
+		events := hostEvents(&p, i, "", 0)
+		results = append(results, events[len(events)-1].Result)
+		for _, e := range events {
+			if err := r.Handle(ctx, e); err != nil {
+				return err
+			}
+		}
+	}
+	if stage == "answered" {
+		return r.Starting(ctx, p.Targets[0], 2, "") // what came before is durable then
+	}
+	if err := r.Handle(ctx, endEvent(results...)); err != nil {
+		return err
+	}
+	if err := r.Close(); err != nil || stage == "finished" {
+		return err
+	}
+	_, err = d.Settle(ctx, minute(1))
+	return err
 }
 
 // Wherever a daemon is killed: what it had not begun another one begins, and what
@@ -62,11 +88,15 @@ func TestKilledDaemonIsTakenOver(t *testing.T) {
 		stage   string
 		claimed []string
 		settled []string
+		ended   bool // and the end is known while the daemon is alive
 	}{
-		{"decided", []string{"1 run"}, nil},
-		{"claimed", []string{"1 run"}, nil},
-		{"begun", nil, []string{"run 1 ok=false streak=1 interrupted"}},
-		{"started", nil, []string{"run 1 ok=false streak=1 interrupted"}},
+		{"decided", []string{"1 run"}, nil, false},
+		{"claimed", []string{"1 run"}, nil, false},
+		{"begun", nil, []string{"run 1 ok=false streak=1 interrupted"}, false},
+		{"started", nil, []string{"run 1 ok=false streak=1 interrupted"}, false},
+		{"answered", nil, []string{"run 1 ok=false streak=1 interrupted"}, false},
+		{"finished", nil, []string{"run 1 ok=true streak=0"}, true},
+		{"settled", nil, nil, false},
 	} {
 		t.Run(tt.stage, func(t *testing.T) {
 			path := tempPath(t)
@@ -94,8 +124,9 @@ func TestKilledDaemonIsTakenOver(t *testing.T) {
 			if tt.stage != "decided" {
 				checkStrings(t, "while it is alive", told(claim(t, d, minute(1))))
 			}
-			repair(t, d)
-			checkStrings(t, "while it is alive", settle(t, d, minute(1)))
+			if repair(t, d); !tt.ended {
+				checkStrings(t, "while it is alive", settle(t, d, minute(1)))
+			}
 			if err := cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
@@ -113,6 +144,55 @@ func TestKilledDaemonIsTakenOver(t *testing.T) {
 			checkInt(t, s.r, "SELECT count(*) FROM firings", 1)
 		})
 	}
+}
+
+// A run of which the history has the end and the ledger has not, since whoever
+// carried it out ended in between, is settled once a daemon has looked.
+func TestEndThatOnlyTheHistoryHas(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		do   func(t *testing.T, s *Store)
+		want []string
+	}{
+		{"its end", func(*testing.T, *Store) {}, []string{"run 1 ok=false streak=1"}},
+		{"nothing any more", func(t *testing.T, s *Store) { poke(t, s, "DELETE FROM runs") }, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := openTest(t, tempPath(t))
+			d := joinTest(t, s)
+			addJob(t, s, notified(scheduler.OnFailure))
+			finish(t, runMinute(t, d, "backup", 1), 0, 3)
+			poke(t, s, "UPDATE firings SET ended = NULL")
+			tt.do(t, s)
+			checkStrings(t, "not known", settle(t, d, minute(2)))
+			checkStrings(t, "it is in the way", decide(t, d, "backup", 2), "2 skipped")
+			for range 2 {
+				repair(t, d)
+			}
+			checkStrings(t, "settled", settle(t, d, minute(2)), tt.want...)
+			checkStrings(t, "the next", decide(t, d, "backup", 3), "3 run")
+			if _, said := deliver(t, d, minute(3)); len(said) != 2*len(tt.want) {
+				t.Errorf("got %q, want each receiver to be told once", said)
+			}
+		})
+	}
+}
+
+// Of a run that another has taken over no start is marked, and nothing is sent.
+func TestStartsAreFenced(t *testing.T) {
+	s := openTest(t, tempPath(t))
+	d := joinTest(t, s)
+	addJob(t, s, testJob("backup"))
+	r := runMinute(t, d, "backup", 1)
+	p := jobPlan("a", "b")
+	if err := r.Starting(t.Context(), p.Targets[0], 1, ""); err != nil {
+		t.Fatal(err)
+	}
+	poke(t, s, "UPDATE firings SET daemon_id = daemon_id + 1")
+	if err := r.Starting(t.Context(), p.Targets[1], 1, ""); !errors.Is(err, ErrTaken) {
+		t.Errorf("got %v, want %v", err, ErrTaken)
+	}
+	closeRecorder(t, r)
 }
 
 func repair(tb testing.TB, d *seat) {

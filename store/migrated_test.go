@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A history as the program wrote it before the rules of firings were pure: at
@@ -15,46 +16,152 @@ import (
 //go:embed testdata/history-5.sql
 var history5 string
 
+// A history as the program wrote it before it kept a ledger: at schema 6, copied while
+// its daemon and two processes at terminals were at work. There is an open firing in
+// every state, and a run in every one.
+//
+//go:embed testdata/history-6.sql
+var history6 string
+
+// openText opens a history that text describes, as one that earlier daemons left.
+func openText(tb testing.TB, text string) *Store {
+	tb.Helper()
+	path := tempPath(tb)
+	if err := makeFile(path); err != nil {
+		tb.Fatal(err)
+	}
+	db := openDB(source(path, "_auto_vacuum=incremental", "_journal_mode=WAL"))
+	if _, err := db.Exec(text); err != nil {
+		tb.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return openTest(tb, path)
+}
+
+// TestHistoryOfSchema6: nothing that was open is lost, and it goes on.
+func TestHistoryOfSchema6(t *testing.T) {
+	s := openText(t, history6)
+	d := joinTest(t, s)
+	checkLines(t, "jobs", jobLines(t, s), `
+		attached version 1 cursor 0 failures 0 paused false
+		backup version 1 cursor 6 failures 1 paused false
+		broken version 1 cursor 1 failures 0 paused false
+		clock version 1 cursor 6 failures 0 paused false the clock was put back
+		paused version 1 cursor 0 failures 0 paused true
+		purge version 1 cursor 6 failures 1 paused false
+		repeats version 1 cursor 5 failures 1 paused false
+		report version 1 cursor 4 failures 0 paused false
+		sweep version 1 cursor 6 failures 0 paused false
+	`)
+	checkLines(t, "runs", runLines(t, s), `
+		13 interrupted
+		12 finished
+		11 interrupted purge job purge
+		10 interrupted repeats
+		9 interrupted sweep job sweep
+		8 finished attached
+		7 interrupted gone
+		6 finished report ann
+		5 finished report
+		4 interrupted backup
+		3 finished backup
+		2 finished backup
+		1 finished clock
+	`)
+	checkLines(t, "firings", firingLines(t, s), `
+		20 repeats run repeats 10
+		19 report run by bob
+		18 report run of 4
+		17 purge queued of 6: an earlier firing is being ended
+		16 purge run of 5 run 11
+		15 report run of 3
+		14 repeats run of 5 run 10
+		13 sweep queued of 6: an earlier firing is being ended
+		12 sweep run of 5 run 9
+		11 attached run run 8 by bob
+		10 paused run by bob
+		9 gone run of 1 run 7
+		8 broken failed of 1: no host matches web
+		7 report run of 2 run 6
+		6 report run of 1 run 5
+		5 backup run of 6 run 4
+		4 backup missed missed 3: late
+		3 backup run of 2 run 3 (webhook failure false) (command failure true)
+		2 backup run of 1 run 2
+		1 clock run of 300 run 1
+	`)
+	repair(t, d)
+	checkLines(t, "settled", settle(t, d, minute(7)), `
+		run 5 ok=false streak=1
+		run 6 ok=false streak=1 killed by ann
+		run 8 ok=false streak=0 interrupted by bob
+		run 0 ok=false streak=1 failed: no host matches web
+		run 4 ok=false streak=2 interrupted
+		run 7 ok=false streak=0 interrupted
+		run 9 ok=false streak=1 interrupted
+	`)
+	checkLines(t, "claimed", claimLines(t, d, minute(7)), `
+		10 paused skipped repeats 0 whoever asked for it is gone
+		13 sweep run repeats 0
+		15 report run repeats 0
+		17 purge skipped repeats 0 there is no proof that the earlier firing has ended
+		18 report run repeats 0
+		19 report run repeats 0
+		20 repeats run repeats 10
+		21 backup run repeats 4
+	`)
+	_, messages := deliver(t, d, minute(7))
+	checkLines(t, "messages", messages, `
+		https://example.com/hook: failure, run 3, failures 1, attempt 2
+		https://example.com/hook: missed, run 0, failures 1, attempt 1
+		mail: missed, run 0, failures 1, attempt 1
+		https://example.com/hook: failure, run 5, failures 1, attempt 1
+		mail: failure, run 5, failures 1, attempt 1
+		https://example.com/hook: failure, run 9, failures 1, attempt 1
+		mail: failure, run 9, failures 1, attempt 1
+	`)
+	checkStrings(t, "what the clock had decided", decide(t, d, "clock", 300, 301), "301 run")
+	checkLines(t, "firings afterwards", firingLines(t, s), `
+		22 clock run of 301
+		21 backup run repeats 4
+		20 repeats run repeats 10
+		19 report run by bob
+		18 report run of 4
+		17 purge skipped of 6: there is no proof that the earlier firing has ended
+		16 purge run of 5 run 11
+		15 report run of 3
+		14 repeats run of 5 run 10
+		13 sweep run of 6
+		12 sweep run of 5 run 9
+		11 attached run run 8 by bob: interrupted by bob
+		10 paused skipped by bob: whoever asked for it is gone
+		9 gone run of 1 run 7
+		8 broken failed of 1: no host matches web
+		7 report run of 2 run 6: killed by ann
+		6 report run of 1 run 5
+		5 backup run of 6 run 4
+		4 backup missed missed 3: late
+		3 backup run of 2 run 3 (webhook failure false) (command failure true)
+		2 backup run of 1 run 2
+		1 clock run of 300 run 1
+	`)
+}
+
 // TestHistoryOfSchema5: what an earlier version left open is found, and goes on
 // as it would have there.
 func TestHistoryOfSchema5(t *testing.T) {
-	path := tempPath(t)
-	if err := makeFile(path); err != nil {
-		t.Fatal(err)
-	}
-	db := openDB(source(path, "_auto_vacuum=incremental", "_journal_mode=WAL"))
-	if _, err := db.Exec(history5); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s := openTest(t, path)
+	s := openText(t, history5)
 	d := joinTest(t, s)
-	jobs, err := s.Kept(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var kept []string
-	for _, k := range jobs {
-		kept = append(kept, fmt.Sprintf("%s version %d cursor %.0f failures %d paused %t %s", k.Name, k.Version, k.Cursor.Sub(noon).Minutes(), k.Streak.Failures, k.Paused, k.Alarm))
-	}
-	checkLines(t, "jobs", kept, `
+	checkLines(t, "jobs", jobLines(t, s), `
 		backup version 1 cursor 6 failures 1 paused false the clock was put back
 		broken version 1 cursor 1 failures 0 paused false
 		paused version 2 cursor 1 failures 0 paused true
 		report version 1 cursor 4 failures 0 paused false
 		sweep version 1 cursor 6 failures 0 paused false
 	`)
-	runs, err := s.Runs(t.Context(), Query{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var states []string
-	for _, r := range runs {
-		states = append(states, fmt.Sprintf("%d %s %s %s", r.ID, r.State, r.Job, r.KillBy))
-	}
-	checkLines(t, "runs", states, `
+	checkLines(t, "runs", runLines(t, s), `
 		10 interrupted
 		9 finished
 		8 finished gone
@@ -93,11 +200,7 @@ func TestHistoryOfSchema5(t *testing.T) {
 		run 3 ok=false streak=2 interrupted
 		run 4 ok=false streak=1 interrupted
 	`)
-	var claimed []string
-	for _, x := range claim(t, d, minute(7)) {
-		claimed = append(claimed, fmt.Sprintf("%d %s %s repeats %d %s", x.ID, x.Job.Name, x.Decision, x.Repeats, x.Reason))
-	}
-	checkLines(t, "claimed", claimed, `
+	checkLines(t, "claimed", claimLines(t, d, minute(7)), `
 		6 sweep skipped repeats 0 there is no proof that the earlier firing has ended
 		9 report run repeats 0
 		12 paused skipped repeats 0 whoever asked for it is gone
@@ -151,6 +254,41 @@ func checkLines(tb testing.TB, what string, got []string, want string) {
 	if got, want := trim(got), trim(strings.Split(want, "\n")); !slices.Equal(got, want) {
 		tb.Errorf("%s: got\n%s\nwant\n%s", what, strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
+}
+
+// jobLines are all jobs, by name.
+func jobLines(tb testing.TB, s *Store) (lines []string) {
+	tb.Helper()
+	jobs, err := s.Kept(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, k := range jobs {
+		lines = append(lines, fmt.Sprintf("%s version %d cursor %.0f failures %d paused %t %s", k.Name, k.Version, k.Cursor.Sub(noon).Minutes(), k.Streak.Failures, k.Paused, k.Alarm))
+	}
+	return lines
+}
+
+// runLines are all runs, the newest first.
+func runLines(tb testing.TB, s *Store) (lines []string) {
+	tb.Helper()
+	runs, err := s.Runs(tb.Context(), Query{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, r := range runs {
+		lines = append(lines, fmt.Sprintf("%d %s %s %s", r.ID, r.State, r.Job, r.KillBy))
+	}
+	return lines
+}
+
+// claimLines claims, and says what.
+func claimLines(tb testing.TB, d *seat, now time.Time) (lines []string) {
+	tb.Helper()
+	for _, x := range claim(tb, d, now) {
+		lines = append(lines, fmt.Sprintf("%d %s %s repeats %d %s", x.ID, x.Job.Name, x.Decision, x.Repeats, x.Reason))
+	}
+	return lines
 }
 
 // firingLines are all firings, the newest first.

@@ -11,5 +11,5 @@
 //
 // What happens in a run, and how two runs differ, is package event's below this.
 //
-// api decides nothing, asks nobody and prints nothing.
+// api decides nothing and prints nothing.
 package api

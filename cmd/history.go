@@ -78,20 +78,16 @@ func newHistoryCmd(std Streams) *cobra.Command {
 	return cmd
 }
 
-// parseSince reads an instant, or how long ago it was.
-func parseSince(s string, now time.Time) (time.Time, error) {
-	if s == "" {
+// parseSince reads the value of --since; the zero time if it is empty.
+func parseSince(text string, now time.Time) (time.Time, error) {
+	if text == "" {
 		return time.Time{}, nil
 	}
-	if d, err := quantity.ParseDuration(s); err == nil {
-		return now.Add(-d), nil
+	at, err := quantity.ParseSince(text, now.Local())
+	if err != nil {
+		return at, syntaxf("--since %w", err)
 	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, syntaxf("--since %q is neither a time such as 2026-11-20T14:30 nor a duration such as 2h or 7d", s)
+	return at, nil
 }
 
 func listRuns(ctx context.Context, std Streams, history *runner.History, q store.Query, o *historyOptions) error {

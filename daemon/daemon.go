@@ -43,13 +43,13 @@ type Config struct {
 	// instead of logging in for each firing; 0: they are closed after each run.
 	KeepConnections time.Duration
 	// Listener serves /metrics, /healthz and /readyz, and is closed by Run; nil:
-	// nobody reads them.
+	// they are not served.
 	Listener net.Listener
 	// Manager is the service manager; nil: there is none.
 	Manager *sdnotify.Manager
 	// Version is this program's, for the log, the metrics and receivers.
 	Version string
-	// Logger gets what an operator has to know; nil: nobody does.
+	// Logger gets what an operator has to know; nil: it is not logged.
 	Logger *slog.Logger
 	// Now is the wall clock; nil: time.Now.
 	Now func() time.Time
@@ -64,11 +64,11 @@ type Config struct {
 	// text.
 	Explain func(error) string
 	// FewerDays words for the log that these jobs fire on fewer days than under
-	// an earlier version; nil: nobody is told.
+	// an earlier version; nil: it is not logged.
 	FewerDays func(names []string) string
 }
 
-// A Daemon fires the jobs of a history, beside others that may do the same.
+// A Daemon fires the jobs of a history, alongside others that may do the same.
 type Daemon struct {
 	c       Config
 	store   *store.Store
@@ -224,7 +224,7 @@ func (d *Daemon) fire(ctx context.Context, t scheduler.Ticket, begun func(run in
 	return err
 }
 
-// launch is one of a job, which nobody looks at.
+// launch is one of a job, which is shown nowhere.
 func (d *Daemon) launch(log *slog.Logger) *runner.Launch {
 	l := runner.Unattended(d.c.Env, d.c.History, log)
 	l.View, l.Words = runner.Unseen{Signal: d.c.Signal}, d.c.Words
@@ -233,7 +233,7 @@ func (d *Daemon) launch(log *slog.Logger) *runner.Launch {
 
 // notifier delivers what there is to notify.
 func (d *Daemon) notifier() *notify.Notifier {
-	return &notify.Notifier{Outbox: d.member, Version: d.c.Version, Observer: d.metrics, Logger: d.c.Logger, Now: d.c.Now, Hurried: d.hurried}
+	return &notify.Notifier{Outbox: d.member, Version: d.c.Version, Observer: d.metrics, Logger: d.c.Logger, Now: d.c.Now, ForceStop: d.hurried}
 }
 
 // servePages shows the metrics and the health of the daemon until ctx ends.

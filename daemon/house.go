@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// pruneEvery is how often old runs are looked for, beside after each run.
+	// pruneEvery is how often old runs are looked for, besides after each run.
 	pruneEvery = time.Hour
 	// seededRuns is how many runs of a job are looked at for its last success.
 	seededRuns = 50

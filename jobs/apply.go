@@ -21,7 +21,7 @@ type Plan struct {
 	Left []string
 	// All is how many jobs there were.
 	All int
-	// Confirmed says that somebody has agreed to removals that RemovesMost finds
+	// Confirmed says that the operator agrees to removals that RemovesMost finds
 	// suspicious.
 	Confirmed bool
 }
@@ -29,7 +29,7 @@ type Plan struct {
 // A Change is a job that is to be another, and what is different.
 type Change struct {
 	Old, Job scheduler.Job
-	// Rewritten: the old one cannot be read, so nobody knows what is different.
+	// Rewritten: the old one cannot be read, so that it is not known what is different.
 	Rewritten bool
 	// Differences has a line for each key that is different.
 	Differences []string
@@ -142,8 +142,8 @@ func (p *Plan) RemovesMost() bool {
 	return n > 0 && n == p.All || p.All >= fewJobs && 2*n > p.All
 }
 
-// An UnconfirmedError says that a plan removes most jobs, and that nobody has
-// agreed to that. Nothing was changed.
+// An UnconfirmedError says that a plan removes most jobs, which the operator has
+// not agreed to. Nothing was changed.
 type UnconfirmedError struct{ Removed, All int }
 
 func (e *UnconfirmedError) Error() string {

@@ -30,8 +30,8 @@ func (e *UnknownKeyError) Error() string {
 	return fmt.Sprintf("%s: a job has no such key that it could do without", e.Key)
 }
 
-// Unset gives job what it has for a key of jobs.yaml if nobody says anything, or
-// returns an *UnknownKeyError. The options of job are replaced, not changed.
+// Unset resets a key of jobs.yaml to its default, or returns an
+// *UnknownKeyError. The options of job are replaced, not changed.
 func Unset(job *scheduler.Job, key string) error {
 	usual := scheduler.NewJob("", "")
 	own := map[string]func(){

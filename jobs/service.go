@@ -17,8 +17,8 @@ type Store interface {
 	Records
 	// Daemons are those that serve the jobs now.
 	Daemons(ctx context.Context) ([]scheduler.Controller, error)
-	// Untold are the jobs, by number, that somebody looking in that place has not
-	// been told of, and Told says that it has happened.
+	// Untold are the jobs, by number, of which a change of behaviour was not shown
+	// in that place yet, and Told records that it was.
 	Untold(ctx context.Context, in store.Place) ([]int64, error)
 	Told(ctx context.Context, in store.Place) error
 }
@@ -143,8 +143,8 @@ func (s *Service) readable(ctx context.Context, name string) (scheduler.Kept, er
 	return kept, err
 }
 
-// Unserved reports whether nothing is there that would fire the jobs, as far as
-// one of them is to fire.
+// Unserved reports whether one of the jobs is to fire and no daemon is there that
+// would fire it.
 func (s *Service) Unserved(ctx context.Context, jobs ...*scheduler.Job) (bool, error) {
 	if !slices.ContainsFunc(jobs, func(job *scheduler.Job) bool { return !job.Paused }) {
 		return false, nil
@@ -161,7 +161,7 @@ func (s *Service) Served(ctx context.Context) (bool, error) {
 
 // TellFewerDays calls tell with the names of the jobs that fire on fewer days
 // than under earlier versions, which took either of two day fields for enough also
-// where one begins with *. That happens once for each place where it is told, and
+// where one begins with *. That happens once for each place where it is shown, and
 // not if there is no such job.
 func (s *Service) TellFewerDays(ctx context.Context, in store.Place, tell func(names []string)) error {
 	untold, err := s.Store.Untold(ctx, in)

@@ -237,3 +237,42 @@ func TestUnserved(t *testing.T) {
 		}
 	}
 }
+
+// untold is a store of which some jobs have to be shown once.
+type untold struct {
+	*store.Store
+	ids []int64
+}
+
+func (u *untold) Untold(context.Context, store.Place) ([]int64, error) { return u.ids, nil }
+
+func (u *untold) Told(context.Context, store.Place) error {
+	u.ids = nil
+	return nil
+}
+
+func TestTellFewerDays(t *testing.T) {
+	r := newRig(t)
+	var ids []int64
+	for name, schedule := range map[string]string{"both": "0 2 */2 * 1", "either": "0 2 1 * 1", "other": "0 2 */3 * 2"} {
+		job := testJob(nil)
+		job.Name, job.Schedules = name, []string{schedule}
+		kept, err := r.store.AddJob(t.Context(), job, "ann", noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name != "other" {
+			ids = append(ids, kept.ID)
+		}
+	}
+	r.Store = &untold{r.store, ids}
+	var got [][]string
+	for range 2 {
+		if err := r.TellFewerDays(t.Context(), store.InLog, func(names []string) { got = append(got, names) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(got) != 1 || !slices.Equal(got[0], []string{"both"}) {
+		t.Errorf("got %q, want the job whose days both have to match, once", got)
+	}
+}

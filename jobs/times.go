@@ -25,7 +25,7 @@ func Coming(t *scheduler.Timing, after time.Time, n int) ([]scheduler.Firing, er
 	return all, nil
 }
 
-// MostNext bounds how many scheduled times are worked out for somebody to read.
+// MostNext bounds how many scheduled times are worked out for a reader.
 const MostNext = 100_000
 
 // Times are when a job fires.

@@ -93,7 +93,7 @@ func otherHosts(old, job *scheduler.Job) bool {
 	return false
 }
 
-// SetPaused pauses a job, or resumes it, whatever else is changed meanwhile.
+// SetPaused pauses a job, or resumes it, whatever else is changed at the same time.
 // changed is false if it was so already.
 func (s *Service) SetPaused(ctx context.Context, name string, paused bool, by string) (kept scheduler.Kept, changed bool, err error) {
 	for {

@@ -29,34 +29,34 @@ const forever = math.MaxInt64
 var errStopping = errors.New("the daemon was stopped meanwhile")
 
 // A Notifier delivers the messages of an outbox. A receiver, which is a URL or a
-// command, gets one at a time, in the order in which they came as far as none
-// has to be repeated; a slow one holds up nobody else. A message arrives twice
+// command, gets one at a time, in the order in which they came unless one has to
+// be repeated; a slow receiver delays no other. A message arrives twice
 // if the daemon ends after it has arrived and before that is written down.
 type Notifier struct {
 	// Outbox is used by one goroutine at a time.
 	Outbox scheduler.Outbox
-	// Version is what webhooks are told in User-Agent; empty: nothing.
+	// Version goes into the User-Agent of webhooks; empty: it is left out.
 	Version string
 	// Observer gets the result of every attempt; nil: it is not reported.
 	Observer Observer
-	// Logger gets what did not arrive; nil: nobody does.
+	// Logger gets what did not arrive; nil: it is not logged.
 	Logger *slog.Logger
 	// Transport reaches webhooks; nil: directly, or by the proxy that the
 	// environment names.
 	Transport http.RoundTripper
 	// Now is the time; nil: time.Now.
 	Now func() time.Time
-	// Hurried ends when Run is to return at once, should its ctx have ended; nil:
-	// never.
-	Hurried context.Context
+	// ForceStop ends when Run is to return at once, should its ctx have ended;
+	// nil: never.
+	ForceStop context.Context
 }
 
 // Run delivers until ctx ends. What is on its way then has five seconds left, or
-// until Hurried ends, and what does not arrive stays in the outbox.
+// until ForceStop ends, and what does not arrive stays in the outbox.
 func (n *Notifier) Run(ctx context.Context) {
-	r := &notifying{
+	r := &deliveryLoop{
 		Notifier: *n,
-		lanes:    lanes{byReceiver: map[string]*lane{}},
+		queues:   queues{byReceiver: map[string]*queue{}},
 		sent:     make(chan sending),
 	}
 	if r.Logger == nil {
@@ -65,8 +65,8 @@ func (n *Notifier) Run(ctx context.Context) {
 	if r.Now == nil {
 		r.Now = time.Now
 	}
-	if r.Hurried == nil {
-		r.Hurried = context.Background()
+	if r.ForceStop == nil {
+		r.ForceStop = context.Background()
 	}
 	hurry, kill := context.WithCancel(context.Background())
 	defer kill()
@@ -79,17 +79,17 @@ func (n *Notifier) Run(ctx context.Context) {
 	defer tick.Stop()
 	r.take(ctx)
 	for {
-		r.giveBack(work, r.lanes.remove(attemptLimit), 0)
+		r.giveBack(work, r.queues.remove(attemptLimit), 0)
 		r.begin(work)
 		select {
 		case <-ctx.Done():
 			defer time.AfterFunc(notifyGrace, func() { cut(errStopping) }).Stop()
-			defer context.AfterFunc(r.Hurried, func() {
+			defer context.AfterFunc(r.ForceStop, func() {
 				cut(errStopping)
 				kill()
 			})()
-			r.giveBack(work, r.lanes.remove(forever), 0)
-			for r.lanes.busy > 0 {
+			r.giveBack(work, r.queues.remove(forever), 0)
+			for r.queues.busy > 0 {
 				r.record(work, <-r.sent)
 			}
 			return
@@ -101,16 +101,17 @@ func (n *Notifier) Run(ctx context.Context) {
 	}
 }
 
-// notifying is a Notifier at work. It belongs to the goroutine of Run; the
+// deliveryLoop is a Notifier at work. It belongs to the goroutine of Run; the
 // others only deliver, and send what came of it.
-type notifying struct {
+type deliveryLoop struct {
 	Notifier
 	webhooks *webhooks
 	shell    shell
-	lanes    lanes
+	queues   queues
 	sent     chan sending
-	// deaf: the outbox could not be read the last time, and that was logged.
-	deaf bool
+	// outboxFailing: the outbox could not be read the last time, and that was
+	// logged.
+	outboxFailing bool
 }
 
 // A sending is a delivery that was tried, and why it did not arrive.
@@ -120,26 +121,26 @@ type sending struct {
 }
 
 // take asks the outbox what is due.
-func (r *notifying) take(ctx context.Context) {
-	room := r.lanes.room()
+func (r *deliveryLoop) take(ctx context.Context) {
+	room := r.queues.room()
 	if room == 0 {
 		return
 	}
 	now := r.Now()
 	due, err := r.Outbox.Deliveries(ctx, now, now.Add(lease), room)
 	if err != nil {
-		if !r.deaf && ctx.Err() == nil {
-			r.deaf = true
+		if !r.outboxFailing && ctx.Err() == nil {
+			r.outboxFailing = true
 			r.Logger.Error("nobody is notified: the outbox cannot be read", "error", err)
 		}
 		return
 	}
-	r.deaf = false
-	r.giveBack(ctx, r.lanes.add(due), surplusPause)
+	r.outboxFailing = false
+	r.giveBack(ctx, r.queues.add(due), surplusPause)
 }
 
 // giveBack puts what was not tried back into the outbox, for a while.
-func (r *notifying) giveBack(ctx context.Context, ds []scheduler.Delivery, pause time.Duration) {
+func (r *deliveryLoop) giveBack(ctx context.Context, ds []scheduler.Delivery, pause time.Duration) {
 	if len(ds) == 0 {
 		return
 	}
@@ -151,9 +152,9 @@ func (r *notifying) giveBack(ctx context.Context, ds []scheduler.Delivery, pause
 }
 
 // begin starts what may be on its way.
-func (r *notifying) begin(ctx context.Context) {
+func (r *deliveryLoop) begin(ctx context.Context) {
 	for {
-		d, ok := r.lanes.next()
+		d, ok := r.queues.next()
 		if !ok {
 			return
 		}
@@ -163,7 +164,7 @@ func (r *notifying) begin(ctx context.Context) {
 }
 
 // deliver tries once.
-func (r *notifying) deliver(ctx context.Context, d scheduler.Delivery) error {
+func (r *deliveryLoop) deliver(ctx context.Context, d scheduler.Delivery) error {
 	if d.Notify.Webhook != "" {
 		return r.webhooks.send(ctx, d)
 	}
@@ -171,8 +172,8 @@ func (r *notifying) deliver(ctx context.Context, d scheduler.Delivery) error {
 }
 
 // record writes down what came of an attempt, and when to try again.
-func (r *notifying) record(ctx context.Context, s sending) {
-	r.lanes.done(s.Delivery)
+func (r *deliveryLoop) record(ctx context.Context, s sending) {
+	r.queues.done(s.Delivery)
 	now := r.Now()
 	again := s.again(now)
 	if r.Observer != nil {

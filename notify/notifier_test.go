@@ -139,7 +139,7 @@ func notifyUntil(tb testing.TB, o *outbox, t transport, hurried context.Context)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		n := Notifier{Outbox: o, Transport: t, Hurried: hurried}
+		n := Notifier{Outbox: o, Transport: t, ForceStop: hurried}
 		n.Run(ctx)
 	}()
 	return func() {

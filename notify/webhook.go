@@ -142,10 +142,10 @@ func sign(secret []byte, stamp string, body []byte) string {
 	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
 }
 
-// readSecret reads a key, without the newline at its end. It is read anew for
+// readSecret reads a key, without the newline at its end. It is read again for
 // each attempt, so that it can be replaced under a running daemon.
 func readSecret(path string) ([]byte, error) {
-	// Without waiting, should somebody have put a pipe there.
+	// Without waiting, should a pipe be there.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err

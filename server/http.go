@@ -23,7 +23,7 @@ const (
 	checkAge = time.Second
 	// maxScrapes is how many may read the metrics at once.
 	maxScrapes = 4
-	// maxHeader and maxBody bound a request, in bytes. Nobody reads its body.
+	// maxHeader and maxBody bound a request, in bytes. Its body is not read.
 	maxHeader = 16 << 10
 	maxBody   = 1 << 10
 	// shutdownGrace is how long requests have that are being answered when the
@@ -41,7 +41,7 @@ type Pages struct {
 	// Ready is an error that says what keeps the daemon from working, as /readyz
 	// says it; nil: nothing does. It is not called more than once a second.
 	Ready func(context.Context) error
-	// Logger gets what goes wrong with requests; nil: nobody does.
+	// Logger gets what goes wrong with requests; nil: it is not logged.
 	Logger *slog.Logger
 }
 
@@ -108,17 +108,18 @@ func say(w http.ResponseWriter, err error) {
 		text = sanitize.Escape(err.Error())
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	_, _ = fmt.Fprintln(w, text) // whoever asked has gone
+	_, _ = fmt.Fprintln(w, text) // the client may have gone
 }
 
 // A check finds something out for all who ask within checkAge.
 type check struct {
 	find func(context.Context) error
-	// turn is held by whoever finds out; it guards what follows.
+	// turn is held while it is found out; it guards what follows.
 	turn chan struct{}
 	at   time.Time
 	err  error
-	// finding is whoever finds out, who may take longer than those who ask wait.
+	// finding counts what is being found out, which may take longer than the
+	// clients wait.
 	finding sync.WaitGroup
 }
 
@@ -136,7 +137,7 @@ func (c *check) do(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	found := make(chan error, 1) // it is found out also if nobody waits any more
+	found := make(chan error, 1) // it is found out also if no client waits any more
 	c.finding.Go(func() {
 		defer func() { <-c.turn }()
 		found <- c.findOut(ctx)
@@ -177,7 +178,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	served := make(chan error, 1) // it ends also if nobody waits any more
+	served := make(chan error, 1) // it ends also if Serve waits no longer
 	go func() { served <- s.Serve(l) }()
 	select {
 	case err := <-served:

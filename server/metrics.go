@@ -32,8 +32,8 @@ type Metrics struct {
 	source func(context.Context) ([]scheduler.Kept, error)
 
 	mu sync.Mutex // guards what follows
-	// beat is when the loop last turned, or the daemon began.
-	beat time.Time
+	// lastTick is when the loop last turned, or the daemon started.
+	lastTick time.Time
 	// trouble is what could not be done in the last turn; nil: nothing.
 	trouble error
 	// seen are the jobs that have numbers.
@@ -54,7 +54,7 @@ var (
 // NewMetrics makes the metrics of a tutti of the given version. Whenever they
 // are read, jobs says which jobs there are: the numbers of others are dropped.
 func NewMetrics(version string, jobs func(context.Context) ([]scheduler.Kept, error)) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), source: jobs, beat: time.Now(), seen: map[string]bool{}}
+	m := &Metrics{registry: prometheus.NewRegistry(), source: jobs, lastTick: time.Now(), seen: map[string]bool{}}
 	m.firings = m.counter("firings_total", "Decisions about instants of a job.", "job", "decision")
 	m.missed = m.counter("missed_instants_total", "Instants of a job that passed and are not run.", "job", "reason")
 	m.runs = m.counter("runs_total", "Runs of a job that have ended.", "job", "outcome")
@@ -108,7 +108,7 @@ var reasonLabels = map[string]string{scheduler.MissedLate: "late"}
 
 const reasonOther = "other"
 
-// Decided counts what became of instants.
+// Decided counts what became of scheduled times.
 func (m *Metrics) Decided(job string, d scheduler.Decision, reason string, count int) {
 	m.know(job)
 	m.firings.WithLabelValues(job, d.String()).Add(float64(count))
@@ -122,7 +122,7 @@ func (m *Metrics) Decided(job string, d scheduler.Decision, reason string, count
 	m.missed.WithLabelValues(job, label).Add(float64(count))
 }
 
-// Begun takes down how late a run is.
+// Begun records how late a run is.
 func (m *Metrics) Begun(t scheduler.Ticket, _ int64, lag time.Duration) {
 	if t.Firing.Due.IsZero() || t.Repeats != 0 {
 		return // there is nothing that it could be late for
@@ -176,22 +176,22 @@ const (
 	outcomeStopped     = "stopped"
 )
 
-// Succeeded takes down when the last run of a job ended that was ok. A daemon
-// that begins learns it from the history.
+// Succeeded sets when the last run of a job ended that was ok. A daemon that
+// starts learns it from the history.
 func (m *Metrics) Succeeded(job string, at time.Time) {
 	m.know(job)
 	m.succeeded.WithLabelValues(job).Set(float64(at.UnixMilli()) / 1000)
 }
 
-// Beat takes down that the loop turns.
+// Beat records that the loop turns.
 func (m *Metrics) Beat(now time.Time) {
 	m.lastBeat.Set(float64(now.UnixMilli()) / 1000)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.beat = time.Now() // now may be put back
+	m.lastTick = time.Now() // now may be put back
 }
 
-// Turned takes down what could not be done with the history.
+// Turned records what could not be done with the history.
 func (m *Metrics) Turned(trouble map[string]error) {
 	var doings []string
 	for doing := range trouble {
@@ -222,7 +222,7 @@ func (m *Metrics) Working() error {
 func (m *Metrics) Alive(limit time.Duration) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if silent := time.Since(m.beat); silent > limit {
+	if silent := time.Since(m.lastTick); silent > limit {
 		return fmt.Errorf("the scheduler has not turned for %s", silent.Round(time.Millisecond))
 	}
 	return nil

@@ -210,7 +210,7 @@ type RunFinished struct {
 	Head
 	Counts Counts `json:"counts"`
 	Hosts  int    `json:"hosts"`
-	// DurationMS is absent if it was cut off, and nobody knows when.
+	// DurationMS is absent if it was cut off: when is not known.
 	DurationMS *int64 `json:"duration_ms,omitempty"`
 	// Stopped is what stopped it early; "none" if nothing did.
 	Stopped string `json:"stopped"`

@@ -33,6 +33,24 @@ func ParseDuration(text string) (time.Duration, error) {
 	return d, nil
 }
 
+// sinceLayouts are the ways to write a time, in the zone of now unless they
+// name another.
+var sinceLayouts = []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly}
+
+// ParseSince reads a time such as 2026-11-20T14:30, in the zone of now, or how long
+// before now it was.
+func ParseSince(text string, now time.Time) (time.Time, error) {
+	if d, err := ParseDuration(text); err == nil {
+		return now.Add(-d), nil
+	}
+	for _, layout := range sinceLayouts {
+		if t, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is neither a time such as 2026-11-20T14:30 nor a duration such as 2h or 7d", text)
+}
+
 // FormatDuration is a text that [ParseDuration] reads as d, without units of
 // which there are none: 5m, not 5m0s. Whole days are days.
 func FormatDuration(d time.Duration) string {

@@ -20,7 +20,7 @@ const (
 )
 
 // A Manager is the service manager that has started this process and wants to
-// be told how it is. Nil: there is none, and nobody is told. Its methods may be
+// be told how it is. Nil: there is none, and its methods do nothing. Its methods may be
 // called by several goroutines at once.
 type Manager struct {
 	conn io.WriteCloser

@@ -27,18 +27,18 @@ const (
 	maxBusy = 8
 )
 
-// lanes are the deliveries that are held, by receiver. One of each receiver is
+// queues are the deliveries that are held, by receiver. One of each receiver is
 // on its way at a time.
-type lanes struct {
-	byReceiver map[string]*lane
-	// turns are the receivers, the one that was served last at the end.
-	turns []string
+type queues struct {
+	byReceiver map[string]*queue
+	// order has the receivers, the one that was served last at the end.
+	order []string
 	// held are deliveries that wait or are on their way, and busy the latter.
 	held, busy int
 }
 
-// A lane is what is held for one receiver.
-type lane struct {
+// A queue is what is held for one receiver.
+type queue struct {
 	waiting []leased
 	busy    bool
 }
@@ -51,18 +51,18 @@ type leased struct {
 }
 
 // room is how many may be taken out of the outbox.
-func (l *lanes) room() int { return min(maxTaken, maxHeld-l.held) }
+func (l *queues) room() int { return min(maxTaken, maxHeld-l.held) }
 
-// add puts what was taken just now into the lanes. It returns what has no place.
-func (l *lanes) add(due []scheduler.Delivery) (surplus []scheduler.Delivery) {
+// add puts what was taken just now into the queues. It returns what has no place.
+func (l *queues) add(due []scheduler.Delivery) (surplus []scheduler.Delivery) {
 	until := time.Now().Add(lease)
 	for _, d := range due {
 		to := receiver(d)
 		one := l.byReceiver[to]
 		if one == nil {
-			one = &lane{}
+			one = &queue{}
 			l.byReceiver[to] = one
-			l.turns = append(l.turns, to)
+			l.order = append(l.order, to)
 		}
 		if len(one.waiting) == maxWaiting {
 			surplus = append(surplus, d)
@@ -75,15 +75,15 @@ func (l *lanes) add(due []scheduler.Delivery) (surplus []scheduler.Delivery) {
 }
 
 // next is a delivery that may begin now, if ok is true; done has to follow.
-func (l *lanes) next() (d scheduler.Delivery, ok bool) {
-	for i := 0; i < len(l.turns) && l.busy < maxBusy; {
-		to := l.turns[i]
+func (l *queues) next() (d scheduler.Delivery, ok bool) {
+	for i := 0; i < len(l.order) && l.busy < maxBusy; {
+		to := l.order[i]
 		one := l.byReceiver[to]
 		if one.busy {
 			i++
 			continue
 		}
-		l.turns = slices.Delete(l.turns, i, i+1)
+		l.order = slices.Delete(l.order, i, i+1)
 		if len(one.waiting) == 0 {
 			delete(l.byReceiver, to)
 			continue
@@ -92,14 +92,14 @@ func (l *lanes) next() (d scheduler.Delivery, ok bool) {
 		one.waiting = one.waiting[1:]
 		one.busy = true
 		l.busy++
-		l.turns = append(l.turns, to)
+		l.order = append(l.order, to)
 		return d, true
 	}
 	return scheduler.Delivery{}, false
 }
 
 // remove takes out what waits and is not ours for at least so long.
-func (l *lanes) remove(atLeast time.Duration) (removed []scheduler.Delivery) {
+func (l *queues) remove(atLeast time.Duration) (removed []scheduler.Delivery) {
 	for _, one := range l.byReceiver {
 		one.waiting = slices.DeleteFunc(one.waiting, func(d leased) bool {
 			late := time.Until(d.until) < atLeast
@@ -114,7 +114,7 @@ func (l *lanes) remove(atLeast time.Duration) (removed []scheduler.Delivery) {
 }
 
 // done ends a delivery that next began.
-func (l *lanes) done(d scheduler.Delivery) {
+func (l *queues) done(d scheduler.Delivery) {
 	l.byReceiver[receiver(d)].busy = false
 	l.busy--
 	l.held--

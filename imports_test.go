@@ -68,6 +68,9 @@ func TestImportsPointDown(t *testing.T) {
 			if ours && !slices.Contains(allowed, path) {
 				t.Errorf("%s imports %s", p.ImportPath, path)
 			}
+			if strings.HasPrefix(path, "github.com/spf13/") && p.ImportPath != "tutti/cmd" {
+				t.Errorf("%s imports %s: flags are for the command line", p.ImportPath, path)
+			}
 			if p.ImportPath == "tutti/fanout" && strings.Contains(path, ".") {
 				t.Errorf("%s imports %s: the core has the standard library only", p.ImportPath, path)
 			}

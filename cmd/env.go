@@ -16,7 +16,7 @@ func (std Streams) env() *runner.Env {
 	}
 	return &runner.Env{
 		Getenv: std.Getenv, LookupEnv: std.LookupEnv, Environ: os.Environ(), Home: std.home(), WorkDir: wd, User: std.userName(),
-		Stdin: std.In, Stderr: std.Err, Terminal: std.terminal(),
+		Stdin: std.In, Stderr: std.Err, Terminal: std.terminal(), Wording: wording,
 	}
 }
 

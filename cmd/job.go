@@ -105,7 +105,7 @@ func withStore(ctx context.Context, std Streams, path string, missing withoutHis
 
 // jobChecker checks jobs here and now.
 func jobChecker(std Streams) jobs.Checker {
-	return jobs.Checker{Env: std.env(), Now: std.now, Wording: wording}
+	return jobs.Checker{Env: std.env(), Now: std.now}
 }
 
 // usageOfJob makes a job that does not exist, or is another than was thought, a

@@ -20,6 +20,7 @@ var wording = fault.Wording{
 		}
 		return "--" + string(s)
 	},
+	Command: func(c fault.Command) string { return "tutti " + string(c) },
 	Advice: map[string]string{
 		runner.AdviceNoMatch:       "the inventory is %s; tutti hosts lists what is in it",
 		runner.AdviceNoInventory:   "name one with -i FILE, or take hosts as they are with -w HOSTS; tutti demo needs neither",

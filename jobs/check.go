@@ -16,10 +16,8 @@ import (
 // A Checker says of a job whether it could run, and on which hosts, as things
 // are here and now.
 type Checker struct {
-	Env *runner.Env
+	Env *runner.Env // whose wording is that of the errors of files, too
 	Now func() time.Time
-	// Wording is how the errors of files are put.
-	Wording fault.Wording
 }
 
 // Rules are what makes a job one that can run, at now; zero: also one that has
@@ -151,8 +149,8 @@ func (c *Checker) withHints(err error) error {
 	if err == nil {
 		return nil
 	}
-	text := c.Wording.Text(err)
-	for _, hint := range c.Wording.Hints(err) {
+	text := c.Env.Wording.Text(err)
+	for _, hint := range c.Env.Wording.Hints(err) {
 		text += "; " + hint
 	}
 	if hint := errno.Hint(err); hint != "" {
@@ -166,7 +164,7 @@ func (c *Checker) worded(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &wordedError{c.Wording.Text(err), err}
+	return &wordedError{c.Env.Wording.Text(err), err}
 }
 
 // A wordedError is an error with another text.

@@ -40,13 +40,13 @@ func newRig(t *testing.T) *rig {
 	t.Cleanup(func() { _ = s.Close() })
 	r := &rig{store: s, now: noon}
 	r.Service = &Service{Store: s, Checker: Checker{
-		Now:     func() time.Time { return r.now },
-		Wording: fault.Wording{Key: func(k fault.Key) string { return "--" + string(k) }},
+		Now: func() time.Time { return r.now },
 		Env: &runner.Env{
 			Getenv: func(key string) string {
 				return map[string]string{"TUTTI_INVENTORY": hosts, "TZ": "Europe/Berlin"}[key]
 			},
 			LookupEnv: func(string) (string, bool) { return "", false },
+			Wording:   fault.Wording{Key: func(k fault.Key) string { return "--" + string(k) }},
 			WorkDir:   dir, Home: dir, User: "ann",
 		},
 	}}

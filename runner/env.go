@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tutti/fanout"
+	"tutti/internal/fault"
 )
 
 // An Env is what a decision takes from the process and its user. It is data, so
@@ -25,6 +26,8 @@ type Env struct {
 	// get passwords say what is wrong with them; nil: nowhere.
 	Stdin  io.Reader
 	Stderr io.Writer
+	// Wording is how warnings are put for who reads them.
+	Wording fault.Wording
 	// Terminal is what a command that wants one is given; nil: a dumb one.
 	Terminal *fanout.PTY
 }

@@ -139,7 +139,7 @@ var recordKeys = []Key{
 	{Name: "note", Uses: forAll | ForJob, value: func(r *Request) typed.Value { return (*typed.Text)(&r.Record.Note) }},
 	{
 		Name: "run-id-file", Uses: forAll, File: true, local: always, value: func(r *Request) typed.Value { return (*typed.Text)(&r.Record.RunIDFile) },
-		NotInJobs: errors.New("a job has many runs; tutti job log has their numbers"),
+		NotInJobs: fault.Errorf("a job has many runs; %s has their numbers", fault.Command("job log")),
 	},
 	{Name: "record-limit", Uses: forAll | ForJob, value: func(r *Request) typed.Value { return (*typed.Size)(&r.Record.Limit) }},
 }

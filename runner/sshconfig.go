@@ -2,6 +2,7 @@ package runner
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -20,7 +21,8 @@ import (
 // SSHHosts answers what ssh_config says of hosts. The inventory and flags win
 // over it.
 type SSHHosts struct {
-	config *sshconfig.Config
+	config  *sshconfig.Config
+	wording fault.Wording
 	// ignored are keywords that should make a difference for some host.
 	ignored map[inventory.Key]*ignoredKeyword
 }
@@ -41,7 +43,7 @@ func (env *Env) SSHConfig(file string) (*SSHHosts, error) {
 	if err != nil {
 		return nil, fault.Usage(err)
 	}
-	return &SSHHosts{config: config, ignored: map[inventory.Key]*ignoredKeyword{}}, nil
+	return &SSHHosts{config: config, wording: env.Wording, ignored: map[inventory.Key]*ignoredKeyword{}}, nil
 }
 
 // Files are those that were read.
@@ -97,8 +99,8 @@ func (s *SSHHosts) Warnings() []string {
 	for _, key := range slices.Sorted(maps.Keys(s.ignored)) {
 		k := s.ignored[key]
 		text := fmt.Sprintf("%s:%d: %s is not supported and makes no difference for %s", k.origin.File, k.origin.Line, key, shortFold(k.hosts))
-		if way := insteadOf[key]; way != "" {
-			text += "; " + way
+		if way := insteadOf[key]; way != nil {
+			text += "; " + s.wording.Text(way)
 		}
 		list = append(list, text)
 	}
@@ -106,9 +108,9 @@ func (s *SSHHosts) Warnings() []string {
 }
 
 // insteadOf is what has the effect of a keyword that is not supported.
-var insteadOf = map[inventory.Key]string{
-	"RequestTTY":    "--pty asks for a terminal",
-	"RemoteCommand": "the command is the one given here",
+var insteadOf = map[inventory.Key]error{
+	"RequestTTY":    fault.Errorf("%s asks for a terminal", fault.Key("pty")),
+	"RemoteCommand": errors.New("the command is the one given here"),
 }
 
 // shortFold names hosts, few of them where there are many.

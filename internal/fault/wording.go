@@ -19,6 +19,10 @@ type Short string
 // String is that of the key.
 func (s Short) String() string { return Key(s).String() }
 
+// A Command is something that can be asked for, such as "job log", and is spelled as
+// a [Key] is.
+type Command string
+
 // A Wording is how errors are put for who reads them. The zero value is for
 // programs, and for the readers of files.
 type Wording struct {
@@ -26,6 +30,8 @@ type Wording struct {
 	Key func(Key) string
 	// Short spells a key shortly; nil: as Key does.
 	Short func(Short) string
+	// Command spells a command; nil: as it is.
+	Command func(Command) string
 	// Advice are what can be done about errors that were given an [Advice], as
 	// formats for its arguments. Advice that is not there is left out.
 	Advice map[string]string
@@ -59,7 +65,7 @@ func Errorf(format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
 	for _, arg := range args { // else there is nothing to spell
 		switch arg.(type) {
-		case Key, Short:
+		case Key, Short, Command:
 			return &keyed{err, format, args}
 		}
 	}
@@ -100,6 +106,8 @@ func (w Wording) format(format string, args []any) string {
 			words[i] = w.key(arg)
 		case Short:
 			words[i] = w.short(arg)
+		case Command:
+			words[i] = w.command(arg)
 		case error:
 			words[i] = w.Text(arg)
 		default:
@@ -114,6 +122,13 @@ func (w Wording) key(k Key) string {
 		return k.String()
 	}
 	return w.Key(k)
+}
+
+func (w Wording) command(c Command) string {
+	if w.Command == nil {
+		return string(c)
+	}
+	return w.Command(c)
 }
 
 func (w Wording) short(s Short) string {

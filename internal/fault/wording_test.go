@@ -12,9 +12,10 @@ import (
 // what it wraps is still found.
 func TestWording(t *testing.T) {
 	flags := Wording{
-		Key:    func(k Key) string { return "--" + string(k) },
-		Short:  func(s Short) string { return "-" + string(s[:1]) },
-		Advice: map[string]string{"gone": "run %d has another"},
+		Key:     func(k Key) string { return "--" + string(k) },
+		Short:   func(s Short) string { return "-" + string(s[:1]) },
+		Command: func(c Command) string { return "tutti " + string(c) },
+		Advice:  map[string]string{"gone": "run %d has another"},
 	}
 	inner := Errorf("%s: %w", Key("run-id-file"), fs.ErrNotExist)
 	tests := []struct {
@@ -28,6 +29,7 @@ func TestWording(t *testing.T) {
 		{"a usage error", Usage(inner), "run_id_file: file does not exist", "--run-id-file: file does not exist", nil},
 		{"wrapped by others", fmt.Errorf("a: %w", fmt.Errorf("b: %w!", inner)), "a: b: run_id_file: file does not exist!", "a: b: --run-id-file: file does not exist!", nil},
 		{"in a text with keys", Syntaxf("%s and %w", Short("env"), inner), "env and run_id_file: file does not exist", "-e and --run-id-file: file does not exist", nil},
+		{"a command", Errorf("see %s", Command("job log")), "see job log", "see tutti job log", nil},
 		{"several", errors.Join(inner, Syntaxf("%s", Key("limit"))), "run_id_file: file does not exist\nlimit", "--run-id-file: file does not exist\n--limit", nil},
 		{"the same twice", errors.Join(Syntaxf("%s", Key("limit")), Syntaxf("%s", Key("limit"))), "limit\nlimit", "--limit\n--limit", nil},
 		{"hints", Hintf(Hint(Advise(inner, "gone", 7), "second"), "%s first", Key("limit")), "run_id_file: file does not exist", "--run-id-file: file does not exist", []string{"--limit first", "second", "run 7 has another"}},
@@ -52,7 +54,7 @@ func TestWording(t *testing.T) {
 	if !errors.Is(Usagef("x: %w", inner), fs.ErrNotExist) {
 		t.Error("what is wrapped is not found")
 	}
-	if got := Hints(tests[7].err); !slices.Equal(got, []string{"limit first", "second"}) {
+	if got := Hints(tests[8].err); !slices.Equal(got, []string{"limit first", "second"}) {
 		t.Errorf("hints without words: got %q", got)
 	}
 }

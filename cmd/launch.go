@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/spf13/pflag"
 
@@ -116,7 +115,7 @@ func (c *console) newLaunch(o *launchOptions, s *screen) *runner.Launch {
 		View:     s,
 		History:  &runner.History{Path: o.Record.History, Getenv: c.Getenv, Warn: s.warn},
 		Prompter: &prompter{interrupts: c.interrupts, yes: o.yes},
-		Words:    selectionWords(c.Getenv),
+		Hint:     remedies(c.Getenv),
 		Logger:   s.logger(), Warn: s.warn, Banner: s.banner,
 	}
 }
@@ -155,35 +154,4 @@ func againText(run int64, d *runner.Decision, history string) string {
 		command += " --history " + shellWord(history)
 	}
 	return command
-}
-
-// selectionWords are how the hosts that a request has led to are chosen on a
-// command line, with the flags that decide which hosts these are and where their
-// keys are kept.
-func selectionWords(getenv func(string) string) func(*runner.Request, *runner.Decision) string {
-	return func(r *runner.Request, d *runner.Decision) string {
-		var words []string
-		add := func(flag, value string) {
-			if value != "" {
-				words = append(words, flag, value)
-			}
-		}
-		for _, file := range r.Hosts.Inventory {
-			add("-i", file)
-		}
-		if r.Login.Port != 0 {
-			add("-p", strconv.Itoa(r.Login.Port))
-		}
-		add("-J", r.Login.Jump)
-		add("-F", r.Login.SSHConfig)
-		if r.Login.KnownHosts != getenv("TUTTI_KNOWN_HOSTS") {
-			add("--known-hosts", r.Login.KnownHosts)
-		}
-		if r.Hosts.AdHoc() {
-			add("-w", r.Hosts.Named)
-		} else {
-			words = append(words, d.Plan.Selector)
-		}
-		return shellWords(words)
-	}
 }

@@ -149,7 +149,7 @@ func runServe(ctx context.Context, c *console, o *serveOptions) error {
 		Env: c.env(), History: history,
 		StopTimeout: time.Duration(o.stopTimeout), KeepConnections: time.Duration(o.keepConnections),
 		Version: moduleVersion(), Logger: log, Now: c.now,
-		Signal: c.interrupts.signal, Words: selectionWords(c.Getenv), Explain: explain, FewerDays: fewerDaysText,
+		Signal: c.interrupts.signal, Hint: remedies(c.Getenv), Explain: explain, FewerDays: fewerDaysText,
 	}
 	var err error
 	if config.Manager, err = sdnotify.Dial(c.Getenv); err != nil {

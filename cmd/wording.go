@@ -3,6 +3,7 @@ package cmd
 import (
 	"tutti/internal/fault"
 	"tutti/runner"
+	"tutti/ssh"
 )
 
 // wording is how errors are put for who types commands: keys are flags, and ways out
@@ -28,6 +29,9 @@ var wording = fault.Wording{
 		runner.AdviceHostsLeft:     "--yes runs the rest",
 		runner.AdviceScriptGone:    "tutti script run:%d FILE runs another on its hosts",
 		runner.AdviceScriptChanged: "tutti script run:%d %s runs it as it is now",
+
+		ssh.AdviceNoKeyFile: "name a private key with --identity, or create one with ssh-keygen",
+		ssh.AdviceTooLong:   "send what is large as --stdin or as a script",
 	},
 }
 

@@ -1,19 +1,24 @@
 package cmd
 
 import (
+	"slices"
 	"testing"
 
 	"tutti/runner"
 )
 
-// What can be done about an error of a run has words on the command line.
+// What can be done about an error has words on the command line, and nothing else has.
 func TestAdviceHasWords(t *testing.T) {
-	for _, code := range runner.Advices() {
+	codes := runner.Advices()
+	for _, dir := range []string{"../ssh", "../inventory", "../inventory/ansible", "../inventory/layer", "../store", "../scheduler", "../internal/filekind"} {
+		codes = append(codes, constants(t, dir, "Advice")...)
+	}
+	for _, code := range codes {
 		if wording.Advice[code] == "" {
 			t.Errorf("there are no words for %q", code)
 		}
 	}
-	if len(wording.Advice) != len(runner.Advices()) {
-		t.Errorf("got words for %d, want %d", len(wording.Advice), len(runner.Advices()))
+	if slices.Sort(codes); len(slices.Compact(codes)) != len(wording.Advice) {
+		t.Errorf("got words for %d, want %d", len(wording.Advice), len(codes))
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"tutti/fanout"
 	"tutti/internal/sdnotify"
 	"tutti/jobs"
 	"tutti/notify"
@@ -57,9 +58,9 @@ type Config struct {
 	// Signal is the signal that asked this process to stop, nil so far, for the
 	// exit codes of runs; nil: it gets none.
 	Signal func() os.Signal
-	// Words name the hosts of a run in remedies, see runner.Launch; nil: the
-	// remedies are general.
-	Words func(*runner.Request, *runner.Decision) string
+	// Hint says what can be done about the cause of a failure, see runner.Launch;
+	// nil: nothing is said.
+	Hint func(by runner.Choice, host string, cause fanout.Cause) string
 	// Explain is an error with what can be done about it, for the log; nil: its
 	// text.
 	Explain func(error) string
@@ -227,7 +228,7 @@ func (d *Daemon) fire(ctx context.Context, t scheduler.Ticket, begun func(run in
 // launch is one of a job, which is shown nowhere.
 func (d *Daemon) launch(log *slog.Logger) *runner.Launch {
 	l := runner.Unattended(d.c.Env, d.c.History, log)
-	l.View, l.Words = runner.Unseen{Signal: d.c.Signal}, d.c.Words
+	l.View, l.Hint = runner.Unseen{Signal: d.c.Signal}, d.c.Hint
 	return l
 }
 

@@ -119,6 +119,9 @@ const (
 	RemoteUnknown = "unknown"
 )
 
+// A Cause is the code of a failure that something can be done about.
+type Cause string
+
 // A Failure is why a command did not run to its end.
 type Failure struct {
 	Op Op
@@ -129,6 +132,9 @@ type Failure struct {
 	// Detail is what differs from target to target, as far as a person needs
 	// it: fingerprints, places in files. Empty: nothing does.
 	Detail string
+	// Cause is its code, by which programs know what can be done about it; of those
+	// that the executor has. Empty: nothing can, or nobody knows. It is not recorded.
+	Cause Cause
 	// Hint is what the operator can do about it, on one line, and the same for
 	// equal messages. Empty: nothing is known.
 	Hint string

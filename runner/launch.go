@@ -27,9 +27,9 @@ type Launch struct {
 	History *History
 	// Prompter asks whoever launches it; nil: there is nobody who could be asked.
 	Prompter Prompter
-	// Words name the hosts that were decided on in remedies, as whoever launches
-	// it would choose them; nil: the remedies are general.
-	Words func(*Request, *Decision) string
+	// Hint says what whoever launches it can do about the cause of a failure, given
+	// the way its hosts were chosen; nil: nothing is said.
+	Hint func(by Choice, host string, cause fanout.Cause) string
 	// Connections are from earlier launches, and for later ones; nil: this has
 	// its own.
 	Connections *ssh.Kept
@@ -166,7 +166,7 @@ func (l *Launch) Client(ctx context.Context, d *Decision) (*ssh.Client, error) {
 		DefaultIdentities: env.DefaultIdentities(),
 		Shell:             env.Getenv("SHELL"),
 		ChildEnv:          env.ForPrograms(&r.Task),
-		Advice:            l.advice(ctx, d),
+		Hint:              l.hint(ctx, d),
 		Passphrase:        l.passphrases(),
 		Password:          password,
 		KillAfter:         r.Limits.KillAfter,

@@ -127,7 +127,7 @@ func (a *authentication) explain() string {
 	case len(tried) > 0:
 		parts[0] = "tried " + strings.Join(tried, ", ")
 	case len(a.offers) == 0:
-		parts[0] = "there is no key to offer (name one with --identity, or load the agent)"
+		parts[0] = "there is no key to offer"
 	}
 	parts = append(parts, broken...)
 	parts = append(parts, a.pass.explain()...)
@@ -139,9 +139,6 @@ func (a *authentication) explain() string {
 	}
 	if len(a.allowed) > 0 && !slices.Contains(a.allowed, byKey) {
 		parts = append(parts, "the host takes only "+sanitize.Line(strings.Join(a.allowed, ", "), 200))
-	}
-	if len(a.pass.password) == 0 && (slices.Contains(a.allowed, byPassword) || slices.Contains(a.allowed, byAnswers)) {
-		parts = append(parts, "--ask-pass asks you for a password")
 	}
 	return strings.Join(parts, "; ")
 }

@@ -66,8 +66,9 @@ type Options struct {
 	// and has those that earlier ones have left. It must not be closed before
 	// the Client. Nil: connections end with the Client.
 	Keep *Kept
-	// Advice is what remedies say of how the hosts were chosen.
-	Advice Advice
+	// Hint says what the operator can do about a cause, on the host of that name. It
+	// is called from several goroutines at once. Nil: failures have no hints.
+	Hint func(host string, cause fanout.Cause) string
 	// Logger is told what is done; nil: nobody.
 	Logger *slog.Logger
 	// Banner is given what a host says before the login, once for each text,
@@ -90,7 +91,7 @@ type Client struct {
 	killAfter time.Duration
 	drain     time.Duration
 	looking   time.Duration // that a look at what is left of a command may take
-	advice    Advice
+	hint      hinter        // nil: nothing is said
 	shell     string
 	childEnv  []string      // of proxy commands; nil: ours
 	interval  time.Duration // of keepalives, where an endpoint has none
@@ -133,7 +134,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 		password:  opts.Password,
 		shell:     cmp.Or(opts.Shell, "/bin/sh"),
 		childEnv:  opts.ChildEnv,
-		advice:    opts.Advice,
+		hint:      opts.Hint,
 		interval:  keepaliveInterval,
 		agents:    map[string]*agentPool{},
 		bastions:  map[string]*bastion{},
@@ -188,6 +189,12 @@ func warnOnce(warn func(string)) func(string) {
 
 // Exec makes one attempt, as fanout.Executor says.
 func (c *Client) Exec(ctx context.Context, a fanout.Attempt, task fanout.Task, stdout, stderr io.Writer) fanout.Report {
+	report := c.exec(ctx, a, task, stdout, stderr)
+	report.Failure = c.hint.about(a.Target.Name, report.Failure)
+	return report
+}
+
+func (c *Client) exec(ctx context.Context, a fanout.Attempt, task fanout.Task, stdout, stderr io.Writer) fanout.Report {
 	var report fanout.Report
 	ep, f := c.endpointOf(a.Target)
 	if f != nil {

@@ -186,7 +186,7 @@ func sessionFailure(err error) *fanout.Failure {
 	f := &fanout.Failure{Op: fanout.OpSession}
 	if refused, ok := errors.AsType[*gossh.OpenChannelError](err); ok {
 		f.Message = "the host refused a session channel: " + sanitize.Line(refused.Message, 200)
-		f.Hint, f.Refused = remedySession, true
+		f.Cause, f.Refused = CauseSession, true
 		return f
 	}
 	if errors.Is(err, errNoChannel) {

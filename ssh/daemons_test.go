@@ -156,8 +156,8 @@ func TestSSHDOldAlgorithmsNeedSSHConfig(t *testing.T) {
 			t.Errorf("got %+v, want a final failure with %s", *r.Failure, want)
 		}
 	}
-	if want := "KexAlgorithms"; !strings.Contains(r.Failure.Hint, want) {
-		t.Errorf("got remedy %q, want one with %s", r.Failure.Hint, want)
+	if want := CauseAlgorithms; r.Failure.Cause != want {
+		t.Errorf("got cause %q, want %q", r.Failure.Cause, want)
 	}
 	opts := b.opts
 	opts.Endpoints = slices.Clone(opts.Endpoints)

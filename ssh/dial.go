@@ -94,7 +94,7 @@ func (c *Client) connect(ctx context.Context, t fanout.Target, ep *endpoint, rep
 		pass: passwordTry{password: c.password, proof: &c.login, host: t.Name, anyHost: ep.HostKeys == knownhosts.Off, ways: ep.Methods},
 	}
 	conn, f := l.run(ctx)
-	return conn, c.advice.about(t.Name, f)
+	return conn, f
 }
 
 // run takes its turn at the address and tries until there is a login or no

@@ -26,7 +26,7 @@ func (l *login) failure(ctx context.Context, err error) *fanout.Failure {
 		return jump.failure
 	}
 	if l.turned > 0 && p != phaseJump && p <= phaseVersion {
-		return &fanout.Failure{Op: fanout.OpLogin, Message: l.turnedAwayMessage(), Hint: remedyTurnedAway}
+		return &fanout.Failure{Op: fanout.OpLogin, Message: l.turnedAwayMessage(), Cause: CauseTurnedAway}
 	}
 	if l.late {
 		return l.lateFailure(p)
@@ -43,7 +43,7 @@ func (l *login) failure(ctx context.Context, err error) *fanout.Failure {
 // lateFailure says that the time was up at p.
 func (l *login) lateFailure(p phase) *fanout.Failure {
 	return &fanout.Failure{
-		Op: l.op(p), Hint: remedyOfLate(l.op(p)),
+		Op: l.op(p), Cause: causeOfLate(l.op(p)),
 		Message: fmt.Sprintf("no login within %s: stopped %s", spell(l.limit), l.stage(p)),
 	}
 }
@@ -77,26 +77,26 @@ func (l *login) loginFailure(p phase, err error) *fanout.Failure {
 	greeted, odd := errors.AsType[*greetingError](err)
 	switch {
 	case odd:
-		f.Message, f.Hint, f.Final = greeted.message, greeted.hint, true
+		f.Message, f.Cause, f.Final = greeted.message, greeted.cause, true
 	case mismatch:
-		f.Final, f.Hint = true, remedyAlgorithms
+		f.Final, f.Cause = true, CauseAlgorithms
 		f.Message = noCommon(negotiation)
 	case errors.Is(err, errPasswordExpired):
-		f.Final, f.Hint, f.Message = true, remedyExpired, errPasswordExpired.Error()
+		f.Final, f.Cause, f.Message = true, CausePasswordExpired, errPasswordExpired.Error()
 	case errors.Is(err, errRefused), p == phaseAuth && strings.Contains(text, "authentication failures"):
-		f.Final, f.Hint = true, l.auth.remedy()
+		f.Final, f.Cause = true, l.auth.cause()
 		why := l.auth.explain()
 		if !errors.Is(err, errRefused) {
 			why += "; " + text
 			if !l.auth.pass.sent {
-				f.Hint = remedyTooMany
+				f.Cause = CauseTooManyKeys
 			}
 		}
 		f.Message = fmt.Sprintf("refused for %s: %s", l.ep.User, why)
-		l.ep.site.refuse("as "+l.ep.User+": "+why, f.Hint)
+		l.ep.site.refuse("as "+l.ep.User+": "+why, f.Cause)
 	case p == phaseAuth && isUnreadable(err):
 		// It may be well next time: nothing was said about keys.
-		f.Message, f.Hint = unreadable(err), remedyUnreadable
+		f.Message, f.Cause = unreadable(err), CauseUnreadable
 	default:
 		f.Message = fmt.Sprintf("broke off while %s: %s", phaseNames[p], text)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"strings"
@@ -37,6 +38,23 @@ func (e *KeyError) Unwrap() error { return e.Err }
 // Hint is what to do about it; empty if there is nothing to say.
 func (e *KeyError) Hint() string { return e.hint }
 
+// What can be done about errors that are found before anything connects: the codes of
+// their Advice, whose words the caller has.
+const (
+	// AdviceNoKeyFile is of a private key that does not exist.
+	AdviceNoKeyFile = "no key file"
+	// AdviceTooLong is of a command that is too long to be sent.
+	AdviceTooLong = "command too long"
+)
+
+// Advice is of a key that does not exist.
+func (e *KeyError) Advice() (code string, args []any) {
+	if errors.Is(e.Err, fs.ErrNotExist) {
+		return AdviceNoKeyFile, nil
+	}
+	return "", nil
+}
+
 // stopped is the failure of an attempt whose ctx is done before the command
 // was sent.
 func stopped(ctx context.Context) *fanout.Failure {
@@ -64,24 +82,24 @@ func stopMessage(ctx context.Context) string {
 func dialFailure(host string, err error) *fanout.Failure {
 	switch {
 	case outOfFiles(err):
-		return &fanout.Failure{Op: fanout.OpLocal, Final: true, Message: "too many open files", Hint: remedyFiles}
+		return &fanout.Failure{Op: fanout.OpLocal, Final: true, Message: "too many open files", Cause: causeOfFiles(err)}
 	case noNeighbours(err):
 		return &fanout.Failure{
-			Op: fanout.OpLocal, Final: true, Hint: remedyNeighbours,
+			Op: fanout.OpLocal, Final: true, Cause: CauseNeighbours,
 			Message: reason(err) + ": the table of neighbours is full",
 		}
 	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
-		f := &fanout.Failure{Op: fanout.OpResolve, Message: dns.Err, Hint: remedyResolver}
+		f := &fanout.Failure{Op: fanout.OpResolve, Message: dns.Err, Cause: CauseResolver}
 		if dns.IsNotFound {
-			f.Hint = remedyName
+			f.Cause = CauseName
 			if dns.Name != host {
 				f.Message = dns.Name + ": " + dns.Err
 			}
 		}
 		return f
 	}
-	return &fanout.Failure{Op: fanout.OpDial, Message: reason(err), Hint: remedyOfDial(err)}
+	return &fanout.Failure{Op: fanout.OpDial, Message: reason(err), Cause: causeOfDial(err)}
 }
 
 // reason is the innermost part of a network error that a person can use,

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"tutti/fanout"
 	"tutti/internal/sanitize"
 )
 
@@ -25,7 +26,8 @@ const (
 // A greetingError is the start of a connection that is not that of an SSH host,
 // or not of one that the library can speak to.
 type greetingError struct {
-	message, hint string
+	message string
+	cause   fanout.Cause // empty: nobody can do anything about it
 }
 
 // Error is the message.
@@ -97,7 +99,7 @@ func (g *greeting) next() error {
 	if n := len(g.line) - 1; n > maxVersion {
 		return &greetingError{
 			message: fmt.Sprintf("the host's version line has %d bytes, and tutti cannot take more than %d", n, maxVersion),
-			hint:    remedyVersion,
+			cause:   CauseVersion,
 		}
 	}
 	if g.version = true; g.heard != nil {

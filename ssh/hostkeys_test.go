@@ -39,7 +39,7 @@ func TestHostKeyDecides(t *testing.T) {
 			"unknown",
 			fleet.Host{Name: "h", HostKey: first},
 			func(string) string { return "" }, knownhosts.Strict,
-			[]string{"is unknown", gossh.FingerprintSHA256(first.PublicKey()), "tutti trust", "accept-new"},
+			[]string{"is unknown", gossh.FingerprintSHA256(first.PublicKey()), string(CauseKeyUnknown)},
 		},
 		{
 			"changed",
@@ -89,7 +89,7 @@ func TestHostKeyDecides(t *testing.T) {
 				t.Errorf("got message %q, want none of what differs from host to host", r.Failure.Message)
 			}
 			for _, want := range tt.want {
-				if !r.Failure.Final || !strings.Contains(r.Failure.Text()+" "+r.Failure.Hint, want) {
+				if !r.Failure.Final || !strings.Contains(r.Failure.Text()+" "+string(r.Failure.Cause), want) {
 					t.Errorf("got %+v, want a final failure that says %q", *r.Failure, want)
 				}
 			}

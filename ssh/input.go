@@ -146,7 +146,7 @@ func sendEnvironment(ch gossh.Channel, environment []string) {
 // answered for so long.
 func (in *input) failure(silent time.Duration) *fanout.Failure {
 	if errors.Is(in.err, errSudoSilent) {
-		return &fanout.Failure{Op: fanout.OpSudo, Message: "no answer to the password within " + spell(silent), Hint: remedySudoSilent, Final: true}
+		return &fanout.Failure{Op: fanout.OpSudo, Message: "no answer to the password within " + spell(silent), Cause: CauseSudoSilent, Final: true}
 	}
 	return &fanout.Failure{Op: fanout.OpLocal, Message: "read the input: " + in.err.Error(), Final: true}
 }

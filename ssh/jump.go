@@ -218,7 +218,7 @@ func (b *bastion) explain(f *fanout.Failure) *fanout.Failure {
 	if f.Op == fanout.OpJump || f.Op == fanout.OpLocal {
 		return f // an earlier bastion, or ourselves
 	}
-	return &fanout.Failure{Op: fanout.OpJump, Final: f.Final, Hint: f.Hint, Message: fmt.Sprintf("at %s: %s: %s", b.name(), f.Op, f.Text())}
+	return &fanout.Failure{Op: fanout.OpJump, Final: f.Final, Cause: f.Cause, Message: fmt.Sprintf("at %s: %s: %s", b.name(), f.Op, f.Text())}
 }
 
 // progress says how far a login at the bastion has come. b.mu is locked.

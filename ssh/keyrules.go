@@ -48,7 +48,7 @@ func (e *endpoint) indirect() bool { return len(e.Jumps) > 0 || e.ProxyCommand !
 
 // hostKeyFailure is the failure of a host whose key was refused.
 func hostKeyFailure(r *knownhosts.Refusal) *fanout.Failure {
-	return &fanout.Failure{Op: fanout.OpHostKey, Message: r.Message, Detail: r.Detail, Hint: remedyOfHostKey(r.Reason), Final: true}
+	return &fanout.Failure{Op: fanout.OpHostKey, Message: r.Message, Detail: r.Detail, Cause: causeOfHostKey(r.Reason), Final: true}
 }
 
 // reached is the IP address of remote; the zero value where the connection goes

@@ -190,7 +190,7 @@ func keyError(path string, err error) *KeyError {
 	e := &KeyError{Path: path, Err: err}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		e.Err, e.hint = fs.ErrNotExist, "name a private key with --identity, or create one with ssh-keygen"
+		e.Err = fs.ErrNotExist
 	case errors.Is(err, errExposed):
 		e.hint = "chmod 600 " + path
 	case errors.Is(err, errLocked):

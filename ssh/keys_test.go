@@ -94,7 +94,7 @@ func TestNamedKeyErrors(t *testing.T) {
 		path       string
 		want, hint string
 	}{
-		{"missing", filepath.Join(dir, "none"), "does not exist", "--identity"},
+		{"missing", filepath.Join(dir, "none"), "does not exist", ""},
 		{"folder", dir, "regular file", ""},
 		{"readable by others", write("open", string(data), 0o644), "others may read", "chmod 600 "},
 		{"readable by the group", write("group", string(data), 0o640), "others may read", "chmod 600 "},

@@ -41,7 +41,7 @@ const (
 var errOtherQuestions = errors.New("the host asks for more than a password")
 
 // errAnyHost is a password that an impostor could have had.
-var errAnyHost = errors.New("the password is not given to hosts whose keys are not checked: tutti trust adds them")
+var errAnyHost = errors.New("the password is not given to hosts whose keys are not checked")
 
 // offerPassword returns the way to send the password, or to go through steps of
 // the host that ask for nothing; nil if there is none, or it was sent already. It

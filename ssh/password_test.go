@@ -95,14 +95,14 @@ func TestPasswordRefused(t *testing.T) {
 	}
 }
 
-// TestPasswordNotAsked: without one the message says how to give one, and keys
-// go first.
+// TestPasswordNotAsked: without one the cause says that one would do, and keys go
+// first.
 func TestPasswordNotAsked(t *testing.T) {
 	b := passwordBench(t, 1, false, sesame, "")
 	r := b.exec(t.Context(), 0, "x")
 	r.wantOp(t, fanout.OpLogin, false)
-	if !strings.Contains(r.Failure.Message, "--ask-pass") {
-		t.Errorf("got %q, want it to name --ask-pass", r.Failure.Message)
+	if want := CauseKeysOrPassword; r.Failure.Cause != want {
+		t.Errorf("got cause %q, want %q", r.Failure.Cause, want)
 	}
 	keyed := newBench(t, []fleet.Host{{Name: "h", Password: sesame}}, func(o *Options) { o.Password = fanout.Secret(sesame) })
 	keyed.exec(t.Context(), 0, "x").wantExit(t, fanout.Exit{})

@@ -21,9 +21,6 @@ const (
 	// maxSilent is how many hosts may have a password and not answer. Each could
 	// still refuse it, and a few refusals can lock the account everywhere.
 	maxSilent = 3
-	// remedySudoSilent is what to do about a sudo that has the password and says
-	// nothing.
-	remedySudoSilent = "see what sudo waits for on that host (ssh to it and run sudo -k, sudo true); NOPASSWD in its sudoers needs no password"
 )
 
 // A sudoProof knows whether the password is good. It is sent to one host

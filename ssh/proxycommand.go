@@ -86,7 +86,7 @@ func startProxy(c *Client, ep *endpoint) (*proxy, error) {
 func proxyFailure(err error) error {
 	f := &fanout.Failure{Op: fanout.OpLocal, Final: true, Message: "start the proxy command: " + reason(err)}
 	if outOfFiles(err) {
-		f.Hint = remedyFiles
+		f.Cause = causeOfFiles(err)
 	}
 	return &jumpError{f}
 }

@@ -23,16 +23,16 @@ type site struct {
 	mu      sync.Mutex // guards what follows
 	refused int
 	reason  string // of the last refusal
-	hint    string // what to do about it
+	cause   fanout.Cause
 }
 
 func newSite() *site { return &site{slots: make(chan struct{}, maxLogins)} }
 
-func (s *site) refuse(reason, hint string) {
+func (s *site) refuse(reason string, cause fanout.Cause) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refused++
-	s.reason, s.hint = reason, hint
+	s.reason, s.cause = reason, cause
 }
 
 // closed returns the failure of every further login after too many were
@@ -46,7 +46,7 @@ func (s *site) closed(address string) *fanout.Failure {
 	return &fanout.Failure{
 		Op:    fanout.OpLogin,
 		Final: true,
-		Hint:  s.hint,
+		Cause: s.cause,
 		Message: fmt.Sprintf("not tried: %d logins at %s were refused already, and more could get us locked out; the last: %s",
 			s.refused, address, s.reason),
 	}

@@ -131,7 +131,7 @@ func (t *sudoTalk) failure(c *channel) *fanout.Failure {
 	case t.wrong:
 		f.Message = "the password was refused"
 	case o.Task.Sudo.Password == nil && strings.Contains(said, "password"):
-		f.Message = "a password is needed: --ask-sudo-pass asks you for it"
+		f.Message, f.Cause = "a password is needed", CauseSudoPassword
 	case said == "":
 		f.Message = "sudo did not run the command, and did not say why"
 	default:

@@ -122,7 +122,7 @@ func TestSudoRefusalSaysWhy(t *testing.T) {
 		{"ask", "wrong", "the password was refused", 1},
 		{"onetry", "wrong", "the password was refused", 1},
 		{"lecture", "wrong", "the password was refused", 1},
-		{"ask", "", "a password is needed: --ask-sudo-pass", 0},
+		{"ask", "", "a password is needed", 0},
 		{"denied", sesame, "tester is not in the sudoers file.", 1},
 	}
 	for _, tt := range tests {
@@ -240,7 +240,7 @@ func TestHostSilentAboutThePasswordIsGivenUp(t *testing.T) {
 	b.sudo.answer = 100 * time.Millisecond
 	r := b.task(t.Context(), 0, sudo("echo ran", sesame))
 	r.wantOp(t, fanout.OpSudo, true)
-	if f := r.Failure; !f.Final || f.Message != "no answer to the password within 100ms" || f.Hint == "" || r.Outcome() != fanout.Lost {
+	if f := r.Failure; !f.Final || f.Message != "no answer to the password within 100ms" || f.Cause != CauseSudoSilent || r.Outcome() != fanout.Lost {
 		t.Errorf("got %s, %+v", r.Outcome(), *f)
 	}
 }

@@ -18,13 +18,24 @@ func withJob(task fanout.Task, a fanout.Attempt) fanout.Task {
 // at most 256 KiB, and a server drops the connection over a longer one.
 const maxCommand = 255 << 10
 
-// CheckTask reports a task that no host can be sent.
+// A TooLongError is a task that takes more to send than a request carries.
+type TooLongError struct{ Size, Limit int } // in bytes
+
+// Error says how much it is, and how much is possible.
+func (e *TooLongError) Error() string {
+	return fmt.Sprintf("the command with its surroundings takes %d KiB to send, and SSH carries %d KiB", e.Size>>10, e.Limit>>10)
+}
+
+// Advice is to send less.
+func (e *TooLongError) Advice() (code string, args []any) { return AdviceTooLong, nil }
+
+// CheckTask reports a task that no host can be sent, with a *TooLongError.
 func CheckTask(task fanout.Task) error {
 	if task.Job != nil {
 		task = withJob(task, fanout.Attempt{})
 	}
 	if n := len(remote.NewOrder(&task, nil).Command); n > maxCommand {
-		return fmt.Errorf("the command with its surroundings takes %d KiB to send, and SSH carries %d KiB: send what is large as --stdin or as a script", n>>10, maxCommand>>10)
+		return &TooLongError{Size: n, Limit: maxCommand}
 	}
 	return nil
 }

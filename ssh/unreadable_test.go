@@ -41,7 +41,7 @@ func TestUnreadableLogin(t *testing.T) {
 			r := b.exec(t.Context(), 0, "true")
 			r.wantOp(t, fanout.OpLogin, false)
 			f := r.Failure
-			if !strings.Contains(f.Message, tt.want) || f.Final || f.Hint == remedyKeys || strings.Contains(f.Message, "key was offered") {
+			if !strings.Contains(f.Message, tt.want) || f.Final || f.Cause == CauseKeys || strings.Contains(f.Message, "key was offered") {
 				t.Errorf("got %+v, want %q, not final, without advice about keys", *f, tt.want)
 			}
 		})

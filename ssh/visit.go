@@ -29,7 +29,7 @@ func (v visitor) Exec(ctx context.Context, a fanout.Attempt, task fanout.Task, s
 	report.Address = ep.address()
 	s, f := v.open(ctx, a.Target, ep, &report)
 	if f != nil {
-		report.Failure = f
+		report.Failure = v.hint.about(a.Target.Name, f)
 		return report
 	}
 	s.abandon()

@@ -24,7 +24,7 @@ func (b *bench) visit(t *testing.T, i int) fanout.Report {
 // wantNoSession checks that a login was followed by the refusal of a session.
 func wantNoSession(t *testing.T, r fanout.Report) {
 	t.Helper()
-	if r.Failure == nil || r.Failure.Op != fanout.OpSession || r.Failure.Hint == "" || r.Login <= 0 {
+	if r.Failure == nil || r.Failure.Op != fanout.OpSession || r.Failure.Cause != CauseSession || r.Login <= 0 {
 		t.Errorf("got %+v, failure %+v, want a login, no session, and what to do about it", r, r.Failure)
 	}
 }

@@ -51,6 +51,17 @@ func Advise(err error, code string, args ...any) error { return &advised{err, co
 func (e *advised) Error() string { return e.err.Error() }
 func (e *advised) Unwrap() error { return e.err }
 
+// An Adviser is an error that knows the code of its advice, and its arguments; an
+// empty code is none. The errors of every package may be one.
+type Adviser interface {
+	Advice() (code string, args []any)
+}
+
+var _ Adviser = (*advised)(nil)
+
+// Advice is what [Advise] was told.
+func (e *advised) Advice() (code string, args []any) { return e.code, e.args }
+
 // keyed is a text with keys in it, and what it wraps.
 type keyed struct {
 	error  // as fmt.Errorf makes it
@@ -141,17 +152,8 @@ func (w Wording) short(s Short) string {
 // Hints are those of err and of what it wraps, outermost first, a line each.
 func (w Wording) Hints(err error) []string {
 	var out []string
-	switch e := err.(type) { //nolint:errorlint // the chain is walked here
-	case *hintError:
-		out = strings.Split(w.Text(e.text), "\n")
-	case *advised:
-		if format := w.Advice[e.code]; format != "" {
-			out = []string{w.format(format, e.args)}
-		}
-	case Hinter:
-		if text := e.Hint(); text != "" {
-			out = strings.Split(text, "\n")
-		}
+	if text := w.hint(err); text != "" {
+		out = strings.Split(text, "\n")
 	}
 	for _, cause := range unwrap(err) {
 		if cause != nil {
@@ -159,6 +161,25 @@ func (w Wording) Hints(err error) []string {
 		}
 	}
 	return out
+}
+
+// hint is that of err itself; empty if it has none.
+func (w Wording) hint(err error) string {
+	switch e := err.(type) { //nolint:errorlint // the chain is walked by Hints
+	case *hintError:
+		return w.Text(e.text)
+	case Adviser:
+		if code, args := e.Advice(); code != "" {
+			if format := w.Advice[code]; format != "" {
+				return w.format(format, args)
+			}
+			return ""
+		}
+	}
+	if e, ok := err.(Hinter); ok { //nolint:errorlint // the chain is walked by Hints
+		return e.Hint()
+	}
+	return ""
 }
 
 // unwrap are the errors that err wraps.

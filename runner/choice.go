@@ -5,17 +5,27 @@ import (
 	"strings"
 	"sync"
 
+	"tutti/fanout"
 	"tutti/inventory"
-	"tutti/ssh"
 )
 
-// advice is how remedies name the hosts of d.
-func (l *Launch) advice(ctx context.Context, d *Decision) ssh.Advice {
-	a := ssh.Advice{AdHoc: l.Request.Hosts.AdHoc(), Known: l.knownToInventory(ctx)}
-	if l.Words != nil {
-		a.Selection = l.Words(l.Request, d)
+// A Choice is how the hosts of a run were chosen.
+type Choice struct {
+	Request  *Request
+	Decision *Decision
+	// Known reports whether an inventory that was not asked, since the hosts were
+	// named without one, knows a host or group of that name. Several goroutines may
+	// call it at once.
+	Known func(name string) bool
+}
+
+// hint says what can be done about a cause, on a host of d; nil if nothing is said.
+func (l *Launch) hint(ctx context.Context, d *Decision) func(host string, cause fanout.Cause) string {
+	if l.Hint == nil {
+		return nil
 	}
-	return a
+	by := Choice{Request: l.Request, Decision: d, Known: l.knownToInventory(ctx)}
+	return func(host string, cause fanout.Cause) string { return l.Hint(by, host, cause) }
 }
 
 // knownToInventory reports whether the inventory that would have been read if no

@@ -11,6 +11,7 @@ import (
 
 	"tutti/api"
 	"tutti/fanout"
+	"tutti/internal/terminal"
 	"tutti/output"
 	"tutti/runner"
 )
@@ -106,7 +107,7 @@ func runDoctor(ctx context.Context, c *console, o *launchOptions, selector strin
 		Launch: c.newLaunch(o, screen),
 		o:      o,
 		screen: screen,
-		canAsk: hasTerminal(),
+		canAsk: terminal.Attended(),
 		wanted: selector != "" || o.Hosts.AdHoc(),
 		counts: map[api.Finding]int{}, visited: map[api.Finding]int{},
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/internal/terminal"
 	"tutti/internal/yamltree"
 )
 
@@ -51,7 +52,7 @@ func wantsShortHelp(args []string) bool {
 
 // helpWidthOf is how wide help may get on out.
 func helpWidthOf(out io.Writer) int {
-	if width := terminalWidth(terminalOf(out)); width > 0 {
+	if width := terminal.Width(terminalOf(out)); width > 0 {
 		return min(helpWidth, width)
 	}
 	return helpWidth

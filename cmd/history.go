@@ -17,6 +17,7 @@ import (
 	"tutti/internal/hostlist"
 	"tutti/internal/phrase"
 	"tutti/internal/quantity"
+	"tutti/internal/terminal"
 	"tutti/internal/typed"
 	"tutti/output"
 	"tutti/runner"
@@ -118,7 +119,7 @@ func listRuns(ctx context.Context, std Streams, history *runner.History, q store
 		_, err := fmt.Fprintln(std.Err, noRunsText(q))
 		return err
 	}
-	return printRuns(std.Out, runs, terminalWidth(std.Out))
+	return printRuns(std.Out, runs, terminal.Width(std.Out))
 }
 
 // hostsInHistory are the hosts that had a part in runs and that text means: names,

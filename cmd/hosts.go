@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/api"
+	"tutti/internal/terminal"
 	"tutti/inventory"
 	"tutti/output"
 	"tutti/runner"
@@ -148,7 +149,7 @@ const leastHostColumn = 10
 // each line is a host.
 func printHostsTable(w io.Writer, hosts []runner.HostView) error {
 	columns := []output.Column{{}, {Least: leastHostColumn}, {Least: leastHostColumn}, {Least: leastHostColumn, Optional: true}}
-	if isTerminal(w) {
+	if terminal.Is(w) {
 		for i, title := range []string{"HOST", "LOGIN", "GROUPS", "LABELS"} {
 			columns[i].Title = title
 		}
@@ -163,7 +164,7 @@ func printHostsTable(w io.Writer, hosts []runner.HostView) error {
 		}
 		t.Add(h.Name, loginText(h), strings.Join(h.Groups, ","), strings.Join(labels, ","))
 	}
-	return t.Write(w, terminalWidth(w))
+	return t.Write(w, terminal.Width(w))
 }
 
 // loginText is where h is reached, as far as the inventory and ssh_config say:

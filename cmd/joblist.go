@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/internal/quantity"
+	"tutti/internal/terminal"
 	"tutti/internal/typed"
 	"tutti/jobs"
 	"tutti/output"
@@ -101,7 +102,7 @@ func printJobs(std Streams, views []jobView) error {
 		v := views[i]
 		t.Add(v.Name, string(v.State), v.scheduleText(), v.nextText(), v.lastText(), v.streakText(), v.costText())
 	}
-	return t.Write(std.Out, terminalWidth(std.Out))
+	return t.Write(std.Out, terminal.Width(std.Out))
 }
 
 // leastJobColumn is how far a column of the table of jobs is cut.

@@ -13,6 +13,7 @@ import (
 
 	"tutti/api"
 	"tutti/internal/quantity"
+	"tutti/internal/terminal"
 	"tutti/jobs"
 	"tutti/output"
 	"tutti/store"
@@ -84,7 +85,7 @@ func logJob(ctx context.Context, std Streams, s *jobs.Service, q store.FiringQue
 		}
 		return nil
 	}
-	return printFirings(std.Out, "", rows, terminalWidth(std.Out))
+	return printFirings(std.Out, "", rows, terminal.Width(std.Out))
 }
 
 // printFirings prints a table of firings, for a terminal of that width; 0: for

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"tutti/internal/terminal"
 	"tutti/jobs"
 	"tutti/scheduler"
 )
@@ -16,11 +17,11 @@ func confirmRemovals(ctx context.Context, std Streams, p *jobs.Plan, yes bool) e
 		return nil
 	}
 	removes := fmt.Sprintf("--prune removes %d of %s (%s)", len(p.Removed), count(p.All, "job"), oneLine(removedNames(p.Removed), maxDiffLine))
-	if !hasTerminal() {
+	if !terminal.Attended() {
 		return hint(usagef("%s, and there is no terminal to confirm that at; nothing was changed", removes),
 			"--dry-run shows what would be changed; --yes confirms it")
 	}
-	agreed, err := askYes(ctx, removes+". Go on? [yes/no] ")
+	agreed, err := terminal.AskYes(ctx, removes+". Go on? [yes/no] ")
 	if err == nil && !agreed {
 		err = usagef("%s: not confirmed, nothing was changed", removes)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/internal/terminal"
 	"tutti/jobs"
 	"tutti/output"
 	"tutti/scheduler"
@@ -82,7 +83,7 @@ func printDetails(std Streams, d *jobs.Details) error {
 	writeChanges(&b, d.Changes)
 	if len(d.Firings) > 0 {
 		b.WriteString("\nFIRINGS\n")
-		if err := printFirings(&b, "  ", d.Firings, terminalWidth(std.Out)); err != nil {
+		if err := printFirings(&b, "  ", d.Firings, terminal.Width(std.Out)); err != nil {
 			return err
 		}
 	}

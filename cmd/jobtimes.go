@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"tutti/internal/terminal"
 	"tutti/jobs"
 	"tutti/output"
 	"tutti/scheduler"
@@ -29,7 +30,7 @@ func writeFirings(w io.Writer, indent string, firings []scheduler.Firing, jitter
 		}
 		t.Add(line...)
 	}
-	return t.Write(w, terminalWidth(w))
+	return t.Write(w, terminal.Width(w))
 }
 
 // leastMoved is how far what is said about a firing is cut.

@@ -6,7 +6,7 @@ import (
 	"os/exec"
 	"strings"
 
-	"golang.org/x/term"
+	"tutti/internal/terminal"
 )
 
 // A pagedOut is stdout for help, which goes through a pager where it does not fit
@@ -34,12 +34,11 @@ func showHelp(out io.Writer, text string) {
 }
 
 func (p pagedOut) tooLong(text string) bool {
-	f, ok := p.Writer.(*os.File)
-	if !ok || p.console.Getenv("TERM") == "dumb" {
+	if p.console.Getenv("TERM") == "dumb" {
 		return false
 	}
-	_, rows, err := term.GetSize(int(f.Fd()))
-	return err == nil && rows > 0 && strings.Count(text, "\n") >= rows
+	_, rows := terminal.Size(p.Writer)
+	return rows > 0 && strings.Count(text, "\n") >= rows
 }
 
 // The statuses by which a shell says that it could not run a command.

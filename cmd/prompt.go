@@ -1,12 +1,10 @@
 package cmd
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"os"
-	"strings"
 
+	"tutti/internal/terminal"
 	"tutti/output"
 	"tutti/runner"
 )
@@ -45,7 +43,7 @@ func (p *prompter) SudoPassword(ctx context.Context, login bool) ([]byte, error)
 // Passphrases asks for passphrases. It is nil where there is no terminal: a script
 // must fail, not hang.
 func (p *prompter) Passphrases() func(context.Context, string) ([]byte, error) {
-	if !hasTerminal() {
+	if !terminal.Attended() {
 		return nil
 	}
 	return func(ctx context.Context, path string) ([]byte, error) {
@@ -60,64 +58,17 @@ func (p *prompter) ConfirmTouches(ctx context.Context, n int) error {
 		return nil
 	}
 	touches := fmt.Sprintf("a hardware key may want %d touches, one for each login", n)
-	if !hasTerminal() {
+	if !terminal.Attended() {
 		return hint(usagef("%s, and there is no terminal to confirm that at", touches), "--yes goes on; --identity names another key")
 	}
-	agreed, err := askYes(ctx, touches+". Go on? [yes/no] ")
+	agreed, err := terminal.AskYes(ctx, touches+". Go on? [yes/no] ")
 	if err == nil && !agreed {
 		err = usagef("%s: not confirmed", touches)
 	}
 	return err
 }
 
-// hasTerminal reports whether there is somebody to ask.
-func hasTerminal() bool {
-	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
-	if err != nil {
-		return false
-	}
-	_ = tty.Close() // it was only to know whether there is one
-	return true
-}
-
-// askYes asks until the answer is yes or no.
-func askYes(ctx context.Context, question string) (bool, error) {
-	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
-	if err != nil {
-		return false, err
-	}
-	defer func() { _ = tty.Close() }()
-	type line struct {
-		text string
-		err  error
-	}
-	lines := make(chan line)
-	answers := bufio.NewReader(tty)
-	for {
-		if _, err := tty.WriteString(question); err != nil {
-			return false, err
-		}
-		go func() {
-			text, err := answers.ReadString('\n')
-			select {
-			case lines <- line{strings.ToLower(strings.TrimSpace(text)), err}:
-			case <-ctx.Done(): // nobody is waiting any more
-			}
-		}()
-		select {
-		case l := <-lines:
-			switch {
-			case l.err != nil:
-				return false, l.err
-			case l.text == "yes", l.text == "y":
-				return true, nil
-			case l.text == "no", l.text == "n":
-				return false, nil
-			}
-		case <-ctx.Done():
-			// The read cannot be interrupted and ends with the process.
-			_, _ = tty.WriteString("\n")
-			return false, context.Cause(ctx)
-		}
-	}
+// secret asks for a line that is not shown.
+func (p *prompter) secret(ctx context.Context, question string) ([]byte, error) {
+	return terminal.Secret(ctx, question, p.interrupts.onLeaving)
 }

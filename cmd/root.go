@@ -14,13 +14,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"tutti/fanout"
+	"tutti/internal/profile"
+	"tutti/internal/terminal"
 	"tutti/runner"
 )
 
 // Main runs the command line args (without the program's name) and returns the
 // exit code. Signals that arrive on signals ask it to end; see interrupter.
 func Main(args []string, streams Streams, signals <-chan os.Signal) int {
-	ctx, in := newInterrupter(context.Background(), isTerminal(streams.Err))
+	ctx, in := newInterrupter(context.Background(), terminal.Is(streams.Err))
 	ended := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() { in.watch(signals, ended) })
@@ -51,8 +53,8 @@ func execute(ctx context.Context, args []string, c *console) int {
 		return runner.ExitCode(fanout.Summary{}, completeBash(ctx, c, args[1:]), nil)
 	}
 	root := newRootCmd(c)
-	var profiles profiler
-	profiles.addFlag(root)
+	var profiles profile.Profiler
+	addProfiles(root, &profiles)
 	root.SetArgs(args)
 	if isCompletion(args) {
 		plainUsages(root)
@@ -66,7 +68,7 @@ func execute(ctx context.Context, args []string, c *console) int {
 	if end != nil && end.err == nil {
 		err = nil
 	}
-	if stopErr := profiles.stop(); err == nil && stopErr != nil {
+	if stopErr := profiles.Stop(); err == nil && stopErr != nil {
 		end, err = nil, stopErr
 	}
 	if err != nil && !errors.Is(err, fanout.ErrSignal) {
@@ -160,4 +162,14 @@ func flagError(cmd *cobra.Command, err error) error {
 		return hint(wrapped, "did you mean --"+near+"?")
 	}
 	return wrapped
+}
+
+// addProfiles gives cmd and all below it --pprof, which help does not show. It
+// starts where the flag is read, so that parsing is in the profile and the flag
+// counts wherever flags may stand.
+func addProfiles(cmd *cobra.Command, p *profile.Profiler) {
+	const name = "pprof"
+	flags := cmd.PersistentFlags()
+	flags.Var(p, name, "write profiles: cpu=`FILE`, heap=FILE, live=FILE")
+	_ = flags.MarkHidden(name) // it was defined in the line above
 }

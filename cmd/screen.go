@@ -13,6 +13,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/hostlist"
+	"tutti/internal/terminal"
 	"tutti/output"
 	"tutti/runner"
 )
@@ -57,7 +58,7 @@ type screen struct {
 
 func newScreen(std Streams, o *outputOptions) *screen {
 	s := &screen{o: o, exit: exitByClass, in: std.In}
-	outTerminal, errTerminal := isTerminal(std.Out), isTerminal(std.Err)
+	outTerminal, errTerminal := terminal.Is(std.Out), terminal.Is(std.Err)
 	if outTerminal && errTerminal {
 		s.out, s.err = output.NewWriterPair(std.Out, std.Err)
 	} else {
@@ -66,14 +67,14 @@ func newScreen(std Streams, o *outputOptions) *screen {
 	// The summary and the hosts' stderr may be lost; the results are on stdout.
 	s.err.Tolerate()
 	s.canRedraw = errTerminal && std.Getenv("TERM") != "dumb"
-	s.width = func() int { return terminalWidth(std.Err) }
-	s.hidden = func() bool { return inBackground(std.Err) }
+	s.width = func() int { return terminal.Width(std.Err) }
+	s.hidden = func() bool { return terminal.InBackground(std.Err) }
 	s.opts = output.Options{
 		Stdout:         s.out,
 		Stderr:         s.err,
 		StdoutTerminal: outTerminal,
 		StderrTerminal: errTerminal,
-		OneTerminal:    isOneTerminal(std.Out, std.Err),
+		OneTerminal:    terminal.Same(std.Out, std.Err),
 		StdoutColor:    useColor(std, o.color.Word, outTerminal),
 		StderrColor:    useColor(std, o.color.Word, errTerminal),
 		Raw:            o.raw,

@@ -14,6 +14,7 @@ import (
 
 	"tutti/daemon"
 	"tutti/internal/sdnotify"
+	"tutti/internal/terminal"
 	"tutti/internal/typed"
 	"tutti/output"
 	"tutti/runner"
@@ -120,7 +121,7 @@ func serveLog(std Streams, o *serveOptions) *slog.Logger {
 	if o.logFormat.Word == logText {
 		return slog.New(slog.NewTextHandler(std.Err, options)) // which quotes what cannot be seen
 	}
-	if isTerminal(std.Err) {
+	if terminal.Is(std.Err) {
 		options.ReplaceAttr = visibleAttr
 	}
 	return slog.New(slog.NewJSONHandler(std.Err, options))

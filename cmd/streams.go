@@ -8,8 +8,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/term"
-
 	"tutti/internal/stdio"
 )
 
@@ -85,37 +83,4 @@ func (s Streams) home() string {
 		return dir
 	}
 	return ""
-}
-
-// isTerminal reports whether w is a terminal.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// isOneTerminal reports whether a and b end on the same terminal.
-func isOneTerminal(a, b io.Writer) bool {
-	if !isTerminal(a) || !isTerminal(b) {
-		return false
-	}
-	first, err := a.(*os.File).Stat()
-	if err != nil {
-		return false
-	}
-	second, err := b.(*os.File).Stat()
-	return err == nil && os.SameFile(first, second)
-}
-
-// terminalWidth is the number of columns of the terminal w, 0 if it is not
-// known.
-func terminalWidth(w io.Writer) int {
-	f, ok := w.(*os.File)
-	if !ok {
-		return 0
-	}
-	width, _, err := term.GetSize(int(f.Fd()))
-	if err != nil {
-		return 0
-	}
-	return width
 }

@@ -4,11 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
-
-	"golang.org/x/term"
+	"io"
 
 	"tutti/fanout"
+	"tutti/internal/terminal"
 )
 
 // launchTask makes task ready with what the flags say, and launches it.
@@ -24,12 +23,8 @@ func (c *console) launchTask(ctx context.Context, o *launchOptions, selector str
 // terminal is the terminal that a command is given: one like ours; nil: there is
 // none.
 func (std Streams) terminal() *fanout.PTY {
-	for _, stream := range []any{std.Out, std.Err} {
-		f, ok := stream.(*os.File)
-		if !ok {
-			continue
-		}
-		if columns, rows, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 && rows > 0 {
+	for _, stream := range []io.Writer{std.Out, std.Err} {
+		if columns, rows := terminal.Size(stream); columns > 0 && rows > 0 {
 			return &fanout.PTY{Term: cmp.Or(std.Getenv("TERM"), "dumb"), Columns: columns, Rows: rows}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"tutti/fanout"
 	"tutti/internal/hostlist"
 	"tutti/internal/safefile"
+	"tutti/internal/terminal"
 	"tutti/output"
 	"tutti/runner"
 	"tutti/ssh"
@@ -94,7 +95,7 @@ has changed may be an impostor; its known key stays unless --update is given.
 }
 
 func runTrust(ctx context.Context, c *console, o *trustOptions, selector string) error {
-	if !o.yes && !hasTerminal() {
+	if !o.yes && !terminal.Attended() {
 		return hint(usagef("there is no terminal to confirm fingerprints at"), "--yes adds the keys without asking")
 	}
 	t := &trusting{update: o.update, yes: o.yes}
@@ -253,7 +254,7 @@ func (t *trusting) confirm(ctx context.Context, std Streams) error {
 		if !t.yes {
 			var err error
 			question := fmt.Sprintf("Do these fingerprints belong to the hosts? Write the keys of %s? [yes/no] ", count(len(take), "host"))
-			if agreed, err = askYes(ctx, question); err != nil {
+			if agreed, err = terminal.AskYes(ctx, question); err != nil {
 				return err
 			}
 		}

@@ -1,4 +1,4 @@
-package cmd
+package terminal
 
 import (
 	"sync"
@@ -31,9 +31,8 @@ func hideTyping(fd int) (*hiding, error) {
 	return h, unix.IoctlSetTermios(fd, setTermios, h.hidden)
 }
 
-// pause shows again what is typed while somebody else has the terminal, and
-// resume hides it. The shell that gives us the terminal back has set it up for
-// itself.
+// pause shows again what is typed while another job has the terminal, and resume
+// hides it. The shell that gives the terminal back has set it up for itself.
 func (h *hiding) pause()  { h.set(h.before, false) }
 func (h *hiding) resume() { h.set(h.hidden, false) }
 
@@ -47,8 +46,8 @@ func (h *hiding) set(mode *unix.Termios, last bool) {
 		return
 	}
 	h.over = last
-	// In the background the terminal is somebody else's, and to set it would
-	// stop us.
+	// In the background the terminal is another job's, and to set it would stop
+	// this process.
 	if owner, err := unix.IoctlGetInt(h.fd, unix.TIOCGPGRP); err == nil && owner == unix.Getpgrp() {
 		_ = unix.IoctlSetTermios(h.fd, setTermios, mode) // a terminal that has gone needs nothing
 	}

@@ -1,4 +1,4 @@
-package cmd
+package terminal
 
 import (
 	"io"
@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hasJobControl reports whether a shell has made us a job of its own, so that it
-// can stop us and have us go on. The kernel stops no others at Ctrl-Z.
+// hasJobControl reports whether a shell has made this process a job of its own, so
+// that it can stop it and have it go on. The kernel stops no others at Ctrl-Z.
 func hasJobControl() bool {
 	session, err := unix.Getsid(0)
 	if err != nil || session == unix.Getpgrp() {
@@ -18,9 +18,9 @@ func hasJobControl() bool {
 	return err == nil && parents == session
 }
 
-// inBackground reports whether w is our terminal and another job has it: what is
-// redrawn there would run through what the operator types.
-func inBackground(w io.Writer) bool {
+// InBackground reports whether w is the terminal of this process and another job has
+// it: what is redrawn there would run through what the operator types.
+func InBackground(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
 		return false

@@ -1,4 +1,4 @@
-package cmd
+package terminal
 
 import (
 	"bytes"
@@ -15,10 +15,11 @@ const maxSecret = 4096
 
 var errLongLine = errors.New("it is longer than a line of a terminal")
 
-// secret reads a line from the terminal without showing it. The terminal is
-// given back as it was, also while we are stopped, if ctx ends first, or if the
-// program is left at once.
-func (p *prompter) secret(ctx context.Context, question string) ([]byte, error) {
+// Secret reads a line from the terminal without showing it. The terminal is given
+// back as it was, also while this process is stopped, if ctx ends first, or if
+// restore is called by who leaves the program at once: leaving gets that function,
+// and returns one that takes it back. The caller wipes the secret.
+func Secret(ctx context.Context, question string, leaving func(restore func()) (end func())) ([]byte, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
@@ -28,7 +29,7 @@ func (p *prompter) secret(ctx context.Context, question string) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	defer p.interrupts.onLeaving(typing.end)()
+	defer leaving(typing.end)()
 	defer typing.end()
 	stops := make(chan os.Signal, 2)
 	if !signal.Ignored(syscall.SIGTSTP) {
@@ -59,13 +60,13 @@ func (p *prompter) secret(ctx context.Context, question string) ([]byte, error) 
 		case sig := <-stops:
 			if sig == syscall.SIGTSTP {
 				if !hasJobControl() {
-					continue // who would have us go on?
+					continue // nothing would have it go on
 				}
 				typing.pause()
 				_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP) // which cannot fail
 				continue
 			}
-			if typing.resume(); !inBackground(tty) {
+			if typing.resume(); !InBackground(tty) {
 				_, _ = tty.WriteString(question) // the answer may come without it
 			}
 		case <-ctx.Done():

@@ -1,4 +1,4 @@
-package cmd
+package profile
 
 import (
 	"encoding/json"
@@ -11,43 +11,26 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
-
 	"tutti/internal/safefile"
 )
 
-// liveInterval is the time between two lines of --pprof live.
+// liveInterval is the time between two lines of a live profile.
 const liveInterval = 500 * time.Millisecond
 
-// A profiler writes what the program spends to files, for those who work on it:
-// --pprof, which help does not show, takes cpu=FILE and heap=FILE for
-// go tool pprof, and live=FILE for what is alive as time goes by, one liveMemory
-// in JSON per line. That collects garbage each time, which costs time of its own.
-// Files that are there are replaced. It is the flag's value, and begins where the
-// flag is read, so that parsing is in the profile and the flag counts wherever
-// flags may stand.
-type profiler struct {
+// A Profiler writes profiles until it is stopped. The zero value writes none.
+type Profiler struct {
 	stops []func() error
 }
 
-var _ pflag.Value = (*profiler)(nil)
+// String and Type make it the value of a flag.
+func (p *Profiler) String() string { return "" }
 
-// addFlag gives cmd and all below it the flag.
-func (p *profiler) addFlag(cmd *cobra.Command) {
-	const name = "pprof"
-	flags := cmd.PersistentFlags()
-	flags.Var(p, name, "write profiles: cpu=`FILE`, heap=FILE, live=FILE")
-	_ = flags.MarkHidden(name) // it was defined in the line above
-}
+// Type is the placeholder of the value.
+func (p *Profiler) Type() string { return "profiles" }
 
-func (p *profiler) String() string { return "" }
-
-// Type is part of pflag.Value.
-func (p *profiler) Type() string { return "profiles" }
-
-// Set begins the profiles that value lists.
-func (p *profiler) Set(value string) error {
+// Set starts the profiles that value lists, such as cpu=FILE,live=FILE. Files that
+// are there are replaced.
+func (p *Profiler) Set(value string) error {
 	kinds := map[string]func(*os.File) (stop func() error, err error){
 		"cpu": profileCPU, "heap": profileHeap, "live": watchLive,
 	}
@@ -70,8 +53,8 @@ func (p *profiler) Set(value string) error {
 	return nil
 }
 
-// stop ends the profiles and writes them to their end.
-func (p *profiler) stop() error {
+// Stop stops the profiles and writes them to their end.
+func (p *Profiler) Stop() error {
 	var errs []error
 	for _, stop := range p.stops {
 		errs = append(errs, stop())

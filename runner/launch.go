@@ -122,11 +122,12 @@ func (l *Launch) Execute(ctx context.Context, plan fanout.Plan, opts fanout.Opti
 func (l *Launch) prepare(ctx context.Context, d *Decision) (*ssh.Client, error) {
 	ctx, prepared := l.preparing(ctx)
 	defer prepared()
-	login, err := l.loginPassword(ctx)
+	ask := l.asker()
+	login, err := ask.loginPassword(ctx)
 	if err != nil {
 		return nil, causeOf(ctx, err)
 	}
-	if err := l.giveSudoPassword(ctx, d.Plan.Task.Sudo, login); err != nil {
+	if err := ask.giveSudoPassword(ctx, d.Plan.Task.Sudo, login); err != nil {
 		return nil, causeOf(ctx, err)
 	}
 	l.login = login
@@ -155,7 +156,7 @@ func (l *Launch) Client(ctx context.Context, d *Decision) (*ssh.Client, error) {
 	password := l.login
 	if password == nil {
 		var err error
-		if password, err = l.loginPassword(ctx); err != nil {
+		if password, err = l.asker().loginPassword(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -167,7 +168,7 @@ func (l *Launch) Client(ctx context.Context, d *Decision) (*ssh.Client, error) {
 		Shell:             env.Getenv("SHELL"),
 		ChildEnv:          env.ForPrograms(&r.Task),
 		Hint:              l.hint(ctx, d),
-		Passphrase:        l.passphrases(),
+		Passphrase:        l.asker().passphrases(),
 		Password:          password,
 		KillAfter:         r.Limits.KillAfter,
 		Drain:             r.Limits.Drain,
@@ -179,7 +180,7 @@ func (l *Launch) Client(ctx context.Context, d *Decision) (*ssh.Client, error) {
 	if err != nil {
 		return nil, fault.Usage(err)
 	}
-	if err := l.confirmTouches(ctx, client.Touches()); err != nil {
+	if err := l.asker().confirmTouches(ctx, client.Touches()); err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
 	return client, nil

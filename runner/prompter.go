@@ -26,18 +26,28 @@ type Prompter interface {
 	ConfirmTouches(ctx context.Context, n int) error
 }
 
+// An asker gets what is needed to log in and to be another user, from the person who
+// launches a run or from a command.
+type asker struct {
+	prompter Prompter // nil: there is nobody
+	env      *Env
+	request  *Request
+}
+
+func (l *Launch) asker() asker { return asker{l.Prompter, l.Env, l.Request} }
+
 // errNobody: a request that needs a person was made where there is none.
 var errNobody = errors.New("nobody is there to be asked for a password")
 
 // loginPassword asks for the password to log in with; nil if none is wanted.
-func (l *Launch) loginPassword(ctx context.Context) (fanout.Secret, error) {
-	if !l.Request.Login.AskPass {
+func (a asker) loginPassword(ctx context.Context) (fanout.Secret, error) {
+	if !a.request.Login.AskPass {
 		return nil, nil
 	}
-	if l.Prompter == nil {
+	if a.prompter == nil {
 		return nil, fault.Usage(errNobody)
 	}
-	password, err := l.Prompter.LoginPassword(ctx)
+	password, err := a.prompter.LoginPassword(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -49,12 +59,12 @@ func (l *Launch) loginPassword(ctx context.Context) (fanout.Secret, error) {
 
 // giveSudoPassword gets the password for sudo, if there is to be one. login is
 // that to log in with, which most users have for sudo too; nil: there is none.
-func (l *Launch) giveSudoPassword(ctx context.Context, sudo *fanout.Sudo, login fanout.Secret) error {
-	task := &l.Request.Task
+func (a asker) giveSudoPassword(ctx context.Context, sudo *fanout.Sudo, login fanout.Secret) error {
+	task := &a.request.Task
 	if sudo == nil || !task.AskSudoPass && task.SudoPassCommand == "" {
 		return nil
 	}
-	password, err := l.sudoPassword(ctx, task, login != nil)
+	password, err := a.sudoPassword(ctx, task, login != nil)
 	if err != nil {
 		return err
 	}
@@ -68,14 +78,14 @@ func (l *Launch) giveSudoPassword(ctx context.Context, sudo *fanout.Sudo, login 
 	return nil
 }
 
-func (l *Launch) sudoPassword(ctx context.Context, task *Task, login bool) ([]byte, error) {
+func (a asker) sudoPassword(ctx context.Context, task *Task, login bool) ([]byte, error) {
 	switch {
-	case task.AskSudoPass && l.Prompter == nil:
+	case task.AskSudoPass && a.prompter == nil:
 		return nil, fault.Usage(errNobody)
 	case task.AskSudoPass:
-		return l.Prompter.SudoPassword(ctx, login)
+		return a.prompter.SudoPassword(ctx, login)
 	}
-	password, err := l.Env.runPasswordCommand(ctx, task)
+	password, err := a.env.runPasswordCommand(ctx, task)
 	if err != nil {
 		return nil, fault.Usagef("%s: %w", fault.Key("sudo-pass-command"), err)
 	}
@@ -83,22 +93,22 @@ func (l *Launch) sudoPassword(ctx context.Context, task *Task, login bool) ([]by
 }
 
 // passphrases asks for the passphrase of a key; nil: there is nobody to ask.
-func (l *Launch) passphrases() func(ctx context.Context, path string) ([]byte, error) {
-	if l.Prompter == nil {
+func (a asker) passphrases() func(ctx context.Context, path string) ([]byte, error) {
+	if a.prompter == nil {
 		return nil
 	}
-	return l.Prompter.Passphrases()
+	return a.prompter.Passphrases()
 }
 
 // confirmTouches asks whether somebody is there to touch a hardware key n times.
-func (l *Launch) confirmTouches(ctx context.Context, n int) error {
+func (a asker) confirmTouches(ctx context.Context, n int) error {
 	switch {
 	case n == 0:
 		return nil
-	case l.Prompter == nil:
+	case a.prompter == nil:
 		return fault.Hintf(fault.Usagef("a hardware key has to be touched for a login, and nobody is there to do it"), "%s names another key", fault.Key("identity"))
 	}
-	return l.Prompter.ConfirmTouches(ctx, n)
+	return a.prompter.ConfirmTouches(ctx, n)
 }
 
 // maxPassword bounds what is read of what a password command prints.

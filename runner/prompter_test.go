@@ -1,0 +1,135 @@
+package runner
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"tutti/fanout"
+	"tutti/internal/fault"
+)
+
+// An oracle answers with what it was given, and keeps what it was asked.
+type oracle struct {
+	login, sudo string
+	err         error
+	asked       []string
+}
+
+var _ Prompter = (*oracle)(nil)
+
+func (o *oracle) LoginPassword(context.Context) ([]byte, error) {
+	o.asked = append(o.asked, "login")
+	return []byte(o.login), o.err
+}
+
+func (o *oracle) SudoPassword(_ context.Context, login bool) ([]byte, error) {
+	o.asked = append(o.asked, map[bool]string{false: "sudo", true: "sudo or login"}[login])
+	return []byte(o.sudo), o.err
+}
+
+func (o *oracle) Passphrases() func(context.Context, string) ([]byte, error) { return nil }
+
+func (o *oracle) ConfirmTouches(context.Context, int) error {
+	o.asked = append(o.asked, "touches")
+	return o.err
+}
+
+func TestSudoPassword(t *testing.T) {
+	refused := errors.New("refused")
+	tests := []struct {
+		name     string
+		task     Task
+		prompter *oracle
+		login    string
+		want     string
+		err      string // part of it
+		asked    string
+	}{
+		{"none is wanted", Task{Sudo: "root"}, &oracle{}, "", "", "", ""},
+		{"asked for", Task{AskSudoPass: true}, &oracle{sudo: "s"}, "", "s", "", "sudo"},
+		{"the same as to log in", Task{AskSudoPass: true}, &oracle{}, "l", "l", "", "sudo or login"},
+		{"empty", Task{AskSudoPass: true}, &oracle{}, "", "", "is empty", "sudo"},
+		{"with a NUL byte", Task{AskSudoPass: true}, &oracle{sudo: "s\x00"}, "", "", "NUL byte", "sudo"},
+		{"not answered", Task{AskSudoPass: true}, &oracle{err: refused}, "", "", "refused", "sudo"},
+		{"nobody is there", Task{AskSudoPass: true}, nil, "", "", "nobody is there", ""},
+		{"a command", Task{SudoPassCommand: "printf 'c\\r\\nmore\\n'"}, nil, "l", "c", "", ""},
+		{"a command that prints nothing", Task{SudoPassCommand: "true"}, nil, "l", "", "is empty", ""},
+		{"a command that fails", Task{SudoPassCommand: "exit 3"}, nil, "", "", "sudo_pass_command: exit status 3", ""},
+		{"a command that prints too much", Task{SudoPassCommand: "head -c 70000 /dev/zero; true"}, nil, "", "", "more than a password", ""},
+		{"a command without the secrets of hosts", Task{SudoPassCommand: "printf %s \"${TOKEN-none}$STAGE\"", Env: []string{"TOKEN"}}, nil, "", "noneprod", "", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l := &Launch{Env: &Env{Environ: []string{"TOKEN=secret", "STAGE=prod", "PATH=/usr/bin:/bin"}}, Request: &Request{Task: tt.task}}
+			if tt.prompter != nil {
+				l.Prompter = tt.prompter
+			}
+			var login fanout.Secret
+			if tt.login != "" {
+				login = fanout.Secret(tt.login)
+			}
+			sudo := &fanout.Sudo{User: "root"}
+			err := l.asker().giveSudoPassword(t.Context(), sudo, login)
+			if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
+				t.Errorf("got %v, want %q", err, tt.err)
+			}
+			if !bytes.Equal(sudo.Password, []byte(tt.want)) {
+				t.Errorf("got %q, want %q", sudo.Password, tt.want)
+			}
+			if tt.prompter != nil && strings.Join(tt.prompter.asked, ",") != tt.asked {
+				t.Errorf("asked %q, want %q", tt.prompter.asked, tt.asked)
+			}
+		})
+	}
+}
+
+func TestLoginPassword(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		prompter Prompter
+		wanted   bool
+		want     string
+		err      string
+	}{
+		{"none is wanted", nil, false, "", ""},
+		{"asked for", &oracle{login: "l"}, true, "l", ""},
+		{"empty", &oracle{}, true, "", "is empty"},
+		{"nobody is there", nil, true, "", "nobody is there"},
+	} {
+		l := &Launch{Prompter: tt.prompter, Request: &Request{Login: Login{AskPass: tt.wanted}}}
+		got, err := l.asker().loginPassword(t.Context())
+		if string(got) != tt.want || (tt.err == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%s: got %q, %v, want %q, %q", tt.name, got, err, tt.want, tt.err)
+		}
+		if err != nil && !errors.As(err, new(*fault.UsageError)) {
+			t.Errorf("%s: %v is no usage error", tt.name, err)
+		}
+	}
+}
+
+// A key that has to be touched needs somebody who touches it.
+func TestConfirmTouches(t *testing.T) {
+	there := &oracle{}
+	for _, tt := range []struct {
+		name     string
+		prompter Prompter
+		touches  int
+		ok       bool
+	}{
+		{"none", nil, 0, true},
+		{"nobody is there", nil, 1, false},
+		{"somebody is", there, 3, true},
+		{"somebody refuses", &oracle{err: errors.New("no")}, 3, false},
+	} {
+		l := &Launch{Prompter: tt.prompter}
+		if err := l.asker().confirmTouches(t.Context(), tt.touches); (err == nil) != tt.ok {
+			t.Errorf("%s: got %v", tt.name, err)
+		}
+	}
+	if len(there.asked) != 1 {
+		t.Errorf("asked %q, want once", there.asked)
+	}
+}

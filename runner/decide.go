@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,6 +78,9 @@ func (env *Env) Decide(ctx context.Context, r *Request, how *Lookup, selector st
 // Aim adds hosts of inv to the plan, and says how each of them is reached.
 func (d *Decision) Aim(env *Env, r *Request, inv *inventory.Inventory, config *SSHHosts, hosts []*inventory.Host) error {
 	route := &router{env: env, request: r, inv: inv, config: config, jumps: map[jumpKey][]ssh.Endpoint{}}
+	// They are the largest part of what is alive for the whole run.
+	d.Endpoints = slices.Grow(d.Endpoints, len(hosts))
+	d.Plan.Targets = slices.Grow(d.Plan.Targets, len(hosts))
 	for i, h := range hosts {
 		settings, err := config.reach(h, r.Login.User, r.Login.Port)
 		if err != nil {

@@ -46,7 +46,7 @@ func kindOf(mode uint32) string {
 // regular refuses what is not a regular file.
 func regular(path string, st *unix.Stat_t) error {
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return &KindError{Path: path, What: kindOf(st.Mode), Want: wantRegular}
+		return &KindError{Path: path, What: kindOf(uint32(st.Mode)), Want: wantRegular}
 	}
 	return nil
 }
@@ -156,7 +156,7 @@ func Create(path string) (*os.File, error) {
 		return nil, err
 	}
 	defer p.Close()
-	if st, err := p.stat(); p.fd >= 0 || err == nil && (isPipe(st.Mode) || isDevice(st.Mode)) {
+	if st, err := p.stat(); p.fd >= 0 || err == nil && (isPipe(uint32(st.Mode)) || isDevice(uint32(st.Mode))) {
 		return p.openStream()
 	}
 	return p.Open(os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)

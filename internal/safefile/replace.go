@@ -40,7 +40,7 @@ func (p *Place) replace(old *os.File, write func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	if p.fd >= 0 || isPipe(st.Mode) {
+	if p.fd >= 0 || isPipe(uint32(st.Mode)) {
 		return p.writeStream(write)
 	}
 	there := st.Mode != 0
@@ -90,7 +90,7 @@ func CheckReplace(path string) error {
 	}
 	defer p.Close()
 	st, err := p.replaceable()
-	if err != nil || p.fd >= 0 || isPipe(st.Mode) {
+	if err != nil || p.fd >= 0 || isPipe(uint32(st.Mode)) {
 		return err
 	}
 	f, name, err := p.temp()
@@ -139,7 +139,7 @@ func (p *Place) replaceable() (unix.Stat_t, error) {
 		return unix.Stat_t{}, nil
 	case err != nil:
 		return st, err
-	case isPipe(st.Mode):
+	case isPipe(uint32(st.Mode)):
 		return st, nil
 	}
 	return st, regular(p.Path, &st)
@@ -173,8 +173,8 @@ func (p *Place) openStream() (*os.File, error) {
 		return nil, err
 	}
 	st, err := statFile(f)
-	if err == nil && !isPipe(st.Mode) && !isDevice(st.Mode) {
-		err = &KindError{Path: p.Path, What: kindOf(st.Mode), Want: "a pipe"}
+	if err == nil && !isPipe(uint32(st.Mode)) && !isDevice(uint32(st.Mode)) {
+		err = &KindError{Path: p.Path, What: kindOf(uint32(st.Mode)), Want: "a pipe"}
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

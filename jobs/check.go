@@ -134,7 +134,7 @@ func (c *Checker) Read(name string, data []byte, dir string) ([]scheduler.Job, e
 		rules.Zone = "Local" // no zone for a job, as a job that needs it is told
 	}
 	rules.Option = func(option string, texts []string) error {
-		return c.worded(runner.CheckJobOptionAlone(option, texts))
+		return c.Env.Wording.Error(runner.CheckJobOptionAlone(option, texts))
 	}
 	rules.Whole = func(job scheduler.Job) error {
 		_, err := runner.CompleteJob(&job, c.Env.Getenv)
@@ -149,29 +149,9 @@ func (c *Checker) withHints(err error) error {
 	if err == nil {
 		return nil
 	}
-	text := c.Env.Wording.Text(err)
-	for _, hint := range c.Env.Wording.Hints(err) {
-		text += "; " + hint
+	all := c.Env.Wording.Hints(err)
+	if text := errno.Hint(err); text != "" {
+		all = append(all, text)
 	}
-	if hint := errno.Hint(err); hint != "" {
-		text += "; " + hint
-	}
-	return &wordedError{text, err}
+	return c.Env.Wording.Error(err, all...)
 }
-
-// worded is err with its text as it is put, for a place that keeps the text only.
-func (c *Checker) worded(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &wordedError{c.Env.Wording.Text(err), err}
-}
-
-// A wordedError is an error with another text.
-type wordedError struct {
-	text string
-	err  error
-}
-
-func (e *wordedError) Error() string { return e.text }
-func (e *wordedError) Unwrap() error { return e.err }

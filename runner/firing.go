@@ -38,14 +38,18 @@ func Unattended(env *Env, history *History, log *slog.Logger) *Launch {
 
 // Fire makes a run of a firing, by the same code as any run, and carries it out.
 // The launch needs no Request and no Lookup: they are the job's. An error before
-// Begun says why there is no run; afterwards it may be an [ExitError].
+// Begun says why there is no run, in the environment's words; afterwards it may be an
+// [ExitError].
 func (l *Launch) Fire(ctx context.Context, f *Firing) error {
 	d, done, err := l.decideFiring(ctx, f)
 	if err != nil {
-		return err
+		return l.Env.Wording.Error(err)
 	}
 	defer done()
-	return l.Run(ctx, d)
+	if err = l.Run(ctx, d); OnlyOutcomes(err) {
+		return err
+	}
+	return l.Env.Wording.Error(err)
 }
 
 // Check prepares a firing of the job as far as it can be without a connection, and

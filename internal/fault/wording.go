@@ -88,10 +88,31 @@ func Hintf(err error, format string, args ...any) error {
 	return &hintError{err: err, text: Errorf(format, args...)}
 }
 
+// A worded error has its text as a wording puts it.
+type worded struct {
+	text string
+	err  error
+}
+
+func (e *worded) Error() string { return e.text }
+func (e *worded) Unwrap() error { return e.err }
+
+// Error is err with its text as w puts it, and with also behind it, for places that
+// keep the text only; nil stays nil.
+func (w Wording) Error(err error, also ...string) error {
+	if err == nil {
+		return nil
+	}
+	return &worded{strings.Join(append([]string{w.Text(err)}, also...), "; "), err}
+}
+
 // Text is the text of err.
 func (w Wording) Text(err error) string {
-	if e, ok := err.(*keyed); ok { //nolint:errorlint // the chain is walked here
+	switch e := err.(type) { //nolint:errorlint // the chain is walked here
+	case *keyed:
 		return w.format(e.format, e.args)
+	case *worded:
+		return e.text
 	}
 	text := err.Error()
 	done := 0 // how much of text has its words

@@ -51,6 +51,15 @@ func TestWording(t *testing.T) {
 			}
 		})
 	}
+	kept := flags.Error(Syntaxf("%s 0", Key("limit")), "but why")
+	for _, err := range []error{kept, fmt.Errorf("%w", kept)} {
+		if got, want := flags.Text(err), "--limit 0; but why"; got != want || err.Error() != want || !errors.As(err, new(*UsageError)) {
+			t.Errorf("got %q, %q, want %q", got, err.Error(), want)
+		}
+	}
+	if flags.Error(nil) != nil {
+		t.Error("no error has become one")
+	}
 	if !errors.Is(Usagef("x: %w", inner), fs.ErrNotExist) {
 		t.Error("what is wrapped is not found")
 	}

@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"tutti/store":             {"tutti/fanout", "tutti/scheduler", "tutti/internal/yamltree", "tutti/internal/errno", "tutti/internal/safefile"},
 	"tutti/server":            {"tutti/fanout", "tutti/scheduler", "tutti/notify", "tutti/internal/sanitize"},
 	"tutti/notify":            {"tutti/scheduler", "tutti/internal/sanitize"},
-	"tutti/inventory":         {"tutti/fanout", "tutti/inventory/layer", "tutti/inventory/ansible", "tutti/internal/hostlist", "tutti/internal/yamltree", "tutti/internal/filekind"},
+	"tutti/inventory":         {"tutti/fanout", "tutti/internal/fault", "tutti/inventory/layer", "tutti/inventory/ansible", "tutti/internal/hostlist", "tutti/internal/yamltree", "tutti/internal/filekind"},
 	"tutti/scheduler":         {"tutti/fanout", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind"},
 	"tutti/fanout":            {},
 	"tutti/bench":             {"tutti/fanout", "tutti/store", "tutti/internal/fleet"},

@@ -125,7 +125,7 @@ func (d *doctor) chosen(ctx context.Context, inv *inventory.Inventory, from, sel
 	})
 	if len(refused) > 0 {
 		err := &inventory.RefusedError{Hosts: refused}
-		d.tell(api.FindingWarning, "inventory", err.Error(), err.Hint())
+		d.tell(api.FindingWarning, "inventory", err.Error(), strings.Join(hints(err), "; "))
 	}
 	return hosts, nil
 }

@@ -10,7 +10,7 @@ import (
 // What can be done about an error has words on the command line, and nothing else has.
 func TestAdviceHasWords(t *testing.T) {
 	codes := runner.Advices()
-	for _, dir := range []string{"../ssh", "../inventory", "../inventory/ansible", "../inventory/layer", "../store", "../scheduler", "../internal/filekind"} {
+	for _, dir := range []string{"../ssh", "../inventory", "../inventory/sshconfig", "../store", "../scheduler", "../internal/filekind"} {
 		codes = append(codes, constants(t, dir, "Advice")...)
 	}
 	for _, code := range codes {

@@ -109,8 +109,8 @@ func TestRefused(t *testing.T) {
 			t.Errorf("got %s, want %s in it", got, want)
 		}
 	}
-	if want := "-x l[1-3],t1"; !strings.HasSuffix(refused.Hint(), want) {
-		t.Errorf("hint: got %q, want %q at its end", refused.Hint(), want)
+	if code, args := refused.Advice(); code != AdviceRefused || len(args) != 1 || args[0] != "l[1-3],t1" {
+		t.Errorf("advice: got %q %q, want %q with the hosts to leave out", code, args, AdviceRefused)
 	}
 	for _, ok := range []string{"web1", "all,!l*,!tpl"} {
 		if err := sel(ok, SelectOptions{}); err != nil {

@@ -45,13 +45,21 @@ func (e *RefusedError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Hint says how to go on without the hosts.
-func (e *RefusedError) Hint() string {
+// The codes of advice, whose words the caller has.
+const (
+	// AdviceRefused: hosts are not usable: their names, as a selector.
+	AdviceRefused = "hosts refused"
+	// AdviceJobsFile: a file of jobs was named as an inventory.
+	AdviceJobsFile = "jobs file"
+)
+
+// Advice is to go on without the hosts.
+func (e *RefusedError) Advice() (code string, args []any) {
 	names := make([]string, len(e.Hosts))
 	for i, h := range e.Hosts {
 		names[i] = h.Name
 	}
-	return "leave out what cannot be used: -x " + cut(hostlist.Fold(names))
+	return AdviceRefused, []any{cut(hostlist.Fold(names))}
 }
 
 // Check reports why a host of inv cannot be used. The error is what Select would

@@ -317,7 +317,7 @@ func TestHostsOf(t *testing.T) {
 		"":                 `"f" names no host: the file is empty`,
 		"a\x00":            "f:1:2: control character 0x00",
 		"web1:SECRET\n":    "f:1:6: port: … is not a number",
-		"-----BEGIN OPENSSH PRIVATE KEY-----\nSECRET\n": "f: this is a private key: --identity FILE logs in with it",
+		"-----BEGIN OPENSSH PRIVATE KEY-----\nSECRET\n": "f: this is a private key",
 		"ghp_SECRETSECRETSECRETSECRET\n":                "f:1:1: this looks like a token or a key, not like a host",
 	} {
 		if _, err := HostsOf("f", []byte(text)); err == nil || err.Error() != want {
@@ -359,7 +359,7 @@ func TestParseHosts(t *testing.T) {
 		"a, ,b":          `"a, ,b": column 4: a host is missing`,
 		"a,#b":           `"a,#b": column 3: '#' cannot be in the name "#b"; letters, digits and _ . : - can`,
 		"http://a":       `"http://a": column 1: "http" is not a way to a host here; want ssh://user@host:port, or user@host:port`,
-		"ssh://u:p@a":    `"ssh://u:p@a": column 7: a password in a URL can be seen by everyone on this machine; leave it out, --ask-pass asks for it`,
+		"ssh://u:p@a":    `"ssh://u:p@a": column 7: a password in a URL can be seen by everyone on this machine; leave it out, it is asked for where it is wanted`,
 		"ssh://a/tmp":    `"ssh://a/tmp": column 8: a URL of a host has no path: want ssh://user@host:port`,
 		"a,root@a":       `"a,root@a": column 8: host a is named differently at column 1`,
 		"a:22,a:23":      `"a:22,a:23": column 6: host a is named differently at column 1`,

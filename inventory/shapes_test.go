@@ -44,7 +44,7 @@ groups:
 	for text, want := range map[string]string{
 		"web: [a, b]\n":              `hosts.yaml:1:1: this is no inventory: want one of the keys defaults, hosts, groups at the beginning of a line; hosts and their settings stand under "hosts:", groups under "groups:"`,
 		"SECRET: 10.0.0.1\n":         "hosts.yaml:1:1: this is no inventory",
-		"jobs: {}\n":                 "this is a file of jobs, not an inventory: tutti job apply -f reads it",
+		"jobs: {}\n":                 "this is a file of jobs, not an inventory",
 		"hsots: {a: }\n":             `unknown key "hsots"; did you mean "hosts"?`,
 		"hosts: {a: 10.0.0.1:22}\n":  "a port has its own key",
 		"groups: {a: [b], b: [c]}\n": `a group in a group stands under "groups"`,

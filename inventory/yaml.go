@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"tutti/internal/fault"
 	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
 	"tutti/inventory/layer"
@@ -57,7 +58,7 @@ func notOurs(root yamltree.Node) error {
 	empty := true
 	for key := range root.Fields() {
 		if key.Text() == "jobs" {
-			return yamltree.Errorf(key.Pos(), "this is a file of jobs, not an inventory: tutti job apply -f reads it")
+			return fault.Advise(yamltree.Errorf(key.Pos(), "this is a file of jobs, not an inventory"), AdviceJobsFile)
 		}
 		empty = false
 	}

@@ -15,7 +15,7 @@ func TestFilesThatHoldNoJobs(t *testing.T) {
 		"SECRET: 1\nSECRET: 2\n":                        "jobs.yaml:2:1: … stands here a second time",
 		"SECRET: 1\n":                                   "this is no file of jobs",
 		"SECRET":                                        "want a mapping",
-		"-----BEGIN RSA PRIVATE KEY-----\nSECRET\n":     "jobs.yaml: this is a private key: --identity FILE",
+		"-----BEGIN RSA PRIVATE KEY-----\nSECRET\n":     "jobs.yaml: this is a private key",
 		"jbos: {}\n":                                    `unknown key "jbos"; did you mean "jobs"?`,
 	} {
 		_, err := ReadJobs("jobs.yaml", []byte(text), rules())

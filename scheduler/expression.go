@@ -32,7 +32,7 @@ func parseFields(text string, seconds bool) (*fields, *SyntaxError) {
 		return nil, hintf("the fields are: minute, hour, day of month, month, day of week").at(0, "want 5 fields, got %d", len(words))
 	case len(words) == 6 && !seconds:
 		joined := join(words)
-		return nil, hintf("if the first is the second, say so (seconds: true, --seconds); with a year there are seven: %q", "0 "+joined).
+		return nil, hintf("if the first is the second, say so (seconds: true); with a year there are seven: %q", "0 "+joined).
 			at(words[5].column, "it is not clear whether six fields mean that the second comes first or the year last")
 	case len(words) == 6:
 		from = second

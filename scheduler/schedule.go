@@ -124,7 +124,7 @@ func parseRule(text string, o *Options) (rule, error) {
 	case name[0] == '@':
 		return parseAlias(name, words, o)
 	case strings.Contains(name, "tz="):
-		return nil, hintf("give the job a zone (zone:, --zone)").at(first.column, "a schedule names no time zone")
+		return nil, hintf("give the job a zone (zone:)").at(first.column, "a schedule names no time zone")
 	}
 	return newCalendarRule(text, o)
 }

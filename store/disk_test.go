@@ -27,7 +27,7 @@ func TestBeginOnFullDisk(t *testing.T) {
 	limitPages(t, s, 1)
 	_, err := s.Begin(t.Context(), testPlan(numbered(2000)...), RunInfo{})
 	e, ok := errors.AsType[*Error](err)
-	if !ok || !errors.Is(e, ErrFull) || e.Op != "record" || !strings.Contains(e.Hint(), "free some space") {
+	if !ok || !errors.Is(e, ErrFull) || e.Op != "record" || wayOut(e) != AdviceFull {
 		t.Errorf("got %v, want an *Error of kind %v", err, ErrFull)
 	}
 	runs, err := s.Runs(t.Context(), Query{})
@@ -143,7 +143,7 @@ func TestDamagedFile(t *testing.T) {
 		_ = s.Close() // it is damaged
 	}
 	e, ok := errors.AsType[*Error](err)
-	if !ok || !errors.Is(e, ErrDamaged) || e.Hint() == "" {
+	if !ok || !errors.Is(e, ErrDamaged) || wayOut(e) == "" {
 		t.Errorf("got %v, want an *Error of kind %v", err, ErrDamaged)
 	}
 }

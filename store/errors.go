@@ -51,21 +51,57 @@ var (
 	ErrTaken = scheduler.ErrTaken
 )
 
-var hints = map[error]string{
-	ErrNotExist:    "a run records itself; name another file with --history if the runs are elsewhere",
-	ErrIsDirectory: "--history takes a file, such as history.db in that directory",
-	ErrNotHistory:  "name another file with --history; nothing was changed in this one",
-	ErrNewer:       "update tutti, or name another file with --history",
-	ErrOlder:       "open it once with an account that may write it",
-	ErrReadOnly:    "make the file and its directory writable, or name another file with --history",
-	ErrUnreadable:  "make the file and its directory readable, or name another file with --history",
-	ErrNotOwned:    "run it as the owner (sudo -u), or name another file with --history; history, show and diff read it",
-	ErrUnsafe:      "see who made it with ls -ld; then remove it, or chmod go-w; or name another file with --history",
-	ErrFull:        "free some space, or delete old runs with `tutti history prune`",
-	ErrMoved:       "move it back to where it was, or restart what keeps it open",
-	ErrDamaged:     "move the file away to begin a new one; `sqlite3 FILE .recover` may save the runs in it",
-	ErrBusy:        "see which program has an open transaction in it, and try again",
-	ErrLibrary:     "build without the libsqlite3 tag, so that the SQLite that comes with tutti is used",
+// What can be done about the errors of this package: the codes of their Advice, whose
+// words the caller has.
+const (
+	AdviceNotExist    = "history missing"
+	AdviceIsDirectory = "history is directory"
+	AdviceNotHistory  = "not a history"
+	AdviceNewer       = "history newer"
+	AdviceOlder       = "history older"
+	AdviceReadOnly    = "history read-only"
+	AdviceUnreadable  = "history unreadable"
+	AdviceNotOwned    = "history not owned"
+	AdviceUnsafe      = "history unsafe"
+	AdviceFull        = "history disk full"
+	AdviceMoved       = "history moved"
+	AdviceDamaged     = "history damaged"
+	AdviceBusy        = "history busy"
+	AdviceLibrary     = "old SQLite"
+	// AdviceNoRuns is of a history without a run, and AdviceNoRun of one without a
+	// certain run: the number of the newest.
+	AdviceNoRuns = "no runs"
+	AdviceNoRun  = "no run"
+	// AdviceRef is of words that name no run.
+	AdviceRef = "no run named"
+	// AdviceJobExists and AdviceJobChanged: the name of the job.
+	AdviceJobExists  = "job exists"
+	AdviceJobChanged = "job changed"
+	// AdviceNoJob is of a name that no job has; AdviceNearJob: the name that may have
+	// been meant.
+	AdviceNoJob   = "no job"
+	AdviceNearJob = "no job but one like it"
+	// AdviceRunEnded is of a run that is not there to be ended any more, and
+	// AdviceKillElsewhere of one that another process has to end: the run.
+	AdviceRunEnded      = "run ended"
+	AdviceKillElsewhere = "run not of a job"
+)
+
+var advice = map[error]string{
+	ErrNotExist:    AdviceNotExist,
+	ErrIsDirectory: AdviceIsDirectory,
+	ErrNotHistory:  AdviceNotHistory,
+	ErrNewer:       AdviceNewer,
+	ErrOlder:       AdviceOlder,
+	ErrReadOnly:    AdviceReadOnly,
+	ErrUnreadable:  AdviceUnreadable,
+	ErrNotOwned:    AdviceNotOwned,
+	ErrUnsafe:      AdviceUnsafe,
+	ErrFull:        AdviceFull,
+	ErrMoved:       AdviceMoved,
+	ErrDamaged:     AdviceDamaged,
+	ErrBusy:        AdviceBusy,
+	ErrLibrary:     AdviceLibrary,
 }
 
 // An Error says what was wrong with which history.
@@ -101,19 +137,28 @@ func (e *Error) Unwrap() []error {
 	return errs
 }
 
-// Hint says what can be done about it; empty if that is not known. Where a file
-// could not be had, it goes by why the system refused it.
+// Advice follows from what is wrong, and is none where a file could not be had for a
+// reason of the system's: see Hint.
+func (e *Error) Advice() (code string, args []any) {
+	switch {
+	case errors.Is(e.Err, ErrNotOwned):
+		return advice[ErrNotOwned], nil
+	case e.Hint() != "":
+		return "", nil
+	}
+	return advice[e.Kind], nil
+}
+
+// Hint says what can be done about why the system has refused a file; empty if that
+// is not known, or there is an Advice.
 func (e *Error) Hint() string {
-	if errors.Is(e.Err, ErrNotOwned) {
-		return hints[ErrNotOwned]
+	if errors.Is(e.Err, ErrNotOwned) || e.Kind != nil && !errors.Is(e.Kind, ErrReadOnly) && !errors.Is(e.Kind, ErrUnreadable) {
+		return ""
 	}
-	if e.Kind == nil || errors.Is(e.Kind, ErrReadOnly) || errors.Is(e.Kind, ErrUnreadable) {
-		cause := errno.Of(e.Err)
-		if text := errno.Hint(e.Err); text != "" && (e.Kind == nil || !errors.Is(cause, fs.ErrPermission)) {
-			return text
-		}
+	if e.Kind != nil && errors.Is(errno.Of(e.Err), fs.ErrPermission) {
+		return ""
 	}
-	return hints[e.Kind]
+	return errno.Hint(e.Err)
 }
 
 // A NoRunError says that the history has no run that fits Ref.
@@ -125,12 +170,12 @@ type NoRunError struct {
 
 func (e *NoRunError) Error() string { return fmt.Sprintf("no run %q in the history", e.Ref) }
 
-// Hint says which runs there are.
-func (e *NoRunError) Hint() string {
+// Advice says which runs there are.
+func (e *NoRunError) Advice() (code string, args []any) {
 	if e.Newest == 0 {
-		return "the history is empty"
+		return AdviceNoRuns, nil
 	}
-	return fmt.Sprintf("the newest run is %d; `tutti history` lists them", e.Newest)
+	return AdviceNoRun, []any{e.Newest}
 }
 
 // A RefError says that Ref does not name a run.
@@ -138,20 +183,16 @@ type RefError struct{ Ref string }
 
 func (e *RefError) Error() string { return fmt.Sprintf("%q does not name a run", e.Ref) }
 
-// Hint says what would.
-func (e *RefError) Hint() string {
-	return "want a number such as 142, last, or last~1 for the one before"
-}
+// Advice says what would.
+func (e *RefError) Advice() (code string, args []any) { return AdviceRef, nil }
 
 // A JobExistsError says that there is a job of that name.
 type JobExistsError struct{ Name string }
 
 func (e *JobExistsError) Error() string { return fmt.Sprintf("there is a job %q already", e.Name) }
 
-// Hint says how to get at it.
-func (e *JobExistsError) Hint() string {
-	return fmt.Sprintf("change it with `tutti job edit %s`, or choose another name", e.Name)
-}
+// Advice says how to get at it.
+func (e *JobExistsError) Advice() (code string, args []any) { return AdviceJobExists, []any{e.Name} }
 
 // A JobChangedError says that a job is not any more what the caller has read.
 type JobChangedError struct {
@@ -166,9 +207,9 @@ func (e *JobChangedError) Error() string {
 	return fmt.Sprintf("job %q was changed by %s in the meantime, to version %d", e.Name, e.By, e.Version)
 }
 
-// Hint says how to go on.
-func (e *JobChangedError) Hint() string {
-	return fmt.Sprintf("see `tutti job show %s`, and try again", e.Name)
+// Advice says how to go on.
+func (e *JobChangedError) Advice() (code string, args []any) {
+	return AdviceJobChanged, []any{e.Name}
 }
 
 // A NoJobError says that there is no job of that name.
@@ -180,25 +221,30 @@ type NoJobError struct {
 
 func (e *NoJobError) Error() string { return fmt.Sprintf("no job %q", e.Name) }
 
-// Hint says which there is.
-func (e *NoJobError) Hint() string {
+// Advice says which there is.
+func (e *NoJobError) Advice() (code string, args []any) {
 	if e.Nearest == "" {
-		return "`tutti job list` lists the jobs"
+		return AdviceNoJob, nil
 	}
-	return fmt.Sprintf("did you mean %s? `tutti job list` lists the jobs", e.Nearest)
+	return AdviceNearJob, []any{e.Nearest}
 }
 
 // A KillError says why a run cannot be ended.
 type KillError struct {
 	Run    int64
 	Reason string
-	hint   string
+	advice string // its code
 }
 
 func (e *KillError) Error() string { return fmt.Sprintf("cannot end run %d: %s", e.Run, e.Reason) }
 
-// Hint says what can be done instead.
-func (e *KillError) Hint() string { return e.hint }
+// Advice says what can be done instead.
+func (e *KillError) Advice() (code string, args []any) {
+	if e.advice == AdviceRunEnded {
+		return e.advice, []any{e.Run}
+	}
+	return e.advice, nil
+}
 
 // fault wraps err, which may be nil, with what was tried and what SQLite says
 // about it. An error that already says so is passed on, and so is one about
@@ -216,7 +262,7 @@ func faultAt(op, path string, err error) error {
 	}
 	if _, ok := errors.AsType[interface {
 		error
-		Hint() string
+		Advice() (code string, args []any)
 	}](err); ok {
 		return err
 	}

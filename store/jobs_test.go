@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"strings"
 	"testing"
 	"time"
 
@@ -63,7 +62,7 @@ func TestUnknownJob(t *testing.T) {
 	_, errChange := s.ChangeJob(t.Context(), unknown, "ann", noon)
 	_, errChanges := s.JobChanges(t.Context(), "bakcup")
 	for i, err := range []error{errJob, errChange, errChanges, s.RemoveJob(t.Context(), "bakcup", 0, "ann", noon)} {
-		if e, ok := errors.AsType[*NoJobError](err); !ok || e.Nearest != "backup" || !strings.Contains(e.Hint(), "backup") {
+		if e, ok := errors.AsType[*NoJobError](err); !ok || e.Nearest != "backup" || wayOut(e) != AdviceNearJob+" backup" {
 			t.Errorf("%d: got %v, want a *NoJobError that offers backup", i, err)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -37,7 +36,7 @@ func (s *Store) KillRuns(ctx context.Context, ref KillRef, by string, now time.T
 	case err != nil:
 		return nil, err
 	case run.JobID == 0:
-		return nil, &KillError{Run: ref.Run, Reason: "it is not of a job", hint: "end it where it was started, with Ctrl-C or the signal TERM"}
+		return nil, &KillError{Run: ref.Run, Reason: "it is not of a job", advice: AdviceKillElsewhere}
 	case run.State != Running:
 		return nil, endedError(ref.Run)
 	}
@@ -54,7 +53,7 @@ func (s *Store) KillRuns(ctx context.Context, ref KillRef, by string, now time.T
 }
 
 func endedError(run int64) error {
-	return &KillError{Run: run, Reason: "it has ended", hint: fmt.Sprintf("see `tutti show %d`", run)}
+	return &KillError{Run: run, Reason: "it has ended", advice: AdviceRunEnded}
 }
 
 func (s *Store) killJob(ctx context.Context, name, by string, now time.Time) ([]int64, error) {

@@ -125,8 +125,8 @@ func TestRun(t *testing.T) {
 			if run.ID != tt.want {
 				t.Errorf("got %d, want %d", run.ID, tt.want)
 			}
-			if e, ok := errors.AsType[*NoRunError](err); ok && (e.Newest != 5 || !strings.Contains(e.Hint(), "5")) {
-				t.Errorf("got newest %d and hint %q, want 5", e.Newest, e.Hint())
+			if e, ok := errors.AsType[*NoRunError](err); ok && (e.Newest != 5 || wayOut(e) != AdviceNoRun+" 5") {
+				t.Errorf("got newest %d and advice %q, want 5", e.Newest, wayOut(e))
 			}
 		})
 	}

@@ -82,7 +82,7 @@ func TestBrokenHistories(t *testing.T) {
 				if !ok || !errors.Is(fault.Kind, tt.want) || tt.text != "" && (fault.Err == nil || fault.Err.Error() != tt.text) {
 					t.Errorf("%s: got %v, want %v: %s", what, err, tt.want, tt.text)
 				}
-				if ok && fault.Hint() == "" {
+				if ok && wayOut(fault) == "" {
 					t.Errorf("%s: got no hint for %v", what, err)
 				}
 			}

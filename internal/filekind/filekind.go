@@ -12,38 +12,50 @@ import (
 type Error struct {
 	// Kind is what the file is, such as "a private key".
 	Kind string
-	// Advice is where such a file belongs; empty if there is nothing to say.
-	Advice string
+	// Note is where such a file belongs, or what becomes of it; empty if there is
+	// nothing to say.
+	Note string
+
+	advice string
 }
 
-// Error is the kind, and where it belongs.
+// Where such a file can be given: the codes of Advice, whose words the caller has.
+const (
+	// AdviceIdentity is of a private key.
+	AdviceIdentity = "private key"
+	// AdviceHistory is of a history.
+	AdviceHistory = "history file"
+)
+
+// Error is the kind, and the note.
 func (e *Error) Error() string {
-	if e.Advice == "" {
+	if e.Note == "" {
 		return "this is " + e.Kind
 	}
-	return "this is " + e.Kind + ": " + e.Advice
+	return "this is " + e.Kind + ": " + e.Note
 }
+
+// Advice is where it can be given.
+func (e *Error) Advice() (code string, args []any) { return e.advice, nil }
 
 // Bare is Error: nothing of the file is in it.
 func (e *Error) Bare() string { return e.Error() }
 
-const (
-	identityAdvice = "--identity FILE logs in with it"
-	publicAdvice   = "it belongs into a host's authorized_keys"
-)
+// publicNote is that of public keys.
+const publicNote = "it belongs into a host's authorized_keys"
 
 // beginnings are how the first line of a file that says something begins.
 var beginnings = []struct {
 	text string
 	err  Error
 }{
-	{"PuTTY-User-Key-File-", Error{"a private key", "puttygen FILE -O private-openssh -o NEW converts it for --identity NEW"}},
-	{"SSH PRIVATE KEY FILE FORMAT", Error{"a private key", "its format, of SSH 1, is no longer used"}},
-	{"AGE-SECRET-KEY-", Error{"a private key", ""}},
-	{"AGE-PLUGIN-", Error{"a private key", ""}},
-	{"untrusted comment: ", Error{"a key or a signature of signify or minisign", ""}},
-	{"$ANSIBLE_VAULT;", Error{"encrypted (Ansible Vault)", ""}},
-	{"SQLite format 3\x00", Error{"a database, such as a history", "--history FILE names one"}},
+	{"PuTTY-User-Key-File-", Error{Kind: "a private key", Note: "puttygen FILE -O private-openssh -o NEW converts it"}},
+	{"SSH PRIVATE KEY FILE FORMAT", Error{Kind: "a private key", Note: "its format, of SSH 1, is no longer used"}},
+	{"AGE-SECRET-KEY-", Error{Kind: "a private key"}},
+	{"AGE-PLUGIN-", Error{Kind: "a private key"}},
+	{"untrusted comment: ", Error{Kind: "a key or a signature of signify or minisign"}},
+	{"$ANSIBLE_VAULT;", Error{Kind: "encrypted (Ansible Vault)"}},
+	{"SQLite format 3\x00", Error{Kind: "a database, such as a history", advice: AdviceHistory}},
 }
 
 // armored is the line in front of keys, certificates and their kin. Some programs
@@ -64,7 +76,7 @@ func Check(data []byte) error {
 		}
 	}
 	if publicKey.Match(text) {
-		return &Error{"a public key", publicAdvice}
+		return &Error{Kind: "a public key", Note: publicNote}
 	}
 	return checkArmor(text)
 }
@@ -77,15 +89,15 @@ func checkArmor(text []byte) error {
 		return nil
 	}
 	if bytes.Contains(text, []byte("PRIVATE KEY")) {
-		return &Error{"a private key", identityAdvice}
+		return &Error{Kind: "a private key", advice: AdviceIdentity}
 	}
 	switch label := string(m[1]); {
 	case strings.HasSuffix(label, "CERTIFICATE"), strings.HasPrefix(label, "CERTIFICATE"):
-		return &Error{"a certificate", ""}
+		return &Error{Kind: "a certificate"}
 	case strings.Contains(label, "PUBLIC KEY"):
-		return &Error{"a public key", publicAdvice}
+		return &Error{Kind: "a public key", Note: publicNote}
 	case strings.HasPrefix(label, "PGP"):
-		return &Error{"a message or key of PGP", ""}
+		return &Error{Kind: "a message or key of PGP"}
 	}
-	return &Error{"a file of keys or certificates (PEM)", ""}
+	return &Error{Kind: "a file of keys or certificates (PEM)"}
 }

@@ -3,7 +3,7 @@ package filekind
 import "testing"
 
 func TestCheck(t *testing.T) {
-	const private = "this is a private key: --identity FILE logs in with it"
+	const private = "this is a private key; advice: " + AdviceIdentity
 	tests := []struct{ name, text, want string }{
 		{"OpenSSH", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n-----END OPENSSH PRIVATE KEY-----\n", private},
 		{"PKCS#1", "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n", private},
@@ -15,7 +15,7 @@ func TestCheck(t *testing.T) {
 		{"SSH2", "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nComment: x\n", private},
 		{"carriage returns and a mark", "\ufeff-----BEGIN OPENSSH PRIVATE KEY-----\r\nb3Bl\r\n", private},
 		{"PGP private", "-----BEGIN PGP PRIVATE KEY BLOCK-----\n", private},
-		{"PuTTY", "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n", "this is a private key: puttygen FILE -O private-openssh -o NEW converts it for --identity NEW"},
+		{"PuTTY", "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n", "this is a private key: puttygen FILE -O private-openssh -o NEW converts it"},
 		{"age", "AGE-SECRET-KEY-1QQ\n", "this is a private key"},
 		{"SSH 1", "SSH PRIVATE KEY FILE FORMAT 1.1\n\x00", "this is a private key: its format, of SSH 1, is no longer used"},
 		{"certificate", "-----BEGIN CERTIFICATE-----\nMIID\n", "this is a certificate"},
@@ -35,6 +35,9 @@ func TestCheck(t *testing.T) {
 			got := ""
 			if err := Check([]byte(tt.text)); err != nil {
 				got = err.Error()
+				if code, _ := err.(*Error).Advice(); code != "" {
+					got += "; advice: " + code
+				}
 			}
 			if got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)

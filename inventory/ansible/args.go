@@ -130,7 +130,7 @@ func (s *sshArgs) option(v *value, keyword, value string) error {
 		return s.identity(v, value)
 	case "userknownhostsfile":
 		if value != "/dev/null" && !strings.EqualFold(value, "none") {
-			s.inventory.warnOnce(fmt.Sprintf("%s: %s: UserKnownHostsFile does not count; --known-hosts names the file", v.origin.Place(), variableNames[v.variable]))
+			s.inventory.warnOnce(fmt.Sprintf("%s: %s: UserKnownHostsFile does not count here; ssh_config can have it", v.origin.Place(), variableNames[v.variable]))
 		}
 		return nil
 	case "-F":

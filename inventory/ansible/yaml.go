@@ -40,7 +40,7 @@ func (a *Inventory) ReadYAML(f layer.File, root yamltree.Node) error {
 	a.addSource(r.source)
 	if _, ok := root.Field("plugin"); ok {
 		a.problems.Addf(root.Pos(), "this configures an inventory plugin of Ansible's, which only Ansible can run; "+
-			"a program that prints what `ansible-inventory -i %s --list` prints can be named with -i", f.Path)
+			"a program that prints what `ansible-inventory -i %s --list` prints can be named as an inventory", f.Path)
 		return a.problems.Err()
 	}
 	for key, value := range root.Merged() {

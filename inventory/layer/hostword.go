@@ -129,7 +129,7 @@ func parseHostURL(text string, at int) (HostWord, *hostlist.SyntaxError) {
 		info, host = "", rest
 	}
 	if strings.Contains(info, ":") {
-		return HostWord{}, hostlist.Errorf(begin, "a password in a URL can be seen by everyone on this machine; leave it out, --ask-pass asks for it")
+		return HostWord{}, hostlist.Errorf(begin, "a password in a URL can be seen by everyone on this machine; leave it out, it is asked for where it is wanted")
 	}
 	from := begin + len(rest) - len(host)
 	if strings.Contains(host, "@") {

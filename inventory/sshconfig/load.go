@@ -99,10 +99,12 @@ func (e *untrustedError) Error() string {
 
 func (e *untrustedError) Unwrap() error { return e.err }
 
-// Hint is the way round.
-func (e *untrustedError) Hint() string {
-	return "-F none does without ssh_config, -F FILE uses the file that is named"
-}
+// AdviceUntrusted is of a file that is not used since others can write it: the code of
+// the way round, whose words the caller has.
+const AdviceUntrusted = "ssh_config untrusted"
+
+// Advice is the way round.
+func (e *untrustedError) Advice() (code string, args []any) { return AdviceUntrusted, nil }
 
 // A storage is where ssh_config files are.
 type storage interface {

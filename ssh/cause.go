@@ -21,7 +21,7 @@ const (
 	CauseNeighbours  fanout.Cause = "neighbour_table"      // this machine's table of neighbours is full
 	CauseName        fanout.Cause = "no_such_name"         // the name does not exist
 	CauseResolver    fanout.Cause = "name_servers"         // the name cannot be resolved just now
-	CausePort        fanout.Cause = "port_closed"          // nothing listens there
+	CausePort        fanout.Cause = "port_closed"          // nothing listens there, or what does speaks no SSH
 	CauseNoAnswer    fanout.Cause = "no_answer"            // the host, or the way there, does not answer
 	CauseTurnedAway  fanout.Cause = "turned_away"          // the host hangs up on strangers
 	CauseAlgorithms  fanout.Cause = "no_common_algorithm"  // both sides have no algorithm in common

@@ -33,6 +33,11 @@ type greetingError struct {
 // Error is the message.
 func (e *greetingError) Error() string { return e.message }
 
+// noSSHHost is about a host where something else listens.
+func noSSHHost(format string, args ...any) error {
+	return &greetingError{message: "what answers there is no SSH host: " + fmt.Sprintf(format, args...), cause: CausePort}
+}
+
 // A greeting reads the start of a connection, in large pieces where the
 // library asks for single bytes. It keeps the text that stands before the
 // version line for itself: there a busy or hostile host says why it hangs up,
@@ -84,15 +89,17 @@ func (g *greeting) next() error {
 	g.line = append(g.line, part...)
 	switch {
 	case len(g.line) > maxGreetingLine:
-		return &greetingError{message: fmt.Sprintf("what answers there is no SSH host: it sent a line of more than %d bytes", maxGreetingLine)}
+		return noSSHHost("it sent a line of more than %d bytes", maxGreetingLine)
 	case errors.Is(err, bufio.ErrBufferFull):
 		return nil
 	case err != nil:
 		return err
+	case bytes.HasPrefix(g.line, []byte("HTTP/")):
+		return noSSHHost("it speaks HTTP")
 	case !bytes.HasPrefix(g.line, []byte("SSH-")):
 		g.keepLine()
 		if g.lines++; g.lines > maxGreetingLines {
-			return &greetingError{message: fmt.Sprintf("what answers there is no SSH host: it sent %d lines without a version", maxGreetingLines)}
+			return noSSHHost("it sent %d lines without a version", maxGreetingLines)
 		}
 		return nil
 	}

@@ -12,9 +12,6 @@ import (
 	"tutti/scheduler"
 )
 
-// movedAhead is how far ahead a change of the clock is of interest.
-const movedAhead = 365 * 24 * time.Hour
-
 // writeFirings prints a line for each firing: in the zone of its schedule, in
 // UTC, when it is due, and what there is to say about it.
 func writeFirings(w io.Writer, indent string, firings []scheduler.Firing, jitter time.Duration) error {
@@ -57,12 +54,12 @@ func timesText(t *scheduler.Timing, now time.Time) (string, error) {
 // timesWarnings are what the author of a schedule may not have meant, and the
 // instants that a change of the clock moves within a year.
 func timesWarnings(t *scheduler.Timing, now time.Time) ([]string, error) {
-	all := t.Schedule.Warnings()
-	moved, err := t.Schedule.Moved(now, now.Add(movedAhead))
+	doubts, err := jobs.DoubtsOf(t, now)
 	if err != nil {
 		return nil, err
 	}
-	for _, in := range moved {
+	all := doubts.Warnings
+	for _, in := range doubts.Moved {
 		all = append(all, fmt.Sprintf("%s, and it fires at %s", in.Moved, localTime(in.At)))
 	}
 	return all, nil

@@ -25,6 +25,23 @@ func Coming(t *scheduler.Timing, after time.Time, n int) ([]scheduler.Firing, er
 	return all, nil
 }
 
+// movedAhead is how far ahead a change of the clock is of interest.
+const movedAhead = 365 * 24 * time.Hour
+
+// Doubts are what the author of a schedule may not have meant.
+type Doubts struct {
+	// Warnings are sentences about the expressions.
+	Warnings []string
+	// Moved are the scheduled times within a year that a change of the clock moves.
+	Moved []scheduler.Instant
+}
+
+// DoubtsOf are the doubts about a schedule, as it is at now.
+func DoubtsOf(t *scheduler.Timing, now time.Time) (Doubts, error) {
+	moved, err := t.Schedule.Moved(now, now.Add(movedAhead))
+	return Doubts{t.Schedule.Warnings(), moved}, err
+}
+
 // MostNext bounds how many scheduled times are worked out for a reader.
 const MostNext = 100_000
 

@@ -97,3 +97,20 @@ func TestNext(t *testing.T) {
 		t.Errorf("got %+v, %v", times, err)
 	}
 }
+
+// The night of 2027-03-28 has no 02:30 in Berlin.
+func TestDoubts(t *testing.T) {
+	job := testJob(nil)
+	job.Schedules, job.Zone = []string{"30 2 * * *", "*/7 5 * * *"}, "Europe/Berlin"
+	timing, err := job.Timing(noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doubts, err := DoubtsOf(timing, noon)
+	if err != nil || len(doubts.Moved) != 1 || len(doubts.Warnings) == 0 {
+		t.Fatalf("got %+v, %v, want a time that is moved and steps that do not come out even", doubts, err)
+	}
+	if at := doubts.Moved[0].At; !at.Equal(time.Date(2027, 3, 28, 1, 0, 0, 0, time.UTC)) {
+		t.Errorf("got %s", at)
+	}
+}

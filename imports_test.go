@@ -15,7 +15,7 @@ import (
 // them may use. Nothing points up, and nothing sideways between the edges.
 var mayImport = map[string][]string{
 	"tutti":                   {"tutti/cmd"},
-	"tutti/cmd":               {"tutti/fanout", "tutti/inventory", "tutti/inventory/sshconfig", "tutti/scheduler", "tutti/ssh", "tutti/ssh/knownhosts", "tutti/output", "tutti/store", "tutti/internal/hostlist", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind", "tutti/internal/safefile", "tutti/internal/errno", "tutti/internal/fleet", "tutti/internal/stdio", "tutti/internal/profile", "tutti/internal/terminal", "tutti/internal/sdnotify", "tutti/internal/fault", "tutti/internal/typed", "tutti/internal/phrase", "tutti/runner", "tutti/api", "tutti/jobs", "tutti/daemon"},
+	"tutti/cmd":               {"tutti/fanout", "tutti/inventory", "tutti/inventory/sshconfig", "tutti/scheduler", "tutti/ssh", "tutti/ssh/knownhosts", "tutti/output", "tutti/store", "tutti/internal/hostlist", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind", "tutti/internal/safefile", "tutti/internal/errno", "tutti/internal/fleet", "tutti/internal/stdio", "tutti/internal/profile", "tutti/internal/terminal", "tutti/internal/sanitize", "tutti/internal/sdnotify", "tutti/internal/fault", "tutti/internal/typed", "tutti/internal/phrase", "tutti/runner", "tutti/api", "tutti/jobs", "tutti/daemon"},
 	"tutti/runner":            {"tutti/fanout", "tutti/inventory", "tutti/inventory/sshconfig", "tutti/scheduler", "tutti/ssh", "tutti/ssh/knownhosts", "tutti/output", "tutti/store", "tutti/internal/fault", "tutti/internal/filekind", "tutti/internal/hostlist", "tutti/internal/phrase", "tutti/internal/quantity", "tutti/internal/safefile", "tutti/internal/typed", "tutti/internal/yamltree"},
 	"tutti/daemon":            {"tutti/fanout", "tutti/jobs", "tutti/notify", "tutti/runner", "tutti/scheduler", "tutti/server", "tutti/ssh", "tutti/store", "tutti/internal/fault", "tutti/internal/quantity", "tutti/internal/sdnotify"},
 	"tutti/jobs":              {"tutti/api", "tutti/inventory", "tutti/api/event", "tutti/runner", "tutti/scheduler", "tutti/store", "tutti/internal/errno", "tutti/internal/fault"},
@@ -24,7 +24,7 @@ var mayImport = map[string][]string{
 	"tutti/ssh/remote":        {"tutti/fanout", "tutti/internal/sanitize"},
 	"tutti/ssh/knownhosts":    {"tutti/internal/safefile", "tutti/internal/sanitize"},
 	"tutti/api/event":         {"tutti/fanout"},
-	"tutti/output":            {"tutti/api/event", "tutti/fanout", "tutti/internal/safefile"},
+	"tutti/output":            {"tutti/api/event", "tutti/fanout", "tutti/internal/sanitize", "tutti/internal/safefile"},
 	"tutti/store":             {"tutti/fanout", "tutti/scheduler", "tutti/internal/yamltree", "tutti/internal/errno", "tutti/internal/safefile"},
 	"tutti/server":            {"tutti/fanout", "tutti/scheduler", "tutti/notify", "tutti/internal/sanitize"},
 	"tutti/notify":            {"tutti/scheduler", "tutti/internal/sanitize"},

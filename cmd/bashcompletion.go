@@ -14,7 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tutti/output"
+	"tutti/internal/sanitize"
 )
 
 // bashCompletion is what bash reads. It needs no other package, and leaves to us
@@ -123,7 +123,7 @@ func bashAnswer(line shellLine, typed, how string, candidates []candidate, direc
 		case directive&cobra.ShellCompDirectiveNoSpace == 0 && line.quote == 0:
 			text += " "
 		}
-		b.WriteString("=" + output.Visible(text) + "\n")
+		b.WriteString("=" + sanitize.Visible(text) + "\n")
 	}
 	return b.String()
 }

@@ -11,6 +11,7 @@ import (
 
 	"tutti/api"
 	"tutti/fanout"
+	"tutti/internal/sanitize"
 	"tutti/internal/terminal"
 	"tutti/output"
 	"tutti/runner"
@@ -179,7 +180,7 @@ var margin = strings.Repeat(" ", 23)
 func indented(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, l := range lines {
-		lines[i] = output.Visible(l)
+		lines[i] = sanitize.Visible(l)
 	}
 	return strings.Join(lines, "\n"+margin)
 }

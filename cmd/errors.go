@@ -11,7 +11,7 @@ import (
 
 	"tutti/internal/errno"
 	"tutti/internal/fault"
-	"tutti/output"
+	"tutti/internal/sanitize"
 	"tutti/runner"
 	"tutti/store"
 )
@@ -104,6 +104,6 @@ func report(w io.Writer, err error, ran *cobra.Command) {
 		lines = append(lines, "hint: "+ran.CommandPath()+" --help says more")
 	}
 	for _, line := range lines {
-		_, _ = fmt.Fprintln(w, output.Visible(line))
+		_, _ = fmt.Fprintln(w, sanitize.Visible(line))
 	}
 }

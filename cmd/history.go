@@ -17,6 +17,7 @@ import (
 	"tutti/internal/hostlist"
 	"tutti/internal/phrase"
 	"tutti/internal/quantity"
+	"tutti/internal/sanitize"
 	"tutti/internal/terminal"
 	"tutti/internal/typed"
 	"tutti/output"
@@ -206,7 +207,7 @@ func resultText(r store.Run) string {
 
 // oneLine cuts text for a column of a table.
 func oneLine(text string, most int) string {
-	text = strings.Join(strings.Fields(output.Visible(text)), " ")
+	text = strings.Join(strings.Fields(sanitize.Visible(text)), " ")
 	if runes := []rune(text); len(runes) > most {
 		return string(runes[:most-1]) + "…"
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/api"
+	"tutti/internal/sanitize"
 	"tutti/internal/terminal"
 	"tutti/inventory"
 	"tutti/output"
@@ -110,7 +111,7 @@ func printHostsJSON(w io.Writer, hosts []runner.HostView, explain bool) error {
 // comes from is what is asked for.
 func printHostsExplained(w io.Writer, hosts []runner.HostView) error {
 	for _, h := range hosts {
-		if _, err := fmt.Fprintln(w, output.Visible(h.Name)); err != nil {
+		if _, err := fmt.Fprintln(w, sanitize.Visible(h.Name)); err != nil {
 			return err
 		}
 		t := output.NewTable(output.Column{}, output.Column{}, output.Column{})

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/internal/sanitize"
 	"tutti/jobs"
-	"tutti/output"
 	"tutti/runner"
 	"tutti/scheduler"
 	"tutti/store"
@@ -190,13 +190,13 @@ func whereOf(job *scheduler.Job) string {
 
 // print writes text to stdout; nothing in it is obeyed by a terminal.
 func (std Streams) print(format string, args ...any) error {
-	_, err := fmt.Fprint(std.Out, output.Visible(fmt.Sprintf(format, args...)))
+	_, err := fmt.Fprint(std.Out, sanitize.Visible(fmt.Sprintf(format, args...)))
 	return err
 }
 
 // say writes a line to stderr.
 func (std Streams) say(text string) error {
-	_, err := fmt.Fprintln(std.Err, output.Visible(text))
+	_, err := fmt.Fprintln(std.Err, sanitize.Visible(text))
 	return err
 }
 

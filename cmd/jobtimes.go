@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"tutti/internal/sanitize"
 	"tutti/internal/terminal"
 	"tutti/jobs"
 	"tutti/output"
@@ -48,7 +49,7 @@ func timesText(t *scheduler.Timing, now time.Time) (string, error) {
 		b.WriteString("  never again: nothing of the schedule is to come\n")
 	}
 	err = writeFirings(&b, "  next  ", next, t.Jitter)
-	return output.Visible(b.String()), err
+	return sanitize.Visible(b.String()), err
 }
 
 // timesWarnings are what the author of a schedule may not have meant, and the

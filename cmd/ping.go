@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tutti/fanout"
+	"tutti/internal/sanitize"
 	"tutti/output"
 	"tutti/runner"
 )
@@ -100,7 +101,7 @@ func writeAligned(w io.Writer, rows [][]string) error {
 		for i, word := range row {
 			switch {
 			case i < 2:
-				fmt.Fprintf(&b, "%-*s ", widths[i], output.Visible(word))
+				fmt.Fprintf(&b, "%-*s ", widths[i], sanitize.Visible(word))
 			case i == 2:
 				fmt.Fprintf(&b, "%*s (", widths[i], word)
 			case widths[i] > 0:

@@ -11,8 +11,8 @@ import (
 	"tutti/fanout"
 	"tutti/internal/hostlist"
 	"tutti/internal/quantity"
+	"tutti/internal/sanitize"
 	"tutti/internal/typed"
-	"tutti/output"
 	"tutti/runner"
 )
 
@@ -65,7 +65,7 @@ func planText(d *runner.Decision, hosts []api.PlanHost) string {
 	for _, how := range order {
 		fmt.Fprintf(&b, "%s: %s\n", hostlist.Fold(alike[how]), how)
 	}
-	return output.Visible(b.String())
+	return sanitize.Visible(b.String())
 }
 
 // policyText says, in lines for people, how a plan over so many hosts is carried

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"tutti/internal/sanitize"
 	"tutti/internal/terminal"
-	"tutti/output"
 	"tutti/runner"
 )
 
@@ -47,7 +47,7 @@ func (p *prompter) Passphrases() func(context.Context, string) ([]byte, error) {
 		return nil
 	}
 	return func(ctx context.Context, path string) ([]byte, error) {
-		return p.secret(ctx, fmt.Sprintf("passphrase of %s: ", output.Visible(path)))
+		return p.secret(ctx, fmt.Sprintf("passphrase of %s: ", sanitize.Visible(path)))
 	}
 }
 

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"sync"
 
-	"tutti/output"
+	"tutti/internal/sanitize"
 )
 
 // maxReserve bounds how many lines a reserve keeps; what comes later says little
@@ -42,4 +42,4 @@ func (r *reserve) release() []string {
 }
 
 // warning is a warning as it is shown.
-func warning(text string) string { return "tutti: warning: " + output.Visible(text) }
+func warning(text string) string { return "tutti: warning: " + sanitize.Visible(text) }

@@ -13,6 +13,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/hostlist"
+	"tutti/internal/sanitize"
 	"tutti/internal/terminal"
 	"tutti/output"
 	"tutti/runner"
@@ -340,7 +341,7 @@ func (s *screen) reveal() {
 // banner shows what a host says before a login.
 func (s *screen) banner(host, text string) {
 	for line := range strings.Lines(strings.TrimRight(text, "\r\n")) {
-		s.remark("banner of " + output.Visible(host) + ": " + output.Visible(strings.TrimRight(line, "\r\n")))
+		s.remark("banner of " + sanitize.Visible(host) + ": " + sanitize.Visible(strings.TrimRight(line, "\r\n")))
 	}
 }
 

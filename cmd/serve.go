@@ -13,10 +13,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/daemon"
+	"tutti/internal/sanitize"
 	"tutti/internal/sdnotify"
 	"tutti/internal/terminal"
 	"tutti/internal/typed"
-	"tutti/output"
 	"tutti/runner"
 	"tutti/store"
 )
@@ -131,9 +131,9 @@ func serveLog(std Streams, o *serveOptions) *slog.Logger {
 func visibleAttr(_ []string, attr slog.Attr) slog.Attr {
 	switch v := attr.Value.Any().(type) {
 	case string:
-		attr.Value = slog.StringValue(output.Visible(v))
+		attr.Value = slog.StringValue(sanitize.Visible(v))
 	case error:
-		attr.Value = slog.StringValue(output.Visible(v.Error()))
+		attr.Value = slog.StringValue(sanitize.Visible(v.Error()))
 	}
 	return attr
 }

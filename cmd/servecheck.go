@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"tutti/daemon"
-	"tutti/output"
+	"tutti/internal/sanitize"
 	"tutti/runner"
 	"tutti/scheduler"
 )
@@ -73,7 +73,7 @@ func sayChecked(std Streams, k *scheduler.Kept, problems []error) error {
 	for _, p := range problems {
 		fmt.Fprintf(&b, "  %s\n", strings.ReplaceAll(explain(p), "\n", "\n  "))
 	}
-	_, err := io.WriteString(std.Out, output.Visible(b.String()))
+	_, err := io.WriteString(std.Out, sanitize.Visible(b.String()))
 	return err
 }
 

@@ -11,8 +11,8 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/hostlist"
+	"tutti/internal/sanitize"
 	"tutti/internal/typed"
-	"tutti/output"
 	"tutti/runner"
 	"tutti/store"
 )
@@ -136,7 +136,7 @@ func runLine(r store.Run) string {
 	if r.State != store.Finished {
 		text += " (" + string(r.State) + ")"
 	}
-	return strings.ReplaceAll(output.Visible(text), "\n", " ")
+	return strings.ReplaceAll(sanitize.Visible(text), "\n", " ")
 }
 
 // usageOfRun makes a run, a host of one, or a history, that does not exist a

@@ -13,8 +13,8 @@ import (
 	"tutti/fanout"
 	"tutti/internal/hostlist"
 	"tutti/internal/safefile"
+	"tutti/internal/sanitize"
 	"tutti/internal/terminal"
-	"tutti/output"
 	"tutti/runner"
 	"tutti/ssh"
 	"tutti/ssh/knownhosts"
@@ -102,7 +102,7 @@ func runTrust(ctx context.Context, c *console, o *trustOptions, selector string)
 	if err := t.collect(ctx, c, o.launchOptions, selector); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprint(c.Out, output.Visible(t.report())); err != nil {
+	if _, err := fmt.Fprint(c.Out, sanitize.Visible(t.report())); err != nil {
 		return err
 	}
 	return t.confirm(ctx, c.Streams)
@@ -281,6 +281,6 @@ func (t *trusting) write(ctx context.Context, std Streams, take []presented) err
 	if err := t.trust(ctx, targets); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(std.Err, "%s written to %s\n", count(len(take), "host"), output.Visible(take[0].key.File))
+	_, err := fmt.Fprintf(std.Err, "%s written to %s\n", count(len(take), "host"), sanitize.Visible(take[0].key.File))
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"tutti/fanout"
+	"tutti/internal/sanitize"
 )
 
 // A Gathering is how a sink shows what it gathers of a host, and when.
@@ -80,9 +81,9 @@ func (a *Alerts) text(e fanout.Event) string {
 	if a.gathering != GatheringNone {
 		what = e.Result.Outcome.String()
 	}
-	name, what := visibleLine(e.Target.Name), visibleLine(what)
+	name, what := sanitize.VisibleLine(e.Target.Name), sanitize.VisibleLine(what)
 	if a.opts.StderrColor {
-		what = outcomeColor(e.Result.Outcome) + what + colorReset
+		what = outcomeColor(e.Result.Outcome) + what + sanitize.ColourOff
 	}
 	return name + ": " + what + "\n"
 }

@@ -9,6 +9,7 @@ import (
 
 	"tutti/api/event"
 	"tutti/fanout"
+	"tutti/internal/sanitize"
 )
 
 // Print shows each change once, on stdout, with the hosts it happened on. Hosts
@@ -57,12 +58,12 @@ func (c *Comparison) header(f face, g *changeGroup) string {
 		what = before + " -> " + after
 	}
 	if f.terminal {
-		names, what = visibleLine(names), visibleLine(what)
+		names, what = sanitize.VisibleLine(names), sanitize.VisibleLine(what)
 	}
 	if !f.color {
 		return names + "  " + what + "\n"
 	}
-	return bold + names + colorReset + "  " + outcomeColor(last.Outcome) + what + colorReset + "\n"
+	return bold + names + sanitize.ColourOff + "  " + outcomeColor(last.Outcome) + what + sanitize.ColourOff + "\n"
 }
 
 // body writes how the outputs differ: unified diffs, or lines that begin with a

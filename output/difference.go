@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"tutti/fanout"
+	"tutti/internal/sanitize"
 )
 
 // A standard is the group that the others are compared with. Its output stays
@@ -198,7 +199,7 @@ func (d *difference) line(l *lineWriter, line, color string) error {
 		return err
 	}
 	if color != "" {
-		color = colorReset
+		color = sanitize.ColourOff
 	}
 	_, err := l.w.WriteString(color + "\n")
 	l.midLine = false

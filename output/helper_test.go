@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"tutti/fanout"
 )
@@ -233,3 +235,18 @@ type summarySink struct{ *Summary }
 func (s summarySink) Close() error { return s.Print() }
 
 func openSummary(o Options) closingSink { return summarySink{NewSummary(o)} }
+
+// checkSafe fails if a terminal would obey something in s.
+func checkSafe(tb testing.TB, s string) {
+	tb.Helper()
+	if !utf8.ValidString(s) {
+		tb.Fatalf("not UTF-8: %q", s)
+	}
+	const obeyed = "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069" +
+		"\u00ad\u034f\u115f\u1160\u3164\u200b\u200c\u200d\u2060\u2064\ufeff\ufe0f\U000e0001\U000e0100"
+	for _, r := range s {
+		if (r < ' ' && r != '\n' && r != '\t') || (r >= 0x7f && r <= 0x9f) || strings.ContainsRune(obeyed, r) {
+			tb.Fatalf("%U is left in %q", r, s)
+		}
+	}
+}

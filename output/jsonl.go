@@ -11,6 +11,7 @@ import (
 
 	"tutti/api/event"
 	"tutti/fanout"
+	"tutti/internal/sanitize"
 )
 
 const (
@@ -272,7 +273,7 @@ func escapeControls(line []byte) []byte {
 			continue
 		}
 		r, size := utf8.DecodeRune(line[i:])
-		if unseen(r) {
+		if sanitize.Unseen(r) {
 			return escapeFrom(line, i)
 		}
 		i += size
@@ -285,7 +286,7 @@ func escapeFrom(line []byte, i int) []byte {
 	escaped := append(make([]byte, 0, len(line)+64), line[:i]...)
 	for i < len(line) {
 		r, size := utf8.DecodeRune(line[i:])
-		if r >= 0x7f && unseen(r) {
+		if r >= 0x7f && sanitize.Unseen(r) {
 			for _, unit := range utf16.AppendRune(nil, r) {
 				escaped = append(escaped, '\\', 'u', hex[unit>>12&15], hex[unit>>8&15], hex[unit>>4&15], hex[unit&15])
 			}

@@ -10,6 +10,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/safefile"
+	"tutti/internal/sanitize"
 )
 
 // JUnit writes a report in the form that GitHub's actions, GitLab and Jenkins
@@ -204,6 +205,6 @@ func secondsAttr(d time.Duration) string { return fmt.Sprintf("%.3f", max(d, 0).
 // has made something else.
 var xmlEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;")
 
-func xmlText(s string) string { return xmlEscapes.Replace(Visible(s)) }
+func xmlText(s string) string { return xmlEscapes.Replace(sanitize.Visible(s)) }
 
-func xmlAttr(s string) string { return xmlEscapes.Replace(visibleLine(s)) }
+func xmlAttr(s string) string { return xmlEscapes.Replace(sanitize.VisibleLine(s)) }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"tutti/internal/sanitize"
 )
 
 // maxNames bounds the names on one line of a report, in bytes.
@@ -39,10 +41,10 @@ func foldNames(fold func([]string) string, names []string) string {
 // briefNames folds as many of names as fit on a line of a report.
 func briefNames(fold func([]string) string, names []string) string {
 	shown := len(names)
-	text := visibleLine(foldNames(fold, names))
+	text := sanitize.VisibleLine(foldNames(fold, names))
 	for len(text) > maxNames && shown > 1 {
 		shown = max(1, min(shown/2, shown*maxNames/len(text)))
-		text = visibleLine(foldNames(fold, names[:shown]))
+		text = sanitize.VisibleLine(foldNames(fold, names[:shown]))
 	}
 	if shown < len(names) {
 		text += fmt.Sprintf(" and %d more", len(names)-shown)

@@ -8,6 +8,7 @@ import (
 
 	"tutti/api/event"
 	"tutti/fanout"
+	"tutti/internal/sanitize"
 )
 
 // Options say where text goes and how it looks. They are shared by the sinks
@@ -63,7 +64,7 @@ func (o Options) face(s fanout.Stream) face {
 // omitted queues, on stderr, that a record lacks n bytes. It serves the mode
 // that must not add anything to the bytes on stdout.
 func (o Options) omitted(host string, s fanout.Stream, n int64) error {
-	return o.Stderr.line(fmt.Appendf(nil, "tutti: %s: %s of its %s not recorded\n", Visible(host), bytesText(n), s))
+	return o.Stderr.line(fmt.Appendf(nil, "tutti: %s: %s of its %s not recorded\n", sanitize.Visible(host), bytesText(n), s))
 }
 
 // A face is one output stream with the way text appears on it.
@@ -98,7 +99,7 @@ func (f face) queue(p piece) error {
 			return err
 		}
 		l := lineWriter{w: b, prefix: p.prefix, safe: f.terminal}
-		l.clean.colors = f.raw
+		l.clean.Colours = f.raw
 		if err := p.kept.copyTo(&l); err != nil {
 			return err
 		}
@@ -125,7 +126,7 @@ type lineWriter struct {
 	w      *bufio.Writer
 	prefix string
 	safe   bool
-	clean  sanitizer
+	clean  sanitize.Stream
 
 	midLine bool
 	scratch []byte
@@ -159,7 +160,7 @@ func (l *lineWriter) Write(p []byte) (int, error) {
 
 func (l *lineWriter) content(text []byte) error {
 	if l.safe {
-		l.scratch = l.clean.append(l.scratch[:0], text)
+		l.scratch = l.clean.Append(l.scratch[:0], text)
 		text = l.scratch
 	}
 	_, err := l.w.Write(text)
@@ -168,7 +169,7 @@ func (l *lineWriter) content(text []byte) error {
 
 // end prints what was held back, and the missing newline if endLine is set.
 func (l *lineWriter) end(endLine bool) error {
-	if _, err := l.w.Write(l.clean.flush(nil)); err != nil {
+	if _, err := l.w.Write(l.clean.Flush(nil)); err != nil {
 		return err
 	}
 	if !l.midLine || !endLine {
@@ -194,19 +195,19 @@ func (f face) timestamp(at time.Time) string {
 	if !f.color {
 		return event.FormatTime(at) + " "
 	}
-	return dim + event.FormatTime(at) + colorReset + " "
+	return dim + event.FormatTime(at) + sanitize.ColourOff + " "
 }
 
 // prefix is what stands before each of t's lines.
 func (f face) prefix(t *fanout.Target) string {
 	name := t.Name
 	if f.terminal {
-		name = visibleLine(name)
+		name = sanitize.VisibleLine(name)
 	}
 	if !f.color {
 		return name + ": "
 	}
-	return hostColors[t.Index%len(hostColors)] + name + ":" + colorReset + " "
+	return hostColors[t.Index%len(hostColors)] + name + ":" + sanitize.ColourOff + " "
 }
 
 // A heading is who a block is of, and how it ended for them.
@@ -230,12 +231,12 @@ func (h heading) briefly() heading {
 func (f face) header(h heading) string {
 	names, what := h.names, h.what
 	if f.terminal {
-		names, what = visibleLine(names), visibleLine(what)
+		names, what = sanitize.VisibleLine(names), sanitize.VisibleLine(what)
 	}
 	if !f.color {
 		return names + "  " + what + "\n"
 	}
-	return bold + names + colorReset + "  " + outcomeColor(h.outcome) + what + colorReset + "\n"
+	return bold + names + sanitize.ColourOff + "  " + outcomeColor(h.outcome) + what + sanitize.ColourOff + "\n"
 }
 
 // stderrMark stands before each line of stderr under a header that is of both
@@ -244,7 +245,7 @@ func (f face) stderrMark() string {
 	if !f.color {
 		return "stderr: "
 	}
-	return dim + "stderr:" + colorReset + " "
+	return dim + "stderr:" + sanitize.ColourOff + " "
 }
 
 func outcomeColor(o fanout.Outcome) string {

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"tutti/fanout"
+	"tutti/internal/sanitize"
 )
 
 // maxReason bounds a reason in text, in bytes; it may come from a host.
@@ -57,7 +58,7 @@ func exitReason(e *fanout.Exit) string {
 	if e.Signal == "" {
 		return "exit " + strconv.FormatUint(uint64(e.Code), 10)
 	}
-	text := "signal " + visibleLine(e.Signal)
+	text := "signal " + sanitize.VisibleLine(e.Signal)
 	if e.Core {
 		text += ", core dumped"
 	}
@@ -69,9 +70,9 @@ func failureReason(r *fanout.Result, f *fanout.Failure) string {
 	case f.Op == fanout.OpCanceled && r.Outcome == fanout.Canceled:
 		return ""
 	case f.Op == fanout.OpTimeout && r.Outcome == fanout.Timeout:
-		return cut(visibleLine(f.Text())) // the op says what the outcome does
+		return cut(sanitize.VisibleLine(f.Text())) // the op says what the outcome does
 	}
-	op, message := string(f.Op), visibleLine(f.Text())
+	op, message := string(f.Op), sanitize.VisibleLine(f.Text())
 	if message == "" || message == op {
 		return op
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tutti/fanout"
+	"tutti/internal/sanitize"
 )
 
 // summaryLines is how many groups of hosts that are not ok are listed, and
@@ -126,7 +127,7 @@ func (s *Summary) text() string {
 			text = g.alone
 		}
 		if s.opts.StderrColor {
-			text = outcomeColor(g.outcome) + text + colorReset
+			text = outcomeColor(g.outcome) + text + sanitize.ColourOff
 		}
 		fmt.Fprintf(&b, "  %s: %s\n", text, briefNames(s.opts.Fold, sortedNames(g.members)))
 	}
@@ -140,7 +141,7 @@ func (s *Summary) text() string {
 		fmt.Fprintf(&b, "  output may be incomplete, something still holds it open on: %s\n", briefNames(s.opts.Fold, sortedNames(s.cut)))
 	}
 	for _, hint := range hintsOf(groups) {
-		fmt.Fprintf(&b, "hint: %s\n", visibleLine(hint))
+		fmt.Fprintf(&b, "hint: %s\n", sanitize.VisibleLine(hint))
 	}
 	if next := s.next(); next != "" {
 		fmt.Fprintf(&b, "hint: %s\n", next)
@@ -224,7 +225,7 @@ func stoppedText(s *fanout.Summary) string {
 	switch s.Stopped {
 	case fanout.StoppedBudget:
 		if s.SpentBy != "" {
-			return ", stopped by the failure budget at " + visibleLine(s.SpentBy)
+			return ", stopped by the failure budget at " + sanitize.VisibleLine(s.SpentBy)
 		}
 		return ", stopped by the failure budget"
 	case fanout.StoppedDeadline:

@@ -4,6 +4,8 @@ import (
 	"io"
 	"strings"
 	"unicode"
+
+	"tutti/internal/sanitize"
 )
 
 // A Column is a column of a Table.
@@ -37,7 +39,7 @@ func NewTable(columns ...Column) *Table { return &Table{columns: columns} }
 func (t *Table) Add(cells ...string) {
 	row := make([]string, len(t.columns))
 	for i, cell := range cells {
-		row[i] = visibleLine(cell)
+		row[i] = sanitize.VisibleLine(cell)
 	}
 	t.rows = append(t.rows, row)
 }

@@ -76,7 +76,7 @@ func TestHealth(t *testing.T) {
 		broken = errors.New("the history is full\x1b[31m")
 		check("/readyz", 200, "ok") // within a second it is not asked again
 		time.Sleep(time.Second)
-		check("/readyz", 503, `the history is full\x1b[31m`)
+		check("/readyz", 503, `the history is full^[[31m`)
 		check("/healthz", 200, "ok")
 		broken = nil
 		time.Sleep(time.Second)

@@ -155,7 +155,7 @@ func TestSignalsAreReported(t *testing.T) {
 		{"TERM", fleet.Exit{Signal: "TERM"}, "TERM", ""},
 		{"core", fleet.Exit{Signal: "SEGV", Core: true, Msg: "dumped"}, "SEGV", "dumped"},
 		{"foreign", fleet.Exit{Signal: "SIG@openssh.com"}, "SIG@openssh.com", ""},
-		{"escape", fleet.Exit{Signal: "KILL", Msg: "\x1b[31mred\u202e"}, "KILL", "<1B>[31mred<202E>"},
+		{"escape", fleet.Exit{Signal: "KILL", Msg: "\x1b[31mred\u202e"}, "KILL", "^[[31mred\\u202e"},
 		{"junk", fleet.Exit{Signal: strings.Repeat("A", 60_000)}, strings.Repeat("A", maxSignal), ""},
 	}
 	for _, tt := range tests {

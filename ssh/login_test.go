@@ -284,7 +284,7 @@ func TestBannerIsToldOnce(t *testing.T) {
 			t.Errorf("got stdout %q, want %q", got, want)
 		}
 	}
-	if len(told) != 2 || told["one<1B>]0;x<07>\ntwo"] != 1 || told["three"] != 1 {
+	if len(told) != 2 || told["one^[]0;x^G\ntwo"] != 1 || told["three"] != 1 {
 		t.Errorf("got banners %v, want each text once, with nothing to obey", told)
 	}
 }

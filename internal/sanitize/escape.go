@@ -1,21 +1,9 @@
 package sanitize
 
-import (
-	"strconv"
-	"strings"
-	"unicode"
-)
+import "strings"
 
-// Escape writes what a terminal would obey as an escape sequence of Go, such as
-// \x1b; line breaks and tabs too.
+// Escape is [Visible] as one line in which nothing is lost: line breaks and tabs are
+// written as \n and \t.
 func Escape(text string) string {
-	var b strings.Builder
-	for _, r := range text {
-		if unicode.IsPrint(r) {
-			b.WriteRune(r)
-		} else {
-			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
-		}
-	}
-	return b.String()
+	return strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(Visible(text))
 }

@@ -1,11 +1,10 @@
-// Package sanitize makes text that a host sent fit for messages: it reaches a
-// terminal, a log or a report without control characters and within bounds.
+// Package sanitize makes text that a host sent fit to be shown: it reaches a
+// terminal, a log or a report without control characters and, in messages, within
+// bounds. There is one notation for what a terminal would obey; see [Visible].
 package sanitize
 
 import (
-	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -13,7 +12,7 @@ import (
 // and invisible characters become visible, and it is no longer than limit
 // bytes, which the middle gives way to.
 func Line(s string, limit int) string {
-	return shorten(clean(strings.Join(strings.Fields(strings.ToValidUTF8(shorten(s, limit), "\uFFFD")), " ")), limit)
+	return shorten(Visible(strings.Join(strings.Fields(strings.ToValidUTF8(shorten(s, limit), "\uFFFD")), " ")), limit)
 }
 
 // Text does the same for several lines.
@@ -21,21 +20,9 @@ func Text(s string, limit int) string {
 	s = strings.ReplaceAll(strings.ToValidUTF8(Cut(s, limit), "\uFFFD"), "\r\n", "\n")
 	lines := strings.Split(s, "\n")
 	for i, l := range lines {
-		lines[i] = Cut(clean(strings.ReplaceAll(l, "\t", " ")), limit)
+		lines[i] = Cut(Visible(strings.ReplaceAll(l, "\t", " ")), limit)
 	}
 	return strings.TrimRight(strings.Join(lines, "\n"), "\n ")
-}
-
-func clean(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if unicode.IsPrint(r) || r == '\uFFFD' {
-			b.WriteRune(r)
-		} else {
-			fmt.Fprintf(&b, "<%02X>", r)
-		}
-	}
-	return b.String()
 }
 
 // shorten takes from the middle of s what is over limit bytes: what matters most

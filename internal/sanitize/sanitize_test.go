@@ -17,10 +17,10 @@ func TestShorten(t *testing.T) {
 
 // TestControlCharacters: what a terminal would obey is shown instead.
 func TestControlCharacters(t *testing.T) {
-	if got, want := Line("go\x1b[2J\n away\u202e", 100), "go<1B>[2J away<202E>"; got != want {
+	if got, want := Line("go\x1b[2J\n away\u202e", 100), "go^[[2J away\\u202e"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got, want := Text("one\ttwo\r\nthree\x07\n\n", 100), "one two\nthree<07>"; got != want {
+	if got, want := Text("one\ttwo\r\nthree\x07\n\n", 100), "one two\nthree^G"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -1,4 +1,4 @@
-package output
+package sanitize
 
 import (
 	"bytes"
@@ -63,8 +63,8 @@ func TestSanitizerColors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			v := sanitizer{colors: true}
-			if got := string(v.flush(v.append(nil, []byte(tt.in)))); got != tt.want {
+			v := Stream{Colours: true}
+			if got := string(v.Flush(v.Append(nil, []byte(tt.in)))); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
@@ -77,16 +77,16 @@ func FuzzSanitizer(f *testing.F) {
 	f.Add("\r\r\n\xff\x00", 2, false)
 	f.Fuzz(func(t *testing.T, in string, size int, colors bool) {
 		size = max(1, size)
-		whole := sanitizer{colors: colors}
-		want := whole.flush(whole.append(nil, []byte(in)))
-		chunked := sanitizer{colors: colors}
+		whole := Stream{Colours: colors}
+		want := whole.Flush(whole.Append(nil, []byte(in)))
+		chunked := Stream{Colours: colors}
 		var got []byte
 		for rest := []byte(in); len(rest) > 0; {
 			n := min(size, len(rest))
-			got = chunked.append(got, rest[:n])
+			got = chunked.Append(got, rest[:n])
 			rest = rest[n:]
 		}
-		got = chunked.flush(got)
+		got = chunked.Flush(got)
 		if !bytes.Equal(got, want) {
 			t.Fatalf("in chunks of %d: got %q, want %q", size, got, want)
 		}
@@ -120,10 +120,10 @@ func checkSafe(tb testing.TB, s string) {
 
 func BenchmarkSanitizer(b *testing.B) {
 	line := []byte(strings.Repeat("2026-03-04 05:06:07 host app[123]: something happened\n", 600))
-	var v sanitizer
+	var v Stream
 	dst := make([]byte, 0, 2*len(line))
 	b.SetBytes(int64(len(line)))
 	for b.Loop() {
-		dst = v.append(dst[:0], line)
+		dst = v.Append(dst[:0], line)
 	}
 }

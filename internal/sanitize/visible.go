@@ -1,4 +1,4 @@
-package output
+package sanitize
 
 import (
 	"fmt"
@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// colorReset ends every colour.
-const colorReset = "\x1b[0m"
+// ColourOff ends every colour.
+const ColourOff = "\x1b[0m"
 
 // maxSGR is the longest colour code that is let through, in bytes.
 const maxSGR = 64
@@ -23,8 +23,8 @@ func Visible(s string) string {
 	if visible(s) {
 		return s
 	}
-	var v sanitizer
-	return string(v.flush(v.append(nil, []byte(s))))
+	var v Stream
+	return string(v.Flush(v.Append(nil, []byte(s))))
 }
 
 // visible reports whether s needs no change; it may say no for one that does
@@ -38,25 +38,25 @@ func visible(s string) bool {
 	return true
 }
 
-// visibleLine is Visible on one line, for names and messages.
-func visibleLine(s string) string {
+// VisibleLine is [Visible] on one line, for names and messages.
+func VisibleLine(s string) string {
 	s = Visible(strings.TrimSpace(s))
 	return strings.NewReplacer("\n", " ", "\t", " ").Replace(s)
 }
 
-// A sanitizer is Visible for text that comes in chunks: how it is cut makes no
+// A Stream is [Visible] for text that comes in chunks: how it is cut makes no
 // difference to the result. The zero value is ready.
-type sanitizer struct {
-	// colors lets colour codes (SGR) through, and ends them with the line.
-	colors bool
+type Stream struct {
+	// Colours lets colour codes (SGR) through, and ends them with the line.
+	Colours bool
 
 	pending []byte // an incomplete sequence at the end of a chunk
 	colored bool   // a colour may be on
 	midLine bool   // the line has something that a combining mark may belong to
 }
 
-// append appends what can be said of src so far to dst.
-func (v *sanitizer) append(dst, src []byte) []byte {
+// Append appends what can be said of src so far to dst.
+func (v *Stream) Append(dst, src []byte) []byte {
 	if len(v.pending) > 0 {
 		src = append(v.pending, src...)
 		v.pending = nil
@@ -79,8 +79,8 @@ func (v *sanitizer) append(dst, src []byte) []byte {
 	return dst
 }
 
-// flush appends what was held back as incomplete, and leaves v as new.
-func (v *sanitizer) flush(dst []byte) []byte {
+// Flush appends what was held back as incomplete, and leaves v as new.
+func (v *Stream) Flush(dst []byte) []byte {
 	for len(v.pending) > 0 {
 		c := v.pending[0]
 		switch {
@@ -99,7 +99,7 @@ func (v *sanitizer) flush(dst []byte) []byte {
 
 // special appends the visible form of what src begins with, and returns how
 // much of src that was; 0 if the end is needed to tell.
-func (v *sanitizer) special(dst, src []byte) ([]byte, int) {
+func (v *Stream) special(dst, src []byte) ([]byte, int) {
 	c := src[0]
 	switch {
 	case c == '\n':
@@ -112,7 +112,7 @@ func (v *sanitizer) special(dst, src []byte) ([]byte, int) {
 		if src[1] == '\n' {
 			return dst, 1
 		}
-	case c == 0x1b && v.colors:
+	case c == 0x1b && v.Colours:
 		switch n, ok := colorCode(src); {
 		case ok && n == 0:
 			return dst, 0
@@ -127,10 +127,10 @@ func (v *sanitizer) special(dst, src []byte) ([]byte, int) {
 	return append(dst, '^', c^0x40), 1
 }
 
-func (v *sanitizer) resetColor(dst []byte) []byte {
+func (v *Stream) resetColor(dst []byte) []byte {
 	if v.colored {
 		v.colored = false
-		dst = append(dst, colorReset...)
+		dst = append(dst, ColourOff...)
 	}
 	return dst
 }
@@ -147,7 +147,7 @@ func plain(src []byte) int {
 
 // rune appends the first rune of src, which is not ASCII, and returns its size;
 // 0 if it is incomplete.
-func (v *sanitizer) rune(dst, src []byte) ([]byte, int) {
+func (v *Stream) rune(dst, src []byte) ([]byte, int) {
 	if !utf8.FullRune(src) {
 		return dst, 0
 	}
@@ -157,7 +157,7 @@ func (v *sanitizer) rune(dst, src []byte) ([]byte, int) {
 	switch {
 	case r == utf8.RuneError && size == 1:
 		return appendByte(dst, src[0]), 1
-	case unseen(r), begins && unicode.Is(unicode.M, r): // a mark would join our prefix
+	case Unseen(r), begins && unicode.Is(unicode.M, r): // a mark would join our prefix
 		return appendEscape(dst, r), size
 	}
 	return append(dst, src[:size]...), size
@@ -173,14 +173,14 @@ func appendEscape(dst []byte, r rune) []byte {
 
 func appendByte(dst []byte, c byte) []byte { return fmt.Appendf(dst, `\x%02x`, c) }
 
-// unseen reports whether r, which is not ASCII, steers a terminal, reorders
+// Unseen reports whether r, which is not ASCII, steers a terminal, reorders
 // text, or cannot be told from a space or from nothing. It follows Unicode's own
 // lists: a list of ours would lack what is added to them.
-func unseen(r rune) bool {
+func Unseen(r rune) bool {
 	switch {
 	case r < 0x300: // C1, the space that does not break, the soft hyphen
 		return r <= 0xa0 || r == 0xad
-	case r > 0x3164 && r < 0xfdd0: // much of the text there is, and nothing unseen
+	case r > 0x3164 && r < 0xfdd0: // much of the text there is, and nothing Unseen
 		return false
 	case r == 0x3000: // the space of Chinese and Japanese, as wide as their characters
 		return false

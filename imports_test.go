@@ -15,24 +15,25 @@ import (
 // them may use. Nothing points up, and nothing sideways between the edges.
 var mayImport = map[string][]string{
 	"tutti":                   {"tutti/cmd"},
-	"tutti/cmd":               {"tutti/fanout", "tutti/inventory", "tutti/inventory/sshconfig", "tutti/scheduler", "tutti/ssh", "tutti/ssh/knownhosts", "tutti/output", "tutti/store", "tutti/internal/hostlist", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind", "tutti/internal/safefile", "tutti/internal/errno", "tutti/internal/fleet", "tutti/internal/stdio", "tutti/internal/profile", "tutti/internal/terminal", "tutti/internal/sanitize", "tutti/internal/sdnotify", "tutti/internal/fault", "tutti/internal/typed", "tutti/internal/phrase", "tutti/runner", "tutti/api", "tutti/jobs", "tutti/daemon"},
-	"tutti/runner":            {"tutti/fanout", "tutti/inventory", "tutti/inventory/sshconfig", "tutti/scheduler", "tutti/ssh", "tutti/ssh/knownhosts", "tutti/output", "tutti/store", "tutti/internal/fault", "tutti/internal/filekind", "tutti/internal/hostlist", "tutti/internal/phrase", "tutti/internal/quantity", "tutti/internal/safefile", "tutti/internal/typed", "tutti/internal/yamltree"},
+	"tutti/cmd":               {"tutti/internal/hostkeys", "tutti/fanout", "tutti/inventory", "tutti/inventory/sshconfig", "tutti/scheduler", "tutti/ssh", "tutti/ssh/knownhosts", "tutti/output", "tutti/store", "tutti/internal/hostlist", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind", "tutti/internal/safefile", "tutti/internal/errno", "tutti/internal/fleet", "tutti/internal/stdio", "tutti/internal/profile", "tutti/internal/terminal", "tutti/internal/sanitize", "tutti/internal/sdnotify", "tutti/internal/fault", "tutti/internal/typed", "tutti/internal/phrase", "tutti/runner", "tutti/api", "tutti/jobs", "tutti/daemon"},
+	"tutti/runner":            {"tutti/internal/hostkeys", "tutti/fanout", "tutti/inventory", "tutti/inventory/sshconfig", "tutti/scheduler", "tutti/ssh", "tutti/ssh/knownhosts", "tutti/output", "tutti/store", "tutti/internal/fault", "tutti/internal/filekind", "tutti/internal/hostlist", "tutti/internal/phrase", "tutti/internal/quantity", "tutti/internal/safefile", "tutti/internal/typed", "tutti/internal/yamltree"},
 	"tutti/daemon":            {"tutti/fanout", "tutti/jobs", "tutti/notify", "tutti/runner", "tutti/scheduler", "tutti/server", "tutti/ssh", "tutti/store", "tutti/internal/fault", "tutti/internal/quantity", "tutti/internal/sdnotify"},
 	"tutti/jobs":              {"tutti/api", "tutti/inventory", "tutti/api/event", "tutti/runner", "tutti/scheduler", "tutti/store", "tutti/internal/errno", "tutti/internal/fault"},
 	"tutti/api":               {"tutti/fanout", "tutti/inventory", "tutti/inventory/sshconfig", "tutti/scheduler", "tutti/api/event", "tutti/store", "tutti/runner"},
-	"tutti/ssh":               {"tutti/fanout", "tutti/ssh/knownhosts", "tutti/ssh/remote", "tutti/internal/sanitize"},
+	"tutti/ssh":               {"tutti/internal/hostkeys", "tutti/fanout", "tutti/ssh/knownhosts", "tutti/ssh/remote", "tutti/internal/sanitize"},
 	"tutti/ssh/remote":        {"tutti/fanout", "tutti/internal/sanitize"},
-	"tutti/ssh/knownhosts":    {"tutti/internal/safefile", "tutti/internal/sanitize"},
+	"tutti/ssh/knownhosts":    {"tutti/internal/hostkeys", "tutti/internal/safefile", "tutti/internal/sanitize"},
 	"tutti/api/event":         {"tutti/fanout"},
 	"tutti/output":            {"tutti/api/event", "tutti/fanout", "tutti/internal/sanitize", "tutti/internal/safefile"},
 	"tutti/store":             {"tutti/fanout", "tutti/scheduler", "tutti/internal/yamltree", "tutti/internal/errno", "tutti/internal/safefile"},
 	"tutti/server":            {"tutti/fanout", "tutti/scheduler", "tutti/notify", "tutti/internal/sanitize"},
 	"tutti/notify":            {"tutti/scheduler", "tutti/internal/sanitize"},
-	"tutti/inventory":         {"tutti/fanout", "tutti/internal/fault", "tutti/inventory/layer", "tutti/inventory/ansible", "tutti/internal/hostlist", "tutti/internal/yamltree", "tutti/internal/filekind"},
+	"tutti/inventory":         {"tutti/internal/hostkeys", "tutti/fanout", "tutti/internal/fault", "tutti/inventory/layer", "tutti/inventory/ansible", "tutti/internal/hostlist", "tutti/internal/yamltree", "tutti/internal/filekind"},
 	"tutti/scheduler":         {"tutti/fanout", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind"},
 	"tutti/fanout":            {},
 	"tutti/bench":             {"tutti/fanout", "tutti/store", "tutti/internal/fleet"},
 	"tutti/internal/fault":    {},
+	"tutti/internal/hostkeys": {},
 	"tutti/internal/hostlist": {"tutti/internal/yamltree"},
 	"tutti/internal/filekind": {},
 	"tutti/internal/phrase":   {},
@@ -53,9 +54,9 @@ var mayImport = map[string][]string{
 	"tutti/internal/soak":     {},
 	"tutti/internal/nemesis":  {},
 
-	"tutti/inventory/ansible":   {"tutti/inventory/layer", "tutti/inventory/sshconfig", "tutti/internal/hostlist", "tutti/internal/yamltree", "tutti/internal/filekind"},
-	"tutti/inventory/sshconfig": {"tutti/inventory/layer", "tutti/internal/hostlist", "tutti/internal/yamltree", "tutti/internal/filekind"},
-	"tutti/inventory/layer":     {"tutti/internal/hostlist", "tutti/internal/quantity", "tutti/internal/safefile", "tutti/internal/yamltree"},
+	"tutti/inventory/ansible":   {"tutti/internal/hostkeys", "tutti/inventory/layer", "tutti/inventory/sshconfig", "tutti/internal/hostlist", "tutti/internal/yamltree", "tutti/internal/filekind"},
+	"tutti/inventory/sshconfig": {"tutti/internal/hostkeys", "tutti/inventory/layer", "tutti/internal/hostlist", "tutti/internal/yamltree", "tutti/internal/filekind"},
+	"tutti/inventory/layer":     {"tutti/internal/hostkeys", "tutti/internal/hostlist", "tutti/internal/quantity", "tutti/internal/safefile", "tutti/internal/yamltree"},
 }
 
 func TestImportsPointDown(t *testing.T) {

@@ -13,10 +13,10 @@ import (
 	"strings"
 
 	"tutti/api"
+	"tutti/internal/hostkeys"
 	"tutti/inventory"
 	"tutti/runner"
 	"tutti/ssh"
-	"tutti/ssh/knownhosts"
 )
 
 // neighbourLimit is where Linux says how many neighbours it remembers.
@@ -204,7 +204,7 @@ func (d *doctor) checkKeys(ctx context.Context, plan *runner.Decision) {
 		known += f.Lines
 		d.showKnownHosts(f)
 	}
-	strict := slices.ContainsFunc(plan.Endpoints, func(e ssh.Endpoint) bool { return e.HostKeys == knownhosts.Strict })
+	strict := slices.ContainsFunc(plan.Endpoints, func(e ssh.Endpoint) bool { return e.HostKeys == hostkeys.Strict })
 	if known == 0 && strict {
 		d.tell(api.FindingWarning, "known_hosts", "no host key is known: hosts whose keys are checked strictly are refused",
 			"tutti trust SELECTOR shows the fingerprints and adds the keys")

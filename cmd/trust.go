@@ -11,13 +11,13 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/fanout"
+	"tutti/internal/hostkeys"
 	"tutti/internal/hostlist"
 	"tutti/internal/safefile"
 	"tutti/internal/sanitize"
 	"tutti/internal/terminal"
 	"tutti/runner"
 	"tutti/ssh"
-	"tutti/ssh/knownhosts"
 )
 
 type trustOptions struct {
@@ -136,7 +136,7 @@ func (t *trusting) collect(ctx context.Context, c *console, o *launchOptions, se
 		return err
 	}
 	for i := range d.Endpoints {
-		d.Endpoints[i].HostKeys = knownhosts.Off // what is presented is what is asked for
+		d.Endpoints[i].HostKeys = hostkeys.Off // what is presented is what is asked for
 	}
 	if err := checkLearning(d.Endpoints, l.Env.KnownHosts(o.Login.KnownHosts)); err != nil {
 		return err

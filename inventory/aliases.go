@@ -17,8 +17,6 @@ type (
 	Setting = layer.Setting
 	// An Origin is where a value comes from.
 	Origin = layer.Origin
-	// HostKeys says what to do about a host key that known_hosts does not have.
-	HostKeys = layer.HostKeys
 	// A Hop is a host to go through on the way to another.
 	Hop = layer.Hop
 	// A ProxyTarget is the host that a proxy command is to connect to.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"tutti/internal/hostkeys"
 	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
 	"tutti/inventory/ansible"
@@ -173,7 +174,7 @@ func TestAnsibleTrust(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h := host(t, inv, "a"); h.HostKeys != layer.Strict || len(inv.Warnings) != 1 {
+	if h := host(t, inv, "a"); h.HostKeys != hostkeys.Strict || len(inv.Warnings) != 1 {
 		t.Errorf("got %v and warnings %q, want strict and one", h.HostKeys, inv.Warnings)
 	}
 	vars := filepath.Join(filepath.Dir(path), "group_vars")

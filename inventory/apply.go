@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"tutti/internal/hostkeys"
 	"tutti/inventory/layer"
 )
 
@@ -32,7 +33,7 @@ func apply(s layer.Values, h *Host) {
 		case layer.KeyRetries:
 			h.Retries = x.Number
 		case layer.KeyHostKeys:
-			h.HostKeys = layer.HostKeys(x.Number)
+			h.HostKeys = hostkeys.Mode(x.Number)
 		case layer.KeyExitStatus:
 			h.NoExitStatus = x.Text == layer.ExitStatusNone
 		case layer.KeyJump:

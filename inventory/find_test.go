@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"tutti/internal/hostkeys"
 	"tutti/internal/safefile"
 	"tutti/inventory/layer"
 )
@@ -69,9 +70,9 @@ func TestTrust(t *testing.T) {
 	path := write(t, "hosts.yaml", "defaults: {host_keys: off}\nhosts: {a: {host_keys: accept-new}, b: }\n")
 	for _, tt := range []struct {
 		trust    layer.Trust
-		want     layer.HostKeys
+		want     hostkeys.Mode
 		warnings int
-	}{{layer.Named, layer.Off, 0}, {layer.FromEnvironment, layer.Strict, 1}, {layer.Found, layer.Strict, 1}} {
+	}{{layer.Named, hostkeys.Off, 0}, {layer.FromEnvironment, hostkeys.Strict, 1}, {layer.Found, hostkeys.Strict, 1}} {
 		inv, err := Load(t.Context(), []layer.File{{Path: path, Trust: tt.trust}})
 		if err != nil {
 			t.Fatal(err)
@@ -79,7 +80,7 @@ func TestTrust(t *testing.T) {
 		if got := host(t, inv, "b").HostKeys; got != tt.want || len(inv.Warnings) != tt.warnings {
 			t.Errorf("trust %d: got %v and warnings %q, want %v and %d", tt.trust, got, inv.Warnings, tt.want, tt.warnings)
 		}
-		if got := host(t, inv, "a").HostKeys; got != layer.AcceptNew {
+		if got := host(t, inv, "a").HostKeys; got != hostkeys.AcceptNew {
 			t.Errorf("trust %d: host a: got %v, want accept-new", tt.trust, got)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tutti/fanout"
+	"tutti/internal/hostkeys"
 	"tutti/inventory/ansible"
 	"tutti/inventory/layer"
 )
@@ -32,7 +33,7 @@ type Host struct {
 	Timeout        time.Duration
 	// Retries is how many attempts may follow the first.
 	Retries  int
-	HostKeys layer.HostKeys
+	HostKeys hostkeys.Mode
 	// NoExitStatus says that the host never sends the exit status of a command.
 	NoExitStatus bool
 	// Jump is the hosts to go through, as [ParseJump] reads them. Empty: none.

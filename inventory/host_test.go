@@ -3,12 +3,13 @@ package inventory
 import (
 	"testing"
 
+	"tutti/internal/hostkeys"
 	"tutti/inventory/layer"
 )
 
 func TestZeroValues(t *testing.T) {
 	var h Host
-	if _, ok := h.Origin(layer.KeyUser); ok || len(h.Settings()) != 0 || h.HostKeys != layer.Strict {
+	if _, ok := h.Origin(layer.KeyUser); ok || len(h.Settings()) != 0 || h.HostKeys != hostkeys.Strict {
 		t.Error("the zero Host must have no settings, and strict host keys")
 	}
 	var inv Inventory

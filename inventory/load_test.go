@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tutti/fanout"
+	"tutti/internal/hostkeys"
 	"tutti/internal/hostlist"
 	"tutti/inventory/layer"
 )
@@ -78,7 +79,7 @@ func TestLoadFleet(t *testing.T) {
 	}
 	db1, web := host(t, inv, "db1"), host(t, inv, "web07.fra")
 	if db1.Address != "10.0.0.11" || db1.Port != 2222 || db1.User != "deploy" || db1.Timeout != 30*time.Minute ||
-		db1.ConnectTimeout != 10*time.Second || db1.Retries != 2 || db1.HostKeys != layer.AcceptNew {
+		db1.ConnectTimeout != 10*time.Second || db1.Retries != 2 || db1.HostKeys != hostkeys.AcceptNew {
 		t.Errorf("db1: got %+v", db1)
 	}
 	if web.User != "www" || web.Labels["tier"] != "front" || web.Labels["dc"] != "fra" || web.Labels["site"] != "main" {

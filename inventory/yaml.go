@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tutti/internal/fault"
+	"tutti/internal/hostkeys"
 	"tutti/internal/hostlist"
 	"tutti/internal/yamltree"
 	"tutti/inventory/layer"
@@ -330,7 +331,7 @@ func (r *yamlReader) value(key layer.Key, n yamltree.Node, what string) layer.Va
 		r.problems.Addf(n.Pos(), "%s: %s: %v", what, key, err)
 		return nil
 	}
-	if key == layer.KeyHostKeys && layer.HostKeys(s.Number) == layer.Off && r.file.Trust != layer.Named {
+	if key == layer.KeyHostKeys && hostkeys.Mode(s.Number) == hostkeys.Off && r.file.Trust != layer.Named {
 		r.builder.Warnf("%s: %s: host_keys: off does not count in a file that is not named with -i", n.Pos(), what)
 		return nil
 	}

@@ -8,8 +8,8 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/fault"
+	"tutti/internal/hostkeys"
 	"tutti/ssh"
-	"tutti/ssh/knownhosts"
 	"tutti/store"
 )
 
@@ -148,7 +148,7 @@ func (l *Launch) Client(ctx context.Context, d *Decision) (*ssh.Client, error) {
 	env, r := l.Env, l.Request
 	if env.Home == "" && r.Login.KnownHosts == "" {
 		for _, e := range d.Endpoints {
-			if e.HostKeys == knownhosts.AcceptNew && e.KnownHosts == nil {
+			if e.HostKeys == hostkeys.AcceptNew && e.KnownHosts == nil {
 				return nil, fault.Usagef("no place for new host keys: HOME is not set: name a file with %s", fault.Key("known-hosts"))
 			}
 		}

@@ -8,11 +8,11 @@ import (
 	"strings"
 
 	"tutti/internal/fault"
+	"tutti/internal/hostkeys"
 	"tutti/internal/phrase"
 	"tutti/inventory"
 	"tutti/inventory/sshconfig"
 	"tutti/ssh"
-	"tutti/ssh/knownhosts"
 )
 
 // A router finds the way to hosts: flags win over what the inventory says, and
@@ -152,7 +152,7 @@ func (env *Env) endpoint(h *inventory.Host, s *sshconfig.Settings, o *Login) (ss
 		}
 	}
 	var err error
-	e.HostKeys, err = knownhosts.ParseMode(hostKeysMode(h, s, o))
+	e.HostKeys, err = hostkeys.Parse(hostKeysMode(h, s, o))
 	return e, err
 }
 

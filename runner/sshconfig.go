@@ -10,12 +10,12 @@ import (
 	"strings"
 
 	"tutti/internal/fault"
+	"tutti/internal/hostkeys"
 	"tutti/internal/hostlist"
 	"tutti/internal/phrase"
 	"tutti/inventory"
 	"tutti/inventory/sshconfig"
 	"tutti/ssh"
-	"tutti/ssh/knownhosts"
 )
 
 // SSHHosts answers what ssh_config says of hosts. The inventory and flags win
@@ -165,7 +165,7 @@ func newKeysRefused(h *inventory.Host, s *sshconfig.Settings, o *Login) bool {
 		return false
 	}
 	_, inInventory := h.Origin(inventory.KeyHostKeys)
-	return hostKeysMode(h, s, o) == knownhosts.AcceptNew.String() || o.HostKeys == "" && !inInventory
+	return hostKeysMode(h, s, o) == hostkeys.AcceptNew.String() || o.HostKeys == "" && !inInventory
 }
 
 // knownHostsOf are the files for a host of which ssh_config names some. New keys

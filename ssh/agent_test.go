@@ -20,7 +20,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/fleet"
-	"tutti/ssh/knownhosts"
+	"tutti/internal/hostkeys"
 )
 
 // A fakeAgent is an agent whose answers can be tampered with.
@@ -107,7 +107,7 @@ func agentBench(tb testing.TB, hosts int, a *fakeAgent, public gossh.PublicKey) 
 	b := &bench{fleet: f, opts: Options{AgentSocket: a.socket}}
 	for i, h := range list {
 		address, port := f.Endpoint(h.Name)
-		b.opts.Endpoints = append(b.opts.Endpoints, Endpoint{Address: address, Port: port, User: "u", HostKeys: knownhosts.Off})
+		b.opts.Endpoints = append(b.opts.Endpoints, Endpoint{Address: address, Port: port, User: "u", HostKeys: hostkeys.Off})
 		b.targets = append(b.targets, fanout.Target{Index: i, Name: h.Name, Limits: fanout.Limits{ConnectTimeout: patience}})
 	}
 	b.Client = newClient(tb, b.opts)
@@ -170,7 +170,7 @@ func TestNextKeyIsTriedWhenOneCannotSign(t *testing.T) {
 	if err := os.WriteFile(pub, gossh.MarshalAuthorizedKey(public[0]), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	opts.Endpoints = []Endpoint{{Address: address, Port: port, User: "u", HostKeys: knownhosts.Off, Identities: []string{pub, path}}}
+	opts.Endpoints = []Endpoint{{Address: address, Port: port, User: "u", HostKeys: hostkeys.Off, Identities: []string{pub, path}}}
 	execOn(t.Context(), newClient(t, opts), b.targets[0], "x").wantExit(t, fanout.Exit{})
 }
 

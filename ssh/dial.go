@@ -14,6 +14,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"tutti/fanout"
+	"tutti/internal/hostkeys"
 	"tutti/ssh/knownhosts"
 )
 
@@ -91,7 +92,7 @@ type login struct {
 func (c *Client) connect(ctx context.Context, t fanout.Target, ep *endpoint, report *fanout.Report) (*conn, *fanout.Failure) {
 	l := &login{
 		client: c, ep: ep, host: t.Name, report: report, limit: t.Limits.ConnectTimeout,
-		pass: passwordTry{password: c.password, proof: &c.login, host: t.Name, anyHost: ep.HostKeys == knownhosts.Off, ways: ep.Methods},
+		pass: passwordTry{password: c.password, proof: &c.login, host: t.Name, anyHost: ep.HostKeys == hostkeys.Off, ways: ep.Methods},
 	}
 	conn, f := l.run(ctx)
 	return conn, f

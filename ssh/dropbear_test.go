@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"tutti/fanout"
+	"tutti/internal/hostkeys"
 	"tutti/internal/sshdtest"
-	"tutti/ssh/knownhosts"
 )
 
 // dropbearBench is a client for n targets on one real Dropbear, whose user has a
@@ -50,7 +50,7 @@ func dropbearBench(t *testing.T, n int) (b *bench, home string) {
 	}}
 	for i := range n {
 		b.opts.Endpoints = append(b.opts.Endpoints, Endpoint{
-			Address: "127.0.0.1", Port: port, User: name, HostKeys: knownhosts.AcceptNew, Identities: []string{keyFile}, IdentitiesOnly: true,
+			Address: "127.0.0.1", Port: port, User: name, HostKeys: hostkeys.AcceptNew, Identities: []string{keyFile}, IdentitiesOnly: true,
 		})
 		b.targets = append(b.targets, fanout.Target{
 			Index: i, Name: fmt.Sprintf("dropbear%d", i), Limits: fanout.Limits{ConnectTimeout: patience},

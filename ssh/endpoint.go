@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tutti/internal/hostkeys"
 	"tutti/ssh/knownhosts"
 )
 
@@ -168,7 +169,7 @@ func (p *preparation) trusted(ep *endpoint) (files []string) {
 		p.hostKeys[names] = knownhosts.Open(files, p.warn)
 	}
 	ep.hostKeys = p.hostKeys[names]
-	if ep.HostKeys == knownhosts.AcceptNew && !ep.NewKeysRefused && len(files) > 0 && files[0] == os.DevNull {
+	if ep.HostKeys == hostkeys.AcceptNew && !ep.NewKeysRefused && len(files) > 0 && files[0] == os.DevNull {
 		p.warn("host keys: accept-new has nowhere to write but " + os.DevNull + ", so that an unknown host's key is taken unseen at each login")
 	}
 	if file := ep.RevokedHostKeys; file != "" {

@@ -14,9 +14,9 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/fleet"
+	"tutti/internal/hostkeys"
 	"tutti/internal/keytest"
 	"tutti/internal/sshdtest"
-	"tutti/ssh/knownhosts"
 )
 
 // TestAssembleAgreesWithSSH compares lists of algorithms with what ssh -G makes
@@ -105,7 +105,7 @@ func TestHostKeyAliasIsLookedUpAlone(t *testing.T) {
 func TestKnownHostsPerEndpoint(t *testing.T) {
 	b := newBench(t, []fleet.Host{{Name: "a"}, {Name: "b"}}, func(o *Options) {
 		for i := range o.Endpoints {
-			o.Endpoints[i].HostKeys = knownhosts.AcceptNew
+			o.Endpoints[i].HostKeys = hostkeys.AcceptNew
 			o.Endpoints[i].KnownHosts = []string{filepath.Join(t.TempDir(), "known")}
 		}
 	})

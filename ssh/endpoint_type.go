@@ -3,7 +3,7 @@ package ssh
 import (
 	"time"
 
-	"tutti/ssh/knownhosts"
+	"tutti/internal/hostkeys"
 )
 
 // An Endpoint is how a target is reached and logged in to.
@@ -29,7 +29,7 @@ type Endpoint struct {
 	// the client's AgentSocket.
 	Agent string
 	// HostKeys says what happens with an unknown host key.
-	HostKeys knownhosts.Mode
+	HostKeys hostkeys.Mode
 	// Alias is the name under which known_hosts is asked first, before
 	// Address. Empty: Address only.
 	Alias string

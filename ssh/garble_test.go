@@ -11,7 +11,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/fleet"
-	"tutti/ssh/knownhosts"
+	"tutti/internal/hostkeys"
 )
 
 // TestGarbledIsNeverOK flips a byte on the way from the host: that is no read error,
@@ -29,7 +29,7 @@ func TestGarbledIsNeverOK(t *testing.T) {
 			for n := w; n < end; n += workers * step {
 				g := newGarbler(t, b.opts.Endpoints[0])
 				opts := b.opts
-				opts.Endpoints = []Endpoint{{Address: "127.0.0.1", Port: g.port(), User: "u", Identities: b.opts.Endpoints[0].Identities, HostKeys: knownhosts.Off}}
+				opts.Endpoints = []Endpoint{{Address: "127.0.0.1", Port: g.port(), User: "u", Identities: b.opts.Endpoints[0].Identities, HostKeys: hostkeys.Off}}
 				c := newClient(t, opts)
 				target := fanout.Target{Name: "h", Limits: fanout.Limits{ConnectTimeout: patience}}
 				if r := execOn(t.Context(), c, target, ""); r.Failure != nil {

@@ -9,6 +9,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/fleet"
+	"tutti/internal/hostkeys"
 	"tutti/internal/keytest"
 	"tutti/ssh/knownhosts"
 )
@@ -44,24 +45,24 @@ func TestHostCertificatesAreJudgedWhole(t *testing.T) {
 		name  string
 		cert  keytest.Certificate
 		known func(address string) string
-		mode  knownhosts.Mode
+		mode  hostkeys.Mode
 		want  string // in the message; empty: the command runs
 	}{
-		{"good", good, vouch(ca.PublicKey()), knownhosts.Strict, ""},
-		{"without principals", with(func(c *keytest.Certificate) { c.Principals = nil }), vouch(ca.PublicKey()), knownhosts.Strict, ""},
-		{"authority unknown, key known", good, plain, knownhosts.Strict, ""},
-		{"another authority, key known", good, and(vouch(otherCA.PublicKey()), plain), knownhosts.Strict, ""},
-		{"another authority", good, vouch(otherCA.PublicKey()), knownhosts.Strict, "has its authority"},
-		{"nothing known", good, func(string) string { return "" }, knownhosts.Strict, "is unknown"},
-		{"expired", with(func(c *keytest.Certificate) { c.To = now.Add(-time.Minute) }), vouch(ca.PublicKey()), knownhosts.Strict, "expired"},
-		{"expired, key known", with(func(c *keytest.Certificate) { c.To = now.Add(-time.Minute) }), and(vouch(ca.PublicKey()), plain), knownhosts.Strict, ""},
-		{"not yet valid", with(func(c *keytest.Certificate) { c.From = now.Add(time.Minute) }), vouch(ca.PublicKey()), knownhosts.Strict, "not yet valid"},
-		{"wrong principal", with(func(c *keytest.Certificate) { c.Principals = []string{"db*"} }), vouch(ca.PublicKey()), knownhosts.Strict, "principal"},
-		{"a user's", with(func(c *keytest.Certificate) { c.Kind = gossh.UserCert }), vouch(ca.PublicKey()), knownhosts.Strict, "not a host's"},
-		{"authority revoked", good, and(vouch(ca.PublicKey()), plain, revoke(ca.PublicKey())), knownhosts.Off, "revoked"},
-		{"key revoked", good, and(vouch(ca.PublicKey()), revoke(key.PublicKey())), knownhosts.Off, "revoked"},
-		{"expired, checked by nobody", with(func(c *keytest.Certificate) { c.To = now.Add(-time.Minute) }), vouch(ca.PublicKey()), knownhosts.Off, ""},
-		{"authority as a host's key", good, func(a string) string { return keytest.Line(a, ca.PublicKey()) }, knownhosts.Strict, "CHANGED"},
+		{"good", good, vouch(ca.PublicKey()), hostkeys.Strict, ""},
+		{"without principals", with(func(c *keytest.Certificate) { c.Principals = nil }), vouch(ca.PublicKey()), hostkeys.Strict, ""},
+		{"authority unknown, key known", good, plain, hostkeys.Strict, ""},
+		{"another authority, key known", good, and(vouch(otherCA.PublicKey()), plain), hostkeys.Strict, ""},
+		{"another authority", good, vouch(otherCA.PublicKey()), hostkeys.Strict, "has its authority"},
+		{"nothing known", good, func(string) string { return "" }, hostkeys.Strict, "is unknown"},
+		{"expired", with(func(c *keytest.Certificate) { c.To = now.Add(-time.Minute) }), vouch(ca.PublicKey()), hostkeys.Strict, "expired"},
+		{"expired, key known", with(func(c *keytest.Certificate) { c.To = now.Add(-time.Minute) }), and(vouch(ca.PublicKey()), plain), hostkeys.Strict, ""},
+		{"not yet valid", with(func(c *keytest.Certificate) { c.From = now.Add(time.Minute) }), vouch(ca.PublicKey()), hostkeys.Strict, "not yet valid"},
+		{"wrong principal", with(func(c *keytest.Certificate) { c.Principals = []string{"db*"} }), vouch(ca.PublicKey()), hostkeys.Strict, "principal"},
+		{"a user's", with(func(c *keytest.Certificate) { c.Kind = gossh.UserCert }), vouch(ca.PublicKey()), hostkeys.Strict, "not a host's"},
+		{"authority revoked", good, and(vouch(ca.PublicKey()), plain, revoke(ca.PublicKey())), hostkeys.Off, "revoked"},
+		{"key revoked", good, and(vouch(ca.PublicKey()), revoke(key.PublicKey())), hostkeys.Off, "revoked"},
+		{"expired, checked by nobody", with(func(c *keytest.Certificate) { c.To = now.Add(-time.Minute) }), vouch(ca.PublicKey()), hostkeys.Off, ""},
+		{"authority as a host's key", good, func(a string) string { return keytest.Line(a, ca.PublicKey()) }, hostkeys.Strict, "CHANGED"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/fleet"
+	"tutti/internal/hostkeys"
 	"tutti/internal/keytest"
 	"tutti/ssh/knownhosts"
 )
@@ -20,55 +21,55 @@ func TestHostKeyDecides(t *testing.T) {
 		name  string
 		host  fleet.Host
 		known func(address string) string
-		mode  knownhosts.Mode
+		mode  hostkeys.Mode
 		want  []string // in the message; nil: the command runs
 	}{
 		{
 			"known by the less knownhosts.Preferred type",
 			fleet.Host{Name: "h", HostKey: first, MoreHostKeys: []gossh.Signer{second}},
-			func(a string) string { return keytest.Line(a, second.PublicKey()) }, knownhosts.Strict, nil,
+			func(a string) string { return keytest.Line(a, second.PublicKey()) }, hostkeys.Strict, nil,
 		},
 		{
 			"hashed, known by the less knownhosts.Preferred type",
 			fleet.Host{Name: "h", HostKey: first, MoreHostKeys: []gossh.Signer{second}},
 			func(a string) string {
 				return keytest.Line(goknownhosts.HashHostname(a), second.PublicKey()) + keytest.Line(goknownhosts.HashHostname("x"), swapped.PublicKey())
-			}, knownhosts.Strict, nil,
+			}, hostkeys.Strict, nil,
 		},
 		{
 			"unknown",
 			fleet.Host{Name: "h", HostKey: first},
-			func(string) string { return "" }, knownhosts.Strict,
+			func(string) string { return "" }, hostkeys.Strict,
 			[]string{"is unknown", gossh.FingerprintSHA256(first.PublicKey()), string(CauseKeyUnknown)},
 		},
 		{
 			"changed",
 			fleet.Host{Name: "h", HostKey: first},
-			func(a string) string { return "# comment\n" + keytest.Line(a, swapped.PublicKey()) }, knownhosts.Strict,
+			func(a string) string { return "# comment\n" + keytest.Line(a, swapped.PublicKey()) }, hostkeys.Strict,
 			[]string{"CHANGED", gossh.FingerprintSHA256(first.PublicKey()), gossh.FingerprintSHA256(swapped.PublicKey()), "known_hosts:2"},
 		},
 		{
 			"changed is no news to accept",
 			fleet.Host{Name: "h", HostKey: first},
-			func(a string) string { return keytest.Line(a, swapped.PublicKey()) }, knownhosts.AcceptNew,
+			func(a string) string { return keytest.Line(a, swapped.PublicKey()) }, hostkeys.AcceptNew,
 			[]string{"CHANGED"},
 		},
 		{
 			"another type is no news to accept",
 			fleet.Host{Name: "h", HostKey: first},
-			func(a string) string { return keytest.Line(a, second.PublicKey()) }, knownhosts.AcceptNew,
+			func(a string) string { return keytest.Line(a, second.PublicKey()) }, hostkeys.AcceptNew,
 			[]string{"CHANGED"},
 		},
 		{
 			"revoked",
 			fleet.Host{Name: "h", HostKey: first},
-			func(string) string { return "@revoked " + keytest.Line("*", first.PublicKey()) }, knownhosts.Off,
+			func(string) string { return "@revoked " + keytest.Line("*", first.PublicKey()) }, hostkeys.Off,
 			[]string{"revoked"},
 		},
 		{
 			"off",
 			fleet.Host{Name: "h", HostKey: first},
-			func(a string) string { return keytest.Line(a, swapped.PublicKey()) }, knownhosts.Off, nil,
+			func(a string) string { return keytest.Line(a, swapped.PublicKey()) }, hostkeys.Off, nil,
 		},
 	}
 	for _, tt := range tests {

@@ -14,7 +14,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/fleet"
-	"tutti/ssh/knownhosts"
+	"tutti/internal/hostkeys"
 )
 
 // keptBench is a bench whose connections outlive its clients, at most so many.
@@ -117,7 +117,7 @@ func TestKeptIdentity(t *testing.T) {
 			o.DefaultIdentities = append(o.DefaultIdentities, o.Endpoints[0].Identities[0], otherFile)
 			o.Endpoints[0].Identities = nil
 		}, 2},
-		{"host key mode", func(_ *testing.T, o *Options) { o.Endpoints[0].HostKeys = knownhosts.AcceptNew }, 2},
+		{"host key mode", func(_ *testing.T, o *Options) { o.Endpoints[0].HostKeys = hostkeys.AcceptNew }, 2},
 		{"name", func(_ *testing.T, o *Options) { o.Endpoints[0].Alias = "alias" }, 2},
 		{"known hosts", func(t *testing.T, o *Options) {
 			data, err := os.ReadFile(o.KnownHosts[0])
@@ -236,7 +236,7 @@ func TestKeptAge(t *testing.T) {
 		var wg sync.WaitGroup
 		keep := NewKept(100*tripTime, 1)
 		keep.interval = tripTime
-		opts := Options{Keep: keep, Endpoints: []Endpoint{{Address: "h", User: "u", HostKeys: knownhosts.Off, KeepaliveInterval: -1}}}
+		opts := Options{Keep: keep, Endpoints: []Endpoint{{Address: "h", User: "u", HostKeys: hostkeys.Off, KeepaliveInterval: -1}}}
 		c, err := New(t.Context(), opts)
 		if err != nil {
 			t.Fatal(err)

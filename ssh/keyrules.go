@@ -10,6 +10,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"tutti/fanout"
+	"tutti/internal/hostkeys"
 	"tutti/ssh/knownhosts"
 )
 
@@ -68,7 +69,7 @@ func (e *endpoint) reached(remote string) netip.Addr {
 // address. Certificates speak of names.
 func (e *endpoint) checkAddress(key gossh.PublicKey, ip netip.Addr) error {
 	_, certificate := key.(*gossh.Certificate)
-	if !e.CheckAddress || certificate || e.HostKeys == knownhosts.Off || !ip.IsValid() || ip.IsLoopback() || ip.String() == e.Address {
+	if !e.CheckAddress || certificate || e.HostKeys == hostkeys.Off || !ip.IsValid() || ip.IsLoopback() || ip.String() == e.Address {
 		return nil
 	}
 	return e.hostKeys.CheckAddress(key, ip, e.Port)

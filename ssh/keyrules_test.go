@@ -13,6 +13,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/fleet"
+	"tutti/internal/hostkeys"
 	"tutti/internal/keytest"
 	"tutti/internal/sshdtest"
 	"tutti/ssh/knownhosts"
@@ -45,19 +46,19 @@ func TestKeyRules(t *testing.T) {
 		change func(e *Endpoint)
 		want   string // in the message; empty: the command runs
 	}{
-		{"accept-new without a file", []gossh.Signer{key}, nothing, func(e *Endpoint) { e.HostKeys, e.NewKeysRefused = knownhosts.AcceptNew, true }, "unknown"},
-		{"off without a file", []gossh.Signer{key}, nothing, func(e *Endpoint) { e.HostKeys, e.NewKeysRefused = knownhosts.Off, true }, "unknown"},
-		{"without a file, known", []gossh.Signer{key}, known(key.PublicKey()), func(e *Endpoint) { e.HostKeys, e.NewKeysRefused = knownhosts.AcceptNew, true }, ""},
-		{"off without a file, changed", []gossh.Signer{key}, known(ca.PublicKey()), func(e *Endpoint) { e.HostKeys, e.NewKeysRefused = knownhosts.Off, true }, ""},
+		{"accept-new without a file", []gossh.Signer{key}, nothing, func(e *Endpoint) { e.HostKeys, e.NewKeysRefused = hostkeys.AcceptNew, true }, "unknown"},
+		{"off without a file", []gossh.Signer{key}, nothing, func(e *Endpoint) { e.HostKeys, e.NewKeysRefused = hostkeys.Off, true }, "unknown"},
+		{"without a file, known", []gossh.Signer{key}, known(key.PublicKey()), func(e *Endpoint) { e.HostKeys, e.NewKeysRefused = hostkeys.AcceptNew, true }, ""},
+		{"off without a file, changed", []gossh.Signer{key}, known(ca.PublicKey()), func(e *Endpoint) { e.HostKeys, e.NewKeysRefused = hostkeys.Off, true }, ""},
 		{"authority's signature", []gossh.Signer{key, cert}, vouched, func(*Endpoint) {}, ""},
 		{"authority's signature not trusted", []gossh.Signer{key, cert}, vouched, func(e *Endpoint) { e.CASignatureAlgorithms = "ssh-ed25519" }, "which is not trusted"},
 		{"authority's signature taken away", []gossh.Signer{key, cert}, vouched, func(e *Endpoint) { e.CASignatureAlgorithms = "-rsa*" }, "which is not trusted"},
 		{"authority's signature not trusted, key known", []gossh.Signer{key, cert}, known(key.PublicKey()), func(e *Endpoint) { e.CASignatureAlgorithms = "ssh-ed25519" }, ""},
 		{"RSA of the length", []gossh.Signer{short}, known(short.PublicKey()), func(e *Endpoint) { e.MinRSABits = 2048 }, ""},
 		{"RSA too short", []gossh.Signer{short}, known(short.PublicKey()), func(e *Endpoint) { e.MinRSABits = 3072 }, "too short"},
-		{"RSA too short, off", []gossh.Signer{short}, nothing, func(e *Endpoint) { e.MinRSABits, e.HostKeys = 3072, knownhosts.Off }, "too short"},
+		{"RSA too short, off", []gossh.Signer{short}, nothing, func(e *Endpoint) { e.MinRSABits, e.HostKeys = 3072, hostkeys.Off }, "too short"},
 		{"revoked", []gossh.Signer{key}, known(key.PublicKey()), func(e *Endpoint) { e.RevokedHostKeys = revoked }, "revoked"},
-		{"revoked, off", []gossh.Signer{key}, nothing, func(e *Endpoint) { e.RevokedHostKeys, e.HostKeys = revoked, knownhosts.Off }, "revoked"},
+		{"revoked, off", []gossh.Signer{key}, nothing, func(e *Endpoint) { e.RevokedHostKeys, e.HostKeys = revoked, hostkeys.Off }, "revoked"},
 		{"revoked in a certificate", []gossh.Signer{key, cert}, vouched, func(e *Endpoint) { e.RevokedHostKeys = revoked }, "revoked"},
 		{"another revoked", []gossh.Signer{short}, known(short.PublicKey()), func(e *Endpoint) { e.RevokedHostKeys = revoked }, ""},
 		{"list of the revoked is missing", []gossh.Signer{short}, known(short.PublicKey()), func(e *Endpoint) { e.RevokedHostKeys = revoked + "-not" }, "cannot be read"},
@@ -96,7 +97,7 @@ func TestCheckAddress(t *testing.T) {
 	key, other := fleet.NewKey().PublicKey(), fleet.NewKey().PublicKey()
 	base := Endpoint{Address: "web1", Port: 22, CheckAddress: true}
 	off, through := base, base
-	off.HostKeys = knownhosts.Off
+	off.HostKeys = hostkeys.Off
 	through.ProxyCommand = "nc"
 	tests := []struct {
 		name, content, remote string
@@ -125,7 +126,7 @@ func TestCheckAddress(t *testing.T) {
 // TestWrittenNamesBehind: behind a bastion or a program, where the address means
 // something else, a new key is written for the name only.
 func TestWrittenNamesBehind(t *testing.T) {
-	at := Endpoint{Alias: "Web1", Address: "10.0.0.1", Port: 22, HostKeys: knownhosts.AcceptNew}
+	at := Endpoint{Alias: "Web1", Address: "10.0.0.1", Port: 22, HostKeys: hostkeys.AcceptNew}
 	bastion, program := at, at
 	bastion.Jumps = []Endpoint{{Address: "gate"}}
 	program.ProxyCommand = "nc"
@@ -164,7 +165,7 @@ func TestNowhereToWrite(t *testing.T) {
 	var warnings []string
 	opts.Warn = func(w string) { warnings = append(warnings, w) }
 	opts.Endpoints = slices.Clone(opts.Endpoints)
-	opts.Endpoints[0].HostKeys = knownhosts.AcceptNew
+	opts.Endpoints[0].HostKeys = hostkeys.AcceptNew
 	opts.KnownHosts = []string{os.DevNull}
 	execOn(t.Context(), newClient(t, opts), b.targets[0], "x").wantExit(t, fanout.Exit{})
 	if len(warnings) != 1 || !strings.Contains(warnings[0], "taken unseen at each login") {

@@ -17,7 +17,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/fleet"
-	"tutti/ssh/knownhosts"
+	"tutti/internal/hostkeys"
 )
 
 // lockedKey returns a file with an encrypted key, whose passphrase is "open".
@@ -236,7 +236,7 @@ func TestRSAUsesSHA2(t *testing.T) {
 	t.Cleanup(func() { _ = f.Close() })
 	address, port := f.Endpoint("h")
 	c := newClient(t, Options{Endpoints: []Endpoint{{
-		Address: address, Port: port, User: "u", Identities: []string{path}, HostKeys: knownhosts.Off,
+		Address: address, Port: port, User: "u", Identities: []string{path}, HostKeys: hostkeys.Off,
 	}}})
 	execOn(t.Context(), c, fanout.Target{Limits: fanout.Limits{ConnectTimeout: patience}}, "x").wantExit(t, fanout.Exit{})
 	for _, a := range c.endpoints[0].keys[0].algorithms() {

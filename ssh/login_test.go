@@ -14,8 +14,8 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/fleet"
+	"tutti/internal/hostkeys"
 	"tutti/internal/sanitize"
-	"tutti/ssh/knownhosts"
 )
 
 func TestStalledLoginIsBounded(t *testing.T) {
@@ -123,7 +123,7 @@ func TestResetLoginIsRepeated(t *testing.T) {
 	t.Cleanup(func() { _ = l.Close() })
 	e := &b.opts.Endpoints[0]
 	go resetThenForward(l, 5, hostPort(e.Address, e.Port))
-	e.Port, e.Address, e.HostKeys = l.Addr().(*net.TCPAddr).Port, "127.0.0.1", knownhosts.Off
+	e.Port, e.Address, e.HostKeys = l.Addr().(*net.TCPAddr).Port, "127.0.0.1", hostkeys.Off
 	execOn(t.Context(), newClient(t, b.opts), b.targets[0], "x").wantExit(t, fanout.Exit{})
 }
 

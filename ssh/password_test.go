@@ -12,7 +12,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/fleet"
-	"tutti/ssh/knownhosts"
+	"tutti/internal/hostkeys"
 )
 
 // passwordBench is a bench whose hosts take password, and our keys only if they
@@ -116,7 +116,7 @@ func TestPasswordAndImpostors(t *testing.T) {
 	b := passwordBench(t, 1, false, sesame, sesame)
 	opts := b.opts
 	opts.Endpoints = []Endpoint{b.opts.Endpoints[0]}
-	opts.Endpoints[0].HostKeys = knownhosts.Off
+	opts.Endpoints[0].HostKeys = hostkeys.Off
 	r := execOn(t.Context(), newClient(t, opts), b.targets[0], "x")
 	r.wantOp(t, fanout.OpLogin, false)
 	if got := b.passes(); got != 0 || !strings.Contains(r.Failure.Message, "not checked") {

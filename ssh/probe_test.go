@@ -7,7 +7,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/fleet"
-	"tutti/ssh/knownhosts"
+	"tutti/internal/hostkeys"
 )
 
 // TestNoProbes: who only wants to know a host's key, or whether it can be
@@ -20,7 +20,7 @@ func TestNoProbes(t *testing.T) {
 	b := newBench(t, hosts, func(o *Options) {
 		o.KnownHosts = []string{filepath.Join(t.TempDir(), "known_hosts")}
 		for i := range o.Endpoints {
-			o.Endpoints[i].HostKeys = knownhosts.Off
+			o.Endpoints[i].HostKeys = hostkeys.Off
 		}
 	})
 	var wg sync.WaitGroup

@@ -11,6 +11,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/fleet"
+	"tutti/internal/hostkeys"
 	"tutti/internal/keytest"
 	"tutti/ssh/knownhosts"
 )
@@ -33,7 +34,7 @@ func TestReorderIsBounded(t *testing.T) {
 	}
 	for name, known := range lines {
 		for _, hashed := range []bool{false, true} {
-			for _, mode := range []knownhosts.Mode{knownhosts.Strict, knownhosts.AcceptNew} {
+			for _, mode := range []hostkeys.Mode{hostkeys.Strict, hostkeys.AcceptNew} {
 				t.Run(strings.Join([]string{name, map[bool]string{true: "hashed", false: "plain"}[hashed], mode.String()}, "/"), func(t *testing.T) {
 					b := newBench(t, []fleet.Host{{Name: "h", HostKey: fleet.NewKey()}}, nil)
 					opts := b.opts

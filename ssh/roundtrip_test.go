@@ -12,7 +12,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/fleet"
-	"tutti/ssh/knownhosts"
+	"tutti/internal/hostkeys"
 )
 
 // tripTime is a round trip in a bubble, where nothing else takes time: what has
@@ -161,7 +161,7 @@ func TestRoundTrips(t *testing.T) {
 		keep := NewKept(1000*tripTime, 1)
 		keep.probeAfter = 1000 * tripTime
 		keep.interval = 1000 * tripTime
-		opts := Options{Keep: keep, Endpoints: []Endpoint{{Address: "h", User: "u", HostKeys: knownhosts.Off, KeepaliveInterval: -1}}}
+		opts := Options{Keep: keep, Endpoints: []Endpoint{{Address: "h", User: "u", HostKeys: hostkeys.Off, KeepaliveInterval: -1}}}
 		trips := func(c *Client) float64 {
 			began := time.Now()
 			execOn(t.Context(), c, fanout.Target{Name: "h"}, "x").wantExit(t, fanout.Exit{Code: 7})

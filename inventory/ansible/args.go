@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"tutti/internal/hostkeys"
 	"tutti/internal/hostlist"
 	"tutti/inventory/layer"
 )
@@ -167,18 +168,18 @@ func (s *sshArgs) identity(v *value, value string) error {
 
 // hostKeys reads what ssh is to do about unknown host keys.
 func (s *sshArgs) hostKeys(v *value, value string) (layer.Value, error) {
-	mode := layer.Strict
+	mode := hostkeys.Strict
 	switch value {
 	case "yes", "true", "ask":
 	case "accept-new":
-		mode = layer.AcceptNew
+		mode = hostkeys.AcceptNew
 	case "no", "off", "false":
 		if v.source.file.Trust != layer.Named {
 			s.inventory.warnOnce(fmt.Sprintf("%s: %s: StrictHostKeyChecking=%s does not count in a file that is not named with -i",
 				v.origin.Place(), variableNames[v.variable], value))
 			return layer.Value{}, nil
 		}
-		mode = layer.Off
+		mode = hostkeys.Off
 	default:
 		return layer.Value{}, fmt.Errorf("%q is not one of yes, no, accept-new", value)
 	}

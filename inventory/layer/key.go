@@ -2,42 +2,10 @@ package layer
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"tutti/internal/yamltree"
 )
-
-// HostKeys says what to do about a host key that known_hosts does not have.
-type HostKeys int
-
-const (
-	// Strict refuses an unknown key. It is the zero value.
-	Strict HostKeys = iota
-	// AcceptNew trusts an unknown key and records it; it refuses a changed one.
-	AcceptNew
-	// Off trusts any key.
-	Off
-)
-
-var hostKeysNames = []string{"strict", "accept-new", "off"}
-
-// String is the word that stands in files and flags.
-func (k HostKeys) String() string {
-	if k < 0 || int(k) >= len(hostKeysNames) {
-		return fmt.Sprintf("host_keys(%d)", int(k))
-	}
-	return hostKeysNames[k]
-}
-
-// ParseHostKeys reads what String gives.
-func ParseHostKeys(text string) (HostKeys, error) {
-	i := slices.Index(hostKeysNames, text)
-	if i < 0 {
-		return Strict, fmt.Errorf("%q is not one of %s", text, strings.Join(hostKeysNames, ", "))
-	}
-	return HostKeys(i), nil
-}
 
 // The words for exit_status.
 const (

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 
+	"tutti/internal/hostkeys"
 	"tutti/internal/hostlist"
 	"tutti/internal/quantity"
 	"tutti/internal/yamltree"
@@ -40,8 +41,8 @@ func ParseValue(key Key, text string) (Value, error) {
 	case KeyJump:
 		s.Text, err = jumpText(text)
 	case KeyHostKeys:
-		var k HostKeys
-		k, err = ParseHostKeys(text)
+		var k hostkeys.Mode
+		k, err = hostkeys.Parse(text)
 		s.Number, s.Text = int(k), k.String()
 	case KeyExitStatus:
 		if s.Text = text; text != exitStatusSent && text != ExitStatusNone {

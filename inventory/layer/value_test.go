@@ -1,14 +1,18 @@
 package layer
 
-import "testing"
+import (
+	"testing"
+
+	"tutti/internal/hostkeys"
+)
 
 func TestHostKeys(t *testing.T) {
-	for _, k := range []HostKeys{Strict, AcceptNew, Off} {
-		if got, err := ParseHostKeys(k.String()); err != nil || got != k {
+	for _, k := range []hostkeys.Mode{hostkeys.Strict, hostkeys.AcceptNew, hostkeys.Off} {
+		if got, err := hostkeys.Parse(k.String()); err != nil || got != k {
 			t.Errorf("%v: got %v, %v", k, got, err)
 		}
 	}
-	if _, err := ParseHostKeys("Off"); err == nil {
+	if _, err := hostkeys.Parse("Off"); err == nil {
 		t.Error("Off with a capital: got no error")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"tutti/internal/hostkeys"
 	"tutti/inventory/layer"
 )
 
@@ -77,7 +78,7 @@ type Settings struct {
 	// KnownHosts are the user's files and GlobalKnownHosts the system's. Empty
 	// but not nil: none.
 	KnownHosts, GlobalKnownHosts []string
-	HostKeys                     layer.HostKeys
+	HostKeys                     hostkeys.Mode
 	// ConnectTimeout bounds a login. 0: no bound, or not set.
 	ConnectTimeout time.Duration
 	// KeepaliveInterval is the silence after which a host is asked for a sign of

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"tutti/inventory/layer"
+	"tutti/internal/hostkeys"
 )
 
 // An expander puts a host's values together. Its first error stays.
@@ -42,7 +42,7 @@ func (x *expander) settings() *Settings {
 		User:              w.text(kwUser),
 		IdentitiesOnly:    w.number(kwIdentitiesOnly) == 1,
 		HostKeyAlias:      strings.ToLower(w.text(kwHostKeyAlias)),
-		HostKeys:          layer.HostKeys(w.number(kwStrictHostKeyChecking)),
+		HostKeys:          hostkeys.Mode(w.number(kwStrictHostKeyChecking)),
 		ConnectTimeout:    w.seconds(kwConnectTimeout),
 		KeepaliveInterval: w.seconds(kwServerAliveInterval),
 		KeepaliveCount:    w.number(kwServerAliveCountMax),

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"tutti/inventory/layer"
+	"tutti/internal/hostkeys"
 )
 
 // keywordNames is what a misspelt keyword may have been meant to be.
@@ -106,8 +106,8 @@ func readYesNo(l *sourceLine, d *directive) error {
 
 // hostKeyModes are the words of StrictHostKeyChecking. To ask is to refuse
 // here: there are many hosts and nobody to look at one.
-var hostKeyModes = map[string]layer.HostKeys{
-	"yes": layer.Strict, "true": layer.Strict, "ask": layer.Strict, "accept-new": layer.AcceptNew, "no": layer.Off, "false": layer.Off, "off": layer.Off,
+var hostKeyModes = map[string]hostkeys.Mode{
+	"yes": hostkeys.Strict, "true": hostkeys.Strict, "ask": hostkeys.Strict, "accept-new": hostkeys.AcceptNew, "no": hostkeys.Off, "false": hostkeys.Off, "off": hostkeys.Off,
 }
 
 func readHostKeys(l *sourceLine, d *directive) error {

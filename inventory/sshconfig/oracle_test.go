@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"tutti/inventory/layer"
+	"tutti/internal/hostkeys"
 )
 
 const (
@@ -217,7 +217,7 @@ func (o *oracle) answers(t *testing.T, s *Settings) map[string]string {
 	return answers
 }
 
-var strictWords = map[layer.HostKeys]string{layer.Strict: "true", layer.AcceptNew: "accept-new", layer.Off: "false"}
+var strictWords = map[hostkeys.Mode]string{hostkeys.Strict: "true", hostkeys.AcceptNew: "accept-new", hostkeys.Off: "false"}
 
 func written(list []*directive) string {
 	texts := make([]string, len(list))

@@ -14,6 +14,8 @@ import (
 	"sync"
 
 	gossh "golang.org/x/crypto/ssh"
+
+	"tutti/internal/hostkeys"
 )
 
 // Files are known_hosts files, and what they say of host keys.
@@ -130,7 +132,7 @@ func (h *Files) Check(ctx context.Context, host Host, key gossh.PublicKey, asked
 	}
 	n := host.names()
 	v := h.judge(n, string(key.Marshal()))
-	if v.verdict == Unknown && host.Mode == AcceptNew && !host.NewKeysRefused {
+	if v.verdict == Unknown && host.Mode == hostkeys.AcceptNew && !host.NewKeysRefused {
 		var err error
 		if v, err = h.addKnownHost(ctx, n, key, host.HashNames); err != nil {
 			message := fmt.Sprintf("the host key cannot be added to %s: %v", cmp.Or(h.Target(), "known_hosts"), err)
@@ -142,7 +144,7 @@ func (h *Files) Check(ctx context.Context, host Host, key gossh.PublicKey, asked
 		return &Refusal{ReasonRevoked, "the host key is revoked", Describe(key)}
 	case v.verdict == Known:
 		return nil
-	case host.Mode == Off && (v.verdict == Changed || !host.NewKeysRefused):
+	case host.Mode == hostkeys.Off && (v.verdict == Changed || !host.NewKeysRefused):
 		return nil
 	case v.verdict == Unknown:
 		return h.unknown(n, key)

@@ -12,6 +12,7 @@ import (
 	goknownhosts "golang.org/x/crypto/ssh/knownhosts"
 
 	"tutti/internal/fleet"
+	"tutti/internal/hostkeys"
 	"tutti/internal/keytest"
 )
 
@@ -170,7 +171,7 @@ func TestHostsLearnedAtOnceAreWrittenOnce(t *testing.T) {
 	clients := []*Files{Open([]string{file}, func(w string) { t.Error(w) }), Open([]string{file}, func(w string) { t.Error(w) })}
 	var wg sync.WaitGroup
 	for i := range hosts * each {
-		e := Host{Address: fmt.Sprintf("h%d", i%hosts), Port: 22, Mode: AcceptNew}
+		e := Host{Address: fmt.Sprintf("h%d", i%hosts), Port: 22, Mode: hostkeys.AcceptNew}
 		for _, h := range clients {
 			wg.Go(func() {
 				if err := h.Check(t.Context(), e, keys[i%hosts], true); err != nil {
@@ -194,7 +195,7 @@ func TestHostsLearnedAtOnceAreWrittenOnce(t *testing.T) {
 	if got, want := info.Mode().Perm(), os.FileMode(0o600); got != want {
 		t.Errorf("got mode %v, want %v", got, want)
 	}
-	e := Host{Address: "h0", Port: 22, Mode: AcceptNew}
+	e := Host{Address: "h0", Port: 22, Mode: hostkeys.AcceptNew}
 	if err := clients[0].Check(t.Context(), e, fleet.NewKey().PublicKey(), true); err == nil {
 		t.Error("got no error for another key of a host just learned, want one")
 	}
@@ -204,7 +205,7 @@ func TestAcceptNewEndsTheLastLine(t *testing.T) {
 	old, fresh := fleet.NewKey().PublicKey(), fleet.NewKey().PublicKey()
 	file := keytest.KnownHosts(t, strings.TrimSpace(keytest.Line("old", old)))
 	h := Open([]string{file}, func(string) {})
-	if err := h.Check(t.Context(), Host{Address: "New", Port: 2200, Mode: AcceptNew}, fresh, true); err != nil {
+	if err := h.Check(t.Context(), Host{Address: "New", Port: 2200, Mode: hostkeys.AcceptNew}, fresh, true); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(file)

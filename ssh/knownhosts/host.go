@@ -3,6 +3,8 @@ package knownhosts
 import (
 	"slices"
 	"strings"
+
+	"tutti/internal/hostkeys"
 )
 
 // A Host is what has to be known of a host whose key is judged.
@@ -21,7 +23,7 @@ type Host struct {
 	// address may be another host's.
 	Indirect bool
 	// Mode says what happens if its key is not known.
-	Mode Mode
+	Mode hostkeys.Mode
 	// NewKeysRefused refuses a key that is not known, whatever Mode says.
 	NewKeysRefused bool
 	// HashNames writes its names as hashes.

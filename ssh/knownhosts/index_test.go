@@ -19,6 +19,7 @@ import (
 	goknownhosts "golang.org/x/crypto/ssh/knownhosts"
 
 	"tutti/internal/fleet"
+	"tutti/internal/hostkeys"
 	"tutti/internal/keytest"
 	"tutti/internal/sshdtest"
 )
@@ -193,7 +194,7 @@ func learn(t *testing.T, file string) {
 	var wg sync.WaitGroup
 	for i := range learnHosts {
 		wg.Go(func() {
-			e := Host{Address: fmt.Sprintf("h%d", i), Port: 22, Mode: AcceptNew}
+			e := Host{Address: fmt.Sprintf("h%d", i), Port: 22, Mode: hostkeys.AcceptNew}
 			if err := h.Check(t.Context(), e, keytest.Numbered(t, i), true); err != nil {
 				t.Errorf("%s: %v", e.Address, err)
 			}

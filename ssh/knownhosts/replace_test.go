@@ -11,6 +11,7 @@ import (
 
 	goknownhosts "golang.org/x/crypto/ssh/knownhosts"
 
+	"tutti/internal/hostkeys"
 	"tutti/internal/keytest"
 	"tutti/internal/sshdtest"
 )
@@ -91,7 +92,7 @@ func TestTrustAndAcceptNewAtOnce(t *testing.T) {
 	file := keytest.KnownHosts(t, "")
 	var wg sync.WaitGroup
 	write := func(h *Files, i int) error {
-		e := Host{Address: fmt.Sprintf("h%d", i), Port: 22, Mode: AcceptNew}
+		e := Host{Address: fmt.Sprintf("h%d", i), Port: 22, Mode: hostkeys.AcceptNew}
 		if i%2 == 0 {
 			return h.Check(t.Context(), e, keytest.Numbered(t, i), true)
 		}
@@ -129,7 +130,7 @@ func TestTrustAndAcceptNewAtOnce(t *testing.T) {
 // and the one that plain ssh looks it up by, unless others lay claim to that.
 func TestWrittenNames(t *testing.T) {
 	old, other, fresh := keytest.Numbered(t, 1), keytest.Numbered(t, 2), keytest.Numbered(t, 3)
-	at := Host{Alias: "Web1", Address: "10.0.0.1", Port: 22, Mode: AcceptNew}
+	at := Host{Alias: "Web1", Address: "10.0.0.1", Port: 22, Mode: hostkeys.AcceptNew}
 	changed := func(change func(*Host)) Host {
 		e := at
 		change(&e)
@@ -203,7 +204,7 @@ func TestWrittenNamesOfTwo(t *testing.T) {
 // line, and found again by ssh-keygen and by us.
 func TestHashedNames(t *testing.T) {
 	keygen := sshdtest.Tool(t, "ssh-keygen")
-	e := Host{Address: "192.0.2.7", Alias: "Web1", Port: 2222, Mode: AcceptNew, HashNames: true}
+	e := Host{Address: "192.0.2.7", Alias: "Web1", Port: 2222, Mode: hostkeys.AcceptNew, HashNames: true}
 	key := keytest.Numbered(t, 1)
 	ways := map[string]func(h *Files) error{
 		"accept-new": func(h *Files) error { return h.Check(t.Context(), e, key, true) },

@@ -1,4 +1,6 @@
-package knownhosts
+// Package hostkeys has the words for what happens with a host whose key is not known, as
+// inventories, ssh_config, requests and connections have them.
+package hostkeys
 
 import (
 	"fmt"
@@ -10,7 +12,7 @@ import (
 type Mode int
 
 const (
-	// Strict refuses a host whose key is not in known_hosts.
+	// Strict refuses a host whose key is not in known_hosts. It is the zero value.
 	Strict Mode = iota
 	// AcceptNew adds the key of a host that known_hosts does not hold, and
 	// refuses one that presents another key than the one it holds.
@@ -29,8 +31,8 @@ var modeWords = map[string]string{
 	"no": "off", "off": "off", "false": "off", "none": "off",
 }
 
-// ParseMode reads "strict", "accept-new" or "off".
-func ParseMode(s string) (Mode, error) {
+// Parse reads "strict", "accept-new" or "off".
+func Parse(s string) (Mode, error) {
 	if i := slices.Index(modes, s); i >= 0 {
 		return Mode(i), nil
 	}
@@ -38,10 +40,10 @@ func ParseMode(s string) (Mode, error) {
 	if name, ok := modeWords[strings.ReplaceAll(strings.ToLower(s), "_", "-")]; ok {
 		hint = fmt.Sprintf("; did you mean %q?", name)
 	}
-	return Strict, fmt.Errorf("unknown host key mode %q: want one of %s%s", s, strings.Join(modes, ", "), hint)
+	return Strict, fmt.Errorf("%q is not one of %s%s", s, strings.Join(modes, ", "), hint)
 }
 
-// String is the name that ParseMode reads.
+// String is the name that Parse reads.
 func (m Mode) String() string {
 	if m < 0 || int(m) >= len(modes) {
 		return fmt.Sprintf("hostkeys(%d)", int(m))

@@ -12,6 +12,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/store"
+	"tutti/store/sqlite"
 )
 
 // commitDelay is what a commit takes longer in 6.5; see store.
@@ -103,7 +104,7 @@ func historyRole(args []string, _ io.Reader, _ io.Writer) (err error) {
 		return err
 	}
 	ctx := context.Background()
-	s, err := store.Open(ctx, *path, store.Options{})
+	s, err := sqlite.Open(ctx, *path, store.Options{})
 	if err != nil {
 		return err
 	}
@@ -122,7 +123,7 @@ func historyRole(args []string, _ io.Reader, _ io.Writer) (err error) {
 }
 
 // recordRun records one run over the targets of plan that begins at a time.
-func recordRun(ctx context.Context, s *store.Store, plan fanout.Plan, user string, at time.Time) error {
+func recordRun(ctx context.Context, s store.Store, plan fanout.Plan, user string, at time.Time) error {
 	r, err := s.Begin(ctx, plan, store.RunInfo{User: user, ExitCode: func(fanout.Summary) int { return 3 }})
 	if err != nil {
 		return err

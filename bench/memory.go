@@ -13,6 +13,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/store"
+	"tutti/store/sqlite"
 )
 
 var memoryLines = []spec{
@@ -147,7 +148,7 @@ func (l *lab) awaitRecorded(ctx context.Context, want int) (time.Duration, error
 		if err := wait(ctx, 100*time.Millisecond); err != nil {
 			return 0, fmt.Errorf("%d of %d quiet hosts are on record after a minute: %w", max(got, 0), want, err)
 		}
-		s, err := store.OpenExisting(ctx, l.path("history.db"), store.Options{})
+		s, err := sqlite.OpenExisting(ctx, l.path("history.db"), store.Options{})
 		if err != nil {
 			continue // it is being made
 		}

@@ -14,6 +14,7 @@ import (
 	"tutti/api"
 	"tutti/internal/quantity"
 	"tutti/store"
+	"tutti/store/sqlite"
 )
 
 const (
@@ -46,7 +47,7 @@ func (d *doctor) checkHistory(ctx context.Context) {
 		d.failRecord(err)
 		return
 	}
-	c, err := store.Examine(ctx, path)
+	c, err := sqlite.Examine(ctx, path)
 	switch {
 	case errors.Is(err, store.ErrNotExist):
 		d.checkNewHistory(path)

@@ -125,7 +125,7 @@ func listRuns(ctx context.Context, std Streams, history *runner.History, q store
 
 // hostsInHistory are the hosts that had a part in runs and that text means: names,
 // ranges and wildcards, groups and labels.
-func hostsInHistory(ctx context.Context, std Streams, s *store.Store, text string) ([]string, error) {
+func hostsInHistory(ctx context.Context, std Streams, s store.Store, text string) ([]string, error) {
 	patterns, err := hostlist.Expand(text)
 	if err != nil {
 		return nil, usagef("--host: %w", err)

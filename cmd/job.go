@@ -71,7 +71,7 @@ const (
 
 // withJobs opens the history and does something with the jobs in it.
 func withJobs(ctx context.Context, std Streams, path string, missing withoutHistory, do func(*jobs.Service) error) error {
-	return withStore(ctx, std, path, missing, func(s *store.Store) error {
+	return withStore(ctx, std, path, missing, func(s store.Store) error {
 		service := &jobs.Service{Checker: jobChecker(std)}
 		if s != nil { // or the interface would hold a nil
 			service.Store = s
@@ -82,7 +82,7 @@ func withJobs(ctx context.Context, std Streams, path string, missing withoutHist
 
 // withStore is withJobs for what goes beyond jobs. The store is nil if there is
 // none, and that is no mistake.
-func withStore(ctx context.Context, std Streams, path string, missing withoutHistory, do func(*store.Store) error) error {
+func withStore(ctx context.Context, std Streams, path string, missing withoutHistory, do func(store.Store) error) error {
 	history := &runner.History{Path: path, Getenv: std.Getenv, Warn: std.warn, Obey: missing == makesHistory}
 	defer history.Close()
 	open := history.ForReading

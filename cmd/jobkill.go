@@ -47,7 +47,7 @@ Queued runs are dropped. The job stays: tutti job pause keeps it from firing aga
 			if err != nil {
 				return err
 			}
-			return withStore(cmd.Context(), std, o.history, wantsHistory, func(s *store.Store) error {
+			return withStore(cmd.Context(), std, o.history, wantsHistory, func(s store.Store) error {
 				return killJob(cmd.Context(), std, s, ref, time.Duration(o.wait))
 			})
 		},
@@ -57,7 +57,7 @@ Queued runs are dropped. The job stays: tutti job pause keeps it from firing aga
 }
 
 // killJob ends the runs that ref names, and waits for that.
-func killJob(ctx context.Context, std Streams, s *store.Store, ref string, wait time.Duration) error {
+func killJob(ctx context.Context, std Streams, s store.Store, ref string, wait time.Duration) error {
 	// No job has a name of digits alone.
 	kill := store.KillRef{Job: ref}
 	if run, err := strconv.ParseInt(ref, 10, 64); err == nil {
@@ -89,7 +89,7 @@ func killJob(ctx context.Context, std Streams, s *store.Store, ref string, wait 
 }
 
 // showEnds waits for the end of a run, and shows that of each host.
-func showEnds(ctx context.Context, std Streams, s *store.Store, id int64, wait time.Duration) error {
+func showEnds(ctx context.Context, std Streams, s store.Store, id int64, wait time.Duration) error {
 	run, err := awaitEnd(ctx, s, id)
 	if err != nil {
 		return err
@@ -119,7 +119,7 @@ func showEnds(ctx context.Context, std Streams, s *store.Store, id int64, wait t
 }
 
 // awaitEnd returns a run that has ended, or as it is when ctx ends.
-func awaitEnd(ctx context.Context, s *store.Store, id int64) (store.Run, error) {
+func awaitEnd(ctx context.Context, s store.Store, id int64) (store.Run, error) {
 	tick := time.NewTicker(endPoll)
 	defer tick.Stop()
 	for {

@@ -20,12 +20,13 @@ import (
 	"tutti/internal/sshdtest"
 	"tutti/scheduler"
 	"tutti/store"
+	"tutti/store/sqlite"
 )
 
 // A served is a history with jobs for some hosts, that the test looks into.
 type served struct {
 	*killing
-	store   *store.Store
+	store   store.Store
 	daemons int
 	// there is a folder that commands on the hosts can write to.
 	there string
@@ -69,7 +70,7 @@ func newServed(t *testing.T, k *killing, there string) *served {
 	if k.program, err = exec.LookPath("tutti"); err != nil { // TestMain's
 		t.Fatal(err)
 	}
-	s, err := store.Open(t.Context(), filepath.Join(k.dir, "history.db"), store.Options{})
+	s, err := sqlite.Open(t.Context(), filepath.Join(k.dir, "history.db"), store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

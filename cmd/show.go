@@ -118,7 +118,7 @@ func replay(ctx context.Context, std Streams, o *showOptions, ref string, histor
 
 // hostsOf are the hosts of run that texts name, by ranges and wildcards; nil without
 // texts.
-func hostsOf(ctx context.Context, s *store.Store, run store.Run, texts []string) ([]string, error) {
+func hostsOf(ctx context.Context, s store.Store, run store.Run, texts []string) ([]string, error) {
 	if len(texts) == 0 {
 		return nil, nil
 	}

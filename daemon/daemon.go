@@ -72,8 +72,8 @@ type Config struct {
 // A Daemon fires the jobs of a history, alongside others that may do the same.
 type Daemon struct {
 	c       Config
-	store   *store.Store
-	member  *store.Daemon
+	store   store.Store
+	member  store.Daemon
 	service *jobs.Service
 	metrics *server.Metrics
 	// connections outlive a firing; nil: none does.

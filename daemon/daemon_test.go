@@ -23,6 +23,7 @@ import (
 	"tutti/runner"
 	"tutti/scheduler"
 	"tutti/store"
+	"tutti/store/sqlite"
 )
 
 // A rig is a fleet of one host, web, and a history of its jobs.
@@ -30,7 +31,7 @@ type rig struct {
 	dir     string
 	env     *runner.Env
 	history *runner.History
-	store   *store.Store
+	store   store.Store
 	// visits gets something for each command that the host is given.
 	visits chan string
 	// log gets the messages of the daemon.
@@ -72,7 +73,7 @@ func newRig(t *testing.T, exec func(*fleet.Session) fleet.Exit) *rig {
 		Retention: store.DefaultRetention(), Obey: true,
 	}
 	t.Cleanup(r.history.Close)
-	if r.store, err = store.Open(t.Context(), r.history.Path, store.Options{}); err != nil {
+	if r.store, err = sqlite.Open(t.Context(), r.history.Path, store.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.store.Close() })

@@ -14,6 +14,7 @@ import (
 	"tutti/runner"
 	"tutti/scheduler"
 	"tutti/store"
+	"tutti/store/sqlite"
 )
 
 var noon = time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -22,7 +23,7 @@ var noon = time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
 // and db1.
 type rig struct {
 	*Service
-	store *store.Store
+	store store.Store
 	now   time.Time
 }
 
@@ -33,7 +34,7 @@ func newRig(t *testing.T) *rig {
 	if err := os.WriteFile(hosts, []byte("groups:\n  web: {hosts: [web1, web2]}\n  db: {hosts: [db1]}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(t.Context(), filepath.Join(dir, "history.db"), store.Options{})
+	s, err := sqlite.Open(t.Context(), filepath.Join(dir, "history.db"), store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func TestSetPaused(t *testing.T) {
 // racing is a store in which somebody else changes each job before the first
 // change of it is written.
 type racing struct {
-	*store.Store
+	store.Store
 	raced bool
 }
 
@@ -240,7 +241,7 @@ func TestUnserved(t *testing.T) {
 
 // untold is a store of which some jobs have to be shown once.
 type untold struct {
-	*store.Store
+	store.Store
 	ids []int64
 }
 

@@ -15,7 +15,7 @@ import (
 const turnPoll = 200 * time.Millisecond
 
 // AwaitTurn waits until the firing of t may begin, or never may.
-func AwaitTurn(ctx context.Context, s *store.Store, owner *store.Daemon, t scheduler.Ticket, now func() time.Time) (scheduler.Ticket, error) {
+func AwaitTurn(ctx context.Context, s store.Store, owner store.Daemon, t scheduler.Ticket, now func() time.Time) (scheduler.Ticket, error) {
 	tick := time.NewTicker(turnPoll)
 	defer tick.Stop()
 	for t.Decision == scheduler.Queued {
@@ -77,7 +77,7 @@ func (l *Launch) fireWatched(ctx context.Context, f *Firing) error {
 
 // awaitKill calls kill once somebody wants the end of the run whose number comes.
 // It returns when ctx has ended at the latest.
-func awaitKill(ctx context.Context, owner *store.Daemon, number <-chan int64, kill func()) {
+func awaitKill(ctx context.Context, owner store.Daemon, number <-chan int64, kill func()) {
 	tick := time.NewTicker(killPoll)
 	defer tick.Stop()
 	var run int64

@@ -11,7 +11,7 @@ import (
 // A Comparison is of two runs, host by host. Set its fields, then call Pairs, and
 // Tell with what it returns.
 type Comparison struct {
-	Store  *store.Store
+	Store  store.Store
 	Before store.Run
 	After  store.Run
 

@@ -242,7 +242,7 @@ func limitsOf(h *inventory.Host, s *sshconfig.Settings, r *Request) fanout.Limit
 // EarlierRuns answers what selectors ask about the history, which is opened when
 // they do. User is whose runs are meant by those that are named by their age.
 type EarlierRuns struct {
-	Open func(context.Context) (*store.Store, error)
+	Open func(context.Context) (store.Store, error)
 	User string
 }
 

@@ -14,6 +14,7 @@ import (
 	"tutti/internal/fault"
 	"tutti/inventory"
 	"tutti/store"
+	"tutti/store/sqlite"
 )
 
 // testEnv is an environment with a home of its own, and with these files in it.
@@ -135,8 +136,8 @@ func TestDecideHosts(t *testing.T) {
 		"web,":     "",
 		"run:last": "no history is at",
 	} {
-		how := &Lookup{Runs: EarlierRuns{User: "me", Open: func(ctx context.Context) (*store.Store, error) {
-			return store.OpenExisting(ctx, filepath.Join(env.Home, "none.db"), store.Options{})
+		how := &Lookup{Runs: EarlierRuns{User: "me", Open: func(ctx context.Context) (store.Store, error) {
+			return sqlite.OpenExisting(ctx, filepath.Join(env.Home, "none.db"), store.Options{})
 		}}}
 		_, err := decide(t, env, how, selector)
 		if !errors.As(err, new(*fault.UsageError)) || !strings.Contains(err.Error(), want) {

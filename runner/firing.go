@@ -21,7 +21,7 @@ const prepareTime = 5 * time.Minute
 type Firing struct {
 	scheduler.Ticket
 	// Owner has claimed the ticket.
-	Owner *store.Daemon
+	Owner store.Daemon
 	// Begun is told the number of the run before anything connects; nil: nobody is.
 	Begun func(run int64)
 }

@@ -21,8 +21,8 @@ import (
 type site struct {
 	env     *Env
 	history *History
-	store   *store.Store
-	owner   *store.Daemon
+	store   store.Store
+	owner   store.Daemon
 }
 
 func newSite(t *testing.T, hosts ...fleet.Host) *site {

@@ -8,6 +8,7 @@ import (
 
 	"tutti/internal/fault"
 	"tutti/store"
+	"tutti/store/sqlite"
 )
 
 // historyPatience is how long a locked history is waited for without a word.
@@ -28,7 +29,7 @@ type History struct {
 	// who may say so may be able to write it.
 	Obey bool
 
-	store *store.Store
+	store store.Store
 }
 
 // HistoryPath is where a history is, if none is named.
@@ -54,20 +55,20 @@ func (h *History) Location() (string, error) {
 }
 
 // ForRecording opens the history, and makes it if there is none.
-func (h *History) ForRecording(ctx context.Context) (*store.Store, error) {
+func (h *History) ForRecording(ctx context.Context) (store.Store, error) {
 	if h.store != nil && h.store.ReadOnly() { // as it was opened for reading only
 		h.Close()
 		h.store = nil
 	}
-	return h.open(ctx, store.Open)
+	return h.open(ctx, sqlite.Open)
 }
 
 // ForReading opens a history that exists.
-func (h *History) ForReading(ctx context.Context) (*store.Store, error) {
-	return h.open(ctx, store.OpenExisting)
+func (h *History) ForReading(ctx context.Context) (store.Store, error) {
+	return h.open(ctx, sqlite.OpenExisting)
 }
 
-func (h *History) open(ctx context.Context, open func(context.Context, string, store.Options) (*store.Store, error)) (*store.Store, error) {
+func (h *History) open(ctx context.Context, open func(context.Context, string, store.Options) (*sqlite.Store, error)) (store.Store, error) {
 	if h.store != nil {
 		return h.store, nil
 	}

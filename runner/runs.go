@@ -42,7 +42,7 @@ func noHost(host string, known []string, runs ...int64) error {
 
 // EndedRun is the run that ref names, user being whose runs are meant by those that
 // are named by their age. It is a [RunningError] if the run has not ended.
-func EndedRun(ctx context.Context, s *store.Store, ref, user string) (store.Run, error) {
+func EndedRun(ctx context.Context, s store.Store, ref, user string) (store.Run, error) {
 	run, err := s.Run(ctx, ref, user)
 	if err == nil && run.State == store.Running {
 		err = &RunningError{run.ID}
@@ -51,7 +51,7 @@ func EndedRun(ctx context.Context, s *store.Store, ref, user string) (store.Run,
 }
 
 // HostsOfRun are the hosts of run that patterns name, by wildcards. It is a [NoHostError] if one names none.
-func HostsOfRun(ctx context.Context, s *store.Store, run store.Run, patterns []string) ([]string, error) {
+func HostsOfRun(ctx context.Context, s store.Store, run store.Run, patterns []string) ([]string, error) {
 	names, err := s.HostsOf(ctx, strconv.FormatInt(run.ID, 10), "", nil)
 	if err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func HostsOfRun(ctx context.Context, s *store.Store, run store.Run, patterns []s
 // HostsInHistory are the hosts that had a part in runs and that patterns mean: names
 // and wildcards, and what is none of these, the hosts of a group or label as the
 // inventory has them now. It is a [NoHostError] if one means none.
-func (env *Env) HostsInHistory(ctx context.Context, s *store.Store, patterns []string) ([]string, error) {
+func (env *Env) HostsInHistory(ctx context.Context, s store.Store, patterns []string) ([]string, error) {
 	names, err := s.HostNames(ctx)
 	if err != nil {
 		return nil, err

@@ -7,11 +7,11 @@ import (
 )
 
 const (
-	// defaultRecordLimit is how much of a stream is recorded unless RunInfo
+	// DefaultRecordLimit is how much of a stream is recorded unless RunInfo
 	// says otherwise.
-	defaultRecordLimit = 4 << 20
-	// maxTail is how much of the end of a stream is kept once its head is full.
-	maxTail = 32 << 10
+	DefaultRecordLimit = 4 << 20
+	// MaxTail is how much of the end of a stream is kept once its head is full.
+	MaxTail = 32 << 10
 )
 
 // A capture decides which bytes of a stream are recorded: its head, and a tail
@@ -27,7 +27,7 @@ type capture struct {
 // newCapture records up to limit bytes; none if limit is negative.
 func newCapture(limit int64) capture {
 	limit = max(limit, 0)
-	tail := min(maxTail, limit/2)
+	tail := min(MaxTail, limit/2)
 	return capture{headLimit: limit - tail, tail: ring{size: int(tail)}}
 }
 

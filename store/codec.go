@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -32,8 +33,8 @@ var (
 	})
 )
 
-// encode returns data as it is kept, and how.
-func encode(data []byte) (codec string, kept []byte, err error) {
+// Encode returns data as it is kept, and how.
+func Encode(data []byte) (codec string, kept []byte, err error) {
 	if len(data) < minCompressed {
 		return codecPlain, data, nil
 	}
@@ -47,7 +48,7 @@ func encode(data []byte) (codec string, kept []byte, err error) {
 	return codecPlain, data, nil
 }
 
-// decode is the reverse of encode.
+// decode is the reverse of Encode.
 func decode(codec string, kept []byte) ([]byte, error) {
 	switch codec {
 	case codecPlain:
@@ -60,4 +61,19 @@ func decode(codec string, kept []byte) ([]byte, error) {
 		return d.DecodeAll(kept, nil)
 	}
 	return nil, fmt.Errorf("unknown codec %q", codec)
+}
+
+// Decode reads a piece of output that was recorded: its bytes, or how many are
+// missing at its place.
+func Decode(codec string, value any) (data []byte, omitted int64, err error) {
+	switch v := value.(type) {
+	case int64:
+		if codec == codecOmitted {
+			return nil, v, nil
+		}
+	case []byte:
+		data, err = decode(codec, v)
+		return data, 0, err
+	}
+	return nil, 0, fmt.Errorf("a row with codec %s holds %s", codec, strings.TrimPrefix(fmt.Sprintf("%T", value), "*"))
 }

@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"time"
 
 	"tutti/fanout"
@@ -32,9 +30,8 @@ type committer struct {
 	fresh    int64    // bytes of output in it
 	held     []func() // lets go of these
 	marks    []chan error
-	taken    bool // the run is not the caller's any more: no mark counts
 
-	args    []any     // of the statement at hand; kept for its room
+	batch   Batch     // what is written; kept for its room
 	scratch []byte    // for the output of a row; the same
 	last    time.Time // when the last commit was over
 	rested  time.Time // when the next commit may begin
@@ -62,7 +59,7 @@ type attemptRow struct {
 func newCommitter(ctx context.Context, r *Recorder, plan fanout.Plan, info RunInfo) *committer {
 	limit := info.RecordLimit
 	if limit == 0 {
-		limit = defaultRecordLimit
+		limit = DefaultRecordLimit
 	}
 	return &committer{
 		ctx:     ctx,
@@ -162,7 +159,7 @@ func (c *committer) commit() {
 	if !c.r.stopOnError {
 		err = nil
 	}
-	if c.taken {
+	if c.batch.Taken {
 		err = ErrTaken
 	}
 	for _, release := range c.held {
@@ -189,7 +186,7 @@ func (c *committer) end() {
 	if c.ended != nil {
 		return
 	}
-	if _, err := c.r.store.interrupt(c.ctx, c.r.id); err != nil {
+	if err := c.r.writer.Interrupt(c.ctx); err != nil {
 		c.r.fail(err)
 	}
 }
@@ -272,23 +269,8 @@ func (c *committer) write() error {
 			return err
 		}
 	}
-	if c.r.store.beforeCommit != nil {
-		c.r.store.beforeCommit()
-	}
-	tx, err := c.r.store.w.BeginTx(c.ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }() // after a commit there is nothing to roll back
-	if err := c.checkClaim(tx); err != nil {
-		return err
-	}
-	for _, f := range []func(*sql.Tx) error{c.writeAttempts, c.writeOutput, c.writeResults, c.writeRun} {
-		if err := f(tx); err != nil {
-			return err
-		}
-	}
-	if err := tx.Commit(); err != nil {
+	c.fill()
+	if err := c.r.writer.Write(c.ctx, &c.batch); err != nil {
 		return err
 	}
 	for h := range c.dirty {
@@ -300,16 +282,32 @@ func (c *committer) write() error {
 	return nil
 }
 
-// checkClaim looks whether the starts that are marked still are the caller's.
-func (c *committer) checkClaim(tx *sql.Tx) error {
-	if len(c.marks) == 0 || c.r.claim.Firing == 0 {
-		return nil
+// fill makes a batch of what apply has collected.
+func (c *committer) fill() {
+	b := &c.batch
+	*b = Batch{Marks: len(c.marks) > 0, Attempts: b.Attempts[:0], Output: b.Output[:0], Hosts: b.Hosts[:0]}
+	for _, a := range c.attempts {
+		a.result.OmittedBytes = a.h.omittedOf(a.attempt)
+		b.Attempts = append(b.Attempts, AttemptRecord{Host: a.h.name, Attempt: a.attempt, Result: a.result, Hash: a.hash, Delay: a.delay})
 	}
-	err := checkClaim(c.ctx, tx, c.r.claim)
-	if c.taken = errors.Is(err, ErrTaken); c.taken {
-		return nil
+	for _, row := range c.output {
+		b.Output = append(b.Output, OutputRecord{
+			Host: row.h.name, Attempt: row.attempt, Stream: row.stream, Seq: row.seq, At: row.at, Codec: row.codec, Data: row.kept, Void: row.void(),
+		})
 	}
-	return err
+	for h := range c.dirty {
+		b.Hosts = append(b.Hosts, h.record())
+	}
+	b.Run = RunRecord{Started: c.started, Summary: c.summary, Bytes: c.kept + keptBytes(c.output), Finished: c.ended != nil}
+	if c.ended == nil {
+		return
+	}
+	if c.exit != nil {
+		code := c.exit(*c.ended)
+		b.Run.ExitCode, c.facts.exitCode = &code, &code
+	}
+	ended := c.facts.ended(c.r.id, *c.ended)
+	b.Ended = &ended
 }
 
 // keptBytes is what rows of output take.
@@ -332,111 +330,4 @@ func (c *committer) drop() {
 		h.committed()
 	}
 	c.output = nil
-}
-
-func (c *committer) writeAttempts(tx *sql.Tx) error {
-	if len(c.attempts) == 0 {
-		return nil
-	}
-	insert, err := tx.PrepareContext(c.ctx, `
-		INSERT OR REPLACE INTO attempts (run_id, host, attempt, delay_ms, `+reportColumns+`)
-		VALUES (?, ?, ?, ?, `+placeholders(numReportColumns)+`)`)
-	if err != nil {
-		return err
-	}
-	for _, a := range c.attempts {
-		a.result.OmittedBytes = a.h.omittedOf(a.attempt)
-		c.args = append(c.args[:0], c.r.id, a.h.name, a.attempt, a.delay.Milliseconds())
-		c.args = appendReport(c.args, &a.result, a.hash)
-		if _, err := insert.ExecContext(c.ctx, c.args...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *committer) writeOutput(tx *sql.Tx) error {
-	if len(c.output) == 0 {
-		return nil
-	}
-	// A gap grows while the run goes on, and one that the tail of the stream
-	// filled to its last byte is none.
-	insert, err := tx.PrepareContext(c.ctx, `
-		INSERT INTO output (run_id, host, attempt, stream, seq, at, codec, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (run_id, host, attempt, seq) DO UPDATE SET data = excluded.data`)
-	if err != nil {
-		return err
-	}
-	for _, row := range c.output {
-		if row.void() {
-			_, err = tx.ExecContext(c.ctx, "DELETE FROM output WHERE run_id = ? AND host = ? AND attempt = ? AND seq = ?",
-				c.r.id, row.h.name, row.attempt, row.seq)
-		} else {
-			_, err = insert.ExecContext(c.ctx, c.r.id, row.h.name, row.attempt, row.stream.String(), row.seq,
-				timeText(row.at), row.codec, row.kept)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *committer) writeResults(tx *sql.Tx) error {
-	if len(c.dirty) == 0 {
-		return nil
-	}
-	ended, err := tx.PrepareContext(c.ctx, `
-		UPDATE results SET (attempts, `+reportColumns+`) = (?, `+placeholders(numReportColumns)+`)
-		WHERE run_id = ? AND position = ?`)
-	if err != nil {
-		return err
-	}
-	// All other columns are NULL until the end.
-	running, err := tx.PrepareContext(c.ctx, `
-		UPDATE results SET attempts = ?, address = ?, started = ?, started_at = ?,
-			stdout_bytes = ?, stderr_bytes = ?, omitted_bytes = ?
-		WHERE run_id = ? AND position = ?`)
-	if err != nil {
-		return err
-	}
-	for h := range c.dirty {
-		update := running
-		c.args = append(c.args[:0], h.result.Attempts)
-		if h.ended {
-			update = ended
-			c.args = h.appendReport(c.args)
-		} else {
-			c.args = h.appendProgress(c.args)
-		}
-		c.args = append(c.args, c.r.id, h.index)
-		if _, err := update.ExecContext(c.ctx, c.args...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *committer) writeRun(tx *sql.Tx) error {
-	s := &c.summary
-	args := []any{timeText(c.started), s.Stopped.String(), text(s.SpentBy), s.RemoteCode, c.kept + keptBytes(c.output)}
-	for _, o := range fanout.Outcomes() {
-		args = append(args, s.Counts[o])
-	}
-	state, exitCode := Running, any(nil)
-	if c.ended != nil {
-		state = Finished
-		if c.exit != nil {
-			code := c.exit(*c.ended)
-			exitCode, c.facts.exitCode = code, &code
-		}
-	}
-	_, err := tx.ExecContext(c.ctx, `
-		UPDATE runs SET started_at = coalesce(?, started_at), stopped = ?, spent_by = ?, remote_code = ?, recorded_bytes = ?,
-			(`+countColumns+`) = (`+placeholders(numCounts)+`), ended_at = ?, state = ?, exit_code = ?
-		WHERE id = ?`, append(args, timeText(s.Ended), string(state), exitCode, c.r.id)...)
-	if err != nil || c.ended == nil || c.r.claim.Firing == 0 {
-		return err
-	}
-	return c.r.store.endFiring(c.ctx, tx, c.facts.ended(c.r.id, *c.ended))
 }

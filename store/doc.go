@@ -1,27 +1,13 @@
-// Package store keeps the history of runs in a SQLite file.
+// Package store has the words of the history: runs and their hosts, firings of jobs,
+// queries, retention, errors. It says what a [Store] is, which is a [History] of what
+// happened and the ledger on which daemons agree, and it does what is the same in
+// every engine: a [Recorder] turns the events of a run into batches, of which an engine's
+// [Writer] makes each durable; [Play] tells a recorded run again, out of an engine's
+// [Pages]; [Jobs] are what operators do to jobs, by the rules of package scheduler.
 //
-// A [Store] is one open history. [Store.Begin] takes a number for a run and
-// returns its [Recorder], which is both a [fanout.Sink] and a [fanout.Journal]:
-// it writes the run down as it goes, so that what is known survives a crash of
-// this process at any moment. [Store.Replay] tells a recorded run again as the
-// events it was made from, so that a past run is printed by the same sinks as a
-// live one.
+// An engine is a package below this one. It knows tables, transactions and locks;
+// nothing here does, and nothing above store but what opens a history names an engine.
+// What engines promise is held against each of them by package storetest.
 //
-// It keeps jobs too, and what became of their instants: a Store is the
-// [scheduler.Ledger] of the daemons on its file, and a [Daemon] is the
-// [scheduler.Membership] of one. What happens to a job is not decided here: what
-// follows from a rule of scheduler.JobState is written if the job still is as the
-// rule found it. That a firing begins, and how its run ended, is written together with
-// the run.
-//
-// Many processes may have one history open, and record into it, at the same
-// time. Each run is guarded by a lock that its process holds for as long as it
-// lives; a run in state "running" whose lock is free was cut off, and the next
-// process that opens the history says so in it. The file belongs to one
-// machine: locks do not travel over a network file system.
-//
-// The history holds what hosts said, and so it may hold secrets: every file
-// made here is readable by its owner only.
-//
-// The tables and their columns are public; docs/history.md describes them.
+// The history holds what hosts said, and so it may hold secrets.
 package store

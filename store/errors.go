@@ -245,31 +245,3 @@ func (e *KillError) Advice() (code string, args []any) {
 	}
 	return e.advice, nil
 }
-
-// fault wraps err, which may be nil, with what was tried and what SQLite says
-// about it. An error that already says so is passed on, and so is one about
-// what is in the history.
-func (s *Store) fault(op string, err error) error {
-	return faultAt(op, s.path, err)
-}
-
-func faultAt(op, path string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if _, ok := errors.AsType[*Error](err); ok {
-		return err
-	}
-	if _, ok := errors.AsType[interface {
-		error
-		Advice() (code string, args []any)
-	}](err); ok {
-		return err
-	}
-	for _, known := range []error{ErrTaken, scheduler.ErrConflict, scheduler.ErrKnown, scheduler.ErrFenced} {
-		if errors.Is(err, known) {
-			return err
-		}
-	}
-	return &Error{Op: op, Path: path, Kind: kindOf(err), Err: withCause(err)}
-}

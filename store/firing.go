@@ -1,126 +1,114 @@
 package store
 
 import (
-	"context"
-	"database/sql"
 	"encoding/json"
-	"fmt"
+	"time"
 
 	"tutti/scheduler"
 )
 
-const firingColumns = `id, job_id, job, scheduled_at, due_at, moved, decision, reason, run_id, count, more, first_at, last_at,
-	decided_at, requested_by, waited, caught_up, repeats, daemon_id, settled_at, attached, repeats_at, unproved, ended`
-
-// openFirings are those that have not come to their end, in the words of the
-// index firings_open.
-const openFirings = "settled_at IS NULL"
-
-func selectFirings(ctx context.Context, q queryer, where string, args ...any) ([]scheduler.FiringRecord, error) {
-	rows, err := q.QueryContext(ctx, "SELECT "+firingColumns+" FROM firings WHERE "+where, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }() // rows.Err tells
-	var firings []scheduler.FiringRecord
-	for rows.Next() {
-		f, err := scanFiring(rows)
-		if err != nil {
-			return nil, err
-		}
-		firings = append(firings, f)
-	}
-	return firings, rows.Err()
+// A FiringQuery chooses firings. The zero value chooses all.
+type FiringQuery struct {
+	// Job is the name of a job, which may have been removed; "": any.
+	Job string
+	// Decisions are those that count; nil: any.
+	Decisions []scheduler.Decision
+	// Since is the earliest decision; zero: any.
+	Since time.Time
+	// Limit is how many are returned at most; 0: all.
+	Limit int
 }
 
-// firingByID returns sql.ErrNoRows if there is no such firing.
-func firingByID(ctx context.Context, q queryer, id int64) (scheduler.FiringRecord, error) {
-	firings, err := selectFirings(ctx, q, "id = ?", id)
-	if err == nil && len(firings) == 0 {
-		err = sql.ErrNoRows
-	}
-	if err != nil {
-		return scheduler.FiringRecord{}, err
-	}
-	return firings[0], nil
+// A FiringRow is what became of an instant of a job, or of a row of them.
+type FiringRow struct {
+	ID int64
+	// Job is the job's name, and JobID its number.
+	Job   string
+	JobID int64
+	// ScheduledAt is the instant; zero if the job was run out of turn or again,
+	// and for a row of missed instants. DueAt is when it had to begin.
+	ScheduledAt, DueAt time.Time
+	Decision           scheduler.Decision
+	// Reason says why it was not run, or not yet, and of a run who wanted that it
+	// ends; empty if nobody did.
+	Reason string
+	// RunID is the number of the run; 0: none. Run is nil without one, and if it
+	// was pruned.
+	RunID int64
+	Run   *Run
+	// Missed are the instants, of a firing that stands for more than its own.
+	Missed scheduler.Gap
+	// DecidedAt is when that was written down first.
+	DecidedAt time.Time
+	// RequestedBy is who wanted the run out of turn; empty: nobody.
+	RequestedBy string
+	// Repeats is the number of a run that was cut off; 0: it repeats none.
+	Repeats int64
+	// CaughtUp: it was late, and waited for those before it.
+	CaughtUp bool
+	// Notifications are the attempts to tell somebody, the oldest first.
+	Notifications []NotificationRow
 }
 
-// scanFiring reads a firing, and more columns into more.
-func scanFiring(rows *sql.Rows, more ...any) (f scheduler.FiringRecord, err error) {
-	var scheduled, due, moved, reason, first, last, decided, requestedBy, settled, repeatsAt, ended sql.NullString
-	var run, repeats, daemon sql.NullInt64
-	var decision string
-	fields := []any{
-		&f.ID, &f.JobID, &f.Job, &scheduled, &due, &moved, &decision, &reason, &run, &f.Gap.Count, &f.Gap.More,
-		&first, &last, &decided, &requestedBy, &f.Waited, &f.CaughtUp, &repeats, &daemon, &settled,
-		&f.Attached, &repeatsAt, &f.Unproved, &ended,
-	}
-	err = rows.Scan(append(fields, more...)...)
-	if err != nil {
-		return f, err
-	}
-	f.Moved, f.Reason, f.RequestedBy = moved.String, reason.String, requestedBy.String
-	f.Run, f.Repeats, f.Daemon = run.Int64, repeats.Int64, daemon.Int64
-	if f.Decision, err = parseDecision(decision); err != nil {
-		return f, err
-	}
-	if ended.Valid {
-		if err := json.Unmarshal([]byte(ended.String), &f.Ended); err != nil {
-			return f, err
-		}
-	}
-	err = parseTimes(timeCell{&f.RepeatsAt, repeatsAt}, timeCell{&f.At, scheduled}, timeCell{&f.Due, due}, timeCell{&f.Gap.First, first},
-		timeCell{&f.Gap.Last, last}, timeCell{&f.Decided, decided}, timeCell{&f.Settled, settled})
-	return f, err
+// A NotificationRow is an attempt to tell somebody of a firing.
+type NotificationRow struct {
+	At time.Time
+	// Occasion is the word of a [scheduler.Occasion].
+	Occasion string
+	// Kind is webhook or command, and Target where it went, without what may be
+	// a secret.
+	Kind, Target string
+	Attempt      int
+	// Error is empty if it arrived. If it did not, Waiting says that it will be
+	// tried again; else it was given up.
+	Error   string
+	Waiting bool
 }
 
-func parseDecision(word string) (scheduler.Decision, error) {
-	for d := scheduler.Run; d <= scheduler.Failed; d++ {
-		if d.String() == word {
-			return d, nil
-		}
-	}
-	return 0, fmt.Errorf("unknown decision %q", word)
+// What a [JobChange] was.
+const (
+	JobAdded   = "added"
+	JobChanged = "changed"
+	JobPaused  = "paused"
+	JobResumed = "resumed"
+	JobRemoved = "removed"
+)
+
+// A JobChange is one version of a job.
+type JobChange struct {
+	// JobID tells jobs apart that had the name one after the other.
+	JobID   int64
+	Version int64
+	At      time.Time
+	User    string
+	// What is one of JobAdded, JobChanged and so on.
+	What string
+	// Spec is the job since then, or when it was removed, and Job what it says;
+	// nil if it cannot be read any more.
+	Spec json.RawMessage
+	Job  *scheduler.Job
 }
 
-// insertFiring writes a new firing down under its number.
-func insertFiring(ctx context.Context, tx *sql.Tx, f *scheduler.FiringRecord) error {
-	ended, err := endedText(f)
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, "INSERT INTO firings ("+firingColumns+") VALUES ("+placeholders(24)+")",
-		f.ID, f.JobID, f.Job, timeText(f.At), timeText(f.Due), text(f.Moved), f.Decision.String(), text(f.Reason), number(f.Run),
-		max(f.Gap.Count, 1), f.Gap.More, timeText(f.Gap.First), timeText(f.Gap.Last), timeText(f.Decided),
-		text(f.RequestedBy), f.Waited, f.CaughtUp, number(f.Repeats), number(f.Daemon), timeText(f.Settled),
-		f.Attached, timeText(f.RepeatsAt), f.Unproved, ended)
-	return err
+// A JobCost is what the history has of a job.
+type JobCost struct {
+	Runs int
+	// Bytes of the recorded output, and about those of the rows.
+	Bytes int64
 }
 
-// updateFiring writes down what may change of a firing.
-func updateFiring(ctx context.Context, tx *sql.Tx, f *scheduler.FiringRecord) error {
-	ended, err := endedText(f)
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `
-		UPDATE firings SET decision = ?, reason = ?, run_id = ?, daemon_id = ?, settled_at = ?, attached = ?, unproved = ?, ended = ? WHERE id = ?`,
-		f.Decision.String(), text(f.Reason), number(f.Run), number(f.Daemon), timeText(f.Settled), f.Attached, f.Unproved, ended, f.ID)
-	return err
-}
+// A Place is where an operator is told of what a new version does in another
+// way than the one with which a job was stored.
+type Place int
 
-// endedText is how the run of an open firing ended. Of one that is settled the
-// history has it.
-func endedText(f *scheduler.FiringRecord) (any, error) {
-	if f.Ended == nil || !f.Settled.IsZero() {
-		return nil, nil
-	}
-	said, err := json.Marshal(f.Ended)
-	return string(said), err
-}
+// The places.
+const (
+	InLog  Place = 1 << iota // the log of tutti serve
+	InList                   // the list of jobs
+)
 
-// exists reports whether the query has a row.
-func exists(ctx context.Context, q queryer, query string, args ...any) (some bool, err error) {
-	err = q.QueryRowContext(ctx, "SELECT EXISTS ("+query+")", args...).Scan(&some)
-	return some, err
+// A KillRef names what is to be ended: all that runs of the job of a name, or
+// one run. One of the two is set.
+type KillRef struct {
+	Job string
+	Run int64
 }

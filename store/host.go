@@ -148,24 +148,18 @@ func (h *hostRecord) hash() string {
 	return outputHash(&h.streams[fanout.Stdout].capture, &h.streams[fanout.Stderr].capture)
 }
 
-// appendReport appends the values of reportColumns of a target that has ended.
-func (h *hostRecord) appendReport(args []any) []any {
-	r, hash := h.result, ""
-	if r.Attempts > 0 {
-		r.OmittedBytes, hash = h.missing(), h.hash()
+// record is how far the host is.
+func (h *hostRecord) record() HostRecord {
+	x := HostRecord{Position: h.index, Name: h.name, Ended: h.ended, Result: h.result}
+	switch r := &x.Result; {
+	case h.ended && r.Attempts > 0:
+		r.OmittedBytes, x.Hash = h.missing(), h.hash()
+	case h.ended:
+	case r.Report.Started:
+		r.StdoutBytes, r.StderrBytes = h.streams[fanout.Stdout].total, h.streams[fanout.Stderr].total
+		r.OmittedBytes = h.missing()
 	}
-	return appendReport(args, &r, hash)
-}
-
-// appendProgress appends what is known of a target that has not ended: address,
-// whether and when it started, and the bytes that came so far.
-func (h *hostRecord) appendProgress(args []any) []any {
-	r := &h.result
-	args = append(args, text(r.Report.Address), r.Report.Started, timeText(r.StartedAt))
-	if !r.Report.Started {
-		return append(args, 0, 0, 0)
-	}
-	return append(args, h.streams[fanout.Stdout].total, h.streams[fanout.Stderr].total, h.missing())
+	return x
 }
 
 // committed says that the rows so far are on disk and cannot be joined.
@@ -197,7 +191,7 @@ func (o *outputRow) encode(scratch []byte) ([]byte, error) {
 		}
 		data = scratch
 	}
-	codec, kept, err := encode(data)
+	codec, kept, err := Encode(data)
 	if codec == codecPlain && len(o.pieces) > 1 {
 		kept = bytes.Clone(kept)
 	}

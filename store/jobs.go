@@ -2,30 +2,44 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
-	"tutti/internal/yamltree"
 	"tutti/scheduler"
 )
 
-// What a [JobChange] was.
-const (
-	JobAdded   = "added"
-	JobChanged = "changed"
-	JobPaused  = "paused"
-	JobResumed = "resumed"
-	JobRemoved = "removed"
-)
+// Jobs are what operators do to the jobs of a ledger: each reads the state of a job,
+// applies a rule to it, and commits what follows, as often as another process was
+// faster.
+type Jobs struct{ ledger JobLedger }
+
+// NewJobs are those of a ledger.
+func NewJobs(ledger JobLedger) Jobs { return Jobs{ledger} }
+
+// A JobLedger is a ledger, and what of a history has to be known beside it.
+type JobLedger interface {
+	scheduler.Ledger
+	// Job is the job of a name, or a *NoJobError.
+	Job(ctx context.Context, name string) (scheduler.Kept, error)
+	// Run is the run that ref names, see [History].
+	Run(ctx context.Context, ref, user string) (Run, error)
+	// Firing is a firing, open or settled, or [ErrTaken] if there is none.
+	Firing(ctx context.Context, id int64) (scheduler.FiringRecord, error)
+	// Changeable is why nothing can be written; nil: it can.
+	Changeable() error
+	// Fault says of what was wrong what was tried, with which history; nil for nil.
+	Fault(op string, err error) error
+}
 
 // AddJob keeps a job, which by wants. It fires at instants after now. The error
 // is a *JobExistsError if there is one of that name.
-func (s *Store) AddJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.Kept, error) {
-	created, err := s.Create(ctx, job, by, now)
+func (j Jobs) AddJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.Kept, error) {
+	created, err := j.ledger.Create(ctx, job, by, now)
 	if errors.Is(err, scheduler.ErrConflict) {
 		err = &JobExistsError{Name: job.Name}
 	}
@@ -39,12 +53,12 @@ func (s *Store) AddJob(ctx context.Context, job scheduler.Job, by string, now ti
 //
 // What has not been decided up to now is not run if the job was paused, or is to
 // fire at other times from now on: it is recorded as missed.
-func (s *Store) ChangeJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.Kept, error) {
-	if err := s.changeable(); err != nil {
+func (j Jobs) ChangeJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.Kept, error) {
+	if err := j.ledger.Changeable(); err != nil {
 		return scheduler.Kept{}, err
 	}
 	for {
-		old, err := s.Job(ctx, job.Name)
+		old, err := j.ledger.Job(ctx, job.Name)
 		if err != nil {
 			return old, err
 		}
@@ -52,11 +66,11 @@ func (s *Store) ChangeJob(ctx context.Context, job scheduler.Job, by string, now
 			return old, changedError(&old)
 		}
 		if same, err := sameJob(&old, &job); err != nil || same {
-			return old, s.fault("change", err)
+			return old, j.ledger.Fault("change", err)
 		}
 		// Many instants may have passed, and counting them takes its time.
 		left := old.Leave(&job, now)
-		t, err := scheduler.NewDesk(s).Apply(ctx, old.ID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+		t, err := scheduler.NewDesk(j.ledger).Apply(ctx, old.ID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
 			return s.Edit(job, left, by, at)
 		})
 		if !errors.Is(err, scheduler.ErrConflict) {
@@ -87,16 +101,16 @@ func changedError(k *scheduler.Kept) error {
 // 0 for whatever it is; the error is a *NoJobError or a *JobChangedError. What
 // runs goes on, what waits is not begun, nobody is told of it any more, and what
 // the history has of the job stays.
-func (s *Store) RemoveJob(ctx context.Context, name string, version int64, by string, now time.Time) error {
-	if err := s.changeable(); err != nil {
+func (j Jobs) RemoveJob(ctx context.Context, name string, version int64, by string, now time.Time) error {
+	if err := j.ledger.Changeable(); err != nil {
 		return err
 	}
 	for {
-		k, err := s.Job(ctx, name)
+		k, err := j.ledger.Job(ctx, name)
 		if err != nil {
 			return err
 		}
-		_, err = scheduler.NewDesk(s).Apply(ctx, k.ID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+		_, err = scheduler.NewDesk(j.ledger).Apply(ctx, k.ID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
 			switch {
 			case s.Removed:
 				return scheduler.Transition{}, scheduler.ErrConflict
@@ -111,140 +125,131 @@ func (s *Store) RemoveJob(ctx context.Context, name string, version int64, by st
 	}
 }
 
-// A JobChange is one version of a job.
-type JobChange struct {
-	// JobID tells jobs apart that had the name one after the other.
-	JobID   int64
-	Version int64
-	At      time.Time
-	User    string
-	// What is one of JobAdded, JobChanged and so on.
-	What string
-	// Spec is the job since then, or when it was removed, and Job what it says;
-	// nil if it cannot be read any more.
-	Spec json.RawMessage
-	Job  *scheduler.Job
+// RequestFiring lets a job be run out of turn, which by wants. The ticket says
+// what the job's overlap has decided: Run or Queued, or that it is not run and
+// why. A daemon claims it if the caller does not, see ClaimFiring. The error is a
+// *NoJobError if there is no such job.
+func (j Jobs) RequestFiring(ctx context.Context, job, by string, now time.Time) (scheduler.Ticket, error) {
+	return j.request(ctx, j.ledger, job, by, 0, now)
 }
 
-// JobChanges are the changes of the jobs that have or had the name, newest
-// first. The error is a *NoJobError if there never was one.
-func (s *Store) JobChanges(ctx context.Context, name string) ([]JobChange, error) {
-	changes, err := s.jobChanges(ctx, name)
-	if err == nil && len(changes) == 0 {
-		err = s.noJob(ctx, s.r, name)
+// Request is RequestFiring and ClaimFiring in one, so that nobody is in between.
+func (j Jobs) Request(ctx context.Context, owner scheduler.Membership, job, by string, now time.Time) (scheduler.Ticket, error) {
+	return j.request(ctx, owner, job, by, owner.Fence(), now)
+}
+
+func (j Jobs) request(ctx context.Context, states scheduler.States, job, by string, daemon int64, now time.Time) (ticket scheduler.Ticket, err error) {
+	if err := j.ledger.Changeable(); err != nil {
+		return ticket, err
 	}
-	return changes, s.fault("read", err)
+	k, err := j.ledger.Job(ctx, job)
+	if err != nil {
+		return ticket, err
+	}
+	t, err := scheduler.NewDesk(states).Apply(ctx, k.ID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+		switch {
+		case s.Removed:
+			return scheduler.Transition{}, &NoJobError{Name: job}
+		case s.Broken != nil:
+			return scheduler.Transition{}, s.Broken
+		}
+		return s.Request(by, daemon, at), nil
+	})
+	if err != nil {
+		return ticket, j.ledger.Fault("change", err)
+	}
+	return t.Tickets[0], nil
 }
 
-func (s *Store) jobChanges(ctx context.Context, name string) ([]JobChange, error) {
-	rows, err := s.r.QueryContext(ctx, `
-		SELECT job_id, version, at, user, what, spec FROM job_changes WHERE job = ? ORDER BY job_id DESC, version DESC`, name)
+// ClaimFiring gives a firing that was requested to owner, whoever else is about
+// to begin it. The ticket's Decision is Run if it is owner's to begin now, and
+// Queued if it has to wait for others of the job: ask again. Any other says that
+// it is not run, and why in the Reason. The error is ErrTaken if it has begun.
+func (j Jobs) ClaimFiring(ctx context.Context, owner scheduler.Membership, id int64, now time.Time) (ticket scheduler.Ticket, err error) {
+	if err := j.ledger.Changeable(); err != nil {
+		return ticket, err
+	}
+	f, err := j.ledger.Firing(ctx, id)
+	if err != nil {
+		return ticket, err
+	}
+	t, err := scheduler.NewDesk(owner).Apply(ctx, f.JobID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+		return s.Take(id, owner.Fence(), at)
+	})
+	switch {
+	case err == nil:
+		return t.Tickets[0], nil
+	case !errors.Is(err, ErrTaken):
+		return ticket, err
+	}
+	// It may be settled without a run.
+	if f, err = j.ledger.Firing(ctx, id); err != nil || f.Run != 0 {
+		return ticket, cmp.Or(err, ErrTaken)
+	}
+	subjects, err := j.ledger.Load(ctx, []int64{f.JobID})
+	if err != nil {
+		return ticket, err
+	}
+	return subjects[0].State.Ticket(f), nil
+}
+
+// KillRuns asks for the end of runs of jobs, which by wants, and returns their
+// numbers. Whoever carries them out ends them soon. Of a job
+// what has not begun is not begun any more. The error is a *NoJobError, a
+// *NoRunError, or a *KillError if the run cannot be ended.
+func (j Jobs) KillRuns(ctx context.Context, ref KillRef, by string, now time.Time) ([]int64, error) {
+	if err := j.ledger.Changeable(); err != nil {
+		return nil, err
+	}
+	if ref.Job != "" {
+		return j.killJob(ctx, ref.Job, by, now)
+	}
+	run, err := j.ledger.Run(ctx, strconv.FormatInt(ref.Run, 10), "")
+	switch {
+	case err != nil:
+		return nil, err
+	case run.JobID == 0:
+		return nil, &KillError{Run: ref.Run, Reason: "it is not of a job", advice: AdviceKillElsewhere}
+	case run.State != Running:
+		return nil, endedError(ref.Run)
+	}
+	_, err = scheduler.NewDesk(j.ledger).Apply(ctx, run.JobID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+		return s.KillRun(ref.Run, by, at)
+	})
+	if errors.Is(err, scheduler.ErrConflict) {
+		err = endedError(ref.Run)
+	}
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells
-	var changes []JobChange
-	for rows.Next() {
-		var c JobChange
-		var at sql.NullString
-		var spec string
-		if err := rows.Scan(&c.JobID, &c.Version, &at, &c.User, &c.What, &spec); err != nil {
-			return nil, err
-		}
-		if c.At, err = parseTime(at); err != nil {
-			return nil, err
-		}
-		c.Spec = json.RawMessage(spec)
-		var job scheduler.Job
-		if json.Unmarshal(c.Spec, &job) == nil {
-			job.Version = c.Version
-			c.Job = &job
-		}
-		changes = append(changes, c)
-	}
-	return changes, rows.Err()
+	return []int64{ref.Run}, nil
 }
 
-// Job returns the job of that name. The error is a *NoJobError if there is none.
-func (s *Store) Job(ctx context.Context, name string) (scheduler.Kept, error) {
-	kept, err := s.jobByName(ctx, s.r, name)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = s.noJob(ctx, s.r, name)
-	}
-	return kept, s.fault("read", err)
+func endedError(run int64) error {
+	return &KillError{Run: run, Reason: "it has ended", advice: AdviceRunEnded}
 }
 
-func (s *Store) noJob(ctx context.Context, q queryer, name string) error {
-	names, err := column[string](ctx, q, "SELECT name FROM jobs ORDER BY name")
-	if err != nil {
-		return err
-	}
-	return &NoJobError{Name: name, Nearest: yamltree.Nearest(name, names)}
-}
-
-// Kept returns all jobs, by name. A job that cannot be read any more is among
-// them, see [scheduler.Kept].
-func (s *Store) Kept(ctx context.Context) ([]scheduler.Kept, error) {
-	jobs, err := s.selectJobs(ctx, s.r, " ORDER BY name")
-	return jobs, s.fault("read", err)
-}
-
-// jobByName and jobByID return sql.ErrNoRows if there is no such job.
-func (s *Store) jobByName(ctx context.Context, q queryer, name string) (scheduler.Kept, error) {
-	return oneJob(s.selectJobs(ctx, q, " WHERE name = ?", name))
-}
-
-func (s *Store) jobByID(ctx context.Context, q queryer, id int64) (scheduler.Kept, error) {
-	return oneJob(s.selectJobs(ctx, q, " WHERE id = ?", id))
-}
-
-func oneJob(jobs []scheduler.Kept, err error) (scheduler.Kept, error) {
-	if err == nil && len(jobs) == 0 {
-		err = sql.ErrNoRows
-	}
-	if err != nil {
-		return scheduler.Kept{}, err
-	}
-	return jobs[0], nil
-}
-
-func (s *Store) selectJobs(ctx context.Context, q queryer, where string, args ...any) ([]scheduler.Kept, error) {
-	rows, err := q.QueryContext(ctx, `
-		SELECT id, name, version, spec, paused, cursor, failures, failing_since, alarm, updated_at, updated_by FROM jobs`+where, args...)
+func (j Jobs) killJob(ctx context.Context, name, by string, now time.Time) ([]int64, error) {
+	subjects, err := j.ledger.Find(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells
-	var jobs []scheduler.Kept
-	for rows.Next() {
-		k, err := s.scanJob(rows)
+	if len(subjects) == 0 {
+		_, err := j.ledger.Job(ctx, name) // says which there is
+		return nil, err
+	}
+	var runs []int64
+	for _, x := range subjects {
+		t, err := scheduler.NewDesk(j.ledger).Apply(ctx, x.State.ID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+			return s.Kill(by, at), nil
+		})
 		if err != nil {
 			return nil, err
 		}
-		jobs = append(jobs, k)
+		for _, stop := range t.Stops {
+			runs = append(runs, stop.Run)
+		}
 	}
-	return jobs, rows.Err()
-}
-
-func (s *Store) scanJob(rows *sql.Rows) (k scheduler.Kept, err error) {
-	var name, spec string
-	var version int64
-	var paused bool
-	var cursor, updated, since, alarm sql.NullString
-	if err := rows.Scan(&k.ID, &name, &version, &spec, &paused, &cursor, &k.Streak.Failures, &since, &alarm, &updated, &k.UpdatedBy); err != nil {
-		return k, err
-	}
-	k.Job, k.Broken = s.specs.job(k.ID, spec)
-	// These have columns of their own, which count.
-	k.Name, k.Version, k.Paused, k.Alarm = name, version, paused, alarm.String
-	if k.Cursor, err = parseTime(cursor); err != nil {
-		k.Broken = errors.Join(k.Broken, fmt.Errorf("cursor: %w", err))
-	}
-	if k.Streak.Since, err = parseTime(since); err != nil {
-		k.Broken = errors.Join(k.Broken, fmt.Errorf("failing_since: %w", err))
-	}
-	if k.UpdatedAt, err = parseTime(updated); err != nil {
-		k.Broken = errors.Join(k.Broken, fmt.Errorf("updated_at: %w", err))
-	}
-	return k, nil
+	slices.Sort(runs)
+	return runs, nil
 }

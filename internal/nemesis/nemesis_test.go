@@ -13,6 +13,7 @@ import (
 
 	"tutti/scheduler"
 	"tutti/store"
+	"tutti/store/sqlite"
 )
 
 var (
@@ -43,7 +44,7 @@ func TestMain(m *testing.M) {
 type nemesis struct {
 	t       *testing.T
 	world   *world
-	history *store.Store
+	history store.Store
 	daemons []*daemon
 	jobs    []kept
 	rng     *rand.Rand
@@ -74,7 +75,7 @@ func TestNemesis(t *testing.T) {
 
 func newNemesis(t *testing.T, from uint64) *nemesis {
 	w := newWorld(t)
-	history, err := store.Open(t.Context(), w.history, store.Options{})
+	history, err := sqlite.Open(t.Context(), w.history, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"tutti/fanout"
 	"tutti/ssh"
 	"tutti/store"
+	"tutti/store/sqlite"
 )
 
 // childEnv tells the test binary to be one of the processes.
@@ -93,7 +94,7 @@ func (j *job) do(ctx context.Context, signals <-chan os.Signal, out io.Writer) e
 func (j *job) carryOut(ctx context.Context, signals <-chan os.Signal, out io.Writer) (a account, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	history, err := store.Open(ctx, j.History, store.Options{})
+	history, err := sqlite.Open(ctx, j.History, store.Options{})
 	if err != nil {
 		return a, err
 	}

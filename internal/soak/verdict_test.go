@@ -10,6 +10,7 @@ import (
 	"tutti/fanout"
 	"tutti/internal/fleet"
 	"tutti/store"
+	"tutti/store/sqlite"
 )
 
 // A verdict holds what a run says against what the fleet knows.
@@ -40,7 +41,7 @@ type output struct {
 // judge reads the record of the run, and compares.
 func (v *verdict) judge(run int64) error {
 	ctx := v.t.Context()
-	history, err := store.Open(ctx, v.history, store.Options{})
+	history, err := sqlite.Open(ctx, v.history, store.Options{})
 	if err != nil {
 		return err
 	}

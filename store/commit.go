@@ -1,6 +1,0 @@
-//go:build !bench
-
-package store
-
-// commitHook is what a Store calls before each commit of a recorder: nothing.
-func commitHook() (func(), error) { return nil, nil }

@@ -1,0 +1,275 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"tutti/fanout"
+)
+
+// Pages are what is recorded of a run, read piece by piece. Nothing is read while the
+// sink is called: one that waits for a pager must not hold anything back.
+type Pages interface {
+	// Plan is the text that PlanText made.
+	Plan(ctx context.Context) (string, error)
+	// Places are the hosts that a filter chooses, in the order of the plan.
+	Places(ctx context.Context, f Filter) ([]HostPlace, error)
+	// Hosts are what is recorded of hosts, by their positions. It may have the output
+	// of those who said little.
+	Hosts(ctx context.Context, positions []int) (map[int]*RecordedHost, error)
+	// Output is the pieces of an attempt that follow the one numbered after, at most
+	// as many as most, as events without a target, and the number of the last.
+	Output(ctx context.Context, host string, attempt, after, most int) (events []fanout.Event, last int, err error)
+	// Fault says of what was wrong with which history; nil for nil.
+	Fault(err error) error
+}
+
+// A HostPlace is a host, and its position in the plan.
+type HostPlace struct {
+	Position int
+	Host     string
+}
+
+// A RecordedHost is what is recorded of a host beside its output.
+type RecordedHost struct {
+	// Result knows neither its target nor anything of earlier attempts but their
+	// number. Ended: it is of the end.
+	Result  fanout.Result
+	Ended   bool
+	Earlier []RecordedAttempt
+	// Brief is all output of the last attempt, if that is little; nil: it is to be
+	// read.
+	Brief []fanout.Event
+}
+
+// A RecordedAttempt is one that another followed, Delay later.
+type RecordedAttempt struct {
+	Result fanout.Result
+	Delay  time.Duration
+}
+
+// The sizes of what is read at once.
+const (
+	replayHosts = 256
+	replayRows  = 16
+)
+
+// Play tells a recorded run again to sink; see [History.Replay].
+func Play(ctx context.Context, run Run, pages Pages, f Filter, sink fanout.Sink) error {
+	p := &player{pages: pages, run: run, filter: f, sink: sink}
+	if err := p.play(ctx); err != nil {
+		if p.sinkErr != nil {
+			return p.sinkErr
+		}
+		return pages.Fault(err)
+	}
+	return nil
+}
+
+type player struct {
+	pages   Pages
+	run     Run
+	filter  Filter
+	sink    fanout.Sink
+	sinkErr error
+	policy  fanout.Policy
+	targets []playedTarget
+	numbers fanout.Numbering // of the target at hand
+}
+
+// A playedTarget is a target and its place in the run as it was.
+type playedTarget struct {
+	target   fanout.Target
+	position int
+}
+
+func (p *player) play(ctx context.Context) error {
+	plan, err := p.plan(ctx)
+	if err != nil {
+		return err
+	}
+	started := p.run.Summary.Started
+	if err := p.emit(ctx, fanout.Event{Kind: fanout.RunStarted, Time: started, Plan: &plan}); err != nil {
+		return err
+	}
+	summary := fanout.Summary{}
+	for rest := p.targets; len(rest) > 0; {
+		n := min(len(rest), replayHosts)
+		if err := p.playPage(ctx, rest[:n], &summary); err != nil {
+			return err
+		}
+		rest = rest[n:]
+	}
+	summary.Hosts = len(p.targets)
+	summary.Stopped, summary.SpentBy = p.run.Summary.Stopped, p.run.Summary.SpentBy
+	summary.Started = started
+	if p.run.State != Interrupted {
+		summary.Ended = p.run.Summary.Ended
+	}
+	return p.emit(ctx, fanout.Event{Kind: fanout.RunFinished, Time: p.end(), Summary: &summary})
+}
+
+// end is when the run ended, or when it began as long as it has not.
+func (p *player) end() time.Time {
+	if p.run.Summary.Ended.IsZero() {
+		return p.run.Summary.Started
+	}
+	return p.run.Summary.Ended
+}
+
+// emit passes e to the sink.
+func (p *player) emit(ctx context.Context, e fanout.Event) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	e.RunID = p.run.ID
+	switch {
+	case e.Target != nil:
+		e.Number = p.numbers.Next(&e)
+	case e.Kind == fanout.RunStarted:
+		e.Number = 1
+	case e.Kind == fanout.RunFinished:
+		e.Number = p.policy.LastNumber(p.run.Summary.Hosts)
+	}
+	p.sinkErr = p.sink.Handle(ctx, e)
+	return p.sinkErr
+}
+
+// plan rebuilds the plan with the targets that the filter chooses.
+func (p *player) plan(ctx context.Context) (fanout.Plan, error) {
+	text, err := p.pages.Plan(ctx)
+	if err != nil {
+		return fanout.Plan{}, err
+	}
+	record, err := readPlan(text, p.run.Command, p.run.ID)
+	if err != nil {
+		return fanout.Plan{}, err
+	}
+	places, err := p.pages.Places(ctx, p.filter)
+	if err != nil {
+		return fanout.Plan{}, err
+	}
+	for i, place := range places {
+		p.targets = append(p.targets, playedTarget{target: fanout.Target{Index: i, Name: place.Host}, position: place.Position})
+	}
+	p.policy = record.Policy
+	plan := fanout.Plan{
+		Source:   p.run.Source,
+		Selector: p.run.Selector,
+		Task:     record.Task,
+		Policy:   record.Policy,
+	}
+	for _, t := range p.targets {
+		plan.Targets = append(plan.Targets, t.target)
+	}
+	return plan, nil
+}
+
+// playPage tells the targets of a page, whose results are read at once.
+func (p *player) playPage(ctx context.Context, page []playedTarget, summary *fanout.Summary) error {
+	positions := make([]int, len(page))
+	for i := range page {
+		positions[i] = page[i].position
+	}
+	hosts, err := p.pages.Hosts(ctx, positions)
+	if err != nil {
+		return err
+	}
+	for i := range page {
+		h := hosts[page[i].position]
+		if h == nil {
+			return fmt.Errorf("run %d was pruned meanwhile", p.run.ID)
+		}
+		if err := p.playHost(ctx, &page[i].target, h); err != nil {
+			return err
+		}
+		if h.Ended {
+			summary.Add(h.Result)
+		}
+	}
+	return nil
+}
+
+func (p *player) playHost(ctx context.Context, t *fanout.Target, h *RecordedHost) error {
+	h.Result.Target = *t
+	p.numbers = fanout.Numbering{}
+	told := 0
+	for i := range h.Earlier {
+		a := &h.Earlier[i]
+		a.Result.Target = *t
+		if err := p.playAttempt(ctx, t, &a.Result, nil); err != nil {
+			return err
+		}
+		told = a.Result.Attempts
+		if err := p.emit(ctx, fanout.Event{
+			Kind: fanout.TargetRetrying, Time: p.endOf(&a.Result), Target: t,
+			Attempt: told, Delay: a.Delay, Result: &a.Result,
+		}); err != nil {
+			return err
+		}
+	}
+	// A run that was stopped between two attempts ends with the earlier one.
+	if h.Result.Attempts > told {
+		if err := p.playAttempt(ctx, t, &h.Result, h.Brief); err != nil {
+			return err
+		}
+	}
+	if !h.Ended {
+		return nil
+	}
+	return p.emit(ctx, fanout.Event{
+		Kind: fanout.TargetFinished, Time: p.endOf(&h.Result), Target: t,
+		Attempt: h.Result.Attempts, Result: &h.Result,
+	})
+}
+
+// endOf is when r's attempt ended, or the run if there was none.
+func (p *player) endOf(r *fanout.Result) time.Time {
+	if r.EndedAt.IsZero() {
+		return p.end()
+	}
+	return r.EndedAt
+}
+
+// playAttempt tells the start of an attempt and its output; brief is all of that,
+// or nothing if it is still to be read.
+func (p *player) playAttempt(ctx context.Context, t *fanout.Target, r *fanout.Result, brief []fanout.Event) error {
+	if !r.StartedAt.IsZero() {
+		if err := p.emit(ctx, fanout.Event{
+			Kind: fanout.TargetStarted, Time: r.StartedAt, Target: t, Attempt: r.Attempts, Address: r.Report.Address,
+		}); err != nil {
+			return err
+		}
+	}
+	if r.StdoutBytes+r.StderrBytes == 0 {
+		return nil
+	}
+	if len(brief) > 0 {
+		return p.emitOutput(ctx, t, r.Attempts, brief)
+	}
+	for after := 0; ; {
+		events, next, err := p.pages.Output(ctx, t.Name, r.Attempts, after, replayRows)
+		if err != nil {
+			return fmt.Errorf("output of %s in run %d: %w", t.Name, p.run.ID, err)
+		}
+		if err := p.emitOutput(ctx, t, r.Attempts, events); err != nil {
+			return err
+		}
+		if len(events) < replayRows {
+			return nil
+		}
+		after = next
+	}
+}
+
+// emitOutput passes on what t said.
+func (p *player) emitOutput(ctx context.Context, t *fanout.Target, attempt int, events []fanout.Event) error {
+	for _, e := range events {
+		e.Target, e.Attempt = t, attempt
+		if err := p.emit(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}

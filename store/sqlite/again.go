@@ -1,0 +1,67 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"tutti/fanout"
+	"tutti/store"
+)
+
+// Decided returns how the run was decided. The error is a *NoRunError or an
+// *Error.
+func (s *Store) Decided(ctx context.Context, run int64) (store.Decided, error) {
+	var plan, command string
+	err := s.r.QueryRowContext(ctx, "SELECT plan, command FROM runs WHERE id = ?", run).Scan(&plan, &command)
+	if errors.Is(err, sql.ErrNoRows) {
+		return store.Decided{}, s.noRun(ctx, fmt.Sprint(run))
+	}
+	if err != nil {
+		return store.Decided{}, s.fault("read", err)
+	}
+	decided, err := store.ReadDecided(plan, command, run)
+	return decided, s.fault("read", err)
+}
+
+// Results returns the results of the hosts of the run, in the order of its
+// plan. Of earlier attempts there is only their number. A run that does not
+// exist has none. The error is an *Error.
+func (s *Store) Results(ctx context.Context, run int64) ([]store.HostResult, error) {
+	results, err := s.results(ctx, run)
+	return results, s.fault("read", err)
+}
+
+func (s *Store) results(ctx context.Context, run int64) ([]store.HostResult, error) {
+	rows, err := s.r.QueryContext(ctx, `
+		SELECT position, host, attempts, `+reportColumns+` FROM results
+		WHERE run_id = ? ORDER BY position`, run)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	var results []store.HostResult
+	for rows.Next() {
+		var target fanout.Target
+		var attempts int
+		var row reportRow
+		if err := rows.Scan(append([]any{&target.Index, &target.Name, &attempts}, row.fields()...)...); err != nil {
+			return nil, err
+		}
+		result, ended, err := row.result()
+		if err != nil {
+			return nil, err
+		}
+		result.Target, result.Attempts = target, attempts
+		switch {
+		case ended:
+		case result.Report.Started:
+			result.Outcome = fanout.Lost
+		default:
+			result.Outcome = fanout.Skipped
+		}
+		results = append(results, store.HostResult{Result: result, OutputHash: row.hash.String})
+	}
+	return results, rows.Err()
+}

@@ -1,0 +1,108 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"tutti/fanout"
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+// Begin takes a number for a run of plan and writes the run and its hosts
+// down; and with them, if it is the run of a firing, that this has begun. The
+// recorder must be closed. Its writes do not end with ctx: an
+// interrupted run is recorded to its end.
+func (s *Store) Begin(ctx context.Context, plan fanout.Plan, info store.RunInfo) (*store.Recorder, error) {
+	if s.unwritable != nil {
+		return nil, s.refuse("record")
+	}
+	if err := s.inPlace("record"); err != nil {
+		return nil, err
+	}
+	id, lock, err := s.insertRun(ctx, plan, info)
+	if err != nil {
+		return nil, s.fault("record", err)
+	}
+	w := &writer{store: s, lock: lock, claim: scheduler.Claim{Run: id}}
+	if info.Firing != 0 {
+		w.claim.Firing, w.claim.Fence = info.Firing, info.Owner.Fence()
+	}
+	return store.NewRecorder(ctx, id, plan, info, w), nil
+}
+
+// insertRun writes the rows of a new run. The lock is taken before the rows
+// can be seen, so that no other process ever finds the run without it.
+func (s *Store) insertRun(ctx context.Context, plan fanout.Plan, info store.RunInfo) (_ int64, lock *runLock, err error) {
+	decided, err := store.PlanText(plan, info)
+	if err != nil {
+		return 0, nil, err
+	}
+	tx, err := s.w.BeginTx(ctx, nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() {
+		if err == nil {
+			return
+		}
+		_ = tx.Rollback() // the first error counts
+		if lock != nil {
+			_ = lock.release() // nothing was written under it
+		}
+	}()
+	id, lock, err := s.takeNumber(ctx, tx, plan, info, decided)
+	if err != nil {
+		return 0, nil, err
+	}
+	if info.Firing != 0 {
+		owner, ok := info.Owner.(*Daemon)
+		if !ok {
+			return 0, lock, store.ErrTaken
+		}
+		if err = owner.begin(ctx, tx, info.Firing, id); err != nil {
+			return 0, lock, err
+		}
+	}
+	insert, err := tx.PrepareContext(ctx, "INSERT INTO results (run_id, position, host) VALUES (?, ?, ?)")
+	if err != nil {
+		return 0, lock, err
+	}
+	for _, t := range plan.Targets {
+		if _, err = insert.ExecContext(ctx, id, t.Index, t.Name); err != nil {
+			return 0, lock, err
+		}
+	}
+	return id, lock, tx.Commit()
+}
+
+// takeNumber inserts the row of the run and locks its number. One that is
+// locked already belongs to a run in a history that was deleted under it; the
+// next is taken then.
+func (s *Store) takeNumber(ctx context.Context, tx *sql.Tx, plan fanout.Plan, info store.RunInfo, decided string) (int64, *runLock, error) {
+	for {
+		res, err := tx.ExecContext(ctx, `
+		INSERT INTO runs (source, command, selector, inventory, note, user, started_at, state, hosts, rerun_of, plan,
+			job, job_id, scheduled_at, due_at, by_hand)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)`,
+			plan.Source, plan.Task.Label(), plan.Selector, text(info.Inventory), text(info.Note), info.User,
+			timeText(time.Now()), len(plan.Targets), number(info.RerunOf), decided,
+			text(info.Job), number(info.JobID), timeText(info.ScheduledAt), timeText(info.DueAt),
+			plan.Source != "job" || info.ByHand)
+		if err != nil {
+			return 0, nil, err
+		}
+		id, err := res.LastInsertId()
+		if err != nil {
+			return 0, nil, err
+		}
+		lock, err := s.locks.acquire(id)
+		if err != nil || lock != nil {
+			return id, lock, err
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM runs WHERE id = ?", id); err != nil {
+			return 0, nil, err
+		}
+	}
+}

@@ -1,0 +1,39 @@
+package sqlite
+
+import (
+	"context"
+
+	"tutti/store"
+)
+
+// rowBytes is about what the row of a host takes in a file.
+const rowBytes = 300
+
+// JobCosts says for each job, by its number, what its runs take. Jobs that never
+// ran are not in it.
+func (s *Store) JobCosts(ctx context.Context) (map[int64]store.JobCost, error) {
+	costs, err := s.jobCosts(ctx)
+	return costs, s.fault("read", err)
+}
+
+func (s *Store) jobCosts(ctx context.Context) (map[int64]store.JobCost, error) {
+	rows, err := s.r.QueryContext(ctx, `
+		SELECT job_id, count(*), sum(`+runBytes+`) FROM runs WHERE job_id IS NOT NULL GROUP BY job_id`, rowBytes)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	costs := make(map[int64]store.JobCost)
+	for rows.Next() {
+		var job int64
+		var c store.JobCost
+		if err := rows.Scan(&job, &c.Runs, &c.Bytes); err != nil {
+			return nil, err
+		}
+		costs[job] = c
+	}
+	return costs, rows.Err()
+}
+
+// runBytes is what a run takes; its parameter is rowBytes.
+const runBytes = "recorded_bytes + ? * (hosts + 1)"

@@ -1,0 +1,404 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+// daemonLocks is what the number of a daemon is added to for the byte of
+// FILE.lock that says whether it is alive; the numbers of runs stay below.
+const daemonLocks = 1 << 62
+
+// A Daemon is a process that carries out firings, for as long as it is alive.
+// What it has claimed nobody else begins, and what it has not begun when it ends
+// others may claim. Its methods may be called by several goroutines at once.
+type Daemon struct {
+	shared
+	store  *Store
+	id     int64
+	serves bool
+	lock   *runLock
+	// eyes has the connection that only watches what is written: SQLite tells
+	// each connection of what the others write.
+	eyes *sql.DB
+	// wake receives when something was written; quiet ends that.
+	wake  <-chan struct{}
+	quiet func()
+	// lost is closed when the daemon has left.
+	lost chan struct{}
+
+	mu      sync.Mutex // guards what follows
+	eye     *sql.Conn
+	version int64              // that eye saw last
+	seen    bool               // whether it saw any
+	known   map[int64]jobPrint // what Sync has told
+	now     time.Time          // the last that the caller said
+	left    bool
+	spaceAt time.Time // when it was proved that there is space
+}
+
+// shared is what a Daemon does as its Store does, whether it has left or not.
+type shared interface {
+	Load(ctx context.Context, jobs []int64) ([]scheduler.Subject, error)
+	Find(ctx context.Context, name string) ([]scheduler.Subject, error)
+	Numbers(ctx context.Context, n int) (int64, error)
+	Controllers(ctx context.Context) ([]scheduler.Controller, error)
+	Stops(ctx context.Context, runs []int64) ([]scheduler.Stop, error)
+}
+
+var (
+	_ store.Store  = (*Store)(nil)
+	_ store.Daemon = (*Daemon)(nil)
+)
+
+// Join registers the caller; see [scheduler.Ledger].
+func (s *Store) Join(ctx context.Context, c scheduler.Controller) (scheduler.Membership, error) {
+	return s.joined(ctx, c.Serves, c.Started)
+}
+
+// JoinDaemons makes the caller one of the daemons that serve this history. Its
+// Daemon has to be closed before the store.
+func (s *Store) JoinDaemons(ctx context.Context, now time.Time) (store.Daemon, error) {
+	return s.joined(ctx, true, now)
+}
+
+// JoinOnce is JoinDaemons for a process that asks for a firing, carries out that
+// one and ends. It is none of the Daemons, and what it has not begun when it ends
+// nobody begins: whoever asked is gone.
+func (s *Store) JoinOnce(ctx context.Context, now time.Time) (store.Daemon, error) {
+	return s.joined(ctx, false, now)
+}
+
+func (s *Store) joined(ctx context.Context, serves bool, now time.Time) (store.Daemon, error) {
+	d, err := s.join(ctx, serves, now)
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func (s *Store) join(ctx context.Context, serves bool, now time.Time) (*Daemon, error) {
+	d := &Daemon{shared: s, store: s, serves: serves, now: now, lost: make(chan struct{})}
+	err := s.change(ctx, func(tx *sql.Tx) error {
+		if err := s.forgetDaemons(ctx, tx); err != nil {
+			return err
+		}
+		// A number that is locked belongs to a history that was deleted under its
+		// daemon.
+		for d.lock == nil {
+			res, err := tx.ExecContext(ctx, "INSERT INTO daemons (pid, serves, started_at) VALUES (?, ?, ?)", os.Getpid(), serves, timeText(now))
+			if err != nil {
+				return err
+			}
+			if d.id, err = res.LastInsertId(); err != nil {
+				return err
+			}
+			if d.lock, err = s.locks.acquire(daemonLocks + d.id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		if d.lock != nil {
+			_ = d.lock.release() // nothing was written under it
+		}
+		return nil, err
+	}
+	d.eyes = openDB(source(s.path, "mode=rw", "_query_only=1"), pragmas...)
+	d.wake, d.quiet = s.watch.subscribe()
+	return d, nil
+}
+
+// forgetDaemons deletes the daemons that have ended and left nothing behind.
+func (s *Store) forgetDaemons(ctx context.Context, tx *sql.Tx) error {
+	ids, err := column[int64](ctx, tx, `
+		SELECT id FROM daemons WHERE id NOT IN (
+			SELECT daemon_id FROM firings WHERE settled_at IS NULL AND run_id IS NULL AND daemon_id IS NOT NULL)`)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		alive, err := s.locks.held(daemonLocks + id)
+		if err != nil {
+			return err
+		}
+		if alive {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM daemons WHERE id = ?", id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ID is the daemon's number.
+func (d *Daemon) ID() int64 { return d.id }
+
+// Fence is the daemon's number; see [scheduler.Membership].
+func (d *Daemon) Fence() int64 { return d.id }
+
+// Lost is closed when the daemon has left: the lock that keeps it registered lasts
+// as long as its process.
+func (d *Daemon) Lost() <-chan struct{} { return d.lost }
+
+// Wake receives when something was written; see [scheduler.Membership].
+func (d *Daemon) Wake() <-chan struct{} { return d.wake }
+
+// Leave is Close.
+func (d *Daemon) Leave(context.Context) error { return d.Close() }
+
+// Close ends the daemon. What it has claimed and not begun is for others to
+// claim, or for nobody, see JoinOnce.
+func (d *Daemon) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.left {
+		return nil
+	}
+	d.left = true
+	close(d.lost)
+	d.quiet()
+	var errs []error
+	if d.eye != nil {
+		errs = append(errs, d.eye.Close())
+		d.eye = nil
+	}
+	return d.store.fault("close", errors.Join(append(errs, d.eyes.Close(), d.lock.release())...))
+}
+
+func (d *Daemon) hasLeft() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.left
+}
+
+// changed reports whether anything was written since the last call, by this
+// process or another. The error wraps ErrMoved if the others write another file.
+func (d *Daemon) changed(ctx context.Context) (bool, error) {
+	if err := d.store.inPlace("read"); err != nil {
+		return false, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	version, err := d.look(ctx)
+	if err != nil {
+		if d.eye != nil {
+			_ = d.eye.Close() // another one sees anew
+			d.eye = nil
+		}
+		d.seen = false
+		return false, d.store.fault("read", err)
+	}
+	changed := !d.seen || version != d.version
+	d.version, d.seen = version, true
+	return changed, nil
+}
+
+// look is a number that is another one when something was written.
+func (d *Daemon) look(ctx context.Context) (version int64, err error) {
+	if d.eye == nil {
+		if d.eye, err = d.eyes.Conn(ctx); err != nil {
+			return 0, err
+		}
+	}
+	err = d.eye.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version)
+	return version, err
+}
+
+// Sync returns the jobs whose states have changed; see [scheduler.Membership].
+func (d *Daemon) Sync(ctx context.Context) (scheduler.Changes, error) {
+	changed, err := d.changed(ctx)
+	if err != nil || !changed {
+		return scheduler.Changes{}, err
+	}
+	changes, err := d.sync(ctx)
+	if err != nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.seen = false // what has changed is still to be told
+	}
+	return changes, d.store.fault("read", err)
+}
+
+func (d *Daemon) sync(ctx context.Context) (changes scheduler.Changes, err error) {
+	d.mu.Lock()
+	known := d.known
+	d.mu.Unlock()
+	var now map[int64]jobPrint
+	err = d.store.readTogether(ctx, func(q queryer) error {
+		if now, err = jobPrints(ctx, q); err != nil {
+			return err
+		}
+		var changed []int64
+		for id, print := range now {
+			if known[id] != print {
+				changed = append(changed, id)
+			}
+		}
+		slices.Sort(changed)
+		changes.Subjects, err = d.store.loadSubjects(ctx, q, changed)
+		return err
+	})
+	if err != nil {
+		return scheduler.Changes{}, err
+	}
+	for id := range known {
+		if _, there := now[id]; !there {
+			changes.Gone = append(changes.Gone, id)
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.known = now
+	return changes, nil
+}
+
+// Commit carries moves out, unless the daemon has left.
+func (d *Daemon) Commit(ctx context.Context, moves []scheduler.Move) ([]scheduler.Committed, error) {
+	if !d.hasLeft() {
+		for i := range moves {
+			d.tick(moves[i].At)
+		}
+		return d.store.Commit(ctx, moves)
+	}
+	refused := make([]scheduler.Committed, len(moves))
+	for i := range refused {
+		refused[i].Err = scheduler.ErrFenced
+	}
+	return refused, nil
+}
+
+// Request is that of [Jobs].
+func (d *Daemon) Request(ctx context.Context, job, by string, now time.Time) (scheduler.Ticket, error) {
+	return d.store.Request(ctx, d, job, by, now)
+}
+
+// Fail closes a claimed firing that was not begun; see [scheduler.Desk].
+func (d *Daemon) Fail(ctx context.Context, t scheduler.Ticket, decision scheduler.Decision, reason string) error {
+	return scheduler.NewDesk(d).Fail(ctx, d, d.clock(), t, decision, reason)
+}
+
+// begin writes down that the firing has begun with the run, in the transaction that
+// writes the run.
+func (d *Daemon) begin(ctx context.Context, tx *sql.Tx, firing, run int64) error {
+	if d == nil || d.hasLeft() {
+		return store.ErrTaken
+	}
+	f, err := firingByID(ctx, tx, firing)
+	if errors.Is(err, sql.ErrNoRows) {
+		return store.ErrTaken
+	}
+	if err != nil {
+		return err
+	}
+	subjects, err := d.store.loadSubjects(ctx, tx, []int64{f.JobID})
+	if err != nil {
+		return err
+	}
+	t, err := subjects[0].State.Begin(firing, run, d.id, scheduler.Moment{Now: d.clock()})
+	if err != nil {
+		return err
+	}
+	return d.store.move(ctx, tx, &scheduler.Move{From: subjects[0].Rev, Transition: t})
+}
+
+// Mark makes starts durable; see [scheduler.Membership]. A recorder does so together
+// with what else it writes.
+func (d *Daemon) Mark(ctx context.Context, c scheduler.Claim, positions []int) error {
+	return d.store.change(ctx, func(tx *sql.Tx) error {
+		if d.hasLeft() {
+			return store.ErrTaken
+		}
+		if err := checkClaim(ctx, tx, c); err != nil {
+			return err
+		}
+		for _, position := range positions {
+			if _, err := tx.ExecContext(ctx, "UPDATE results SET started = 1 WHERE run_id = ? AND position = ?", c.Run, position); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// checkClaim is ErrTaken if the run is not the claim's any more.
+func checkClaim(ctx context.Context, q queryer, c scheduler.Claim) error {
+	query, args := "SELECT 1 FROM runs WHERE id = ? AND state = 'running'", []any{c.Run}
+	if c.Firing != 0 {
+		query, args = "SELECT 1 FROM firings WHERE id = ? AND run_id = ? AND daemon_id = ? AND ended IS NULL AND "+openFirings, []any{c.Firing, c.Run, c.Fence}
+	}
+	held, err := exists(ctx, q, query, args...)
+	if err == nil && !held {
+		err = store.ErrTaken
+	}
+	return err
+}
+
+// Marks are the hosts of a run that were marked; see [scheduler.Membership].
+func (d *Daemon) Marks(ctx context.Context, run int64) ([]int, error) {
+	marks, err := column[int](ctx, d.store.r, "SELECT position FROM results WHERE run_id = ? AND started ORDER BY position", run)
+	return marks, d.store.fault("read", err)
+}
+
+// tick takes down what time it is for the caller, whose clock need not be the
+// machine's; what is written without being told the time is of that time.
+func (d *Daemon) tick(now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.now = now
+}
+
+func (d *Daemon) clock() time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.now
+}
+
+// Controllers lists the processes that are registered, the oldest first.
+func (s *Store) Controllers(ctx context.Context) ([]scheduler.Controller, error) {
+	all, err := s.controllers(ctx)
+	return all, s.fault("read", err)
+}
+
+// Daemons lists those that serve this history.
+func (s *Store) Daemons(ctx context.Context) ([]scheduler.Controller, error) {
+	all, err := s.Controllers(ctx)
+	return slices.DeleteFunc(all, func(c scheduler.Controller) bool { return !c.Serves }), err
+}
+
+func (s *Store) controllers(ctx context.Context) ([]scheduler.Controller, error) {
+	rows, err := s.r.QueryContext(ctx, "SELECT id, pid, serves, started_at FROM daemons WHERE id > 0 ORDER BY id")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	var all []scheduler.Controller
+	for rows.Next() {
+		var c scheduler.Controller
+		var started sql.NullString
+		if err := rows.Scan(&c.ID, &c.PID, &c.Serves, &started); err != nil {
+			return nil, err
+		}
+		if c.Started, err = parseTime(started); err != nil {
+			return nil, err
+		}
+		alive, err := s.locks.held(daemonLocks + c.ID)
+		if err != nil {
+			return nil, err
+		}
+		if alive {
+			all = append(all, c)
+		}
+	}
+	return all, rows.Err()
+}

@@ -1,0 +1,148 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+// Ends marks the runs of processes that are gone as interrupted, and says how those
+// of the given runs ended that run no more: what their processes may not have
+// written into the ledger.
+func (s *Store) Ends(ctx context.Context, runs []int64) ([]scheduler.Ended, error) {
+	if err := s.inPlace("repair"); err != nil {
+		return nil, err
+	}
+	if err := s.repair(ctx); err != nil {
+		return nil, s.fault("repair", err)
+	}
+	ends, err := s.endsOf(ctx, s.r, runs)
+	return ends, s.fault("read", err)
+}
+
+// endsOf are the facts about those of the runs that run no more.
+func (s *Store) endsOf(ctx context.Context, q queryer, ids []int64) (ends []scheduler.Ended, err error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	runs, err := s.runsByID(ctx, q, ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		run := runs[id]
+		switch {
+		case run == nil:
+			ends = append(ends, scheduler.Ended{Run: id})
+		case run.State != store.Running:
+			e := scheduler.Ended{
+				Run: id, State: string(run.State), Selector: run.Selector, Command: run.Command, ExitCode: run.ExitCode, Summary: run.Summary,
+			}
+			if e.Unproved, err = exists(ctx, q, "SELECT 1 FROM results WHERE run_id = ? AND (outcome = 'lost' OR remote_state = 'unknown')", id); err != nil {
+				return nil, err
+			}
+			if e.HostsFailed, err = hostsNotOK(ctx, q, id); err != nil {
+				return nil, err
+			}
+			ends = append(ends, e)
+		}
+	}
+	return ends, nil
+}
+
+// endFiring takes down, for the firing of a run, how that ended: in the transaction
+// that writes it into the history, since both are in one file.
+func (s *Store) endFiring(ctx context.Context, tx *sql.Tx, e scheduler.Ended) error {
+	jobs, err := column[int64](ctx, tx, "SELECT job_id FROM firings WHERE run_id = ? AND "+openFirings, e.Run)
+	if err != nil || len(jobs) == 0 {
+		return err
+	}
+	subjects, err := s.loadSubjects(ctx, tx, jobs)
+	if err != nil {
+		return err
+	}
+	t, err := subjects[0].State.End(e, scheduler.Moment{})
+	if errors.Is(err, scheduler.ErrConflict) {
+		return nil // it is known already
+	}
+	if err != nil {
+		return err
+	}
+	return s.move(ctx, tx, &scheduler.Move{From: subjects[0].Rev, Transition: t})
+}
+
+// endedFirings are those that have come to their end and are not settled, also if
+// the ledger does not know it.
+const endedFirings = openFirings + ` AND (decision = 'failed'
+	OR run_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = run_id AND state = 'running'))`
+
+// CountEnded brings the streaks of jobs up to what has ended and no daemon has
+// settled yet, as where none is running. Nothing is written.
+func (s *Store) CountEnded(ctx context.Context, jobs []scheduler.Kept) error {
+	return s.fault("read", s.countEnded(ctx, jobs))
+}
+
+func (s *Store) countEnded(ctx context.Context, jobs []scheduler.Kept) error {
+	ids, err := column[int64](ctx, s.r, "SELECT DISTINCT job_id FROM firings WHERE "+endedFirings)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	subjects, err := s.loadSubjects(ctx, s.r, ids)
+	if err != nil {
+		return err
+	}
+	streaks := make(map[int64]scheduler.Streak)
+	for i := range subjects {
+		state := subjects[i].State
+		ends, err := s.endsOf(ctx, s.r, state.Running())
+		if err != nil {
+			return err
+		}
+		for _, e := range ends {
+			t, err := state.End(e, scheduler.Moment{})
+			if err != nil {
+				return err
+			}
+			state = t.Next
+		}
+		streaks[state.ID] = state.CountEnded()
+	}
+	for i := range jobs {
+		if streak, ended := streaks[jobs[i].ID]; ended {
+			jobs[i].Streak = streak
+		}
+	}
+	return nil
+}
+
+// SetExitCode puts the exit code of the process that carried a run out in the
+// place of the one that was known at the end of the run.
+func (s *Store) SetExitCode(ctx context.Context, run int64, code int) error {
+	return s.change(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE runs SET exit_code = ? WHERE id = ?", code, run)
+		return err
+	})
+}
+
+// hostsNotOK are the first hosts of a run that are not ok.
+func hostsNotOK(ctx context.Context, q queryer, run int64) ([]scheduler.MessageHost, error) {
+	rows, err := q.QueryContext(ctx, `
+		SELECT host, outcome, exit_code, coalesce(error, '') FROM results
+		WHERE run_id = ? AND outcome <> 'ok' ORDER BY position LIMIT ?`, run, scheduler.MaxMessageHosts)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	var hosts []scheduler.MessageHost
+	for rows.Next() {
+		var h scheduler.MessageHost
+		if err := rows.Scan(&h.Host, &h.Outcome, &h.ExitCode, &h.Error); err != nil {
+			return nil, err
+		}
+		hosts = append(hosts, h)
+	}
+	return hosts, rows.Err()
+}

@@ -1,0 +1,61 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"os"
+
+	"tutti/store"
+)
+
+// Examine looks at the history at path and changes nothing: no file is made, no
+// schema brought up to date, no run repaired. The error is of type *Error, and
+// wraps ErrNotExist if there is no file.
+func Examine(ctx context.Context, path string) (store.Condition, error) {
+	file, err := inspect(path)
+	if err != nil {
+		return store.Condition{}, err
+	}
+	sizeOf := func(path string) int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0 // there need not be a log
+		}
+		return info.Size()
+	}
+	c := store.Condition{Path: file.path, Size: sizeOf(file.path) + sizeOf(file.path+"-wal"), Exposed: file.exposed, ReadOnly: file.unwritable}
+	if sizeOf(file.path) == 0 {
+		return c, nil // as a run leaves it that ended while it made the file
+	}
+	s := &Store{path: file.path, foreign: file.foreign}
+	defer func() { _ = s.Close() }() // it only reads
+	if err := s.look(ctx, &c); err != nil {
+		return c, s.openFault(err)
+	}
+	return c, nil
+}
+
+// look opens the history for reading only.
+func (s *Store) look(ctx context.Context, c *store.Condition) error {
+	steps, err := migrations(migrationFiles)
+	if err != nil {
+		return err
+	}
+	s.r = openDB(source(s.path, s.lookMode(), "_query_only=1"), pragmas...)
+	if err := checkLibrary(ctx, s.r); err != nil {
+		return err
+	}
+	version, err := schemaVersion(ctx, s.r)
+	if err == nil {
+		err = checkVersion(version, len(steps))
+	}
+	if err != nil || version == 0 {
+		return err
+	}
+	var newest sql.NullString
+	if err := s.r.QueryRowContext(ctx, "SELECT count(*), max(started_at) FROM runs").Scan(&c.Runs, &newest); err != nil {
+		return err
+	}
+	c.Newest, err = parseTime(newest)
+	return err
+}

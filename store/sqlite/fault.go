@@ -1,0 +1,39 @@
+package sqlite
+
+import (
+	"errors"
+
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+// Fault is that of [JobLedger].
+func (s *Store) Fault(op string, err error) error { return s.fault(op, err) }
+
+// fault wraps err, which may be nil, with what was tried and what SQLite says
+// about it. An error that already says so is passed on, and so is one about
+// what is in the history.
+func (s *Store) fault(op string, err error) error {
+	return faultAt(op, s.path, err)
+}
+
+func faultAt(op, path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*store.Error](err); ok {
+		return err
+	}
+	if _, ok := errors.AsType[interface {
+		error
+		Advice() (code string, args []any)
+	}](err); ok {
+		return err
+	}
+	for _, known := range []error{store.ErrTaken, scheduler.ErrConflict, scheduler.ErrKnown, scheduler.ErrFenced} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	return &store.Error{Op: op, Path: path, Kind: kindOf(err), Err: withCause(err)}
+}

@@ -1,0 +1,126 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+
+	"tutti/scheduler"
+)
+
+const firingColumns = `id, job_id, job, scheduled_at, due_at, moved, decision, reason, run_id, count, more, first_at, last_at,
+	decided_at, requested_by, waited, caught_up, repeats, daemon_id, settled_at, attached, repeats_at, unproved, ended`
+
+// openFirings are those that have not come to their end, in the words of the
+// index firings_open.
+const openFirings = "settled_at IS NULL"
+
+func selectFirings(ctx context.Context, q queryer, where string, args ...any) ([]scheduler.FiringRecord, error) {
+	rows, err := q.QueryContext(ctx, "SELECT "+firingColumns+" FROM firings WHERE "+where, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	var firings []scheduler.FiringRecord
+	for rows.Next() {
+		f, err := scanFiring(rows)
+		if err != nil {
+			return nil, err
+		}
+		firings = append(firings, f)
+	}
+	return firings, rows.Err()
+}
+
+// firingByID returns sql.ErrNoRows if there is no such firing.
+func firingByID(ctx context.Context, q queryer, id int64) (scheduler.FiringRecord, error) {
+	firings, err := selectFirings(ctx, q, "id = ?", id)
+	if err == nil && len(firings) == 0 {
+		err = sql.ErrNoRows
+	}
+	if err != nil {
+		return scheduler.FiringRecord{}, err
+	}
+	return firings[0], nil
+}
+
+// scanFiring reads a firing, and more columns into more.
+func scanFiring(rows *sql.Rows, more ...any) (f scheduler.FiringRecord, err error) {
+	var scheduled, due, moved, reason, first, last, decided, requestedBy, settled, repeatsAt, ended sql.NullString
+	var run, repeats, daemon sql.NullInt64
+	var decision string
+	fields := []any{
+		&f.ID, &f.JobID, &f.Job, &scheduled, &due, &moved, &decision, &reason, &run, &f.Gap.Count, &f.Gap.More,
+		&first, &last, &decided, &requestedBy, &f.Waited, &f.CaughtUp, &repeats, &daemon, &settled,
+		&f.Attached, &repeatsAt, &f.Unproved, &ended,
+	}
+	err = rows.Scan(append(fields, more...)...)
+	if err != nil {
+		return f, err
+	}
+	f.Moved, f.Reason, f.RequestedBy = moved.String, reason.String, requestedBy.String
+	f.Run, f.Repeats, f.Daemon = run.Int64, repeats.Int64, daemon.Int64
+	if f.Decision, err = parseDecision(decision); err != nil {
+		return f, err
+	}
+	if ended.Valid {
+		if err := json.Unmarshal([]byte(ended.String), &f.Ended); err != nil {
+			return f, err
+		}
+	}
+	err = parseTimes(timeCell{&f.RepeatsAt, repeatsAt}, timeCell{&f.At, scheduled}, timeCell{&f.Due, due}, timeCell{&f.Gap.First, first},
+		timeCell{&f.Gap.Last, last}, timeCell{&f.Decided, decided}, timeCell{&f.Settled, settled})
+	return f, err
+}
+
+func parseDecision(word string) (scheduler.Decision, error) {
+	for d := scheduler.Run; d <= scheduler.Failed; d++ {
+		if d.String() == word {
+			return d, nil
+		}
+	}
+	return 0, fmt.Errorf("unknown decision %q", word)
+}
+
+// insertFiring writes a new firing down under its number.
+func insertFiring(ctx context.Context, tx *sql.Tx, f *scheduler.FiringRecord) error {
+	ended, err := endedText(f)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "INSERT INTO firings ("+firingColumns+") VALUES ("+placeholders(24)+")",
+		f.ID, f.JobID, f.Job, timeText(f.At), timeText(f.Due), text(f.Moved), f.Decision.String(), text(f.Reason), number(f.Run),
+		max(f.Gap.Count, 1), f.Gap.More, timeText(f.Gap.First), timeText(f.Gap.Last), timeText(f.Decided),
+		text(f.RequestedBy), f.Waited, f.CaughtUp, number(f.Repeats), number(f.Daemon), timeText(f.Settled),
+		f.Attached, timeText(f.RepeatsAt), f.Unproved, ended)
+	return err
+}
+
+// updateFiring writes down what may change of a firing.
+func updateFiring(ctx context.Context, tx *sql.Tx, f *scheduler.FiringRecord) error {
+	ended, err := endedText(f)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `
+		UPDATE firings SET decision = ?, reason = ?, run_id = ?, daemon_id = ?, settled_at = ?, attached = ?, unproved = ?, ended = ? WHERE id = ?`,
+		f.Decision.String(), text(f.Reason), number(f.Run), number(f.Daemon), timeText(f.Settled), f.Attached, f.Unproved, ended, f.ID)
+	return err
+}
+
+// endedText is how the run of an open firing ended. Of one that is settled the
+// history has it.
+func endedText(f *scheduler.FiringRecord) (any, error) {
+	if f.Ended == nil || !f.Settled.IsZero() {
+		return nil, nil
+	}
+	said, err := json.Marshal(f.Ended)
+	return string(said), err
+}
+
+// exists reports whether the query has a row.
+func exists(ctx context.Context, q queryer, query string, args ...any) (some bool, err error) {
+	err = q.QueryRowContext(ctx, "SELECT EXISTS ("+query+")", args...).Scan(&some)
+	return some, err
+}

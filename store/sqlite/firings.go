@@ -1,0 +1,123 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"strconv"
+
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+// Firing is ErrTaken if there is no such firing any more.
+func (s *Store) Firing(ctx context.Context, id int64) (scheduler.FiringRecord, error) {
+	f, err := firingByID(ctx, s.r, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return f, store.ErrTaken
+	}
+	return f, s.fault("read", err)
+}
+
+// Firings returns the firings that fit q, newest first.
+func (s *Store) Firings(ctx context.Context, q store.FiringQuery) ([]store.FiringRow, error) {
+	rows, err := s.firings(ctx, q)
+	return rows, s.fault("read", err)
+}
+
+func (s *Store) firings(ctx context.Context, q store.FiringQuery) ([]store.FiringRow, error) {
+	where, args := whereFirings(q)
+	firings, err := selectFirings(ctx, s.r, where, args...)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]store.FiringRow, len(firings))
+	var ids, runIDs []int64
+	for i, f := range firings {
+		rows[i] = store.FiringRow{
+			ID: f.ID, Job: f.Job, JobID: f.JobID, ScheduledAt: f.At, DueAt: f.Due, Decision: f.Decision, Reason: f.Reason,
+			RunID: f.Run, DecidedAt: f.Decided, RequestedBy: f.RequestedBy, Repeats: f.Repeats,
+			CaughtUp: f.CaughtUp,
+		}
+		if !f.Gap.First.IsZero() {
+			rows[i].Missed = f.Gap
+		}
+		ids, runIDs = append(ids, f.ID), append(runIDs, f.Run)
+	}
+	runs, err := s.runsByID(ctx, s.r, runIDs)
+	if err != nil {
+		return nil, err
+	}
+	notes, err := s.notifications(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		rows[i].Run, rows[i].Notifications = runs[rows[i].RunID], notes[rows[i].ID]
+	}
+	return rows, nil
+}
+
+func whereFirings(q store.FiringQuery) (string, []any) {
+	where, args := "1", []any{}
+	if q.Job != "" {
+		where, args = where+" AND job = ?", append(args, q.Job)
+	}
+	if q.Decisions != nil {
+		where += " AND decision IN (" + placeholders(len(q.Decisions)) + ")"
+		for _, d := range q.Decisions {
+			args = append(args, d.String())
+		}
+	}
+	if !q.Since.IsZero() {
+		where, args = where+" AND decided_at >= ?", append(args, timeText(q.Since))
+	}
+	where += " ORDER BY id DESC"
+	if q.Limit > 0 {
+		where += " LIMIT " + strconv.Itoa(q.Limit)
+	}
+	return where, args
+}
+
+func (s *Store) runsByID(ctx context.Context, q queryer, ids []int64) (map[int64]*store.Run, error) {
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	runs, err := s.selectRuns(ctx, q, "SELECT "+runColumns+" FROM runs WHERE id IN (SELECT value FROM json_each(?))", string(list))
+	byID := make(map[int64]*store.Run, len(runs))
+	for i := range runs {
+		byID[runs[i].ID] = &runs[i]
+	}
+	return byID, err
+}
+
+func (s *Store) notifications(ctx context.Context, firings []int64) (map[int64][]store.NotificationRow, error) {
+	list, err := json.Marshal(firings)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.r.QueryContext(ctx, `
+		SELECT firing_id, at, occasion, kind, target, attempt, coalesce(error, ''), EXISTS (
+			SELECT 1 FROM outbox AS o WHERE o.firing_id = n.firing_id AND o.occasion = n.occasion AND o.kind = n.kind)
+		FROM notifications AS n WHERE firing_id IN (SELECT value FROM json_each(?)) ORDER BY id`, string(list))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	notes := make(map[int64][]store.NotificationRow)
+	for rows.Next() {
+		var firing int64
+		var n store.NotificationRow
+		var at sql.NullString
+		if err := rows.Scan(&firing, &at, &n.Occasion, &n.Kind, &n.Target, &n.Attempt, &n.Error, &n.Waiting); err != nil {
+			return nil, err
+		}
+		if n.At, err = parseTime(at); err != nil {
+			return nil, err
+		}
+		notes[firing] = append(notes[firing], n)
+	}
+	return notes, rows.Err()
+}

@@ -1,0 +1,56 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+
+	"tutti/scheduler"
+)
+
+// Stop asks for the end of a run that is of no job; see [scheduler.Ledger].
+func (s *Store) Stop(ctx context.Context, x scheduler.Stop) error {
+	return s.change(ctx, func(tx *sql.Tx) error {
+		runs, err := exists(ctx, tx, "SELECT 1 FROM runs WHERE id = ? AND state = 'running'", x.Run)
+		if err != nil || !runs {
+			return cmp.Or(err, scheduler.ErrConflict)
+		}
+		return writeStop(ctx, tx, &x)
+	})
+}
+
+// Stops are the requests to stop those of the runs of which there is one; see
+// [scheduler.Ledger].
+func (s *Store) Stops(ctx context.Context, runs []int64) ([]scheduler.Stop, error) {
+	stops, err := s.stops(ctx, runs)
+	return stops, s.fault("read", err)
+}
+
+func (s *Store) stops(ctx context.Context, runs []int64) (stops []scheduler.Stop, err error) {
+	list, err := json.Marshal(runs)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.r.QueryContext(ctx, `
+		SELECT id, kill_by, kill_at, replaced_by FROM runs
+		WHERE id IN (SELECT value FROM json_each(?)) AND kill_at IS NOT NULL ORDER BY id`, string(list))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	for rows.Next() {
+		var x scheduler.Stop
+		var at sql.NullString
+		var replacedBy sql.NullInt64
+		if err := rows.Scan(&x.Run, &x.By, &at, &replacedBy); err != nil {
+			return nil, err
+		}
+		x.ReplacedBy = replacedBy.Int64
+		if x.At, err = parseTime(at); err != nil {
+			return nil, err
+		}
+		stops = append(stops, x)
+	}
+	return stops, rows.Err()
+}

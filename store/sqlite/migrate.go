@@ -1,0 +1,157 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+)
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+// applicationID marks a SQLite file as one of ours: "tutt" in ASCII.
+const applicationID = 0x74757474
+
+// A migration brings the schema from version n-1 to version n, its place in
+// the list.
+type migration struct {
+	name string
+	sql  string
+}
+
+// migrations reads the steps in files, which are named 0001_what.sql, 0002_…
+// without a gap.
+func migrations(files fs.FS) ([]migration, error) {
+	names, err := fs.Glob(files, "migrations/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	var steps []migration
+	for i, name := range names {
+		want := fmt.Sprintf("migrations/%04d_", i+1)
+		if len(name) < len(want) || name[:len(want)] != want {
+			return nil, fmt.Errorf("migration %s: want a name that begins with %s", name, want)
+		}
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, migration{name: name, sql: string(text)})
+	}
+	return steps, nil
+}
+
+// migrate brings the schema up to the last of steps, each in a transaction of
+// its own. Several processes may do so at once. It refuses a database that is
+// not ours, or that is ahead of steps.
+func migrate(ctx context.Context, db *sql.DB, steps []migration) error {
+	for {
+		version, err := schemaVersion(ctx, db)
+		if err != nil {
+			return err
+		}
+		if err := checkVersion(version, len(steps)); err != nil {
+			return err
+		}
+		if version == len(steps) {
+			return nil
+		}
+		if err := applyNext(ctx, db, steps); err != nil {
+			return err
+		}
+	}
+}
+
+// applyNext applies the step that follows the version in the database, which
+// is read anew under the write lock: another process may have been faster.
+func applyNext(ctx context.Context, db *sql.DB, steps []migration) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // after a commit there is nothing to roll back
+	version, err := schemaVersion(ctx, tx)
+	if err != nil || version >= len(steps) {
+		return err
+	}
+	step := steps[version]
+	pragmas := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, version+1)
+	if _, err := tx.ExecContext(ctx, step.sql+"\n;"+pragmas); err != nil {
+		if wrongSQL(err) {
+			return &schemaError{fmt.Sprintf("its schema is version %d by its number, which %s does not fit: %v", version, filepath.Base(step.name), err)}
+		}
+		return fmt.Errorf("%s: %w", step.name, err)
+	}
+	return tx.Commit()
+}
+
+// queryer is a database or a transaction in it.
+type queryer interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// schemaVersion is the version of the schema, 0 for an empty database. The
+// error wraps ErrNotHistory if it is a database of someone else.
+func schemaVersion(ctx context.Context, q queryer) (int, error) {
+	var version, application, objects int
+	row := q.QueryRowContext(ctx, `
+		SELECT (SELECT user_version FROM pragma_user_version),
+		       (SELECT application_id FROM pragma_application_id),
+		       (SELECT count(*) FROM sqlite_schema)`)
+	if err := row.Scan(&version, &application, &objects); err != nil {
+		return 0, err
+	}
+	empty := version == 0 && application == 0 && objects == 0
+	switch {
+	case !empty && application != applicationID:
+		return 0, errForeign
+	case !empty && version <= 0:
+		return 0, &schemaError{fmt.Sprintf("its schema is version %d by its number, which no tutti has written", version)}
+	}
+	return version, nil
+}
+
+// checkVersion refuses a schema that is newer than the last that is known.
+func checkVersion(version, known int) error {
+	if version > known {
+		return &newerError{version: version, known: known}
+	}
+	return nil
+}
+
+// tables are those of the newest schema.
+var tables = []string{"runs", "results", "attempts", "output", "jobs", "job_states", "job_changes", "daemons", "firings", "outbox", "notifications"}
+
+// checkTables refuses a database in which a table is missing.
+func checkTables(ctx context.Context, q queryer) error {
+	there, err := column[string](ctx, q, "SELECT name FROM sqlite_schema WHERE type = 'table'")
+	if err != nil {
+		return err
+	}
+	for _, name := range tables {
+		if !slices.Contains(there, name) {
+			return &schemaError{"it has no table " + name}
+		}
+	}
+	return nil
+}
+
+// A schemaError says what is wrong with the schema of a history.
+type schemaError struct{ text string }
+
+func (e *schemaError) Error() string { return e.text }
+
+var errForeign = errors.New("it is a SQLite database of another program")
+
+// A newerError says how far the file is ahead.
+type newerError struct{ version, known int }
+
+func (e *newerError) Error() string {
+	return fmt.Sprintf("its schema is version %d, and this program knows %d", e.version, e.known)
+}

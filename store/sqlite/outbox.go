@@ -1,0 +1,140 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"net/url"
+	"time"
+
+	"tutti/scheduler"
+)
+
+// Deliveries takes the messages that are due; see [scheduler.Outbox].
+func (d *Daemon) Deliveries(ctx context.Context, now, until time.Time, most int) (deliveries []scheduler.Delivery, err error) {
+	const due = "SELECT id FROM outbox WHERE due_at <= ?"
+	some, err := exists(ctx, d.store.r, due, timeText(now))
+	if err != nil || !some {
+		return nil, d.store.fault("read", err)
+	}
+	err = d.store.change(ctx, func(tx *sql.Tx) error {
+		ids, err := column[int64](ctx, tx, due+" ORDER BY id LIMIT ?", timeText(now), most)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			x, err := takeDelivery(ctx, tx, id, until)
+			if err != nil {
+				return err
+			}
+			deliveries = append(deliveries, x)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return deliveries, nil
+}
+
+// takeDelivery begins an attempt. It is counted now: a message that ends the
+// process that delivers it is not told for ever.
+func takeDelivery(ctx context.Context, tx *sql.Tx, id int64, until time.Time) (scheduler.Delivery, error) {
+	x := scheduler.Delivery{ID: id}
+	var kind, target, message string
+	var secret sql.NullString
+	err := tx.QueryRowContext(ctx, `
+		UPDATE outbox SET attempts = attempts + 1, due_at = ? WHERE id = ?
+		RETURNING attempts, kind, target, secret, message`, timeText(until), id).
+		Scan(&x.Attempt, &kind, &target, &secret, &message)
+	if err != nil {
+		return x, err
+	}
+	if kind == kindWebhook {
+		x.Notify.Webhook, x.Notify.SecretFile = target, secret.String
+	} else {
+		x.Notify.Command = target
+	}
+	return x, json.Unmarshal([]byte(message), &x.Message)
+}
+
+// Told records an attempt; see [scheduler.Outbox].
+func (d *Daemon) Told(ctx context.Context, x scheduler.Delivery, now time.Time, failure error, again time.Time) error {
+	kind, target := kindCommand, x.Notify.Command
+	if x.Notify.Webhook != "" {
+		kind, target = kindWebhook, redacted(x.Notify.Webhook)
+	}
+	var said any
+	if failure != nil {
+		said = failure.Error()
+	}
+	return d.store.change(ctx, func(tx *sql.Tx) error {
+		// The firing may have been pruned in the meantime.
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO notifications (firing_id, at, occasion, kind, target, attempt, error)
+			SELECT id, ?, ?, ?, ?, ?, ? FROM firings WHERE id = ?`,
+			timeText(now), x.Message.Type, kind, target, x.Attempt, said, x.Message.Firing)
+		if err != nil {
+			return err
+		}
+		if failure == nil || again.IsZero() {
+			_, err = tx.ExecContext(ctx, "DELETE FROM outbox WHERE id = ?", x.ID)
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "UPDATE outbox SET due_at = ? WHERE id = ?", timeText(again), x.ID)
+		return err
+	})
+}
+
+// Return gives back deliveries that were not tried; see [scheduler.Outbox].
+func (d *Daemon) Return(ctx context.Context, ds []scheduler.Delivery, due time.Time) error {
+	return d.store.change(ctx, func(tx *sql.Tx) error {
+		for _, x := range ds {
+			_, err := tx.ExecContext(ctx, "UPDATE outbox SET attempts = attempts - 1, due_at = ? WHERE id = ? AND attempts = ?",
+				timeText(due), x.ID, x.Attempt)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// dropMessages gives up what has not arrived of a job's messages.
+func dropMessages(ctx context.Context, tx *sql.Tx, job int64, reason string, now time.Time) error {
+	rows, err := tx.QueryContext(ctx, `
+		DELETE FROM outbox WHERE firing_id IN (SELECT id FROM firings WHERE job_id = ?)
+		RETURNING firing_id, occasion, kind, target, attempts`, job)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	for rows.Next() {
+		var firing int64
+		var occasion, kind, target string
+		var attempts int
+		if err := rows.Scan(&firing, &occasion, &kind, &target, &attempts); err != nil {
+			return err
+		}
+		if kind == kindWebhook {
+			target = redacted(target)
+		}
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO notifications (firing_id, at, occasion, kind, target, attempt, error) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+			firing, timeText(now), occasion, kind, target, attempts, reason)
+		if err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// redacted is a webhook without what may be a password: many have one in their
+// path.
+func redacted(webhook string) string {
+	u, err := url.Parse(webhook)
+	if err != nil || u.Host == "" {
+		return "a URL that cannot be read"
+	}
+	return u.Scheme + "://" + u.Host + "/…"
+}

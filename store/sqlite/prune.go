@@ -1,0 +1,236 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+// vacuumPages is how many pages are given back in one transaction, so that
+// other processes can write in between.
+const vacuumPages = 2048
+
+// Prune deletes the runs that the retention does not keep, and what became of
+// the instants of jobs that are as old; and gives their space back to the file
+// system. Running runs are kept, and so is what a daemon still has to look at. If
+// there is nothing to delete it costs a few queries.
+func (s *Store) Prune(ctx context.Context, keep store.Retention) (store.Pruned, error) {
+	if s.unwritable != nil {
+		return store.Pruned{}, s.refuse("prune")
+	}
+	p, err := s.prune(ctx, keep)
+	return p, s.fault("prune", err)
+}
+
+func (s *Store) prune(ctx context.Context, keep store.Retention) (store.Pruned, error) {
+	var p store.Pruned
+	before, err := pageUseOf(ctx, s.w)
+	if err != nil {
+		return p, err
+	}
+	jobs, err := s.selectJobs(ctx, s.r, "")
+	if err != nil {
+		return p, err
+	}
+	ids, err := s.outdated(ctx, keep, jobs)
+	if err != nil {
+		return p, err
+	}
+	if err := s.removeRuns(ctx, s.w, ids, keep, &p); err != nil {
+		return p, err
+	}
+	if err := s.pruneFirings(ctx, keep, jobs); err != nil {
+		return p, err
+	}
+	if p.Runs == 0 && (keep.MaxSize == 0 || before.total*before.size <= keep.MaxSize) {
+		return p, nil
+	}
+	if err := s.vacuum(ctx); err != nil {
+		return p, err
+	}
+	after, err := pageUseOf(ctx, s.w)
+	p.Bytes = max(0, before.total-after.total) * before.size
+	return p, err
+}
+
+// WouldPrune says what Prune would delete, and deletes nothing: it does the same in
+// a transaction that is taken back.
+func (s *Store) WouldPrune(ctx context.Context, keep store.Retention) (store.Pruned, error) {
+	var p store.Pruned
+	undone := errors.New("undone")
+	err := s.change(ctx, func(tx *sql.Tx) error {
+		jobs, err := s.selectJobs(ctx, tx, "")
+		if err != nil {
+			return err
+		}
+		ids, err := s.outdated(ctx, keep, jobs)
+		if err != nil {
+			return err
+		}
+		before, err := pageUseOf(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := s.removeRuns(ctx, tx, ids, keep, &p); err != nil {
+			return err
+		}
+		after, err := pageUseOf(ctx, tx)
+		if err != nil {
+			return err
+		}
+		p.Bytes = max(0, after.free-before.free) * after.size
+		return undone
+	})
+	if errors.Is(err, undone) {
+		err = nil
+	}
+	return p, err
+}
+
+// A database is what runs are deleted from.
+type database interface {
+	queryer
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// removeRuns deletes the runs that are outdated, and those that do not fit.
+func (s *Store) removeRuns(ctx context.Context, db database, outdated []int64, keep store.Retention, p *store.Pruned) error {
+	for _, id := range outdated {
+		if err := remove(ctx, db, id, p); err != nil {
+			return err
+		}
+	}
+	if keep.MaxSize > 0 {
+		return shrink(ctx, db, keep.MaxSize, p)
+	}
+	return nil
+}
+
+// outdated lists the runs that are too old or too many: for all, or for their
+// job.
+func (s *Store) outdated(ctx context.Context, keep store.Retention, jobs []scheduler.Kept) ([]int64, error) {
+	var ids []int64
+	add := func(query string, args ...any) error {
+		more, err := column[int64](ctx, s.r, query, args...)
+		ids = append(ids, more...)
+		return err
+	}
+	own, err := json.Marshal(keepTheirOwn(jobs))
+	if err != nil {
+		return nil, err
+	}
+	const others = "coalesce(job_id, 0) NOT IN (SELECT value FROM json_each(?))"
+	if keep.KeepRuns > 0 {
+		err := add("SELECT id FROM runs WHERE "+others+" AND id <= (SELECT id FROM runs WHERE "+others+" ORDER BY id DESC LIMIT 1 OFFSET ?) ORDER BY id",
+			string(own), string(own), keep.KeepRuns)
+		if err != nil {
+			return nil, err
+		}
+	}
+	if keep.Keep > 0 {
+		if err := add("SELECT id FROM runs WHERE started_at < ? AND "+others+" ORDER BY id", timeText(time.Now().Add(-keep.Keep)), string(own)); err != nil {
+			return nil, err
+		}
+	}
+	for i := range jobs {
+		if err := outdatedOfJob(&jobs[i], add); err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil // more than one rule may be about a run
+}
+
+// shrink deletes the oldest runs until the rest fits into limit bytes.
+func shrink(ctx context.Context, db database, limit int64, p *store.Pruned) error {
+	for after := int64(0); ; {
+		use, err := pageUseOf(ctx, db)
+		if err != nil || (use.total-use.free)*use.size <= limit {
+			return err
+		}
+		oldest, err := column[int64](ctx, db,
+			"SELECT id FROM runs WHERE id > ? AND state <> 'running' ORDER BY id LIMIT 1", after)
+		if err != nil || len(oldest) == 0 {
+			return err
+		}
+		after = oldest[0]
+		if err := remove(ctx, db, after, p); err != nil {
+			return err
+		}
+	}
+}
+
+// remove deletes a run, each in its own transaction so that others can write
+// in between. One that is gone already, or has to stay, is not counted as deleted.
+func remove(ctx context.Context, db database, id int64, p *store.Pruned) error {
+	res, err := db.ExecContext(ctx, "DELETE FROM runs WHERE id = ? AND state <> 'running' AND NOT "+lookedAt, id)
+	if err != nil {
+		return err
+	}
+	n, err := res.RowsAffected()
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		p.Runs, p.Newest = p.Runs+1, max(p.Newest, id)
+		return nil
+	}
+	held, err := exists(ctx, db, "SELECT 1 FROM runs WHERE id = ? AND state <> 'running'", id)
+	if held {
+		p.Held++
+	}
+	return err
+}
+
+// vacuum gives the free pages back, and the write-ahead log as far as no
+// reader is in the way.
+func (s *Store) vacuum(ctx context.Context) error {
+	for left := int64(math.MaxInt64); ; {
+		use, err := pageUseOf(ctx, s.w)
+		if err != nil {
+			return err
+		}
+		if use.free == 0 || use.free >= left {
+			break // the second if others write faster than this
+		}
+		left = use.free
+		if err := s.vacuumSome(ctx); err != nil {
+			return err
+		}
+	}
+	var busy, log, done int
+	return s.w.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &done)
+}
+
+// vacuumSome gives vacuumPages back: one with each step of the statement, which
+// therefore has to be read to its end.
+func (s *Store) vacuumSome(ctx context.Context) error {
+	rows, err := s.w.QueryContext(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	for rows.Next() {
+		continue // nothing to read: the step itself is the work
+	}
+	return rows.Err()
+}
+
+// A pageUse is how the file is used, in pages of size bytes.
+type pageUse struct{ total, free, size int64 }
+
+func pageUseOf(ctx context.Context, q queryer) (u pageUse, err error) {
+	err = q.QueryRowContext(ctx, `
+		SELECT (SELECT page_count FROM pragma_page_count),
+		       (SELECT freelist_count FROM pragma_freelist_count),
+		       (SELECT page_size FROM pragma_page_size)`).Scan(&u.total, &u.free, &u.size)
+	return u, err
+}

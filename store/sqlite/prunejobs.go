@@ -1,0 +1,146 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+// guardTime is how far behind a job's cursor its firings are kept in any case:
+// if the clock is put back by that much, they are what keeps instants from firing
+// again.
+const guardTime = 8 * 24 * time.Hour
+
+// lookedAt says of a run that a daemon has not done with it: it has to be
+// settled, to be repeated, or to prove that it has ended.
+const lookedAt = `EXISTS (SELECT 1 FROM firings f WHERE f.settled_at IS NULL
+	AND (f.run_id = runs.id OR f.repeats = runs.id OR f.id = runs.replaced_by))`
+
+// keepsItsOwn reports whether the job limits the age or the number of its runs.
+// One that cannot be read may do so.
+func keepsItsOwn(k *scheduler.Kept) bool { return k.Broken != nil || k.Keep.Age > 0 || k.Keep.Runs > 0 }
+
+// keepTheirOwn are the jobs that do.
+func keepTheirOwn(jobs []scheduler.Kept) []int64 {
+	own := []int64{} // nil would be no JSON list
+	for i := range jobs {
+		if keepsItsOwn(&jobs[i]) {
+			own = append(own, jobs[i].ID)
+		}
+	}
+	return own
+}
+
+// outdatedOfJob adds the runs that the job itself does not keep. The newest one
+// is kept whatever its size.
+func outdatedOfJob(k *scheduler.Kept, add func(query string, args ...any) error) error {
+	var errs []error
+	if k.Keep.Age > 0 {
+		errs = append(errs, add("SELECT id FROM runs WHERE job_id = ? AND started_at < ? ORDER BY id", k.ID, timeText(time.Now().Add(-k.Keep.Age))))
+	}
+	if k.Keep.Runs > 0 {
+		errs = append(errs, add("SELECT id FROM runs WHERE job_id = ? ORDER BY id DESC LIMIT -1 OFFSET ?", k.ID, k.Keep.Runs))
+	}
+	if k.Keep.Size > 0 {
+		errs = append(errs, add(`
+			SELECT id FROM (
+				SELECT id, row_number() OVER newest AS place, sum(`+runBytes+`) OVER newest AS total
+				FROM runs WHERE job_id = ? WINDOW newest AS (ORDER BY id DESC))
+			WHERE place > 1 AND total > ?`, rowBytes, k.ID, k.Keep.Size))
+	}
+	return errors.Join(errs...)
+}
+
+// pruneFirings deletes the firings of each job that are as old as runs that are
+// not kept. What belongs to a run that is kept stays.
+func (s *Store) pruneFirings(ctx context.Context, keep store.Retention, jobs []scheduler.Kept) error {
+	byID := make(map[int64]*scheduler.Kept, len(jobs))
+	for i := range jobs {
+		byID[jobs[i].ID] = &jobs[i]
+	}
+	// Whatever ever was a job.
+	ids, err := column[int64](ctx, s.r, "SELECT DISTINCT job_id FROM job_changes")
+	if err != nil {
+		return err
+	}
+	limits := []firingLimit{} // nil would be no JSON list
+	for _, id := range ids {
+		before, err := s.firingsBefore(ctx, id, byID[id], keep)
+		if err != nil {
+			return err
+		}
+		if !before.IsZero() {
+			limits = append(limits, firingLimit{Job: id, Before: before.UTC().Format(timeLayout)})
+		}
+	}
+	list, err := json.Marshal(limits)
+	if err != nil {
+		return err
+	}
+	return s.removeFirings(ctx, string(list))
+}
+
+// A firingLimit says up to when the firings of a job are not kept.
+type firingLimit struct {
+	Job    int64  `json:"job"`
+	Before string `json:"before"`
+}
+
+// firingsBefore is up to when firings of a job are not kept, zero if all are; k
+// is nil for a job that was removed.
+func (s *Store) firingsBefore(ctx context.Context, id int64, k *scheduler.Kept, keep store.Retention) (before time.Time, err error) {
+	age, number := keep.Keep, keep.KeepRuns
+	if k != nil && keepsItsOwn(k) {
+		age, number = k.Keep.Age, k.Keep.Runs
+	}
+	switch {
+	case age > 0:
+		before = time.Now().Add(-age)
+	case number > 0:
+		var oldest sql.NullString
+		err = s.r.QueryRowContext(ctx, "SELECT coalesce(due_at, started_at) FROM runs WHERE job_id = ? ORDER BY id LIMIT 1", id).Scan(&oldest)
+		if errors.Is(err, sql.ErrNoRows) {
+			return before, nil
+		}
+		if err == nil {
+			before, err = parseTime(oldest)
+		}
+	}
+	if k == nil || err != nil {
+		return before, err
+	}
+	if guard := k.Cursor.Add(-guardTime); before.After(guard) {
+		return guard, nil
+	}
+	return before, nil
+}
+
+// removeFirings deletes the firings before the limits, a list of firingLimit in
+// JSON; some in each transaction so that others can write in between.
+func (s *Store) removeFirings(ctx context.Context, limits string) error {
+	const some = 5000
+	for _, which := range []string{"scheduled_at < l.value ->> 'before'", "scheduled_at IS NULL AND coalesce(last_at, decided_at) < l.value ->> 'before'"} {
+		query := `
+			SELECT f.id FROM json_each(?) l CROSS JOIN firings f ON f.job_id = l.value ->> 'job'
+			WHERE ` + which + ` AND settled_at IS NOT NULL
+				AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = run_id) LIMIT ?`
+		for {
+			left, err := exists(ctx, s.r, query, limits, some)
+			if err != nil {
+				return err
+			}
+			if !left {
+				break
+			}
+			if _, err := s.w.ExecContext(ctx, "DELETE FROM firings WHERE id IN ("+query+")", limits, some); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,259 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+
+	"tutti/fanout"
+	"tutti/store"
+)
+
+const runColumns = `id, source, command, selector, inventory, note, user, state, exit_code, rerun_of, job, job_id,
+	scheduled_at, due_at, kill_by, hosts, stopped, spent_by, remote_code, started_at, ended_at, ` + countColumns
+
+// Runs returns the runs that fit q, newest first.
+func (s *Store) Runs(ctx context.Context, q store.Query) ([]store.Run, error) {
+	where, args := whereRuns(q)
+	query := "SELECT " + runColumns + " FROM runs" + where + " ORDER BY id DESC"
+	if q.Limit > 0 {
+		query += " LIMIT " + strconv.Itoa(q.Limit)
+	}
+	runs, err := s.selectRuns(ctx, s.r, query, args...)
+	return runs, s.fault("read", err)
+}
+
+func whereRuns(q store.Query) (string, []any) {
+	var conds []string
+	var args []any
+	add := func(cond string, values ...any) {
+		conds = append(conds, cond)
+		args = append(args, values...)
+	}
+	hosts := q.Hosts
+	if q.Host != "" {
+		hosts = []string{q.Host}
+	}
+	const ofHosts = "EXISTS (SELECT 1 FROM json_each(?) h CROSS JOIN results r ON r.host = h.value AND r.run_id = runs.id"
+	switch {
+	case hosts != nil && q.Outcomes != nil:
+		add(ofHosts+" WHERE r.outcome IN ("+placeholders(len(q.Outcomes))+"))", append([]any{jsonList(hosts)}, outcomeArgs(q.Outcomes)...)...)
+	case hosts != nil:
+		add(ofHosts+")", jsonList(hosts))
+	case q.Outcomes != nil:
+		counts := []string{"0"}
+		for _, o := range q.Outcomes {
+			counts = append(counts, o.String())
+		}
+		add("(" + strings.Join(counts, " + ") + ") > 0")
+	}
+	if !q.Since.IsZero() {
+		add("started_at >= ?", timeText(q.Since))
+	}
+	for _, w := range q.Words {
+		add("(instr(command, ?) > 0 OR instr(coalesce(note, ''), ?) > 0)", w, w)
+	}
+	if q.Source != "" {
+		add("source = ?", q.Source)
+	}
+	if q.User != "" {
+		add("user = ?", q.User)
+	}
+	if conds == nil {
+		return "", nil
+	}
+	return " WHERE " + strings.Join(conds, " AND "), args
+}
+
+// jsonList is words as json_each reads them.
+func jsonList(words []string) string {
+	list, _ := json.Marshal(words) // strings always are JSON
+	return string(list)
+}
+
+// HostNames are the names of all hosts that had a part in a run.
+func (s *Store) HostNames(ctx context.Context) ([]string, error) {
+	names, err := column[string](ctx, s.r, "SELECT DISTINCT host FROM results ORDER BY host")
+	return names, s.fault("read", err)
+}
+
+func outcomeArgs(outcomes []fanout.Outcome) []any {
+	args := make([]any, len(outcomes))
+	for i, o := range outcomes {
+		args[i] = o.String()
+	}
+	return args
+}
+
+// Run returns the run that ref names: a number, "last" for the newest run of user
+// that is not running any more, cut off or not, "last~1" for the one before; an empty
+// user is any. A job that was run by hand counts, a firing of a daemon does not. The error is a *RefError or a *NoRunError if there is none.
+func (s *Store) Run(ctx context.Context, ref, user string) (store.Run, error) {
+	id, err := s.runID(ctx, ref, user)
+	if err != nil {
+		return store.Run{}, err
+	}
+	return s.runByID(ctx, id, ref)
+}
+
+func (s *Store) runByID(ctx context.Context, id int64, ref string) (store.Run, error) {
+	runs, err := s.selectRuns(ctx, s.r, "SELECT "+runColumns+" FROM runs WHERE id = ?", id)
+	if err != nil {
+		return store.Run{}, s.fault("read", err)
+	}
+	if len(runs) == 0 {
+		return store.Run{}, s.noRun(ctx, ref)
+	}
+	return runs[0], nil
+}
+
+// lastRun is in the words of the index runs_last.
+const lastRun = "SELECT id FROM runs WHERE state <> 'running' AND by_hand = 1"
+
+// lastEnded is lastRun, and finds the runs that were cut off in a history which
+// could not be repaired.
+func (s *Store) lastEnded() string {
+	var dead []string
+	for id, gone := range s.dead {
+		if gone {
+			dead = append(dead, strconv.FormatInt(id, 10))
+		}
+	}
+	if dead == nil {
+		return lastRun
+	}
+	return "SELECT id FROM runs WHERE (state <> 'running' OR id IN (" + strings.Join(dead, ", ") + ")) AND by_hand = 1"
+}
+
+// runID is the number that ref stands for; such a run may not exist.
+func (s *Store) runID(ctx context.Context, ref, user string) (int64, error) {
+	back, ok := parseLast(ref)
+	if !ok {
+		id, err := strconv.ParseInt(ref, 10, 64)
+		if err != nil || id < 1 || strings.HasPrefix(ref, "+") {
+			return 0, &store.RefError{Ref: ref}
+		}
+		return id, nil
+	}
+	query, args := s.lastEnded(), []any{back}
+	if user != "" {
+		query, args = query+" AND user = ?", []any{user, back}
+	}
+	var id int64
+	err := s.r.QueryRowContext(ctx, query+" ORDER BY id DESC LIMIT 1 OFFSET ?", args...).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, s.noRun(ctx, ref)
+	}
+	return id, s.fault("read", err)
+}
+
+// parseLast reads "last" and "last~N".
+func parseLast(ref string) (back int64, ok bool) {
+	rest, ok := strings.CutPrefix(ref, "last")
+	if !ok || rest == "" {
+		return 0, ok
+	}
+	digits, ok := strings.CutPrefix(rest, "~")
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(digits, 10, 31)
+	return int64(n), err == nil
+}
+
+func (s *Store) noRun(ctx context.Context, ref string) error {
+	e := &store.NoRunError{Ref: ref}
+	err := s.r.QueryRowContext(ctx, "SELECT coalesce(max(id), 0) FROM runs").Scan(&e.Newest)
+	if err != nil {
+		return s.fault("read", err)
+	}
+	return e
+}
+
+// HostsOf returns the names of the hosts of the run that ref names, see Run, in
+// the order of its plan: all of them, or those that ended with one of outcomes.
+func (s *Store) HostsOf(ctx context.Context, ref, user string, outcomes []fanout.Outcome) ([]string, error) {
+	run, err := s.Run(ctx, ref, user)
+	if err != nil {
+		return nil, err
+	}
+	query, args := "SELECT host FROM results WHERE run_id = ?", []any{run.ID}
+	if outcomes != nil {
+		query += " AND outcome IN (" + placeholders(len(outcomes)) + ")"
+		args = append(args, outcomeArgs(outcomes)...)
+	}
+	hosts, err := column[string](ctx, s.r, query+" ORDER BY position", args...)
+	return hosts, s.fault("read", err)
+}
+
+func (s *Store) selectRuns(ctx context.Context, q queryer, query string, args ...any) ([]store.Run, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	var runs []store.Run
+	for rows.Next() {
+		run, err := scanRun(rows)
+		if err != nil {
+			return nil, err
+		}
+		if run.State == store.Running && s.dead[run.ID] {
+			run.State = store.Interrupted
+		}
+		runs = append(runs, run)
+	}
+	return runs, rows.Err()
+}
+
+// scanRun reads a run, and more columns into more.
+func scanRun(rows *sql.Rows, more ...any) (store.Run, error) {
+	var r store.Run
+	var inventory, note, job, scheduled, due, killBy, spentBy, started, ended sql.NullString
+	var exitCode, rerunOf, jobID sql.NullInt64
+	var stopped string
+	fields := []any{
+		&r.ID, &r.Source, &r.Command, &r.Selector, &inventory, &note, &r.User, &r.State, &exitCode, &rerunOf, &job, &jobID,
+		&scheduled, &due, &killBy, &r.Summary.Hosts, &stopped, &spentBy, &r.Summary.RemoteCode, &started, &ended,
+	}
+	for i := range r.Summary.Counts {
+		fields = append(fields, &r.Summary.Counts[i])
+	}
+	err := rows.Scan(append(fields, more...)...)
+	if err != nil {
+		return r, err
+	}
+	r.Inventory, r.Note, r.Job, r.RerunOf = inventory.String, note.String, job.String, rerunOf.Int64
+	r.JobID, r.KillBy, r.Summary.SpentBy = jobID.Int64, killBy.String, spentBy.String
+	if exitCode.Valid {
+		code := int(exitCode.Int64)
+		r.ExitCode = &code
+	}
+	if r.Summary.Stopped, err = fanout.ParseStopped(stopped); err != nil {
+		return r, err
+	}
+	err = parseTimes(timeCell{&r.ScheduledAt, scheduled}, timeCell{&r.DueAt, due},
+		timeCell{&r.Summary.Started, started}, timeCell{&r.Summary.Ended, ended})
+	return r, err
+}
+
+// column reads the only column of a query.
+func column[T any](ctx context.Context, q queryer, query string, args ...any) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	var values []T
+	for rows.Next() {
+		var v T
+		if err := rows.Scan(&v); err != nil {
+			return nil, err
+		}
+		values = append(values, v)
+	}
+	return values, rows.Err()
+}

@@ -1,0 +1,175 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"tutti/fanout"
+	"tutti/store"
+)
+
+// repair marks the runs whose process is gone as interrupted. A run that is
+// alive is left alone.
+func (s *Store) repair(ctx context.Context) error {
+	ids, err := running(ctx, s.r)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		lock, err := s.locks.acquire(id)
+		if err != nil {
+			return err
+		}
+		if lock == nil {
+			continue
+		}
+		cut, err := s.interrupt(ctx, id)
+		if releaseErr := lock.release(); err == nil {
+			err = releaseErr
+		}
+		if err != nil {
+			return err
+		}
+		if cut != "" {
+			s.options.Logger.Info("run was cut off", "run", id, "hosts", cut)
+			s.options.Warn(fmt.Sprintf("run %d was cut off: %s", id, cut))
+		}
+	}
+	return nil
+}
+
+// findDead is repair for a history that cannot be written: it only remembers
+// which runs were cut off.
+func (s *Store) findDead(ctx context.Context) error {
+	ids, err := running(ctx, s.r)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		held, err := s.locks.held(id)
+		if err != nil {
+			return err
+		}
+		s.dead[id] = !held
+	}
+	return nil
+}
+
+// running lists the runs in that state.
+func running(ctx context.Context, q queryer) ([]int64, error) {
+	return column[int64](ctx, q, runningRuns)
+}
+
+const runningRuns = "SELECT id FROM runs WHERE state = 'running' ORDER BY id"
+
+// lostMessage is the error of a host whose command had started when the record
+// ended. It does not say more than is known: the command may have ended well.
+const lostMessage = "tutti ended before it had recorded how the command ended"
+
+// interrupt ends the record of a run that nobody records any more. The caller
+// holds its lock. It returns what became of the hosts without an end, for
+// people; "" if the run was not in state running.
+func (s *Store) interrupt(ctx context.Context, id int64) (cut string, err error) {
+	tx, err := s.w.BeginTx(ctx, nil)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = tx.Rollback() }() // after a commit there is nothing to roll back
+	var state store.State
+	err = tx.QueryRowContext(ctx, "SELECT state FROM runs WHERE id = ?", id).Scan(&state)
+	if err != nil || state != store.Running {
+		return "", err
+	}
+	var parts []string
+	for _, step := range []struct{ what, query string }{
+		{"awaiting a retry", endAwaiting},
+		{"lost", endStarted},
+		{"skipped", endUnstarted},
+	} {
+		res, err := tx.ExecContext(ctx, step.query, sql.Named("run", id), sql.Named("message", lostMessage))
+		if err != nil {
+			return "", err
+		}
+		n, err := res.RowsAffected()
+		if err != nil {
+			return "", err
+		}
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, step.what))
+		}
+	}
+	if err := endRun(ctx, tx, id); err != nil {
+		return "", err
+	}
+	ends, err := s.endsOf(ctx, tx, []int64{id})
+	if err != nil {
+		return "", err
+	}
+	for _, e := range ends {
+		if err := s.endFiring(ctx, tx, e); err != nil {
+			return "", err
+		}
+	}
+	if parts == nil {
+		parts = []string{"every host had ended"}
+	}
+	return strings.Join(parts, ", "), tx.Commit()
+}
+
+const (
+	// A host between two attempts ended as the last of them did.
+	endAwaiting = `
+		UPDATE results SET (attempts, ` + reportColumns + `) = (
+			SELECT attempt, ` + reportColumns + ` FROM attempts a
+			WHERE a.run_id = @run AND a.host = results.host ORDER BY attempt DESC LIMIT 1)
+		WHERE run_id = @run AND outcome IS NULL AND NOT started
+			AND host IN (SELECT host FROM attempts WHERE run_id = @run)`
+	endStarted = `
+		UPDATE results SET outcome = 'lost', error_op = 'local', error = @message,
+			remote_state = 'unknown', output_complete = 0
+		WHERE run_id = @run AND outcome IS NULL AND started`
+	endUnstarted = `
+		UPDATE results SET outcome = 'skipped' WHERE run_id = @run AND outcome IS NULL`
+)
+
+// endRun counts the hosts, and closes the run at the last time that is known
+// of it.
+func endRun(ctx context.Context, tx *sql.Tx, id int64) error {
+	var s fanout.Summary
+	rows, err := tx.QueryContext(ctx, "SELECT "+reportColumns+" FROM results WHERE run_id = ?", id)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	for rows.Next() {
+		var row reportRow
+		if err := rows.Scan(row.fields()...); err != nil {
+			return err
+		}
+		res, _, err := row.result()
+		if err != nil {
+			return err
+		}
+		s.Add(res)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	args := []any{sql.Named("run", id), sql.Named("code", s.RemoteCode)}
+	counts := make([]string, 0, numCounts)
+	for _, o := range fanout.Outcomes() {
+		args = append(args, sql.Named(o.String(), s.Counts[o]))
+		counts = append(counts, "@"+o.String())
+	}
+	_, err = tx.ExecContext(ctx, `
+		UPDATE runs SET state = 'interrupted', remote_code = @code,
+			(`+countColumns+`) = (`+strings.Join(counts, ", ")+`),
+			ended_at = (SELECT max(t) FROM (
+				SELECT runs.started_at AS t
+				UNION ALL SELECT max(max(coalesce(started_at, ''), coalesce(ended_at, ''))) FROM results WHERE run_id = @run
+				UNION ALL SELECT max(at) FROM output WHERE run_id = @run))
+		WHERE id = @run`, args...)
+	return err
+}

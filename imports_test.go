@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"tutti/api/event":         {"tutti/fanout"},
 	"tutti/output":            {"tutti/api/event", "tutti/fanout", "tutti/internal/sanitize", "tutti/internal/safefile"},
 	"tutti/store":             {"tutti/fanout", "tutti/scheduler", "tutti/internal/errno"},
+	"tutti/store/storetest":   {"tutti/fanout", "tutti/scheduler", "tutti/store"},
 	"tutti/store/sqlite":      {"tutti/fanout", "tutti/scheduler", "tutti/store", "tutti/internal/yamltree", "tutti/internal/errno", "tutti/internal/safefile"},
 	"tutti/server":            {"tutti/fanout", "tutti/scheduler", "tutti/notify", "tutti/internal/sanitize"},
 	"tutti/notify":            {"tutti/scheduler", "tutti/internal/sanitize"},

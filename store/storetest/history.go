@@ -1,0 +1,201 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"tutti/fanout"
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+// How a run ended is in the state of its job when its recorder is closed.
+func testEnds(t *testing.T, b *bed) {
+	job := b.add("backup", func(j *scheduler.Job) { j.Overlap = scheduler.OverlapAllow }).State.ID
+	w := b.join()
+	_, finished := w.begin(job, 1)
+	_, cut := w.begin(job, 2)
+	_, running := w.begin(job, 3)
+	if err := cut.Starting(t.Context(), plan("job", 2).Targets[0], 1, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.finish(finished, plan("job", 2), 0, 3)
+	b.must(cut.Close())
+	var got []string
+	for _, f := range b.load(job).State.Open {
+		said := "running"
+		if e := f.Ended; e != nil {
+			said = fmt.Sprintf("%s ok %d lost %d unproved %t failed %d", e.State, e.Summary.Counts[fanout.OK], e.Summary.Counts[fanout.Lost], e.Unproved, len(e.HostsFailed))
+		}
+		got = append(got, said)
+	}
+	want := []string{"finished ok 1 lost 0 unproved false failed 1", "interrupted ok 0 lost 1 unproved true failed 2", "running"}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	ends, err := b.Ends(t.Context(), []int64{finished.RunID(), cut.RunID(), running.RunID(), 99})
+	if err != nil || len(ends) != 3 || ends[0].State != "finished" || ends[1].State != "interrupted" || ends[2].Known() {
+		t.Errorf("got %+v, %v, want two ends, and one of which nothing is known", ends, err)
+	}
+	endings := w.settle(3)
+	if len(endings) != 2 || endings[0].Streak.Failures+endings[1].Streak.Failures != 3 {
+		t.Errorf("got %+v, want two failures in a row", endings)
+	}
+	if again := w.settle(3); len(again) > 0 {
+		t.Errorf("again: got %+v, want nothing", again)
+	}
+	b.must(running.Close())
+}
+
+// A message is with one of those who deliver, until it has arrived or is given up.
+func testOutbox(t *testing.T, b *bed) {
+	job := b.add("backup").State.ID
+	first, second := b.join(), b.join()
+	_, r := first.begin(job, 1)
+	first.finish(r, plan("job", 2), 1, 0)
+	first.settle(1)
+	take := func(w *worker, now int) []scheduler.Delivery {
+		t.Helper()
+		ds, err := w.Deliveries(t.Context(), minute(now), minute(now+1), 10)
+		b.must(err)
+		return ds
+	}
+	taken := take(first, 1)
+	if len(taken) != 1 || taken[0].Attempt != 1 || taken[0].Notify.Command != "mail" || taken[0].Message.Run != r.RunID() || len(taken[0].Message.HostsFailed) != 1 {
+		t.Fatalf("got %+v, want the message to the command", taken)
+	}
+	if got := take(second, 1); len(got) > 0 {
+		t.Errorf("got %+v, which the first has", got)
+	}
+	again := take(second, 2)
+	if len(again) != 1 || again[0].Attempt != 2 || again[0].ID != taken[0].ID || again[0].Message.ID != taken[0].Message.ID {
+		t.Fatalf("got %+v, want the same, since the first said nothing", again)
+	}
+	b.must(first.Return(t.Context(), taken, minute(1))) // which is not its own any more
+	if got := take(first, 2); len(got) > 0 {
+		t.Errorf("got %+v, which the second has", got)
+	}
+	b.must(second.Daemon.Told(t.Context(), again[0], minute(2), errors.New("refused"), minute(9)))
+	if got := take(first, 8); len(got) > 0 {
+		t.Errorf("got %+v too early", got)
+	}
+	last := take(first, 9)
+	if len(last) != 1 {
+		t.Fatalf("got %+v, want it again", last)
+	}
+	b.must(first.Daemon.Told(t.Context(), last[0], minute(9), nil, time.Time{}))
+	if got := take(first, 99); len(got) > 0 {
+		t.Errorf("got %+v, which has arrived", got)
+	}
+	rows, err := b.Firings(t.Context(), store.FiringQuery{})
+	if err != nil || len(rows) != 1 || len(rows[0].Notifications) != 2 || rows[0].Notifications[0].Error != "refused" || rows[0].Notifications[1].Error != "" {
+		t.Errorf("got %+v, %v, want both attempts on record", rows, err)
+	}
+}
+
+func testLargeTexts(t *testing.T, b *bed) {
+	large := strings.Repeat("0123456789abcdef", 4096) // 64 KiB
+	s := b.add("backup", func(j *scheduler.Job) { j.Command = large })
+	if now := b.load(s.State.ID); now.State.Command != large {
+		t.Errorf("got a command of %d bytes, want %d", len(now.State.Command), len(large))
+	}
+}
+
+// Texts that no encoding has are no reason to lose what they belong to.
+func testOddTexts(t *testing.T, b *bed) {
+	odd := "a\x00b\xffc"
+	w := b.join()
+	s := b.add("backup")
+	b.commit(b.request(s, odd))
+	if open := b.load(s.State.ID).State.Open; len(open) != 1 || !strings.HasPrefix(open[0].RequestedBy, "a") {
+		t.Errorf("got %+v, want the firing", open)
+	}
+	p := plan("cli", 1)
+	r, err := w.Begin(t.Context(), p, store.RunInfo{User: "ann", Note: odd})
+	b.must(err)
+	b.must(r.Handle(t.Context(), fanout.Event{Kind: fanout.Output, Time: noon, Target: &p.Targets[0], Attempt: 1, Data: []byte(odd)}))
+	w.finish(r, p, 0)
+	if got := outputOf(t, b, r.RunID()); !strings.HasPrefix(got, odd) {
+		t.Errorf("got the output %q, want %q as it was", got, odd)
+	}
+}
+
+// outputOf is what all hosts of a run have said.
+func outputOf(t *testing.T, b *bed, run int64) string {
+	t.Helper()
+	var said strings.Builder
+	b.must(b.Replay(t.Context(), run, store.Filter{}, sink(func(e fanout.Event) { said.Write(e.Data) })))
+	return said.String()
+}
+
+type sink func(fanout.Event)
+
+func (s sink) Handle(_ context.Context, e fanout.Event) error {
+	s(e)
+	return nil
+}
+
+// A run is told again as it was recorded, and found by what is known of it.
+func testReplay(t *testing.T, b *bed) {
+	p := plan("cli", 3)
+	r, err := b.Begin(t.Context(), p, store.RunInfo{User: "ann", Note: "first"})
+	b.must(err)
+	b.finish(r, p, 0, 7, 0)
+	if got := outputOf(t, b, r.RunID()); got != "web00\nweb01\nweb02\n" {
+		t.Errorf("got %q, want what each host said, in order", got)
+	}
+	kinds := map[fanout.Kind]int{}
+	b.must(b.Replay(t.Context(), r.RunID(), store.Filter{Outcomes: []fanout.Outcome{fanout.Failed}}, sink(func(e fanout.Event) { kinds[e.Kind]++ })))
+	if kinds[fanout.RunStarted] != 1 || kinds[fanout.TargetFinished] != 1 || kinds[fanout.RunFinished] != 1 {
+		t.Errorf("got %v, want one host between the beginning and the end", kinds)
+	}
+	run, err := b.Run(t.Context(), "last", "ann")
+	if err != nil || run.ID != r.RunID() || run.State != store.Finished || run.Note != "first" || run.Summary.Counts[fanout.OK] != 2 {
+		t.Errorf("got %+v, %v, want the run", run, err)
+	}
+	hosts, err := b.HostsOf(t.Context(), "last", "ann", []fanout.Outcome{fanout.Failed})
+	if err != nil || fmt.Sprint(hosts) != "[web01]" {
+		t.Errorf("got %v, %v, want web01", hosts, err)
+	}
+	if _, err := b.Run(t.Context(), "99", ""); !errors.As(err, new(*store.NoRunError)) {
+		t.Errorf("got %v, want a *NoRunError", err)
+	}
+	if err := r.Handle(t.Context(), fanout.Event{Kind: fanout.Output}); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("after the end: got %v, want %v", err, store.ErrClosed)
+	}
+	pruned, err := b.Prune(t.Context(), store.Retention{Keep: time.Nanosecond})
+	if err != nil || pruned.Runs != 1 {
+		t.Errorf("got %+v, %v, want it pruned", pruned, err)
+	}
+}
+
+// What operators do to jobs is refused with the reason.
+func testOperators(t *testing.T, b *bed) {
+	s := b.add("backup")
+	k := s.State.Kept
+	if _, err := b.AddJob(t.Context(), k.Job, "bob", noon); !errors.As(err, new(*store.JobExistsError)) {
+		t.Errorf("add: got %v, want a *JobExistsError", err)
+	}
+	k.Command = "df"
+	if _, err := b.ChangeJob(t.Context(), k.Job, "bob", minute(1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.ChangeJob(t.Context(), s.State.Job, "eve", minute(2)); !errors.As(err, new(*store.JobChangedError)) {
+		t.Errorf("change: got %v, want a *JobChangedError", err)
+	}
+	if err := b.RemoveJob(t.Context(), "backup", 1, "eve", minute(2)); !errors.As(err, new(*store.JobChangedError)) {
+		t.Errorf("remove: got %v, want a *JobChangedError", err)
+	}
+	if _, err := b.RequestFiring(t.Context(), "none", "eve", minute(2)); !errors.As(err, new(*store.NoJobError)) {
+		t.Errorf("request: got %v, want a *NoJobError", err)
+	}
+	b.must(b.RemoveJob(t.Context(), "backup", 2, "bob", minute(3)))
+	changes, err := b.JobChanges(t.Context(), "backup")
+	if err != nil || len(changes) != 3 || changes[0].What != store.JobRemoved || changes[1].User != "bob" {
+		t.Errorf("got %+v, %v, want who did what", changes, err)
+	}
+}

@@ -1,0 +1,342 @@
+package storetest
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+func testCreate(t *testing.T, b *bed) {
+	first, second := b.add("backup"), b.add("sweep")
+	if first.Rev == 0 || first.State.ID == second.State.ID || !first.State.Cursor.Equal(noon) || first.State.Version != 1 {
+		t.Errorf("got %+v, want a job at noon with a number of its own", first)
+	}
+	if _, err := b.Create(t.Context(), first.State.Job, "bob", noon); !errors.Is(err, scheduler.ErrConflict) {
+		t.Errorf("the same name: got %v, want %v", err, scheduler.ErrConflict)
+	}
+	found, err := b.Find(t.Context(), "sweep")
+	if err != nil || len(found) != 1 || found[0].State.ID != second.State.ID {
+		t.Errorf("found %+v, %v, want the job", found, err)
+	}
+	if found, err := b.Find(t.Context(), "none"); err != nil || len(found) > 0 {
+		t.Errorf("found %+v, %v, want none", found, err)
+	}
+	if none := b.load(99); none.Rev != 0 || !none.State.Removed {
+		t.Errorf("got %+v of no job, want none", none)
+	}
+}
+
+// request is a move that asks for a firing.
+func (b *bed) request(s scheduler.Subject, by string) scheduler.Move {
+	b.Helper()
+	first, err := b.Numbers(b.Context(), 1)
+	b.must(err)
+	return scheduler.Move{From: s.Rev, Transition: s.State.Request(by, 0, scheduler.Moment{Now: minute(1), NextID: first})}
+}
+
+func (b *bed) commit(moves ...scheduler.Move) []scheduler.Committed {
+	b.Helper()
+	done, err := b.Commit(b.Context(), moves)
+	b.must(err)
+	if len(done) != len(moves) {
+		b.Fatalf("got %d answers to %d moves", len(done), len(moves))
+	}
+	return done
+}
+
+// A move is carried out at its revision, once.
+func testCommit(t *testing.T, b *bed) {
+	s := b.add("backup", func(j *scheduler.Job) { j.Overlap, j.MaxRunning = scheduler.OverlapAllow, 9 })
+	first, second := b.request(s, "ann"), b.request(s, "bob")
+	done := b.commit(first)
+	if done[0].Err != nil || done[0].Rev <= s.Rev {
+		t.Fatalf("got %+v, want a later revision than %d", done[0], s.Rev)
+	}
+	for name, m := range map[string]scheduler.Move{"another": second, "the same again": first} {
+		if err := b.commit(m)[0].Err; !errors.Is(err, scheduler.ErrConflict) {
+			t.Errorf("%s: got %v, want %v", name, err, scheduler.ErrConflict)
+		}
+	}
+	now := b.load(s.State.ID)
+	if now.Rev != done[0].Rev || len(now.State.Open) != 1 || now.State.Open[0].RequestedBy != "ann" || now.State.Open[0].ID != first.Firings[0].ID {
+		t.Errorf("got %+v, want what ann asked for", now)
+	}
+	// A number that was used is refused, also at the right revision.
+	taken := scheduler.Move{From: now.Rev, Transition: now.State.Request("eve", 0, scheduler.Moment{Now: minute(1), NextID: first.Firings[0].ID})}
+	if err := b.commit(taken)[0].Err; !errors.Is(err, scheduler.ErrConflict) {
+		t.Errorf("a number that was used: got %v, want %v", err, scheduler.ErrConflict)
+	}
+	gone := scheduler.Move{From: 1, Transition: scheduler.JobState{Kept: scheduler.Kept{ID: 99}}.Request("eve", 0, scheduler.Moment{Now: minute(1), NextID: 1000})}
+	if err := b.commit(gone)[0].Err; !errors.Is(err, scheduler.ErrConflict) {
+		t.Errorf("no such job: got %v, want %v", err, scheduler.ErrConflict)
+	}
+	rows, err := b.Firings(t.Context(), store.FiringQuery{})
+	if err != nil || len(rows) != 1 {
+		t.Errorf("got %d firings, %v, want 1", len(rows), err)
+	}
+}
+
+// An instant has one firing, whatever the state says.
+func testKnown(t *testing.T, b *bed) {
+	s := b.add("backup")
+	decide := func() error {
+		now := b.load(s.State.ID)
+		first, err := b.Numbers(t.Context(), 1)
+		b.must(err)
+		now.State.Since, now.State.Ahead = now.State.Cursor, nil // which knows of nothing
+		what := scheduler.Decisions{
+			Job: now.State.Kept, Cursor: now.State.Cursor.Add(time.Minute),
+			Firings: []scheduler.Firing{{Instant: scheduler.Instant{At: minute(1)}, Due: minute(1)}},
+		}
+		next, err := now.State.Decide(what, scheduler.Moment{Now: minute(1), NextID: first})
+		b.must(err)
+		return b.commit(scheduler.Move{From: now.Rev, Transition: next})[0].Err
+	}
+	if err := decide(); err != nil {
+		t.Fatal(err)
+	}
+	if err := decide(); !errors.Is(err, scheduler.ErrKnown) {
+		t.Errorf("again: got %v, want %v", err, scheduler.ErrKnown)
+	}
+	if now := b.load(s.State.ID); !now.State.Cursor.Equal(minute(1)) {
+		t.Errorf("got the cursor %s, want nothing of what was refused", now.State.Cursor)
+	}
+}
+
+// Each move of a call stands for itself.
+func testBatch(t *testing.T, b *bed) {
+	var moves []scheduler.Move
+	first, err := b.Numbers(t.Context(), 3)
+	b.must(err)
+	for i, name := range []string{"a", "b", "c"} {
+		s := b.add(name)
+		m := scheduler.Move{From: s.Rev, Transition: s.State.Request("ann", 0, scheduler.Moment{Now: minute(1), NextID: first + int64(i)})}
+		if name == "b" {
+			m.From++
+		}
+		moves = append(moves, m)
+	}
+	for i, c := range b.commit(moves...) {
+		if refused := i == 1; errors.Is(c.Err, scheduler.ErrConflict) != refused || (c.Err != nil) != refused {
+			t.Errorf("move %d: got %v, want it refused: %t", i, c.Err, refused)
+		}
+	}
+	rows, err := b.Firings(t.Context(), store.FiringQuery{})
+	if err != nil || len(rows) != 2 || rows[0].Job != "c" || rows[1].Job != "a" {
+		t.Errorf("got %+v, %v, want those of a and c", rows, err)
+	}
+}
+
+// Several members decide and claim the same: each instant is somebody's once.
+func testRace(t *testing.T, b *bed) {
+	const members, jobs = 3, 20
+	var ids []int64
+	for i := range jobs {
+		ids = append(ids, b.add("job"+string(rune('a'+i))).State.ID)
+	}
+	var mu sync.Mutex // guards claimed
+	claimed := map[int64]int{}
+	var wg sync.WaitGroup
+	for range members {
+		w := b.join()
+		wg.Go(func() {
+			for _, id := range ids {
+				_, _ = w.decide(id, 1) // one of them is first
+			}
+			tickets := w.claim(1)
+			mu.Lock()
+			defer mu.Unlock()
+			for _, x := range tickets {
+				claimed[x.Job.ID]++
+			}
+		})
+	}
+	wg.Wait()
+	for _, id := range ids {
+		if claimed[id] != 1 {
+			t.Errorf("job %d was claimed %d times, want once", id, claimed[id])
+		}
+	}
+	rows, err := b.Firings(t.Context(), store.FiringQuery{})
+	if err != nil || len(rows) != jobs {
+		t.Errorf("got %d firings, %v, want %d", len(rows), err, jobs)
+	}
+}
+
+// A member is told all at first, then what changes, and what goes.
+func testSync(t *testing.T, b *bed) {
+	backup, sweep := b.add("backup"), b.add("sweep")
+	w := b.join()
+	sync := func(what string, wantChanged, wantGone []int64) {
+		t.Helper()
+		changes, err := w.Sync(t.Context())
+		b.must(err)
+		var changed []int64
+		for _, s := range changes.Subjects {
+			changed = append(changed, s.State.ID)
+		}
+		slices.Sort(changed)
+		if !slices.Equal(changed, wantChanged) || !slices.Equal(changes.Gone, wantGone) {
+			t.Errorf("%s: got %v and gone %v, want %v and %v", what, changed, changes.Gone, wantChanged, wantGone)
+		}
+	}
+	sync("at first", []int64{backup.State.ID, sweep.State.ID}, nil)
+	sync("nothing happened", nil, nil)
+	wake := w.Wake()
+	for len(wake) > 0 {
+		<-wake
+	}
+	b.commit(b.request(sweep, "ann"))
+	if wake != nil {
+		select {
+		case <-wake:
+		case <-time.After(10 * time.Second):
+			t.Error("nobody was woken")
+		}
+	}
+	sync("one changed", []int64{sweep.State.ID}, nil)
+	b.must(b.RemoveJob(t.Context(), "backup", 0, "ann", minute(1)))
+	sync("one is gone", nil, []int64{backup.State.ID})
+	// A job that was removed stays until the last of its firings is settled.
+	other, third := b.join(), b.add("third").State.ID
+	other.claim(1) // what ann asked for
+	_, r := other.begin(third, 1)
+	sync("one was claimed, one begun", []int64{sweep.State.ID, third}, nil)
+	b.must(b.RemoveJob(t.Context(), "third", 0, "ann", minute(1)))
+	sync("removed while it runs", []int64{third}, nil)
+	other.finish(r, plan("job", 2), 0, 0)
+	sync("ended", []int64{third}, nil)
+	if endings := other.settle(1); len(endings) != 1 || !endings[0].OK {
+		t.Errorf("got %+v, want its end", endings)
+	}
+	sync("settled", nil, []int64{third})
+}
+
+// What has left is refused, and what it has claimed is free.
+func testFence(t *testing.T, b *bed) {
+	job := b.add("backup").State.ID
+	first, second := b.join(), b.join()
+	if second.Fence() <= first.Fence() {
+		t.Errorf("got the fence %d after %d", second.Fence(), first.Fence())
+	}
+	_, err := first.decide(job, 1)
+	b.must(err)
+	ticket := first.claim(1)[0]
+	if got := second.claim(1); len(got) > 0 {
+		t.Errorf("got %v of a member that is alive", got)
+	}
+	if _, err := second.Begin(t.Context(), plan("job", 1), second.infoOf(ticket)); !errors.Is(err, store.ErrTaken) {
+		t.Errorf("another begins it: got %v, want %v", err, store.ErrTaken)
+	}
+	late := b.load(job)
+	b.must(first.Leave(t.Context()))
+	select {
+	case <-first.Lost():
+	default:
+		t.Error("who has left does not know it")
+	}
+	done, err := first.Daemon.Commit(t.Context(), []scheduler.Move{b.request(late, "ann")})
+	if err != nil || !errors.Is(done[0].Err, scheduler.ErrFenced) {
+		t.Errorf("commit: got %+v, %v, want %v", done, err, scheduler.ErrFenced)
+	}
+	if _, err := b.Begin(t.Context(), plan("job", 1), first.infoOf(ticket)); !errors.Is(err, store.ErrTaken) {
+		t.Errorf("begin: got %v, want %v", err, store.ErrTaken)
+	}
+	all, err := b.Controllers(t.Context())
+	if err != nil || len(all) != 1 || all[0].ID != second.Fence() || !all[0].Serves {
+		t.Errorf("got %+v, %v, want the second alone", all, err)
+	}
+	inherited := second.claim(1)
+	if len(inherited) != 1 || inherited[0].ID != ticket.ID {
+		t.Fatalf("got %v, want what the first had", inherited)
+	}
+	second.finish(second.beginTicket(inherited[0]), plan("job", 2), 0, 0)
+	if _, err := b.Begin(t.Context(), plan("job", 1), second.infoOf(ticket)); !errors.Is(err, store.ErrTaken) {
+		t.Errorf("twice: got %v, want %v", err, store.ErrTaken)
+	}
+}
+
+// Whoever takes a run over sees every start that was marked before.
+func testTakeover(t *testing.T, b *bed) {
+	const hosts = 200
+	for round := range b.rounds {
+		job := b.add("job" + strings.Repeat("x", round+1)).State.ID
+		first, second := b.join(), b.join()
+		_, err := first.decide(job, 1)
+		b.must(err)
+		ticket := first.claim(1)[0]
+		r, err := first.Begin(t.Context(), plan("job", hosts), first.infoOf(ticket))
+		b.must(err)
+		claim := scheduler.Claim{Run: r.RunID(), Firing: ticket.ID, Fence: first.Fence()}
+		marked := make(chan []int, 1)
+		half := make(chan struct{})
+		go func() {
+			var done []int
+			for i := range hosts {
+				if i == 3 {
+					close(half)
+				}
+				if first.Mark(t.Context(), claim, []int{i}) != nil {
+					break
+				}
+				done = append(done, i)
+			}
+			marked <- done
+		}()
+		<-half
+		for {
+			s := b.load(job)
+			s.State.Open[0].Daemon = second.Fence()
+			c := b.commit(scheduler.Move{From: s.Rev, Transition: scheduler.Transition{At: minute(1), Next: s.State, Firings: s.State.Open}})
+			if c[0].Err == nil {
+				break
+			}
+		}
+		seen, err := second.Marks(t.Context(), r.RunID())
+		b.must(err)
+		if done := <-marked; len(done) > len(seen) {
+			t.Fatalf("round %d: %d starts were marked, and %d of them seen", round, len(done), len(seen))
+		}
+		if err := first.Mark(t.Context(), claim, []int{hosts - 1}); !errors.Is(err, store.ErrTaken) && len(seen) < hosts {
+			t.Errorf("afterwards: got %v, want %v", err, store.ErrTaken)
+		}
+		b.must(r.Close())
+		b.must(first.Leave(t.Context()))
+		b.must(second.Leave(t.Context()))
+	}
+}
+
+// A request to stop a run is seen by all, and who was first is kept.
+func testStops(t *testing.T, b *bed) {
+	w := b.join()
+	_, r := w.begin(b.add("backup").State.ID, 1)
+	alone, err := b.Begin(t.Context(), plan("cli", 1), store.RunInfo{User: "ann"})
+	b.must(err)
+	runs := []int64{r.RunID(), alone.RunID()}
+	if stops, err := b.Stops(t.Context(), runs); err != nil || len(stops) > 0 {
+		t.Errorf("got %v, %v, want none", stops, err)
+	}
+	for _, by := range []string{"ann", "bob"} {
+		_, err := b.KillRuns(t.Context(), store.KillRef{Job: "backup"}, by, minute(1))
+		b.must(err)
+		b.must(b.Stop(t.Context(), scheduler.Stop{Run: alone.RunID(), By: by, At: minute(1)}))
+	}
+	stops, err := w.Daemon.Stops(t.Context(), runs)
+	if err != nil || len(stops) != 2 || stops[0].By != "ann" || stops[1].By != "ann" || !stops[0].At.Equal(minute(1)) {
+		t.Errorf("got %+v, %v, want both by ann", stops, err)
+	}
+	if w.sync(); !w.desk.Stopped()[r.RunID()] {
+		t.Error("the state of the job does not say it")
+	}
+	b.must(alone.Close())
+	if err := b.Stop(t.Context(), scheduler.Stop{Run: alone.RunID(), By: "eve", At: minute(1)}); !errors.Is(err, scheduler.ErrConflict) {
+		t.Errorf("it has ended: got %v, want %v", err, scheduler.ErrConflict)
+	}
+	b.must(r.Close())
+}

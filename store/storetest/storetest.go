@@ -1,0 +1,211 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"tutti/fanout"
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+// An Engine is what is tested.
+type Engine struct {
+	// New makes an empty store, and returns what opens it: each call as another
+	// process would.
+	New func(tb testing.TB) (open func(tb testing.TB) store.Store)
+	// Rounds is how often a race is repeated; 0: 50 times.
+	Rounds int
+}
+
+// Test runs all tests on an engine.
+func Test(t *testing.T, e Engine) {
+	if e.Rounds == 0 {
+		e.Rounds = 50
+	}
+	for name, test := range map[string]func(*testing.T, *bed){
+		"Create":     testCreate,
+		"Commit":     testCommit,
+		"Known":      testKnown,
+		"Batch":      testBatch,
+		"Race":       testRace,
+		"Sync":       testSync,
+		"Fence":      testFence,
+		"Takeover":   testTakeover,
+		"Stops":      testStops,
+		"Ends":       testEnds,
+		"Outbox":     testOutbox,
+		"LargeTexts": testLargeTexts,
+		"OddTexts":   testOddTexts,
+		"Replay":     testReplay,
+		"Operators":  testOperators,
+	} {
+		t.Run(name, func(t *testing.T) {
+			open := e.New(t)
+			test(t, &bed{TB: t, rounds: e.Rounds, open: open, Store: open(t)})
+		})
+	}
+}
+
+// A bed is a store under test.
+type bed struct {
+	testing.TB
+	store.Store
+	rounds int
+	open   func(tb testing.TB) store.Store
+}
+
+// noon is when jobs are added.
+var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+func minute(n int) time.Time { return noon.Add(time.Duration(n) * time.Minute) }
+
+func (b *bed) must(err error) {
+	b.Helper()
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// add keeps a job that fires each minute, and tells everything to a command.
+func (b *bed) add(name string, change ...func(*scheduler.Job)) scheduler.Subject {
+	b.Helper()
+	j := scheduler.NewJob(name, "UTC")
+	j.Schedules, j.Selector, j.Command = []string{"* * * * *"}, "web", "uptime"
+	j.Notify = scheduler.Notify{On: []scheduler.Occasion{scheduler.OnAlways}, Command: "mail"}
+	for _, f := range change {
+		f(&j)
+	}
+	s, err := b.Create(b.Context(), j, "ann", noon)
+	b.must(err)
+	return s
+}
+
+// load is the subject of a job as it is now.
+func (b *bed) load(job int64) scheduler.Subject {
+	b.Helper()
+	subjects, err := b.Load(b.Context(), []int64{job})
+	b.must(err)
+	if len(subjects) != 1 {
+		b.Fatalf("got %d subjects, want 1", len(subjects))
+	}
+	return subjects[0]
+}
+
+// A worker is a member that works at a desk, as a daemon does.
+type worker struct {
+	store.Daemon
+	*bed
+	desk *scheduler.Desk
+	has  map[int64]bool
+}
+
+// join is a member, in a process of its own.
+func (b *bed) join() *worker {
+	b.Helper()
+	s := b.open(b)
+	d, err := s.JoinDaemons(b.Context(), noon)
+	b.must(err)
+	b.Cleanup(func() { _ = d.Close() }) // some tests have
+	return &worker{Daemon: d, bed: &bed{TB: b.TB, Store: s, open: b.open}, desk: scheduler.NewDesk(d), has: map[int64]bool{}}
+}
+
+func (w *worker) sync() {
+	w.Helper()
+	_, err := w.desk.Sync(w.bed.Context(), w.Daemon)
+	w.must(err)
+}
+
+// decide decides a minute of a job, and says what became of it.
+func (w *worker) decide(job int64, n int) (scheduler.Decision, error) {
+	w.Helper()
+	w.sync()
+	k := w.load(job).State.Kept
+	firing := scheduler.Firing{Instant: scheduler.Instant{At: minute(n)}, Due: minute(n)}
+	tickets, errs, err := w.desk.Decide(w.bed.Context(), minute(n), []scheduler.Decisions{{Job: k, Firings: []scheduler.Firing{firing}, Cursor: minute(n)}})
+	w.must(err)
+	if errs[0] != nil || len(tickets[0]) != 1 {
+		return 0, errors.Join(errs[0], fmt.Errorf("%d tickets", len(tickets[0])))
+	}
+	return tickets[0][0].Decision, nil
+}
+
+func (w *worker) claim(n int) []scheduler.Ticket {
+	w.Helper()
+	w.sync()
+	tickets, err := w.desk.Claim(w.bed.Context(), w.Daemon, minute(n), func(id int64) bool { return w.has[id] })
+	w.must(err)
+	for _, t := range tickets {
+		w.has[t.ID] = true
+	}
+	return tickets
+}
+
+func (w *worker) settle(n int) []scheduler.Ending {
+	w.Helper()
+	w.sync()
+	endings, err := w.desk.Settle(w.bed.Context(), minute(n))
+	w.must(err)
+	return endings
+}
+
+// begin decides, claims and begins a minute of a job.
+func (w *worker) begin(job int64, n int) (scheduler.Ticket, *store.Recorder) {
+	w.Helper()
+	_, err := w.decide(job, n)
+	w.must(err)
+	tickets := w.claim(n)
+	if len(tickets) != 1 {
+		w.Fatalf("got %d tickets, want 1", len(tickets))
+	}
+	return tickets[0], w.beginTicket(tickets[0])
+}
+
+func (w *worker) beginTicket(t scheduler.Ticket) *store.Recorder {
+	w.Helper()
+	r, err := w.Begin(w.bed.Context(), plan("job", 2), w.infoOf(t))
+	w.must(err)
+	return r
+}
+
+func (w *worker) infoOf(t scheduler.Ticket) store.RunInfo {
+	return store.RunInfo{
+		Job: t.Job.Name, JobID: t.Job.ID, Firing: t.ID, Owner: w.Daemon, ScheduledAt: t.Firing.At, DueAt: t.Firing.Due, StopOnError: true,
+	}
+}
+
+func plan(source string, hosts int) fanout.Plan {
+	p := fanout.Plan{Source: source, Selector: "web", Task: fanout.Task{Action: fanout.Command("uptime")}}
+	for i := range hosts {
+		p.Targets = append(p.Targets, fanout.Target{Index: i, Name: fmt.Sprintf("web%02d", i)})
+	}
+	return p
+}
+
+// finish ends a run: each host says its name, and ends with a code.
+func (b *bed) finish(r *store.Recorder, p fanout.Plan, codes ...uint32) {
+	b.Helper()
+	ctx := context.WithoutCancel(b.Context())
+	s := fanout.Summary{Started: noon}
+	handle := func(e fanout.Event) { b.Helper(); b.must(r.Handle(ctx, e)) }
+	handle(fanout.Event{Kind: fanout.RunStarted, Time: noon, Plan: &p})
+	for i, code := range codes {
+		t := &p.Targets[i]
+		b.must(r.Starting(ctx, *t, 1, "10.0.0.1:22"))
+		handle(fanout.Event{Kind: fanout.TargetStarted, Time: noon, Target: t, Attempt: 1})
+		handle(fanout.Event{Kind: fanout.Output, Time: noon, Target: t, Attempt: 1, Data: []byte(t.Name + "\n")})
+		res := fanout.Result{Target: *t, Attempts: 1, QueuedAt: noon, BegunAt: noon, StartedAt: noon, EndedAt: noon, StdoutBytes: int64(len(t.Name) + 1)}
+		res.Report = fanout.Report{Started: true, OutputComplete: true, Exit: &fanout.Exit{Code: code}}
+		if code != 0 {
+			res.Outcome = fanout.Failed
+		}
+		s.Add(res)
+		handle(fanout.Event{Kind: fanout.TargetFinished, Time: noon, Target: t, Attempt: 1, Result: &res})
+	}
+	s.Ended = noon.Add(time.Second)
+	handle(fanout.Event{Kind: fanout.RunFinished, Time: s.Ended, Summary: &s})
+	b.must(r.Close())
+}

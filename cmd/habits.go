@@ -29,7 +29,7 @@ var commandHabits = []habit{
 	{words: []string{"status", "state", "st", "ps", "runs", "past"}, advice: "tutti history lists runs, tutti show [RUN] shows one, tutti job list lists the jobs"},
 	{words: []string{"jobs", "schedule", "schedules", "cron", "crontab", "at", "timer"}, advice: "tutti job add, list, show … keep commands on a schedule"},
 	{words: []string{"daemon", "server", "start", "scheduler", "service"}, advice: "tutti serve runs the jobs"},
-	{words: []string{"kill", "stop", "cancel", "abort"}, advice: "Ctrl-C stops a run where it was started; tutti job kill NAME stops that of a job"},
+	{words: []string{"stop", "cancel", "abort"}, advice: "tutti kill RUN stops a run, also of another terminal; tutti job kill NAME stops those of a job"},
 	{words: []string{"retry", "redo", "repeat", "again", "resume"}, advice: "tutti rerun last runs the last command again, where it was not ok"},
 	{words: []string{"keyscan", "ssh-keyscan", "known-hosts", "known_hosts", "accept", "fingerprint"}, advice: "tutti trust SELECTOR collects host keys"},
 	{words: []string{"check", "verify", "diagnose", "debug", "test", "lint"}, advice: "tutti doctor [SELECTOR] finds what would keep a run from working"},

@@ -127,6 +127,7 @@ func newRootCmd(c *console) *cobra.Command {
 		newHistoryCmd(c.Streams),
 		newShowCmd(c.Streams),
 		newDiffCmd(c.Streams),
+		newKillCmd(c.Streams),
 		newJobCmd(c),
 		newServeCmd(c),
 		newDoctorCmd(c),

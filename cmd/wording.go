@@ -56,7 +56,7 @@ var wording = fault.Wording{
 		store.AdviceJobChanged:    "see `tutti job show %s`, and try again",
 		store.AdviceNoJob:         "`tutti job list` lists the jobs",
 		store.AdviceRunEnded:      "see `tutti show %d`",
-		store.AdviceKillElsewhere: "end it where it was started, with Ctrl-C or the signal TERM",
+		store.AdviceKillElsewhere: "`tutti kill %d` stops it",
 		store.AdviceNearJob:       "did you mean %s? `tutti job list` lists the jobs",
 
 		filekind.AdviceIdentity: "--identity FILE logs in with a key",

@@ -24,6 +24,8 @@ type Firing struct {
 	Owner store.Daemon
 	// Begun is told the number of the run before anything connects; nil: nobody is.
 	Begun func(run int64)
+	// attached: no daemon looks whether its run is to be stopped.
+	attached bool
 }
 
 // Unattended is a launch for a firing that nobody looks at: what is odd about it

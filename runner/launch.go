@@ -96,7 +96,12 @@ func (l *Launch) Run(ctx context.Context, d *Decision) error {
 	sinks = append(sinks, &floodGauge{getenv: l.Env.Getenv})
 	opts.Sink = fanout.Tee(sinks...)
 
-	summary, err := l.Execute(ctx, d.Plan, opts)
+	running, heeded := ctx, func() {}
+	if recorder != nil && (l.firing == nil || l.firing.attached) {
+		running, heeded = heedStops(ctx, l.History.store, recorder.RunID())
+	}
+	summary, err := l.Execute(running, d.Plan, opts)
+	heeded()
 	if err = l.end(ctx, recorder, err); err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ const (
 	AdviceNoJob   = "no job"
 	AdviceNearJob = "no job but one like it"
 	// AdviceRunEnded is of a run that is not there to be ended any more, and
-	// AdviceKillElsewhere of one that another process has to end: the run.
+	// AdviceKillElsewhere of one that is of no job: the run.
 	AdviceRunEnded      = "run ended"
 	AdviceKillElsewhere = "run not of a job"
 )
@@ -240,8 +240,5 @@ func (e *KillError) Error() string { return fmt.Sprintf("cannot end run %d: %s",
 
 // Advice says what can be done instead.
 func (e *KillError) Advice() (code string, args []any) {
-	if e.advice == AdviceRunEnded {
-		return e.advice, []any{e.Run}
-	}
-	return e.advice, nil
+	return e.advice, []any{e.Run}
 }

@@ -87,6 +87,7 @@ type Store interface {
 	RequestFiring(ctx context.Context, job, by string, now time.Time) (scheduler.Ticket, error)
 	ClaimFiring(ctx context.Context, owner scheduler.Membership, id int64, now time.Time) (scheduler.Ticket, error)
 	KillRuns(ctx context.Context, ref KillRef, by string, now time.Time) ([]int64, error)
+	StopRun(ctx context.Context, id int64, by string, now time.Time) error
 	// Untold are the numbers of the jobs that were stored under an earlier version's
 	// rules and of which nothing has been told in that place; Told notes that it has
 	// been.

@@ -210,19 +210,43 @@ func (j Jobs) KillRuns(ctx context.Context, ref KillRef, by string, now time.Tim
 		return nil, err
 	case run.JobID == 0:
 		return nil, &KillError{Run: ref.Run, Reason: "it is not of a job", advice: AdviceKillElsewhere}
-	case run.State != Running:
-		return nil, endedError(ref.Run)
 	}
-	_, err = scheduler.NewDesk(j.ledger).Apply(ctx, run.JobID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
-		return s.KillRun(ref.Run, by, at)
-	})
-	if errors.Is(err, scheduler.ErrConflict) {
-		err = endedError(ref.Run)
-	}
-	if err != nil {
+	if err := j.stop(ctx, &run, by, now); err != nil {
 		return nil, err
 	}
 	return []int64{ref.Run}, nil
+}
+
+// StopRun asks for the end of a run, of a job or not, which by wants. Whoever carries
+// it out ends it soon. The error is a *NoRunError, or a *KillError if it has ended.
+func (j Jobs) StopRun(ctx context.Context, id int64, by string, now time.Time) error {
+	if err := j.ledger.Changeable(); err != nil {
+		return err
+	}
+	run, err := j.ledger.Run(ctx, strconv.FormatInt(id, 10), "")
+	if err != nil {
+		return err
+	}
+	return j.stop(ctx, &run, by, now)
+}
+
+// stop asks for the end of a run. That of a job is asked for by the job's rules, since
+// it decides what becomes of later firings.
+func (j Jobs) stop(ctx context.Context, run *Run, by string, now time.Time) (err error) {
+	if run.State != Running {
+		return endedError(run.ID)
+	}
+	if run.JobID == 0 {
+		err = j.ledger.Stop(ctx, scheduler.Stop{Run: run.ID, By: by, At: now})
+	} else {
+		_, err = scheduler.NewDesk(j.ledger).Apply(ctx, run.JobID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+			return s.KillRun(run.ID, by, at)
+		})
+	}
+	if errors.Is(err, scheduler.ErrConflict) {
+		err = endedError(run.ID)
+	}
+	return err
 }
 
 func endedError(run int64) error {

@@ -54,6 +54,8 @@ type Query struct {
 	// Outcomes: some host, or one of Host and Hosts if they are set, ended with one of
 	// them; nil: any.
 	Outcomes []fanout.Outcome
+	// Running: only those that run.
+	Running bool
 	// Since is the earliest start; zero: any.
 	Since time.Time
 	// Words are all in the command, or in the note.

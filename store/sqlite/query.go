@@ -50,6 +50,9 @@ func whereRuns(q store.Query) (string, []any) {
 		}
 		add("(" + strings.Join(counts, " + ") + ") > 0")
 	}
+	if q.Running {
+		add("state = 'running'")
+	}
 	if !q.Since.IsZero() {
 		add("started_at >= ?", timeText(q.Since))
 	}

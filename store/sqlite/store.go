@@ -138,7 +138,13 @@ func open(ctx context.Context, file historyFile, options store.Options) (*Store,
 		dead:       make(map[int64]bool),
 	}
 	s.Jobs = store.NewJobs(s)
-	s.watch.open = func() *sql.DB { return openDB(source(s.path, s.lookMode(), "_query_only=1"), pragmas...) }
+	s.watch.open = func() *sql.DB {
+		mode := "mode=rw" // an immutable file would not be seen to change
+		if s.unwritable != nil {
+			mode = s.lookMode()
+		}
+		return openDB(source(s.path, mode, "_query_only=1"), pragmas...)
+	}
 	var err error
 	if s.beforeCommit, err = commitHook(); err != nil {
 		return nil, err

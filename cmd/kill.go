@@ -1,0 +1,230 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tutti/internal/fault"
+	"tutti/internal/hostlist"
+	"tutti/internal/quantity"
+	"tutti/internal/typed"
+	"tutti/runner"
+	"tutti/store"
+)
+
+const exitHelpKill = `EXIT STATUS
+  0  done: the runs have ended
+  1  local error (file, history, disk); a run that has not ended in time
+  2  usage error: flags, no such run, a run that had ended before`
+
+type killOptions struct {
+	history string
+	wait    typed.Duration
+}
+
+func (o *killOptions) addFlags(f *pflag.FlagSet) {
+	f.Var(&o.wait, "wait", "wait up to `DURATION` for the hosts to finish; 0: do not wait")
+	addHistoryFlag(f, &o.history)
+}
+
+func newKillCmd(std Streams) *cobra.Command {
+	o := &killOptions{wait: typed.Duration(15 * time.Second)}
+	cmd := &cobra.Command{
+		Use:   "kill [flags] RUN...",
+		Short: "Stop runs and show how each host ended",
+		Long: `The process that executes the run stops the command on every host, as Ctrl-C would:
+in another terminal, in a script, or tutti serve. RUN is a number, or last for your
+newest run that is running and not a job's.`,
+		Example: `  tutti kill last
+  tutti kill 142 143
+  tutti kill --wait 1m 142`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: completeRunning(std, &o.history),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return hint(syntaxf("which run is to be stopped?"), "tutti history lists them; last is your newest that is running")
+			}
+			return withStore(cmd.Context(), std, o.history, wantsHistory, func(s store.Store) error {
+				return killRuns(cmd.Context(), std, s, args, time.Duration(o.wait))
+			})
+		},
+	}
+	setHelp(cmd, exitHelpKill, flagGroup{"FLAGS", o.addFlags})
+	return cmd
+}
+
+// killRuns stops the runs that refs name, as far as they run, and shows how they ended.
+// The error is about the others.
+func killRuns(ctx context.Context, std Streams, s store.Store, refs []string, wait time.Duration) error {
+	var stopped []int64
+	var errs []error
+	for _, ref := range refs {
+		id, err := runningRun(ctx, std, s, ref)
+		if err == nil && slices.Contains(stopped, id) {
+			continue
+		}
+		if err == nil {
+			err = s.StopRun(ctx, id, std.userName(), std.now())
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		stopped = append(stopped, id)
+	}
+	err := showStopped(ctx, std, s, stopped, wait)
+	if err == nil && len(errs) == 1 {
+		return errs[0] // with its hint
+	}
+	return errors.Join(append(errs, err)...)
+}
+
+// runningRun is the number of the run that ref names.
+func runningRun(ctx context.Context, std Streams, s store.Store, ref string) (int64, error) {
+	if ref != "last" {
+		id, err := strconv.ParseInt(ref, 10, 64)
+		if err != nil || id < 1 {
+			return 0, &store.RefError{Ref: ref}
+		}
+		return id, nil
+	}
+	runs, err := s.Runs(ctx, store.Query{Running: true, User: std.userName()})
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range runs {
+		if r.JobID == 0 {
+			return r.ID, nil
+		}
+	}
+	return 0, hint(fault.Usagef("none of your runs is running"), "tutti job kill stops those of a job")
+}
+
+// showStopped says that runs are being stopped, waits for their ends, and shows those
+// of each host.
+func showStopped(ctx context.Context, std Streams, s store.Store, runs []int64, wait time.Duration) error {
+	for _, run := range runs {
+		if err := std.print("run %d is being ended\n", run); err != nil {
+			return err
+		}
+	}
+	if wait == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for _, run := range runs {
+		if err := showEnds(ctx, std, s, run, wait); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// showEnds waits for the end of a run, and shows that of each host.
+func showEnds(ctx context.Context, std Streams, s store.Store, id int64, wait time.Duration) error {
+	run, err := awaitEnd(ctx, s, id)
+	if err != nil {
+		return err
+	}
+	if run.State == store.Running {
+		if cause := context.Cause(ctx); !errors.Is(cause, context.DeadlineExceeded) {
+			return cause // nobody waits any more
+		}
+		return hint(fmt.Errorf("run %d has not ended within %s", id, quantity.FormatDuration(wait)),
+			"whoever carries it out may be held up, and ends it when it goes on; tutti show "+strconv.FormatInt(id, 10)+" says how far it is")
+	}
+	results, err := s.Results(context.WithoutCancel(ctx), id)
+	if err != nil {
+		return err
+	}
+	alike := make(map[string][]string)
+	for i := range results {
+		end := endText(&results[i])
+		alike[end] = append(alike[end], results[i].Target.Name)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "run %d: %s\n", id, resultText(run))
+	for _, end := range sortedBySize(alike) {
+		fmt.Fprintf(&b, "  %s (%d): %s\n", hostlist.Fold(alike[end]), len(alike[end]), end)
+	}
+	return std.print("%s", b.String())
+}
+
+// awaitEnd returns a run that has ended, or as it is when ctx ends.
+func awaitEnd(ctx context.Context, s store.Store, id int64) (store.Run, error) {
+	wake, end := s.Wake()
+	defer end()
+	for {
+		run, err := s.Run(context.WithoutCancel(ctx), strconv.FormatInt(id, 10), "")
+		if err != nil || run.State != store.Running {
+			return run, err
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return run, nil
+		}
+	}
+}
+
+// completeRunning completes the numbers of runs that are running.
+func completeRunning(std Streams, history *string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		h := &runner.History{Path: *history, Getenv: std.Getenv, Warn: func(string) {}}
+		defer h.Close()
+		s, err := h.ForReading(cmd.Context())
+		if err != nil {
+			return nil, noFiles
+		}
+		runs, err := s.Runs(cmd.Context(), store.Query{Running: true, Limit: completedRuns})
+		if err != nil {
+			return nil, noFiles
+		}
+		var out []string
+		for _, r := range runs {
+			name := strconv.FormatInt(r.ID, 10)
+			if r.State == store.Running && strings.HasPrefix(name, toComplete) && !slices.Contains(args, name) {
+				out = append(out, name+"\t"+completedRun(r))
+			}
+		}
+		return out, noFiles | cobra.ShellCompDirectiveKeepOrder
+	}
+}
+
+// endText is how the command on a host ended, as far as anybody knows.
+func endText(r *store.HostResult) string {
+	text := r.Outcome.String()
+	switch failure := r.Report.Failure; {
+	case r.Report.Exit != nil && r.Report.Exit.Signal != "":
+		text += ", signal " + r.Report.Exit.Signal
+	case r.Report.Exit != nil:
+		text += ", exit " + strconv.FormatUint(uint64(r.Report.Exit.Code), 10)
+	case failure != nil && failure.Remote != "":
+		text += ", the command there: " + failure.Remote
+	}
+	return text
+}
+
+// sortedBySize are the keys of groups, the largest group first.
+func sortedBySize(groups map[string][]string) []string {
+	var keys []string
+	for key := range groups {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, func(a, b string) int {
+		if n := len(groups[b]) - len(groups[a]); n != 0 {
+			return n
+		}
+		return strings.Compare(a, b)
+	})
+	return keys
+}

@@ -1,0 +1,246 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+// Commit carries moves out; see [scheduler.States]. They share a transaction.
+func (s *Store) Commit(ctx context.Context, moves []scheduler.Move) ([]scheduler.Committed, error) {
+	done := make([]scheduler.Committed, len(moves))
+	err := s.change(ctx, func(tx *sql.Tx) error {
+		for i := range moves {
+			if err := s.commitOne(ctx, tx, &moves[i], &done[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return done, nil
+}
+
+// commitOne carries a move out, or nothing of it. The error is for all of the
+// transaction, which cannot go on.
+func (s *Store) commitOne(ctx context.Context, tx *sql.Tx, m *scheduler.Move, done *scheduler.Committed) error {
+	if _, err := tx.ExecContext(ctx, "SAVEPOINT move"); err != nil {
+		return err
+	}
+	err := s.move(ctx, tx, m)
+	if err != nil {
+		if _, failed := tx.ExecContext(ctx, "ROLLBACK TO move"); failed != nil {
+			return err // SQLite has taken back more than the move
+		}
+	}
+	done.Rev, done.Err = m.From+1, s.fault("change", err)
+	_, err = tx.ExecContext(ctx, "RELEASE move")
+	return err
+}
+
+func (s *Store) move(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error {
+	if err := checkMove(ctx, tx, m); err != nil {
+		return err
+	}
+	if err := s.writeNext(ctx, tx, m); err != nil {
+		return err
+	}
+	fresh := len(m.Firings) - m.New
+	for i := range m.Firings {
+		write := updateFiring
+		if i >= fresh {
+			write = insertFiring
+		}
+		if err := write(ctx, tx, &m.Firings[i]); err != nil {
+			return err
+		}
+	}
+	for i := range m.Stops {
+		if err := writeStop(ctx, tx, &m.Stops[i]); err != nil {
+			return err
+		}
+	}
+	for i := range m.Messages {
+		if err := enqueueMessage(ctx, tx, &m.Next.Notify, &m.Messages[i], m.At); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkMove says why a move cannot be carried out.
+func checkMove(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error {
+	var rev scheduler.Revision
+	err := tx.QueryRowContext(ctx, "SELECT revision FROM job_states WHERE job_id = ?", m.Next.ID).Scan(&rev)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && rev != m.From {
+		return scheduler.ErrConflict
+	}
+	if err != nil || m.New == 0 {
+		return err
+	}
+	fresh := m.Firings[len(m.Firings)-m.New:]
+	next, err := nextFiring(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if fresh[0].ID < next {
+		return scheduler.ErrConflict
+	}
+	for i := range fresh {
+		if fresh[i].At.IsZero() {
+			continue
+		}
+		known, err := exists(ctx, tx, "SELECT 1 FROM firings WHERE job_id = ? AND scheduled_at = ?", m.Next.ID, timeText(fresh[i].At))
+		if err != nil {
+			return err
+		}
+		if known {
+			return scheduler.ErrKnown
+		}
+	}
+	return nil
+}
+
+// writeNext writes the job, and what belongs to its state beside its firings.
+func (s *Store) writeNext(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error {
+	next := &m.Next
+	if next.Removed {
+		if err := s.deleteJob(ctx, tx, m); err != nil {
+			return err
+		}
+		if len(next.Open) == 0 {
+			_, err := tx.ExecContext(ctx, "DELETE FROM job_states WHERE job_id = ?", next.ID)
+			return err
+		}
+	} else if err := s.updateJob(ctx, tx, &next.Kept); err != nil {
+		return err
+	}
+	ahead, err := spansText(next.Ahead)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "UPDATE job_states SET revision = revision + 1, since = ?, ahead = ? WHERE job_id = ?",
+		timeText(next.Since), ahead, next.ID)
+	return err
+}
+
+// spansText is NULL for none.
+func spansText(spans []scheduler.Span) (any, error) {
+	if len(spans) == 0 {
+		return nil, nil
+	}
+	said, err := json.Marshal(spans)
+	return string(said), err
+}
+
+// updateJob writes what has become of a job, and the job itself if it is another
+// version.
+func (s *Store) updateJob(ctx context.Context, tx *sql.Tx, k *scheduler.Kept) error {
+	res, err := tx.ExecContext(ctx, "UPDATE jobs SET cursor = ?, failures = ?, failing_since = ?, alarm = ? WHERE id = ? AND version = ?",
+		timeText(k.Cursor), k.Streak.Failures, timeText(k.Streak.Since), text(k.Alarm), k.ID, k.Version)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n > 0 {
+		return err
+	}
+	old, err := s.jobByID(ctx, tx, k.ID)
+	if err != nil {
+		return err
+	}
+	spec, err := json.Marshal(k.Job)
+	if err != nil {
+		return err
+	}
+	// Whoever changes a schedule has been told what that means.
+	_, err = tx.ExecContext(ctx, `
+		UPDATE jobs SET version = ?, spec = ?, paused = ?, cursor = ?, failures = ?, failing_since = ?, alarm = ?, updated_at = ?, updated_by = ?,
+			untold = CASE WHEN ? THEN untold ELSE 0 END WHERE id = ?`,
+		k.Version, string(spec), k.Paused, timeText(k.Cursor), k.Streak.Failures, timeText(k.Streak.Since), text(k.Alarm),
+		timeText(k.UpdatedAt), k.UpdatedBy, slices.Equal(old.Schedules, k.Schedules), k.ID)
+	if err != nil {
+		return err
+	}
+	what := store.JobChanged
+	switch {
+	case k.Paused && !old.Paused:
+		what = store.JobPaused
+	case !k.Paused && old.Paused:
+		what = store.JobResumed
+	}
+	return noteChange(ctx, tx, k, what, string(spec))
+}
+
+// deleteJob removes a job, unless that was done before.
+func (s *Store) deleteJob(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error {
+	k := &m.Next.Kept
+	var spec string
+	err := tx.QueryRowContext(ctx, "DELETE FROM jobs WHERE id = ? RETURNING spec", k.ID).Scan(&spec)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := dropMessages(ctx, tx, k.ID, scheduler.ReasonRemoved, m.At); err != nil {
+		return err
+	}
+	return noteChange(ctx, tx, k, store.JobRemoved, spec)
+}
+
+// noteChange keeps who made the job what it is now.
+func noteChange(ctx context.Context, tx *sql.Tx, k *scheduler.Kept, what, spec string) error {
+	_, err := tx.ExecContext(ctx, "INSERT INTO job_changes (job_id, version, job, at, user, what, spec) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		k.ID, k.Version, k.Name, timeText(k.UpdatedAt), k.UpdatedBy, what, spec)
+	return err
+}
+
+// writeStop writes a request to stop a run. Who was first is kept.
+func writeStop(ctx context.Context, tx *sql.Tx, x *scheduler.Stop) error {
+	_, err := tx.ExecContext(ctx, `
+		UPDATE runs SET kill_at = coalesce(kill_at, ?), kill_by = coalesce(kill_by, ?), replaced_by = coalesce(?, replaced_by)
+		WHERE id = ? AND state = 'running'`, timeText(x.At), x.By, number(x.ReplacedBy), x.Run)
+	return err
+}
+
+// Create keeps a new job; see [scheduler.Ledger].
+func (s *Store) Create(ctx context.Context, job scheduler.Job, by string, now time.Time) (created scheduler.Subject, err error) {
+	spec, err := json.Marshal(job)
+	if err != nil {
+		return created, s.fault("change", err)
+	}
+	err = s.change(ctx, func(tx *sql.Tx) error {
+		if there, err := exists(ctx, tx, "SELECT 1 FROM jobs WHERE name = ?", job.Name); err != nil || there {
+			return cmp.Or(err, scheduler.ErrConflict)
+		}
+		res, err := tx.ExecContext(ctx, `
+			INSERT INTO jobs (name, version, spec, paused, cursor, updated_at, updated_by) VALUES (?, 1, ?, ?, ?, ?, ?)`,
+			job.Name, string(spec), job.Paused, timeText(now), timeText(now), by)
+		if err != nil {
+			return err
+		}
+		id, err := res.LastInsertId()
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "INSERT INTO job_states (job_id, revision, since) VALUES (?, 1, ?)", id, timeText(now)); err != nil {
+			return err
+		}
+		subjects, err := s.loadSubjects(ctx, tx, []int64{id})
+		if err != nil {
+			return err
+		}
+		created = subjects[0]
+		return noteChange(ctx, tx, &created.State.Kept, store.JobAdded, string(spec))
+	})
+	return created, err
+}

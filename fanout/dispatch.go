@@ -211,7 +211,7 @@ func (d *dispatcher) ended(ctx context.Context, ts *targetState) {
 	d.callUp(ts.gates)
 	retry := ts.mayRetry(d.run.plan.Policy.Retry)
 	if retry && !d.stopped && ctx.Err() == nil {
-		delay := backoff(d.run.plan.Policy.Retry.Delay, ts.attempts)
+		delay := Backoff(d.run.plan.Policy.Retry.Delay, maxRetryDelay, ts.attempts)
 		d.retries.add(ts.target.Index, time.Now().Add(delay))
 		d.run.emit(ctx, Event{Kind: TargetRetrying, Target: ts.target, Attempt: ts.attempts, Delay: delay, Result: ts.result})
 		return

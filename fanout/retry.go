@@ -17,14 +17,16 @@ func (ts *targetState) mayRetry(policy Retry) bool {
 	return ts.result.Outcome != OK && ts.attempts <= ts.target.Limits.Retries && policy.on(ts.result.Outcome)
 }
 
-// backoff is the delay after the n-th attempt. The random part keeps hosts that
-// failed together from coming back together.
-func backoff(base time.Duration, n int) time.Duration {
-	d := base
-	for i := 1; i < n && d < maxRetryDelay; i++ {
+// Backoff is the time to wait after the n-th try, counted from 1: first after the
+// first, twice as long after each further one until that is more than most, and a
+// random part of up to a half less, so that those that failed together do not come
+// back together.
+func Backoff(first, most time.Duration, n int) time.Duration {
+	d := first
+	for i := 1; i < n && d < most; i++ {
 		d *= 2
 	}
-	d = min(d, max(base, maxRetryDelay))
+	d = min(d, max(first, most))
 	if d <= 0 {
 		return 0
 	}

@@ -16,6 +16,7 @@ import (
 	"unicode"
 
 	"tutti/internal/hostlist"
+	"tutti/internal/tail"
 	"tutti/inventory/ansible"
 	"tutti/inventory/layer"
 )
@@ -57,7 +58,7 @@ func (p *program) Run(ctx context.Context, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stdout := &head{limit: p.output, full: func() { cancel(errProgramOutput) }}
-	stderr := &tail{limit: programErrors}
+	stderr := &tail.Buffer{Size: programErrors}
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = p.env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -78,7 +79,7 @@ func (p *program) Run(ctx context.Context, args ...string) ([]byte, error) {
 		err = cause
 	}
 	if err != nil {
-		return nil, p.failed(args, err, stderr.text())
+		return nil, p.failed(args, err, saidText(stderr))
 	}
 	return stdout.data, nil
 }
@@ -172,27 +173,11 @@ func (h *head) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A tail keeps the last bytes that are written.
-type tail struct {
-	data  []byte
-	limit int
-	cut   bool
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.data = append(t.data, p...)
-	if more := len(t.data) - t.limit; more > 0 {
-		t.data = append(t.data[:0], t.data[more:]...)
-		t.cut = true
-	}
-	return len(p), nil
-}
-
-// text is what was kept, in whole lines as far as possible, indented, and fit
+// saidText is what was kept of what a program said, in whole lines as far as possible, indented, and fit
 // for a terminal.
-func (t *tail) text() string {
-	data := t.data
-	if t.cut {
+func saidText(said *tail.Buffer) string {
+	data := said.Bytes()
+	if said.Cut() {
 		if i := bytes.IndexByte(data, '\n'); i >= 0 && i+1 < len(data) {
 			data = data[i+1:]
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"tutti/internal/tail"
 	"tutti/internal/yamltree"
 	"tutti/inventory/ansible"
 	"tutti/inventory/layer"
@@ -214,17 +215,17 @@ echo $2 >>`+count+`
 	}
 }
 
-func TestTail(t *testing.T) {
-	w := &tail{limit: 10}
+func TestSaidText(t *testing.T) {
+	w := &tail.Buffer{Size: 10}
 	for range 3 {
 		_, _ = w.Write([]byte("12345\nabc\n")) // it never fails
 	}
-	if got, want := w.text(), "  abc"; got != want {
+	if got, want := saidText(w), "  abc"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	w = &tail{limit: 4}
+	w = &tail.Buffer{Size: 4}
 	_, _ = w.Write([]byte("abcdef")) // it never fails
-	if got := w.text(); got != "  cdef" {
+	if got := saidText(w); got != "  cdef" {
 		t.Errorf("a line that is too long: got %q, want its end", got)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"tutti/internal/sanitize"
+	"tutti/internal/tail"
 	"tutti/scheduler"
 )
 
@@ -54,7 +55,7 @@ func (s shell) run(ctx context.Context, d scheduler.Delivery) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.limit, errCommandTime)
 	defer cancel()
-	said := &tail{}
+	said := &tail.Buffer{Size: maxSaid}
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", d.Notify.Command)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Env = commandEnv(d.Message)
@@ -73,7 +74,7 @@ func (s shell) run(ctx context.Context, d scheduler.Delivery) error {
 	case cause != nil:
 		err = cause
 	}
-	if text := said.text(); text != "" {
+	if text := saidText(said); text != "" {
 		return fmt.Errorf("%w; it said:\n%s", err, text)
 	}
 	return err
@@ -104,21 +105,10 @@ func commandEnv(m scheduler.Message) []string {
 	return env
 }
 
-// A tail keeps the last maxSaid bytes that are written.
-type tail struct{ data []byte }
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.data = append(t.data, p...)
-	if more := len(t.data) - maxSaid; more > 0 {
-		t.data = append(t.data[:0], t.data[more:]...)
-	}
-	return len(p), nil
-}
-
-// text is what was kept, fit for a terminal.
-func (t *tail) text() string {
+// saidText is what was kept of what a command said, fit for a terminal.
+func saidText(said *tail.Buffer) string {
 	var lines []string
-	for line := range strings.Lines(string(t.data)) {
+	for line := range strings.Lines(string(said.Bytes())) {
 		if line = strings.TrimRightFunc(line, unicode.IsSpace); line != "" {
 			lines = append(lines, sanitize.Escape(line))
 		}

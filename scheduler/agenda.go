@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"slices"
 	"time"
+
+	"tutti/fanout"
 )
 
 // MissedLate is the reason of instants that are not run because of [Timing.Late]
@@ -241,7 +243,7 @@ func (l *loop) sayDecided(e *entry, d Decisions, tickets []Ticket) {
 	}
 	if m := d.Missed; m.Count > 0 {
 		l.log.Warn("instants missed", "job", name, "decision", Missed.String(), "reason", d.MissedReason,
-			"count", m.Count, "more", m.More, "first", stamp(m.First), "last", stamp(m.Last))
+			"count", m.Count, "more", m.More, "first", fanout.FormatTime(m.First), "last", fanout.FormatTime(m.Last))
 		l.observer.Decided(name, Missed, d.MissedReason, m.Count)
 	}
 	for _, t := range tickets {
@@ -268,7 +270,7 @@ func (l *loop) sayTicket(t Ticket) {
 func ticketAttrs(t Ticket) []any {
 	attrs := []any{"job", t.Job.Name, "firing", t.ID}
 	if !t.Firing.At.IsZero() {
-		attrs = append(attrs, "scheduled_at", stamp(t.Firing.At), "due_at", stamp(t.Firing.Due))
+		attrs = append(attrs, "scheduled_at", fanout.FormatTime(t.Firing.At), "due_at", fanout.FormatTime(t.Firing.Due))
 	}
 	if t.RequestedBy != "" {
 		attrs = append(attrs, "requested_by", t.RequestedBy)
@@ -278,6 +280,3 @@ func ticketAttrs(t Ticket) []any {
 	}
 	return attrs
 }
-
-// stamp is a time as the history and the events have it.
-func stamp(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000Z") }

@@ -3,6 +3,8 @@ package scheduler
 import (
 	"slices"
 	"time"
+
+	"tutti/fanout"
 )
 
 // Why a firing is not run.
@@ -22,7 +24,7 @@ const (
 // d.Job any more. The tickets say what became of CaughtUp and Firings, in their
 // order.
 func (s JobState) Decide(d Decisions, at Moment) (Transition, error) {
-	if s.Removed || s.Version != d.Job.Version || stamp(s.Cursor) != stamp(d.Job.Cursor) {
+	if s.Removed || s.Version != d.Job.Version || fanout.FormatTime(s.Cursor) != fanout.FormatTime(d.Job.Cursor) {
 		return Transition{}, ErrConflict
 	}
 	r := s.rule(at)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -181,9 +180,7 @@ func (l *login) again(err error) bool {
 // pause waits before the next try, longer each time, and reports whether there
 // is time for one.
 func pause(ctx context.Context, try int) bool {
-	d := min(maxPause, firstPause<<min(try-1, 10))
-	d = d/2 + rand.N(d/2+1)
-	t := time.NewTimer(d)
+	t := time.NewTimer(fanout.Backoff(firstPause, maxPause, try))
 	defer t.Stop()
 	select {
 	case <-t.C:

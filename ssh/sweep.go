@@ -10,6 +10,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"tutti/fanout"
+	"tutti/internal/tail"
 	"tutti/ssh/remote"
 )
 
@@ -86,7 +87,7 @@ func (s *session) sweepBeside(ctx context.Context, w remote.Sweep) (*channel, re
 
 // sweepOn is what w says when k carries it out, by sudo unless that is nil.
 func sweepOn(ctx context.Context, k *channel, w remote.Sweep, sudo *fanout.Sudo, pty *fanout.PTY) string {
-	said := &tail{}
+	said := &lockedTail{tail: tail.Buffer{Size: maxSwept}}
 	k.carryOut(ctx, w.Order(sudo, pty), said)
 	return said.String()
 }
@@ -147,27 +148,23 @@ func (s *session) slot(ctx context.Context) (gossh.Channel, <-chan *gossh.Reques
 	return ch, requests, err
 }
 
-// A tail keeps the end of what is written to it. It is safe to read while it
-// is written to. The zero value is empty.
-type tail struct {
-	mu  sync.Mutex // guards buf
-	buf []byte
+// A lockedTail keeps the end of what is written to it, and may be read meanwhile: the
+// writer may be stuck.
+type lockedTail struct {
+	mu   sync.Mutex // guards tail
+	tail tail.Buffer
 }
 
 // Write never fails.
-func (t *tail) Write(p []byte) (int, error) {
+func (t *lockedTail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.buf = append(t.buf, p...)
-	if over := len(t.buf) - maxSwept; over > 0 {
-		t.buf = append(t.buf[:0], t.buf[over:]...)
-	}
-	return len(p), nil
+	return t.tail.Write(p)
 }
 
 // String is what is kept.
-func (t *tail) String() string {
+func (t *lockedTail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return string(bytes.ToValidUTF8(t.buf, nil))
+	return string(bytes.ToValidUTF8(t.tail.Bytes(), nil))
 }

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"hash"
+
+	"tutti/internal/tail"
 )
 
 const (
@@ -18,7 +20,7 @@ const (
 // of what follows. The zero value records nothing; see newCapture.
 type capture struct {
 	headLimit int64
-	tail      ring
+	tail      tail.Buffer
 	total     int64 // bytes that came
 	stored    int64 // bytes that were handed out to be recorded
 	hash      hash.Hash
@@ -27,8 +29,8 @@ type capture struct {
 // newCapture records up to limit bytes; none if limit is negative.
 func newCapture(limit int64) capture {
 	limit = max(limit, 0)
-	tail := min(MaxTail, limit/2)
-	return capture{headLimit: limit - tail, tail: ring{size: int(tail)}}
+	kept := min(MaxTail, limit/2)
+	return capture{headLimit: limit - kept, tail: tail.Buffer{Size: int(kept)}}
 }
 
 // add takes the next bytes of the stream and returns those of them that belong
@@ -42,16 +44,16 @@ func (c *capture) add(p []byte) []byte {
 	n := min(int64(len(p)), c.headLimit)
 	c.headLimit -= n
 	c.stored += n
-	c.tail.write(p[n:])
+	_, _ = c.tail.Write(p[n:]) // it never fails
 	return p[:n]
 }
 
 // finish returns the tail; nothing may be added after that.
 func (c *capture) finish() []byte {
-	tail := c.tail.bytes()
-	c.stored += int64(len(tail))
-	c.tail = ring{}
-	return tail
+	kept := c.tail.Bytes()
+	c.stored += int64(len(kept))
+	c.tail = tail.Buffer{}
+	return kept
 }
 
 // omitted is how many bytes came and were not handed out. A tail that is still
@@ -72,29 +74,4 @@ func (c *capture) sum() []byte {
 func outputHash(stdout, stderr *capture) string {
 	both := sha256.Sum256(append(stdout.sum(), stderr.sum()...))
 	return hex.EncodeToString(both[:16])
-}
-
-// A ring keeps the last size bytes that were written to it.
-type ring struct {
-	size int
-	buf  []byte
-	next int // where the next byte goes once buf is full
-}
-
-func (r *ring) write(p []byte) {
-	if len(p) > r.size {
-		p = p[len(p)-r.size:]
-	}
-	room := min(r.size-len(r.buf), len(p))
-	r.buf = append(r.buf, p[:room]...)
-	for p = p[room:]; len(p) > 0; {
-		n := copy(r.buf[r.next:], p)
-		p = p[n:]
-		r.next = (r.next + n) % r.size
-	}
-}
-
-// bytes returns what is kept, oldest first.
-func (r *ring) bytes() []byte {
-	return append(append([]byte(nil), r.buf[r.next:]...), r.buf[:r.next]...)
 }

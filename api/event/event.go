@@ -22,7 +22,7 @@ func (t Time) MarshalText() ([]byte, error) { return []byte(FormatTime(time.Time
 
 // FormatTime is how every time is written: it reads the same on a screen, in the
 // JSON and in the history.
-func FormatTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+func FormatTime(t time.Time) string { return fanout.FormatTime(t) }
 
 // A Head begins every event.
 type Head struct {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"tutti/fanout"
 	"tutti/scheduler"
 	"tutti/store"
 )
@@ -75,7 +76,7 @@ func (s *Store) pruneFirings(ctx context.Context, keep store.Retention, jobs []s
 			return err
 		}
 		if !before.IsZero() {
-			limits = append(limits, firingLimit{Job: id, Before: before.UTC().Format(timeLayout)})
+			limits = append(limits, firingLimit{Job: id, Before: fanout.FormatTime(before)})
 		}
 	}
 	list, err := json.Marshal(limits)

@@ -8,15 +8,12 @@ import (
 	"tutti/fanout"
 )
 
-// timeLayout has a fixed width, so that text sorts as time does.
-const timeLayout = "2006-01-02T15:04:05.000Z"
-
 // timeText is NULL for the zero time.
 func timeText(t time.Time) any {
 	if t.IsZero() {
 		return nil
 	}
-	return t.UTC().Format(timeLayout)
+	return fanout.FormatTime(t)
 }
 
 // parseTime is the zero time for NULL.

@@ -127,7 +127,7 @@ func TestRunOfNothing(t *testing.T) {
 	}
 }
 
-// TestOutcomeTable is the table of ARCHITECTURE.md, "What a limit does", cell
+// TestOutcomeTable is the table of docs/runtime.md, "What a limit does", cell
 // by cell: which limit hits in which phase of a target.
 func TestOutcomeTable(t *testing.T) {
 	const hit = 10 * time.Second

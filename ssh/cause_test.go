@@ -152,3 +152,17 @@ func TestNoCommon(t *testing.T) {
 		t.Errorf("got %q, want the host's algorithms first", got)
 	}
 }
+
+// TestHintIsThatOfItsHost: a failure that several hosts share is left as it is, and one
+// without a cause has no hint.
+func TestHintIsThatOfItsHost(t *testing.T) {
+	h := hinter(func(host string, cause fanout.Cause) string { return host + " " + string(cause) })
+	shared := &fanout.Failure{Op: fanout.OpJump, Cause: CausePort}
+	if got, want := h.about("web1", shared).Hint, "web1 port_closed"; got != want || shared.Hint != "" {
+		t.Errorf("got %q, and %q for others, want %q, and none", got, shared.Hint, want)
+	}
+	plain := &fanout.Failure{Op: fanout.OpConnection}
+	if h.about("web1", plain) != plain || h.about("web1", nil) != nil || hinter(nil).about("web1", shared) != shared {
+		t.Error("got another failure where there is nothing to say")
+	}
+}

@@ -197,7 +197,7 @@ func (w Wording) hint(err error) string {
 			return ""
 		}
 	}
-	if e, ok := err.(Hinter); ok { //nolint:errorlint // the chain is walked by Hints
+	if e, ok := err.(Hinter); ok {
 		return e.Hint()
 	}
 	return ""

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -65,5 +66,22 @@ func TestWording(t *testing.T) {
 	}
 	if got := Hints(tests[8].err); !slices.Equal(got, []string{"limit first", "second"}) {
 		t.Errorf("hints without words: got %q", got)
+	}
+}
+
+// A typed error knows its advice; where it has none, its hint is taken.
+type adviser struct{ code string }
+
+func (e adviser) Error() string                     { return "no run" }
+func (e adviser) Hint() string                      { return "a hint" }
+func (e adviser) Advice() (code string, args []any) { return e.code, []any{7} }
+
+func TestErrorsKnowTheirAdvice(t *testing.T) {
+	w := Wording{Advice: map[string]string{"newest": "the newest is %d"}}
+	for code, want := range map[string]string{"newest": "the newest is 7", "": "a hint", "not worded": ""} {
+		got := strings.Join(w.Hints(fmt.Errorf("open: %w", adviser{code})), "|")
+		if got != want {
+			t.Errorf("%q: got %q, want %q", code, got, want)
+		}
 	}
 }

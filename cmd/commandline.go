@@ -63,8 +63,8 @@ func checkTrailing(cmd *cobra.Command, rest []string) error {
 	if len(rest) < 2 || rest[len(rest)-1] != "--dry-run" || cmd.Flags().ArgsLenAtDash() >= 0 {
 		return nil
 	}
-	return hint(syntaxf("--dry-run behind the command would be part of it, and the command would be run"),
-		"put flags before the command, or -- where the command begins if it is to have this word")
+	return hint(syntaxf("--dry-run after the command would be part of it, and the command would be run"),
+		"put flags before the command; if this word belongs to the command, put -- before the command")
 }
 
 // wantsHelp reports whether --help stood behind SELECTOR, where cobra does not

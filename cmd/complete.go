@@ -52,10 +52,10 @@ func newCompletionCmd(std Streams) *cobra.Command {
 		ValidArgsFunction: cobra.FixedCompletions(names, noFiles),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return syntaxf("for which shell? one of %s", strings.Join(names, ", "))
+				return syntaxf("missing shell: want one of %s", strings.Join(names, ", "))
 			}
 			if len(args) > 1 {
-				return syntaxf("one shell at a time: unexpected %q", args[1])
+				return syntaxf("only one shell can be given: unexpected %q", args[1])
 			}
 			write := shells[args[0]]
 			if write == nil {

@@ -8,6 +8,6 @@ import (
 // fewerDaysText says which of the stored jobs fire on fewer days than under
 // earlier versions.
 func fewerDaysText(names []string) string {
-	return fmt.Sprintf("%s (%s): day of month and day of week now both have to match, since one of the two begins with *; until this version either did. `tutti job next NAME` shows the days",
+	return fmt.Sprintf("%s (%s): day of month and day of week must now both match, because one of the two begins with *; before this version either was enough. `tutti job next NAME` shows the days",
 		count(len(names), "job"), oneLine(strings.Join(names, ", "), maxDiffLine))
 }

@@ -165,17 +165,17 @@ var demoSteps = []demoStep{
 		runner.ExitOK,
 	},
 	{
-		"a command on all hosts of a group at once, line by line as they answer:",
+		"a command on all hosts of a group in parallel, output line by line:",
 		[]string{"run", "web[01-04].demo", `echo "$HOSTNAME runs release $(cat release)"`},
 		runner.ExitOK,
 	},
 	{
-		"on every host, equal answers folded into one. One host fails, one is down, one hangs until its time is up:",
+		"on every host, identical output shown once. One host fails, one is down, one hangs until its timeout:",
 		[]string{"run", "-b", "-t", "4s", "all", "cat", "release"},
 		runner.ExitUnreachable,
 	},
 	{
-		"everything is on record; again the ones that did not answer:",
+		"every run is recorded; run it again where it was not ok:",
 		[]string{"show", "last", "--outcome", "failed,timeout,unreachable"},
 		runner.ExitOK,
 	},
@@ -199,11 +199,11 @@ func demoTour(ctx context.Context, c *console, site *demoSite) error {
 			return context.Cause(ctx)
 		}
 		if code != step.code {
-			return fmt.Errorf("the tour did not go as it should: tutti %s ended with exit status %d, not %d",
+			return fmt.Errorf("the tour failed: tutti %s ended with exit status %d, not %d",
 				shellWords(step.args), code, step.code)
 		}
 	}
-	_, err := fmt.Fprintln(c.Err, "\n# that was it; `tutti demo --keep` leaves the hosts up to play with, `tutti help run` says more")
+	_, err := fmt.Fprintln(c.Err, "\n# end of the tour; `tutti demo --keep` keeps the hosts running to try tutti on, `tutti help run` explains tutti run")
 	return err
 }
 
@@ -232,7 +232,7 @@ func demoKeep(ctx context.Context, std Streams, site *demoSite) error {
 		}
 	}
 	_, _ = fmt.Fprintln(std.Err, "# twenty hosts are up: paste the lines above into a second terminal, then try\n"+
-		"#   tutti hosts\n#   tutti run -b -t 4s all cat release\n#   tutti show last\n# Ctrl-C here ends it all")
+		"#   tutti hosts\n#   tutti run -b -t 4s all cat release\n#   tutti show last\n# Ctrl-C here stops the hosts")
 	<-ctx.Done()
 	return context.Cause(ctx)
 }

@@ -49,12 +49,12 @@ a change.`,
 			}
 			switch len(args) {
 			case 0:
-				return hint(syntaxf("which runs?"), "tutti diff last~1 compares the last two")
+				return hint(syntaxf("missing run"), "tutti diff last~1 compares the last two")
 			case 1:
 				args = append(args, "last")
 			case 2:
 			default:
-				return syntaxf("two runs at a time: unexpected %q", args[2])
+				return syntaxf("only two runs can be compared: unexpected %q", args[2])
 			}
 			return runDiff(cmd.Context(), std, o, args[0], args[1])
 		},
@@ -87,7 +87,7 @@ func compare(ctx context.Context, std Streams, o *diffOptions, before, after str
 		return usageOfRun(err)
 	}
 	if id := runs.Before.ID; id == runs.After.ID {
-		return hint(usagef("run %d does not differ from itself", id), "tutti diff last~1 compares the last two runs")
+		return hint(usagef("cannot compare run %d with itself", id), "tutti diff last~1 compares the last two runs")
 	}
 	pairs, err := runs.Pairs(ctx, o.hosts)
 	if err != nil {

@@ -196,9 +196,9 @@ func (d *doctor) conclude(s fanout.Summary) {
 	text := fmt.Sprintf("doctor: %d ok, %s, %s", n(api.FindingOK), count(n(api.FindingWarning), string(api.FindingWarning)), count(n(api.FindingProblem), string(api.FindingProblem)))
 	switch {
 	case d.wanted && d.broken:
-		text += "; no host was tried"
+		text += "; no host was contacted"
 	case d.wanted:
-		text += fmt.Sprintf("; %d of %s can be logged in to", s.Counts[fanout.OK], count(s.Hosts, "host"))
+		text += fmt.Sprintf("; %d of %s accepted the login", s.Counts[fanout.OK], count(s.Hosts, "host"))
 	}
 	d.screen.say(text)
 }

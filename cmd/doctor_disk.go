@@ -33,7 +33,7 @@ const firstYear, lastYear = 2026, 2100
 func (d *doctor) checkClock() {
 	now := time.Now()
 	if y := now.Year(); y < firstYear || y > lastYear {
-		d.tell(api.FindingProblem, "clock", "it says "+clockText(now.Local())+": certificates seem not valid, and records get wrong times",
+		d.tell(api.FindingProblem, "clock", "the clock says "+clockText(now.Local())+": certificates will seem invalid, and recorded times will be wrong",
 			"set the clock (timedatectl set-ntp true)")
 		return
 	}
@@ -59,11 +59,11 @@ func (d *doctor) checkHistory(ctx context.Context) {
 		d.failRecord(c.ReadOnly)
 	}
 	if c.Exposed {
-		d.tell(api.FindingWarning, "history", path+" can be read by other users, and may hold secrets", "chmod 600 "+path)
+		d.tell(api.FindingWarning, "history", path+" can be read by other users, and may contain secrets", "chmod 600 "+path)
 	}
 	if ahead := time.Until(c.Newest); ahead > clockSlack {
-		d.tell(api.FindingWarning, "clock", fmt.Sprintf("the newest run in the history began %s from now: the clock was set back", quantity.FormatDuration(ahead.Round(time.Second))),
-			"set the clock; old runs are pruned by their time")
+		d.tell(api.FindingWarning, "clock", fmt.Sprintf("the newest run in the history started %s in the future: the clock was set back", quantity.FormatDuration(ahead.Round(time.Second))),
+			"set the clock: old runs are pruned by age")
 	}
 	if c.ReadOnly == nil {
 		d.ok("history", "%s in %s, %s", count(c.Runs, "run"), path, quantity.FormatSize(c.Size))
@@ -86,10 +86,10 @@ func (d *doctor) checkNewHistory(path string) {
 		dir = filepath.Dir(dir)
 	}
 	if err := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
-		d.failRecord(hint(fmt.Errorf("%s cannot be made: %s: %w", path, dir, err), "name another file with --history, or use --no-history"))
+		d.failRecord(hint(fmt.Errorf("cannot create %s: %s: %w", path, dir, err), "name another file with --history, or use --no-history"))
 		return
 	}
-	d.ok("history", "%s will be made by the first run", path)
+	d.ok("history", "the first run will create %s", path)
 	d.checkDisk(dir)
 }
 
@@ -101,12 +101,12 @@ func (d *doctor) checkDisk(dir string) {
 		return
 	}
 	if kind := networkKind(&fs); kind != "" {
-		d.tell(api.FindingWarning, "disk", fmt.Sprintf("the history in %s is on %s, whose locks may not reach other machines", dir, kind),
+		d.tell(api.FindingWarning, "disk", fmt.Sprintf("the history in %s is on %s, where file locks may not work across machines", dir, kind),
 			"keep the history on a local disk: --history FILE or $TUTTI_HISTORY")
 	}
 	free := uint64(fs.Bavail) * uint64(fs.Bsize)
-	text := fmt.Sprintf("%d MiB are free for the history in %s", free>>20, dir)
-	remedy := "free some space, or let old runs go: tutti history prune --keep 30d"
+	text := fmt.Sprintf("%d MiB free for the history in %s", free>>20, dir)
+	remedy := "free some space, or delete old runs: tutti history prune --keep 30d"
 	switch {
 	case free < noSpace:
 		d.tell(api.FindingProblem, "disk", text, remedy)

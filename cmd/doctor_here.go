@@ -54,7 +54,7 @@ func (d *doctor) checkInventory(ctx context.Context, selector string) (*runner.D
 		inv, err = &inventory.Inventory{}, nil
 	}
 	if err != nil {
-		d.fail("inventory", err, "mend the file; tutti hosts shows how it is understood")
+		d.fail("inventory", err, "edit the file; check with tutti hosts")
 		return plan, nil
 	}
 	hosts, err := d.chosen(ctx, inv, from, selector)
@@ -62,23 +62,23 @@ func (d *doctor) checkInventory(ctx context.Context, selector string) (*runner.D
 		return nil, err
 	}
 	for _, w := range inv.Warnings {
-		d.tell(api.FindingWarning, "inventory", w, "mend the file, or do without what is left out")
+		d.tell(api.FindingWarning, "inventory", w, "edit the file, or ignore this if you do not need what is left out")
 	}
 	if from != "" && len(inv.Hosts()) > 0 {
 		d.ok("inventory", "%s in %s", count(len(inv.Hosts()), "host"), from)
 	}
 	config, err := d.Env.SSHConfig(d.o.Login.SSHConfig)
 	if err != nil {
-		d.fail("ssh_config", err, "mend the file; -F none does without it")
+		d.fail("ssh_config", err, "edit the file, or ignore it with -F none")
 		return plan, nil
 	}
 	before := d.counts[api.FindingWarning]
 	if err := plan.Aim(d.Env, &d.o.Request, inv, config, hosts); err != nil {
-		d.fail("route", err, "mend the inventory or ssh_config; tutti hosts --explain says where a value came from")
+		d.fail("route", err, "edit the inventory or ssh_config; tutti hosts --explain shows where a value came from")
 		return plan, nil
 	}
 	for _, w := range plan.Warnings {
-		d.tell(api.FindingWarning, "ssh_config", w, "take the line out, or do without what it asks for")
+		d.tell(api.FindingWarning, "ssh_config", w, "remove the line, or ignore this if you do not need it")
 	}
 	d.sshConfigHonoured(config, d.counts[api.FindingWarning] == before)
 	plan.Warnings = nil
@@ -99,9 +99,9 @@ func (d *doctor) sshConfigHonoured(config *runner.SSHHosts, honoured bool) {
 func honouredText(files []string, honoured bool) string {
 	switch {
 	case len(files) == 0:
-		return "there is none"
+		return "no ssh_config file"
 	case honoured:
-		return "everything that matters to these hosts in " + strings.Join(files, ", ") + " is honoured"
+		return "all settings for these hosts are supported: " + strings.Join(files, ", ")
 	}
 	return ""
 }
@@ -133,17 +133,17 @@ func (d *doctor) chosen(ctx context.Context, inv *inventory.Inventory, from, sel
 func (d *doctor) checkOpenFiles(plan *runner.Decision) {
 	have, err := runner.OpenLimit()
 	if err != nil {
-		d.tell(api.FindingWarning, "open_files", fmt.Sprintf("the limit is not known: %v", err), "see ulimit -n")
+		d.tell(api.FindingWarning, "open_files", fmt.Sprintf("cannot read the limit: %v", err), "check ulimit -n")
 		return
 	}
 	asked := cmp.Or(d.o.Limits.Fanout, min(runner.DefaultFanout, max(1, len(plan.Endpoints))))
 	need := plan.Files(asked)
 	if have >= need {
-		d.ok("open_files", "%d may be open, and %s at once take up to %d", have, count(asked, "host"), need)
+		d.ok("open_files", "limit %d; %s at once need up to %d", have, count(asked, "host"), need)
 		return
 	}
-	d.tell(api.FindingWarning, "open_files", fmt.Sprintf("%d may be open, and %s at once may need %d", have, count(asked, "host"), need),
-		fmt.Sprintf("raise the limit: ulimit -n %d, or as root ulimit -Hn %d; or work on fewer at once: -f %d", need, need, plan.Fits(have)))
+	d.tell(api.FindingWarning, "open_files", fmt.Sprintf("limit %d; %s at once may need %d", have, count(asked, "host"), need),
+		fmt.Sprintf("raise the limit: ulimit -n %d, or as root ulimit -Hn %d; or work on fewer hosts at once: -f %d", need, need, plan.Fits(have)))
 }
 
 // checkNeighbours compares the hosts with the kernel's table of neighbours: each
@@ -164,11 +164,11 @@ func (d *doctor) checkNeighbours(plan *runner.Decision) {
 		}
 	}
 	if len(addresses) < limit {
-		d.ok("neighbours", "room for %d in the kernel's table, and %s to reach straight", limit, count(len(addresses), "host"))
+		d.ok("neighbours", "ARP/neighbor table limit %d; %s reached directly", limit, count(len(addresses), "host"))
 		return
 	}
 	d.tell(api.FindingWarning, "neighbours",
-		fmt.Sprintf("%d addresses to reach straight, and room for %d neighbours: if they share a network segment, some will seem unreachable", len(addresses), limit),
+		fmt.Sprintf("ARP/neighbor table limit %[2]d, but %[1]d addresses reached directly: if they share a network segment, some will seem unreachable", len(addresses), limit),
 		fmt.Sprintf("as root: sysctl -w net.ipv4.neigh.default.gc_thresh3=%d (and net.ipv6.neigh.default.gc_thresh3)", 2*len(addresses)))
 }
 
@@ -181,7 +181,7 @@ func (d *doctor) checkKeys(ctx context.Context, plan *runner.Decision) {
 		DefaultIdentities: d.Env.DefaultIdentities(),
 	})
 	if len(found.Agents) == 0 {
-		d.ok("agent", "none is used: SSH_AUTH_SOCK is not set")
+		d.ok("agent", "no agent: SSH_AUTH_SOCK is not set")
 	}
 	usable := 0
 	for _, a := range found.Agents {
@@ -195,8 +195,8 @@ func (d *doctor) checkKeys(ctx context.Context, plan *runner.Decision) {
 		d.showKey(k)
 	}
 	if usable == 0 && !d.broken {
-		d.tell(api.FindingWarning, "key", "there is no key that could be offered to a host",
-			"make one with ssh-keygen, name one with --identity or identity: in the inventory, or load one into an agent with ssh-add")
+		d.tell(api.FindingWarning, "key", "no private key to log in with",
+			"create one with ssh-keygen, name one with --identity or identity: in the inventory, or add one to the agent with ssh-add")
 	}
 	d.checkFolder()
 	known := 0
@@ -206,8 +206,8 @@ func (d *doctor) checkKeys(ctx context.Context, plan *runner.Decision) {
 	}
 	strict := slices.ContainsFunc(plan.Endpoints, func(e ssh.Endpoint) bool { return e.HostKeys == hostkeys.Strict })
 	if known == 0 && strict {
-		d.tell(api.FindingWarning, "known_hosts", "no host key is known: hosts whose keys are checked strictly are refused",
-			"tutti trust SELECTOR shows the fingerprints and adds the keys")
+		d.tell(api.FindingWarning, "known_hosts", "no known host keys: tutti refuses hosts with strict host key checking",
+			"add the keys: tutti trust SELECTOR")
 	}
 }
 
@@ -215,11 +215,11 @@ func (d *doctor) showAgent(a ssh.FoundAgent) {
 	switch {
 	case a.Err != nil:
 		d.tell(api.FindingWarning, "agent", fmt.Sprintf("%s: %v", a.Socket, a.Err),
-			"start one (eval \"$(ssh-agent)\"; ssh-add), or unset SSH_AUTH_SOCK")
+			"start an agent (eval \"$(ssh-agent)\"; ssh-add), or unset SSH_AUTH_SOCK")
 	case len(a.Keys) == 0:
 		d.tell(api.FindingWarning, "agent", a.Socket+" holds no key", "ssh-add")
 	case len(a.Keys) > ssh.MaxOffers:
-		d.tell(api.FindingWarning, "agent", fmt.Sprintf("%s holds %d keys, and a host is offered %d at most", a.Socket, len(a.Keys), ssh.MaxOffers),
+		d.tell(api.FindingWarning, "agent", fmt.Sprintf("%s holds %d keys, but tutti offers a host at most %d", a.Socket, len(a.Keys), ssh.MaxOffers),
 			"name the key for each host: --identity, identity: in the inventory, or IdentityFile with IdentitiesOnly in ssh_config")
 	default:
 		d.ok("agent", "%s holds %s", a.Socket, strings.Join(a.Keys, ", "))
@@ -229,53 +229,53 @@ func (d *doctor) showAgent(a ssh.FoundAgent) {
 func (d *doctor) showKey(k ssh.FoundKey) {
 	switch {
 	case k.Err != nil && k.Required:
-		d.fail("key", k.Err, "name another with --identity or in the inventory")
+		d.fail("key", k.Err, "name another key with --identity or in the inventory")
 	case k.Err != nil:
 		d.tell(api.FindingWarning, "key", k.Err.Error(), strings.Join(hints(k.Err), "; "))
 	case k.Locked && !d.canAsk && k.Required:
-		d.fail("key", fmt.Errorf("%s is encrypted, and there is no terminal to ask for the passphrase", k.Path), "ssh-add "+k.Path)
+		d.fail("key", fmt.Errorf("%s is encrypted, and there is no terminal to ask for its passphrase", k.Path), "ssh-add "+k.Path)
 	case k.Locked:
-		d.tell(api.FindingWarning, "key", k.Path+" is encrypted, and no agent holds it: its passphrase will be asked for", "ssh-add "+k.Path)
+		d.tell(api.FindingWarning, "key", k.Path+" is encrypted and not in the agent: tutti will ask for its passphrase", "ssh-add "+k.Path)
 	default:
-		d.ok("key", "%s can be used", k.Path)
+		d.ok("key", "%s is usable", k.Path)
 	}
 }
 
 // checkFolder looks at ~/.ssh, which decides whom we trust.
 func (d *doctor) checkFolder() {
 	if d.Env.Home == "" {
-		d.tell(api.FindingWarning, "ssh_folder", "HOME is not set: there are no usual keys, and no ~/.ssh/known_hosts", "set HOME")
+		d.tell(api.FindingWarning, "ssh_folder", "HOME is not set: no default keys, and no ~/.ssh/known_hosts", "set HOME")
 		return
 	}
 	dir := filepath.Join(d.Env.Home, ".ssh")
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		d.ok("ssh_folder", "there is no %s", dir)
+		d.ok("ssh_folder", "%s does not exist", dir)
 	case err != nil:
 		d.tell(api.FindingWarning, "ssh_folder", err.Error(), "chmod 700 "+dir)
 	case info.Mode().Perm()&0o022 != 0:
-		d.tell(api.FindingWarning, "ssh_folder", fmt.Sprintf("others can change what is in %s (mode %04o)", dir, info.Mode().Perm()), "chmod 700 "+dir)
+		d.tell(api.FindingWarning, "ssh_folder", fmt.Sprintf("other users can change files in %s (mode %04o)", dir, info.Mode().Perm()), "chmod 700 "+dir)
 	default:
-		d.ok("ssh_folder", "%s is ours alone to change", dir)
+		d.ok("ssh_folder", "only you can change %s", dir)
 	}
 }
 
 func (d *doctor) showKnownHosts(f ssh.FoundKnownHosts) {
 	switch {
 	case errors.Is(f.Err, fs.ErrNotExist):
-		d.ok("known_hosts", "there is no %s", f.Path)
+		d.ok("known_hosts", "%s does not exist", f.Path)
 		return
 	case f.Err != nil:
-		d.tell(api.FindingWarning, "known_hosts", f.Err.Error(), "make it readable: the keys in it do not count")
+		d.tell(api.FindingWarning, "known_hosts", f.Err.Error(), "make the file readable: its keys are ignored")
 		return
 	}
 	if info, err := os.Stat(f.Path); err == nil && info.Mode().Perm()&0o022 != 0 {
-		d.tell(api.FindingWarning, "known_hosts", fmt.Sprintf("others can write %s (mode %04o), and so decide whom we trust", f.Path, info.Mode().Perm()),
+		d.tell(api.FindingWarning, "known_hosts", fmt.Sprintf("other users can write %s (mode %04o) and change which host keys are trusted", f.Path, info.Mode().Perm()),
 			"chmod go-w "+f.Path)
 	}
 	if n := len(f.Bad); n > 0 {
-		d.tell(api.FindingWarning, "known_hosts", fmt.Sprintf("%s that cannot be read; the first: %s", count(n, "line"), f.Bad[0]), "take them out of "+f.Path)
+		d.tell(api.FindingWarning, "known_hosts", fmt.Sprintf("%s ignored as invalid; the first: %s", count(n, "line"), f.Bad[0]), "remove them from "+f.Path)
 	}
 	d.ok("known_hosts", "%s in %s", count(f.Lines, "line"), f.Path)
 }

@@ -29,9 +29,9 @@ func TestDoctorSaysWhatIsHonoured(t *testing.T) {
 		honoured bool
 		want     string
 	}{
-		{"no file", load("none"), true, "there is none"},
-		{"no file, and something else is wrong", load("none"), false, "there is none"},
-		{"a file", load(file), true, "in " + file + " is honoured"},
+		{"no file", load("none"), true, "no ssh_config file"},
+		{"no file, and something else is wrong", load("none"), false, "no ssh_config file"},
+		{"a file", load(file), true, "are supported: " + file},
 		{"a file with warnings", load(file), false, ""},
 	}
 	for _, tt := range tests {

@@ -101,7 +101,7 @@ func report(w io.Writer, err error, ran *cobra.Command) {
 		lines = append(lines, "hint: "+h)
 	}
 	if syntax {
-		lines = append(lines, "hint: "+ran.CommandPath()+" --help says more")
+		lines = append(lines, "hint: "+ran.CommandPath()+" --help shows the usage")
 	}
 	for _, line := range lines {
 		_, _ = fmt.Fprintln(w, sanitize.Visible(line))

@@ -10,7 +10,7 @@ import (
 // not set must not mean the default.
 type emptyFileError struct{ flag string }
 
-func (e *emptyFileError) Error() string { return "--" + e.flag + " names no file" }
+func (e *emptyFileError) Error() string { return "--" + e.flag + ": missing file" }
 
 // refuseEmptyFiles makes the flags in set that take a file or a directory refuse an
 // empty name.

@@ -21,22 +21,22 @@ type habit struct {
 // commandHabits are words for commands; advice on those of job comes from
 // jobHabits.
 var commandHabits = []habit{
-	{words: []string{"ssh", "exec", "execute", "sh", "shell", "bash", "cmd", "command", "adhoc", "pdsh", "clush", "pssh", "parallel"}, advice: "tutti run SELECTOR COMMAND... runs a command; a shell on one host is ssh's"},
+	{words: []string{"ssh", "exec", "execute", "sh", "shell", "bash", "cmd", "command", "adhoc", "pdsh", "clush", "pssh", "parallel"}, advice: "tutti run SELECTOR COMMAND... runs a command; for a shell on one host, use ssh"},
 	{words: []string{"copy", "cp", "scp", "put", "push", "upload", "rsync", "sync", "pscp", "pdcp"}, advice: "tutti run --stdin FILE SELECTOR 'cat > DEST' writes one file on every host"},
 	{words: []string{"fetch", "get", "pull", "download", "slurp", "rpdcp", "rcopy", "pslurp"}, advice: "tutti run --outdir DIR SELECTOR 'cat FILE' writes each host's file below DIR"},
-	{words: []string{"logs", "log", "output", "outputs", "replay", "view", "cat", "describe"}, advice: "tutti show [RUN] shows what the hosts said"},
+	{words: []string{"logs", "log", "output", "outputs", "replay", "view", "cat", "describe"}, advice: "tutti show [RUN] shows the hosts' output"},
 	{words: []string{"ls", "list", "inventory", "nodes", "group", "groups", "targets", "machines"}, advice: "tutti hosts [SELECTOR] lists hosts, groups and settings"},
 	{words: []string{"status", "state", "st", "ps", "runs", "past"}, advice: "tutti history lists runs, tutti show [RUN] shows one, tutti job list lists the jobs"},
 	{words: []string{"jobs", "schedule", "schedules", "cron", "crontab", "at", "timer"}, advice: "tutti job add, list, show … keep commands on a schedule"},
 	{words: []string{"daemon", "server", "start", "scheduler", "service"}, advice: "tutti serve runs the jobs"},
 	{words: []string{"stop", "cancel", "abort"}, advice: "tutti kill RUN stops a run, also of another terminal; tutti job kill NAME stops those of a job"},
-	{words: []string{"retry", "redo", "repeat", "again", "resume"}, advice: "tutti rerun last runs the last command again, where it was not ok"},
+	{words: []string{"retry", "redo", "repeat", "again", "resume"}, advice: "tutti rerun last runs the last command again on the hosts that are not ok"},
 	{words: []string{"keyscan", "ssh-keyscan", "known-hosts", "known_hosts", "accept", "fingerprint"}, advice: "tutti trust SELECTOR collects host keys"},
-	{words: []string{"check", "verify", "diagnose", "debug", "test", "lint"}, advice: "tutti doctor [SELECTOR] finds what would keep a run from working"},
-	{words: []string{"play", "playbook", "apply", "task", "do"}, advice: "tutti script SELECTOR FILE runs a local script; tutti job apply -f FILE takes jobs"},
-	{words: []string{"config", "settings", "init", "explain"}, advice: "tutti hosts --explain says where each setting of a host comes from"},
+	{words: []string{"check", "verify", "diagnose", "debug", "test", "lint"}, advice: "tutti doctor [SELECTOR] finds problems of this machine, the inventory and the hosts"},
+	{words: []string{"play", "playbook", "apply", "task", "do"}, advice: "tutti script SELECTOR FILE runs a local script; tutti job apply -f FILE applies jobs"},
+	{words: []string{"config", "settings", "init", "explain"}, advice: "tutti hosts --explain shows where each setting of a host comes from"},
 	{words: []string{"compare", "changes", "delta"}, advice: "tutti diff RUN [RUN] compares two runs"},
-	{words: []string{"facts", "gather", "info", "setup"}, advice: "tutti run -b SELECTOR 'uname -a' shows equal answers once"},
+	{words: []string{"facts", "gather", "info", "setup"}, advice: "tutti run -b SELECTOR 'uname -a' shows identical output once"},
 	{words: []string{"prune", "clean", "cleanup", "gc"}, advice: "tutti history prune deletes old runs"},
 }
 
@@ -48,7 +48,7 @@ var jobHabits = []habit{
 	{words: []string{"disable", "suspend", "hold", "off"}, advice: "tutti job pause NAME"},
 	{words: []string{"enable", "unpause", "continue", "on"}, advice: "tutti job resume NAME"},
 	{words: []string{"start", "trigger", "exec", "fire", "now"}, advice: "tutti job run NAME"},
-	{words: []string{"stop", "cancel", "abort"}, advice: "tutti job kill NAME stops what runs, tutti job pause NAME keeps it from running"},
+	{words: []string{"stop", "cancel", "abort"}, advice: "tutti job kill NAME stops running commands, tutti job pause NAME stops further firings"},
 	{words: []string{"logs", "history", "runs"}, advice: "tutti job log NAME"},
 	{words: []string{"import", "load", "sync"}, advice: "tutti job apply -f FILE"},
 	{words: []string{"dump", "save", "backup"}, advice: "tutti job export"},
@@ -62,35 +62,35 @@ var flagHabits = []habit{
 	{words: []string{"become", "use-sudo", "root", "as-root", "-S"}, needs: "sudo", advice: "--sudo runs the command as root, --sudo=USER as USER"},
 	{words: []string{"become-user", "sudo-user", "runas", "run-as"}, needs: "sudo", advice: "--sudo=USER runs the command as USER"},
 	{words: []string{"ask-become-pass", "become-password-file", "sudo-pass", "sudo-password", "-K"}, needs: "ask-sudo-pass", advice: "--ask-sudo-pass asks for sudo's password"},
-	{words: []string{"password", "pass", "askpass", "-k", "-A"}, needs: "ask-pass", advice: "--ask-pass asks for a password to log in with; keys of an agent are used by themselves"},
+	{words: []string{"password", "pass", "askpass", "-k", "-A"}, needs: "ask-pass", advice: "--ask-pass asks for a login password; keys of an agent are used automatically"},
 	{words: []string{"remote-user", "login", "ssh-user", "username", "-u"}, needs: "user", advice: "-l/--user USER logs in as USER; --sudo=USER runs the command as USER"},
 	{words: []string{"private-key", "key-file", "key", "ssh-key", "identity-file", "keyfile"}, needs: "identity", advice: "--identity FILE logs in with that key"},
-	{words: []string{"hostfile", "hosts-file", "host-file", "hostlist", "nodes", "nodelist", "targets", "host", "-H"}, needs: "hosts", advice: "-w HOSTS takes hosts as they are; @FILE in a SELECTOR takes the names in a file; -i FILE names an inventory"},
+	{words: []string{"hostfile", "hosts-file", "host-file", "hostlist", "nodes", "nodelist", "targets", "host", "-H"}, needs: "hosts", advice: "-w HOSTS runs on hosts without an inventory; @FILE in a SELECTOR selects the names in a file; -i FILE names an inventory"},
 	{words: []string{"group", "all", "tag", "tags", "label", "selector", "filter", "limit-hosts", "-g", "-a"}, needs: "only", advice: "SELECTOR names them: tutti run web uptime, all for every host, name=value for a label"},
-	{words: []string{"check", "dryrun", "noop", "simulate", "list-hosts", "-C"}, needs: "dry-run", advice: "--dry-run says what would be done"},
-	{words: []string{"serial", "rolling"}, needs: "batch", advice: "--batch 1,10%,100% goes on in steps"},
-	{words: []string{"max-fail-percentage", "max-failures", "fail-fast", "any-errors-fatal", "abort-on-error"}, needs: "max-fail", advice: "--max-fail N or P% starts nothing more after that many failures"},
+	{words: []string{"check", "dryrun", "noop", "simulate", "list-hosts", "-C"}, needs: "dry-run", advice: "--dry-run shows what would be done"},
+	{words: []string{"serial", "rolling"}, needs: "batch", advice: "--batch 1,10%,100% runs in batches"},
+	{words: []string{"max-fail-percentage", "max-failures", "fail-fast", "any-errors-fatal", "abort-on-error"}, needs: "max-fail", advice: "--max-fail N or P% starts no more hosts after more failures than that"},
 	{words: []string{"command-timeout", "time-limit", "kill-timeout"}, needs: "timeout", advice: "-t/--timeout DURATION limits the command, as in -t 30s"},
 	{words: []string{"connection-timeout", "conn-timeout", "ssh-timeout", "-T"}, needs: "connect-timeout", advice: "--connect-timeout DURATION limits the login, as in 10s"},
-	{words: []string{"retry", "max-retries", "attempts"}, needs: "retries", advice: "--retries N tries unreachable hosts again; --retry-on says which outcomes"},
-	{words: []string{"insecure", "no-host-key-check", "no-host-key-checking", "strict-host-key-checking", "skip-host-key-check", "host-key-checking"}, needs: "host-keys", advice: "--host-keys accept-new learns unknown keys; tutti trust SELECTOR collects them"},
-	{words: []string{"ssh-option", "ssh-options", "ssh-args", "ssh-common-args", "ssh-extra-args", "option", "options", "-O"}, needs: "ssh-config", advice: "ssh's options are those of ssh_config; -F FILE names one"},
-	{words: []string{"bastion", "proxy", "proxy-jump", "proxyjump", "jump-host", "gateway"}, needs: "jump", advice: "-J/--jump HOST goes through HOST"},
+	{words: []string{"retry", "max-retries", "attempts"}, needs: "retries", advice: "--retries N retries unreachable hosts; --retry-on sets which outcomes are retried"},
+	{words: []string{"insecure", "no-host-key-check", "no-host-key-checking", "strict-host-key-checking", "skip-host-key-check", "host-key-checking"}, needs: "host-keys", advice: "--host-keys accept-new adds unknown keys; tutti trust SELECTOR collects them"},
+	{words: []string{"ssh-option", "ssh-options", "ssh-args", "ssh-common-args", "ssh-extra-args", "option", "options", "-O"}, needs: "ssh-config", advice: "put ssh's options into ssh_config; -F FILE names one"},
+	{words: []string{"bastion", "proxy", "proxy-jump", "proxyjump", "jump-host", "gateway"}, needs: "jump", advice: "-J/--jump HOST connects through HOST"},
 	{words: []string{"it", "tty", "interactive", "term", "-I"}, needs: "pty", advice: "--pty gives the command a terminal"},
 	{words: []string{"workdir", "cwd", "chdir", "working-dir", "directory"}, needs: "dir", advice: "--dir DIR runs the command in DIR"},
 	{words: []string{"extra-vars", "environment", "env-var", "var", "setenv"}, needs: "env", advice: "-e K=V sets a variable"},
-	{words: []string{"input", "in", "stdin-file"}, needs: "stdin", advice: "--stdin FILE is read by every host; --stdin - sends standard input"},
-	{words: []string{"dshbak", "group-output", "gather", "dedup", "collapse", "-B", "-c"}, needs: "output", advice: "-b/-o fold shows equal answers once"},
+	{words: []string{"input", "in", "stdin-file"}, needs: "stdin", advice: "--stdin FILE sends a file to every host's standard input; --stdin - sends standard input"},
+	{words: []string{"dshbak", "group-output", "gather", "dedup", "collapse", "-B", "-c"}, needs: "output", advice: "-b/-o fold shows identical output once"},
 	{words: []string{"format", "output-format", "one-line", "inline", "tree"}, needs: "output", advice: "-o/--output MODE: stream, fold, host, json, none"},
 	{words: []string{"output-dir", "out-dir", "log-dir", "save", "errdir"}, needs: "outdir", advice: "--outdir DIR writes each host's output to files"},
-	{words: []string{"no-label", "no-labels", "no-hostname", "nolabel", "-N"}, needs: "no-prefix", advice: "--no-prefix leaves out the hosts' names"},
-	{words: []string{"no-color", "no-colour", "nocolor", "monochrome"}, needs: "color", advice: "--color never; $NO_COLOR does the same"},
+	{words: []string{"no-label", "no-labels", "no-hostname", "nolabel", "-N"}, needs: "no-prefix", advice: "--no-prefix prints output without host names"},
+	{words: []string{"no-color", "no-colour", "nocolor", "monochrome"}, needs: "color", advice: "use --color never, or set $NO_COLOR"},
 	{words: []string{"force", "assume-yes", "no-confirm", "non-interactive", "-y"}, needs: "yes", advice: "--yes answers the questions"},
-	{words: []string{"comment", "description", "message", "-m"}, needs: "note", advice: "--note TEXT is kept with the run; a command is given as words: tutti run web uptime"},
-	{words: []string{"module-name", "module", "args", "module-args"}, needs: "only", advice: "there are no modules: tutti run SELECTOR COMMAND..., or tutti script SELECTOR FILE"},
+	{words: []string{"comment", "description", "message", "-m"}, needs: "note", advice: "--note TEXT is recorded with the run; give a command as words: tutti run web uptime"},
+	{words: []string{"module-name", "module", "args", "module-args"}, needs: "only", advice: "modules are not supported: tutti run SELECTOR COMMAND..., or tutti script SELECTOR FILE"},
 	{words: []string{"cron", "at", "when", "every", "interval"}, needs: "schedule", advice: "--schedule '30 2 * * *', '@every 90s' or '@at TIME'"},
 	{words: []string{"timezone", "tz", "time-zone"}, needs: "zone", advice: "--zone Europe/Berlin"},
-	{words: []string{"forward-agent", "local-forward", "remote-forward", "-L", "-R", "-D", "-X", "-W"}, needs: "jump", advice: "tutti forwards nothing; ssh does"},
+	{words: []string{"forward-agent", "local-forward", "remote-forward", "-L", "-R", "-D", "-X", "-W"}, needs: "jump", advice: "forwarding is not supported; use ssh"},
 }
 
 // adviceFor is what habits say about word for cmd; empty: nothing.
@@ -137,9 +137,9 @@ var (
 func adviceForValue(cmd *cobra.Command, message string) string {
 	if m := sshOption.FindStringSubmatch(message); m != nil && cmd.Flags().Lookup("ssh-config") != nil {
 		if strings.EqualFold(m[1], "StrictHostKeyChecking") {
-			return "-o is how output is shown; --host-keys strict|accept-new|off is StrictHostKeyChecking"
+			return "-o sets the output format; for StrictHostKeyChecking use --host-keys strict|accept-new|off"
 		}
-		return "-o is how output is shown; ssh's options are those of ssh_config, and -F FILE names one"
+		return "-o sets the output format; put ssh's options into ssh_config, or name one with -F FILE"
 	}
 	if m := limitHosts.FindStringSubmatch(message); m != nil && cmd.Flags().Lookup("only") != nil {
 		return "--limit keeps the first N hosts; --only " + shellWord(m[1]) + " keeps those"

@@ -146,9 +146,9 @@ func checkAdvice(t *testing.T, root *cobra.Command, advice string) {
 func TestValueHabits(t *testing.T) {
 	run := subcommand(t, testRoot(), "run")
 	for arg, want := range map[string]string{
-		"-oStrictHostKeyChecking=no":    "--host-keys strict|accept-new|off is StrictHostKeyChecking",
-		"-oConnectTimeout=5":            "ssh's options are those of ssh_config",
-		"--output=ProxyCommand none":    "ssh's options are those of ssh_config",
+		"-oStrictHostKeyChecking=no":    "for StrictHostKeyChecking use --host-keys strict|accept-new|off",
+		"-oConnectTimeout=5":            "put ssh's options into ssh_config",
+		"--output=ProxyCommand none":    "put ssh's options into ssh_config",
 		"--limit=web1":                  "--only web1 keeps those",
 		"--limit=web*":                  "--only 'web*' keeps those",
 		"--output=strem":                "",

@@ -60,7 +60,7 @@ func newHistoryCmd(std Streams) *cobra.Command {
   tutti history --host db1 systemctl restart`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.limit < 0 {
-				return syntaxf("--limit %d is less than none", o.limit)
+				return syntaxf("--limit %d: must not be negative", o.limit)
 			}
 			q := store.Query{
 				Outcomes: o.outcomes, Source: o.source.Word, User: o.user,
@@ -138,14 +138,14 @@ func hostsInHistory(ctx context.Context, std Streams, s store.Store, text string
 	if err = fmt.Errorf("--host: %w", err); none.Near != "" {
 		return nil, err
 	}
-	return nil, hint(err, "tutti hosts shows what the inventory has; $TUTTI_INVENTORY names another")
+	return nil, hint(err, "tutti hosts lists the inventory; $TUTTI_INVENTORY names another")
 }
 
 func noRunsText(q store.Query) string {
 	if q.Hosts == nil && q.Outcomes == nil && q.Since.IsZero() && q.Words == nil && q.Source == "" && q.User == "" {
 		return "no runs yet"
 	}
-	return "no run fits"
+	return "no matching runs"
 }
 
 // Columns of the table of runs: what a selector and a command are cut to at most.
@@ -223,5 +223,5 @@ func sayNoHistory(std Streams, history *runner.History) error {
 	if err != nil {
 		return err
 	}
-	return std.say("there is no history at " + path + " yet")
+	return std.say("no history at " + path + " yet")
 }

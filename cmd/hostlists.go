@@ -27,7 +27,7 @@ func takeHosts(f *pflag.FlagSet, in io.Reader) (stdinTaken bool, err error) {
 			return readLimited(path)
 		}
 		if stdin := f.Lookup("stdin"); stdin != nil && stdin.Value.String() == "-" || stdinTaken {
-			return nil, errors.New("standard input is either the hosts or what they read, not both")
+			return nil, errors.New("standard input cannot be both the host list and the command's input")
 		}
 		stdinTaken = true
 		return limited(in)
@@ -53,7 +53,7 @@ func readLimited(path string) ([]byte, error) {
 func limited(r io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxHostList+1))
 	if err == nil && len(data) > maxHostList {
-		err = fmt.Errorf("it is larger than %d MiB", maxHostList>>20)
+		err = fmt.Errorf("larger than %d MiB", maxHostList>>20)
 	}
 	return data, err
 }

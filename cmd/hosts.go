@@ -196,7 +196,7 @@ func oneSelector(_ *cobra.Command, args []string) error {
 	if len(args) < 2 {
 		return nil
 	}
-	return hint(syntaxf("one SELECTOR at a time: unexpected %q", args[1]), "separate items by commas: "+shellWord(strings.Join(args, ",")))
+	return hint(syntaxf("one SELECTOR at a time: unexpected %q", args[1]), "separate items with commas: "+shellWord(strings.Join(args, ",")))
 }
 
 // warn shows a warning of a command that has no screen.

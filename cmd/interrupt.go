@@ -128,7 +128,7 @@ func (in *interrupter) handle(sig os.Signal) {
 	case in.canceled, sig == syscall.SIGQUIT:
 		in.left = true
 		if in.audience != nil {
-			in.audience.interject("left at once; what ran may still be running\n")
+			in.audience.interject("Quit. Commands may still be running on the hosts.\n")
 			in.audience.farewell()
 		}
 		if in.leaving != nil {
@@ -139,12 +139,12 @@ func (in *interrupter) handle(sig os.Signal) {
 		in.halted = true
 		status := in.audience.status() // while those that wait are still told as waiting
 		close(in.halt)
-		in.audience.interject("interrupted: nothing new is started; again to end what runs\n" + status)
+		in.audience.interject("Interrupted: no more hosts are started. Ctrl-C again to stop running commands.\n" + status)
 	default:
 		in.canceled = true
 		if in.halt != nil && in.terminal {
 			in.audience.hush()
-			in.audience.interject("ending what runs, showing no more of it; again to leave at once\n")
+			in.audience.interject("Stopping remote commands, output hidden. Ctrl-C again to quit now.\n")
 		}
 		in.cancel(fmt.Errorf("%w by %s", fanout.ErrSignal, signalName(sig)))
 		if in.halt == nil && in.daemon == nil {

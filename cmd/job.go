@@ -98,7 +98,7 @@ func withStore(ctx context.Context, std Streams, path string, missing withoutHis
 			err = do(nil)
 		}
 	case errors.Is(err, store.ErrNotExist) && missing != makesHistory:
-		err = hint(usagef("%v", err), "tutti job add adds the first job, and makes the history; --history names another")
+		err = hint(usagef("%v", err), "tutti job add adds the first job and creates the history; --history names another")
 	}
 	return usageOfJob(err)
 }
@@ -114,7 +114,7 @@ func usageOfJob(err error) error {
 	if removed, ok := errors.AsType[*jobs.RemovedError](err); ok {
 		last := &removed.Last
 		return hint(usagef("job %s was %s by %s at %s", removed.Name, last.What, last.User, clockText(last.At.Local())),
-			"tutti job log "+removed.Name+" lists what it did")
+			"tutti job log "+removed.Name+" lists its firings")
 	}
 	if broken, ok := err.(*jobs.BrokenError); ok { //nolint:errorlint // one that was joined to others has its hint
 		return hintBroken(broken)
@@ -134,7 +134,7 @@ func usageOfJob(err error) error {
 
 // hintBroken says what can be done with a job that cannot be read any more.
 func hintBroken(err error) error {
-	return hint(usage(err), "tutti job apply writes it anew, tutti job rm removes it")
+	return hint(usage(err), "tutti job apply writes it again, tutti job rm removes it")
 }
 
 // readable refuses a job that cannot be read any more.
@@ -204,11 +204,11 @@ func (std Streams) say(text string) error {
 func oneJob(args []string) (string, error) {
 	switch len(args) {
 	case 0:
-		return "", hint(syntaxf("which job?"), "tutti job list lists them")
+		return "", hint(syntaxf("missing job name"), "tutti job list lists the jobs")
 	case 1:
 		return args[0], nil
 	}
-	return "", syntaxf("one job at a time: unexpected %q", args[1])
+	return "", syntaxf("only one job can be given: unexpected %q", args[1])
 }
 
 // historyOption is the flag of a command that has no other.

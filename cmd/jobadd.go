@@ -75,12 +75,12 @@ environment of tutti serve.
 			case wantsHelp(cmd):
 				return help(cmd, args)
 			case name == "":
-				return swallowed(cmd.Flags(), syntaxf("which name is the job to have?"))
+				return swallowed(cmd.Flags(), syntaxf("missing job name"))
 			case len(o.schedule) == 0:
-				return hint(swallowed(cmd.Flags(), syntaxf("when is %s to be run? there is no --schedule", name)),
-					"--schedule '30 2 * * *' is every night at half past two")
+				return hint(swallowed(cmd.Flags(), syntaxf("job %s has no schedule: missing --schedule", name)),
+					"--schedule '30 2 * * *' fires every night at 02:30")
 			case selector == "" && !cmd.Flags().Changed("hosts"):
-				return swallowed(cmd.Flags(), syntaxf("which hosts, and what to run?"))
+				return swallowed(cmd.Flags(), syntaxf("missing SELECTOR and COMMAND"))
 			}
 			return addJob(cmd.Context(), std, cmd.Flags(), o, name, selector, rest)
 		},
@@ -103,7 +103,7 @@ func swallowed(f *pflag.FlagSet, err error) error {
 			name, _, _ = strings.Cut(name, "=")
 			short := len(value) == 2 && value[0] == '-' && f.ShorthandLookup(value[1:]) != nil
 			if long && f.Lookup(name) != nil || short {
-				err = hint(err, fmt.Sprintf("%q was taken for the value of --%s, which needs one", value, flag.Name))
+				err = hint(err, fmt.Sprintf("--%[2]s needs a value and took %[1]q as that", value, flag.Name))
 			}
 		}
 	})
@@ -116,7 +116,7 @@ const scheduleHelp = `A schedule is
   */10 30 2 * * *      the second first, with --seconds
   0 30 2 * * * 2027    seven fields: the second first, the year last
   @hourly @daily @weekly @monthly @yearly
-  @every 90s           each 90 seconds
+  @every 90s           every 90 seconds
   @at 2027-01-31T18:00:00Z   once
 A day of month may be L or 15W, a day of week 5L or 5#2. If both are given, either
 one is enough, unless one of them begins with * (*/2): then both must match. Times
@@ -146,7 +146,7 @@ func (o *jobForm) fill(f *pflag.FlagSet, job *scheduler.Job, selector string, re
 	}
 	if command := commandText(rest); strings.TrimSpace(command) != "" {
 		if f.Changed("script") {
-			return hint(syntaxf("--script takes the place of COMMAND: unexpected %q", rest[0]), "a job gives its script no words; -e gives it variables")
+			return hint(syntaxf("--script replaces COMMAND: unexpected %q", rest[0]), "a job's script gets no arguments; pass values with -e")
 		}
 		job.Command, job.Script = command, ""
 	}
@@ -190,7 +190,7 @@ func addJob(ctx context.Context, std Streams, f *pflag.FlagSet, o *jobForm, name
 // zoneHint says what to do where the machine has no zone.
 func zoneHint(err error) error {
 	if errors.As(err, new(*jobs.ZoneError)) {
-		return hint(usage(err), "name the job's, such as Europe/Berlin")
+		return hint(usage(err), "name the job's time zone, such as Europe/Berlin")
 	}
 	return err
 }
@@ -210,7 +210,7 @@ func printTimes(std Streams, job *scheduler.Job, now time.Time) error {
 		return err
 	}
 	if job.Paused {
-		if err := std.print("  paused: tutti job resume %s lets it fire\n", job.Name); err != nil {
+		if err := std.print("  paused: tutti job resume %s resumes it\n", job.Name); err != nil {
 			return err
 		}
 	}
@@ -222,13 +222,13 @@ func printTimes(std Streams, job *scheduler.Job, now time.Time) error {
 }
 
 // noInventoryHere says that the hosts of a job cannot be looked up.
-const noInventoryHere = "there is no inventory here; tutti serve looks for one whenever the job fires, and -i names one"
+const noInventoryHere = "no inventory here: tutti serve looks for one at each firing; -i names one"
 
 // warnOfTrial warns of what would make the job fail if it fired here and now. That
 // may be different where and when it does.
 func warnOfTrial(std Streams, t *jobs.Trial, warn func(string)) {
 	fails := func(err error) {
-		warn("as things are now the job fails: " + wording.Text(err))
+		warn("the job would fail now: " + wording.Text(err))
 		for _, h := range hints(err) {
 			_ = std.say("hint: " + h) // stderr has nobody to be told
 		}
@@ -269,7 +269,7 @@ func showHosts(std Streams, job *scheduler.Job, t *jobs.Trial) error {
 // warnOfIdle warns of what the job has and makes no use of.
 func warnOfIdle(std Streams, job *scheduler.Job) {
 	if jobs.Idle(job) {
-		std.warn(fmt.Sprintf("job %s: max_running has no effect with overlap %s; it is for overlap allow", job.Name, job.Overlap))
+		std.warn(fmt.Sprintf("job %s: max_running has no effect with overlap %s, only with overlap allow", job.Name, job.Overlap))
 	}
 }
 

@@ -53,7 +53,7 @@ jobs.example.yaml shows every key.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.file == "" {
-				return syntaxf("which file? -f FILE, or -f - for our standard input")
+				return syntaxf("missing file: -f FILE, or -f - for standard input")
 			}
 			return applyJobs(cmd.Context(), std, o)
 		},
@@ -128,7 +128,7 @@ func readJobsFile(std Streams, file string) (data []byte, dir string, err error)
 	case err != nil:
 		return nil, "", usagef("read the jobs: %w", err)
 	case len(data) > maxJobsFile:
-		return nil, "", usagef("%s is larger than %s, and not a file of jobs", file, quantity.FormatSize(maxJobsFile))
+		return nil, "", usagef("%s is larger than %s, too large for a jobs file", file, quantity.FormatSize(maxJobsFile))
 	}
 	dir, err = filepath.Abs(at)
 	return data, dir, err
@@ -206,7 +206,7 @@ func printStep(std Streams, step jobs.Step, would string) error {
 	c := step.Changed
 	lines := c.Differences
 	if c.Rewritten {
-		lines = []string{"it could not be read, and is written anew"}
+		lines = []string{"the job was unreadable and is replaced"}
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "job %s %schanged\n", c.Job.Name, would)
@@ -220,7 +220,7 @@ func printStep(std Streams, step jobs.Step, would string) error {
 func printRest(std Streams, p *jobs.Plan) error {
 	if len(p.Left) > 0 {
 		names := oneLine(strings.Join(p.Left, ", "), maxDiffLine)
-		if err := std.say("not in the file, and left as they are without --prune: " + names); err != nil {
+		if err := std.say("not in the file, and kept without --prune: " + names); err != nil {
 			return err
 		}
 	}

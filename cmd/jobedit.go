@@ -50,7 +50,7 @@ one left undone are recorded as missed.`,
 				_, err := oneJob(nil)
 				return err
 			case selector == "" && !anyChanged(cmd.Flags()):
-				return syntaxf("what of job %s is to change?", name)
+				return syntaxf("nothing to change for job %s", name)
 			}
 			return editJob(cmd.Context(), std, cmd.Flags(), o, name, selector, rest)
 		},

@@ -59,7 +59,7 @@ func killJob(ctx context.Context, std Streams, s store.Store, ref string, wait t
 		return err
 	}
 	if len(runs) == 0 {
-		return std.print("nothing of job %s runs, and what waited is not begun\n", ref)
+		return std.print("job %s is not running; any queued runs were dropped\n", ref)
 	}
 	return showStopped(ctx, std, s, runs, wait)
 }

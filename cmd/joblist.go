@@ -72,7 +72,7 @@ func listJobs(ctx context.Context, std Streams, s *jobs.Service, o *jobListOptio
 		if o.json {
 			return nil
 		}
-		return std.say("no jobs yet; tutti job add adds one")
+		return std.say("no jobs yet; add one with tutti job add")
 	}
 	var views []jobView
 	for i := range all {
@@ -92,7 +92,7 @@ func listJobs(ctx context.Context, std Streams, s *jobs.Service, o *jobListOptio
 // printJobs prints a table.
 func printJobs(std Streams, views []jobView) error {
 	if len(views) == 0 {
-		return std.say("no job fits")
+		return std.say("no matching jobs")
 	}
 	t := output.NewTable(
 		output.Column{Title: "JOB"}, output.Column{Title: "STATE"}, output.Column{Title: "SCHEDULE", Least: leastJobColumn},
@@ -176,7 +176,7 @@ func warnOfJobs(ctx context.Context, std Streams, s *jobs.Service, views []jobVi
 	}
 	served, err := s.Served(ctx)
 	if err == nil && !served {
-		std.warn("no tutti serve is running on this history: no job fires")
+		std.warn("no tutti serve is running on this history: no job will fire")
 	}
 	return err
 }
@@ -204,7 +204,7 @@ func firingText(f *store.FiringRow) string {
 	case f.RunID != 0:
 		return fmt.Sprintf("run %d, deleted since", f.RunID)
 	case f.Decision == scheduler.Run:
-		return "about to run"
+		return "starting"
 	case f.Missed.Count > 1:
 		what = strconv.Itoa(f.Missed.Count) + " " + what
 		if f.Missed.More {

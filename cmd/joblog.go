@@ -50,7 +50,7 @@ started. A removed job keeps its log.`,
 				return err
 			}
 			if o.limit < 0 {
-				return syntaxf("--limit %d is less than none", o.limit)
+				return syntaxf("--limit %d: must not be negative", o.limit)
 			}
 			q := store.FiringQuery{Job: name, Limit: o.limit}
 			if q.Since, err = parseSince(o.since, std.now()); err != nil {
@@ -75,7 +75,7 @@ func logJob(ctx context.Context, std Streams, s *jobs.Service, q store.FiringQue
 		if asJSON {
 			return nil
 		}
-		return std.say("no firing of " + q.Job + " yet, or none that fits")
+		return std.say("no firing of " + q.Job + " yet, or no matching one")
 	}
 	if asJSON {
 		for i := range rows {
@@ -120,7 +120,7 @@ func scheduledText(f *store.FiringRow) string {
 	case f.Missed.Count == 1:
 		return clockText(f.Missed.First.Local())
 	case f.ScheduledAt.IsZero():
-		return clockText(f.DecidedAt.Local()) + " out of turn"
+		return clockText(f.DecidedAt.Local()) + " manual"
 	}
 	return clockText(f.ScheduledAt.Local())
 }
@@ -143,7 +143,7 @@ func becameText(f *store.FiringRow) string {
 		}
 	}
 	if f.RequestedBy != "" {
-		text += "; wanted by " + f.RequestedBy
+		text += "; started by " + f.RequestedBy
 	}
 	if f.Repeats != 0 {
 		text += fmt.Sprintf("; repeats run %d", f.Repeats)
@@ -173,9 +173,9 @@ func lastAttempts(all []store.NotificationRow) []store.NotificationRow {
 func toldText(n *store.NotificationRow) string {
 	switch {
 	case n.Error == "":
-		return fmt.Sprintf("%s told by %s", n.Occasion, n.Kind)
+		return fmt.Sprintf("%s sent (%s)", n.Occasion, n.Kind)
 	case n.Waiting:
-		return fmt.Sprintf("%s not told yet by %s: attempt %d: %s", n.Occasion, n.Kind, n.Attempt, n.Error)
+		return fmt.Sprintf("%s not sent yet (%s), attempt %d: %s", n.Occasion, n.Kind, n.Attempt, n.Error)
 	}
-	return fmt.Sprintf("%s not told by %s: given up: attempt %d: %s", n.Occasion, n.Kind, n.Attempt, n.Error)
+	return fmt.Sprintf("%s not sent (%s), gave up after attempt %d: %s", n.Occasion, n.Kind, n.Attempt, n.Error)
 }

@@ -19,13 +19,13 @@ func TestBecameTextTellsOfEachReceiver(t *testing.T) {
 		notes []store.NotificationRow
 		want  string
 	}{
-		{"told", []store.NotificationRow{note("webhook", 1, "", false)}, "; failure told by webhook"},
-		{"not yet", []store.NotificationRow{note("webhook", 1, "late", true), note("webhook", 2, "refused", true)}, "; failure not told yet by webhook: attempt 2: refused"},
-		{"never", []store.NotificationRow{note("webhook", 12, "refused", false)}, "; failure not told by webhook: given up: attempt 12: refused"},
+		{"told", []store.NotificationRow{note("webhook", 1, "", false)}, "; failure sent (webhook)"},
+		{"not yet", []store.NotificationRow{note("webhook", 1, "late", true), note("webhook", 2, "refused", true)}, "; failure not sent yet (webhook), attempt 2: refused"},
+		{"never", []store.NotificationRow{note("webhook", 12, "refused", false)}, "; failure not sent (webhook), gave up after attempt 12: refused"},
 		{
 			"both",
 			[]store.NotificationRow{note("webhook", 1, "refused", true), note("command", 1, "", false), note("webhook", 2, "refused", true)},
-			"; failure not told yet by webhook: attempt 2: refused; failure told by command",
+			"; failure not sent yet (webhook), attempt 2: refused; failure sent (command)",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

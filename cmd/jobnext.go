@@ -52,10 +52,10 @@ func showNext(ctx context.Context, std Streams, s *jobs.Service, name string, n 
 		return err
 	}
 	if times.Paused {
-		std.warn("job " + name + " is paused: none of these fires until it is resumed")
+		std.warn("job " + name + " is paused: it does not fire until resumed")
 	}
 	if len(times.Next) < n {
-		defer func() { _ = std.say("nothing more is to come") }()
+		defer func() { _ = std.say("no further firings") }()
 	}
 	return writeFirings(std.Out, "", times.Next, times.Jitter)
 }

@@ -84,20 +84,20 @@ func TestJobOptionsReadWhatWasGiven(t *testing.T) {
 
 func TestJobOptionsRefuse(t *testing.T) {
 	for _, test := range []struct{ key, value, want string }{
-		{"ask_pass", "true", "nobody is there"},
+		{"ask_pass", "true", "cannot prompt"},
 		{"ask_sudo_pass", "true", "--sudo-pass-command"},
 		{"no_history", "true", "always recorded"},
-		{"history", "/tmp/h.db", "no option of a job"},
-		{"inventory", "/etc/hosts.yaml", "no option of a job"},
-		{"connect-timeout", "5s", "no option of a job"},
-		{"fanout", "many", `"many" is not a whole number that fits`},
-		{"timeout", "soon", "not a duration"},
+		{"history", "/tmp/h.db", "unknown job option"},
+		{"inventory", "/etc/hosts.yaml", "unknown job option"},
+		{"connect-timeout", "5s", "unknown job option"},
+		{"fanout", "many", `"many" is not a number`},
+		{"timeout", "soon", "want a duration"},
 		{"pty", "yes", "want true or false"},
 		{"sudo", "true", "sudo: root"},
 		{"sudo", "5", "5 is not a user"},
 		{"stdin", "-", "no standard input"},
-		{"identity", "~/.ssh/id", "not a whole path"},
-		{"host_keys", "lax", "none of strict"},
+		{"identity", "~/.ssh/id", "not an absolute path"},
+		{"host_keys", "lax", "want one of strict"},
 	} {
 		t.Run(test.key, func(t *testing.T) {
 			job := testJob(map[string][]string{test.key: {test.value}})
@@ -120,8 +120,8 @@ func TestJobOptionsThatDoNotFit(t *testing.T) {
 		script  bool
 		want    string
 	}{
-		{"limit and pick", map[string][]string{"limit": {"1"}, "pick": {"1"}}, false, "exclude each other"},
-		{"sudo password without sudo", map[string][]string{"sudo_pass_command": {"pass"}}, false, "without --sudo"},
+		{"limit and pick", map[string][]string{"limit": {"1"}, "pick": {"1"}}, false, "cannot be combined"},
+		{"sudo password without sudo", map[string][]string{"sudo_pass_command": {"pass"}}, false, "sudo password needs"},
 		{"script with a terminal", map[string][]string{"pty": {"true"}}, true, "terminal"},
 		{"hosts of a run left out", map[string][]string{"exclude": {"run:last"}}, false, "earlier run"},
 	} {
@@ -143,8 +143,8 @@ func TestJobOptionsThatDoNotFit(t *testing.T) {
 
 func TestJobSelectorIsTheSameEverywhere(t *testing.T) {
 	for selector, want := range map[string]string{
-		"web,!run:last:failed": "not for jobs",
-		"all,!@down.txt":       "not a whole path",
+		"web,!run:last:failed": "jobs cannot use run:",
+		"all,!@down.txt":       "not an absolute path",
 		"all,!@/etc/down.txt":  "",
 	} {
 		job := testJob(nil)

@@ -18,10 +18,10 @@ func confirmRemovals(ctx context.Context, std Streams, p *jobs.Plan, yes bool) e
 	}
 	removes := fmt.Sprintf("--prune removes %d of %s (%s)", len(p.Removed), count(p.All, "job"), oneLine(removedNames(p.Removed), maxDiffLine))
 	if !terminal.Attended() {
-		return hint(usagef("%s, and there is no terminal to confirm that at; nothing was changed", removes),
+		return hint(usagef("%s, and there is no terminal to confirm it; nothing was changed", removes),
 			"--dry-run shows what would be changed; --yes confirms it")
 	}
-	agreed, err := terminal.AskYes(ctx, removes+". Go on? [yes/no] ")
+	agreed, err := terminal.AskYes(ctx, removes+". Continue? [yes/no] ")
 	if err == nil && !agreed {
 		err = usagef("%s: not confirmed, nothing was changed", removes)
 	}

@@ -73,6 +73,6 @@ func detachJob(ctx context.Context, std Streams, history, name string) error {
 		if t.Decision == scheduler.Queued {
 			return std.print("job %s waits: %s; tutti job log %[1]s shows its run\n", name, t.Reason)
 		}
-		return std.print("job %s is to be run; tutti job log %[1]s shows its run\n", name)
+		return std.print("job %s will run; tutti job log %[1]s shows its run\n", name)
 	})
 }

@@ -136,7 +136,7 @@ func printNext(std Streams, job *scheduler.Job, now time.Time) error {
 		return err
 	}
 	if len(next) == 0 {
-		return std.print("  never again: nothing of the schedule is to come\n")
+		return std.print("  never again: the schedule has no further times\n")
 	}
 	return writeFirings(std.Out, "  next  ", next, t.Jitter)
 }

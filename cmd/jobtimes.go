@@ -46,7 +46,7 @@ func timesText(t *scheduler.Timing, now time.Time) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "  fires %s\n", t.Schedule.Describe())
 	if len(next) == 0 {
-		b.WriteString("  never again: nothing of the schedule is to come\n")
+		b.WriteString("  never again: the schedule has no further times\n")
 	}
 	err = writeFirings(&b, "  next  ", next, t.Jitter)
 	return sanitize.Visible(b.String()), err

@@ -27,7 +27,7 @@ func TestTimesSayWhatAChangeOfTheClockMoves(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `Sat 2027-03-27 02:30:00 CET   2027-03-27T01:30:00Z
-Sun 2027-03-28 03:00:00 CEST  2027-03-28T01:00:00Z  moved: 2027-03-28 02:30 is left out when the clock is put forward
+Sun 2027-03-28 03:00:00 CEST  2027-03-28T01:00:00Z  moved: 2027-03-28 02:30 does not exist: the clock skips it for daylight saving time
 Mon 2027-03-29 02:30:00 CEST  2027-03-29T00:30:00Z
 `
 	if b.String() != want {
@@ -45,7 +45,7 @@ Mon 2027-03-29 02:30:00 CEST  2027-03-29T00:30:00Z
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantWarning := []string{"2027-03-28 02:30 is left out when the clock is put forward, and it fires at Sun 2027-03-28 03:00:00 CEST"}
+	wantWarning := []string{"2027-03-28 02:30 does not exist: the clock skips it for daylight saving time, and it fires at Sun 2027-03-28 03:00:00 CEST"}
 	if !slices.Equal(warnings, wantWarning) {
 		t.Errorf("got %q, want %q", warnings, wantWarning)
 	}

@@ -50,7 +50,7 @@ newest run that is running and not a job's.`,
 		ValidArgsFunction: completeRunning(std, &o.history),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return hint(syntaxf("which run is to be stopped?"), "tutti history lists them; last is your newest that is running")
+				return hint(syntaxf("missing run"), "tutti history lists runs; last is your newest running one")
 			}
 			return withStore(cmd.Context(), std, o.history, wantsHistory, func(s store.Store) error {
 				return killRuns(cmd.Context(), std, s, args, time.Duration(o.wait))
@@ -112,7 +112,7 @@ func runningRun(ctx context.Context, std Streams, s store.Store, ref string) (in
 // of each host.
 func showStopped(ctx context.Context, std Streams, s store.Store, runs []int64, wait time.Duration) error {
 	for _, run := range runs {
-		if err := std.print("run %d is being ended\n", run); err != nil {
+		if err := std.print("stopping run %d\n", run); err != nil {
 			return err
 		}
 	}
@@ -139,8 +139,8 @@ func showEnds(ctx context.Context, std Streams, s store.Store, id int64, wait ti
 		if cause := context.Cause(ctx); !errors.Is(cause, context.DeadlineExceeded) {
 			return cause // nobody waits any more
 		}
-		return hint(fmt.Errorf("run %d has not ended within %s", id, quantity.FormatDuration(wait)),
-			"whoever carries it out may be held up, and ends it when it goes on; tutti show "+strconv.FormatInt(id, 10)+" says how far it is")
+		return hint(fmt.Errorf("run %d was not stopped within %s", id, quantity.FormatDuration(wait)),
+			"the process that runs it may be hanging, and stops it when it continues; tutti show "+strconv.FormatInt(id, 10)+" shows its progress")
 	}
 	results, err := s.Results(context.WithoutCancel(ctx), id)
 	if err != nil {
@@ -209,7 +209,7 @@ func endText(r *store.HostResult) string {
 	case r.Report.Exit != nil:
 		text += ", exit " + strconv.FormatUint(uint64(r.Report.Exit.Code), 10)
 	case failure != nil && failure.Remote != "":
-		text += ", the command there: " + failure.Remote
+		text += ", remote command: " + failure.Remote
 	}
 	return text
 }

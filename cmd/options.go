@@ -38,7 +38,7 @@ func (x requestFlags) addHosts(f *pflag.FlagSet) {
 }
 
 func (x requestFlags) addInventory(f *pflag.FlagSet) {
-	x.add(f, "inventory", "i", "inventory `FILE`, or an executable that prints one; repeatable, later files override (default $TUTTI_INVENTORY, ./hosts.yaml, ~/.config/tutti/hosts.yaml, /etc/tutti/hosts.yaml)")
+	x.add(f, "inventory", "i", "read the inventory from `FILE`, or from its output if executable; repeatable, later files override (default $TUTTI_INVENTORY, ./hosts.yaml, ~/.config/tutti/hosts.yaml, /etc/tutti/hosts.yaml)")
 }
 
 func (x requestFlags) addNarrowing(f *pflag.FlagSet) {
@@ -195,24 +195,24 @@ func (o *outputOptions) finalize(f *pflag.FlagSet) error {
 			continue
 		}
 		if (f.Changed("output") || source != "-o "+o.mode.Word) && mode != short.mode {
-			return syntaxf("%s and %s exclude each other", source, short.flag)
+			return syntaxf("%s and %s cannot be combined", source, short.flag)
 		}
 		mode, source = short.mode, short.flag
 	}
 	o.mode.Word = mode
 	switch {
 	case o.noPrefix && mode != modeStream && mode != modeHost && mode != modeFold:
-		return syntaxf("--no-prefix does not go with %s", source)
+		return syntaxf("--no-prefix cannot be combined with %s", source)
 	case o.quiet && mode == modeJSON:
-		return syntaxf("-q/--quiet does not go with %s: every event is a line", source)
+		return syntaxf("-q/--quiet cannot be combined with %s: every event is a line", source)
 	case o.diff && o.noPrefix:
-		return syntaxf("--diff and --no-prefix exclude each other")
+		return syntaxf("--diff and --no-prefix cannot be combined")
 	case o.timestamps && mode == modeJSON:
-		return syntaxf("--timestamps does not go with %s: every event has its time", source)
+		return syntaxf("--timestamps cannot be combined with %s: every event has its time", source)
 	case o.timestamps && mode != modeStream:
-		return syntaxf("--timestamps does not go with %s: only lines that are shown as they come have a time", source)
+		return syntaxf("--timestamps cannot be combined with %s: only streamed lines have a time", source)
 	case o.timestamps && (o.noPrefix || o.quiet):
-		return syntaxf("--timestamps does not go with --no-prefix or -q/--quiet")
+		return syntaxf("--timestamps cannot be combined with --no-prefix or -q/--quiet")
 	}
 	return nil
 }

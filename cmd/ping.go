@@ -26,9 +26,9 @@ func newPingCmd(c *console) *cobra.Command {
 		Example: `  tutti ping all
   tutti ping -w db1:2222,db2 --connect-timeout 3s`,
 	}
-	c.goesOut(cmd, o, "which hosts?", func(ctx context.Context, selector string, rest []string) error {
+	c.goesOut(cmd, o, "missing SELECTOR", func(ctx context.Context, selector string, rest []string) error {
 		if len(rest) > 0 {
-			return hint(syntaxf("ping runs no command: unexpected %q", rest[0]), "tutti run runs one")
+			return hint(syntaxf("tutti ping runs no command: unexpected %q", rest[0]), "use tutti run")
 		}
 		return c.launch(ctx, o, selector, &runner.PreparedTask{Task: fanout.Task{Action: fanout.Ping{}}})
 	})

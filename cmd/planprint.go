@@ -39,13 +39,13 @@ func planText(d *runner.Decision, hosts []api.PlanHost) string {
 	for i, h := range hosts {
 		names[i] = h.Host
 		limits := d.Plan.Targets[i].Limits
-		how := fmt.Sprintf("as %s, port %d, host keys %s, login within %s, command within %s, %s",
-			h.User, h.Port, h.HostKeys, orNone(limits.ConnectTimeout), orNone(limits.Timeout), count(h.Retries, "retry"))
+		how := fmt.Sprintf("as %s, port %d, host keys %s, %s, %s, %s",
+			h.User, h.Port, h.HostKeys, timeoutText("login", limits.ConnectTimeout), timeoutText("command", limits.Timeout), count(h.Retries, "retry"))
 		if h.Jump != "" {
 			how += ", through " + h.Jump
 		}
 		if h.ProxyCommand != "" {
-			how += ", by the command " + h.ProxyCommand
+			how += ", proxy command " + h.ProxyCommand
 		}
 		for _, g := range h.Gates {
 			how += ", gate " + g
@@ -75,12 +75,12 @@ func policyText(p fanout.Policy, hosts int) []string {
 	if len(p.Batches) > 0 {
 		line := "in batches of " + (*typed.Shares)(&p.Batches).String() + ", the last size repeats"
 		if p.Pause > 0 {
-			line += ", " + quantity.FormatDuration(p.Pause) + " between two"
+			line += ", " + quantity.FormatDuration(p.Pause) + " between batches"
 		}
 		lines = append(lines, line)
 	}
 	if p.MaxFail != nil {
-		lines = append(lines, fmt.Sprintf("begins nothing new once more than %s of %s are not ok", p.MaxFail, count(hosts, "host")))
+		lines = append(lines, maxFailText(*p.MaxFail, hosts))
 	}
 	if p.Deadline > 0 {
 		lines = append(lines, "deadline "+quantity.FormatDuration(p.Deadline)+" for the whole run")
@@ -88,9 +88,18 @@ func policyText(p fanout.Policy, hosts int) []string {
 	return lines
 }
 
-func orNone(d time.Duration) string {
-	if d == 0 {
-		return "any time"
+// maxFailText says when a plan over so many hosts stops for its failures.
+func maxFailText(most fanout.Share, hosts int) string {
+	if most.Value == 0 {
+		return "stops at the first failure"
 	}
-	return quantity.FormatDuration(d)
+	return fmt.Sprintf("starts no more hosts once more than %s of %s are not ok", most, count(hosts, "host"))
+}
+
+// timeoutText is the limit of a step; 0 is none.
+func timeoutText(step string, limit time.Duration) string {
+	if limit == 0 {
+		return "no " + step + " timeout"
+	}
+	return step + " timeout " + quantity.FormatDuration(limit)
 }

@@ -20,22 +20,22 @@ var _ runner.Prompter = (*prompter)(nil)
 
 // LoginPassword asks for the password to log in with.
 func (p *prompter) LoginPassword(ctx context.Context) ([]byte, error) {
-	password, err := p.secret(ctx, "password to log in with: ")
+	password, err := p.secret(ctx, "login password: ")
 	if err != nil && ctx.Err() == nil {
-		return nil, hint(usagef("--ask-pass: there is no terminal to ask on: %w", err), "log in with a key, by --identity or from the agent")
+		return nil, hint(usagef("--ask-pass: no terminal to ask for the password: %w", err), "log in with a key: --identity, or the agent")
 	}
 	return password, err
 }
 
 // SudoPassword asks for the password for sudo.
 func (p *prompter) SudoPassword(ctx context.Context, login bool) ([]byte, error) {
-	question := "password for sudo: "
+	question := "sudo password: "
 	if login {
-		question = "password for sudo (empty: the same as to log in): "
+		question = "sudo password (empty: the login password): "
 	}
 	password, err := p.secret(ctx, question)
 	if err != nil && ctx.Err() == nil {
-		return nil, hint(usagef("--ask-sudo-pass: there is no terminal to ask on: %w", err), "--sudo-pass-command gets it without one")
+		return nil, hint(usagef("--ask-sudo-pass: no terminal to ask for the password: %w", err), "--sudo-pass-command needs no terminal")
 	}
 	return password, err
 }
@@ -57,11 +57,11 @@ func (p *prompter) ConfirmTouches(ctx context.Context, n int) error {
 	if n <= 1 || p.yes {
 		return nil
 	}
-	touches := fmt.Sprintf("a hardware key may want %d touches, one for each login", n)
+	touches := fmt.Sprintf("the security key may need %d touches, one for each login", n)
 	if !terminal.Attended() {
-		return hint(usagef("%s, and there is no terminal to confirm that at", touches), "--yes goes on; --identity names another key")
+		return hint(usagef("%s, and there is no terminal to confirm it", touches), "continue with --yes, or name another key with --identity")
 	}
-	agreed, err := terminal.AskYes(ctx, touches+". Go on? [yes/no] ")
+	agreed, err := terminal.AskYes(ctx, touches+". Continue? [yes/no] ")
 	if err == nil && !agreed {
 		err = usagef("%s: not confirmed", touches)
 	}

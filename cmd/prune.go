@@ -34,11 +34,11 @@ func (o *retentionOptions) retention(f *pflag.FlagSet) (store.Retention, error) 
 	keep := store.Retention{Keep: time.Duration(o.keepAge), KeepRuns: o.keepRuns, MaxSize: int64(o.maxSize)}
 	switch {
 	case f.Changed("keep-runs") && o.keepRuns < 1:
-		return keep, syntaxf("--keep-runs %d: at least one", o.keepRuns)
+		return keep, syntaxf("--keep-runs %d: must be 1 or more", o.keepRuns)
 	case f.Changed("max-size") && o.maxSize < smallestHistory:
-		return keep, syntaxf("--max-size %s would keep nothing: a history takes %s at least", quantity.FormatSize(int64(o.maxSize)), quantity.FormatSize(smallestHistory))
+		return keep, syntaxf("--max-size %s would keep nothing: a history needs at least %s", quantity.FormatSize(int64(o.maxSize)), quantity.FormatSize(smallestHistory))
 	case f.Changed("keep") && o.keepAge == 0:
-		return keep, syntaxf("nothing would be kept: delete the history file if that is what you want")
+		return keep, syntaxf("nothing would be kept: to delete everything, delete the history file")
 	case keep == store.Retention{}:
 		return store.DefaultRetention(), nil
 	}
@@ -93,15 +93,15 @@ func newPruneCmd(std Streams) *cobra.Command {
 
 // prunedText says what was deleted, or would be.
 func prunedText(p store.Pruned, dryRun bool) string {
-	text := fmt.Sprintf("%s deleted, %s given back", count(p.Runs, "run"), quantity.FormatSize(p.Bytes))
+	text := fmt.Sprintf("%s deleted, %s freed", count(p.Runs, "run"), quantity.FormatSize(p.Bytes))
 	if dryRun {
-		text = fmt.Sprintf("%s would be deleted, about %s given back", count(p.Runs, "run"), quantity.FormatSize(p.Bytes))
+		text = fmt.Sprintf("%s would be deleted, about %s freed", count(p.Runs, "run"), quantity.FormatSize(p.Bytes))
 		if p.Newest > 0 {
 			text += fmt.Sprintf("; the newest is run %d", p.Newest)
 		}
 	}
 	if p.Held > 0 {
-		text += fmt.Sprintf("\n%s of jobs would go too, but tutti serve has still to see how they ended", count(p.Held, "run"))
+		text += fmt.Sprintf("\n%s of jobs kept: tutti serve has not yet processed their results", count(p.Held, "run"))
 	}
 	return text
 }

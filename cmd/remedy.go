@@ -15,48 +15,48 @@ import (
 // the same for all hosts with the same trouble. SELECTOR stands for how the operator
 // chose the hosts.
 var remedyWords = map[fanout.Cause]string{
-	ssh.CauseNeighbours:      "make room in the kernel's table of neighbours (as root: sysctl -w net.ipv4.neigh.default.gc_thresh3=8192), or work on fewer hosts at once (-f)",
+	ssh.CauseNeighbours:      "increase the ARP/neighbor table (as root: sysctl -w net.ipv4.neigh.default.gc_thresh3=8192), or work on fewer hosts at once (-f)",
 	ssh.CauseName:            "check the name, or give the host an address: in the inventory",
-	ssh.CauseResolver:        "see whether the name servers answer (/etc/resolv.conf), or give the hosts an address: in the inventory",
-	ssh.CausePort:            "see whether sshd runs there, and on which port: port: in the inventory, -p",
-	ssh.CauseNoAnswer:        "see whether the host is up and a firewall lets us through; jump: or -J goes through a bastion",
-	ssh.CauseTurnedAway:      "the host is busy or has locked us out for a while (MaxStartups, PerSourcePenalties): work on fewer hosts at once (-f), or wait some minutes",
-	ssh.CauseAlgorithms:      "update the host's sshd; or let ssh_config allow what it speaks (KexAlgorithms, Ciphers, MACs, HostKeyAlgorithms)",
-	ssh.CauseUnreadable:      "see what is odd about it with ssh -vvv; a banner is set in its sshd_config (Banner) or its own settings",
+	ssh.CauseResolver:        "check that the name servers respond (/etc/resolv.conf), or give the hosts an address: in the inventory",
+	ssh.CausePort:            "check that sshd is running and that the port is right (port: in the inventory, or -p)",
+	ssh.CauseNoAnswer:        "check that the host is up and no firewall blocks the connection; jump: or -J connects through a bastion",
+	ssh.CauseTurnedAway:      "the host is busy or has temporarily locked out this machine (MaxStartups, PerSourcePenalties): work on fewer hosts at once (-f), or wait some minutes",
+	ssh.CauseAlgorithms:      "update the host's sshd; or allow its algorithms in ssh_config (KexAlgorithms, Ciphers, MACs, HostKeyAlgorithms)",
+	ssh.CauseUnreadable:      "debug with ssh -vvv; a banner is set in its sshd_config (Banner) or in the settings of the device",
 	ssh.CauseVersion:         "shorten VersionAddendum in its sshd_config",
-	ssh.CauseSession:         "let sshd there open sessions for this user (MaxSessions), or log in as another (-l)",
-	ssh.CauseKeyUnknown:      "compare the fingerprints with the hosts' own and add the keys: tutti trust SELECTOR; or let --host-keys accept-new add them unseen",
+	ssh.CauseSession:         "allow sessions for this user in its sshd_config (MaxSessions), or log in as another (-l)",
+	ssh.CauseKeyUnknown:      "compare the fingerprints and add the keys: tutti trust SELECTOR; or add them without a check: --host-keys accept-new",
 	ssh.CauseKeyNotAdded:     "make the file writable, name another (--known-hosts FILE, UserKnownHostsFile), or add the keys yourself: tutti trust SELECTOR",
-	ssh.CauseKeyChanged:      "find out why; only if the host was rebuilt, replace its key: tutti trust --update SELECTOR",
-	ssh.CauseKeyRevoked:      "do not trust this host; whoever revoked the key or its authority (@revoked in known_hosts) knows why",
+	ssh.CauseKeyChanged:      "find out why; if the host was rebuilt, replace its key: tutti trust --update SELECTOR",
+	ssh.CauseKeyRevoked:      "do not trust this host: its key or CA was revoked (@revoked in known_hosts)",
 	ssh.CauseKeys:            "put one of these keys into the user's authorized_keys there, offer another (--identity FILE, ssh-add), or log in as another user (-l)",
-	ssh.CauseKeysOrPassword:  "put one of these keys into the user's authorized_keys there, offer another (--identity FILE, ssh-add), give a password (--ask-pass), or log in as another user (-l)",
+	ssh.CauseKeysOrPassword:  "put one of these keys into the user's authorized_keys there, offer another (--identity FILE, ssh-add), use a password (--ask-pass), or log in as another user (-l)",
 	ssh.CauseNoKey:           "name a key with --identity FILE, or add one to the agent with ssh-add",
-	ssh.CauseNoKeyOrPassword: "name a key with --identity FILE, or add one to the agent with ssh-add; --ask-pass asks you for a password",
+	ssh.CauseNoKeyOrPassword: "name a key with --identity FILE, or add one to the agent with ssh-add; or enter a password with --ask-pass",
 	ssh.CauseTooManyKeys:     "offer fewer keys: name the right one with --identity FILE, and leave the agent's out (IdentitiesOnly yes in ssh_config)",
-	ssh.CauseAgent:           "see whether the agent can use that key (ssh-add -T FILE.pub), or offer another (--identity FILE)",
-	ssh.CauseCertificate:     "have the certificate renewed, or issued for this user; ssh-keygen -L -f FILE shows what it says",
-	ssh.CausePasswordWanted:  "give the password with --ask-pass; it is tried on one host first",
-	ssh.CausePasswordBarred:  "let ssh_config use a password there (PasswordAuthentication, KbdInteractiveAuthentication, PreferredAuthentications), and give it with --ask-pass",
-	ssh.CausePassword:        "check the password, and whose it is (-l); it is not tried again in this run",
-	ssh.CausePasswordExpired: "log in there with ssh and set a new password",
+	ssh.CauseAgent:           "check that the agent can use the key (ssh-add -T FILE.pub), or offer another (--identity FILE)",
+	ssh.CauseCertificate:     "renew the certificate, or get one for this user; check it with ssh-keygen -L -f FILE",
+	ssh.CausePasswordWanted:  "enter the password with --ask-pass; it is tried on one host first",
+	ssh.CausePasswordBarred:  "allow passwords for the host in ssh_config (PasswordAuthentication, KbdInteractiveAuthentication, PreferredAuthentications), and use --ask-pass",
+	ssh.CausePassword:        "check the password and the user (-l); it is not tried again in this run",
+	ssh.CausePasswordExpired: "log in with ssh and set a new password",
 	ssh.CauseAnyHost:         "add the hosts' keys first: tutti trust SELECTOR",
-	ssh.CausePerson:          "log in there with ssh to see what it asks, or let a key be enough for this user (AuthenticationMethods in its sshd_config)",
-	ssh.CauseMoreWanted:      "offer what it wants besides: another key (--identity FILE, more than once), or a password (--ask-pass)",
-	ssh.CauseMethods:         "let the host take keys or passwords (PubkeyAuthentication, AuthenticationMethods in its sshd_config): tutti knows no other way to log in",
-	ssh.CauseSudoPassword:    "give sudo the password: --ask-sudo-pass asks you for it, --sudo-pass-command gets it from a program; or let its sudoers ask for none (NOPASSWD)",
-	ssh.CauseSudoSilent:      "see what sudo waits for on that host (ssh to it and run sudo -k, sudo true); NOPASSWD in its sudoers needs no password",
+	ssh.CausePerson:          "log in with ssh to see what it asks, or allow key-only login for this user (AuthenticationMethods in its sshd_config)",
+	ssh.CauseMoreWanted:      "also offer what it requires: another key (repeat --identity FILE), or a password (--ask-pass)",
+	ssh.CauseMethods:         "allow keys or passwords on the host (PubkeyAuthentication, AuthenticationMethods in its sshd_config): tutti supports no other method",
+	ssh.CauseSudoPassword:    "enter the sudo password with --ask-sudo-pass, or get it from a program with --sudo-pass-command; or allow sudo without one (NOPASSWD in sudoers)",
+	ssh.CauseSudoSilent:      "check what sudo waits for on that host (ssh to it and run sudo -k, sudo true); with NOPASSWD in sudoers no password is needed",
 }
 
 // adHocWords are in place of these where the hosts were named with -w.
 var adHocWords = map[fanout.Cause]string{
-	ssh.CauseName:     "check the name; -w takes addresses as well",
-	ssh.CauseResolver: "see whether the name servers answer (/etc/resolv.conf), or give -w addresses",
-	ssh.CausePort:     "see whether sshd runs there, and on which port: HOST:PORT in -w, -p",
+	ssh.CauseName:     "check the name; -w also accepts addresses",
+	ssh.CauseResolver: "check that the name servers respond (/etc/resolv.conf), or give -w addresses",
+	ssh.CausePort:     "check that sshd is running and that the port is right (HOST:PORT in -w, or -p)",
 }
 
 // knownNameWords are for a name of -w that does not exist and is in the inventory.
-const knownNameWords = "the inventory knows a host or group of that name: give it as SELECTOR, without -w"
+const knownNameWords = "the inventory has a host or group of that name: use it as SELECTOR, without -w"
 
 // remedies say what an operator at a command line can do about a cause, in the words
 // of that command line.

@@ -52,11 +52,11 @@ the same place, unchanged.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch len(args) {
 			case 0:
-				return hint(syntaxf("which run?"), "tutti rerun last repeats the newest; tutti history lists them")
+				return hint(syntaxf("missing run"), "tutti rerun last repeats the newest run; tutti history lists runs")
 			case 1:
 				return runRerun(cmd.Context(), c, cmd.Flags(), o, args[0])
 			}
-			return hint(syntaxf("one run at a time, with its own command: unexpected %q", args[1]), "tutti run run:"+args[0]+" runs another one on its hosts")
+			return hint(syntaxf("only one run can be repeated, with its own command: unexpected %q", args[1]), "tutti run run:"+args[0]+" runs another one on its hosts")
 		},
 	}
 	setHelp(cmd, exitHelp, o.groups(o.addHostFlags, o.flags().addCommandTask, o.addCareFlags)...)
@@ -102,7 +102,7 @@ func runRerun(ctx context.Context, c *console, f *pflag.FlagSet, o *rerunOptions
 	}
 	o.previousHistory, o.previousWarnings = history, warnings
 	if !o.quiet {
-		text := fmt.Sprintf("run %d again, on %d of %s: %s", run.ID, len(o.Previous.Hosts), count(run.Summary.Hosts, "host"), commandOf(run))
+		text := fmt.Sprintf("repeating run %d on %d of %s: %s", run.ID, len(o.Previous.Hosts), count(run.Summary.Hosts, "host"), commandOf(run))
 		_, _ = fmt.Fprintln(c.Err, oneLine(text, maxAgainText)) // stderr has nobody to be told
 	}
 	task, err := runner.TaskAgain(ctx, c.In, run, decided.Task)
@@ -120,9 +120,9 @@ const maxAgainText = 200
 func nothingAgain(std Streams, run store.Run, o *rerunOptions) error {
 	why := "every host is ok"
 	if o.outcomes.set {
-		why = "no host ended with " + strings.ReplaceAll(o.outcomes.String(), ",", " or ")
+		why = "no host is " + strings.ReplaceAll(o.outcomes.String(), ",", " or ")
 	}
-	_, err := fmt.Fprintf(std.Err, "run %d: %s, nothing to run again\n", run.ID, why)
+	_, err := fmt.Fprintf(std.Err, "run %d: %s, nothing to repeat\n", run.ID, why)
 	return err
 }
 

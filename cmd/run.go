@@ -31,13 +31,13 @@ parent shell reads its script from there.
   tutti run -J ops@bastion.example.com web uptime
   tutti run -w 'web[1-9],root@10.0.0.7' 'df -h / | tail -1'`,
 	}
-	c.goesOut(cmd, o, "which hosts, and what to run?", func(ctx context.Context, selector string, rest []string) error {
+	c.goesOut(cmd, o, "missing SELECTOR and COMMAND", func(ctx context.Context, selector string, rest []string) error {
 		if err := checkTrailing(cmd, rest); err != nil {
 			return err
 		}
 		command := commandText(rest)
 		if strings.TrimSpace(command) == "" {
-			return hint(syntaxf("nothing to run on %s", o.Hosts.Describe(selector)), "tutti ping logs in and runs nothing")
+			return hint(syntaxf("missing COMMAND to run on %s", o.Hosts.Describe(selector)), "tutti ping logs in and runs nothing")
 		}
 		return c.launchTask(ctx, o, selector, fanout.Task{Action: fanout.Command(command)})
 	})

@@ -215,7 +215,7 @@ func (s *screen) farewell() {
 	s.hush()
 	if run := s.runID.Load(); run != 0 && s.opts.Again != nil {
 		if command := s.opts.Again(run); command != "" {
-			s.interject("hint: " + command + " goes on where this run was left\n")
+			s.interject("hint: " + command + " continues where this run stopped\n")
 		}
 	}
 	_ = s.progress.Close() // it does not fail

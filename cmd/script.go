@@ -25,12 +25,12 @@ unchanged. Flags may come before and after SELECTOR; they end at FILE. Without
   tutti script --sudo -b all ./patch.py
   tutti script -e API_TOKEN --stdin data.json web ./import.rb`,
 	}
-	c.goesOut(cmd, o, "which hosts, and which script?", func(ctx context.Context, selector string, rest []string) error {
+	c.goesOut(cmd, o, "missing SELECTOR and FILE", func(ctx context.Context, selector string, rest []string) error {
 		if len(rest) == 0 || rest[0] == "" {
-			return syntaxf("which script is to run on %s?", o.Hosts.Describe(selector))
+			return syntaxf("missing script FILE to run on %s", o.Hosts.Describe(selector))
 		}
 		if rest[0] == "-" && (o.Task.Stdin == "-" || o.stdinTaken) {
-			return syntaxf("our standard input is either the script or --stdin or the hosts of -w @-")
+			return syntaxf("standard input can be only one of: the script, --stdin, the hosts of -w @-")
 		}
 		script, err := runner.ReadScript(ctx, c.In, rest[0])
 		if err != nil {

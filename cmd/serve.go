@@ -52,14 +52,14 @@ func (o *serveOptions) finalize(f *pflag.FlagSet) (err error) {
 		return refuseEmptyAddress(f)
 	}
 	if _, _, err := net.SplitHostPort(o.metrics); err != nil {
-		return syntaxf("--metrics %q is not an address and a port, such as 127.0.0.1:9464", o.metrics)
+		return syntaxf("--metrics %q: want ADDRESS:PORT, such as 127.0.0.1:9464", o.metrics)
 	}
 	return nil
 }
 
 func refuseEmptyAddress(f *pflag.FlagSet) error {
 	if f.Changed("metrics") {
-		return syntaxf("--metrics names no address")
+		return syntaxf("--metrics: missing address")
 	}
 	return nil
 }
@@ -174,7 +174,7 @@ func runServe(ctx context.Context, c *console, o *serveOptions) error {
 	if ctx.Err() == nil {
 		return err
 	}
-	log.Error("not everything could be written down", "error", err)
+	log.Error("some results could not be recorded", "error", err)
 	return &runner.ExitError{Code: runner.ExitInternal}
 }
 

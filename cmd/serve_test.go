@@ -267,7 +267,7 @@ func checkServeKill(t *testing.T, f *served) {
 		return err == nil && len(up) == f.hosts
 	})
 	f.kill(t.Context(), "long")
-	d.logged("msg", "job ended", "run", "1", "outcome", "stopped", "reason", "killed by tester")
+	d.logged("msg", "job finished", "run", "1", "outcome", "stopped", "reason", "killed by tester")
 	results, err := f.store.Results(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
@@ -284,7 +284,7 @@ func checkServeKill(t *testing.T, f *served) {
 		t.Fatal(err)
 	}
 	f.fire(t.Context(), "long")
-	d.logged("msg", "job ended", "run", "2", "outcome", "ok")
+	d.logged("msg", "job finished", "run", "2", "outcome", "ok")
 }
 
 // TestServeCrash: after kill -9 in the midst of a run the next daemon says what
@@ -300,15 +300,15 @@ func TestServeCrash(t *testing.T) {
 	f.made("up.web0", "up.web1")
 	f.fire(t.Context(), "long") // which is to wait
 	d.killNow()
-	f.kill(t.Context(), "long") // nobody is there to hear it
+	f.kill(t.Context(), "long") // cannot prompt to hear it
 	d = f.serve()
-	d.logged("msg", "job ended", "run", "1", "outcome", "interrupted")
+	d.logged("msg", "job finished", "run", "1", "outcome", "interrupted")
 	f.wantOutcomes("1", "map[web0:lost web1:lost web2:skipped]")
 
 	// The daemon works, and has run nothing of what was before.
 	f.add(t.Context(), "short", "echo short", nil)
 	f.fire(t.Context(), "short")
-	d.logged("msg", "job ended", "job", "short", "run", "2", "outcome", "ok")
+	d.logged("msg", "job finished", "job", "short", "run", "2", "outcome", "ok")
 	if got, want := fmt.Sprint(f.counts("until")), "map[web0:1 web1:1]"; got != want {
 		t.Errorf("got %s commands of the job, want %s", got, want)
 	}
@@ -338,8 +338,8 @@ func TestServeRepeats(t *testing.T) {
 		t.Fatal(err)
 	}
 	d = f.serve()
-	d.logged("msg", "job ended", "run", "1", "outcome", "interrupted")
-	d.logged("msg", "job ended", "run", "2", "outcome", "ok")
+	d.logged("msg", "job finished", "run", "1", "outcome", "interrupted")
+	d.logged("msg", "job finished", "run", "2", "outcome", "ok")
 	f.wantOutcomes("1", "map[web0:ok web1:lost web2:lost web3:skipped]")
 	f.wantOutcomes("2", "map[web1:ok web2:ok web3:ok]")
 	if got, want := fmt.Sprint(f.counts("until")), "map[web0:1 web1:2 web2:2 web3:1]"; got != want {
@@ -391,7 +391,7 @@ func TestServeKeepsConnections(t *testing.T) {
 	d := f.serve("--keep-connections", "1h")
 	for run := range 3 {
 		f.fire(t.Context(), "short")
-		d.logged("msg", "job ended", "run", fmt.Sprint(run+1), "outcome", "ok")
+		d.logged("msg", "job finished", "run", fmt.Sprint(run+1), "outcome", "ok")
 	}
 	if got := len(f.fleet.Conns()); got != 2 {
 		t.Errorf("got %d connections, want one to each host", got)
@@ -404,7 +404,7 @@ func TestServePages(t *testing.T) {
 	f.add(t.Context(), "short", "echo short", nil)
 	d := f.serve("--metrics", "127.0.0.1:0")
 	f.fire(t.Context(), "short")
-	d.logged("msg", "job ended", "run", "1", "outcome", "ok")
+	d.logged("msg", "job finished", "run", "1", "outcome", "ok")
 	address := d.value("serving", "metrics")
 	for page, want := range map[string]string{
 		"healthz": "ok\n",

@@ -146,7 +146,7 @@ func usageOfRun(err error) error {
 		return hint(usage(err), "did you mean "+none.Near+"?")
 	}
 	if errors.As(err, new(*runner.RunningError)) {
-		return hint(usage(err), "wait until it has ended")
+		return hint(usage(err), "wait until it has finished")
 	}
 	for _, mistake := range []any{new(*store.NoRunError), new(*store.RefError), new(*runner.NoHostError)} {
 		if errors.As(err, mistake) {

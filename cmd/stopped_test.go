@@ -12,7 +12,7 @@ import (
 )
 
 // TestStoppedProgram: a command that ended in time while the program was stopped
-// (Ctrl-Z, a freezer, a suspended machine) is neither a timeout nor run again.
+// (Ctrl-Z, a freezer, a suspended machine) is want a timeout nor run again.
 func TestStoppedProgram(t *testing.T) {
 	const hosts, limit = 10, 4 * time.Second
 	for _, flags := range []string{"--timeout " + limit.String(), "--deadline " + limit.String()} {

@@ -36,7 +36,7 @@ func surroundings(t fanout.Task) []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	if t.Sudo != nil {
-		add("as %s, by sudo", t.Sudo.User)
+		add("as %s, with sudo", t.Sudo.User)
 	}
 	if t.Dir != "" {
 		add("in %s", t.Dir)

@@ -69,10 +69,10 @@ has changed may be an impostor; its known key stays unless --update is given.
 				return help(cmd, args)
 			}
 			if selector == "" && !cmd.Flags().Changed("hosts") {
-				return syntaxf("which hosts?")
+				return syntaxf("missing SELECTOR")
 			}
 			if len(rest) > 0 {
-				return syntaxf("trust runs no command: unexpected %q", rest[0])
+				return syntaxf("tutti tutti tutti tutti trust runs no command: unexpected %q", rest[0])
 			}
 			if _, err := takeHosts(cmd.Flags(), c.In); err != nil {
 				return err
@@ -96,7 +96,7 @@ has changed may be an impostor; its known key stays unless --update is given.
 
 func runTrust(ctx context.Context, c *console, o *trustOptions, selector string) error {
 	if !o.yes && !terminal.Attended() {
-		return hint(usagef("there is no terminal to confirm fingerprints at"), "--yes adds the keys without asking")
+		return hint(usagef("no terminal to confirm fingerprints"), "--yes adds the keys without asking")
 	}
 	t := &trusting{update: o.update, yes: o.yes}
 	if err := t.collect(ctx, c, o.launchOptions, selector); err != nil {
@@ -190,7 +190,7 @@ func (t *trusting) sort(client *ssh.Client, targets []fanout.Target, results []f
 		p := presented{target: target, key: key}
 		switch {
 		case !ok:
-			p.why = "it was not tried"
+			p.why = "not tried"
 			if f := results[i].Report.Failure; f != nil {
 				p.why = string(f.Op) + ": " + f.Message
 			}
@@ -207,15 +207,15 @@ func (t *trusting) sort(client *ssh.Client, targets []fanout.Target, results []f
 
 // report says what was found.
 func (t *trusting) report() string {
-	return section("unknown so far:", t.fresh, func(p presented) string { return p.key.Type + " " + p.key.Fingerprint }) +
-		section("ANOTHER KEY than the known one; someone may be posing as the host:", t.changed, func(p presented) string {
+	return section("not trusted yet:", t.fresh, func(p presented) string { return p.key.Type + " " + p.key.Fingerprint }) +
+		section("HOST KEY CHANGED: possible impostor:", t.changed, func(p presented) string {
 			var b strings.Builder
 			for _, k := range p.key.Known {
 				fmt.Fprintf(&b, "\n    was %s %s (%s:%d)", k.Type, k.Fingerprint, k.File, k.Line)
 			}
 			return b.String() + "\n    now " + p.key.Type + " " + p.key.Fingerprint
 		}) +
-		section("known by the key they present:", t.known, func(presented) string { return "" }) +
+		section("already trusted:", t.known, func(presented) string { return "" }) +
 		section("no key:", t.silent, func(p presented) string { return p.why })
 }
 
@@ -247,13 +247,13 @@ func (t *trusting) confirm(ctx context.Context, std Streams) error {
 	if t.update {
 		take = slices.Concat(t.fresh, t.changed)
 	} else if len(t.changed) > 0 {
-		std.warn(fmt.Sprintf("the old key of %s is kept: --update replaces it", count(len(t.changed), "host")))
+		std.warn(fmt.Sprintf("the known key of %s is kept: --update replaces it", count(len(t.changed), "host")))
 	}
 	agreed := true
 	if len(take) > 0 {
 		if !t.yes {
 			var err error
-			question := fmt.Sprintf("Do these fingerprints belong to the hosts? Write the keys of %s? [yes/no] ", count(len(take), "host"))
+			question := fmt.Sprintf("Add the keys of %s to known_hosts? [yes/no] ", count(len(take), "host"))
 			if agreed, err = terminal.AskYes(ctx, question); err != nil {
 				return err
 			}

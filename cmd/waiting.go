@@ -12,7 +12,7 @@ import (
 const (
 	waitingData    = "data is waiting on standard input: --stdin - sends it to every host, < /dev/null drops it"
 	waitingUnsure  = "data is waiting on standard input and is not sent: --stdin - sends it to every host, < /dev/null drops it"
-	waitingArrived = "data has arrived on standard input and was not sent: --stdin - sends it to every host, < /dev/null drops it"
+	waitingArrived = "data arrived on standard input and was not sent: --stdin - sends it to every host, < /dev/null drops it"
 	waitingForJob  = "data is waiting on standard input, and a job reads none: < /dev/null drops it"
 )
 

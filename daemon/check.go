@@ -19,7 +19,7 @@ import (
 // without a password. What is only odd goes to l.Warn.
 func Check(ctx context.Context, l *runner.Launch, k *scheduler.Kept) []error {
 	if k.Broken != nil {
-		return []error{fmt.Errorf("it cannot be read: %w", k.Broken)}
+		return []error{fmt.Errorf("cannot be read: %w", k.Broken)}
 	}
 	if err := k.Validate(jobs.Rules(time.Time{})); err != nil {
 		return []error{err} // the rest would say the same again
@@ -54,9 +54,9 @@ func checkSecretFile(path string) error {
 	case err != nil:
 		return fmt.Errorf("secret_file: %w", err)
 	case info.Mode().Perm()&0o007 != 0:
-		return fault.Hint(fmt.Errorf("secret_file: %s can be used by every user of this machine", path), "chmod 600 "+path)
+		return fault.Hint(fmt.Errorf("secret_file: %s can be read by every user of this machine", path), "chmod 600 "+path)
 	case info.Size() == 0 || info.Size() > maxSecretFile:
-		return errors.New("secret_file: " + path + " does not hold a key: it has " + quantity.FormatSize(info.Size()))
+		return errors.New("secret_file: " + path + " does not contain a key: its size is " + quantity.FormatSize(info.Size()))
 	}
 	return nil
 }

@@ -23,14 +23,14 @@ func TestCheck(t *testing.T) {
 		want   []string // each in one of the problems
 	}{
 		{"as it is", func(*scheduler.Kept) {}, nil},
-		{"cannot be read", func(k *scheduler.Kept) { k.Broken = errors.New("no schedule") }, []string{"it cannot be read: no schedule"}},
-		{"not valid", func(k *scheduler.Kept) { k.Selector = "run:last" }, []string{"not for jobs"}},
+		{"cannot be read", func(k *scheduler.Kept) { k.Broken = errors.New("no schedule") }, []string{"cannot be read: no schedule"}},
+		{"not valid", func(k *scheduler.Kept) { k.Selector = "run:last" }, []string{"jobs cannot use run:"}},
 		{"no such host", func(k *scheduler.Kept) { k.Selector = "app" }, []string{`"app"`}},
 		{"no such script", func(k *scheduler.Kept) { k.Command, k.Script = "", "/no/such/script" }, []string{"/no/such/script"}},
 		{"a key that signs", func(k *scheduler.Kept) { k.Notify.SecretFile = filepath.Join(r.dir, "key") }, nil},
 		{"an empty key, and no such host", func(k *scheduler.Kept) {
 			k.Notify.SecretFile, k.Selector = filepath.Join(r.dir, "empty"), "app"
-		}, []string{"does not hold a key", `"app"`}},
+		}, []string{"does not contain a key", `"app"`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

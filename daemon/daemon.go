@@ -199,7 +199,7 @@ func (d *Daemon) logStart(ctx context.Context) error {
 	d.c.Logger.Info("serving", attrs...)
 	for _, other := range daemons {
 		if other.ID != d.member.ID() {
-			d.c.Logger.Info("another daemon serves this history, too: each instant is run by one of them",
+			d.c.Logger.Info("another daemon serves this history: each scheduled time fires once, on one of them",
 				"daemon", other.ID, "pid", other.PID, "since", other.Started.UTC().Format(time.RFC3339))
 		}
 	}
@@ -243,7 +243,7 @@ func (d *Daemon) servePages(ctx context.Context) {
 	handler := pages.Handler()
 	defer handler.Wait()
 	if err := server.Serve(ctx, d.c.Listener, handler, d.c.Logger); err != nil {
-		d.c.Logger.Error("the metrics are no longer served", "error", err)
+		d.c.Logger.Error("cannot serve metrics", "error", err)
 	}
 }
 

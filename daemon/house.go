@@ -47,7 +47,7 @@ func (d *Daemon) keepHouse(ctx context.Context) {
 	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
 	if err := d.tellFewerDays(ctx); err != nil && ctx.Err() == nil {
-		d.c.Logger.Error("what a new version does in another way could not be told", "error", err)
+		d.c.Logger.Error("cannot report changes in job behavior", "error", err)
 	}
 	d.prune(ctx)
 	for {
@@ -76,9 +76,9 @@ func (d *Daemon) prune(ctx context.Context) {
 	switch pruned, err := d.store.Prune(ctx, d.c.History.Retention); {
 	case ctx.Err() != nil: // the next daemon does it
 	case err != nil:
-		d.c.Logger.Error("old runs cannot be dropped", "error", err)
+		d.c.Logger.Error("cannot prune old runs", "error", err)
 	case pruned.Runs > 0:
-		d.c.Logger.Info("old runs dropped", "runs", pruned.Runs, "bytes", pruned.Bytes)
+		d.c.Logger.Info("old runs pruned", "runs", pruned.Runs, "bytes", pruned.Bytes)
 	}
 }
 
@@ -88,7 +88,7 @@ func (d *Daemon) reload(ctx context.Context) {
 	defer d.c.Manager.Tell(sdnotify.Ready)
 	kept, err := d.store.Kept(ctx)
 	if err != nil {
-		d.c.Logger.Error("the jobs cannot be read", "error", err)
+		d.c.Logger.Error("cannot read jobs", "error", err)
 		return
 	}
 	bad := 0

@@ -109,13 +109,13 @@ func ParseShare(s string) (Share, error) {
 	if !percent {
 		n, err := strconv.ParseUint(digits, 10, 31)
 		if err != nil {
-			return Share{}, fmt.Errorf("%q is neither a number of hosts nor a percentage such as 10%%", s)
+			return Share{}, fmt.Errorf("%q: want a number of hosts or a percentage such as 10%%", s)
 		}
 		return Share{Value: float64(n)}, nil
 	}
 	v, err := strconv.ParseFloat(digits, 64)
 	if err != nil || math.IsNaN(v) || v < 0 || v > 100 {
-		return Share{}, fmt.Errorf("%q is not a percentage between 0%% and 100%%", s)
+		return Share{}, fmt.Errorf("%q: want a percentage between 0%% and 100%%", s)
 	}
 	return Share{Value: v, Percent: true}, nil
 }

@@ -276,10 +276,10 @@ func ParseStopped(s string) (Stopped, error) {
 // (context.WithCancelCause). They decide outcomes; see Report. A cause that
 // wraps none of them counts as ErrKill.
 var (
-	ErrDeadline = errors.New("the run's deadline has passed")
+	ErrDeadline = errors.New("the run's deadline passed")
 	ErrSignal   = errors.New("interrupted")
 	ErrKill     = errors.New("stopped on request")
-	ErrSink     = errors.New("the results can no longer be reported")
+	ErrSink     = errors.New("the results cannot be reported")
 )
 
 // A Summary is a whole run in numbers.

@@ -186,26 +186,26 @@ var sudoUser = regexp.MustCompile(`^(#[0-9]+|[A-Za-z0-9_.][A-Za-z0-9_.@\\-]*\$?)
 func (t Task) Check() error {
 	switch c, ok := t.Action.(Command); {
 	case ok && c == "":
-		return errors.New("the command is empty")
+		return errors.New("empty command")
 	case strings.ContainsRune(string(c), 0):
-		return errors.New("the command holds a NUL byte")
+		return errors.New("the command contains a NUL byte")
 	}
 	for _, v := range t.Env {
 		if !variableName.MatchString(v.Name) {
-			return fmt.Errorf("%q is not the name of a variable: letters, digits and _, and no digit first", v.Name)
+			return fmt.Errorf("%q is not a variable name: want letters, digits and _, not starting with a digit", v.Name)
 		}
 		if strings.ContainsRune(v.Value, 0) || strings.ContainsRune(string(v.Secret), 0) {
-			return fmt.Errorf("the value of %s holds a NUL byte", v.Name)
+			return fmt.Errorf("the value of %s contains a NUL byte", v.Name)
 		}
 	}
 	if strings.ContainsRune(t.Dir, 0) {
-		return errors.New("the directory's name holds a NUL byte")
+		return errors.New("the directory name contains a NUL byte")
 	}
 	if t.Job != nil && strings.ContainsRune(t.Job.Name, 0) {
-		return errors.New("the job's name holds a NUL byte")
+		return errors.New("the job name contains a NUL byte")
 	}
 	if t.Sudo != nil && !sudoUser.MatchString(t.Sudo.User) {
-		return fmt.Errorf("%q is not a user's name", t.Sudo.User)
+		return fmt.Errorf("%q is not a user name", t.Sudo.User)
 	}
 	if s, ok := t.Action.(*Script); ok {
 		return s.check()
@@ -219,7 +219,7 @@ func (s *Script) check() error {
 	}
 	for _, arg := range slices.Concat(s.Interpreter, s.Args) {
 		if strings.ContainsRune(arg, 0) {
-			return fmt.Errorf("script %q: an argument holds a NUL byte", s.Name)
+			return fmt.Errorf("script %q: an argument contains a NUL byte", s.Name)
 		}
 	}
 	return nil

@@ -130,7 +130,7 @@ func (b *builder) checkNames() {
 	for _, g := range b.groups {
 		if i, ok := b.hostIndex[g.name]; ok && !g.sameNameAsHost {
 			b.problems.Addf(b.hosts[i].origin.Pos(), "%q is a host here and a group at %s; "+
-				`a group in a group stands under "groups"`, g.name, g.origin.Place())
+				`put a group in a group under "groups"`, g.name, g.origin.Place())
 		}
 	}
 }
@@ -141,7 +141,7 @@ func (b *builder) warnOfNames(inv *Inventory) {
 	for _, g := range b.groups {
 		i, ok := b.hostIndex[g.name]
 		if members := inv.members[g.name]; ok && (len(members) != 1 || members[0] != i) {
-			inv.Warnings = append(inv.Warnings, fmt.Sprintf("%s: %q is a group here and a host at %s; a selector takes the group",
+			inv.Warnings = append(inv.Warnings, fmt.Sprintf("%s: %q is a group here and a host at %s; selectors use the group",
 				g.origin.Place(), g.name, b.hosts[i].origin.Place()))
 		}
 	}
@@ -153,7 +153,7 @@ func (b *builder) link() {
 		for _, ref := range g.children {
 			child, ok := b.groupIndex[ref.Name]
 			if !ok {
-				b.problems.Addf(ref.Origin.Pos(), "%s: there is no group %q%s", ref.Origin.Via, ref.Name, b.hint(ref.Name))
+				b.problems.Addf(ref.Origin.Pos(), "%s: no group %q%s", ref.Origin.Via, ref.Name, b.hint(ref.Name))
 				continue
 			}
 			if c := b.groups[child]; !slices.Contains(c.parents, parent) {
@@ -166,7 +166,7 @@ func (b *builder) link() {
 // hint says what a group that does not exist may be.
 func (b *builder) hint(name string) string {
 	if _, ok := b.hostIndex[name]; ok {
-		return `; it is a host, and hosts stand under "hosts"`
+		return `; it is a host: put hosts under "hosts"`
 	}
 	known := make([]string, len(b.groups))
 	for i, g := range b.groups {
@@ -197,7 +197,7 @@ func (b *builder) checkCycles() {
 		if len(path) >= maxGroupDepth {
 			if !tooDeep {
 				tooDeep = true
-				b.problems.Addf(b.groups[i].origin.Pos(), "groups lie more than %d deep in each other", maxGroupDepth)
+				b.problems.Addf(b.groups[i].origin.Pos(), "groups are nested more than %d deep", maxGroupDepth)
 			}
 			return
 		}
@@ -210,7 +210,7 @@ func (b *builder) checkCycles() {
 			case !ok || state[child] == done:
 			case state[child] == open:
 				cycle := append(slices.Clone(path[slices.Index(path, ref.Name):]), ref.Name)
-				b.problems.Addf(ref.Origin.Pos(), "groups contain each other in a circle: %s", strings.Join(cycle, " > "))
+				b.problems.Addf(ref.Origin.Pos(), "groups form a cycle: %s", strings.Join(cycle, " > "))
 			default:
 				visit(child)
 			}

@@ -33,7 +33,7 @@ func TestDeepInputIsRefused(t *testing.T) {
 	_, err = ParseHosts("a" + strings.Repeat("b", many) + "[1-1000000]")
 	refused("long name", err, "longer than 1000 characters")
 	_, err = layer.ParseJump(strings.Repeat("a,", many) + "a")
-	refused("ParseJump", err, "more than 32 hosts to go through")
+	refused("ParseJump", err, "more than 32 jump hosts")
 	for name, text := range map[string]string{
 		"list":           ranges + "\n",
 		"list.ini":       "[web]\n" + strings.Repeat("[1:1]", deep) + "\n",

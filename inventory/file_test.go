@@ -25,7 +25,7 @@ func TestFolderOfFoundInventory(t *testing.T) {
 		}
 		for _, name := range []string{path, link} {
 			_, err := Load(t.Context(), []layer.File{{Path: name, Trust: layer.Found}})
-			if ok != (err == nil) || !ok && (!strings.Contains(err.Error(), "its folder "+folder+" is not safe") || !strings.Contains(err.Error(), "-i uses it all the same")) {
+			if ok != (err == nil) || !ok && (!strings.Contains(err.Error(), "its directory "+folder+" is not safe") || !strings.Contains(err.Error(), "to use it anyway, name it with -i")) {
 				t.Errorf("mode %v, %s: got %v, want ok %v and the folder named", mode, name, err, ok)
 			}
 			if _, err := Load(t.Context(), []layer.File{{Path: name, Trust: layer.Named}}); err != nil {

@@ -43,7 +43,7 @@ type NotFoundError struct {
 
 // Error lists the places.
 func (e *NotFoundError) Error() string {
-	return "no inventory; looked for " + strings.Join(e.Looked, ", ")
+	return "no inventory found; tried " + strings.Join(e.Looked, ", ")
 }
 
 // Find returns the inventory files to load: those given by name, else those of
@@ -66,7 +66,7 @@ func Find(p Places) ([]layer.File, error) {
 			return []layer.File{{Path: path, Trust: layer.Found}}, nil
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 			if _, err := os.Lstat(path); err == nil {
-				return nil, fmt.Errorf("inventory %s is a symbolic link to nothing", path)
+				return nil, fmt.Errorf("inventory %s is a dangling symbolic link", path)
 			}
 		default:
 			// A file that may be there and cannot be read must not make us use
@@ -81,7 +81,7 @@ func files(paths []string, trust layer.Trust) ([]layer.File, error) {
 	var list []layer.File
 	for _, path := range paths {
 		if path == "" {
-			return nil, errors.New("the path of an inventory is empty")
+			return nil, errors.New("empty inventory path")
 		}
 		list = append(list, layer.File{Path: path, Trust: trust})
 	}

@@ -58,7 +58,7 @@ func TestFind(t *testing.T) {
 	if err := os.Symlink(filepath.Join(work, "gone"), here); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Find(Places{WorkDir: work, Home: home}); err == nil || !strings.Contains(err.Error(), "is a symbolic link to nothing") {
+	if _, err := Find(Places{WorkDir: work, Home: home}); err == nil || !strings.Contains(err.Error(), "is a dangling symbolic link") {
 		t.Errorf("a link to nothing: got %v, want an error and not the next place", err)
 	}
 	if _, err := Find(Places{Given: []string{""}}); err == nil {

@@ -27,7 +27,7 @@ func splitHosts(text string) ([]hostlist.Word, *hostlist.SyntaxError) {
 			line, _, _ := strings.Cut(text[at:], "\n")
 			at += len(line)
 		case c == ',' && comma:
-			return nil, hostlist.Errorf(at, "a host is missing")
+			return nil, hostlist.Errorf(at, "missing host")
 		case c == ',':
 			comma = true
 			at++
@@ -39,7 +39,7 @@ func splitHosts(text string) ([]hostlist.Word, *hostlist.SyntaxError) {
 		}
 	}
 	if len(list) == 0 {
-		return nil, hostlist.Errorf(0, "a host is missing")
+		return nil, hostlist.Errorf(0, "missing host")
 	}
 	return list, nil
 }
@@ -91,7 +91,7 @@ func HostsOf(path string, data []byte) (string, error) {
 	case err != nil:
 		return "", yamltree.Bare(err)
 	case len(words) == 0:
-		return "", &NoMatchError{Item: path, reason: "names no host: the file is empty"}
+		return "", &NoMatchError{Item: path, reason: "contains no hosts: the file is empty"}
 	}
 	return strings.Join(words, ","), nil
 }
@@ -111,7 +111,7 @@ func WithHostFiles(words string, read func(path string) ([]byte, error)) (string
 		}
 		path := w.Text[1:]
 		if path == "" {
-			return "", hostlist.AtColumn(words, hostlist.Errorf(w.Offset+1, "the name of the file is missing"))
+			return "", hostlist.AtColumn(words, hostlist.Errorf(w.Offset+1, "missing file name"))
 		}
 		data, err := read(path)
 		if err != nil {

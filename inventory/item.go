@@ -23,13 +23,13 @@ func parseItem(text string) (item, *hostlist.SyntaxError) {
 	case text[0] == '@':
 		it.kind, it.path = itemFile, text[1:]
 		if it.path == "" {
-			return it, hostlist.Errorf(1, "the name of the file is missing")
+			return it, hostlist.Errorf(1, "missing file name")
 		}
 		return it, nil
 	case strings.HasPrefix(text, runPrefix):
 		return it.asRun()
 	case text[0] == byte(opKeep) || text[0] == byte(opExclude):
-		return it, hostlist.Errorf(0, "%c stands before the item, once, and before its quotes", text[0])
+		return it, hostlist.Errorf(0, "%c can come only once, before the item and its quotes", text[0])
 	}
 	if i := strings.IndexByte(text, '='); i >= 0 {
 		return it.asLabel(i)
@@ -44,10 +44,10 @@ const maxRegexp = 10_000
 func (it item) asRegexp() (item, *hostlist.SyntaxError) {
 	it.kind = itemRegexp
 	if len(it.text) == 1 {
-		return it, hostlist.Errorf(1, "the regular expression is missing")
+		return it, hostlist.Errorf(1, "missing regular expression")
 	}
 	if len(it.text) > maxRegexp {
-		return it, hostlist.Errorf(1, "a regular expression that is longer than %d characters", maxRegexp)
+		return it, hostlist.Errorf(1, "regular expression longer than %d characters", maxRegexp)
 	}
 	re, err := regexp.Compile(it.text[1:])
 	if err != nil {
@@ -64,7 +64,7 @@ func (it item) asRun() (item, *hostlist.SyntaxError) {
 	it.kind = itemRun
 	ref, outcomes, some := strings.Cut(it.text[len(runPrefix):], ":")
 	if !validRef(ref) {
-		return it, hostlist.Errorf(len(runPrefix), "%s is not a run: want its number, last, or last~1 for the one before", hostlist.Quote(ref))
+		return it, hostlist.Errorf(len(runPrefix), "%s: want a run: its number, last, or last~1 for the one before", hostlist.Quote(ref))
 	}
 	it.ref = ref
 	if !some {
@@ -100,7 +100,7 @@ func (it item) asLabel(at int) (item, *hostlist.SyntaxError) {
 	it.value = it.text[at+1:]
 	it.label, it.negated = strings.CutSuffix(it.text[:at], "!")
 	if !hostlist.ValidName(it.label) {
-		return it, hostlist.Errorf(0, "%s is not the name of a label", hostlist.Quote(it.label))
+		return it, hostlist.Errorf(0, "%s is not a label name", hostlist.Quote(it.label))
 	}
 	return it, nil
 }
@@ -125,7 +125,7 @@ func (it item) asNames() (item, *hostlist.SyntaxError) {
 			if c < 0x80 && (hostlist.NameChar(byte(c)) || c == '*' || c == '?') || isIPv6Literal(part.Literal, i) {
 				continue
 			}
-			return it, hostlist.Errorf(offset+i, "%q is in no name; want a group, a host, a label (name=value) or one of all * [1-9] ~REGEXP @FILE run:N &ITEM !ITEM", c)
+			return it, hostlist.Errorf(offset+i, "unexpected %q: separate items with commas; an item is a group, a host, a label (name=value) or one of all * [1-9] ~REGEXP @FILE run:N &ITEM !ITEM", c)
 		}
 		offset += len(part.Literal)
 	}

@@ -95,10 +95,10 @@ func (l *loader) file(ctx context.Context, f layer.File, data []byte, info fs.Fi
 	}
 	switch kind {
 	case formatScript:
-		return fmt.Errorf("inventory %s begins as a program does, and is not executable; chmod +x mends that", f.Path)
+		return fmt.Errorf("inventory %s looks like a program but is not executable: chmod +x it", f.Path)
 	case formatPlain:
 		if besideVars(f.Path) {
-			l.builder.Warnf("%s: the %s and %s beside it are not read: user@host and ranges such as [1-3] are of tutti's lists, not of Ansible's",
+			l.builder.Warnf("%s: %s and %s next to it are ignored: user@host and ranges such as [1-3] make it a list of tutti's, not an inventory of Ansible's",
 				f.Path, ansible.GroupVars, ansible.HostVars)
 		}
 		return l.add(parsePlain(f, text, l.builder))

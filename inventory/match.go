@@ -39,7 +39,7 @@ func (e *NoMatchError) Narrows() bool { return e.op != opAdd }
 func (e *NoMatchError) Error() string {
 	text := hostlist.Quote(e.Item) + " " + e.reason
 	if e.op == opExclude {
-		text += ", so that it would leave nothing out"
+		text += ", so it would exclude nothing"
 	}
 	if len(e.Nearest) > 0 {
 		text += "; nearest: " + strings.Join(e.Nearest, ", ")
@@ -121,7 +121,7 @@ func (m *matcher) names(it item, set hostSet) error {
 			verb = "is neither a host nor a group"
 		}
 		err.Missing = missing
-		err.reason = fmt.Sprintf("stands for %d name%s that %s: %s", count, plural(count, "s"), verb, cut(hostlist.Fold(missing)))
+		err.reason = fmt.Sprintf("expands to %d name%s that %s: %s", count, plural(count, "s"), verb, cut(hostlist.Fold(missing)))
 	}
 	return err
 }
@@ -249,7 +249,7 @@ func (m *matcher) nearestValues(it item) []string {
 // run adds the hosts of an earlier run.
 func (m *matcher) run(it item, set hostSet) error {
 	if m.runs == nil {
-		return fmt.Errorf("%s: earlier runs cannot be referred to here", it)
+		return fmt.Errorf("%s: earlier runs cannot be used here", it)
 	}
 	names, err := m.runs.Hosts(m.ctx, it.ref, it.outcomes)
 	if err != nil {

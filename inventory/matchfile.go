@@ -70,7 +70,7 @@ func (r *itemFileReader) line(line string, w hostlist.Word) error {
 	}
 	for _, it := range items {
 		if it.op != opAdd {
-			return fail(0, yamltree.Mistakef("a file holds plain items, without & or !"))
+			return fail(0, yamltree.Mistakef("a file contains plain items, without & or !"))
 		}
 		if it.kind == itemFile || it.kind == itemRun {
 			return fail(0, yamltree.Mistakef("a file cannot refer to files or runs"))
@@ -92,11 +92,11 @@ func (r *itemFileReader) line(line string, w hostlist.Word) error {
 func (r *itemFileReader) end(it item) error {
 	switch {
 	case r.missed == nil && r.found == 0:
-		return &NoMatchError{Item: it.text, reason: "names no host: the file is empty", known: true}
+		return &NoMatchError{Item: it.text, reason: "contains no hosts: the file is empty", known: true}
 	case r.missed == nil:
 		return nil
 	case r.found == 0:
-		return &NoMatchError{Item: it.text, reason: fmt.Sprintf("names nothing that the inventory knows (%s:%d)", r.path, r.missedAt)}
+		return &NoMatchError{Item: it.text, reason: fmt.Sprintf("contains nothing that is in the inventory (%s:%d)", r.path, r.missedAt)}
 	}
 	located := *r.missed
 	located.reason += fmt.Sprintf(" (%s:%d)", r.path, r.missedAt)

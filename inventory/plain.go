@@ -38,7 +38,7 @@ func parsePlain(f layer.File, text string, b *builder) (*layer.Layer, error) {
 // line.
 func plainWord(l *layer.Layer, w hostlist.Word, origin layer.Origin, b *builder) *hostlist.SyntaxError {
 	if looksSecret(w.Text) {
-		return hostlist.Errorf(w.Offset, "this looks like a token or a key, not like a host")
+		return hostlist.Errorf(w.Offset, "this looks like a token or a key, not a host")
 	}
 	err := addWord(l, w.Text, origin, b)
 	if err != nil {
@@ -121,7 +121,7 @@ func addWord(l *layer.Layer, text string, origin layer.Origin, b *builder) *host
 		if w.IPv6 {
 			addr := strings.Trim(name, "[]")
 			if _, err := netip.ParseAddr(addr); err != nil {
-				return hostlist.Errorf(w.Offset, "%q is not an IPv6 address; with a port it needs brackets: [ADDRESS]:PORT", name)
+				return hostlist.Errorf(w.Offset, "%q is not an IPv6 address; with a port, write [ADDRESS]:PORT", name)
 			}
 			mine = append(own[:len(own):len(own)], layer.Value{Key: layer.KeyAddress, Text: addr, Origin: origin})
 		}

@@ -34,8 +34,8 @@ const (
 )
 
 var (
-	errProgramTime   = fmt.Errorf("it took longer than %s and was killed", programTimeout)
-	errProgramOutput = fmt.Errorf("it printed more than %d MiB and was killed", programOutput>>20)
+	errProgramTime   = fmt.Errorf("timed out after %s and was killed", programTimeout)
+	errProgramOutput = fmt.Errorf("printed more than %d MiB and was killed", programOutput>>20)
 )
 
 // A program is an inventory that is run.
@@ -87,7 +87,7 @@ func (p *program) Run(ctx context.Context, args ...string) ([]byte, error) {
 // notStarted explains the errors of starting that puzzle people.
 func notStarted(path string, err error) error {
 	if errors.Is(err, syscall.ENOEXEC) {
-		return errors.New(`it is no program that this system runs; a script begins with "#!" and its interpreter`)
+		return errors.New(`this system cannot run it; a script begins with "#!" and its interpreter`)
 	}
 	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 		return err
@@ -97,9 +97,9 @@ func notStarted(path string, err error) error {
 	switch _, missing := os.Stat(interpreter); {
 	case interpreter == "":
 	case strings.Contains(line, "\r"):
-		return errors.New("it has Windows line endings (CRLF), and its interpreter would have a carriage return in its name; dos2unix mends that")
+		return errors.New("it has Windows line endings (CRLF), which break its #! line; convert it with dos2unix")
 	case errors.Is(missing, fs.ErrNotExist):
-		return fmt.Errorf("its interpreter %s is not on this machine", hostlist.Printable(interpreter))
+		return fmt.Errorf("its interpreter %s does not exist on this machine", hostlist.Printable(interpreter))
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w, of the program or of its interpreter %s", fs.ErrPermission, hostlist.Printable(interpreter))
 	}
@@ -150,7 +150,7 @@ type ProgramError struct {
 func (e *ProgramError) Error() string {
 	text := fmt.Sprintf("run %s: %v", e.Command, e.Err)
 	if e.Stderr != "" {
-		text += "; it said:\n" + e.Stderr
+		text += "; its output:\n" + e.Stderr
 	}
 	return text
 }
@@ -184,7 +184,7 @@ func saidText(said *tail.Buffer) string {
 	}
 	var b strings.Builder
 	if bytes.Contains(data, []byte("PRIVATE KEY")) {
-		return "  (a private key, which is not shown)"
+		return "  (a private key, not shown)"
 	}
 	for line := range strings.Lines(string(data)) {
 		line = strings.TrimRightFunc(line, unicode.IsSpace)
@@ -202,7 +202,7 @@ func saidText(said *tail.Buffer) string {
 // runProgram reads the inventory that a program prints into a.
 func runProgram(ctx context.Context, a *ansible.Inventory, f layer.File, p *program) error {
 	if f.Trust != layer.Named {
-		return fmt.Errorf("inventory %s is a program, and is run only when it is named with -i", f.Path)
+		return fmt.Errorf("inventory %s is a program, which tutti runs only if it is named with -i", f.Path)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, errProgramTime)
 	defer cancel()

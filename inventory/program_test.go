@@ -34,7 +34,7 @@ func loadScript(t *testing.T, body string) (*Inventory, error) {
 
 func TestProgramErrors(t *testing.T) {
 	tests := []struct{ name, body, want string }{
-		{"fails", "echo first >&2; printf 'no \\033[31mcredentials\\n' >&2; exit 3", "inv.sh --list: exit status 3; it said:\n  first\n  \"no \\x1b[31mcredentials\""},
+		{"fails", "echo first >&2; printf 'no \\033[31mcredentials\\n' >&2; exit 3", "inv.sh --list: exit status 3; its output:\n  first\n  \"no \\x1b[31mcredentials\""},
 		{"fails in silence", "exit 1", "inv.sh --list: exit status 1"},
 		{"is killed", "kill -9 $$", "inv.sh --list: signal: killed"},
 		{"prints nothing", "", "it printed nothing, not even {}"},
@@ -47,8 +47,8 @@ func TestProgramErrors(t *testing.T) {
 		{"a host that is no name", `echo '{"web": [1]}'`, "inv.sh: group web: want a name, got a number"},
 		{"vars of a wrong kind", `echo '{"web": {"vars": []}}'`, "inv.sh: group web: vars: want an object, got a list"},
 		{"hostvars of a wrong kind", `echo '{"_meta": {"hostvars": []}}'`, "inv.sh: _meta: hostvars: want an object, got a list"},
-		{"shell in a name", `echo '{"web": ["a;reboot"]}'`, `inv.sh: group web: hosts: ';' cannot be in the name "a;reboot"`},
-		{"circle", `echo '{"a": {"children": ["b"]}, "b": {"children": ["a"]}}'`, "groups contain each other in a circle: a > b > a"},
+		{"shell in a name", `echo '{"web": ["a;reboot"]}'`, `inv.sh: group web: hosts: ';' is not allowed in the name "a;reboot"`},
+		{"circle", `echo '{"a": {"children": ["b"]}, "b": {"children": ["a"]}}'`, "groups form a cycle: a > b > a"},
 		{"host that it does not know", `[ $1 = --list ] && echo '{"a": ["h1"]}' || exit 4`, "inv.sh --host h1: exit status 4"},
 		{"host with garbage", `[ $1 = --list ] && echo '{"a": ["h1"]}' || echo x`, "inv.sh --host h1: it printed no JSON: byte 1"},
 	}
@@ -78,7 +78,7 @@ func TestProgramIsNamed(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "ran")
 	path := script(t, "touch "+mark+"; echo '{}'\n")
 	for _, trust := range []layer.Trust{layer.Found, layer.FromEnvironment} {
-		if _, err := Load(t.Context(), []layer.File{{Path: path, Trust: trust}}); err == nil || !strings.Contains(err.Error(), "only when it is named with -i") {
+		if _, err := Load(t.Context(), []layer.File{{Path: path, Trust: trust}}); err == nil || !strings.Contains(err.Error(), "only if it is named with -i") {
 			t.Errorf("trust %d: got %v, want a refusal", trust, err)
 		}
 	}
@@ -279,11 +279,11 @@ func TestProgramsThatCannotStart(t *testing.T) {
 	plain := write(t, "plain", "text")
 	for text, want := range map[string]string{
 		"#!" + plain + "\n":                  "permission denied, of the program or of its interpreter " + plain,
-		"#!/bin/sh\r\necho '{}'\r\n":         "--list: it has Windows line endings (CRLF), and its interpreter would have a carriage return in its name; dos2unix mends that",
+		"#!/bin/sh\r\necho '{}'\r\n":         "--list: it has Windows line endings (CRLF), which break its #! line; convert it with dos2unix",
 		"#!/usr/bin/env sh\r\necho '{}'\r\n": "", // env says it
-		"#!/nosuch/python3\nprint('{}')\n":   "--list: its interpreter /nosuch/python3 is not on this machine",
-		"#! /nosuch/\x1b[31m\n":              `its interpreter "/nosuch/\x1b[31m" is not on this machine`,
-		"#!/bin/sh\ncat <<x >&2\n-----BEGIN OPENSSH PRIVATE KEY-----\nSECRET\nx\nexit 1\n": "it said:\n  (a private key, which is not shown)",
+		"#!/nosuch/python3\nprint('{}')\n":   "--list: its interpreter /nosuch/python3 does not exist on this machine",
+		"#! /nosuch/\x1b[31m\n":              `its interpreter "/nosuch/\x1b[31m" does not exist on this machine`,
+		"#!/bin/sh\ncat <<x >&2\n-----BEGIN OPENSSH PRIVATE KEY-----\nSECRET\nx\nexit 1\n": "its output:\n  (a private key, not shown)",
 		"#!/bin/sh\ncat <<x\n-----BEGIN OPENSSH PRIVATE KEY-----\nSECRET\nx\n":             "it printed no JSON: this is a private key",
 	} {
 		path := write(t, "inv", text)
@@ -322,7 +322,7 @@ x`)
 		}
 	}
 	warnings := strings.Join(inv.Warnings, "\n")
-	for _, want := range []string{`the group "my group" is left out: ' ' cannot`, `the group "EU West/1" is left out`, `the host "bad host" is left out`, `the host "../x" is left out: '/' cannot`} {
+	for _, want := range []string{`the group "my group" is left out: ' ' is not`, `the group "EU West/1" is left out`, `the host "bad host" is left out`, `the host "../x" is left out: '/' is not`} {
 		if !strings.Contains(warnings, want) {
 			t.Errorf("got warnings\n%s\nwant %s", warnings, want)
 		}

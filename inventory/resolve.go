@@ -151,7 +151,7 @@ func (c Conflict) String() string {
 	if len(c.Hosts) > 1 {
 		who = "hosts "
 	}
-	return fmt.Sprintf("%s%s: %s is %q by %s and %q by %s, which are equally near; set it on the host itself",
+	return fmt.Sprintf("%s%s: %s is %q from %s and %q from %s, with the same precedence; set it on the host itself",
 		who, cut(hostlist.Fold(c.Hosts)), c.A.Key, c.A.Value, c.A.Origin, c.B.Value, c.B.Origin)
 }
 

@@ -59,7 +59,7 @@ func (inv *Inventory) Select(ctx context.Context, sel Selector, opts SelectOptio
 				return Selection{}, err
 			}
 			if len(chosen.list()) == 0 {
-				return Selection{}, &NoMatchError{Item: sel.String(), reason: fmt.Sprintf("selects no host: %s leaves none", it)}
+				return Selection{}, &NoMatchError{Item: sel.String(), reason: fmt.Sprintf("selects no host: none is left after %s", it)}
 			}
 		}
 	}

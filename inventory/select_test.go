@@ -112,7 +112,7 @@ func TestSelectNothing(t *testing.T) {
 	}{
 		{"wbe", `"wbe" is neither a host nor a group; nearest: web, web1, web2`, []string{"web", "web1", "web2"}},
 		{"web1,nothing-like-it", `"nothing-like-it" is neither a host nor a group`, nil},
-		{"web[1-4]", `"web[1-4]" stands for 2 names that are neither hosts nor groups: web[3-4]; nearest: web, web1, web2`, []string{"web", "web1", "web2"}},
+		{"web[1-4]", `"web[1-4]" expands to 2 names that are neither hosts nor groups: web[3-4]; nearest: web, web1, web2`, []string{"web", "web1", "web2"}},
 		{"empty", `"empty" is a group without hosts`, nil},
 		{"x*", `"x*" matches no host's name`, nil},
 		{"web[1-3]*", `"web3*" matches no host's name`, nil},
@@ -121,8 +121,8 @@ func TestSelectNothing(t *testing.T) {
 		{"cd!=fra", `"cd!=fra" matches nothing: no host has a label "cd"; nearest: dc`, []string{"dc"}},
 		{"run:7", `"run:7" names only hosts that are no longer in the inventory: gone1`, nil},
 		{"run:8", `"run:8" matches no host of that run`, nil},
-		{"web,!web*", `"web,!web*" selects no host: !web* leaves none`, nil},
-		{"web,&db", `"web,&db" selects no host: &db leaves none`, nil},
+		{"web,!web*", `"web,!web*" selects no host: none is left after !web*`, nil},
+		{"web,&db", `"web,&db" selects no host: none is left after &db`, nil},
 		{"web,&bd1", `"bd1" is neither a host nor a group; nearest: db1, db2`, []string{"db1", "db2"}},
 	}
 	for _, tt := range tests {
@@ -144,15 +144,15 @@ func TestSelectOtherErrors(t *testing.T) {
 	inv := load(t, small)
 	file := func(text string) string { return "@" + write(t, "list", text) }
 	tests := []struct{ name, text, want string }{
-		{"no runs here", "run:7", "run:7: earlier runs cannot be referred to here"},
+		{"no runs here", "run:7", "run:7: earlier runs cannot be used here"},
 		{"missing file", "@/nowhere/x", "read the hosts in @/nowhere/x: open /nowhere/x: no such file or directory"},
 		{"folder", "@" + t.TempDir(), "is a directory"},
 		{"bad item", file("web1\n  web[1-\n"), `list:2:6: [ is not closed`},
-		{"operator", file("web1\n!web2\n"), "list:2:1: a file holds plain items, without & or !"},
+		{"operator", file("web1\n!web2\n"), "list:2:1: a file contains plain items, without & or !"},
 		{"file in a file", file("@x\n"), "list:1:1: a file cannot refer to files or runs"},
 		{"run in a file", file("run:1\n"), "list:1:1: a file cannot refer to files or runs"},
 		{"no such host", file("web1\nweb9\n"), `"web9" is neither a host nor a group (`},
-		{"empty file", file("# nothing\n"), "names no host: the file is empty"},
+		{"empty file", file("# nothing\n"), "contains no hosts: the file is empty"},
 		{"not UTF-8", file("a\xff"), "list:1:2: the file is not UTF-8"},
 	}
 	for _, tt := range tests {
@@ -177,17 +177,17 @@ func TestWhatIsLeftOutMustBeKnown(t *testing.T) {
 	strangers := write(t, "strangers", "SECRET1\nSECRET2\n")
 	runs := pastRuns{"7[]": {"gone1"}, "8[]": {}}
 	tests := []struct{ item, want string }{
-		{"wbe1", `"wbe1" is neither a host nor a group, so that it would leave nothing out; nearest: web1, web, web2`},
-		{"web[2-3]", `"web[2-3]" stands for 1 name that is neither a host nor a group: web3, so that it would leave nothing out; nearest: web, web1, web2`},
-		{"[gone,empty,web1]", `stands for 1 name that is neither a host nor a group: gone`},
+		{"wbe1", `"wbe1" is neither a host nor a group, so it would exclude nothing; nearest: web1, web, web2`},
+		{"web[2-3]", `"web[2-3]" expands to 1 name that is neither a host nor a group: web3, so it would exclude nothing; nearest: web, web1, web2`},
+		{"[gone,empty,web1]", `expands to 1 name that is neither a host nor a group: gone`},
 		{"@" + file, `"x*" matches no host's name (` + file + `:3)`},
-		{"@" + strangers, `"@` + strangers + `" names nothing that the inventory knows (` + strangers + `:2), so that it would leave nothing out`},
+		{"@" + strangers, `"@` + strangers + `" contains nothing that is in the inventory (` + strangers + `:2), so it would exclude nothing`},
 		{"@" + file + ".gone", "no such file"},
-		{"[x,w]*", `"x*" matches no host's name, so that it would leave nothing out`},
-		{"~^wbe", `"~^wbe" matches no host's name, so that it would leave nothing out`},
-		{"dcc=fra", `matches nothing: no host has a label "dcc", so that it would leave nothing out; nearest: dc`},
+		{"[x,w]*", `"x*" matches no host's name, so it would exclude nothing`},
+		{"~^wbe", `"~^wbe" matches no host's name, so it would exclude nothing`},
+		{"dcc=fra", `matches nothing: no host has a label "dcc", so it would exclude nothing; nearest: dc`},
 		{"dcc!=fra", `no host has a label "dcc"`},
-		{"dc=frra", `"dc=frra" matches no host, so that it would leave nothing out; nearest: dc=fra`},
+		{"dc=frra", `"dc=frra" matches no host, so it would exclude nothing; nearest: dc=fra`},
 		{"run:9", "there is no run 9"},
 	}
 	for _, tt := range tests {
@@ -197,7 +197,7 @@ func TestWhatIsLeftOutMustBeKnown(t *testing.T) {
 				t.Errorf("%s: got %s, %v, want %s", text, got, err, tt.want)
 			}
 		}
-		want, _, _ := strings.Cut(tt.want, ", so that")
+		want, _, _ := strings.Cut(tt.want, ", so it")
 		if got, _, err := selectHosts(t, inv, "all,&"+tt.item, SelectOptions{Runs: runs}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("&%s: got %s, %v, want %s", tt.item, got, err, want)
 		}
@@ -252,7 +252,7 @@ groups:
 	if !errors.As(err, &conflict) || len(conflict.Conflicts) != 1 {
 		t.Fatalf("got %v, want one conflict", err)
 	}
-	want := fmt.Sprintf(`hosts a[1-2]: user is "ann" by %[1]s:4:32 (group x) and "bob" by %[1]s:5:32 (group y), which are equally near; set it on the host itself`, path)
+	want := fmt.Sprintf(`hosts a[1-2]: user is "ann" from %[1]s:4:32 (group x) and "bob" from %[1]s:5:32 (group y), with the same precedence; set it on the host itself`, path)
 	if got := err.Error(); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
@@ -313,12 +313,12 @@ func TestHostsOf(t *testing.T) {
 		t.Errorf("got %q, %v, want %q", got, err, want)
 	}
 	for text, want := range map[string]string{
-		"web1\nSECRET/x\n": "f:2:7: '/' cannot be in the name …; letters, digits and _ . : - can",
-		"":                 `"f" names no host: the file is empty`,
+		"web1\nSECRET/x\n": "f:2:7: '/' is not allowed in the name …: want letters, digits and _ . : -",
+		"":                 `"f" contains no hosts: the file is empty`,
 		"a\x00":            "f:1:2: control character 0x00",
 		"web1:SECRET\n":    "f:1:6: port: … is not a number",
 		"-----BEGIN OPENSSH PRIVATE KEY-----\nSECRET\n": "f: this is a private key",
-		"ghp_SECRETSECRETSECRETSECRET\n":                "f:1:1: this looks like a token or a key, not like a host",
+		"ghp_SECRETSECRETSECRETSECRET\n":                "f:1:1: this looks like a token or a key, not a host",
 	} {
 		if _, err := HostsOf("f", []byte(text)); err == nil || err.Error() != want {
 			t.Errorf("HostsOf(%q): got %v, want %s", text, err, want)
@@ -328,7 +328,7 @@ func TestHostsOf(t *testing.T) {
 
 func TestParseHosts(t *testing.T) {
 	inv, err := ParseHosts("web[2-1/1],x")
-	if err == nil || err.Error() != `"web[2-1/1],x": column 5: the range 2-1/1 runs backwards` {
+	if err == nil || err.Error() != `"web[2-1/1],x": column 5: the range 2-1/1 is reversed` {
 		t.Errorf("got %v, %v", inv, err)
 	}
 	inv, err = ParseHosts("web[2,1], db1:2222,root@10.0.0.7,[2001:db8::1]:22,fe80::1,u@db[8-9]:23,db1:2222,[fe80::1%eth0]")
@@ -353,23 +353,23 @@ func TestParseHosts(t *testing.T) {
 		t.Errorf("select: got %s, %v", s, err)
 	}
 	for text, want := range map[string]string{
-		"":               `"": column 1: a host is missing`,
-		",a":             `",a": column 1: a host is missing`,
-		"a,,b":           `"a,,b": column 3: a host is missing`,
-		"a, ,b":          `"a, ,b": column 4: a host is missing`,
-		"a,#b":           `"a,#b": column 3: '#' cannot be in the name "#b"; letters, digits and _ . : - can`,
-		"http://a":       `"http://a": column 1: "http" is not a way to a host here; want ssh://user@host:port, or user@host:port`,
-		"ssh://u:p@a":    `"ssh://u:p@a": column 7: a password in a URL can be seen by everyone on this machine; leave it out, it is asked for where it is wanted`,
-		"ssh://a/tmp":    `"ssh://a/tmp": column 8: a URL of a host has no path: want ssh://user@host:port`,
-		"a,root@a":       `"a,root@a": column 8: host a is named differently at column 1`,
-		"a:22,a:23":      `"a:22,a:23": column 6: host a is named differently at column 1`,
-		"web*":           `"web*": column 4: '*' cannot be in the name "web*"; letters, digits and _ . : - can`,
-		"a:0":            `"a:0": column 3: port: 0 is not between 1 and 65535`,
-		"a:":             `"a:": column 3: port: the value is empty`,
+		"":               `"": column 1: missing host`,
+		",a":             `",a": column 1: missing host`,
+		"a,,b":           `"a,,b": column 3: missing host`,
+		"a, ,b":          `"a, ,b": column 4: missing host`,
+		"a,#b":           `"a,#b": column 3: '#' is not allowed in the name "#b": want letters, digits and _ . : -`,
+		"http://a":       `"http://a": column 1: "http": want ssh://user@host:port or user@host:port`,
+		"ssh://u:p@a":    `"ssh://u:p@a": column 7: a password in a URL is visible to every user of this machine: remove it; tutti can ask for it`,
+		"ssh://a/tmp":    `"ssh://a/tmp": column 8: a host URL has no path: want ssh://user@host:port`,
+		"a,root@a":       `"a,root@a": column 8: host a has another name at column 1`,
+		"a:22,a:23":      `"a:22,a:23": column 6: host a has another name at column 1`,
+		"web*":           `"web*": column 4: '*' is not allowed in the name "web*": want letters, digits and _ . : -`,
+		"a:0":            `"a:0": column 3: port: 0: want 1 to 65535`,
+		"a:":             `"a:": column 3: port: empty value`,
 		"-oX@a":          `"-oX@a": column 1: user: "-oX" is not a login name`,
-		"all":            `"all": column 1: the name "all" is reserved: it stands for every host`,
+		"all":            `"all": column 1: the name "all" is reserved for every host`,
 		"[2001:db8::1]x": `"[2001:db8::1]x": column 14: want :PORT after the address in brackets`,
-		"::1:x":          `"::1:x": column 1: "::1:x" is not an IPv6 address; with a port it needs brackets: [ADDRESS]:PORT`,
+		"::1:x":          `"::1:x": column 1: "::1:x" is not an IPv6 address; with a port, write [ADDRESS]:PORT`,
 	} {
 		if _, err := ParseHosts(text); err == nil || err.Error() != want {
 			t.Errorf("ParseHosts(%q): got %v, want %s", text, err, want)
@@ -380,7 +380,7 @@ func TestParseHosts(t *testing.T) {
 func TestPlainList(t *testing.T) {
 	path := write(t, "host.list", "\ufeff# all\r\nweb[1-2] # two\r\n\r\n  root@db1:2222\nweb1\nlast#not-a-comment")
 	_, err := Load(t.Context(), []layer.File{{Path: path, Trust: layer.Named}})
-	if err == nil || !strings.Contains(err.Error(), `host.list:6:5: '#' cannot be in the name`) {
+	if err == nil || !strings.Contains(err.Error(), `host.list:6:5: '#' is not allowed in the name`) {
 		t.Errorf("got %v", err)
 	}
 	path = write(t, "host.list", "\ufeff# all\r\nweb[1-2] # two\r\n\r\n  root@db1:2222\nweb1\nlast")
@@ -447,7 +447,7 @@ func TestInventoryServesManyAtOnce(t *testing.T) {
 
 func TestErrorTexts(t *testing.T) {
 	_, err := ParseSelector("web,db[1-")
-	if want := `selector "web,db[1-": column 7: [ is not closed; put the item in quotes ('…') if it is meant so`; err == nil || err.Error() != want {
+	if want := `selector "web,db[1-": column 7: [ is not closed; if that is intended, quote the item ('…')`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	_, err = ParseSelector(strings.Repeat("a", 200) + "/")
@@ -455,7 +455,7 @@ func TestErrorTexts(t *testing.T) {
 		t.Errorf("a long selector: got %v, want it shortened", err)
 	}
 	missing := &NotFoundError{Looked: []string{"./hosts.yaml", "/etc/tutti/hosts.yaml"}}
-	if got, want := missing.Error(), "no inventory; looked for ./hosts.yaml, /etc/tutti/hosts.yaml"; got != want {
+	if got, want := missing.Error(), "no inventory found; tried ./hosts.yaml, /etc/tutti/hosts.yaml"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -98,7 +98,7 @@ func (s Selector) with(o op, text string) (Selector, error) {
 		return Selector{}, err
 	}
 	if o == opKeep && len(more.items) > 1 {
-		return Selector{}, &SelectorError{Text: text, Column: 1, Msg: "want one item, got several; narrow once for each"}
+		return Selector{}, &SelectorError{Text: text, Column: 1, Msg: "want one item, got several; repeat the flag"}
 	}
 	items := s.items[:len(s.items):len(s.items)]
 	for _, it := range more.items {
@@ -230,7 +230,7 @@ func nextItem(text string, at int) (r rawItem, next int, err *hostlist.SyntaxErr
 	r.offset = at
 	r.text = strings.TrimRight(text[at:end], spaces)
 	if r.text == "" {
-		return r, 0, hostlist.Errorf(at, "an item is missing")
+		return r, 0, hostlist.Errorf(at, "missing item")
 	}
 	return r, end, nil
 }
@@ -254,11 +254,11 @@ func quotedItem(text string, at int) (inner string, next int, err *hostlist.Synt
 		case rest != "" && rest[0] != ',':
 			return "", 0, hostlist.Errorf(next, "want a comma after the quoted item")
 		case b.Len() == 0:
-			return "", 0, hostlist.Errorf(at, "the quoted item is empty")
+			return "", 0, hostlist.Errorf(at, "empty quoted item")
 		}
 		return b.String(), next, nil
 	}
-	return "", 0, hostlist.Errorf(at, "the quote is not closed")
+	return "", 0, hostlist.Errorf(at, "unclosed quote")
 }
 
 // itemEnd finds the comma that ends an item without quotes, or the end of text.
@@ -282,7 +282,7 @@ func itemEnd(text string, at int) (int, *hostlist.SyntaxError) {
 		}
 	}
 	if len(open) > 0 {
-		return 0, hostlist.Errorf(open[len(open)-1], "%c is not closed; put the item in quotes ('…') if it is meant so", text[open[len(open)-1]])
+		return 0, hostlist.Errorf(open[len(open)-1], "%c is not closed; if that is intended, quote the item ('…')", text[open[len(open)-1]])
 	}
 	return len(text), nil
 }

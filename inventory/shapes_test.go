@@ -42,12 +42,12 @@ groups:
 		}
 	}
 	for text, want := range map[string]string{
-		"web: [a, b]\n":              `hosts.yaml:1:1: this is no inventory: want one of the keys defaults, hosts, groups at the beginning of a line; hosts and their settings stand under "hosts:", groups under "groups:"`,
-		"SECRET: 10.0.0.1\n":         "hosts.yaml:1:1: this is no inventory",
-		"jobs: {}\n":                 "this is a file of jobs, not an inventory",
+		"web: [a, b]\n":              `hosts.yaml:1:1: this is not an inventory: want one of the keys defaults, hosts, groups at the beginning of a line; put hosts and their settings under "hosts:", groups under "groups:"`,
+		"SECRET: 10.0.0.1\n":         "hosts.yaml:1:1: this is not an inventory",
+		"jobs: {}\n":                 "this is a jobs file, not an inventory",
 		"hsots: {a: }\n":             `unknown key "hsots"; did you mean "hosts"?`,
-		"hosts: {a: 10.0.0.1:22}\n":  "a port has its own key",
-		"groups: {a: [b], b: [c]}\n": `a group in a group stands under "groups"`,
+		"hosts: {a: 10.0.0.1:22}\n":  "set the port separately",
+		"groups: {a: [b], b: [c]}\n": `put a group in a group under "groups"`,
 		"hosts: {a: {<<: 3}}\n":      "<<: want a mapping",
 	} {
 		_, err := loadAs(t, "hosts.yaml", text)
@@ -78,7 +78,7 @@ func TestListBesideVariables(t *testing.T) {
 	writeAt(t, path, "root@web1\nweb[2-3]\n")
 	writeAt(t, filepath.Join(dir, "group_vars", "all.yml"), "ansible_user: deploy\n")
 	inv, err := Load(t.Context(), []layer.File{{Path: path, Trust: layer.Named}})
-	if err != nil || len(inv.Hosts()) != 3 || len(inv.Warnings) != 1 || !strings.Contains(inv.Warnings[0], "are not read") {
+	if err != nil || len(inv.Hosts()) != 3 || len(inv.Warnings) != 1 || !strings.Contains(inv.Warnings[0], "are ignored") {
 		t.Errorf("a list of ours: got %v, %v, want three hosts and a warning", inv, err)
 	}
 }

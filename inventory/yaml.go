@@ -59,15 +59,15 @@ func notOurs(root yamltree.Node) error {
 	empty := true
 	for key := range root.Fields() {
 		if key.Text() == "jobs" {
-			return fault.Advise(yamltree.Errorf(key.Pos(), "this is a file of jobs, not an inventory"), AdviceJobsFile)
+			return fault.Advise(yamltree.Errorf(key.Pos(), "this is a jobs file, not an inventory"), AdviceJobsFile)
 		}
 		empty = false
 	}
 	if root.Kind() != yamltree.Map || empty || root.Own(topKeys...) {
 		return nil
 	}
-	return yamltree.Errorf(root.Pos(), "this is no inventory: want one of the keys %s at the beginning of a line; "+
-		`hosts and their settings stand under "hosts:", groups under "groups:"`, yamltree.Word(strings.Join(topKeys, ", ")))
+	return yamltree.Errorf(root.Pos(), "this is not an inventory: want one of the keys %s at the beginning of a line; "+
+		`put hosts and their settings under "hosts:", groups under "groups:"`, yamltree.Word(strings.Join(topKeys, ", ")))
 }
 
 // checkAnsible recognises groups at the top, as in Ansible's YAML, among keys of
@@ -81,7 +81,7 @@ func checkAnsible(root yamltree.Node) error {
 		for _, word := range []string{"hosts", "children", "vars"} {
 			if _, ok := value.Field(word); ok {
 				return &yamltree.Error{Pos: key.Pos(), Msg: fmt.Sprintf("%q is a group at the top of the file, as in Ansible's YAML; "+
-					`beside "defaults:", "hosts:" and "groups:" it stands under "groups:"`, key.Text())}
+					`with "defaults:", "hosts:" and "groups:", put it under "groups:"`, key.Text())}
 			}
 		}
 	}
@@ -167,10 +167,10 @@ func (r *yamlReader) pattern(n yamltree.Node) (hostlist.Pattern, bool) {
 	}
 	p, err := hostlist.Parse(n.Text())
 	if err == nil && n.Text() == "" {
-		err = hostlist.Errorf(0, "the name is empty")
+		err = hostlist.Errorf(0, "empty name")
 	}
 	if err == nil && !r.builder.Spend(p.Count) {
-		err = hostlist.Errorf(0, "the inventory names more than %d hosts", hostlist.MaxNames)
+		err = hostlist.Errorf(0, "the inventory has more than %d hosts", hostlist.MaxNames)
 	}
 	if err != nil {
 		r.problems.Addf(n.Pos(), "host %s: %s", hostlist.Quote(n.Text()), err)
@@ -194,7 +194,7 @@ func (r *yamlReader) addresses(n yamltree.Node, names hostlist.Pattern, what str
 		return nil, false
 	}
 	if p.Count != names.Count {
-		r.problems.Addf(n.Pos(), "%s: %d address%s for %d host%s; a range of addresses goes in step with its names",
+		r.problems.Addf(n.Pos(), "%s: %d address%s for %d host%s; a range of addresses needs as many as there are names",
 			what, p.Count, plural(p.Count, "es"), names.Count, plural(names.Count, "s"))
 		return nil, false
 	}
@@ -332,7 +332,7 @@ func (r *yamlReader) value(key layer.Key, n yamltree.Node, what string) layer.Va
 		return nil
 	}
 	if key == layer.KeyHostKeys && hostkeys.Mode(s.Number) == hostkeys.Off && r.file.Trust != layer.Named {
-		r.builder.Warnf("%s: %s: host_keys: off does not count in a file that is not named with -i", n.Pos(), what)
+		r.builder.Warnf("%s: %s: host_keys: off is ignored in a file that is not named with -i", n.Pos(), what)
 		return nil
 	}
 	s.Origin = r.origin(n, what)
@@ -358,7 +358,7 @@ func (r *yamlReader) labels(n yamltree.Node, what string) layer.Values {
 		name, text := key.Text(), value.Text()
 		switch {
 		case !hostlist.ValidName(name):
-			r.problems.Addf(key.Pos(), "%s: %s cannot be the name of a label; letters, digits and _ . : - can be in it", what, hostlist.Quote(name))
+			r.problems.Addf(key.Pos(), "%s: %s is not a label name: want letters, digits and _ . : -", what, hostlist.Quote(name))
 			continue
 		case value.Kind() == yamltree.Map || value.Kind() == yamltree.List:
 			r.problems.Addf(value.Pos(), "%s: label %s: want a single value, got %s", what, name, value.Kind())
@@ -366,7 +366,7 @@ func (r *yamlReader) labels(n yamltree.Node, what string) layer.Values {
 		case value.Kind() == yamltree.Null:
 			text = ""
 		case layer.HasControl(text):
-			r.problems.Addf(value.Pos(), "%s: label %s: %s holds a control character", what, name, hostlist.Quote(text))
+			r.problems.Addf(value.Pos(), "%s: label %s: %s contains a control character", what, name, hostlist.Quote(text))
 			continue
 		}
 		own = append(own, layer.Value{Key: layer.LabelKey(name), Text: text, Origin: r.origin(value, what)})
@@ -377,7 +377,7 @@ func (r *yamlReader) labels(n yamltree.Node, what string) layer.Values {
 func (r *yamlReader) identity(n yamltree.Node, what string) layer.Values {
 	s := layer.Value{Key: layer.KeyIdentity, Origin: r.origin(n, what)}
 	if n.Kind() == yamltree.Null {
-		r.problems.Addf(n.Pos(), "%s: identity: the path is empty", what)
+		r.problems.Addf(n.Pos(), "%s: identity: empty path", what)
 		return nil
 	}
 	r.members(n, what+": identity", func(item yamltree.Node) {

@@ -147,7 +147,7 @@ func (p *Plan) RemovesMost() bool {
 type UnconfirmedError struct{ Removed, All int }
 
 func (e *UnconfirmedError) Error() string {
-	return fmt.Sprintf("it removes %d of %d jobs, which has to be confirmed", e.Removed, e.All)
+	return fmt.Sprintf("removing %d of %d jobs needs confirmation", e.Removed, e.All)
 }
 
 // A Step of a plan was done; one of its fields is set.

@@ -152,7 +152,7 @@ func TestRead(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"{}": "jobs",
-		"jobs:\n  a: {schedule: '@daily', selector: web, command: w, sudo_pass_command: pass}\n": "without --sudo; add --sudo",
+		"jobs:\n  a: {schedule: '@daily', selector: web, command: w, sudo_pass_command: pass}\n": "needs --sudo; add --sudo",
 	} {
 		if _, err := r.Read("jobs.yaml", []byte(text), "/srv"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %q", text, err, want)

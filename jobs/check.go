@@ -57,7 +57,7 @@ type Prepared struct {
 // A ZoneError says that a job names no zone, and that the machine's is not known.
 type ZoneError struct{ Err error }
 
-func (e *ZoneError) Error() string { return fmt.Sprintf("the time zone of this machine: %v", e.Err) }
+func (e *ZoneError) Error() string { return fmt.Sprintf("time zone of this machine: %v", e.Err) }
 func (e *ZoneError) Unwrap() error { return e.Err }
 
 // Prepare makes a job ready to be added: it has a zone, can run and comes to fire.

@@ -27,7 +27,7 @@ type UnknownKeyError struct {
 }
 
 func (e *UnknownKeyError) Error() string {
-	return fmt.Sprintf("%s: a job has no such key that it could do without", e.Key)
+	return fmt.Sprintf("%s cannot be unset", e.Key)
 }
 
 // Unset resets a key of jobs.yaml to its default, or returns an

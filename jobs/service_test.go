@@ -78,10 +78,10 @@ func TestPrepare(t *testing.T) {
 		want   string // in the error; empty: none
 	}{
 		{"as it is", func(*scheduler.Job) {}, ""},
-		{"a selector of an earlier run", func(j *scheduler.Job) { j.Selector = "run:last" }, "not for jobs"},
+		{"a selector of an earlier run", func(j *scheduler.Job) { j.Selector = "run:last" }, "jobs cannot use run:"},
 		{"a time that has passed", func(j *scheduler.Job) { j.Schedules = []string{"@at 2027-01-31T18:00:00Z"} }, "2027-01-31"},
-		{"an option that is none", func(j *scheduler.Job) { j.Options["history"] = []string{"/h.db"} }, "no option of a job"},
-		{"options that do not fit", func(j *scheduler.Job) { j.Options["limit"], j.Options["pick"] = []string{"1"}, []string{"1"} }, "exclude each other"},
+		{"an option that is none", func(j *scheduler.Job) { j.Options["history"] = []string{"/h.db"} }, "unknown job option"},
+		{"options that do not fit", func(j *scheduler.Job) { j.Options["limit"], j.Options["pick"] = []string{"1"}, []string{"1"} }, "cannot be combined"},
 		{"an unknown host", func(j *scheduler.Job) { j.Selector = "app1" }, ""},
 		{"an unknown host that is left out", func(j *scheduler.Job) { j.Selector = "web,!app1" }, "app1"},
 	}

@@ -37,7 +37,7 @@ type shell struct {
 	hurry context.Context
 }
 
-var errCommandTime = fmt.Errorf("it took longer than %s and was ended", commandLimit)
+var errCommandTime = fmt.Errorf("timed out after %s and was killed", commandLimit)
 
 // commandVariables are those of the daemon that a command is given. The others
 // are the daemon's own business, and some of them secrets.
@@ -47,7 +47,7 @@ var commandVariables = []string{"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_A
 // which is ended when its time is up.
 func (s shell) run(ctx context.Context, d scheduler.Delivery) error {
 	if d.Notify.Command == "" {
-		return refusal{errors.New("it names neither a webhook nor a command")}
+		return refusal{errors.New("missing webhook or command")}
 	}
 	body, err := json.Marshal(d.Message)
 	if err != nil {
@@ -75,7 +75,7 @@ func (s shell) run(ctx context.Context, d scheduler.Delivery) error {
 		err = cause
 	}
 	if text := saidText(said); text != "" {
-		return fmt.Errorf("%w; it said:\n%s", err, text)
+		return fmt.Errorf("%w; its output:\n%s", err, text)
 	}
 	return err
 }

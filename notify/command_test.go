@@ -65,7 +65,7 @@ func TestCommandErrors(t *testing.T) {
 		{"does not read", "exec <&-", ""},
 		{"says something", "echo fine >&2", ""},
 		{"fails", "exit 3", "exit status 3"},
-		{"says why", `printf 'no \033[31mserver\n\n' >&2; exit 1`, "exit status 1; it said:\nno ^[[31mserver"},
+		{"says why", `printf 'no \033[31mserver\n\n' >&2; exit 1`, "exit status 1; its output:\nno ^[[31mserver"},
 		{"ends by a signal", "kill -KILL $$", "signal: killed"},
 		{"says too much", `i=0; while [ $i -lt 1000 ]; do echo "line $i" >&2; i=$((i+1)); done; exit 1`, "line 999"},
 		{"is not there", "/nonexistent/command", "exit status 127"},

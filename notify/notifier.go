@@ -26,7 +26,7 @@ const (
 const forever = math.MaxInt64
 
 // errStopping is the cause of deliveries that are cut off by the daemon's end.
-var errStopping = errors.New("the daemon was stopped meanwhile")
+var errStopping = errors.New("the daemon stopped during the delivery")
 
 // A Notifier delivers the messages of an outbox. A receiver, which is a URL or a
 // command, gets one at a time, in the order in which they came unless one has to
@@ -131,7 +131,7 @@ func (r *deliveryLoop) take(ctx context.Context) {
 	if err != nil {
 		if !r.outboxFailing && ctx.Err() == nil {
 			r.outboxFailing = true
-			r.Logger.Error("nobody is notified: the outbox cannot be read", "error", err)
+			r.Logger.Error("notifications suspended: cannot read outbox", "error", err)
 		}
 		return
 	}
@@ -147,7 +147,7 @@ func (r *deliveryLoop) giveBack(ctx context.Context, ds []scheduler.Delivery, pa
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
 	defer cancel()
 	if err := r.Outbox.Return(ctx, ds, r.Now().Add(pause)); err != nil {
-		r.Logger.Warn("notifications are late: they cannot be given back", "count", len(ds), "error", err)
+		r.Logger.Warn("notifications delayed: cannot return them to the outbox", "count", len(ds), "error", err)
 	}
 }
 
@@ -180,13 +180,13 @@ func (r *deliveryLoop) record(ctx context.Context, s sending) {
 		r.Observer.Attempted(kind(s.Delivery), result(s, again))
 	}
 	if s.err != nil {
-		r.Logger.Warn("a notification did not arrive", "job", s.Message.Job, "firing", s.Message.Firing, "event", s.Message.Type,
+		r.Logger.Warn("notification not delivered", "job", s.Message.Job, "firing", s.Message.Firing, "event", s.Message.Type,
 			"kind", kind(s.Delivery), "attempt", s.Attempt, "error", s.err, "given_up", again.IsZero())
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
 	defer cancel()
 	if err := r.Outbox.Told(ctx, s.Delivery, now, s.err, again); err != nil {
-		r.Logger.Error("a notification will be repeated: what came of it cannot be recorded",
+		r.Logger.Error("notification will be repeated: cannot record its result",
 			"job", s.Message.Job, "firing", s.Message.Firing, "error", err)
 	}
 }

@@ -158,7 +158,7 @@ func readSecret(path string) ([]byte, error) {
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is not a file", path)
 	case info.Mode().Perm()&0o077 != 0:
-		return nil, fmt.Errorf("others may read %s (mode %04o); chmod 600 it", path, info.Mode().Perm())
+		return nil, fmt.Errorf("other users can read %s (%04o): chmod 600 it", path, info.Mode().Perm())
 	case info.Size() > maxSecret:
 		return nil, fmt.Errorf("%s has more than %d bytes", path, maxSecret)
 	}
@@ -193,12 +193,12 @@ func reachError(ctx context.Context, host string, err error) error {
 // judge says whether the message was taken.
 func (w *webhooks) judge(resp *http.Response) error {
 	code := resp.StatusCode
-	err := fmt.Errorf("%d %s", code, cmp.Or(http.StatusText(code), "(which is no status)"))
+	err := fmt.Errorf("%d %s", code, cmp.Or(http.StatusText(code), "(not an HTTP status)"))
 	switch {
 	case code/100 == 2:
 		return nil
 	case code/100 == 3:
-		return refusal{fmt.Errorf("%w: redirects are not followed; name the URL that it leads to", err)}
+		return refusal{fmt.Errorf("%w: redirects are not followed; use the target URL", err)}
 	case code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests, code/100 == 5:
 		return postponement{err, retryAfter(resp.Header.Get("Retry-After"), w.now())}
 	}

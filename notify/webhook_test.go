@@ -121,7 +121,7 @@ func TestWebhookAnswers(t *testing.T) {
 		{status: 429, after: "70", want: "429 Too Many Requests", waiting: 70 * time.Second},
 		{status: 500, want: "500 Internal Server Error"},
 		{status: 503, after: "30", want: "503 Service Unavailable", waiting: 30 * time.Second},
-		{status: 599, want: "599 (which is no status)"},
+		{status: 599, want: "599 (not an HTTP status)"},
 	}
 	for _, tt := range tests {
 		t.Run(strconv.Itoa(tt.status), func(t *testing.T) {
@@ -211,7 +211,7 @@ func TestWebhookErrorsKeepSecrets(t *testing.T) {
 		{"no TLS", strings.Replace(garbage.URL, "http:", "https:", 1), good, "127.0.0.1"},
 		{"no URL", "http://[::1", good, "not a URL"},
 		{"no such key", closed, filepath.Join(t.TempDir(), "none"), "no such file"},
-		{"key for others", closed, secretFile(t, canary, 0o640), "others may read"},
+		{"key for others", closed, secretFile(t, canary, 0o640), "other users can read"},
 		{"empty key", closed, secretFile(t, "\n", 0o600), "is empty"},
 		{"long key", closed, secretFile(t, strings.Repeat(canary, 1000), 0o600), "more than"},
 		{"key in a pipe", closed, fifo, "is not a file"},

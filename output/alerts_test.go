@@ -17,7 +17,7 @@ func (alertsSink) Close() error { return nil }
 
 func TestAlerts(t *testing.T) {
 	const full = "batch 1 of 2: 1 host\nweb02: failed, exit 3\nbatch 2 of 2: 6 hosts\n" +
-		"db1: unreachable: dial: no^[[2J route\ncache1: timeout: no end within 10s\nold1: lost: connection: the host fell silent\n"
+		"db1: unreachable: dial: no^[[2J route\ncache1: timeout: timed out after 10s\nold1: lost: connection: the host fell silent\n"
 	brief := "batch 1 of 2: 1 host\nweb02: failed\nbatch 2 of 2: 6 hosts\ndb1: unreachable\ncache1: timeout\nold1: lost\n"
 	tests := []struct {
 		name      string
@@ -47,7 +47,7 @@ func TestAlerts(t *testing.T) {
 				s.finish("db1", unreachable(fanout.OpDial, "no\x1b[2J route"))
 				s.out("cache1", "only in the first attempt")
 				s.retry("cache1", stopped(fanout.OpConnection, fanout.RemoteEnded))
-				s.finish("cache1", fanout.Report{Failure: &fanout.Failure{Op: fanout.OpTimeout, Message: "no end within 10s"}, Started: true})
+				s.finish("cache1", fanout.Report{Failure: &fanout.Failure{Op: fanout.OpTimeout, Message: "timed out after 10s"}, Started: true})
 				s.finish("old1", stopped(fanout.OpConnection, fanout.RemoteUnknown))
 				s.finish("old2", stopped(fanout.OpCanceled, fanout.RemoteEnded))
 				s.skip("old3")

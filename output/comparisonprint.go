@@ -71,7 +71,7 @@ func (c *Comparison) header(f face, g *changeGroup) string {
 func (c *Comparison) body(l *lineWriter, unrecorded bool, streams *[2]streamChange, color bool) error {
 	d := difference{color: color}
 	if unrecorded {
-		return d.note(l, "the output differs where it was not recorded")
+		return d.note(l, "the output differs in a part that was not recorded")
 	}
 	for i := range streams {
 		s, name := &streams[i], fanout.Stream(i).String()
@@ -106,7 +106,7 @@ func (c *Comparison) body(l *lineWriter, unrecorded bool, streams *[2]streamChan
 func (c *Comparison) reasonText(s *streamChange, name string) string {
 	what := "binary " + name
 	if s.reason == reasonTooLarge {
-		what = name + ", too large to be compared,"
+		what = name + ", too large to compare,"
 	}
 	side := func(i int) string {
 		return fmt.Sprintf("%d bytes (sha256 %s) in run %d", s.sizes[i], hex.EncodeToString(s.sums[i][:6]), c.runs[i])

@@ -157,7 +157,7 @@ var markColors = map[byte]string{'-': red, '+': green, '@': dim, '\\': dim}
 
 // hunks compares the texts; why is set if that makes no sense.
 func (d *difference) hunks() (hunks, why string, err error) {
-	const tooLong = "too long to be compared"
+	const tooLong = "too long to compare"
 	if max(d.kept.length(), d.ref.kept.length()) > maxDiffBytes {
 		return "", tooLong, nil
 	}
@@ -170,7 +170,7 @@ func (d *difference) hunks() (hunks, why string, err error) {
 		return "", "", err
 	}
 	if isBinary(before) || isBinary(after) {
-		return "", "binary, and not the same", nil
+		return "", "binary, different", nil
 	}
 	hunks, ok := unified(before, after)
 	if !ok {

@@ -86,7 +86,7 @@ func TestDiffGivesBack(t *testing.T) {
 	for _, want := range []string{
 		"+++ [c] (1)\n@@ -298,3 +298,4 @@\n " + line,
 		"+more\n",
-		"[d] (1)  ok\n\\ too long to be compared: 8300 KiB here, 300 KiB from [a b] (2)\n",
+		"[d] (1)  ok\n\\ too long to compare: 8300 KiB here, 300 KiB from [a b] (2)\n",
 	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("got no %.80q in %d bytes", want, len(stdout))

@@ -36,7 +36,7 @@ func everyday(tb testing.TB, sink fanout.Sink) {
 	s.finish("db2", unreachable(fanout.OpDial, "connection refused"))
 	s.start("cache1")
 	late := stopped(fanout.OpTimeout, fanout.RemoteUnknown)
-	late.Failure.Message = "no end within 10s"
+	late.Failure.Message = "timed out after 10s"
 	s.finish("cache1", late)
 	s.skip("old1")
 	s.end()

@@ -130,7 +130,7 @@ func (h *hostFiles) openAtEnd(name string) (*os.File, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !os.SameFile(info, made) {
-		err = fmt.Errorf("%s was replaced by another file", name)
+		err = fmt.Errorf("%s was replaced with another file", name)
 	}
 	if err != nil {
 		_ = f.Close() // the other error counts

@@ -87,8 +87,8 @@ func TestProgressLines(t *testing.T) {
 		s.finish("b", exited(0))
 		closeProgress(t, p)
 		want := []string{
-			"1 of 5 hosts done, 1 failed, 1 running, 1 to be tried again, 2 waiting, after 30s\n",
-			"1 of 5 hosts done, 1 failed, 1 running, 1 to be tried again, 2 waiting, after 1m00s\n",
+			"1 of 5 hosts done, 1 failed, 1 running, 1 waiting for retry, 2 waiting, after 30s\n",
+			"1 of 5 hosts done, 1 failed, 1 running, 1 waiting for retry, 2 waiting, after 1m00s\n",
 		}
 		if got := dst.list(); !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
@@ -111,8 +111,8 @@ func TestProgressStatus(t *testing.T) {
 		s.retry("b", exited(1))
 		s.connect("e")
 		time.Sleep(90 * time.Second)
-		want := "1 of 6 hosts done, 2 running, 1 connecting, 1 to be tried again, 1 waiting, after 1m30s\n" +
-			"  running: [c d]\n  connecting: [e]\n  to be tried again: [b]\n  waiting: [f]\n"
+		want := "1 of 6 hosts done, 2 running, 1 connecting, 1 waiting for retry, 1 waiting, after 1m30s\n" +
+			"  running: [c d]\n  connecting: [e]\n  waiting for retry: [b]\n  waiting: [f]\n"
 		if got := p.Status(); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
@@ -199,9 +199,9 @@ func TestProgressNames(t *testing.T) {
 		s.finish("h00", exited(0))
 		s.retry("h02", exited(1))
 		time.Sleep(time.Second)
-		check("18/20, 1 failed, waiting for h19 1m11s, h02 (to be tried again) 1s")
-		want := "18 of 20 hosts done, 1 failed, 1 running, 1 to be tried again, after 1m31s: h19 1m11s, h02 (to be tried again) 1s\n" +
-			"  running: [h19]\n  to be tried again: [h02]\n"
+		check("18/20, 1 failed, waiting for h19 1m11s, h02 (waiting for retry) 1s")
+		want := "18 of 20 hosts done, 1 failed, 1 running, 1 waiting for retry, after 1m31s: h19 1m11s, h02 (waiting for retry) 1s\n" +
+			"  running: [h19]\n  waiting for retry: [h02]\n"
 		if got := p.Status(); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}

@@ -28,7 +28,7 @@ func foldable(r *fanout.Result) *fanout.Result {
 }
 
 // describe is the outcome with its reason: "failed, exit 3", "timeout: no end
-// within 10s", "failed: sudo: the password was refused", "unreachable: dial: connection refused".
+// within 10s", "failed: sudo: password rejected", "unreachable: dial: connection refused".
 func describe(r *fanout.Result) string {
 	text, why := r.Outcome.String(), reason(r)
 	switch {

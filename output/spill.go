@@ -113,11 +113,11 @@ func unnamedFile() (*os.File, error) {
 func unnamedFileIn(dir string) (*os.File, error) {
 	f, err := os.CreateTemp(dir, "tutti-output-")
 	if err != nil {
-		return nil, fmt.Errorf("keep output that is too large for memory: %w", err)
+		return nil, fmt.Errorf("buffer output on disk: %w", err)
 	}
 	if err := os.Remove(f.Name()); err != nil {
 		_ = f.Close() // the error that counts is the other one
-		return nil, fmt.Errorf("keep output that is too large for memory: %w", err)
+		return nil, fmt.Errorf("buffer output on disk: %w", err)
 	}
 	return f, nil
 }
@@ -200,7 +200,7 @@ func (b *buffer) writeFile(data []byte) error {
 		n := min(len(data), spillBlock-b.fill)
 		at := b.blocks[len(b.blocks)-1]*spillBlock + int64(b.fill)
 		if _, err := b.pool.file.WriteAt(data[:n], at); err != nil {
-			return fmt.Errorf("keep output that is too large for memory: %w", err)
+			return fmt.Errorf("buffer output on disk: %w", err)
 		}
 		b.fill += n
 		data = data[n:]

@@ -138,7 +138,7 @@ func (s *Summary) text() string {
 		fmt.Fprintf(&b, "  may still be running on: %s\n", briefNames(s.opts.Fold, sortedNames(s.running)))
 	}
 	if len(s.cut) > 0 {
-		fmt.Fprintf(&b, "  output may be incomplete, something still holds it open on: %s\n", briefNames(s.opts.Fold, sortedNames(s.cut)))
+		fmt.Fprintf(&b, "  output may be incomplete: a background process still has it open on %s\n", briefNames(s.opts.Fold, sortedNames(s.cut)))
 	}
 	for _, hint := range hintsOf(groups) {
 		fmt.Fprintf(&b, "hint: %s\n", sanitize.VisibleLine(hint))

@@ -97,7 +97,7 @@ func TestSummarySaysWhatIsNotWhole(t *testing.T) {
 	for _, want := range []string{
 		" of 2 chosen from 5 in ",
 		"  unreachable (dial: connection refused, 2 attempts): [b]\n",
-		"open on: [a]\n",
+		"open on [a]\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("got %q, want it to contain %q", text, want)
@@ -210,7 +210,7 @@ func TestDescribe(t *testing.T) {
 		{"code", exited(255), "failed, exit 255"},
 		{"core", fanout.Report{Exit: &fanout.Exit{Signal: "SEGV", Core: true}}, "failed, signal SEGV, core dumped"},
 		{"hostile signal", fanout.Report{Exit: &fanout.Exit{Signal: "X\x1b[2J"}}, "failed, signal X^[[2J"},
-		{"timeout", failure(fanout.OpTimeout, "no end within 1m30s", true), "timeout: no end within 1m30s"},
+		{"timeout", failure(fanout.OpTimeout, "timed out after 1m30s", true), "timeout: timed out after 1m30s"},
 		{"timeout without a message", failure(fanout.OpTimeout, "", true), "timeout"},
 		{"connect timeout", failure(fanout.OpTimeout, "no answer in 10s", false), "unreachable: timeout: no answer in 10s"},
 		{"deadline", failure(fanout.OpDeadline, "", true), "timeout: deadline"},

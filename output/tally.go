@@ -34,7 +34,7 @@ var phaseWords = []struct {
 }{
 	{running, "running"},
 	{connecting, "connecting"},
-	{retrying, "to be tried again"},
+	{retrying, "waiting for retry"},
 	{waiting, "waiting"},
 }
 

@@ -68,7 +68,7 @@ func TestInterjectionsComeFirst(t *testing.T) {
 			flood()
 		}
 		synctest.Wait()
-		w.Interject("ending what runs\n")
+		w.Interject("Stopping remote commands\n")
 		w.Mute()
 		flood()
 		if err := w.line([]byte("summary\n")); err != nil {
@@ -82,7 +82,7 @@ func TestInterjectionsComeFirst(t *testing.T) {
 			t.Errorf("got %d released, want all 1001", released)
 		}
 		lines := strings.Split(strings.TrimSuffix(dst.String(), "\n"), "\n")
-		if n := len(lines); n < 2 || n > 5 || lines[n-2] != "ending what runs" || lines[n-1] != "summary" {
+		if n := len(lines); n < 2 || n > 5 || lines[n-2] != "Stopping remote commands" || lines[n-1] != "summary" {
 			t.Errorf("got %d lines that end with %.40q", n, lines[max(0, n-2):])
 		}
 	})

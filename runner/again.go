@@ -22,7 +22,7 @@ func TaskAgain(ctx context.Context, stdin io.Reader, run store.Run, recorded fan
 		return task, nil
 	}
 	if script.Name == "-" {
-		return task, fault.Advise(fault.Usagef("run %d read its script from our standard input, where it cannot be had again", run.ID),
+		return task, fault.Advise(fault.Usagef("run %d read its script from standard input, which cannot be read again", run.ID),
 			AdviceScriptGone, run.ID)
 	}
 	again, err := ReadScript(ctx, stdin, script.Name)

@@ -41,7 +41,7 @@ func CheckRun(t *scheduler.Ticket) error {
 	if t.Decision == scheduler.Run || t.Decision == scheduler.Queued {
 		return nil
 	}
-	return fault.Usagef("job %s is not run: %s", t.Job.Name, t.Reason)
+	return fault.Usagef("job %s was not run: %s", t.Job.Name, t.Reason)
 }
 
 // FireAttached is [Launch.Fire] without a daemon: the launch itself looks whether the

@@ -43,16 +43,16 @@ func (r *Request) checkHosts() error {
 		n    int
 	}{{"limit", h.Limit}, {"pick", h.Pick}} {
 		if r.Given(x.name) && x.n < 1 {
-			return fault.Syntaxf("%s %d: at least one host has to remain", fault.Key(x.name), x.n)
+			return fault.Syntaxf("%s %d: must be 1 or more", fault.Key(x.name), x.n)
 		}
 	}
 	switch {
 	case h.Limit > 0 && h.Pick > 0:
 		return excludeEachOther("limit", "pick")
 	case h.Named != "" && len(h.Inventory) > 0:
-		return fault.Syntaxf("%s takes hosts as they are and reads no inventory: leave out %s", fault.Key("hosts"), fault.Key("inventory"))
+		return fault.Syntaxf("%s and %s cannot be combined: %[1]s uses no inventory", fault.Key("hosts"), fault.Key("inventory"))
 	case r.Given("hosts") && h.Named == "":
-		return fault.Syntaxf("%s names no host", fault.Key("hosts"))
+		return fault.Syntaxf("%s: missing host", fault.Key("hosts"))
 	}
 	return nil
 }
@@ -61,16 +61,16 @@ func (r *Request) checkTask() error {
 	t := &r.Task
 	for _, name := range []string{"dir", "stdin", "sudo", "sudo-pass-command"} {
 		if r.Given(name) && r.Get(name)[0] == "" {
-			return fault.Syntaxf("%s: it is empty", fault.Key(name))
+			return fault.Syntaxf("%s: empty value", fault.Key(name))
 		}
 	}
 	switch {
 	case t.AskSudoPass && t.SudoPassCommand != "":
 		return excludeEachOther("ask-sudo-pass", "sudo-pass-command")
 	case (t.AskSudoPass || r.Given("sudo-pass-command")) && t.Sudo == "":
-		return fault.Hintf(fault.Syntaxf("a password for sudo is of no use without %s", fault.Key("sudo")), "add %s, or %[1]s=USER", fault.Key("sudo"))
+		return fault.Hintf(fault.Syntaxf("a sudo password needs %s", fault.Key("sudo")), "add %s, or %[1]s=USER", fault.Key("sudo"))
 	case t.PTY && t.Stdin != "":
-		return fault.Syntaxf("%s and %s exclude each other: a terminal changes what goes through it, and has no end", fault.Key("pty"), fault.Key("stdin"))
+		return fault.Syntaxf("%s and %s cannot be combined: a terminal changes its input, and has no end of file", fault.Key("pty"), fault.Key("stdin"))
 	}
 	return nil
 }
@@ -78,9 +78,9 @@ func (r *Request) checkTask() error {
 func (r *Request) checkLimits() error {
 	switch l := &r.Limits; {
 	case r.Given("fanout") && l.Fanout < 1:
-		return fault.Syntaxf("%s %d: at least one host at a time", fault.Key("fanout"), l.Fanout)
+		return fault.Syntaxf("%s %d: must be 1 or more", fault.Key("fanout"), l.Fanout)
 	case l.Retries < 0:
-		return fault.Syntaxf("%s %d is less than none", fault.Key("retries"), l.Retries)
+		return fault.Syntaxf("%s %d: must be 0 or more", fault.Key("retries"), l.Retries)
 	}
 	return nil
 }
@@ -88,14 +88,14 @@ func (r *Request) checkLimits() error {
 func (r *Request) checkRolling() error {
 	for _, s := range r.Rolling.Batch {
 		if s.Value == 0 {
-			return fault.Syntaxf("%s %s: a batch has at least one host", fault.Key("batch"), s)
+			return fault.Syntaxf("%s %s: a batch needs at least one host", fault.Key("batch"), s)
 		}
 	}
 	if n := len(r.Rolling.MaxFail); n > 1 {
-		return fault.Syntaxf("%s takes one number, not %d", fault.Key("max-fail"), n)
+		return fault.Syntaxf("%s: want one number, got %d", fault.Key("max-fail"), n)
 	}
 	if r.Given("pause") && len(r.Rolling.Batch) == 0 {
-		return fault.Hintf(fault.Syntaxf("%s is between batches, and there is one only", fault.Key("pause")), "%s makes several", fault.Key("batch"))
+		return fault.Hintf(fault.Syntaxf("%s needs more than one batch", fault.Key("pause")), "use %s", fault.Key("batch"))
 	}
 	return nil
 }
@@ -103,7 +103,7 @@ func (r *Request) checkRolling() error {
 func (r *Request) checkLogin() error {
 	l := &r.Login
 	if r.Given("port") && (l.Port < 1 || l.Port > 65535) {
-		return fault.Syntaxf("%s %d: a port is between 1 and 65535", fault.Key("port"), l.Port)
+		return fault.Syntaxf("%s %d: want 1 to 65535", fault.Key("port"), l.Port)
 	}
 	if r.Given("user") {
 		if err := inventory.CheckUser(l.User); err != nil {
@@ -121,16 +121,16 @@ func (r *Request) checkLogin() error {
 func (r *Request) checkRecord() error {
 	switch c := &r.Record; {
 	case c.Off && (r.Given("note") || r.Given("record-limit")):
-		return fault.Syntaxf("%s records nothing: leave out %s and %s", fault.Key("no-history"), fault.Key("note"), fault.Key("record-limit"))
+		return fault.Syntaxf("%s records nothing: remove %s and %s", fault.Key("no-history"), fault.Key("note"), fault.Key("record-limit"))
 	case c.Off && r.Given("run-id-file"):
-		return fault.Syntaxf("%s gives the run no number: leave out %s", fault.Key("no-history"), fault.Key("run-id-file"))
+		return fault.Syntaxf("%s gives the run no number: remove %s", fault.Key("no-history"), fault.Key("run-id-file"))
 	case r.Given("run-id-file") && c.RunIDFile == "":
-		return fault.Syntaxf("%s names no file", fault.Key("run-id-file"))
+		return fault.Syntaxf("%s: missing file", fault.Key("run-id-file"))
 	}
 	return nil
 }
 
 // excludeEachOther is the error of two keys that were both set.
 func excludeEachOther(a, b fault.Key) error {
-	return fault.Syntaxf("%s and %s exclude each other", a, b)
+	return fault.Syntaxf("%s and %s cannot be combined", a, b)
 }

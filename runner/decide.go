@@ -252,7 +252,7 @@ var _ inventory.Runs = EarlierRuns{}
 func (e EarlierRuns) Hosts(ctx context.Context, ref string, outcomes []fanout.Outcome) ([]string, error) {
 	s, err := e.Open(ctx)
 	if missing, ok := errors.AsType[*store.Error](err); ok && errors.Is(err, store.ErrNotExist) {
-		return nil, fault.Hintf(fmt.Errorf("there are no earlier runs: no history is at %s", missing.Path), "name hosts or groups; or with %s the file that the runs are in", fault.Key("history"))
+		return nil, fault.Hintf(fmt.Errorf("no earlier runs: no history at %s", missing.Path), "name hosts or groups; or name the history of the runs with %s", fault.Key("history"))
 	}
 	if err != nil {
 		return nil, err

@@ -134,7 +134,7 @@ func TestDecideHosts(t *testing.T) {
 	for selector, want := range map[string]string{
 		"none":     "none",
 		"web,":     "",
-		"run:last": "no history is at",
+		"run:last": "no history at",
 	} {
 		how := &Lookup{Runs: EarlierRuns{User: "me", Open: func(ctx context.Context) (store.Store, error) {
 			return sqlite.OpenExisting(ctx, filepath.Join(env.Home, "none.db"), store.Options{})
@@ -151,7 +151,7 @@ func TestDecideHosts(t *testing.T) {
 func TestDecideAgain(t *testing.T) {
 	env := testEnv(t, map[string]string{"hosts.yaml": testInventory})
 	previous := &Previous{Run: store.Run{ID: 7}, Hosts: []string{"web1", "gone"}}
-	if _, err := decide(t, env, &Lookup{Previous: previous}, "web1"); err == nil || !strings.Contains(err.Error(), "no longer in the inventory, of the 2 hosts to run again: gone") {
+	if _, err := decide(t, env, &Lookup{Previous: previous}, "web1"); err == nil || !strings.Contains(err.Error(), "of the 2 hosts to repeat, no longer in the inventory: gone") {
 		t.Errorf("got %v", err)
 	}
 	previous.Yes = true

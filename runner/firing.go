@@ -118,7 +118,7 @@ func (l *Launch) preparing(ctx context.Context) (context.Context, context.Cancel
 	if l.Prompter != nil {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeoutCause(ctx, prepareTime, fmt.Errorf("it has taken more than %s to find out hosts, keys and passwords", quantity.FormatDuration(prepareTime)))
+	return context.WithTimeoutCause(ctx, prepareTime, fmt.Errorf("preparing the run timed out after %s", quantity.FormatDuration(prepareTime)))
 }
 
 // decideHosts decides on the hosts: those of the selector, as the inventory is
@@ -144,7 +144,7 @@ func (l *Launch) decideHosts(ctx context.Context, task fanout.Task) (*Decision, 
 	h.Only, h.Exclude, h.Limit, h.Pick = nil, nil, 0, 0 // that was decided then
 	d, err := l.Decide(ctx, RunItem(run.ID, unknownEnds), task)
 	if err == nil && len(d.Plan.Targets) < len(hosts) {
-		l.Warn(fmt.Sprintf("of the %d hosts of run %d to run again, %d are no longer in the inventory: %s",
+		l.Warn(fmt.Sprintf("%[3]d of the %[1]d hosts of run %[2]d to repeat are no longer in the inventory: %[4]s",
 			len(hosts), run.ID, len(hosts)-len(d.Plan.Targets), hostlist.Fold(missing(d, hosts))))
 	}
 	return d, err

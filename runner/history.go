@@ -43,7 +43,7 @@ func HistoryPath(getenv func(string) string) (string, error) {
 	case filepath.IsAbs(home):
 		return filepath.Join(home, ".local", "state", "tutti", "history.db"), nil
 	}
-	return "", fault.Hintf(errors.New("no place for the history: HOME is not set"), "name one with %s FILE or $TUTTI_HISTORY", fault.Key("history"))
+	return "", fault.Hintf(errors.New("cannot locate the history: HOME is not set"), "name one with %s FILE or $TUTTI_HISTORY", fault.Key("history"))
 }
 
 // Location is the path of the history.

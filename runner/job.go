@@ -26,7 +26,7 @@ func CompleteJob(job *scheduler.Job, getenv func(string) string) (Request, error
 		return r, err
 	}
 	if job.Script != "" && r.Task.PTY {
-		return r, fault.Usagef("a script comes through the command's input, and cannot have a terminal: leave out pty")
+		return r, fault.Usagef("a script is sent through standard input and cannot have a terminal: remove pty")
 	}
 	sel, err := r.Selector(job.Selector, false)
 	if err == nil {
@@ -42,11 +42,11 @@ func CheckJobSelector(text string) error {
 	case err != nil:
 		return err
 	case sel.UsesRuns():
-		return errors.New("run: names the hosts of an earlier run, and is not for jobs; name a group, hosts or labels")
+		return errors.New("jobs cannot use run: (hosts of an earlier run); name a group, hosts or labels")
 	}
 	for _, path := range sel.Files() {
 		if !filepath.IsAbs(path) {
-			return fmt.Errorf("@%s is not a whole path, and would be another file for whoever reads it elsewhere", path)
+			return fmt.Errorf("@%s is not an absolute path; a daemon may run in another directory", path)
 		}
 	}
 	return nil
@@ -85,7 +85,7 @@ func CheckPlainFile(key, path string) error {
 	case err != nil:
 		return fault.Usagef("%s: %w", key, err)
 	case !info.Mode().IsRegular():
-		return fault.Usagef("%s: %s is not a plain file", key, path)
+		return fault.Usagef("%s: %s is not a regular file", key, path)
 	}
 	return nil
 }

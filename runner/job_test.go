@@ -30,11 +30,11 @@ func TestCompleteJob(t *testing.T) {
 		t.Error("what the environment says is repeated as if it had been given")
 	}
 	for want, change := range map[string]func(*scheduler.Job){
-		"exclude each other":       func(j *scheduler.Job) { j.Options = map[string][]string{"limit": {"1"}, "pick": {"1"}} },
+		"cannot be combined":       func(j *scheduler.Job) { j.Options = map[string][]string{"limit": {"1"}, "pick": {"1"}} },
 		"cannot have a terminal":   func(j *scheduler.Job) { j.Script, j.Options = "/s", map[string][]string{"pty": {"true"}} },
-		"is not for jobs":          func(j *scheduler.Job) { j.Options = map[string][]string{"exclude": {"run:last"}} },
-		"not a duration":           func(j *scheduler.Job) { j.Options = map[string][]string{"timeout": {"soon"}} },
-		"is not a whole path, and": func(j *scheduler.Job) { j.Selector = "all,!@down.txt" },
+		"jobs cannot use run:":     func(j *scheduler.Job) { j.Options = map[string][]string{"exclude": {"run:last"}} },
+		"want a duration":          func(j *scheduler.Job) { j.Options = map[string][]string{"timeout": {"soon"}} },
+		"is not an absolute path;": func(j *scheduler.Job) { j.Selector = "all,!@down.txt" },
 	} {
 		bad := job
 		change(&bad)
@@ -78,11 +78,11 @@ func TestTasksOfJobsAndRerunsHaveTheScript(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	script.Name = "-"
-	if _, err := TaskAgain(t.Context(), nil, run, task); err == nil || !strings.Contains(err.Error(), "cannot be had again") {
+	if _, err := TaskAgain(t.Context(), nil, run, task); err == nil || !strings.Contains(err.Error(), "cannot be read again") {
 		t.Errorf("got %v", err)
 	}
 	job.Script = t.TempDir()
-	if _, err := TaskOfJob(t.Context(), &job, at); err == nil || !strings.Contains(err.Error(), "is not a plain file") {
+	if _, err := TaskOfJob(t.Context(), &job, at); err == nil || !strings.Contains(err.Error(), "is not a regular file") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -86,10 +86,10 @@ func CheckJobOptionAlone(option string, texts []string) error {
 func (r *Request) setJobOption(option string, texts []string) error {
 	k := lookup(strings.ReplaceAll(option, "_", "-"))
 	if k == nil || !isJobOption(k) || strings.Contains(option, "-") {
-		return errors.New("it is no option of a job")
+		return errors.New("unknown job option")
 	}
 	if !k.IsList() && len(texts) != 1 {
-		return fmt.Errorf("it takes one value, not %d", len(texts))
+		return fmt.Errorf("want one value, got %d", len(texts))
 	}
 	for _, text := range texts {
 		if err := k.checkInJob(text); err != nil {
@@ -109,11 +109,11 @@ func (k *Key) checkInJob(text string) error {
 	case k.IsSwitch() && text != "true" && text != "false":
 		return fmt.Errorf("want true or false, got %q", text)
 	case k.Name == "sudo" && (text == "true" || text == "false" || text != "" && strings.Trim(text, "0123456789") == ""):
-		return fault.Errorf("%s is not a user; sudo: root is what %s means", text, fault.Key("sudo"))
+		return fault.Errorf("%s is not a user; for %s write sudo: root", text, fault.Key("sudo"))
 	case k.Name == "stdin" && text == "-":
-		return errors.New("a job has no standard input; name a file")
+		return errors.New("jobs have no standard input; name a file")
 	case k.File && !filepath.IsAbs(text) && !(k.Name == "ssh-config" && text == NoSSHConfig):
-		return fmt.Errorf("%q is not a whole path", text)
+		return fmt.Errorf("%q is not an absolute path", text)
 	case k.NotInJobs != nil:
 		return k.NotInJobs
 	}

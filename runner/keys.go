@@ -92,7 +92,7 @@ var taskKeys = []Key{
 	{Name: "sudo", Uses: forTasks | ForRerun | ForJob, value: func(r *Request) typed.Value { return (*typed.Text)(&r.Task.Sudo) }},
 	{
 		Name: "ask-sudo-pass", Uses: forTasks | ForRerun, local: always, value: func(r *Request) typed.Value { return (*typed.Switch)(&r.Task.AskSudoPass) },
-		NotInJobs: fault.Errorf("nobody is there to be asked when a job fires; %s gets the password without", fault.Key("sudo-pass-command")),
+		NotInJobs: fault.Errorf("jobs cannot prompt; use %s", fault.Key("sudo-pass-command")),
 	},
 	{Name: "sudo-pass-command", Uses: forTasks | ForRerun | ForJob, local: always, value: func(r *Request) typed.Value { return (*typed.Text)(&r.Task.SudoPassCommand) }},
 	{Name: "pty", Uses: ForRun | ForRerun | ForJob, value: func(r *Request) typed.Value { return (*typed.Switch)(&r.Task.PTY) }},
@@ -125,7 +125,7 @@ var loginKeys = []Key{
 	{Name: "ssh-config", Uses: forAll | ForRerun | ForJob, File: true, local: always, value: func(r *Request) typed.Value { return (*sshConfigFile)(&r.Login.SSHConfig) }},
 	{
 		Name: "ask-pass", Uses: forAll | ForRerun, local: always, value: func(r *Request) typed.Value { return (*typed.Switch)(&r.Login.AskPass) },
-		NotInJobs: errors.New("nobody is there to be asked when a job fires; log in with a key"),
+		NotInJobs: errors.New("jobs cannot prompt; log in with a key"),
 	},
 	{Name: "known-hosts", Uses: forAll | ForRerun | ForJob, File: true, local: always, value: func(r *Request) typed.Value { return (*typed.Text)(&r.Login.KnownHosts) }},
 }
@@ -134,7 +134,7 @@ var recordKeys = []Key{
 	{Name: "history", Uses: forAll, File: true, local: always, value: func(r *Request) typed.Value { return (*typed.Text)(&r.Record.History) }},
 	{
 		Name: "no-history", Uses: forAll, local: always, value: func(r *Request) typed.Value { return (*typed.Switch)(&r.Record.Off) },
-		NotInJobs: errors.New("the runs of a job are always recorded"),
+		NotInJobs: errors.New("job runs are always recorded"),
 	},
 	{Name: "note", Uses: forAll | ForJob, value: func(r *Request) typed.Value { return (*typed.Text)(&r.Record.Note) }},
 	{
@@ -168,7 +168,7 @@ func KeyNamed(name string) (Key, bool) {
 func (r *Request) Set(name, text string) error {
 	k := lookup(name)
 	if k == nil {
-		return fmt.Errorf("there is no key %s", name)
+		return fmt.Errorf("unknown key %s", name)
 	}
 	if err := k.value(r).Set(text); err != nil {
 		return err

@@ -118,29 +118,29 @@ func TestDefaultsCanBeWritten(t *testing.T) {
 
 func TestBadTextsAreRefused(t *testing.T) {
 	for _, test := range []struct{ name, text, want string }{
-		{"fanout", "many", `"many" is not a whole number that fits`},
-		{"limit", "1.5", `"1.5" is not a whole number that fits`},
-		{"pick", "", `"" is not a whole number that fits`},
-		{"retries", "99999999999999999999", `is not a whole number that fits`},
-		{"port", "ssh", `"ssh" is not a whole number that fits`},
+		{"fanout", "many", `"many" is not a number`},
+		{"limit", "1.5", `"1.5" is not a number`},
+		{"pick", "", `"" is not a number`},
+		{"retries", "99999999999999999999", `is not a number`},
+		{"port", "ssh", `"ssh" is not a number`},
 		{"pty", "maybe", "invalid syntax"},
 		{"ask-pass", "yes", "invalid syntax"},
-		{"timeout", "soon", "not a duration"},
+		{"timeout", "soon", "want a duration"},
 		{"timeout", "5", "5 has no unit"},
-		{"connect-timeout", "-1s", "less than nothing"},
-		{"deadline", "", "not a duration"},
-		{"retry-delay", "1x", "not a duration"},
-		{"kill-after", "1x", "not a duration"},
-		{"drain", "1x", "not a duration"},
-		{"pause", "1x", "not a duration"},
-		{"retry-on", "ok", "want some of unreachable,lost,timeout,failed"},
-		{"retry-on", "lots", "want some of unreachable,lost,timeout,failed"},
+		{"connect-timeout", "-1s", "must not be negative"},
+		{"deadline", "", "want a duration"},
+		{"retry-delay", "1x", "want a duration"},
+		{"kill-after", "1x", "want a duration"},
+		{"drain", "1x", "want a duration"},
+		{"pause", "1x", "want a duration"},
+		{"retry-on", "ok", "want one or more of unreachable,lost,timeout,failed"},
+		{"retry-on", "lots", "want one or more of unreachable,lost,timeout,failed"},
 		{"batch", "x", "x"},
 		{"max-fail", "101%", "101%"},
-		{"host-keys", "lax", `"lax" is none of strict, accept-new, off`},
-		{"ssh-config", "", "a path is missing; none reads no file at all"},
+		{"host-keys", "lax", `"lax": want one of strict, accept-new, off`},
+		{"ssh-config", "", "missing path; none reads no file"},
 		{"record-limit", "big", "big"},
-		{"colour", "red", "there is no key colour"},
+		{"colour", "red", "unknown key colour"},
 	} {
 		r := NewRequest()
 		err := r.Set(test.name, test.text)
@@ -169,29 +169,29 @@ func TestRequestsThatDoNotFitAreRefused(t *testing.T) {
 		given []string
 		want  string
 	}{
-		{[]string{"limit=0"}, "--limit 0: at least one host has to remain"},
-		{[]string{"pick=-1"}, "--pick -1: at least one host has to remain"},
-		{[]string{"limit=1", "pick=1"}, "--limit and --pick exclude each other"},
-		{[]string{"hosts=a", "inventory=/b"}, "-w/--hosts takes hosts as they are and reads no inventory: leave out -i/--inventory"},
-		{[]string{"hosts="}, "-w/--hosts names no host"},
-		{[]string{"dir="}, "--dir: it is empty"},
-		{[]string{"stdin="}, "--stdin: it is empty"},
-		{[]string{"sudo="}, "--sudo: it is empty"},
-		{[]string{"sudo=root", "sudo-pass-command="}, "--sudo-pass-command: it is empty"},
-		{[]string{"sudo=root", "sudo-pass-command=x", "ask-sudo-pass=true"}, "--ask-sudo-pass and --sudo-pass-command exclude each other"},
-		{[]string{"ask-sudo-pass=true"}, "a password for sudo is of no use without --sudo"},
-		{[]string{"pty=true", "stdin=/x"}, "--pty and --stdin exclude each other"},
-		{[]string{"fanout=0"}, "--fanout 0: at least one host at a time"},
-		{[]string{"retries=-1"}, "--retries -1 is less than none"},
-		{[]string{"batch=0,1"}, "--batch 0: a batch has at least one host"},
-		{[]string{"max-fail=1,2"}, "--max-fail takes one number, not 2"},
-		{[]string{"pause=1s"}, "--pause is between batches, and there is one only"},
-		{[]string{"port=0"}, "--port 0: a port is between 1 and 65535"},
+		{[]string{"limit=0"}, "--limit 0: must be 1 or more"},
+		{[]string{"pick=-1"}, "--pick -1: must be 1 or more"},
+		{[]string{"limit=1", "pick=1"}, "--limit and --pick cannot be combined"},
+		{[]string{"hosts=a", "inventory=/b"}, "-w/--hosts and -i/--inventory cannot be combined: -w/--hosts uses no inventory"},
+		{[]string{"hosts="}, "-w/--hosts: missing host"},
+		{[]string{"dir="}, "--dir: empty value"},
+		{[]string{"stdin="}, "--stdin: empty value"},
+		{[]string{"sudo="}, "--sudo: empty value"},
+		{[]string{"sudo=root", "sudo-pass-command="}, "--sudo-pass-command: empty value"},
+		{[]string{"sudo=root", "sudo-pass-command=x", "ask-sudo-pass=true"}, "--ask-sudo-pass and --sudo-pass-command cannot be combined"},
+		{[]string{"ask-sudo-pass=true"}, "a sudo password needs --sudo"},
+		{[]string{"pty=true", "stdin=/x"}, "--pty and --stdin cannot be combined"},
+		{[]string{"fanout=0"}, "--fanout 0: must be 1 or more"},
+		{[]string{"retries=-1"}, "--retries -1: must be 0 or more"},
+		{[]string{"batch=0,1"}, "--batch 0: a batch needs at least one host"},
+		{[]string{"max-fail=1,2"}, "--max-fail: want one number, got 2"},
+		{[]string{"pause=1s"}, "--pause needs more than one batch"},
+		{[]string{"port=0"}, "--port 0: want 1 to 65535"},
 		{[]string{"user="}, "--user: "},
 		{[]string{"jump=,"}, "-J/--jump: "},
-		{[]string{"no-history=true", "note=x"}, "--no-history records nothing: leave out --note and --record-limit"},
-		{[]string{"no-history=true", "run-id-file=/x"}, "--no-history gives the run no number: leave out --run-id-file"},
-		{[]string{"run-id-file="}, "--run-id-file names no file"},
+		{[]string{"no-history=true", "note=x"}, "--no-history records nothing: remove --note and --record-limit"},
+		{[]string{"no-history=true", "run-id-file=/x"}, "--no-history gives the run no number: remove --run-id-file"},
+		{[]string{"run-id-file="}, "--run-id-file: missing file"},
 	} {
 		r := NewRequest()
 		for _, g := range test.given {
@@ -224,7 +224,7 @@ func TestJobOptionsMakeTheSameRequest(t *testing.T) {
 			if ok {
 				t.Errorf("%s is kept as an option, %q", k.Name, texts)
 			}
-			if err := CheckJobOption(k.Option(), samples[k.Name]); fmt.Sprint(err) != "it is no option of a job" {
+			if err := CheckJobOption(k.Option(), samples[k.Name]); fmt.Sprint(err) != "unknown job option" {
 				t.Errorf("%s: got %v", k.Name, err)
 			}
 		case !slices.Equal(texts, samples[k.Name]):
@@ -284,9 +284,9 @@ func TestRepeatGivesWayToWhatIsGivenNow(t *testing.T) {
 		}
 	}
 	for want, given := range map[string]map[string][]string{
-		"run 7 read what was our standard input then, which cannot be had again": {"stdin": {"-"}},
-		"run 7 was given --timeout=soon: ":                                       {"timeout": {"soon"}},
-		"run 7 was given --colour=red: there is no key colour":                   {"colour": {"red"}},
+		"run 7 read standard input, which cannot be read again": {"stdin": {"-"}},
+		"run 7 had --timeout=soon: ":                            {"timeout": {"soon"}},
+		"run 7 had --colour=red: unknown key colour":            {"colour": {"red"}},
 	} {
 		r := NewRequest()
 		if err := r.Repeat(7, given); err == nil || !strings.Contains(asFlags.Text(err), want) {

@@ -154,7 +154,7 @@ func (l *Launch) Client(ctx context.Context, d *Decision) (*ssh.Client, error) {
 	if env.Home == "" && r.Login.KnownHosts == "" {
 		for _, e := range d.Endpoints {
 			if e.HostKeys == hostkeys.AcceptNew && e.KnownHosts == nil {
-				return nil, fault.Usagef("no place for new host keys: HOME is not set: name a file with %s", fault.Key("known-hosts"))
+				return nil, fault.Usagef("cannot locate known_hosts for new host keys: HOME is not set: name a file with %s", fault.Key("known-hosts"))
 			}
 		}
 	}

@@ -37,7 +37,7 @@ func (d *Decision) Fanout(asked int) int {
 	if most >= min(n, len(d.Endpoints)) {
 		return n
 	}
-	d.Warnings = append(d.Warnings, fmt.Sprintf("working on %s at once, not on %d, which may take %d files: %d may be open (ulimit -n)",
+	d.Warnings = append(d.Warnings, fmt.Sprintf("working on %s at once instead of %d, which may need %d open files: the limit is %d (ulimit -n)",
 		phrase.Count(most, "host"), min(n, len(d.Endpoints)), d.Files(n), limit))
 	return most
 }

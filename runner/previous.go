@@ -95,6 +95,6 @@ func (p *Previous) check(inv *inventory.Inventory) error {
 	if len(missing) == 0 || len(missing) == len(p.Hosts) || p.Yes {
 		return nil
 	}
-	return fault.Advise(fault.Usagef("no longer in the inventory, of the %d hosts to run again: %s", len(p.Hosts), hostlist.Fold(missing)),
+	return fault.Advise(fault.Usagef("of the %d hosts to repeat, no longer in the inventory: %s", len(p.Hosts), hostlist.Fold(missing)),
 		AdviceHostsLeft)
 }

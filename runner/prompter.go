@@ -37,7 +37,7 @@ type asker struct {
 func (l *Launch) asker() asker { return asker{l.Prompter, l.Env, l.Request} }
 
 // errNobody: a request that needs a person was made where there is none.
-var errNobody = errors.New("nobody is there to be asked for a password")
+var errNobody = errors.New("no terminal to ask for a password")
 
 // loginPassword asks for the password to log in with; nil if none is wanted.
 func (a asker) loginPassword(ctx context.Context) (fanout.Secret, error) {
@@ -52,7 +52,7 @@ func (a asker) loginPassword(ctx context.Context) (fanout.Secret, error) {
 		return nil, err
 	}
 	if len(password) == 0 || bytes.IndexByte(password, 0) >= 0 {
-		return nil, fault.Usagef("the password to log in with is empty, or holds a NUL byte")
+		return nil, fault.Usagef("the login password is empty or contains a NUL byte")
 	}
 	return password, nil
 }
@@ -72,7 +72,7 @@ func (a asker) giveSudoPassword(ctx context.Context, sudo *fanout.Sudo, login fa
 		password = bytes.Clone(login)
 	}
 	if len(password) == 0 || bytes.IndexByte(password, 0) >= 0 {
-		return fault.Usagef("the password for sudo is empty, or holds a NUL byte")
+		return fault.Usagef("the sudo password is empty or contains a NUL byte")
 	}
 	sudo.Password = password
 	return nil
@@ -106,7 +106,7 @@ func (a asker) confirmTouches(ctx context.Context, n int) error {
 	case n == 0:
 		return nil
 	case a.prompter == nil:
-		return fault.Hintf(fault.Usagef("a hardware key has to be touched for a login, and nobody is there to do it"), "%s names another key", fault.Key("identity"))
+		return fault.Hintf(fault.Usagef("the login needs a touch of a security key, and a job cannot wait for one"), "name another key with %s", fault.Key("identity"))
 	}
 	return a.prompter.ConfirmTouches(ctx, n)
 }
@@ -134,7 +134,7 @@ func (env *Env) runPasswordCommand(ctx context.Context, task *Task) ([]byte, err
 // so that nothing is left when it is wiped.
 type bounded struct{ data []byte }
 
-var errTooLong = errors.New("it prints more than a password")
+var errTooLong = errors.New("its output is longer than a password")
 
 func (b *bounded) Write(p []byte) (int, error) {
 	if b.data == nil {

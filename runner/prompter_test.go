@@ -54,11 +54,11 @@ func TestSudoPassword(t *testing.T) {
 		{"empty", Task{AskSudoPass: true}, &oracle{}, "", "", "is empty", "sudo"},
 		{"with a NUL byte", Task{AskSudoPass: true}, &oracle{sudo: "s\x00"}, "", "", "NUL byte", "sudo"},
 		{"not answered", Task{AskSudoPass: true}, &oracle{err: refused}, "", "", "refused", "sudo"},
-		{"nobody is there", Task{AskSudoPass: true}, nil, "", "", "nobody is there", ""},
+		{"no terminal to ask", Task{AskSudoPass: true}, nil, "", "", "no terminal to ask", ""},
 		{"a command", Task{SudoPassCommand: "printf 'c\\r\\nmore\\n'"}, nil, "l", "c", "", ""},
 		{"a command that prints nothing", Task{SudoPassCommand: "true"}, nil, "l", "", "is empty", ""},
 		{"a command that fails", Task{SudoPassCommand: "exit 3"}, nil, "", "", "sudo_pass_command: exit status 3", ""},
-		{"a command that prints too much", Task{SudoPassCommand: "head -c 70000 /dev/zero; true"}, nil, "", "", "more than a password", ""},
+		{"a command that prints too much", Task{SudoPassCommand: "head -c 70000 /dev/zero; true"}, nil, "", "", "longer than a password", ""},
 		{"a command without the secrets of hosts", Task{SudoPassCommand: "printf %s \"${TOKEN-none}$STAGE\"", Env: []string{"TOKEN"}}, nil, "", "noneprod", "", ""},
 	}
 	for _, tt := range tests {
@@ -97,7 +97,7 @@ func TestLoginPassword(t *testing.T) {
 		{"none is wanted", nil, false, "", ""},
 		{"asked for", &oracle{login: "l"}, true, "l", ""},
 		{"empty", &oracle{}, true, "", "is empty"},
-		{"nobody is there", nil, true, "", "nobody is there"},
+		{"no terminal to ask", nil, true, "", "no terminal to ask"},
 	} {
 		l := &Launch{Prompter: tt.prompter, Request: &Request{Login: Login{AskPass: tt.wanted}}}
 		got, err := l.asker().loginPassword(t.Context())
@@ -120,7 +120,7 @@ func TestConfirmTouches(t *testing.T) {
 		ok       bool
 	}{
 		{"none", nil, 0, true},
-		{"nobody is there", nil, 1, false},
+		{"no terminal to ask", nil, 1, false},
 		{"somebody is", there, 3, true},
 		{"somebody refuses", &oracle{err: errors.New("no")}, 3, false},
 	} {

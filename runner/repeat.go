@@ -49,11 +49,11 @@ func (r *Request) Repeat(run int64, given map[string][]string) error {
 		}
 		for _, text := range texts {
 			if name == "stdin" && text == "-" {
-				return fault.Hintf(fault.Usagef("run %d read what was our standard input then, which cannot be had again", run),
-					"%s FILE gives it another, and %[1]s - is what there is now", fault.Key("stdin"))
+				return fault.Hintf(fault.Usagef("run %d read standard input, which cannot be read again", run),
+					"send a file with %s FILE, or the current standard input with %[1]s -", fault.Key("stdin"))
 			}
 			if err := r.Set(name, text); err != nil {
-				return fault.Usagef("run %d was given %s=%s: %w", run, fault.Key(name), text, err)
+				return fault.Usagef("run %d had %s=%s: %w", run, fault.Key(name), text, err)
 			}
 		}
 	}

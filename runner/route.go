@@ -50,7 +50,7 @@ func (r *router) endpoint(h *inventory.Host, s *sshconfig.Settings) (ssh.Endpoin
 		if r.request.Given("jump") {
 			return e, fault.Hintf(err, "%s %s leaves it out", fault.Short("exclude"), phrase.ShellWord(h.Name))
 		}
-		return e, fault.Hintf(err, "jump: none for host %s lets it be reached straight", h.Name)
+		return e, fault.Hintf(err, "jump: none for host %s connects directly", h.Name)
 	}
 	return e, nil
 }
@@ -91,7 +91,7 @@ func (r *router) through(w Way, before []ssh.Endpoint) ([]ssh.Endpoint, error) {
 		return known, nil
 	}
 	if len(before) >= inventory.MaxJumps {
-		return nil, fmt.Errorf("the way goes through more than %d hosts, each behind the next", inventory.MaxJumps)
+		return nil, fmt.Errorf("more than %d jump hosts in a row", inventory.MaxJumps)
 	}
 	hops, err := inventory.ParseJump(w.Jump)
 	if err != nil {
@@ -117,7 +117,7 @@ func (r *router) through(w Way, before []ssh.Endpoint) ([]ssh.Endpoint, error) {
 			}
 		}
 		if slices.ContainsFunc(jumps, func(j ssh.Endpoint) bool { return sameHost(j, e) }) {
-			return nil, fmt.Errorf("%s would be gone through twice", e.Alias)
+			return nil, fmt.Errorf("%s is twice on the route", e.Alias)
 		}
 		jumps = slices.Concat(jumps, []ssh.Endpoint{e})
 	}
@@ -148,7 +148,7 @@ func (env *Env) endpoint(h *inventory.Host, s *sshconfig.Settings, o *Login) (ss
 	e.Port = cmp.Or(e.Port, defaultPort)
 	if e.User == "" {
 		if e.User = env.User; e.User == "" {
-			return e, fault.Advise(errors.New("who are you? the system does not know your user name"), AdviceNoUser)
+			return e, fault.Advise(errors.New("cannot determine your user name"), AdviceNoUser)
 		}
 	}
 	var err error
@@ -204,8 +204,8 @@ func circleError(circle []ssh.Endpoint) error {
 	for i, e := range circle {
 		names[i] = e.Alias
 	}
-	return fault.Hint(errors.New("the jumps go in a circle: "+strings.Join(names, ", through ")),
-		"jump: none for one of these hosts lets it be reached straight")
+	return fault.Hint(errors.New("the jump hosts form a cycle: "+strings.Join(names, ", through ")),
+		"jump: none for one of these hosts connects to it directly")
 }
 
 // JumpText is the way to e as a plan shows it; empty if it is straight.

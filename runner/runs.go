@@ -28,11 +28,11 @@ type NoHostError struct {
 func (e *NoHostError) Error() string {
 	switch len(e.Runs) {
 	case 0:
-		return fmt.Sprintf("no run had a host %q, and no inventory has a group of that name", e.Host)
+		return fmt.Sprintf("no run included a host %q, and no inventory has a group of that name", e.Host)
 	case 1:
-		return fmt.Sprintf("host %q had no part in run %d", e.Host, e.Runs[0])
+		return fmt.Sprintf("run %[2]d did not include host %[1]q", e.Host, e.Runs[0])
 	}
-	return fmt.Sprintf("host %q had no part in runs %d and %d", e.Host, e.Runs[0], e.Runs[1])
+	return fmt.Sprintf("runs %[2]d and %[3]d did not include host %[1]q", e.Host, e.Runs[0], e.Runs[1])
 }
 
 // noHost is the error for a host that is not among known.

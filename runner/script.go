@@ -87,13 +87,13 @@ func interpreter(script io.ReaderAt) ([]string, error) {
 	rest, ok := bytes.CutPrefix(line, []byte("#!"))
 	switch {
 	case !ok:
-		return nil, errors.New("there is no #! at its beginning")
+		return nil, errors.New("it does not begin with #!")
 	case !whole && n > maxFirstLine:
 		return nil, errors.New("its #! line is too long")
 	case bytes.ContainsRune(rest, '\r'):
-		return nil, errors.New("its #! line ends as on Windows, with a carriage return, which hosts take for a part of the name")
+		return nil, errors.New("it has Windows line endings (CRLF), which break its #! line")
 	case bytes.IndexByte(rest, 0) >= 0:
-		return nil, errors.New("its #! line holds a NUL byte")
+		return nil, errors.New("its #! line contains a NUL byte")
 	}
 	path, arg, _ := strings.Cut(strings.Trim(string(rest), " \t"), " ")
 	if tab := strings.IndexByte(path, '\t'); tab >= 0 {

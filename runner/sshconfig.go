@@ -89,7 +89,7 @@ func (s *SSHHosts) reach(h *inventory.Host, user string, port int) (*sshconfig.S
 
 // RefusedText is why a host with a setting of ssh_config is not reached.
 func RefusedText(s inventory.Setting) string {
-	return fmt.Sprintf("%s decides whether ssh trusts the host, and is not supported", s.Key)
+	return fmt.Sprintf("%s affects whether ssh trusts the host, and is not supported", s.Key)
 }
 
 // Warnings are about what was read, and about what does not count for the hosts
@@ -98,7 +98,7 @@ func (s *SSHHosts) Warnings() []string {
 	list := slices.Clone(s.config.Warnings)
 	for _, key := range slices.Sorted(maps.Keys(s.ignored)) {
 		k := s.ignored[key]
-		text := fmt.Sprintf("%s:%d: %s is not supported and makes no difference for %s", k.origin.File, k.origin.Line, key, shortFold(k.hosts))
+		text := fmt.Sprintf("%s:%d: %s is not supported, and is ignored for %s", k.origin.File, k.origin.Line, key, shortFold(k.hosts))
 		if way := insteadOf[key]; way != nil {
 			text += "; " + s.wording.Text(way)
 		}
@@ -110,7 +110,7 @@ func (s *SSHHosts) Warnings() []string {
 // insteadOf is what has the effect of a keyword that is not supported.
 var insteadOf = map[inventory.Key]error{
 	"RequestTTY":    fault.Errorf("%s asks for a terminal", fault.Key("pty")),
-	"RemoteCommand": errors.New("the command is the one given here"),
+	"RemoteCommand": errors.New("the command is the one on the command line"),
 }
 
 // shortFold names hosts, few of them where there are many.

@@ -24,8 +24,8 @@ func variables(env []string, lookup func(string) (string, bool)) ([]fanout.Varia
 		if !given {
 			secret, set := lookup(name)
 			if !set {
-				return nil, fault.Hintf(fault.Usagef("%s %s: our environment has no %[2]s", fault.Short("env"), name),
-					"export %s first; %s %[1]s=VALUE works as well, and is recorded", name, fault.Short("env"))
+				return nil, fault.Hintf(fault.Usagef("%s %s: %[2]s is not set in your environment", fault.Short("env"), name),
+					"export %s first; %s %[1]s=VALUE sets it, and is recorded", name, fault.Short("env"))
 			}
 			v.Secret = append(fanout.Secret{}, secret...)
 		}

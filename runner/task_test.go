@@ -62,10 +62,10 @@ func TestPrepare(t *testing.T) {
 
 func TestPrepareRefuses(t *testing.T) {
 	for want, request := range map[string]Task{
-		"-e TOKEN: our environment has no TOKEN": {Env: []string{"TOKEN"}},
-		"-e/--env: ":                             {Env: []string{"1=x"}},
-		"--stdin: open /nowhere/at/all":          {Stdin: "/nowhere/at/all"},
-		"is a directory":                         {Stdin: t.TempDir()},
+		"-e TOKEN: TOKEN is not set in your environment": {Env: []string{"TOKEN"}},
+		"-e/--env: ":                    {Env: []string{"1=x"}},
+		"--stdin: open /nowhere/at/all": {Stdin: "/nowhere/at/all"},
+		"is a directory":                {Stdin: t.TempDir()},
 	} {
 		_, err := secrets(nil).Prepare(&request, fanout.Task{Action: fanout.Command("true")})
 		if err == nil || !strings.Contains(asFlags.Text(err), want) {

@@ -42,7 +42,7 @@ type sshConfigFile string
 func (f *sshConfigFile) Set(text string) error {
 	switch text {
 	case "":
-		return fmt.Errorf("a path is missing; %s reads no file at all", NoSSHConfig)
+		return fmt.Errorf("missing path; %s reads no file", NoSSHConfig)
 	case NoSSHConfig:
 		*f = NoSSHConfig
 	default:

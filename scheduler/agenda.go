@@ -125,7 +125,7 @@ func (l *loop) plan(e *entry) {
 	f, err := e.timing.Next(e.kept.Cursor)
 	switch {
 	case errors.Is(err, ErrNoMore):
-		l.log.Info("schedule is over", "job", e.kept.Name)
+		l.log.Info("schedule has ended", "job", e.kept.Name)
 	case err != nil:
 		l.broken(e, err)
 	default:
@@ -207,7 +207,7 @@ func (l *loop) late(e *entry, now time.Time) (d Decisions, ok bool) {
 	d.Job = e.kept
 	if step := Clock(e.kept.Cursor, now); step.Alarm {
 		d.Cursor = step.Cursor.UTC()
-		d.Alarm = fmt.Sprintf("the clock was put back by %s, to %s", step.Back.Round(time.Second), d.Cursor.Format(time.RFC3339))
+		d.Alarm = fmt.Sprintf("the clock was set back by %s, to %s", step.Back.Round(time.Second), d.Cursor.Format(time.RFC3339))
 		return d, true
 	}
 	late, err := e.timing.Late(e.kept.Cursor, now)
@@ -239,10 +239,10 @@ func (l *loop) sayDecided(e *entry, d Decisions, tickets []Ticket) {
 	name := e.kept.Name
 	if d.Alarm != "" {
 		e.kept.Alarm = d.Alarm
-		l.log.Error("clock was put back", "job", name, "alarm", d.Alarm)
+		l.log.Error("clock was set back", "job", name, "alarm", d.Alarm)
 	}
 	if m := d.Missed; m.Count > 0 {
-		l.log.Warn("instants missed", "job", name, "decision", Missed.String(), "reason", d.MissedReason,
+		l.log.Warn("scheduled times missed", "job", name, "decision", Missed.String(), "reason", d.MissedReason,
 			"count", m.Count, "more", m.More, "first", fanout.FormatTime(m.First), "last", fanout.FormatTime(m.Last))
 		l.observer.Decided(name, Missed, d.MissedReason, m.Count)
 	}

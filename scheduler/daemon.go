@@ -211,7 +211,7 @@ func (l *loop) stop(ctx context.Context, cause error) error {
 		pause := l.turn(ctx)
 		left := l.StopTimeout - time.Since(began)
 		if left <= 0 && !ending {
-			l.log.Warn("ending what still runs", "running", len(l.flights.aloft), "stop_timeout", l.StopTimeout)
+			l.log.Warn("stopping running jobs", "running", len(l.flights.aloft), "stop_timeout", l.StopTimeout)
 			l.flights.cancelAll(cause)
 			ending = true
 		}

@@ -86,8 +86,8 @@ func TestDaemonKills(t *testing.T) {
 		r.wantRows(t, "job", "01T00:05:00 run 01T00:05:00 not ok")
 		pass(2 * time.Minute)
 		r.wantRows(t, "other", "01T00:04:00 run 01T00:04:00 ok")
-		r.wantLog(t, 1, "ending a run on request")
-		r.wantLog(t, 1, `msg="job ended with an error" job=job firing=2 scheduled_at=2000-01-01T00:05:00.000Z due_at=2000-01-01T00:05:00.000Z run=2 error="stopped on request"`)
+		r.wantLog(t, 1, "stopping a run on request")
+		r.wantLog(t, 1, `msg="job failed with an error" job=job firing=2 scheduled_at=2000-01-01T00:05:00.000Z due_at=2000-01-01T00:05:00.000Z run=2 error="stopped on request"`)
 	})
 }
 
@@ -103,7 +103,7 @@ func TestDaemonClosesWhatCannotBegin(t *testing.T) {
 		},
 		{
 			"no reason", func(context.Context, Ticket, func(int64)) error { return nil },
-			"01T00:05:00 failed: it was not begun, and nobody said why",
+			"01T00:05:00 failed: not started (unknown reason)",
 		},
 		{
 			"a panic", func(context.Context, Ticket, func(int64)) error { panic("oh") },
@@ -179,12 +179,12 @@ func TestDaemonOutlivesAHistoryThatFails(t *testing.T) {
 		r.refuse(nil)
 		pass(10 * time.Second)
 		r.wantRows(t, "late", "01T01:00:00 run 01T01:00:21 running")
-		r.wantLog(t, 1, `msg="the history does not work; trying again" doing="look for changes"`)
-		r.wantLog(t, 1, `msg="the history works again" doing="look for changes"`)
+		r.wantLog(t, 1, `msg="history database failed; retrying" doing="look for changes"`)
+		r.wantLog(t, 1, `msg="history database recovered" doing="look for changes"`)
 		r.refuse(errDisk)
 		pass(10 * time.Minute)
 		r.refuse(nil)
-		r.wantLog(t, 11, `msg="the history does not work; trying again" doing="look for changes"`)
+		r.wantLog(t, 11, `msg="history database failed; retrying" doing="look for changes"`)
 	})
 }
 

@@ -26,8 +26,8 @@ func TestDaemonFiresOnTime(t *testing.T) {
 		if r.seen.lag > 0 {
 			t.Errorf("got a lag of %s, want none", r.seen.lag)
 		}
-		r.wantLog(t, 3, `msg="job begun" job=job firing=`)
-		r.wantLog(t, 1, `msg="job ended" job=job firing=3 scheduled_at=2000-01-01T00:15:00.000Z due_at=2000-01-01T00:15:00.000Z run=3 outcome=ok hosts=1`)
+		r.wantLog(t, 3, `msg="job started" job=job firing=`)
+		r.wantLog(t, 1, `msg="job finished" job=job firing=3 scheduled_at=2000-01-01T00:15:00.000Z due_at=2000-01-01T00:15:00.000Z run=3 outcome=ok hosts=1`)
 	})
 }
 
@@ -209,12 +209,12 @@ func TestDaemonOverlap(t *testing.T) {
 		{OverlapQueue, 11 * time.Minute, `
 			01T00:05:00 run 01T00:05:00 ok
 			01T00:10:00 run 01T00:16:00 running
-			01T00:15:00 skipped: another firing waits already
+			01T00:15:00 skipped: another firing is already queued
 			01T00:20:00 queued: an earlier firing is running`},
 		{OverlapAllow, 11 * time.Minute, `
 			01T00:05:00 run 01T00:05:00 ok
 			01T00:10:00 run 01T00:10:00 ok
-			01T00:15:00 skipped: as many as may are running
+			01T00:15:00 skipped: max_running reached
 			01T00:20:00 run 01T00:20:00 running`},
 		{OverlapReplace, 11 * time.Minute, `
 			01T00:05:00 run 01T00:05:00 not ok
@@ -246,7 +246,7 @@ func TestDaemonRunsOutOfTurn(t *testing.T) {
 		pass(2 * time.Minute)
 		r.finish(t)
 		r.wantRows(t, "job", "asked run 01T00:01:31 ok")
-		r.wantLog(t, 1, `msg="job begun" job=job firing=1 requested_by=alice run=1`)
+		r.wantLog(t, 1, `msg="job started" job=job firing=1 requested_by=alice run=1`)
 	})
 }
 
@@ -267,8 +267,8 @@ func TestDaemonAndTheClock(t *testing.T) {
 			31T19:30:00 run 31T19:30:00 ok
 			31T19:40:00 run 31T19:40:00 ok
 			01T00:10:00 run 01T00:10:00 ok
-			01T00:20:00 run 01T00:20:00 ok`, "the clock was put back by 4h54m59s, to 1999-12-31T19:25:01Z"},
-		{"back by five hours, and on to what has fired", -5 * time.Hour, 5*time.Hour + 12*time.Minute, "", "the clock was put back by 4h54m59s, to 1999-12-31T19:25:01Z"},
+			01T00:20:00 run 01T00:20:00 ok`, "the clock was set back by 4h54m59s, to 1999-12-31T19:25:01Z"},
+		{"back by five hours, and on to what has fired", -5 * time.Hour, 5*time.Hour + 12*time.Minute, "", "the clock was set back by 4h54m59s, to 1999-12-31T19:25:01Z"},
 		{"forward by a day", 24 * time.Hour, 10 * time.Minute, `
 			01T00:10:00 run 01T00:10:00 ok
 			01T00:20:00 run 01T00:20:00 ok
@@ -349,7 +349,7 @@ func TestDaemonEndsOfSchedules(t *testing.T) {
 		pass(time.Hour)
 		r.finish(t)
 		r.wantRows(t, "once", "01T00:03:00 run 01T00:03:00 ok")
-		r.wantLog(t, 1, "schedule is over")
+		r.wantLog(t, 1, "schedule has ended")
 	})
 }
 

@@ -9,9 +9,9 @@ import (
 
 // Why a firing is not run.
 const (
-	ReasonReplaced      = "a later firing took its place"
-	ReasonRequesterGone = "whoever asked for it is gone"
-	ReasonStale         = "nobody began it within a day"
+	ReasonReplaced      = "replaced by a later firing"
+	ReasonRequesterGone = "the process that requested it is gone"
+	ReasonStale         = "not started within a day"
 	ReasonStopped       = "the daemon was stopped"
 	ReasonPaused        = "the job was paused"
 	ReasonChanged       = "the job was changed"

@@ -32,13 +32,13 @@ func parseJobs(file string, data []byte) (yamltree.Node, error) {
 	}
 	switch {
 	case looksLikeJobs(root):
-		problems.Addf(root.Pos(), `jobs stand under "jobs:", each by its name; begin the file with "jobs:" and indent what there is`)
+		problems.Addf(root.Pos(), `put jobs under "jobs:", each by its name: begin the file with "jobs:" and indent the rest`)
 	case root.Kind() == yamltree.Map && isJob(root):
-		problems.Addf(root.Pos(), `a job stands under "jobs:" and its name; begin the file with "jobs:", then "  NAME:", and indent what there is`)
+		problems.Addf(root.Pos(), `put a job under "jobs:" and its name: begin the file with "jobs:", then "  NAME:", and indent the rest`)
 	case root.Kind() == yamltree.List:
-		problems.Addf(root.Pos(), `the file: want a mapping with the key "jobs", got a list; each job stands under "jobs:" by its name, without a dash`)
+		problems.Addf(root.Pos(), `the file: want a mapping with the key "jobs", got a list; put each job under "jobs:" by its name, without a dash`)
 	default:
-		problems.Addf(root.Pos(), `this is no file of jobs: want a mapping with the key "jobs"; jobs.example.yaml shows one`)
+		problems.Addf(root.Pos(), `this is not a jobs file: want a mapping with the key "jobs"; jobs.example.yaml shows one`)
 	}
 	return root, problems.Err()
 }

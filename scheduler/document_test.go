@@ -9,11 +9,11 @@ import (
 // out, and nothing of a file that was named by mistake.
 func TestFilesThatHoldNoJobs(t *testing.T) {
 	for text, want := range map[string]string{
-		"SECRET:\n  schedule: '@daily'\n  command: x\n": `jobs.yaml:1:1: jobs stand under "jobs:", each by its name`,
-		"schedule: '@daily'\ncommand: SECRET\n":         `jobs.yaml:1:1: a job stands under "jobs:" and its name`,
-		"- schedule: '@daily'\n  command: SECRET\n":     "each job stands under \"jobs:\" by its name, without a dash",
-		"SECRET: 1\nSECRET: 2\n":                        "jobs.yaml:2:1: … stands here a second time",
-		"SECRET: 1\n":                                   "this is no file of jobs",
+		"SECRET:\n  schedule: '@daily'\n  command: x\n": `jobs.yaml:1:1: put jobs under "jobs:", each by its name`,
+		"schedule: '@daily'\ncommand: SECRET\n":         `jobs.yaml:1:1: put a job under "jobs:" and its name`,
+		"- schedule: '@daily'\n  command: SECRET\n":     "put each job under \"jobs:\" by its name, without a dash",
+		"SECRET: 1\nSECRET: 2\n":                        "jobs.yaml:2:1: duplicate key …",
+		"SECRET: 1\n":                                   "this is not a jobs file",
 		"SECRET":                                        "want a mapping",
 		"-----BEGIN RSA PRIVATE KEY-----\nSECRET\n":     "jobs.yaml: this is a private key",
 		"jbos: {}\n":                                    `unknown key "jbos"; did you mean "jobs"?`,

@@ -30,7 +30,7 @@ func parseEvery(words []word, o *Options) (rule, error) {
 	case period < time.Second:
 		return nil, badf(d.column, "%s is shorter than a second", d.text)
 	case period%time.Second != 0:
-		return nil, badf(d.column, "%s is not a number of whole seconds", d.text)
+		return nil, badf(d.column, "%s: want whole seconds", d.text)
 	case period > horizon:
 		return nil, badf(d.column, "%s is longer than 40 years", d.text)
 	}
@@ -42,9 +42,9 @@ func parseEvery(words []word, o *Options) (rule, error) {
 func argument(words []word, example string) (word, *SyntaxError) {
 	switch {
 	case len(words) == 1:
-		return word{}, hintf("as in %q", example).at(words[0].column+len(words[0].text), "%s needs a word after it", words[0].text)
+		return word{}, hintf("as in %q", example).at(words[0].column+len(words[0].text), "%s needs an argument", words[0].text)
 	case len(words) > 2:
-		return word{}, badf(words[2].column, "%q comes after the end of the schedule", clipped(words[2].text))
+		return word{}, badf(words[2].column, "unexpected %q after the end of the schedule", clipped(words[2].text))
 	}
 	return words[1], nil
 }
@@ -87,11 +87,11 @@ func parseAt(words []word, o *Options) (rule, error) {
 	at, err := time.Parse(time.RFC3339, w.text)
 	switch {
 	case err != nil:
-		return nil, badf(w.column, "%q is not a time with its distance from UTC, such as 2027-01-31T18:00:00+01:00 or …T17:00:00Z", clipped(w.text))
+		return nil, badf(w.column, "%q: want a time with a UTC offset, such as 2027-01-31T18:00:00+01:00 or …T17:00:00Z", clipped(w.text))
 	case at.Nanosecond() != 0:
-		return nil, badf(w.column, "%s is not a whole second", w.text)
+		return nil, badf(w.column, "%s: want a whole second", w.text)
 	case at.UTC().Year() < firstYear || at.UTC().Year() > lastYear:
-		return nil, badf(w.column, "%s is not between %d and %d", w.text, firstYear, lastYear)
+		return nil, badf(w.column, "%s: want %d to %d", w.text, firstYear, lastYear)
 	}
 	return &atRule{at: at.In(o.zone()), column: w.column}, nil
 }

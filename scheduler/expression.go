@@ -32,14 +32,14 @@ func parseFields(text string, seconds bool) (*fields, *SyntaxError) {
 		return nil, hintf("the fields are: minute, hour, day of month, month, day of week").at(0, "want 5 fields, got %d", len(words))
 	case len(words) == 6 && !seconds:
 		joined := join(words)
-		return nil, hintf("if the first is the second, say so (seconds: true); with a year there are seven: %q", "0 "+joined).
-			at(words[5].column, "it is not clear whether six fields mean that the second comes first or the year last")
+		return nil, hintf("if the first field is the second, set seconds: true; with a year, write seven fields: %q", "0 "+joined).
+			at(words[5].column, "six fields are ambiguous: the first may be the second, or the last the year")
 	case len(words) == 6:
 		from = second
 	case len(words) == 7:
 		from, to = second, fieldCount
 	case len(words) > 7:
-		return nil, hintf("the command is not part of the schedule").at(words[7].column, "%q comes after the year, which is the last field", clipped(words[7].text))
+		return nil, hintf("the command is not part of the schedule").at(words[7].column, "unexpected %q after the year, the last field", clipped(words[7].text))
 	}
 	f[second] = field{kind: &fieldKinds[second], values: []int{0}}
 	f[year] = field{kind: &fieldKinds[year], star: true, starred: true}
@@ -141,7 +141,7 @@ func (f *fields) checkDates() *SyntaxError {
 	if earliest <= longest {
 		return nil
 	}
-	return hintf("the last day of a month is L").at(day.column, "day %d never comes in %s", earliest, f[month].words(monthWord))
+	return hintf("the last day of a month is L").at(day.column, "day %d never occurs in %s", earliest, f[month].words(monthWord))
 }
 
 // A calendarRule is an expression in a zone.
@@ -191,7 +191,7 @@ func (r *calendarRule) nextFixed(after time.Time) (Instant, error) {
 		return Instant{}, err
 	}
 	if err != nil || !own.Equal(there) {
-		in.Moved = strings.TrimSuffix(reading.Format(time.DateTime), ":00") + " is left out when the clock is put forward"
+		in.Moved = strings.TrimSuffix(reading.Format(time.DateTime), ":00") + " does not exist: the clock skips it for daylight saving time"
 	}
 	return in, nil
 }

@@ -128,7 +128,7 @@ func parseField(kind *fieldKind, text string, column int) (field, *SyntaxError) 
 func (p *fieldParser) item(text string, column int, alone bool) *SyntaxError {
 	switch text {
 	case "":
-		return badf(column, "the %s is missing between commas", p.kind.name)
+		return badf(column, "missing %s between commas", p.kind.name)
 	case "*", "?":
 		return p.all(text, column, alone)
 	}
@@ -173,7 +173,7 @@ func (p *fieldParser) item(text string, column int, alone bool) *SyntaxError {
 func (p *fieldParser) all(text string, column int, alone bool) *SyntaxError {
 	switch {
 	case !alone:
-		return hintf("leave out the rest of the list, or the %s", text).at(column, "%s is every %s already", text, p.kind.name)
+		return hintf("remove the rest of the list, or the %s", text).at(column, "%s already means every %s", text, p.kind.name)
 	case text == "?" && p.kind != &fieldKinds[dayOfMonth] && p.kind != &fieldKinds[dayOfWeek]:
 		return hintf("write *").at(column, "? is for days only")
 	}
@@ -205,11 +205,11 @@ func (p *fieldParser) step(text, base string, column int) (int, *SyntaxError) {
 	most := p.top() - p.kind.min
 	switch {
 	case !ok:
-		return 0, badf(column, "%q is not a step; a step is a number, as in */5", text)
+		return 0, badf(column, "step %q: want a number, as in */5", text)
 	case n == 0:
-		return 0, hintf("leave out %q, or write */1", "/"+text).at(column, "a step of 0 never moves on")
+		return 0, hintf("remove %q, or write */1", "/"+text).at(column, "a step cannot be 0")
 	case n > most:
-		return 0, hintf("%s", p.stepAdvice(base)).at(column, "a step of %s leaves the %ss, of which the largest is %d", text, p.kind.name, p.top())
+		return 0, hintf("%s", p.stepAdvice(base)).at(column, "a step of %s exceeds the largest %s, %d", text, p.kind.name, p.top())
 	}
 	return n, nil
 }
@@ -218,18 +218,18 @@ func (p *fieldParser) step(text, base string, column int) (int, *SyntaxError) {
 func (p *fieldParser) stepAdvice(base string) string {
 	switch p.kind {
 	case &fieldKinds[second], &fieldKinds[minute], &fieldKinds[hour]:
-		return "to go on for longer, use @every, such as @every 90m"
+		return "for longer intervals, use @every, such as @every 90m"
 	}
 	if base == "*" {
 		base = strconv.Itoa(p.kind.min)
 	}
-	return fmt.Sprintf("write %s alone", base)
+	return fmt.Sprintf("write only %s", base)
 }
 
 // span reads a range.
 func (p *fieldParser) span(low, high string, n, column int) *SyntaxError {
 	if strings.EqualFold(low, "L") {
-		return hintf("the last day is L, the last workday LW").at(column, "days before the last cannot be counted")
+		return hintf("the last day is L, the last workday LW").at(column, "counting days from the end of the month is not supported")
 	}
 	a, err := p.value(low, column)
 	if err != nil {
@@ -249,7 +249,7 @@ func (p *fieldParser) span(low, high string, n, column int) *SyntaxError {
 		}
 	}
 	if a > b {
-		return hintf("did you mean %q?", p.around(low, high, a, b, n)).at(column, "the range %s-%s runs backwards", low, high)
+		return hintf("did you mean %q?", p.around(low, high, a, b, n)).at(column, "the range %s-%s is reversed", low, high)
 	}
 	p.add(a, b, n)
 	return nil
@@ -286,7 +286,7 @@ func (p *fieldParser) around(low, high string, a, b, n int) string {
 func (p *fieldParser) value(text string, column int) (int, *SyntaxError) {
 	if v, ok := number(text); ok {
 		if v < p.kind.min || v > p.kind.max {
-			return 0, hintf("%s", p.kind.advice[v]).at(column, "%s is no %s; there are %d to %d", text, p.kind.name, p.kind.min, p.kind.max)
+			return 0, hintf("%s", p.kind.advice[v]).at(column, "%[2]s %[1]s: want %[3]d to %[4]d", text, p.kind.name, p.kind.min, p.kind.max)
 		}
 		return v, nil
 	}
@@ -295,15 +295,15 @@ func (p *fieldParser) value(text string, column int) (int, *SyntaxError) {
 	}
 	switch {
 	case text == "":
-		return 0, badf(column, "a %s is missing here", p.kind.name)
+		return 0, badf(column, "missing %s", p.kind.name)
 	case isDigits(text):
-		return 0, badf(column, "%s is no %s; there are %d to %d", clipped(text), p.kind.name, p.kind.min, p.kind.max)
+		return 0, badf(column, "%[2]s %[1]s: want %[3]d to %[4]d", clipped(text), p.kind.name, p.kind.min, p.kind.max)
 	}
 	near := ""
 	if n := yamltree.Nearest(text, p.kind.names); n != "" {
 		near = fmt.Sprintf("did you mean %q?", n[:3])
 	}
-	return 0, hintf("%s", near).at(column, "%q is no %s", clipped(text), p.kind.name)
+	return 0, hintf("%s", near).at(column, "unknown %[2]s %[1]q", clipped(text), p.kind.name)
 }
 
 // name reads the name of a month or a day of the week.

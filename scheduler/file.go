@@ -31,7 +31,7 @@ func ReadJobs(file string, data []byte, rules Rules) ([]Job, error) {
 		switch value.Kind() {
 		case yamltree.Map:
 		case yamltree.Null:
-			r.problems.Addf(value.Pos(), "jobs: it is empty; %s", sayNone)
+			r.problems.Addf(value.Pos(), "jobs: empty; %s", sayNone)
 		default:
 			r.problems.Addf(value.Pos(), "jobs: want a mapping from names to jobs, got %s", value.Kind())
 		}
@@ -46,7 +46,7 @@ func ReadJobs(file string, data []byte, rules Rules) ([]Job, error) {
 }
 
 // sayNone is the way out for a file that is to have no jobs.
-const sayNone = `"jobs: {}" says that there are none`
+const sayNone = `write "jobs: {}" for no jobs`
 
 // checkNone refuses a file that says nothing about jobs. An empty document is
 // what a program prints whose own input is missing, and says nothing about what

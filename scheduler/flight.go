@@ -133,7 +133,7 @@ func (l *loop) begun(f *flight, run int64) {
 		lag = max(0, l.now().Sub(due))
 		attrs = append(attrs, "lag_ms", lag.Milliseconds())
 	}
-	l.log.Info("job begun", attrs...)
+	l.log.Info("job started", attrs...)
 	l.observer.Begun(f.ticket, run, lag)
 }
 
@@ -148,7 +148,7 @@ func (l *loop) land(f *flight) {
 	switch {
 	case run == 0:
 		if f.err == nil {
-			f.err = errors.New("it was not begun, and nobody said why")
+			f.err = errors.New("not started (unknown reason)")
 		}
 		decision := Failed
 		if errors.Is(f.err, fanout.ErrSignal) {
@@ -156,7 +156,7 @@ func (l *loop) land(f *flight) {
 		}
 		l.unclosed = append(l.unclosed, closing{f.ticket, decision, f.err.Error()})
 	case f.err != nil && f.stack == nil:
-		l.log.Error("job ended with an error", attrs...)
+		l.log.Error("job failed with an error", attrs...)
 	}
 }
 
@@ -200,7 +200,7 @@ func (l *loop) killAll() {
 			continue
 		}
 		f.killed = true
-		l.log.Warn("ending a run on request", append(ticketAttrs(f.ticket), "run", run)...)
+		l.log.Warn("stopping a run on request", append(ticketAttrs(f.ticket), "run", run)...)
 		f.cancel(fanout.ErrKill)
 	}
 }
@@ -242,7 +242,7 @@ func (l *loop) sayEnded(e Ending) {
 		if !e.Interrupted { // of which nobody knows when it ended
 			attrs = append(attrs, "duration_ms", e.Summary.Ended.Sub(e.Summary.Started).Milliseconds())
 		}
-		level("job ended", append(attrs, "failures", e.Streak.Failures)...)
+		level("job finished", append(attrs, "failures", e.Streak.Failures)...)
 	}
 	l.observer.Ended(e)
 }

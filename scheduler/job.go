@@ -165,14 +165,14 @@ func (j *Job) check(r *Rules, report func(key string, err error)) {
 		report(key, j.checkOption(key, r))
 	}
 	if j.MaxRunning < 1 || j.MaxRunning > 1000 {
-		report("max_running", fmt.Errorf("%d is not between 1 and 1000", j.MaxRunning))
+		report("max_running", fmt.Errorf("%d: want 1 to 1000", j.MaxRunning))
 	}
 	if j.Grace < time.Second || j.Grace > day {
-		report("grace", fmt.Errorf("%s is not between 1s and 1d", quantity.FormatDuration(j.Grace)))
+		report("grace", fmt.Errorf("%s: want 1s to 1d", quantity.FormatDuration(j.Grace)))
 	}
 	report("notify", j.Notify.check())
 	if j.Keep.Age < 0 || j.Keep.Runs < 0 || j.Keep.Size < 0 {
-		report("keep", errors.New("it is less than nothing"))
+		report("keep", errors.New("must not be negative"))
 	}
 }
 
@@ -181,13 +181,13 @@ var jobName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
 func checkName(name string) error {
 	switch {
 	case name == "":
-		return errors.New("it is empty")
+		return errors.New("empty value")
 	case len(name) > 64:
 		return fmt.Errorf("%q is longer than 64 characters", clipped(name))
 	case isDigits(name):
-		return fmt.Errorf("%q could be the number of a run; add a letter", name)
+		return fmt.Errorf("%q could be a run number; add a letter", name)
 	case !jobName.MatchString(name):
-		return fmt.Errorf("%q is not a job's name: letters, digits and _ . -, and no . or - first", name)
+		return fmt.Errorf("%q is not a job name: want letters, digits and _ . -, not starting with . or -", name)
 	}
 	return nil
 }
@@ -222,7 +222,7 @@ func (j *Job) timing(now, come time.Time) (t *Timing, key string, err error) {
 		return nil, "zone", err
 	}
 	if len(j.Schedules) == 0 {
-		return nil, "schedule", errors.New(`it is missing; "30 2 * * *" is every night at half past two`)
+		return nil, "schedule", errors.New(`missing schedule; "30 2 * * *" is every night at 02:30`)
 	}
 	s, err := Parse(j.Schedules, Options{Zone: zone, Seconds: j.Seconds, Job: j.Name, Now: come})
 	if err != nil {
@@ -236,7 +236,7 @@ func (j *Job) timing(now, come time.Time) (t *Timing, key string, err error) {
 		return nil, "schedule", err
 	}
 	if j.Jitter < 0 {
-		return nil, "jitter", errors.New("it is less than nothing")
+		return nil, "jitter", errors.New("must not be negative")
 	}
 	// What has run out has no period, and needs no jitter any more.
 	if _, over := s.Next(now); !errors.Is(over, ErrNoMore) {
@@ -252,9 +252,9 @@ func (j *Job) checkHosts(r *Rules) (string, error) {
 	_, named := j.Options["hosts"]
 	switch {
 	case j.Selector == "" && !named:
-		return "selector", errors.New("it is missing; all means every host")
+		return "selector", errors.New("missing selector; all means every host")
 	case j.Selector != "" && named:
-		return "selector", errors.New("selector and hosts exclude each other")
+		return "selector", errors.New("selector and hosts cannot be combined")
 	case named:
 		return "", nil
 	}
@@ -271,11 +271,11 @@ func (j *Job) checkHosts(r *Rules) (string, error) {
 func (j *Job) checkCommand() (string, error) {
 	switch {
 	case j.Command != "" && j.Script != "":
-		return "script", errors.New("command and script exclude each other")
+		return "script", errors.New("command and script cannot be combined")
 	case j.Script != "":
 		return "script", checkPath(j.Script)
 	case strings.TrimSpace(j.Command) == "":
-		return "command", errors.New("it is missing; a job has a command or a script")
+		return "command", errors.New("missing command or script")
 	}
 	return "command", checkPrintable(j.Command)
 }
@@ -283,7 +283,7 @@ func (j *Job) checkCommand() (string, error) {
 func (j *Job) checkOption(key string, r *Rules) error {
 	values := j.Options[key]
 	if len(values) == 0 {
-		return errors.New("it has no value")
+		return errors.New("missing value")
 	}
 	for _, v := range values {
 		if err := checkPrintable(v); err != nil {
@@ -291,7 +291,7 @@ func (j *Job) checkOption(key string, r *Rules) error {
 		}
 	}
 	if !slices.Contains(r.OptionKeys, key) && key != "deadline" {
-		return errors.New("it is no option of a job")
+		return errors.New("unknown job option")
 	}
 	if key == "deadline" {
 		d, err := quantity.ParseDuration(values[len(values)-1])
@@ -299,7 +299,7 @@ func (j *Job) checkOption(key string, r *Rules) error {
 			return err
 		}
 		if d == 0 {
-			return errors.New("a job needs a deadline, or a command that hangs keeps it from ever firing again")
+			return errors.New("a job needs a deadline: without one, a hanging command would block it forever")
 		}
 	}
 	if r.Option != nil {
@@ -310,7 +310,7 @@ func (j *Job) checkOption(key string, r *Rules) error {
 
 func checkPath(path string) error {
 	if !filepath.IsAbs(path) {
-		return fmt.Errorf("%q is not a whole path", clipped(path))
+		return fmt.Errorf("%q is not an absolute path", clipped(path))
 	}
 	return checkPrintable(path)
 }
@@ -319,11 +319,11 @@ func checkPath(path string) error {
 // another: control characters, marks that turn the direction of the text.
 func checkPrintable(text string) error {
 	if !utf8.ValidString(text) {
-		return errors.New("it is not UTF-8")
+		return errors.New("not UTF-8")
 	}
 	for _, c := range text {
 		if !unicode.IsPrint(c) && c != '\n' && c != '\t' {
-			return fmt.Errorf("it holds %U, which cannot be seen", c)
+			return fmt.Errorf("it contains %U, which is invisible", c)
 		}
 	}
 	return nil

@@ -54,7 +54,7 @@ type Ticket struct {
 // as a whole or not at all.
 type Decisions struct {
 	// Job is as it was read; another version or another cursor in the history
-	// means that somebody else was faster.
+	// means that conflicting update.
 	Job Kept
 	// CaughtUp are late and to be run all the same, oldest first and before
 	// Firings: each waits for the one before it, see [Overlap.CatchUp].
@@ -89,15 +89,15 @@ type Ending struct {
 
 // ErrConflict is returned when the job was changed, or its instants decided, by
 // somebody else in the meantime. Nothing was written.
-var ErrConflict = errors.New("somebody else was faster")
+var ErrConflict = errors.New("conflicting update")
 
 // ErrTaken is returned when a firing is not, or no longer, for the caller to
 // begin.
-var ErrTaken = errors.New("the firing is not ours to begin")
+var ErrTaken = errors.New("the firing belongs to another daemon")
 
 // ErrKnown is returned when an instant has a firing already although the state
 // does not say so. Nothing was written.
-var ErrKnown = errors.New("the instant has a firing already")
+var ErrKnown = errors.New("the scheduled time already has a firing")
 
 // ErrFenced is returned when the caller's registration is over: nothing of it is
 // accepted any more.

@@ -204,9 +204,9 @@ func parseWord(text string, words []string) (int, error) {
 		return i, nil
 	}
 	if near := yamltree.Nearest(text, words); near != "" {
-		return 0, fmt.Errorf("unknown word %q; did you mean %q?", clipped(text), near)
+		return 0, fmt.Errorf("unknown value %q; did you mean %q?", clipped(text), near)
 	}
-	return 0, fmt.Errorf("unknown word %q; want %s", clipped(text), strings.Join(words, ", "))
+	return 0, fmt.Errorf("unknown value %q; want %s", clipped(text), strings.Join(words, ", "))
 }
 
 // ParseOverlap reads skip, queue, allow or replace.
@@ -290,7 +290,7 @@ func (r *jobReader) fields(n yamltree.Node, known []string, field func(key strin
 	outer := r.key
 	defer func() { r.key = outer }()
 	if n.Kind() == yamltree.Null {
-		r.badf(n, "%s: it is empty", outer)
+		r.badf(n, "%s: empty value", outer)
 	}
 	r.problems.Fields(n, r.what+": "+outer, known, func(key, value yamltree.Node) {
 		r.key = outer + ": " + key.Text()

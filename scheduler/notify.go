@@ -98,13 +98,13 @@ func (n Notify) check() error {
 	case n.isZero():
 		return nil
 	case n.Webhook == "" && n.Command == "":
-		return errors.New("it names neither a webhook nor a command")
+		return errors.New("missing webhook or command")
 	case len(n.On) == 0:
-		return errors.New("on: it is empty; want some of failure, recovery, missed, always")
+		return errors.New("on: empty; want one or more of failure, recovery, missed, always")
 	case n.SecretFile != "" && n.Webhook == "":
-		return errors.New("secret_file signs what goes to a webhook, and there is none")
+		return errors.New("secret_file needs a webhook, whose notifications it signs")
 	case n.SecretFile != "" && !filepath.IsAbs(n.SecretFile):
-		return fmt.Errorf("secret_file: %q is not a whole path", n.SecretFile)
+		return fmt.Errorf("secret_file: %q is not an absolute path", n.SecretFile)
 	}
 	for _, x := range []struct{ key, text string }{{"webhook", n.Webhook}, {"secret_file", n.SecretFile}, {"command", n.Command}} {
 		if err := checkPrintable(x.text); err != nil {
@@ -117,9 +117,9 @@ func (n Notify) check() error {
 	u, err := url.Parse(n.Webhook)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return errors.New("webhook: it is not a URL such as https://example.com/hook")
+		return errors.New("webhook: want a URL such as https://example.com/hook")
 	case u.User != nil:
-		return errors.New("webhook: a password in the URL would be kept for all to read; sign with secret_file")
+		return errors.New("webhook: a password in the URL would be stored in plain text; sign with secret_file")
 	}
 	return nil
 }

@@ -58,17 +58,17 @@ func (o Overlap) Decide(running, waiting, maxRunning int) Verdict {
 		if o.Room(running+waiting, maxRunning) {
 			return Verdict{Decision: Run}
 		}
-		return Verdict{Decision: Skipped, Reason: "as many as may are running"}
+		return Verdict{Decision: Skipped, Reason: "max_running reached"}
 	}
 	switch {
 	case waiting > 0:
-		return Verdict{Decision: Skipped, Reason: "another firing waits already"}
+		return Verdict{Decision: Skipped, Reason: "another firing is already queued"}
 	case running == 0:
 		return Verdict{Decision: Run}
 	case o == OverlapQueue:
 		return Verdict{Decision: Queued, Reason: "an earlier firing is running"}
 	case o == OverlapReplace:
-		return Verdict{Decision: Queued, Reason: "an earlier firing is being ended", End: true}
+		return Verdict{Decision: Queued, Reason: "an earlier firing is being stopped", End: true}
 	}
 	return Verdict{Decision: Skipped, Reason: "an earlier firing is running"}
 }
@@ -93,7 +93,7 @@ func Replace(proved bool) Verdict {
 	if proved {
 		return Verdict{Decision: Run}
 	}
-	return Verdict{Decision: Skipped, Reason: "there is no proof that the earlier firing has ended"}
+	return Verdict{Decision: Skipped, Reason: "the end of the earlier firing is not confirmed"}
 }
 
 // wordOf is the i-th word.

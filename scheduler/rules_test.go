@@ -55,21 +55,21 @@ func TestRuleDecide(t *testing.T) {
 			ticket 11 skipped`, nil},
 		{"queue", stateOf(busy, overlap(OverlapQueue)), decideAt(nil, 5, 10), `
 			firing 11 queued (an earlier firing is running) waited
-			firing 12 skipped (another firing waits already) settled
+			firing 12 skipped (another firing is already queued) settled
 			ticket 11 queued
 			ticket 12 skipped`, nil},
 		{"allow", stateOf(busy, overlap(OverlapAllow)), decideAt(nil, 5, 10), `
 			firing 11 run
-			firing 12 skipped (as many as may are running) settled
+			firing 12 skipped (max_running reached) settled
 			ticket 11 run
 			ticket 12 skipped`, nil},
 		{"replace", stateOf(busy, overlap(OverlapReplace)), decideAt(nil, 5), `
-			firing 11 queued (an earlier firing is being ended) waited
+			firing 11 queued (an earlier firing is being stopped) waited
 			stop 1 by job job for 11
 			ticket 11 queued`, nil},
 		{"replace what has not begun", stateOf(unbegun, overlap(OverlapReplace)), decideAt(nil, 5, 10), `
-			firing 1 skipped (a later firing took its place) daemon 1 settled
-			firing 11 skipped (a later firing took its place) settled
+			firing 1 skipped (replaced by a later firing) daemon 1 settled
+			firing 11 skipped (replaced by a later firing) settled
 			firing 12 run
 			ticket 11 skipped
 			ticket 12 run`, nil},
@@ -146,7 +146,7 @@ func TestRuleClaim(t *testing.T) {
 		{"its own", stateOf(firing(5, Run, daemon(2))), claimAs, "", nil},
 		{"its own, of which it does not know", stateOf(firing(1, Run, daemon(2))), claimAs, taken, nil},
 		{"of a requester that is gone", stateOf(firing(1, Run, daemon(4), manual("ann"), attached)), claimAs, `
-			firing 1 skipped (whoever asked for it is gone) daemon 4 settled
+			firing 1 skipped (the process that requested it is gone) daemon 4 settled
 			ticket 1 skipped`, nil},
 		{"begun, failed", stateOf(runs(1, 1, runRunning), firing(2, Failed)), claimAs, "", nil},
 		{"of a job that was removed", stateOf(firing(1, Run), gone), claimAs, `
@@ -161,7 +161,7 @@ func TestRuleClaim(t *testing.T) {
 			ticket 1 skipped
 			ticket 2 run`, nil},
 		{"requested too long ago", stateOf(firing(1, Run, manual("ann"), old)), claimAs, `
-			firing 1 missed (nobody began it within a day) settled
+			firing 1 missed (not started within a day) settled
 			message missed of 1, failures 0, missed 1, run 0
 			ticket 1 missed`, nil},
 		{"decided long ago, and nothing to wait for", stateOf(firing(1, Run, old)), claimAs, taken, nil},
@@ -175,11 +175,11 @@ func TestRuleClaim(t *testing.T) {
 			ticket 2 run`, nil},
 		{"the replaced one runs", stateOf(runs(1, 1, runRunning, replacedBy(2)), firing(2, Queued), replace), claimAs, "", nil},
 		{"the replaced one runs for too long", stateOf(runs(1, 1, runRunning, replacedBy(2)), firing(2, Queued, decidedAt(clock(0).Add(-1))), replace), claimAs, `
-			firing 2 skipped (there is no proof that the earlier firing has ended) waited settled
+			firing 2 skipped (the end of the earlier firing is not confirmed) waited settled
 			ticket 2 skipped`, nil},
 		{"the replaced one has ended", stateOf(runs(9, 1, runFinished, replacedBy(1)), firing(1, Queued), replace), claimAs, waited, nil},
 		{"the replaced one has ended without proof", stateOf(runs(9, 1, runFinished, replacedBy(1), func(r *testRun) { r.Unproved = true }), firing(1, Queued), replace), claimAs, `
-			firing 1 skipped (there is no proof that the earlier firing has ended) waited settled
+			firing 1 skipped (the end of the earlier firing is not confirmed) waited settled
 			ticket 1 skipped`, nil},
 	})
 }
@@ -282,7 +282,7 @@ func TestRuleSettle(t *testing.T) {
 		{"replaced", stateOf(stopped(fanout.StoppedKill, replacedBy(2)), failing(2)), settleOf, `
 			firing 1 run (replaced by the firing of 12:05:00 UTC) run 1 daemon 1 settled` + stop, nil},
 		{"replaced by one that was deleted", stateOf(stopped(fanout.StoppedKill, killedBy("job job")), failing(2)), settleOf, `
-			firing 1 run (a later firing took its place) run 1 daemon 1 settled` + stop, nil},
+			firing 1 run (replaced by a later firing) run 1 daemon 1 settled` + stop, nil},
 		{"the daemon was stopped", stateOf(stopped(fanout.StoppedSignal), failing(2)), settleOf, `
 			firing 1 run (the daemon was stopped) run 1 daemon 1 settled` + stop, nil},
 		{"the requester was stopped", stateOf(stopped(fanout.StoppedSink), requested(4), failing(2)), settleOf, `
@@ -329,7 +329,7 @@ func TestRuleEnd(t *testing.T) {
 		s = next.Next
 	}
 	checkRules(t, []ruleCase{{"claimed then", s, claimAs, `
-		firing 2 skipped (there is no proof that the earlier firing has ended) waited settled
+		firing 2 skipped (the end of the earlier firing is not confirmed) waited settled
 		ticket 2 skipped`, nil}})
 }
 
@@ -337,7 +337,7 @@ func TestRuleKillRun(t *testing.T) {
 	kill := func(s JobState, at Moment) (Transition, error) { return s.KillRun(1, "ann", at) }
 	checkRules(t, []ruleCase{
 		{"it runs", stateOf(runs(1, 1, runRunning), runs(2, 2, runRunning)), kill, "stop 1 by ann for 0", nil},
-		{"it has ended", stateOf(runs(1, 1, runFinished), runs(2, 2, runRunning)), kill, "", ErrConflict},
+		{"it has finished", stateOf(runs(1, 1, runFinished), runs(2, 2, runRunning)), kill, "", ErrConflict},
 	})
 }
 

@@ -11,7 +11,7 @@ import (
 
 // ErrNoMore is returned for a schedule that has no instant within the next 40
 // years, which is as far as anybody looks.
-var ErrNoMore = errors.New("the schedule has no further instant")
+var ErrNoMore = errors.New("the schedule has no further time")
 
 // horizon is how far ahead an instant is looked for.
 const horizon = 40 * 366 * 24 * time.Hour
@@ -85,7 +85,7 @@ type rule interface {
 // with * (*/2): then both have to match. A mistake is a [*SyntaxError].
 func Parse(texts []string, o Options) (*Schedule, error) {
 	if len(texts) == 0 || len(texts) > maxExpressions {
-		return nil, fmt.Errorf("a schedule has between 1 and %d expressions, not %d", maxExpressions, len(texts))
+		return nil, fmt.Errorf("a schedule needs 1 to %d expressions, got %d", maxExpressions, len(texts))
 	}
 	s := &Schedule{zone: o.zone()}
 	for i, text := range texts {
@@ -113,7 +113,7 @@ func parseRule(text string, o *Options) (rule, error) {
 	}
 	words := splitWords(text)
 	if len(words) == 0 {
-		return nil, hintf("every five minutes is */5 * * * *").at(0, "it is empty")
+		return nil, hintf("every five minutes is */5 * * * *").at(0, "empty value")
 	}
 	first := words[0]
 	switch name := strings.ToLower(first.text); {
@@ -124,7 +124,7 @@ func parseRule(text string, o *Options) (rule, error) {
 	case name[0] == '@':
 		return parseAlias(name, words, o)
 	case strings.Contains(name, "tz="):
-		return nil, hintf("give the job a zone (zone:)").at(first.column, "a schedule names no time zone")
+		return nil, hintf("give the job a zone (zone:)").at(first.column, "a time zone is not part of the schedule")
 	}
 	return newCalendarRule(text, o)
 }
@@ -132,11 +132,11 @@ func parseRule(text string, o *Options) (rule, error) {
 // checkText refuses what no expression has in it.
 func checkText(text string) *SyntaxError {
 	if len(text) > maxText {
-		return badf(0, "it is longer than %d characters", maxText)
+		return badf(0, "longer than %d characters", maxText)
 	}
 	for i, c := range text {
 		if c > '~' || c < ' ' && c != '\t' {
-			return badf(utf8.RuneCountInString(text[:i])+1, "%q has no meaning here", c)
+			return badf(utf8.RuneCountInString(text[:i])+1, "unexpected %q", c)
 		}
 	}
 	return nil
@@ -144,15 +144,15 @@ func checkText(text string) *SyntaxError {
 
 func parseAlias(name string, words []word, o *Options) (rule, error) {
 	if name == "@reboot" {
-		return nil, hintf("a unit of the machine's own service manager runs at its start").
-			at(words[0].column, "@reboot is not supported: the scheduler cannot tell the start of a machine from its own")
+		return nil, hintf("use a unit of the machine's service manager").
+			at(words[0].column, "@reboot is not supported: the scheduler cannot detect a reboot")
 	}
 	text, ok := aliases[name]
 	if !ok {
-		return nil, hintf("known are %s, @every and @at", strings.Join(aliasNames(), ", ")).at(words[0].column, "%q has no meaning", clipped(name))
+		return nil, hintf("known are %s, @every and @at", strings.Join(aliasNames(), ", ")).at(words[0].column, "unknown word %q", clipped(name))
 	}
 	if len(words) > 1 {
-		return nil, badf(words[1].column, "%q comes after %s, which is a whole schedule", clipped(words[1].text), name)
+		return nil, badf(words[1].column, "unexpected %q after %s, which is a complete schedule", clipped(words[1].text), name)
 	}
 	return newCalendarRule(text, o)
 }
@@ -165,7 +165,7 @@ func aliasNames() []string {
 func checkComes(r rule, o *Options) error {
 	if c, ok := r.(*calendarRule); ok {
 		if _, err := c.calendar.next(time.Time{}); errors.Is(err, ErrNoMore) {
-			return badf(0, "there is no such date from %d to %d", firstYear, lastYear)
+			return badf(0, "no such date from %d to %d", firstYear, lastYear)
 		} else if err != nil {
 			return err
 		}
@@ -178,7 +178,7 @@ func checkComes(r rule, o *Options) error {
 		return badf(once.column, "this time is in the past; it is %s now", o.Now.In(o.zone()).Format(time.RFC3339))
 	}
 	if errors.Is(err, ErrNoMore) || err == nil && in.At.Sub(o.Now) > horizon {
-		return badf(0, "nothing comes of it within 40 years from %s", o.Now.In(o.zone()).Format(time.DateOnly))
+		return badf(0, "it never fires within 40 years from %s", o.Now.In(o.zone()).Format(time.DateOnly))
 	}
 	return err
 }

@@ -57,7 +57,7 @@ func checkJitter(jitter, period time.Duration) error {
 		period = day
 	}
 	if jitter >= period {
-		return fmt.Errorf("%s is not shorter than %s, the shortest time from one firing to the next", quantity.FormatDuration(jitter), quantity.FormatDuration(period))
+		return fmt.Errorf("%s must be shorter than %s, the shortest interval between firings", quantity.FormatDuration(jitter), quantity.FormatDuration(period))
 	}
 	return nil
 }

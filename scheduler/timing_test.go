@@ -256,7 +256,7 @@ func TestJitter(t *testing.T) {
 		j.Schedules = []string{tt.text}
 		j.Jitter, _ = quantity.ParseDuration(tt.jitter)
 		_, err := j.Timing(at)
-		if bad, _ := errors.AsType[*KeyError](err); (err == nil) != tt.ok || err != nil && (bad.Key != "jitter" || !strings.Contains(err.Error(), "is not shorter than")) {
+		if bad, _ := errors.AsType[*KeyError](err); (err == nil) != tt.ok || err != nil && (bad.Key != "jitter" || !strings.Contains(err.Error(), "must be shorter than")) {
 			t.Errorf("%s with jitter %s: got %v, want ok %t", tt.text, tt.jitter, err, tt.ok)
 		}
 	}

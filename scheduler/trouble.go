@@ -36,7 +36,7 @@ func (t *trouble) note(doing string, err error) bool {
 	a := t.by[doing]
 	if err == nil {
 		if a != nil {
-			t.log.Info("the history works again", "doing", doing, "failed", a.count, "for_ms", time.Since(a.first).Milliseconds())
+			t.log.Info("history database recovered", "doing", doing, "failed", a.count, "for_ms", time.Since(a.first).Milliseconds())
 			delete(t.by, doing)
 		}
 		return true
@@ -52,7 +52,7 @@ func (t *trouble) note(doing string, err error) bool {
 	a.count++
 	if a.said.IsZero() || time.Since(a.said) >= sayAgain {
 		a.said = time.Now()
-		t.log.Error("the history does not work; trying again", "doing", doing, "failed", a.count, "error", err)
+		t.log.Error("history database failed; retrying", "doing", doing, "failed", a.count, "error", err)
 	}
 	return false
 }

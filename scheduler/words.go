@@ -169,11 +169,11 @@ func (f *fields) weekDayWords() string {
 func (f *fields) warnings() []string {
 	var all []string
 	if f.eitherDay() {
-		all = append(all, fmt.Sprintf("day of month %q and day of week %q: it fires on days that match either, not only on those that match both",
+		all = append(all, fmt.Sprintf("day of month %q and day of week %q: the job fires on days that match either, not only both",
 			f[dayOfMonth].text, f[dayOfWeek].text))
 	}
 	if f.bothDays() {
-		all = append(all, fmt.Sprintf("day of month %q and day of week %q: it fires only on days that match both, since one of them begins with *",
+		all = append(all, fmt.Sprintf("day of month %q and day of week %q: the job fires only on days that match both, because one of them begins with *",
 			f[dayOfMonth].text, f[dayOfWeek].text))
 	}
 	for _, unit := range []struct{ field, count int }{{second, 60}, {minute, 60}, {hour, 24}} {
@@ -182,7 +182,7 @@ func (f *fields) warnings() []string {
 			continue
 		}
 		top := x.values[len(x.values)-1]
-		all = append(all, fmt.Sprintf("%q does not come out even: after %s %d comes %[2]s 0, a distance of %[4]d", x.text, x.kind.name, top, unit.count-top))
+		all = append(all, fmt.Sprintf("%q is uneven: %s %d is followed by %[2]s 0, an interval of %[4]d", x.text, x.kind.name, top, unit.count-top))
 	}
 	return all
 }

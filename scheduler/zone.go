@@ -31,9 +31,9 @@ var offset = regexp.MustCompile(`^(?:[A-Za-z]{3})?[+-][0-9]{1,2}(?::?[0-9]{2})?$
 func LoadZone(name string) (*time.Location, error) {
 	switch name {
 	case "":
-		return nil, errors.New("the name of the time zone is empty")
+		return nil, errors.New("empty time zone")
 	case "Local", "localtime", "posixrules":
-		return nil, fmt.Errorf("%q is another zone on every machine; write its name, such as Europe/Berlin", name)
+		return nil, fmt.Errorf("%q depends on the machine; write a name such as Europe/Berlin", name)
 	}
 	zone, err := time.LoadLocation(name)
 	if err == nil {
@@ -53,14 +53,14 @@ func zoneHint(name string) string {
 	}
 	switch {
 	case offset.MatchString(name):
-		return "a zone is a name such as Europe/Berlin, so that daylight saving is known; a fixed one is Etc/GMT-2, which is two hours east"
+		return "write a name such as Europe/Berlin, which has daylight saving; a fixed offset is Etc/GMT-2, two hours east"
 	case abbreviation.MatchString(name):
-		return "an abbreviation may mean several; write a name such as Europe/Berlin"
+		return "the abbreviation is ambiguous; write a name such as Europe/Berlin"
 	}
 	if near := yamltree.Nearest(asName, known); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}
-	return "a zone is a name such as Europe/Berlin or UTC"
+	return "want a name such as Europe/Berlin or UTC"
 }
 
 // MachineZone finds the name of the zone this machine is in: what $TZ says, else
@@ -93,7 +93,7 @@ func machineZone(getenv func(string) string, root fs.FS) (string, error) {
 	if _, err := fs.Stat(root, "etc/localtime"); errors.Is(err, fs.ErrNotExist) {
 		return "UTC", nil
 	}
-	return "", errors.New("the name of this machine's time zone is not known: /etc/localtime is no link into zoneinfo, and /etc/timezone names none")
+	return "", errors.New("cannot determine this machine's time zone: /etc/localtime does not link to zoneinfo, and /etc/timezone names none")
 }
 
 // zoneOfPath is the name of the zone in a path into a zoneinfo folder.

@@ -74,7 +74,7 @@ func (p Pages) Handler() *Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
 		if err := jobs.do(r.Context()); err != nil {
-			p.Logger.Warn("the metrics do not know which jobs there are", "error", err)
+			p.Logger.Warn("cannot read the jobs for the metrics", "error", err)
 		}
 		metrics.ServeHTTP(w, r)
 	})
@@ -130,7 +130,7 @@ func newCheck(find func(context.Context) error) *check {
 // do finds out, or says what was found. One who goes before it is known takes
 // nothing away from the others.
 func (c *check) do(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, checkLimit, fmt.Errorf("the history has not answered within %s", checkLimit))
+	ctx, cancel := context.WithTimeoutCause(ctx, checkLimit, fmt.Errorf("the history did not answer within %s", checkLimit))
 	defer cancel()
 	select {
 	case c.turn <- struct{}{}:

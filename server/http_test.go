@@ -67,8 +67,8 @@ func TestHealth(t *testing.T) {
 		}
 		check("/healthz", 200, "ok")
 		time.Sleep(11 * time.Second)
-		check("/healthz", 503, "the scheduler has not turned for 11s")
-		check("/readyz", 503, "the scheduler has not turned for 11s")
+		check("/healthz", 503, "the scheduler has made no cycle for 11s")
+		check("/readyz", 503, "the scheduler has made no cycle for 11s")
 		time.Sleep(time.Second)
 		m.Beat(time.Now().Add(-time.Hour)) // the wall clock was put back
 		check("/healthz", 200, "ok")
@@ -110,7 +110,7 @@ func TestReadyHangs(t *testing.T) {
 			go func() { answers <- ask(h, "GET", "/readyz") }()
 		}
 		for range 3 {
-			if w := <-answers; w.Code != 503 || !strings.Contains(w.Body.String(), "has not answered") {
+			if w := <-answers; w.Code != 503 || !strings.Contains(w.Body.String(), "did not answer") {
 				t.Errorf("got %d %s", w.Code, w.Body)
 			}
 		}

@@ -55,23 +55,23 @@ var (
 // are read, jobs says which jobs there are: the numbers of others are dropped.
 func NewMetrics(version string, jobs func(context.Context) ([]scheduler.Kept, error)) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), source: jobs, lastTick: time.Now(), seen: map[string]bool{}}
-	m.firings = m.counter("firings_total", "Decisions about instants of a job.", "job", "decision")
-	m.missed = m.counter("missed_instants_total", "Instants of a job that passed and are not run.", "job", "reason")
-	m.runs = m.counter("runs_total", "Runs of a job that have ended.", "job", "outcome")
-	m.hosts = m.counter("run_hosts_total", "Hosts of the runs of a job that have ended.", "job", "outcome")
+	m.firings = m.counter("firings_total", "Decisions about scheduled times of a job.", "job", "decision")
+	m.missed = m.counter("missed_instants_total", "Scheduled times of a job that were missed.", "job", "reason")
+	m.runs = m.counter("runs_total", "Finished runs of a job.", "job", "outcome")
+	m.hosts = m.counter("run_hosts_total", "Hosts of the finished runs of a job.", "job", "outcome")
 	m.attempts = m.counter("notification_attempts_total", "Attempts to deliver a notification.", "kind", "result")
-	m.troubles = m.counter("history_errors_total", "Turns of the scheduler in which something could not be done with the history.", "doing")
-	m.lag = m.histogram("run_lag_seconds", "How long after it was due a run of a job began.", lagBounds)
-	m.duration = m.histogram("run_duration_seconds", "How long the runs of a job took.", durationBounds)
-	m.running = m.gauge("runs_running", "Runs of a job that this daemon is carrying out.", "job")
-	m.succeeded = m.gauge("job_last_success_timestamp_seconds", "When the last run of a job ended in which every host was ok.", "job")
-	m.failures = m.gauge("job_failures", "How many ends of a job in a row were not ok, up to the last.", "job")
+	m.troubles = m.counter("history_errors_total", "Scheduler cycles in which a history operation failed.", "doing")
+	m.lag = m.histogram("run_lag_seconds", "Delay between the due time of a run and its start.", lagBounds)
+	m.duration = m.histogram("run_duration_seconds", "Duration of the runs of a job.", durationBounds)
+	m.running = m.gauge("runs_running", "Runs of a job in progress in this daemon.", "job")
+	m.succeeded = m.gauge("job_last_success_timestamp_seconds", "End of the last run of a job in which every host was ok, in Unix time.", "job")
+	m.failures = m.gauge("job_failures", "Consecutive failures of a job.", "job")
 	m.jobs = m.gauge("jobs", "Jobs by state: active, paused, broken.", "state")
-	m.readable = m.gauge("history_readable", "Whether the jobs could be read from the history: 1 or 0.").WithLabelValues()
-	m.working = m.gauge("history_working", "Whether the scheduler's last turn could do all it had to with the history: 1 or 0.").WithLabelValues()
+	m.readable = m.gauge("history_readable", "1 if the jobs could be read from the history, else 0.").WithLabelValues()
+	m.working = m.gauge("history_working", "1 if all history operations of the scheduler's last cycle succeeded, else 0.").WithLabelValues()
 	m.working.Set(1) // there was no turn in which it could not
-	m.lastBeat = m.gauge("last_beat_timestamp_seconds", "When the loop of the scheduler last turned.").WithLabelValues()
-	m.gauge("build_info", "Always 1; the labels say which tutti it is.", "version", "goversion").WithLabelValues(version, runtime.Version()).Set(1)
+	m.lastBeat = m.gauge("last_beat_timestamp_seconds", "Time of the scheduler's last cycle, in Unix time.").WithLabelValues()
+	m.gauge("build_info", "Always 1; the labels hold the version.", "version", "goversion").WithLabelValues(version, runtime.Version()).Set(1)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -223,7 +223,7 @@ func (m *Metrics) Alive(limit time.Duration) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if silent := time.Since(m.lastTick); silent > limit {
-		return fmt.Errorf("the scheduler has not turned for %s", silent.Round(time.Millisecond))
+		return fmt.Errorf("the scheduler has made no cycle for %s", silent.Round(time.Millisecond))
 	}
 	return nil
 }

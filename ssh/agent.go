@@ -101,7 +101,7 @@ func (p *agentPool) sign(ctx context.Context, public gossh.PublicKey, data []byt
 	if err != nil && ctx.Err() == nil && !errors.Is(err, errAgentSlow) {
 		err = p.use(ctx, ask)
 		if err != nil && ctx.Err() == nil {
-			err = fmt.Errorf("%w (ssh-add -h makes keys that can be used by ssh alone)", err)
+			err = fmt.Errorf("%w (keys added with ssh-add -h work only with ssh itself)", err)
 		}
 	}
 	return signature, err

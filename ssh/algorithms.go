@@ -32,13 +32,13 @@ func algorithmsOf(e Endpoint) (*algorithms, error) {
 		{"MACs", e.MACs, safe.MACs, weak.MACs, &a.macs},
 		{"key exchanges", e.KeyExchanges, safe.KeyExchanges, weak.KeyExchanges, &a.kexes},
 		{"host key algorithms", e.HostKeyAlgorithms, slices.Concat(knownhosts.WithCertificates(knownhosts.Preferred), knownhosts.Preferred), weak.HostKeys, &a.hostKeys},
-		{"signatures of authorities", e.CASignatureAlgorithms, safe.PublicKeyAuths, weak.PublicKeyAuths, &a.authorities},
-		{"algorithms of keys", e.KeyAlgorithms, keyAlgorithms(safe.PublicKeyAuths), keyAlgorithms(weak.PublicKeyAuths), &a.keys},
+		{"CA signatures", e.CASignatureAlgorithms, safe.PublicKeyAuths, weak.PublicKeyAuths, &a.authorities},
+		{"public key algorithms", e.KeyAlgorithms, keyAlgorithms(safe.PublicKeyAuths), keyAlgorithms(weak.PublicKeyAuths), &a.keys},
 	} {
 		all := slices.Concat(x.usual, x.weak)
 		*x.to = assemble(x.list, x.usual, all)
 		if len(*x.to) == 0 {
-			return nil, fmt.Errorf("%s: %q leaves none that is known here; those are %s", x.what, x.list, strings.Join(all, ", "))
+			return nil, fmt.Errorf("%s: %q leaves none that tutti supports: %s", x.what, x.list, strings.Join(all, ", "))
 		}
 	}
 	return &a, nil

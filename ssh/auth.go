@@ -35,10 +35,10 @@ type authentication struct {
 }
 
 // errPasswordExpired is a host that wants a new password in place of ours.
-var errPasswordExpired = errors.New("the password has expired: the host wants a new one")
+var errPasswordExpired = errors.New("the password has expired: the host requires a new one")
 
 // errRefused ends a login in which the host took none of our keys.
-var errRefused = errors.New("the host takes none of our keys")
+var errRefused = errors.New("host accepted none of the offered keys")
 
 func newAuthentication(ctx context.Context, w *wire, user string, keys []*key, pass passwordTry) *authentication {
 	a := &authentication{ctx: ctx, wire: w, user: user, pass: pass, stepped: -1}
@@ -127,18 +127,18 @@ func (a *authentication) explain() string {
 	case len(tried) > 0:
 		parts[0] = "tried " + strings.Join(tried, ", ")
 	case len(a.offers) == 0:
-		parts[0] = "there is no key to offer"
+		parts[0] = "no key to offer"
 	}
 	parts = append(parts, broken...)
 	parts = append(parts, a.pass.explain()...)
 	if len(a.taken) > 0 {
-		parts = append(parts, "the host took that but wants more")
+		parts = append(parts, "the host accepted that but requires more")
 	}
 	if a.asked != "" {
-		parts = append(parts, fmt.Sprintf("it asks %q, which only a person can answer", a.asked))
+		parts = append(parts, fmt.Sprintf("the host asks %q, which only a person can answer", a.asked))
 	}
 	if len(a.allowed) > 0 && !slices.Contains(a.allowed, byKey) {
-		parts = append(parts, "the host takes only "+sanitize.Line(strings.Join(a.allowed, ", "), 200))
+		parts = append(parts, "the host accepts only "+sanitize.Line(strings.Join(a.allowed, ", "), 200))
 	}
 	return strings.Join(parts, "; ")
 }

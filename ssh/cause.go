@@ -43,7 +43,7 @@ const (
 	CauseCertificate     fanout.Cause = "certificate_refused"   // a certificate is not good there
 	CausePasswordWanted  fanout.Cause = "password_wanted"       // it takes a password and no key
 	CausePasswordBarred  fanout.Cause = "password_barred"       // it takes a password and no key, and ssh_config allows none
-	CausePassword        fanout.Cause = "password_refused"      // the password was refused, there or elsewhere
+	CausePassword        fanout.Cause = "password_refused"      // password rejected, there or elsewhere
 	CausePasswordExpired fanout.Cause = "password_expired"      // the password has expired
 	CauseAnyHost         fanout.Cause = "password_withheld"     // the key of the host is not checked
 	CausePerson          fanout.Cause = "person_wanted"         // it asks what only a person can say

@@ -73,8 +73,8 @@ func TestRefusalsAndCauses(t *testing.T) {
 		want     string
 		cause    fanout.Cause
 	}{
-		{"passwords only", [][][]byte{accept, {passwords}}, "", "the host takes only password", CausePasswordWanted},
-		{"a wrong password", [][][]byte{accept, {passwords}, {passwords}}, sesame, "the password was refused", CausePassword},
+		{"passwords only", [][][]byte{accept, {passwords}}, "", "the host accepts only password", CausePasswordWanted},
+		{"a wrong password", [][][]byte{accept, {passwords}, {passwords}}, sesame, "password rejected", CausePassword},
 		{"an expired password", [][][]byte{accept, {passwords}, {change}}, sesame, "the password has expired", CausePasswordExpired},
 		{"too many keys", [][][]byte{accept, {rawFailure(0, byKey)}, {tooMany}}, "", "Too many authentication failures", CauseTooManyKeys},
 	}
@@ -148,7 +148,7 @@ var (
 // TestNoCommon: the host's algorithms come first.
 func TestNoCommon(t *testing.T) {
 	e := &gossh.AlgorithmNegotiationError{RequestedAlgorithms: []string{"old1", "old2"}, SupportedAlgorithms: []string{"new1"}}
-	if got := noCommon(e); !strings.Contains(got, "the host offers old1, old2; wanted is one of new1") {
+	if got := noCommon(e); !strings.Contains(got, "the host offers old1, old2; tutti accepts new1") {
 		t.Errorf("got %q, want the host's algorithms first", got)
 	}
 }

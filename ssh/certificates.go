@@ -30,7 +30,7 @@ func (r *keyRing) certified(keys []*key, paths []string) []*key {
 		}
 		k := holder(c, append(keys[:len(keys):len(keys)], r.agent...))
 		if k == nil {
-			r.warn(fmt.Sprintf("certificate %s is not used: there is no key for it", path))
+			r.warn(fmt.Sprintf("certificate %s is not used: no key for it", path))
 			continue
 		}
 		all = appendKey(all, k.with(c, path))
@@ -42,7 +42,7 @@ func (r *keyRing) certified(keys []*key, paths []string) []*key {
 			case err == nil && holder(c, []*key{k}) != nil:
 				all = appendKey(all, k.with(c, path))
 			case err == nil:
-				r.warn(fmt.Sprintf("certificate %s is not used: it is not for the key next to it", path))
+				r.warn(fmt.Sprintf("certificate %s is not used: it belongs to another key than the one next to it", path))
 			case !errors.Is(err, fs.ErrNotExist):
 				r.warn(fmt.Sprintf("certificate %s is not used: %v", path, err))
 			}
@@ -113,11 +113,11 @@ func openCertificate(path string) (*gossh.Certificate, error) {
 	}
 	public, _, _, _, err := gossh.ParseAuthorizedKey(data)
 	if err != nil {
-		return nil, errors.New("it is not a certificate")
+		return nil, errors.New("not a certificate")
 	}
 	c, ok := public.(*gossh.Certificate)
 	if !ok || c.CertType != gossh.UserCert {
-		return nil, errors.New("it is not a user's certificate")
+		return nil, errors.New("not a user certificate")
 	}
 	return c, nil
 }

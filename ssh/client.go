@@ -289,7 +289,7 @@ func (c *Client) open(ctx context.Context, t fanout.Target, ep *endpoint, report
 		if !conn.pooled || try >= maxReopens {
 			return nil, sessionFailure(err)
 		}
-		c.log.Debug("dialling again: the kept connection is of no use", "host", t.Name, "reason", reason(err))
+		c.log.Debug("dialing again: the idle connection is unusable", "host", t.Name, "reason", reason(err))
 	}
 }
 

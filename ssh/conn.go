@@ -129,7 +129,7 @@ func (c *conn) ask() {
 }
 
 // errNoChannel is a host that does not answer the wish for a channel.
-var errNoChannel = errors.New("the host does not open a session channel")
+var errNoChannel = errors.New("the host did not open a session channel")
 
 // session opens a channel to run a command on. It takes at most limit, if
 // that is not 0; after an error the connection must be closed.
@@ -150,7 +150,7 @@ func (c *conn) session(ctx context.Context, limit time.Duration) (gossh.Channel,
 	return ch, requests, err
 }
 
-var errGone = errors.New("the connection is gone")
+var errGone = errors.New("the connection is closed")
 
 // openChannel is the library's, but ends with the connection: the library waits
 // for ever for the answer to a question that was put after it has forgotten its

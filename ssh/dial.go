@@ -42,7 +42,7 @@ const (
 	phaseAuth
 )
 
-var phaseNames = []string{"waiting for other logins", "going through the bastion", "waiting for other names to be resolved", "resolving the name", "connecting", "waiting for the version line", "in the key exchange", "in the authentication"}
+var phaseNames = []string{"waiting for other logins", "connecting through the bastion", "waiting for other names to be resolved", "resolving the name", "connecting", "waiting for the SSH banner", "exchanging keys", "authenticating"}
 
 // op is where a login that ended in p has stopped.
 func (l *login) op(p phase) fanout.Op {
@@ -372,7 +372,7 @@ func (l *login) checkHostKey(ctx context.Context, key gossh.PublicKey, remote st
 	blob := string(key.Marshal())
 	if first := l.accepted.Load(); first != nil {
 		if *first != blob {
-			return &knownhosts.Refusal{Reason: knownhosts.ReasonChanged, Message: "the host key has CHANGED within the connection", Detail: knownhosts.Describe(key)}
+			return &knownhosts.Refusal{Reason: knownhosts.ReasonChanged, Message: "HOST KEY CHANGED within the connection", Detail: knownhosts.Describe(key)}
 		}
 		return nil
 	}

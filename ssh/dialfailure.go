@@ -44,7 +44,7 @@ func (l *login) failure(ctx context.Context, err error) *fanout.Failure {
 func (l *login) lateFailure(p phase) *fanout.Failure {
 	return &fanout.Failure{
 		Op: l.op(p), Cause: causeOfLate(l.op(p)),
-		Message: fmt.Sprintf("no login within %s: stopped %s", spell(l.limit), l.stage(p)),
+		Message: fmt.Sprintf("login timed out after %s %s", spell(l.limit), l.stage(p)),
 	}
 }
 
@@ -60,7 +60,7 @@ func (l *login) stage(p phase) string {
 }
 
 func (l *login) turnedAwayMessage() string {
-	m := fmt.Sprintf("the host hung up before its version line, %d times", l.turned)
+	m := fmt.Sprintf("the host hung up before its SSH banner, %d times", l.turned)
 	if l.late {
 		m += " in " + spell(l.limit)
 	}
@@ -98,7 +98,7 @@ func (l *login) loginFailure(p phase, err error) *fanout.Failure {
 		// It may be well next time: nothing was said about keys.
 		f.Message, f.Cause = unreadable(err), CauseUnreadable
 	default:
-		f.Message = fmt.Sprintf("broke off while %s: %s", phaseNames[p], text)
+		f.Message = fmt.Sprintf("failed while %s: %s", phaseNames[p], text)
 	}
 	return f
 }
@@ -106,7 +106,7 @@ func (l *login) loginFailure(p phase, err error) *fanout.Failure {
 // noCommon says what the host speaks, first, and what it was asked for.
 func noCommon(e *gossh.AlgorithmNegotiationError) string {
 	list := func(names []string) string { return sanitize.Line(strings.Join(names, ", "), maxNames) }
-	return fmt.Sprintf("no common algorithm for %s: the host offers %s; wanted is one of %s", e.What, list(e.RequestedAlgorithms), list(e.SupportedAlgorithms))
+	return fmt.Sprintf("no common algorithm for %s: the host offers %s; tutti accepts %s", e.What, list(e.RequestedAlgorithms), list(e.SupportedAlgorithms))
 }
 
 // maxNames bounds a list of algorithms.

@@ -106,7 +106,7 @@ func (c *channel) judge(ctx context.Context, how ending, limit time.Duration, pr
 	report.Started = true
 	switch how {
 	case endTimeout:
-		report.Failure = &fanout.Failure{Op: fanout.OpTimeout, Message: "no end within " + spell(limit)}
+		report.Failure = &fanout.Failure{Op: fanout.OpTimeout, Message: "timed out after " + spell(limit)}
 	case endStopped:
 		report.Failure = &fanout.Failure{Op: stopOp(ctx), Message: stopMessage(ctx)}
 	case endInput:
@@ -169,15 +169,15 @@ func (c *channel) loss(ended bool) *fanout.Failure {
 	case !ended:
 		f.Op, f.Message = fanout.OpConnection, "the connection was lost while the command ran"
 	case c.garbled:
-		f.Op, f.Message = fanout.OpNoStatus, "the host sent an exit status that cannot be read"
+		f.Op, f.Message = fanout.OpNoStatus, "the host sent a malformed exit status"
 	case c.answer.refused:
-		f.Op, f.Message = fanout.OpNoStatus, "the host refused to run the command, and yet sent output"
+		f.Op, f.Message = fanout.OpNoStatus, "the host refused to run the command, but sent output"
 	default:
 		f.Op, f.Message = fanout.OpNoStatus, "the host closed the session without an exit status"
 	}
 	if c.exit != nil {
 		f.Remote = fanout.RemoteEnded
-		f.Message += "; the command had ended, but some of its output may be missing"
+		f.Message += "; the command had exited, but output may be incomplete"
 	}
 	return f
 }

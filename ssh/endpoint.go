@@ -103,11 +103,11 @@ func (e *Endpoint) check() error {
 	case e.Port < 0 || e.Port > 65535:
 		return fmt.Errorf("%s: %d is not a port", e.Address, e.Port)
 	case e.ProxyCommand != "" && len(e.Jumps) > 0:
-		return fmt.Errorf("%s: jumps and a proxy command exclude each other", e.Address)
+		return fmt.Errorf("%s: jump hosts and a proxy command cannot be combined", e.Address)
 	}
 	for _, j := range e.Jumps {
 		if len(j.Jumps) > 0 {
-			return fmt.Errorf("%s: the jump %s has jumps of its own", e.Address, j.Address)
+			return fmt.Errorf("%s: the jump host %s has jump hosts of its own", e.Address, j.Address)
 		}
 	}
 	return nil
@@ -170,7 +170,7 @@ func (p *preparation) trusted(ep *endpoint) (files []string) {
 	}
 	ep.hostKeys = p.hostKeys[names]
 	if ep.HostKeys == hostkeys.AcceptNew && !ep.NewKeysRefused && len(files) > 0 && files[0] == os.DevNull {
-		p.warn("host keys: accept-new has nowhere to write but " + os.DevNull + ", so that an unknown host's key is taken unseen at each login")
+		p.warn("host keys: accept-new can write only to " + os.DevNull + ", so every login accepts the key of an unknown host without a check")
 	}
 	if file := ep.RevokedHostKeys; file != "" {
 		if p.revoked[file] == nil {

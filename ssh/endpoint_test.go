@@ -251,7 +251,7 @@ func TestCertificatesThatDoNotFit(t *testing.T) {
 		Warn:      func(w string) { warnings = append(warnings, w) },
 	})
 	text := strings.Join(warnings, "\n")
-	for _, want := range []string{foreign + " is not used: there is no key for it", plain + " is not used: it is not a user's certificate", "/nowhere"} {
+	for _, want := range []string{foreign + " is not used: no key for it", plain + " is not used: not a user certificate", "/nowhere"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("got warnings %q, want %q among them", warnings, want)
 		}

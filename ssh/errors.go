@@ -17,7 +17,7 @@ import (
 )
 
 // errConnectTimeout is the cause with which a login's own budget runs out.
-var errConnectTimeout = errors.New("the connect timeout has passed")
+var errConnectTimeout = errors.New("connect timeout")
 
 // A KeyError is a private key that was named and cannot be used. It is found
 // before anything connects.
@@ -86,7 +86,7 @@ func dialFailure(host string, err error) *fanout.Failure {
 	case noNeighbours(err):
 		return &fanout.Failure{
 			Op: fanout.OpLocal, Final: true, Cause: CauseNeighbours,
-			Message: reason(err) + ": the table of neighbours is full",
+			Message: reason(err) + ": the ARP/neighbor table is full",
 		}
 	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {

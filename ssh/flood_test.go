@@ -125,7 +125,7 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestEndOfAFloodIsHeard: while a command is being ended whose output nobody reads,
+// TestEndOfAFloodIsHeard: while a command is being stopped whose output nobody reads,
 // its host can go on to send, so that the end is heard, and what it sends is not
 // kept; what was passed on before has no holes.
 func TestEndOfAFloodIsHeard(t *testing.T) {
@@ -174,7 +174,7 @@ func TestEndOfAFloodIsHeard(t *testing.T) {
 	wantBeginning(t, []byte(out.String()))
 }
 
-// TestFloodThatIsCutOffLeavesNothing: nothing is left of a command that was being ended when
+// TestFloodThatIsCutOffLeavesNothing: nothing is left of a command that was being stopped when
 // its connection dies, although both its reader and who throws its output away
 // wait for more then.
 func TestFloodThatIsCutOffLeavesNothing(t *testing.T) {

@@ -105,7 +105,7 @@ func (g *greeting) next() error {
 	}
 	if n := len(g.line) - 1; n > maxVersion {
 		return &greetingError{
-			message: fmt.Sprintf("the host's version line has %d bytes, and tutti cannot take more than %d", n, maxVersion),
+			message: fmt.Sprintf("the host's SSH banner has %d bytes; tutti accepts at most %d", n, maxVersion),
 			cause:   CauseVersion,
 		}
 	}

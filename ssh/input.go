@@ -19,7 +19,7 @@ import (
 const endOfInput = 0x04
 
 // errShort is a script that has lost some of itself since it was read.
-var errShort = errors.New("the script has become shorter")
+var errShort = errors.New("the script became shorter")
 
 // An input is what is sent to the command of a channel: what the prologue waits for,
 // and the command's own input.
@@ -146,7 +146,7 @@ func sendEnvironment(ch gossh.Channel, environment []string) {
 // answered for so long.
 func (in *input) failure(silent time.Duration) *fanout.Failure {
 	if errors.Is(in.err, errSudoSilent) {
-		return &fanout.Failure{Op: fanout.OpSudo, Message: "no answer to the password within " + spell(silent), Cause: CauseSudoSilent, Final: true}
+		return &fanout.Failure{Op: fanout.OpSudo, Message: "no response to the password within " + spell(silent), Cause: CauseSudoSilent, Final: true}
 	}
 	return &fanout.Failure{Op: fanout.OpLocal, Message: "read the input: " + in.err.Error(), Final: true}
 }

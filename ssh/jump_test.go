@@ -135,15 +135,15 @@ func TestJumpFailures(t *testing.T) {
 		final   bool
 	}{
 		{name: "key refused", gate: fleet.Faults{RejectAuth: true}, want: "at gate: login: refused for tester: tried ", final: true},
-		{name: "another host key", gate: fleet.Faults{WrongHostKey: true}, want: "at gate: hostkey: the host key ", final: true},
+		{name: "another host key", gate: fleet.Faults{WrongHostKey: true}, want: "at gate: hostkey: HOST KEY CHANGED", final: true},
 		{name: "unknown host key", options: func(o *Options) { o.KnownHosts = nil }, want: "at gate: hostkey: the host key ", final: true},
 		{name: "down", hosts: func(h []fleet.Host) { h[0].Down = true }, want: "at gate: dial: connection refused"},
-		{name: "stalls", gate: fleet.Faults{Stall: fleet.StepKexInit}, want: "no login within 1s: stopped at gate while in the key exchange"},
-		{name: "busy", gate: fleet.Faults{Throttle: "Exceeded MaxStartups\r\n"}, want: "no login within 1s: stopped at gate while waiting for the version line (the host hung up before its version line, "},
+		{name: "stalls", gate: fleet.Faults{Stall: fleet.StepKexInit}, want: "login timed out after 1s at gate while exchanging keys"},
+		{name: "busy", gate: fleet.Faults{Throttle: "Exceeded MaxStartups\r\n"}, want: "login timed out after 1s at gate while waiting for the SSH banner (the host hung up before its SSH banner, "},
 		{
 			name:  "forwards nothing",
 			hosts: func(h []fleet.Host) { h[0].Forward = false }, final: true,
-			want: "via gate: it does not allow the connection (AllowTcpForwarding and PermitOpen there decide): ",
+			want: "via gate: it does not allow the connection (check AllowTcpForwarding and PermitOpen there): ",
 		},
 		{
 			name: "target down", want: "via gate: connection refused",
@@ -186,13 +186,13 @@ func TestStalledLoginThroughJumpIsBounded(t *testing.T) {
 		step fleet.Step
 		want string
 	}{
-		{fleet.StepAccept, "version"},
-		{fleet.StepHalfVersion, "version"},
-		{fleet.StepVersion, "key exchange"},
-		{fleet.StepKexInit, "key exchange"},
-		{fleet.StepService, "authentication"},
-		{fleet.StepAuth, "authentication"},
-		{fleet.StepSign, "authentication"},
+		{fleet.StepAccept, "SSH banner"},
+		{fleet.StepHalfVersion, "SSH banner"},
+		{fleet.StepVersion, "exchanging keys"},
+		{fleet.StepKexInit, "exchanging keys"},
+		{fleet.StepService, "authenticating"},
+		{fleet.StepAuth, "authenticating"},
+		{fleet.StepSign, "authenticating"},
 	}
 	for _, tt := range steps {
 		t.Run(fmt.Sprint(tt.step), func(t *testing.T) {
@@ -237,7 +237,7 @@ func TestJumpMuteBastion(t *testing.T) {
 	b.exec(t.Context(), 0, "x").wantOp(t, fanout.OpJump, false)
 	r := b.exec(t.Context(), 1, "x")
 	r.wantOp(t, fanout.OpJump, false)
-	if want := "no login within 1s: stopped while gate was connecting"; r.Failure.Message != want {
+	if want := "login timed out after 1s while gate was connecting"; r.Failure.Message != want {
 		t.Errorf("got %q, want %q", r.Failure.Message, want)
 	}
 }
@@ -344,7 +344,7 @@ func TestCutOfBastionIsNeverOK(t *testing.T) {
 				}
 			case r.Started:
 				losses.Add(1)
-			case r.Failure.Op != fanout.OpJump || !strings.HasPrefix(r.Failure.Message, "at gate: login: broke off"):
+			case r.Failure.Op != fanout.OpJump || !strings.HasPrefix(r.Failure.Message, "at gate: login: failed"):
 				// A login is begun once, also at a bastion; one that stood is
 				// replaced.
 				t.Errorf("got not started: %+v, want another try", *r.Failure)

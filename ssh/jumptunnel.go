@@ -160,7 +160,7 @@ func (b *bastion) refusal(r *relay, err error) error {
 	f := &fanout.Failure{Op: fanout.OpJump, Message: fmt.Sprintf("via %s: %s", b.name(), said)}
 	if refused.Reason == gossh.Prohibited || refused.Reason == gossh.UnknownChannelType {
 		f.Final = true
-		f.Message = fmt.Sprintf("via %s: it does not allow the connection (AllowTcpForwarding and PermitOpen there decide): %s", b.name(), said)
+		f.Message = fmt.Sprintf("via %s: it does not allow the connection (check AllowTcpForwarding and PermitOpen there): %s", b.name(), said)
 	}
 	return &jumpError{f}
 }

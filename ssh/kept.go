@@ -185,7 +185,7 @@ func (c *Client) resume(ctx context.Context, ep *endpoint, limit time.Duration) 
 	if !ep.recognises(ctx, n) || !c.keep.answers(ctx, n, limit) {
 		n.wire.abort()
 		c.keep.forget(ep.identity)
-		c.log.Debug("logging in again: the kept connection is of no use", "address", n.address)
+		c.log.Debug("logging in again: the idle connection is unusable", "address", n.address)
 		return nil
 	}
 	n.pooled = true

@@ -24,10 +24,10 @@ const (
 )
 
 // errExposed is a private key that others may read.
-var errExposed = errors.New("others may read this private key")
+var errExposed = errors.New("other users can read this private key")
 
 // errOnlyPublic is the public half of a key that is nowhere.
-var errOnlyPublic = errors.New("it is a public key, and the agent does not hold its private half")
+var errOnlyPublic = errors.New("a public key whose private key is not in the agent")
 
 // open reads the key in path. Whatever is wrong with the file, the agent may
 // hold the key: it is asked by the public half before anything is refused, and
@@ -94,9 +94,9 @@ func readKeyFile(path string) ([]byte, fs.FileInfo, error) {
 	case err != nil:
 		return nil, nil, err
 	case !info.Mode().IsRegular():
-		return nil, nil, errors.New("it is not a regular file")
+		return nil, nil, errors.New("not a regular file")
 	case info.Size() > maxKeyFile:
-		return nil, nil, fmt.Errorf("it is too large for a key: %d bytes", info.Size())
+		return nil, nil, fmt.Errorf("too large for a key: %d bytes", info.Size())
 	}
 	data, err := os.ReadFile(path)
 	return data, info, err
@@ -180,26 +180,26 @@ func unusable(data []byte, err error) error {
 	block, _ := pem.Decode(keyBlock(data))
 	switch {
 	case bytes.HasPrefix(data, []byte("PuTTY-User-Key-File-")):
-		return errors.New("it is a key of PuTTY: puttygen FILE -O private-openssh -o NEW converts it")
+		return errors.New("a PuTTY key: convert it with puttygen FILE -O private-openssh -o NEW")
 	case block == nil && !bytes.Contains(data, []byte("-----BEGIN")):
-		return errors.New("it is not a private key")
+		return errors.New("not a private key")
 	case block != nil && block.Type == "ENCRYPTED PRIVATE KEY":
-		return errors.New("it is encrypted as PKCS#8, which is not read here: add it to the agent (ssh-add), or rewrite it (ssh-keygen -p -f FILE)")
+		return errors.New("encrypted as PKCS#8, which is not supported: add it to the agent (ssh-add), or rewrite it (ssh-keygen -p -f FILE)")
 	case blob != nil && gossh.Unmarshal(blob, &kind) == nil && strings.Contains(err.Error(), "unhandled key type"):
 		return ofNoUse(kind.Name)
 	}
-	return fmt.Errorf("it cannot be read as a private key: %s", strings.TrimPrefix(err.Error(), "ssh: "))
+	return fmt.Errorf("not a readable private key: %s", strings.TrimPrefix(err.Error(), "ssh: "))
 }
 
 // ofNoUse says why a file with a key of that type cannot be used.
 func ofNoUse(kind string) error {
 	switch {
 	case strings.HasPrefix(kind, "sk-"):
-		return errors.New("keys of a hardware token are used through the agent only: ssh-add it")
+		return errors.New("security keys work only through the agent: ssh-add it")
 	case kind == gossh.InsecureKeyAlgoDSA: //nolint:staticcheck // such a key is named, not used
-		return errors.New("it is a DSA key, which hosts no longer take: make another with ssh-keygen -t ed25519")
+		return errors.New("a DSA key, which hosts no longer accept: create another with ssh-keygen -t ed25519")
 	}
-	return fmt.Errorf("keys of type %s cannot be used", sanitize.Line(kind, 100))
+	return fmt.Errorf("keys of type %s are not supported", sanitize.Line(kind, 100))
 }
 
 func (r *keyRing) decrypt(path string, data []byte) (*key, error) {

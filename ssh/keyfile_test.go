@@ -63,14 +63,14 @@ func useless(tb testing.TB) []struct {
 		mode os.FileMode
 		want string
 	}{
-		{"a hardware token's", container("sk-ssh-ed25519@openssh.com"), 0o600, "hardware token"},
+		{"a hardware token's", container("sk-ssh-ed25519@openssh.com"), 0o600, "security keys"},
 		{"DSA", container("ssh-dss"), 0o600, "DSA key"},
-		{"of an unknown type", container("ssh-new@example.com"), 0o600, "keys of type ssh-new@example.com cannot be used"},
+		{"of an unknown type", container("ssh-new@example.com"), 0o600, "keys of type ssh-new@example.com are not supported"},
 		{"encrypted PKCS#8", pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("secret")}), 0o600, "encrypted as PKCS#8"},
 		{"encrypted", locked, 0o600, "encrypted, and there is no terminal"},
-		{"readable by others", key, 0o644, "others may read"},
-		{"PuTTY's", []byte("PuTTY-User-Key-File-3: ssh-ed25519\n"), 0o600, "a key of PuTTY"},
-		{"cut off", key[:len(key)/2], 0o600, "cannot be read as a private key"},
+		{"readable by others", key, 0o644, "other users can read"},
+		{"PuTTY's", []byte("PuTTY-User-Key-File-3: ssh-ed25519\n"), 0o600, "a PuTTY key"},
+		{"cut off", key[:len(key)/2], 0o600, "not a readable private key"},
 		{"empty", nil, 0o600, "not a private key"},
 	}
 }
@@ -151,7 +151,7 @@ func TestKeyBehindOtherBlocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, data := range map[string][]byte{
-		"alone":              key,
+		"cannot be combined": key,
 		"behind parameters":  append(bytes.Clone(parameters), key...),
 		"behind much":        bytes.Join([][]byte{[]byte("a comment\n"), certificate, parameters, []byte("Bag Attributes\n"), key}, nil),
 		"before certificate": append(bytes.Clone(key), certificate...),

@@ -61,7 +61,7 @@ func TestKeyRules(t *testing.T) {
 		{"revoked, off", []gossh.Signer{key}, nothing, func(e *Endpoint) { e.RevokedHostKeys, e.HostKeys = revoked, hostkeys.Off }, "revoked"},
 		{"revoked in a certificate", []gossh.Signer{key, cert}, vouched, func(e *Endpoint) { e.RevokedHostKeys = revoked }, "revoked"},
 		{"another revoked", []gossh.Signer{short}, known(short.PublicKey()), func(e *Endpoint) { e.RevokedHostKeys = revoked }, ""},
-		{"list of the revoked is missing", []gossh.Signer{short}, known(short.PublicKey()), func(e *Endpoint) { e.RevokedHostKeys = revoked + "-not" }, "cannot be read"},
+		{"list of the revoked is missing", []gossh.Signer{short}, known(short.PublicKey()), func(e *Endpoint) { e.RevokedHostKeys = revoked + "-not" }, "cannot read"},
 		{"loopback trusted", []gossh.Signer{key}, nothing, func(e *Endpoint) { e.LoopbackTrusted = true }, ""},
 		{"loopback trusted, but called something else", []gossh.Signer{key}, nothing, func(e *Endpoint) { e.LoopbackTrusted, e.HostKeyAlias = true, "x" }, "unknown"},
 		{"loopback trusted, revoked", []gossh.Signer{key}, nothing, func(e *Endpoint) { e.LoopbackTrusted, e.RevokedHostKeys = true, revoked }, "revoked"},
@@ -168,7 +168,7 @@ func TestNowhereToWrite(t *testing.T) {
 	opts.Endpoints[0].HostKeys = hostkeys.AcceptNew
 	opts.KnownHosts = []string{os.DevNull}
 	execOn(t.Context(), newClient(t, opts), b.targets[0], "x").wantExit(t, fanout.Exit{})
-	if len(warnings) != 1 || !strings.Contains(warnings[0], "taken unseen at each login") {
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "accepts the key of an unknown host without a check") {
 		t.Errorf("got warnings %q, want one", warnings)
 	}
 }

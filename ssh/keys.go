@@ -110,7 +110,7 @@ type readKey struct {
 }
 
 // errLocked is an encrypted key that nobody can give the passphrase for.
-var errLocked = errors.New("it is encrypted, and there is no terminal to ask for the passphrase")
+var errLocked = errors.New("encrypted, and there is no terminal to ask for the passphrase")
 
 // noAgent in place of a socket's path means that no agent is asked.
 const noAgent = "none"

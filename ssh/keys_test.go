@@ -96,11 +96,11 @@ func TestNamedKeyErrors(t *testing.T) {
 	}{
 		{"missing", filepath.Join(dir, "none"), "does not exist", ""},
 		{"folder", dir, "regular file", ""},
-		{"readable by others", write("open", string(data), 0o644), "others may read", "chmod 600 "},
-		{"readable by the group", write("group", string(data), 0o640), "others may read", "chmod 600 "},
+		{"readable by others", write("open", string(data), 0o644), "other users can read", "chmod 600 "},
+		{"readable by the group", write("group", string(data), 0o640), "other users can read", "chmod 600 "},
 		{"no key", write("text", "hello", 0o600), "not a private key", ""},
 		{"empty", write("empty", "", 0o600), "not a private key", ""},
-		{"broken", write("broken", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", 0o600), "cannot be read", ""},
+		{"broken", write("broken", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", 0o600), "not a readable private key", ""},
 		{"encrypted", locked, "encrypted", "ssh-add "},
 		{"public", write("id.pub", string(public.AuthorizedKey()), 0o644), "public key", ""},
 	}

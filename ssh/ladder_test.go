@@ -121,7 +121,7 @@ func TestLadderIsShortWhenStopped(t *testing.T) {
 		want    fanout.Op
 	}{
 		{"running", 0, fanout.OpCanceled},
-		{"being ended", 50 * time.Millisecond, fanout.OpTimeout},
+		{"being stopped", 50 * time.Millisecond, fanout.OpTimeout},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

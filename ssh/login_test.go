@@ -23,13 +23,13 @@ func TestStalledLoginIsBounded(t *testing.T) {
 		step fleet.Step
 		want string
 	}{
-		{fleet.StepAccept, "version"},
-		{fleet.StepHalfVersion, "version"},
-		{fleet.StepVersion, "key exchange"},
-		{fleet.StepKexInit, "key exchange"},
-		{fleet.StepService, "authentication"},
-		{fleet.StepAuth, "authentication"},
-		{fleet.StepSign, "authentication"},
+		{fleet.StepAccept, "SSH banner"},
+		{fleet.StepHalfVersion, "SSH banner"},
+		{fleet.StepVersion, "exchanging keys"},
+		{fleet.StepKexInit, "exchanging keys"},
+		{fleet.StepService, "authenticating"},
+		{fleet.StepAuth, "authenticating"},
+		{fleet.StepSign, "authenticating"},
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.step), func(t *testing.T) {

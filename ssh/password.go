@@ -41,7 +41,7 @@ const (
 var errOtherQuestions = errors.New("the host asks for more than a password")
 
 // errAnyHost is a password that an impostor could have had.
-var errAnyHost = errors.New("the password is not given to hosts whose keys are not checked")
+var errAnyHost = errors.New("refusing to send a password to a host with an unverified key")
 
 // offerPassword returns the way to send the password, or to go through steps of
 // the host that ask for nothing; nil if there is none, or it was sent already. It
@@ -152,7 +152,7 @@ func (p *passwordTry) explain() []string {
 	case p.withheld != nil:
 		return []string{p.withheld.Error()}
 	case p.refused:
-		return []string{"the password was refused"}
+		return []string{"password rejected"}
 	}
 	return nil
 }

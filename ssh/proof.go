@@ -80,11 +80,11 @@ func (p *sudoProof) decide(host string) (decided, first bool, err error) {
 	case p.state == proofGood:
 		return true, false, nil
 	case p.state == proofRefused:
-		return true, false, fmt.Errorf("the password is not tried here: %s has refused it", p.by)
+		return true, false, fmt.Errorf("password not tried: %s rejected it", p.by)
 	case p.state == proofTrying:
 		return false, false, nil
 	case len(p.silent) >= maxSilent:
-		return true, false, fmt.Errorf("the password is not tried here: %s have not answered it within %s", strings.Join(p.silent, ", "), spell(p.waits()))
+		return true, false, fmt.Errorf("password not tried: no response from %s within %s", strings.Join(p.silent, ", "), spell(p.waits()))
 	}
 	p.state, p.by, p.since = proofTrying, host, time.Now()
 	return true, true, nil
@@ -127,7 +127,7 @@ func (p *sudoProof) giveUp(since time.Time) {
 	p.silence()
 	p.mu.Unlock()
 	if p.warn != nil {
-		p.warn(fmt.Sprintf("%s has the password, and has not answered within %s: the others wait no longer for it", host, spell(p.waits())))
+		p.warn(fmt.Sprintf("%s did not respond to the password within %s: trying the other hosts", host, spell(p.waits())))
 	}
 }
 

@@ -87,9 +87,9 @@ func TestProxyCommandFailures(t *testing.T) {
 		{name: "ends", command: `sh -c 'echo "first"; echo "no way" >&2; exit 3'`, op: fanout.OpJump, want: "the proxy command ended with exit status 3: no way"},
 		{name: "cannot connect", command: "RELAY", host: fleet.Host{Down: true}, op: fanout.OpJump, want: "the proxy command ended with exit status 1: relay: refused"},
 		{name: "is hostile", command: `sh -c 'printf "\033[2J\n" >&2; exit 1'`, op: fanout.OpJump, want: "the proxy command ended with exit status 1: ^[[2J"},
-		{name: "does nothing", command: "sleep 60", op: fanout.OpLogin, want: "no login within LIMIT: stopped while waiting for the version line"},
-		{name: "host stalls", command: "RELAY", host: fleet.Host{Faults: fleet.Faults{Stall: fleet.StepKexInit}}, op: fanout.OpLogin, want: "no login within LIMIT: stopped while in the key exchange"},
-		{name: "is busy", command: "true", op: fanout.OpLogin, want: "the host hung up before its version line"},
+		{name: "does nothing", command: "sleep 60", op: fanout.OpLogin, want: "login timed out after LIMIT while waiting for the SSH banner"},
+		{name: "host stalls", command: "RELAY", host: fleet.Host{Faults: fleet.Faults{Stall: fleet.StepKexInit}}, op: fanout.OpLogin, want: "login timed out after LIMIT while exchanging keys"},
+		{name: "is busy", command: "true", op: fanout.OpLogin, want: "the host hung up before its SSH banner"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

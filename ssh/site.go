@@ -47,7 +47,7 @@ func (s *site) closed(address string) *fanout.Failure {
 		Op:    fanout.OpLogin,
 		Final: true,
 		Cause: s.cause,
-		Message: fmt.Sprintf("not tried: %d logins at %s were refused already, and more could get us locked out; the last: %s",
+		Message: fmt.Sprintf("not tried: %[2]s already refused %[1]d logins, and more could lock this machine out; the last: %[3]s",
 			s.refused, address, s.reason),
 	}
 }

@@ -17,13 +17,13 @@ import (
 type sudoTalk struct {
 	host     string     // name of the target
 	proof    *sudoProof // of the run
-	wrong    bool       // the password was refused
+	wrong    bool       // password rejected
 	withheld error      // it was not sent
 	wantsTTY bool       // sudo runs nothing without a terminal
 }
 
 // errSudoSilent is a sudo that has the password and says nothing.
-var errSudoSilent = errors.New("sudo does not answer")
+var errSudoSilent = errors.New("sudo does not respond")
 
 // authenticate gives the sudo of c the password if it asks, once, and reports whether
 // it lets the command run. A sudo that does not answer is given up: the command,
@@ -129,18 +129,18 @@ func (t *sudoTalk) failure(c *channel) *fanout.Failure {
 	case t.withheld != nil:
 		f.Message = t.withheld.Error()
 	case t.wrong:
-		f.Message = "the password was refused"
+		f.Message = "password rejected"
 	case o.Task.Sudo.Password == nil && strings.Contains(said, "password"):
-		f.Message, f.Cause = "a password is needed", CauseSudoPassword
+		f.Message, f.Cause = "password required", CauseSudoPassword
 	case said == "":
-		f.Message = "sudo did not run the command, and did not say why"
+		f.Message = "sudo did not run the command and gave no reason"
 	default:
 		f.Message = said
 	}
 	if asked == 0 && o.PTY == nil && strings.Contains(strings.ToLower(said), "tty") {
 		_, script := o.Task.Action.(*fanout.Script)
 		t.wantsTTY = o.Task.Stdin == nil && !script
-		f.Message += "; a terminal carries neither a script nor an input"
+		f.Message += "; a terminal can carry neither a script nor standard input"
 	}
 	return f
 }

@@ -86,9 +86,9 @@ func TestRealSudoRunsOrSaysWhyNot(t *testing.T) {
 		{name: "lectures", rules: []string{"ALL=(ALL) ALL", "Defaults lecture=always"}},
 		{name: "in a terminal of its own", rules: []string{"ALL=(ALL) ALL", "Defaults use_pty,log_output,iolog_dir=/tmp/tutti-iolog"}},
 		{name: "only with a terminal", rules: []string{"ALL=(ALL) ALL", "Defaults requiretty"}},
-		{name: "wrong password", rules: []string{"ALL=(ALL) ALL"}, password: "wrong", message: "the password was refused"},
-		{name: "wrong password, one try", rules: []string{"ALL=(ALL) ALL", "Defaults passwd_tries=1"}, password: "wrong", message: "the password was refused"},
-		{name: "wrong password, only with a terminal", rules: []string{"ALL=(ALL) ALL", "Defaults requiretty"}, password: "wrong", message: "the password was refused"},
+		{name: "wrong password", rules: []string{"ALL=(ALL) ALL"}, password: "wrong", message: "password rejected"},
+		{name: "wrong password, one try", rules: []string{"ALL=(ALL) ALL", "Defaults passwd_tries=1"}, password: "wrong", message: "password rejected"},
+		{name: "wrong password, only with a terminal", rules: []string{"ALL=(ALL) ALL", "Defaults requiretty"}, password: "wrong", message: "password rejected"},
 		{name: "not allowed", rules: []string{"ALL=(ALL) /bin/ls"}, message: "Sorry, user tuttitest is not allowed to execute the command"},
 		{name: "unknown to sudo", rules: []string{"#"}, message: "tuttitest is not in the sudoers file."},
 	}
@@ -124,7 +124,7 @@ func TestRealSudoEndsAtATerminal(t *testing.T) {
 	allowSudo(t, s.User, "ALL=(ALL) ALL")
 	task := sudo("id -un", "wrong")
 	task.PTY = &fanout.PTY{Term: "xterm", Columns: 80, Rows: 24}
-	for i, want := range []string{"the password was refused", "the password is not tried here"} {
+	for i, want := range []string{"password rejected", "password not tried"} {
 		r := b.task(t.Context(), i, task)
 		r.wantOp(t, fanout.OpSudo, false)
 		if !strings.HasPrefix(r.Failure.Message, want) {

@@ -119,10 +119,10 @@ func TestSudoRefusalSaysWhy(t *testing.T) {
 		mode, password, message string
 		sent                    int
 	}{
-		{"ask", "wrong", "the password was refused", 1},
-		{"onetry", "wrong", "the password was refused", 1},
-		{"lecture", "wrong", "the password was refused", 1},
-		{"ask", "", "a password is needed", 0},
+		{"ask", "wrong", "password rejected", 1},
+		{"onetry", "wrong", "password rejected", 1},
+		{"lecture", "wrong", "password rejected", 1},
+		{"ask", "", "password required", 0},
 		{"denied", sesame, "tester is not in the sudoers file.", 1},
 	}
 	for _, tt := range tests {
@@ -231,7 +231,7 @@ func TestHostSilentAboutThePasswordIsGivenUp(t *testing.T) {
 	for i := 1; i <= 2; i++ {
 		b.task(t.Context(), i, sudo("true", sesame)).wantExit(t, fanout.Exit{})
 	}
-	if text := <-told; !strings.HasPrefix(text, "h0 has the password") || len(told) > 0 {
+	if text := <-told; !strings.HasPrefix(text, "h0 did not respond to the password") || len(told) > 0 {
 		t.Errorf("got told %q, and %d more, want one word about h0", text, len(told))
 	}
 	cancel(fanout.ErrSignal)
@@ -240,7 +240,7 @@ func TestHostSilentAboutThePasswordIsGivenUp(t *testing.T) {
 	b.sudo.answer = 100 * time.Millisecond
 	r := b.task(t.Context(), 0, sudo("echo ran", sesame))
 	r.wantOp(t, fanout.OpSudo, true)
-	if f := r.Failure; !f.Final || f.Message != "no answer to the password within 100ms" || f.Cause != CauseSudoSilent || r.Outcome() != fanout.Lost {
+	if f := r.Failure; !f.Final || f.Message != "no response to the password within 100ms" || f.Cause != CauseSudoSilent || r.Outcome() != fanout.Lost {
 		t.Errorf("got %s, %+v", r.Outcome(), *f)
 	}
 }
@@ -258,7 +258,7 @@ func TestPasswordIsWithheldOnceAllAreSilent(t *testing.T) {
 	eventually(t, "all of them have it", func() bool { return passwords(t, dir) == maxSilent })
 	r := b.task(t.Context(), 3, sudo("echo ran", sesame))
 	r.wantOp(t, fanout.OpSudo, false)
-	for _, part := range []string{"the password is not tried here", "h0", "h1", "h2"} {
+	for _, part := range []string{"password not tried", "h0", "h1", "h2"} {
 		if !strings.Contains(r.Failure.Message, part) {
 			t.Errorf("got %q, want %q in it", r.Failure.Message, part)
 		}
@@ -290,13 +290,13 @@ func TestProofOfSilentHosts(t *testing.T) {
 		want("b", proofPatience, true)
 		p.settle(proofNone, "a") // is not waited for any more
 		want("c", proofPatience, true)
-		if _, _, err := claim("d"); err == nil || !strings.Contains(err.Error(), "a, b, c have not answered") {
+		if _, _, err := claim("d"); err == nil || !strings.Contains(err.Error(), "no response from a, b, c") {
 			t.Errorf("got %v, want the hosts that are silent", err)
 		}
 		p.settle(proofGood, "b")
 		want("d", 0, false)
 		p.settle(proofRefused, "a")
-		if _, _, err := claim("e"); err == nil || !strings.Contains(err.Error(), "a has refused it") {
+		if _, _, err := claim("e"); err == nil || !strings.Contains(err.Error(), "a rejected it") {
 			t.Errorf("got %v, want the refusal", err)
 		}
 	})

@@ -23,7 +23,7 @@ type TooLongError struct{ Size, Limit int } // in bytes
 
 // Error says how much it is, and how much is possible.
 func (e *TooLongError) Error() string {
-	return fmt.Sprintf("the command with its surroundings takes %d KiB to send, and SSH carries %d KiB", e.Size>>10, e.Limit>>10)
+	return fmt.Sprintf("command plus environment is %d KiB, over the SSH limit of %d KiB", e.Size>>10, e.Limit>>10)
 }
 
 // Advice is to send less.

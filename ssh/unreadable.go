@@ -38,10 +38,10 @@ func unreadable(err error) string {
 				return "the host sent " + words + " that cannot be read"
 			}
 		}
-		return "the host sent a message that cannot be read (" + m[0] + ")"
+		return "the host sent a message that tutti cannot decode (" + m[0] + ")"
 	}
 	if malformed.MatchString(text) {
-		return "the host sent a question that cannot be read"
+		return "the host sent a malformed question"
 	}
 	if m := unexpected.FindStringSubmatch(text); m != nil {
 		if n, err := strconv.Atoi(m[1]); err == nil && n != msgUserAuthFailure {

@@ -14,17 +14,17 @@ import (
 // one of them.
 var (
 	// ErrNotExist: OpenExisting, and there is no such file.
-	ErrNotExist = errors.New("there is no history yet")
+	ErrNotExist = errors.New("no history yet")
 	// ErrIsDirectory: the path leads to a directory.
 	ErrIsDirectory = errors.New("is a directory")
 	// ErrNotHistory: the file is not a SQLite database, or one of another
 	// program.
-	ErrNotHistory = errors.New("is not a history of tutti")
+	ErrNotHistory = errors.New("is not a history")
 	// ErrNewer: the file was written by a newer tutti with another schema.
 	ErrNewer = errors.New("was written by a newer tutti")
 	// ErrOlder: the file has an older schema and cannot be written to change
 	// that.
-	ErrOlder = errors.New("was written by an older tutti and cannot be brought up to date")
+	ErrOlder = errors.New("was written by an older tutti and cannot be migrated")
 	// ErrReadOnly: the file, its directory or its file system cannot be written.
 	ErrReadOnly = errors.New("cannot be written")
 	// ErrUnreadable: the file or its directory cannot be read.
@@ -181,7 +181,7 @@ func (e *NoRunError) Advice() (code string, args []any) {
 // A RefError says that Ref does not name a run.
 type RefError struct{ Ref string }
 
-func (e *RefError) Error() string { return fmt.Sprintf("%q does not name a run", e.Ref) }
+func (e *RefError) Error() string { return fmt.Sprintf("%q is not a run", e.Ref) }
 
 // Advice says what would.
 func (e *RefError) Advice() (code string, args []any) { return AdviceRef, nil }
@@ -189,7 +189,7 @@ func (e *RefError) Advice() (code string, args []any) { return AdviceRef, nil }
 // A JobExistsError says that there is a job of that name.
 type JobExistsError struct{ Name string }
 
-func (e *JobExistsError) Error() string { return fmt.Sprintf("there is a job %q already", e.Name) }
+func (e *JobExistsError) Error() string { return fmt.Sprintf("job %q already exists", e.Name) }
 
 // Advice says how to get at it.
 func (e *JobExistsError) Advice() (code string, args []any) { return AdviceJobExists, []any{e.Name} }
@@ -204,7 +204,7 @@ type JobChangedError struct {
 }
 
 func (e *JobChangedError) Error() string {
-	return fmt.Sprintf("job %q was changed by %s in the meantime, to version %d", e.Name, e.By, e.Version)
+	return fmt.Sprintf("job %q was changed by %s, to version %d", e.Name, e.By, e.Version)
 }
 
 // Advice says how to go on.
@@ -236,7 +236,7 @@ type KillError struct {
 	advice string // its code
 }
 
-func (e *KillError) Error() string { return fmt.Sprintf("cannot end run %d: %s", e.Run, e.Reason) }
+func (e *KillError) Error() string { return fmt.Sprintf("cannot stop run %d: %s", e.Run, e.Reason) }
 
 // Advice says what can be done instead.
 func (e *KillError) Advice() (code string, args []any) {

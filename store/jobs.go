@@ -209,7 +209,7 @@ func (j Jobs) KillRuns(ctx context.Context, ref KillRef, by string, now time.Tim
 	case err != nil:
 		return nil, err
 	case run.JobID == 0:
-		return nil, &KillError{Run: ref.Run, Reason: "it is not of a job", advice: AdviceKillElsewhere}
+		return nil, &KillError{Run: ref.Run, Reason: "it does not belong to a job", advice: AdviceKillElsewhere}
 	}
 	if err := j.stop(ctx, &run, by, now); err != nil {
 		return nil, err
@@ -250,7 +250,7 @@ func (j Jobs) stop(ctx context.Context, run *Run, by string, now time.Time) (err
 }
 
 func endedError(run int64) error {
-	return &KillError{Run: run, Reason: "it has ended", advice: AdviceRunEnded}
+	return &KillError{Run: run, Reason: "it has finished", advice: AdviceRunEnded}
 }
 
 func (j Jobs) killJob(ctx context.Context, name, by string, now time.Time) ([]int64, error) {

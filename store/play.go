@@ -179,7 +179,7 @@ func (p *player) playPage(ctx context.Context, page []playedTarget, summary *fan
 	for i := range page {
 		h := hosts[page[i].position]
 		if h == nil {
-			return fmt.Errorf("run %d was pruned meanwhile", p.run.ID)
+			return fmt.Errorf("run %d was pruned while it was read", p.run.ID)
 		}
 		if err := p.playHost(ctx, &page[i].target, h); err != nil {
 			return err

@@ -42,7 +42,7 @@ func (e *Error) Advice() (code string, args []any) { return e.advice, nil }
 func (e *Error) Bare() string { return e.Error() }
 
 // publicNote is that of public keys.
-const publicNote = "it belongs into a host's authorized_keys"
+const publicNote = "it belongs in a host's authorized_keys"
 
 // beginnings are how the first line of a file that says something begins.
 var beginnings = []struct {
@@ -50,7 +50,7 @@ var beginnings = []struct {
 	err  Error
 }{
 	{"PuTTY-User-Key-File-", Error{Kind: "a private key", Note: "puttygen FILE -O private-openssh -o NEW converts it"}},
-	{"SSH PRIVATE KEY FILE FORMAT", Error{Kind: "a private key", Note: "its format, of SSH 1, is no longer used"}},
+	{"SSH PRIVATE KEY FILE FORMAT", Error{Kind: "a private key", Note: "SSH 1 keys are no longer supported"}},
 	{"AGE-SECRET-KEY-", Error{Kind: "a private key"}},
 	{"AGE-PLUGIN-", Error{Kind: "a private key"}},
 	{"untrusted comment: ", Error{Kind: "a key or a signature of signify or minisign"}},

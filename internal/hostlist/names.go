@@ -32,21 +32,21 @@ func CheckName(text string, brackets bool) *SyntaxError {
 	}
 	switch {
 	case text == "":
-		return Errorf(0, "the name is empty")
+		return Errorf(0, "empty name")
 	case len(text) > maxLiteral:
-		return Errorf(0, "a name that is longer than %d characters", maxLiteral)
+		return Errorf(0, "name longer than %d characters", maxLiteral)
 	case text == "all":
-		return Errorf(0, `the name "all" is reserved: it stands for every host`)
+		return Errorf(0, `the name "all" is reserved for every host`)
 	case strings.HasPrefix(text, "run:"):
 		return Errorf(0, `%q: names that begin with "run:" are reserved for earlier runs`, text)
 	case text[0] == '-':
-		return Errorf(0, "the name %q begins with a dash, which programs take for an option", text)
+		return Errorf(0, "the name %q begins with a dash, like an option", text)
 	case text == "." || text == "..":
-		return Errorf(0, "the name %q means a folder", text)
+		return Errorf(0, "the name %q means a directory", text)
 	}
 	for i, c := range text {
 		if c > 0x7f || !NameChar(byte(c)) {
-			return Errorf(i, "%q cannot be in the name %s; letters, digits and _ . : - can", c, Quote(text))
+			return Errorf(i, "%q is not allowed in the name %s: want letters, digits and _ . : -", c, Quote(text))
 		}
 	}
 	return nil

@@ -49,7 +49,7 @@ func Expand(text string) ([]string, error) {
 			return nil, AtColumn(text, err)
 		}
 		if word.Text == "" {
-			return nil, AtColumn(text, Errorf(word.Offset, "a name is missing"))
+			return nil, AtColumn(text, Errorf(word.Offset, "missing name"))
 		}
 		if p.Count > MaxNames-len(names) {
 			return nil, AtColumn(text, Errorf(word.Offset, "more than %d names", MaxNames))
@@ -194,7 +194,7 @@ func Parse(text string) (Pattern, *SyntaxError) {
 				p.Parts = append(p.Parts, Part{Literal: rest[:open]})
 			}
 			if part.Count > MaxNames/p.Count {
-				return Pattern{}, Errorf(at+open, "the range stands for more than %d names", MaxNames)
+				return Pattern{}, Errorf(at+open, "the range expands to more than %d names", MaxNames)
 			}
 			p.Count *= part.Count
 			p.Parts = append(p.Parts, part)
@@ -214,7 +214,7 @@ func (p Pattern) Check(at int) *SyntaxError {
 		length += len(part.Literal)
 	}
 	if length > maxLiteral {
-		return Errorf(at, "a name that is longer than %d characters", maxLiteral)
+		return Errorf(at, "name longer than %d characters", maxLiteral)
 	}
 	return nil
 }
@@ -239,7 +239,7 @@ func parseChoices(text string, offset int) (Part, *SyntaxError) {
 			return Part{}, err
 		}
 		if total += c.Count(); total > MaxNames {
-			return Part{}, Errorf(at, "the range stands for more than %d names", MaxNames)
+			return Part{}, Errorf(at, "the range expands to more than %d names", MaxNames)
 		}
 		part.Choices = append(part.Choices, c)
 		at += len(item) + 1
@@ -250,31 +250,31 @@ func parseChoices(text string, offset int) (Part, *SyntaxError) {
 
 func parseChoice(text string, offset int) (Choice, *SyntaxError) {
 	if text == "" {
-		return Choice{}, Errorf(offset, "the range is empty here")
+		return Choice{}, Errorf(offset, "empty range")
 	}
 	lo, hi, dashed := strings.Cut(text, "-")
 	if !dashed {
 		if !ValidName(text) {
-			return Choice{}, Errorf(offset, "%q cannot stand in a range", text)
+			return Choice{}, Errorf(offset, "%q is not allowed in a range", text)
 		}
 		return Choice{Word: text}, nil
 	}
 	hi, stepText, stepped := strings.Cut(hi, "/")
 	if !IsNumber(lo) || !IsNumber(hi) {
-		return Choice{}, Errorf(offset, "%q is not a range of numbers such as 1-20; anything else is listed: [a,b,c]", text)
+		return Choice{}, Errorf(offset, "%q: want a range of numbers such as 1-20, or a list: [a,b,c]", text)
 	}
 	c := Choice{Numeric: true, First: Number(lo), Last: Number(hi), Step: 1, Width: Padding(lo)}
 	if stepped {
 		if !IsNumber(stepText) || Number(stepText) == 0 {
-			return Choice{}, Errorf(offset, "%q is not a step: want a number from 1", stepText)
+			return Choice{}, Errorf(offset, "step %q: want a number from 1", stepText)
 		}
 		c.Step = Number(stepText)
 	}
 	switch {
 	case c.First > c.Last:
-		return Choice{}, Errorf(offset, "the range %s runs backwards", text)
+		return Choice{}, Errorf(offset, "the range %s is reversed", text)
 	case Padding(lo) > len(hi) || Padding(hi) > 0 && len(lo) != len(hi):
-		return Choice{}, Errorf(offset, "the ends of %s are padded with zeros to different lengths", text)
+		return Choice{}, Errorf(offset, "the two ends of %s have different zero padding", text)
 	}
 	return c, nil
 }

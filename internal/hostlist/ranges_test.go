@@ -44,23 +44,23 @@ func TestExpand(t *testing.T) {
 
 func TestExpandErrors(t *testing.T) {
 	tests := []struct{ text, want string }{
-		{"", `"": column 1: a name is missing`},
-		{"a,,b", `"a,,b": column 3: a name is missing`},
+		{"", `"": column 1: missing name`},
+		{"a,,b", `"a,,b": column 3: missing name`},
 		{"web[1-", `"web[1-": column 4: [ without ]`},
 		{"web1]", `"web1]": column 5: ] without [`},
 		{"web[1[2]]", `"web[1[2]]": column 4: [ without ]`},
-		{"web[]", `"web[]": column 5: the range is empty here`},
-		{"web[1,]", `"web[1,]": column 7: the range is empty here`},
-		{"web[9-1]", `"web[9-1]": column 5: the range 9-1 runs backwards`},
-		{"web[1-9/0]", `"web[1-9/0]": column 5: "0" is not a step: want a number from 1`},
-		{"web[a-c]", `"web[a-c]": column 5: "a-c" is not a range of numbers such as 1-20; anything else is listed: [a,b,c]`},
-		{"web[001-20]", `"web[001-20]": column 5: the ends of 001-20 are padded with zeros to different lengths`},
-		{"web[1-020]", `"web[1-020]": column 5: the ends of 1-020 are padded with zeros to different lengths`},
-		{"a,web[1-999999999]", `"a,web[1-999999999]": column 7: the range stands for more than 1000000 names`},
-		{"[1-1000][1-1000][1-2]", `"[1-1000][1-1000][1-2]": column 17: the range stands for more than 1000000 names`},
+		{"web[]", `"web[]": column 5: empty range`},
+		{"web[1,]", `"web[1,]": column 7: empty range`},
+		{"web[9-1]", `"web[9-1]": column 5: the range 9-1 is reversed`},
+		{"web[1-9/0]", `"web[1-9/0]": column 5: step "0": want a number from 1`},
+		{"web[a-c]", `"web[a-c]": column 5: "a-c": want a range of numbers such as 1-20, or a list: [a,b,c]`},
+		{"web[001-20]", `"web[001-20]": column 5: the two ends of 001-20 have different zero padding`},
+		{"web[1-020]", `"web[1-020]": column 5: the two ends of 1-020 have different zero padding`},
+		{"a,web[1-999999999]", `"a,web[1-999999999]": column 7: the range expands to more than 1000000 names`},
+		{"[1-1000][1-1000][1-2]", `"[1-1000][1-1000][1-2]": column 17: the range expands to more than 1000000 names`},
 		{"a[1-1000000],b", `"a[1-1000000],b": column 14: more than 1000000 names`},
-		{"[1-9999999999999999999]", `"[1-9999999999999999999]": column 2: "1-9999999999999999999" is not a range of numbers such as 1-20; anything else is listed: [a,b,c]`},
-		{"ü[9-1]", `"ü[9-1]": column 3: the range 9-1 runs backwards`},
+		{"[1-9999999999999999999]", `"[1-9999999999999999999]": column 2: "1-9999999999999999999": want a range of numbers such as 1-20, or a list: [a,b,c]`},
+		{"ü[9-1]", `"ü[9-1]": column 3: the range 9-1 is reversed`},
 	}
 	for _, tt := range tests {
 		if names, err := Expand(tt.text); err == nil || err.Error() != tt.want {

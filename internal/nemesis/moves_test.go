@@ -121,7 +121,7 @@ func (n *nemesis) putBack() error {
 	return n.world.clock.put(by + n.between(0, time.Minute))
 }
 
-// edit changes a job, as often as somebody else was faster.
+// edit changes a job, as often as conflicting update.
 func (n *nemesis) edit(name string, how func(*scheduler.Job)) error {
 	for {
 		k, err := n.history.Job(n.t.Context(), name)

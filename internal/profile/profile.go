@@ -38,7 +38,7 @@ func (p *Profiler) Set(value string) error {
 		kind, path, _ := strings.Cut(item, "=")
 		begin := kinds[kind]
 		if begin == nil || path == "" {
-			return fmt.Errorf("%q is not cpu=FILE, heap=FILE or live=FILE", item)
+			return fmt.Errorf("%q: want cpu=FILE, heap=FILE or live=FILE", item)
 		}
 		f, err := safefile.Create(path)
 		if err != nil {

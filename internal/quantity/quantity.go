@@ -24,11 +24,11 @@ func ParseDuration(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	switch {
 	case err != nil && text != "" && strings.Trim(text, "0123456789") == "":
-		return 0, fmt.Errorf("%s has no unit; write %[1]ss for seconds or %[1]sm for minutes", clip(text))
+		return 0, fmt.Errorf("%s has no unit: write %[1]ss for seconds or %[1]sm for minutes", clip(text))
 	case err != nil:
-		return 0, fmt.Errorf("%q is not a duration such as 30s, 5m, 2h or 7d", clip(text))
+		return 0, fmt.Errorf("%q: want a duration such as 30s, 5m, 2h or 7d", clip(text))
 	case d < 0:
-		return 0, fmt.Errorf("%s is less than nothing", clip(text))
+		return 0, fmt.Errorf("%s must not be negative", clip(text))
 	}
 	return d, nil
 }
@@ -48,7 +48,7 @@ func ParseSince(text string, now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is neither a time such as 2026-11-20T14:30 nor a duration such as 2h or 7d", text)
+	return time.Time{}, fmt.Errorf("%q: want a time such as 2026-11-20T14:30 or a duration such as 2h or 7d", text)
 }
 
 // FormatDuration is a text that [ParseDuration] reads as d, without units of
@@ -94,7 +94,7 @@ func ParseSize(text string) (int64, error) {
 			}
 		}
 	}
-	return 0, fmt.Errorf("%q is not a size such as 64KiB, 4MiB or 1GiB", clip(text))
+	return 0, fmt.Errorf("%q: want a size such as 64KiB, 4MiB or 1GiB", clip(text))
 }
 
 // FormatSize is n for people: in the largest unit of which there is at least one,

@@ -36,7 +36,7 @@ func OpenDir(path string) (*os.Root, error) {
 	}
 	defer func() { _ = f.Close() }() // only looked at
 	if !p.Current(f) {
-		return nil, errors.Join(errors.New(path+" was replaced while it was opened"), root.Close())
+		return nil, errors.Join(errors.New(path+" was replaced while tutti opened it"), root.Close())
 	}
 	return root, nil
 }

@@ -40,7 +40,7 @@ func kindOf(mode uint32) string {
 	case unix.S_IFBLK, unix.S_IFCHR:
 		return "a device"
 	}
-	return "something else"
+	return "another kind of file"
 }
 
 // regular refuses what is not a regular file.

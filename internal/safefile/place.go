@@ -28,7 +28,7 @@ func (e *LinkError) Error() string {
 }
 
 // Hint says what can be done about it.
-func (e *LinkError) Hint() string { return "name the file that the link leads to, if that is the one" }
+func (e *LinkError) Hint() string { return "if the link's target is the right file, name that" }
 
 // A Place is a name in a directory that is held open: what is done at a place is
 // done in that directory, whatever becomes of its path. There need not be

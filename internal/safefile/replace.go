@@ -167,7 +167,7 @@ func (p *Place) openStream() (*os.File, error) {
 	}
 	f, err := p.openat(os.O_WRONLY, 0)
 	if errors.Is(err, unix.ENXIO) {
-		err = errors.New(p.Path + " is a pipe that no process reads from")
+		err = errors.New(p.Path + " is a pipe without a reader")
 	}
 	if err != nil {
 		return nil, err

@@ -141,7 +141,7 @@ func TestReplaceWritesToAPipe(t *testing.T) {
 	if err := unix.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := Replace(path, writeText("x")); err == nil || !strings.Contains(err.Error(), "no process reads") {
+	if err := Replace(path, writeText("x")); err == nil || !strings.Contains(err.Error(), "without a reader") {
 		t.Errorf("got %v, want no reader", err)
 	}
 	reader, err := os.OpenFile(path, os.O_RDWR, 0) // does not wait for a writer

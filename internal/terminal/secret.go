@@ -13,7 +13,7 @@ import (
 // maxSecret bounds what is typed as a secret: no terminal has longer lines.
 const maxSecret = 4096
 
-var errLongLine = errors.New("it is longer than a line of a terminal")
+var errLongLine = errors.New("longer than a line of a terminal")
 
 // Secret reads a line from the terminal without showing it. The terminal is given
 // back as it was, also while this process is stopped, if ctx ends first, or if

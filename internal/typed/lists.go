@@ -59,7 +59,7 @@ func (v *Retryable) Set(s string) error {
 	var out Outcomes
 	err := out.Set(s)
 	if err != nil || slices.ContainsFunc(out, func(o fanout.Outcome) bool { return !slices.Contains(retryable, o) }) {
-		return fmt.Errorf("%q: want some of %s", s, strings.Join(OutcomeWords(retryable), ","))
+		return fmt.Errorf("%q: want one or more of %s", s, strings.Join(OutcomeWords(retryable), ","))
 	}
 	*v = Retryable(out)
 	return nil

@@ -71,7 +71,7 @@ type Number int
 func (v *Number) Set(s string) error {
 	n, err := strconv.ParseInt(s, 0, strconv.IntSize)
 	if err != nil {
-		return fmt.Errorf("%q is not a whole number that fits", s)
+		return fmt.Errorf("%q is not a number", s)
 	}
 	*v = Number(n)
 	return nil
@@ -163,7 +163,7 @@ func OneOf(s string, words []string) (string, error) {
 			return s, nil
 		}
 	}
-	return "", fmt.Errorf("%q is none of %s", s, strings.Join(words, ", "))
+	return "", fmt.Errorf("%q: want one of %s", s, strings.Join(words, ", "))
 }
 
 func (c *Choice) String() string { return c.Word }

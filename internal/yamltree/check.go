@@ -49,7 +49,7 @@ func (c *checker) node(n *yaml.Node) int {
 func (c *checker) alias(n *yaml.Node) int {
 	size := c.sizes[n.Alias]
 	if size == 0 {
-		c.problems.Addf(c.pos(n), "the alias *%s stands inside what it stands for", n.Value)
+		c.problems.Addf(c.pos(n), "the alias *%s contains itself", n.Value)
 		return 1
 	}
 	c.aliased = min(c.aliased+size, maxAliased+1)
@@ -64,7 +64,7 @@ func (c *checker) tag(n *yaml.Node) {
 	switch n.Tag {
 	case "!!str", "!!int", "!!float", "!!bool", nullTag, "!!map", "!!seq", "!":
 	default:
-		c.problems.Addf(c.pos(n), "tag %q has no meaning here", n.Tag)
+		c.problems.Addf(c.pos(n), "unsupported tag %q", n.Tag)
 	}
 }
 
@@ -93,7 +93,7 @@ func (c *checker) keys(n *yaml.Node) {
 			first = earlier(n.Content[:i], key.Value)
 		}
 		if first != nil {
-			c.problems.Addf(c.pos(n.Content[i]), "%q stands here a second time; the first is at line %d, column %d",
+			c.problems.Addf(c.pos(n.Content[i]), "duplicate key %q; the first is at line %d, column %d",
 				strings.TrimSpace(key.Value), first.Line, first.Column)
 		}
 	}
@@ -106,12 +106,12 @@ func (c *checker) merge(n *yaml.Node) {
 		return
 	}
 	if value.Kind != yaml.SequenceNode {
-		c.problems.Addf(c.pos(n), "<<: want a mapping, or a list of them, such as *NAME of one that is marked with &NAME")
+		c.problems.Addf(c.pos(n), "<<: want a mapping or a list of mappings, such as *NAME of one marked &NAME")
 		return
 	}
 	for _, item := range value.Content {
 		if resolve(item).Kind != yaml.MappingNode {
-			c.problems.Addf(c.pos(item), "<<: want a mapping, such as *NAME of one that is marked with &NAME")
+			c.problems.Addf(c.pos(item), "<<: want a mapping, such as *NAME of one marked &NAME")
 		}
 	}
 }

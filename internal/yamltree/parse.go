@@ -49,7 +49,7 @@ func parse(file string, data []byte, strict bool) (Node, error) {
 	c.node(root)
 	if c.aliased > maxAliased {
 		problems.Addf(Pos{File: file, Line: root.Line, Column: root.Column},
-			"aliases make the document larger than %d values", maxAliased)
+			"aliases expand the document to more than %d values", maxAliased)
 	}
 	return Node{n: root, file: file}, problems.Err()
 }
@@ -100,7 +100,7 @@ func load(file string, data []byte) (*yaml.Node, *Error) {
 		return nil, syntaxError(file, data, err)
 	}
 	if err := loader.Load(&second); err == nil {
-		return nil, Errorf(Pos{File: file, Line: second.Line, Column: second.Column}, "a second document begins; a file holds one")
+		return nil, Errorf(Pos{File: file, Line: second.Line, Column: second.Column}, "a second document starts here; a file contains one")
 	} else if !errors.Is(err, io.EOF) {
 		return nil, syntaxError(file, data, err)
 	}
@@ -123,7 +123,7 @@ func syntaxError(file string, data []byte, err error) *Error {
 	e := &Error{Pos: Pos{File: file, Line: max(mark.Line, 1), Column: max(mark.Column, 1)}, Msg: le.Message}
 	if strings.HasPrefix(le.Message, "unknown anchor") {
 		// The library's other messages have nothing of the file.
-		e.Msg = "an alias (*) stands for an anchor (&) that is not there; a text that begins with * needs quotes"
+		e.Msg = "the alias (*) has no anchor (&); text that begins with * needs quotes"
 		return e
 	}
 	if strings.Contains(le.Message, "cannot start any token") {
@@ -146,9 +146,9 @@ func libraryError(err error) string {
 // badStart explains a character that no YAML value begins with.
 func badStart(c rune) string {
 	if c == '\t' {
-		return "a tab cannot indent; use spaces"
+		return "indent with spaces, not tabs"
 	}
-	return fmt.Sprintf("%q cannot begin a value; put the value in quotes", c)
+	return fmt.Sprintf("a value cannot begin with %q: put it in quotes", c)
 }
 
 // charAt is the character at a position, 0 if there is none.

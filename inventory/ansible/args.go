@@ -131,11 +131,11 @@ func (s *sshArgs) option(v *value, keyword, value string) error {
 		return s.identity(v, value)
 	case "userknownhostsfile":
 		if value != "/dev/null" && !strings.EqualFold(value, "none") {
-			s.inventory.warnOnce(fmt.Sprintf("%s: %s: UserKnownHostsFile does not count here; ssh_config can have it", v.origin.Place(), variableNames[v.variable]))
+			s.inventory.warnOnce(fmt.Sprintf("%s: %s: UserKnownHostsFile is ignored; set it in ssh_config", v.origin.Place(), variableNames[v.variable]))
 		}
 		return nil
 	case "-F":
-		s.inventory.warnOnce(fmt.Sprintf("%s: %s: -F does not count", v.origin.Place(), variableNames[v.variable]))
+		s.inventory.warnOnce(fmt.Sprintf("%s: %s: -F is ignored", v.origin.Place(), variableNames[v.variable]))
 		return nil
 	default:
 		return nil
@@ -175,13 +175,13 @@ func (s *sshArgs) hostKeys(v *value, value string) (layer.Value, error) {
 		mode = hostkeys.AcceptNew
 	case "no", "off", "false":
 		if v.source.file.Trust != layer.Named {
-			s.inventory.warnOnce(fmt.Sprintf("%s: %s: StrictHostKeyChecking=%s does not count in a file that is not named with -i",
+			s.inventory.warnOnce(fmt.Sprintf("%s: %s: StrictHostKeyChecking=%s is ignored in a file that is not named with -i",
 				v.origin.Place(), variableNames[v.variable], value))
 			return layer.Value{}, nil
 		}
 		mode = hostkeys.Off
 	default:
-		return layer.Value{}, fmt.Errorf("%q is not one of yes, no, accept-new", value)
+		return layer.Value{}, fmt.Errorf("%q: want yes, no or accept-new", value)
 	}
 	return layer.Value{Key: layer.KeyHostKeys, Text: mode.String(), Number: int(mode)}, nil
 }

@@ -103,7 +103,7 @@ func (f *varsDirectory) directory(path, via string, vars *values, depth int) {
 	const deepest = 20
 	entries, err := os.ReadDir(path)
 	if err == nil && depth > deepest {
-		err = errors.New("folders lie in each other without end")
+		err = errors.New("directories are nested without end")
 	}
 	if err != nil {
 		f.inventory.problems.Addf(yamltree.Pos{File: path}, "read the variables: %v", err)

@@ -62,7 +62,7 @@ func (a *Inventory) ReadINI(f layer.File, text string) error {
 	}
 	for _, m := range r.mentions {
 		if !m.group.declared {
-			a.problems.Addf(m.origin.Pos(), "%s: there is no group %q%s", m.what, m.group.name, a.hint(m.group.name))
+			a.problems.Addf(m.origin.Pos(), "%s: no group %q%s", m.what, m.group.name, a.hint(m.group.name))
 		}
 	}
 	return a.problems.Err()
@@ -95,7 +95,7 @@ func (r *iniReader) read(w hostlist.Word) {
 	inner, rest, closed := strings.Cut(strings.TrimPrefix(w.Text, "["), "]")
 	switch {
 	case w.Text[0] == '[' && !hostlist.IsIPv6(inner) && (!closed || rest == "" || !strings.Contains(inner, ":") && rest[0] != ':'):
-		r.fail(w.Offset, "%s is not the heading of a section: want [GROUP], [GROUP:vars] or [GROUP:children]", hostlist.Quote(w.Text))
+		r.fail(w.Offset, "invalid section heading %s: want [GROUP], [GROUP:vars] or [GROUP:children]", hostlist.Quote(w.Text))
 		r.group = nil
 	case r.group == nil:
 		// What is wrong with the heading has been said.
@@ -123,7 +123,7 @@ func (r *iniReader) heading(w hostlist.Word, name, kind string) {
 		kind = sectionHosts
 	}
 	if !slices.Contains(sectionKinds, kind) {
-		r.fail(w.Offset+len(name)+2, "[%s:%s]: a section is [GROUP], [GROUP:vars] or [GROUP:children]", name, kind)
+		r.fail(w.Offset+len(name)+2, "invalid section [%s:%s]: want [GROUP], [GROUP:vars] or [GROUP:children]", name, kind)
 		return
 	}
 	if err := checkGroup(name); err != nil {
@@ -169,14 +169,14 @@ func (r *iniReader) hosts(w hostlist.Word) {
 // addHosts adds the hosts that text stands for to a group.
 func (a *Inventory) addHosts(text string, origin layer.Origin, g *group, source *source, vars *values) *hostlist.SyntaxError {
 	if text == "" {
-		return hostlist.Errorf(0, "the name is empty")
+		return hostlist.Errorf(0, "empty name")
 	}
 	names, portText, err := parseHosts(text)
 	if err != nil {
 		return err
 	}
 	if !a.tally.Spend(names.Count) {
-		return hostlist.Errorf(0, "the inventory names more than %d hosts", hostlist.MaxNames)
+		return hostlist.Errorf(0, "the inventory has more than %d hosts", hostlist.MaxNames)
 	}
 	var port *value
 	if portText != "" {

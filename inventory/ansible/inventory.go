@@ -109,7 +109,7 @@ func checkGroup(name string) *hostlist.SyntaxError {
 // addChild puts one group into another. The ways round are found later.
 func (a *Inventory) addChild(parent, child *group, origin layer.Origin) {
 	if child.name == groupAll {
-		a.problems.Addf(origin.Pos(), "%s: all holds every group, and cannot be in one", origin.Via)
+		a.problems.Addf(origin.Pos(), "%s: all contains every group, and cannot be in one", origin.Via)
 		return
 	}
 	if slices.Contains(child.parents, parent) {

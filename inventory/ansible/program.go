@@ -263,7 +263,7 @@ func (r *programReader) host(name string, g *group) *host {
 		return nil
 	}
 	if err == nil && !r.tally.Spend(1) {
-		err = hostlist.Errorf(0, "the inventory names more than %d hosts", hostlist.MaxNames)
+		err = hostlist.Errorf(0, "the inventory has more than %d hosts", hostlist.MaxNames)
 	}
 	if err != nil {
 		r.fail("group %s: hosts: %s", g.name, err)
@@ -314,7 +314,7 @@ func (r *programReader) askForHosts(ctx context.Context) error {
 		args := []string{"--host", h.name}
 		out, err := r.program.Run(ctx, args...)
 		if r.program.TimedOut(err) {
-			return fmt.Errorf("%w (after %d hosts, one by one; with _meta in what --list prints it is asked once)", err, len(asked))
+			return fmt.Errorf("%w (after %d hosts, one call each; with _meta in the output of --list one call is enough)", err, len(asked))
 		}
 		if err != nil {
 			return err

@@ -24,10 +24,10 @@ func proxySetting(v *value, command string) (layer.Value, error) {
 		return layer.ParseValue(layer.KeyJump, jump)
 	}
 	if v.source.file.Trust != layer.Named {
-		return layer.Value{}, fmt.Errorf("the command %s is run only if the inventory is named with -i; a jump is written as -J or ProxyJump", hostlist.Quote(command))
+		return layer.Value{}, fmt.Errorf("the command %s runs only if the inventory is named with -i; write a jump as -J or ProxyJump", hostlist.Quote(command))
 	}
 	if layer.HasControl(command) {
-		return layer.Value{}, fmt.Errorf("%s holds a control character", hostlist.Quote(command))
+		return layer.Value{}, fmt.Errorf("%s contains a control character", hostlist.Quote(command))
 	}
 	if _, err := ExpandProxy(command, ProxyTarget{}); err != nil {
 		return layer.Value{}, err

@@ -140,7 +140,7 @@ func (v *value) parse(key layer.Key) (layer.Value, error) {
 	}
 	switch key {
 	case layer.KeyConnection:
-		return layer.Value{}, fmt.Errorf("%q is not SSH, the only way that hosts are reached here", v.text)
+		return layer.Value{}, fmt.Errorf("connection %q: tutti supports only ssh", v.text)
 	case layer.KeyIdentity:
 		path, err := layer.IdentityPath(v.text, v.source.dir)
 		return layer.Value{Text: path, List: []string{path}}, err
@@ -155,7 +155,7 @@ func (v *value) usable() error {
 	}
 	for _, mark := range []string{"{{", "{%", "{#"} {
 		if strings.Contains(v.text, mark) {
-			return fmt.Errorf("%s is a template, which only Ansible can fill in", hostlist.Quote(v.text))
+			return fmt.Errorf("%s is a template, which only Ansible can expand", hostlist.Quote(v.text))
 		}
 	}
 	return nil

@@ -190,7 +190,7 @@ func parsePattern(text string) (hostlist.Pattern, *hostlist.SyntaxError) {
 			return hostlist.Pattern{}, err
 		}
 		if part.Count > hostlist.MaxNames/p.Count {
-			return hostlist.Pattern{}, hostlist.Errorf(at+open, "the range stands for more than %d names", hostlist.MaxNames)
+			return hostlist.Pattern{}, hostlist.Errorf(at+open, "the range expands to more than %d names", hostlist.MaxNames)
 		}
 		p.Count *= part.Count
 		p.Parts = append(p.Parts, part)
@@ -203,7 +203,7 @@ func parsePattern(text string) (hostlist.Pattern, *hostlist.SyntaxError) {
 func parseRange(text string, offset int) (hostlist.Part, *hostlist.SyntaxError) {
 	bounds := strings.Split(text, ":")
 	if len(bounds) != 2 && len(bounds) != 3 {
-		return hostlist.Part{}, hostlist.Errorf(offset, "%q is not a range of Ansible's such as [1:20], [a:f] or [0:10:2]", text)
+		return hostlist.Part{}, hostlist.Errorf(offset, "%q: want an Ansible range such as [1:20], [a:f] or [0:10:2]", text)
 	}
 	low, high, step := bounds[0], bounds[1], "1"
 	if low == "" {
@@ -214,19 +214,19 @@ func parseRange(text string, offset int) (hostlist.Part, *hostlist.SyntaxError) 
 	}
 	switch {
 	case !hostlist.IsNumber(step) || hostlist.Number(step) == 0:
-		return hostlist.Part{}, hostlist.Errorf(offset, "%q is not a step: want a number from 1", step)
+		return hostlist.Part{}, hostlist.Errorf(offset, "step %q: want a number from 1", step)
 	case isLetter(low) && isLetter(high):
 		return letterRange(low[0], high[0], hostlist.Number(step), offset)
 	case !hostlist.IsNumber(low) || !hostlist.IsNumber(high):
-		return hostlist.Part{}, hostlist.Errorf(offset, "%q is not a range of numbers or of letters", text)
+		return hostlist.Part{}, hostlist.Errorf(offset, "%q: want a range of numbers or of letters", text)
 	case hostlist.Padding(low) > 0 && len(low) != len(high):
-		return hostlist.Part{}, hostlist.Errorf(offset, "the ends of %s are padded with zeros to different lengths", text)
+		return hostlist.Part{}, hostlist.Errorf(offset, "the two ends of %s have different zero padding", text)
 	case hostlist.Number(low) > hostlist.Number(high):
-		return hostlist.Part{}, hostlist.Errorf(offset, "the range %s runs backwards", text)
+		return hostlist.Part{}, hostlist.Errorf(offset, "the range %s is reversed", text)
 	}
 	c := hostlist.Choice{Numeric: true, First: hostlist.Number(low), Last: hostlist.Number(high), Step: hostlist.Number(step), Width: hostlist.Padding(low)}
 	if c.Count() > hostlist.MaxNames {
-		return hostlist.Part{}, hostlist.Errorf(offset, "the range stands for more than %d names", hostlist.MaxNames)
+		return hostlist.Part{}, hostlist.Errorf(offset, "the range expands to more than %d names", hostlist.MaxNames)
 	}
 	return hostlist.Part{Choices: []hostlist.Choice{c}, Count: int(c.Count())}, nil
 }
@@ -240,7 +240,7 @@ func letterRange(low, high byte, step int64, offset int) (hostlist.Part, *hostli
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	from, to := strings.IndexByte(letters, low), strings.IndexByte(letters, high)
 	if from > to {
-		return hostlist.Part{}, hostlist.Errorf(offset, "the range %c:%c runs backwards", low, high)
+		return hostlist.Part{}, hostlist.Errorf(offset, "the range %c:%c is reversed", low, high)
 	}
 	var part hostlist.Part
 	for i := int64(from); i <= int64(to); i += step {
@@ -256,7 +256,7 @@ func parseHosts(text string) (names hostlist.Pattern, port string, err *hostlist
 	if end := strings.IndexByte(text, ']'); strings.HasPrefix(text, "[") && end > 1 && (hostlist.IsIPv6(text[1:end]) || hostlist.ValidName(text[1:end]) && !strings.Contains(text[1:end], ":")) {
 		rest := text[end+1:]
 		if rest != "" && (rest[0] != ':' || !hostlist.IsNumber(rest[1:])) {
-			return hostlist.Pattern{}, "", hostlist.Errorf(end+1, "want :PORT after what stands in brackets")
+			return hostlist.Pattern{}, "", hostlist.Errorf(end+1, "want :PORT after the brackets")
 		}
 		return hostlist.Pattern{Parts: []hostlist.Part{{Literal: text[1:end]}}, Count: 1}, strings.TrimPrefix(rest, ":"), nil
 	}

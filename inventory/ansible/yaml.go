@@ -39,8 +39,8 @@ func (a *Inventory) ReadYAML(f layer.File, root yamltree.Node) error {
 	r := &yamlReader{Inventory: a, source: newSource(f)}
 	a.addSource(r.source)
 	if _, ok := root.Field("plugin"); ok {
-		a.problems.Addf(root.Pos(), "this configures an inventory plugin of Ansible's, which only Ansible can run; "+
-			"a program that prints what `ansible-inventory -i %s --list` prints can be named as an inventory", f.Path)
+		a.problems.Addf(root.Pos(), "this configures an Ansible inventory plugin, which only Ansible can run; "+
+			"instead, name a program that prints the output of `ansible-inventory -i %s --list`", f.Path)
 		return a.problems.Err()
 	}
 	for key, value := range root.Merged() {
@@ -73,7 +73,7 @@ func (r *yamlReader) group(key, value yamltree.Node, parent *group) {
 			if near := yamltree.Nearest(section, groupKeys); near != "" {
 				hint = fmt.Sprintf("; did you mean %q?", near)
 			}
-			r.warnOnce(fmt.Sprintf("%s: %s: %s means nothing here%s", k.Pos(), what, hostlist.Quote(section), hint))
+			r.warnOnce(fmt.Sprintf("%s: %s: unknown key %s%s", k.Pos(), what, hostlist.Quote(section), hint))
 			continue
 		}
 		r.fields(v, what+": "+section, func(k, v yamltree.Node) {
@@ -100,7 +100,7 @@ func (r *yamlReader) fields(n yamltree.Node, what string, field func(key, value 
 			field(key, value)
 		}
 	default:
-		r.problems.Addf(n.Pos(), "%s: want a mapping, got %s; in Ansible's YAML each name is a key, with a colon behind it", what, n.Kind())
+		r.problems.Addf(n.Pos(), "%s: want a mapping, got %s; in Ansible's YAML each name is a key, followed by a colon", what, n.Kind())
 	}
 }
 

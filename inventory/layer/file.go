@@ -58,7 +58,7 @@ func Read(f File) ([]byte, fs.FileInfo, error) {
 		return nil, nil, fmt.Errorf("read inventory: %w", err)
 	}
 	if info.IsDir() {
-		return nil, nil, fmt.Errorf("read inventory: %s is a directory; name the files in it, each with -i", f.Path)
+		return nil, nil, fmt.Errorf("read inventory: %s is a directory; name each file in it with -i", f.Path)
 	}
 	if f.Trust == Found {
 		if err := CheckOwner(info); err != nil {
@@ -85,7 +85,7 @@ func checkDirectories(path string, info fs.FileInfo) error {
 }
 
 func untrusted(f File, err error) error {
-	return fmt.Errorf("inventory %s is not used: %w; -i uses it all the same", f.Path, err)
+	return fmt.Errorf("inventory %s is not used: %w; to use it anyway, name it with -i", f.Path, err)
 }
 
 // ReadAll reads to the end, up to 64 MiB.
@@ -95,7 +95,7 @@ func ReadAll(r io.Reader) ([]byte, error) {
 		return nil, err
 	}
 	if len(data) > maxFileSize {
-		return nil, fmt.Errorf("it is larger than %d MiB", maxFileSize>>20)
+		return nil, fmt.Errorf("larger than %d MiB", maxFileSize>>20)
 	}
 	return data, nil
 }

@@ -22,7 +22,7 @@ type HostWord struct {
 func ParseHostWord(text string) (HostWord, *hostlist.SyntaxError) {
 	var w HostWord
 	if i := spaceOutside(text); i >= 0 {
-		return w, hostlist.Errorf(i, "a host has no spaces: want user@host:port, one on a line; settings need an inventory in YAML")
+		return w, hostlist.Errorf(i, "a host cannot contain spaces: want user@host:port, one per line; for settings, write a YAML inventory")
 	}
 	if i := strings.Index(text, "://"); i >= 0 {
 		return parseHostURL(text, i)
@@ -47,7 +47,7 @@ func ParseHostWord(text string) (HostWord, *hostlist.SyntaxError) {
 		w.Port = &s
 	}
 	if host == "" {
-		return w, hostlist.Errorf(w.Offset, "the name is empty")
+		return w, hostlist.Errorf(w.Offset, "empty name")
 	}
 	w.Names, err = hostlist.Parse(host)
 	if err != nil {
@@ -117,23 +117,23 @@ func CountOutside(text string, c byte) int {
 // does; the :// is at an offset.
 func parseHostURL(text string, at int) (HostWord, *hostlist.SyntaxError) {
 	if !strings.EqualFold(text[:at], "ssh") {
-		return HostWord{}, hostlist.Errorf(0, "%q is not a way to a host here; want ssh://user@host:port, or user@host:port", text[:at])
+		return HostWord{}, hostlist.Errorf(0, "%q: want ssh://user@host:port or user@host:port", text[:at])
 	}
 	begin := at + len("://")
 	rest := strings.TrimSuffix(text[begin:], "/")
 	if i := strings.IndexByte(rest, '/'); i >= 0 {
-		return HostWord{}, hostlist.Errorf(begin+i, "a URL of a host has no path: want ssh://user@host:port")
+		return HostWord{}, hostlist.Errorf(begin+i, "a host URL has no path: want ssh://user@host:port")
 	}
 	info, host, named := strings.Cut(rest, "@")
 	if !named {
 		info, host = "", rest
 	}
 	if strings.Contains(info, ":") {
-		return HostWord{}, hostlist.Errorf(begin, "a password in a URL can be seen by everyone on this machine; leave it out, it is asked for where it is wanted")
+		return HostWord{}, hostlist.Errorf(begin, "a password in a URL is visible to every user of this machine: remove it; tutti can ask for it")
 	}
 	from := begin + len(rest) - len(host)
 	if strings.Contains(host, "@") {
-		return HostWord{}, hostlist.Errorf(from, "a second @ stands in the URL; %%40 is one in the name of a user")
+		return HostWord{}, hostlist.Errorf(from, "the URL has a second @; write %%40 in a user name")
 	}
 	w, err := ParseHostWord(host)
 	if err != nil {
@@ -153,7 +153,7 @@ func urlUser(info string, offset int) (*Value, *hostlist.SyntaxError) {
 	info, _, _ = strings.Cut(info, ";")
 	user, err := url.PathUnescape(info)
 	if err != nil {
-		return nil, hostlist.Errorf(offset, "the user in the URL has a %% that is no escape such as %%40")
+		return nil, hostlist.Errorf(offset, "the user in the URL has a %% without an escape such as %%40")
 	}
 	s, err := ParseValue(KeyUser, user)
 	if err != nil {

@@ -36,7 +36,7 @@ func ParseJump(text string) ([]Hop, error) {
 	var hops []Hop
 	for word := range strings.SplitSeq(text, ",") {
 		if len(hops) == MaxJumps {
-			return nil, fmt.Errorf("more than %d hosts to go through", MaxJumps)
+			return nil, fmt.Errorf("more than %d jump hosts", MaxJumps)
 		}
 		word = strings.TrimSpace(word)
 		h, err := parseHop(word)
@@ -53,13 +53,13 @@ func parseHop(word string) (Hop, error) {
 	word = strings.TrimSuffix(strings.TrimPrefix(word, "ssh://"), "/")
 	switch {
 	case word == "":
-		return h, errors.New("a jump host is missing: want user@host:port, with commas between several")
+		return h, errors.New("missing jump host: want user@host:port, separated by commas")
 	case strings.EqualFold(word, NoJump):
-		return h, fmt.Errorf("%q stands alone or not at all", word)
+		return h, fmt.Errorf("%q cannot be combined with others", word)
 	}
 	w, bad := ParseHostWord(word)
 	if bad == nil && w.Names.Count != 1 {
-		bad = hostlist.Errorf(w.Offset, "a range is many hosts, and a jump goes through one")
+		bad = hostlist.Errorf(w.Offset, "a jump host cannot be a range")
 	}
 	if bad != nil {
 		return h, fmt.Errorf("jump host %s: %w", hostlist.Quote(word), bad)
@@ -70,7 +70,7 @@ func parseHop(word string) (Hop, error) {
 		}
 		h.Host = strings.Trim(name, "[]")
 		if strings.Contains(h.Host, ":") && !hostlist.IsIPv6(h.Host) {
-			return h, fmt.Errorf("jump host %s: neither a name nor an IP address", hostlist.Quote(word))
+			return h, fmt.Errorf("jump host %s: want a name or an IP address", hostlist.Quote(word))
 		}
 	}
 	if w.User != nil {

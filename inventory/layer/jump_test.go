@@ -37,13 +37,13 @@ func TestParseJumpRefuses(t *testing.T) {
 	tests := []struct{ text, want string }{
 		{"", "missing"},
 		{"a,,b", "missing"},
-		{"a,none", "alone"},
-		{"web[1-2]", "a range is many hosts"},
-		{"a b", "no spaces"},
-		{"a:0", "not between 1 and 65535"},
+		{"a,none", "cannot be combined"},
+		{"web[1-2]", "cannot be a range"},
+		{"a b", "cannot contain spaces"},
+		{"a:0", "want 1 to 65535"},
 		{"-oProxyCommand=x", "begins with a dash"},
-		{"a;reboot", "cannot be in the name"},
-		{"../x", "cannot be in the name"},
+		{"a;reboot", "is not allowed in the name"},
+		{"../x", "is not allowed in the name"},
 		{"x`y`@a", "not a login name"},
 	}
 	for _, tt := range tests {

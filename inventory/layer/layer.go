@@ -67,7 +67,7 @@ func (l *Layer) AddHost(name string, origin Origin, own Values) error {
 // must be named in the same way.
 func (l *Layer) AddEqual(name string, origin Origin, own Values) error {
 	if i, ok := l.Index[name]; ok && !l.Hosts[i].Own.equal(own) {
-		return yamltree.Mistakef("host %s is named differently at %s", name, yamltree.Word(l.Hosts[i].Origin.Place()))
+		return yamltree.Mistakef("host %s has another name at %s", name, yamltree.Word(l.Hosts[i].Origin.Place()))
 	}
 	return l.AddHost(name, origin, own)
 }

@@ -17,16 +17,16 @@ import (
 func CheckOwner(info fs.FileInfo) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return errors.New("its owner is not known")
+		return errors.New("cannot determine its owner")
 	}
 	if uid := os.Geteuid(); st.Uid != 0 && int(st.Uid) != uid {
-		return fmt.Errorf("it belongs to user %d, who is neither us nor root", st.Uid)
+		return fmt.Errorf("it belongs to user %d, not to you or root", st.Uid)
 	}
 	mode := info.Mode().Perm()
 	if info.Mode().Type() == fs.ModeSymlink || mode&0o022 == 0 || mode&0o002 == 0 && safefile.PrivateGroup(st.Uid, st.Gid) {
 		return nil
 	}
-	return fmt.Errorf("others can write it (mode %04o), which chmod go-w mends", mode)
+	return fmt.Errorf("others can write it (%04o): chmod go-w it", mode)
 }
 
 // checkDirectory returns an error if somebody else than us and root may replace what
@@ -42,7 +42,7 @@ func checkDirectory(path string) error {
 		return nil
 	}
 	if err := CheckOwner(info); err != nil {
-		return fmt.Errorf("its folder %s is not safe: %w", folder, err)
+		return fmt.Errorf("its directory %s is not safe: %w", folder, err)
 	}
 	return nil
 }

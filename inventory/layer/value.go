@@ -18,10 +18,10 @@ import (
 func ParseValue(key Key, text string) (Value, error) {
 	s := Value{Key: key}
 	if text == "" {
-		return s, yamltree.Mistakef("the value is empty")
+		return s, yamltree.Mistakef("empty value")
 	}
 	if HasControl(text) {
-		return s, yamltree.Mistakef("%s holds a control character", hostlist.Quote(text))
+		return s, yamltree.Mistakef("%s contains a control character", hostlist.Quote(text))
 	}
 	var err error
 	switch key {
@@ -46,7 +46,7 @@ func ParseValue(key Key, text string) (Value, error) {
 		s.Number, s.Text = int(k), k.String()
 	case KeyExitStatus:
 		if s.Text = text; text != exitStatusSent && text != ExitStatusNone {
-			err = yamltree.Mistakef("%q is not one of %s, %s", text, exitStatusSent, ExitStatusNone)
+			err = yamltree.Mistakef("%q: want one of %s, %s", text, exitStatusSent, ExitStatusNone)
 		}
 	default:
 		panic("inventory: no such setting: " + string(key))
@@ -59,13 +59,13 @@ func ParseValue(key Key, text string) (Value, error) {
 func parseAddress(text string) (string, error) {
 	if inner, ok := strings.CutPrefix(text, "["); ok {
 		if inner, ok = strings.CutSuffix(inner, "]"); !ok || !hostlist.IsIPv6(inner) {
-			return "", yamltree.Mistakef("%q is not an address; a port has its own key", text)
+			return "", yamltree.Mistakef("%q is not an address; set the port separately", text)
 		}
 		return inner, nil
 	}
 	if strings.Contains(text, ":") {
 		if !hostlist.IsIPv6(text) {
-			return "", yamltree.Mistakef("%q is not an address; a port has its own key", text)
+			return "", yamltree.Mistakef("%q is not an address; set the port separately", text)
 		}
 		return text, nil
 	}
@@ -101,7 +101,7 @@ func ParseNumber(text string, low, high int) (int, error) {
 	}
 	n := hostlist.Number(text)
 	if n < int64(low) || n > int64(high) {
-		return 0, yamltree.Mistakef("%s is not between %d and %d", text, low, high)
+		return 0, yamltree.Mistakef("%s: want %d to %d", text, low, high)
 	}
 	return int(n), nil
 }
@@ -111,17 +111,17 @@ func ParseNumber(text string, low, high int) (int, error) {
 func IdentityPath(text, dir string) (string, error) {
 	switch {
 	case text == "":
-		return "", yamltree.Mistakef("the path is empty")
+		return "", yamltree.Mistakef("empty path")
 	case HasControl(text):
-		return "", yamltree.Mistakef("%s holds a control character", hostlist.Quote(text))
+		return "", yamltree.Mistakef("%s contains a control character", hostlist.Quote(text))
 	case text == "~" || strings.HasPrefix(text, "~/"):
 		home, err := os.UserHomeDir()
 		if err != nil {
-			return "", fmt.Errorf("%q is in our home, which is not known: %w", text, err)
+			return "", fmt.Errorf("%q: cannot determine your home directory: %w", text, err)
 		}
 		return filepath.Join(home, text[1:]), nil
 	case text[0] == '~':
-		return "", yamltree.Mistakef("%q: the home of another user is not looked up; write the whole path", text)
+		return "", yamltree.Mistakef("%q: home directories of other users are not supported; write an absolute path", text)
 	case filepath.IsAbs(text):
 		return filepath.Clean(text), nil
 	}

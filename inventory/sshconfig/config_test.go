@@ -104,27 +104,27 @@ func TestOrigins(t *testing.T) {
 // TestErrors is about files that are refused.
 func TestErrors(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
-		"no value":                   {"User\n", "config:1:1: User: the value is missing"},
-		"empty value":                {"\n  User \"\"\n", "config:2:3: User: the value is missing"},
-		"two values":                 {"User a b\n", "config:1:1: User: one value is enough"},
-		"open quote":                 {"Host a\n  ProxyCommand it's\n", "config:2:3: ProxyCommand: a quote has no end"},
-		"open keyword":               {"\"User a\n", "config:1:1: a quote has no end"},
-		"port":                       {"Port 70000\n", `"70000" is not a port`},
-		"time":                       {"ConnectTimeout 1.5\n", `"1.5" is not a time`},
+		"no value":                   {"User\n", "config:1:1: User: missing value"},
+		"empty value":                {"\n  User \"\"\n", "config:2:3: User: missing value"},
+		"two values":                 {"User a b\n", "config:1:1: User: want one value"},
+		"open quote":                 {"Host a\n  ProxyCommand it's\n", "config:2:3: ProxyCommand: unclosed quote"},
+		"open keyword":               {"\"User a\n", "config:1:1: unclosed quote"},
+		"port":                       {"Port 70000\n", `"70000": want a port`},
+		"time":                       {"ConnectTimeout 1.5\n", `"1.5": want a time`},
 		"count":                      {"ServerAliveCountMax -1\n", `"-1" is not a number`},
-		"switch":                     {"IdentitiesOnly maybe\n", `"maybe" is neither yes nor no`},
-		"mode":                       {"StrictHostKeyChecking often\n", `"often" is not one of`},
-		"none of many":               {"UserKnownHostsFile a none\n", "none stands alone"},
-		"jump user":                  {"ProxyJump @a\n", "the user is missing"},
-		"jump host":                  {"ProxyJump a,,b\n", "the host is missing"},
-		"jump port":                  {"ProxyJump a:0\n", "the port is none"},
+		"switch":                     {"IdentitiesOnly maybe\n", `"maybe": want yes or no`},
+		"mode":                       {"StrictHostKeyChecking often\n", `"often": want`},
+		"none of many":               {"UserKnownHostsFile a none\n", "none cannot be combined with others"},
+		"jump user":                  {"ProxyJump @a\n", "missing user"},
+		"jump host":                  {"ProxyJump a,,b\n", "missing host"},
+		"jump port":                  {"ProxyJump a:0\n", "invalid port"},
 		"jump IPv6":                  {"ProxyJump ::1\n", "an IPv6 address needs brackets"},
-		"empty host":                 {"Host \"\"\n", "Host: an empty pattern"},
-		"match all":                  {"Match all host a\n", "Match: all stands alone"},
-		"match nothing":              {"Match # a\n", "Match: the condition is missing"},
-		"match half":                 {"Match host\n", "Match: what follows host is missing"},
+		"empty host":                 {"Host \"\"\n", "Host: empty pattern"},
+		"match all":                  {"Match all host a\n", "Match: all cannot be combined with other conditions"},
+		"match nothing":              {"Match # a\n", "Match: missing condition"},
+		"match half":                 {"Match host\n", "Match: host needs an argument"},
 		"match unknown":              {"Match hosts a\n", `Match: unknown condition "hosts"; did you mean host?`},
-		"include circle":             {"Host a\n  Include config\n", "config:2:3: Include goes in a circle: "},
+		"include circle":             {"Host a\n  Include config\n", "config:2:3: Include forms a cycle: "},
 		"several":                    {"Port x\nHost a\nPort y\n", "config:3:1: Port"},
 		"wrong where it is not used": {"Host never\nPort x\n", "config:2:1: Port"},
 	} {
@@ -141,12 +141,12 @@ func TestErrors(t *testing.T) {
 // do not matter where they do not count.
 func TestResolveErrors(t *testing.T) {
 	for name, test := range map[string]struct{ line, want string }{
-		"token":     {"IdentityFile /k/%Z", "config:2:1: IdentityFile: %Z means nothing here"},
-		"HostName":  {"HostName %n", "config:2:1: HostName: %n means nothing here"},
-		"at an end": {"UserKnownHostsFile /k%", "a % stands at the end"},
+		"token":     {"IdentityFile /k/%Z", "config:2:1: IdentityFile: unknown %Z"},
+		"HostName":  {"HostName %n", "config:2:1: HostName: unknown %n"},
+		"at an end": {"UserKnownHostsFile /k%", "a % at the end"},
 		"variable":  {"CertificateFile ${NOT_SET}", "the variable ${NOT_SET} is not set"},
-		"brace":     {"IdentityAgent ${SOCK", "${ needs the name of a variable and }"},
-		"command":   {"ProxyCommand nc %d", "%d means nothing here"},
+		"brace":     {"IdentityAgent ${SOCK", "${ needs a variable name and }"},
+		"command":   {"ProxyCommand nc %d", "unknown %d"},
 		"user":      {"IdentityFile ~no-such-user-here/k", "unknown user"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -190,8 +190,8 @@ Host a
 	}
 	want := []string{
 		`:3: unknown keyword "hostnam"; did you mean hostname?`,
-		`:5: Match exec is not supported: what stands under it is left out`,
-		`:9: Match tagged is not supported: what stands under it is left out`,
+		`:5: Match exec is not supported: its block is skipped`,
+		`:9: Match tagged is not supported: its block is skipped`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
@@ -279,7 +279,7 @@ func TestIncludeDepth(t *testing.T) {
 		files[fmt.Sprintf("f%d", i)] = fmt.Sprintf("Include f%d\n", i+1)
 	}
 	o := writeFiles(t, files)
-	if _, err := Load(o); err == nil || !strings.Contains(err.Error(), "f15:1:1: Include goes deeper than 16 files") {
+	if _, err := Load(o); err == nil || !strings.Contains(err.Error(), "f15:1:1: Include is nested more than 16 files deep") {
 		t.Errorf("got %v, want an end at the seventeenth file", err)
 	}
 	if err := os.WriteFile(filepath.Join(o.Home, ".ssh", "f15"), []byte("User deep\n"), 0o600); err != nil {

@@ -27,7 +27,7 @@ const (
 	proxyTokens = "hnpr"
 )
 
-var errNoHome = errors.New("there is no home folder: HOME is not set")
+var errNoHome = errors.New("no home directory: HOME is not set")
 
 func (x *expander) settings() *Settings {
 	w := x.walk
@@ -186,7 +186,7 @@ func (x *expander) variables(text string) (string, error) {
 		}
 		name, after, closed := strings.Cut(rest, "}")
 		if !closed || name == "" {
-			return "", errors.New("${ needs the name of a variable and }")
+			return "", errors.New("${ needs a variable name and }")
 		}
 		value := x.getenv(name)
 		if value == "" {
@@ -269,14 +269,14 @@ func ExpandTokens(text string, token func(byte) (string, bool)) (string, error) 
 			return b.String(), nil
 		}
 		if rest == "" {
-			return "", errors.New("a % stands at the end; %% is a percent sign")
+			return "", errors.New("a % at the end; write %% for a percent sign")
 		}
 		value, ok := "%", true
 		if rest[0] != '%' {
 			value, ok = token(rest[0])
 		}
 		if !ok {
-			return "", fmt.Errorf("%%%c means nothing here; %%%% is a percent sign", rest[0])
+			return "", fmt.Errorf("unknown %%%c; write %%%% for a percent sign", rest[0])
 		}
 		b.WriteString(value)
 		text = rest[1:]

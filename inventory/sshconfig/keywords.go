@@ -23,8 +23,8 @@ var keywordNames = sync.OnceValue(func() []string {
 })
 
 var (
-	errNoValue = errors.New("the value is missing")
-	errExtra   = errors.New("one value is enough; one with spaces needs quotes")
+	errNoValue = errors.New("missing value")
+	errExtra   = errors.New("want one value; a value with spaces needs quotes")
 )
 
 // readWord reads a single word.
@@ -50,7 +50,7 @@ func readRest(l *sourceLine, d *directive) error {
 func readSendEnv(l *sourceLine, d *directive) error {
 	for _, arg := range l.args {
 		if arg == "" || strings.Contains(arg, "=") {
-			return fmt.Errorf("%q is not the name of a variable", arg)
+			return fmt.Errorf("%q is not a variable name", arg)
 		}
 	}
 	d.list, d.text = l.args, strings.Join(l.args, " ")
@@ -64,7 +64,7 @@ func readSetEnv(l *sourceLine, d *directive) error {
 	for i, arg := range l.args {
 		name, _, ok := strings.Cut(arg, "=")
 		if !ok || name == "" {
-			return errors.New("a variable is written NAME=VALUE")
+			return errors.New("want NAME=VALUE")
 		}
 		names[i] = name
 	}
@@ -82,7 +82,7 @@ func readPort(l *sourceLine, d *directive) error {
 		n, _ = net.LookupPort("tcp", d.text) // 0 after an error
 	}
 	if n < 1 || n > math.MaxUint16 {
-		return fmt.Errorf("%q is not a port between 1 and 65535", d.text)
+		return fmt.Errorf("%q: want a port from 1 to 65535", d.text)
 	}
 	d.number, d.text = n, strconv.Itoa(n)
 	return nil
@@ -99,7 +99,7 @@ func readYesNo(l *sourceLine, d *directive) error {
 	case "no", "false":
 		d.number, d.text = 0, "no"
 	default:
-		return fmt.Errorf("%q is neither yes nor no", d.text)
+		return fmt.Errorf("%q: want yes or no", d.text)
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ func readHostKeys(l *sourceLine, d *directive) error {
 	}
 	mode, ok := hostKeyModes[strings.ToLower(d.text)]
 	if !ok {
-		return fmt.Errorf("%q is not one of yes, ask, accept-new, no", d.text)
+		return fmt.Errorf("%q: want yes, ask, accept-new or no", d.text)
 	}
 	d.number = int(mode)
 	return nil
@@ -136,7 +136,7 @@ func readTime(l *sourceLine, d *directive) error {
 	}
 	n, ok := parseTime(d.text)
 	if !ok {
-		return fmt.Errorf("%q is not a time such as 30, 5m or 1h30m", d.text)
+		return fmt.Errorf("%q: want a time such as 30, 5m or 1h30m", d.text)
 	}
 	d.number = n
 	return nil
@@ -193,7 +193,7 @@ func readPaths(l *sourceLine, d *directive) error {
 			return errors.New("an empty path")
 		}
 		if len(l.args) > 1 && strings.EqualFold(arg, "none") {
-			return errors.New("none stands alone")
+			return errors.New("none cannot be combined with others")
 		}
 	}
 	d.list = l.args
@@ -241,14 +241,14 @@ func parseJump(hop string) (string, error) {
 		word = strings.TrimSuffix(word, "/")
 	}
 	bad := func(why string) (string, error) {
-		return "", fmt.Errorf("%q is not [user@]host[:port]: %s", hop, why)
+		return "", fmt.Errorf("%q: want [user@]host[:port]: %s", hop, why)
 	}
 	at := strings.LastIndexByte(word, '@')
 	host, port, hasPort := word[at+1:], "", false
 	if rest, ok := strings.CutPrefix(host, "["); ok {
 		inner, after, closed := strings.Cut(rest, "]")
 		if !closed {
-			return bad("a bracket has no end")
+			return bad("unclosed bracket")
 		}
 		if host = inner; after != "" {
 			if port, hasPort = strings.CutPrefix(after, ":"); !hasPort {
@@ -260,14 +260,14 @@ func parseJump(hop string) (string, error) {
 	}
 	if n, err := strconv.Atoi(port); hasPort && (err != nil || n < 1 || n > math.MaxUint16) {
 		if n, _ := net.LookupPort("tcp", port); n == 0 || port == "" {
-			return bad("the port is none; an IPv6 address needs brackets")
+			return bad("invalid port; an IPv6 address needs brackets")
 		}
 	}
 	switch {
 	case at == 0:
-		return bad("the user is missing")
+		return bad("missing user")
 	case host == "":
-		return bad("the host is missing")
+		return bad("missing host")
 	}
 	return word, nil
 }

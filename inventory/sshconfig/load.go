@@ -199,11 +199,11 @@ func (p *parser) include(l *sourceLine) []*configFile {
 // user, else from /etc/ssh.
 func (p *parser) anchor(path string) (string, error) {
 	if path == "" {
-		return "", errors.New("the path is empty")
+		return "", errors.New("empty path")
 	}
 	if strings.HasPrefix(path, "~") {
 		if !p.users {
-			return "", errors.New("the system's configuration may not depend on whose home it is")
+			return "", errors.New("the system configuration cannot depend on a user's home")
 		}
 		return expandTilde(path, p.config.opts.Home)
 	}
@@ -221,11 +221,11 @@ func (p *parser) anchor(path string) (string, error) {
 // includeFile reads one file; nil if it does not count.
 func (p *parser) includeFile(l *sourceLine, path string) *configFile {
 	if slices.Contains(p.stack, path) {
-		p.errorf(l, "Include goes in a circle: %s", strings.Join(append(p.stack[:len(p.stack):len(p.stack)], path), " > "))
+		p.errorf(l, "Include forms a cycle: %s", strings.Join(append(p.stack[:len(p.stack):len(p.stack)], path), " > "))
 		return nil
 	}
 	if len(p.stack) > maxIncludeDepth {
-		p.errorf(l, "Include goes deeper than %d files", maxIncludeDepth)
+		p.errorf(l, "Include is nested more than %d files deep", maxIncludeDepth)
 		return nil
 	}
 	if p.files >= maxFiles {

@@ -139,7 +139,7 @@ func (p *parser) hostCondition(l *sourceLine) condition {
 	for _, arg := range l.args {
 		pattern := newPattern(arg)
 		if arg == "" {
-			p.errorf(l, "Host: an empty pattern")
+			p.errorf(l, "Host: empty pattern")
 			return unsupported{}
 		}
 		c = append(c, pattern)
@@ -168,7 +168,7 @@ func (p *parser) matchCondition(l *sourceLine) condition {
 			return unsupported{}
 		case known && subject == subjectAll:
 			if next, _, _ := cutWord(rest); len(tests) > 1 || next != "" && next[0] != '#' {
-				p.errorf(l, "Match: all stands alone")
+				p.errorf(l, "Match: all cannot be combined with other conditions")
 				return unsupported{}
 			}
 			return orNever(append(tests, test), never)
@@ -179,18 +179,18 @@ func (p *parser) matchCondition(l *sourceLine) condition {
 		}
 		var arg string
 		if arg, rest, _ = cutWord(rest); arg == "" || arg[0] == '#' {
-			p.errorf(l, "Match: what follows %s is missing", word)
+			p.errorf(l, "Match: %s needs an argument", word)
 			return unsupported{}
 		}
 		if !known {
-			p.warnf(l, "match "+name, "Match %s is not supported: what stands under it is left out", name)
+			p.warnf(l, "match "+name, "Match %s is not supported: its block is skipped", name)
 			never = true
 		}
 		test.patterns = parsePatterns(arg, subject == subjectHost || subject == subjectOriginalHost)
 		tests = append(tests, test)
 	}
 	if len(tests) == 0 {
-		p.errorf(l, "Match: the condition is missing")
+		p.errorf(l, "Match: missing condition")
 	}
 	return orNever(tests, never)
 }

@@ -97,7 +97,7 @@ func (p *parser) warnf(l *sourceLine, what, format string, args ...any) {
 func (p *parser) parse(path, text string) *configFile {
 	f := &configFile{path: path, blocks: make([]block, 1)}
 	if !looksLikeConfig(text) {
-		p.problems.Addf(yamltree.Pos{File: path, Line: 1}, "no line begins with a keyword of ssh_config; this is another file")
+		p.problems.Addf(yamltree.Pos{File: path, Line: 1}, "this is not an ssh_config file: no line begins with one of its keywords")
 		return f
 	}
 	number := 0
@@ -191,7 +191,7 @@ func (p *parser) directive(l *sourceLine) *directive {
 // The characters that part words on a line.
 const spaces = " \t\r\n"
 
-var errQuotes = errors.New("a quote has no end")
+var errQuotes = errors.New("unclosed quote")
 
 // splitLine cuts a line into its keyword and the words of its value. It is
 // nil for a line that says nothing.
@@ -213,7 +213,7 @@ func splitLine(line string) (*sourceLine, error) {
 		rest:    strings.TrimLeft(rest, spaces),
 	}
 	if l.rest == "" {
-		return l, fmt.Errorf("%s: the value is missing", keyword)
+		return l, fmt.Errorf("%s: missing value", keyword)
 	}
 	args, err := splitArgs(l.rest)
 	if err != nil {

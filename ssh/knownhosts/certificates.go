@@ -29,10 +29,10 @@ func (k *index) vouched(n hostNames) bool {
 // the key in it.
 func (k *index) vouch(n hostNames, cert *gossh.Certificate, algorithms []string) error {
 	if cert.CertType != gossh.HostCert {
-		return errors.New("it is not a host's")
+		return errors.New("not a host certificate")
 	}
 	blob := string(cert.SignatureKey.Marshal())
-	reason := fmt.Errorf("no @cert-authority line has its authority, %s", Describe(cert.SignatureKey))
+	reason := fmt.Errorf("no @cert-authority line for its CA, %s", Describe(cert.SignatureKey))
 	for _, name := range n.all() {
 		if !slices.ContainsFunc(k.authorities, func(a authority) bool { return a.blob == blob && a.match(name) }) {
 			continue
@@ -48,7 +48,7 @@ func (k *index) vouch(n hostNames, cert *gossh.Certificate, algorithms []string)
 // it was the authority.
 func checkCertificate(cert *gossh.Certificate, host string, algorithms []string) error {
 	if f := cert.Signature.Format; !slices.Contains(algorithms, f) {
-		return fmt.Errorf("it is signed with %s, which is not trusted", sanitize.Line(f, 100))
+		return fmt.Errorf("signed with %s, which is not trusted", sanitize.Line(f, 100))
 	}
 	principal := host
 	for _, p := range cert.ValidPrincipals {

@@ -152,7 +152,7 @@ func (h *Files) Check(ctx context.Context, host Host, key gossh.PublicKey, asked
 	if kinds := v.kinds(); !asked && len(kinds) > 0 && !slices.Contains(kinds, key.Type()) {
 		return &ReorderError{kinds}
 	}
-	return changed(key, v.others, "the host key has CHANGED, and someone may be posing as the host")
+	return changed(key, v.others, "HOST KEY CHANGED: possible impostor")
 }
 
 // CheckAddress refuses a key that differs from those known for the IP address and
@@ -185,7 +185,7 @@ func (h *Files) CheckCertificate(host Host, cert *gossh.Certificate) error {
 	defer h.mu.RUnlock()
 	for _, k := range []gossh.PublicKey{cert, cert.Key, cert.SignatureKey} {
 		if h.known.isRevoked(n.all(), string(k.Marshal())) {
-			return &Refusal{ReasonRevoked, "the host certificate is revoked, or its key or its authority is", Describe(k)}
+			return &Refusal{ReasonRevoked, "the host certificate, its key or its CA is revoked", Describe(k)}
 		}
 	}
 	return h.known.vouch(n, cert, host.CASignatures)
@@ -204,7 +204,7 @@ func (h *Files) judge(n hostNames, blob string) judgement {
 }
 
 func (h *Files) unknown(n hostNames, key gossh.PublicKey) error {
-	where := "no known_hosts file is in use"
+	where := "no known_hosts file is used"
 	if files := slices.DeleteFunc(slices.Clone(h.files), func(f string) bool { return f == os.DevNull }); len(files) > 0 {
 		where = fmt.Sprintf("not in %s as %s", strings.Join(files, ", "), strings.Join(n.full, " or "))
 	}

@@ -313,7 +313,7 @@ func keyBlob(kind, text string) (string, error) {
 	}
 	n := uint64(binary.BigEndian.Uint32(blob))
 	if uint64(len(blob)) < 4+n || string(blob[4:4+n]) != kind {
-		return "", errors.New("a key that is not of the type before it")
+		return "", errors.New("a key of another type than its line says")
 	}
 	if !wholeKey(kind, blob[4+n:]) {
 		return "", errors.New("a key that is cut off or damaged")

@@ -47,14 +47,14 @@ type ReorderError struct {
 
 // Error names the types.
 func (e *ReorderError) Error() string {
-	return "the host is known by a key of type " + strings.Join(e.Kinds, " or ")
+	return "the known key of the host is of type " + strings.Join(e.Kinds, " or ")
 }
 
 // withReason adds to a refusal why the certificate did not count.
 func withReason(refusal, reason error) error {
 	if refused, ok := errors.AsType[*Refusal](refusal); ok {
 		with := *refused
-		with.Detail += "; it also presents a certificate that does not count: " + reason.Error()
+		with.Detail += "; it also presents a certificate that is not accepted: " + reason.Error()
 		return &with
 	}
 	return refusal
@@ -67,7 +67,7 @@ func changed(key gossh.PublicKey, others []*knownKey, message string) *Refusal {
 		lines = append(lines, fmt.Sprintf("%s %s (%s)", k.kind, fingerprint(k.blob), k.where()))
 	}
 	slices.Sort(lines)
-	return &Refusal{ReasonChanged, message, fmt.Sprintf("it presents %s, but known is %s", Describe(key), strings.Join(lines, ", "))}
+	return &Refusal{ReasonChanged, message, fmt.Sprintf("it presents %s, but the known key is %s", Describe(key), strings.Join(lines, ", "))}
 }
 
 // Describe is the type and the fingerprint of key.

@@ -103,7 +103,7 @@ func (h *Files) speaksOf(name string, gone []*knownKey) bool {
 }
 
 // errFileChanged is a file that somebody who takes no lock has written to.
-var errFileChanged = errors.New("it has changed meanwhile; try again")
+var errFileChanged = errors.New("it was changed by another process; try again")
 
 // forget takes the names out of the line that holds k.
 func (h *Files) forget(lines []string, k *knownKey, names hostNames) error {
@@ -129,7 +129,7 @@ func (h *Files) forget(lines []string, k *knownKey, names hostNames) error {
 		lines[k.line-1] = ""
 		return nil
 	case strings.ContainsAny(field, "*?!"):
-		return fmt.Errorf("%s is about more hosts than %s: change it yourself", k.where(), names.full[0])
+		return fmt.Errorf("%s covers more hosts than %s: change it yourself", k.where(), names.full[0])
 	}
 	left := slices.DeleteFunc(strings.Split(field, ","), func(name string) bool {
 		return slices.Contains(names.all(), strings.ToLower(name))

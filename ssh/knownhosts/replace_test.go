@@ -33,7 +33,7 @@ func TestTrustReplaces(t *testing.T) {
 		{"one of several names", keytest.Line("web1,x,WEB1,y", old), keytest.Line("x,y", old) + added, ""},
 		{"hashed", keytest.Line("db", a) + keytest.Line(goknownhosts.HashHostname("web1"), old), keytest.Line("db", a) + added, ""},
 		{"known already", keytest.Line("web1", fresh), keytest.Line("web1", fresh), ""},
-		{"wildcard", keytest.Line("web*", old), "", ":1 is about more hosts than web1"},
+		{"wildcard", keytest.Line("web*", old), "", ":1 covers more hosts than web1"},
 		{"revoked", "@revoked " + keytest.Line("*", fresh), "", "revoked"},
 	}
 	for _, tt := range tests {

@@ -41,7 +41,7 @@ type serialRange struct {
 // maxRevoked bounds what is read of a list.
 const maxRevoked = 64 << 20
 
-var errNotAList = errors.New("it is not a whole key revocation list")
+var errNotAList = errors.New("incomplete key revocation list")
 
 // krlMagic begins a key revocation list.
 const krlMagic = "SSHKRL\n\x00"
@@ -60,7 +60,7 @@ func ReadRevoked(file string) *RevokedKeys {
 	case err != nil:
 		r.err = err
 	case len(data) > maxRevoked:
-		r.err = fmt.Errorf("it has more than %d bytes", maxRevoked)
+		r.err = fmt.Errorf("more than %d bytes", maxRevoked)
 	case bytes.HasPrefix(data, []byte(krlMagic)):
 		r.err = r.readList(data[len(krlMagic):])
 	default:
@@ -92,7 +92,7 @@ func (r *RevokedKeys) Refuse(key gossh.PublicKey) error {
 	case r == nil:
 		return nil
 	case r.err != nil:
-		return &Refusal{ReasonOther, "the revoked host keys cannot be read, and so no host can be trusted", fmt.Sprintf("RevokedHostKeys %s: %v", r.file, r.err)}
+		return &Refusal{ReasonOther, "cannot read the revoked host keys, so no host can be trusted", fmt.Sprintf("RevokedHostKeys %s: %v", r.file, r.err)}
 	case r.holds(key):
 		return &Refusal{ReasonRevoked, "the host key is revoked", fmt.Sprintf("%s, in %s", Describe(key), r.file)}
 	}
@@ -178,7 +178,7 @@ func (l *listReader) more() bool { return l.err == nil && len(l.rest) > 0 }
 func (r *RevokedKeys) readList(data []byte) error {
 	l := &listReader{rest: data}
 	if version := l.number(4); l.err == nil && version != 1 {
-		return fmt.Errorf("it is a key revocation list of version %d, and 1 is known here", version)
+		return fmt.Errorf("a key revocation list of version %d; tutti supports version 1", version)
 	}
 	l.take(3 * 8) // its number, date and flags
 	l.text()      // reserved
@@ -200,7 +200,7 @@ func (r *RevokedKeys) readList(data []byte) error {
 		case krlSignature: // ssh does not check these either
 			l.text()
 		default:
-			return fmt.Errorf("it has a section of the unknown type %d", kind)
+			return fmt.Errorf("section of unknown type %d", kind)
 		}
 		if section.err != nil {
 			return section.err
@@ -241,7 +241,7 @@ func (l *listReader) certificates() revokedCertificates {
 				c.ids = append(c.ids, string(part.text()))
 			}
 		default:
-			part.err = fmt.Errorf("it names certificates in the unknown way %d", kind)
+			part.err = fmt.Errorf("certificate section of unknown type %d", kind)
 		}
 		if part.err != nil {
 			l.err = part.err

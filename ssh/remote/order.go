@@ -227,12 +227,12 @@ unset _tutti
 head -c %[2]d >&8 || exit %[1]d
 exec 8>&-
 if [ "$(wc -c <&7)" -ne %[2]d ]; then
-printf 'tutti: the script has not arrived whole\n' >&2
+printf 'tutti: the script arrived incomplete\n' >&2
 exit %[1]d
 fi
 exec 7<&-
 if [ ! -e /dev/fd/9 ]; then
-printf 'tutti: a script cannot be run here: there is no /dev/fd/9\n' >&2
+printf 'tutti: cannot run a script here: no /dev/fd/9\n' >&2
 exit %[1]d
 fi
 `, failed, s.Size)

@@ -74,10 +74,10 @@ func inspect(path string) (historyFile, error) {
 	case info.IsDir():
 		return fail(store.ErrIsDirectory, nil)
 	case !info.Mode().IsRegular():
-		return fail(store.ErrNotHistory, errors.New("it is not a regular file"))
+		return fail(store.ErrNotHistory, errors.New("not a regular file"))
 	case info.Size() > 0 && info.Size() < minDatabase:
 		// SQLite takes such a file for an empty one and writes over it.
-		return fail(store.ErrNotHistory, errors.New("it is not a SQLite database"))
+		return fail(store.ErrNotHistory, errors.New("not a SQLite database"))
 	}
 	if err := access(resolved, unix.R_OK); err != nil {
 		return fail(store.ErrUnreadable, err)

@@ -147,7 +147,7 @@ func TestKillRefuses(t *testing.T) {
 		want any
 		text string
 	}{
-		{store.KillRef{Run: own}, new(*store.KillError), "not of a job"},
+		{store.KillRef{Run: own}, new(*store.KillError), "does not belong to a job"},
 		{store.KillRef{Run: r.RunID()}, new(*store.KillError), "has ended"},
 		{store.KillRef{Run: 99}, new(*store.NoRunError), "99"},
 		{store.KillRef{Job: "bakcup"}, new(*store.NoJobError), "bakcup"},

@@ -83,7 +83,7 @@ func applyNext(ctx context.Context, db *sql.DB, steps []migration) error {
 	pragmas := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, version+1)
 	if _, err := tx.ExecContext(ctx, step.sql+"\n;"+pragmas); err != nil {
 		if wrongSQL(err) {
-			return &schemaError{fmt.Sprintf("its schema is version %d by its number, which %s does not fit: %v", version, filepath.Base(step.name), err)}
+			return &schemaError{fmt.Sprintf("its schema claims version %d, but %s does not fit: %v", version, filepath.Base(step.name), err)}
 		}
 		return fmt.Errorf("%s: %w", step.name, err)
 	}
@@ -112,7 +112,7 @@ func schemaVersion(ctx context.Context, q queryer) (int, error) {
 	case !empty && application != applicationID:
 		return 0, errForeign
 	case !empty && version <= 0:
-		return 0, &schemaError{fmt.Sprintf("its schema is version %d by its number, which no tutti has written", version)}
+		return 0, &schemaError{fmt.Sprintf("its schema claims version %d, which tutti never used", version)}
 	}
 	return version, nil
 }
@@ -136,7 +136,7 @@ func checkTables(ctx context.Context, q queryer) error {
 	}
 	for _, name := range tables {
 		if !slices.Contains(there, name) {
-			return &schemaError{"it has no table " + name}
+			return &schemaError{"missing table " + name}
 		}
 	}
 	return nil
@@ -147,11 +147,11 @@ type schemaError struct{ text string }
 
 func (e *schemaError) Error() string { return e.text }
 
-var errForeign = errors.New("it is a SQLite database of another program")
+var errForeign = errors.New("a SQLite database of another program")
 
 // A newerError says how far the file is ahead.
 type newerError struct{ version, known int }
 
 func (e *newerError) Error() string {
-	return fmt.Sprintf("its schema is version %d, and this program knows %d", e.version, e.known)
+	return fmt.Sprintf("its schema is version %d; this program supports %d", e.version, e.known)
 }

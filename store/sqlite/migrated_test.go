@@ -76,11 +76,11 @@ func TestHistoryOfSchema6(t *testing.T) {
 		20 repeats run repeats 10
 		19 report run by bob
 		18 report run of 4
-		17 purge queued of 6: an earlier firing is being ended
+		17 purge queued of 6: an earlier firing is being stopped
 		16 purge run of 5 run 11
 		15 report run of 3
 		14 repeats run of 5 run 10
-		13 sweep queued of 6: an earlier firing is being ended
+		13 sweep queued of 6: an earlier firing is being stopped
 		12 sweep run of 5 run 9
 		11 attached run run 8 by bob
 		10 paused run by bob
@@ -105,10 +105,10 @@ func TestHistoryOfSchema6(t *testing.T) {
 		run 9 ok=false streak=1 interrupted
 	`)
 	checkLines(t, "claimed", claimLines(t, d, minute(7)), `
-		10 paused skipped repeats 0 whoever asked for it is gone
+		10 paused skipped repeats 0 the process that requested it is gone
 		13 sweep run repeats 0
 		15 report run repeats 0
-		17 purge skipped repeats 0 there is no proof that the earlier firing has ended
+		17 purge skipped repeats 0 the end of the earlier firing is not confirmed
 		18 report run repeats 0
 		19 report run repeats 0
 		20 repeats run repeats 10
@@ -131,14 +131,14 @@ func TestHistoryOfSchema6(t *testing.T) {
 		20 repeats run repeats 10
 		19 report run by bob
 		18 report run of 4
-		17 purge skipped of 6: there is no proof that the earlier firing has ended
+		17 purge skipped of 6: the end of the earlier firing is not confirmed
 		16 purge run of 5 run 11
 		15 report run of 3
 		14 repeats run of 5 run 10
 		13 sweep run of 6
 		12 sweep run of 5 run 9
 		11 attached run run 8 by bob: interrupted by bob
-		10 paused skipped by bob: whoever asked for it is gone
+		10 paused skipped by bob: the process that requested it is gone
 		9 gone run of 1 run 7
 		8 broken failed of 1: no host matches web
 		7 report run of 2 run 6: killed by ann
@@ -185,7 +185,7 @@ func TestHistoryOfSchema5(t *testing.T) {
 		9 report run of 3
 		8 report run of 2 run 6
 		7 report run of 1 run 5
-		6 sweep queued of 6: an earlier firing is being ended
+		6 sweep queued of 6: an earlier firing is being stopped
 		5 sweep run of 5 run 4
 		4 backup run of 6 run 3
 		3 backup missed missed 3: late
@@ -203,9 +203,9 @@ func TestHistoryOfSchema5(t *testing.T) {
 		run 4 ok=false streak=1 interrupted
 	`)
 	checkLines(t, "claimed", claimLines(t, d, minute(7)), `
-		6 sweep skipped repeats 0 there is no proof that the earlier firing has ended
+		6 sweep skipped repeats 0 the end of the earlier firing is not confirmed
 		9 report run repeats 0
-		12 paused skipped repeats 0 whoever asked for it is gone
+		12 paused skipped repeats 0 the process that requested it is gone
 		14 broken run repeats 0
 		15 report run repeats 0
 		16 backup run repeats 3
@@ -227,13 +227,13 @@ func TestHistoryOfSchema5(t *testing.T) {
 		15 report run of 4
 		14 broken run by bob
 		13 gone run of 1 run 8
-		12 paused skipped by bob: whoever asked for it is gone
+		12 paused skipped by bob: the process that requested it is gone
 		11 paused run of 1 run 7
 		10 broken failed of 1: no host matches web
 		9 report run of 3
 		8 report run of 2 run 6: killed by ann
 		7 report run of 1 run 5
-		6 sweep skipped of 6: there is no proof that the earlier firing has ended
+		6 sweep skipped of 6: the end of the earlier firing is not confirmed
 		5 sweep run of 5 run 4
 		4 backup run of 6 run 3
 		3 backup missed missed 3: late

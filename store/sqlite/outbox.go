@@ -134,7 +134,7 @@ func dropMessages(ctx context.Context, tx *sql.Tx, job int64, reason string, now
 func redacted(webhook string) string {
 	u, err := url.Parse(webhook)
 	if err != nil || u.Host == "" {
-		return "a URL that cannot be read"
+		return "an invalid URL"
 	}
 	return u.Scheme + "://" + u.Host + "/…"
 }

@@ -108,14 +108,14 @@ func TestRun(t *testing.T) {
 		{"last~2", "ann", 0, `no run "last~2" in the history`},
 		{"last", "eve", 0, `no run "last" in the history`},
 		{"6", "", 0, `no run "6" in the history`},
-		{"0", "", 0, `"0" does not name a run`},
-		{"-1", "", 0, `"-1" does not name a run`},
-		{"+1", "", 0, `"+1" does not name a run`},
-		{"", "", 0, `"" does not name a run`},
-		{"lastly", "", 0, `"lastly" does not name a run`},
-		{"last~", "", 0, `"last~" does not name a run`},
-		{"last~-1", "", 0, `"last~-1" does not name a run`},
-		{"99999999999999999999", "", 0, `"99999999999999999999" does not name a run`},
+		{"0", "", 0, `"0" is not a run`},
+		{"-1", "", 0, `"-1" is not a run`},
+		{"+1", "", 0, `"+1" is not a run`},
+		{"", "", 0, `"" is not a run`},
+		{"lastly", "", 0, `"lastly" is not a run`},
+		{"last~", "", 0, `"last~" is not a run`},
+		{"last~-1", "", 0, `"last~-1" is not a run`},
+		{"99999999999999999999", "", 0, `"99999999999999999999" is not a run`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.ref+" of "+tt.user, func(t *testing.T) {

@@ -16,7 +16,7 @@ const (
 )
 
 // errForgotten: somebody has deleted the daemon's row.
-var errForgotten = errors.New("the history does not know this daemon")
+var errForgotten = errors.New("the daemon is not registered in the history")
 
 // Ready is an error that says what keeps the daemon from writing down what it
 // decides: it writes. What it has written changes nothing. A disk that is full

@@ -66,7 +66,7 @@ const runningRuns = "SELECT id FROM runs WHERE state = 'running' ORDER BY id"
 
 // lostMessage is the error of a host whose command had started when the record
 // ended. It does not say more than is known: the command may have ended well.
-const lostMessage = "tutti ended before it had recorded how the command ended"
+const lostMessage = "tutti exited before it recorded the result"
 
 // interrupt ends the record of a run that nobody records any more. The caller
 // holds its lock. It returns what became of the hosts without an end, for
@@ -113,7 +113,7 @@ func (s *Store) interrupt(ctx context.Context, id int64) (cut string, err error)
 		}
 	}
 	if parts == nil {
-		parts = []string{"every host had ended"}
+		parts = []string{"every host had finished"}
 	}
 	return strings.Join(parts, ", "), tx.Commit()
 }

@@ -46,14 +46,14 @@ func TestBrokenHistories(t *testing.T) {
 		want error
 		text string
 	}{
-		{"negative version", sql("PRAGMA user_version = -5"), store.ErrDamaged, "its schema is version -5 by its number, which no tutti has written"},
-		{"version 0", sql("PRAGMA user_version = 0"), store.ErrDamaged, "its schema is version 0 by its number, which no tutti has written"},
-		{"lower version", sql("PRAGMA user_version = 3"), store.ErrDamaged, "its schema is version 3 by its number, which 0004_catch_up.sql does not fit: duplicate column name: caught_up"},
-		{"first version", sql("PRAGMA user_version = 1"), store.ErrDamaged, "its schema is version 1 by its number, which 0002_error_detail.sql does not fit: duplicate column name: error_detail"},
+		{"negative version", sql("PRAGMA user_version = -5"), store.ErrDamaged, "its schema claims version -5, which tutti never used"},
+		{"version 0", sql("PRAGMA user_version = 0"), store.ErrDamaged, "its schema claims version 0, which tutti never used"},
+		{"lower version", sql("PRAGMA user_version = 3"), store.ErrDamaged, "its schema claims version 3, but 0004_catch_up.sql does not fit: duplicate column name: caught_up"},
+		{"first version", sql("PRAGMA user_version = 1"), store.ErrDamaged, "its schema claims version 1, but 0002_error_detail.sql does not fit: duplicate column name: error_detail"},
 		{"newer", sql("PRAGMA user_version = 99"), store.ErrNewer, ""},
 		{"largest", sql("PRAGMA user_version = 2147483647"), store.ErrNewer, ""},
-		{"no table", sql("DROP TABLE outbox"), store.ErrDamaged, "it has no table outbox"},
-		{"no runs", sql("PRAGMA foreign_keys = 0; DROP TABLE runs"), store.ErrDamaged, "it has no table runs"},
+		{"no table", sql("DROP TABLE outbox"), store.ErrDamaged, "missing table outbox"},
+		{"no runs", sql("PRAGMA foreign_keys = 0; DROP TABLE runs"), store.ErrDamaged, "missing table runs"},
 		{"other number", sql("PRAGMA application_id = 5"), store.ErrNotHistory, ""},
 		{"no number", sql("PRAGMA application_id = 0"), store.ErrNotHistory, ""},
 		{"foreign", foreign("CREATE TABLE t (x)"), store.ErrNotHistory, ""},

@@ -304,7 +304,7 @@ func TestTargetsAreRedacted(t *testing.T) {
 	for webhook, want := range map[string]string{
 		"https://hooks.example.com/T0/B1/xyz?token=1": "https://hooks.example.com/…",
 		"http://127.0.0.1:8080":                       "http://127.0.0.1:8080/…",
-		"%zz":                                         "a URL that cannot be read",
+		"%zz":                                         "an invalid URL",
 	} {
 		if got := redacted(webhook); got != want || strings.Contains(got, "token") {
 			t.Errorf("%s: got %s, want %s", webhook, got, want)

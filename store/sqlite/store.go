@@ -76,7 +76,7 @@ func Open(ctx context.Context, path string, options store.Options) (*Store, erro
 	file, err := inspect(path)
 	switch {
 	case errors.Is(err, store.ErrNotExist):
-		return nil, &store.Error{Op: "open", Path: path, Err: errors.New("it is a link to a file that does not exist")}
+		return nil, &store.Error{Op: "open", Path: path, Err: errors.New("a link to a file that does not exist")}
 	case err != nil:
 		return nil, err
 	}

@@ -36,6 +36,23 @@ type Batch struct {
 	Ended *scheduler.Ended
 }
 
+// keptRecords is for how many records of a kind a batch keeps room: what a large run
+// has written at once is let go.
+const keptRecords = 256
+
+// empty lets go of what the batch has, which may be large, and keeps some room.
+func (b *Batch) empty() {
+	b.Hosts, b.Attempts, b.Output = emptied(b.Hosts), emptied(b.Attempts), emptied(b.Output)
+}
+
+func emptied[T any](records []T) []T {
+	if cap(records) > keptRecords {
+		return nil
+	}
+	clear(records)
+	return records[:0]
+}
+
 // A RunRecord is how far a run is.
 type RunRecord struct {
 	// Started is zero until that is known.

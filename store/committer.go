@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"tutti/fanout"
@@ -270,7 +271,9 @@ func (c *committer) write() error {
 		}
 	}
 	c.fill()
-	if err := c.r.writer.Write(c.ctx, &c.batch); err != nil {
+	err := c.r.writer.Write(c.ctx, &c.batch)
+	c.batch.empty()
+	if err != nil {
 		return err
 	}
 	for h := range c.dirty {
@@ -285,7 +288,9 @@ func (c *committer) write() error {
 // fill makes a batch of what apply has collected.
 func (c *committer) fill() {
 	b := &c.batch
-	*b = Batch{Marks: len(c.marks) > 0, Attempts: b.Attempts[:0], Output: b.Output[:0], Hosts: b.Hosts[:0]}
+	*b = Batch{
+		Marks: len(c.marks) > 0, Attempts: b.Attempts, Output: slices.Grow(b.Output, len(c.output)), Hosts: slices.Grow(b.Hosts, len(c.dirty)),
+	}
 	for _, a := range c.attempts {
 		a.result.OmittedBytes = a.h.omittedOf(a.attempt)
 		b.Attempts = append(b.Attempts, AttemptRecord{Host: a.h.name, Attempt: a.attempt, Result: a.result, Hash: a.hash, Delay: a.delay})

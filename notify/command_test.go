@@ -69,7 +69,7 @@ func TestCommandErrors(t *testing.T) {
 		{"ends by a signal", "kill -KILL $$", "signal: killed"},
 		{"says too much", `i=0; while [ $i -lt 1000 ]; do echo "line $i" >&2; i=$((i+1)); done; exit 1`, "line 999"},
 		{"is not there", "/nonexistent/command", "exit status 127"},
-		{"nothing", "", "neither"},
+		{"nothing", "", "missing webhook or command"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -35,7 +35,7 @@ func (e *greetingError) Error() string { return e.message }
 
 // noSSHHost is about a host where something else listens.
 func noSSHHost(format string, args ...any) error {
-	return &greetingError{message: "what answers there is no SSH host: " + fmt.Sprintf(format, args...), cause: CausePort}
+	return &greetingError{message: "not an SSH server: " + fmt.Sprintf(format, args...), cause: CausePort}
 }
 
 // A greeting reads the start of a connection, in large pieces where the

@@ -145,7 +145,7 @@ func TestGreetings(t *testing.T) {
 		{"a longer version", "", "SSH-2.0-" + strings.Repeat("v", 246), "version line has 255 bytes", true},
 		{"OpenSSH with 240 more", "", "SSH-2.0-OpenSSH_9.2p1 " + strings.Repeat("v", 240), "version line has 263 bytes", true},
 		{"a line without end", strings.Repeat("x", 9000), "SSH-2.0-x", "not an SSH server: it sent a line of more than 8192 bytes", true},
-		{"a web server", "HTTP/1.1 400 Bad Request\r\n", "Connection: close", "no SSH host: it speaks HTTP", true},
+		{"a web server", "HTTP/1.1 400 Bad Request\r\n", "Connection: close", "not an SSH server: it speaks HTTP", true},
 		{"lines without end", strings.Repeat("x\n", 1100), "SSH-2.0-x", "not an SSH server: it sent 1024 lines", true},
 	}
 	for _, tt := range tests {

@@ -40,7 +40,7 @@ func Parse(s string) (Mode, error) {
 	if name, ok := modeWords[strings.ReplaceAll(strings.ToLower(s), "_", "-")]; ok {
 		hint = fmt.Sprintf("; did you mean %q?", name)
 	}
-	return Strict, fmt.Errorf("%q is not one of %s%s", s, strings.Join(modes, ", "), hint)
+	return Strict, fmt.Errorf("%q: want one of %s%s", s, strings.Join(modes, ", "), hint)
 }
 
 // String is the name that Parse reads.

@@ -9,24 +9,24 @@ import (
 )
 
 // env is what a decision takes from the process.
-func (std Streams) env() *runner.Env {
+func (s Streams) env() *runner.Env {
 	wd, err := os.Getwd()
 	if err != nil {
 		wd = "" // it was deleted: what is not named by a path from the root is not there
 	}
 	return &runner.Env{
-		Getenv: std.Getenv, LookupEnv: std.LookupEnv, Environ: os.Environ(), Home: std.home(), WorkDir: wd, User: std.userName(),
-		Stdin: std.In, Stderr: std.Err, Terminal: std.terminal(), Wording: wording,
+		Getenv: s.Getenv, LookupEnv: s.LookupEnv, Environ: os.Environ(), Home: s.home(), WorkDir: wd, User: s.userName(),
+		Stdin: s.In, Stderr: s.Err, Terminal: s.terminal(), Wording: wording,
 	}
 }
 
 // userName is who the history says it was, and who logs in where nothing else
 // is said.
-func (std Streams) userName() string {
+func (s Streams) userName() string {
 	if u, err := user.Current(); err == nil && u.Username != "" {
 		return u.Username
 	}
-	return std.Getenv("USER")
+	return s.Getenv("USER")
 }
 
 // choose loads the inventory and selects from it.

@@ -84,7 +84,7 @@ func applyJobs(ctx context.Context, std Streams, o *jobApplyOptions) error {
 		if o.dryRun {
 			return printJobsPlan(std, p)
 		}
-		if err := confirmRemovals(ctx, std, p, o.yes); err != nil {
+		if err := confirmRemovals(ctx, p, o.yes); err != nil {
 			return err
 		}
 		if err := applyPlan(ctx, std, s, p); err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // confirmRemovals asks before p removes every job, or most of many.
-func confirmRemovals(ctx context.Context, std Streams, p *jobs.Plan, yes bool) error {
+func confirmRemovals(ctx context.Context, p *jobs.Plan, yes bool) error {
 	if yes || !p.RemovesMost() {
 		p.Confirmed = yes
 		return nil

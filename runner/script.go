@@ -87,7 +87,7 @@ func interpreter(script io.ReaderAt) ([]string, error) {
 	rest, ok := bytes.CutPrefix(line, []byte("#!"))
 	switch {
 	case !ok:
-		return nil, errors.New("it does not begin with #!")
+		return nil, errors.New("it does not begin with #! and a program")
 	case !whole && n > maxFirstLine:
 		return nil, errors.New("its #! line is too long")
 	case bytes.ContainsRune(rest, '\r'):

@@ -66,8 +66,10 @@ func (s JobState) Take(firing, daemon int64, at Moment) (Transition, error) {
 		return Transition{}, ErrTaken
 	}
 	if f.Unbegun() {
-		f.Daemon, f.Attached = daemon, true
-		r.changed[f.ID] = true
+		if f.Daemon != daemon || !f.Attached { // who asks again changes nothing, and wakes nobody
+			f.Daemon, f.Attached = daemon, true
+			r.changed[f.ID] = true
+		}
 		r.take(f, daemon, false)
 	}
 	r.Tickets = []Ticket{r.Next.ticket(f)}

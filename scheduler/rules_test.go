@@ -203,6 +203,7 @@ func TestRuleTakeBeginFail(t *testing.T) {
 		{"take what waits", stateOf(runs(1, 1, runRunning), firing(2, Queued, manual("ann"))), take(2), `
 			firing 2 queued daemon 4 waited
 			ticket 2 queued`, nil},
+		{"take again what waits", stateOf(runs(1, 1, runRunning), firing(2, Queued, manual("ann"), daemon(4), attached)), take(2), "ticket 2 queued", nil},
 		{"take what has failed", stateOf(firing(1, Failed)), take(1), "ticket 1 failed", nil},
 		{"take what has begun", begun, take(1), "", ErrTaken},
 		{"take what is settled", begun, take(3), "", ErrTaken},

@@ -28,7 +28,7 @@ func TestWording(t *testing.T) {
 		{"no key", Usagef("x %d", 1), "x 1", "x 1", nil},
 		{"a key", inner, "run_id_file: file does not exist", "--run-id-file: file does not exist", nil},
 		{"a usage error", Usage(inner), "run_id_file: file does not exist", "--run-id-file: file does not exist", nil},
-		{"wrapped by others", fmt.Errorf("a: %w", fmt.Errorf("b: %w!", inner)), "a: b: run_id_file: file does not exist!", "a: b: --run-id-file: file does not exist!", nil},
+		{"wrapped by others", fmt.Errorf("a: %w", fmt.Errorf("b: %w, c", inner)), "a: b: run_id_file: file does not exist, c", "a: b: --run-id-file: file does not exist, c", nil},
 		{"in a text with keys", Syntaxf("%s and %w", Short("env"), inner), "env and run_id_file: file does not exist", "-e and --run-id-file: file does not exist", nil},
 		{"a command", Errorf("see %s", Command("job log")), "see job log", "see tutti job log", nil},
 		{"several", errors.Join(inner, Syntaxf("%s", Key("limit"))), "run_id_file: file does not exist\nlimit", "--run-id-file: file does not exist\n--limit", nil},

@@ -1,6 +1,9 @@
 package filekind
 
-import "testing"
+import (
+	"errors"
+	"testing"
+)
 
 func TestCheck(t *testing.T) {
 	const private = "this is a private key; advice: " + AdviceIdentity
@@ -35,8 +38,10 @@ func TestCheck(t *testing.T) {
 			got := ""
 			if err := Check([]byte(tt.text)); err != nil {
 				got = err.Error()
-				if code, _ := err.(*Error).Advice(); code != "" {
-					got += "; advice: " + code
+				if kind, ok := errors.AsType[*Error](err); ok {
+					if code, _ := kind.Advice(); code != "" {
+						got += "; advice: " + code
+					}
 				}
 			}
 			if got != tt.want {

@@ -52,7 +52,7 @@ func words(cmd *cobra.Command, args []string) (selector string, rest []string, e
 		return "", nil, flagError(cmd, err)
 	}
 	if adHoc() {
-		return "", nil, syntaxf("-w/--hosts takes the place of SELECTOR: leave out %q", selector)
+		return "", nil, syntaxf("-w/--hosts replaces SELECTOR: remove %q", selector)
 	}
 	return selector, cmd.Flags().Args(), nil
 }

@@ -175,7 +175,7 @@ var demoSteps = []demoStep{
 		runner.ExitUnreachable,
 	},
 	{
-		"every run is recorded; run it again where it was not ok:",
+		"every run is recorded; the results of the hosts that are not ok:",
 		[]string{"show", "last", "--outcome", "failed,timeout,unreachable"},
 		runner.ExitOK,
 	},

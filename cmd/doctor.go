@@ -167,7 +167,7 @@ func (d *doctor) row(state api.Finding, name, message string, more ...string) {
 	text := fmt.Sprintf("%s%-7s%s  %-12s  %s\n", color, state, reset, name, indented(message))
 	for _, m := range more {
 		if m != "" {
-			text += margin + indented("remedy: "+m) + "\n"
+			text += margin + indented("fix: "+m) + "\n"
 		}
 	}
 	_, _ = fmt.Fprint(d.screen.out, text) // as above

@@ -139,7 +139,7 @@ func (d *doctor) checkOpenFiles(plan *runner.Decision) {
 	asked := cmp.Or(d.o.Limits.Fanout, min(runner.DefaultFanout, max(1, len(plan.Endpoints))))
 	need := plan.Files(asked)
 	if have >= need {
-		d.ok("open_files", "limit %d; %s at once need up to %d", have, count(asked, "host"), need)
+		d.ok("open_files", "limit %[1]d; up to %[3]d needed for %[2]s at once", have, count(asked, "host"), need)
 		return
 	}
 	d.tell(api.FindingWarning, "open_files", fmt.Sprintf("limit %d; %s at once may need %d", have, count(asked, "host"), need),

@@ -52,7 +52,7 @@ func newHostsCmd(std Streams) *cobra.Command {
 			selector := "all"
 			if len(args) > 0 {
 				if o.Hosts.AdHoc() {
-					return syntaxf("-w/--hosts takes the place of SELECTOR: leave out %q", args[0])
+					return syntaxf("-w/--hosts replaces SELECTOR: remove %q", args[0])
 				}
 				selector = args[0]
 			}

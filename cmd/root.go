@@ -94,7 +94,7 @@ func newRootCmd(c *console) *cobra.Command {
 		Short: "Run a command on many hosts over SSH in parallel, and record the output",
 		Example: `  tutti run web uptime              on every host of the group web
   tutti run -b 'web,!web13.fra' uname -r   identical output shown once
-  tutti show last                   the output again
+  tutti show last                   show its output again
   tutti demo                        twenty hosts on this machine to try it on`,
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -102,7 +102,7 @@ func TestStepsWithQuestions(t *testing.T) {
 		given          bool
 	}{
 		{"a password", sesame, rawStep("Password: "), "", true},
-		{"a password that there is not", "", rawStep("Password: "), "use --ask-pass", false},
+		{"a password that there is not", "", rawStep("Password: "), "the host accepts only keyboard-interactive", false},
 		{"two things", sesame, rawStep("Password: ", "Code: "), `the host asks "Password: Code:", which only a person can answer`, false},
 	}
 	for _, tt := range tests {

@@ -148,7 +148,7 @@ func TestKillRefuses(t *testing.T) {
 		text string
 	}{
 		{store.KillRef{Run: own}, new(*store.KillError), "does not belong to a job"},
-		{store.KillRef{Run: r.RunID()}, new(*store.KillError), "has ended"},
+		{store.KillRef{Run: r.RunID()}, new(*store.KillError), "has finished"},
 		{store.KillRef{Run: 99}, new(*store.NoRunError), "99"},
 		{store.KillRef{Job: "bakcup"}, new(*store.NoJobError), "bakcup"},
 	} {

@@ -62,13 +62,21 @@ func (s Stream) String() string {
 type Event struct {
 	Kind Kind
 	Time time.Time
-	// Number tells the events of a target apart: it grows from each to the next, and a
-	// run that is told again has the same numbers for what was recorded. A watcher
-	// that is told of a run out of the history, and live from then on, passes over
-	// the events whose number is not above the last one of their target. Every byte
-	// of output takes a number, and an Output has that of its last byte, so that of a
-	// piece whose beginning is known the rest can be told. The events that are about
-	// no target are numbered by themselves, from 1. See Numbering.
+	// Number orders the events of a target. It is above those of all events before it,
+	// but for Output, where each stream counts by itself: the number of an Output is
+	// above those of its own stream, and of the steps before it. The number of an Output
+	// is that of its last byte, and each byte of a stream has one. The events that are
+	// about no target are numbered by themselves, from 1. See Numbering.
+	//
+	// A run that is read from the history has the same numbers, however pieces of its
+	// output were joined, left out or moved behind those of the other stream: a byte
+	// keeps its number, and an Output with Omitted has that of the last byte that is
+	// missing there. So a watcher that reads a run from the history, and follows it live
+	// from then on, keeps the last number of each target's steps and of each of its
+	// streams, skips the events that are not above it, and of a piece that is partly
+	// above it takes the rest. What was Omitted it gets by reading the attempt again
+	// once that is over, as far as it was recorded. Only if the history could not be
+	// written are numbers of output before the last one of a stream a lower bound.
 	Number int64
 	// RunID is the run's number in the history; 0 without one.
 	RunID int64

@@ -3,10 +3,14 @@ package fanout
 // A Numbering numbers the events of one target, as Event.Number says: as they
 // happen, and again as they are read from a record. The zero value is ready.
 type Numbering struct {
-	past  int64 // the numbers of the attempts that are over
-	over  int   // how many these are
-	bytes int64 // of output in the attempt at hand
+	past  int64    // the numbers of the attempts that are over
+	over  int      // how many these are
+	bytes [2]int64 // of each stream in the attempt at hand
 }
+
+// Each stream is counted by itself, since only within a stream a record keeps the order:
+// what is missing of one is counted at one place, and its tail stands behind whatever the
+// other one had meanwhile.
 
 // The numbers that an attempt takes beside those of its output: when it connects,
 // when its command starts, and when it is over. All of them are taken whether the
@@ -25,8 +29,8 @@ func (n *Numbering) Next(e *Event) int64 {
 	case TargetStarted:
 		return n.past + numberStarted
 	case Output:
-		n.bytes += int64(len(e.Data)) + e.Omitted
-		return n.past + numberStarted + n.bytes
+		n.bytes[e.Stream] += int64(len(e.Data)) + e.Omitted
+		return n.past + numberStarted + n.bytes[e.Stream]
 	case TargetRetrying:
 		n.pass(e)
 		return n.past
@@ -42,7 +46,7 @@ func (n *Numbering) Next(e *Event) int64 {
 // pass leaves the attempt behind that e is the end of.
 func (n *Numbering) pass(e *Event) {
 	n.past += numbersOfAttempt + e.Result.StdoutBytes + e.Result.StderrBytes
-	n.over, n.bytes = e.Attempt, 0
+	n.over, n.bytes = e.Attempt, [2]int64{}
 }
 
 // LastNumber is the number of the RunFinished of a run on so many hosts: before it,

@@ -67,3 +67,27 @@ func TestNumbersWithoutAnAttempt(t *testing.T) {
 		t.Errorf("waiting: got %d and %d, want 10 and 11", retrying, got)
 	}
 }
+
+// TestNumbersOfStreams: the bytes of each stream are numbered by themselves, and the end
+// of an attempt is above them all.
+func TestNumbersOfStreams(t *testing.T) {
+	var n fanout.Numbering
+	started := n.Next(&fanout.Event{Kind: fanout.TargetStarted, Attempt: 1})
+	var got []int64
+	for _, e := range []fanout.Event{
+		{Stream: fanout.Stdout, Data: []byte("1234")},
+		{Stream: fanout.Stderr, Data: []byte("E")},
+		{Stream: fanout.Stdout, Omitted: 10},
+		{Stream: fanout.Stderr, Data: []byte("EE")},
+	} {
+		e.Kind, e.Attempt = fanout.Output, 1
+		got = append(got, n.Next(&e)-started)
+	}
+	if want := []int64{4, 1, 14, 3}; !slices.Equal(got, want) {
+		t.Errorf("got %v after the start, want %v", got, want)
+	}
+	end := fanout.Event{Kind: fanout.TargetFinished, Attempt: 1, Result: &fanout.Result{StdoutBytes: 14, StderrBytes: 3}}
+	if got := n.Next(&end); got <= started+14 {
+		t.Errorf("got %d for the end, want more than %d", got, started+14)
+	}
+}

@@ -56,7 +56,7 @@ func planText(d *runner.Decision, hosts []api.PlanHost) string {
 		alike[how] = append(alike[how], h.Host)
 	}
 	fmt.Fprintf(&b, "would %s\n  on %s (%d), %d at once\n", what, hostlist.Fold(names), len(hosts), min(d.Plan.Policy.Fanout, len(hosts)))
-	for _, s := range surroundings(d.Plan.Task) {
+	for _, s := range environmentText(d.Plan.Task) {
 		fmt.Fprintf(&b, "  %s\n", s)
 	}
 	for _, line := range policyText(d.Plan.Policy, len(hosts)) {

@@ -31,8 +31,9 @@ func (std Streams) terminal() *fanout.PTY {
 	return nil
 }
 
-// surroundings says in words what there is around the command of t.
-func surroundings(t fanout.Task) []string {
+// environmentText describes the environment of t: user, directory, variables, input,
+// terminal and script.
+func environmentText(t fanout.Task) []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	if t.Sudo != nil {

@@ -48,8 +48,8 @@ func (b *Blocks) Close() error { return b.kept.close() }
 // A blockPrinter prints outputs under headers, with an empty line after one
 // that is not empty.
 type blockPrinter struct {
-	opts  Options
-	faces [2]face
+	opts   Options
+	styles [2]style
 	// gap is set for a stream whose last block had output. Streams that end on
 	// one terminal share it.
 	gap [2]*bool
@@ -57,7 +57,7 @@ type blockPrinter struct {
 
 func newBlockPrinter(opts Options) blockPrinter {
 	p := blockPrinter{opts: opts, gap: [2]*bool{new(bool), new(bool)}}
-	p.faces = [2]face{opts.face(fanout.Stdout), opts.face(fanout.Stderr)}
+	p.styles = [2]style{opts.style(fanout.Stdout), opts.style(fanout.Stderr)}
 	if opts.Stdout.q == opts.Stderr.q {
 		p.gap[1] = p.gap[0]
 	}
@@ -93,8 +93,8 @@ func (p *blockPrinter) printBlock(h heading, t *transcript) error {
 			continue
 		}
 		kept := t.out[s]
-		t.out[s] = nil // it is the piece's
-		if err := b.printStream(s, piece{kept: kept}, kept != nil); err != nil {
+		t.out[s] = nil // it is the segment's
+		if err := b.printStream(s, segment{kept: kept}, kept != nil); err != nil {
 			return err
 		}
 	}
@@ -112,7 +112,7 @@ func (p *blockPrinter) begin(h heading) *block { return &block{blockPrinter: p, 
 
 // printStream queues what belongs to one stream of the block, under its header.
 // output says that there is more than the header.
-func (b *block) printStream(s fanout.Stream, text piece, output bool) error {
+func (b *block) printStream(s fanout.Stream, text segment, output bool) error {
 	if b.opts.together() && !output {
 		return nil
 	}
@@ -123,15 +123,15 @@ func (b *block) printStream(s fanout.Stream, text piece, output bool) error {
 	if b.opts.together() {
 		b.headed = true
 		if s == fanout.Stderr {
-			text.prefix = b.faces[s].stderrMark()
+			text.prefix = b.styles[s].stderrMark()
 		}
 	}
-	return b.faces[s].queue(text)
+	return b.styles[s].queue(text)
 }
 
 // header is the line above the block, after the gap to the one before.
 func (b *block) header(s fanout.Stream, output bool) string {
-	text := b.faces[s].header(b.heading)
+	text := b.styles[s].header(b.heading)
 	if *b.gap[s] {
 		text = "\n" + text
 	}

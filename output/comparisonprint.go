@@ -15,18 +15,18 @@ import (
 // Print shows each change once, on stdout, with the hosts it happened on. Hosts
 // without a change are left to Summary. Its error is that of the Writer.
 func (c *Comparison) Print() error {
-	f := c.opts.face(fanout.Stdout)
+	f := c.opts.style(fanout.Stdout)
 	gap := false
 	for _, g := range c.sorted() {
 		if !g.changed {
 			continue
 		}
-		block := piece{header: c.header(f, g)}
+		block := segment{header: c.header(f, g)}
 		if gap {
 			block.header = "\n" + block.header
 		}
 		gap = g.unrecorded
-		streams := g.streams // the piece's from here
+		streams := g.streams // the segment's from here
 		for i := range g.streams {
 			gap = gap || !streams[i].none()
 			g.streams[i].hunks = nil
@@ -45,7 +45,7 @@ func (c *Comparison) Print() error {
 }
 
 // header is the line above a change: who, and what became of them.
-func (c *Comparison) header(f face, g *changeGroup) string {
+func (c *Comparison) header(f style, g *changeGroup) string {
 	names := fmt.Sprintf("%s (%d)", foldNames(c.opts.Fold, sortedNames(g.members)), len(g.members))
 	before, after := fate(g.pair.Before), fate(g.pair.After)
 	what, last := before, g.pair.After

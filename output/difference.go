@@ -9,27 +9,27 @@ import (
 	"tutti/internal/sanitize"
 )
 
-// A standard is the group that the others are compared with. Its output stays
+// A baseline is the group that the others are compared with. Its output stays
 // until the last difference is printed.
-type standard struct {
+type baseline struct {
 	group *group
 	title string
 	out   [2]*reference // by Stream
 }
 
-// A reference is one stream of a standard. Only the goroutine of the Writer
+// A reference is one stream of a baseline. Only the goroutine of the Writer
 // that the stream is printed to reads it.
 type reference struct {
 	kept  *buffer      // nil if nothing was written
-	holds atomic.Int32 // pieces that still need it, and the standard
+	holds atomic.Int32 // pieces that still need it, and the baseline
 
 	text string
 	read bool
 }
 
-// newStandard takes the output of g.
-func newStandard(g *group, title string) *standard {
-	s := &standard{group: g, title: title}
+// newBaseline takes the output of g.
+func newBaseline(g *group, title string) *baseline {
+	s := &baseline{group: g, title: title}
 	for i := range s.out {
 		s.out[i] = &reference{kept: g.output.out[i]}
 		s.out[i].holds.Store(1)
@@ -39,7 +39,7 @@ func newStandard(g *group, title string) *standard {
 }
 
 // release gives up the output, as soon as nothing that is queued needs it.
-func (s *standard) release() {
+func (s *baseline) release() {
 	if s == nil {
 		return
 	}
@@ -73,15 +73,15 @@ func (r *reference) content() (string, error) {
 	return text, nil
 }
 
-// printStandard prints the group that the others are compared with, in full.
-func (p *blockPrinter) printStandard(h heading, s *standard) error {
+// printBaseline prints the group that the others are compared with, in full.
+func (p *blockPrinter) printBaseline(h heading, s *baseline) error {
 	b := p.begin(h)
 	for i, ref := range s.out {
 		stream := fanout.Stream(i)
 		if ref.kept == nil && stream == fanout.Stderr {
 			continue
 		}
-		whole := piece{text: func(l *lineWriter) error { return ref.kept.copyTo(l) }, done: ref.hold()}
+		whole := segment{text: func(l *lineWriter) error { return ref.kept.copyTo(l) }, done: ref.hold()}
 		if err := b.printStream(stream, whole, ref.kept != nil); err != nil {
 			return err
 		}
@@ -91,21 +91,21 @@ func (p *blockPrinter) printStandard(h heading, s *standard) error {
 
 // printDifference prints how the output of g, which is the printer's, differs
 // from that of s. A stderr that does not is left out.
-func (p *blockPrinter) printDifference(h heading, g *group, s *standard) error {
+func (p *blockPrinter) printDifference(h heading, g *group, s *baseline) error {
 	defer g.output.free() // what was not queued because of an error
 	b := p.begin(h)
 	for i, ref := range s.out {
 		stream := fanout.Stream(i)
-		d := &difference{title: h.names, kept: g.output.out[i], standard: s.title, ref: ref, color: p.faces[i].color}
+		d := &difference{title: h.names, kept: g.output.out[i], baseline: s.title, ref: ref, color: p.styles[i].color}
 		d.same = g.key.sums[i] == s.group.key.sums[i]
 		silent := d.kept == nil && ref.kept == nil
 		if stream == fanout.Stderr && (silent || d.same) {
 			continue
 		}
-		var text piece
+		var text segment
 		if !silent {
 			release := ref.hold()
-			g.output.out[i] = nil // it is the piece's
+			g.output.out[i] = nil // it is the segment's
 			text.text, text.done = d.print, func() { d.kept.free(); release() }
 		}
 		if err := b.printStream(stream, text, !silent); err != nil {
@@ -115,11 +115,11 @@ func (p *blockPrinter) printDifference(h heading, g *group, s *standard) error {
 	return nil
 }
 
-// A difference is how one stream of a group differs from the standard's.
+// A difference is how one stream of a group differs from the baseline's.
 type difference struct {
 	title    string
 	kept     *buffer
-	standard string
+	baseline string
 	ref      *reference
 	same     bool
 	color    bool
@@ -129,7 +129,7 @@ type difference struct {
 // begins with a backslash, as diff does for what is about the text.
 func (d *difference) print(l *lineWriter) error {
 	if d.same {
-		return d.note(l, "the same as "+d.standard)
+		return d.note(l, "the same as "+d.baseline)
 	}
 	hunks, why, err := d.hunks()
 	if err != nil {
@@ -137,9 +137,9 @@ func (d *difference) print(l *lineWriter) error {
 	}
 	if why != "" {
 		return d.note(l, fmt.Sprintf("%s: %s here, %s from %s",
-			why, bytesText(d.kept.length()), bytesText(d.ref.kept.length()), d.standard))
+			why, bytesText(d.kept.length()), bytesText(d.ref.kept.length()), d.baseline))
 	}
-	for line := range strings.Lines("--- " + d.standard + "\n+++ " + d.title + "\n") {
+	for line := range strings.Lines("--- " + d.baseline + "\n+++ " + d.title + "\n") {
 		if err := d.line(l, line, bold); err != nil {
 			return err
 		}

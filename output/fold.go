@@ -109,10 +109,10 @@ func (f *Fold) print() error {
 	groups := f.sorted()
 	clear(f.groups)
 	alike := f.alike(groups)
-	standard := f.standard(groups)
-	defer standard.release()
+	baseline := f.baseline(groups)
+	defer baseline.release()
 	for i, g := range groups {
-		if err := f.printGroup(g, standard, alike[g.result.Outcome]); err != nil {
+		if err := f.printGroup(g, baseline, alike[g.result.Outcome]); err != nil {
 			for _, rest := range groups[i+1:] {
 				rest.output.free()
 			}
@@ -135,16 +135,16 @@ func (f *Fold) sorted() []*group {
 	return groups
 }
 
-// standard chooses the largest of the groups on whose hosts the command was
+// baseline chooses the largest of the groups on whose hosts the command was
 // started: the others have nothing to compare with. It is nil without Diff, and
 // if there is no such group.
-func (f *Fold) standard(groups []*group) *standard {
+func (f *Fold) baseline(groups []*group) *baseline {
 	if !f.opts.Diff {
 		return nil
 	}
 	for _, g := range slices.Backward(groups) {
 		if g.result.Report.Started {
-			return newStandard(g, f.title(g))
+			return newBaseline(g, f.title(g))
 		}
 	}
 	return nil
@@ -168,7 +168,7 @@ func (f *Fold) alike(groups []*group) map[fanout.Outcome]bool {
 }
 
 // printGroup prints g; alike says that another group has the same outcome.
-func (f *Fold) printGroup(g *group, s *standard, alike bool) error {
+func (f *Fold) printGroup(g *group, s *baseline, alike bool) error {
 	if f.hides(&g.result) {
 		g.output.free()
 		return nil
@@ -179,7 +179,7 @@ func (f *Fold) printGroup(g *group, s *standard, alike bool) error {
 	}
 	switch {
 	case s != nil && g == s.group:
-		return f.block.printStandard(h, s)
+		return f.block.printBaseline(h, s)
 	case s != nil && g.result.Report.Started:
 		return f.block.printDifference(h, g, s)
 	}

@@ -203,7 +203,7 @@ func writeOutput(w io.Writer, form event.Output, kept *buffer, data []byte, part
 
 // nextPiece returns how much of data goes into one event. within says that data
 // begins within a line, whose parts are in events of their own, and enough that
-// it does so after the piece.
+// it does so after the segment.
 func nextPiece(data []byte, within bool) (n int, enough bool) {
 	if n := wholeLines(data); n > 0 && !within {
 		return n, false

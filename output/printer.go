@@ -53,12 +53,12 @@ type Options struct {
 	Fold func(names []string) string
 }
 
-// face is how one of the two streams looks.
-func (o Options) face(s fanout.Stream) face {
+// style is how one of the two streams looks.
+func (o Options) style(s fanout.Stream) style {
 	if s == fanout.Stderr {
-		return face{w: o.Stderr, terminal: o.StderrTerminal, color: o.StderrColor, raw: o.Raw}
+		return style{w: o.Stderr, terminal: o.StderrTerminal, color: o.StderrColor, raw: o.Raw}
 	}
-	return face{w: o.Stdout, terminal: o.StdoutTerminal, color: o.StdoutColor, raw: o.Raw}
+	return style{w: o.Stdout, terminal: o.StdoutTerminal, color: o.StdoutColor, raw: o.Raw}
 }
 
 // omitted queues, on stderr, that a record lacks n bytes. It serves the mode
@@ -67,20 +67,20 @@ func (o Options) omitted(host string, s fanout.Stream, n int64) error {
 	return o.Stderr.line(fmt.Appendf(nil, "tutti: %s: %s of its %s not recorded\n", sanitize.Visible(host), bytesText(n), s))
 }
 
-// A face is one output stream with the way text appears on it.
-type face struct {
+// A style is one output stream with the way text appears on it.
+type style struct {
 	w                    *Writer
 	terminal, color, raw bool
 }
 
-// A piece is what a face queues to be printed in one go: a run of whole lines, or the end of
+// A segment is what a style queues to be printed in one go: a run of whole lines, or the end of
 // an output.
-type piece struct {
+type segment struct {
 	// header is printed first, as it is.
 	header string
 	// prefix stands before every line.
 	prefix string
-	// kept is the beginning of the text, or nil. Its owner is the piece.
+	// kept is the beginning of the text, or nil. Its owner is the segment.
 	kept *buffer
 	// text writes what follows kept; nil if nothing.
 	text func(*lineWriter) error
@@ -93,7 +93,7 @@ type piece struct {
 }
 
 // queue queues p.
-func (f face) queue(p piece) error {
+func (f style) queue(p segment) error {
 	return f.w.output(func(b *bufio.Writer) error {
 		if _, err := b.WriteString(p.header); err != nil {
 			return err
@@ -191,7 +191,7 @@ const (
 var hostColors = [...]string{"\x1b[36m", "\x1b[33m", "\x1b[35m", "\x1b[34m", "\x1b[96m", "\x1b[95m"}
 
 // timestamp is the time in front of a line.
-func (f face) timestamp(at time.Time) string {
+func (f style) timestamp(at time.Time) string {
 	if !f.color {
 		return event.FormatTime(at) + " "
 	}
@@ -199,7 +199,7 @@ func (f face) timestamp(at time.Time) string {
 }
 
 // prefix is what stands before each of t's lines.
-func (f face) prefix(t *fanout.Target) string {
+func (f style) prefix(t *fanout.Target) string {
 	name := t.Name
 	if f.terminal {
 		name = sanitize.VisibleLine(name)
@@ -228,7 +228,7 @@ func (h heading) briefly() heading {
 }
 
 // header is the line above a block.
-func (f face) header(h heading) string {
+func (f style) header(h heading) string {
 	names, what := h.names, h.what
 	if f.terminal {
 		names, what = sanitize.VisibleLine(names), sanitize.VisibleLine(what)
@@ -241,7 +241,7 @@ func (f face) header(h heading) string {
 
 // stderrMark stands before each line of stderr under a header that is of both
 // streams.
-func (f face) stderrMark() string {
+func (f style) stderrMark() string {
 	if !f.color {
 		return "stderr: "
 	}

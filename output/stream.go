@@ -17,7 +17,7 @@ import (
 // attempt of those that are not ok.
 type Stream struct {
 	opts     Options
-	faces    [2]face
+	styles   [2]style
 	partials partials
 	kept     *transcripts // with Quiet
 	alone    bool         // there is one host, whose bytes are all that is printed
@@ -28,7 +28,7 @@ var _ fanout.Sink = (*Stream)(nil)
 // NewStream returns a Stream that prints to opts.
 func NewStream(opts Options) *Stream {
 	s := &Stream{opts: opts, partials: newPartials()}
-	s.faces = [2]face{opts.face(fanout.Stdout), opts.face(fanout.Stderr)}
+	s.styles = [2]style{opts.style(fanout.Stdout), opts.style(fanout.Stderr)}
 	if opts.Quiet {
 		s.kept = newTranscripts(!opts.NoPrefix)
 	}
@@ -66,11 +66,11 @@ func (s *Stream) output(e fanout.Event) error {
 		return s.omitted(src, e)
 	}
 	whole, begun := splitLines(e.Data)
-	if s.alone && !s.faces[e.Stream].terminal {
+	if s.alone && !s.styles[e.Stream].terminal {
 		whole, begun = e.Data, nil // no other line can come between
 	}
 	if len(whole) > 0 {
-		err := s.faces[e.Stream].queue(piece{
+		err := s.styles[e.Stream].queue(segment{
 			prefix: s.prefix(e.Stream, e),
 			kept:   s.partials.take(src),
 			data:   whole,
@@ -91,7 +91,7 @@ func (s *Stream) omitted(src source, e fanout.Event) error {
 	if s.opts.NoPrefix {
 		return s.opts.omitted(e.Target.Name, e.Stream, e.Omitted)
 	}
-	return s.faces[e.Stream].queue(piece{
+	return s.styles[e.Stream].queue(segment{
 		prefix:  s.prefix(e.Stream, e),
 		data:    omission(e.Omitted),
 		endLine: true,
@@ -113,7 +113,7 @@ func (s *Stream) endLine(src source, e fanout.Event) error {
 	if kept == nil {
 		return nil
 	}
-	return s.faces[src.stream].queue(piece{
+	return s.styles[src.stream].queue(segment{
 		prefix:  s.prefix(src.stream, e),
 		kept:    kept,
 		endLine: !s.opts.NoPrefix,
@@ -125,11 +125,11 @@ func (s *Stream) prefix(stream fanout.Stream, e fanout.Event) string {
 	if s.opts.NoPrefix {
 		return ""
 	}
-	prefix := s.faces[stream].prefix(e.Target)
+	prefix := s.styles[stream].prefix(e.Target)
 	if !s.opts.Timestamps || s.kept != nil {
 		return prefix
 	}
-	return s.faces[stream].timestamp(e.Time) + prefix
+	return s.styles[stream].timestamp(e.Time) + prefix
 }
 
 func (s *Stream) handleQuiet(e fanout.Event) error {
@@ -152,7 +152,7 @@ func (s *Stream) handleQuiet(e fanout.Event) error {
 func (s *Stream) printKept(e fanout.Event, t *transcript) error {
 	for stream, kept := range t.out {
 		stream := fanout.Stream(stream)
-		err := s.faces[stream].queue(piece{
+		err := s.styles[stream].queue(segment{
 			prefix:  s.prefix(stream, e),
 			kept:    kept,
 			endLine: !s.opts.NoPrefix,

@@ -9,8 +9,8 @@ import (
 	"tutti/fanout"
 )
 
-// fewHosts is how many hosts are named when the run waits for no more.
-const fewHosts = 3
+// maxNamedHosts is how many hosts are named when the run waits for no more.
+const maxNamedHosts = 3
 
 // rateFrom is how many hosts have to be done for their rate to mean something.
 const rateFrom = 10
@@ -169,7 +169,7 @@ func (t *tally) status(elapsed time.Duration, fold func([]string) string) string
 // it has waited for each: the slowest first.
 func (t *tally) slowest() []string {
 	left := t.total() - t.done
-	if t.count[waiting] > 0 || left == 0 || left > fewHosts {
+	if t.count[waiting] > 0 || left == 0 || left > maxNamedHosts {
 		return nil
 	}
 	var open []int

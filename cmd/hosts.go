@@ -200,6 +200,6 @@ func oneSelector(_ *cobra.Command, args []string) error {
 }
 
 // warn shows a warning of a command that has no screen.
-func (std Streams) warn(text string) {
-	_, _ = fmt.Fprintln(std.Err, warning(text))
+func (s Streams) warn(text string) {
+	_, _ = fmt.Fprintln(s.Err, warning(text))
 }

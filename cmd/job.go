@@ -189,14 +189,14 @@ func whereOf(job *scheduler.Job) string {
 }
 
 // print writes text to stdout; nothing in it is obeyed by a terminal.
-func (std Streams) print(format string, args ...any) error {
-	_, err := fmt.Fprint(std.Out, sanitize.Visible(fmt.Sprintf(format, args...)))
+func (s Streams) print(format string, args ...any) error {
+	_, err := fmt.Fprint(s.Out, sanitize.Visible(fmt.Sprintf(format, args...)))
 	return err
 }
 
 // say writes a line to stderr.
-func (std Streams) say(text string) error {
-	_, err := fmt.Fprintln(std.Err, sanitize.Visible(text))
+func (s Streams) say(text string) error {
+	_, err := fmt.Fprintln(s.Err, sanitize.Visible(text))
 	return err
 }
 

@@ -22,10 +22,10 @@ func (c *console) launchTask(ctx context.Context, o *launchOptions, selector str
 
 // terminal is the terminal that a command is given: one like ours; nil: there is
 // none.
-func (std Streams) terminal() *fanout.PTY {
-	for _, stream := range []io.Writer{std.Out, std.Err} {
+func (s Streams) terminal() *fanout.PTY {
+	for _, stream := range []io.Writer{s.Out, s.Err} {
 		if columns, rows := terminal.Size(stream); columns > 0 && rows > 0 {
-			return &fanout.PTY{Term: cmp.Or(std.Getenv("TERM"), "dumb"), Columns: columns, Rows: rows}
+			return &fanout.PTY{Term: cmp.Or(s.Getenv("TERM"), "dumb"), Columns: columns, Rows: rows}
 		}
 	}
 	return nil

@@ -119,7 +119,7 @@ func demoNames() []string {
 	return names
 }
 
-// writeDemoHost makes the folder in which a host's commands run.
+// writeDemoHost makes the directory in which a host's commands run.
 func writeDemoHost(home, name string) error {
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return err

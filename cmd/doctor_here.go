@@ -198,7 +198,7 @@ func (d *doctor) checkKeys(ctx context.Context, plan *runner.Decision) {
 		d.tell(api.FindingWarning, "key", "no private key to log in with",
 			"create one with ssh-keygen, name one with --identity or identity: in the inventory, or add one to the agent with ssh-add")
 	}
-	d.checkFolder()
+	d.checkSSHDirectory()
 	known := 0
 	for _, f := range found.KnownHosts {
 		known += f.Lines
@@ -241,8 +241,8 @@ func (d *doctor) showKey(k ssh.FoundKey) {
 	}
 }
 
-// checkFolder looks at ~/.ssh, which decides whom we trust.
-func (d *doctor) checkFolder() {
+// checkSSHDirectory looks at ~/.ssh, which decides whom we trust.
+func (d *doctor) checkSSHDirectory() {
 	if d.Env.Home == "" {
 		d.tell(api.FindingWarning, "ssh_folder", "HOME is not set: no default keys, and no ~/.ssh/known_hosts", "set HOME")
 		return

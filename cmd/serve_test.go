@@ -28,7 +28,7 @@ type served struct {
 	*killing
 	store   store.Store
 	daemons int
-	// there is a folder that commands on the hosts can write to.
+	// there is a directory that commands on the hosts can write to.
 	there string
 }
 

@@ -74,12 +74,12 @@ func (w *wrongFile) tryAll() {
 		w.t.Fatal(err)
 	}
 	w.run("hosts", "-i", printing, "nosuchhost")
-	folder := filepath.Join(w.dir, "site", "group_vars")
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	directory := filepath.Join(w.dir, "site", "group_vars")
+	if err := os.MkdirAll(directory, 0o700); err != nil {
 		w.t.Fatal(err)
 	}
-	w.write(filepath.Join(folder, "all"), 0o600)
-	w.write(filepath.Join(folder, "web.yml"), 0o600)
+	w.write(filepath.Join(directory, "all"), 0o600)
+	w.write(filepath.Join(directory, "web.yml"), 0o600)
 	list := filepath.Join(w.dir, "site", "hosts")
 	if err := os.WriteFile(list, []byte("[web]\nweb1\n"), 0o600); err != nil {
 		w.t.Fatal(err)

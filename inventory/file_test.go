@@ -12,21 +12,21 @@ import (
 // TestFolderOfFoundInventory: who can write the directory can put another file in
 // the place of the inventory.
 func TestFolderOfFoundInventory(t *testing.T) {
-	folder := filepath.Join(t.TempDir(), "work")
-	path := filepath.Join(folder, "hosts.yaml")
+	directory := filepath.Join(t.TempDir(), "work")
+	path := filepath.Join(directory, "hosts.yaml")
 	writeAt(t, path, "hosts: [a]\n")
 	link := filepath.Join(t.TempDir(), "hosts.yaml")
 	if err := os.Symlink(path, link); err != nil {
 		t.Fatal(err)
 	}
 	for mode, ok := range map[os.FileMode]bool{0o755: true, 0o777: false, 0o757: false, 0o777 | os.ModeSticky: true, 0o700: true} {
-		if err := os.Chmod(folder, mode); err != nil {
+		if err := os.Chmod(directory, mode); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range []string{path, link} {
 			_, err := Load(t.Context(), []layer.File{{Path: name, Trust: layer.Found}})
-			if ok != (err == nil) || !ok && (!strings.Contains(err.Error(), "its directory "+folder+" is not safe") || !strings.Contains(err.Error(), "to use it anyway, name it with -i")) {
-				t.Errorf("mode %v, %s: got %v, want ok %v and the folder named", mode, name, err, ok)
+			if ok != (err == nil) || !ok && (!strings.Contains(err.Error(), "its directory "+directory+" is not safe") || !strings.Contains(err.Error(), "to use it anyway, name it with -i")) {
+				t.Errorf("mode %v, %s: got %v, want ok %v and the directory named", mode, name, err, ok)
 			}
 			if _, err := Load(t.Context(), []layer.File{{Path: name, Trust: layer.Named}}); err != nil {
 				t.Errorf("mode %v, named: got %v", mode, err)

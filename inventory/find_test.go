@@ -35,7 +35,7 @@ func TestFind(t *testing.T) {
 		want   []layer.File
 	}{
 		{"home", mine, nil, []layer.File{{Path: mine, Trust: layer.Found}}},
-		{"work folder", here, nil, []layer.File{{Path: here, Trust: layer.Found}}},
+		{"work directory", here, nil, []layer.File{{Path: here, Trust: layer.Found}}},
 		{"environment", "", func(p *Places) { p.Env = "/x:/y" }, []layer.File{{Path: "/x", Trust: layer.FromEnvironment}, {Path: "/y", Trust: layer.FromEnvironment}}},
 		{"given", "", func(p *Places) { p.Given = []string{"/z"} }, []layer.File{{Path: "/z", Trust: layer.Named}}},
 	}

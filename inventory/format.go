@@ -67,8 +67,8 @@ func listFormat(path, text string) format {
 // besideVars reports whether a file lies beside a directory of variables, as
 // Ansible's inventories do.
 func besideVars(path string) bool {
-	for _, folder := range []string{ansible.GroupVars, ansible.HostVars} {
-		if info, err := os.Stat(filepath.Join(filepath.Dir(path), folder)); err == nil && info.IsDir() {
+	for _, directory := range []string{ansible.GroupVars, ansible.HostVars} {
+		if info, err := os.Stat(filepath.Join(filepath.Dir(path), directory)); err == nil && info.IsDir() {
 			return true
 		}
 	}

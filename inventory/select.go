@@ -70,7 +70,7 @@ func (inv *Inventory) Select(ctx context.Context, sel Selector, opts SelectOptio
 	if len(hosts) == 0 {
 		return Selection{}, &NoMatchError{Item: sel.String(), reason: "selects no host: the inventory is empty"}
 	}
-	hosts = thin(hosts, opts)
+	hosts = limitHosts(hosts, opts)
 	if err := conflictsOf(hosts); err != nil {
 		return Selection{}, err
 	}
@@ -82,8 +82,8 @@ func (inv *Inventory) Select(ctx context.Context, sel Selector, opts SelectOptio
 	return Selection{Hosts: hosts, Warnings: m.warnings}, nil
 }
 
-// thin applies Pick and Limit.
-func thin(hosts []*Host, opts SelectOptions) []*Host {
+// limitHosts applies Pick and Limit.
+func limitHosts(hosts []*Host, opts SelectOptions) []*Host {
 	if opts.Pick > 0 && opts.Pick < len(hosts) {
 		perm := rand.Perm
 		if opts.Rand != nil {

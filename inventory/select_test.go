@@ -146,7 +146,7 @@ func TestSelectOtherErrors(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"no runs here", "run:7", "run:7: earlier runs cannot be used here"},
 		{"missing file", "@/nowhere/x", "read the hosts in @/nowhere/x: open /nowhere/x: no such file or directory"},
-		{"folder", "@" + t.TempDir(), "is a directory"},
+		{"directory", "@" + t.TempDir(), "is a directory"},
 		{"bad item", file("web1\n  web[1-\n"), `list:2:6: [ is not closed`},
 		{"operator", file("web1\n!web2\n"), "list:2:1: a file contains plain items, without & or !"},
 		{"file in a file", file("@x\n"), "list:1:1: a file cannot refer to files or runs"},

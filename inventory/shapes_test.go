@@ -70,7 +70,7 @@ func TestListBesideVariables(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if h := host(t, inv, "web2"); h.User != "deploy" || h.Port != 2222 || len(inv.Warnings) > 0 {
-			t.Errorf("%s: got user %q, port %d, warnings %q, want those of the folders", name, h.User, h.Port, inv.Warnings)
+			t.Errorf("%s: got user %q, port %d, warnings %q, want those of the directories", name, h.User, h.Port, inv.Warnings)
 		}
 	}
 	dir := t.TempDir()

@@ -96,7 +96,7 @@ func machineZone(getenv func(string) string, root fs.FS) (string, error) {
 	return "", errors.New("cannot determine this machine's time zone: /etc/localtime does not link to zoneinfo, and /etc/timezone names none")
 }
 
-// zoneOfPath is the name of the zone in a path into a zoneinfo folder.
+// zoneOfPath is the name of the zone in a path into a zoneinfo directory.
 func zoneOfPath(path string) string {
 	if _, name, ok := strings.Cut(path, "/zoneinfo/"); ok {
 		path = name

@@ -79,10 +79,10 @@ func dropbearUser(t *testing.T, home string, authorized []byte) string {
 	}
 	uid, err1 := strconv.Atoi(u.Uid)
 	gid, err2 := strconv.Atoi(u.Gid)
-	folder := filepath.Join(home, ".ssh")
-	file := filepath.Join(folder, "authorized_keys")
-	err = errors.Join(err1, err2, os.MkdirAll(folder, 0o700), os.WriteFile(file, authorized, 0o600))
-	for _, path := range []string{home, folder, file} {
+	directory := filepath.Join(home, ".ssh")
+	file := filepath.Join(directory, "authorized_keys")
+	err = errors.Join(err1, err2, os.MkdirAll(directory, 0o700), os.WriteFile(file, authorized, 0o600))
+	for _, path := range []string{home, directory, file} {
 		err = errors.Join(err, os.Chown(path, uid, gid))
 	}
 	if err != nil {

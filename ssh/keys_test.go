@@ -95,7 +95,7 @@ func TestNamedKeyErrors(t *testing.T) {
 		want, hint string
 	}{
 		{"missing", filepath.Join(dir, "none"), "does not exist", ""},
-		{"folder", dir, "regular file", ""},
+		{"directory", dir, "regular file", ""},
 		{"readable by others", write("open", string(data), 0o644), "other users can read", "chmod 600 "},
 		{"readable by the group", write("group", string(data), 0o640), "other users can read", "chmod 600 "},
 		{"no key", write("text", "hello", 0o600), "not a private key", ""},

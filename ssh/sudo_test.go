@@ -19,7 +19,7 @@ import (
 const sesame = "open sesame"
 
 // sudoBench is a fleet whose hosts have a sudo that behaves as modes say. The
-// folder it returns holds a home for each host.
+// directory it returns holds a home for each host.
 func sudoBench(t *testing.T, modes ...string) (*bench, string) {
 	t.Helper()
 	bin, err := filepath.Abs("../internal/fleet/testdata/bin")

@@ -222,7 +222,7 @@ esac`},
 	}
 }
 
-// toolsWithout returns a folder with the usual tools but one.
+// toolsWithout returns a directory with the usual tools but one.
 func toolsWithout(t *testing.T, missing string) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "tools-") //nolint:usetesting // the served user looks in it

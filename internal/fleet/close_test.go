@@ -116,7 +116,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 		}
 	}
 	if left, _ := os.ReadDir(tmp); len(left) != 0 {
-		t.Errorf("folder %s is left", left[0].Name())
+		t.Errorf("directory %s is left", left[0].Name())
 	}
 	_ = silent.Close()
 	_ = client.Wait()

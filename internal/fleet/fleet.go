@@ -24,8 +24,8 @@ type Options struct {
 	// shell, any local user could run commands as this one.
 	AnyKey bool
 	// Exec carries out the commands of hosts without a handler of their own.
-	// Nil means a shell in a folder of its own per host, under a temporary
-	// folder that Close removes.
+	// Nil means a shell in a directory of its own per host, under a temporary
+	// directory that Close removes.
 	Exec Handler
 	// Latency is the round trip time added to every connection, half of it
 	// each way. Throughput is kept: bytes travel side by side. The round trip
@@ -170,7 +170,7 @@ func (f *Fleet) add(h Host, shared Key) error {
 	return nil
 }
 
-// checkName refuses names that could not be a folder or would break a
+// checkName refuses names that could not be a directory or would break a
 // known_hosts line.
 func checkName(name string) error {
 	if name == "" || name[0] == '.' || name[0] == '-' {
@@ -189,7 +189,7 @@ func checkName(name string) error {
 
 // Close ends every connection, kills every process the fleet's shells started
 // and that still carries the fleet's mark, waits for all goroutines and removes
-// the temporary folders. Handlers other than Shell and Canned must return once
+// the temporary directories. Handlers other than Shell and Canned must return once
 // their Session is done, or Close waits for them. A second Close does nothing.
 func (f *Fleet) Close() error {
 	f.mu.Lock()

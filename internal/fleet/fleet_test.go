@@ -191,7 +191,7 @@ func TestShell(t *testing.T) {
 		{name: "home", command: `test "$PWD" = "$HOME" && basename "$PWD"`, stdout: "web1\n"},
 		{name: "stdin", command: "cat", stdin: "hello", stdout: "hello"},
 		{name: "killed", command: "kill -TERM $$", status: 143},
-		{name: "own folder", command: "ls; touch here", stdout: ""},
+		{name: "own directory", command: "ls; touch here", stdout: ""},
 	}
 	client := b.mustDial("web1")
 	for _, test := range tests {

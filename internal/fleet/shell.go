@@ -12,8 +12,8 @@ import (
 )
 
 // Shell returns a handler that runs commands with /bin/sh in dir, each in a
-// session and process group of its own. The empty dir is a folder per host under
-// the fleet's temporary folder.
+// session and process group of its own. The empty dir is a directory per host under
+// the fleet's temporary directory.
 //
 // Signal requests go to the process group. A command whose channel closes is
 // left running, as sshd does, with its streams closed; Fleet.Close kills it. The

@@ -17,17 +17,17 @@ import (
 // markName is the environment variable by which a fleet knows its processes.
 const markName = "TUTTI_FLEET"
 
-// workplace is where a fleet's shells work: their folders and their processes.
+// workplace is where a fleet's shells work: their directories and their processes.
 // Its zero value has neither.
 type workplace struct {
 	mu     sync.Mutex // guards what follows
 	closed bool
-	root   string       // temporary folder; empty: not needed yet
+	root   string       // temporary directory; empty: not needed yet
 	mark   string       // value of markName; empty: no process yet
 	groups map[int]bool // process groups that may have members
 }
 
-// base makes the temporary folder when it is first needed. The lock is held.
+// base makes the temporary directory when it is first needed. The lock is held.
 func (w *workplace) base() (string, error) {
 	if w.closed {
 		return "", errClosed
@@ -46,7 +46,7 @@ func (w *workplace) base() (string, error) {
 	return root, nil
 }
 
-// home returns a host's own folder.
+// home returns a host's own directory.
 func (w *workplace) home(host string) (string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -182,7 +182,7 @@ func killMarked(mark []byte) (int, error) {
 	return found, nil
 }
 
-// remove removes the temporary folder.
+// remove removes the temporary directory.
 func (w *workplace) remove() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -54,7 +54,7 @@ type Server struct {
 	// KeyFile is an unencrypted private key; its public half stands next to it
 	// with the ending .pub.
 	KeyFile string
-	// Dir is a folder that User may write to. It ends with the test.
+	// Dir is a directory that User may write to. It ends with the test.
 	Dir string
 
 	log log
@@ -132,7 +132,7 @@ func Tool(tb testing.TB, name string) string {
 	return ""
 }
 
-// workDir makes a folder that the served user can reach, which the test's own
+// workDir makes a directory that the served user can reach, which the test's own
 // TempDir is not where the tests run as root.
 func workDir(tb testing.TB) string {
 	tb.Helper()
@@ -279,7 +279,7 @@ func (s *Server) writeKnownHosts(tb testing.TB, hostKeys []string) {
 func (s *Server) start(tb testing.TB, sshd, config string) {
 	tb.Helper()
 	if os.Geteuid() == 0 {
-		// Where the server gives up its rights; it insists on the folder.
+		// Where the server gives up its rights; it insists on the directory.
 		if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // as the system makes it
 			tb.Fatal(err)
 		}

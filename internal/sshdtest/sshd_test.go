@@ -19,6 +19,6 @@ func TestStart(t *testing.T) {
 		t.Fatalf("ssh: %v: %s", err, out)
 	}
 	if got, want := string(out), s.User+"\nwritable\n"; !strings.HasSuffix(got, want) {
-		t.Errorf("got %q, want the user and a folder to write to: %q", got, want)
+		t.Errorf("got %q, want the user and a directory to write to: %q", got, want)
 	}
 }

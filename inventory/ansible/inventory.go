@@ -217,11 +217,11 @@ func (a *Inventory) resolve() []values {
 		// A circle of groups has no order; the builder is going to refuse it.
 		return list
 	}
-	folders := a.directories()
+	directories := a.directories()
 	for i, h := range a.hosts {
-		list[i] = a.groupVars(h.groups, folders)
+		list[i] = a.groupVars(h.groups, directories)
 		list[i].update(&h.vars)
-		folders.update(&list[i], HostVars, h.name)
+		directories.update(&list[i], HostVars, h.name)
 	}
 	return list
 }
@@ -270,7 +270,7 @@ func (a *Inventory) rank() bool {
 }
 
 // groupVars is what groups give to a host that is in exactly these.
-func (a *Inventory) groupVars(direct []*group, folders varsDirectories) values {
+func (a *Inventory) groupVars(direct []*group, directories varsDirectories) values {
 	around := a.around(direct)
 	key := make([]byte, 0, 2*len(around))
 	for _, g := range around {
@@ -284,12 +284,12 @@ func (a *Inventory) groupVars(direct []*group, folders varsDirectories) values {
 		vars.update(&g.vars)
 	}
 	// What stands in the directories wins over all that the files say of groups.
-	folders.update(&vars, GroupVars, groupAll)
+	directories.update(&vars, GroupVars, groupAll)
 	names := make([]string, len(around))
 	for i, g := range around {
 		names[i] = g.name
 	}
-	folders.update(&vars, GroupVars, names...)
+	directories.update(&vars, GroupVars, names...)
 	a.merged[string(key)] = vars
 	return vars
 }

@@ -33,8 +33,8 @@ func CheckOwner(info fs.FileInfo) error {
 // is in the directory of a file. In a sticky directory, such as /tmp, nobody can who does
 // not own it.
 func checkDirectory(path string) error {
-	folder := filepath.Dir(path)
-	info, err := os.Stat(folder)
+	directory := filepath.Dir(path)
+	info, err := os.Stat(directory)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func checkDirectory(path string) error {
 		return nil
 	}
 	if err := CheckOwner(info); err != nil {
-		return fmt.Errorf("its directory %s is not safe: %w", folder, err)
+		return fmt.Errorf("its directory %s is not safe: %w", directory, err)
 	}
 	return nil
 }

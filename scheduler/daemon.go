@@ -251,10 +251,7 @@ func (l *loop) repair(ctx context.Context) {
 	}
 	l.repaired = time.Now()
 	ends, err := l.Ends(ctx, l.desk.Running())
-	if err == nil {
-		err = l.desk.End(ctx, l.now(), ends)
-	}
-	l.trouble.note("repair", err)
+	l.trouble.note("repair", errors.Join(err, l.desk.End(ctx, l.now(), ends)))
 }
 
 // nobody is the Observer of a daemon without one.

@@ -46,7 +46,8 @@ type History interface {
 	// place of the one that was known at the end of the run.
 	SetExitCode(ctx context.Context, run int64, code int) error
 	// Ends marks the runs of processes that are gone as interrupted, and says how those
-	// of the given runs ended that run no more.
+	// of the given runs ended that run no more. What cannot be marked is an
+	// error, beside what is known.
 	Ends(ctx context.Context, runs []int64) ([]scheduler.Ended, error)
 	// Firings are those that fit q, newest first.
 	Firings(ctx context.Context, q FiringQuery) ([]FiringRow, error)

@@ -11,16 +11,20 @@ import (
 
 // Ends marks the runs of processes that are gone as interrupted, and says how those
 // of the given runs ended that run no more: what their processes may not have
-// written into the ledger.
+// written into the ledger. What cannot be marked is an error, beside those that could.
 func (s *Store) Ends(ctx context.Context, runs []int64) ([]scheduler.Ended, error) {
 	if err := s.inPlace("repair"); err != nil {
 		return nil, err
 	}
-	if err := s.repair(ctx); err != nil {
-		return nil, s.fault("repair", err)
+	left := s.repair(ctx)
+	if _, ok := errors.AsType[*repairError](left); left != nil && !ok {
+		return nil, s.fault("repair", left)
 	}
 	ends, err := s.endsOf(ctx, s.r, runs)
-	return ends, s.fault("read", err)
+	if err != nil {
+		return nil, s.fault("read", err)
+	}
+	return ends, s.fault("repair", left)
 }
 
 // endsOf are the facts about those of the runs that run no more.
@@ -51,6 +55,26 @@ func (s *Store) endsOf(ctx context.Context, q queryer, ids []int64) (ends []sche
 		}
 	}
 	return ends, nil
+}
+
+// tellLedger tells the ledger of ends in the transaction that writes them into the
+// history. That is written also if the ledger cannot take them, since it cannot be
+// read: [Store.Ends] tells them later.
+func (s *Store) tellLedger(ctx context.Context, tx *sql.Tx, run int64, tell func() error) error {
+	if _, err := tx.ExecContext(ctx, "SAVEPOINT ledger"); err != nil {
+		return err
+	}
+	if err := tell(); err != nil {
+		if kindOf(err) != nil || ctx.Err() != nil {
+			return err // it is not the ledger that is wrong
+		}
+		if _, failed := tx.ExecContext(ctx, "ROLLBACK TO ledger"); failed != nil {
+			return err // SQLite has taken back more than that
+		}
+		s.options.Logger.Error("cannot record the end of a run in its job", "run", run, "error", err)
+	}
+	_, err := tx.ExecContext(ctx, "RELEASE ledger")
+	return err
 }
 
 // endFiring takes down, for the firing of a run, how that ended: in the transaction

@@ -143,10 +143,10 @@ func spansText(spans []scheduler.Span) (any, error) {
 }
 
 // updateJob writes what has become of a job, and the job itself if it is another
-// version.
+// version. A time that could not be read, and is not known now either, stays as it is.
 func (s *Store) updateJob(ctx context.Context, tx *sql.Tx, k *scheduler.Kept) error {
-	res, err := tx.ExecContext(ctx, "UPDATE jobs SET cursor = ?, failures = ?, failing_since = ?, alarm = ? WHERE id = ? AND version = ?",
-		timeText(k.Cursor), k.Streak.Failures, timeText(k.Streak.Since), text(k.Alarm), k.ID, k.Version)
+	res, err := tx.ExecContext(ctx, "UPDATE jobs SET "+setProgress+" WHERE id = @id AND version = @version",
+		append(progressOf(k), sql.Named("id", k.ID), sql.Named("version", k.Version))...)
 	if err != nil {
 		return err
 	}
@@ -163,10 +163,11 @@ func (s *Store) updateJob(ctx context.Context, tx *sql.Tx, k *scheduler.Kept) er
 	}
 	// Whoever changes a schedule has been told what that means.
 	_, err = tx.ExecContext(ctx, `
-		UPDATE jobs SET version = ?, spec = ?, paused = ?, cursor = ?, failures = ?, failing_since = ?, alarm = ?, updated_at = ?, updated_by = ?,
-			untold = CASE WHEN ? THEN untold ELSE 0 END WHERE id = ?`,
-		k.Version, string(spec), k.Paused, timeText(k.Cursor), k.Streak.Failures, timeText(k.Streak.Since), text(k.Alarm),
-		timeText(k.UpdatedAt), k.UpdatedBy, slices.Equal(old.Schedules, k.Schedules), k.ID)
+		UPDATE jobs SET version = @version, spec = @spec, paused = @paused, `+setProgress+`, updated_at = @at, updated_by = @by,
+			untold = CASE WHEN @same THEN untold ELSE 0 END WHERE id = @id`,
+		append(progressOf(k), sql.Named("version", k.Version), sql.Named("spec", string(spec)), sql.Named("paused", k.Paused),
+			sql.Named("at", timeText(k.UpdatedAt)), sql.Named("by", k.UpdatedBy),
+			sql.Named("same", slices.Equal(old.Schedules, k.Schedules)), sql.Named("id", k.ID))...)
 	if err != nil {
 		return err
 	}
@@ -178,6 +179,18 @@ func (s *Store) updateJob(ctx context.Context, tx *sql.Tx, k *scheduler.Kept) er
 		what = store.JobResumed
 	}
 	return noteChange(ctx, tx, k, what, string(spec))
+}
+
+// setProgress writes how far a job is, see progressOf.
+const setProgress = `cursor = coalesce(@cursor, cursor), failures = @failures,
+	failing_since = CASE WHEN @failures > 0 THEN coalesce(@since, failing_since) END, alarm = @alarm`
+
+// progressOf are the arguments of setProgress.
+func progressOf(k *scheduler.Kept) []any {
+	return []any{
+		sql.Named("cursor", timeText(k.Cursor)), sql.Named("failures", k.Streak.Failures),
+		sql.Named("since", timeText(k.Streak.Since)), sql.Named("alarm", text(k.Alarm)),
+	}
 }
 
 // deleteJob removes a job, unless that was done before.

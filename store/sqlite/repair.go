@@ -3,40 +3,81 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 
 	"tutti/fanout"
+	"tutti/internal/errno"
 	"tutti/store"
 )
 
 // repair marks the runs whose process is gone as interrupted. A run that is
-// alive is left alone.
+// alive is left alone. One that cannot be read keeps none of the others from that: they
+// are a *repairError.
 func (s *Store) repair(ctx context.Context) error {
 	ids, err := running(ctx, s.r)
 	if err != nil {
 		return err
 	}
+	left := &repairError{}
 	for _, id := range ids {
-		lock, err := s.locks.acquire(id)
-		if err != nil {
-			return err
-		}
-		if lock == nil {
-			continue
-		}
-		cut, err := s.interrupt(ctx, id)
-		if releaseErr := lock.release(); err == nil {
-			err = releaseErr
-		}
-		if err != nil {
-			return err
-		}
-		if cut != "" {
-			s.options.Logger.Info("run was cut off", "run", id, "hosts", cut)
-			s.options.Warn(fmt.Sprintf("run %d was cut off: %s", id, cut))
+		err := s.repairRun(ctx, id)
+		switch {
+		case err == nil:
+		case kindOf(err) != nil || errno.Of(err) != 0 || ctx.Err() != nil:
+			return err // the others would fare no better
+		default:
+			left.runs = append(left.runs, id)
+			left.errs = append(left.errs, fmt.Errorf("run %d: %w", id, err))
 		}
 	}
+	if left.runs == nil {
+		return nil
+	}
+	return left
+}
+
+// A repairError says which runs could not be marked as interrupted, and why: what is
+// wrong is their own.
+type repairError struct {
+	runs []int64
+	errs []error
+}
+
+func (e *repairError) Error() string { return errors.Join(e.errs...).Error() }
+
+func (e *repairError) Unwrap() []error { return e.errs }
+
+// repairRun marks a run as interrupted if its process is gone.
+func (s *Store) repairRun(ctx context.Context, id int64) error {
+	lock, err := s.locks.acquire(id)
+	if err != nil || lock == nil {
+		return err
+	}
+	cut, err := s.interrupt(ctx, id)
+	if releaseErr := lock.release(); err == nil {
+		err = releaseErr
+	}
+	if err == nil && cut != "" {
+		s.options.Logger.Info("run was cut off", "run", id, "hosts", cut)
+		s.options.Warn(fmt.Sprintf("run %d was cut off: %s", id, cut))
+	}
+	return err
+}
+
+// repairFirst is repair when the history is opened: what it cannot do for single runs
+// keeps nobody from the others. Those are known to be dead.
+func (s *Store) repairFirst(ctx context.Context) error {
+	err := s.repair(ctx)
+	left, ok := errors.AsType[*repairError](err)
+	if !ok {
+		return err
+	}
+	for _, id := range left.runs {
+		s.dead[id] = true
+	}
+	s.options.Logger.Error("cannot close runs that were cut off", "error", left)
 	return nil
 }
 
@@ -103,14 +144,15 @@ func (s *Store) interrupt(ctx context.Context, id int64) (cut string, err error)
 	if err := endRun(ctx, tx, id); err != nil {
 		return "", err
 	}
-	ends, err := s.endsOf(ctx, tx, []int64{id})
+	err = s.tellLedger(ctx, tx, id, func() error {
+		ends, err := s.endsOf(ctx, tx, []int64{id})
+		for _, e := range ends {
+			err = errors.Join(err, s.endFiring(ctx, tx, e))
+		}
+		return err
+	})
 	if err != nil {
 		return "", err
-	}
-	for _, e := range ends {
-		if err := s.endFiring(ctx, tx, e); err != nil {
-			return "", err
-		}
 	}
 	if parts == nil {
 		parts = []string{"every host had finished"}

@@ -270,7 +270,7 @@ func (s *Store) connect(ctx context.Context) error {
 	s.r = openDB(source(s.path, "mode=rw", "_query_only=1"), pragmas...)
 	s.r.SetMaxOpenConns(maxReaders)
 	s.r.SetMaxIdleConns(maxReaders)
-	return s.repair(ctx)
+	return s.repairFirst(ctx)
 }
 
 // prepare makes a new file ready for its first table, and looks before at what an

@@ -154,7 +154,7 @@ func (w *writer) writeRun(ctx context.Context, tx *sql.Tx, b *store.Batch) error
 	if err != nil || b.Ended == nil || w.claim.Firing == 0 {
 		return err
 	}
-	return w.store.endFiring(ctx, tx, *b.Ended)
+	return w.store.tellLedger(ctx, tx, w.claim.Run, func() error { return w.store.endFiring(ctx, tx, *b.Ended) })
 }
 
 // Interrupt ends the record of a run that has no end.

@@ -108,8 +108,9 @@ func runningRun(ctx context.Context, std Streams, s store.Store, ref string) (in
 	return 0, hint(fault.Usagef("none of your runs is running"), "tutti job kill stops those of a job")
 }
 
-// showStopped says that runs are being stopped, waits for their ends, and shows those
-// of each host.
+// showStopped says that runs are being stopped, waits for their results, and shows those
+// of each host. A run that is not stopped in time keeps none of the others from being
+// shown.
 func showStopped(ctx context.Context, std Streams, s store.Store, runs []int64, wait time.Duration) error {
 	for _, run := range runs {
 		if err := std.print("stopping run %d\n", run); err != nil {
@@ -119,14 +120,17 @@ func showStopped(ctx context.Context, std Streams, s store.Store, runs []int64, 
 	if wait == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, wait)
+	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	var errs []error
 	for _, run := range runs {
-		if err := showEnds(ctx, std, s, run, wait); err != nil {
-			return err
+		err := showEnds(waiting, std, s, run, wait)
+		if ctx.Err() != nil {
+			return errors.Join(append(errs, err)...) // the operator waits no more
 		}
+		errs = append(errs, err)
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // showEnds waits for the end of a run, and shows that of each host.

@@ -1,59 +1,63 @@
-package cmd_test
+package cmd
 
 import (
 	"bytes"
-	"os/exec"
+	"context"
 	"strings"
-	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"tutti/internal/fleet"
+	"tutti/fanout"
+	"tutti/store"
 )
 
-// TestStoppedProgram: a command that ended in time while the program was stopped
-// (Ctrl-Z, a freezer, a suspended machine) is want a timeout nor run again.
-func TestStoppedProgram(t *testing.T) {
-	const hosts, limit = 10, 4 * time.Second
-	for _, flags := range []string{"--timeout " + limit.String(), "--deadline " + limit.String()} {
-		t.Run(flags, func(t *testing.T) {
-			begun, end := make(chan struct{}, 2*hosts), make(chan struct{})
-			k := newKillingOf(t, hosts, fleet.HandlerFunc(func(s *fleet.Session) fleet.Exit {
-				begun <- struct{}{}
-				select {
-				case <-end:
-				case <-s.Done:
-				}
-				_, _ = s.Stdout.Write([]byte("done\n")) // an error: the client has gone
-				return fleet.Exit{}
-			}))
-			args := append(strings.Fields("run --retries 1 --retry-on timeout,lost"), strings.Fields(flags)...)
-			cmd := exec.Command(k.program, append(args, "all", "work")...)
-			cmd.Env = k.env
-			var said bytes.Buffer
-			cmd.Stdout, cmd.Stderr = &said, &said
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
+// A stuckStore has runs of one host each, of which the first never ends.
+type stuckStore struct {
+	store.Store
+}
+
+func (stuckStore) Wake() (<-chan struct{}, func()) { return nil, func() {} }
+
+func (stuckStore) Run(_ context.Context, ref, _ string) (store.Run, error) {
+	if ref == "142" {
+		return store.Run{ID: 142, State: store.Running}, nil
+	}
+	r := store.Run{State: store.Finished}
+	r.Summary.Hosts, r.Summary.Counts[fanout.Canceled] = 1, 1
+	return r, nil
+}
+
+func (stuckStore) Results(context.Context, int64) ([]store.HostResult, error) {
+	r := store.HostResult{}
+	r.Target.Name, r.Outcome = "web1", fanout.Canceled
+	return []store.HostResult{r}, nil
+}
+
+// TestStoppedRunsAreShownBesideOneThatHangs: each run that was stopped is shown, and
+// each that was not is an error.
+func TestStoppedRunsAreShownBesideOneThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		err := showStopped(t.Context(), Streams{Out: &out}, stuckStore{}, []int64{142, 143, 144}, time.Minute)
+		if err == nil || err.Error() != "run 142 was not stopped within 1m" || len(hints(err)) != 1 {
+			t.Errorf("got %v with the hints %q, want that run 142 was not stopped", err, hints(err))
+		}
+		for _, want := range []string{"run 143: 1 canceled\n", "run 144: 1 canceled\n"} {
+			if got := out.String(); !strings.Contains(got, want) {
+				t.Errorf("got %q, want %q", got, want)
 			}
-			up := time.NewTimer(limit + 500*time.Millisecond)
-			defer up.Stop()
-			for range hosts {
-				<-begun
-			}
-			if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-				t.Fatal(err)
-			}
-			close(end)
-			<-up.C
-			if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Wait(); err != nil {
-				t.Errorf("%v:\n%s", err, said.String())
-			}
-			if got := k.sessions("work"); got != hosts {
-				t.Errorf("got %d commands, want %d", got, hosts)
-			}
-		})
+		}
+	})
+}
+
+// TestShowStoppedEndsWithItsOperator: once the operator interrupts it, no other run is
+// waited for.
+func TestShowStoppedEndsWithItsOperator(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(fanout.ErrSignal)
+	err := showStopped(ctx, Streams{Out: &bytes.Buffer{}}, stuckStore{}, []int64{142, 142}, time.Minute)
+	if err == nil || err.Error() != fanout.ErrSignal.Error() {
+		t.Errorf("got %v, want %v once", err, fanout.ErrSignal)
 	}
 }

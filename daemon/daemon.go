@@ -43,8 +43,8 @@ type Config struct {
 	// KeepConnections is how long connections are used again after their login,
 	// instead of logging in for each firing; 0: they are closed after each run.
 	KeepConnections time.Duration
-	// Listener serves /metrics, /healthz and /readyz, and is closed by Run; nil:
-	// they are not served.
+	// Listener serves /metrics, /healthz and /readyz, and is closed when Run returns;
+	// nil: they are not served.
 	Listener net.Listener
 	// Manager is the service manager; nil: there is none.
 	Manager *sdnotify.Manager
@@ -136,6 +136,9 @@ func (d *Daemon) Reload() {
 // Run fires jobs until ctx ends, and what runs has come to its end. Its error is
 // what could not be written down in the end. It is called once.
 func (d *Daemon) Run(ctx context.Context) error {
+	if d.c.Listener != nil {
+		defer func() { _ = d.c.Listener.Close() }() // again, if its pages were served
+	}
 	if d.c.KeepConnections > 0 {
 		d.connections = ssh.NewKept(d.c.KeepConnections, mostKept())
 		defer func() { _ = d.connections.Close() }() // nothing runs on them

@@ -211,6 +211,30 @@ func TestDaemonFires(t *testing.T) {
 	}
 }
 
+// Run closes the listener also when it cannot begin.
+func TestDaemonClosesItsListener(t *testing.T) {
+	r := newRig(t, ok)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := daemon.Join(t.Context(), daemon.Config{Env: r.env, History: r.history, Listener: l})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := d.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v: it cannot read the daemons", err, context.Canceled)
+	}
+	if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closing the listener again: got %v, want %v", err, net.ErrClosed)
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // What runs has the stop timeout, unless there is a hurry.
 func TestDaemonHurries(t *testing.T) {
 	r := newRig(t, func(s *fleet.Session) fleet.Exit {

@@ -43,7 +43,7 @@ type Launch struct {
 	// firing is what the run is for; nil: nobody but who launched it.
 	firing *Firing
 	// login is the password to log in with, once it was asked for; the client wipes
-	// it.
+	// it, or prepare if there is none.
 	login fanout.Secret
 	// run is the number of the run that is on record; 0: none is. recorded is the
 	// exit code there.
@@ -132,12 +132,16 @@ func (l *Launch) prepare(ctx context.Context, d *Decision) (*ssh.Client, error) 
 	if err != nil {
 		return nil, causeOf(ctx, err)
 	}
-	if err := ask.giveSudoPassword(ctx, d.Plan.Task.Sudo, login); err != nil {
+	var client *ssh.Client
+	if err = ask.giveSudoPassword(ctx, d.Plan.Task.Sudo, login); err == nil {
+		l.login = login
+		client, err = l.Client(ctx, d)
+	}
+	if err != nil {
+		login.Wipe() // there is no client that would
 		return nil, causeOf(ctx, err)
 	}
-	l.login = login
-	client, err := l.Client(ctx, d)
-	return client, causeOf(ctx, err)
+	return client, nil
 }
 
 // causeOf is why ctx has ended, if that is what is behind err.

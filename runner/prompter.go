@@ -52,6 +52,7 @@ func (a asker) loginPassword(ctx context.Context) (fanout.Secret, error) {
 		return nil, err
 	}
 	if len(password) == 0 || bytes.IndexByte(password, 0) >= 0 {
+		clear(password)
 		return nil, fault.Usagef("the login password is empty or contains a NUL byte")
 	}
 	return password, nil
@@ -72,6 +73,7 @@ func (a asker) giveSudoPassword(ctx context.Context, sudo *fanout.Sudo, login fa
 		password = bytes.Clone(login)
 	}
 	if len(password) == 0 || bytes.IndexByte(password, 0) >= 0 {
+		clear(password)
 		return fault.Usagef("the sudo password is empty or contains a NUL byte")
 	}
 	sudo.Password = password

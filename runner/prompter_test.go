@@ -9,6 +9,8 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/fault"
+	"tutti/internal/hostkeys"
+	"tutti/ssh"
 )
 
 // An oracle answers with what it was given, and keeps what it was asked.
@@ -16,18 +18,24 @@ type oracle struct {
 	login, sudo string
 	err         error
 	asked       []string
+	given       [][]byte // what was returned
 }
 
 var _ Prompter = (*oracle)(nil)
 
 func (o *oracle) LoginPassword(context.Context) ([]byte, error) {
 	o.asked = append(o.asked, "login")
-	return []byte(o.login), o.err
+	return o.give(o.login), o.err
+}
+
+func (o *oracle) give(text string) []byte {
+	o.given = append(o.given, []byte(text))
+	return o.given[len(o.given)-1]
 }
 
 func (o *oracle) SudoPassword(_ context.Context, login bool) ([]byte, error) {
 	o.asked = append(o.asked, map[bool]string{false: "sudo", true: "sudo or login"}[login])
-	return []byte(o.sudo), o.err
+	return o.give(o.sudo), o.err
 }
 
 func (o *oracle) Passphrases() func(context.Context, string) ([]byte, error) { return nil }
@@ -106,6 +114,34 @@ func TestLoginPassword(t *testing.T) {
 		}
 		if err != nil && !errors.As(err, new(*fault.UsageError)) {
 			t.Errorf("%s: %v is no usage error", tt.name, err)
+		}
+	}
+}
+
+// Passwords are wiped if no client is made that would wipe them.
+func TestPasswordsWithoutAClientAreWiped(t *testing.T) {
+	nowhere := ssh.Endpoint{HostKeys: hostkeys.AcceptNew}
+	for _, tt := range []struct {
+		name      string
+		prompter  oracle
+		endpoints []ssh.Endpoint
+		err       string
+	}{
+		{"a login password that is refused", oracle{login: "l\x00l"}, nil, "the login password"},
+		{"a sudo password that is refused", oracle{login: "l", sudo: "s\x00s"}, nil, "the sudo password"},
+		{"no client", oracle{login: "l"}, []ssh.Endpoint{nowhere}, "known_hosts"},
+	} {
+		r := &Request{Login: Login{AskPass: true}, Task: Task{AskSudoPass: true}}
+		l := &Launch{Env: &Env{}, Request: r, Prompter: &tt.prompter}
+		d := &Decision{Endpoints: tt.endpoints}
+		d.Plan.Task.Sudo = &fanout.Sudo{User: "root"}
+		if _, err := l.prepare(t.Context(), d); err == nil || !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%s: got %v, want %q", tt.name, err, tt.err)
+		}
+		for i, password := range tt.prompter.given {
+			if len(bytes.Trim(password, "\x00")) > 0 {
+				t.Errorf("%s: password %d is still there: %q", tt.name, i+1, password)
+			}
 		}
 	}
 }

@@ -20,6 +20,7 @@ func (s *Store) Ends(ctx context.Context, runs []int64) ([]scheduler.Ended, erro
 	if _, ok := errors.AsType[*repairError](left); left != nil && !ok {
 		return nil, s.fault("repair", left)
 	}
+	s.catchUpEnds(ctx)
 	ends, err := s.endsOf(ctx, s.r, runs)
 	if err != nil {
 		return nil, s.fault("read", err)

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+
+	"tutti/store"
 )
 
 //go:embed migrations/*.sql
@@ -47,9 +49,9 @@ func migrations(files fs.FS) ([]migration, error) {
 }
 
 // migrate brings the schema up to the last of steps, each in a transaction of
-// its own. Several processes may do so at once. It refuses a database that is
-// not ours, or that is ahead of steps.
-func migrate(ctx context.Context, db *sql.DB, steps []migration) error {
+// its own, in which may is asked first; nil: every step may be. Several processes may
+// do so at once. It refuses a database that is not ours, or that is ahead of steps.
+func migrate(ctx context.Context, db *sql.DB, steps []migration, may mayMigrate) error {
 	for {
 		version, err := schemaVersion(ctx, db)
 		if err != nil {
@@ -61,7 +63,7 @@ func migrate(ctx context.Context, db *sql.DB, steps []migration) error {
 		if version == len(steps) {
 			return nil
 		}
-		if err := applyNext(ctx, db, steps); err != nil {
+		if err := applyNext(ctx, db, steps, may); err != nil {
 			return err
 		}
 	}
@@ -69,7 +71,7 @@ func migrate(ctx context.Context, db *sql.DB, steps []migration) error {
 
 // applyNext applies the step that follows the version in the database, which
 // is read anew under the write lock: another process may have been faster.
-func applyNext(ctx context.Context, db *sql.DB, steps []migration) error {
+func applyNext(ctx context.Context, db *sql.DB, steps []migration, may mayMigrate) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -78,6 +80,11 @@ func applyNext(ctx context.Context, db *sql.DB, steps []migration) error {
 	version, err := schemaVersion(ctx, tx)
 	if err != nil || version >= len(steps) {
 		return err
+	}
+	if may != nil {
+		if err := may(ctx, tx, version); err != nil {
+			return err
+		}
 	}
 	step := steps[version]
 	pragmas := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, version+1)
@@ -88,6 +95,43 @@ func applyNext(ctx context.Context, db *sql.DB, steps []migration) error {
 		return fmt.Errorf("%s: %w", step.name, err)
 	}
 	return tx.Commit()
+}
+
+// mayMigrate is an error if a schema of that version must not be changed now.
+type mayMigrate func(ctx context.Context, q queryer, version int) error
+
+const (
+	// jobsVersion is the first schema that has daemons, and ledgerVersion the first
+	// in which they agree by compare and swap.
+	jobsVersion, ledgerVersion = 3, 7
+)
+
+// noOlderDaemon refuses to change a history that a daemon of an older version serves:
+// that has the file open, looks at no version any more, and would not see what is
+// agreed on by compare and swap. Both would run the same instants.
+func (s *Store) noOlderDaemon(ctx context.Context, q queryer, version int) error {
+	if version < jobsVersion || version >= ledgerVersion {
+		return nil
+	}
+	rows, err := q.QueryContext(ctx, "SELECT id, pid FROM daemons WHERE serves AND id > 0 ORDER BY id")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	for rows.Next() {
+		var id, pid int64
+		if err := rows.Scan(&id, &pid); err != nil {
+			return err
+		}
+		alive, err := s.locks.held(daemonLocks + id)
+		if err != nil {
+			return err
+		}
+		if alive {
+			return &store.Error{Op: "open", Path: s.path, Err: fmt.Errorf("a daemon of an older version serves it (process %d), and cannot work with this one: stop it first; its jobs are kept", pid)}
+		}
+	}
+	return rows.Err()
 }
 
 // queryer is a database or a transaction in it.

@@ -28,7 +28,7 @@ func TestMigrateFromEveryVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 		db := openDB(source(path, "_txlock=immediate", "_auto_vacuum=incremental", "_journal_mode=WAL"))
-		if err := migrate(t.Context(), db, steps[:version]); err != nil {
+		if err := migrate(t.Context(), db, steps[:version], nil); err != nil {
 			t.Fatal(err)
 		}
 		if err := db.Close(); err != nil {
@@ -45,16 +45,16 @@ func TestMigrateFromEveryVersion(t *testing.T) {
 func TestMigrateSteps(t *testing.T) {
 	db := raw(t, t.TempDir()+"/x.db")
 	good := []migration{{"1", "CREATE TABLE a (x); INSERT INTO a VALUES (1)"}, {"2", "ALTER TABLE a ADD y; UPDATE a SET y = x + 1"}}
-	if err := migrate(t.Context(), db, good); err != nil {
+	if err := migrate(t.Context(), db, good, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := migrate(t.Context(), db, good); err != nil {
+	if err := migrate(t.Context(), db, good, nil); err != nil {
 		t.Fatalf("again: %v", err)
 	}
 	checkInt(t, db, "SELECT y FROM a", 2)
 
 	bad := append(good, migration{"0003_bad.sql", "CREATE TABLE b (x); INSERT INTO a VALUES (7, 7); SELECT nonsense"})
-	err := migrate(t.Context(), db, bad)
+	err := migrate(t.Context(), db, bad, nil)
 	if err == nil || !strings.Contains(err.Error(), "0003_bad.sql") {
 		t.Errorf("a bad step: got %v, want an error with its name", err)
 	}
@@ -99,7 +99,7 @@ func TestUntoldIsForOldJobs(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := openDB(source(path, "_txlock=immediate", "_auto_vacuum=incremental", "_journal_mode=WAL"))
-	if err := migrate(t.Context(), db, embedded(t)[:5]); err != nil {
+	if err := migrate(t.Context(), db, embedded(t)[:5], nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"old", "retimed", "edited"} {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	_ "embed"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -28,6 +29,12 @@ var history6 string
 // openText opens a history that text describes, as one that earlier daemons left.
 func openText(tb testing.TB, text string) *Store {
 	tb.Helper()
+	return openTest(tb, writeText(tb, text))
+}
+
+// writeText makes the file of it, and returns its name.
+func writeText(tb testing.TB, text string) string {
+	tb.Helper()
 	path := tempPath(tb)
 	if err := makeFile(path); err != nil {
 		tb.Fatal(err)
@@ -39,7 +46,7 @@ func openText(tb testing.TB, text string) *Store {
 	if err := db.Close(); err != nil {
 		tb.Fatal(err)
 	}
-	return openTest(tb, path)
+	return path
 }
 
 // TestHistoryOfSchema6: nothing that was open is lost, and it goes on.
@@ -326,4 +333,42 @@ func firingLines(tb testing.TB, s *Store) (lines []string) {
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+// TestOlderDaemonAtWork: a daemon that has the history of an older version open would not
+// see what is agreed on now, so that the history is not changed under it.
+func TestOlderDaemonAtWork(t *testing.T) {
+	path := writeText(t, history6)
+	locks := runLocks{path: path + ".lock", uid: os.Getuid(), gid: os.Getgid()}
+	lock, err := locks.acquire(daemonLocks + 1) // that of its daemon
+	if err != nil || lock == nil {
+		t.Fatalf("got %v, %v, want a lock", lock, err)
+	}
+	_, err = Open(t.Context(), path, store.Options{})
+	if err == nil || !strings.Contains(err.Error(), "a daemon of an older version serves it (process ") {
+		t.Errorf("got %v, want a refusal", err)
+	}
+	if err := lock.release(); err != nil {
+		t.Fatal(err)
+	}
+	_ = openTest(t, path)
+}
+
+// TestEndsOfAnOlderVersion: what had ended and was not settled when the history was
+// migrated has ended for who looks without a daemon, too.
+func TestEndsOfAnOlderVersion(t *testing.T) {
+	s := openText(t, history6)
+	untold, err := column[int64](t.Context(), s.r, untoldEnds)
+	if err != nil || len(untold) > 0 {
+		t.Errorf("got %v, %v, want no end that the ledger does not know", untold, err)
+	}
+	subjects, err := s.Find(t.Context(), "report")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range subjects {
+		if got := subjects[i].State.Running(); len(got) > 0 {
+			t.Errorf("got runs %v that run, want none", got)
+		}
+	}
 }

@@ -81,6 +81,39 @@ func (s *Store) repairFirst(ctx context.Context) error {
 	return nil
 }
 
+// catchUpEnds is tellEnds for those who do something else: what it cannot write now the
+// next one writes.
+func (s *Store) catchUpEnds(ctx context.Context) {
+	if err := s.tellEnds(ctx); err != nil {
+		s.options.Logger.Warn("the ends of runs are not in the ledger", "error", err)
+	}
+}
+
+// tellEnds writes into the ledger how those runs of firings ended of which only the
+// history says so: an older version recorded them, or a repair could not write both.
+func (s *Store) tellEnds(ctx context.Context) error {
+	runs, err := column[int64](ctx, s.r, untoldEnds)
+	if err != nil {
+		return err
+	}
+	for _, run := range runs {
+		err := s.change(ctx, func(tx *sql.Tx) error {
+			ends, err := s.endsOf(ctx, tx, []int64{run})
+			if err != nil || len(ends) == 0 {
+				return err
+			}
+			return s.endFiring(ctx, tx, ends[0])
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const untoldEnds = "SELECT run_id FROM firings WHERE " + openFirings + ` AND run_id IS NOT NULL AND ended IS NULL
+	AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = run_id AND state = 'running') ORDER BY run_id`
+
 // findDead is repair for a history that cannot be written: it only remembers
 // which runs were cut off.
 func (s *Store) findDead(ctx context.Context) error {

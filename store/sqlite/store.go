@@ -261,7 +261,7 @@ func (s *Store) connect(ctx context.Context) error {
 	if err := retryBusy(ctx, func() error { return s.prepare(ctx, len(steps)) }); err != nil {
 		return err
 	}
-	if err := migrate(ctx, s.w, steps); err != nil {
+	if err := migrate(ctx, s.w, steps, s.noOlderDaemon); err != nil {
 		return err
 	}
 	if err := checkTables(ctx, s.w); err != nil {
@@ -270,7 +270,11 @@ func (s *Store) connect(ctx context.Context) error {
 	s.r = openDB(source(s.path, "mode=rw", "_query_only=1"), pragmas...)
 	s.r.SetMaxOpenConns(maxReaders)
 	s.r.SetMaxIdleConns(maxReaders)
-	return s.repairFirst(ctx)
+	if err := s.repairFirst(ctx); err != nil {
+		return err
+	}
+	s.catchUpEnds(ctx)
+	return nil
 }
 
 // prepare makes a new file ready for its first table, and looks before at what an

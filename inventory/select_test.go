@@ -359,7 +359,7 @@ func TestParseHosts(t *testing.T) {
 		"a, ,b":          `"a, ,b": column 4: missing host`,
 		"a,#b":           `"a,#b": column 3: '#' is not allowed in the name "#b": want letters, digits and _ . : -`,
 		"http://a":       `"http://a": column 1: "http": want ssh://user@host:port or user@host:port`,
-		"ssh://u:p@a":    `"ssh://u:p@a": column 7: a password in a URL is visible to every user of this machine: remove it; tutti can ask for it`,
+		"ssh://u:p@a":    `"ssh://u:p@a": column 7: a password in a URL is visible to every user of this machine: remove it; with the flag ask-pass it is asked for`,
 		"ssh://a/tmp":    `"ssh://a/tmp": column 8: a host URL has no path: want ssh://user@host:port`,
 		"a,root@a":       `"a,root@a": column 8: host a has another name at column 1`,
 		"a:22,a:23":      `"a:22,a:23": column 6: host a has another name at column 1`,

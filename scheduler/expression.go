@@ -32,7 +32,7 @@ func parseFields(text string, seconds bool) (*fields, *SyntaxError) {
 		return nil, hintf("the fields are: minute, hour, day of month, month, day of week").at(0, "want 5 fields, got %d", len(words))
 	case len(words) == 6 && !seconds:
 		joined := join(words)
-		return nil, hintf("if the first field is the second, set seconds: true; with a year, write seven fields: %q", "0 "+joined).
+		return nil, hintf("if the first field is the second, set seconds (seconds: true in a jobs file, or the flag of that name); with a year, write seven fields: %q", "0 "+joined).
 			at(words[5].column, "six fields are ambiguous: the first may be the second, or the last the year")
 	case len(words) == 6:
 		from = second

@@ -133,7 +133,7 @@ func TestReadJobsRefuses(t *testing.T) {
 		{"schedule", "jobs:\n  a:\n    selector: all\n    command: x\n    schedule: 0 0 30 2 *", []string{`jobs.yaml:5:15: job a: schedule "0 0 30 2 *", column 5: day 30 never occurs in February; the last`}},
 		{"one schedule of two", "jobs:\n  a:\n    selector: all\n    command: x\n    schedule: ['@daily',\n      '@reboot']", []string{`jobs.yaml:6:7: job a: schedule "@reboot", column 1: @reboot is not supported`}},
 		{"no schedule", job("no schedule"), []string{`jobs.yaml:2:3: job a: schedule: missing schedule; "30 2 * * *" is`}},
-		{"six fields", job("schedule: 0 0 0 * * *"), []string{"if the first field is the second, set seconds: true"}},
+		{"six fields", job("schedule: 0 0 0 * * *"), []string{"if the first field is the second, set seconds (seconds: true in a jobs file"}},
 		{"zone", job("zone: Europe/Brelin"), []string{`job a: zone: unknown time zone "Europe/Brelin"; did you mean "Europe/Berlin"?`}},
 		{"seconds", job("seconds: yes"), []string{`job a: seconds: want true or false, got "yes"`}},
 		{"no selector", job("no selector"), []string{"job a: selector: missing selector"}},

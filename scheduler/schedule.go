@@ -124,7 +124,7 @@ func parseRule(text string, o *Options) (rule, error) {
 	case name[0] == '@':
 		return parseAlias(name, words, o)
 	case strings.Contains(name, "tz="):
-		return nil, hintf("give the job a zone (zone:)").at(first.column, "a time zone is not part of the schedule")
+		return nil, hintf("give the job a zone (zone: in a jobs file, or the flag of that name)").at(first.column, "a time zone is not part of the schedule")
 	}
 	return newCalendarRule(text, o)
 }

@@ -129,7 +129,7 @@ func parseHostURL(text string, at int) (HostWord, *hostlist.SyntaxError) {
 		info, host = "", rest
 	}
 	if strings.Contains(info, ":") {
-		return HostWord{}, hostlist.Errorf(begin, "a password in a URL is visible to every user of this machine: remove it; tutti can ask for it")
+		return HostWord{}, hostlist.Errorf(begin, "a password in a URL is visible to every user of this machine: remove it; with the flag ask-pass it is asked for")
 	}
 	from := begin + len(rest) - len(host)
 	if strings.Contains(host, "@") {

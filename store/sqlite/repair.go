@@ -96,19 +96,17 @@ func (s *Store) tellEnds(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, run := range runs {
-		err := s.change(ctx, func(tx *sql.Tx) error {
+		errs = append(errs, s.change(ctx, func(tx *sql.Tx) error {
 			ends, err := s.endsOf(ctx, tx, []int64{run})
 			if err != nil || len(ends) == 0 {
 				return err
 			}
 			return s.endFiring(ctx, tx, ends[0])
-		})
-		if err != nil {
-			return err
-		}
+		}))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 const untoldEnds = "SELECT run_id FROM firings WHERE " + openFirings + ` AND run_id IS NOT NULL AND ended IS NULL

@@ -13,5 +13,5 @@
 // a temporary file that has no name.
 //
 // Control sequences of a host reach a terminal only in visible form; see
-// [Visible]. Files and pipes get the bytes as they were sent.
+// [sanitize.Visible]. Files and pipes get the bytes as they were sent.
 package output

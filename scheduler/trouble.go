@@ -8,7 +8,7 @@ import (
 // sayAgain is how often trouble is logged that does not end.
 const sayAgain = time.Minute
 
-// A trouble keeps what cannot be done with Jobs at the moment, so that a disk
+// A trouble keeps what cannot be done with the ledger at the moment, so that a disk
 // that is full for a night is not a line in the log for each second of it.
 type trouble struct {
 	log *slog.Logger

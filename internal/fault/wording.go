@@ -32,7 +32,7 @@ type Wording struct {
 	Short func(Short) string
 	// Command spells a command; nil: as it is.
 	Command func(Command) string
-	// Advice are what can be done about errors that were given an [Advice], as
+	// Advice are what can be done about errors that went through [Advise], as
 	// formats for its arguments. Advice that is not there is left out.
 	Advice map[string]string
 }

@@ -6,7 +6,7 @@
 // it. Lines may hold keys, revoke them, or name authorities, whose certificates
 // count in place of a key. A key that must not be trusted ends as a [Refusal].
 //
-// Files also learn: Check adds the key of a new host where its [Mode] says so, and
+// Files also learn: Check adds the key of a new host where its [hostkeys.Mode] says so, and
 // Replace writes keys that an operator has confirmed. Both hold a lock on the file
 // and read again what another process has written.
 //

@@ -278,7 +278,7 @@ func (d *Daemon) Commit(ctx context.Context, moves []scheduler.Move) ([]schedule
 	return refused, nil
 }
 
-// Request is that of [Jobs].
+// Request is that of [store.Jobs].
 func (d *Daemon) Request(ctx context.Context, job, by string, now time.Time) (scheduler.Ticket, error) {
 	return d.store.Request(ctx, d, job, by, now)
 }

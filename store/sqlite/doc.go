@@ -2,7 +2,7 @@
 // package store that needs no server.
 //
 // A [Store] is one open history. [Store.Begin] takes a number for a run and
-// returns its [Recorder], which is both a [fanout.Sink] and a [fanout.Journal]:
+// returns its [store.Recorder], which is both a [fanout.Sink] and a [fanout.Journal]:
 // it writes the run down as it goes, so that what is known survives a crash of
 // this process at any moment. [Store.Replay] tells a recorded run again as the
 // events it was made from, so that a past run is printed by the same sinks as a

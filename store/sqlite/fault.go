@@ -7,7 +7,7 @@ import (
 	"tutti/store"
 )
 
-// Fault is that of [JobLedger].
+// Fault is that of [store.JobLedger].
 func (s *Store) Fault(op string, err error) error { return s.fault(op, err) }
 
 // fault wraps err, which may be nil, with what was tried and what SQLite says

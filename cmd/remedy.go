@@ -41,7 +41,7 @@ var remedyWords = map[fanout.Cause]string{
 	ssh.CausePassword:        "check the password and the user (-l); it is not tried again in this run",
 	ssh.CausePasswordExpired: "log in with ssh and set a new password",
 	ssh.CauseAnyHost:         "add the hosts' keys first: tutti trust SELECTOR",
-	ssh.CausePerson:          "log in with ssh to see what it asks, or allow key-only login for this user (AuthenticationMethods in its sshd_config)",
+	ssh.CausePerson:          "log in with ssh to see what it asks (--ask-pass answers with a password), or allow key-only login for this user (AuthenticationMethods in its sshd_config)",
 	ssh.CauseMoreWanted:      "also offer what it requires: another key (repeat --identity FILE), or a password (--ask-pass)",
 	ssh.CauseMethods:         "allow keys or passwords on the host (PubkeyAuthentication, AuthenticationMethods in its sshd_config): tutti supports no other method",
 	ssh.CauseSudoPassword:    "enter the sudo password with --ask-sudo-pass, or get it from a program with --sudo-pass-command; or allow sudo without one (NOPASSWD in sudoers)",

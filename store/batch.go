@@ -12,7 +12,8 @@ import (
 // goroutine at a time.
 type Writer interface {
 	// Write writes a batch, as a whole or not at all. What it has must not be kept:
-	// the next batch has the same room.
+	// the next batch has the same room. It is [ErrTaken], and Taken is set, if the run
+	// is another process's by now.
 	Write(ctx context.Context, b *Batch) error
 	// Interrupt ends the record of a run that has no end.
 	Interrupt(ctx context.Context) error
@@ -24,8 +25,8 @@ type Writer interface {
 
 // A Batch is what has changed of a run since the last one.
 type Batch struct {
-	// Marks: somebody waits for hosts in it to be marked as started. That is in
-	// vain if the run is another process's by now: the writer sets Taken then.
+	// Marks: somebody waits for hosts in it to be marked as started. Taken is the
+	// writer's answer: the run is another process's by now, and nothing is written.
 	Marks, Taken bool
 	Run          RunRecord
 	Hosts        []HostRecord

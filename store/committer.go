@@ -145,22 +145,24 @@ func (c *committer) due() bool {
 
 // commit makes what was absorbed durable, tells those who wait for it, and lets go
 // of its data. After the first failure nothing is written any more until the end,
-// and output that arrives is counted as omitted.
+// and output that arrives is counted as omitted; of a run that is another's by now
+// nothing is written ever.
 func (c *committer) commit() {
 	began := time.Now()
-	if c.r.failed() == nil {
-		if err := c.write(); err != nil {
+	if c.r.failed() == nil && !c.batch.Taken {
+		if err := c.write(); err != nil && !c.batch.Taken {
 			c.r.fail(err)
 		}
 	}
 	err := c.r.failed()
-	if err != nil {
+	if err != nil || c.batch.Taken {
 		c.drop()
 	}
 	if !c.r.stopOnError {
 		err = nil
 	}
 	if c.batch.Taken {
+		c.r.lose(len(c.marks) > 0)
 		err = ErrTaken
 	}
 	for _, release := range c.held {
@@ -184,7 +186,7 @@ func (c *committer) end() {
 	if c.r.failed() != nil && c.write() != nil {
 		return // the first error is the one to tell
 	}
-	if c.ended != nil {
+	if c.ended != nil || c.batch.Taken {
 		return
 	}
 	if err := c.r.writer.Interrupt(c.ctx); err != nil {

@@ -27,6 +27,8 @@ type Recorder struct {
 	urgent bool
 	closed bool
 	err    error // the first that happened
+	// taken: the run is another process's by now; told: somebody knows.
+	taken, told bool
 
 	closeOnce sync.Once
 	closeErr  error
@@ -74,11 +76,15 @@ func (r *Recorder) RunID() int64 { return r.id }
 
 // Handle writes e down soon; it waits for nothing. Until then it holds the
 // event's data. A disk that fails is told by Close, and by Starting as RunInfo
-// says; the error here is for events after Close only.
+// says; the error here is for events after Close, and is [ErrTaken] once the run is
+// another process's: it is not to go on.
 func (r *Recorder) Handle(_ context.Context, e fanout.Event) error {
 	switch e.Kind {
 	case fanout.TargetConnecting, fanout.BatchStarted, fanout.BatchFinished:
 		return nil // nothing to be written down
+	}
+	if r.tellLoss() {
+		return ErrTaken
 	}
 	n := entry{event: e}
 	if e.Kind == fanout.Output {
@@ -159,6 +165,31 @@ func (r *Recorder) fail(err error) {
 	}
 }
 
+// lose takes down that the run is another process's, and whether somebody is told.
+func (r *Recorder) lose(told bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.taken, r.told = true, r.told || told
+}
+
+// tellLoss reports whether the run is another process's, which the caller tells.
+func (r *Recorder) tellLoss() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.told = r.told || r.taken
+	return r.taken
+}
+
+// untoldLoss is [ErrTaken] if the run is another process's and nobody knows.
+func (r *Recorder) untoldLoss() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.taken && !r.told {
+		return ErrTaken
+	}
+	return nil
+}
+
 func (r *Recorder) failed() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -166,8 +197,9 @@ func (r *Recorder) failed() error {
 }
 
 // Close waits until everything is durable and returns the first error that
-// happened since Begin. A run that has not finished is interrupted. Calling it
-// again returns the same.
+// happened since Begin; it is [ErrTaken] if the run became another process's and
+// neither Starting nor Handle has said so. A run that has not finished is interrupted.
+// Calling it again returns the same.
 func (r *Recorder) Close() error {
 	r.closeOnce.Do(func() {
 		r.mu.Lock()
@@ -176,7 +208,7 @@ func (r *Recorder) Close() error {
 		close(r.closing)
 		r.signal(true)
 		<-r.done
-		r.closeErr = errors.Join(r.failed(), r.writer.Fault(r.writer.Release()))
+		r.closeErr = errors.Join(r.failed(), r.untoldLoss(), r.writer.Fault(r.writer.Release()))
 	})
 	return r.closeErr
 }

@@ -264,3 +264,46 @@ func plan(tb testing.TB, s *Store, query string) (steps []string, err error) {
 	}
 	return steps, rows.Err()
 }
+
+// Of a run that another process has ended nothing is written any more: it stays as that
+// left it, and whoever carried it out is told.
+func TestRunOfAnotherIsNotWritten(t *testing.T) {
+	for name, start := range map[string]func(t *testing.T, s *Store) *store.Recorder{
+		"of a job": func(t *testing.T, s *Store) *store.Recorder {
+			addJob(t, s, testJob("backup"))
+			return runMinute(t, joinTest(t, s), "backup", 1)
+		},
+		"by hand": func(t *testing.T, s *Store) *store.Recorder { return begin(t, s, jobPlan("a", "b"), store.RunInfo{}) },
+	} {
+		for _, told := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, told %t", name, told), func(t *testing.T) {
+				s := openTest(t, tempPath(t))
+				r, p := start(t, s), jobPlan("a", "b")
+				if err := r.Starting(t.Context(), p.Targets[0], 1, ""); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := s.interrupt(t.Context(), r.RunID()); err != nil {
+					t.Fatal(err)
+				}
+				if told {
+					if err := r.Starting(t.Context(), p.Targets[1], 1, ""); !errors.Is(err, store.ErrTaken) {
+						t.Errorf("start: got %v, want %v", err, store.ErrTaken)
+					}
+					if err := r.Handle(t.Context(), endEvent()); !errors.Is(err, store.ErrTaken) {
+						t.Errorf("event: got %v, want %v", err, store.ErrTaken)
+					}
+				} else {
+					for _, e := range append(hostEvents(&p, 1, "out", 0), endEvent()) {
+						told = errors.Is(r.Handle(t.Context(), e), store.ErrTaken) || told // on a slow machine
+					}
+				}
+				if err := r.Close(); errors.Is(err, store.ErrTaken) == told {
+					t.Errorf("end: got %v, and it was told before: %t", err, told)
+				}
+				checkInt(t, s.r, "SELECT count(*) FROM runs WHERE state = 'interrupted'", 1)
+				checkInt(t, s.r, "SELECT count(*) FROM results WHERE started", 1)
+				checkInt(t, s.r, "SELECT count(*) FROM output", 0)
+			})
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -17,11 +18,14 @@ type writer struct {
 	// claim is the right to start its commands.
 	claim scheduler.Claim
 	args  []any // of the statement at hand; kept for its room
+	// finished: the end of the run is durable.
+	finished bool
 }
 
 var _ store.Writer = (*writer)(nil)
 
-// Write writes a batch in one transaction.
+// Write writes a batch in one transaction. Nothing is written of a run that is
+// another's by now.
 func (w *writer) Write(ctx context.Context, b *store.Batch) error {
 	if w.store.beforeCommit != nil {
 		w.store.beforeCommit()
@@ -38,18 +42,20 @@ func (w *writer) Write(ctx context.Context, b *store.Batch) error {
 			return err
 		}
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	w.finished = b.Run.Finished
+	return nil
 }
 
-// checkClaim looks whether the starts that are marked still are the caller's.
+// checkClaim looks whether the run still is the caller's.
 func (w *writer) checkClaim(ctx context.Context, tx *sql.Tx, b *store.Batch) error {
-	if !b.Marks || w.claim.Firing == 0 {
-		return nil
+	if w.finished {
+		return nil // what comes after its own end
 	}
 	err := checkClaim(ctx, tx, w.claim)
-	if b.Taken = errors.Is(err, store.ErrTaken); b.Taken {
-		return nil
-	}
+	b.Taken = errors.Is(err, store.ErrTaken)
 	return err
 }
 
@@ -143,16 +149,26 @@ func (w *writer) writeRun(ctx context.Context, tx *sql.Tx, b *store.Batch) error
 	for _, o := range fanout.Outcomes() {
 		args = append(args, s.Counts[o])
 	}
-	state := store.Running
+	state, was := store.Running, store.Running
 	if b.Run.Finished {
 		state = store.Finished
 	}
-	_, err := tx.ExecContext(ctx, `
+	if w.finished {
+		was = store.Finished
+	}
+	res, err := tx.ExecContext(ctx, `
 		UPDATE runs SET started_at = coalesce(?, started_at), stopped = ?, spent_by = ?, remote_code = ?, recorded_bytes = ?,
 			(`+countColumns+`) = (`+placeholders(numCounts)+`), ended_at = ?, state = ?, exit_code = ?
-		WHERE id = ?`, append(args, timeText(s.Ended), string(state), b.Run.ExitCode, w.claim.Run)...)
-	if err != nil || b.Ended == nil || w.claim.Firing == 0 {
+		WHERE id = ? AND state = ?`, append(args, timeText(s.Ended), string(state), b.Run.ExitCode, w.claim.Run, string(was))...)
+	if err != nil {
 		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		b.Taken = err == nil
+		return cmp.Or(err, store.ErrTaken)
+	}
+	if b.Ended == nil || w.claim.Firing == 0 {
+		return nil
 	}
 	return w.store.tellLedger(ctx, tx, w.claim.Run, func() error { return w.store.endFiring(ctx, tx, *b.Ended) })
 }

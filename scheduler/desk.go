@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"time"
 )
@@ -23,8 +24,14 @@ func NewDesk(ledger States) *Desk { return &Desk{ledger: ledger, jobs: map[int64
 // A Rule is a method of JobState, with its arguments.
 type Rule func(JobState, Moment) (Transition, error)
 
-// maxTries is how often a rule is applied again because another process was faster.
-const maxTries = 20
+// maxTries is how often a rule is applied again because another process was faster,
+// and firstPause and maxPause are about how long that waits after the second try and at
+// most, so that those who are in each other's way part.
+const (
+	maxTries   = 20
+	firstPause = time.Millisecond
+	maxPause   = 50 * time.Millisecond
+)
 
 // Sync looks what has changed for a member, and reports whether anything has.
 func (d *Desk) Sync(ctx context.Context, m Membership) (bool, error) {
@@ -240,7 +247,7 @@ func (d *Desk) applyTo(ctx context.Context, now time.Time, jobs []int64, rule Ru
 	return xs, failure(xs)
 }
 
-// failure is what was wrong with applications. That another process was faster is
+// failure is what was wrong with applications. That a rule does not apply any more is
 // nothing: what there is to do is found again.
 func failure(xs []*application) error {
 	var errs []error
@@ -258,10 +265,13 @@ type application struct {
 	rule    Rule
 	follows Transition
 	err     error
+	// known are instants of which it was learned that they have firings.
+	known []Span
 }
 
 // apply applies the rules, each to another job, until all are committed or refused.
-// The error is for those of which that is not known.
+// One is refused with [ErrConflict] by its rule alone, and with [ErrBusy] if another
+// process was faster each time. The error is for those of which that is not known.
 func (d *Desk) apply(ctx context.Context, now time.Time, xs []*application) error {
 	for try := 1; len(xs) > 0; try++ {
 		moves, made, err := d.moves(ctx, now, xs)
@@ -273,25 +283,72 @@ func (d *Desk) apply(ctx context.Context, now time.Time, xs []*application) erro
 			return err
 		}
 		xs = nil
+		lost := false
 		for i, c := range committed {
 			x := made[i]
+			known, conflict := errors.Is(c.Err, ErrKnown), errors.Is(c.Err, ErrConflict)
 			switch {
 			case c.Err == nil:
 				d.moved(&moves[i], c.Rev)
 				continue
-			case errors.Is(c.Err, ErrKnown):
-				d.learn(&moves[i])
-			case !errors.Is(c.Err, ErrConflict) || try == maxTries:
+			case !known && !conflict:
 				x.err, x.follows = c.Err, Transition{}
 				continue
+			case try == maxTries:
+				x.err, x.follows = ErrBusy, Transition{}
+				continue
+			case known:
+				x.learn(&moves[i])
+			default:
+				lost = true
 			}
 			xs = append(xs, x)
+		}
+		if lost {
+			if err := pauseAfter(ctx, try); err != nil {
+				return err
+			}
 		}
 		if err := d.reload(ctx, xs); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Retry does again what is refused with [ErrConflict] because of what was read before, a
+// little later each time; it is [ErrBusy] if that is so all the time.
+func Retry(ctx context.Context, do func() error) error {
+	for try := 1; ; try++ {
+		err := do()
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+		if try == maxTries {
+			return ErrBusy
+		}
+		if err := pauseAfter(ctx, try); err != nil {
+			return err
+		}
+	}
+}
+
+// pauseAfter waits before the next try, for a time that is as random as it may be long,
+// and grows; or until ctx ends, which is the error. After the
+// first there is no wait: to lose once is nothing.
+func pauseAfter(ctx context.Context, try int) error {
+	if try == 1 {
+		return context.Cause(ctx)
+	}
+	longest := min(firstPause<<(try-2), maxPause)
+	timer := time.NewTimer(rand.N(longest) + 1)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // moved takes in what a move has made of a job.
@@ -303,44 +360,32 @@ func (d *Desk) moved(m *Move, rev Revision) {
 	d.jobs[m.Next.ID] = &Subject{Rev: rev, State: m.Next}
 }
 
-// reload reads the jobs of applications again, unless it was learned what kept them
-// from being committed.
+// reload reads the jobs of applications again.
 func (d *Desk) reload(ctx context.Context, xs []*application) error {
-	var jobs []int64
-	for _, x := range xs {
-		jobs = append(jobs, x.job)
-	}
-	if jobs == nil {
+	if len(xs) == 0 {
 		return nil
+	}
+	jobs := make([]int64, len(xs))
+	for i, x := range xs {
+		jobs[i] = x.job
 	}
 	subjects, err := d.ledger.Load(ctx, jobs)
 	if err != nil {
 		return err
-	}
-	for i := range subjects {
-		// What was learned is in no ledger.
-		if before := d.jobs[subjects[i].State.ID]; before != nil && before.Rev == subjects[i].Rev {
-			subjects[i].State = before.State
-		}
 	}
 	d.take(subjects)
 	return nil
 }
 
 // learn takes down that instants of a move have firings already: those of a schedule
-// that the job had before, after the clock was put back.
-func (d *Desk) learn(m *Move) {
-	s := d.jobs[m.Next.ID]
-	if s == nil {
-		return
-	}
-	known := slices.Clone(s.State.Ahead)
+// that the job had before, after the clock was put back. That is in no ledger, and true
+// of whatever becomes of the job.
+func (x *application) learn(m *Move) {
 	for _, f := range m.Firings {
 		if !f.At.IsZero() {
-			known = append(known, Span{From: f.At.Add(-1), To: f.At})
+			x.known = append(x.known, Span{From: f.At.Add(-1), To: f.At})
 		}
 	}
-	s.State.Ahead = known
 }
 
 // moves applies the rules, and numbers the firings that are new. Of a rule that is
@@ -369,7 +414,11 @@ func (d *Desk) rule(now time.Time, xs []*application, first int64) (moves []Move
 		if s == nil {
 			s = &Subject{State: JobState{Kept: Kept{ID: x.job}, Removed: true}}
 		}
-		if x.follows, x.err = x.rule(s.State, at); x.err != nil || x.follows.empty(&s.State) {
+		state := s.State
+		if x.known != nil {
+			state.Ahead = append(slices.Clone(state.Ahead), x.known...)
+		}
+		if x.follows, x.err = x.rule(state, at); x.err != nil || x.follows.empty(&state) {
 			continue
 		}
 		moves, made = append(moves, Move{From: s.Rev, Transition: x.follows}), append(made, x)

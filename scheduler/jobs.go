@@ -91,6 +91,10 @@ type Ending struct {
 // somebody else in the meantime. Nothing was written.
 var ErrConflict = errors.New("conflicting update")
 
+// ErrBusy is returned when other processes were faster as often as a change was tried:
+// the rules have nothing against it.
+var ErrBusy = errors.New("the history is busy")
+
 // ErrTaken is returned when a firing is not, or no longer, for the caller to
 // begin.
 var ErrTaken = errors.New("the firing belongs to another daemon")

@@ -57,27 +57,33 @@ func (j Jobs) ChangeJob(ctx context.Context, job scheduler.Job, by string, now t
 	if err := j.ledger.Changeable(); err != nil {
 		return scheduler.Kept{}, err
 	}
-	for {
-		old, err := j.ledger.Job(ctx, job.Name)
-		if err != nil {
-			return old, err
-		}
-		if old.Version != job.Version {
-			return old, changedError(&old)
-		}
-		if same, err := sameJob(&old, &job); err != nil || same {
-			return old, j.ledger.Fault("change", err)
-		}
-		// Many instants may have passed, and counting them takes its time.
-		left := old.Leave(&job, now)
-		t, err := scheduler.NewDesk(j.ledger).Apply(ctx, old.ID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
-			return s.Edit(job, left, by, at)
-		})
-		if !errors.Is(err, scheduler.ErrConflict) {
-			return t.Next.Kept, err
-		}
-		// A daemon has decided some of them meanwhile.
+	var kept scheduler.Kept
+	err := scheduler.Retry(ctx, func() (err error) {
+		kept, err = j.changeOnce(ctx, job, by, now)
+		return err
+	})
+	return kept, err
+}
+
+// changeOnce is [scheduler.ErrConflict] if a daemon has decided meanwhile what becomes
+// of some instants.
+func (j Jobs) changeOnce(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.Kept, error) {
+	old, err := j.ledger.Job(ctx, job.Name)
+	if err != nil {
+		return old, err
 	}
+	if old.Version != job.Version {
+		return old, changedError(&old)
+	}
+	if same, err := sameJob(&old, &job); err != nil || same {
+		return old, j.ledger.Fault("change", err)
+	}
+	// Many instants may have passed, and counting them takes its time.
+	left := old.Leave(&job, now)
+	t, err := scheduler.NewDesk(j.ledger).Apply(ctx, old.ID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+		return s.Edit(job, left, by, at)
+	})
+	return t.Next.Kept, err
 }
 
 // sameJob reports whether nothing would change.
@@ -105,7 +111,7 @@ func (j Jobs) RemoveJob(ctx context.Context, name string, version int64, by stri
 	if err := j.ledger.Changeable(); err != nil {
 		return err
 	}
-	for {
+	return scheduler.Retry(ctx, func() error {
 		k, err := j.ledger.Job(ctx, name)
 		if err != nil {
 			return err
@@ -119,10 +125,8 @@ func (j Jobs) RemoveJob(ctx context.Context, name string, version int64, by stri
 			}
 			return s.Remove(by, at), nil
 		})
-		if !errors.Is(err, scheduler.ErrConflict) {
-			return err
-		}
-	}
+		return err
+	})
 }
 
 // RequestFiring lets a job be run out of turn, which by wants. The ticket says
@@ -196,7 +200,8 @@ func (j Jobs) ClaimFiring(ctx context.Context, owner scheduler.Membership, id in
 // KillRuns asks for the end of runs of jobs, which by wants, and returns their
 // numbers. Whoever carries them out ends them soon. Of a job
 // what has not begun is not begun any more. The error is a *NoJobError, a
-// *NoRunError, or a *KillError if the run cannot be ended.
+// *NoRunError, or a *KillError if the run cannot be ended; of a job, the numbers are
+// those of which it was asked nevertheless.
 func (j Jobs) KillRuns(ctx context.Context, ref KillRef, by string, now time.Time) ([]int64, error) {
 	if err := j.ledger.Changeable(); err != nil {
 		return nil, err
@@ -263,17 +268,16 @@ func (j Jobs) killJob(ctx context.Context, name, by string, now time.Time) ([]in
 		return nil, err
 	}
 	var runs []int64
+	var errs []error
 	for _, x := range subjects {
 		t, err := scheduler.NewDesk(j.ledger).Apply(ctx, x.State.ID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
 			return s.Kill(by, at), nil
 		})
-		if err != nil {
-			return nil, err
-		}
+		errs = append(errs, err)
 		for _, stop := range t.Stops {
 			runs = append(runs, stop.Run)
 		}
 	}
 	slices.Sort(runs)
-	return runs, nil
+	return runs, errors.Join(errs...)
 }

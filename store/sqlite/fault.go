@@ -30,7 +30,7 @@ func faultAt(op, path string, err error) error {
 	}](err); ok {
 		return err
 	}
-	for _, known := range []error{store.ErrTaken, scheduler.ErrConflict, scheduler.ErrKnown, scheduler.ErrFenced} {
+	for _, known := range []error{store.ErrTaken, scheduler.ErrConflict, scheduler.ErrBusy, scheduler.ErrKnown, scheduler.ErrFenced} {
 		if errors.Is(err, known) {
 			return err
 		}

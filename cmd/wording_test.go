@@ -3,14 +3,12 @@ package cmd
 import (
 	"slices"
 	"testing"
-
-	"tutti/runner"
 )
 
 // What can be done about an error has words on the command line, and nothing else has.
 func TestAdviceHasWords(t *testing.T) {
-	codes := runner.Advices()
-	for _, dir := range []string{"../ssh", "../inventory", "../inventory/sshconfig", "../store", "../scheduler", "../internal/filekind"} {
+	var codes []string
+	for _, dir := range []string{"../runner", "../ssh", "../inventory", "../inventory/sshconfig", "../store", "../scheduler", "../internal/filekind"} {
 		codes = append(codes, constants(t, dir, "Advice")...)
 	}
 	for _, code := range codes {

@@ -199,7 +199,7 @@ func (env *Env) LoadInventory(ctx context.Context, r *Request, previous *Previou
 	if err != nil {
 		return nil, "", fault.Usage(err)
 	}
-	inv, err = inventory.LoadWith(ctx, files, env.ForPrograms(&r.Task))
+	inv, err = inventory.LoadWith(ctx, files, env.forPrograms(&r.Task))
 	if err != nil {
 		return nil, "", fault.Usage(err)
 	}

@@ -169,7 +169,7 @@ func TestDecideAgain(t *testing.T) {
 func TestEnvironmentForPrograms(t *testing.T) {
 	env := &Env{Environ: []string{"PATH=/bin", "TOKEN=secret", "LC_ALL=C", "STAGE=here"}}
 	before := slices.Clone(env.Environ)
-	got := env.ForPrograms(&Task{Env: []string{"TOKEN", "PATH", "LC_ALL", "STAGE=prod"}})
+	got := env.forPrograms(&Task{Env: []string{"TOKEN", "PATH", "LC_ALL", "STAGE=prod"}})
 	if want := []string{"PATH=/bin", "LC_ALL=C", "STAGE=here"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -36,9 +36,9 @@ type Env struct {
 // value may send them to hosts, but nobody hides them.
 var neverSecret = []string{"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "TZ", "TMPDIR", "SSH_AUTH_SOCK"}
 
-// ForPrograms is the environment of every program that a run of task starts on
+// forPrograms is the environment of every program that a run of task starts on
 // this machine: all but the variables that go to the hosts as secrets.
-func (env *Env) ForPrograms(task *Task) []string {
+func (env *Env) forPrograms(task *Task) []string {
 	return slices.DeleteFunc(slices.Clone(env.Environ), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
 		return slices.Contains(task.Env, name) && !slices.Contains(neverSecret, name) && !strings.HasPrefix(name, "LC_")

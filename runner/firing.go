@@ -90,7 +90,7 @@ func (l *Launch) decideFiring(ctx context.Context, f *Firing) (_ *Decision, done
 	}
 	ctx, prepared := l.preparing(ctx)
 	defer prepared()
-	task, err := TaskOfJob(ctx, &f.Job.Job, f.Ticket.Firing.At)
+	task, err := taskOfJob(ctx, &f.Job.Job, f.Ticket.Firing.At)
 	if err != nil {
 		return nil, nil, causeOf(ctx, err)
 	}

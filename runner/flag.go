@@ -21,7 +21,7 @@ var (
 // [ListFlag] if it is a list.
 func (r *Request) Bind(name string) typed.Value {
 	f := Flag{*lookup(name), r}
-	if f.IsList() {
+	if f.isList() {
 		return ListFlag{f}
 	}
 	return f

@@ -21,7 +21,7 @@ type HostView struct {
 func ViewHosts(s *SSHHosts, inv *inventory.Inventory, hosts []*inventory.Host, deep bool) ([]HostView, error) {
 	shown := make([]HostView, len(hosts))
 	for i, h := range hosts {
-		settings, err := s.Ask(h, "", 0)
+		settings, err := s.ask(h, "", 0)
 		if err != nil {
 			return nil, err
 		}
@@ -29,7 +29,7 @@ func ViewHosts(s *SSHHosts, inv *inventory.Inventory, hosts []*inventory.Host, d
 		if !deep {
 			continue
 		}
-		if shown[i].Via, err = bastions(s, inv, WayTo(h, settings, ssh.Endpoint{})); err != nil {
+		if shown[i].Via, err = bastions(s, inv, wayTo(h, settings, ssh.Endpoint{})); err != nil {
 			return nil, err
 		}
 	}
@@ -37,21 +37,21 @@ func ViewHosts(s *SSHHosts, inv *inventory.Inventory, hosts []*inventory.Host, d
 }
 
 // bastions are those that w names.
-func bastions(s *SSHHosts, inv *inventory.Inventory, w Way) ([]HostView, error) {
-	if w.Jump == "" {
+func bastions(s *SSHHosts, inv *inventory.Inventory, w way) ([]HostView, error) {
+	if w.jump == "" {
 		return nil, nil
 	}
-	hops, err := inventory.ParseJump(w.Jump)
+	hops, err := inventory.ParseJump(w.jump)
 	if err != nil {
 		return nil, nil //nolint:nilerr // it is told when the host is to be reached
 	}
 	var via []HostView
 	for _, hop := range hops {
-		h, err := w.Bastion(inv, hop)
+		h, err := w.bastion(inv, hop)
 		if err != nil {
 			continue // it is told when the host is to be reached
 		}
-		settings, err := s.Ask(h, hop.User, hop.Port)
+		settings, err := s.ask(h, hop.User, hop.Port)
 		if err != nil {
 			return nil, err
 		}

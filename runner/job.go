@@ -52,9 +52,9 @@ func CheckJobSelector(text string) error {
 	return nil
 }
 
-// TaskOfJob is what a job does that fires for at, without its environment. The
+// taskOfJob is what a job does that fires for at, without its environment. The
 // caller closes its script.
-func TaskOfJob(ctx context.Context, job *scheduler.Job, at time.Time) (fanout.Task, error) {
+func taskOfJob(ctx context.Context, job *scheduler.Job, at time.Time) (fanout.Task, error) {
 	task := fanout.Task{Action: fanout.Command(job.Command)}
 	if job.TuttiEnv {
 		task.Job = &fanout.JobInfo{Name: job.Name, ScheduledAt: at}

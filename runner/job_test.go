@@ -53,7 +53,7 @@ func TestTasksOfJobsAndRerunsHaveTheScript(t *testing.T) {
 	job := scheduler.NewJob("sweep", "UTC")
 	job.Script, job.TuttiEnv = path, true
 	at := time.Date(2027, 1, 31, 18, 0, 0, 0, time.UTC)
-	task, err := TaskOfJob(t.Context(), &job, at)
+	task, err := taskOfJob(t.Context(), &job, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestTasksOfJobsAndRerunsHaveTheScript(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	job.Script = t.TempDir()
-	if _, err := TaskOfJob(t.Context(), &job, at); err == nil || !strings.Contains(err.Error(), "is not a regular file") {
+	if _, err := taskOfJob(t.Context(), &job, at); err == nil || !strings.Contains(err.Error(), "is not a regular file") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -88,7 +88,7 @@ func (r *Request) setJobOption(option string, texts []string) error {
 	if k == nil || !isJobOption(k) || strings.Contains(option, "-") {
 		return errors.New("unknown job option")
 	}
-	if !k.IsList() && len(texts) != 1 {
+	if !k.isList() && len(texts) != 1 {
 		return fmt.Errorf("want one value, got %d", len(texts))
 	}
 	for _, text := range texts {

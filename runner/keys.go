@@ -57,8 +57,8 @@ func (k *Key) IsSwitch() bool {
 	return on
 }
 
-// IsList reports whether it may be given several times, and keeps all texts.
-func (k *Key) IsList() bool {
+// isList reports whether it may be given several times, and keeps all texts.
+func (k *Key) isList() bool {
 	_, list := k.value(&Request{}).(*typed.List)
 	return list
 }

@@ -175,7 +175,7 @@ func (l *Launch) Client(ctx context.Context, d *Decision) (*ssh.Client, error) {
 		AgentSocket:       env.Getenv("SSH_AUTH_SOCK"),
 		DefaultIdentities: env.DefaultIdentities(),
 		Shell:             env.Getenv("SHELL"),
-		ChildEnv:          env.ForPrograms(&r.Task),
+		ChildEnv:          env.forPrograms(&r.Task),
 		Hint:              l.hint(ctx, d),
 		Passphrase:        l.asker().passphrases(),
 		Password:          password,

@@ -121,7 +121,7 @@ const maxPassword = 64 << 10
 func (env *Env) runPasswordCommand(ctx context.Context, task *Task) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", task.SudoPassCommand)
 	cmd.Stderr = env.Stderr
-	cmd.Env = env.ForPrograms(task)
+	cmd.Env = env.forPrograms(task)
 	var printed bounded
 	defer printed.wipe()
 	cmd.Stdout = &printed

@@ -34,19 +34,19 @@ func (r *router) endpoint(h *inventory.Host, s *sshconfig.Settings) (ssh.Endpoin
 	if err != nil {
 		return e, err
 	}
-	w := WayTo(h, s, e)
+	w := wayTo(h, s, e)
 	if r.request.Given("jump") {
-		w = Way{Jump: r.request.Login.Jump, origin: fault.Key("jump"), from: &inventory.Origin{}}
+		w = way{jump: r.request.Login.Jump, origin: fault.Key("jump"), from: &inventory.Origin{}}
 	}
 	e.ProxyCommand = w.proxy
-	if w.Jump == "" {
+	if w.jump == "" {
 		return e, nil
 	}
 	if e.Jumps, err = r.through(w, nil); err != nil {
-		return e, fault.Errorf("host %s is reached through %s (%s): %w", h.Name, w.Jump, w.origin, err)
+		return e, fault.Errorf("host %s is reached through %s (%s): %w", h.Name, w.jump, w.origin, err)
 	}
 	if slices.ContainsFunc(e.Jumps, func(j ssh.Endpoint) bool { return sameHost(j, e) }) {
-		err := fault.Errorf("host %s is reached through %s (%s), and that is the host itself", h.Name, w.Jump, w.origin)
+		err := fault.Errorf("host %s is reached through %s (%s), and that is the host itself", h.Name, w.jump, w.origin)
 		if r.request.Given("jump") {
 			return e, fault.Hintf(err, "%s %s leaves it out", fault.Short("exclude"), phrase.ShellWord(h.Name))
 		}
@@ -55,10 +55,10 @@ func (r *router) endpoint(h *inventory.Host, s *sshconfig.Settings) (ssh.Endpoin
 	return e, nil
 }
 
-// A Way is how a host is reached: through jumps, by a proxy command, or
+// A way is how a host is reached: through jumps, by a proxy command, or
 // straight if both are empty.
-type Way struct {
-	Jump, proxy string
+type way struct {
+	jump, proxy string
 	// origin is who names the jumps: a key, or a place in a file.
 	origin any
 	// from is where the inventory names the jumps, without a file for the flag.
@@ -67,23 +67,23 @@ type Way struct {
 	from *inventory.Origin
 }
 
-// WayTo is what the inventory says of the way to h, to which e leads, none
+// wayTo is what the inventory says of the way to h, to which e leads, none
 // included, or else ssh_config.
-func WayTo(h *inventory.Host, s *sshconfig.Settings, e ssh.Endpoint) Way {
+func wayTo(h *inventory.Host, s *sshconfig.Settings, e ssh.Endpoint) way {
 	if o, set := h.Origin(inventory.KeyJump); set {
 		proxy := h.Proxy(inventory.ProxyTarget{Name: HostWord(h), Address: e.Address, User: e.User, Port: e.Port})
-		return Way{Jump: h.Jump, proxy: proxy, origin: o.String(), from: &o}
+		return way{jump: h.Jump, proxy: proxy, origin: o.String(), from: &o}
 	}
 	if o, set := s.Origin(inventory.KeyJump); set {
-		return Way{Jump: s.Jump, origin: o.String()}
+		return way{jump: s.Jump, origin: o.String()}
 	}
-	return Way{proxy: s.ProxyCommand}
+	return way{proxy: s.ProxyCommand}
 }
 
 // through resolves the jumps of w. before are the hosts for whose sake that is done, each
 // of them a jump that has jumps itself.
-func (r *router) through(w Way, before []ssh.Endpoint) ([]ssh.Endpoint, error) {
-	key := jumpKey{text: w.Jump, file: "ssh_config"}
+func (r *router) through(w way, before []ssh.Endpoint) ([]ssh.Endpoint, error) {
+	key := jumpKey{text: w.jump, file: "ssh_config"}
 	if w.from != nil {
 		key.file = "inventory " + w.from.File
 	}
@@ -93,7 +93,7 @@ func (r *router) through(w Way, before []ssh.Endpoint) ([]ssh.Endpoint, error) {
 	if len(before) >= inventory.MaxJumps {
 		return nil, fmt.Errorf("more than %d jump hosts in a row", inventory.MaxJumps)
 	}
-	hops, err := inventory.ParseJump(w.Jump)
+	hops, err := inventory.ParseJump(w.jump)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (r *router) through(w Way, before []ssh.Endpoint) ([]ssh.Endpoint, error) {
 		if i == 0 {
 			e.ProxyCommand = own.proxy
 		}
-		if i == 0 && own.Jump != "" {
+		if i == 0 && own.jump != "" {
 			if jumps, err = r.through(own, slices.Concat(before, []ssh.Endpoint{e})); err != nil {
 				return nil, err
 			}
@@ -156,9 +156,9 @@ func (env *Env) endpoint(h *inventory.Host, s *sshconfig.Settings, o *Login) (ss
 	return e, err
 }
 
-// Bastion is a host to go through: the inventory's own of that name, or else one
+// bastion is a host to go through: the inventory's own of that name, or else one
 // with the defaults that count where w names it.
-func (w Way) Bastion(inv *inventory.Inventory, hop inventory.Hop) (*inventory.Host, error) {
+func (w way) bastion(inv *inventory.Inventory, hop inventory.Hop) (*inventory.Host, error) {
 	h, known := inv.Host(hop.Host)
 	if !known {
 		h, known = inv.Host("[" + hop.Host + "]")
@@ -176,8 +176,8 @@ func (w Way) Bastion(inv *inventory.Inventory, hop inventory.Hop) (*inventory.Ho
 // inventory says of it counts; a user and a port that stand with the hop
 // count more. The flags that say how to log in mean the hosts at the end, but
 // for --host-keys, and for --identity where nothing else names a key.
-func (r *router) hop(w Way, hop inventory.Hop) (e ssh.Endpoint, own Way, err error) {
-	h, err := w.Bastion(r.inv, hop)
+func (r *router) hop(w way, hop inventory.Hop) (e ssh.Endpoint, own way, err error) {
+	h, err := w.bastion(r.inv, hop)
 	if err != nil {
 		return e, own, err
 	}
@@ -191,7 +191,7 @@ func (r *router) hop(w Way, hop inventory.Hop) (e ssh.Endpoint, own Way, err err
 	if e.Identities == nil {
 		e.Identities = r.request.Login.Identity
 	}
-	return e, WayTo(h, s, e), err
+	return e, wayTo(h, s, e), err
 }
 
 // sameHost reports whether both lead to one place.

@@ -49,9 +49,9 @@ func (env *Env) SSHConfig(file string) (*SSHHosts, error) {
 // Files are those that were read.
 func (s *SSHHosts) Files() []string { return s.config.Files() }
 
-// Ask returns what ssh_config says of h, to which flags may have given a user
+// ask returns what ssh_config says of h, to which flags may have given a user
 // and a port.
-func (s *SSHHosts) Ask(h *inventory.Host, user string, port int) (*sshconfig.Settings, error) {
+func (s *SSHHosts) ask(h *inventory.Host, user string, port int) (*sshconfig.Settings, error) {
 	settings, err := s.config.Resolve(sshconfig.Query{
 		Name:    HostWord(h),
 		Address: h.Address,
@@ -76,7 +76,7 @@ func (s *SSHHosts) Ask(h *inventory.Host, user string, port int) (*sshconfig.Set
 // reach is Ask for a host that is to be reached. It fails where ssh_config decides
 // by something that we do not have whether the host is trusted.
 func (s *SSHHosts) reach(h *inventory.Host, user string, port int) (*sshconfig.Settings, error) {
-	settings, err := s.Ask(h, user, port)
+	settings, err := s.ask(h, user, port)
 	if err != nil {
 		return nil, err
 	}

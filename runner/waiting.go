@@ -26,9 +26,9 @@ type Waiting int
 
 // What may wait on standard input.
 const (
-	NoInput       Waiting = iota
+	noInput       Waiting = iota
 	InputForUs            // data that was piped to us
-	InputForShell         // the script, or the list, that one of our ancestors reads
+	inputForShell         // the script, or the list, that one of our ancestors reads
 	UnknownInput          // data, of which it cannot be told whose it is
 )
 
@@ -40,15 +40,15 @@ func WaitingInput(stdin io.Reader) Waiting { return waitingInput(stdin, procDir)
 func waitingInput(stdin io.Reader, proc string) Waiting {
 	f, ok := stdin.(*os.File)
 	if !ok {
-		return NoInput
+		return noInput
 	}
 	info, err := f.Stat()
 	if err != nil || info.Mode()&(os.ModeNamedPipe|os.ModeSocket) == 0 {
-		return NoInput // a file, a terminal and /dev/null are left as they are
+		return noInput // a file, a terminal and /dev/null are left as they are
 	}
 	n, err := unix.IoctlGetInt(int(f.Fd()), fionread)
 	if err != nil || n == 0 {
-		return NoInput
+		return noInput
 	}
 	return readerOf(proc, os.Getppid(), info)
 }
@@ -74,7 +74,7 @@ func readerOf(proc string, pid int, stdin os.FileInfo) Waiting {
 			theirs, err := os.Stat(filepath.Join(proc, strconv.Itoa(pid), "fd", "0"))
 			switch {
 			case err == nil && os.SameFile(theirs, stdin):
-				return InputForShell
+				return inputForShell
 			case err == nil || os.IsNotExist(err):
 				verdict = InputForUs // its input is another, or closed
 			case verdict == UnknownInput:

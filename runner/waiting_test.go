@@ -56,10 +56,10 @@ func TestReaderOf(t *testing.T) {
 	}{
 		{"a pipeline at a prompt", map[int]fakeProcess{9: {"bash", "other", 1}, 1: {"init", "hidden", 0}}, InputForUs},
 		{"the parent has no input", map[int]fakeProcess{9: {"bash", "", 1}, 1: {"init", "hidden", 0}}, InputForUs},
-		{"a shell that reads its script", map[int]fakeProcess{9: {"sh", "ours", 1}, 1: {"init", "hidden", 0}}, InputForShell},
-		{"a name with blanks and brackets", map[int]fakeProcess{9: {"a) S 7 (b", "ours", 1}}, InputForShell},
-		{"its parent's parent reads the script", map[int]fakeProcess{9: {"make", "other", 8}, 8: {"sh", "ours", 1}}, InputForShell},
-		{"sudo in a script", map[int]fakeProcess{9: {"sudo", "ours", 8}, 8: {"sh", "ours", 1}}, InputForShell},
+		{"a shell that reads its script", map[int]fakeProcess{9: {"sh", "ours", 1}, 1: {"init", "hidden", 0}}, inputForShell},
+		{"a name with blanks and brackets", map[int]fakeProcess{9: {"a) S 7 (b", "ours", 1}}, inputForShell},
+		{"its parent's parent reads the script", map[int]fakeProcess{9: {"make", "other", 8}, 8: {"sh", "ours", 1}}, inputForShell},
+		{"sudo in a script", map[int]fakeProcess{9: {"sudo", "ours", 8}, 8: {"sh", "ours", 1}}, inputForShell},
 		{"sudo at a prompt", map[int]fakeProcess{9: {"sudo", "ours", 8}, 8: {"bash", "other", 1}}, InputForUs},
 		{"sudo that cannot be looked at", map[int]fakeProcess{9: {"sudo", "hidden", 8}, 8: {"bash", "other", 1}}, InputForUs},
 		{"a parent that cannot be looked at", map[int]fakeProcess{9: {"sh", "hidden", 8}, 8: {"bash", "other", 1}}, UnknownInput},
@@ -132,15 +132,15 @@ func TestWaiting(t *testing.T) {
 	}{
 		{"a pipe with data", pipe("x", true), UnknownInput},
 		{"a pipe with data that has been closed", pipe("x", false), UnknownInput},
-		{"a pipe without data", pipe("", true), NoInput},
-		{"a pipe at its end", pipe("", false), NoInput},
+		{"a pipe without data", pipe("", true), noInput},
+		{"a pipe at its end", pipe("", false), noInput},
 		{"a socket with data", socket("x", true), UnknownInput},
-		{"a socket without data", socket("", true), NoInput},
-		{"a socket at its end", socket("", false), NoInput},
-		{"a file", file("waiting_test.go"), NoInput},
-		{"/dev/null", file(os.DevNull), NoInput},
-		{"/dev/zero", file("/dev/zero"), NoInput},
-		{"closed", closed, NoInput},
+		{"a socket without data", socket("", true), noInput},
+		{"a socket at its end", socket("", false), noInput},
+		{"a file", file("waiting_test.go"), noInput},
+		{"/dev/null", file(os.DevNull), noInput},
+		{"/dev/zero", file("/dev/zero"), noInput},
+		{"closed", closed, noInput},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -18,8 +18,3 @@ const (
 	// run, and the script's path as a shell reads it.
 	AdviceScriptChanged = "script changed"
 )
-
-// Advices are the codes.
-func Advices() []string {
-	return []string{AdviceNoMatch, AdviceNoInventory, AdviceNoUser, AdviceHostsLeft, AdviceScriptGone, AdviceScriptChanged}
-}

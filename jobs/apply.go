@@ -112,7 +112,7 @@ func (s *Service) checkTimes(file string, p *Plan) error {
 		check(&p.Added[i])
 	}
 	for i := range p.Changed {
-		if c := &p.Changed[i]; Retimed(&c.Old, &c.Job) && !c.Job.Paused {
+		if c := &p.Changed[i]; retimed(&c.Old, &c.Job) && !c.Job.Paused {
 			check(&c.Job)
 		}
 	}

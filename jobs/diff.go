@@ -12,10 +12,10 @@ import (
 	"tutti/scheduler"
 )
 
-// Retimed reports whether job fires at other times than old.
-func Retimed(old, job *scheduler.Job) bool {
-	return !slices.Equal(old.Schedules, job.Schedules) || old.Seconds != job.Seconds || old.Zone != job.Zone ||
-		old.Jitter != job.Jitter || old.Paused != job.Paused
+// retimed reports whether job fires at other times than old: because its scheduled
+// times are others, or because it was paused or resumed.
+func retimed(old, job *scheduler.Job) bool {
+	return !old.SameTimes(job) || old.Paused != job.Paused
 }
 
 // An UnknownKeyError says that a job has no key that it could do without of that

@@ -31,8 +31,9 @@ type Edited struct {
 	Trial *Trial
 }
 
-// Retimed reports whether it fires at other times than before.
-func (e *Edited) Retimed() bool { return Retimed(&e.Old, &e.Job.Job) }
+// Retimed reports whether it fires at other times than before, also because it was
+// paused or resumed.
+func (e *Edited) Retimed() bool { return retimed(&e.Old, &e.Job.Job) }
 
 // Edit makes of the job of that name what change makes of it. Its Version is the
 // one that was read, and change may set the one that its caller has seen. A job
@@ -53,7 +54,7 @@ func (s *Service) Edit(ctx context.Context, name, by string, change func(*schedu
 		return nil, err
 	}
 	come := now
-	if !Retimed(&old.Job, &job) {
+	if !retimed(&old.Job, &job) {
 		come = time.Time{} // one that has run out may be changed in what it keeps
 	}
 	if err := s.check(&job, come); err != nil {

@@ -29,7 +29,7 @@ func (s JobState) KillRun(run int64, by string, at Moment) (Transition, error) {
 // instants may have passed, and counting them takes its time.
 func (k *Kept) Leave(next *Job, now time.Time) Decisions {
 	d := Decisions{Job: *k, Cursor: k.Cursor, MissedReason: ReasonChanged}
-	if !k.retimed(next) && (!k.Paused || next.Paused) || !now.After(k.Cursor) {
+	if k.SameTimes(next) && (!k.Paused || next.Paused) || !now.After(k.Cursor) {
 		return d
 	}
 	if k.Paused {
@@ -46,9 +46,9 @@ func (k *Kept) Leave(next *Job, now time.Time) Decisions {
 	return d
 }
 
-// retimed reports whether next fires at other times.
-func (k *Kept) retimed(next *Job) bool {
-	return !slices.Equal(k.Schedules, next.Schedules) || k.Seconds != next.Seconds || k.Zone != next.Zone || k.Jitter != next.Jitter
+// SameTimes reports whether j and next have the same scheduled times, paused or not.
+func (j *Job) SameTimes(next *Job) bool {
+	return slices.Equal(j.Schedules, next.Schedules) && j.Seconds == next.Seconds && j.Zone == next.Zone && j.Jitter == next.Jitter
 }
 
 // Edit replaces the job, which by wants; left is what [Kept.Leave] said. It is
@@ -59,9 +59,9 @@ func (s JobState) Edit(job Job, left Decisions, by string, at Moment) (Transitio
 	}
 	r := s.rule(at)
 	r.miss(left.Missed, left.MissedReason, s.knownIn(left.Missed))
-	k, retimed := &r.Next.Kept, s.retimed(&job)
+	k, sameTimes := &r.Next.Kept, s.SameTimes(&job)
 	r.moveCursor(left.Cursor)
-	if retimed { // its instants are others, of which none is decided
+	if !sameTimes { // its instants are others, of which none is decided
 		r.Next.Since, r.Next.Ahead = left.Cursor, nil
 	}
 	job.Name, job.Version = k.Name, k.Version+1

@@ -2,15 +2,15 @@ package fanout
 
 // A Numbering numbers the events of one target, as Event.Number says: as they
 // happen, and again as they are read from a record. The zero value is ready.
+//
+// Each stream is counted by itself, since a record keeps the order only within a stream:
+// what is missing of one is counted at one place, and its tail stands behind whatever the
+// other one had in the meantime.
 type Numbering struct {
 	past  int64    // the numbers of the attempts that are over
 	over  int      // how many these are
 	bytes [2]int64 // of each stream in the attempt at hand
 }
-
-// Each stream is counted by itself, since only within a stream a record keeps the order:
-// what is missing of one is counted at one place, and its tail stands behind whatever the
-// other one had meanwhile.
 
 // The numbers that an attempt takes beside those of its output: when it connects,
 // when its command starts, and when it is over. All of them are taken whether the

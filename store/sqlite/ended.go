@@ -144,11 +144,25 @@ func (s *Store) countEnded(ctx context.Context, jobs []scheduler.Kept) error {
 }
 
 // SetExitCode puts the exit code of the process that carried a run out in the
-// place of the one that was known at the end of the run.
+// place of the one that was known at the end of the run, also for those who are still
+// to be told of it.
 func (s *Store) SetExitCode(ctx context.Context, run int64, code int) error {
 	return s.change(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "UPDATE runs SET exit_code = ? WHERE id = ?", code, run)
-		return err
+		if _, err := tx.ExecContext(ctx, "UPDATE runs SET exit_code = ? WHERE id = ?", code, run); err != nil {
+			return err
+		}
+		jobs, err := column[int64](ctx, tx, `
+			UPDATE firings SET ended = json_set(ended, '$.exit_code', ?)
+			WHERE run_id = ? AND json_valid(ended) AND `+openFirings+" RETURNING job_id", code, run)
+		if err != nil {
+			return err
+		}
+		for _, job := range jobs {
+			if _, err := tx.ExecContext(ctx, "UPDATE job_states SET revision = revision + 1 WHERE job_id = ?", job); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -161,3 +161,31 @@ func TestRemovedJobHasNoMessages(t *testing.T) {
 	checkStrings(t, "on record", notes,
 		"failure webhook https://example.com/… 0 the job was removed", "failure command mail 0 the job was removed")
 }
+
+// The exit code that a process ends with is the one that is told, if nobody was told
+// before, also by a daemon that has read the one before.
+func TestExitCodeIsTold(t *testing.T) {
+	s := openTest(t, tempPath(t))
+	d := joinTest(t, s)
+	addJob(t, s, notified(scheduler.OnAlways))
+	r := runMinute(t, d, "backup", 1)
+	finish(t, r, 0, 1)
+	if _, err := d.desk.Sync(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetExitCode(t.Context(), r.RunID(), 42); err != nil {
+		t.Fatal(err)
+	}
+	endings, err := d.desk.Settle(t.Context(), minute(1))
+	if err != nil || len(endings) != 1 {
+		t.Fatalf("got %d ends, %v, want one", len(endings), err)
+	}
+	for _, x := range newest(t, d, r.RunID()) {
+		if m := x.Message; m.ExitCode == nil || *m.ExitCode != 42 {
+			t.Errorf("got %v, want 42", m.ExitCode)
+		}
+	}
+	if err := s.SetExitCode(t.Context(), r.RunID(), 7); err != nil {
+		t.Errorf("afterwards: got %v", err)
+	}
+}

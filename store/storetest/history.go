@@ -17,9 +17,9 @@ import (
 func testEnds(t *testing.T, b *bed) {
 	job := b.add("backup", func(j *scheduler.Job) { j.Overlap = scheduler.OverlapAllow }).State.ID
 	w := b.join()
-	_, finished := w.begin(job, 1)
-	_, cut := w.begin(job, 2)
-	_, running := w.begin(job, 3)
+	finished := w.begin(job, 1)
+	cut := w.begin(job, 2)
+	running := w.begin(job, 3)
 	if err := cut.Starting(t.Context(), plan("job", 2).Targets[0], 1, ""); err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func testEnds(t *testing.T, b *bed) {
 func testOutbox(t *testing.T, b *bed) {
 	job := b.add("backup").State.ID
 	first, second := b.join(), b.join()
-	_, r := first.begin(job, 1)
+	r := first.begin(job, 1)
 	first.finish(r, plan("job", 2), 1, 0)
 	first.settle(1)
 	take := func(w *worker, now int) []scheduler.Delivery {

@@ -147,7 +147,7 @@ func testRace(t *testing.T, b *bed) {
 		w := b.join()
 		wg.Go(func() {
 			for _, id := range ids {
-				_, _ = w.decide(id, 1) // one of them is first
+				_ = w.decide(id, 1) // one of them is first
 			}
 			tickets := w.claim(1)
 			mu.Lock()
@@ -206,7 +206,7 @@ func testSync(t *testing.T, b *bed) {
 	// A job that was removed stays until the last of its firings is settled.
 	other, third := b.join(), b.add("third").State.ID
 	other.claim(1) // what ann asked for
-	_, r := other.begin(third, 1)
+	r := other.begin(third, 1)
 	sync("one was claimed, one begun", []int64{sweep.State.ID, third}, nil)
 	b.must(b.RemoveJob(t.Context(), "third", 0, "ann", minute(1)))
 	sync("removed while it runs", []int64{third}, nil)
@@ -225,7 +225,7 @@ func testFence(t *testing.T, b *bed) {
 	if second.Fence() <= first.Fence() {
 		t.Errorf("got the fence %d after %d", second.Fence(), first.Fence())
 	}
-	_, err := first.decide(job, 1)
+	err := first.decide(job, 1)
 	b.must(err)
 	ticket := first.claim(1)[0]
 	if got := second.claim(1); len(got) > 0 {
@@ -268,7 +268,7 @@ func testTakeover(t *testing.T, b *bed) {
 	for round := range b.rounds {
 		job := b.add("job" + strings.Repeat("x", round+1)).State.ID
 		first, second := b.join(), b.join()
-		_, err := first.decide(job, 1)
+		err := first.decide(job, 1)
 		b.must(err)
 		ticket := first.claim(1)[0]
 		r, err := first.Begin(t.Context(), plan("job", hosts), first.infoOf(ticket))
@@ -315,7 +315,7 @@ func testTakeover(t *testing.T, b *bed) {
 // A request to stop a run is seen by all, and who was first is kept.
 func testStops(t *testing.T, b *bed) {
 	w := b.join()
-	_, r := w.begin(b.add("backup").State.ID, 1)
+	r := w.begin(b.add("backup").State.ID, 1)
 	alone, err := b.Begin(t.Context(), plan("cli", 1), store.RunInfo{User: "ann"})
 	b.must(err)
 	runs := []int64{r.RunID(), alone.RunID()}

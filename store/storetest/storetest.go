@@ -119,8 +119,8 @@ func (w *worker) sync() {
 	w.must(err)
 }
 
-// decide decides a minute of a job, and says what became of it.
-func (w *worker) decide(job int64, n int) (scheduler.Decision, error) {
+// decide decides a minute of a job; the error is why that was not done.
+func (w *worker) decide(job int64, n int) error {
 	w.Helper()
 	w.sync()
 	k := w.load(job).State.Kept
@@ -128,9 +128,9 @@ func (w *worker) decide(job int64, n int) (scheduler.Decision, error) {
 	tickets, errs, err := w.desk.Decide(w.bed.Context(), minute(n), []scheduler.Decisions{{Job: k, Firings: []scheduler.Firing{firing}, Cursor: minute(n)}})
 	w.must(err)
 	if errs[0] != nil || len(tickets[0]) != 1 {
-		return 0, errors.Join(errs[0], fmt.Errorf("%d tickets", len(tickets[0])))
+		return errors.Join(errs[0], fmt.Errorf("%d tickets", len(tickets[0])))
 	}
-	return tickets[0][0].Decision, nil
+	return nil
 }
 
 func (w *worker) claim(n int) []scheduler.Ticket {
@@ -153,15 +153,14 @@ func (w *worker) settle(n int) []scheduler.Ending {
 }
 
 // begin decides, claims and begins a minute of a job.
-func (w *worker) begin(job int64, n int) (scheduler.Ticket, *store.Recorder) {
+func (w *worker) begin(job int64, n int) *store.Recorder {
 	w.Helper()
-	_, err := w.decide(job, n)
-	w.must(err)
+	w.must(w.decide(job, n))
 	tickets := w.claim(n)
 	if len(tickets) != 1 {
 		w.Fatalf("got %d tickets, want 1", len(tickets))
 	}
-	return tickets[0], w.beginTicket(tickets[0])
+	return w.beginTicket(tickets[0])
 }
 
 func (w *worker) beginTicket(t scheduler.Ticket) *store.Recorder {

@@ -35,12 +35,16 @@ type Daemon struct {
 	// lost is closed when the daemon has left.
 	lost chan struct{}
 
-	mu      sync.Mutex // guards what follows
+	// looking guards what follows. It is held while the history is asked, which takes
+	// its time.
+	looking sync.Mutex
 	eye     *sql.Conn
 	version int64              // that eye saw last
 	seen    bool               // whether it saw any
 	known   map[int64]jobPrint // what Sync has told
-	now     time.Time          // the last that the caller said
+
+	mu      sync.Mutex // guards what follows
+	now     time.Time  // the last that the caller said
 	left    bool
 	spaceAt time.Time // when it was proved that there is space
 }
@@ -161,13 +165,16 @@ func (d *Daemon) Leave(context.Context) error { return d.Close() }
 // claim, or for nobody, see JoinOnce.
 func (d *Daemon) Close() error {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.left {
+	left := d.left
+	d.left = true
+	d.mu.Unlock()
+	if left {
 		return nil
 	}
-	d.left = true
 	close(d.lost)
 	d.quiet()
+	d.looking.Lock()
+	defer d.looking.Unlock()
 	var errs []error
 	if d.eye != nil {
 		errs = append(errs, d.eye.Close())
@@ -188,8 +195,8 @@ func (d *Daemon) changed(ctx context.Context) (bool, error) {
 	if err := d.store.inPlace("read"); err != nil {
 		return false, err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.looking.Lock()
+	defer d.looking.Unlock()
 	version, err := d.look(ctx)
 	if err != nil {
 		if d.eye != nil {
@@ -223,25 +230,25 @@ func (d *Daemon) Sync(ctx context.Context) (scheduler.Changes, error) {
 	}
 	changes, err := d.sync(ctx)
 	if err != nil {
-		d.mu.Lock()
-		defer d.mu.Unlock()
+		d.looking.Lock()
+		defer d.looking.Unlock()
 		d.seen = false // what has changed is still to be told
 	}
 	return changes, d.store.fault("read", err)
 }
 
 func (d *Daemon) sync(ctx context.Context) (changes scheduler.Changes, err error) {
-	d.mu.Lock()
+	d.looking.Lock()
 	known := d.known
-	d.mu.Unlock()
+	d.looking.Unlock()
 	var now map[int64]jobPrint
 	err = d.store.readTogether(ctx, func(q queryer) error {
 		if now, err = jobPrints(ctx, q); err != nil {
 			return err
 		}
 		var changed []int64
-		for id, print := range now {
-			if known[id] != print {
+		for id, is := range now {
+			if known[id] != is {
 				changed = append(changed, id)
 			}
 		}
@@ -257,8 +264,8 @@ func (d *Daemon) sync(ctx context.Context) (changes scheduler.Changes, err error
 			changes.Gone = append(changes.Gone, id)
 		}
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.looking.Lock()
+	defer d.looking.Unlock()
 	d.known = now
 	return changes, nil
 }

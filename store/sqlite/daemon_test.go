@@ -396,3 +396,29 @@ func TestClaimedWithoutTicket(t *testing.T) {
 	checkStrings(t, "claimed", told(claim(t, d, minute(1))), "1 run")
 	checkStrings(t, "again", told(claim(t, d, minute(1))))
 }
+
+// A daemon that waits for what the history says keeps nobody else waiting.
+func TestLookingKeepsNobodyWaiting(t *testing.T) {
+	d := joinTest(t, openTest(t, tempPath(t)))
+	d.eyes.SetMaxOpenConns(1)
+	conn, err := d.eyes.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	looked := make(chan error)
+	go func() {
+		_, err := d.changed(t.Context())
+		looked <- err
+	}()
+	for d.eyes.Stats().WaitCount == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if !d.mu.TryLock() {
+		t.Error("who wants to know whether it has left has to wait")
+	} else {
+		d.mu.Unlock()
+	}
+	if err := errors.Join(conn.Close(), <-looked); err != nil {
+		t.Error(err)
+	}
+}

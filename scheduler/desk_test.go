@@ -54,7 +54,7 @@ func TestLosingEachTimeIsNoConflict(t *testing.T) {
 				if !errors.Is(err, ErrBusy) || errors.Is(err, ErrConflict) || len(r.moves) != maxTries {
 					t.Errorf("got %v after %d tries, want %v", err, len(r.moves), ErrBusy)
 				}
-				if took := time.Since(began); (took > 0) != (why == ErrConflict) || took > maxTries*maxPause {
+				if took := time.Since(began); (took > 0) != errors.Is(why, ErrConflict) || took > maxTries*maxPause {
 					t.Errorf("it took %v", took)
 				}
 			})

@@ -139,7 +139,7 @@ func TestSlowServer(t *testing.T) {
 	b.targets[0].Limits.ConnectTimeout = slow
 	r = b.exec(t.Context(), 0, "x")
 	r.wantOp(t, fanout.OpLogin, false)
-	if want := "version line"; !strings.Contains(r.Failure.Message, want) {
+	if want := "SSH banner"; !strings.Contains(r.Failure.Message, want) {
 		t.Errorf("got %q, want %q", r.Failure.Message, want)
 	}
 }

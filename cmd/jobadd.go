@@ -230,7 +230,7 @@ func warnOfTrial(std Streams, t *jobs.Trial, warn func(string)) {
 	fails := func(err error) {
 		warn("the job would fail now: " + wording.Text(err))
 		for _, h := range hints(err) {
-			_ = std.say("hint: " + h) // stderr has nobody to be told
+			_ = std.say("hint: " + h) // an error of stderr has nowhere to go
 		}
 	}
 	if t.Script != nil {

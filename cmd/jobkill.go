@@ -2,28 +2,17 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
-	"tutti/internal/typed"
 	"tutti/store"
 )
 
-type jobKillOptions struct {
-	history string
-	wait    typed.Duration
-}
-
-func (o *jobKillOptions) addFlags(f *pflag.FlagSet) {
-	f.Var(&o.wait, "wait", "wait up to `DURATION` for the hosts to finish; 0: do not wait")
-	addHistoryFlag(f, &o.history)
-}
-
 func newJobKillCmd(std Streams) *cobra.Command {
-	o := &jobKillOptions{wait: typed.Duration(15 * time.Second)}
+	o := newKillOptions()
 	cmd := &cobra.Command{
 		Use:   "kill [flags] NAME|RUN",
 		Short: "Stop a job's running commands and show how each host ended",
@@ -55,11 +44,11 @@ func killJob(ctx context.Context, std Streams, s store.Store, ref string, wait t
 		kill = store.KillRef{Run: run}
 	}
 	runs, err := s.KillRuns(ctx, kill, std.userName(), std.now())
-	if err != nil {
+	switch {
+	case len(runs) > 0: // these are being stopped, whatever became of others
+		return errors.Join(err, showStopped(ctx, std, s, runs, wait))
+	case err != nil:
 		return err
 	}
-	if len(runs) == 0 {
-		return std.print("job %s is not running; any queued runs were dropped\n", ref)
-	}
-	return showStopped(ctx, std, s, runs, wait)
+	return std.print("job %s is not running; any queued runs were dropped\n", ref)
 }

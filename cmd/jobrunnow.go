@@ -8,8 +8,8 @@ import (
 	"tutti/scheduler"
 )
 
-// runJobNow runs the job of that name out of turn, and shows it as o says, with
-// the exit code of a run. Somebody else may kill it, as a firing of a daemon.
+// runJobNow runs the job of that name now, and shows it as o says, with the exit
+// code of a run. It can be stopped from elsewhere, as a firing of a daemon.
 func runJobNow(ctx context.Context, c *console, history *runner.History, name string, show *outputOptions) (err error) {
 	s, err := history.ForReading(ctx)
 	if err != nil {

@@ -25,10 +25,13 @@ const exitHelpKill = `EXIT STATUS
   1  local error (file, history, disk); a run that has not ended in time
   2  usage error: flags, no such run, a run that had ended before`
 
+// killOptions are those of all commands that stop runs.
 type killOptions struct {
 	history string
 	wait    typed.Duration
 }
+
+func newKillOptions() *killOptions { return &killOptions{wait: typed.Duration(15 * time.Second)} }
 
 func (o *killOptions) addFlags(f *pflag.FlagSet) {
 	f.Var(&o.wait, "wait", "wait up to `DURATION` for the hosts to finish; 0: do not wait")
@@ -36,7 +39,7 @@ func (o *killOptions) addFlags(f *pflag.FlagSet) {
 }
 
 func newKillCmd(std Streams) *cobra.Command {
-	o := &killOptions{wait: typed.Duration(15 * time.Second)}
+	o := newKillOptions()
 	cmd := &cobra.Command{
 		Use:   "kill [flags] RUN...",
 		Short: "Stop runs and show how each host ended",
@@ -141,7 +144,7 @@ func showEnds(ctx context.Context, std Streams, s store.Store, id int64, wait ti
 	}
 	if run.State == store.Running {
 		if cause := context.Cause(ctx); !errors.Is(cause, context.DeadlineExceeded) {
-			return cause // nobody waits any more
+			return cause // the operator has stopped waiting
 		}
 		return hint(fmt.Errorf("run %d was not stopped within %s", id, quantity.FormatDuration(wait)),
 			"the process that runs it may be hanging, and stops it when it continues; tutti show "+strconv.FormatInt(id, 10)+" shows its progress")

@@ -51,7 +51,7 @@ func (p *prompter) Passphrases() func(context.Context, string) ([]byte, error) {
 	}
 }
 
-// ConfirmTouches asks whether somebody is there to touch a hardware key more than
+// ConfirmTouches asks whether the operator is there to touch a hardware key more than
 // once.
 func (p *prompter) ConfirmTouches(ctx context.Context, n int) error {
 	if n <= 1 || p.yes {

@@ -103,7 +103,7 @@ func runRerun(ctx context.Context, c *console, f *pflag.FlagSet, o *rerunOptions
 	o.previousHistory, o.previousWarnings = history, warnings
 	if !o.quiet {
 		text := fmt.Sprintf("repeating run %d on %d of %s: %s", run.ID, len(o.Previous.Hosts), count(run.Summary.Hosts, "host"), commandOf(run))
-		_, _ = fmt.Fprintln(c.Err, oneLine(text, maxAgainText)) // stderr has nobody to be told
+		_, _ = fmt.Fprintln(c.Err, oneLine(text, maxAgainText)) // an error of stderr has nowhere to go
 	}
 	task, err := runner.TaskAgain(ctx, c.In, run, decided.Task)
 	if err != nil {

@@ -317,7 +317,7 @@ func (s *screen) say(text string) {
 	if !strings.HasSuffix(text, "\n") {
 		text += "\n"
 	}
-	// stderr has nobody to be told that it cannot be written.
+	// That stderr cannot be written has nowhere to be reported.
 	_, _ = io.WriteString(s.err, text)
 }
 

@@ -26,7 +26,7 @@ type Summary struct {
 	summary *fanout.Summary
 	reasons map[string]*reasonGroup
 	running []member // hosts where the command of an attempt may still run
-	cut     []member // hosts whose command ended while its output was held open
+	cut     []member // hosts whose command ended and whose output may not be whole
 }
 
 var _ fanout.Sink = (*Summary)(nil)
@@ -138,7 +138,7 @@ func (s *Summary) text() string {
 		fmt.Fprintf(&b, "  may still be running on: %s\n", briefNames(s.opts.Fold, sortedNames(s.running)))
 	}
 	if len(s.cut) > 0 {
-		fmt.Fprintf(&b, "  output may be incomplete: a background process still has it open on %s\n", briefNames(s.opts.Fold, sortedNames(s.cut)))
+		fmt.Fprintf(&b, "  output may be incomplete: %s %s\n", cutText(s.summary.Stopped), briefNames(s.opts.Fold, sortedNames(s.cut)))
 	}
 	for _, hint := range hintsOf(groups) {
 		fmt.Fprintf(&b, "hint: %s\n", sanitize.VisibleLine(hint))
@@ -219,6 +219,16 @@ func (s *Summary) countsLine() string {
 		b.WriteString(" so far, still running\n")
 	}
 	return b.String()
+}
+
+// cutText is why output of hosts, which are named next, may be incomplete. A run that
+// is stopped does not wait for the rest of it.
+func cutText(s fanout.Stopped) string {
+	switch s {
+	case fanout.StoppedDeadline, fanout.StoppedSignal, fanout.StoppedKill, fanout.StoppedSink:
+		return "the run was stopped before all of it had come from"
+	}
+	return "a background process still has it open on"
 }
 
 func stoppedText(s *fanout.Summary) string {

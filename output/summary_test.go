@@ -105,6 +105,26 @@ func TestSummarySaysWhatIsNotWhole(t *testing.T) {
 	}
 }
 
+// TestOutputOfAStoppedRun: that the rest of an output did not come is not put down to
+// a process on the host where the run was stopped meanwhile.
+func TestOutputOfAStoppedRun(t *testing.T) {
+	part := exited(0)
+	part.OutputComplete = false
+	for stopped, want := range map[fanout.Stopped]string{
+		fanout.StoppedBudget: "open on [a]\n",
+		fanout.StoppedSink:   "the run was stopped before all of it had come from [a]\n",
+		fanout.StoppedKill:   "the run was stopped before all of it had come from [a]\n",
+	} {
+		text := summaryOf(t, Options{}, []string{"a"}, func(s *story) {
+			s.finish("a", part)
+			s.summary.Stopped = stopped
+		})
+		if !strings.Contains(text, want) {
+			t.Errorf("%v: got %q, want it to contain %q", stopped, text, want)
+		}
+	}
+}
+
 // TestSummaryIsShort checks that many reasons, long reasons and many names stay
 // readable, and that no host goes missing from the count.
 func TestSummaryIsShort(t *testing.T) {

@@ -7,8 +7,17 @@ import (
 	"tutti/fanout"
 )
 
+// usual is the collector's percentage where nothing changes it.
+const usual = 100
+
+// percentAfter is the percentage that f leaves; it is put back.
+func percentAfter(f func()) int {
+	before := debug.SetGCPercent(usual)
+	f()
+	return debug.SetGCPercent(before)
+}
+
 func TestSpareMemory(t *testing.T) {
-	const usual = 100
 	tests := []struct {
 		name    string
 		targets int
@@ -21,9 +30,8 @@ func TestSpareMemory(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			before := debug.SetGCPercent(usual)
-			spareMemory(tt.targets, func(string) string { return tt.gogc })
-			if got := debug.SetGCPercent(before); got != tt.want {
+			got := percentAfter(func() { spareMemory(tt.targets, func(string) string { return tt.gogc }) })
+			if got != tt.want {
 				t.Errorf("got %d, want %d", got, tt.want)
 			}
 		})
@@ -31,7 +39,6 @@ func TestSpareMemory(t *testing.T) {
 }
 
 func TestSpareTime(t *testing.T) {
-	const usual = 100
 	tests := []struct {
 		name    string
 		targets int
@@ -45,9 +52,8 @@ func TestSpareTime(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			before := debug.SetGCPercent(usual)
-			spareTime(tt.targets, func(string) string { return tt.gogc })
-			if got := debug.SetGCPercent(before); got != tt.want {
+			got := percentAfter(func() { spareTime(tt.targets, func(string) string { return tt.gogc }) })
+			if got != tt.want {
 				t.Errorf("got %d, want %d", got, tt.want)
 			}
 		})
@@ -56,7 +62,6 @@ func TestSpareTime(t *testing.T) {
 
 // TestFloodGauge: much output of many targets spares memory, and neither alone does.
 func TestFloodGauge(t *testing.T) {
-	const usual = 100
 	tests := []struct {
 		name           string
 		targets, bytes int

@@ -102,7 +102,7 @@ func (a asker) passphrases() func(ctx context.Context, path string) ([]byte, err
 	return a.prompter.Passphrases()
 }
 
-// confirmTouches asks whether somebody is there to touch a hardware key n times.
+// confirmTouches asks whether the operator is there to touch a hardware key n times.
 func (a asker) confirmTouches(ctx context.Context, n int) error {
 	switch {
 	case n == 0:

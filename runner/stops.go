@@ -8,14 +8,13 @@ import (
 	"tutti/store"
 )
 
-// heedAfter is how long a run goes on before it looks whether somebody asks for its
-// end: most are over by then. It is also how soon it looks again if the history
+// heedAfter is how long a run goes on before it looks for a request to stop
+// it: most are over by then. It is also how soon it looks again if the history
 // could not be read.
 const heedAfter = time.Second
 
-// heedStops returns a context that ends with the cause fanout.ErrKill once somebody
-// asks for the end of a run that this process carries out: at another terminal, or
-// another program. heeded ends looking, and waits for that.
+// heedStops returns a context that ends with the cause fanout.ErrKill once there is a
+// request to stop a run of this process, from another terminal or another program. heeded ends looking, and waits for that.
 func heedStops(ctx context.Context, s store.Store, run int64) (running context.Context, heeded func()) {
 	running, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})

@@ -95,9 +95,8 @@ var ErrConflict = errors.New("conflicting update")
 // the rules have nothing against it.
 var ErrBusy = errors.New("the history is busy")
 
-// ErrTaken is returned when a firing is not, or no longer, for the caller to
-// begin.
-var ErrTaken = errors.New("the firing belongs to another daemon")
+// ErrTaken is returned when a firing, or a run, is not, or no longer, the caller's.
+var ErrTaken = errors.New("another process has taken it over")
 
 // ErrKnown is returned when an instant has a firing already although the state
 // does not say so. Nothing was written.

@@ -47,7 +47,7 @@ var (
 	ErrLibrary = errors.New("the SQLite library is too old")
 	// ErrClosed: the recorder has been closed.
 	ErrClosed = errors.New("the recorder is closed")
-	// ErrTaken: the firing is not, or no longer, for the caller to begin.
+	// ErrTaken: the firing, or the run, is not, or no longer, the caller's.
 	ErrTaken = scheduler.ErrTaken
 )
 

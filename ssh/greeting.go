@@ -38,6 +38,26 @@ func noSSHHost(format string, args ...any) error {
 	return &greetingError{message: "not an SSH server: " + fmt.Sprintf(format, args...), cause: CausePort}
 }
 
+// otherProtocol is what a server speaks whose first line begins so; empty: it may be
+// SSH, before whose version line may stand what no other protocol begins with.
+func otherProtocol(line []byte) string {
+	for _, p := range [...]struct{ prefix, name string }{
+		{"HTTP/", "HTTP"},
+		{"220 ", "SMTP or FTP"},
+		{"220-", "SMTP or FTP"},
+		{"+OK", "POP3"},
+		{"* OK", "IMAP"},
+		{"RFB ", "VNC"},
+		{"-ERR", "Redis"},
+		{"\x15\x03", "TLS"},
+	} {
+		if bytes.HasPrefix(line, []byte(p.prefix)) {
+			return p.name
+		}
+	}
+	return ""
+}
+
 // A greeting reads the start of a connection, in large pieces where the
 // library asks for single bytes. It keeps the text that stands before the
 // version line for itself: there a busy or hostile host says why it hangs up,
@@ -87,6 +107,9 @@ func (g *greeting) read(p []byte) (int, error) {
 func (g *greeting) next() error {
 	part, err := g.buffered.ReadSlice('\n')
 	g.line = append(g.line, part...)
+	if other := otherProtocol(g.line); other != "" && g.lines == 0 {
+		return noSSHHost("it speaks %s", other)
+	}
 	switch {
 	case len(g.line) > maxGreetingLine:
 		return noSSHHost("it sent a line of more than %d bytes", maxGreetingLine)
@@ -94,8 +117,6 @@ func (g *greeting) next() error {
 		return nil
 	case err != nil:
 		return err
-	case bytes.HasPrefix(g.line, []byte("HTTP/")):
-		return noSSHHost("it speaks HTTP")
 	case !bytes.HasPrefix(g.line, []byte("SSH-")):
 		g.keepLine()
 		if g.lines++; g.lines > maxGreetingLines {

@@ -146,6 +146,10 @@ func TestGreetings(t *testing.T) {
 		{"OpenSSH with 240 more", "", "SSH-2.0-OpenSSH_9.2p1 " + strings.Repeat("v", 240), "SSH banner has 263 bytes", true},
 		{"a line without end", strings.Repeat("x", 9000), "SSH-2.0-x", "not an SSH server: it sent a line of more than 8192 bytes", true},
 		{"a web server", "HTTP/1.1 400 Bad Request\r\n", "Connection: close", "not an SSH server: it speaks HTTP", true},
+		{"a mail server", "220 mail.example.com ESMTP\r\n", "500 what?", "not an SSH server: it speaks SMTP or FTP", true},
+		{"a screen", "RFB 003.008\n", "", "not an SSH server: it speaks VNC", true},
+		{"a web server that wants TLS", "\x15\x03\x01\x00\x02\x02\x16", "", "not an SSH server: it speaks TLS", true},
+		{"an SSH host that says 220 later", "notice\n220 hosts\n", "SSH-2.0-x", "", false},
 		{"lines without end", strings.Repeat("x\n", 1100), "SSH-2.0-x", "not an SSH server: it sent 1024 lines", true},
 	}
 	for _, tt := range tests {

@@ -161,7 +161,7 @@ func TestGreetings(t *testing.T) {
 				if r.Failure != nil {
 					t.Errorf("got %+v, want a login", *r.Failure)
 				}
-			case strings.Contains(tt.want, "no SSH host") && r.Failure != nil && r.Failure.Cause != CausePort:
+			case strings.Contains(tt.want, "not an SSH server") && r.Failure != nil && r.Failure.Cause != CausePort:
 				t.Errorf("got cause %q, want %q", r.Failure.Cause, CausePort)
 			case r.Failure == nil || r.Failure.Op != fanout.OpLogin || !strings.Contains(r.Failure.Message, tt.want) || r.Failure.Final != tt.final:
 				t.Errorf("got %+v, want final %v and %q", r.Failure, tt.final, tt.want)

@@ -12,36 +12,36 @@ import (
 
 // Decided returns how the run was decided. The error is a *NoRunError or an
 // *Error.
-func (s *Store) Decided(ctx context.Context, run int64) (store.Decided, error) {
+func (h *History) Decided(ctx context.Context, run int64) (store.Decided, error) {
 	var plan, command string
-	err := s.r.QueryRowContext(ctx, "SELECT plan, command FROM runs WHERE id = ?", run).Scan(&plan, &command)
+	err := h.r.QueryRowContext(ctx, "SELECT plan, command FROM runs WHERE id = ?", run).Scan(&plan, &command)
 	if errors.Is(err, sql.ErrNoRows) {
-		return store.Decided{}, s.noRun(ctx, fmt.Sprint(run))
+		return store.Decided{}, h.fault("read", noRun(ctx, h.r, fmt.Sprint(run)))
 	}
 	if err != nil {
-		return store.Decided{}, s.fault("read", err)
+		return store.Decided{}, h.fault("read", err)
 	}
 	decided, err := store.ReadDecided(plan, command, run)
-	return decided, s.fault("read", err)
+	return decided, h.fault("read", err)
 }
 
 // Results returns the results of the hosts of the run, in the order of its
 // plan. Of earlier attempts there is only their number. A run that does not
 // exist has none. The error is an *Error.
-func (s *Store) Results(ctx context.Context, run int64) ([]store.HostResult, error) {
-	results, err := s.results(ctx, run)
-	return results, s.fault("read", err)
+func (h *History) Results(ctx context.Context, run int64) ([]store.HostResult, error) {
+	all, err := results(ctx, h.r, run)
+	return all, h.fault("read", err)
 }
 
-func (s *Store) results(ctx context.Context, run int64) ([]store.HostResult, error) {
-	rows, err := s.r.QueryContext(ctx, `
+func results(ctx context.Context, q queryer, run int64) ([]store.HostResult, error) {
+	rows, err := q.QueryContext(ctx, `
 		SELECT position, host, attempts, `+reportColumns+` FROM results
 		WHERE run_id = ? ORDER BY position`, run)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells
-	var results []store.HostResult
+	var all []store.HostResult
 	for rows.Next() {
 		var target fanout.Target
 		var attempts int
@@ -61,7 +61,7 @@ func (s *Store) results(ctx context.Context, run int64) ([]store.HostResult, err
 		default:
 			result.Outcome = fanout.Skipped
 		}
-		results = append(results, store.HostResult{Result: result, OutputHash: row.hash.String})
+		all = append(all, store.HostResult{Result: result, OutputHash: row.hash.String})
 	}
-	return results, rows.Err()
+	return all, rows.Err()
 }

@@ -14,18 +14,18 @@ import (
 // down; and with them, if it is the run of a firing, that this has begun. The
 // recorder must be closed. Its writes do not end with ctx: an
 // interrupted run is recorded to its end.
-func (s *Store) Begin(ctx context.Context, plan fanout.Plan, info store.RunInfo) (*store.Recorder, error) {
-	if s.unwritable != nil {
-		return nil, s.refuse("record")
+func (h *History) Begin(ctx context.Context, plan fanout.Plan, info store.RunInfo) (*store.Recorder, error) {
+	if h.unwritable != nil {
+		return nil, h.readOnlyError("record")
 	}
-	if err := s.inPlace("record"); err != nil {
+	if err := h.inPlace("record"); err != nil {
 		return nil, err
 	}
-	id, lock, err := s.insertRun(ctx, plan, info)
+	id, lock, err := h.insertRun(ctx, plan, info)
 	if err != nil {
-		return nil, s.fault("record", err)
+		return nil, h.fault("record", err)
 	}
-	w := &writer{store: s, lock: lock, claim: scheduler.Claim{Run: id}}
+	w := &writer{history: h, lock: lock, claim: scheduler.Claim{Run: id}}
 	if info.Firing != 0 {
 		w.claim.Firing, w.claim.Fence = info.Firing, info.Owner.Fence()
 	}
@@ -34,12 +34,12 @@ func (s *Store) Begin(ctx context.Context, plan fanout.Plan, info store.RunInfo)
 
 // insertRun writes the rows of a new run. The lock is taken before the rows
 // can be seen, so that no other process ever finds the run without it.
-func (s *Store) insertRun(ctx context.Context, plan fanout.Plan, info store.RunInfo) (_ int64, lock *runLock, err error) {
+func (h *History) insertRun(ctx context.Context, plan fanout.Plan, info store.RunInfo) (_ int64, lock *runLock, err error) {
 	decided, err := store.PlanText(plan, info)
 	if err != nil {
 		return 0, nil, err
 	}
-	tx, err := s.w.BeginTx(ctx, nil)
+	tx, err := h.w.BeginTx(ctx, nil)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -52,7 +52,7 @@ func (s *Store) insertRun(ctx context.Context, plan fanout.Plan, info store.RunI
 			_ = lock.release() // nothing was written under it
 		}
 	}()
-	id, lock, err := s.takeNumber(ctx, tx, plan, info, decided)
+	id, lock, err := h.takeNumber(ctx, tx, plan, info, decided)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -80,7 +80,7 @@ func (s *Store) insertRun(ctx context.Context, plan fanout.Plan, info store.RunI
 // takeNumber inserts the row of the run and locks its number. One that is
 // locked already belongs to a run in a history that was deleted under it; the
 // next is taken then.
-func (s *Store) takeNumber(ctx context.Context, tx *sql.Tx, plan fanout.Plan, info store.RunInfo, decided string) (int64, *runLock, error) {
+func (h *History) takeNumber(ctx context.Context, tx *sql.Tx, plan fanout.Plan, info store.RunInfo, decided string) (int64, *runLock, error) {
 	for {
 		res, err := tx.ExecContext(ctx, `
 		INSERT INTO runs (source, command, selector, inventory, note, user, started_at, state, hosts, rerun_of, plan,
@@ -97,7 +97,7 @@ func (s *Store) takeNumber(ctx context.Context, tx *sql.Tx, plan fanout.Plan, in
 		if err != nil {
 			return 0, nil, err
 		}
-		lock, err := s.locks.acquire(id)
+		lock, err := h.locks.acquire(id)
 		if err != nil || lock != nil {
 			return id, lock, err
 		}

@@ -9,19 +9,19 @@ import (
 )
 
 // Controllers lists the processes that are registered, the oldest first.
-func (s *Store) Controllers(ctx context.Context) ([]scheduler.Controller, error) {
-	all, err := s.controllers(ctx)
-	return all, s.fault("read", err)
+func (l *Ledger) Controllers(ctx context.Context) ([]scheduler.Controller, error) {
+	all, err := l.controllers(ctx)
+	return all, l.fault("read", err)
 }
 
 // Daemons lists those that serve this history.
-func (s *Store) Daemons(ctx context.Context) ([]scheduler.Controller, error) {
-	all, err := s.Controllers(ctx)
+func (l *Ledger) Daemons(ctx context.Context) ([]scheduler.Controller, error) {
+	all, err := l.Controllers(ctx)
 	return slices.DeleteFunc(all, func(c scheduler.Controller) bool { return !c.Serves }), err
 }
 
-func (s *Store) controllers(ctx context.Context) ([]scheduler.Controller, error) {
-	rows, err := s.r.QueryContext(ctx, "SELECT id, pid, serves, started_at FROM daemons WHERE id > 0 ORDER BY id")
+func (l *Ledger) controllers(ctx context.Context) ([]scheduler.Controller, error) {
+	rows, err := l.r.QueryContext(ctx, "SELECT id, pid, serves, started_at FROM daemons WHERE id > 0 ORDER BY id")
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (s *Store) controllers(ctx context.Context) ([]scheduler.Controller, error)
 		if c.Started, err = parseTime(started); err != nil {
 			return nil, err
 		}
-		alive, err := s.locks.held(daemonLocks + c.ID)
+		alive, err := l.locks.held(daemonLocks + c.ID)
 		if err != nil {
 			return nil, err
 		}

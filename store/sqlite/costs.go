@@ -11,13 +11,13 @@ const rowBytes = 300
 
 // JobCosts says for each job, by its number, what its runs take. Jobs that never
 // ran are not in it.
-func (s *Store) JobCosts(ctx context.Context) (map[int64]store.JobCost, error) {
-	costs, err := s.jobCosts(ctx)
-	return costs, s.fault("read", err)
+func (h *History) JobCosts(ctx context.Context) (map[int64]store.JobCost, error) {
+	costs, err := jobCosts(ctx, h.r)
+	return costs, h.fault("read", err)
 }
 
-func (s *Store) jobCosts(ctx context.Context) (map[int64]store.JobCost, error) {
-	rows, err := s.r.QueryContext(ctx, `
+func jobCosts(ctx context.Context, q queryer) (map[int64]store.JobCost, error) {
+	rows, err := q.QueryContext(ctx, `
 		SELECT job_id, count(*), sum(`+runBytes+`) FROM runs WHERE job_id IS NOT NULL GROUP BY job_id`, rowBytes)
 	if err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ const daemonLocks = 1 << 62
 // others may claim. Its methods may be called by several goroutines at once.
 type Daemon struct {
 	shared
-	store  *Store
+	ledger *Ledger
 	id     int64
 	serves bool
 	lock   *runLock
@@ -49,7 +49,7 @@ type Daemon struct {
 	spaceAt time.Time // when it was proved that there is space
 }
 
-// shared is what a Daemon does as its Store does, whether it has left or not.
+// shared is what a Daemon does as its Ledger does, whether it has left or not.
 type shared interface {
 	Load(ctx context.Context, jobs []int64) ([]scheduler.Subject, error)
 	Find(ctx context.Context, name string) ([]scheduler.Subject, error)
@@ -64,35 +64,35 @@ var (
 )
 
 // Join registers the caller; see [scheduler.Ledger].
-func (s *Store) Join(ctx context.Context, c scheduler.Controller) (scheduler.Membership, error) {
-	return s.joined(ctx, c.Serves, c.Started)
+func (l *Ledger) Join(ctx context.Context, c scheduler.Controller) (scheduler.Membership, error) {
+	return l.joined(ctx, c.Serves, c.Started)
 }
 
 // JoinDaemons makes the caller one of the daemons that serve this history. Its
 // Daemon has to be closed before the store.
-func (s *Store) JoinDaemons(ctx context.Context, now time.Time) (store.Daemon, error) {
-	return s.joined(ctx, true, now)
+func (l *Ledger) JoinDaemons(ctx context.Context, now time.Time) (store.Daemon, error) {
+	return l.joined(ctx, true, now)
 }
 
 // JoinOnce is JoinDaemons for a process that asks for a firing, carries out that
 // one and ends. It is none of the Daemons, and what it has not begun when it ends
 // nobody begins: whoever asked is gone.
-func (s *Store) JoinOnce(ctx context.Context, now time.Time) (store.Daemon, error) {
-	return s.joined(ctx, false, now)
+func (l *Ledger) JoinOnce(ctx context.Context, now time.Time) (store.Daemon, error) {
+	return l.joined(ctx, false, now)
 }
 
-func (s *Store) joined(ctx context.Context, serves bool, now time.Time) (store.Daemon, error) {
-	d, err := s.join(ctx, serves, now)
+func (l *Ledger) joined(ctx context.Context, serves bool, now time.Time) (store.Daemon, error) {
+	d, err := l.join(ctx, serves, now)
 	if err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
-func (s *Store) join(ctx context.Context, serves bool, now time.Time) (*Daemon, error) {
-	d := &Daemon{shared: s, store: s, serves: serves, now: now, lost: make(chan struct{})}
-	err := s.change(ctx, func(tx *sql.Tx) error {
-		if err := s.forgetDaemons(ctx, tx); err != nil {
+func (l *Ledger) join(ctx context.Context, serves bool, now time.Time) (*Daemon, error) {
+	d := &Daemon{shared: l, ledger: l, serves: serves, now: now, lost: make(chan struct{})}
+	err := l.change(ctx, func(tx *sql.Tx) error {
+		if err := l.forgetDaemons(ctx, tx); err != nil {
 			return err
 		}
 		// A number that is locked belongs to a history that was deleted under its
@@ -105,7 +105,7 @@ func (s *Store) join(ctx context.Context, serves bool, now time.Time) (*Daemon, 
 			if d.id, err = res.LastInsertId(); err != nil {
 				return err
 			}
-			if d.lock, err = s.locks.acquire(daemonLocks + d.id); err != nil {
+			if d.lock, err = l.locks.acquire(daemonLocks + d.id); err != nil {
 				return err
 			}
 		}
@@ -117,13 +117,13 @@ func (s *Store) join(ctx context.Context, serves bool, now time.Time) (*Daemon, 
 		}
 		return nil, err
 	}
-	d.eyes = openDB(source(s.path, "mode=rw", "_query_only=1"), pragmas...)
-	d.wake, d.quiet = s.watch.subscribe()
+	d.eyes = openDB(source(l.path, "mode=rw", "_query_only=1"), pragmas...)
+	d.wake, d.quiet = l.watch.subscribe()
 	return d, nil
 }
 
 // forgetDaemons deletes the daemons that have ended and left nothing behind.
-func (s *Store) forgetDaemons(ctx context.Context, tx *sql.Tx) error {
+func (l *Ledger) forgetDaemons(ctx context.Context, tx *sql.Tx) error {
 	ids, err := column[int64](ctx, tx, `
 		SELECT id FROM daemons WHERE id NOT IN (
 			SELECT daemon_id FROM firings WHERE settled_at IS NULL AND run_id IS NULL AND daemon_id IS NOT NULL)`)
@@ -131,7 +131,7 @@ func (s *Store) forgetDaemons(ctx context.Context, tx *sql.Tx) error {
 		return err
 	}
 	for _, id := range ids {
-		alive, err := s.locks.held(daemonLocks + id)
+		alive, err := l.locks.held(daemonLocks + id)
 		if err != nil {
 			return err
 		}
@@ -180,7 +180,7 @@ func (d *Daemon) Close() error {
 		errs = append(errs, d.eye.Close())
 		d.eye = nil
 	}
-	return d.store.fault("close", errors.Join(append(errs, d.eyes.Close(), d.lock.release())...))
+	return d.ledger.fault("close", errors.Join(append(errs, d.eyes.Close(), d.lock.release())...))
 }
 
 func (d *Daemon) hasLeft() bool {
@@ -192,7 +192,7 @@ func (d *Daemon) hasLeft() bool {
 // changed reports whether anything was written since the last call, by this
 // process or another. The error wraps ErrMoved if the others write another file.
 func (d *Daemon) changed(ctx context.Context) (bool, error) {
-	if err := d.store.inPlace("read"); err != nil {
+	if err := d.ledger.inPlace("read"); err != nil {
 		return false, err
 	}
 	d.looking.Lock()
@@ -204,7 +204,7 @@ func (d *Daemon) changed(ctx context.Context) (bool, error) {
 			d.eye = nil
 		}
 		d.seen = false
-		return false, d.store.fault("read", err)
+		return false, d.ledger.fault("read", err)
 	}
 	changed := !d.seen || version != d.version
 	d.version, d.seen = version, true
@@ -234,7 +234,7 @@ func (d *Daemon) Sync(ctx context.Context) (scheduler.Changes, error) {
 		defer d.looking.Unlock()
 		d.seen = false // what has changed is still to be told
 	}
-	return changes, d.store.fault("read", err)
+	return changes, d.ledger.fault("read", err)
 }
 
 func (d *Daemon) sync(ctx context.Context) (changes scheduler.Changes, err error) {
@@ -242,7 +242,7 @@ func (d *Daemon) sync(ctx context.Context) (changes scheduler.Changes, err error
 	known := d.known
 	d.looking.Unlock()
 	var now map[int64]jobPrint
-	err = d.store.readTogether(ctx, func(q queryer) error {
+	err = d.ledger.readTogether(ctx, func(q queryer) error {
 		if now, err = jobPrints(ctx, q); err != nil {
 			return err
 		}
@@ -253,7 +253,7 @@ func (d *Daemon) sync(ctx context.Context) (changes scheduler.Changes, err error
 			}
 		}
 		slices.Sort(changed)
-		changes.Subjects, err = d.store.loadSubjects(ctx, q, changed)
+		changes.Subjects, err = d.ledger.states.loadSubjects(ctx, q, changed)
 		return err
 	})
 	if err != nil {
@@ -276,7 +276,7 @@ func (d *Daemon) Commit(ctx context.Context, moves []scheduler.Move) ([]schedule
 		for i := range moves {
 			d.tick(moves[i].At)
 		}
-		return d.store.Commit(ctx, moves)
+		return d.ledger.Commit(ctx, moves)
 	}
 	refused := make([]scheduler.Committed, len(moves))
 	for i := range refused {
@@ -287,7 +287,7 @@ func (d *Daemon) Commit(ctx context.Context, moves []scheduler.Move) ([]schedule
 
 // Request is that of [store.Jobs].
 func (d *Daemon) Request(ctx context.Context, job, by string, now time.Time) (scheduler.Ticket, error) {
-	return d.store.Request(ctx, d, job, by, now)
+	return d.ledger.jobs.Request(ctx, d, job, by, now)
 }
 
 // Fail closes a claimed firing that was not begun; see [scheduler.Desk].
@@ -308,7 +308,7 @@ func (d *Daemon) begin(ctx context.Context, tx *sql.Tx, firing, run int64) error
 	if err != nil {
 		return err
 	}
-	subjects, err := d.store.loadSubjects(ctx, tx, []int64{f.JobID})
+	subjects, err := d.ledger.states.loadSubjects(ctx, tx, []int64{f.JobID})
 	if err != nil {
 		return err
 	}
@@ -316,13 +316,13 @@ func (d *Daemon) begin(ctx context.Context, tx *sql.Tx, firing, run int64) error
 	if err != nil {
 		return err
 	}
-	return d.store.move(ctx, tx, &scheduler.Move{From: subjects[0].Rev, Transition: t})
+	return d.ledger.states.move(ctx, tx, &scheduler.Move{From: subjects[0].Rev, Transition: t})
 }
 
 // Mark makes starts durable; see [scheduler.Membership]. A recorder does so together
 // with what else it writes.
 func (d *Daemon) Mark(ctx context.Context, c scheduler.Claim, positions []int) error {
-	return d.store.change(ctx, func(tx *sql.Tx) error {
+	return d.ledger.change(ctx, func(tx *sql.Tx) error {
 		if d.hasLeft() {
 			return store.ErrTaken
 		}
@@ -353,8 +353,8 @@ func checkClaim(ctx context.Context, q queryer, c scheduler.Claim) error {
 
 // Marks are the hosts of a run that were marked; see [scheduler.Membership].
 func (d *Daemon) Marks(ctx context.Context, run int64) ([]int, error) {
-	marks, err := column[int](ctx, d.store.r, "SELECT position FROM results WHERE run_id = ? AND started ORDER BY position", run)
-	return marks, d.store.fault("read", err)
+	marks, err := column[int](ctx, d.ledger.r, "SELECT position FROM results WHERE run_id = ? AND started ORDER BY position", run)
+	return marks, d.ledger.fault("read", err)
 }
 
 // tick takes down what time it is for the caller, whose clock need not be the

@@ -18,12 +18,13 @@ import (
 // one step of the loop of a scheduler.Daemon each.
 type seat struct {
 	*Daemon
+	store *Store
 	desk  *scheduler.Desk
 	given map[int64]bool // the firings of which it has tickets
 }
 
-func seatOf(d *Daemon) *seat {
-	return &seat{Daemon: d, desk: scheduler.NewDesk(d), given: make(map[int64]bool)}
+func seatOf(s *Store, d *Daemon) *seat {
+	return &seat{Daemon: d, store: s, desk: scheduler.NewDesk(d), given: make(map[int64]bool)}
 }
 
 func joinTest(tb testing.TB, s *Store) *seat {
@@ -33,7 +34,7 @@ func joinTest(tb testing.TB, s *Store) *seat {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = d.Close() }) // some tests have
-	return seatOf(d.(*Daemon))
+	return seatOf(s, d.(*Daemon))
 }
 
 func (d *seat) Decide(ctx context.Context, what scheduler.Decisions) ([]scheduler.Ticket, error) {

@@ -1,14 +1,15 @@
 // Package sqlite keeps the history of runs in a SQLite file: it is the engine of
 // package store that needs no server.
 //
-// A [Store] is one open history. [Store.Begin] takes a number for a run and
+// A [Store] is one open file: a [History] and a [Ledger] over one handle.
+// [History.Begin] takes a number for a run and
 // returns its [store.Recorder], which is both a [fanout.Sink] and a [fanout.Journal]:
 // it writes the run down as it goes, so that what is known survives a crash of
-// this process at any moment. [Store.Replay] tells a recorded run again as the
+// this process at any moment. [History.Replay] tells a recorded run again as the
 // events it was made from, so that a past run is printed by the same sinks as a
 // live one.
 //
-// It keeps jobs too, and what became of their instants: a Store is the
+// It keeps jobs too, and what became of their scheduled times: the Ledger is the
 // [scheduler.Ledger] of the daemons on its file, and a [Daemon] is the
 // [scheduler.Membership] of one. What happens to a job is not decided here: what
 // follows from a rule of scheduler.JobState is written if the job still is as the

@@ -12,28 +12,28 @@ import (
 // Ends marks the runs of processes that are gone as interrupted, and says how those
 // of the given runs ended that run no more: what their processes may not have
 // written into the ledger. What cannot be marked is an error, beside those that could.
-func (s *Store) Ends(ctx context.Context, runs []int64) ([]scheduler.Ended, error) {
-	if err := s.inPlace("repair"); err != nil {
+func (h *History) Ends(ctx context.Context, runs []int64) ([]scheduler.Ended, error) {
+	if err := h.inPlace("repair"); err != nil {
 		return nil, err
 	}
-	left := s.repair(ctx)
+	left := h.repairer.repair(ctx)
 	if _, ok := errors.AsType[*repairError](left); left != nil && !ok {
-		return nil, s.fault("repair", left)
+		return nil, h.fault("repair", left)
 	}
-	s.catchUpEnds(ctx)
-	ends, err := s.endsOf(ctx, s.r, runs)
+	h.repairer.catchUpEnds(ctx)
+	ends, err := h.runs.endsOf(ctx, h.r, runs)
 	if err != nil {
-		return nil, s.fault("read", err)
+		return nil, h.fault("read", err)
 	}
-	return ends, s.fault("repair", left)
+	return ends, h.fault("repair", left)
 }
 
 // endsOf are the facts about those of the runs that run no more.
-func (s *Store) endsOf(ctx context.Context, q queryer, ids []int64) (ends []scheduler.Ended, err error) {
+func (r *runReader) endsOf(ctx context.Context, q queryer, ids []int64) (ends []scheduler.Ended, err error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	runs, err := s.runsByID(ctx, q, ids)
+	runs, err := r.runsByID(ctx, q, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -60,8 +60,8 @@ func (s *Store) endsOf(ctx context.Context, q queryer, ids []int64) (ends []sche
 
 // tellLedger tells the ledger of ends in the transaction that writes them into the
 // history. That is written also if the ledger cannot take them, since it cannot be
-// read: [Store.Ends] tells them later.
-func (s *Store) tellLedger(ctx context.Context, tx *sql.Tx, run int64, tell func() error) error {
+// read: [History.Ends] tells them later.
+func (r *repairer) tellLedger(ctx context.Context, tx *sql.Tx, run int64, tell func() error) error {
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT ledger"); err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (s *Store) tellLedger(ctx context.Context, tx *sql.Tx, run int64, tell func
 		if _, failed := tx.ExecContext(ctx, "ROLLBACK TO ledger"); failed != nil {
 			return err // SQLite has taken back more than that
 		}
-		s.options.Logger.Error("cannot record the end of a run in its job", "run", run, "error", err)
+		r.options.Logger.Error("cannot record the end of a run in its job", "run", run, "error", err)
 	}
 	_, err := tx.ExecContext(ctx, "RELEASE ledger")
 	return err
@@ -80,7 +80,7 @@ func (s *Store) tellLedger(ctx context.Context, tx *sql.Tx, run int64, tell func
 
 // endFiring takes down, for the firing of a run, how that ended: in the transaction
 // that writes it into the history, since both are in one file.
-func (s *Store) endFiring(ctx context.Context, tx *sql.Tx, e scheduler.Ended) error {
+func (s *states) endFiring(ctx context.Context, tx *sql.Tx, e scheduler.Ended) error {
 	jobs, err := column[int64](ctx, tx, "SELECT job_id FROM firings WHERE run_id = ? AND "+openFirings, e.Run)
 	if err != nil || len(jobs) == 0 {
 		return err
@@ -106,23 +106,23 @@ const endedFirings = openFirings + ` AND (decision = 'failed'
 
 // CountEnded brings the streaks of jobs up to what has ended and no daemon has
 // settled yet, as where none is running. Nothing is written.
-func (s *Store) CountEnded(ctx context.Context, jobs []scheduler.Kept) error {
-	return s.fault("read", s.countEnded(ctx, jobs))
+func (h *History) CountEnded(ctx context.Context, jobs []scheduler.Kept) error {
+	return h.fault("read", h.repairer.countEnded(ctx, jobs))
 }
 
-func (s *Store) countEnded(ctx context.Context, jobs []scheduler.Kept) error {
-	ids, err := column[int64](ctx, s.r, "SELECT DISTINCT job_id FROM firings WHERE "+endedFirings)
+func (r *repairer) countEnded(ctx context.Context, jobs []scheduler.Kept) error {
+	ids, err := column[int64](ctx, r.r, "SELECT DISTINCT job_id FROM firings WHERE "+endedFirings)
 	if err != nil || len(ids) == 0 {
 		return err
 	}
-	subjects, err := s.loadSubjects(ctx, s.r, ids)
+	subjects, err := r.states.loadSubjects(ctx, r.r, ids)
 	if err != nil {
 		return err
 	}
 	streaks := make(map[int64]scheduler.Streak)
 	for i := range subjects {
 		state := subjects[i].State
-		ends, err := s.endsOf(ctx, s.r, state.Running())
+		ends, err := r.runs.endsOf(ctx, r.r, state.Running())
 		if err != nil {
 			return err
 		}
@@ -146,8 +146,8 @@ func (s *Store) countEnded(ctx context.Context, jobs []scheduler.Kept) error {
 // SetExitCode puts the exit code of the process that carried a run out in the
 // place of the one that was known at the end of the run, also for those who are still
 // to be told of it.
-func (s *Store) SetExitCode(ctx context.Context, run int64, code int) error {
-	return s.change(ctx, func(tx *sql.Tx) error {
+func (h *History) SetExitCode(ctx context.Context, run int64, code int) error {
+	return h.change(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "UPDATE runs SET exit_code = ? WHERE id = ?", code, run); err != nil {
 			return err
 		}

@@ -27,25 +27,25 @@ func Examine(ctx context.Context, path string) (store.Condition, error) {
 	if sizeOf(file.path) == 0 {
 		return c, nil // as a run leaves it that ended while it made the file
 	}
-	s := &Store{path: file.path, foreign: file.foreign}
-	defer func() { _ = s.Close() }() // it only reads
-	if err := s.look(ctx, &c); err != nil {
-		return c, s.openFault(err)
+	h := &fileHandle{path: file.path, foreign: file.foreign}
+	defer func() { _ = h.Close() }() // it only reads
+	if err := h.look(ctx, &c); err != nil {
+		return c, h.openFault(err)
 	}
 	return c, nil
 }
 
 // look opens the history for reading only.
-func (s *Store) look(ctx context.Context, c *store.Condition) error {
+func (h *fileHandle) look(ctx context.Context, c *store.Condition) error {
 	steps, err := migrations(migrationFiles)
 	if err != nil {
 		return err
 	}
-	s.r = openDB(source(s.path, s.lookMode(), "_query_only=1"), pragmas...)
-	if err := checkLibrary(ctx, s.r); err != nil {
+	h.r = openDB(source(h.path, h.lookMode(), "_query_only=1"), pragmas...)
+	if err := checkLibrary(ctx, h.r); err != nil {
 		return err
 	}
-	version, err := schemaVersion(ctx, s.r)
+	version, err := schemaVersion(ctx, h.r)
 	if err == nil {
 		err = checkVersion(version, len(steps))
 	}
@@ -53,7 +53,7 @@ func (s *Store) look(ctx context.Context, c *store.Condition) error {
 		return err
 	}
 	var newest sql.NullString
-	if err := s.r.QueryRowContext(ctx, "SELECT count(*), max(started_at) FROM runs").Scan(&c.Runs, &newest); err != nil {
+	if err := h.r.QueryRowContext(ctx, "SELECT count(*), max(started_at) FROM runs").Scan(&c.Runs, &newest); err != nil {
 		return err
 	}
 	c.Newest, err = parseTime(newest)

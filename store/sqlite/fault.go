@@ -8,13 +8,13 @@ import (
 )
 
 // Fault is that of [store.JobLedger].
-func (s *Store) Fault(op string, err error) error { return s.fault(op, err) }
+func (h *fileHandle) Fault(op string, err error) error { return h.fault(op, err) }
 
 // fault wraps err, which may be nil, with what was tried and what SQLite says
 // about it. An error that already says so is passed on, and so is one about
 // what is in the history.
-func (s *Store) fault(op string, err error) error {
-	return faultAt(op, s.path, err)
+func (h *fileHandle) fault(op string, err error) error {
+	return faultAt(op, h.path, err)
 }
 
 func faultAt(op, path string, err error) error {

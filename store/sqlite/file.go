@@ -168,13 +168,13 @@ func kindOfOS(err error) error {
 
 // inPlace is an error that wraps ErrMoved if the open file is not the one at its
 // path: what is written to it nobody else sees. op is what was to be done.
-func (s *Store) inPlace(op string) error {
-	info, err := os.Lstat(s.path)
+func (h *fileHandle) inPlace(op string) error {
+	info, err := os.Lstat(h.path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist), err == nil && !os.SameFile(info, s.info):
-		return &store.Error{Op: op, Path: s.path, Kind: store.ErrMoved}
+	case errors.Is(err, fs.ErrNotExist), err == nil && !os.SameFile(info, h.info):
+		return &store.Error{Op: op, Path: h.path, Kind: store.ErrMoved}
 	case err != nil:
-		return &store.Error{Op: op, Path: s.path, Kind: kindOfOS(err), Err: err}
+		return &store.Error{Op: op, Path: h.path, Kind: kindOfOS(err), Err: err}
 	}
 	return nil
 }

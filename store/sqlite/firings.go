@@ -12,23 +12,23 @@ import (
 )
 
 // Firing is ErrTaken if there is no such firing any more.
-func (s *Store) Firing(ctx context.Context, id int64) (scheduler.FiringRecord, error) {
-	f, err := firingByID(ctx, s.r, id)
+func (h *History) Firing(ctx context.Context, id int64) (scheduler.FiringRecord, error) {
+	f, err := firingByID(ctx, h.r, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return f, store.ErrTaken
 	}
-	return f, s.fault("read", err)
+	return f, h.fault("read", err)
 }
 
 // Firings returns the firings that fit q, newest first.
-func (s *Store) Firings(ctx context.Context, q store.FiringQuery) ([]store.FiringRow, error) {
-	rows, err := s.firings(ctx, q)
-	return rows, s.fault("read", err)
+func (h *History) Firings(ctx context.Context, q store.FiringQuery) ([]store.FiringRow, error) {
+	rows, err := h.firings(ctx, q)
+	return rows, h.fault("read", err)
 }
 
-func (s *Store) firings(ctx context.Context, q store.FiringQuery) ([]store.FiringRow, error) {
+func (h *History) firings(ctx context.Context, q store.FiringQuery) ([]store.FiringRow, error) {
 	where, args := whereFirings(q)
-	firings, err := selectFirings(ctx, s.r, where, args...)
+	firings, err := selectFirings(ctx, h.r, where, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -45,11 +45,11 @@ func (s *Store) firings(ctx context.Context, q store.FiringQuery) ([]store.Firin
 		}
 		ids, runIDs = append(ids, f.ID), append(runIDs, f.Run)
 	}
-	runs, err := s.runsByID(ctx, s.r, runIDs)
+	runs, err := h.runs.runsByID(ctx, h.r, runIDs)
 	if err != nil {
 		return nil, err
 	}
-	notes, err := s.notifications(ctx, ids)
+	notes, err := notifications(ctx, h.r, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -80,12 +80,12 @@ func whereFirings(q store.FiringQuery) (string, []any) {
 	return where, args
 }
 
-func (s *Store) runsByID(ctx context.Context, q queryer, ids []int64) (map[int64]*store.Run, error) {
+func (r *runReader) runsByID(ctx context.Context, q queryer, ids []int64) (map[int64]*store.Run, error) {
 	list, err := json.Marshal(ids)
 	if err != nil {
 		return nil, err
 	}
-	runs, err := s.selectRuns(ctx, q, "SELECT "+runColumns+" FROM runs WHERE id IN (SELECT value FROM json_each(?))", string(list))
+	runs, err := r.selectRuns(ctx, q, "SELECT "+runColumns+" FROM runs WHERE id IN (SELECT value FROM json_each(?))", string(list))
 	byID := make(map[int64]*store.Run, len(runs))
 	for i := range runs {
 		byID[runs[i].ID] = &runs[i]
@@ -93,12 +93,12 @@ func (s *Store) runsByID(ctx context.Context, q queryer, ids []int64) (map[int64
 	return byID, err
 }
 
-func (s *Store) notifications(ctx context.Context, firings []int64) (map[int64][]store.NotificationRow, error) {
+func notifications(ctx context.Context, q queryer, firings []int64) (map[int64][]store.NotificationRow, error) {
 	list, err := json.Marshal(firings)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.r.QueryContext(ctx, `
+	rows, err := q.QueryContext(ctx, `
 		SELECT firing_id, at, occasion, kind, target, attempt, coalesce(error, ''), EXISTS (
 			SELECT 1 FROM outbox AS o WHERE o.firing_id = n.firing_id AND o.occasion = n.occasion AND o.kind = n.kind)
 		FROM notifications AS n WHERE firing_id IN (SELECT value FROM json_each(?)) ORDER BY id`, string(list))

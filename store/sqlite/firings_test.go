@@ -18,7 +18,7 @@ func joinOnce(tb testing.TB, s *Store) *seat {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = d.Close() }) // some tests have
-	return seatOf(d.(*Daemon))
+	return seatOf(s, d.(*Daemon))
 }
 
 // A job that is run out of turn is run by a daemon, or by whoever asks and

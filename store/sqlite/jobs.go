@@ -14,16 +14,16 @@ import (
 
 // JobChanges are the changes of the jobs that have or had the name, newest
 // first. The error is a *NoJobError if there never was one.
-func (s *Store) JobChanges(ctx context.Context, name string) ([]store.JobChange, error) {
-	changes, err := s.jobChanges(ctx, name)
+func (h *History) JobChanges(ctx context.Context, name string) ([]store.JobChange, error) {
+	changes, err := jobChanges(ctx, h.r, name)
 	if err == nil && len(changes) == 0 {
-		err = s.noJob(ctx, s.r, name)
+		err = noJob(ctx, h.r, name)
 	}
-	return changes, s.fault("read", err)
+	return changes, h.fault("read", err)
 }
 
-func (s *Store) jobChanges(ctx context.Context, name string) ([]store.JobChange, error) {
-	rows, err := s.r.QueryContext(ctx, `
+func jobChanges(ctx context.Context, q queryer, name string) ([]store.JobChange, error) {
+	rows, err := q.QueryContext(ctx, `
 		SELECT job_id, version, at, user, what, spec FROM job_changes WHERE job = ? ORDER BY job_id DESC, version DESC`, name)
 	if err != nil {
 		return nil, err
@@ -52,15 +52,15 @@ func (s *Store) jobChanges(ctx context.Context, name string) ([]store.JobChange,
 }
 
 // Job returns the job of that name. The error is a *NoJobError if there is none.
-func (s *Store) Job(ctx context.Context, name string) (scheduler.Kept, error) {
-	kept, err := s.jobByName(ctx, s.r, name)
+func (l *Ledger) Job(ctx context.Context, name string) (scheduler.Kept, error) {
+	kept, err := l.states.jobByName(ctx, l.r, name)
 	if errors.Is(err, sql.ErrNoRows) {
-		err = s.noJob(ctx, s.r, name)
+		err = noJob(ctx, l.r, name)
 	}
-	return kept, s.fault("read", err)
+	return kept, l.fault("read", err)
 }
 
-func (s *Store) noJob(ctx context.Context, q queryer, name string) error {
+func noJob(ctx context.Context, q queryer, name string) error {
 	names, err := column[string](ctx, q, "SELECT name FROM jobs ORDER BY name")
 	if err != nil {
 		return err
@@ -70,17 +70,17 @@ func (s *Store) noJob(ctx context.Context, q queryer, name string) error {
 
 // Kept returns all jobs, by name. A job that cannot be read any more is among
 // them, see [scheduler.Kept].
-func (s *Store) Kept(ctx context.Context) ([]scheduler.Kept, error) {
-	jobs, err := s.selectJobs(ctx, s.r, " ORDER BY name")
-	return jobs, s.fault("read", err)
+func (l *Ledger) Kept(ctx context.Context) ([]scheduler.Kept, error) {
+	jobs, err := l.states.selectJobs(ctx, l.r, " ORDER BY name")
+	return jobs, l.fault("read", err)
 }
 
 // jobByName and jobByID return sql.ErrNoRows if there is no such job.
-func (s *Store) jobByName(ctx context.Context, q queryer, name string) (scheduler.Kept, error) {
+func (s *states) jobByName(ctx context.Context, q queryer, name string) (scheduler.Kept, error) {
 	return oneJob(s.selectJobs(ctx, q, " WHERE name = ?", name))
 }
 
-func (s *Store) jobByID(ctx context.Context, q queryer, id int64) (scheduler.Kept, error) {
+func (s *states) jobByID(ctx context.Context, q queryer, id int64) (scheduler.Kept, error) {
 	return oneJob(s.selectJobs(ctx, q, " WHERE id = ?", id))
 }
 
@@ -94,7 +94,7 @@ func oneJob(jobs []scheduler.Kept, err error) (scheduler.Kept, error) {
 	return jobs[0], nil
 }
 
-func (s *Store) selectJobs(ctx context.Context, q queryer, where string, args ...any) ([]scheduler.Kept, error) {
+func (s *states) selectJobs(ctx context.Context, q queryer, where string, args ...any) ([]scheduler.Kept, error) {
 	rows, err := q.QueryContext(ctx, `
 		SELECT id, name, version, spec, paused, cursor, failures, failing_since, alarm, updated_at, updated_by FROM jobs`+where, args...)
 	if err != nil {
@@ -112,7 +112,7 @@ func (s *Store) selectJobs(ctx context.Context, q queryer, where string, args ..
 	return jobs, rows.Err()
 }
 
-func (s *Store) scanJob(rows *sql.Rows) (k scheduler.Kept, err error) {
+func (s *states) scanJob(rows *sql.Rows) (k scheduler.Kept, err error) {
 	var name, spec string
 	var version int64
 	var paused bool

@@ -10,8 +10,8 @@ import (
 )
 
 // Stop asks for the end of a run that is of no job; see [scheduler.Ledger].
-func (s *Store) Stop(ctx context.Context, x scheduler.Stop) error {
-	return s.change(ctx, func(tx *sql.Tx) error {
+func (l *Ledger) Stop(ctx context.Context, x scheduler.Stop) error {
+	return l.change(ctx, func(tx *sql.Tx) error {
 		runs, err := exists(ctx, tx, "SELECT 1 FROM runs WHERE id = ? AND state = 'running'", x.Run)
 		if err != nil || !runs {
 			return cmp.Or(err, scheduler.ErrConflict)
@@ -22,17 +22,17 @@ func (s *Store) Stop(ctx context.Context, x scheduler.Stop) error {
 
 // Stops are the requests to stop those of the runs of which there is one; see
 // [scheduler.Ledger].
-func (s *Store) Stops(ctx context.Context, runs []int64) ([]scheduler.Stop, error) {
-	stops, err := s.stops(ctx, runs)
-	return stops, s.fault("read", err)
+func (l *Ledger) Stops(ctx context.Context, runs []int64) ([]scheduler.Stop, error) {
+	stops, err := l.stops(ctx, runs)
+	return stops, l.fault("read", err)
 }
 
-func (s *Store) stops(ctx context.Context, runs []int64) (stops []scheduler.Stop, err error) {
+func (l *Ledger) stops(ctx context.Context, runs []int64) (stops []scheduler.Stop, err error) {
 	list, err := json.Marshal(runs)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.r.QueryContext(ctx, `
+	rows, err := l.r.QueryContext(ctx, `
 		SELECT id, kill_by, kill_at, replaced_by FROM runs
 		WHERE id IN (SELECT value FROM json_each(?)) AND kill_at IS NOT NULL ORDER BY id`, string(list))
 	if err != nil {

@@ -53,7 +53,7 @@ func TestLast(t *testing.T) {
 	if _, err := s.w.Exec("UPDATE runs SET state = 'running' WHERE id = ?", dead); err != nil {
 		t.Fatal(err)
 	}
-	s.dead = map[int64]bool{dead: true, 99: false}
+	s.runs.dead = map[int64]bool{dead: true, 99: false}
 	last("last", dead)
 	last("last~2", cut)
 }

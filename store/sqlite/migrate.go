@@ -109,7 +109,7 @@ const (
 // noOlderDaemon refuses to change a history that a daemon of an older version serves:
 // that has the file open, looks at no version any more, and would not see what is
 // agreed on by compare and swap. Both would run the same instants.
-func (s *Store) noOlderDaemon(ctx context.Context, q queryer, version int) error {
+func (h *fileHandle) noOlderDaemon(ctx context.Context, q queryer, version int) error {
 	if version < jobsVersion || version >= ledgerVersion {
 		return nil
 	}
@@ -123,12 +123,12 @@ func (s *Store) noOlderDaemon(ctx context.Context, q queryer, version int) error
 		if err := rows.Scan(&id, &pid); err != nil {
 			return err
 		}
-		alive, err := s.locks.held(daemonLocks + id)
+		alive, err := h.locks.held(daemonLocks + id)
 		if err != nil {
 			return err
 		}
 		if alive {
-			return &store.Error{Op: "open", Path: s.path, Err: fmt.Errorf("a daemon of an older version serves it (process %d), and cannot work with this one: stop it first; its jobs are kept", pid)}
+			return &store.Error{Op: "open", Path: h.path, Err: fmt.Errorf("a daemon of an older version serves it (process %d), and cannot work with this one: stop it first; its jobs are kept", pid)}
 		}
 	}
 	return rows.Err()

@@ -14,11 +14,11 @@ import (
 )
 
 // Commit carries moves out; see [scheduler.States]. They share a transaction.
-func (s *Store) Commit(ctx context.Context, moves []scheduler.Move) ([]scheduler.Committed, error) {
+func (l *Ledger) Commit(ctx context.Context, moves []scheduler.Move) ([]scheduler.Committed, error) {
 	done := make([]scheduler.Committed, len(moves))
-	err := s.change(ctx, func(tx *sql.Tx) error {
+	err := l.change(ctx, func(tx *sql.Tx) error {
 		for i := range moves {
-			if err := s.commitOne(ctx, tx, &moves[i], &done[i]); err != nil {
+			if err := l.commitOne(ctx, tx, &moves[i], &done[i]); err != nil {
 				return err
 			}
 		}
@@ -32,22 +32,22 @@ func (s *Store) Commit(ctx context.Context, moves []scheduler.Move) ([]scheduler
 
 // commitOne carries a move out, or nothing of it. The error is for all of the
 // transaction, which cannot go on.
-func (s *Store) commitOne(ctx context.Context, tx *sql.Tx, m *scheduler.Move, done *scheduler.Committed) error {
+func (l *Ledger) commitOne(ctx context.Context, tx *sql.Tx, m *scheduler.Move, done *scheduler.Committed) error {
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT move"); err != nil {
 		return err
 	}
-	err := s.move(ctx, tx, m)
+	err := l.states.move(ctx, tx, m)
 	if err != nil {
 		if _, failed := tx.ExecContext(ctx, "ROLLBACK TO move"); failed != nil {
 			return err // SQLite has taken back more than the move
 		}
 	}
-	done.Rev, done.Err = m.From+1, s.fault("change", err)
+	done.Rev, done.Err = m.From+1, l.fault("change", err)
 	_, err = tx.ExecContext(ctx, "RELEASE move")
 	return err
 }
 
-func (s *Store) move(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error {
+func (s *states) move(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error {
 	if err := checkMove(ctx, tx, m); err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func checkMove(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error {
 }
 
 // writeNext writes the job, and what belongs to its state beside its firings.
-func (s *Store) writeNext(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error {
+func (s *states) writeNext(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error {
 	next := &m.Next
 	if next.Removed {
 		if err := s.deleteJob(ctx, tx, m); err != nil {
@@ -144,7 +144,7 @@ func spansText(spans []scheduler.Span) (any, error) {
 
 // updateJob writes what has become of a job, and the job itself if it is another
 // version. A time that could not be read, and is not known now either, stays as it is.
-func (s *Store) updateJob(ctx context.Context, tx *sql.Tx, k *scheduler.Kept) error {
+func (s *states) updateJob(ctx context.Context, tx *sql.Tx, k *scheduler.Kept) error {
 	res, err := tx.ExecContext(ctx, "UPDATE jobs SET "+setProgress+" WHERE id = @id AND version = @version",
 		append(progressOf(k), sql.Named("id", k.ID), sql.Named("version", k.Version))...)
 	if err != nil {
@@ -194,7 +194,7 @@ func progressOf(k *scheduler.Kept) []any {
 }
 
 // deleteJob removes a job, unless that was done before.
-func (s *Store) deleteJob(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error {
+func (s *states) deleteJob(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error {
 	k := &m.Next.Kept
 	var spec string
 	err := tx.QueryRowContext(ctx, "DELETE FROM jobs WHERE id = ? RETURNING spec", k.ID).Scan(&spec)
@@ -226,12 +226,12 @@ func writeStop(ctx context.Context, tx *sql.Tx, x *scheduler.Stop) error {
 }
 
 // Create keeps a new job; see [scheduler.Ledger].
-func (s *Store) Create(ctx context.Context, job scheduler.Job, by string, now time.Time) (created scheduler.Subject, err error) {
+func (l *Ledger) Create(ctx context.Context, job scheduler.Job, by string, now time.Time) (created scheduler.Subject, err error) {
 	spec, err := json.Marshal(job)
 	if err != nil {
-		return created, s.fault("change", err)
+		return created, l.fault("change", err)
 	}
-	err = s.change(ctx, func(tx *sql.Tx) error {
+	err = l.change(ctx, func(tx *sql.Tx) error {
 		if there, err := exists(ctx, tx, "SELECT 1 FROM jobs WHERE name = ?", job.Name); err != nil || there {
 			return cmp.Or(err, scheduler.ErrConflict)
 		}
@@ -248,7 +248,7 @@ func (s *Store) Create(ctx context.Context, job scheduler.Job, by string, now ti
 		if _, err := tx.ExecContext(ctx, "INSERT INTO job_states (job_id, revision, since) VALUES (?, 1, ?)", id, timeText(now)); err != nil {
 			return err
 		}
-		subjects, err := s.loadSubjects(ctx, tx, []int64{id})
+		subjects, err := l.states.loadSubjects(ctx, tx, []int64{id})
 		if err != nil {
 			return err
 		}

@@ -13,11 +13,11 @@ import (
 // Deliveries takes the messages that are due; see [scheduler.Outbox].
 func (d *Daemon) Deliveries(ctx context.Context, now, until time.Time, most int) (deliveries []scheduler.Delivery, err error) {
 	const due = "SELECT id FROM outbox WHERE due_at <= ?"
-	some, err := exists(ctx, d.store.r, due, timeText(now))
+	some, err := exists(ctx, d.ledger.r, due, timeText(now))
 	if err != nil || !some {
-		return nil, d.store.fault("read", err)
+		return nil, d.ledger.fault("read", err)
 	}
-	err = d.store.change(ctx, func(tx *sql.Tx) error {
+	err = d.ledger.change(ctx, func(tx *sql.Tx) error {
 		ids, err := column[int64](ctx, tx, due+" ORDER BY id LIMIT ?", timeText(now), most)
 		if err != nil {
 			return err
@@ -68,7 +68,7 @@ func (d *Daemon) Told(ctx context.Context, x scheduler.Delivery, now time.Time, 
 	if failure != nil {
 		said = failure.Error()
 	}
-	return d.store.change(ctx, func(tx *sql.Tx) error {
+	return d.ledger.change(ctx, func(tx *sql.Tx) error {
 		// The firing may have been pruned in the meantime.
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO notifications (firing_id, at, occasion, kind, target, attempt, error)
@@ -88,7 +88,7 @@ func (d *Daemon) Told(ctx context.Context, x scheduler.Delivery, now time.Time, 
 
 // Return gives back deliveries that were not tried; see [scheduler.Outbox].
 func (d *Daemon) Return(ctx context.Context, ds []scheduler.Delivery, due time.Time) error {
-	return d.store.change(ctx, func(tx *sql.Tx) error {
+	return d.ledger.change(ctx, func(tx *sql.Tx) error {
 		for _, x := range ds {
 			_, err := tx.ExecContext(ctx, "UPDATE outbox SET attempts = attempts - 1, due_at = ? WHERE id = ? AND attempts = ?",
 				timeText(due), x.ID, x.Attempt)

@@ -22,56 +22,56 @@ const vacuumPages = 2048
 // the instants of jobs that are as old; and gives their space back to the file
 // system. Running runs are kept, and so is what a daemon still has to look at. If
 // there is nothing to delete it costs a few queries.
-func (s *Store) Prune(ctx context.Context, keep store.Retention) (store.Pruned, error) {
-	if s.unwritable != nil {
-		return store.Pruned{}, s.refuse("prune")
+func (h *History) Prune(ctx context.Context, keep store.Retention) (store.Pruned, error) {
+	if h.unwritable != nil {
+		return store.Pruned{}, h.readOnlyError("prune")
 	}
-	p, err := s.prune(ctx, keep)
-	return p, s.fault("prune", err)
+	p, err := h.prune(ctx, keep)
+	return p, h.fault("prune", err)
 }
 
-func (s *Store) prune(ctx context.Context, keep store.Retention) (store.Pruned, error) {
+func (h *History) prune(ctx context.Context, keep store.Retention) (store.Pruned, error) {
 	var p store.Pruned
-	before, err := pageUseOf(ctx, s.w)
+	before, err := pageUseOf(ctx, h.w)
 	if err != nil {
 		return p, err
 	}
-	jobs, err := s.selectJobs(ctx, s.r, "")
+	jobs, err := h.states.selectJobs(ctx, h.r, "")
 	if err != nil {
 		return p, err
 	}
-	ids, err := s.outdated(ctx, keep, jobs)
+	ids, err := outdated(ctx, h.r, keep, jobs)
 	if err != nil {
 		return p, err
 	}
-	if err := s.removeRuns(ctx, s.w, ids, keep, &p); err != nil {
+	if err := removeRuns(ctx, h.w, ids, keep, &p); err != nil {
 		return p, err
 	}
-	if err := s.pruneFirings(ctx, keep, jobs); err != nil {
+	if err := pruneFirings(ctx, h.r, h.w, keep, jobs); err != nil {
 		return p, err
 	}
 	if p.Runs == 0 && (keep.MaxSize == 0 || before.total*before.size <= keep.MaxSize) {
 		return p, nil
 	}
-	if err := s.vacuum(ctx); err != nil {
+	if err := vacuum(ctx, h.w); err != nil {
 		return p, err
 	}
-	after, err := pageUseOf(ctx, s.w)
+	after, err := pageUseOf(ctx, h.w)
 	p.Bytes = max(0, before.total-after.total) * before.size
 	return p, err
 }
 
 // WouldPrune says what Prune would delete, and deletes nothing: it does the same in
 // a transaction that is taken back.
-func (s *Store) WouldPrune(ctx context.Context, keep store.Retention) (store.Pruned, error) {
+func (h *History) WouldPrune(ctx context.Context, keep store.Retention) (store.Pruned, error) {
 	var p store.Pruned
 	undone := errors.New("undone")
-	err := s.change(ctx, func(tx *sql.Tx) error {
-		jobs, err := s.selectJobs(ctx, tx, "")
+	err := h.change(ctx, func(tx *sql.Tx) error {
+		jobs, err := h.states.selectJobs(ctx, tx, "")
 		if err != nil {
 			return err
 		}
-		ids, err := s.outdated(ctx, keep, jobs)
+		ids, err := outdated(ctx, h.r, keep, jobs)
 		if err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func (s *Store) WouldPrune(ctx context.Context, keep store.Retention) (store.Pru
 		if err != nil {
 			return err
 		}
-		if err := s.removeRuns(ctx, tx, ids, keep, &p); err != nil {
+		if err := removeRuns(ctx, tx, ids, keep, &p); err != nil {
 			return err
 		}
 		after, err := pageUseOf(ctx, tx)
@@ -102,7 +102,7 @@ type database interface {
 }
 
 // removeRuns deletes the runs that are outdated, and those that do not fit.
-func (s *Store) removeRuns(ctx context.Context, db database, outdated []int64, keep store.Retention, p *store.Pruned) error {
+func removeRuns(ctx context.Context, db database, outdated []int64, keep store.Retention, p *store.Pruned) error {
 	for _, id := range outdated {
 		if err := remove(ctx, db, id, p); err != nil {
 			return err
@@ -116,10 +116,10 @@ func (s *Store) removeRuns(ctx context.Context, db database, outdated []int64, k
 
 // outdated lists the runs that are too old or too many: for all, or for their
 // job.
-func (s *Store) outdated(ctx context.Context, keep store.Retention, jobs []scheduler.Kept) ([]int64, error) {
+func outdated(ctx context.Context, q queryer, keep store.Retention, jobs []scheduler.Kept) ([]int64, error) {
 	var ids []int64
 	add := func(query string, args ...any) error {
-		more, err := column[int64](ctx, s.r, query, args...)
+		more, err := column[int64](ctx, q, query, args...)
 		ids = append(ids, more...)
 		return err
 	}
@@ -192,9 +192,9 @@ func remove(ctx context.Context, db database, id int64, p *store.Pruned) error {
 
 // vacuum gives the free pages back, and the write-ahead log as far as no
 // reader is in the way.
-func (s *Store) vacuum(ctx context.Context) error {
+func vacuum(ctx context.Context, w *sql.DB) error {
 	for left := int64(math.MaxInt64); ; {
-		use, err := pageUseOf(ctx, s.w)
+		use, err := pageUseOf(ctx, w)
 		if err != nil {
 			return err
 		}
@@ -202,18 +202,18 @@ func (s *Store) vacuum(ctx context.Context) error {
 			break // the second if others write faster than this
 		}
 		left = use.free
-		if err := s.vacuumSome(ctx); err != nil {
+		if err := vacuumSome(ctx, w); err != nil {
 			return err
 		}
 	}
 	var busy, log, done int
-	return s.w.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &done)
+	return w.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &done)
 }
 
 // vacuumSome gives vacuumPages back: one with each step of the statement, which
 // therefore has to be read to its end.
-func (s *Store) vacuumSome(ctx context.Context) error {
-	rows, err := s.w.QueryContext(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages))
+func vacuumSome(ctx context.Context, w *sql.DB) error {
+	rows, err := w.QueryContext(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages))
 	if err != nil {
 		return err
 	}

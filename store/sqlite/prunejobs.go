@@ -59,19 +59,19 @@ func outdatedOfJob(k *scheduler.Kept, add func(query string, args ...any) error)
 
 // pruneFirings deletes the firings of each job that are as old as runs that are
 // not kept. What belongs to a run that is kept stays.
-func (s *Store) pruneFirings(ctx context.Context, keep store.Retention, jobs []scheduler.Kept) error {
+func pruneFirings(ctx context.Context, r queryer, w database, keep store.Retention, jobs []scheduler.Kept) error {
 	byID := make(map[int64]*scheduler.Kept, len(jobs))
 	for i := range jobs {
 		byID[jobs[i].ID] = &jobs[i]
 	}
 	// Whatever ever was a job.
-	ids, err := column[int64](ctx, s.r, "SELECT DISTINCT job_id FROM job_changes")
+	ids, err := column[int64](ctx, r, "SELECT DISTINCT job_id FROM job_changes")
 	if err != nil {
 		return err
 	}
 	limits := []firingLimit{} // nil would be no JSON list
 	for _, id := range ids {
-		before, err := s.firingsBefore(ctx, id, byID[id], keep)
+		before, err := firingsBefore(ctx, r, id, byID[id], keep)
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func (s *Store) pruneFirings(ctx context.Context, keep store.Retention, jobs []s
 	if err != nil {
 		return err
 	}
-	return s.removeFirings(ctx, string(list))
+	return removeFirings(ctx, r, w, string(list))
 }
 
 // A firingLimit says up to when the firings of a job are not kept.
@@ -94,7 +94,7 @@ type firingLimit struct {
 
 // firingsBefore is up to when firings of a job are not kept, zero if all are; k
 // is nil for a job that was removed.
-func (s *Store) firingsBefore(ctx context.Context, id int64, k *scheduler.Kept, keep store.Retention) (before time.Time, err error) {
+func firingsBefore(ctx context.Context, q queryer, id int64, k *scheduler.Kept, keep store.Retention) (before time.Time, err error) {
 	age, number := keep.Keep, keep.KeepRuns
 	if k != nil && keepsItsOwn(k) {
 		age, number = k.Keep.Age, k.Keep.Runs
@@ -104,7 +104,7 @@ func (s *Store) firingsBefore(ctx context.Context, id int64, k *scheduler.Kept, 
 		before = time.Now().Add(-age)
 	case number > 0:
 		var oldest sql.NullString
-		err = s.r.QueryRowContext(ctx, "SELECT coalesce(due_at, started_at) FROM runs WHERE job_id = ? ORDER BY id LIMIT 1", id).Scan(&oldest)
+		err = q.QueryRowContext(ctx, "SELECT coalesce(due_at, started_at) FROM runs WHERE job_id = ? ORDER BY id LIMIT 1", id).Scan(&oldest)
 		if errors.Is(err, sql.ErrNoRows) {
 			return before, nil
 		}
@@ -123,7 +123,7 @@ func (s *Store) firingsBefore(ctx context.Context, id int64, k *scheduler.Kept, 
 
 // removeFirings deletes the firings before the limits, a list of firingLimit in
 // JSON; some in each transaction so that others can write in between.
-func (s *Store) removeFirings(ctx context.Context, limits string) error {
+func removeFirings(ctx context.Context, r queryer, w database, limits string) error {
 	const some = 5000
 	for _, which := range []string{"scheduled_at < l.value ->> 'before'", "scheduled_at IS NULL AND coalesce(last_at, decided_at) < l.value ->> 'before'"} {
 		query := `
@@ -131,14 +131,14 @@ func (s *Store) removeFirings(ctx context.Context, limits string) error {
 			WHERE ` + which + ` AND settled_at IS NOT NULL
 				AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = run_id) LIMIT ?`
 		for {
-			left, err := exists(ctx, s.r, query, limits, some)
+			left, err := exists(ctx, r, query, limits, some)
 			if err != nil {
 				return err
 			}
 			if !left {
 				break
 			}
-			if _, err := s.w.ExecContext(ctx, "DELETE FROM firings WHERE id IN ("+query+")", limits, some); err != nil {
+			if _, err := w.ExecContext(ctx, "DELETE FROM firings WHERE id IN ("+query+")", limits, some); err != nil {
 				return err
 			}
 		}

@@ -15,15 +15,22 @@ import (
 const runColumns = `id, source, command, selector, inventory, note, user, state, exit_code, rerun_of, job, job_id,
 	scheduled_at, due_at, kill_by, hosts, stopped, spent_by, remote_code, started_at, ended_at, ` + countColumns
 
+// A runReader reads runs, and what of them is facts for the ledger.
+type runReader struct {
+	// dead are the runs in state running that nobody records; only in a history
+	// that could not be repaired. It does not change after Open.
+	dead map[int64]bool
+}
+
 // Runs returns the runs that fit q, newest first.
-func (s *Store) Runs(ctx context.Context, q store.Query) ([]store.Run, error) {
+func (h *History) Runs(ctx context.Context, q store.Query) ([]store.Run, error) {
 	where, args := whereRuns(q)
 	query := "SELECT " + runColumns + " FROM runs" + where + " ORDER BY id DESC"
 	if q.Limit > 0 {
 		query += " LIMIT " + strconv.Itoa(q.Limit)
 	}
-	runs, err := s.selectRuns(ctx, s.r, query, args...)
-	return runs, s.fault("read", err)
+	runs, err := h.runs.selectRuns(ctx, h.r, query, args...)
+	return runs, h.fault("read", err)
 }
 
 func whereRuns(q store.Query) (string, []any) {
@@ -78,9 +85,9 @@ func jsonList(words []string) string {
 }
 
 // HostNames are the names of all hosts that had a part in a run.
-func (s *Store) HostNames(ctx context.Context) ([]string, error) {
-	names, err := column[string](ctx, s.r, "SELECT DISTINCT host FROM results ORDER BY host")
-	return names, s.fault("read", err)
+func (h *History) HostNames(ctx context.Context) ([]string, error) {
+	names, err := column[string](ctx, h.r, "SELECT DISTINCT host FROM results ORDER BY host")
+	return names, h.fault("read", err)
 }
 
 func outcomeArgs(outcomes []fanout.Outcome) []any {
@@ -94,21 +101,21 @@ func outcomeArgs(outcomes []fanout.Outcome) []any {
 // Run returns the run that ref names: a number, "last" for the newest run of user
 // that is not running any more, cut off or not, "last~1" for the one before; an empty
 // user is any. A job that was run by hand counts, a firing of a daemon does not. The error is a *RefError or a *NoRunError if there is none.
-func (s *Store) Run(ctx context.Context, ref, user string) (store.Run, error) {
-	id, err := s.runID(ctx, ref, user)
+func (h *History) Run(ctx context.Context, ref, user string) (store.Run, error) {
+	id, err := h.runID(ctx, ref, user)
 	if err != nil {
 		return store.Run{}, err
 	}
-	return s.runByID(ctx, id, ref)
+	return h.runByID(ctx, id, ref)
 }
 
-func (s *Store) runByID(ctx context.Context, id int64, ref string) (store.Run, error) {
-	runs, err := s.selectRuns(ctx, s.r, "SELECT "+runColumns+" FROM runs WHERE id = ?", id)
+func (h *History) runByID(ctx context.Context, id int64, ref string) (store.Run, error) {
+	runs, err := h.runs.selectRuns(ctx, h.r, "SELECT "+runColumns+" FROM runs WHERE id = ?", id)
 	if err != nil {
-		return store.Run{}, s.fault("read", err)
+		return store.Run{}, h.fault("read", err)
 	}
 	if len(runs) == 0 {
-		return store.Run{}, s.noRun(ctx, ref)
+		return store.Run{}, h.fault("read", noRun(ctx, h.r, ref))
 	}
 	return runs[0], nil
 }
@@ -118,9 +125,9 @@ const lastRun = "SELECT id FROM runs WHERE state <> 'running' AND by_hand = 1"
 
 // lastEnded is lastRun, and finds the runs that were cut off in a history which
 // could not be repaired.
-func (s *Store) lastEnded() string {
+func (r *runReader) lastEnded() string {
 	var dead []string
-	for id, gone := range s.dead {
+	for id, gone := range r.dead {
 		if gone {
 			dead = append(dead, strconv.FormatInt(id, 10))
 		}
@@ -132,7 +139,7 @@ func (s *Store) lastEnded() string {
 }
 
 // runID is the number that ref stands for; such a run may not exist.
-func (s *Store) runID(ctx context.Context, ref, user string) (int64, error) {
+func (h *History) runID(ctx context.Context, ref, user string) (int64, error) {
 	back, ok := parseLast(ref)
 	if !ok {
 		id, err := strconv.ParseInt(ref, 10, 64)
@@ -141,16 +148,16 @@ func (s *Store) runID(ctx context.Context, ref, user string) (int64, error) {
 		}
 		return id, nil
 	}
-	query, args := s.lastEnded(), []any{back}
+	query, args := h.runs.lastEnded(), []any{back}
 	if user != "" {
 		query, args = query+" AND user = ?", []any{user, back}
 	}
 	var id int64
-	err := s.r.QueryRowContext(ctx, query+" ORDER BY id DESC LIMIT 1 OFFSET ?", args...).Scan(&id)
+	err := h.r.QueryRowContext(ctx, query+" ORDER BY id DESC LIMIT 1 OFFSET ?", args...).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
-		return 0, s.noRun(ctx, ref)
+		return 0, h.fault("read", noRun(ctx, h.r, ref))
 	}
-	return id, s.fault("read", err)
+	return id, h.fault("read", err)
 }
 
 // parseLast reads "last" and "last~N".
@@ -167,19 +174,19 @@ func parseLast(ref string) (back int64, ok bool) {
 	return int64(n), err == nil
 }
 
-func (s *Store) noRun(ctx context.Context, ref string) error {
+func noRun(ctx context.Context, q queryer, ref string) error {
 	e := &store.NoRunError{Ref: ref}
-	err := s.r.QueryRowContext(ctx, "SELECT coalesce(max(id), 0) FROM runs").Scan(&e.Newest)
+	err := q.QueryRowContext(ctx, "SELECT coalesce(max(id), 0) FROM runs").Scan(&e.Newest)
 	if err != nil {
-		return s.fault("read", err)
+		return err
 	}
 	return e
 }
 
 // HostsOf returns the names of the hosts of the run that ref names, see Run, in
 // the order of its plan: all of them, or those that ended with one of outcomes.
-func (s *Store) HostsOf(ctx context.Context, ref, user string, outcomes []fanout.Outcome) ([]string, error) {
-	run, err := s.Run(ctx, ref, user)
+func (h *History) HostsOf(ctx context.Context, ref, user string, outcomes []fanout.Outcome) ([]string, error) {
+	run, err := h.Run(ctx, ref, user)
 	if err != nil {
 		return nil, err
 	}
@@ -188,11 +195,11 @@ func (s *Store) HostsOf(ctx context.Context, ref, user string, outcomes []fanout
 		query += " AND outcome IN (" + placeholders(len(outcomes)) + ")"
 		args = append(args, outcomeArgs(outcomes)...)
 	}
-	hosts, err := column[string](ctx, s.r, query+" ORDER BY position", args...)
-	return hosts, s.fault("read", err)
+	hosts, err := column[string](ctx, h.r, query+" ORDER BY position", args...)
+	return hosts, h.fault("read", err)
 }
 
-func (s *Store) selectRuns(ctx context.Context, q queryer, query string, args ...any) ([]store.Run, error) {
+func (r *runReader) selectRuns(ctx context.Context, q queryer, query string, args ...any) ([]store.Run, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -204,7 +211,7 @@ func (s *Store) selectRuns(ctx context.Context, q queryer, query string, args ..
 		if err != nil {
 			return nil, err
 		}
-		if run.State == store.Running && s.dead[run.ID] {
+		if run.State == store.Running && r.dead[run.ID] {
 			run.State = store.Interrupted
 		}
 		runs = append(runs, run)

@@ -22,7 +22,7 @@ var errForgotten = errors.New("the daemon is not registered in the history")
 // decides: it writes. What it has written changes nothing. A disk that is full
 // is found out within ten seconds, and at once that it is not any more.
 func (d *Daemon) Ready(ctx context.Context) error {
-	err := d.store.change(ctx, func(tx *sql.Tx) error {
+	err := d.ledger.change(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, "UPDATE daemons SET pid = pid WHERE id = ?", d.id)
 		if err != nil {
 			return err
@@ -56,7 +56,7 @@ func (d *Daemon) proved() bool {
 // disk. A process that ends in between leaves the row of a daemon that is not
 // alive, of which there is no such number, and which the next one forgets.
 func (d *Daemon) proveSpace(ctx context.Context) error {
-	err := d.store.change(ctx, func(tx *sql.Tx) error {
+	err := d.ledger.change(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "REPLACE INTO daemons (id, pid, serves, started_at) VALUES (?, 0, 0, hex(randomblob(?)))",
 			-d.id, proofBytes/2)
 		return err
@@ -64,7 +64,7 @@ func (d *Daemon) proveSpace(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.store.change(ctx, func(tx *sql.Tx) error {
+	return d.ledger.change(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "DELETE FROM daemons WHERE id = ?", -d.id)
 		return err
 	})

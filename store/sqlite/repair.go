@@ -12,17 +12,25 @@ import (
 	"tutti/store"
 )
 
+// A repairer closes the record of runs whose process is gone, in the history and, if
+// they are runs of jobs, in the ledger.
+type repairer struct {
+	*fileHandle
+	runs   *runReader
+	states *states
+}
+
 // repair marks the runs whose process is gone as interrupted. A run that is
 // alive is left alone. One that cannot be read keeps none of the others from that: they
 // are a *repairError.
-func (s *Store) repair(ctx context.Context) error {
-	ids, err := running(ctx, s.r)
+func (r *repairer) repair(ctx context.Context) error {
+	ids, err := running(ctx, r.r)
 	if err != nil {
 		return err
 	}
 	left := &repairError{}
 	for _, id := range ids {
-		err := s.repairRun(ctx, id)
+		err := r.repairRun(ctx, id)
 		switch {
 		case err == nil:
 		case kindOf(err) != nil || errno.Of(err) != 0 || ctx.Err() != nil:
@@ -50,60 +58,60 @@ func (e *repairError) Error() string { return errors.Join(e.errs...).Error() }
 func (e *repairError) Unwrap() []error { return e.errs }
 
 // repairRun marks a run as interrupted if its process is gone.
-func (s *Store) repairRun(ctx context.Context, id int64) error {
-	lock, err := s.locks.acquire(id)
+func (r *repairer) repairRun(ctx context.Context, id int64) error {
+	lock, err := r.locks.acquire(id)
 	if err != nil || lock == nil {
 		return err
 	}
-	cut, err := s.interrupt(ctx, id)
+	cut, err := r.interrupt(ctx, id)
 	if releaseErr := lock.release(); err == nil {
 		err = releaseErr
 	}
 	if err == nil && cut != "" {
-		s.options.Logger.Info("run was cut off", "run", id, "hosts", cut)
-		s.options.Warn(fmt.Sprintf("run %d was cut off: %s", id, cut))
+		r.options.Logger.Info("run was cut off", "run", id, "hosts", cut)
+		r.options.Warn(fmt.Sprintf("run %d was cut off: %s", id, cut))
 	}
 	return err
 }
 
 // repairFirst is repair when the history is opened: what it cannot do for single runs
 // keeps nobody from the others. Those are known to be dead.
-func (s *Store) repairFirst(ctx context.Context) error {
-	err := s.repair(ctx)
+func (r *repairer) repairFirst(ctx context.Context) error {
+	err := r.repair(ctx)
 	left, ok := errors.AsType[*repairError](err)
 	if !ok {
 		return err
 	}
 	for _, id := range left.runs {
-		s.dead[id] = true
+		r.runs.dead[id] = true
 	}
-	s.options.Logger.Error("cannot close runs that were cut off", "error", left)
+	r.options.Logger.Error("cannot close runs that were cut off", "error", left)
 	return nil
 }
 
 // catchUpEnds is tellEnds for those who do something else: what it cannot write now the
 // next one writes.
-func (s *Store) catchUpEnds(ctx context.Context) {
-	if err := s.tellEnds(ctx); err != nil {
-		s.options.Logger.Warn("the ends of runs are not in the ledger", "error", err)
+func (r *repairer) catchUpEnds(ctx context.Context) {
+	if err := r.tellEnds(ctx); err != nil {
+		r.options.Logger.Warn("the ends of runs are not in the ledger", "error", err)
 	}
 }
 
 // tellEnds writes into the ledger how those runs of firings ended of which only the
 // history says so: an older version recorded them, or a repair could not write both.
-func (s *Store) tellEnds(ctx context.Context) error {
-	runs, err := column[int64](ctx, s.r, untoldEnds)
+func (r *repairer) tellEnds(ctx context.Context) error {
+	runs, err := column[int64](ctx, r.r, untoldEnds)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, run := range runs {
-		errs = append(errs, s.change(ctx, func(tx *sql.Tx) error {
-			ends, err := s.endsOf(ctx, tx, []int64{run})
+		errs = append(errs, r.change(ctx, func(tx *sql.Tx) error {
+			ends, err := r.runs.endsOf(ctx, tx, []int64{run})
 			if err != nil || len(ends) == 0 {
 				return err
 			}
-			return s.endFiring(ctx, tx, ends[0])
+			return r.states.endFiring(ctx, tx, ends[0])
 		}))
 	}
 	return errors.Join(errs...)
@@ -114,17 +122,17 @@ const untoldEnds = "SELECT run_id FROM firings WHERE " + openFirings + ` AND run
 
 // findDead is repair for a history that cannot be written: it only remembers
 // which runs were cut off.
-func (s *Store) findDead(ctx context.Context) error {
-	ids, err := running(ctx, s.r)
+func (r *repairer) findDead(ctx context.Context) error {
+	ids, err := running(ctx, r.r)
 	if err != nil {
 		return err
 	}
 	for _, id := range ids {
-		held, err := s.locks.held(id)
+		held, err := r.locks.held(id)
 		if err != nil {
 			return err
 		}
-		s.dead[id] = !held
+		r.runs.dead[id] = !held
 	}
 	return nil
 }
@@ -143,8 +151,8 @@ const lostMessage = "tutti exited before it recorded the result"
 // interrupt ends the record of a run that nobody records any more. The caller
 // holds its lock. It returns what became of the hosts without an end, for
 // people; "" if the run was not in state running.
-func (s *Store) interrupt(ctx context.Context, id int64) (cut string, err error) {
-	tx, err := s.w.BeginTx(ctx, nil)
+func (r *repairer) interrupt(ctx context.Context, id int64) (cut string, err error) {
+	tx, err := r.w.BeginTx(ctx, nil)
 	if err != nil {
 		return "", err
 	}
@@ -175,10 +183,10 @@ func (s *Store) interrupt(ctx context.Context, id int64) (cut string, err error)
 	if err := endRun(ctx, tx, id); err != nil {
 		return "", err
 	}
-	err = s.tellLedger(ctx, tx, id, func() error {
-		ends, err := s.endsOf(ctx, tx, []int64{id})
+	err = r.tellLedger(ctx, tx, id, func() error {
+		ends, err := r.runs.endsOf(ctx, tx, []int64{id})
 		for _, e := range ends {
-			err = errors.Join(err, s.endFiring(ctx, tx, e))
+			err = errors.Join(err, r.states.endFiring(ctx, tx, e))
 		}
 		return err
 	})

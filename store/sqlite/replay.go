@@ -27,19 +27,19 @@ const briefOutput = 512
 //
 // The error is a *NoRunError, an *Error, or that of sink, which is not called
 // again after it.
-func (s *Store) Replay(ctx context.Context, run int64, f store.Filter, sink fanout.Sink) error {
-	info, err := s.runByID(ctx, run, fmt.Sprint(run))
+func (h *History) Replay(ctx context.Context, run int64, f store.Filter, sink fanout.Sink) error {
+	info, err := h.runByID(ctx, run, fmt.Sprint(run))
 	if err != nil {
 		return err
 	}
-	p := &pages{store: s, run: run}
+	p := &pages{fileHandle: h.fileHandle, run: run}
 	defer p.close()
 	return store.Play(ctx, info, p, f, sink)
 }
 
 // pages are what is recorded of a run.
 type pages struct {
-	store  *Store
+	*fileHandle
 	run    int64
 	output *sql.Stmt // reads rows of output; nil: none was read
 }
@@ -53,11 +53,11 @@ func (p *pages) close() {
 }
 
 // Fault says what was wrong with the history.
-func (p *pages) Fault(err error) error { return p.store.fault("read", err) }
+func (p *pages) Fault(err error) error { return p.fault("read", err) }
 
 // Plan is the text of the plan.
 func (p *pages) Plan(ctx context.Context) (plan string, err error) {
-	err = p.store.r.QueryRowContext(ctx, "SELECT plan FROM runs WHERE id = ?", p.run).Scan(&plan)
+	err = p.r.QueryRowContext(ctx, "SELECT plan FROM runs WHERE id = ?", p.run).Scan(&plan)
 	return plan, err
 }
 
@@ -76,7 +76,7 @@ func (p *pages) Places(ctx context.Context, f store.Filter) (places []store.Host
 		query += " AND host IN (SELECT value FROM json_each(?))"
 		args = append(args, string(names))
 	}
-	rows, err := p.store.r.QueryContext(ctx, query+" ORDER BY position", args...)
+	rows, err := p.r.QueryContext(ctx, query+" ORDER BY position", args...)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (p *pages) Hosts(ctx context.Context, positions []int) (map[int]*store.Reco
 		return nil, err
 	}
 	hosts := make(map[int]*store.RecordedHost)
-	rows, err := p.store.r.QueryContext(ctx, `
+	rows, err := p.r.QueryContext(ctx, `
 		SELECT position, attempts, `+reportColumns+` FROM results
 		WHERE run_id = ? AND position IN `+inPlaces, p.run, places)
 	if err != nil {
@@ -144,7 +144,7 @@ func unwatched(ctx context.Context) context.Context { return context.WithoutCanc
 
 // readAttempts adds the earlier attempts to hosts.
 func (p *pages) readAttempts(ctx context.Context, places string, hosts map[int]*store.RecordedHost) error {
-	rows, err := p.store.r.QueryContext(ctx, `
+	rows, err := p.r.QueryContext(ctx, `
 		SELECT r.position, a.attempt, a.delay_ms, `+qualified("a", reportColumns)+`
 		FROM results r JOIN attempts a ON a.run_id = r.run_id AND a.host = r.host
 		WHERE r.run_id = ? AND r.position IN `+inPlaces+` ORDER BY r.position, a.attempt`, p.run, places)
@@ -173,7 +173,7 @@ func (p *pages) readAttempts(ctx context.Context, places string, hosts map[int]*
 
 // readBrief adds the output of those who said little, in one query for all of them.
 func (p *pages) readBrief(ctx context.Context, places string, hosts map[int]*store.RecordedHost) error {
-	rows, err := p.store.r.QueryContext(ctx, `
+	rows, err := p.r.QueryContext(ctx, `
 		SELECT r.position, o.attempt, o.stream, o.at, o.codec, o.data
 		FROM results r JOIN output o ON o.run_id = r.run_id AND o.host = r.host AND o.attempt = r.attempts
 		WHERE r.run_id = ? AND r.position IN `+inPlaces+` AND r.stdout_bytes + r.stderr_bytes BETWEEN 1 AND ?
@@ -208,7 +208,7 @@ func qualified(table, columns string) string {
 // Output reads the rows of output that follow the one numbered after.
 func (p *pages) Output(ctx context.Context, host string, attempt, after, most int) (events []fanout.Event, last int, err error) {
 	if p.output == nil {
-		p.output, err = p.store.r.PrepareContext(ctx, `
+		p.output, err = p.r.PrepareContext(ctx, `
 			SELECT seq, stream, at, codec, data FROM output
 			WHERE run_id = ? AND host = ? AND attempt = ? AND seq > ? ORDER BY seq LIMIT ?`)
 		if err != nil {

@@ -8,6 +8,10 @@ import (
 	"tutti/scheduler"
 )
 
+// states are the jobs and their open firings in the tables of the ledger. Its methods work
+// in a transaction of their caller.
+type states struct{ specs specs }
+
 // A jobPrint is what tells one state of a job from another.
 type jobPrint struct{ revision, version int64 }
 
@@ -32,8 +36,8 @@ func jobPrints(ctx context.Context, q queryer) (map[int64]jobPrint, error) {
 
 // readTogether runs f in a transaction that reads, so that all it reads is of one
 // time.
-func (s *Store) readTogether(ctx context.Context, f func(q queryer) error) error {
-	tx, err := s.r.BeginTx(ctx, nil)
+func (h *fileHandle) readTogether(ctx context.Context, f func(q queryer) error) error {
+	tx, err := h.r.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -42,29 +46,29 @@ func (s *Store) readTogether(ctx context.Context, f func(q queryer) error) error
 }
 
 // Load reads the subjects of jobs; see [scheduler.States].
-func (s *Store) Load(ctx context.Context, jobs []int64) (subjects []scheduler.Subject, err error) {
-	err = s.readTogether(ctx, func(q queryer) error {
-		subjects, err = s.loadSubjects(ctx, q, jobs)
+func (l *Ledger) Load(ctx context.Context, jobs []int64) (subjects []scheduler.Subject, err error) {
+	err = l.readTogether(ctx, func(q queryer) error {
+		subjects, err = l.states.loadSubjects(ctx, q, jobs)
 		return err
 	})
-	return subjects, s.fault("read", err)
+	return subjects, l.fault("read", err)
 }
 
 // Find returns the subjects of the jobs of that name; see [scheduler.States].
-func (s *Store) Find(ctx context.Context, name string) (subjects []scheduler.Subject, err error) {
-	err = s.readTogether(ctx, func(q queryer) error {
+func (l *Ledger) Find(ctx context.Context, name string) (subjects []scheduler.Subject, err error) {
+	err = l.readTogether(ctx, func(q queryer) error {
 		ids, err := column[int64](ctx, q, "SELECT id FROM jobs WHERE name = ? UNION SELECT job_id FROM firings WHERE job = ? AND "+openFirings, name, name)
 		if err != nil || len(ids) == 0 {
 			return err
 		}
-		subjects, err = s.loadSubjects(ctx, q, ids)
+		subjects, err = l.states.loadSubjects(ctx, q, ids)
 		return err
 	})
-	return subjects, s.fault("read", err)
+	return subjects, l.fault("read", err)
 }
 
 // loadSubjects reads what there is of the jobs, in their order.
-func (s *Store) loadSubjects(ctx context.Context, q queryer, ids []int64) ([]scheduler.Subject, error) {
+func (s *states) loadSubjects(ctx context.Context, q queryer, ids []int64) ([]scheduler.Subject, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -117,7 +121,7 @@ func loadRevisions(ctx context.Context, q queryer, list string, place map[int64]
 	return rows.Err()
 }
 
-func (s *Store) loadJobs(ctx context.Context, q queryer, list string, place map[int64]*scheduler.Subject) error {
+func (s *states) loadJobs(ctx context.Context, q queryer, list string, place map[int64]*scheduler.Subject) error {
 	jobs, err := s.selectJobs(ctx, q, " WHERE id"+ofJobs, list)
 	for _, k := range jobs {
 		place[k.ID].State.Kept, place[k.ID].State.Removed = k, false
@@ -160,9 +164,9 @@ func loadFirings(ctx context.Context, q queryer, list string, place map[int64]*s
 }
 
 // Numbers are the next numbers of firings; see [scheduler.States].
-func (s *Store) Numbers(ctx context.Context, _ int) (first int64, err error) {
-	first, err = nextFiring(ctx, s.r)
-	return first, s.fault("read", err)
+func (l *Ledger) Numbers(ctx context.Context, _ int) (first int64, err error) {
+	first, err = nextFiring(ctx, l.r)
+	return first, l.fault("read", err)
 }
 
 func nextFiring(ctx context.Context, q queryer) (next int64, err error) {

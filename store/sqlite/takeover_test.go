@@ -30,7 +30,7 @@ func serveUntil(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if err := serveStages(ctx, seatOf(d.(*Daemon)), os.Getenv(stageEnv)); err != nil {
+	if err := serveStages(ctx, seatOf(s, d.(*Daemon)), os.Getenv(stageEnv)); err != nil {
 		return err
 	}
 	fmt.Println("there")
@@ -282,7 +282,7 @@ func TestRunOfAnotherIsNotWritten(t *testing.T) {
 				if err := r.Starting(t.Context(), p.Targets[0], 1, ""); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := s.interrupt(t.Context(), r.RunID()); err != nil {
+				if _, err := s.repairer.interrupt(t.Context(), r.RunID()); err != nil {
 					t.Fatal(err)
 				}
 				if told {

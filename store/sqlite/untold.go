@@ -8,17 +8,17 @@ import (
 
 // Untold are the numbers of the jobs that were stored under an earlier version's
 // rules and of which nothing has been told in that place.
-func (s *Store) Untold(ctx context.Context, in store.Place) ([]int64, error) {
-	ids, err := column[int64](ctx, s.r, "SELECT id FROM jobs WHERE untold & ? ORDER BY name", int(in))
-	return ids, s.fault("read", err)
+func (l *Ledger) Untold(ctx context.Context, in store.Place) ([]int64, error) {
+	ids, err := column[int64](ctx, l.r, "SELECT id FROM jobs WHERE untold & ? ORDER BY name", int(in))
+	return ids, l.fault("read", err)
 }
 
 // Told notes that it has been told in that place. In a history that cannot be
 // written to it is told again.
-func (s *Store) Told(ctx context.Context, in store.Place) error {
-	if s.unwritable != nil {
+func (l *Ledger) Told(ctx context.Context, in store.Place) error {
+	if l.unwritable != nil {
 		return nil
 	}
-	_, err := s.w.ExecContext(ctx, "UPDATE jobs SET untold = untold & ~? WHERE untold & ?", int(in), int(in))
-	return s.fault("change", err)
+	_, err := l.w.ExecContext(ctx, "UPDATE jobs SET untold = untold & ~? WHERE untold & ?", int(in), int(in))
+	return l.fault("change", err)
 }

@@ -102,4 +102,4 @@ func (w *watch) tell() {
 
 // Wake returns a channel that receives soon after something was written to the
 // history, by this process or another, until end is called. It is a hint.
-func (s *Store) Wake() (wake <-chan struct{}, end func()) { return s.watch.subscribe() }
+func (h *fileHandle) Wake() (wake <-chan struct{}, end func()) { return h.watch.subscribe() }

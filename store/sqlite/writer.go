@@ -13,8 +13,8 @@ import (
 
 // A writer writes what a recorder has of a run.
 type writer struct {
-	store *Store
-	lock  *runLock // of the run
+	history *History
+	lock    *runLock // of the run
 	// claim is the right to start its commands.
 	claim scheduler.Claim
 	args  []any // of the statement at hand; kept for its room
@@ -27,10 +27,10 @@ var _ store.Writer = (*writer)(nil)
 // Write writes a batch in one transaction. Nothing is written of a run that is
 // another's by now.
 func (w *writer) Write(ctx context.Context, b *store.Batch) error {
-	if w.store.beforeCommit != nil {
-		w.store.beforeCommit()
+	if w.history.beforeCommit != nil {
+		w.history.beforeCommit()
 	}
-	tx, err := w.store.w.BeginTx(ctx, nil)
+	tx, err := w.history.w.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -170,12 +170,12 @@ func (w *writer) writeRun(ctx context.Context, tx *sql.Tx, b *store.Batch) error
 	if b.Ended == nil || w.claim.Firing == 0 {
 		return nil
 	}
-	return w.store.tellLedger(ctx, tx, w.claim.Run, func() error { return w.store.endFiring(ctx, tx, *b.Ended) })
+	return w.history.repairer.tellLedger(ctx, tx, w.claim.Run, func() error { return w.history.states.endFiring(ctx, tx, *b.Ended) })
 }
 
 // Interrupt ends the record of a run that has no end.
 func (w *writer) Interrupt(ctx context.Context) error {
-	_, err := w.store.interrupt(ctx, w.claim.Run)
+	_, err := w.history.repairer.interrupt(ctx, w.claim.Run)
 	return err
 }
 
@@ -183,4 +183,4 @@ func (w *writer) Interrupt(ctx context.Context) error {
 func (w *writer) Release() error { return w.lock.release() }
 
 // Fault says what was wrong with the history.
-func (w *writer) Fault(err error) error { return w.store.fault("record", err) }
+func (w *writer) Fault(err error) error { return w.history.fault("record", err) }

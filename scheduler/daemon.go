@@ -92,32 +92,27 @@ func (d *Daemon) Run(ctx context.Context) error {
 // except what says otherwise.
 type loop struct {
 	*Daemon
-	log      *slog.Logger
-	observer Observer
+	reporter
 	// halt is closed when nothing more is to be fired.
-	halt     <-chan struct{}
-	trouble  trouble
-	desk     *Desk
-	agenda   agenda
-	flights  flights
-	repaired time.Time
-	// unclosed are firings that were not begun and still have to be closed.
-	unclosed []closing
+	halt    <-chan struct{}
+	trouble trouble
+	desk    *Desk
+	// agenda is what is planned, and executions what is under way.
+	agenda     agenda
+	executions executions
+	repaired   time.Time
+	// unsettled are firings that were not started and still have to be closed.
+	unsettled []unstarted
 }
 
 func newLoop(d *Daemon, halt <-chan struct{}) *loop {
-	l := &loop{
-		Daemon: d, log: d.Logger, observer: d.Observer, halt: halt,
-		desk: NewDesk(d.Member), agenda: agenda{stale: true},
-		flights: flights{ended: make(chan *flight), aloft: map[*flight]bool{}},
-	}
-	if l.log == nil {
-		l.log = slog.New(slog.DiscardHandler)
-	}
-	if l.observer == nil {
-		l.observer = nobody{}
-	}
+	l := &loop{Daemon: d, reporter: newReporter(d), halt: halt, desk: NewDesk(d.Member)}
 	l.trouble.log = l.log
+	l.agenda = agenda{log: l.log, now: l.now, stale: true}
+	l.executions = executions{
+		reporter: l.reporter, execute: d.Carry, now: l.now,
+		finished: make(chan *execution), running: map[*execution]bool{},
+	}
 	return l
 }
 
@@ -152,7 +147,7 @@ func (l *loop) turn(ctx context.Context) time.Duration {
 	l.repair(ctx)
 	l.closeAll(ctx)
 	l.settle(ctx)
-	l.load()
+	l.agenda.load(l.desk.Kept())
 	// The time is read after the cursors: a time before them is a clock that was
 	// put back, and not one that was read before this process was suspended.
 	now := l.now()
@@ -164,7 +159,7 @@ func (l *loop) turn(ctx context.Context) time.Duration {
 		l.claim(ctx)
 		pause = l.decideAll(ctx, now)
 	}
-	l.killAll()
+	l.executions.stop(l.desk.Stopped())
 	if l.trouble.any() {
 		return pollEvery
 	}
@@ -177,27 +172,29 @@ func (l *loop) wait(ctx context.Context, pause time.Duration) {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
-	case f := <-l.flights.ended:
-		l.landed(f)
+	case x := <-l.executions.finished:
+		l.finish(x)
 	case <-timer.C:
 	case <-l.Member.Wake():
 	case <-ctx.Done():
 	}
 	for {
 		select {
-		case f := <-l.flights.ended:
-			l.landed(f)
+		case x := <-l.executions.finished:
+			l.finish(x)
 		default:
 			return
 		}
 	}
 }
 
-// landed takes in a firing that has ended. One that ended with an error may have
+// finish takes in a firing that has ended. One that ended with an error may have
 // left a run without an end.
-func (l *loop) landed(f *flight) {
-	l.land(f)
-	if f.err != nil {
+func (l *loop) finish(x *execution) {
+	if u, ok := l.executions.finish(x); ok {
+		l.unsettled = append(l.unsettled, u)
+	}
+	if x.err != nil {
 		l.repaired = time.Time{}
 	}
 }
@@ -205,14 +202,14 @@ func (l *loop) landed(f *flight) {
 // stop lets what runs come to its end, and ends it for the given cause when the
 // time is up.
 func (l *loop) stop(ctx context.Context, cause error) error {
-	l.log.Info("scheduler stopping", "running", len(l.flights.aloft), "stop_timeout", l.StopTimeout)
+	l.log.Info("scheduler stopping", "running", len(l.executions.running), "stop_timeout", l.StopTimeout)
 	began, ending := time.Now(), false
-	for len(l.flights.aloft) > 0 {
+	for len(l.executions.running) > 0 {
 		pause := l.turn(ctx)
 		left := l.StopTimeout - time.Since(began)
 		if left <= 0 && !ending {
-			l.log.Warn("stopping running jobs", "running", len(l.flights.aloft), "stop_timeout", l.StopTimeout)
-			l.flights.cancelAll(cause)
+			l.log.Warn("stopping running jobs", "running", len(l.executions.running), "stop_timeout", l.StopTimeout)
+			l.executions.cancelAll(cause)
 			ending = true
 		}
 		if !ending {
@@ -230,37 +227,9 @@ func (l *loop) lastTurn(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lastWords)
 	defer cancel()
 	var all []error
-	for _, c := range l.unclosed {
-		all = append(all, l.close(ctx, c))
+	for _, u := range l.unsettled {
+		all = append(all, l.close(ctx, u))
 	}
 	_, err := l.desk.Sync(ctx, l.Member)
 	return errors.Join(append(all, err, l.settleOnce(ctx))...)
 }
-
-// sync looks what has become of the jobs.
-func (l *loop) sync(ctx context.Context) {
-	changed, err := l.desk.Sync(ctx, l.Member)
-	l.trouble.note("look for changes", err)
-	l.agenda.stale = l.agenda.stale || changed
-}
-
-// repair looks for runs that have ended, and of which the ledger does not know it.
-func (l *loop) repair(ctx context.Context) {
-	if !l.repaired.IsZero() && time.Since(l.repaired) < repairEvery {
-		return
-	}
-	l.repaired = time.Now()
-	ends, err := l.Ends(ctx, l.desk.Running())
-	l.trouble.note("repair", errors.Join(err, l.desk.End(ctx, l.now(), ends)))
-}
-
-// nobody is the Observer of a daemon without one.
-type nobody struct{}
-
-var _ Observer = nobody{}
-
-func (nobody) Decided(string, Decision, string, int) {}
-func (nobody) Begun(Ticket, int64, time.Duration)    {}
-func (nobody) Ended(Ending)                          {}
-func (nobody) Beat(time.Time)                        {}
-func (nobody) Turned(map[string]error)               {}

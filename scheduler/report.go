@@ -1,0 +1,112 @@
+package scheduler
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"tutti/fanout"
+)
+
+// A reporter says what a daemon does, in its log and to its observer.
+type reporter struct {
+	log      *slog.Logger
+	observer Observer
+}
+
+func newReporter(d *Daemon) reporter {
+	r := reporter{log: d.Logger, observer: d.Observer}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	if r.observer == nil {
+		r.observer = noObserver{}
+	}
+	return r
+}
+
+// sayDecided tells what was decided.
+func (r reporter) sayDecided(d Decisions, tickets []Ticket) {
+	name := d.Job.Name
+	if d.Alarm != "" {
+		r.log.Error("clock was set back", "job", name, "alarm", d.Alarm)
+	}
+	if m := d.Missed; m.Count > 0 {
+		r.log.Warn("scheduled times missed", "job", name, "decision", Missed.String(), "reason", d.MissedReason,
+			"count", m.Count, "more", m.More, "first", fanout.FormatTime(m.First), "last", fanout.FormatTime(m.Last))
+		r.observer.Decided(name, Missed, d.MissedReason, m.Count)
+	}
+	for _, t := range tickets {
+		r.sayTicket(t)
+	}
+}
+
+// sayTicket tells what became of a firing.
+func (r reporter) sayTicket(t Ticket) {
+	level := slog.LevelInfo
+	switch t.Decision {
+	case Run:
+		level = slog.LevelDebug // that it begins is told
+	case Skipped, Missed:
+		level = slog.LevelWarn
+	case Failed:
+		level = slog.LevelError
+	}
+	r.log.Log(context.Background(), level, "firing decided", append(ticketAttrs(t), "decision", t.Decision.String(), "reason", t.Reason)...)
+	r.observer.Decided(t.Job.Name, t.Decision, t.Reason, 1)
+}
+
+// sayEnded tells how a run ended; of a firing that was not begun it is known.
+func (r reporter) sayEnded(e Ending) {
+	if e.Run != 0 {
+		level, outcome := r.log.Info, "ok"
+		switch {
+		case e.Interrupted:
+			level, outcome = r.log.Error, "interrupted"
+		case e.OnRequest:
+			level, outcome = r.log.Warn, "stopped"
+		case !e.OK:
+			level, outcome = r.log.Warn, "failed"
+		}
+		attrs := append(ticketAttrs(e.Ticket), "run", e.Run, "outcome", outcome, "hosts", e.Summary.Hosts)
+		if e.Reason != "" {
+			attrs = append(attrs, "reason", e.Reason)
+		}
+		for _, o := range fanout.Outcomes() {
+			if n := e.Summary.Counts[o]; n > 0 {
+				attrs = append(attrs, "hosts_"+o.String(), n)
+			}
+		}
+		if !e.Interrupted { // of which nobody knows when it ended
+			attrs = append(attrs, "duration_ms", e.Summary.Ended.Sub(e.Summary.Started).Milliseconds())
+		}
+		level("job finished", append(attrs, "failures", e.Streak.Failures)...)
+	}
+	r.observer.Ended(e)
+}
+
+// ticketAttrs says in a log which firing it is.
+func ticketAttrs(t Ticket) []any {
+	attrs := []any{"job", t.Job.Name, "firing", t.ID}
+	if !t.Firing.At.IsZero() {
+		attrs = append(attrs, "scheduled_at", fanout.FormatTime(t.Firing.At), "due_at", fanout.FormatTime(t.Firing.Due))
+	}
+	if t.RequestedBy != "" {
+		attrs = append(attrs, "requested_by", t.RequestedBy)
+	}
+	if t.Repeats != 0 {
+		attrs = append(attrs, "repeats", t.Repeats)
+	}
+	return attrs
+}
+
+// noObserver is the Observer of a daemon without one.
+type noObserver struct{}
+
+var _ Observer = noObserver{}
+
+func (noObserver) Decided(string, Decision, string, int) {}
+func (noObserver) Begun(Ticket, int64, time.Duration)    {}
+func (noObserver) Ended(Ending)                          {}
+func (noObserver) Beat(time.Time)                        {}
+func (noObserver) Turned(map[string]error)               {}

@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"tutti/notify":            {"tutti/internal/tail", "tutti/scheduler", "tutti/internal/sanitize"},
 	"tutti/inventory":         {"tutti/internal/tail", "tutti/internal/hostkeys", "tutti/fanout", "tutti/internal/fault", "tutti/inventory/layer", "tutti/inventory/ansible", "tutti/internal/hostlist", "tutti/internal/yamltree", "tutti/internal/filekind"},
 	"tutti/scheduler":         {"tutti/fanout", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind"},
+	"tutti/access":            {"tutti/internal/phrase", "tutti/internal/quantity"},
 	"tutti/fanout":            {},
 	"tutti/bench":             {"tutti/fanout", "tutti/store", "tutti/store/sqlite", "tutti/internal/fleet"},
 	"tutti/internal/fault":    {},

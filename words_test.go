@@ -16,13 +16,13 @@ import (
 // flagless are the packages that know no flag and no command of ours: what they say
 // is read by whoever asked, at a command line, in a log or through HTTP. Their errors
 // have causes and advice, and who asked has the words.
-var flagless = []string{"fanout", "ssh", "inventory", "scheduler", "store", "output", "notify", "server", "api", "daemon", "jobs", "runner", "internal"}
+var flagless = []string{"fanout", "ssh", "inventory", "scheduler", "store", "output", "notify", "server", "access", "api", "daemon", "jobs", "runner", "internal"}
 
 // forTests are packages that are no part of the program.
 var forTests = []string{"internal/fleet", "internal/sshdtest", "internal/keytest", "internal/soak", "internal/nemesis", "internal/jsondoc"}
 
 // ourWords is a long flag, or tutti and one of its commands.
-var ourWords = regexp.MustCompile(`(^|[^-\w])--[a-z][a-z-]+|\btutti (run|script|ping|hosts|show|history|diff|rerun|job|serve|trust|doctor|demo|completion|version|user|token|kill)\b`)
+var ourWords = regexp.MustCompile(`(^|[^-\w])--[a-z][a-z-]+|\btutti (run|script|ping|hosts|show|history|diff|rerun|job|serve|trust|doctor|demo|completion|version|user|token|audit|kill)\b`)
 
 // othersWords are those of other programs: a program that prints an inventory is asked
 // with them.

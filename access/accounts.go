@@ -1,0 +1,137 @@
+package access
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"tutti/internal/quantity"
+)
+
+// Details are what an entry of the audit says besides; never a secret.
+type Details map[string]any
+
+// JSON is the object, or null if it cannot be written as one.
+func (d Details) JSON() json.RawMessage {
+	data, err := json.Marshal(d)
+	if err != nil {
+		return json.RawMessage("null")
+	}
+	return data
+}
+
+// AddUser adds a user, who has no password yet.
+func (g *Gate) AddUser(ctx context.Context, u User, by By) (User, error) {
+	if err := CheckName("user", u.Name); err != nil {
+		return User{}, err
+	}
+	return g.Store.AddUser(ctx, u, by)
+}
+
+// SetPassword gives a user another password, and ends its sessions.
+func (g *Gate) SetPassword(ctx context.Context, name string, password []byte, by By) error {
+	hash, err := g.Hasher.Hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	_, err = g.Store.ChangeUser(ctx, name, func(u *User) error {
+		u.Password = hash
+		return nil
+	}, by)
+	return err
+}
+
+// NewLink makes a login link for a user, which is good once and for [LinkLife]. An
+// earlier one is good no more.
+func (g *Gate) NewLink(ctx context.Context, u *User, by By) (Secret, error) {
+	secret, err := NewSecret(g.Random)
+	if err != nil {
+		return Secret{}, err
+	}
+	return secret, g.Store.AddLink(ctx, Link{Hash: secret.Hash(), User: u.ID, Created: by.At, Expires: by.At.Add(LinkLife)}, by)
+}
+
+// Link is the user of a login link that is good still, or an [*AuthError].
+func (g *Gate) Link(ctx context.Context, text string) (User, error) {
+	_, u, err := g.link(ctx, text)
+	return u, err
+}
+
+func (g *Gate) link(ctx context.Context, text string) (Hash, User, error) {
+	secret, ok := ParseSecret(text)
+	if !ok {
+		return Hash{}, User{}, &AuthError{What: "login link", Why: Unknown}
+	}
+	hash := secret.Hash()
+	l, err := g.Store.LinkByHash(ctx, hash)
+	if err != nil {
+		return hash, User{}, err
+	}
+	if !l.Hash.Equal(hash) {
+		return hash, User{}, &AuthError{What: "login link", Why: Unknown}
+	}
+	if !g.Now().Before(l.Expires) {
+		return hash, User{}, &AuthError{What: "login link", Why: Expired}
+	}
+	u, err := g.Store.UserByID(ctx, l.User)
+	if err == nil && u.Disabled {
+		err = &AuthError{What: "login link", Why: Disabled, Name: u.Name}
+	}
+	return hash, u, err
+}
+
+// Redeem lets a user in by a login link, with the password that it chooses, and returns
+// the secret of the new session. A password that is refused leaves the link as it is.
+func (g *Gate) Redeem(ctx context.Context, text string, password []byte, from Source) (Secret, Principal, error) {
+	hash, u, err := g.link(ctx, text)
+	if err != nil {
+		return Secret{}, Principal{}, err
+	}
+	kept, err := g.Hasher.Hash(ctx, password)
+	if err != nil {
+		return Secret{}, Principal{}, err
+	}
+	now := g.Now()
+	u, err = g.Store.TakeLink(ctx, hash, kept, from.By(u.Name, ViaSession, now))
+	if err != nil {
+		return Secret{}, Principal{}, err
+	}
+	secret, err := g.enter(ctx, &u, from, now)
+	if err != nil {
+		return Secret{}, Principal{}, err
+	}
+	return secret, ofUser(&u, ViaSession), nil
+}
+
+// AddToken makes a token and returns its secret, which is kept nowhere. An Expires of
+// zero is after [TokenLife]. What is more than the owner may is no error: it does not
+// count.
+func (g *Gate) AddToken(ctx context.Context, t Token, by By) (Secret, Token, error) {
+	if err := CheckName("token", t.Name); err != nil {
+		return Secret{}, Token{}, err
+	}
+	if t.Expires.IsZero() {
+		t.Expires = by.At.Add(TokenLife)
+	}
+	if err := checkLife(t.Expires.Sub(by.At)); err != nil {
+		return Secret{}, Token{}, err
+	}
+	secret, err := NewToken(g.Random)
+	if err != nil {
+		return Secret{}, Token{}, err
+	}
+	t.Hash, t.Created, t.CreatedBy = secret.Hash(), by.At, by.Actor
+	t, err = g.Store.AddToken(ctx, t, by)
+	if err != nil {
+		return Secret{}, Token{}, err
+	}
+	return secret, t, nil
+}
+
+// checkLife is a [*ValueError] if no token may be good for so long.
+func checkLife(life time.Duration) error {
+	if life > 0 && life <= MaxTokenLife {
+		return nil
+	}
+	return &ValueError{What: "lifetime of a token", Text: quantity.FormatDuration(life), Want: "more than 0, at most " + quantity.FormatDuration(MaxTokenLife)}
+}

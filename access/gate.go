@@ -1,0 +1,252 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/netip"
+	"time"
+)
+
+// A Gate lets principals in. Its methods may be called by several goroutines at once.
+type Gate struct {
+	Store    Store
+	Hasher   *Hasher
+	Throttle *Throttle
+	// Now is the wall clock.
+	Now func() time.Time
+	// Random gives the bytes of secrets.
+	Random io.Reader
+}
+
+// A Source is where a request comes from.
+type Source struct {
+	// Addr is that of the other end; the zero value: this machine, or it is not known.
+	Addr netip.Addr
+	// Request is its number in the log.
+	Request string
+}
+
+// By is who did something from there, for the audit.
+func (s Source) By(actor string, via Via, at time.Time) By {
+	by := By{Actor: actor, Via: via, Request: s.Request, At: at}
+	if s.Addr.IsValid() {
+		by.Remote = s.Addr.Unmap().String()
+	}
+	return by
+}
+
+// Token is the principal of a token. An error that is an [*AuthError] says that it is
+// not let in.
+func (g *Gate) Token(ctx context.Context, text string, from Source) (Principal, error) {
+	secret, err := ParseToken(text)
+	if err != nil {
+		return Principal{}, err
+	}
+	hash := secret.Hash()
+	t, err := g.Store.TokenByHash(ctx, hash)
+	if err == nil && !t.Hash.Equal(hash) {
+		err = &AuthError{What: "token", Why: Unknown}
+	}
+	if err != nil {
+		return Principal{}, err
+	}
+	p, err := g.ofToken(ctx, &t)
+	if err == nil && !t.AllowFrom.Contain(from.Addr) {
+		err = &AuthError{What: "token", Why: Network, Name: t.Name}
+	}
+	denied, ok := errors.AsType[*AuthError](err)
+	if err != nil && !ok {
+		return Principal{}, err
+	}
+	var why Refusal
+	if ok {
+		why = denied.Why
+	}
+	by := from.By(p.Name, ViaToken, g.Now())
+	if by.Actor == "" {
+		by.Actor = "token:" + t.Name
+	}
+	if err := g.Store.UseToken(ctx, &t, why, by); err != nil {
+		return Principal{}, err
+	}
+	if ok {
+		return Principal{}, denied
+	}
+	return p, nil
+}
+
+// ofToken is the principal of a token as it is now. The owner is looked up each time:
+// what it loses the token loses.
+func (g *Gate) ofToken(ctx context.Context, t *Token) (Principal, error) {
+	var owner *User
+	if t.Owner != 0 {
+		u, err := g.Store.UserByID(ctx, t.Owner)
+		if err != nil {
+			return Principal{}, err
+		}
+		owner = &u
+	}
+	p := ofToken(t, owner)
+	switch {
+	case !g.Now().Before(t.Expires):
+		return p, &AuthError{What: "token", Why: Expired, Name: t.Name}
+	case owner != nil && owner.Disabled:
+		return p, &AuthError{What: "token", Why: Disabled, Name: owner.Name}
+	}
+	return p, nil
+}
+
+// Login lets a user in who knows the password, and returns the secret of the new
+// session. The error is a [*ThrottledError], or an [*AuthError] that takes as long
+// whatever is wrong.
+func (g *Gate) Login(ctx context.Context, name string, password []byte, from Source) (Secret, Principal, error) {
+	now := g.Now()
+	if err := g.Throttle.Attempt(name, from.Addr, now); err != nil {
+		return Secret{}, Principal{}, err
+	}
+	u, err := g.checkPassword(ctx, name, password)
+	if denied, ok := errors.AsType[*AuthError](err); ok {
+		return Secret{}, Principal{}, errors.Join(denied, g.recordRefusal(ctx, denied, from.By(denied.Name, ViaSession, now)))
+	}
+	if err != nil {
+		return Secret{}, Principal{}, err
+	}
+	secret, err := g.enter(ctx, &u, from, now)
+	if err != nil {
+		return Secret{}, Principal{}, err
+	}
+	g.Throttle.Success(name, from.Addr)
+	return secret, ofUser(&u, ViaSession), nil
+}
+
+// checkPassword is the user of that name and password. Whether there is one is not to
+// be seen from the time that it takes.
+func (g *Gate) checkPassword(ctx context.Context, name string, password []byte) (User, error) {
+	u, err := g.Store.User(ctx, name)
+	missing := errors.As(err, new(*MissingError))
+	if err != nil && !missing {
+		return u, err
+	}
+	right, err := g.Hasher.Check(ctx, password, u.Password)
+	switch {
+	case err != nil:
+		return u, err
+	case missing: // what was typed as the name may be a password, and is not repeated
+		return u, &AuthError{What: "password", Why: Unknown}
+	case !right:
+		return u, &AuthError{What: "password", Why: Wrong, Name: u.Name}
+	case u.Disabled:
+		return u, &AuthError{What: "password", Why: Disabled, Name: u.Name}
+	}
+	return u, nil
+}
+
+// recordRefusal writes down that a user was not let in.
+func (g *Gate) recordRefusal(ctx context.Context, denied *AuthError, by By) error {
+	e := Entry{By: by, Action: "session.add", Outcome: Refused, After: Details{"reason": denied.Why}.JSON()}
+	if denied.Name != "" {
+		e.Object = "user:" + denied.Name
+	}
+	return g.Store.Record(ctx, e)
+}
+
+// enter begins a session, with a secret that nobody has seen before.
+func (g *Gate) enter(ctx context.Context, u *User, from Source, now time.Time) (Secret, error) {
+	secret, err := NewSecret(g.Random)
+	if err != nil {
+		return Secret{}, err
+	}
+	by := from.By(u.Name, ViaSession, now)
+	s := Session{Hash: secret.Hash(), User: u.ID, Created: now, Used: now, Remote: by.Remote}
+	return secret, g.Store.AddSession(ctx, s, u.Revision, by)
+}
+
+// touchEvery is how often the use of a session is written down.
+const touchEvery = time.Minute
+
+// Session is the principal of a session, as its user is now. The error is an
+// [*AuthError] if it is not let in.
+func (g *Gate) Session(ctx context.Context, text string) (Principal, error) {
+	secret, ok := ParseSecret(text)
+	if !ok {
+		return Principal{}, &AuthError{What: "session", Why: Unknown}
+	}
+	hash, now := secret.Hash(), g.Now()
+	s, err := g.Store.SessionByHash(ctx, hash)
+	if err != nil {
+		return Principal{}, err
+	}
+	if !s.Hash.Equal(hash) {
+		return Principal{}, &AuthError{What: "session", Why: Unknown}
+	}
+	if !now.Before(s.Ends()) {
+		return Principal{}, &AuthError{What: "session", Why: Expired}
+	}
+	p, err := g.ofUserNow(ctx, s.User, ViaSession)
+	if err != nil {
+		return p, err
+	}
+	p.Expires = s.Ends()
+	if now.Sub(s.Used) >= touchEvery {
+		err = g.Store.UseSession(ctx, hash, now)
+	}
+	return p, err
+}
+
+// ofUserNow are the rights of a user as it is now.
+func (g *Gate) ofUserNow(ctx context.Context, id int64, via Via) (Principal, error) {
+	u, err := g.Store.UserByID(ctx, id)
+	switch {
+	case errors.As(err, new(*MissingError)):
+		return Principal{}, &AuthError{What: string(via), Why: Unknown}
+	case err != nil:
+		return Principal{}, err
+	case u.Disabled:
+		return Principal{}, &AuthError{What: string(via), Why: Disabled, Name: u.Name}
+	}
+	return ofUser(&u, via), nil
+}
+
+// Logout ends a session, if there is one.
+func (g *Gate) Logout(ctx context.Context, text string, p *Principal, from Source) error {
+	secret, ok := ParseSecret(text)
+	if !ok {
+		return nil
+	}
+	return g.Store.EndSession(ctx, secret.Hash(), from.By(p.Name, p.Via, g.Now()))
+}
+
+// Proxy is the principal of a user that a trusted proxy names. Whether the proxy is to
+// be trusted is for the caller to know.
+func (g *Gate) Proxy(ctx context.Context, name string) (Principal, error) {
+	u, err := g.Store.User(ctx, name)
+	switch {
+	case errors.As(err, new(*MissingError)):
+		return Principal{}, &AuthError{What: string(ViaProxy), Why: Unknown}
+	case err != nil:
+		return Principal{}, err
+	case u.Disabled:
+		return Principal{}, &AuthError{What: string(ViaProxy), Why: Disabled, Name: u.Name}
+	}
+	return ofUser(&u, ViaProxy), nil
+}
+
+// Again is what a principal that was let in may do now, for streams that stay open
+// while Revision grows. A session that was ended is not seen by it: a stream has to be
+// bounded, too. The error is an [*AuthError] if it would not be let in any more.
+func (g *Gate) Again(ctx context.Context, p Principal) (Principal, error) {
+	switch {
+	case p.Token != 0:
+		t, err := g.Store.TokenByID(ctx, p.Token)
+		if err != nil {
+			return Principal{}, err
+		}
+		return g.ofToken(ctx, &t)
+	case p.User != 0:
+		now, err := g.ofUserNow(ctx, p.User, p.Via)
+		now.Expires = p.Expires
+		return now, err
+	}
+	return p, nil // of this machine
+}

@@ -1,0 +1,25 @@
+package access
+
+import "regexp"
+
+var properName = regexp.MustCompile(`^[a-z0-9_][a-z0-9_.@-]*$`)
+
+const maxName = 64
+
+// CheckName is a [*ValueError] if no user, and no token, may have that name. Names are
+// of small letters, so that no two of them look alike, and without a colon, which is
+// in the names of principals that are no users.
+func CheckName(what, name string) error {
+	if len(name) > maxName || !properName.MatchString(name) {
+		return &ValueError{What: what + " name", Text: clipped(name), Want: "at most 64 small letters, digits and _ . @ -, not starting with . @ or -"}
+	}
+	return nil
+}
+
+// clipped is text, cut where nobody needs more of it.
+func clipped(text string) string {
+	if runes := []rune(text); len(runes) > maxName {
+		return string(runes[:maxName]) + "…"
+	}
+	return text
+}

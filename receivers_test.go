@@ -6,7 +6,6 @@ import (
 	"go/token"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -14,9 +13,6 @@ import (
 // maxMethods is how many methods a type may have: one with more is a package
 // whose functions share everything.
 const maxMethods = 25
-
-// larger are types that have more and are still to be taken apart.
-var larger = []string{"bench.lab"}
 
 func TestNoTypeHasTooManyMethods(t *testing.T) {
 	methods := map[string]int{} // by directory and type
@@ -42,7 +38,7 @@ func TestNoTypeHasTooManyMethods(t *testing.T) {
 		t.Fatal("no type has a method")
 	}
 	for name, n := range methods {
-		if n > maxMethods && !slices.Contains(larger, name) {
+		if n > maxMethods {
 			t.Errorf("%s has %d methods, want %d at most", name, n, maxMethods)
 		}
 	}

@@ -11,11 +11,11 @@ const shortCommand = "say up 12 days"
 
 var cpuLines = []spec{
 	{"1.1", "CPU of a cold run with history and strict known_hosts, of the bare client's", times(1.25), func(ctx context.Context, l *lab) (reading, error) {
-		r, err := l.coldRun(ctx)
+		r, err := l.cold.run(ctx)
 		return reading{ratio(r.tutti.cpu, r.bare.cpu), perHost(r.tutti.cpu, r.bare.cpu, l.hosts)}, err
 	}},
 	{"1.2", "CPU of the best peer, of tutti's", atLeastTimes(10), func(ctx context.Context, l *lab) (reading, error) {
-		r, err := l.coldRun(ctx)
+		r, err := l.cold.run(ctx)
 		best, bestErr := r.best(err, func(u usage) time.Duration { return u.cpu })
 		return reading{ratio(best.cpu, r.tutti.cpu), r.peersNote(func(u usage) time.Duration { return u.cpu })}, bestErr
 	}},
@@ -24,11 +24,11 @@ var cpuLines = []spec{
 
 var wallLines = []spec{
 	{"2.1", "wall of a cold run, of the bare client's", times(1.25), func(ctx context.Context, l *lab) (reading, error) {
-		r, err := l.coldRun(ctx)
+		r, err := l.cold.run(ctx)
 		return reading{ratio(r.tutti.wall, r.bare.wall), fmt.Sprintf("%.2f s against %.2f s for %d hosts", r.tutti.wall.Seconds(), r.bare.wall.Seconds(), l.hosts)}, err
 	}},
 	{"2.2", "wall of the best peer at its best fan-out, of tutti's", atLeastTimes(6), func(ctx context.Context, l *lab) (reading, error) {
-		r, err := l.coldRun(ctx)
+		r, err := l.cold.run(ctx)
 		best, bestErr := r.best(err, func(u usage) time.Duration { return u.wall })
 		return reading{ratio(best.wall, r.tutti.wall), r.peersNote(func(u usage) time.Duration { return u.wall })}, bestErr
 	}},
@@ -56,25 +56,31 @@ type peerUsage struct {
 
 func (p peerUsage) String() string { return fmt.Sprintf("%s -f %d", p.name, p.fanout) }
 
-// coldRun lets all contenders run, each peer at the fan-out that is best for it.
-func (l *lab) coldRun(ctx context.Context) (coldRace, error) {
-	return l.cold.get(func() (r coldRace, err error) {
-		f := l.near.of(l.hosts)
-		commands := []command{l.bareRun(f, shortCommand), l.tuttiRun(f, nil, shortCommand)}
-		for _, p := range l.peers {
+// coldRuns are measured once for all lines.
+type coldRuns struct {
+	*testbed
+	done memo[coldRace]
+}
+
+// run lets all contenders run, each peer at the fan-out that is best for it.
+func (c *coldRuns) run(ctx context.Context) (coldRace, error) {
+	return c.done.get(func() (r coldRace, err error) {
+		f := c.near.of(c.hosts)
+		commands := []command{c.bareRun(f, shortCommand), c.tuttiRun(f, nil, shortCommand)}
+		for _, p := range c.peers {
 			if p.slow {
 				continue
 			}
-			l.say("looking for the best fan-out of %s", p.name)
-			best, err := l.bestFanout(ctx, p, f)
+			c.say("looking for the best fan-out of %s", p.name)
+			best, err := c.bestFanout(ctx, p, f)
 			if err != nil {
 				return r, err
 			}
 			r.peers = append(r.peers, peerUsage{name: p.name, fanout: best})
-			commands = append(commands, l.peerRun(p, f, best))
+			commands = append(commands, c.peerRun(p, f, best))
 		}
-		l.say("cold runs over %d hosts", l.hosts)
-		u, err := l.race(ctx, l.repeat, commands...)
+		c.say("cold runs over %d hosts", c.hosts)
+		u, err := c.race(ctx, c.repeat, commands...)
 		if err != nil {
 			return r, err
 		}
@@ -87,10 +93,10 @@ func (l *lab) coldRun(ctx context.Context) (coldRace, error) {
 }
 
 // bestFanout is the one at which p is done first.
-func (l *lab) bestFanout(ctx context.Context, p peer, f files) (best int, err error) {
+func (c *coldRuns) bestFanout(ctx context.Context, p peer, f files) (best int, err error) {
 	fastest := time.Duration(0)
-	for _, n := range l.peerFanouts {
-		u, err := l.measure(ctx, l.peerRun(p, f, n))
+	for _, n := range c.peerFanouts {
+		u, err := c.measure(ctx, c.peerRun(p, f, n))
 		if err != nil {
 			return 0, err
 		}

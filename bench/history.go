@@ -28,13 +28,13 @@ var historyLines = []spec{
 		return reading{ratio(u[1].wall, u[0].wall), fmt.Sprintf("%.2f s against %.2f s for %d hosts", u[1].wall.Seconds(), u[0].wall.Seconds(), l.many)}, nil
 	}},
 	{"6.2", "tutti history, with many runs on record", atMost(50, "ms"), func(ctx context.Context, l *lab) (reading, error) {
-		return l.ask(ctx, "history")
+		return l.past.ask(ctx, "history")
 	}},
 	{"6.3", "tutti show, with many runs on record", atMost(50, "ms"), func(ctx context.Context, l *lab) (reading, error) {
-		return l.ask(ctx, "show")
+		return l.past.ask(ctx, "show")
 	}},
 	{"6.4", "the selector run:last:failed, with many runs on record", atMost(50, "ms"), func(ctx context.Context, l *lab) (reading, error) {
-		return l.ask(ctx, "hosts", "-F", "none", "-i", l.near.of(l.hosts).inventory(), "run:last:failed")
+		return l.past.ask(ctx, "hosts", "-F", "none", "-i", l.near.of(l.hosts).inventory(), "run:last:failed")
 	}},
 	{"6.5", "wall of a run whose commits take 5 ms longer, of one whose do not", times(1.1), func(ctx context.Context, l *lab) (reading, error) {
 		f := l.near.of(l.hosts)
@@ -49,7 +49,7 @@ var historyLines = []spec{
 		return reading{ratio(u[1].wall, u[0].wall), fmt.Sprintf("%.2f s against %.2f s for %d hosts", u[1].wall.Seconds(), u[0].wall.Seconds(), l.hosts)}, nil
 	}},
 	{"6.6", "size of the record of a host that says a line", bar{unit: "bytes"}, func(ctx context.Context, l *lab) (reading, error) {
-		path, err := l.pastRuns(ctx)
+		path, err := l.past.file(ctx)
 		if err != nil {
 			return reading{}, err
 		}
@@ -62,28 +62,34 @@ var historyLines = []spec{
 	}},
 }
 
+// pastRuns are a large history.
+type pastRuns struct {
+	*testbed
+	done memo[string] // its file
+}
+
 // ask is how long tutti takes to answer out of a large history.
-func (l *lab) ask(ctx context.Context, args ...string) (reading, error) {
-	path, err := l.pastRuns(ctx)
+func (p *pastRuns) ask(ctx context.Context, args ...string) (reading, error) {
+	path, err := p.file(ctx)
 	if err != nil {
 		return reading{}, err
 	}
-	u, err := l.race(ctx, max(l.repeat, 5), command{
-		name: "tutti", argv: append([]string{l.tutti}, args...), env: []string{"TUTTI_HISTORY=" + path}, stdout: l.path("tutti.out"),
+	u, err := p.race(ctx, max(p.repeat, 5), command{
+		name: "tutti", argv: append([]string{p.tutti}, args...), env: []string{"TUTTI_HISTORY=" + path}, stdout: p.path("tutti.out"),
 	})
 	if err != nil {
 		return reading{}, err
 	}
-	return reading{ms(u[0].wall), fmt.Sprintf("%d runs of %d hosts each, %.0f MiB", l.runs, l.hosts, mib(u[0].rss))}, nil
+	return reading{ms(u[0].wall), fmt.Sprintf("%d runs of %d hosts each, %.0f MiB", p.runs, p.hosts, mib(u[0].rss))}, nil
 }
 
-// pastRuns makes a history of many runs, in a process of its own.
-func (l *lab) pastRuns(ctx context.Context) (string, error) {
-	return l.past.get(func() (string, error) {
-		l.say("recording %d runs of %d hosts", l.runs, l.hosts)
-		path := l.path("past.db")
-		_, err := l.measure(ctx, command{name: "history", argv: []string{
-			l.self, "history", "-file", path, "-runs", fmt.Sprint(l.runs), "-hosts", fmt.Sprint(l.hosts),
+// file makes a history of many runs, in a process of its own.
+func (p *pastRuns) file(ctx context.Context) (string, error) {
+	return p.done.get(func() (string, error) {
+		p.say("recording %d runs of %d hosts", p.runs, p.hosts)
+		path := p.path("past.db")
+		_, err := p.measure(ctx, command{name: "history", argv: []string{
+			p.self, "history", "-file", path, "-runs", fmt.Sprint(p.runs), "-hosts", fmt.Sprint(p.hosts),
 		}})
 		return path, err
 	})

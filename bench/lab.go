@@ -48,24 +48,35 @@ var quickSizes = sizes{
 	runs: 5, stall: 100 * time.Millisecond, logins: 2, sshdBytes: 1_000_000,
 }
 
-// A lab is everything that the lines are measured with.
-type lab struct {
-	options
-	sizes
+// A rig starts and measures programs, in a directory of its own.
+type rig struct {
 	log   io.Writer
 	root  string // of the module
 	dir   string // for everything that is made
 	self  string // this program
 	tutti string
 	slow  string // tutti whose commits take longer; see store
+}
+
+// A testbed is what is measured with: a rig, hosts and peers, in the sizes of
+// the options.
+type testbed struct {
+	*rig
+	options
+	sizes
 	near  *fleetProcess
 	far   *fleetProcess // with latency
 	peers []peer
+}
 
-	cold  memo[coldRace]
-	scale memo[[]scaleRow]
-	past  memo[string]
-	bulky memo[string] // folder with much to read
+// A lab measures the lines, of which each family has what several of its lines need.
+type lab struct {
+	*testbed
+	cold   *coldRuns
+	memory *memoryRuns
+	bulk   *bulkRuns
+	past   *pastRuns
+	scale  *scaleRuns
 }
 
 // A memo keeps what was measured once for all lines that need it.
@@ -83,51 +94,73 @@ func (m *memo[T]) get(measure func() (T, error)) (T, error) {
 	return m.value, m.err
 }
 
-func newLab(ctx context.Context, o options, log io.Writer) (_ *lab, err error) {
-	l := &lab{options: o, sizes: fullSizes, log: &serialWriter{w: log}}
+func newLab(ctx context.Context, o options, log io.Writer) (*lab, error) {
+	g, err := newRig(log)
+	if err != nil {
+		return nil, err
+	}
+	b := &testbed{rig: g, options: o, sizes: o.sizes()}
+	cold := &coldRuns{testbed: b}
+	l := &lab{
+		testbed: b, cold: cold, memory: &memoryRuns{b}, bulk: &bulkRuns{testbed: b}, past: &pastRuns{testbed: b},
+		scale: &scaleRuns{testbed: b, cold: cold},
+	}
+	if err := b.prepare(ctx); err != nil {
+		return nil, errors.Join(err, l.close())
+	}
+	return l, nil
+}
+
+// newRig is one with an empty directory.
+func newRig(log io.Writer) (_ *rig, err error) {
+	g := &rig{log: &serialWriter{w: log}}
+	if g.root, err = moduleRoot(); err != nil {
+		return nil, err
+	}
+	if g.self, err = os.Executable(); err != nil {
+		return nil, err
+	}
+	g.dir, err = os.MkdirTemp("", "tutti-bench-")
+	return g, err
+}
+
+// sizes are those that the options ask for.
+func (o *options) sizes() sizes {
+	s := fullSizes
 	if o.quick {
-		l.sizes = quickSizes
+		s = quickSizes
 	}
 	if n := o.size; n > 0 {
-		l.sizes.hosts, l.sizes.many, l.sizes.scale = n, 10*n, []int{n, 10 * n}
-		l.ansible = min(l.ansible, n)
+		s.hosts, s.many, s.scale = n, 10*n, []int{n, 10 * n}
+		s.ansible = min(s.ansible, n)
 	}
-	if l.root, err = moduleRoot(); err != nil {
-		return nil, err
+	return s
+}
+
+// prepare builds tutti, finds the peers and starts the fleets.
+func (b *testbed) prepare(ctx context.Context) (err error) {
+	if err := b.build(ctx); err != nil {
+		return err
 	}
-	if l.self, err = os.Executable(); err != nil {
-		return nil, err
+	if b.peers, err = findPeers(ctx, b.options, b.log); err != nil {
+		return err
 	}
-	if l.dir, err = os.MkdirTemp("", "tutti-bench-"); err != nil {
-		return nil, err
+	counts := append([]int{b.hosts / 2, b.bulkHosts, b.ansible}, b.sizes.scale...)
+	if b.near, err = b.startFleet(ctx, "near", 0, append(counts, b.hosts)); err != nil {
+		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, l.close())
-		}
-	}()
-	if err := l.build(ctx); err != nil {
-		return nil, err
-	}
-	if l.peers, err = findPeers(ctx, o, l.log); err != nil {
-		return nil, err
-	}
-	counts := append([]int{l.sizes.hosts / 2, l.bulkHosts, l.ansible}, l.sizes.scale...)
-	if l.near, err = l.startFleet(ctx, "near", 0, append(counts, l.hosts)); err != nil {
-		return nil, err
-	}
-	l.far, err = l.startFleet(ctx, "far", l.latency, []int{l.bulkHosts, l.hosts})
-	return l, err
+	b.far, err = b.startFleet(ctx, "far", b.latency, []int{b.bulkHosts, b.hosts})
+	return err
 }
 
 // build builds tutti twice: as it is, and with slow commits.
-func (l *lab) build(ctx context.Context) error {
-	l.say("building tutti")
+func (g *rig) build(ctx context.Context) error {
+	g.say("building tutti")
 	const tag = "sqlite_omit_load_extension"
-	l.tutti, l.slow = l.path("tutti"), l.path("tutti-slow")
-	for binary, tags := range map[string]string{l.tutti: tag, l.slow: tag + ",bench"} {
+	g.tutti, g.slow = g.path("tutti"), g.path("tutti-slow")
+	for binary, tags := range map[string]string{g.tutti: tag, g.slow: tag + ",bench"} {
 		cmd := exec.CommandContext(ctx, "go", "build", "-tags", tags, "-o", binary, ".")
-		cmd.Dir = l.root
+		cmd.Dir = g.root
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("go build: %w\n%s", err, out)
 		}
@@ -143,8 +176,8 @@ func (l *lab) close() error {
 			errs = append(errs, f.close())
 		}
 	}
-	if l.bulky.value != "" {
-		errs = append(errs, os.RemoveAll(l.bulky.value))
+	if l.bulk.files.value != "" {
+		errs = append(errs, os.RemoveAll(l.bulk.files.value))
 	}
 	return errors.Join(append(errs, os.RemoveAll(l.dir))...)
 }
@@ -161,9 +194,9 @@ func (s *serialWriter) Write(p []byte) (int, error) {
 	return s.w.Write(p)
 }
 
-// say tells whoever waits what is done.
-func (l *lab) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(l.log, "bench: "+format+"\n", args...) // nothing depends on it
+// say reports progress.
+func (g *rig) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(g.log, "bench: "+format+"\n", args...) // nothing depends on it
 }
 
 // A fleetProcess is a fleet in a process of its own.
@@ -173,8 +206,8 @@ type fleetProcess struct {
 	stdin io.Closer
 }
 
-func (l *lab) startFleet(ctx context.Context, name string, latency time.Duration, counts []int) (*fleetProcess, error) {
-	f := &fleetProcess{dir: l.path(name)}
+func (g *rig) startFleet(ctx context.Context, name string, latency time.Duration, counts []int) (*fleetProcess, error) {
+	f := &fleetProcess{dir: g.path(name)}
 	if err := os.Mkdir(f.dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -182,8 +215,8 @@ func (l *lab) startFleet(ctx context.Context, name string, latency time.Duration
 	for i, n := range counts {
 		list[i] = strconv.Itoa(n)
 	}
-	f.cmd = exec.CommandContext(ctx, l.self, "fleet", "-dir", f.dir, "-sizes", strings.Join(list, ","), "-latency", latency.String())
-	f.cmd.Stderr = l.log
+	f.cmd = exec.CommandContext(ctx, g.self, "fleet", "-dir", f.dir, "-sizes", strings.Join(list, ","), "-latency", latency.String())
+	f.cmd.Stderr = g.log
 	f.cmd.WaitDelay = 10 * time.Second
 	stdin, err1 := f.cmd.StdinPipe()
 	stdout, err2 := f.cmd.StdoutPipe()
@@ -204,9 +237,9 @@ func (f *fleetProcess) close() error {
 	return errors.Join(f.stdin.Close(), f.cmd.Wait())
 }
 
-// removeHistory makes the next run begin a new history.
-func (l *lab) removeHistory() error {
-	found, err := filepath.Glob(l.path("history.db*"))
+// removeHistory makes the next run start a new history.
+func (g *rig) removeHistory() error {
+	found, err := filepath.Glob(g.path("history.db*"))
 	for _, path := range found {
 		err = errors.Join(err, os.Remove(path))
 	}

@@ -119,7 +119,7 @@ func compare(args []string, stdout, stderr io.Writer) (err error) {
 	if r.lines, err = l.measureAll(ctx, sections, stdout); err != nil {
 		return err
 	}
-	r.cold, r.table = l.cold.value, l.scale.value
+	r.cold, r.table = l.cold.done.value, l.scale.done.value
 	r.after = lookAround(ctx)
 	if busy := r.after.busy(); busy != nil && !o.force {
 		return fmt.Errorf("%w meanwhile: the numbers above mean nothing; -force publishes them anyway", busy)

@@ -33,23 +33,23 @@ type command struct {
 const patience = 5 * time.Minute
 
 // start starts c; the caller waits for it.
-func (l *lab) start(ctx context.Context, c command) (*exec.Cmd, *bytes.Buffer, error) {
+func (g *rig) start(ctx context.Context, c command) (*exec.Cmd, *bytes.Buffer, error) {
 	if c.stdout == "" {
-		return l.startWith(ctx, c, nil)
+		return g.startWith(ctx, c, nil)
 	}
 	f, err := os.Create(c.stdout)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() { _ = f.Close() }() // the process has its own
-	return l.startWith(ctx, c, f)
+	return g.startWith(ctx, c, f)
 }
 
 // startWith starts c with another stdout; nil throws it away.
-func (l *lab) startWith(ctx context.Context, c command, stdout *os.File) (*exec.Cmd, *bytes.Buffer, error) {
+func (g *rig) startWith(ctx context.Context, c command, stdout *os.File) (*exec.Cmd, *bytes.Buffer, error) {
 	cmd := exec.CommandContext(ctx, c.argv[0], c.argv[1:]...)
-	cmd.Env = append(l.env(), c.env...)
-	cmd.Dir = l.dir
+	cmd.Env = append(g.env(), c.env...)
+	cmd.Dir = g.dir
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
 	var stderr bytes.Buffer
@@ -64,11 +64,11 @@ func (l *lab) startWith(ctx context.Context, c command, stdout *os.File) (*exec.
 }
 
 // measure runs c to its end.
-func (l *lab) measure(ctx context.Context, c command) (usage, error) {
+func (g *rig) measure(ctx context.Context, c command) (usage, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	began := time.Now()
-	cmd, stderr, err := l.start(ctx, c)
+	cmd, stderr, err := g.start(ctx, c)
 	if err != nil {
 		return usage{}, err
 	}
@@ -105,11 +105,11 @@ func tail(text string) string {
 
 // race runs the commands in turn, one after the other and then all again, so that
 // what changes on the machine happens to all of them. It returns their medians.
-func (l *lab) race(ctx context.Context, repeat int, commands ...command) ([]usage, error) {
+func (g *rig) race(ctx context.Context, repeat int, commands ...command) ([]usage, error) {
 	runs := make([][]usage, len(commands))
 	for range repeat {
 		for i, c := range commands {
-			u, err := l.measure(ctx, c)
+			u, err := g.measure(ctx, c)
 			if err != nil {
 				return nil, err
 			}
@@ -143,28 +143,28 @@ func median[R any, T int64 | time.Duration | float64](runs []R, value func(R) T)
 }
 
 // env is the environment of every program that is measured.
-func (l *lab) env() []string {
-	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + l.dir, "TMPDIR=" + l.dir, "LC_ALL=C.UTF-8"}
+func (g *rig) env() []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + g.dir, "TMPDIR=" + g.dir, "LC_ALL=C.UTF-8"}
 }
 
 // tuttiRun is tutti with a command for the hosts of f, with history, unless args
 // say otherwise, and strict host keys. The selector is all.
-func (l *lab) tuttiRun(f files, args []string, words ...string) command {
+func (g *rig) tuttiRun(f files, args []string, words ...string) command {
 	argv := []string{
-		l.tutti, "run", "-F", "none", "-i", f.inventory(), "--known-hosts", f.knownHosts(),
-		"--history", filepath.Join(l.dir, "history.db"),
+		g.tutti, "run", "-F", "none", "-i", f.inventory(), "--known-hosts", f.knownHosts(),
+		"--history", filepath.Join(g.dir, "history.db"),
 	}
 	argv = append(append(argv, args...), "all")
-	return command{name: "tutti", argv: append(argv, words...), stdout: l.path("tutti.out")}
+	return command{name: "tutti", argv: append(argv, words...), stdout: g.path("tutti.out")}
 }
 
 // bareRun is the bare client with a command for the hosts of f.
-func (l *lab) bareRun(f files, words ...string) command {
-	argv := append([]string{l.self, "bare", "-targets", f.targets(), "-key", f.key()}, words...)
-	return command{name: "bare client", argv: argv, stdout: l.path("bare.out")}
+func (g *rig) bareRun(f files, words ...string) command {
+	argv := append([]string{g.self, "bare", "-targets", f.targets(), "-key", f.key()}, words...)
+	return command{name: "bare client", argv: argv, stdout: g.path("bare.out")}
 }
 
-func (l *lab) path(name string) string { return filepath.Join(l.dir, name) }
+func (g *rig) path(name string) string { return filepath.Join(g.dir, name) }
 
 // ratio is a/b.
 func ratio[T int64 | time.Duration](a, b T) float64 { return float64(a) / float64(b) }

@@ -19,7 +19,7 @@ import (
 var memoryLines = []spec{
 	{"3.1", "live heap and stack for each host that is logged in and idle", atMost(60, "KiB"), idleSlope},
 	{"3.2", "peak of a large run at the default fan-out", atMost(150, "MiB"), func(ctx context.Context, l *lab) (reading, error) {
-		rows, err := l.scaleTable(ctx)
+		rows, err := l.scale.table(ctx)
 		if err != nil {
 			return reading{}, err
 		}
@@ -38,11 +38,11 @@ type alive struct {
 
 // idleSlope compares two runs, so that what does not depend on hosts is gone.
 func idleSlope(ctx context.Context, l *lab) (reading, error) {
-	half, err := l.idle(ctx, l.hosts/2)
+	half, err := l.memory.idle(ctx, l.hosts/2)
 	if err != nil {
 		return reading{}, err
 	}
-	all, err := l.idle(ctx, l.hosts)
+	all, err := l.memory.idle(ctx, l.hosts)
 	if err != nil {
 		return reading{}, err
 	}
@@ -51,13 +51,16 @@ func idleSlope(ctx context.Context, l *lab) (reading, error) {
 	return reading{heap + stack, fmt.Sprintf("heap %.1f KiB, stack %.1f KiB, between %d and %d hosts", heap, stack, l.hosts/2, l.hosts)}, nil
 }
 
+// memoryRuns are looked at while they run.
+type memoryRuns struct{ *testbed }
+
 // idle is what is alive while n hosts are idle: of the moments that were looked
 // at, the last at which the goroutines were as many as at the one before. Logins
 // and ends of commands have goroutines of their own.
-func (l *lab) idle(ctx context.Context, n int) (settled alive, err error) {
-	path := l.path("live")
-	c := l.tuttiRun(l.near.of(n), []string{"--pprof", "live=" + path, "--no-history"}, "idle", l.sizes.idle)
-	if _, err := l.measure(ctx, c); err != nil {
+func (m *memoryRuns) idle(ctx context.Context, n int) (settled alive, err error) {
+	path := m.path("live")
+	c := m.tuttiRun(m.near.of(n), []string{"--pprof", "live=" + path, "--no-history"}, "idle", m.sizes.idle)
+	if _, err := m.measure(ctx, c); err != nil {
 		return settled, err
 	}
 	f, err := os.Open(path)
@@ -104,7 +107,7 @@ func stalled(ctx context.Context, l *lab) (reading, error) {
 		return reading{}, err
 	}
 	want := l.hosts / quietShare
-	recorded, err := l.awaitRecorded(ctx, want)
+	recorded, err := l.memory.awaitRecorded(ctx, want)
 	if err == nil {
 		err = wait(ctx, l.stall)
 	}
@@ -140,7 +143,7 @@ func peakOf(pid int) (int64, error) {
 
 // awaitRecorded waits until the run that is under way has so many hosts on record
 // that are ok, and returns how long that took.
-func (l *lab) awaitRecorded(ctx context.Context, want int) (time.Duration, error) {
+func (m *memoryRuns) awaitRecorded(ctx context.Context, want int) (time.Duration, error) {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -148,7 +151,7 @@ func (l *lab) awaitRecorded(ctx context.Context, want int) (time.Duration, error
 		if err := wait(ctx, 100*time.Millisecond); err != nil {
 			return 0, fmt.Errorf("%d of %d quiet hosts are on record after a minute: %w", max(got, 0), want, err)
 		}
-		s, err := sqlite.OpenExisting(ctx, l.path("history.db"), store.Options{})
+		s, err := sqlite.OpenExisting(ctx, m.path("history.db"), store.Options{})
 		if err != nil {
 			continue // it is being made
 		}

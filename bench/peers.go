@@ -45,9 +45,9 @@ var allPeers = []peer{
 
 // peerRun is p with the short command for the hosts of f, in the form that race
 // takes.
-func (l *lab) peerRun(p peer, f files, fanout int) command {
+func (g *rig) peerRun(p peer, f files, fanout int) command {
 	c := p.run(f, fanout, shortCommand)
-	c.name, c.stdout = p.name, l.path("peer.out")
+	c.name, c.stdout = p.name, g.path("peer.out")
 	return c
 }
 

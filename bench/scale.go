@@ -9,13 +9,13 @@ import (
 
 var scaleLines = []spec{
 	{"9.1", "CPU per host of the largest run, of that of the next smaller one", times(1.25), func(ctx context.Context, l *lab) (reading, error) {
-		return l.growth(ctx, func(u usage) float64 { return u.cpu.Seconds() })
+		return l.scale.growth(ctx, func(u usage) float64 { return u.cpu.Seconds() })
 	}},
 	{"9.2", "wall per host of the largest run, of that of the next smaller one", times(1.25), func(ctx context.Context, l *lab) (reading, error) {
-		return l.growth(ctx, func(u usage) float64 { return u.wall.Seconds() })
+		return l.scale.growth(ctx, func(u usage) float64 { return u.wall.Seconds() })
 	}},
 	{"9.3", "RSS per host of the largest run, of that of the next smaller one", times(1), func(ctx context.Context, l *lab) (reading, error) {
-		return l.growth(ctx, func(u usage) float64 { return float64(u.rss) })
+		return l.scale.growth(ctx, func(u usage) float64 { return float64(u.rss) })
 	}},
 }
 
@@ -33,20 +33,27 @@ const (
 	peerFanout = 64
 )
 
-// scaleTable measures the usual run over more and more hosts.
-func (l *lab) scaleTable(ctx context.Context) ([]scaleRow, error) {
-	return l.scale.get(func() ([]scaleRow, error) {
+// scaleRuns are measured once for all lines.
+type scaleRuns struct {
+	*testbed
+	cold *coldRuns
+	done memo[[]scaleRow]
+}
+
+// table measures the usual run over more and more hosts.
+func (s *scaleRuns) table(ctx context.Context) ([]scaleRow, error) {
+	return s.done.get(func() ([]scaleRow, error) {
 		var rows []scaleRow
-		for _, n := range l.sizes.scale {
-			l.say("%d hosts", n)
-			f := l.near.of(n)
-			u, err := l.race(ctx, few(l.repeat), l.bareRun(f, shortCommand), l.tuttiRun(f, nil, shortCommand))
+		for _, n := range s.sizes.scale {
+			s.say("%d hosts", n)
+			f := s.near.of(n)
+			u, err := s.race(ctx, few(s.repeat), s.bareRun(f, shortCommand), s.tuttiRun(f, nil, shortCommand))
 			if err != nil {
 				return nil, err
 			}
 			row := scaleRow{hosts: n, bare: u[0], tutti: u[1]}
-			for i, p := range l.peers {
-				row.peers = append(row.peers, l.peerOver(ctx, p, f, expected(rows, i, n)))
+			for i, p := range s.peers {
+				row.peers = append(row.peers, s.peerOver(ctx, p, f, expected(rows, i, n)))
 			}
 			rows = append(rows, row)
 		}
@@ -68,22 +75,22 @@ func expected(rows []scaleRow, i, n int) time.Duration {
 }
 
 // peerOver measures p once, unless it is expected to take too long.
-func (l *lab) peerOver(ctx context.Context, p peer, f files, expected time.Duration) peerUsage {
-	u := peerUsage{name: p.name, fanout: l.fanoutOf(p)}
+func (s *scaleRuns) peerOver(ctx context.Context, p peer, f files, expected time.Duration) peerUsage {
+	u := peerUsage{name: p.name, fanout: s.fanoutOf(p)}
 	if expected > peerTime {
 		return u
 	}
 	var err error
-	if u.usage, err = l.measure(ctx, l.peerRun(p, f, u.fanout)); err != nil {
-		l.say("%v", err) // a peer that cannot do it keeps nobody else from being measured
+	if u.usage, err = s.measure(ctx, s.peerRun(p, f, u.fanout)); err != nil {
+		s.say("%v", err) // a peer that cannot do it keeps nobody else from being measured
 		u.usage = usage{}
 	}
 	return u
 }
 
 // fanoutOf is the fan-out that was found to be best for p.
-func (l *lab) fanoutOf(p peer) int {
-	found := l.cold.value.peers
+func (s *scaleRuns) fanoutOf(p peer) int {
+	found := s.cold.done.value.peers
 	if i := slices.IndexFunc(found, func(u peerUsage) bool { return u.name == p.name }); i >= 0 {
 		return found[i].fanout
 	}
@@ -91,8 +98,8 @@ func (l *lab) fanoutOf(p peer) int {
 }
 
 // growth is how something per host grows in the last step of the table.
-func (l *lab) growth(ctx context.Context, of func(usage) float64) (reading, error) {
-	rows, err := l.scaleTable(ctx)
+func (s *scaleRuns) growth(ctx context.Context, of func(usage) float64) (reading, error) {
+	rows, err := s.table(ctx)
 	if err != nil {
 		return reading{}, err
 	}

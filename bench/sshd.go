@@ -61,9 +61,9 @@ func firstChannel(ctx context.Context, l *lab) (_ reading, err error) {
 }
 
 // output is what a command prints.
-func (l *lab) output(ctx context.Context, c command) (string, error) {
-	c.stdout = l.path("output")
-	if _, err := l.measure(ctx, c); err != nil {
+func (g *rig) output(ctx context.Context, c command) (string, error) {
+	c.stdout = g.path("output")
+	if _, err := g.measure(ctx, c); err != nil {
 		return "", err
 	}
 	text, err := os.ReadFile(c.stdout)
@@ -104,7 +104,7 @@ func afterLogin(events string) (float64, error) {
 // An sshd is OpenSSH's server on a port of loopback. It lets in who runs this, or
 // a guest where that is root: the shell of root may read much before it begins.
 type sshd struct {
-	lab   *lab
+	bed   *testbed
 	dir   string
 	addr  string
 	user  string
@@ -115,12 +115,12 @@ type sshd struct {
 // guest is a user without rights and with a plain shell.
 const guest = "tuttibench"
 
-func (l *lab) startSSHD(ctx context.Context) (*sshd, error) {
+func (b *testbed) startSSHD(ctx context.Context) (*sshd, error) {
 	path := findSSHD()
 	if path == "" {
 		return nil, fmt.Errorf("%w: sshd is not installed", errAbsent)
 	}
-	s := &sshd{lab: l, dir: l.path("sshd")}
+	s := &sshd{bed: b, dir: b.path("sshd")}
 	if err := s.prepare(); err != nil {
 		return nil, errors.Join(err, s.leave())
 	}
@@ -147,7 +147,7 @@ func (s *sshd) chooseUser() error {
 		return err
 	}
 	// A quick run, which measures nothing, leaves the system's users alone.
-	if s.user = me.Username; os.Geteuid() != 0 || s.lab.quick {
+	if s.user = me.Username; os.Geteuid() != 0 || s.bed.quick {
 		return nil
 	}
 	s.user = guest
@@ -246,14 +246,14 @@ func (s *sshd) file(name string) string { return filepath.Join(s.dir, name) }
 
 func (s *sshd) tuttiRun() command {
 	return command{name: "tutti", argv: []string{
-		s.lab.tutti, "run", "-F", "none", "-w", s.addr, "-l", s.user, "--identity", s.file("id"),
+		s.bed.tutti, "run", "-F", "none", "-w", s.addr, "-l", s.user, "--identity", s.file("id"),
 		"--known-hosts", s.file("known_hosts"), "--no-history", "--json", "true",
 	}}
 }
 
 func (s *sshd) bareRun() command {
 	return command{name: "bare client", argv: []string{
-		s.lab.self, "bare", "-steps", "-user", s.user, "-key", s.file("id"), "-targets", s.file("targets"), "true",
+		s.bed.self, "bare", "-steps", "-user", s.user, "-key", s.file("id"), "-targets", s.file("targets"), "true",
 	}}
 }
 

@@ -27,7 +27,7 @@ var sshdBulkLines = func() []spec {
 				what: fmt.Sprintf("wall of much output of %s at the real sshd, in all from %d, of that of as many ssh", way.name, hosts),
 				bar:  times(1.3),
 				measure: func(ctx context.Context, l *lab) (reading, error) {
-					return l.sshdBulk(ctx, hosts, way)
+					return l.bulk.sshd(ctx, hosts, way)
 				},
 			})
 		}
@@ -51,18 +51,18 @@ var bulkWays = []bulkWay{
 	{"yes", func(_, _ string, n int) string { return fmt.Sprintf("yes | head -c %d", n) }},
 }
 
-// sshdBulk compares tutti with as many ssh as there are hosts, all of which are the
+// sshd compares tutti with as many ssh as there are hosts, all of which are the
 // same server.
-func (l *lab) sshdBulk(ctx context.Context, hosts int, way bulkWay) (_ reading, err error) {
+func (b *bulkRuns) sshd(ctx context.Context, hosts int, way bulkWay) (_ reading, err error) {
 	if _, err := exec.LookPath("ssh"); err != nil {
 		return reading{}, fmt.Errorf("%w: ssh is not installed", errAbsent)
 	}
-	s, err := l.startSSHD(ctx)
+	s, err := b.startSSHD(ctx)
 	if err != nil {
 		return reading{}, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	dir, err := l.bulky.get(l.bulkFiles)
+	dir, err := b.files.get(b.writeFiles)
 	if err != nil {
 		return reading{}, err
 	}
@@ -70,23 +70,23 @@ func (l *lab) sshdBulk(ctx context.Context, hosts int, way bulkWay) (_ reading, 
 	if hosts == 10 {
 		prefix = "f0"
 	}
-	words := way.command(dir, prefix, l.sshdBytes/hosts)
+	words := way.command(dir, prefix, b.sshdBytes/hosts)
 	ssh, tutti, err := s.bulkRuns(hosts, words)
 	if err != nil {
 		return reading{}, err
 	}
-	u, err := l.race(ctx, few(l.repeat), ssh, tutti)
+	u, err := b.race(ctx, few(b.repeat), ssh, tutti)
 	if err != nil {
 		return reading{}, err
 	}
 	return reading{ratio(u[1].wall, u[0].wall), fmt.Sprintf("%.2f s against %.2f s for %d × %.3g MB; CPU %.2f s against %.2f s, %.0f MiB",
-		u[1].wall.Seconds(), u[0].wall.Seconds(), hosts, float64(l.sshdBytes/hosts)/1e6,
+		u[1].wall.Seconds(), u[0].wall.Seconds(), hosts, float64(b.sshdBytes/hosts)/1e6,
 		u[1].cpu.Seconds(), u[0].cpu.Seconds(), mib(u[1].rss))}, nil
 }
 
-// bulkFiles writes the files, which cannot be compressed, where the guest can read
-// them. The folder it returns is there also after an error.
-func (l *lab) bulkFiles() (string, error) {
+// writeFiles writes the files, which cannot be compressed, where the guest can read
+// them. The directory it returns is there also after an error.
+func (b *bulkRuns) writeFiles() (string, error) {
 	dir, err := os.MkdirTemp("", "tutti-bench-bulk-")
 	if err != nil {
 		return "", err
@@ -94,7 +94,7 @@ func (l *lab) bulkFiles() (string, error) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return dir, err
 	}
-	piece := make([]byte, l.sshdBytes/bulkFiles)
+	piece := make([]byte, b.sshdBytes/bulkFiles)
 	rng := rand.NewChaCha8([32]byte{})
 	for i := range bulkFiles {
 		_, _ = rng.Read(piece) // never fails
@@ -129,8 +129,8 @@ func (s *sshd) bulkRuns(hosts int, words string) (ssh, tutti command, err error)
 		ssh.argv = append([]string{"sh", "-c", script, "sh", fmt.Sprint(hosts)}, one...)
 	}
 	tutti = command{name: "tutti", argv: []string{
-		s.lab.tutti, "run", "-F", "none", "-i", s.file("hosts.yaml"), "--known-hosts", s.file("known_hosts"),
-		"--history", s.lab.path("history.db"), "--no-prefix", "all", words,
+		s.bed.tutti, "run", "-F", "none", "-i", s.file("hosts.yaml"), "--known-hosts", s.file("known_hosts"),
+		"--history", s.bed.path("history.db"), "--no-prefix", "all", words,
 	}}
 	return ssh, tutti, nil
 }

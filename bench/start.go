@@ -61,4 +61,4 @@ var warmLines = []spec{
 	}},
 }
 
-func (l *lab) roundTrips(d time.Duration) float64 { return d.Seconds() / l.latency.Seconds() }
+func (b *testbed) roundTrips(d time.Duration) float64 { return d.Seconds() / b.latency.Seconds() }

@@ -42,6 +42,15 @@ type History interface {
 	// was cut off, has no Ended. Memory does not grow with the output. The error is a
 	// *NoRunError, or that of sink, which is not called again after it.
 	Replay(ctx context.Context, run int64, f Filter, sink fanout.Sink) error
+	// Follow is Replay for a run that may be running: it tells what is on record, then
+	// what is added to it as soon as it is, and returns when the run has ended and all was
+	// told. The hosts take turns; the events of a host are those of Replay, but for the
+	// order of the two streams of an attempt, and the pieces they are in. Outcomes of the
+	// filter choose from the hosts that have ended by the first look. The error is that of
+	// Replay, or the cause with which ctx ended.
+	Follow(ctx context.Context, run int64, f Filter, sink fanout.Sink) error
+	// States are how far the hosts of a run are, in the order of its plan.
+	States(ctx context.Context, run int64) ([]HostState, error)
 	// SetExitCode puts the exit code of the process that carried a run out in the
 	// place of the one that was known at the end of the run.
 	SetExitCode(ctx context.Context, run int64, code int) error

@@ -19,8 +19,8 @@ type Pages interface {
 	// of those who said little.
 	Hosts(ctx context.Context, positions []int) (map[int]*RecordedHost, error)
 	// Output is the pieces of an attempt that follow the one numbered after, at most
-	// as many as most, as events without a target, and the number of the last.
-	Output(ctx context.Context, host string, attempt, after, most int) (events []fanout.Event, last int, err error)
+	// as many as most, as events without a target, whose Number is that of the piece.
+	Output(ctx context.Context, host string, attempt, after, most int) ([]fanout.Event, error)
 	// Fault says of what was wrong with which history; nil for nil.
 	Fault(err error) error
 }
@@ -38,8 +38,8 @@ type RecordedHost struct {
 	Result  fanout.Result
 	Ended   bool
 	Earlier []RecordedAttempt
-	// Brief is all output of the last attempt, if that is little; nil: it is to be
-	// read.
+	// Brief is all output of the last attempt, as of Pages.Output, if that is little;
+	// nil: it is to be read.
 	Brief []fanout.Event
 }
 
@@ -85,12 +85,7 @@ type playedTarget struct {
 }
 
 func (p *player) play(ctx context.Context) error {
-	plan, err := p.plan(ctx)
-	if err != nil {
-		return err
-	}
-	started := p.run.Summary.Started
-	if err := p.emit(ctx, fanout.Event{Kind: fanout.RunStarted, Time: started, Plan: &plan}); err != nil {
+	if err := p.begin(ctx); err != nil {
 		return err
 	}
 	summary := fanout.Summary{}
@@ -101,9 +96,23 @@ func (p *player) play(ctx context.Context) error {
 		}
 		rest = rest[n:]
 	}
+	return p.finish(ctx, summary)
+}
+
+// begin tells the start of the run.
+func (p *player) begin(ctx context.Context) error {
+	plan, err := p.plan(ctx)
+	if err != nil {
+		return err
+	}
+	return p.emit(ctx, fanout.Event{Kind: fanout.RunStarted, Time: p.run.Summary.Started, Plan: &plan})
+}
+
+// finish tells the end of the run, whose hosts summary has counted.
+func (p *player) finish(ctx context.Context, summary fanout.Summary) error {
 	summary.Hosts = len(p.targets)
 	summary.Stopped, summary.SpentBy = p.run.Summary.Stopped, p.run.Summary.SpentBy
-	summary.Started = started
+	summary.Started = p.run.Summary.Started
 	if p.run.State != Interrupted {
 		summary.Ended = p.run.Summary.Ended
 	}
@@ -179,7 +188,7 @@ func (p *player) playPage(ctx context.Context, page []playedTarget, summary *fan
 	for i := range page {
 		h := hosts[page[i].position]
 		if h == nil {
-			return fmt.Errorf("run %d was pruned while it was read", p.run.ID)
+			return p.pruned()
 		}
 		if err := p.playHost(ctx, &page[i].target, h); err != nil {
 			return err
@@ -190,6 +199,8 @@ func (p *player) playPage(ctx context.Context, page []playedTarget, summary *fan
 	}
 	return nil
 }
+
+func (p *player) pruned() error { return fmt.Errorf("run %d was pruned while it was read", p.run.ID) }
 
 func (p *player) playHost(ctx context.Context, t *fanout.Target, h *RecordedHost) error {
 	h.Result.Target = *t
@@ -202,10 +213,7 @@ func (p *player) playHost(ctx context.Context, t *fanout.Target, h *RecordedHost
 			return err
 		}
 		told = a.Result.Attempts
-		if err := p.emit(ctx, fanout.Event{
-			Kind: fanout.TargetRetrying, Time: p.endOf(&a.Result), Target: t,
-			Attempt: told, Delay: a.Delay, Result: &a.Result,
-		}); err != nil {
+		if err := p.emitRetrying(ctx, t, a); err != nil {
 			return err
 		}
 	}
@@ -218,9 +226,25 @@ func (p *player) playHost(ctx context.Context, t *fanout.Target, h *RecordedHost
 	if !h.Ended {
 		return nil
 	}
+	return p.emitFinished(ctx, t, &h.Result)
+}
+
+func (p *player) emitStarted(ctx context.Context, t *fanout.Target, r *fanout.Result) error {
 	return p.emit(ctx, fanout.Event{
-		Kind: fanout.TargetFinished, Time: p.endOf(&h.Result), Target: t,
-		Attempt: h.Result.Attempts, Result: &h.Result,
+		Kind: fanout.TargetStarted, Time: r.StartedAt, Target: t, Attempt: r.Attempts, Address: r.Report.Address,
+	})
+}
+
+func (p *player) emitRetrying(ctx context.Context, t *fanout.Target, a *RecordedAttempt) error {
+	return p.emit(ctx, fanout.Event{
+		Kind: fanout.TargetRetrying, Time: p.endOf(&a.Result), Target: t,
+		Attempt: a.Result.Attempts, Delay: a.Delay, Result: &a.Result,
+	})
+}
+
+func (p *player) emitFinished(ctx context.Context, t *fanout.Target, r *fanout.Result) error {
+	return p.emit(ctx, fanout.Event{
+		Kind: fanout.TargetFinished, Time: p.endOf(r), Target: t, Attempt: r.Attempts, Result: r,
 	})
 }
 
@@ -236,22 +260,20 @@ func (p *player) endOf(r *fanout.Result) time.Time {
 // or nothing if it is still to be read.
 func (p *player) playAttempt(ctx context.Context, t *fanout.Target, r *fanout.Result, brief []fanout.Event) error {
 	if !r.StartedAt.IsZero() {
-		if err := p.emit(ctx, fanout.Event{
-			Kind: fanout.TargetStarted, Time: r.StartedAt, Target: t, Attempt: r.Attempts, Address: r.Report.Address,
-		}); err != nil {
+		if err := p.emitStarted(ctx, t, r); err != nil {
 			return err
 		}
 	}
-	if r.StdoutBytes+r.StderrBytes == 0 {
+	if p.filter.NoOutput || r.StdoutBytes+r.StderrBytes == 0 {
 		return nil
 	}
 	if len(brief) > 0 {
 		return p.emitOutput(ctx, t, r.Attempts, brief)
 	}
 	for after := 0; ; {
-		events, next, err := p.pages.Output(ctx, t.Name, r.Attempts, after, replayRows)
+		events, err := p.output(ctx, t, r.Attempts, after, replayRows)
 		if err != nil {
-			return fmt.Errorf("output of %s in run %d: %w", t.Name, p.run.ID, err)
+			return err
 		}
 		if err := p.emitOutput(ctx, t, r.Attempts, events); err != nil {
 			return err
@@ -259,8 +281,17 @@ func (p *player) playAttempt(ctx context.Context, t *fanout.Target, r *fanout.Re
 		if len(events) < replayRows {
 			return nil
 		}
-		after = next
+		after = int(events[len(events)-1].Number)
 	}
+}
+
+// output reads pieces of output; see Pages.
+func (p *player) output(ctx context.Context, t *fanout.Target, attempt, after, most int) ([]fanout.Event, error) {
+	events, err := p.pages.Output(ctx, t.Name, attempt, after, most)
+	if err != nil {
+		return nil, fmt.Errorf("output of %s in run %d: %w", t.Name, p.run.ID, err)
+	}
+	return events, nil
 }
 
 // emitOutput passes on what t said.

@@ -66,12 +66,14 @@ type Query struct {
 	Limit int
 }
 
-// A Filter chooses hosts of a run. The zero value chooses all.
+// A Filter chooses hosts of a run, and what is told of them. The zero value chooses all.
 type Filter struct {
 	// Hosts by name; nil: any.
 	Hosts []string
 	// Outcomes they ended with; nil: any, and those that have not ended.
 	Outcomes []fanout.Outcome
+	// NoOutput leaves out what the hosts wrote.
+	NoOutput bool
 }
 
 // A HostResult is what became of a host in a recorded run.

@@ -174,7 +174,7 @@ func (p *pages) readAttempts(ctx context.Context, places string, hosts map[int]*
 // readBrief adds the output of those who said little, in one query for all of them.
 func (p *pages) readBrief(ctx context.Context, places string, hosts map[int]*store.RecordedHost) error {
 	rows, err := p.r.QueryContext(ctx, `
-		SELECT r.position, o.attempt, o.stream, o.at, o.codec, o.data
+		SELECT r.position, o.attempt, o.seq, o.stream, o.at, o.codec, o.data
 		FROM results r JOIN output o ON o.run_id = r.run_id AND o.host = r.host AND o.attempt = r.attempts
 		WHERE r.run_id = ? AND r.position IN `+inPlaces+` AND r.stdout_bytes + r.stderr_bytes BETWEEN 1 AND ?
 		ORDER BY r.position, o.seq`, p.run, places, briefOutput)
@@ -206,37 +206,37 @@ func qualified(table, columns string) string {
 }
 
 // Output reads the rows of output that follow the one numbered after.
-func (p *pages) Output(ctx context.Context, host string, attempt, after, most int) (events []fanout.Event, last int, err error) {
+func (p *pages) Output(ctx context.Context, host string, attempt, after, most int) (events []fanout.Event, err error) {
 	if p.output == nil {
 		p.output, err = p.r.PrepareContext(ctx, `
 			SELECT seq, stream, at, codec, data FROM output
 			WHERE run_id = ? AND host = ? AND attempt = ? AND seq > ? ORDER BY seq LIMIT ?`)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 	}
 	rows, err := p.output.QueryContext(unwatched(ctx), p.run, host, attempt, after, most)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells
 	for rows.Next() {
-		e, err := scanOutput(rows, &last)
+		e, err := scanOutput(rows)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		events = append(events, e)
 	}
-	return events, last, rows.Err()
+	return events, rows.Err()
 }
 
-// scanOutput reads a row whose columns are those of keys, then stream, at, codec
+// scanOutput reads a row whose columns are those of keys, then seq, stream, at, codec
 // and data.
 func scanOutput(rows *sql.Rows, keys ...any) (fanout.Event, error) {
 	e := fanout.Event{Kind: fanout.Output}
 	var stream, at, codec string
 	var data any
-	if err := rows.Scan(append(keys, &stream, &at, &codec, &data)...); err != nil {
+	if err := rows.Scan(append(keys, &e.Number, &stream, &at, &codec, &data)...); err != nil {
 		return e, err
 	}
 	if stream == fanout.Stderr.String() {

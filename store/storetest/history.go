@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sort"
 	"strings"
 	"testing"
 	"time"
@@ -137,6 +138,47 @@ type sink func(fanout.Event)
 func (s sink) Handle(_ context.Context, e fanout.Event) error {
 	s(e)
 	return nil
+}
+
+// Who follows a run in another process is told of it while it goes on, and of its end.
+func testFollow(t *testing.T, b *bed) {
+	p := plan("cli", 2)
+	r, err := b.Begin(t.Context(), p, store.RunInfo{})
+	b.must(err)
+	b.must(r.Starting(t.Context(), p.Targets[1], 1, "10.0.0.2:22"))
+	heard, done := make(chan string, 100), make(chan error, 1)
+	other := b.open(t)
+	go func() {
+		defer close(heard)
+		done <- other.Follow(t.Context(), r.RunID(), store.Filter{}, sink(func(e fanout.Event) {
+			switch {
+			case e.Target != nil && e.Kind != fanout.Output:
+				heard <- fmt.Sprint(e.Target.Name, " ", e.Kind)
+			case e.Kind == fanout.RunFinished:
+				heard <- fmt.Sprint(e.Summary.Counts)
+			}
+		}))
+	}()
+	if got, want := <-heard, fmt.Sprint("web01 ", fanout.TargetStarted); got != want {
+		t.Errorf("got %q, want %q, which is on record", got, want)
+	}
+	if states, err := other.States(t.Context(), r.RunID()); err != nil || len(states) != 2 || states[0].Started || !states[1].Started || states[1].Ended {
+		t.Errorf("got %+v, %v, want that web01 runs", states, err)
+	}
+	b.finish(r, p, 0, 7)
+	var rest []string
+	for text := range heard {
+		rest = append(rest, text)
+	}
+	b.must(<-done)
+	want := fmt.Sprint("web00 ", fanout.TargetStarted, ",web00 ", fanout.TargetFinished, ",web01 ", fanout.TargetFinished, ",[1 1 0 0 0 0 0]")
+	sort.Strings(rest)
+	if got := strings.Join(append(rest[1:], rest[0]), ","); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if states, err := other.States(t.Context(), r.RunID()); err != nil || !states[0].Ended || states[1].ExitCode != 7 || states[0].StdoutBytes != 6 {
+		t.Errorf("got %+v, %v, want how they ended", states, err)
+	}
 }
 
 // A run is told again as it was recorded, and found by what is known of it.

@@ -41,6 +41,7 @@ func Test(t *testing.T, e Engine) {
 		"LargeTexts": testLargeTexts,
 		"OddTexts":   testOddTexts,
 		"Replay":     testReplay,
+		"Follow":     testFollow,
 		"Operators":  testOperators,
 	} {
 		t.Run(name, func(t *testing.T) {

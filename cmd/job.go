@@ -72,11 +72,7 @@ const (
 // withJobs opens the history and does something with the jobs in it.
 func withJobs(ctx context.Context, std Streams, path string, missing withoutHistory, do func(*jobs.Service) error) error {
 	return withStore(ctx, std, path, missing, func(s store.Store) error {
-		service := &jobs.Service{Checker: jobChecker(std)}
-		if s != nil { // or the interface would hold a nil
-			service.Store = s
-		}
-		return do(service)
+		return do(jobService(std, s))
 	})
 }
 
@@ -101,6 +97,15 @@ func withStore(ctx context.Context, std Streams, path string, missing withoutHis
 		err = hint(usagef("%v", err), "tutti job add adds the first job and creates the history; --history names another")
 	}
 	return usageOfJob(err)
+}
+
+// jobService is the service over the jobs of a store, which may be nil.
+func jobService(std Streams, s store.Store) *jobs.Service {
+	service := &jobs.Service{Checker: jobChecker(std)}
+	if s != nil { // or the interface would hold a nil
+		service.Store = s
+	}
+	return service
 }
 
 // jobChecker checks jobs here and now.

@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,12 +37,7 @@ Queued runs are dropped. The job stays: tutti job pause keeps it from firing aga
 
 // killJob ends the runs that ref names, and waits for that.
 func killJob(ctx context.Context, std Streams, s store.Store, ref string, wait time.Duration) error {
-	// No job has a name of digits alone.
-	kill := store.KillRef{Job: ref}
-	if run, err := strconv.ParseInt(ref, 10, 64); err == nil {
-		kill = store.KillRef{Run: run}
-	}
-	runs, err := s.KillRuns(ctx, kill, std.userName(), std.now())
+	runs, err := jobService(std, s).Kill(ctx, ref, std.userName())
 	switch {
 	case len(runs) > 0: // these are being stopped, whatever became of others
 		return errors.Join(err, showStopped(ctx, std, s, runs, wait))

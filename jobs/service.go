@@ -46,6 +46,9 @@ type Records interface {
 	Firings(ctx context.Context, q store.FiringQuery) ([]store.FiringRow, error)
 	// RequestFiring asks for a run of a job, whatever its schedule says.
 	RequestFiring(ctx context.Context, job, by string, now time.Time) (scheduler.Ticket, error)
+	// KillRuns asks for the end of what runs of a job, or of a run of one, and returns
+	// the runs that are being stopped, also if something was wrong with others.
+	KillRuns(ctx context.Context, ref store.KillRef, by string, now time.Time) ([]int64, error)
 	// CountEnded brings the consecutive failures of the jobs up to date.
 	CountEnded(ctx context.Context, jobs []scheduler.Kept) error
 	// JobCosts is what each job, by its number, has in the history.

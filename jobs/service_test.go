@@ -6,10 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"tutti/fanout"
 	"tutti/internal/fault"
 	"tutti/runner"
 	"tutti/scheduler"
@@ -222,6 +224,62 @@ func TestRunNow(t *testing.T) {
 	}
 	if _, err := r.Log(t.Context(), store.FiringQuery{Job: "swoop"}); !errors.As(err, new(*store.NoJobError)) {
 		t.Errorf("got %v, want no such job", err)
+	}
+}
+
+// begin starts a run of a job that a daemon was asked for.
+func (r *rig) begin(t *testing.T, job string) *store.Recorder {
+	t.Helper()
+	daemon, err := r.store.JoinDaemons(t.Context(), noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = daemon.Close() })
+	ticket, err := daemon.Request(t.Context(), job, "ann", noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := fanout.Plan{Source: "job", Task: fanout.Task{Action: fanout.Command("uptime")}, Targets: []fanout.Target{{Name: "web1"}}}
+	info := store.RunInfo{Job: job, JobID: ticket.Job.ID, Firing: ticket.ID, Owner: daemon, DueAt: noon}
+	recorder, err := r.store.Begin(t.Context(), plan, info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = recorder.Close() })
+	return recorder
+}
+
+func TestKill(t *testing.T) {
+	r := newRig(t)
+	for _, name := range []string{"idle", "sweep"} {
+		r.add(t, name)
+	}
+	run := r.begin(t, "sweep").RunID()
+	own, err := r.store.Begin(t.Context(), fanout.Plan{Source: "cli", Task: fanout.Task{Action: fanout.Command("uptime")}}, store.RunInfo{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Close() //nolint:errcheck // the test is over
+	for _, tt := range []struct {
+		ref  string
+		want []int64
+		err  any
+	}{
+		{"sweep", []int64{run}, nil},
+		{strconv.FormatInt(run, 10), []int64{run}, nil},
+		{"idle", nil, nil},
+		{"swoop", nil, new(*store.NoJobError)},
+		{"99", nil, new(*store.NoRunError)},
+		{strconv.FormatInt(own.RunID(), 10), nil, new(*store.KillError)},
+	} {
+		got, err := r.Kill(t.Context(), tt.ref, "bob")
+		if !slices.Equal(got, tt.want) || (err == nil) != (tt.err == nil) || err != nil && !errors.As(err, tt.err) {
+			t.Errorf("%s: got %v, %v, want %v, %T", tt.ref, got, err, tt.want, tt.err)
+		}
+	}
+	stops, err := r.store.Stops(t.Context(), []int64{run, own.RunID()})
+	if err != nil || len(stops) != 1 || stops[0].Run != run || stops[0].By != "bob" {
+		t.Errorf("got %+v, %v, want bob's request to stop run %d alone", stops, err, run)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"time"
 
 	"tutti/scheduler"
@@ -120,4 +121,18 @@ func (s *Service) RunNow(ctx context.Context, name, by string) (t scheduler.Tick
 	}
 	served, err = s.Served(ctx)
 	return t, served, err
+}
+
+// Kill stops what runs of a job, or one run of a job: ref is the name or the number, and
+// no job has a name of digits alone. Queued firings of a job are dropped. The runs are
+// those that are being stopped, which the caller may wait for; of a job there may be
+// some also if the error says what became of others, and none if it does not run. The
+// error is a *store.NoJobError, a *store.NoRunError, or a *store.KillError if the run has
+// ended or is of no job.
+func (s *Service) Kill(ctx context.Context, ref, by string) (runs []int64, err error) {
+	kill := store.KillRef{Job: ref}
+	if run, err := strconv.ParseInt(ref, 10, 64); err == nil {
+		kill = store.KillRef{Run: run}
+	}
+	return s.Store.KillRuns(ctx, kill, by, s.Now())
 }

@@ -59,7 +59,7 @@ var mayImport = map[string][]string{
 	"tutti/internal/nemesis":  {},
 
 	"tutti/inventory/ansible":   {"tutti/internal/hostkeys", "tutti/inventory/layer", "tutti/inventory/sshconfig", "tutti/internal/hostlist", "tutti/internal/yamltree", "tutti/internal/filekind"},
-	"tutti/inventory/sshconfig": {"tutti/internal/hostkeys", "tutti/inventory/layer", "tutti/internal/hostlist", "tutti/internal/yamltree", "tutti/internal/filekind"},
+	"tutti/inventory/sshconfig": {"tutti/internal/hostkeys", "tutti/inventory/layer", "tutti/internal/hostlist", "tutti/internal/yamltree", "tutti/internal/filekind", "tutti/internal/safefile"},
 	"tutti/inventory/layer":     {"tutti/internal/hostkeys", "tutti/internal/hostlist", "tutti/internal/quantity", "tutti/internal/safefile", "tutti/internal/yamltree"},
 }
 

@@ -7,5 +7,5 @@
 //
 // What all formats have in common is here as well: how a value is written and
 // checked ([ParseValue], [HostWord], [ParseJump]), and which files are read and
-// believed ([File], [Trust], [Read], [CheckOwner]).
+// believed ([File], [Trust], [Read]).
 package layer

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"tutti/internal/safefile"
 )
 
 // A File is an inventory file that is to be loaded.
@@ -19,27 +21,28 @@ type File struct {
 type Trust int
 
 const (
-	// Found says that nobody named the file. It must be owned by us or root and be
-	// writable by its owner only, and its host_keys: off does not count.
+	// Found says that tutti found the file in a usual place. It must be owned by the
+	// user or root and be writable by its owner only, and its host_keys: off does not
+	// count.
 	Found Trust = iota
 	// FromEnvironment says that the environment names the file. Its
 	// host_keys: off does not count.
 	FromEnvironment
-	// Named says that the file was asked for by name in this very command.
+	// Named says that the command names the file.
 	Named
 )
 
-// maxFileSize is how large a file may be that we read whole.
+// maxFileSize is how large a file may be, in bytes.
 const maxFileSize = 64 << 20
 
 // Read reads an inventory file whole, and checks who may have written it if it was
 // found and not named.
 func Read(f File) ([]byte, fs.FileInfo, error) {
 	if f.Trust == Found {
-		// Whoever owns a link decides what it leads to.
+		// The owner of a link decides what it leads to.
 		info, err := os.Lstat(f.Path)
 		if err == nil {
-			err = CheckOwner(info)
+			err = safefile.CheckWriters(info)
 		}
 		if err == nil {
 			err = checkDirectories(f.Path, info)
@@ -61,7 +64,7 @@ func Read(f File) ([]byte, fs.FileInfo, error) {
 		return nil, nil, fmt.Errorf("read inventory: %s is a directory; name each file in it with -i", f.Path)
 	}
 	if f.Trust == Found {
-		if err := CheckOwner(info); err != nil {
+		if err := safefile.CheckWriters(info); err != nil {
 			return nil, nil, untrusted(f, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"tutti/internal/filekind"
+	"tutti/internal/safefile"
 	"tutti/inventory/layer"
 )
 
@@ -28,9 +29,9 @@ const noFile = "none"
 
 // Load reads the files and those that they include. What is wrong in
 // them is reported all at once, a line for each mistake, as file:line:column:
-// message. A file that was named must exist; others need not, but the user's own,
-// and whatever is included, must belong to us or root, and nobody else may be
-// able to write it.
+// message. A file that was named must exist; others need not. The user's own file and
+// all included ones must belong to the user or root, and must not be writable by
+// others.
 func Load(o Options) (*Config, error) {
 	p := newParser(o)
 	if err := p.loadTop(o); err != nil {
@@ -87,7 +88,7 @@ func (p *parser) top(path, text string, users bool) {
 	p.config.files = append(p.config.files, p.parse(path, text))
 }
 
-// An untrustedError is a file that somebody else may have written.
+// An untrustedError is a file that another user may have written.
 type untrustedError struct {
 	path string
 	err  error
@@ -132,7 +133,7 @@ func (disk) read(path string, owned bool) (string, error) {
 		return "", &fs.PathError{Op: "read", Path: path, Err: syscall.EISDIR}
 	}
 	if owned {
-		if err := layer.CheckOwner(info); err != nil {
+		if err := safefile.CheckWriters(info); err != nil {
 			return "", &untrustedError{path, err}
 		}
 	}

@@ -119,7 +119,11 @@ func (f historyFile) obeyable() error {
 		path string
 		info fs.FileInfo
 	}{{f.path, f.info}, {filepath.Dir(f.path), dir}} {
-		if err := safefile.CheckWriters(place.path, place.info); err != nil {
+		err := safefile.CheckWriters(place.info)
+		if others, ok := errors.AsType[*safefile.WritersError](err); ok {
+			err = others.About(place.path)
+		}
+		if err != nil {
 			return &store.Error{Op: "open", Path: f.path, Kind: store.ErrUnsafe, Err: err}
 		}
 	}

@@ -7,14 +7,14 @@ import (
 	"tutti/store"
 )
 
-// A Firing is a decision about scheduled times of a job, or about a run that was
-// asked for, and what came of it: what `job log --json` prints.
+// A Firing is a decision about scheduled times of a job, or about a manual run, and
+// its result: what `job log --json` prints.
 type Firing struct {
 	Schema int    `json:"schema"` // 1
 	Type   string `json:"type"`   // "firing"
 	Firing int64  `json:"firing"`
 	Job    string `json:"job"`
-	// JobID tells a job from another one that had its name before.
+	// JobID distinguishes a job from an earlier one of the same name.
 	JobID int64 `json:"job_id"`
 	// Decision is "run", "queued", "skipped", "missed" or "failed".
 	Decision string `json:"decision"`

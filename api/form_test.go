@@ -52,7 +52,7 @@ func TestRunAsItIsPrinted(t *testing.T) {
 	cutOff := finishedRun()
 	cutOff.State = store.Interrupted
 	if got := line(t, NewRun(cutOff)); strings.Contains(got, "duration_ms") || !strings.Contains(got, "ended_at") {
-		t.Errorf("nobody knows how long it took: %s", got)
+		t.Errorf("it has no duration: %s", got)
 	}
 }
 

@@ -105,7 +105,7 @@ func NewHost(h runner.HostView, explain bool) Host {
 	if h.NoExitStatus {
 		j.ExitStatus = "none"
 	}
-	for _, r := range h.Refusals {
+	for _, r := range h.Unusable {
 		j.Refusals = append(j.Refusals, r.Reason)
 	}
 	for _, g := range h.Gates {

@@ -12,7 +12,7 @@ type Job struct {
 	Schema int    `json:"schema"` // 1
 	Type   string `json:"type"`   // "job"
 	Job    string `json:"job"`
-	// JobID tells a job from another one that had its name before.
+	// JobID distinguishes a job from an earlier one of the same name.
 	JobID int64 `json:"job_id"`
 	// Version is what a change counts up.
 	Version int64 `json:"version"`
@@ -55,7 +55,7 @@ type JobDetails struct {
 	Job
 	// Next are its next firings; none of a paused job.
 	Next []Next `json:"next"`
-	// Changes are its versions, as far as they are kept, newest first.
+	// Changes are its versions that are still stored, newest first.
 	Changes []Change `json:"changes"`
 	// Firings are its newest ones, newest first.
 	Firings []Firing `json:"firings"`

@@ -11,7 +11,7 @@ import (
 type Plan struct {
 	// Command is "script FILE" for a script, and empty for a ping.
 	Command string `json:"command"`
-	// Hosts are in the order in which they are begun.
+	// Hosts are in the order in which they are started.
 	Hosts []PlanHost `json:"hosts"`
 	// Inventory are the files it was read from; empty if none was.
 	Inventory string        `json:"inventory"`

@@ -17,10 +17,10 @@ import (
 	"tutti/internal/sanitize"
 )
 
-// bashCompletion is what bash reads. It needs no other package, and leaves to us
-// what a word is: bash cuts words at : and = as well, and the library's own
-// script would have the shell evaluate the line. Lines of the answer begin with
-// = for a candidate, or with : for what else to do.
+// bashCompletion is the script for bash. It needs no other package, and leaves the
+// splitting into words to tutti: bash splits at : and = as well, and the library's
+// own script would have the shell evaluate the line. Lines of the answer begin with
+// = for a candidate, or with : for an action.
 const bashCompletion = `# bash completion V2 for tutti                             -*- shell-script -*-
 
 _tutti()
@@ -165,8 +165,8 @@ func (l *shellLine) quoted(text string) string {
 	return b.String()
 }
 
-// splitLine reads a line. Variables and commands in it are left as they are:
-// nothing is run because somebody has pressed a key.
+// splitLine reads a line. Variables and commands in it are left as they are: pressing
+// the completion key must not run anything.
 func splitLine(text string) shellLine {
 	var l shellLine
 	var word strings.Builder

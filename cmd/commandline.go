@@ -7,10 +7,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// goesOut makes cmd one that goes out to the hosts of a SELECTOR: do is called
-// with it and with the words behind it, when o has the flags on both sides.
-// question is put to those who name no hosts.
-func (c *console) goesOut(cmd *cobra.Command, o *launchOptions, question string, do func(ctx context.Context, selector string, rest []string) error) {
+// selectsHosts makes cmd a command on the hosts of a SELECTOR: it calls do with the
+// selector and the words behind it, once o has the flags on both sides. question is the
+// error if no hosts are named.
+func (c *console) selectsHosts(cmd *cobra.Command, o *launchOptions, question string, do func(ctx context.Context, selector string, rest []string) error) {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.ValidArgsFunction = completeSelector(c.Streams, &o.requestOptions)
 	cmd.Flags().SetInterspersed(false)

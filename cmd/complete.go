@@ -22,8 +22,8 @@ const (
 	noFiles = cobra.ShellCompDirectiveNoFileComp
 	// completedRuns is how many runs are offered, the newest.
 	completedRuns = 50
-	// completionTime is how long an inventory that is a program may take: somebody
-	// has pressed a key.
+	// completionTime is how long an inventory that is a program may take: the operator
+	// is waiting at the prompt.
 	completionTime = 3 * time.Second
 )
 

@@ -21,7 +21,7 @@ import (
 const (
 	demoBroken = "web08.demo"  // has no release file
 	demoHung   = "cache3.demo" // reading its release file never ends
-	demoDown   = "db4.demo"    // nobody answers
+	demoDown   = "db4.demo"    // does not respond
 	demoOld    = "web03.demo"  // has an older release
 )
 
@@ -217,7 +217,7 @@ func (d *demoSite) streams(s Streams) Streams {
 			}
 		}
 		if key == "SSH_AUTH_SOCK" {
-			return "" // the keys of whoever watches are not needed here
+			return "" // the operator's own keys are not needed here
 		}
 		return outer(key)
 	}

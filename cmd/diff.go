@@ -99,7 +99,7 @@ func compare(ctx context.Context, std Streams, o *diffOptions, before, after str
 	}
 	comparison := output.NewComparison(screen.opts, runs.Before.ID, runs.After.ID)
 	defer func() { err = errors.Join(err, comparison.Close()) }()
-	if err := runs.Tell(ctx, pairs, comparison); err != nil {
+	if err := runs.Feed(ctx, pairs, comparison); err != nil {
 		return err
 	}
 	show := comparison.Print

@@ -82,18 +82,17 @@ func (o *launchOptions) addDoctorFlags(f *pflag.FlagSet) {
 	o.flags().addHistory(f)
 }
 
-// A doctor looks at things, and tells what it has found as it goes.
+// A doctor makes the checks, and reports each finding at once.
 type doctor struct {
 	*runner.Launch
 	o      *launchOptions
 	screen *screen
 	// canAsk says that passphrases can be asked for.
 	canAsk bool
-	// wanted says that hosts were selected, which are to be logged in to.
+	// wanted says that hosts were selected; doctor logs in to them.
 	wanted bool
 	counts map[api.Finding]int
-	// visited counts what was told of the hosts, which is no problem of this
-	// machine.
+	// visited counts the findings about hosts, which are no problems of this machine.
 	visited map[api.Finding]int
 	// broken says that the hosts cannot be tried: this machine has a problem
 	// that keeps all of them from being reached.
@@ -131,14 +130,14 @@ func (d *doctor) examine(ctx context.Context, selector string) error {
 			return err
 		}
 	}
-	d.conclude(summary)
+	d.summarize(summary)
 	if c := d.code(summary); c != runner.ExitOK {
 		return &runner.ExitError{Code: c}
 	}
 	return nil
 }
 
-// code is the exit code: a problem of our own beats those of hosts.
+// code is the exit code: a local problem comes before those of hosts.
 func (d *doctor) code(s fanout.Summary) int {
 	c := runner.ExitCode(s, d.screen.failure(), d.screen.interrupts.signal())
 	if d.counts[api.FindingProblem] > 0 && (c == runner.ExitOK || c == runner.ExitFailed || c == runner.ExitUnreachable || c == runner.ExitStopped) {
@@ -147,8 +146,8 @@ func (d *doctor) code(s fanout.Summary) int {
 	return c
 }
 
-// tell shows one finding. A remedy goes with what is not ok.
-func (d *doctor) tell(state api.Finding, name, message, remedy string) {
+// report shows one finding. One that is not ok has a remedy.
+func (d *doctor) report(state api.Finding, name, message, remedy string) {
 	d.counts[state]++
 	if d.o.mode.Word == modeJSON {
 		// A stdout that cannot be written shows in the screen's failure.
@@ -185,13 +184,13 @@ func indented(text string) string {
 	return strings.Join(lines, "\n"+margin)
 }
 
-// ok tells of something that is as it should be.
+// ok reports a check without a problem.
 func (d *doctor) ok(name, format string, args ...any) {
-	d.tell(api.FindingOK, name, fmt.Sprintf(format, args...), "")
+	d.report(api.FindingOK, name, fmt.Sprintf(format, args...), "")
 }
 
-// conclude says how it went, on stderr.
-func (d *doctor) conclude(s fanout.Summary) {
+// summarize prints the counts of the findings, on stderr.
+func (d *doctor) summarize(s fanout.Summary) {
 	n := func(f api.Finding) int { return d.counts[f] + d.visited[f] }
 	text := fmt.Sprintf("doctor: %d ok, %s, %s", n(api.FindingOK), count(n(api.FindingWarning), string(api.FindingWarning)), count(n(api.FindingProblem), string(api.FindingProblem)))
 	switch {

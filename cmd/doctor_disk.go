@@ -33,7 +33,7 @@ const firstYear, lastYear = 2026, 2100
 func (d *doctor) checkClock() {
 	now := time.Now()
 	if y := now.Year(); y < firstYear || y > lastYear {
-		d.tell(api.FindingProblem, "clock", "the clock says "+clockText(now.Local())+": certificates will seem invalid, and recorded times will be wrong",
+		d.report(api.FindingProblem, "clock", "the clock says "+clockText(now.Local())+": certificates will seem invalid, and recorded times will be wrong",
 			"set the clock (timedatectl set-ntp true)")
 		return
 	}
@@ -59,10 +59,10 @@ func (d *doctor) checkHistory(ctx context.Context) {
 		d.failRecord(c.ReadOnly)
 	}
 	if c.Exposed {
-		d.tell(api.FindingWarning, "history", path+" can be read by other users, and may contain secrets", "chmod 600 "+path)
+		d.report(api.FindingWarning, "history", path+" can be read by other users, and may contain secrets", "chmod 600 "+path)
 	}
 	if ahead := time.Until(c.Newest); ahead > clockSlack {
-		d.tell(api.FindingWarning, "clock", fmt.Sprintf("the newest run in the history started %s in the future: the clock was set back", quantity.FormatDuration(ahead.Round(time.Second))),
+		d.report(api.FindingWarning, "clock", fmt.Sprintf("the newest run in the history started %s in the future: the clock was set back", quantity.FormatDuration(ahead.Round(time.Second))),
 			"set the clock: old runs are pruned by age")
 	}
 	if c.ReadOnly == nil {
@@ -71,9 +71,9 @@ func (d *doctor) checkHistory(ctx context.Context) {
 	d.checkDisk(filepath.Dir(path))
 }
 
-// failRecord tells of a history that cannot be had; hosts can still be tried.
+// failRecord reports a history that cannot be opened; hosts can still be checked.
 func (d *doctor) failRecord(err error) {
-	d.tell(api.FindingProblem, "history", wording.Text(err), strings.Join(hints(err), "; "))
+	d.report(api.FindingProblem, "history", wording.Text(err), strings.Join(hints(err), "; "))
 }
 
 // checkNewHistory looks at the place where a history is to be made.
@@ -97,11 +97,11 @@ func (d *doctor) checkNewHistory(path string) {
 func (d *doctor) checkDisk(dir string) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(dir, &fs); err != nil {
-		d.tell(api.FindingWarning, "disk", fmt.Sprintf("%s: %v", dir, err), "")
+		d.report(api.FindingWarning, "disk", fmt.Sprintf("%s: %v", dir, err), "")
 		return
 	}
 	if kind := networkKind(&fs); kind != "" {
-		d.tell(api.FindingWarning, "disk", fmt.Sprintf("the history in %s is on %s, where file locks may not work across machines", dir, kind),
+		d.report(api.FindingWarning, "disk", fmt.Sprintf("the history in %s is on %s, where file locks may not work across machines", dir, kind),
 			"keep the history on a local disk: --history FILE or $TUTTI_HISTORY")
 	}
 	free := uint64(fs.Bavail) * uint64(fs.Bsize)
@@ -109,9 +109,9 @@ func (d *doctor) checkDisk(dir string) {
 	remedy := "free some space, or delete old runs: tutti history prune --keep 30d"
 	switch {
 	case free < noSpace:
-		d.tell(api.FindingProblem, "disk", text, remedy)
+		d.report(api.FindingProblem, "disk", text, remedy)
 	case free < littleSpace:
-		d.tell(api.FindingWarning, "disk", text, remedy)
+		d.report(api.FindingWarning, "disk", text, remedy)
 	default:
 		d.ok("disk", "%s", text)
 	}

@@ -22,8 +22,8 @@ import (
 // neighbourLimit is where Linux says how many neighbours it remembers.
 const neighbourLimit = "/proc/sys/net/ipv4/neigh/default/gc_thresh3"
 
-// checkHere looks at this machine. It returns the hosts to visit, as far as
-// there are any: those of the selector, or all.
+// checkHere checks this machine. It returns the plan with the hosts to log in to:
+// those of the selector, or all; nil if there are none.
 func (d *doctor) checkHere(ctx context.Context, selector string) (*runner.Decision, error) {
 	d.checkClock()
 	plan, err := d.checkInventory(ctx, selector)
@@ -37,11 +37,10 @@ func (d *doctor) checkHere(ctx context.Context, selector string) (*runner.Decisi
 	return plan, nil
 }
 
-// fail tells of err, with its own remedy if it has one. Hosts are not tried
-// after it.
+// fail reports err, with its own remedy if it has one. After it no host is contacted.
 func (d *doctor) fail(name string, err error, remedy string) {
 	d.broken = true
-	d.tell(api.FindingProblem, name, wording.Text(err), cmp.Or(strings.Join(hints(err), "; "), remedy))
+	d.report(api.FindingProblem, name, wording.Text(err), cmp.Or(strings.Join(hints(err), "; "), remedy))
 }
 
 // checkInventory reads the inventory and ssh_config. Only a mistake in the
@@ -50,7 +49,7 @@ func (d *doctor) checkInventory(ctx context.Context, selector string) (*runner.D
 	plan := &runner.Decision{}
 	inv, from, err := d.Env.LoadInventory(ctx, &d.o.Request, nil)
 	if errors.As(err, new(*inventory.NotFoundError)) && !d.wanted {
-		d.tell(api.FindingWarning, "inventory", wording.Text(err), strings.Join(hints(err), "; "))
+		d.report(api.FindingWarning, "inventory", wording.Text(err), strings.Join(hints(err), "; "))
 		inv, err = &inventory.Inventory{}, nil
 	}
 	if err != nil {
@@ -62,7 +61,7 @@ func (d *doctor) checkInventory(ctx context.Context, selector string) (*runner.D
 		return nil, err
 	}
 	for _, w := range inv.Warnings {
-		d.tell(api.FindingWarning, "inventory", w, "edit the file, or ignore this if you do not need what is left out")
+		d.report(api.FindingWarning, "inventory", w, "edit the file, or ignore this if you do not need what is left out")
 	}
 	if from != "" && len(inv.Hosts()) > 0 {
 		d.ok("inventory", "%s in %s", count(len(inv.Hosts()), "host"), from)
@@ -78,7 +77,7 @@ func (d *doctor) checkInventory(ctx context.Context, selector string) (*runner.D
 		return plan, nil
 	}
 	for _, w := range plan.Warnings {
-		d.tell(api.FindingWarning, "ssh_config", w, "remove the line, or ignore this if you do not need it")
+		d.report(api.FindingWarning, "ssh_config", w, "remove the line, or ignore this if you do not need it")
 	}
 	d.sshConfigHonoured(config, d.counts[api.FindingWarning] == before)
 	plan.Warnings = nil
@@ -118,14 +117,14 @@ func (d *doctor) chosen(ctx context.Context, inv *inventory.Inventory, from, sel
 	hosts := inv.Hosts()
 	var refused []*inventory.Host
 	hosts = slices.DeleteFunc(hosts, func(h *inventory.Host) bool {
-		if len(h.Refusals) > 0 {
+		if len(h.Unusable) > 0 {
 			refused = append(refused, h)
 		}
-		return len(h.Refusals) > 0
+		return len(h.Unusable) > 0
 	})
 	if len(refused) > 0 {
-		err := &inventory.RefusedError{Hosts: refused}
-		d.tell(api.FindingWarning, "inventory", err.Error(), strings.Join(hints(err), "; "))
+		err := &inventory.UnusableError{Hosts: refused}
+		d.report(api.FindingWarning, "inventory", err.Error(), strings.Join(hints(err), "; "))
 	}
 	return hosts, nil
 }
@@ -133,7 +132,7 @@ func (d *doctor) chosen(ctx context.Context, inv *inventory.Inventory, from, sel
 func (d *doctor) checkOpenFiles(plan *runner.Decision) {
 	have, err := runner.OpenLimit()
 	if err != nil {
-		d.tell(api.FindingWarning, "open_files", fmt.Sprintf("cannot read the limit: %v", err), "check ulimit -n")
+		d.report(api.FindingWarning, "open_files", fmt.Sprintf("cannot read the limit: %v", err), "check ulimit -n")
 		return
 	}
 	asked := cmp.Or(d.o.Limits.Fanout, min(runner.DefaultFanout, max(1, len(plan.Endpoints))))
@@ -142,7 +141,7 @@ func (d *doctor) checkOpenFiles(plan *runner.Decision) {
 		d.ok("open_files", "limit %[1]d; up to %[3]d needed for %[2]s at once", have, count(asked, "host"), need)
 		return
 	}
-	d.tell(api.FindingWarning, "open_files", fmt.Sprintf("limit %d; %s at once may need %d", have, count(asked, "host"), need),
+	d.report(api.FindingWarning, "open_files", fmt.Sprintf("limit %d; %s at once may need %d", have, count(asked, "host"), need),
 		fmt.Sprintf("raise the limit: ulimit -n %d, or as root ulimit -Hn %d; or work on fewer hosts at once: -f %d", need, need, plan.Fits(have)))
 }
 
@@ -167,7 +166,7 @@ func (d *doctor) checkNeighbours(plan *runner.Decision) {
 		d.ok("neighbours", "ARP/neighbor table limit %d; %s reached directly", limit, count(len(addresses), "host"))
 		return
 	}
-	d.tell(api.FindingWarning, "neighbours",
+	d.report(api.FindingWarning, "neighbours",
 		fmt.Sprintf("ARP/neighbor table limit %[2]d, but %[1]d addresses reached directly: if they share a network segment, some will seem unreachable", len(addresses), limit),
 		fmt.Sprintf("as root: sysctl -w net.ipv4.neigh.default.gc_thresh3=%d (and net.ipv6.neigh.default.gc_thresh3)", 2*len(addresses)))
 }
@@ -195,7 +194,7 @@ func (d *doctor) checkKeys(ctx context.Context, plan *runner.Decision) {
 		d.showKey(k)
 	}
 	if usable == 0 && !d.broken {
-		d.tell(api.FindingWarning, "key", "no private key to log in with",
+		d.report(api.FindingWarning, "key", "no private key to log in with",
 			"create one with ssh-keygen, name one with --identity or identity: in the inventory, or add one to the agent with ssh-add")
 	}
 	d.checkSSHDirectory()
@@ -206,7 +205,7 @@ func (d *doctor) checkKeys(ctx context.Context, plan *runner.Decision) {
 	}
 	strict := slices.ContainsFunc(plan.Endpoints, func(e ssh.Endpoint) bool { return e.HostKeys == hostkeys.Strict })
 	if known == 0 && strict {
-		d.tell(api.FindingWarning, "known_hosts", "no known host keys: tutti refuses hosts with strict host key checking",
+		d.report(api.FindingWarning, "known_hosts", "no known host keys: tutti refuses hosts with strict host key checking",
 			"add the keys: tutti trust SELECTOR")
 	}
 }
@@ -214,12 +213,12 @@ func (d *doctor) checkKeys(ctx context.Context, plan *runner.Decision) {
 func (d *doctor) showAgent(a ssh.FoundAgent) {
 	switch {
 	case a.Err != nil:
-		d.tell(api.FindingWarning, "agent", fmt.Sprintf("%s: %v", a.Socket, a.Err),
+		d.report(api.FindingWarning, "agent", fmt.Sprintf("%s: %v", a.Socket, a.Err),
 			"start an agent (eval \"$(ssh-agent)\"; ssh-add), or unset SSH_AUTH_SOCK")
 	case len(a.Keys) == 0:
-		d.tell(api.FindingWarning, "agent", a.Socket+" holds no key", "ssh-add")
+		d.report(api.FindingWarning, "agent", a.Socket+" holds no key", "ssh-add")
 	case len(a.Keys) > ssh.MaxOffers:
-		d.tell(api.FindingWarning, "agent", fmt.Sprintf("%s holds %d keys, but tutti offers a host at most %d", a.Socket, len(a.Keys), ssh.MaxOffers),
+		d.report(api.FindingWarning, "agent", fmt.Sprintf("%s holds %d keys, but tutti offers a host at most %d", a.Socket, len(a.Keys), ssh.MaxOffers),
 			"name the key for each host: --identity, identity: in the inventory, or IdentityFile with IdentitiesOnly in ssh_config")
 	default:
 		d.ok("agent", "%s holds %s", a.Socket, strings.Join(a.Keys, ", "))
@@ -231,11 +230,11 @@ func (d *doctor) showKey(k ssh.FoundKey) {
 	case k.Err != nil && k.Required:
 		d.fail("key", k.Err, "name another key with --identity or in the inventory")
 	case k.Err != nil:
-		d.tell(api.FindingWarning, "key", k.Err.Error(), strings.Join(hints(k.Err), "; "))
+		d.report(api.FindingWarning, "key", k.Err.Error(), strings.Join(hints(k.Err), "; "))
 	case k.Locked && !d.canAsk && k.Required:
 		d.fail("key", fmt.Errorf("%s is encrypted, and there is no terminal to ask for its passphrase", k.Path), "ssh-add "+k.Path)
 	case k.Locked:
-		d.tell(api.FindingWarning, "key", k.Path+" is encrypted and not in the agent: tutti will ask for its passphrase", "ssh-add "+k.Path)
+		d.report(api.FindingWarning, "key", k.Path+" is encrypted and not in the agent: tutti will ask for its passphrase", "ssh-add "+k.Path)
 	default:
 		d.ok("key", "%s is usable", k.Path)
 	}
@@ -244,7 +243,7 @@ func (d *doctor) showKey(k ssh.FoundKey) {
 // checkSSHDirectory looks at ~/.ssh, which decides whom we trust.
 func (d *doctor) checkSSHDirectory() {
 	if d.Env.Home == "" {
-		d.tell(api.FindingWarning, "ssh_folder", "HOME is not set: no default keys, and no ~/.ssh/known_hosts", "set HOME")
+		d.report(api.FindingWarning, "ssh_folder", "HOME is not set: no default keys, and no ~/.ssh/known_hosts", "set HOME")
 		return
 	}
 	dir := filepath.Join(d.Env.Home, ".ssh")
@@ -253,9 +252,9 @@ func (d *doctor) checkSSHDirectory() {
 	case errors.Is(err, fs.ErrNotExist):
 		d.ok("ssh_folder", "%s does not exist", dir)
 	case err != nil:
-		d.tell(api.FindingWarning, "ssh_folder", err.Error(), "chmod 700 "+dir)
+		d.report(api.FindingWarning, "ssh_folder", err.Error(), "chmod 700 "+dir)
 	case info.Mode().Perm()&0o022 != 0:
-		d.tell(api.FindingWarning, "ssh_folder", fmt.Sprintf("other users can change files in %s (mode %04o)", dir, info.Mode().Perm()), "chmod 700 "+dir)
+		d.report(api.FindingWarning, "ssh_folder", fmt.Sprintf("other users can change files in %s (mode %04o)", dir, info.Mode().Perm()), "chmod 700 "+dir)
 	default:
 		d.ok("ssh_folder", "only you can change %s", dir)
 	}
@@ -267,15 +266,15 @@ func (d *doctor) showKnownHosts(f ssh.FoundKnownHosts) {
 		d.ok("known_hosts", "%s does not exist", f.Path)
 		return
 	case f.Err != nil:
-		d.tell(api.FindingWarning, "known_hosts", f.Err.Error(), "make the file readable: its keys are ignored")
+		d.report(api.FindingWarning, "known_hosts", f.Err.Error(), "make the file readable: its keys are ignored")
 		return
 	}
 	if info, err := os.Stat(f.Path); err == nil && info.Mode().Perm()&0o022 != 0 {
-		d.tell(api.FindingWarning, "known_hosts", fmt.Sprintf("other users can write %s (mode %04o) and change which host keys are trusted", f.Path, info.Mode().Perm()),
+		d.report(api.FindingWarning, "known_hosts", fmt.Sprintf("other users can write %s (mode %04o) and change which host keys are trusted", f.Path, info.Mode().Perm()),
 			"chmod go-w "+f.Path)
 	}
 	if n := len(f.Bad); n > 0 {
-		d.tell(api.FindingWarning, "known_hosts", fmt.Sprintf("%s ignored as invalid; the first: %s", count(n, "line"), f.Bad[0]), "remove them from "+f.Path)
+		d.report(api.FindingWarning, "known_hosts", fmt.Sprintf("%s ignored as invalid; the first: %s", count(n, "line"), f.Bad[0]), "remove them from "+f.Path)
 	}
 	d.ok("known_hosts", "%s in %s", count(f.Lines, "line"), f.Path)
 }

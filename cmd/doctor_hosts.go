@@ -16,8 +16,8 @@ import (
 	"tutti/runner"
 )
 
-// visit logs in to the hosts of plan, on the way that a run takes, opens a
-// session, and tells what it has found.
+// visit logs in to the hosts of plan as a run would, opens a session, and reports
+// the findings.
 func (d *doctor) visit(ctx context.Context, plan *runner.Decision) (fanout.Summary, error) {
 	client, err := d.Client(ctx, plan)
 	if err != nil {
@@ -44,7 +44,7 @@ func (d *doctor) visit(ctx context.Context, plan *runner.Decision) (fanout.Summa
 	return summary, err
 }
 
-// A visitKey is what hosts have in common that are told of together.
+// A visitKey is what hosts that are reported together have in common.
 type visitKey struct {
 	outcome fanout.Outcome
 	op      fanout.Op
@@ -60,7 +60,7 @@ type visitGroup struct {
 	took           [3]span // of resolve, dial and login
 }
 
-// visits collects what became of the hosts.
+// visits collects the hosts' results.
 type visits struct{ groups map[visitKey]*visitGroup }
 
 var _ fanout.Sink = (*visits)(nil)
@@ -106,7 +106,7 @@ func (g *visitGroup) finding() api.Finding {
 	return api.FindingProblem
 }
 
-// showVisits tells of a group.
+// showVisits reports a group.
 func (d *doctor) showVisits(g *visitGroup) {
 	hosts := fmt.Sprintf("%s (%d)", hostlist.Fold(g.names), len(g.names))
 	if g.finding() == api.FindingOK {

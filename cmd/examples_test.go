@@ -21,8 +21,7 @@ import (
 )
 
 // TestSelectorExamples: what README, docs, help and the example files select
-// exists in the inventories that they show, so that nobody learns a mistake from
-// them.
+// exists in the inventories that they show, so that they teach no mistake.
 func TestSelectorExamples(t *testing.T) {
 	examples := documentedSelectors(t)
 	if len(examples) < 40 {

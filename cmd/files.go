@@ -17,7 +17,7 @@ import (
 // filesGrace is how long an interrupted command waits for a disk.
 const filesGrace = 5 * time.Second
 
-// fileOptions say which files a run leaves behind, beside the history.
+// fileOptions say which files a run writes, in addition to the history.
 type fileOptions struct {
 	outdir string
 	junit  string
@@ -55,7 +55,7 @@ func openFiles(o *fileOptions, targets []fanout.Target) (*runFiles, error) {
 		if err := errors.Join(checkStandard(o.junit), safefile.CheckReplace(o.junit)); err != nil {
 			_ = files.close(context.Background()) // nothing is queued
 			if made {
-				_ = os.Remove(o.outdir) // it is empty, or not ours any more
+				_ = os.Remove(o.outdir) // it is empty, or another process uses it
 			}
 			return nil, usagef("--junit: %w", err)
 		}

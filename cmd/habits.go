@@ -126,7 +126,7 @@ func adviceForFlag(cmd *cobra.Command, message string) string {
 	return adviceForValue(cmd, message)
 }
 
-// Values that a flag of another program takes where ours takes something else.
+// Values of another program's flag whose tutti flag takes something else.
 var (
 	sshOption  = regexp.MustCompile(`^invalid argument "([A-Za-z]+)[= ].*" for "-o, --output"`)
 	limitHosts = regexp.MustCompile(`^invalid argument "([^"]*)" for "--limit"`)

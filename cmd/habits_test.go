@@ -41,7 +41,7 @@ func allCommands(cmd *cobra.Command) []*cobra.Command {
 	return all
 }
 
-// Every word of the table leads to its advice, and to no command of ours.
+// Every word of the table leads to its advice, and to no tutti command.
 func TestCommandHabits(t *testing.T) {
 	root := testRoot()
 	for _, table := range []struct {
@@ -70,8 +70,8 @@ func TestCommandHabits(t *testing.T) {
 	}
 }
 
-// Every word of the table leads to its advice where the flag is, and to no flag
-// of ours.
+// Every word of the table leads to its advice where the flag is, and to no tutti
+// flag.
 func TestFlagHabits(t *testing.T) {
 	root := testRoot()
 	for _, h := range flagHabits {

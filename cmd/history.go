@@ -178,7 +178,7 @@ func commandOf(r store.Run) string {
 	return text
 }
 
-// tookText is how long a run took, as far as that is known.
+// tookText is how long a run took; "-" if that is not known.
 func tookText(r store.Run) string {
 	if r.Summary.Ended.IsZero() || r.State == store.Interrupted {
 		return "-"
@@ -190,7 +190,7 @@ func tookText(r store.Run) string {
 	return quantity.FormatDuration(took.Round(time.Millisecond))
 }
 
-// resultText is what became of a run, in a word or in counts.
+// resultText is the result of a run, in a word or in counts.
 func resultText(r store.Run) string {
 	var words []string
 	for _, o := range fanout.Outcomes() {

@@ -56,7 +56,7 @@ func newHostsCmd(std Streams) *cobra.Command {
 				}
 				selector = args[0]
 			}
-			o.Refused = true
+			o.Unusable = true
 			history := &runner.History{Path: o.Record.History, Getenv: std.Getenv, Warn: std.warn}
 			defer history.Close()
 			chosen, err := choose(cmd.Context(), std, &o.requestOptions, selector, history)
@@ -130,7 +130,7 @@ func printHostsExplained(w io.Writer, hosts []runner.HostView) error {
 		for _, r := range h.SSH.Refused {
 			t.Add("cannot be used", runner.RefusedText(r), r.Origin.String())
 		}
-		for _, r := range h.Refusals {
+		for _, r := range h.Unusable {
 			t.Add("cannot be used", r.Reason, r.Origin.String())
 		}
 		for _, g := range h.Gates {
@@ -168,11 +168,10 @@ func printHostsTable(w io.Writer, hosts []runner.HostView) error {
 	return t.Write(w, terminal.Width(w))
 }
 
-// loginText is where h is reached, as far as the inventory and ssh_config say:
-// user@address:port.
-// Why a host cannot be reached at all is told by --explain.
+// loginText is the user@address:port of h by the inventory and ssh_config. --explain
+// shows why a host cannot be reached at all.
 func loginText(h runner.HostView) string {
-	if len(h.Refusals) > 0 {
+	if len(h.Unusable) > 0 {
 		return "cannot be used"
 	}
 	text := h.Address

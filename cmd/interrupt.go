@@ -28,7 +28,7 @@ type interrupter struct {
 	left     bool
 	halt     chan struct{} // of the run in progress; nil without one
 	halted   bool
-	audience audience // of the run in progress; nil without one
+	display  display // of the run in progress; nil without one
 	daemon   *daemonStages
 	patience *time.Timer // until a command that runs nothing is left; nil: it was not asked to end
 	// ignored says that INT is another program's, such as a pager's.
@@ -48,17 +48,17 @@ type daemonStages struct {
 	hurried bool
 }
 
-// An audience is told how far a run is and that it is to end; the run's screen
-// is one. Its methods may be called at any time and do not block for long.
-type audience interface {
-	// status says how far the run is, in whole lines.
+// A display shows the progress of a run and can be stopped; the run's screen is one.
+// Its methods may be called at any time and do not block for long.
+type display interface {
+	// status is the progress of the run, in whole lines.
 	status() string
-	// interject shows whole lines before anything else that waits to be shown.
-	interject(lines string)
-	// hush shows no more of what the hosts say to the operator.
-	hush()
-	// farewell leaves the terminal as it should be.
-	farewell()
+	// print shows whole lines before anything else that waits to be shown.
+	print(lines string)
+	// mute shows no more output of the hosts to the operator.
+	mute()
+	// restore restores the terminal.
+	restore()
 }
 
 // newInterrupter returns a context that a signal cancels.
@@ -106,8 +106,8 @@ func (in *interrupter) handle(sig os.Signal) {
 		// The write that caused it returns an error; that is enough.
 		return
 	case syscall.SIGUSR1:
-		if in.audience != nil {
-			in.audience.interject(in.audience.status())
+		if in.display != nil {
+			in.display.print(in.display.status())
 		}
 		return
 	case syscall.SIGHUP:
@@ -127,9 +127,9 @@ func (in *interrupter) handle(sig os.Signal) {
 		in.daemon.hurry(fmt.Errorf("%w by %s", fanout.ErrSignal, signalName(sig)))
 	case in.canceled, sig == syscall.SIGQUIT:
 		in.left = true
-		if in.audience != nil {
-			in.audience.interject("Quit. Commands may still be running on the hosts.\n")
-			in.audience.farewell()
+		if in.display != nil {
+			in.display.print("Quit. Commands may still be running on the hosts.\n")
+			in.display.restore()
 		}
 		if in.leaving != nil {
 			in.leaving()
@@ -137,14 +137,14 @@ func (in *interrupter) handle(sig os.Signal) {
 		close(in.leave)
 	case in.halt != nil && in.terminal && sig == os.Interrupt && !in.halted:
 		in.halted = true
-		status := in.audience.status() // while those that wait are still told as waiting
+		status := in.display.status() // while the waiting hosts still count as waiting
 		close(in.halt)
-		in.audience.interject("Interrupted: no more hosts are started. Ctrl-C again to stop running commands.\n" + status)
+		in.display.print("Interrupted: no more hosts are started. Ctrl-C again to stop running commands.\n" + status)
 	default:
 		in.canceled = true
 		if in.halt != nil && in.terminal {
-			in.audience.hush()
-			in.audience.interject("Stopping remote commands, output hidden. Ctrl-C again to quit now.\n")
+			in.display.mute()
+			in.display.print("Stopping remote commands, output hidden. Ctrl-C again to quit now.\n")
 		}
 		in.cancel(fmt.Errorf("%w by %s", fanout.ErrSignal, signalName(sig)))
 		if in.halt == nil && in.daemon == nil {
@@ -164,16 +164,16 @@ func (in *interrupter) again(sig os.Signal) bool {
 	return !pressed && sig == in.sig && time.Since(in.at) < sameRequest
 }
 
-// stage begins the stages of a run that is shown to an audience: the returned
-// channel is closed by the first. The audience is told nothing after end.
-func (in *interrupter) stage(to audience) (halt <-chan struct{}, end func()) {
+// stage starts the stages of a run that is shown on to: the first closes the returned
+// channel. After end the display is not called any more.
+func (in *interrupter) stage(to display) (halt <-chan struct{}, end func()) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.halt, in.halted, in.audience = make(chan struct{}), false, to
+	in.halt, in.halted, in.display = make(chan struct{}), false, to
 	return in.halt, func() {
 		in.mu.Lock()
 		defer in.mu.Unlock()
-		in.halt, in.audience = nil, nil
+		in.halt, in.display = nil, nil
 	}
 }
 

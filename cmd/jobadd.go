@@ -32,10 +32,10 @@ func (o *jobForm) groups(care func(*pflag.FlagSet)) []flagGroup {
 	for _, g := range o.run.jobGroups() {
 		switch g.title {
 		case "TASK":
-			g.add = both(o.addTaskFlags, g.add)
+			g.add = combineFlags(o.addTaskFlags, g.add)
 		case "RECORD":
 			groups = append(groups, flagGroup{"NOTIFICATIONS", o.addNotifyFlags})
-			g.add = both(g.add, o.addKeepFlags)
+			g.add = combineFlags(g.add, o.addKeepFlags)
 		}
 		groups = append(groups, g)
 	}
@@ -45,7 +45,7 @@ func (o *jobForm) groups(care func(*pflag.FlagSet)) []flagGroup {
 	return groups
 }
 
-func both(first, second func(*pflag.FlagSet)) func(*pflag.FlagSet) {
+func combineFlags(first, second func(*pflag.FlagSet)) func(*pflag.FlagSet) {
 	return func(f *pflag.FlagSet) { first(f); second(f) }
 }
 
@@ -75,12 +75,12 @@ environment of tutti serve.
 			case wantsHelp(cmd):
 				return help(cmd, args)
 			case name == "":
-				return swallowed(cmd.Flags(), syntaxf("missing job name"))
+				return hintSwallowedArg(cmd.Flags(), syntaxf("missing job name"))
 			case len(o.schedule) == 0:
-				return hint(swallowed(cmd.Flags(), syntaxf("job %s has no schedule: missing --schedule", name)),
+				return hint(hintSwallowedArg(cmd.Flags(), syntaxf("job %s has no schedule: missing --schedule", name)),
 					"--schedule '30 2 * * *' fires every night at 02:30")
 			case selector == "" && !cmd.Flags().Changed("hosts"):
-				return swallowed(cmd.Flags(), syntaxf("missing SELECTOR and COMMAND"))
+				return hintSwallowedArg(cmd.Flags(), syntaxf("missing SELECTOR and COMMAND"))
 			}
 			return addJob(cmd.Context(), std, cmd.Flags(), o, name, selector, rest)
 		},
@@ -90,9 +90,9 @@ environment of tutti serve.
 	return cmd
 }
 
-// swallowed adds to err, which misses something, the flags that were taken for
-// the value of the flag before them.
-func swallowed(f *pflag.FlagSet, err error) error {
+// hintSwallowedArg adds to err, about a missing word, the flags that were taken for the
+// value of the flag before them.
+func hintSwallowedArg(f *pflag.FlagSet, err error) error {
 	f.Visit(func(flag *pflag.Flag) {
 		values := []string{flag.Value.String()}
 		if list, ok := flag.Value.(pflag.SliceValue); ok {
@@ -273,8 +273,8 @@ func warnOfIdle(std Streams, job *scheduler.Job) {
 	}
 }
 
-// warnOfNoDaemon warns if nothing is there that would fire the jobs, as far as
-// one of them is to fire.
+// warnOfNoDaemon warns if no daemon runs that would fire the jobs, unless none of them
+// is to fire.
 func warnOfNoDaemon(ctx context.Context, std Streams, s *jobs.Service, written ...*scheduler.Job) error {
 	unserved, err := s.Unserved(ctx, written...)
 	if unserved {

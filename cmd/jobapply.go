@@ -94,7 +94,7 @@ func applyJobs(ctx context.Context, std Streams, o *jobApplyOptions) error {
 	})
 }
 
-// readJobs reads a file of jobs, each of which can be carried out.
+// readJobs reads a jobs file, and checks that each job can run.
 func readJobs(std Streams, file string) ([]scheduler.Job, error) {
 	data, dir, err := readJobsFile(std, file)
 	if err != nil {

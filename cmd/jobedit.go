@@ -136,7 +136,7 @@ func sayEdited(ctx context.Context, std Streams, s *jobs.Service, e *jobs.Edited
 // maxDiffLine bounds a line about what has changed, in characters.
 const maxDiffLine = 300
 
-// unsetKey gives job what it has for a key if nobody says anything.
+// unsetKey resets a key of job to its default.
 func unsetKey(job *scheduler.Job, key string) error {
 	err := jobs.Unset(job, key)
 	unknown, ok := errors.AsType[*jobs.UnknownKeyError](err)

@@ -124,8 +124,8 @@ func (o *jobFlags) apply(f *pflag.FlagSet, job *scheduler.Job) error {
 	return nil
 }
 
-// completeNotify tells those who are named without more of failures and
-// recoveries. Where the last one was taken away, nothing is left to be told.
+// completeNotify makes a receiver without events one for failures and recoveries.
+// Without a receiver no events are left.
 func completeNotify(f *pflag.FlagSet, n *scheduler.Notify) {
 	named := n.Webhook != "" || n.Command != ""
 	switch {

@@ -39,7 +39,7 @@ Queued runs are dropped. The job stays: tutti job pause keeps it from firing aga
 func killJob(ctx context.Context, std Streams, s store.Store, ref string, wait time.Duration) error {
 	runs, err := jobService(std, s).Kill(ctx, ref, std.userName())
 	switch {
-	case len(runs) > 0: // these are being stopped, whatever became of others
+	case len(runs) > 0: // these are being stopped, even if others failed
 		return errors.Join(err, showStopped(ctx, std, s, runs, wait))
 	case err != nil:
 		return err

@@ -155,7 +155,7 @@ func (v jobView) costText() string {
 	return count(v.Cost.Runs, "run") + ", " + quantity.FormatSize(v.Cost.Bytes)
 }
 
-// warnOfJobs says what somebody has to look at.
+// warnOfJobs warns of jobs that need attention.
 func warnOfJobs(ctx context.Context, std Streams, s *jobs.Service, views []jobView) error {
 	if err := s.TellFewerDays(ctx, store.InList, func(names []string) { std.warn(fewerDaysText(names)) }); err != nil {
 		return err
@@ -195,7 +195,7 @@ func writeJobs(std Streams, views []jobView) error {
 	return nil
 }
 
-// firingText says on a line what became of a firing.
+// firingText is the result of a firing, on one line.
 func firingText(f *store.FiringRow) string {
 	what := f.Decision.String()
 	switch {

@@ -104,7 +104,7 @@ func printFirings(w io.Writer, indent string, rows []store.FiringRow, width int)
 		if f.Run != nil {
 			took = tookText(*f.Run)
 		}
-		t.Add(scheduledText(f), run, lagText(f), took, becameText(f))
+		t.Add(scheduledText(f), run, lagText(f), took, firingResultText(f))
 	}
 	return t.Write(w, width)
 }
@@ -112,7 +112,7 @@ func printFirings(w io.Writer, indent string, rows []store.FiringRow, width int)
 // leastResult is how far the result of a firing is cut.
 const leastResult = 20
 
-// scheduledText is which instant, or which instants, a firing is about.
+// scheduledText is the scheduled time of a firing, or the first and last of several.
 func scheduledText(f *store.FiringRow) string {
 	switch {
 	case f.Missed.Count > 1:
@@ -133,8 +133,8 @@ func lagText(f *store.FiringRow) string {
 	return quantity.FormatDuration(d.Round(time.Millisecond))
 }
 
-// becameText says what became of a firing, who wanted it, and who was told.
-func becameText(f *store.FiringRow) string {
+// firingResultText is the result of a firing, who started it, and its notifications.
+func firingResultText(f *store.FiringRow) string {
 	text := firingText(f)
 	if f.Run != nil {
 		text = resultText(*f.Run)
@@ -149,13 +149,13 @@ func becameText(f *store.FiringRow) string {
 		text += fmt.Sprintf("; repeats run %d", f.Repeats)
 	}
 	for _, n := range lastAttempts(f.Notifications) {
-		text += "; " + toldText(&n)
+		text += "; " + notificationText(&n)
 	}
 	return text
 }
 
-// lastAttempts are the newest attempts to tell each receiver, in the order in
-// which they were told first.
+// lastAttempts are the newest attempts to notify each receiver, in the order of their
+// first notifications.
 func lastAttempts(all []store.NotificationRow) []store.NotificationRow {
 	var last []store.NotificationRow
 	for _, n := range all {
@@ -169,8 +169,8 @@ func lastAttempts(all []store.NotificationRow) []store.NotificationRow {
 	return last
 }
 
-// toldText says whether somebody was told.
-func toldText(n *store.NotificationRow) string {
+// notificationText says whether a notification was sent.
+func notificationText(n *store.NotificationRow) string {
 	switch {
 	case n.Error == "":
 		return fmt.Sprintf("%s sent (%s)", n.Occasion, n.Kind)

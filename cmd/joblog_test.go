@@ -9,7 +9,7 @@ import (
 	"tutti/store"
 )
 
-// Each receiver is told of by itself, and nobody was told who was not.
+// Each receiver is reported by itself, and only those that were notified as notified.
 func TestBecameTextTellsOfEachReceiver(t *testing.T) {
 	note := func(kind string, attempt int, failure string, waiting bool) store.NotificationRow {
 		return store.NotificationRow{Occasion: "failure", Kind: kind, Attempt: attempt, Error: failure, Waiting: waiting}
@@ -30,7 +30,7 @@ func TestBecameTextTellsOfEachReceiver(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := store.FiringRow{Decision: scheduler.Failed, Reason: "no host", Notifications: test.notes}
-			if got, want := becameText(&f), "failed: no host"+test.want; got != want {
+			if got, want := firingResultText(&f), "failed: no host"+test.want; got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
 		})

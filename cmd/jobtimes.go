@@ -37,7 +37,7 @@ const leastMoved = 20
 func localTime(t time.Time) string { return t.Format("Mon ") + clockText(t) }
 func utcTime(t time.Time) string   { return t.UTC().Format(time.RFC3339) }
 
-// timesText says when a job fires, in words and by its next instants.
+// timesText says when a job fires, in words and by its next scheduled times.
 func timesText(t *scheduler.Timing, now time.Time) (string, error) {
 	next, err := jobs.Coming(t, now, jobs.ShownNext)
 	if err != nil {
@@ -53,7 +53,7 @@ func timesText(t *scheduler.Timing, now time.Time) (string, error) {
 }
 
 // timesWarnings are what the author of a schedule may not have meant, and the
-// instants that a change of the clock moves within a year.
+// scheduled times that a change of the clock moves within a year.
 func timesWarnings(t *scheduler.Timing, now time.Time) ([]string, error) {
 	doubts, err := jobs.DoubtsOf(t, now)
 	if err != nil {

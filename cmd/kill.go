@@ -64,7 +64,7 @@ newest run that is running and not a job's.`,
 	return cmd
 }
 
-// killRuns stops the runs that refs name, as far as they run, and shows how they ended.
+// killRuns stops those of the named runs that are active, and shows how they ended.
 // The error is about the others.
 func killRuns(ctx context.Context, std Streams, s store.Store, refs []string, wait time.Duration) error {
 	var stopped []int64
@@ -207,7 +207,7 @@ func completeRunning(std Streams, history *string) cobra.CompletionFunc {
 	}
 }
 
-// endText is how the command on a host ended, as far as anybody knows.
+// endText is how the command on a host ended, if that is known.
 func endText(r *store.HostResult) string {
 	text := r.Outcome.String()
 	switch failure := r.Report.Failure; {

@@ -99,7 +99,7 @@ func ponder(s *fleet.Session) fleet.Exit {
 // whether the program was still at it.
 func (k *killing) runUntil(command string, sessions int, after time.Duration) bool {
 	k.tb.Helper()
-	cmd := exec.Command(k.program, "run", "-q", "-F", "none", "-f", "4", "--retries", "1", "--run-id-file", k.idFile(command), "all", command) //nolint:gosec // it is us
+	cmd := exec.Command(k.program, "run", "-q", "-F", "none", "-f", "4", "--retries", "1", "--run-id-file", k.idFile(command), "all", command) //nolint:gosec // the program under test
 	cmd.Env = k.env
 	if err := cmd.Start(); err != nil {
 		k.tb.Fatal(err)
@@ -168,7 +168,7 @@ func (k *killing) find(command string) string {
 
 func (k *killing) idFile(command string) string { return filepath.Join(k.dir, command+".id") }
 
-// show asks the program what became of the hosts of a run.
+// show asks the program for the results of a run.
 func (k *killing) show(id string) map[string]recorded {
 	k.tb.Helper()
 	if id == "" {
@@ -189,7 +189,7 @@ func (k *killing) show(id string) map[string]recorded {
 
 func (k *killing) tutti(args ...string) []byte {
 	k.tb.Helper()
-	cmd := exec.Command(k.program, args...) //nolint:gosec // it is us
+	cmd := exec.Command(k.program, args...) //nolint:gosec // the program under test
 	cmd.Env = k.env
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

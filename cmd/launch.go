@@ -61,8 +61,8 @@ func (o *launchOptions) finalize(f *pflag.FlagSet, getenv func(string) string) e
 	return errors.Join(o.Complete(getenv), o.outputOptions.finalize(f))
 }
 
-// launch decides on a plan and carries it out. Its error is an ExitError if
-// everything has been said and only the exit code is left.
+// launch decides on a plan and executes it. Its error is an ExitError if everything
+// has been reported and only the exit code is left.
 func (c *console) launch(ctx context.Context, o *launchOptions, selector string, task *runner.PreparedTask) error {
 	screen := newScreen(c.Streams, &o.outputOptions)
 	screen.exit, screen.checksInput = o.exit.Word, true

@@ -48,7 +48,7 @@ const (
 )
 
 // page shows text in the pager of the user, $PAGER or less, and reports whether
-// there was one. Ctrl-C is the pager's meanwhile.
+// there was one. Until it returns, Ctrl-C goes to the pager.
 func (p pagedOut) page(text string) bool {
 	pager := p.console.Getenv("PAGER")
 	if pager == "" {

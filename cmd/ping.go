@@ -26,7 +26,7 @@ func newPingCmd(c *console) *cobra.Command {
 		Example: `  tutti ping all
   tutti ping -w db1:2222,db2 --connect-timeout 3s`,
 	}
-	c.goesOut(cmd, o, "missing SELECTOR", func(ctx context.Context, selector string, rest []string) error {
+	c.selectsHosts(cmd, o, "missing SELECTOR", func(ctx context.Context, selector string, rest []string) error {
 		if len(rest) > 0 {
 			return hint(syntaxf("tutti ping runs no command: unexpected %q", rest[0]), "use tutti run")
 		}
@@ -38,7 +38,7 @@ func newPingCmd(c *console) *cobra.Command {
 		flagGroup{"LOGIN", o.flags().addLogin},
 		flagGroup{"OUTPUT", o.outputOptions.addPingFlags},
 		flagGroup{"RECORD", o.flags().addRecord},
-		flagGroup{"CARE", o.addCareFlags},
+		flagGroup{"SAFETY", o.addCareFlags},
 	)
 	return cmd
 }

@@ -68,8 +68,7 @@ func planText(d *runner.Decision, hosts []api.PlanHost) string {
 	return sanitize.Visible(b.String())
 }
 
-// policyText says, in lines for people, how a plan over so many hosts is carried
-// out.
+// policyText says, in lines for people, how a plan over so many hosts is executed.
 func policyText(p fanout.Policy, hosts int) []string {
 	var lines []string
 	if len(p.Batches) > 0 {

@@ -18,7 +18,7 @@ import (
 
 type rerunOptions struct {
 	*launchOptions
-	outcomes againValue
+	outcomes outcomesFlag
 }
 
 func (o *rerunOptions) addHostFlags(f *pflag.FlagSet) {
@@ -126,8 +126,7 @@ func nothingAgain(std Streams, run store.Run, o *rerunOptions) error {
 	return err
 }
 
-// repeat gives o the flags that run was given, as far as none of them is given
-// anew.
+// repeat sets the flags of run in o, except those that were set again.
 func repeat(c *console, f *pflag.FlagSet, o *rerunOptions, run store.Run, decided store.Decided) error {
 	model := modelOf(c, decided.Task)
 	var wrong error
@@ -153,21 +152,21 @@ func modelOf(c *console, task fanout.Task) *cobra.Command {
 	return newPingCmd(c)
 }
 
-// An againValue is a flag that takes outcomes, or all. Without it, it stands for
+// An outcomesFlag is a flag that takes outcomes, or all. Without it, it stands for
 // those that are not ok.
-type againValue struct {
+type outcomesFlag struct {
 	outcomes typed.Outcomes
 	set, all bool
 }
 
 var (
-	_ pflag.Value  = (*againValue)(nil)
-	_ typed.Worded = (*againValue)(nil)
+	_ pflag.Value  = (*outcomesFlag)(nil)
+	_ typed.Worded = (*outcomesFlag)(nil)
 )
 
 // Set reads a list of outcomes, or all.
-func (v *againValue) Set(s string) error {
-	*v = againValue{set: true, all: s == "all"}
+func (v *outcomesFlag) Set(s string) error {
+	*v = outcomesFlag{set: true, all: s == "all"}
 	if v.all {
 		return nil
 	}
@@ -178,7 +177,7 @@ func (v *againValue) Set(s string) error {
 	return nil
 }
 
-func (v *againValue) String() string {
+func (v *outcomesFlag) String() string {
 	if v.all {
 		return "all"
 	}
@@ -186,16 +185,16 @@ func (v *againValue) String() string {
 }
 
 // Type is the placeholder in help.
-func (v *againValue) Type() string { return v.outcomes.Type() }
+func (v *outcomesFlag) Type() string { return v.outcomes.Type() }
 
 // Words are all outcomes, and all.
-func (v *againValue) Words() ([]string, bool) {
+func (v *outcomesFlag) Words() ([]string, bool) {
 	return append(typed.OutcomeWords(fanout.Outcomes()), "all"), true
 }
 
 // of is those of the outcomes that some host of run ended with, nil for all.
 // some says whether there are any hosts.
-func (v *againValue) of(run store.Run) (outcomes []fanout.Outcome, some bool) {
+func (v *outcomesFlag) of(run store.Run) (outcomes []fanout.Outcome, some bool) {
 	if v.all {
 		return nil, true
 	}

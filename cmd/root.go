@@ -29,8 +29,8 @@ func Main(args []string, streams Streams, signals <-chan os.Signal) int {
 	defer wg.Wait()
 	defer close(ended)
 
-	// The command runs beside us, so that the operator's last word is heard
-	// even if it hangs; only then is it left behind.
+	// The command has a goroutine of its own, so that a last Ctrl-C ends the
+	// program even if the command hangs.
 	code := make(chan int, 1)
 	go func() { code <- execute(ctx, args, &console{streams, in}) }()
 	select {
@@ -116,7 +116,7 @@ func newRootCmd(c *console) *cobra.Command {
 	cmd.Version = versionText()
 	cmd.SetVersionTemplate("{{.Version}}\n")
 	cmd.SetHelpCommand(newHelpCmd(cmd))
-	cmd.CompletionOptions.DisableDefaultCmd = true // ours has a help like the others
+	cmd.CompletionOptions.DisableDefaultCmd = true // tutti's own has a help like the others
 	cmd.AddCommand(
 		newRunCmd(c),
 		newScriptCmd(c),

@@ -31,7 +31,7 @@ parent shell reads its script from there.
   tutti run -J ops@bastion.example.com web uptime
   tutti run -w 'web[1-9],root@10.0.0.7' 'df -h / | tail -1'`,
 	}
-	c.goesOut(cmd, o, "missing SELECTOR and COMMAND", func(ctx context.Context, selector string, rest []string) error {
+	c.selectsHosts(cmd, o, "missing SELECTOR and COMMAND", func(ctx context.Context, selector string, rest []string) error {
 		if err := checkTrailing(cmd, rest); err != nil {
 			return err
 		}

@@ -42,11 +42,11 @@ type screen struct {
 	// its exit code.
 	interrupts *interrupter
 	exit       string
-	// checksInput: data that waits on in is refused if nothing is going to read it.
-	// ignoresInput says that the run that has begun is one that does not.
+	// checksInput: data that waits on in is refused if no flag reads it. ignoresInput
+	// says that the run that has started does not read it.
 	in                        io.Reader
 	checksInput, ignoresInput bool
-	// runID is the number of the run that has begun; 0: none, or none on record.
+	// runID is the number of the run that has started; 0: none, or none on record.
 	runID atomic.Int64
 	// reserve has the warnings that -q holds back.
 	reserve reserve
@@ -143,7 +143,7 @@ func (s *screen) revealer() fanout.Sink {
 	})
 }
 
-// sinks are what shows a run, in the order in which they are told. ping says
+// sinks are what shows a run, in the order in which they get the events. ping says
 // that there is no command.
 func (s *screen) sinks(ping bool, code func(fanout.Summary) int) []fanout.Sink {
 	var sinks []fanout.Sink
@@ -195,12 +195,12 @@ func (s *screen) watch() fanout.Sink {
 // status says how far the run is.
 func (s *screen) status() string { return s.progress.Status() }
 
-// interject shows lines of our own before anything else that waits.
-func (s *screen) interject(lines string) { s.err.Interject(lines) }
+// print shows lines of tutti's own before anything else that waits.
+func (s *screen) print(lines string) { s.err.Interject(lines) }
 
 // hush shows no more of what the hosts say, to a person: files and pipes get
 // all of it.
-func (s *screen) hush() {
+func (s *screen) mute() {
 	if s.opts.StdoutTerminal {
 		s.out.Mute()
 	}
@@ -211,11 +211,11 @@ func (s *screen) hush() {
 
 // farewell takes the progress off the terminal, when the program is about to
 // leave a run behind.
-func (s *screen) farewell() {
-	s.hush()
+func (s *screen) restore() {
+	s.mute()
 	if run := s.runID.Load(); run != 0 && s.opts.Again != nil {
 		if command := s.opts.Again(run); command != "" {
-			s.interject("hint: " + command + " continues where this run stopped\n")
+			s.print("hint: " + command + " continues where this run stopped\n")
 		}
 	}
 	_ = s.progress.Close() // it does not fail
@@ -312,7 +312,7 @@ func (s *screen) onFailure(f func(error)) (stop func()) {
 	}
 }
 
-// say shows text of our own on stderr.
+// say shows text of tutti's own on stderr.
 func (s *screen) say(text string) {
 	if !strings.HasSuffix(text, "\n") {
 		text += "\n"
@@ -345,7 +345,7 @@ func (s *screen) banner(host, text string) {
 	}
 }
 
-// logger tells what is done, if somebody asked.
+// logger logs each step if the flags ask for it.
 func (s *screen) logger() *slog.Logger {
 	if !s.o.verbose {
 		return slog.New(slog.DiscardHandler)

@@ -25,7 +25,7 @@ unchanged. Flags may come before and after SELECTOR; they end at FILE. Without
   tutti script --sudo -b all ./patch.py
   tutti script -e API_TOKEN --stdin data.json web ./import.rb`,
 	}
-	c.goesOut(cmd, o, "missing SELECTOR and FILE", func(ctx context.Context, selector string, rest []string) error {
+	c.selectsHosts(cmd, o, "missing SELECTOR and FILE", func(ctx context.Context, selector string, rest []string) error {
 		if len(rest) == 0 || rest[0] == "" {
 			return syntaxf("missing script FILE to run on %s", o.Hosts.Describe(selector))
 		}

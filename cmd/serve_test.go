@@ -129,7 +129,7 @@ func (f *served) serve(flags ...string) *daemon {
 		f.tb.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()                                                              // the daemon has its own
-	d.cmd = exec.Command(f.program, append([]string{"serve", "--log-format", "json"}, flags...)...) //nolint:gosec // it is us
+	d.cmd = exec.Command(f.program, append([]string{"serve", "--log-format", "json"}, flags...)...) //nolint:gosec // the program under test
 	d.cmd.Env, d.cmd.Stderr = f.env, log
 	if err := d.cmd.Start(); err != nil {
 		f.tb.Fatal(err)
@@ -322,7 +322,7 @@ func TestServeCrash(t *testing.T) {
 }
 
 // TestServeRepeats: an idempotent job is run again after a crash on exactly the
-// hosts of which nobody knows how it ended.
+// hosts whose result is unknown.
 func TestServeRepeats(t *testing.T) {
 	f := serveFleet(t, 4)
 	f.add(t.Context(), "sure", `[ "$HOSTNAME" = web0 ] || { `+f.sleeper()+`; }`, func(job *scheduler.Job) {

@@ -53,7 +53,7 @@ func checkServe(ctx context.Context, std Streams, o *serveOptions) error {
 
 // checkKept is what would keep a job from being run here and now.
 func checkKept(ctx context.Context, std Streams, history *runner.History, k *scheduler.Kept) []error {
-	l := runner.Unattended(std.env(), history, slog.New(slog.DiscardHandler))
+	l := runner.UnattendedLaunch(std.env(), history, slog.New(slog.DiscardHandler))
 	l.Hint = remedies(std.Getenv)
 	l.Warn = func(text string) { std.warn("job " + k.Name + ": " + text) }
 	return daemon.Check(ctx, l, k)

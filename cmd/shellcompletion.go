@@ -8,9 +8,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// The library's scripts let the shell evaluate the line, so that what stands in
-// it is run when somebody presses a key, and a quote that is still open finds
-// nothing. These are the parts that are replaced, old and new by turns.
+// The library's scripts let the shell evaluate the line, so that pressing the
+// completion key runs commands in it, and a quote that is still open finds nothing.
+// These are the parts that are replaced, old and new by turns.
 var (
 	zshRepairs = []string{
 		`'-.*='`, `'^-[^=]*='`,

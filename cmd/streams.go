@@ -28,7 +28,7 @@ type Streams struct {
 }
 
 // System returns the streams and the environment of the process. A stream that
-// was closed is an error of whoever uses it.
+// was closed leads to an error where it is used.
 func System() Streams {
 	s := Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, LookupEnv: os.LookupEnv}
 	if stdio.Closed(0) {

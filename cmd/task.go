@@ -20,8 +20,7 @@ func (c *console) launchTask(ctx context.Context, o *launchOptions, selector str
 	return c.launch(ctx, o, selector, r)
 }
 
-// terminal is the terminal that a command is given: one like ours; nil: there is
-// none.
+// terminal is the terminal that a command gets: one like the local one; nil: none.
 func (s Streams) terminal() *fanout.PTY {
 	for _, stream := range []io.Writer{s.Out, s.Err} {
 		if columns, rows := terminal.Size(stream); columns > 0 && rows > 0 {

@@ -93,8 +93,7 @@ func startTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Value(siteKey{}).(*site).terminal = t
 }
 
-// environmentOf is the environment of the script, as far as the program looks at
-// it.
+// environmentOf is the part of the script's environment that the program reads.
 func environmentOf(ts *testscript.TestScript) []string {
 	env := []string{"TERM=xterm-256color"}
 	for _, name := range []string{
@@ -118,7 +117,7 @@ func (t *terminal) copyScreen() {
 		t.mu.Unlock()
 		select {
 		case t.more <- struct{}{}:
-		default: // whoever waits has yet to look
+		default: // the reader has not caught up yet
 		}
 		if err != nil {
 			return

@@ -30,8 +30,8 @@ func (o *trustOptions) addCareFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.yes, "yes", false, "add the keys without asking, even if a security key needs many touches")
 }
 
-// addLoginFlags are all but --host-keys, which is what this is about, and
-// --ask-pass: nobody gets a password whose key is not known.
+// addLoginFlags are all but --host-keys, which is what this command is about, and
+// --ask-pass: a password is not sent to a host whose key is not known.
 func (o *trustOptions) addLoginFlags(f *pflag.FlagSet) {
 	all := pflag.NewFlagSet("", pflag.ContinueOnError)
 	o.flags().addLogin(all)
@@ -72,7 +72,7 @@ has changed may be an impostor; its known key stays unless --update is given.
 				return syntaxf("missing SELECTOR")
 			}
 			if len(rest) > 0 {
-				return syntaxf("tutti tutti tutti tutti trust runs no command: unexpected %q", rest[0])
+				return syntaxf("tutti trust runs no command: unexpected %q", rest[0])
 			}
 			if _, err := takeHosts(cmd.Flags(), c.In); err != nil {
 				return err
@@ -89,7 +89,7 @@ has changed may be an impostor; its known key stays unless --update is given.
 		flagGroup{"LIMITS", o.flags().addConnect},
 		flagGroup{"LOGIN", o.addLoginFlags},
 		flagGroup{"OUTPUT", o.outputOptions.addPingFlags},
-		flagGroup{"CARE", o.addCareFlags},
+		flagGroup{"SAFETY", o.addCareFlags},
 	)
 	return cmd
 }
@@ -98,7 +98,7 @@ func runTrust(ctx context.Context, c *console, o *trustOptions, selector string)
 	if !o.yes && !terminal.Attended() {
 		return hint(usagef("no terminal to confirm fingerprints"), "--yes adds the keys without asking")
 	}
-	t := &trusting{update: o.update, yes: o.yes}
+	t := &keyCollector{update: o.update, yes: o.yes}
 	if err := t.collect(ctx, c, o.launchOptions, selector); err != nil {
 		return err
 	}
@@ -108,8 +108,8 @@ func runTrust(ctx context.Context, c *console, o *trustOptions, selector string)
 	return t.confirm(ctx, c.Streams)
 }
 
-// trusting is one collection of host keys.
-type trusting struct {
+// A keyCollector collects host keys, and asks before it writes them.
+type keyCollector struct {
 	update, yes bool
 	// trust writes the keys of targets.
 	trust func(ctx context.Context, targets []fanout.Target) error
@@ -124,9 +124,8 @@ type presented struct {
 	why    string
 }
 
-// collect logs in to the hosts. Everything that is shown meanwhile is out when
-// it returns.
-func (t *trusting) collect(ctx context.Context, c *console, o *launchOptions, selector string) (err error) {
+// collect logs in to the hosts. All output of that is written when it returns.
+func (t *keyCollector) collect(ctx context.Context, c *console, o *launchOptions, selector string) (err error) {
 	screen := newScreen(c.Streams, &o.outputOptions)
 	l := c.newLaunch(o, screen)
 	defer l.History.Close()
@@ -183,8 +182,8 @@ func checkLearning(endpoints []ssh.Endpoint, usual []string) error {
 	return nil
 }
 
-// sort tells the hosts apart by what is to be done about them.
-func (t *trusting) sort(client *ssh.Client, targets []fanout.Target, results []fanout.Result) {
+// sort groups the hosts by what is to be done about them.
+func (t *keyCollector) sort(client *ssh.Client, targets []fanout.Target, results []fanout.Result) {
 	for i, target := range targets {
 		key, ok := client.PresentedKey(target)
 		p := presented{target: target, key: key}
@@ -206,7 +205,7 @@ func (t *trusting) sort(client *ssh.Client, targets []fanout.Target, results []f
 }
 
 // report says what was found.
-func (t *trusting) report() string {
+func (t *keyCollector) report() string {
 	return section("not trusted yet:", t.fresh, func(p presented) string { return p.key.Type + " " + p.key.Fingerprint }) +
 		section("HOST KEY CHANGED: possible impostor:", t.changed, func(p presented) string {
 			var b strings.Builder
@@ -242,7 +241,7 @@ func section(title string, list []presented, text func(presented) string) string
 }
 
 // confirm asks, writes, and decides on the exit code.
-func (t *trusting) confirm(ctx context.Context, std Streams) error {
+func (t *keyCollector) confirm(ctx context.Context, std Streams) error {
 	take := t.fresh
 	if t.update {
 		take = slices.Concat(t.fresh, t.changed)
@@ -273,7 +272,7 @@ func (t *trusting) confirm(ctx context.Context, std Streams) error {
 	return nil
 }
 
-func (t *trusting) write(ctx context.Context, std Streams, take []presented) error {
+func (t *keyCollector) write(ctx context.Context, std Streams, take []presented) error {
 	targets := make([]fanout.Target, len(take))
 	for i, p := range take {
 		targets[i] = p.target

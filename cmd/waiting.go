@@ -7,8 +7,8 @@ import (
 	"tutti/runner"
 )
 
-// What is said of data that waits on standard input and is not going to be read,
-// with the two ways out.
+// The messages about data that waits on standard input and that no flag reads, with
+// the two ways out.
 const (
 	waitingData    = "data is waiting on standard input: --stdin - sends it to every host, < /dev/null drops it"
 	waitingUnsure  = "data is waiting on standard input and is not sent: --stdin - sends it to every host, < /dev/null drops it"
@@ -16,12 +16,12 @@ const (
 	waitingForJob  = "data is waiting on standard input, and a job reads none: < /dev/null drops it"
 )
 
-// checkWaiting refuses to start, with text, while data waits on stdin that nothing
-// is going to read: it was meant for the hosts. Where it cannot be told whether it
-// was, there is a warning.
+// checkWaiting refuses to start, with text, while data waits on stdin that no flag
+// reads: it was probably meant for the hosts. If another program may be reading it,
+// there is only a warning.
 func checkWaiting(stdin io.Reader, text string, warn func(string)) error {
 	switch runner.WaitingInput(stdin) {
-	case runner.InputForUs:
+	case runner.InputForTutti:
 		return usagef("%s", text)
 	case runner.UnknownInput:
 		warn(waitingUnsure)
@@ -29,8 +29,8 @@ func checkWaiting(stdin io.Reader, text string, warn func(string)) error {
 	return nil
 }
 
-// checkInput is checkWaiting before d is carried out, where that could be meant to
-// read it.
+// checkInput is checkWaiting before d is executed, if d could have been meant to read
+// the data.
 func (s *screen) checkInput(d *runner.Decision) error {
 	if !s.checksInput || !d.ReadsNothing() {
 		return nil
@@ -40,7 +40,7 @@ func (s *screen) checkInput(d *runner.Decision) error {
 
 // warnOfArrived warns of data that came too late to be refused.
 func (s *screen) warnOfArrived(ctx context.Context) {
-	if s.ignoresInput && ctx.Err() == nil && runner.WaitingInput(s.in) == runner.InputForUs {
+	if s.ignoresInput && ctx.Err() == nil && runner.WaitingInput(s.in) == runner.InputForTutti {
 		s.warn(waitingArrived)
 	}
 }

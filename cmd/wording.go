@@ -62,7 +62,7 @@ var wording = fault.Wording{
 		filekind.AdviceIdentity: "log in with a key: --identity FILE",
 		filekind.AdviceHistory:  "name a history with --history FILE",
 
-		inventory.AdviceRefused:   "exclude the unusable hosts: -x %s",
+		inventory.AdviceUnusable:  "exclude the unusable hosts: -x %s",
 		inventory.AdviceJobsFile:  "use tutti job apply -f",
 		sshconfig.AdviceUntrusted: "-F none ignores ssh_config; -F FILE uses another file",
 

@@ -175,7 +175,7 @@ func notSecret(line string, at int) bool {
 	return strings.ContainsAny(line[at:], ":= ") && !strings.Contains(line[at:min(len(line), at+6)], "SECRET")
 }
 
-// secretFiles are files that people have beside their inventories.
+// secretFiles are files that people have next to their inventories.
 func secretFiles(t *testing.T) map[string]string {
 	t.Helper()
 	files := map[string]string{

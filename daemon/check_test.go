@@ -40,7 +40,7 @@ func TestCheck(t *testing.T) {
 			job.Notify = scheduler.Notify{On: []scheduler.Occasion{scheduler.OnFailure}, Webhook: "https://x.example/"}
 			k := &scheduler.Kept{Job: job}
 			tt.change(k)
-			got := daemon.Check(t.Context(), runner.Unattended(r.env, r.history, slog.New(slog.DiscardHandler)), k)
+			got := daemon.Check(t.Context(), runner.UnattendedLaunch(r.env, r.history, slog.New(slog.DiscardHandler)), k)
 			if len(got) != len(tt.want) {
 				t.Fatalf("got %v, want %q", got, tt.want)
 			}

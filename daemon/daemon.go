@@ -77,7 +77,7 @@ type Daemon struct {
 	service *jobs.Service
 	metrics *server.Metrics
 	// connections outlive a firing; nil: none does.
-	connections *ssh.Kept
+	connections *ssh.IdlePool
 	// hurried ends when what runs is to stop at once, by hurry.
 	hurried context.Context
 	hurry   context.CancelCauseFunc
@@ -140,7 +140,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		defer func() { _ = d.c.Listener.Close() }() // again, if its pages were served
 	}
 	if d.c.KeepConnections > 0 {
-		d.connections = ssh.NewKept(d.c.KeepConnections, mostKept())
+		d.connections = ssh.NewIdlePool(d.c.KeepConnections, mostKept())
 		defer func() { _ = d.connections.Close() }() // nothing runs on them
 	}
 	if err := d.logStart(ctx); err != nil {
@@ -230,8 +230,8 @@ func (d *Daemon) fire(ctx context.Context, t scheduler.Ticket, begun func(run in
 
 // launch is one of a job, which is shown nowhere.
 func (d *Daemon) launch(log *slog.Logger) *runner.Launch {
-	l := runner.Unattended(d.c.Env, d.c.History, log)
-	l.View, l.Hint = runner.Unseen{Signal: d.c.Signal}, d.c.Hint
+	l := runner.UnattendedLaunch(d.c.Env, d.c.History, log)
+	l.View, l.Hint = runner.Unattended{Signal: d.c.Signal}, d.c.Hint
 	return l
 }
 

@@ -33,7 +33,7 @@ func (d *Daemon) seedMetrics(ctx context.Context) error {
 		}
 		for _, row := range rows {
 			if r := row.Run; r != nil && r.State == store.Finished && r.Summary.Counts[fanout.OK] == r.Summary.Hosts {
-				d.metrics.Succeeded(kept[i].Name, r.Summary.Ended)
+				d.metrics.SetLastSuccess(kept[i].Name, r.Summary.Ended)
 				break
 			}
 		}

@@ -10,8 +10,8 @@ type batches struct {
 	sizes []Share
 	pause time.Duration
 	total int
-	begun int // targets that have been given out
-	count int // batches that have been given out
+	begun int // targets that have been handed out
+	count int // batches that have been handed out
 	of    int // batches in all
 	// resumeAt is the end of the pause before the next batch; zero without one.
 	resumeAt time.Time
@@ -33,7 +33,7 @@ func newBatches(p Policy, total int) batches {
 // fewer.
 func (b *batches) size(n int) int { return b.sizes[min(n, len(b.sizes)-1)].batchOf(b.total) }
 
-// empty reports whether every target has been given out.
+// empty reports whether every target has been handed out.
 func (b *batches) empty() bool { return b.begun == b.total }
 
 // next returns the targets of the next batch, or none if there are no more or
@@ -57,7 +57,7 @@ func (b *batches) next(now time.Time) []int {
 	return b.take(size)
 }
 
-// drain returns every target that was not given out.
+// drain returns every target that was not handed out.
 func (b *batches) drain() []int { return b.take(b.total) }
 
 func (b *batches) take(n int) []int {

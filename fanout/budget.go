@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// A budget bounds the bytes of output that are on their way from the hosts to
-// whoever reads them. Waiters are served in the order in which they came.
+// A budget bounds the bytes of output on their way from the hosts to the sinks. Waiters
+// are served in the order in which they came.
 type budget struct {
 	spare sync.Pool // of *chunkRoom
 
@@ -22,8 +22,8 @@ type budgetWaiter struct {
 	granted chan struct{}
 }
 
-// take waits until n bytes are free, or ctx is done. n must not be larger than
-// the whole budget.
+// take waits until n bytes are free, or ctx is done; then it returns the cause of ctx.
+// n must not be larger than the whole budget.
 func (b *budget) take(ctx context.Context, n int64) error {
 	b.mu.Lock()
 	if len(b.waiters) == 0 && b.free >= n {
@@ -44,7 +44,7 @@ func (b *budget) take(ctx context.Context, n int64) error {
 	}
 }
 
-// leave takes w out of the queue, or gives back what it was granted meanwhile.
+// leave takes w out of the queue, or returns what it was granted in the meantime.
 func (b *budget) leave(w *budgetWaiter) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -66,7 +66,7 @@ func (b *budget) give(n int64) {
 	b.mu.Unlock()
 }
 
-// grant serves the first waiters as far as the free bytes go; b.mu is held.
+// grant serves the first waiters, as many as there are free bytes for; b.mu is held.
 func (b *budget) grant() {
 	for len(b.waiters) > 0 && b.waiters[0].n <= b.free {
 		w := b.waiters[0]
@@ -77,8 +77,8 @@ func (b *budget) grant() {
 	}
 }
 
-// A chunk is a piece of output with its share of the budget. It is given back
-// when the last of those who hold it lets go.
+// A chunk is a piece of output with its share of the budget. The share is returned when
+// the last holder releases the chunk.
 type chunk struct {
 	data   []byte
 	room   *chunkRoom // that data is in, to be used again; nil: data has its own
@@ -86,13 +86,13 @@ type chunk struct {
 	budget *budget
 }
 
-// A chunkRoom has room for what a host that says much sends at a time. Such a
-// host would otherwise have the memory of all it ever said allocated, and collected.
+// A chunkRoom is the reusable memory of a large chunk. Without it a host that sends
+// much output would cause as much allocation and garbage collection.
 type chunkRoom [40 << 10]byte
 
-// chunk copies p, whose cost has been taken, and holds the copy. Only what nearly
-// fills a room gets one, so that the budget bounds the memory of what is held; rooms
-// that nobody uses are left to the garbage collector.
+// chunk copies p, whose cost has been taken, and holds the copy. Only a piece that
+// nearly fills a room gets one, so that the budget bounds the memory in use; the
+// garbage collector frees spare rooms.
 func (b *budget) chunk(p []byte) *chunk {
 	c := &chunk{budget: b}
 	c.refs.Store(1)
@@ -108,9 +108,9 @@ func (b *budget) chunk(p []byte) *chunk {
 	return c
 }
 
-// chunkOverhead is what a chunk costs beside its data, here and in the queue of
-// a sink. Without it a host that sends a byte at a time would fill many times
-// the memory that the budget allows.
+// chunkOverhead is the cost of a chunk in addition to its data, here and in the queue
+// of a sink. Without it a host that sends a byte at a time would fill many times the
+// memory that the budget allows.
 const chunkOverhead = 512
 
 // cost is what n bytes of output take from the budget.
@@ -121,7 +121,7 @@ func (c *chunk) release() {
 	case n > 0:
 		return
 	case n < 0:
-		panic("fanout: output was let go twice") // it may be somebody else's by now
+		panic("fanout: output was released twice") // another host may be using the memory by now
 	}
 	n := len(c.data)
 	if c.room != nil {

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// A dispatcher decides which target is begun when. It runs in the goroutine of
-// Run and alone owns its fields; workers, at most Policy.Fanout of them, get a
-// host from jobs and give it back through done. A worker is started when there
-// is more to do than there are idle ones, so a small run costs few.
+// A dispatcher decides which target starts when. It runs in the goroutine of Run and
+// alone owns its fields; workers, at most Policy.Fanout of them, receive a target from
+// jobs and return it through done. A worker is started when there is more to do than
+// there are idle ones, so a small run starts few.
 type dispatcher struct {
 	run     *run
 	targets []targetState
@@ -25,16 +25,16 @@ type dispatcher struct {
 	running int // attempts in progress
 
 	batches batches
-	told    int        // batches whose end has been told
+	emitted int        // batches whose BatchFinished has been emitted
 	open    int        // targets of the current batch that have not ended
-	ready   indexHeap  // targets that may begin as soon as a worker is free
+	ready   indexHeap  // targets that may start as soon as a worker is free
 	gates   gates      // targets that wait for a gate stand there
 	retries retryQueue // targets that wait for their next attempt
 
 	failed  int  // targets that count against the failure budget
-	stopped bool // nothing new begins
+	stopped bool // no more targets are started
 	// why is what stopped the run, and cut says that it mattered: a target was
-	// skipped, ended by us or denied another attempt.
+	// skipped, stopped or denied another attempt.
 	why Stopped
 	cut bool
 }
@@ -55,15 +55,15 @@ func newDispatcher(r *run) *dispatcher {
 	return d
 }
 
-// carryOut is the whole run but for its first and last event.
-func (d *dispatcher) carryOut(ctx context.Context) Summary {
+// execute is the whole run except its first and last event.
+func (d *dispatcher) execute(ctx context.Context) Summary {
 	timer := time.NewTimer(0)
 	timer.Stop()
 	defer timer.Stop()
 	halt, done := d.run.opts.Halt, ctx.Done()
 
 	for {
-		d.tellBatch(ctx)
+		d.emitBatch(ctx)
 		d.begin(ctx)
 		if d.open == 0 && d.batches.empty() {
 			break
@@ -115,16 +115,17 @@ func stoppedBy(ctx context.Context) Stopped {
 	return StoppedKill
 }
 
-// tellBatch tells, once, that the current batch has ended and another follows.
-func (d *dispatcher) tellBatch(ctx context.Context) {
-	if d.open > 0 || d.told == d.batches.count || d.batches.empty() {
+// emitBatch emits BatchFinished, once, when the current batch has ended and another
+// follows.
+func (d *dispatcher) emitBatch(ctx context.Context) {
+	if d.open > 0 || d.emitted == d.batches.count || d.batches.empty() {
 		return
 	}
-	d.told = d.batches.count
+	d.emitted = d.batches.count
 	d.run.emit(ctx, Event{Kind: BatchFinished})
 }
 
-// begin gives workers what may run now.
+// begin starts the targets that may run now.
 func (d *dispatcher) begin(ctx context.Context) {
 	if d.stopped || ctx.Err() != nil {
 		return
@@ -251,8 +252,8 @@ func (d *dispatcher) spend(ctx context.Context, r *Result) {
 	d.stop(ctx, StoppedBudget)
 }
 
-// stop lets nothing new begin: what was never tried is skipped, and what waits
-// for another attempt keeps the outcome of its last.
+// stop starts no more targets: those never tried are skipped, and those that wait for
+// another attempt keep the outcome of their last one.
 func (d *dispatcher) stop(ctx context.Context, why Stopped) {
 	if d.stopped {
 		return

@@ -2,13 +2,13 @@ package fanout
 
 import "time"
 
-// A Kind says what an Event tells.
+// A Kind says what an Event reports.
 type Kind int
 
 const (
 	// RunStarted is the first event of a run. Plan is set.
 	RunStarted Kind = iota
-	// TargetConnecting means that an attempt begins, on the way to a login. Target and
+	// TargetConnecting means that an attempt starts, on the way to a login. Target and
 	// Attempt are set.
 	TargetConnecting
 	// TargetStarted means that the command is about to be sent. Target, Attempt and
@@ -23,11 +23,11 @@ const (
 	// TargetFinished is the last event of a target. Target and Result are set,
 	// and Attempt if there was one.
 	TargetFinished
-	// BatchStarted means that the targets of a batch may begin. Batch is set. A run
+	// BatchStarted means that the targets of a batch may start. Batch is set. A run
 	// with a single batch has none.
 	BatchStarted
-	// BatchFinished means that every target of a batch has ended, and the next batch will
-	// begin. The last batch, often the only one, ends with the run instead.
+	// BatchFinished means that every target of a batch has ended, and the next batch
+	// follows. The last batch, often the only one, ends with the run instead.
 	BatchFinished
 	// RunFinished is the last event of a run. Summary is set.
 	RunFinished
@@ -53,8 +53,8 @@ func (s Stream) String() string {
 // An Event is one thing that happened in a run. The events of a run are
 // serial: RunStarted, then for each target any number of TargetConnecting,
 // TargetStarted, Output and TargetRetrying followed by one TargetFinished, then
-// RunFinished. A target that was never begun has only its TargetFinished. A run
-// that is told again out of the history lacks TargetConnecting, BatchStarted and
+// RunFinished. A target that was never started has only its TargetFinished. A run
+// that is replayed from the history lacks TargetConnecting, BatchStarted and
 // BatchFinished.
 //
 // What the pointers of an event lead to is not changed any more and may be
@@ -75,7 +75,7 @@ type Event struct {
 	// from then on, keeps the last number of each target's steps and of each of its
 	// streams, skips the events that are not above it, and of a piece that is partly
 	// above it takes the rest. What was Omitted it gets by reading the attempt again
-	// once that is over, as far as it was recorded. Only if the history could not be
+	// once that is over, if it was recorded. Only if the history could not be
 	// written are numbers of output before the last one of a stream a lower bound.
 	Number int64
 	// RunID is the run's number in the history; 0 without one.

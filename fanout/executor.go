@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// An Executor carries out attempts. Many goroutines call it at once.
+// An Executor makes attempts. Many goroutines call it at once.
 type Executor interface {
 	// Exec makes one attempt and reports how it went. It
 	//
@@ -15,7 +15,7 @@ type Executor interface {
 	//   - does not call a.Starting if task runs nothing;
 	//   - bounds the attempt by a.Target.Limits, and does not count the time
 	//     that a Write to stdout or stderr takes against them;
-	//   - ends what it started remotely, as far as it can, before it reports
+	//   - stops what it started remotely, if it can, before it reports
 	//     a Timeout or that ctx was done, and decides between OpDeadline and
 	//     OpCanceled by context.Cause(ctx);
 	//   - returns promptly once ctx is done, also if the peer is silent or a

@@ -12,9 +12,9 @@ type Numbering struct {
 	bytes [2]int64 // of each stream in the attempt at hand
 }
 
-// The numbers that an attempt takes beside those of its output: when it connects,
+// The numbers that an attempt takes in addition to those of its output: when it connects,
 // when its command starts, and when it is over. All of them are taken whether the
-// event comes or not, so that a record that lacks one tells the same numbers.
+// event comes or not, so that a record that lacks one yields the same numbers.
 const (
 	numberConnecting = 1
 	numberStarted    = 2
@@ -49,6 +49,6 @@ func (n *Numbering) pass(e *Event) {
 	n.over, n.bytes = e.Attempt, [2]int64{}
 }
 
-// LastNumber is the number of the RunFinished of a run on so many hosts: before it,
-// each batch begins and ends, but for the last, which ends with the run.
+// LastNumber is the number of the RunFinished of a run on that many hosts: before it,
+// each batch has a BatchStarted and, except the last, a BatchFinished.
 func (p Policy) LastNumber(hosts int) int64 { return 2*int64(max(1, newBatches(p, hosts).of)) + 1 }

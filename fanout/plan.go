@@ -17,7 +17,7 @@ type Plan struct {
 	// Selector is the text that chose the targets, for people to read.
 	Selector string
 	Task     Task
-	// Targets in the order in which they are begun. Targets[i].Index is i and
+	// Targets in the order in which they are started. Targets[i].Index is i and
 	// the names are unique.
 	Targets []Target
 	Policy  Policy
@@ -33,8 +33,8 @@ type Target struct {
 	// Labels of the host; read-only.
 	Labels map[string]string
 	Limits Limits
-	// Gates that this target has to pass: it is begun only while every one of
-	// them is free.
+	// Gates that this target has to pass: it is started only while every one of
+	// them is open.
 	Gates []Gate
 }
 
@@ -56,8 +56,8 @@ type Gate struct {
 	Parallel int
 }
 
-// A Policy says how a plan is carried out. The zero value goes from host to
-// host, one at a time, and knows no limits.
+// A Policy says how a plan is executed. The zero value goes from host to host, one at a
+// time, without limits.
 type Policy struct {
 	// Fanout is how many targets are worked on at the same time; below 1
 	// means 1.
@@ -72,12 +72,12 @@ type Policy struct {
 	// Pause is the time between two batches.
 	Pause time.Duration
 	// MaxFail is how many targets may fail (failed, timeout, lost,
-	// unreachable) before nothing new is begun. Nil: any number.
+	// unreachable) before no more targets are started. Nil: any number.
 	MaxFail *Share
 }
 
-// Retry says which outcomes lead to another attempt, as far as the target's
-// Limits.Retries allow, and when.
+// Retry says which outcomes lead to another attempt, within the target's
+// Limits.Retries, and when.
 type Retry struct {
 	// On holds the outcomes that are tried again. A failure that is Final is
 	// never tried again.
@@ -146,7 +146,7 @@ func (s Share) batchOf(n int) int {
 }
 
 // toleratedOf is how many of n hosts may fail: a percentage is rounded down,
-// so that no more than that part of the hosts is ever lost unnoticed.
+// so that no more than that part of the hosts ever fails unnoticed.
 func (s Share) toleratedOf(n int) int {
 	return s.of(n, math.Floor)
 }

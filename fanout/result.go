@@ -18,14 +18,14 @@ const (
 	// Failed means that the command ran to its end, with another status or by a signal;
 	// or that the host, once logged in to, refused to run it: see Failure.Refused.
 	Failed
-	// Timeout means that the command was ended by us because its time was up.
+	// Timeout means that tutti stopped the command because its time was up.
 	Timeout
-	// Lost means that the command was sent and nobody knows how it ended.
+	// Lost means that the command was sent and its result is unknown.
 	Lost
 	// Unreachable means that the command was never sent and the host did not refuse it;
 	// Failure.Op says where it stopped.
 	Unreachable
-	// Canceled means begun, then stopped on request.
+	// Canceled means started, then stopped on request.
 	Canceled
 	// Skipped means never tried.
 	Skipped
@@ -85,14 +85,14 @@ const (
 	OpLogin      Op = "login"      // version, key exchange and authentication
 	OpSession    Op = "session"    // the session channel
 	OpExec       Op = "exec"       // the host refused the command
-	OpSudo       Op = "sudo"       // sudo refused, or wants a password
+	OpSudo       Op = "sudo"       // sudo refused, or requires a password
 	OpConnection Op = "connection" // the connection died under the command
 	OpKeepalive  Op = "keepalive"  // the host fell silent under the command
 	OpNoStatus   Op = "no_status"  // the channel closed without an exit status
 	OpTimeout    Op = "timeout"    // the target's own time was up
 	OpDeadline   Op = "deadline"   // the run's time was up
 	OpCanceled   Op = "canceled"   // stopped on request
-	OpLocal      Op = "local"      // something on our side
+	OpLocal      Op = "local"      // a cause on this machine
 )
 
 // An Exit is how a command ended that ran to its end.
@@ -129,11 +129,11 @@ type Failure struct {
 	// trouble, so that reports can fold them. It never holds a secret or the
 	// command.
 	Message string
-	// Detail is what differs from target to target, as far as a person needs
-	// it: fingerprints, places in files. Empty: nothing does.
+	// Detail is what differs from target to target and a person needs:
+	// fingerprints, places in files. Empty: nothing does.
 	Detail string
-	// Cause is its code, by which programs know what can be done about it; of those
-	// that the executor has. Empty: nothing can, or nobody knows. It is not recorded.
+	// Cause is its code, one of the executor's, by which programs find out what can be
+	// done about it. Empty: nothing, or it is not known. It is not recorded.
 	Cause Cause
 	// Hint is what the operator can do about it, on one line, and the same for
 	// equal messages. Empty: nothing is known.
@@ -164,7 +164,7 @@ type Report struct {
 	// Failure is set if it did not. Both are nil if there was no command, or if the
 	// host never sends an exit status and has closed the session.
 	Failure *Failure
-	// Started says that the command was sent, or that nobody can tell.
+	// Started says that the command was sent, or may have been.
 	Started bool
 	// OutputComplete says that everything the command wrote has arrived. It is
 	// false for a command whose output was still held open by another process.
@@ -223,7 +223,7 @@ type Result struct {
 	Report Report
 	// Attempts is how many there were; 0 for a skipped target.
 	Attempts int
-	// QueuedAt is when the run began. BegunAt is when a worker took the target
+	// QueuedAt is when the run started. BegunAt is when a worker took the target
 	// for the first time, StartedAt when the last attempt's command was sent,
 	// EndedAt when the last attempt ended; each is zero if it never happened.
 	QueuedAt, BegunAt, StartedAt, EndedAt time.Time
@@ -238,17 +238,17 @@ type Result struct {
 type Stopped int
 
 const (
-	// StoppedNone means that the run was carried out to its end.
+	// StoppedNone means that the run reached its end.
 	StoppedNone Stopped = iota
 	// StoppedBudget means that more targets failed than MaxFail tolerates.
 	StoppedBudget
 	// StoppedDeadline means that the run's time was up.
 	StoppedDeadline
-	// StoppedSignal means that an operator or the system asked.
+	// StoppedSignal means that an operator or the system interrupted it.
 	StoppedSignal
-	// StoppedKill means that another process asked.
+	// StoppedKill means that another process asked to stop it.
 	StoppedKill
-	// StoppedSink means that what the run says can no longer be told.
+	// StoppedSink means that its events can no longer be written.
 	StoppedSink
 )
 
@@ -295,7 +295,7 @@ type Summary struct {
 	// of the targets: the command's own, 128+n for a signal, 255 for a target
 	// without either.
 	RemoteCode int
-	// Started and Ended are when the run began and ended.
+	// Started and Ended are when the run started and ended.
 	Started, Ended time.Time
 }
 

@@ -7,35 +7,34 @@ import (
 	"time"
 )
 
-// defaultOutputBudget is enough to keep a fast reader busy, and small beside
-// what the connections of a large run take; sinks need it again for the form in
-// which they queue the bytes.
+// defaultOutputBudget is enough to keep a fast reader busy, and small compared with the
+// memory of a large run's connections; sinks need as much again for their queued form
+// of the bytes.
 const defaultOutputBudget = 16 << 20
 
 // maxChunk bounds the bytes of one Output event.
 const maxChunk = 64 << 10
 
-// Options are what a run needs beside its plan.
+// Options are what a run needs in addition to its plan.
 type Options struct {
 	// RunID is the run's number in the history; 0 without one.
 	RunID int64
 	// Executor is required.
 	Executor Executor
-	// Sink is told what happens; nil: nobody is.
+	// Sink receives the events. Nil: they are discarded.
 	Sink Sink
-	// Journal records starts; nil: nobody does.
+	// Journal records starts. Nil: they are not recorded.
 	Journal Journal
-	// Halt, once closed, lets what runs come to its end and begins nothing new.
-	// Nil: never.
+	// Halt, once closed, starts no more targets; running ones continue. Nil: never.
 	Halt <-chan struct{}
 	// OutputBudget bounds the memory for output that has been taken from the
-	// hosts and not yet been let go by every sink, in bytes. 0: 16 MiB.
+	// hosts and not yet been released by every sink, in bytes. 0: 16 MiB.
 	OutputBudget int64
 }
 
-// Run carries plan out and returns when every target has ended and the sink
-// knows. The end of ctx ends what runs; its cause says why (see ErrDeadline and
-// its kin). The error is the first of the sink, or says that the plan is not
+// Run executes plan and returns when every target has ended and the sink has seen it.
+// The end of ctx stops running commands; its cause says why (see ErrDeadline and the
+// errors next to it). The error is the first of the sink, or says that the plan is not
 // well formed, in which case nothing was done.
 func Run(ctx context.Context, plan Plan, opts Options) (Summary, error) {
 	if err := plan.check(); err != nil {
@@ -66,7 +65,7 @@ func Run(ctx context.Context, plan Plan, opts Options) (Summary, error) {
 	r.chunkSize = int(min(maxChunk, r.budget.free-chunkOverhead))
 
 	r.emit(ctx, Event{Kind: RunStarted, Plan: &plan})
-	summary := newDispatcher(r).carryOut(ctx)
+	summary := newDispatcher(r).execute(ctx)
 	summary.Started, summary.Ended = r.started, time.Now()
 	r.emit(ctx, Event{Kind: RunFinished, Summary: &summary})
 	return summary, r.sinkErr
@@ -107,7 +106,7 @@ type run struct {
 	number  int64       // of the last event that is about no target
 }
 
-// emit tells the sink of e.
+// emit passes e to the sink.
 func (r *run) emit(ctx context.Context, e Event) {
 	r.lock <- struct{}{}
 	r.emitLocked(ctx, e)
@@ -144,7 +143,7 @@ type targetState struct {
 	gates    []*gate
 	attempts int
 	begunAt  time.Time
-	result   *Result // of the last attempt; nil without one, and once it was told
+	result   *Result // of the last attempt; nil without one, and once it was emitted
 }
 
 // attempt makes the next attempt at ts.
@@ -208,7 +207,7 @@ func (a *attempt) starting(ctx context.Context, address string) error {
 	return nil
 }
 
-// end makes sure that nothing of the attempt is told after it.
+// end makes sure that no event of the attempt follows.
 func (a *attempt) end() {
 	a.run.lock <- struct{}{}
 	a.over = true

@@ -5,10 +5,10 @@ import (
 	"errors"
 )
 
-// A Sink is told what happens in a run.
+// A Sink receives the events of a run.
 //
-// Handle is called serially, and must not wait for a peer: a terminal, a pipe
-// or a disk that is slow is the sink's own business (see Event.Hold). Its ctx
+// Handle is called serially, and must not wait for a peer: the sink queues what a
+// slow terminal, pipe or disk does not accept (see Event.Hold). Its ctx
 // is not canceled with the run, so that an interrupted run is reported to its
 // end. An error ends the run; a sink that can do without its destination keeps
 // the error to itself.

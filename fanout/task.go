@@ -70,7 +70,7 @@ func (t Task) Label() string {
 	return ""
 }
 
-// A Script is a program on our side that is run on the target and leaves
+// A Script is a program on this machine that is run on the target and leaves
 // nothing there.
 type Script struct {
 	// Label is what people call it: the words by which it was asked for, such as
@@ -91,13 +91,13 @@ type Script struct {
 }
 
 // An Input is read by every target at its own pace, and from the start again
-// in every attempt. Many goroutines call Open at once. Who has made it closes it.
+// in every attempt. Many goroutines call Open at once. Its creator closes it.
 type Input interface {
 	// Open returns a reader that begins with the first byte. Its Read may wait
 	// for more to come, but no longer than until ctx is done. An error other
 	// than io.EOF says that the rest cannot be had.
 	Open(ctx context.Context) io.Reader
-	// Close gives up what the input holds, once, when nothing reads it any more.
+	// Close releases what the input holds. It is called once, after all reads.
 	Close() error
 }
 
@@ -132,17 +132,17 @@ type PTY struct {
 	Columns, Rows int
 }
 
-// A JobInfo is what a command is told about the firing that it is run for, so
-// that it can find out whether it has been run for it before.
+// A JobInfo describes to a command the firing that it runs for, so that it can find out
+// whether it has run for it before.
 type JobInfo struct {
 	// Name of the job.
 	Name string
-	// ScheduledAt is the instant; zero for a job that is run out of turn.
+	// ScheduledAt is the scheduled time; zero for a job that is run manually.
 	ScheduledAt time.Time
 }
 
 // Variables of the attempt a at the job: TUTTI_RUN, TUTTI_JOB,
-// TUTTI_SCHEDULED_AT (empty out of turn), TUTTI_ATTEMPT and TUTTI_HOST.
+// TUTTI_SCHEDULED_AT (empty for a manual run), TUTTI_ATTEMPT and TUTTI_HOST.
 func (j *JobInfo) Variables(a Attempt) []Variable {
 	scheduled := ""
 	if !j.ScheduledAt.IsZero() {
@@ -172,10 +172,10 @@ func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, secretText)
 // MarshalText does so for encoders.
 func (Secret) MarshalText() ([]byte, error) { return []byte(secretText), nil }
 
-// Wipe overwrites the secret. Nobody may use it after that.
+// Wipe overwrites the secret. It must not be used after that.
 func (s Secret) Wipe() { clear(s) }
 
-// variableName is what every shell takes for the name of a variable.
+// variableName is what every shell accepts as the name of a variable.
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // sudoUser leaves out what sudo, or a shell, would read as something else.
@@ -295,8 +295,8 @@ func (t Task) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote. The secrets of such a task are
-// empty, and its script and input have no source: whoever wants to carry it
-// out puts them in.
+// empty, and its script and input have no source; they must be set before it is
+// run.
 func (t *Task) UnmarshalJSON(data []byte) error {
 	var v taskJSON
 	if err := json.Unmarshal(data, &v); err != nil {

@@ -18,16 +18,16 @@ const (
 	maxGraces = 20
 )
 
-// A Timer is for limits that decide an outcome. Like a time.Timer it sends the
-// time on C when its time is up; but when this process did not run then, since it
-// was stopped, starved or suspended, what the hosts have said meanwhile is taken
-// in first: the time is up only once the process has run on time for a moment,
-// and as long as more comes in. All of that is bounded.
+// A Timer is for limits that decide an outcome. Like a time.Timer it sends the time on
+// C when its time is up. If this process did not run then, because it was stopped,
+// starved or suspended, what the hosts sent in the meantime is read first: the time is
+// up only once the process has run on time for a moment, and no more comes in. All of
+// that is bounded.
 type Timer struct {
 	C <-chan time.Time
 
 	sent  chan time.Time // C
-	do    func()         // called when the time is up; nil: C says it
+	do    func()         // called when the time is up; nil: the time is sent on C
 	heard func() int64   // changes with what comes in
 	grace time.Duration
 

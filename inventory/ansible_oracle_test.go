@@ -147,7 +147,7 @@ func describe(inv *Inventory) []byte {
 		for _, s := range h.Settings() {
 			fmt.Fprintf(&b, "  %s %s  %s\n", s.Key, s.Value, s.Origin)
 		}
-		for _, r := range h.Refusals {
+		for _, r := range h.Unusable {
 			fmt.Fprintf(&b, "  refused: %s  %s\n", r.Reason, r.Origin)
 		}
 	}

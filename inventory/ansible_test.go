@@ -100,7 +100,7 @@ func TestRefused(t *testing.T) {
 		_, err = inv.Select(t.Context(), s, opts)
 		return err
 	}
-	var refused *RefusedError
+	var refused *UnusableError
 	if err := sel("all", SelectOptions{}); !errors.As(err, &refused) || len(refused.Hosts) != 4 {
 		t.Fatalf("all: got %v, want four refused hosts", err)
 	}
@@ -110,15 +110,15 @@ func TestRefused(t *testing.T) {
 			t.Errorf("got %s, want %s in it", got, want)
 		}
 	}
-	if code, args := refused.Advice(); code != AdviceRefused || len(args) != 1 || args[0] != "l[1-3],t1" {
-		t.Errorf("advice: got %q %q, want %q with the hosts to leave out", code, args, AdviceRefused)
+	if code, args := refused.Advice(); code != AdviceUnusable || len(args) != 1 || args[0] != "l[1-3],t1" {
+		t.Errorf("advice: got %q %q, want %q with the hosts to leave out", code, args, AdviceUnusable)
 	}
 	for _, ok := range []string{"web1", "all,!l*,!tpl"} {
 		if err := sel(ok, SelectOptions{}); err != nil {
 			t.Errorf("%s: got %v, want no error", ok, err)
 		}
 	}
-	if err := sel("all", SelectOptions{Refused: true}); err != nil {
+	if err := sel("all", SelectOptions{Unusable: true}); err != nil {
 		t.Errorf("who only looks: got %v, want no error", err)
 	}
 }
@@ -157,7 +157,7 @@ func TestAnsibleBesideOurs(t *testing.T) {
 			t.Fatal(err)
 		}
 		h := host(t, inv, "web1")
-		if h.User != tt.user || len(h.Refusals) != tt.refused || len(h.Gates) != 1 {
+		if h.User != tt.user || len(h.Unusable) != tt.refused || len(h.Gates) != 1 {
 			t.Errorf("%s: got %+v, want user %s, %d refusals and a gate", tt.name, h, tt.user, tt.refused)
 		}
 		if got := hostlist.Fold(inv.hostNames()); got != "web[1-3]" {
@@ -166,8 +166,8 @@ func TestAnsibleBesideOurs(t *testing.T) {
 	}
 }
 
-// TestAnsibleTrust: what nobody named must be ours, in every file, and cannot
-// switch checks off.
+// TestAnsibleTrust: a file that was found, not named, must belong to the user, in every
+// file that it leads to, and cannot switch checks off.
 func TestAnsibleTrust(t *testing.T) {
 	path := write(t, "hosts.yaml", "all: {hosts: {a: {ansible_ssh_common_args: '-o StrictHostKeyChecking=no'}}}\n")
 	inv, err := Load(t.Context(), []layer.File{{Path: path, Trust: layer.Found}})
@@ -314,13 +314,13 @@ func TestProxyCommands(t *testing.T) {
 			h := host(t, inv, "web1")
 			got := "jump " + h.Jump
 			switch {
-			case len(h.Refusals) > 0:
+			case len(h.Unusable) > 0:
 				got = "refused"
 			case h.ProxyCommand != "":
 				got = "command " + h.Proxy(ansible.ProxyTarget{Name: "web1", Address: h.Address, Port: 2222, User: "me"})
 			}
 			if got != want {
-				t.Errorf("%s: got %s %v, want %s", args, got, h.Refusals, want)
+				t.Errorf("%s: got %s %v, want %s", args, got, h.Unusable, want)
 			}
 		}
 	}
@@ -329,7 +329,7 @@ func TestProxyCommands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h := host(t, inv, "web1"); h.ProxyCommand != "" || len(h.Refusals) != 1 {
-		t.Errorf("a file that nobody named: got command %q and refusals %v, want a refusal", h.ProxyCommand, h.Refusals)
+	if h := host(t, inv, "web1"); h.ProxyCommand != "" || len(h.Unusable) != 1 {
+		t.Errorf("a file that was found: got command %q and refusals %v, want a refusal", h.ProxyCommand, h.Unusable)
 	}
 }

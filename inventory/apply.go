@@ -13,8 +13,8 @@ import (
 func apply(s layer.Values, h *Host) {
 	for i := range s {
 		x := &s[i]
-		if x.Refusal != "" {
-			h.Refusals = append(slices.Clip(h.Refusals), Refusal{Reason: x.Refusal, Origin: x.Origin})
+		if x.Unusable != "" {
+			h.Unusable = append(slices.Clip(h.Unusable), Unusable{Reason: x.Unusable, Origin: x.Origin})
 			continue
 		}
 		switch x.Key {

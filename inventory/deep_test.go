@@ -9,8 +9,8 @@ import (
 	"tutti/inventory/layer"
 )
 
-// TestDeepInputIsRefused: whatever is read may be as deep as somebody likes, and
-// a stack that overflows ends the process, the daemon included.
+// TestDeepInputIsRefused: an input may be nested to any depth, and a stack overflow
+// would end the process, the daemon included.
 func TestDeepInputIsRefused(t *testing.T) {
 	const many, deep = 3_000_000, 100_000
 	ranges := strings.Repeat("[1]", many)

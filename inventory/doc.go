@@ -13,7 +13,7 @@
 //
 // Inventories of Ansible's keep Ansible's precedence among themselves, and stand
 // like hosts' own settings among other files. What is wrong with a host of
-// theirs is a [Refusal], which counts once the host is selected.
+// theirs makes the host [Unusable], which counts once it is selected.
 //
 // A [Selector] chooses hosts by name, group, label, or an earlier run.
 //

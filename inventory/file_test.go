@@ -9,9 +9,9 @@ import (
 	"tutti/inventory/layer"
 )
 
-// TestFolderOfFoundInventory: who can write the directory can put another file in
-// the place of the inventory.
-func TestFolderOfFoundInventory(t *testing.T) {
+// TestDirectoryOfFoundInventory: a user who can write the directory can replace the
+// inventory in it.
+func TestDirectoryOfFoundInventory(t *testing.T) {
 	directory := filepath.Join(t.TempDir(), "work")
 	path := filepath.Join(directory, "hosts.yaml")
 	writeAt(t, path, "hosts: [a]\n")

@@ -69,8 +69,8 @@ func Find(p Places) ([]layer.File, error) {
 				return nil, fmt.Errorf("inventory %s is a dangling symbolic link", path)
 			}
 		default:
-			// A file that may be there and cannot be read must not make us use
-			// another one in its place.
+			// A file that may be there and cannot be read must not lead to another
+			// one being used in its place.
 			return nil, fmt.Errorf("look for an inventory: %w", err)
 		}
 	}

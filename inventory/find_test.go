@@ -86,7 +86,7 @@ func TestTrust(t *testing.T) {
 	}
 	for _, mode := range []fs.FileMode{0o620, 0o602, 0o666} {
 		if mode == 0o620 && safefile.PrivateGroup(uint32(os.Geteuid()), uint32(os.Getegid())) {
-			continue // the group is nobody else
+			continue // the group has no other member
 		}
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)

@@ -24,9 +24,9 @@ const (
 	formatScript // a program that is not executable
 )
 
-// formatOf tells a file's format by its ending, else by its contents. A program
-// is what is executable and begins as the system wants it of programs: some
-// file systems take every file for executable.
+// formatOf returns a file's format, by its ending, else by its contents. A program
+// must be executable and begin like a program: some file systems make every file
+// executable.
 func formatOf(path, text string, mode fs.FileMode) format {
 	executable := mode.IsRegular() && mode.Perm()&0o111 != 0
 	if executable && (strings.HasPrefix(text, "#!") || strings.Contains(text[:min(len(text), 512)], "\x00")) {
@@ -38,7 +38,7 @@ func formatOf(path, text string, mode fs.FileMode) format {
 	case ".ini", ".cfg":
 		return formatINI
 	case ".list", ".txt":
-		return listFormat(path, text)
+		return formatOfList(path, text)
 	}
 	if strings.HasPrefix(text, "#!") {
 		return formatScript
@@ -51,22 +51,22 @@ func formatOf(path, text string, mode fs.FileMode) format {
 		strings.HasPrefix(line, "{"), line == "---":
 		return formatYAML
 	}
-	return listFormat(path, text)
+	return formatOfList(path, text)
 }
 
-// listFormat tells Ansible's INI from a list of our own. A list without any
-// variables is one of Ansible's if its directory holds some, unless it has what only
-// ours have.
-func listFormat(path, text string) format {
-	if looksINI(text) || besideVars(path) && !ownSign.MatchString(text) {
+// formatOfList distinguishes Ansible's INI from a plain list of hosts. A list without
+// variables is Ansible's if its directory holds some, unless it has what only a plain
+// list can have.
+func formatOfList(path, text string) format {
+	if looksINI(text) || hasVarsDirectory(path) && !ownSign.MatchString(text) {
 		return formatINI
 	}
 	return formatPlain
 }
 
-// besideVars reports whether a file lies beside a directory of variables, as
-// Ansible's inventories do.
-func besideVars(path string) bool {
+// hasVarsDirectory reports whether a directory of variables lies next to a file, as
+// with Ansible's inventories.
+func hasVarsDirectory(path string) bool {
 	for _, directory := range []string{ansible.GroupVars, ansible.HostVars} {
 		if info, err := os.Stat(filepath.Join(filepath.Dir(path), directory)); err == nil && info.IsDir() {
 			return true
@@ -75,8 +75,8 @@ func besideVars(path string) bool {
 	return false
 }
 
-// ownSign is what stands in no inventory of Ansible's: a user before a host, or
-// a range of ours.
+// ownSign matches what no Ansible inventory contains: a user before a host, or one
+// of tutti's ranges.
 var ownSign = regexp.MustCompile(`(?m)^[^#\n]*(\w@[\w\[]|\[\w+[-,][^\]:\n]*\])`)
 
 // surelyAnsible is what stands in no INI file but an inventory.

@@ -14,8 +14,8 @@ import (
 // A Host is one machine as the inventory has it. It is immutable: what its
 // fields refer to is shared between hosts and read-only.
 //
-// A setting that nothing sets has its field's zero value; [Host.Origin] tells
-// that apart from a zero that was written.
+// A setting that is not set has its field's zero value; [Host.Origin] distinguishes
+// that from a zero that was written.
 type Host struct {
 	// Name is unique in its inventory.
 	Name string
@@ -44,8 +44,8 @@ type Host struct {
 	Labels       map[string]string
 	// Groups are the names of all groups the host is in, the nearest first.
 	Groups []string
-	// Refusals are why the host cannot be used; of most hosts there are none.
-	Refusals []Refusal
+	// Unusable are the reasons why the host cannot be used; none for most hosts.
+	Unusable []Unusable
 	// Gates of those groups that have one.
 	Gates []fanout.Gate
 

@@ -101,7 +101,7 @@ func HostsOf(path string, data []byte) (string, error) {
 func WithHostFiles(words string, read func(path string) ([]byte, error)) (string, error) {
 	list, mistake := splitHosts(words)
 	if mistake != nil || !slices.ContainsFunc(list, isFile) {
-		return words, nil // what is wrong is told by ParseHosts
+		return words, nil // ParseHosts reports what is wrong
 	}
 	texts := make([]string, len(list))
 	for i, w := range list {

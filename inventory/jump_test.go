@@ -30,7 +30,7 @@ groups:
 	}
 }
 
-// TestCheck: a host that nobody selects can be asked about all the same.
+// TestCheck: a host that is not selected can be checked all the same.
 func TestCheck(t *testing.T) {
 	inv := load(t, `
 hosts: {a: , b: {user: x}}

@@ -43,7 +43,7 @@ func LoadWith(ctx context.Context, files []layer.File, env []string) (*Inventory
 // A loader reads files one after the other.
 type loader struct {
 	builder *builder
-	env     []string // of programs; nil: ours
+	env     []string // of programs; nil: that of this process
 	// ansible is what the last files say if they are Ansible's, which are read
 	// as one inventory; else nil.
 	ansible *ansible.Inventory
@@ -63,7 +63,7 @@ func (l *loader) flush() error {
 	return nil
 }
 
-// add adds what a file of our own says.
+// add adds what a file in tutti's own formats says.
 func (l *loader) add(own *layer.Layer, err error) error {
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func (l *loader) file(ctx context.Context, f layer.File, data []byte, info fs.Fi
 	case formatScript:
 		return fmt.Errorf("inventory %s looks like a program but is not executable: chmod +x it", f.Path)
 	case formatPlain:
-		if besideVars(f.Path) {
+		if hasVarsDirectory(f.Path) {
 			l.builder.Warnf("%s: %s and %s next to it are ignored: user@host and ranges such as [1-3] make it a list of tutti's, not an inventory of Ansible's",
 				f.Path, ansible.GroupVars, ansible.HostVars)
 		}

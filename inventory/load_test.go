@@ -293,7 +293,7 @@ func TestUnreadable(t *testing.T) {
 		{"not UTF-8", "h.list", "web1\nweb\xff\n", "h.list:2:4: the file is not UTF-8: byte 0xff"},
 		{"UTF-16", "h.yaml", "\xff\xfeh\x00", "h.yaml:1:1: the file is UTF-16; save it as UTF-8"},
 		{"a script that is not executable", "hosts", "#!/bin/sh\n", "hosts looks like a program but is not executable"},
-		{"Ansible YAML among ours", "h.yaml", "hosts: {a: }\nall:\n  children: {web: {}}\n", `h.yaml:2:1: "all" is a group at the top of the file`},
+		{"Ansible YAML among tutti's keys", "h.yaml", "hosts: {a: }\nall:\n  children: {web: {}}\n", `h.yaml:2:1: "all" is a group at the top of the file`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -41,7 +41,7 @@ var (
 // A program is an inventory that is run.
 type program struct {
 	path string
-	env  []string // nil: ours
+	env  []string // nil: that of this process
 	// timeout and output are programTimeout and programOutput, but for tests.
 	timeout time.Duration
 	output  int
@@ -79,7 +79,7 @@ func (p *program) Run(ctx context.Context, args ...string) ([]byte, error) {
 		err = cause
 	}
 	if err != nil {
-		return nil, p.failed(args, err, saidText(stderr))
+		return nil, p.failed(args, err, outputText(stderr))
 	}
 	return stdout.data, nil
 }
@@ -173,9 +173,9 @@ func (h *head) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// saidText is what was kept of what a program said, in whole lines as far as possible, indented, and fit
-// for a terminal.
-func saidText(said *tail.Buffer) string {
+// outputText is the stored output of a program, in whole lines if possible, indented,
+// and safe for a terminal.
+func outputText(said *tail.Buffer) string {
 	data := said.Bytes()
 	if said.Cut() {
 		if i := bytes.IndexByte(data, '\n'); i >= 0 && i+1 < len(data) {

@@ -108,8 +108,8 @@ func TestProgramRunsWhereItLies(t *testing.T) {
 // for.
 type holder struct {
 	path string
-	// held is closed once somebody has written something, ended when nobody has
-	// the FIFO open any more.
+	// held is closed once a process has written something, ended when no process
+	// has the FIFO open any more.
 	held, ended chan struct{}
 }
 
@@ -134,7 +134,7 @@ func newHolder(t *testing.T) *holder {
 	return h
 }
 
-// wait fails unless everybody who held the FIFO ends.
+// wait fails unless every process that held the FIFO ends.
 func (h *holder) wait(t *testing.T) {
 	t.Helper()
 	select {
@@ -171,7 +171,7 @@ func TestProgramEnds(t *testing.T) {
 	}
 	h.wait(t)
 	if err := runLimited(t, ctx, body, time.Minute, 10); !errors.Is(err, stop) {
-		t.Errorf("a program that is not begun: got %v, want why", err)
+		t.Errorf("a program that does not start: got %v, want why", err)
 	}
 
 	h = newHolder(t)
@@ -182,8 +182,8 @@ func TestProgramEnds(t *testing.T) {
 	h.wait(t)
 }
 
-// TestProgramLeavesChild: what a program leaves behind with its output open does
-// not hold us, and ends.
+// TestProgramLeavesChild: a process that a program leaves behind with its output
+// open does not block the load, and is killed.
 func TestProgramLeavesChild(t *testing.T) {
 	h := newHolder(t)
 	inv, err := loadScript(t, "exec 3>"+h.path+"; echo >&3; echo '{\"_meta\": {\"hostvars\": {}}, \"g\": [\"a\"]}'; sleep 1000 &\n")
@@ -220,12 +220,12 @@ func TestSaidText(t *testing.T) {
 	for range 3 {
 		_, _ = w.Write([]byte("12345\nabc\n")) // it never fails
 	}
-	if got, want := saidText(w), "  abc"; got != want {
+	if got, want := outputText(w), "  abc"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	w = &tail.Buffer{Size: 4}
 	_, _ = w.Write([]byte("abcdef")) // it never fails
-	if got := saidText(w); got != "  cdef" {
+	if got := outputText(w); got != "  cdef" {
 		t.Errorf("a line that is too long: got %q, want its end", got)
 	}
 }

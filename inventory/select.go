@@ -25,8 +25,8 @@ type SelectOptions struct {
 	Pick int
 	// Limit the selection to the first so many, after Pick. 0: no limit.
 	Limit int
-	// Refused allows hosts that have refusals, for those who only look.
-	Refused bool
+	// Unusable includes hosts that cannot be used, for commands that only show them.
+	Unusable bool
 	// Rand is what Pick draws from. Nil: a source that differs each time.
 	Rand *rand.Rand
 }
@@ -43,7 +43,7 @@ type Selection struct {
 // Select chooses hosts. The error is a [*NoMatchError] if a plain item, or the
 // whole selector, matches nothing, and a [*ConflictError] if groups disagree
 // about a setting of a chosen host. It is a
-// [*RefusedError] if a chosen host has refusals.
+// [*UnusableError] if a chosen host cannot be used.
 func (inv *Inventory) Select(ctx context.Context, sel Selector, opts SelectOptions) (Selection, error) {
 	m := &matcher{ctx: ctx, inv: inv, runs: opts.Runs}
 	chosen, err := m.union(sel)
@@ -74,8 +74,8 @@ func (inv *Inventory) Select(ctx context.Context, sel Selector, opts SelectOptio
 	if err := conflictsOf(hosts); err != nil {
 		return Selection{}, err
 	}
-	if !opts.Refused {
-		if err := refusedOf(hosts); err != nil {
+	if !opts.Unusable {
+		if err := unusableOf(hosts); err != nil {
 			return Selection{}, err
 		}
 	}

@@ -58,7 +58,7 @@ groups:
 }
 
 // TestListBesideVariables: Ansible reads a list of bare names, and the variables
-// that lie beside it.
+// that lie next to it.
 func TestListBesideVariables(t *testing.T) {
 	for name, text := range map[string]string{"hosts": "web1\nweb2\n", "hosts.list": "web1\n# x\nweb2\n", "production": "[2024]\nweb1\nweb2\n"} {
 		dir := t.TempDir()
@@ -79,7 +79,7 @@ func TestListBesideVariables(t *testing.T) {
 	writeAt(t, filepath.Join(dir, "group_vars", "all.yml"), "ansible_user: deploy\n")
 	inv, err := Load(t.Context(), []layer.File{{Path: path, Trust: layer.Named}})
 	if err != nil || len(inv.Hosts()) != 3 || len(inv.Warnings) != 1 || !strings.Contains(inv.Warnings[0], "are ignored") {
-		t.Errorf("a list of ours: got %v, %v, want three hosts and a warning", inv, err)
+		t.Errorf("a plain list: got %v, %v, want three hosts and a warning", inv, err)
 	}
 }
 

@@ -33,14 +33,14 @@ const (
 type shell struct {
 	// limit and grace are commandLimit and commandGrace, but for tests.
 	limit, grace time.Duration
-	// hurry ends when no command has any time left.
-	hurry context.Context
+	// forceStop is done when running commands must be killed.
+	forceStop context.Context
 }
 
 var errCommandTime = fmt.Errorf("timed out after %s and was killed", commandLimit)
 
-// commandVariables are those of the daemon that a command is given. The others
-// are the daemon's own business, and some of them secrets.
+// commandVariables are the daemon's variables that a command gets. The others are
+// not passed on: some of them are secrets.
 var commandVariables = []string{"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR"}
 
 // run makes one attempt. The command is in a process group of its own, all of
@@ -85,7 +85,7 @@ func (s shell) await(cmd *exec.Cmd) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	defer context.AfterFunc(s.hurry, func() {
+	defer context.AfterFunc(s.forceStop, func() {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // it may have ended
 	})()
 	return cmd.Wait()

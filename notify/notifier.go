@@ -101,8 +101,8 @@ func (n *Notifier) Run(ctx context.Context) {
 	}
 }
 
-// deliveryLoop is a Notifier at work. It belongs to the goroutine of Run; the
-// others only deliver, and send what came of it.
+// deliveryLoop is a running Notifier. It belongs to the goroutine of Run; the other
+// goroutines only deliver, and send their results to it.
 type deliveryLoop struct {
 	Notifier
 	webhooks *webhooks
@@ -158,7 +158,7 @@ func (r *deliveryLoop) begin(ctx context.Context) {
 		if !ok {
 			return
 		}
-		// Run receives of each what comes of it, before it returns.
+		// Run receives the result of each before it returns.
 		go func() { r.sent <- sending{d, r.deliver(ctx, d)} }()
 	}
 }
@@ -171,7 +171,7 @@ func (r *deliveryLoop) deliver(ctx context.Context, d scheduler.Delivery) error 
 	return r.shell.run(ctx, d)
 }
 
-// record writes down what came of an attempt, and when to try again.
+// record stores the result of an attempt, and when to try again.
 func (r *deliveryLoop) record(ctx context.Context, s sending) {
 	r.queues.done(s.Delivery)
 	now := r.Now()

@@ -22,7 +22,7 @@ type outbox struct {
 	mu      sync.Mutex // guards what follows
 	waiting []*waiting
 	told    []told
-	// twice is how many attempts were made that somebody else had taken.
+	// twice is how many attempts were made that another daemon had leased.
 	twice int
 	// returned is how many were given back.
 	returned int
@@ -248,8 +248,8 @@ func TestSlowReceiverHoldsUpNobody(t *testing.T) {
 	})
 }
 
-// What has been taken and could not be begun in time is left to whoever gets it
-// next, so that no attempt is made twice.
+// A leased delivery that could not start in time is left to the daemon that leases
+// it next, so that no attempt is made twice.
 func TestNotifierKeepsItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var o outbox
@@ -335,7 +335,7 @@ func TestNotifierStops(t *testing.T) {
 	})
 }
 
-// Whoever is in a hurry does not wait for one that hangs.
+// A forced stop does not wait for a delivery that hangs.
 func TestNotifierHurries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var o outbox

@@ -32,7 +32,7 @@ func kind(d scheduler.Delivery) Kind {
 	return Command
 }
 
-// A Result is what came of an attempt.
+// A Result is the result of an attempt.
 type Result string
 
 // The results.
@@ -45,7 +45,7 @@ const (
 // Results are all results.
 func Results() []Result { return []Result{Sent, Failed, GivenUp} }
 
-// result is what came of an attempt; again is when another is made, zero: never.
+// result is the result of an attempt; again is when another is made, zero: never.
 func result(s sending, again time.Time) Result {
 	switch {
 	case s.err == nil:

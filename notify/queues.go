@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// lease is how long what was taken out of the outbox is ours. If the daemon
-	// dies, it is delivered that much later.
+	// lease is how long a delivery is reserved for the daemon that took it out of the
+	// outbox. If the daemon dies, it is delivered that much later.
 	lease = 2 * time.Minute
 	// attemptLimit is more than any attempt takes, and the record of it.
 	attemptLimit = commandLimit + commandGrace + 2*recordLimit
@@ -43,8 +43,8 @@ type queue struct {
 	busy    bool
 }
 
-// A leased delivery is ours until a time, which does not follow steps of the
-// clock.
+// A leased delivery is reserved for this daemon until a time, which does not follow
+// steps of the clock.
 type leased struct {
 	scheduler.Delivery
 	until time.Time
@@ -98,7 +98,7 @@ func (l *queues) next() (d scheduler.Delivery, ok bool) {
 	return scheduler.Delivery{}, false
 }
 
-// remove takes out what waits and is not ours for at least so long.
+// remove takes out the waiting deliveries whose lease ends within atLeast.
 func (l *queues) remove(atLeast time.Duration) (removed []scheduler.Delivery) {
 	for _, one := range l.byReceiver {
 		one.waiting = slices.DeleteFunc(one.waiting, func(d leased) bool {

@@ -15,8 +15,8 @@ const (
 	maxDelay   = 10 * time.Minute
 	// maxWish is how long a receiver may ask to be left alone.
 	maxWish = time.Hour
-	// A webhook is given up a day after what it tells of, yet not before it was
-	// tried a few times: the daemon may have been away for that day.
+	// A webhook is given up a day after its event, but not before it was tried a few
+	// times: the daemon may have been down for that day.
 	webhookAge      = 24 * time.Hour
 	webhookAttempts = 12
 	// commandAttempts is how often a command is tried that fails.

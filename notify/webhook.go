@@ -99,7 +99,7 @@ func (w *webhooks) send(ctx context.Context, d scheduler.Delivery) error {
 	}
 	_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer) // its status says all
 	_ = resp.Body.Close()                             // as above
-	if err := w.judge(resp); err != nil {
+	if err := w.checkResponse(resp); err != nil {
 		return fmt.Errorf("%s: %w", req.URL.Host, err)
 	}
 	return nil
@@ -133,8 +133,7 @@ func (w *webhooks) request(ctx context.Context, d scheduler.Delivery) (*http.Req
 	return req, nil
 }
 
-// sign is what proves that the body comes from one who has the secret, and when
-// it was sent.
+// sign proves that the sender of the body has the secret, and when it was sent.
 func sign(secret []byte, stamp string, body []byte) string {
 	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte(stamp + "."))
@@ -191,7 +190,7 @@ func reachError(ctx context.Context, host string, err error) error {
 }
 
 // judge says whether the message was taken.
-func (w *webhooks) judge(resp *http.Response) error {
+func (w *webhooks) checkResponse(resp *http.Response) error {
 	code := resp.StatusCode
 	err := fmt.Errorf("%d %s", code, cmp.Or(http.StatusText(code), "(not an HTTP status)"))
 	switch {

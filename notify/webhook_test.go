@@ -21,7 +21,7 @@ import (
 	"tutti/scheduler"
 )
 
-const canary = "canary-that-nobody-may-see"
+const canary = "canary-that-must-not-leak"
 
 // delivery is one to a webhook, signed if there is a secret.
 func delivery(url, secretFile string) scheduler.Delivery {
@@ -206,7 +206,7 @@ func TestWebhookErrorsKeepSecrets(t *testing.T) {
 		name, url, secret string
 		want              string
 	}{
-		{"nobody there", closed, good, strings.TrimPrefix(closed, "http://") + ": connect: connection refused"},
+		{"not listening", closed, good, strings.TrimPrefix(closed, "http://") + ": connect: connection refused"},
 		{"no HTTP", garbage.URL, good, "malformed HTTP"},
 		{"no TLS", strings.Replace(garbage.URL, "http:", "https:", 1), good, "127.0.0.1"},
 		{"no URL", "http://[::1", good, "not a URL"},

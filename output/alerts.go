@@ -33,8 +33,8 @@ type Alerts struct {
 
 var _ fanout.Sink = (*Alerts)(nil)
 
-// NewAlerts returns Alerts that print to opts.Stderr, beside a sink that gathers
-// so.
+// NewAlerts returns Alerts that print to opts.Stderr, alongside a sink that gathers
+// output in that way.
 func NewAlerts(opts Options, gathering Gathering) *Alerts {
 	if !opts.together() {
 		gathering = GatheringNone

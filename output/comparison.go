@@ -12,9 +12,9 @@ import (
 	"tutti/fanout"
 )
 
-// A Comparison tells what changed between two runs, host by host, and folds
-// hosts with the same change. What the hosts said in either run comes from
-// Before and After, as far as it is not known to be the same.
+// A Comparison prints what changed between two runs, host by host, and folds hosts
+// with the same change. Before and After receive the hosts' output in either run,
+// unless it is known to be the same.
 //
 // It is not for use by several goroutines at once. Its memory is bounded by the
 // number of hosts; outputs and changes that are too large are kept in a
@@ -33,15 +33,14 @@ type Comparison struct {
 // A HostPair is a host in two runs.
 type HostPair struct {
 	Host string
-	// Before and After are what became of it; nil in a run that it had no part
-	// in. One of them is set.
+	// Before and After are its results; nil for a run that did not include it. At
+	// least one of them is set.
 	Before, After *fanout.Result
-	// SameOutput says that it is known to have said the same in both, so that
-	// Before and After of the Comparison were not told what.
+	// SameOutput says that its output is known to be the same in both, so that
+	// Before and After of the Comparison did not receive it.
 	SameOutput bool
-	// Output is equal for hosts that said the same as each other in the first
-	// run, and in the second. Only the first of them has to be told of. Empty:
-	// that is not known.
+	// Output is equal for hosts with equal output in the first run and equal output
+	// in the second. Only the output of one of them is needed. Empty: not known.
 	Output string
 }
 
@@ -58,8 +57,7 @@ type changeGroup struct {
 	members []member
 	pair    HostPair        // of the first
 	streams [2]streamChange // by Stream
-	// unrecorded says that the outputs differ, though not as far as they are
-	// recorded.
+	// unrecorded says that the outputs differ only in a part that was not recorded.
 	unrecorded bool
 	changed    bool
 }
@@ -120,7 +118,7 @@ func (s *side) Handle(_ context.Context, e fanout.Event) error {
 	case fanout.TargetFinished:
 		s.byHost[e.Target.Name] = s.kept.take(e.Target.Index)
 	case fanout.RunFinished:
-		// Hosts without an end have been told as well as those with one.
+		// Hosts without a result may have output as well.
 		for target := range s.kept.byTarget {
 			s.kept.drop(target)
 		}

@@ -15,7 +15,7 @@ type twice struct {
 	output string
 }
 
-// told is what a host said and how it ended. One without a report had no part.
+// told is the output of a host and its result. One without a report was not included.
 type told struct {
 	out, err string
 	report   *fanout.Report
@@ -23,7 +23,7 @@ type told struct {
 
 func toldOK(out string) told { return told{out: out, report: new(exited(0))} }
 
-// host tells the Comparison of one host.
+// host adds one host to the Comparison.
 func (w *twice) host(name string, runs [2]told) {
 	w.tb.Helper()
 	pair := HostPair{Host: name, Output: w.output}
@@ -170,7 +170,7 @@ func TestComparisonTakesTheLastAttempt(t *testing.T) {
 	}
 }
 
-// Hosts that said the same as another one need not be told of.
+// Hosts with the same output as another one need not be fed.
 func TestComparisonByOutput(t *testing.T) {
 	var out, errs screen
 	opts := Options{Stdout: NewWriter(&out), Stderr: NewWriter(&errs)}

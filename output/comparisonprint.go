@@ -44,7 +44,7 @@ func (c *Comparison) Print() error {
 	return nil
 }
 
-// header is the line above a change: who, and what became of them.
+// header is the line above a change: the hosts and their results.
 func (c *Comparison) header(f style, g *changeGroup) string {
 	names := fmt.Sprintf("%s (%d)", foldNames(c.opts.Fold, sortedNames(g.members)), len(g.members))
 	before, after := fate(g.pair.Before), fate(g.pair.After)

@@ -13,7 +13,7 @@ import (
 const longestFileName = 200
 
 // fileNames returns a file name for each target, by index. No two are the same,
-// also where the file system does not tell upper from lower case, and none of
+// also where the file system does not distinguish upper and lower case, and none of
 // them leads out of a directory, is hidden, or means something to a shell.
 func fileNames(targets []fanout.Target) []string {
 	names := make([]string, len(targets))

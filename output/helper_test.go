@@ -40,7 +40,7 @@ type closingSink interface {
 	Close() error
 }
 
-// A story is a run told to a sink, event by event.
+// A story is a run passed to a sink, event by event.
 type story struct {
 	tb      testing.TB
 	sink    fanout.Sink

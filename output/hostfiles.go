@@ -108,8 +108,8 @@ func (h *hostFiles) file(name string) (*os.File, error) {
 	return f, nil
 }
 
-// openAtEnd makes the file called name, or opens the one that was made; nobody
-// else's is followed or written to.
+// openAtEnd creates the file called name, or opens the one that h created; it does
+// not follow or write to any other file.
 func (h *hostFiles) openAtEnd(name string) (*os.File, error) {
 	const flags = os.O_WRONLY | os.O_APPEND | syscall.O_NOFOLLOW
 	made := h.begun[name]
@@ -149,7 +149,7 @@ func (h *hostFiles) closeFile(e *list.Element) error {
 	return f.Close()
 }
 
-// close closes what is open. What can go wrong then has been told by the writes.
+// close closes what is open. The writes have already reported any error.
 func (h *hostFiles) close() {
 	for h.used.Len() > 0 {
 		_ = h.closeFile(h.used.Front())

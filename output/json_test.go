@@ -208,7 +208,7 @@ func TestJSONWithoutHistory(t *testing.T) {
 		}
 	}
 	if strings.Contains(stdout, `"TERM","exit_code"`) || strings.Contains(stdout, `"started":true,"exit_code"`) {
-		t.Errorf("got an exit code beside a signal in %s", stdout)
+		t.Errorf("got an exit code and a signal in %s", stdout)
 	}
 }
 
@@ -251,7 +251,7 @@ func BenchmarkJSON(b *testing.B) {
 	closeWriters(b, w)
 }
 
-// TestEscapeControls checks that what nobody sees is a number in JSON, which
+// TestEscapeControls checks that invisible characters are numbers in JSON, which
 // its readers turn back into the same text.
 func TestEscapeControls(t *testing.T) {
 	const sent = "a\u200bb\u00adc\u202ed\U000e0041é日"

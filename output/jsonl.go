@@ -32,8 +32,8 @@ type JSON struct {
 
 var _ fanout.Sink = (*JSON)(nil)
 
-// NewJSON returns a JSON that writes to w. exitCode tells the code with which
-// the program will exit for a run; if it is nil, run_finished has no exit_code.
+// NewJSON returns a JSON that writes to w. exitCode returns the program's exit code
+// for a run; if it is nil, run_finished has no exit_code.
 func NewJSON(w *Writer, exitCode func(fanout.Summary) int) *JSON {
 	return &JSON{w: w, exitCode: exitCode, partials: newPartials()}
 }

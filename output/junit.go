@@ -18,8 +18,8 @@ import (
 // of each of its outputs. A host that failed is a failure, one that timed out or
 // was lost, unreachable or canceled an error.
 //
-// The report is made by Close, which is told of no less than the whole run: an
-// interrupted one has a report, one that never began has none.
+// Close writes the report, in one piece: an interrupted run has a report, one that
+// never started has none.
 type JUnit struct {
 	path    string
 	pool    *pool

@@ -12,7 +12,7 @@ type source struct {
 	stream fanout.Stream
 }
 
-// partials holds the lines that have begun and not ended, by source.
+// partials holds the incomplete lines, by source.
 type partials struct {
 	pool *pool
 	open map[source]*buffer

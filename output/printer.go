@@ -43,8 +43,8 @@ type Options struct {
 	// Again is the command that repeats a run on the hosts that were not ok, which
 	// a Summary of a run that was recorded offers. Nil: there is none.
 	Again func(runID int64) string
-	// Of is how many hosts the run has in all, where a Summary is told only of
-	// some. 0: it is told of all.
+	// Of is how many hosts the run has in all, if a Summary receives only some of
+	// them. 0: it receives all.
 	Of int
 	// CutOff says that a run that has no end is one that was cut off, and not one
 	// that is still running.
@@ -187,7 +187,7 @@ const (
 	dim    = "\x1b[2m"
 )
 
-// hostColors tell neighbouring hosts apart.
+// hostColors distinguish neighbouring hosts.
 var hostColors = [...]string{"\x1b[36m", "\x1b[33m", "\x1b[35m", "\x1b[34m", "\x1b[96m", "\x1b[95m"}
 
 // timestamp is the time in front of a line.

@@ -23,7 +23,7 @@ const (
 	// widestBar bounds the bar proper, in columns; narrowestBar is where it is
 	// left out.
 	widestBar, narrowestBar = 30, 6
-	// defaultWidth is assumed of a terminal that does not tell.
+	// defaultWidth is assumed if the terminal reports no width.
 	defaultWidth = 80
 )
 
@@ -49,8 +49,8 @@ type ProgressOptions struct {
 	// Width returns the columns of the terminal, or less than 1 where they are
 	// not known; it is asked for every frame. Nil: not known.
 	Width func() int
-	// Hidden reports that the terminal is somebody else's at the moment, as it
-	// is for a job in the background: no bar is drawn then. Nil: it never is.
+	// Hidden reports that another process group has the terminal at the moment, as
+	// when tutti runs in the background: no bar is drawn then. Nil: never.
 	Hidden func() bool
 	// Fold writes a list of names briefly. Nil: with commas.
 	Fold func(names []string) string
@@ -155,7 +155,7 @@ func (p *Progress) printLine() {
 	if p.ended {
 		return
 	}
-	// A stderr that is gone is noticed by those who have to say more.
+	// The sinks with more to write notice a closed stderr.
 	_ = p.opts.Stderr.line([]byte(p.tally.line(time.Since(p.begun)) + "\n"))
 }
 
@@ -196,7 +196,7 @@ func frame(done, total int, text string, width int) string {
 	if total < 1 || columns < narrowestBar {
 		return text[:max(0, min(len(text), width-1))]
 	}
-	// A bar is made anew for each frame, since its width follows the terminal.
+	// Each frame has a new bar, since its width follows the terminal.
 	// It draws into a string: only the Writer knows when the screen is free.
 	bar := progressbar.NewOptions(total,
 		progressbar.OptionSetWriter(io.Discard),

@@ -259,8 +259,8 @@ func TestRateText(t *testing.T) {
 	}
 }
 
-// TestProgressHidden checks that nothing is drawn on a terminal that is somebody
-// else's, and that the bar comes back with it.
+// TestProgressHidden checks that nothing is drawn on a terminal that another process
+// group has, and that the bar comes back with it.
 func TestProgressHidden(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var dst shared

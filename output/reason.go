@@ -14,7 +14,7 @@ import (
 // maxReason bounds a reason in text, in bytes; it may come from a host.
 const maxReason = 600
 
-// foldable is r without what only its own host has, for hosts that are told of
+// foldable is r without what only its own host has, for hosts that are reported
 // together.
 func foldable(r *fanout.Result) *fanout.Result {
 	f := r.Report.Failure

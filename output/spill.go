@@ -88,7 +88,7 @@ func (p *pool) Close() error {
 	return p.closeIdle()
 }
 
-// closeIdle closes the file if nobody will use it again; p.mu is held.
+// closeIdle closes the file if it will not be used again; p.mu is held.
 func (p *pool) closeIdle() error {
 	if !p.closed || p.live > 0 || p.file == nil {
 		return nil
@@ -98,8 +98,8 @@ func (p *pool) closeIdle() error {
 	return f.Close()
 }
 
-// unnamedFile creates a temporary file and removes its name. Where nobody has
-// chosen a place it prefers /var/tmp, since /tmp is often memory.
+// unnamedFile creates a temporary file and removes its name. Unless TMPDIR is set it
+// prefers /var/tmp, since /tmp is often memory.
 func unnamedFile() (*os.File, error) {
 	dir := os.Getenv("TMPDIR")
 	if dir == "" {

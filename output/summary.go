@@ -16,10 +16,10 @@ import (
 // summaryHints how many remedies.
 const summaryLines, summaryHints = 10, 3
 
-// Summary says how a run ended: one line of counts, then the hosts that are not
+// Summary prints how a run ended: one line of counts, then the hosts that are not
 // ok, by reason, then what can be done about the commonest reasons, and the command
-// that goes on from here. It collects during the run and prints when it is told to, so
-// that it can be the last word, after the results are on disk.
+// to continue with. It collects during the run and prints when Print is called, so
+// that it can come last, after the results are on disk.
 type Summary struct {
 	opts    Options
 	runID   int64
@@ -215,7 +215,7 @@ func (s *Summary) countsLine() string {
 		fmt.Fprintf(&b, " in %s%s\n", durationText(durationOf(s.summary)), stoppedText(s.summary))
 	case s.opts.CutOff:
 		b.WriteString(", cut off\n")
-	default: // a run that is shown while another process carries it out
+	default: // a run that is shown while another process executes it
 		b.WriteString(" so far, still running\n")
 	}
 	return b.String()

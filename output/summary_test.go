@@ -24,8 +24,8 @@ func summaryOf(tb testing.TB, opts Options, hosts []string, tell func(*story)) s
 	return stderr
 }
 
-// TestSummaryWithoutEnd: of a run that was cut off, as of one that is running,
-// nobody knows how long it took.
+// TestSummaryWithoutEnd: a run that was cut off, or is still running, has no
+// duration.
 func TestSummaryWithoutEnd(t *testing.T) {
 	for cutOff, want := range map[bool]string{false: "run 7: 1 lost of 2 so far, still running\n", true: "run 7: 1 lost of 2, cut off\n"} {
 		_, got := render(t, Options{CutOff: cutOff}, openSummary, func(sink fanout.Sink) {
@@ -106,7 +106,7 @@ func TestSummarySaysWhatIsNotWhole(t *testing.T) {
 }
 
 // TestOutputOfAStoppedRun: that the rest of an output did not come is not put down to
-// a process on the host where the run was stopped meanwhile.
+// a process on the host if the run was stopped in the meantime.
 func TestOutputOfAStoppedRun(t *testing.T) {
 	part := exited(0)
 	part.OutputComplete = false
@@ -160,7 +160,7 @@ func TestSummaryIsShort(t *testing.T) {
 	}
 }
 
-// TestSummaryDetails: hosts with the same trouble are told of together, without
+// TestSummaryDetails: hosts with the same trouble are reported together, without
 // what each has for itself; one that stands alone has its own.
 func TestSummaryDetails(t *testing.T) {
 	unknown := func(detail string) fanout.Report {
@@ -178,7 +178,7 @@ func TestSummaryDetails(t *testing.T) {
 	}
 }
 
-// TestSummaryHints: the remedies for the most hosts are told, each once.
+// TestSummaryHints: the remedies for the most hosts are printed, each once.
 func TestSummaryHints(t *testing.T) {
 	var hosts []string
 	for i := range 10 {

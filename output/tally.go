@@ -15,11 +15,11 @@ const maxNamedHosts = 3
 // rateFrom is how many hosts have to be done for their rate to mean something.
 const rateFrom = 10
 
-// A phase is where a target stands, as far as events tell.
+// A phase is where a target stands by its events so far.
 type phase byte
 
 const (
-	waiting    phase = iota // not begun
+	waiting    phase = iota // not started
 	connecting              // on the way to a login
 	running                 // the command was sent
 	retrying                // another attempt will follow
@@ -98,7 +98,7 @@ func (t *tally) move(index int, to phase) {
 // worked is how many targets are done: what was skipped is over, and not done.
 func (t *tally) worked() int { return t.done - t.skipped }
 
-// counted is what became of the targets that are over, as far as it was not ok.
+// counted lists the outcomes of the finished targets that are not ok, with counts.
 func (t *tally) counted() string {
 	text := ""
 	if t.failed > 0 {
@@ -110,7 +110,7 @@ func (t *tally) counted() string {
 	return text
 }
 
-// brief is the text beside a bar; plain ASCII.
+// brief is the text next to a bar; plain ASCII.
 func (t *tally) brief(elapsed time.Duration) string {
 	text := fmt.Sprintf("%d/%d", t.worked(), t.total()) + t.counted()
 	if names := t.slowest(); len(names) > 0 {

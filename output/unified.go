@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// What a difference is looked for in. Larger texts are only said to differ:
-// nobody reads such a difference, and memory and time have to have a bound.
+// The limits of texts that are compared line by line. Larger texts are only reported
+// as different: such a difference is too long to read, and memory and time need a
+// bound.
 const (
 	maxDiffBytes = 8 << 20
 	maxDiffLines = 200_000

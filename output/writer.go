@@ -78,7 +78,7 @@ func (w *Writer) Err() error {
 
 // Close waits until everything queued is written, or ctx is done, and returns
 // the first error. If ctx ends first, the goroutine is left behind in a write
-// that nobody can interrupt.
+// that cannot be interrupted.
 func (w *Writer) Close(ctx context.Context) error {
 	q := w.q
 	q.mu.Lock()
@@ -124,8 +124,8 @@ func (w *Writer) fault() error {
 	return w.Err()
 }
 
-// Interject queues whole lines of our own in front of everything that waits. An
-// operator who asks for the end of a flood must not wait for the end of it.
+// Interject queues whole lines of tutti's own in front of everything that waits. An
+// operator who stops a flood must not wait for its end.
 func (w *Writer) Interject(lines string) {
 	q := w.q
 	q.mu.Lock()
@@ -165,7 +165,7 @@ func (w *Writer) text(p []byte) error {
 	}, nil)
 }
 
-// line queues p, whole lines of our own. They begin on a line of their own, also
+// line queues p, whole lines of tutti's own. They start on a new line, also
 // after output whose last line is incomplete.
 func (w *Writer) line(p []byte) error { return w.queue(w.lineWrite(p), nil) }
 

@@ -11,11 +11,11 @@ import (
 	"tutti/store"
 )
 
-// turnPoll is how often is asked whether it is the turn of a firing that waits, if
-// nothing is written: it may have waited for long enough.
+// turnPoll is how often AwaitTurn tries to claim a queued firing even if nothing was
+// written: it may have waited for long enough.
 const turnPoll = time.Second
 
-// AwaitTurn waits until the firing of t may begin, or never may.
+// AwaitTurn waits until the firing of t may start, or never may.
 func AwaitTurn(ctx context.Context, s store.Store, owner store.Daemon, t scheduler.Ticket, now func() time.Time) (scheduler.Ticket, error) {
 	wake, end := s.Wake()
 	defer end()
@@ -44,8 +44,8 @@ func CheckRun(t *scheduler.Ticket) error {
 	return fault.Usagef("job %s was not run: %s", t.Job.Name, t.Reason)
 }
 
-// FireAttached is [Launch.Fire] without a daemon: the launch itself looks whether the
-// run is to be stopped, and a firing that does not come to a run is closed with the
+// FireAttached is [Launch.Fire] without a daemon: the launch itself watches for
+// requests to stop the run, and closes a firing that does not become a run with the
 // reason.
 func (l *Launch) FireAttached(ctx context.Context, f *Firing) error {
 	f.attached = true
@@ -53,10 +53,10 @@ func (l *Launch) FireAttached(ctx context.Context, f *Firing) error {
 	if l.run != 0 || err == nil {
 		return err
 	}
-	// What was to be done and why it was not is on record for all who look.
+	// The log of the job shows why there is no run.
 	decision := scheduler.Failed
 	if errors.Is(err, fanout.ErrSignal) {
-		decision = scheduler.Skipped // nobody wants it any more
+		decision = scheduler.Skipped // the operator interrupted it
 	}
 	return errors.Join(err, f.Owner.Fail(context.WithoutCancel(ctx), f.Ticket, decision, err.Error()))
 }

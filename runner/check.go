@@ -7,8 +7,8 @@ import (
 	"tutti/inventory"
 )
 
-// Check refuses a request whose parts are wrong, or do not fit together. What is
-// wrong with a text by itself was told when it was set.
+// Check refuses a request whose parts are wrong, or do not fit together. Setting a
+// value has already refused texts that are wrong by themselves.
 func (r *Request) Check() error { return r.checkAll(r.checkLogin) }
 
 // Complete is Check, and takes the file of known hosts that the environment names

@@ -47,7 +47,7 @@ func (l *Launch) knownToInventory(ctx context.Context) func(string) bool {
 		if err != nil || inv() == nil || strings.Contains(name, ":") {
 			return false
 		}
-		_, err = inv().Select(ctx, sel, inventory.SelectOptions{Refused: true})
+		_, err = inv().Select(ctx, sel, inventory.SelectOptions{Unusable: true})
 		return err == nil
 	}
 }

@@ -8,23 +8,23 @@ import (
 	"tutti/store"
 )
 
-// A Comparison is of two runs, host by host. Set its fields, then call Pairs, and
-// Tell with what it returns.
+// A Comparison compares two runs, host by host. Set its fields, then call Pairs, and
+// Feed with what it returns.
 type Comparison struct {
 	Store  store.Store
 	Before store.Run
 	After  store.Run
 
-	// read are the outputs, as HostPair has them, that were told.
+	// read are the outputs, by HostPair.Output, that were fed.
 	read map[string]bool
 }
 
 // comparedHosts is how many hosts are read at once from each run.
 const comparedHosts = 64
 
-// Pairs are the hosts of both runs: those of After in its order, then those of
-// Before only. Names, if there are any, are the only ones wanted; it is a
-// [NoHostError] if one had a part in neither.
+// Pairs returns the hosts of both runs: those of After in its order, then those of
+// Before only. If names are given, it returns only these; the error is a
+// [NoHostError] if neither run included one of them.
 func (c *Comparison) Pairs(ctx context.Context, names []string) ([]output.HostPair, error) {
 	before, err := c.Store.Results(ctx, c.Before.ID)
 	if err != nil {
@@ -82,9 +82,9 @@ func (c *Comparison) only(pairs []output.HostPair, names []string) ([]output.Hos
 	return slices.DeleteFunc(pairs, func(p output.HostPair) bool { return !slices.Contains(names, p.Host) }), nil
 }
 
-// Tell tells to what each host of the pairs has said. What is known to be the same
-// is not read, and what many said only once.
-func (c *Comparison) Tell(ctx context.Context, pairs []output.HostPair, to *output.Comparison) error {
+// Feed passes the outputs of pairs on to to. Outputs known to be the same are not read,
+// and an output of several hosts is read once.
+func (c *Comparison) Feed(ctx context.Context, pairs []output.HostPair, to *output.Comparison) error {
 	c.read = make(map[string]bool)
 	for chunk := range slices.Chunk(pairs, comparedHosts) {
 		if err := c.replay(ctx, chunk, to); err != nil {
@@ -99,7 +99,7 @@ func (c *Comparison) Tell(ctx context.Context, pairs []output.HostPair, to *outp
 	return nil
 }
 
-// replay tells the outputs of hosts that have to be compared.
+// replay passes on the outputs of hosts that have to be compared.
 func (c *Comparison) replay(ctx context.Context, pairs []output.HostPair, to *output.Comparison) error {
 	var names []string
 	for _, p := range pairs {

@@ -18,20 +18,20 @@ import (
 )
 
 const (
-	// DefaultFanout is how many hosts are worked on at once if nothing is said.
+	// DefaultFanout is how many hosts are worked on at once by default.
 	DefaultFanout         = 1024
 	defaultConnectTimeout = 10 * time.Second
 	defaultPort           = 22
 )
 
-// A Decision is a plan with what is needed to carry it out.
+// A Decision is a plan with what is needed to execute it.
 type Decision struct {
 	Plan fanout.Plan
 	// Endpoints lead to the plan's targets, by their index.
 	Endpoints []ssh.Endpoint
 	// Inventory names the files the hosts came from.
 	Inventory string
-	// Given is what a rerun gives again.
+	// Given are the keys, with their values, that a rerun repeats.
 	Given map[string][]string
 	// RerunOf is the number of the run that this one repeats, if it does.
 	RerunOf int64
@@ -41,9 +41,9 @@ type Decision struct {
 
 // A Lookup is how the hosts of a request are looked up.
 type Lookup struct {
-	// Refused allows hosts that cannot be used, for those who only look.
-	Refused bool
-	// ForJob says that nobody looks on, and that the job says which inventory.
+	// Unusable includes hosts that cannot be used, for commands that only show them.
+	Unusable bool
+	// ForJob says that a job runs unattended, with the inventory that it names.
 	ForJob bool
 	// Previous is set for a rerun: the hosts are those of that run.
 	Previous *Previous
@@ -131,10 +131,10 @@ func Select(ctx context.Context, r *Request, how *Lookup, inv *inventory.Invento
 		return nil, fault.Usage(err)
 	}
 	chosen, err := inv.Select(ctx, sel, inventory.SelectOptions{
-		Runs:    how.Runs,
-		Limit:   r.Hosts.Limit,
-		Pick:    r.Hosts.Pick,
-		Refused: how.Refused,
+		Runs:     how.Runs,
+		Limit:    r.Hosts.Limit,
+		Pick:     r.Hosts.Pick,
+		Unusable: how.Unusable,
 	})
 	if errors.As(err, new(*inventory.NoMatchError)) && files != "" && !how.ForJob {
 		err = fault.Advise(err, AdviceNoMatch, files)

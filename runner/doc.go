@@ -5,8 +5,8 @@
 // requests: flags, the options of a job, and what a rerun repeats are read and
 // written through it.
 //
-// A [Launch] makes the run: Decide makes a plan, Run carries it out and records it
-// in a [History]. It is shown by a [View], which a terminal, a network client or
-// nobody looks at, and a [Prompter] asks the person who launched it, if there is
-// one. A [Firing] of a job is the same with the job's request.
+// A [Launch] makes the run: Decide makes a plan, Run executes it and records it in a
+// [History]. A [View] shows it, on a terminal, to a network client or not at all,
+// and a [Prompter] asks the operator who launched it, if there is one. A [Firing] of
+// a job is the same with the job's request.
 package runner

@@ -26,14 +26,14 @@ type Env struct {
 	// get passwords say what is wrong with them; nil: nowhere.
 	Stdin  io.Reader
 	Stderr io.Writer
-	// Wording is how warnings are put for who reads them.
+	// Wording has the words for keys and advice in warnings.
 	Wording fault.Wording
 	// Terminal is what a command that wants one is given; nil: a dumb one.
 	Terminal *fanout.PTY
 }
 
-// neverSecret are variables that programs need to find their way. -e without a
-// value may send them to hosts, but nobody hides them.
+// neverSecret are variables that local programs need: a request may send them to
+// hosts by name, but they are not treated as secrets.
 var neverSecret = []string{"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "TZ", "TMPDIR", "SSH_AUTH_SOCK"}
 
 // forPrograms is the environment of every program that a run of task starts on

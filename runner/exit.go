@@ -10,8 +10,8 @@ import (
 	"tutti/internal/fault"
 )
 
-// The exit codes of a run, and of whatever else ends. 255 is never one of them,
-// so that it always means that a remote command said so; a Go program that crashes
+// The exit codes of a run and of all other commands. 255 is never one of them, so
+// that it always comes from a remote command; a Go program that crashes
 // exits with 2 as well.
 const (
 	ExitOK          = 0
@@ -55,12 +55,11 @@ func SignalCode(sig os.Signal) int {
 	return ExitInternal
 }
 
-// An ExitError is the result of a run whose hosts are not all ok. Its view has
-// said everything; only the code is left.
+// An ExitError is the result of a run whose hosts are not all ok. The view has
+// already reported everything but the exit code.
 type ExitError struct{ Code int }
 
 func (e *ExitError) Error() string { return fmt.Sprintf("exit status %d", e.Code) }
 
-// OnlyOutcomes reports whether err, the result of a run, says no more than how the
-// hosts ended.
+// OnlyOutcomes reports whether err, the result of a run, is nil or an [ExitError].
 func OnlyOutcomes(err error) bool { return err == nil || errors.As(err, new(*ExitError)) }

@@ -13,8 +13,8 @@ import (
 	"tutti/store"
 )
 
-// prepareTime bounds what happens before a firing's run has a number, such as an
-// inventory or a password that a program prints: nobody can end it until then.
+// prepareTime bounds what happens before a firing's run has a number, such as a
+// program that prints an inventory or a password: until then no one can stop it.
 const prepareTime = 5 * time.Minute
 
 // A Firing is a ticket on its way to become a run of its job.
@@ -22,23 +22,22 @@ type Firing struct {
 	scheduler.Ticket
 	// Owner has claimed the ticket.
 	Owner store.Daemon
-	// Begun is told the number of the run before anything connects; nil: nobody is.
+	// Begun is called with the number of the run before anything connects; may be nil.
 	Begun func(run int64)
 	// attached: no daemon looks whether its run is to be stopped.
 	attached bool
 }
 
-// Unattended is a launch for a firing that nobody looks at: what is odd about it
-// is logged.
-func Unattended(env *Env, history *History, log *slog.Logger) *Launch {
+// UnattendedLaunch is a launch for an unattended firing: warnings go to the log.
+func UnattendedLaunch(env *Env, history *History, log *slog.Logger) *Launch {
 	return &Launch{
-		Env: env, View: Unseen{}, History: history, Logger: log,
+		Env: env, View: Unattended{}, History: history, Logger: log,
 		Warn:   func(text string) { log.Warn(text) },
 		Banner: func(host, text string) { log.Debug("banner", "host", host, "text", text) },
 	}
 }
 
-// Fire makes a run of a firing, by the same code as any run, and carries it out.
+// Fire makes a run of a firing, by the same code as any run, and executes it.
 // The launch needs no Request and no Lookup: they are the job's. An error before
 // Begun says why there is no run, in the environment's words; afterwards it may be an
 // [ExitError].
@@ -54,8 +53,8 @@ func (l *Launch) Fire(ctx context.Context, f *Firing) error {
 	return l.Env.Wording.Error(err)
 }
 
-// Check prepares a firing of the job as far as it can be without a connection, and
-// without a password. The error is what would keep it from being run here and now.
+// Check prepares a firing of the job up to the first connection, without asking for a
+// password. The error is what would keep the job from running here and now.
 func (l *Launch) Check(ctx context.Context, job *scheduler.Kept) error {
 	d, done, err := l.decideFiring(ctx, &Firing{Ticket: scheduler.Ticket{Job: *job}})
 	if err != nil {
@@ -112,8 +111,8 @@ func (l *Launch) decideFiring(ctx context.Context, f *Firing) (_ *Decision, done
 	return d, done, nil
 }
 
-// preparing is a context for what comes before a run: bounded where nobody is
-// there to see that it hangs.
+// preparing is the context for the steps before a run. Without a prompter it is bounded
+// by prepareTime, because no operator would notice that they hang.
 func (l *Launch) preparing(ctx context.Context) (context.Context, context.CancelFunc) {
 	if l.Prompter != nil {
 		return context.WithCancel(ctx)
@@ -121,8 +120,8 @@ func (l *Launch) preparing(ctx context.Context) (context.Context, context.Cancel
 	return context.WithTimeoutCause(ctx, prepareTime, fmt.Errorf("preparing the run timed out after %s", quantity.FormatDuration(prepareTime)))
 }
 
-// decideHosts decides on the hosts: those of the selector, as the inventory is
-// now, or those of a run that was cut off whose end nobody knows.
+// decideHosts decides on the hosts: those of the selector in the current inventory, or
+// those of an interrupted run whose result is unknown.
 func (l *Launch) decideHosts(ctx context.Context, task fanout.Task) (*Decision, error) {
 	if l.firing.Repeats == 0 {
 		return l.Decide(ctx, l.firing.Job.Selector, task)
@@ -135,14 +134,14 @@ func (l *Launch) decideHosts(ctx context.Context, task fanout.Task) (*Decision, 
 	if err != nil {
 		return nil, err
 	}
-	hosts, err := s.HostsOf(ctx, fmt.Sprint(run.ID), "", unknownEnds)
+	hosts, err := s.HostsOf(ctx, fmt.Sprint(run.ID), "", unknownOutcomes)
 	if err != nil {
 		return nil, err
 	}
 	l.Lookup.Previous = &Previous{Run: run, Hosts: hosts, Yes: true}
 	h := &l.Request.Hosts
 	h.Only, h.Exclude, h.Limit, h.Pick = nil, nil, 0, 0 // that was decided then
-	d, err := l.Decide(ctx, RunItem(run.ID, unknownEnds), task)
+	d, err := l.Decide(ctx, RunItem(run.ID, unknownOutcomes), task)
 	if err == nil && len(d.Plan.Targets) < len(hosts) {
 		l.Warn(fmt.Sprintf("%[3]d of the %[1]d hosts of run %[2]d to repeat are no longer in the inventory: %[4]s",
 			len(hosts), run.ID, len(hosts)-len(d.Plan.Targets), hostlist.Fold(missing(d, hosts))))
@@ -150,9 +149,9 @@ func (l *Launch) decideHosts(ctx context.Context, task fanout.Task) (*Decision, 
 	return d, err
 }
 
-// unknownEnds are the outcomes of hosts on which an idempotent job is run again
-// after it was cut off.
-var unknownEnds = []fanout.Outcome{fanout.Lost, fanout.Skipped}
+// unknownOutcomes are the outcomes of hosts on which an idempotent job is run again
+// after its run was interrupted.
+var unknownOutcomes = []fanout.Outcome{fanout.Lost, fanout.Skipped}
 
 // missing are those of the hosts that are not in the plan of d.
 func missing(d *Decision, hosts []string) []string {

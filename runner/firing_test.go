@@ -83,7 +83,7 @@ func (s *site) ticket(t *testing.T, job scheduler.Job) scheduler.Ticket {
 	return ticket
 }
 
-// A firing is decided, carried out and recorded by this package and those below:
+// A firing is decided, executed and recorded by this package and those below:
 // no command line, no screen.
 func TestFire(t *testing.T) {
 	fails := fleet.Canned(func(string, string) (stdout, stderr []byte, code uint32) { return nil, nil, 7 })
@@ -100,7 +100,7 @@ func TestFire(t *testing.T) {
 			job := scheduler.NewJob(tt.name, "")
 			job.Selector, job.Command = tt.selector, "true"
 			var begun int64
-			l := Unattended(s.env, s.history, slog.New(slog.DiscardHandler))
+			l := UnattendedLaunch(s.env, s.history, slog.New(slog.DiscardHandler))
 			err := l.Fire(t.Context(), &Firing{Ticket: s.ticket(t, job), Owner: s.owner, Begun: func(run int64) { begun = run }})
 			code := ExitOK
 			if exit, ok := errors.AsType[*ExitError](err); ok {
@@ -129,7 +129,7 @@ func TestFireAttachedSaysWhyThereIsNoRun(t *testing.T) {
 	job := scheduler.NewJob("lost", "")
 	job.Selector, job.Command = "nowhere", "true"
 	ticket := s.ticket(t, job)
-	l := Unattended(s.env, s.history, slog.New(slog.DiscardHandler))
+	l := UnattendedLaunch(s.env, s.history, slog.New(slog.DiscardHandler))
 	err := l.FireAttached(t.Context(), &Firing{Ticket: ticket, Owner: s.owner})
 	if err == nil || l.RunID() != 0 {
 		t.Fatalf("got run %d, %v, want none", l.RunID(), err)
@@ -140,20 +140,20 @@ func TestFireAttachedSaysWhyThereIsNoRun(t *testing.T) {
 	}
 }
 
-// A run that nobody looks at has the code of the signal that stopped it, and not
-// that of one which came when it was over.
+// An unattended run has the code of the signal that stopped it, and not that of one
+// which came when it was over.
 func TestUnseenCode(t *testing.T) {
-	term := Unseen{Signal: func() os.Signal { return os.Interrupt }}
+	term := Unattended{Signal: func() os.Signal { return os.Interrupt }}
 	ok := fanout.Summary{Hosts: 1}
 	ok.Counts[fanout.OK] = 1
 	stopped := fanout.Summary{Hosts: 1, Stopped: fanout.StoppedSignal}
 	for _, tt := range []struct {
 		name    string
-		view    Unseen
+		view    Unattended
 		summary fanout.Summary
 		want    int
 	}{
-		{"ok", Unseen{}, ok, ExitOK},
+		{"ok", Unattended{}, ok, ExitOK},
 		{"a signal afterwards", term, ok, ExitOK},
 		{"stopped by a signal", term, stopped, 130},
 	} {
@@ -164,6 +164,6 @@ func TestUnseenCode(t *testing.T) {
 	ctx, halt, end := term.Attend(context.Background())
 	end()
 	if ctx.Err() != nil || halt != nil {
-		t.Errorf("got %v, %v: nobody attends", ctx.Err(), halt)
+		t.Errorf("got %v, %v: the view is unattended", ctx.Err(), halt)
 	}
 }

@@ -15,18 +15,18 @@ import (
 const historyPatience = time.Second
 
 // A History is the history of one command, or of a daemon: it is opened when it is
-// first needed, by one goroutine. Whoever makes it closes it.
+// first needed, by one goroutine. Its creator closes it.
 type History struct {
 	// Path is its file; empty: the usual one.
 	Path string
 	// Getenv says where the usual one is.
 	Getenv func(string) string
-	// Warn is told what is odd about it.
+	// Warn receives what is wrong with it but does not prevent its use.
 	Warn func(string)
 	// Retention is what is kept after a run; the zero value: what is by default.
 	Retention store.Retention
-	// Obey: what the history tells to run is going to be run, so that only those
-	// who may say so may be able to write it.
+	// Obey says that jobs of the history are going to be run. Then opening it fails
+	// if other users can write it.
 	Obey bool
 
 	store store.Store

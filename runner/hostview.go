@@ -29,7 +29,7 @@ func ViewHosts(s *SSHHosts, inv *inventory.Inventory, hosts []*inventory.Host, d
 		if !deep {
 			continue
 		}
-		if shown[i].Via, err = bastions(s, inv, wayTo(h, settings, ssh.Endpoint{})); err != nil {
+		if shown[i].Via, err = bastions(s, inv, routeTo(h, settings, ssh.Endpoint{})); err != nil {
 			return nil, err
 		}
 	}
@@ -43,13 +43,13 @@ func bastions(s *SSHHosts, inv *inventory.Inventory, w way) ([]HostView, error) 
 	}
 	hops, err := inventory.ParseJump(w.jump)
 	if err != nil {
-		return nil, nil //nolint:nilerr // it is told when the host is to be reached
+		return nil, nil //nolint:nilerr // the error is reported when the host is contacted
 	}
 	var via []HostView
 	for _, hop := range hops {
 		h, err := w.bastion(inv, hop)
 		if err != nil {
-			continue // it is told when the host is to be reached
+			continue // the error is reported when the host is contacted
 		}
 		settings, err := s.ask(h, hop.User, hop.Port)
 		if err != nil {

@@ -35,7 +35,8 @@ func CompleteJob(job *scheduler.Job, getenv func(string) string) (Request, error
 	return r, fault.Usage(err)
 }
 
-// CheckJobSelector refuses what depends on who reads it, and where.
+// CheckJobSelector refuses items whose meaning depends on the user or the current
+// directory.
 func CheckJobSelector(text string) error {
 	sel, err := inventory.ParseSelector(text)
 	switch {

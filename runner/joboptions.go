@@ -69,8 +69,8 @@ func CheckJobOption(option string, texts []string) error {
 	return r.setJobOption(option, texts)
 }
 
-// CheckJobOptionAlone checks also what a run would say of the option if nothing
-// else were given, so that what is wrong in a file is told where it stands.
+// CheckJobOptionAlone also checks the option as a run with nothing else would, so
+// that a mistake in a file is reported at its line.
 func CheckJobOptionAlone(option string, texts []string) error {
 	r := NewRequest()
 	if err := r.setJobOption(option, texts); err != nil {

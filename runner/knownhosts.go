@@ -14,7 +14,7 @@ import (
 func checkKnownHosts(path string) error {
 	info, err := os.Stat(path)
 	if path == "" || err != nil || !info.Mode().IsRegular() {
-		return nil // what is wrong with it is told where it is read
+		return nil // the reader reports what is wrong with it
 	}
 	head, err := readHead(path)
 	if err == nil {

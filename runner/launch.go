@@ -25,22 +25,22 @@ type Launch struct {
 	View View
 	// History is where it is recorded; its owner closes it.
 	History *History
-	// Prompter asks whoever launches it; nil: there is nobody who could be asked.
+	// Prompter asks the operator who launched it; nil: there is none to ask.
 	Prompter Prompter
-	// Hint says what whoever launches it can do about the cause of a failure, given
-	// the way its hosts were chosen; nil: nothing is said.
+	// Hint says what the operator can do about the cause of a failure, given how the
+	// hosts were chosen; nil: failures have no hints.
 	Hint func(by Choice, host string, cause fanout.Cause) string
 	// Connections are from earlier launches, and for later ones; nil: this has
 	// its own.
-	Connections *ssh.Kept
+	Connections *ssh.IdlePool
 
-	// Logger, Warn and Banner tell the operator what is done, what is not as it
-	// should be, and what a host says before a login.
+	// Logger, Warn and Banner receive what is done, what is wrong but does not stop
+	// the run, and what a host sends before a login.
 	Logger *slog.Logger
 	Warn   func(string)
 	Banner func(host, text string)
 
-	// firing is what the run is for; nil: nobody but who launched it.
+	// firing is what the run is for; nil: it is no job's.
 	firing *Firing
 	// login is the password to log in with, once it was asked for; the client wipes
 	// it, or prepare if there is none.
@@ -181,7 +181,7 @@ func (l *Launch) Client(ctx context.Context, d *Decision) (*ssh.Client, error) {
 		Password:          password,
 		KillAfter:         r.Limits.KillAfter,
 		Drain:             r.Limits.Drain,
-		Keep:              l.Connections,
+		IdlePool:          l.Connections,
 		Logger:            l.Logger,
 		Banner:            l.Banner,
 		Warn:              l.Warn,

@@ -10,8 +10,8 @@ import (
 const (
 	// manyTargets is from how many targets on memory is spared.
 	manyTargets = 2000
-	// sparingPercent is how much garbage there may be then beside what is alive,
-	// in percent of that. The usual share is 100.
+	// sparingPercent is the GOGC of such a run: garbage in percent of live memory. The
+	// default is 100.
 	sparingPercent = 40
 	// floodTargets that have said floodBytes make it worth the time as well: the
 	// buffers of each are alive, and it takes little to collect them.
@@ -25,8 +25,7 @@ const (
 )
 
 // spareTime makes the garbage collector run later for plans of not too many
-// targets. It is for processes that have one run to carry out; whoever has set GOGC
-// has decided.
+// targets. It is for processes with a single run. It does nothing if GOGC is set.
 func spareTime(targets int, getenv func(string) string) {
 	switch {
 	case getenv("GOGC") != "":
@@ -40,8 +39,8 @@ func spareTime(targets int, getenv func(string) string) {
 // spareMemory makes the garbage collector run earlier for plans of many targets.
 // What is known of them is alive from the first login to the end, and would count
 // twice; with few targets the connections are the larger part, and the time is not
-// worth it. It stays so, because there may be other runs beside this one. Whoever
-// has set GOGC has decided.
+// worth it. It is not undone, because other runs may be active. It does nothing if
+// GOGC is set.
 func spareMemory(targets int, getenv func(string) string) {
 	if targets >= manyTargets && getenv("GOGC") == "" {
 		debug.SetGCPercent(sparingPercent)

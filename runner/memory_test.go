@@ -26,7 +26,7 @@ func TestSpareMemory(t *testing.T) {
 	}{
 		{"few targets", manyTargets - 1, "", usual},
 		{"many targets", manyTargets, "", sparingPercent},
-		{"many targets, and somebody has decided", manyTargets, "100", usual},
+		{"many targets, and GOGC is set", manyTargets, "100", usual},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -48,7 +48,7 @@ func TestSpareTime(t *testing.T) {
 		{"a few targets", floodTargets - 1, "", fewPercent},
 		{"some targets", floodTargets, "", somePercent},
 		{"many targets", manyTargets, "", usual},
-		{"a few targets, and somebody has decided", 1, "50", usual},
+		{"a few targets, and GOGC is set", 1, "50", usual},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -66,9 +66,9 @@ func OutcomesAgain(run store.Run, wanted []fanout.Outcome) []fanout.Outcome {
 // knowsInventory reports whether the hosts of the run came from files.
 func (p *Previous) knowsInventory() bool { return p != nil && p.Run.Inventory != "" }
 
-// inventory is the files that the hosts of the run came from. Those that nobody
-// named in that run's command are not trusted more now than they were then: found
-// are the files that a command without -i would use here.
+// inventory is the files that the hosts of the run came from. Files that the run's
+// command did not name are not trusted more now than they were then: found are the
+// files that a command without an inventory would use here.
 func (p *Previous) inventory(found []inventory.File) []inventory.File {
 	if joinPaths(found) == p.Run.Inventory {
 		return found

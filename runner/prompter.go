@@ -29,15 +29,15 @@ type Prompter interface {
 // An asker gets what is needed to log in and to be another user, from the person who
 // launches a run or from a command.
 type asker struct {
-	prompter Prompter // nil: there is nobody
+	prompter Prompter // nil: there is none to ask
 	env      *Env
 	request  *Request
 }
 
 func (l *Launch) asker() asker { return asker{l.Prompter, l.Env, l.Request} }
 
-// errNobody: a request that needs a person was made where there is none.
-var errNobody = errors.New("no terminal to ask for a password")
+// errNoPrompter is a password that is needed where there is no operator to ask.
+var errNoPrompter = errors.New("no terminal to ask for a password")
 
 // loginPassword asks for the password to log in with; nil if none is wanted.
 func (a asker) loginPassword(ctx context.Context) (fanout.Secret, error) {
@@ -45,7 +45,7 @@ func (a asker) loginPassword(ctx context.Context) (fanout.Secret, error) {
 		return nil, nil
 	}
 	if a.prompter == nil {
-		return nil, fault.Usage(errNobody)
+		return nil, fault.Usage(errNoPrompter)
 	}
 	password, err := a.prompter.LoginPassword(ctx)
 	if err != nil {
@@ -83,7 +83,7 @@ func (a asker) giveSudoPassword(ctx context.Context, sudo *fanout.Sudo, login fa
 func (a asker) sudoPassword(ctx context.Context, task *Task, login bool) ([]byte, error) {
 	switch {
 	case task.AskSudoPass && a.prompter == nil:
-		return nil, fault.Usage(errNobody)
+		return nil, fault.Usage(errNoPrompter)
 	case task.AskSudoPass:
 		return a.prompter.SudoPassword(ctx, login)
 	}
@@ -94,7 +94,7 @@ func (a asker) sudoPassword(ctx context.Context, task *Task, login bool) ([]byte
 	return password, nil
 }
 
-// passphrases asks for the passphrase of a key; nil: there is nobody to ask.
+// passphrases asks for the passphrase of a key; nil without a prompter.
 func (a asker) passphrases() func(ctx context.Context, path string) ([]byte, error) {
 	if a.prompter == nil {
 		return nil

@@ -146,7 +146,7 @@ func TestPasswordsWithoutAClientAreWiped(t *testing.T) {
 	}
 }
 
-// A key that has to be touched needs somebody who touches it.
+// A key that has to be touched needs an operator who touches it.
 func TestConfirmTouches(t *testing.T) {
 	there := &oracle{}
 	for _, tt := range []struct {
@@ -157,8 +157,8 @@ func TestConfirmTouches(t *testing.T) {
 	}{
 		{"none", nil, 0, true},
 		{"no terminal to ask", nil, 1, false},
-		{"somebody is", there, 3, true},
-		{"somebody refuses", &oracle{err: errors.New("no")}, 3, false},
+		{"an operator is there", there, 3, true},
+		{"the operator refuses", &oracle{err: errors.New("no")}, 3, false},
 	} {
 		l := &Launch{Prompter: tt.prompter}
 		if err := l.asker().confirmTouches(t.Context(), tt.touches); (err == nil) != tt.ok {

@@ -59,7 +59,7 @@ func (l *Launch) record(ctx context.Context, d *Decision) (*store.Recorder, erro
 	return r, nil
 }
 
-// begin records that d is about to be carried out.
+// begin records that d is about to be executed.
 func (l *Launch) begin(ctx context.Context, d *Decision) (*store.Recorder, error) {
 	s, err := l.History.ForRecording(ctx)
 	if err != nil {

@@ -34,7 +34,7 @@ func (r *router) endpoint(h *inventory.Host, s *sshconfig.Settings) (ssh.Endpoin
 	if err != nil {
 		return e, err
 	}
-	w := wayTo(h, s, e)
+	w := routeTo(h, s, e)
 	if r.request.Given("jump") {
 		w = way{jump: r.request.Login.Jump, origin: fault.Key("jump"), from: &inventory.Origin{}}
 	}
@@ -42,7 +42,7 @@ func (r *router) endpoint(h *inventory.Host, s *sshconfig.Settings) (ssh.Endpoin
 	if w.jump == "" {
 		return e, nil
 	}
-	if e.Jumps, err = r.through(w, nil); err != nil {
+	if e.Jumps, err = r.viaJumps(w, nil); err != nil {
 		return e, fault.Errorf("host %s is reached through %s (%s): %w", h.Name, w.jump, w.origin, err)
 	}
 	if slices.ContainsFunc(e.Jumps, func(j ssh.Endpoint) bool { return sameHost(j, e) }) {
@@ -69,7 +69,7 @@ type way struct {
 
 // wayTo is what the inventory says of the way to h, to which e leads, none
 // included, or else ssh_config.
-func wayTo(h *inventory.Host, s *sshconfig.Settings, e ssh.Endpoint) way {
+func routeTo(h *inventory.Host, s *sshconfig.Settings, e ssh.Endpoint) way {
 	if o, set := h.Origin(inventory.KeyJump); set {
 		proxy := h.Proxy(inventory.ProxyTarget{Name: HostWord(h), Address: e.Address, User: e.User, Port: e.Port})
 		return way{jump: h.Jump, proxy: proxy, origin: o.String(), from: &o}
@@ -82,7 +82,7 @@ func wayTo(h *inventory.Host, s *sshconfig.Settings, e ssh.Endpoint) way {
 
 // through resolves the jumps of w. before are the hosts for whose sake that is done, each
 // of them a jump that has jumps itself.
-func (r *router) through(w way, before []ssh.Endpoint) ([]ssh.Endpoint, error) {
+func (r *router) viaJumps(w way, before []ssh.Endpoint) ([]ssh.Endpoint, error) {
 	key := jumpKey{text: w.jump, file: "ssh_config"}
 	if w.from != nil {
 		key.file = "inventory " + w.from.File
@@ -112,7 +112,7 @@ func (r *router) through(w way, before []ssh.Endpoint) ([]ssh.Endpoint, error) {
 			e.ProxyCommand = own.proxy
 		}
 		if i == 0 && own.jump != "" {
-			if jumps, err = r.through(own, slices.Concat(before, []ssh.Endpoint{e})); err != nil {
+			if jumps, err = r.viaJumps(own, slices.Concat(before, []ssh.Endpoint{e})); err != nil {
 				return nil, err
 			}
 		}
@@ -191,7 +191,7 @@ func (r *router) hop(w way, hop inventory.Hop) (e ssh.Endpoint, own way, err err
 	if e.Identities == nil {
 		e.Identities = r.request.Login.Identity
 	}
-	return e, wayTo(h, s, e), err
+	return e, routeTo(h, s, e), err
 }
 
 // sameHost reports whether both lead to one place.

@@ -100,7 +100,7 @@ func (env *Env) membersNow(ctx context.Context, item string) []string {
 	if err != nil {
 		return nil
 	}
-	selection, err := inv.Select(ctx, selector, inventory.SelectOptions{Refused: true})
+	selection, err := inv.Select(ctx, selector, inventory.SelectOptions{Unusable: true})
 	if err != nil {
 		return nil
 	}

@@ -39,7 +39,7 @@ func TestHostsOfRuns(t *testing.T) {
 	s := newSite(t, fleet.Host{Name: "web1"}, fleet.Host{Name: "web2"}, fleet.Host{Name: "db1"})
 	job := scheduler.NewJob("all", "")
 	job.Selector, job.Command = "all", "true"
-	l := Unattended(s.env, s.history, slog.New(slog.DiscardHandler))
+	l := UnattendedLaunch(s.env, s.history, slog.New(slog.DiscardHandler))
 	if err := l.Fire(t.Context(), &Firing{Ticket: s.ticket(t, job), Owner: s.owner}); err != nil {
 		t.Fatal(err)
 	}

@@ -16,8 +16,8 @@ import (
 	"tutti/internal/filekind"
 )
 
-// ReadScript copies a script, - being stdin, so that every host gets the same, whatever
-// becomes of the file meanwhile. The caller labels it, and closes its source.
+// ReadScript copies a script, - being stdin, so that every host gets the same even if
+// the file changes. The caller labels it, and closes its source.
 func ReadScript(ctx context.Context, stdin io.Reader, name string) (*fanout.Script, error) {
 	from := stdin
 	if name != "-" {
@@ -67,7 +67,7 @@ func (s *spool) kind() error {
 	head := make([]byte, 64<<10)
 	n, err := s.file.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil // the other mistake is told
+		return nil // the other mistake is reported
 	}
 	return filekind.Check(head[:n])
 }

@@ -11,7 +11,7 @@ import (
 	"tutti/fanout"
 )
 
-// readAhead is how far a spool reads beyond what somebody has asked for, in
+// readAhead is how far a spool reads beyond the farthest of its readers, in
 // bytes: an endless input must not fill the disk for hosts that do not read it.
 const readAhead = 1 << 20
 
@@ -29,8 +29,8 @@ func (f fileInput) Open(context.Context) io.Reader {
 func (f fileInput) Close() error { return f.file.Close() }
 
 // A spool keeps a stream that can be read only once, for readers that each
-// begin at its start. The file has no name: nobody else can open it, and it is
-// gone however we end.
+// start at its beginning. The file has no name: other processes cannot open it, and
+// it is gone however this process ends.
 type spool struct {
 	file *os.File
 	from io.Reader
@@ -38,7 +38,7 @@ type spool struct {
 
 	mu     sync.Mutex // guards what follows
 	size   int64
-	wanted int64         // as far as somebody has come
+	wanted int64         // the farthest that a reader has come
 	err    error         // why there is no more: io.EOF if the stream has ended
 	more   chan struct{} // closed when size or err changes
 	asked  chan struct{} // closed when wanted changes
@@ -46,7 +46,7 @@ type spool struct {
 
 var _ fanout.Input = (*spool)(nil)
 
-// newSpool makes a spool of from, which is read once somebody reads the spool.
+// newSpool makes a spool of from, which it reads once the spool is read.
 func newSpool(from io.Reader) (*spool, error) {
 	f, err := os.CreateTemp("", "tutti-*") // mode 0600
 	if err != nil {
@@ -113,7 +113,7 @@ func (s *spool) failure() error {
 	return s.err
 }
 
-// Close lets nobody wait any longer.
+// Close wakes waiting readers.
 func (s *spool) Close() error {
 	s.grow(0, os.ErrClosed)
 	s.want(math.MaxInt64 - readAhead)

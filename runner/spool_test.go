@@ -51,7 +51,7 @@ func TestSpool(t *testing.T) {
 	}
 }
 
-// TestSpoolReadsNoFurther: an endless stream nobody reads is not kept.
+// TestSpoolReadsNoFurther: an endless stream without a reader is not stored.
 func TestSpoolReadsNoFurther(t *testing.T) {
 	s := testSpool(t, endless{})
 	r := s.Open(t.Context())

@@ -12,7 +12,7 @@ import (
 	"tutti/ssh"
 )
 
-// variables reads -e/--env. A value of our own environment is a secret.
+// variables reads the env key. A value from the local environment is a secret.
 func variables(env []string, lookup func(string) (string, bool)) ([]fanout.Variable, error) {
 	var out []fanout.Variable
 	for _, arg := range env {

@@ -18,33 +18,33 @@ type View interface {
 	// cannot be shown any more, or is to stop, and no host is started any more once
 	// halt is closed.
 	Attend(ctx context.Context) (_ context.Context, halt <-chan struct{}, end func())
-	// Code is the exit code that goes with s, as far as is known by now.
+	// Code is the exit code for s.
 	Code(s fanout.Summary) int
 	// Finish shows what there is to show at the end, when the record is complete.
 	Finish(ctx context.Context) error
 }
 
-// Unseen is the view of a run that nobody looks at: what becomes of it is in the
-// history.
-type Unseen struct {
+// Unattended is the view of a run without an operator: its results are in the history
+// only.
+type Unattended struct {
 	// Signal is the signal that asked this process to stop, nil so far; nil: it
 	// gets none.
 	Signal func() os.Signal
 }
 
-var _ View = Unseen{}
+var _ View = Unattended{}
 
 // Begin shows nothing.
-func (Unseen) Begin(*Decision) ([]fanout.Sink, error) { return nil, nil }
+func (Unattended) Begin(*Decision) ([]fanout.Sink, error) { return nil, nil }
 
 // Attend leaves the run alone.
-func (Unseen) Attend(ctx context.Context) (context.Context, <-chan struct{}, func()) {
+func (Unattended) Attend(ctx context.Context) (context.Context, <-chan struct{}, func()) {
 	return ctx, nil, func() {}
 }
 
 // Code is that of s. A signal that came when the run had come to its own end
 // stopped the process, and not the run.
-func (u Unseen) Code(s fanout.Summary) int {
+func (u Unattended) Code(s fanout.Summary) int {
 	if s.Stopped != fanout.StoppedSignal || u.Signal == nil {
 		return ExitCode(s, nil, nil)
 	}
@@ -52,4 +52,4 @@ func (u Unseen) Code(s fanout.Summary) int {
 }
 
 // Finish shows nothing.
-func (Unseen) Finish(context.Context) error { return nil }
+func (Unattended) Finish(context.Context) error { return nil }

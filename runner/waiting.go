@@ -27,14 +27,14 @@ type Waiting int
 // What may wait on standard input.
 const (
 	noInput       Waiting = iota
-	InputForUs            // data that was piped to us
+	InputForTutti         // data that was piped to tutti
 	inputForShell         // the script, or the list, that one of our ancestors reads
-	UnknownInput          // data, of which it cannot be told whose it is
+	UnknownInput          // data, for an unknown reader
 )
 
-// WaitingInput looks, without waiting, at what waits on stdin. Data that nothing is
-// going to read was meant for the hosts; a script that a shell reads from there is
-// not ours.
+// WaitingInput looks, without waiting, at the data on stdin. Data that no flag reads
+// was probably meant for the hosts; a script that a shell reads from the same stdin is
+// not.
 func WaitingInput(stdin io.Reader) Waiting { return waitingInput(stdin, procDir) }
 
 func waitingInput(stdin io.Reader, proc string) Waiting {
@@ -60,8 +60,8 @@ const maxAncestors = 16
 // they are no readers of it.
 var wrappers = []string{"sudo", "doas", "su", "runuser", "timeout", "time", "setsid", "flock", "chronic", "strace", "ltrace", "unshare", "nsenter", "firejail"}
 
-// readerOf says whose the data in our standard input is, from what the ancestors
-// of ours, of which pid is the nearest, have as theirs: one that shares the pipe
+// readerOf finds out who reads the data on stdin, from the standard inputs of this
+// process's ancestors, of which pid is the nearest: an ancestor with the same pipe
 // reads from it, as a shell reads its script.
 func readerOf(proc string, pid int, stdin os.FileInfo) Waiting {
 	verdict := UnknownInput
@@ -76,7 +76,7 @@ func readerOf(proc string, pid int, stdin os.FileInfo) Waiting {
 			case err == nil && os.SameFile(theirs, stdin):
 				return inputForShell
 			case err == nil || os.IsNotExist(err):
-				verdict = InputForUs // its input is another, or closed
+				verdict = InputForTutti // its input is another, or closed
 			case verdict == UnknownInput:
 				return UnknownInput // it may be this one
 			}

@@ -54,14 +54,14 @@ func TestReaderOf(t *testing.T) {
 		processes map[int]fakeProcess
 		want      Waiting
 	}{
-		{"a pipeline at a prompt", map[int]fakeProcess{9: {"bash", "other", 1}, 1: {"init", "hidden", 0}}, InputForUs},
-		{"the parent has no input", map[int]fakeProcess{9: {"bash", "", 1}, 1: {"init", "hidden", 0}}, InputForUs},
+		{"a pipeline at a prompt", map[int]fakeProcess{9: {"bash", "other", 1}, 1: {"init", "hidden", 0}}, InputForTutti},
+		{"the parent has no input", map[int]fakeProcess{9: {"bash", "", 1}, 1: {"init", "hidden", 0}}, InputForTutti},
 		{"a shell that reads its script", map[int]fakeProcess{9: {"sh", "ours", 1}, 1: {"init", "hidden", 0}}, inputForShell},
 		{"a name with blanks and brackets", map[int]fakeProcess{9: {"a) S 7 (b", "ours", 1}}, inputForShell},
 		{"its parent's parent reads the script", map[int]fakeProcess{9: {"make", "other", 8}, 8: {"sh", "ours", 1}}, inputForShell},
 		{"sudo in a script", map[int]fakeProcess{9: {"sudo", "ours", 8}, 8: {"sh", "ours", 1}}, inputForShell},
-		{"sudo at a prompt", map[int]fakeProcess{9: {"sudo", "ours", 8}, 8: {"bash", "other", 1}}, InputForUs},
-		{"sudo that cannot be looked at", map[int]fakeProcess{9: {"sudo", "hidden", 8}, 8: {"bash", "other", 1}}, InputForUs},
+		{"sudo at a prompt", map[int]fakeProcess{9: {"sudo", "ours", 8}, 8: {"bash", "other", 1}}, InputForTutti},
+		{"sudo that cannot be looked at", map[int]fakeProcess{9: {"sudo", "hidden", 8}, 8: {"bash", "other", 1}}, InputForTutti},
 		{"a parent that cannot be looked at", map[int]fakeProcess{9: {"sh", "hidden", 8}, 8: {"bash", "other", 1}}, UnknownInput},
 		{"no parent in this container", nil, UnknownInput},
 		{"processes that are their own parents", map[int]fakeProcess{9: {"sudo", "ours", 9}}, UnknownInput},
@@ -144,7 +144,7 @@ func TestWaiting(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// Without a /proc nothing is known of who reads.
+			// Without a /proc the reader is unknown.
 			if got := waitingInput(tt.in, t.TempDir()); got != tt.want {
 				t.Errorf("got %d, want %d", got, tt.want)
 			}

@@ -18,8 +18,8 @@ import (
 const (
 	// checkLimit bounds what a page asks before it is written.
 	checkLimit = 5 * time.Second
-	// checkAge is how long what was found out counts, so that those who ask
-	// often do not keep the history busy.
+	// checkAge is how long a result is served from memory, so that frequent requests
+	// do not keep the history busy.
 	checkAge = time.Second
 	// maxScrapes is how many may read the metrics at once.
 	maxScrapes = 4
@@ -140,7 +140,7 @@ func (c *check) do(ctx context.Context) error {
 	found := make(chan error, 1) // it is found out also if no client waits any more
 	c.finding.Go(func() {
 		defer func() { <-c.turn }()
-		found <- c.findOut(ctx)
+		found <- c.refresh(ctx)
 	})
 	select {
 	case err := <-found:
@@ -150,8 +150,8 @@ func (c *check) do(ctx context.Context) error {
 	}
 }
 
-// findOut finds out, for one who has the turn.
-func (c *check) findOut(ctx context.Context) error {
+// refresh checks the history; the caller holds the turn.
+func (c *check) refresh(ctx context.Context) error {
 	if !c.at.IsZero() && time.Since(c.at) < checkAge {
 		return c.err
 	}
@@ -188,7 +188,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
 	defer cancel()
 	if err := s.Shutdown(grace); err != nil {
-		_ = s.Close() // those who have not got their answer by now do without
+		_ = s.Close() // requests that are still waiting get no answer
 	}
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)

@@ -92,7 +92,7 @@ func TestHealth(t *testing.T) {
 	})
 }
 
-// A history that hangs is said, and those who ask meanwhile do not pile up on it.
+// A history that hangs is reported, and requests in the meantime do not pile up on it.
 func TestReadyHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := NewMetrics("", jobsOf())

@@ -17,8 +17,8 @@ import (
 )
 
 // Metrics are a daemon in numbers, for Prometheus: see docs/metrics.md. Make
-// them with NewMetrics. Of several daemons on one history each counts what it
-// was told, so that the sum over them is the whole. All methods may be called by
+// them with NewMetrics. Each of several daemons on one history counts only what it
+// did itself, so that the sum over them is the whole. All methods may be called by
 // several goroutines at once.
 type Metrics struct {
 	registry *prometheus.Registry
@@ -108,7 +108,7 @@ var reasonLabels = map[string]string{scheduler.MissedLate: "late"}
 
 const reasonOther = "other"
 
-// Decided counts what became of scheduled times.
+// Decided counts decisions about scheduled times.
 func (m *Metrics) Decided(job string, d scheduler.Decision, reason string, count int) {
 	m.know(job)
 	m.firings.WithLabelValues(job, d.String()).Add(float64(count))
@@ -125,7 +125,7 @@ func (m *Metrics) Decided(job string, d scheduler.Decision, reason string, count
 // Begun records how late a run is.
 func (m *Metrics) Begun(t scheduler.Ticket, _ int64, lag time.Duration) {
 	if t.Firing.Due.IsZero() || t.Repeats != 0 {
-		return // there is nothing that it could be late for
+		return // it has no scheduled time to be late for
 	}
 	m.know(t.Job.Name)
 	m.lag.WithLabelValues(t.Job.Name).Observe(lag.Seconds())
@@ -142,8 +142,7 @@ func (m *Metrics) Carrying(job string) (ended func()) {
 	}
 }
 
-// Ended counts a run, and its hosts. A firing that was not begun was counted
-// when that was decided.
+// Ended counts a run, and its hosts. Firings without a run were counted by Decided.
 func (m *Metrics) Ended(e scheduler.Ending) {
 	if e.Run == 0 {
 		return
@@ -158,7 +157,7 @@ func (m *Metrics) Ended(e scheduler.Ending) {
 		outcome = outcomeStopped
 	case e.OK:
 		outcome = outcomeOK
-		m.Succeeded(job, e.Summary.Ended)
+		m.SetLastSuccess(job, e.Summary.Ended)
 	}
 	m.runs.WithLabelValues(job, outcome).Inc()
 	for _, o := range fanout.Outcomes() {
@@ -176,9 +175,9 @@ const (
 	outcomeStopped     = "stopped"
 )
 
-// Succeeded sets when the last run of a job ended that was ok. A daemon that
-// starts learns it from the history.
-func (m *Metrics) Succeeded(job string, at time.Time) {
+// SetLastSuccess records when the job last succeeded. A daemon that starts reads it
+// from the history.
+func (m *Metrics) SetLastSuccess(job string, at time.Time) {
 	m.know(job)
 	m.succeeded.WithLabelValues(job).Set(float64(at.UnixMilli()) / 1000)
 }

@@ -49,7 +49,7 @@ func ending(job string, counts map[fanout.Outcome]int) scheduler.Ending {
 
 var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// scrape is what /metrics shows, without what is not ours.
+// scrape is what /metrics shows, without the metrics of the Go runtime.
 func scrape(tb testing.TB, m *Metrics) string {
 	tb.Helper()
 	w := httptest.NewRecorder()

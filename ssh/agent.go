@@ -63,7 +63,7 @@ func (p *agentPool) keys(ctx context.Context) ([]*key, error) {
 	for _, h := range held {
 		public, err := gossh.ParsePublicKey(h.Blob)
 		if err != nil {
-			continue // of a type that nobody here can offer
+			continue // of a type that the SSH library cannot offer
 		}
 		if k := p.key(public, h.Comment); k.sound() {
 			keys = append(keys, k)

@@ -34,10 +34,10 @@ type authentication struct {
 	over    bool // there is nothing left to try
 }
 
-// errPasswordExpired is a host that wants a new password in place of ours.
+// errPasswordExpired is a host that asks for a new password instead of the current one.
 var errPasswordExpired = errors.New("the password has expired: the host requires a new one")
 
-// errRefused ends a login in which the host took none of our keys.
+// errRefused ends a login in which the host accepted none of the offered keys.
 var errRefused = errors.New("host accepted none of the offered keys")
 
 func newAuthentication(ctx context.Context, w *wire, user string, keys []*key, pass passwordTry) *authentication {

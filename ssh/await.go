@@ -28,7 +28,7 @@ func (c *channel) await(ctx context.Context, limit time.Duration) ending {
 		} else {
 			timer.Stop()
 		}
-		heard := c.hear(timer.C, c.clock.resumed, ctx.Done())
+		heard := c.waitEvent(timer.C, c.clock.resumed, ctx.Done())
 		switch {
 		case c.input.err != nil:
 			return endInput
@@ -51,16 +51,16 @@ func (c *channel) await(ctx context.Context, limit time.Duration) ending {
 	return endClosed
 }
 
-// timeUp says what it means that the time is up, if it is.
+// timeUp returns what it means that the time is up, and whether it is.
 func (c *channel) timeUp(limit time.Duration) (ending, bool) {
 	c.poll()
 	left, how, timed := c.deadline(limit)
 	return how, timed && left <= 0 && !c.over()
 }
 
-// hear waits for what the host or a helper has to say of the session, and takes
-// it. It reports whether that came before any of the others, which may be nil.
-func (c *channel) hear(t <-chan time.Time, this, that <-chan struct{}) bool {
+// waitEvent waits for the next event of the host or of a helper and handles it. It
+// returns false if one of the other channels, which may be nil, fired first.
+func (c *channel) waitEvent(t <-chan time.Time, this, that <-chan struct{}) bool {
 	select {
 	case r, ok := <-c.requests:
 		c.handle(r, ok)
@@ -79,21 +79,20 @@ func (c *channel) hear(t <-chan time.Time, this, that <-chan struct{}) bool {
 	return true
 }
 
-// answered notes the answer to the wish to run the command. After a refusal the
-// host is listened to for a moment, so that what runs all the same is not taken
-// for what was never begun.
+// answered records the host's answer to the request to run the command. After a refusal
+// the session still listens for a moment, in case the command runs after all.
 func (c *channel) answered(a execReply) {
 	c.answer, c.refusedAt = a, c.clock.elapsed()
 }
 
-// over reports whether nothing more can come of the session. Without a terminal
-// that was wanted nothing was sent.
+// over reports whether nothing more can come from the session. If the host refused the
+// requested terminal, the command was not sent.
 func (c *channel) over() bool {
 	return c.requests == nil && c.ended == 2 || c.answer.refused && c.answer.terminal
 }
 
-// ran reports whether something has run, whatever the host says: then the
-// command may have been it.
+// ran reports whether something has run, whatever the host answered: it may have been
+// the command.
 func (c *channel) ran() bool { return c.exit != nil || c.garbled || c.lastOut.Load() != 0 }
 
 // deadline returns how long to wait at most, and what it means when that time

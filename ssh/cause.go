@@ -51,14 +51,14 @@ const (
 	CauseMethods         fanout.Cause = "no_common_method"      // it takes neither keys nor passwords
 
 	// Of a command that sudo did not run.
-	CauseSudoPassword fanout.Cause = "sudo_password_wanted" // sudo wants a password, and there is none
-	CauseSudoSilent   fanout.Cause = "sudo_silent"          // sudo has the password and says nothing
+	CauseSudoPassword fanout.Cause = "sudo_password_wanted" // sudo requires a password, and there is none
+	CauseSudoSilent   fanout.Cause = "sudo_silent"          // sudo got the password and does not respond
 )
 
 // A hinter is Options.Hint.
 type hinter func(host string, cause fanout.Cause) string
 
-// about is f, of host, with what the operator can do about it.
+// about returns f, of host, with what the operator can do about it.
 func (h hinter) about(host string, f *fanout.Failure) *fanout.Failure {
 	if f == nil || f.Cause == "" || h == nil {
 		return f

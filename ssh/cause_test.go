@@ -116,9 +116,9 @@ func TestDoubts(t *testing.T) {
 	}
 }
 
-// TestFarewell: what a host says when it hangs up on a command is told with the
+// TestDisconnectMessage: what a host says when it disconnects is quoted with the
 // loss.
-func TestFarewell(t *testing.T) {
+func TestDisconnectMessage(t *testing.T) {
 	b := newRawBench(t, rawScript{login: func(h *rawHost) error {
 		for _, answer := range [][]byte{rawAccept, rawSuccess, channelOpen, channelDone} {
 			if _, err := h.read(); err != nil {

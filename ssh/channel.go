@@ -12,9 +12,9 @@ import (
 	"tutti/ssh/remote"
 )
 
-// partingTime is how long a Write may go on after the run was stopped before it is
-// left behind.
-const partingTime = time.Second
+// detachTime is how long a Write may go on after the run was stopped before finish
+// returns without it.
+const detachTime = time.Second
 
 // A channel carries one command: the order to run it, its input, its streams, and
 // how it ended. It knows when a command is to be ended, and cannot end it; a session
@@ -29,7 +29,7 @@ type channel struct {
 	counted  bool // the connection waits for its end, as that of a command
 	doomed   bool // its connection is closed next: how it ends needs no proof
 
-	sudo    sudoTalk
+	sudo    sudoDialog
 	reply   chan execReply // one, at any time
 	helpers sync.WaitGroup // goroutines that end with the channel
 
@@ -51,7 +51,7 @@ type execReply struct {
 // open makes c a channel of n that nothing has been sent on.
 func (c *channel) open(n *conn, ch gossh.Channel, requests <-chan *gossh.Request) {
 	c.conn, c.ch, c.requests = n, ch, requests
-	c.valve, c.dead = &n.wire.valve, n.dead
+	c.gate, c.dead = &n.wire.gate, n.dead
 	c.shut, c.ends = make(chan struct{}), make(chan struct{}, 2)
 	c.reply, c.fed, c.failed = make(chan execReply, 1), make(chan struct{}), make(chan error, 1)
 }
@@ -68,14 +68,14 @@ func (c *channel) run(ctx context.Context, o *remote.Order, limit time.Duration,
 		outMarkers, errMarkers = errMarkers, outMarkers
 	}
 	c.helpers.Go(func() { c.send(feeding) })
-	c.stdout, c.stderr = &turns{from: c.ch}, &turns{from: c.ch.Stderr()}
+	c.stdout, c.stderr = &streamReader{from: c.ch}, &streamReader{from: c.ch.Stderr()}
 	c.helpers.Go(func() { c.copy(stdout, c.stdout, outMarkers) })
 	c.helpers.Go(func() { c.copy(stderr, c.stderr, errMarkers) })
 	return c.await(ctx, limit)
 }
 
-// send asks for the command, waits for the answer, and sees to the command's
-// input; everybody else goes on meanwhile.
+// send requests the command, waits for the answer, and feeds the command's input,
+// alongside the goroutines that copy its output.
 func (c *channel) send(ctx context.Context) {
 	defer close(c.fed)
 	if pty := c.order.PTY; pty != nil {
@@ -100,7 +100,7 @@ func (c *channel) send(ctx context.Context) {
 func (c *channel) finish(ctx context.Context) {
 	if c.requests != nil {
 		c.conn.wire.abort()
-		for range c.requests { // the library waits for somebody to take these
+		for range c.requests { // the library blocks until these are received
 		}
 		c.requests = nil
 		close(c.shut)
@@ -117,9 +117,9 @@ func (c *channel) finish(ctx context.Context) {
 	if c.finished(ctx, done) {
 		return
 	}
-	c.parted.Store(true)
+	c.detached.Store(true)
 	c.conn.wire.abort()
-	t := time.NewTimer(partingTime)
+	t := time.NewTimer(detachTime)
 	defer t.Stop()
 	select {
 	case <-done:
@@ -130,7 +130,7 @@ func (c *channel) finish(ctx context.Context) {
 // finished waits for done as long as there is hope: as long as ctx is not done
 // and, but for the Writes, something moves.
 func (c *channel) finished(ctx context.Context, done <-chan struct{}) bool {
-	tick := time.NewTicker(partingTime)
+	tick := time.NewTicker(detachTime)
 	defer tick.Stop()
 	for last := int64(-1); ; {
 		select {
@@ -153,8 +153,9 @@ func (c *channel) reusable() bool {
 	return c.requests == nil && c.closed && c.conn.alive() && !c.doomed
 }
 
-// part ends an assistant, as soon as the host or the connection does.
-func (c *channel) part() {
+// detach closes a side channel and waits for its helpers, which end with the host's
+// answer or the connection.
+func (c *channel) detach() {
 	if c.requests != nil {
 		_ = c.ch.Close() // if it fails the connection is gone
 		gossh.DiscardRequests(c.requests)

@@ -50,11 +50,11 @@ type Options struct {
 	// ChildEnv is the environment of proxy commands; nil: that of this process.
 	ChildEnv []string
 	// Passphrase asks for the passphrase of the key in path; the slice is
-	// overwritten after use. Nil: there is nobody to ask.
+	// overwritten after use. Nil: encrypted keys without an agent cannot be used.
 	Passphrase func(ctx context.Context, path string) ([]byte, error)
-	// Password is given to the hosts that take one, or ask for one, after the
-	// keys; not to bastions. One host has to take it before others get it, and
-	// after a refusal nobody does. Close overwrites it. Nil: there is none.
+	// Password is sent, after the keys, to hosts that accept or ask for one; never to
+	// bastions. One host must accept it before it is sent to others, and after one has
+	// rejected it, it is sent to no more. Close overwrites it. Nil: none.
 	Password fanout.Secret
 	// KillAfter is how long a command has to obey TERM; 0 means 3 s.
 	KillAfter time.Duration
@@ -62,50 +62,50 @@ type Options struct {
 	// something else keeps its output open; 0 means 2 s. Five times as long is
 	// the most that is waited, silent or not.
 	Drain time.Duration
-	// Keep takes over the connections that are of no more use to this Client,
-	// and has those that earlier ones have left. It must not be closed before
-	// the Client. Nil: connections end with the Client.
-	Keep *Kept
+	// IdlePool receives the connections that this Client no longer needs and supplies
+	// those that earlier clients left. It must not be closed before the Client. Nil:
+	// connections end with the Client.
+	IdlePool *IdlePool
 	// Hint says what the operator can do about a cause, on the host of that name. It
 	// is called from several goroutines at once. Nil: failures have no hints.
 	Hint func(host string, cause fanout.Cause) string
-	// Logger is told what is done; nil: nobody.
+	// Logger receives debug messages about logins and connections. Nil: discarded.
 	Logger *slog.Logger
-	// Banner is given what a host says before the login, once for each text,
-	// with control characters made visible. It is called from several
-	// goroutines at once. Nil: nobody.
+	// Banner receives the text that a host sends before the login, each different text
+	// once, with control characters made visible. It is called from several goroutines
+	// at once. Nil: banners are discarded.
 	Banner func(host, text string)
-	// Warn is given what is wrong but does not keep anything from working. It
-	// is called from several goroutines at once. Nil: nobody.
+	// Warn receives problems that do not keep the client from working. It is called
+	// from several goroutines at once. Nil: warnings are discarded.
 	Warn func(string)
 }
 
 // A Client runs commands on the targets of one plan. It is safe for use by
 // many goroutines. The zero value is not usable; see New.
 type Client struct {
-	endpoints []*endpoint
-	agents    map[string]*agentPool // by socket; not changed after New
-	bastions  map[string]*bastion   // by the key of their endpoint; not changed after New
-	log       *slog.Logger
-	tell      func(host, text string)
-	killAfter time.Duration
-	drain     time.Duration
-	looking   time.Duration // that a look at what is left of a command may take
-	hint      hinter        // nil: nothing is said
-	shell     string
-	childEnv  []string      // of proxy commands; nil: ours
-	interval  time.Duration // of keepalives, where an endpoint has none
-	resolver  *net.Resolver // nil: the usual one
-	names     *nameQueue    // of those that are being resolved
-	sudo      sudoProof
-	login     sudoProof    // of the password
-	crowd     atomic.Int64 // connections whose output is taken
-	callers   *callers     // of what their connections send
-	password  fanout.Secret
-	keep      *Kept // nil: nothing outlives the client
+	endpoints    []*endpoint
+	agents       map[string]*agentPool // by socket; not changed after New
+	bastions     map[string]*bastion   // by the key of their endpoint; not changed after New
+	log          *slog.Logger
+	tell         func(host, text string)
+	killAfter    time.Duration
+	drain        time.Duration
+	probeTimeout time.Duration // for one search for the remaining processes of a command
+	hint         hinter        // nil: nothing is said
+	shell        string
+	childEnv     []string      // of proxy commands; nil: ours
+	interval     time.Duration // of keepalives, where an endpoint has none
+	resolver     *net.Resolver // nil: the usual one
+	names        *nameQueue    // of those that are being resolved
+	sudoGate     passwordGate
+	loginGate    passwordGate // of the password
+	crowd        atomic.Int64 // connections whose output is taken
+	callers      *callers     // of what their connections send
+	password     fanout.Secret
+	idlePool     *IdlePool // nil: connections end with the client
 
 	wg    sync.WaitGroup
-	tails *sync.WaitGroup // of what ends with a connection; wg, or that of keep
+	tails *sync.WaitGroup // goroutines that end with a connection; wg, or that of idlePool
 	stop  chan struct{}   // closed by Close
 
 	mu      sync.Mutex            // guards what follows
@@ -125,36 +125,36 @@ var _ fanout.Executor = (*Client)(nil)
 // endpoint names cannot be used.
 func New(ctx context.Context, opts Options) (*Client, error) {
 	c := &Client{
-		log:       opts.Logger,
-		tell:      opts.Banner,
-		callers:   new(callers),
-		killAfter: orDefault(opts.KillAfter, defaultKillAfter),
-		drain:     orDefault(opts.Drain, defaultDrain),
-		looking:   sweepTime,
-		password:  opts.Password,
-		shell:     cmp.Or(opts.Shell, "/bin/sh"),
-		childEnv:  opts.ChildEnv,
-		hint:      opts.Hint,
-		interval:  keepaliveInterval,
-		agents:    map[string]*agentPool{},
-		bastions:  map[string]*bastion{},
-		names:     newNameQueue(),
-		stop:      make(chan struct{}),
-		users:     map[string]int{},
-		held:      map[int]*conn{},
-		idle:      map[string][]*conn{},
-		live:      map[*conn]struct{}{},
-		banners:   map[[32]byte]struct{}{},
+		log:          opts.Logger,
+		tell:         opts.Banner,
+		callers:      new(callers),
+		killAfter:    orDefault(opts.KillAfter, defaultKillAfter),
+		drain:        orDefault(opts.Drain, defaultDrain),
+		probeTimeout: sweepTime,
+		password:     opts.Password,
+		shell:        cmp.Or(opts.Shell, "/bin/sh"),
+		childEnv:     opts.ChildEnv,
+		hint:         opts.Hint,
+		interval:     keepaliveInterval,
+		agents:       map[string]*agentPool{},
+		bastions:     map[string]*bastion{},
+		names:        newNameQueue(),
+		stop:         make(chan struct{}),
+		users:        map[string]int{},
+		held:         map[int]*conn{},
+		idle:         map[string][]*conn{},
+		live:         map[*conn]struct{}{},
+		banners:      map[[32]byte]struct{}{},
 	}
 	c.tails = &c.wg
-	if opts.Keep != nil && len(opts.Password) == 0 {
-		c.keep, c.tails = opts.Keep, &opts.Keep.wg
+	if opts.IdlePool != nil && len(opts.Password) == 0 {
+		c.idlePool, c.tails = opts.IdlePool, &opts.IdlePool.wg
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	warn := warnOnce(opts.Warn)
-	c.sudo.warn, c.login.warn = warn, warn
+	c.sudoGate.warn, c.loginGate.warn = warn, warn
 	ring := &keyRing{
 		ctx: ctx, passphrase: opts.Passphrase, warn: warn,
 		usual: opts.AgentSocket, pools: c.agents, held: map[string][]*key{}, read: map[source]readKey{},
@@ -224,7 +224,7 @@ func (c *Client) exec(ctx context.Context, a fanout.Attempt, task fanout.Task, s
 	for s != nil {
 		s.run(ctx, remote.NewOrder(&task, pty), a.Target.Limits.Timeout, stdout, stderr, &report)
 		s.conn.blame(report.Failure)
-		s.conn.quote(report.Failure)
+		s.conn.quoteDisconnect(report.Failure)
 		if !s.reusable() {
 			c.drop(a.Target, s.conn)
 		}
@@ -265,9 +265,8 @@ func (c *Client) endpointOf(t fanout.Target) (*endpoint, *fanout.Failure) {
 	return c.endpoints[t.Index], nil
 }
 
-// open returns a session that is ready to take a command. A connection that
-// was used before may be gone, or refuse another channel: then there is a new
-// one.
+// open returns a session that is ready for a command. A reused connection may be dead,
+// or the host may refuse another channel on it: then open dials again.
 func (c *Client) open(ctx context.Context, t fanout.Target, ep *endpoint, report *fanout.Report) (*session, *fanout.Failure) {
 	began := time.Now()
 	for try := 1; ; try++ {
@@ -283,7 +282,7 @@ func (c *Client) open(ctx context.Context, t fanout.Target, ep *endpoint, report
 		if ctx.Err() != nil {
 			return nil, stopped(ctx)
 		}
-		if conn.relay.lost() && time.Since(began) < t.Limits.ConnectTimeout && try < maxReopens && pause(ctx, try) {
+		if conn.jump.lost() && time.Since(began) < t.Limits.ConnectTimeout && try < maxReopens && pause(ctx, try) {
 			continue
 		}
 		if !conn.pooled || try >= maxReopens {
@@ -326,7 +325,7 @@ func (c *Client) own(n *conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.live[n] = struct{}{}
-	n.wire.valve.join(&c.crowd)
+	n.wire.gate.join(&c.crowd)
 	if !c.keeping && !c.closed {
 		c.keeping = true
 		c.wg.Go(c.keepAlive)

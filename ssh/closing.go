@@ -16,9 +16,9 @@ import (
 // has given up on the connection, over a message that it cannot take. By the
 // time that shows, the end of the channel has been acted upon; to wait for it is
 // to bet. What tells them apart is that the library answers a close with a close
-// of its own, before anybody learns of the end, and sends nothing when it gives
-// up. Who calls Write is the only sign by which that message can be told from
-// the others, which are encrypted.
+// of its own, before Read returns the end, and sends nothing when it gives up.
+// Messages are encrypted, so the caller of Write is the only sign that a message is
+// this answer.
 
 const (
 	// closeAnswerer sends nothing but the answer to a close by itself.

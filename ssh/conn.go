@@ -19,8 +19,8 @@ const (
 	keepaliveInterval = 15 * time.Second
 	// keepaliveCount is how many questions may stay unanswered.
 	keepaliveCount = 3
-	// buryTime is how long a connection that is gone is waited for.
-	buryTime = time.Second
+	// teardownTime is how long teardown waits for the library's goroutines.
+	teardownTime = time.Second
 )
 
 // A conn is a login. It runs one command at a time.
@@ -29,9 +29,9 @@ type conn struct {
 	ssh     gossh.Conn
 	ep      *endpoint
 	address string
-	hostKey string // as the host sent it
-	relay   *relay // that it goes through; nil: none
-	pooled  bool   // it has been used before
+	hostKey string    // as the host sent it
+	jump    *jumpConn // to the bastion that it goes through; nil: none
+	pooled  bool      // it has been used before
 
 	dead   chan struct{} // closed when the library has given up on it
 	mute   atomic.Bool   // it was closed because the host fell silent
@@ -44,7 +44,7 @@ type conn struct {
 // serve answers what the host asks for on its own until the connection is
 // gone. Nothing is granted.
 func (c *conn) serve(channels <-chan gossh.NewChannel, requests <-chan *gossh.Request) {
-	defer c.bury()
+	defer c.teardown()
 	for channels != nil || requests != nil {
 		select {
 		case ch, ok := <-channels:
@@ -65,10 +65,9 @@ func (c *conn) serve(channels <-chan gossh.NewChannel, requests <-chan *gossh.Re
 	}
 }
 
-// bury marks the connection as gone and waits for the library's goroutines.
-// The wait has an end, because a host that sends nonsense and much after it
-// can block them for good.
-func (c *conn) bury() {
+// teardown marks the connection as dead and waits for the library's goroutines, for
+// teardownTime at most: a host that sends a flood of nonsense can block them for good.
+func (c *conn) teardown() {
 	close(c.dead)
 	c.wire.abort()
 	gone := make(chan struct{})
@@ -76,7 +75,7 @@ func (c *conn) bury() {
 		defer close(gone)
 		_ = c.ssh.Close() // it is closed; this waits
 	}()
-	t := time.NewTimer(buryTime)
+	t := time.NewTimer(teardownTime)
 	defer t.Stop()
 	select {
 	case <-gone:
@@ -84,7 +83,7 @@ func (c *conn) bury() {
 	}
 }
 
-// alive reports whether nothing speaks against using c.
+// alive reports whether c is not known to be dead.
 func (c *conn) alive() bool {
 	select {
 	case <-c.dead:
@@ -97,10 +96,9 @@ func (c *conn) alive() bool {
 // age is how long ago the connection was made.
 func (c *conn) age() time.Duration { return time.Since(c.wire.born) }
 
-// keep asks for a sign of life where it is time to, and gives the connection
-// up after too many questions without an answer. It reports whether the
-// caller is to send a question.
-func (c *conn) keep(interval time.Duration, count int) bool {
+// keepaliveDue reports whether the caller must send a keepalive now. After count
+// keepalives without an answer it closes the connection.
+func (c *conn) keepaliveDue(interval time.Duration, count int) bool {
 	if interval <= 0 {
 		return false
 	}
@@ -121,14 +119,14 @@ func (c *conn) keep(interval time.Duration, count int) bool {
 	return false
 }
 
-// ask sends a keepalive and waits for the answer, or for the end of the
-// connection. What the answer is does not matter.
-func (c *conn) ask() {
+// sendKeepalive sends a keepalive and waits for the answer, whatever it is, or for the
+// end of the connection.
+func (c *conn) sendKeepalive() {
 	_, _, _ = c.ssh.SendRequest("keepalive@openssh.com", true, nil)
 	c.asking.Store(false)
 }
 
-// errNoChannel is a host that does not answer the wish for a channel.
+// errNoChannel is a host that does not answer the request for a channel.
 var errNoChannel = errors.New("the host did not open a session channel")
 
 // session opens a channel to run a command on. It takes at most limit, if

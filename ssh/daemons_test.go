@@ -44,14 +44,14 @@ func TestSSHDRekeyMidStreamChangesNoByte(t *testing.T) {
 func writerOf(h hash.Hash) io.Writer { return struct{ io.Writer }{h} }
 
 // TestSSHDForcedCommandEndsAsItEnds: what the server runs instead of the command ends as
-// it ends, also where it refuses everybody.
+// it ends, also where it refuses every user.
 func TestSSHDForcedCommandEndsAsItEnds(t *testing.T) {
 	tests := []struct {
 		name, forced, stdout string
 		exit                 fanout.Exit
 	}{
 		{"another command", `echo instead of "$SSH_ORIGINAL_COMMAND"`, "instead of echo x\n", fanout.Exit{}},
-		{"nobody may log in", `echo "This account is currently not available."; exit 1`, "This account is currently not available.\n", fanout.Exit{Code: 1}},
+		{"no user may log in", `echo "This account is currently not available."; exit 1`, "This account is currently not available.\n", fanout.Exit{Code: 1}},
 		{"nothing there", "exec /nonexistent/shell 2>/dev/null", "", fanout.Exit{Code: 127}},
 	}
 	for _, tt := range tests {
@@ -66,15 +66,15 @@ func TestSSHDForcedCommandEndsAsItEnds(t *testing.T) {
 	}
 }
 
-// TestSSHDForcedCommandTimesOut: a forced command refuses signals and lets nobody look, and the wait for it still
+// TestSSHDForcedCommandTimesOut: a forced command refuses signals and a sweep, and the wait for it still
 // ends.
 func TestSSHDForcedCommandTimesOut(t *testing.T) {
 	b, _ := realBench(t, 1, sshdtest.Options{Config: []string{"ForceCommand exec sleep 99"}}, nil)
-	b.targets[0].Limits.Timeout, b.looking = 300*time.Millisecond, time.Second
+	b.targets[0].Limits.Timeout, b.probeTimeout = 300*time.Millisecond, time.Second
 	r := b.exec(t.Context(), 0, "true")
 	r.wantOp(t, fanout.OpTimeout, true)
 	if got, want := r.Failure.Remote, fanout.RemoteUnknown; got != want {
-		t.Errorf("got remote %q, want %q: nobody could look", got, want)
+		t.Errorf("got remote %q, want %q: no sweep was possible", got, want)
 	}
 }
 

@@ -66,19 +66,19 @@ type login struct {
 	limit  time.Duration // of all tries together; 0: none
 	pass   passwordTry   // as it stands before a try
 
-	kinds  []string // host key types to ask for first, once known better
-	asked  bool     // the host has been asked for those
-	turned int      // how often the host hung up before its version line
-	said   string   // what it last said then
-	late   bool     // the limit has ended it
-	queued bool     // it has a place among the names that are resolved
-	// turnedAway is what there is to say about turned and said.
-	turnedAway atomic.Pointer[string]
+	kinds             []string // host key types to ask for first, once known better
+	asked             bool     // the host has been asked for those
+	dropsBeforeBanner int      // how often the host disconnected before its version line
+	dropText          string   // the text that it last sent then
+	late              bool     // the limit has ended it
+	queued            bool     // it has a place among the names that are resolved
+	// dropReport describes dropsBeforeBanner and dropText; read by other goroutines.
+	dropReport atomic.Pointer[string]
 
 	// Of the current try.
 	wire     *wire
-	relay    *relay // that it goes through; nil: none
-	waited   string // what it was waiting for when the wait for a relay ended
+	jump     *jumpConn // to the bastion that it goes through; nil: none
+	waited   string    // what it was waiting for when the wait for a bastion ended
 	auth     *authentication
 	hungUp   bool // the host closed the connection before its version line
 	phase    atomic.Int32
@@ -91,7 +91,7 @@ type login struct {
 func (c *Client) connect(ctx context.Context, t fanout.Target, ep *endpoint, report *fanout.Report) (*conn, *fanout.Failure) {
 	l := &login{
 		client: c, ep: ep, host: t.Name, report: report, limit: t.Limits.ConnectTimeout,
-		pass: passwordTry{password: c.password, proof: &c.login, host: t.Name, anyHost: ep.HostKeys == hostkeys.Off, ways: ep.Methods},
+		pass: passwordTry{password: c.password, passwordGate: &c.loginGate, host: t.Name, anyHost: ep.HostKeys == hostkeys.Off, ways: ep.Methods},
 	}
 	conn, f := l.run(ctx)
 	return conn, f
@@ -100,7 +100,7 @@ func (c *Client) connect(ctx context.Context, t fanout.Target, ep *endpoint, rep
 // run takes its turn at the address and tries until there is a login or no
 // hope of one.
 func (l *login) run(ctx context.Context) (*conn, *fanout.Failure) {
-	site := l.ep.site
+	site := l.ep.limiter
 	select {
 	case site.slots <- struct{}{}:
 		defer func() { <-site.slots }()
@@ -172,9 +172,9 @@ func (l *login) reorder(err error) bool {
 
 // again decides whether another try may follow after a pause: the host hung up
 // before it said anything, the way to it was lost, the kernel may find room
-// meanwhile, or a kept connection has made room for this one.
+// meanwhile, or closing an idle connection has made room for this one.
 func (l *login) again(err error) bool {
-	return l.hungUp || errors.Is(err, errRelayLost) || noNeighbours(err) || outOfFiles(err) && l.client.keep.makeRoom()
+	return l.hungUp || errors.Is(err, errJumpLost) || noNeighbours(err) || outOfFiles(err) && l.client.idlePool.makeRoom()
 }
 
 // pause waits before the next try, longer each time, and reports whether there
@@ -191,14 +191,14 @@ func pause(ctx context.Context, try int) bool {
 }
 
 func (l *login) try(ctx context.Context, began time.Time) (*conn, error) {
-	l.hungUp, l.relay = false, nil
+	l.hungUp, l.jump = false, nil
 	l.resolved.Store(0)
 	l.accepted.Store(nil)
 	tcp, err := l.dial(ctx)
 	l.measure(time.Since(began))
 	if err != nil {
 		if errors.Is(err, syscall.ECONNRESET) {
-			l.turnAway() // the reset was there before we had looked
+			l.noteDrop() // the reset was there before we had looked
 		}
 		return nil, err
 	}
@@ -207,18 +207,18 @@ func (l *login) try(ctx context.Context, began time.Time) (*conn, error) {
 
 	w := newWire(tcp)
 	w.callers = l.client.callers
-	w.holding = min(w.holding, l.client.drain/2) // an end without a close is told before output is given up
+	w.holding = min(w.holding, l.client.drain/2) // the read error must come before the drain time is over
 	l.wire, l.auth = w, newAuthentication(ctx, w, l.ep.User, l.ep.keys, l.pass)
 	l.phase.Store(int32(phaseVersion))
 	w.greeting.heard = func() { l.phase.CompareAndSwap(int32(phaseVersion), int32(phaseKeyExchange)) }
 	stop := context.AfterFunc(ctx, w.abort)
 	s, channels, requests, err := gossh.NewClientConn(w, l.ep.address(), l.config(ctx))
 	err = l.auth.ended(err)
-	l.auth.pass.settle(err, l.auth.tookPassword())
+	l.auth.pass.record(err, l.auth.tookPassword())
 	l.report.Login = time.Since(connected)
 	if err != nil {
 		if stop() {
-			err = l.brokeOff(tcp, err)
+			err = l.onDrop(tcp, err)
 		}
 		w.abort()
 		return nil, err
@@ -226,7 +226,7 @@ func (l *login) try(ctx context.Context, began time.Time) (*conn, error) {
 	w.patient = isPatient(s.ServerVersion())
 	w.loggedIn.Store(true)
 	conn := l.client.adopt(&conn{
-		wire: w, ssh: s, ep: l.ep, relay: l.relay, dead: make(chan struct{}),
+		wire: w, ssh: s, ep: l.ep, jump: l.jump, dead: make(chan struct{}),
 		address: l.report.Address, hostKey: *l.accepted.Load(),
 	}, channels, requests)
 	if !stop() {
@@ -246,14 +246,14 @@ func (l *login) measure(spent time.Duration) {
 	l.report.Dial = spent - l.report.Resolve
 }
 
-// brokeOff finds out whose doing it was that the connection broke: that of the
-// way to the host, or of the host before it said what it is.
-func (l *login) brokeOff(c net.Conn, err error) error {
+// onDrop finds out who broke the connection: the bastion or the proxy command, or the
+// host before it sent its version line.
+func (l *login) onDrop(c net.Conn, err error) error {
 	if !l.wire.failed.Load() {
 		return err
 	}
-	if l.relay.lost() {
-		return errRelayLost
+	if l.jump.lost() {
+		return errJumpLost
 	}
 	p, proxied := c.(*proxy)
 	if proxied {
@@ -264,20 +264,20 @@ func (l *login) brokeOff(c net.Conn, err error) error {
 	if l.wire.greeting.version || errors.As(err, new(*greetingError)) {
 		return err
 	}
-	l.said = l.wire.greeting.said()
-	if proxied && l.said == "" {
-		l.said = p.said()
+	l.dropText = l.wire.greeting.said()
+	if proxied && l.dropText == "" {
+		l.dropText = p.said()
 	}
-	l.turnAway()
+	l.noteDrop()
 	return err
 }
 
-// turnAway notes that the host hung up before its version line.
-func (l *login) turnAway() {
+// noteDrop records that the host disconnected before its version line.
+func (l *login) noteDrop() {
 	l.hungUp = true
-	l.turned++
-	m := l.turnedAwayMessage()
-	l.turnedAway.Store(&m)
+	l.dropsBeforeBanner++
+	m := l.dropMessage()
+	l.dropReport.Store(&m)
 }
 
 func (l *login) log(s gossh.Conn) {
@@ -344,7 +344,7 @@ func (l *login) dialName(ctx context.Context) (net.Conn, error) {
 	return c, err
 }
 
-// config is what the library is told.
+// config is the configuration of this login for the SSH library.
 func (l *login) config(ctx context.Context) *gossh.ClientConfig {
 	allowed := l.ep.algorithms
 	return &gossh.ClientConfig{

@@ -25,13 +25,13 @@ func (l *login) failure(ctx context.Context, err error) *fanout.Failure {
 	if jump, ok := errors.AsType[*jumpError](err); ok {
 		return jump.failure
 	}
-	if l.turned > 0 && p != phaseJump && p <= phaseVersion {
-		return &fanout.Failure{Op: fanout.OpLogin, Message: l.turnedAwayMessage(), Cause: CauseTurnedAway}
+	if l.dropsBeforeBanner > 0 && p != phaseJump && p <= phaseVersion {
+		return &fanout.Failure{Op: fanout.OpLogin, Message: l.dropMessage(), Cause: CauseTurnedAway}
 	}
 	if l.late {
 		return l.lateFailure(p)
 	}
-	if errors.Is(err, errRelayLost) {
+	if errors.Is(err, errJumpLost) {
 		return &fanout.Failure{Op: fanout.OpJump, Message: fmt.Sprintf("via %s: %v", l.ep.via.name(), err)}
 	}
 	if p < phaseVersion {
@@ -44,7 +44,7 @@ func (l *login) failure(ctx context.Context, err error) *fanout.Failure {
 func (l *login) lateFailure(p phase) *fanout.Failure {
 	return &fanout.Failure{
 		Op: l.op(p), Cause: causeOfLate(l.op(p)),
-		Message: fmt.Sprintf("login timed out after %s %s", spell(l.limit), l.stage(p)),
+		Message: fmt.Sprintf("login timed out after %s %s", formatDuration(l.limit), l.stage(p)),
 	}
 }
 
@@ -59,13 +59,13 @@ func (l *login) stage(p phase) string {
 	return "while " + phaseNames[p]
 }
 
-func (l *login) turnedAwayMessage() string {
-	m := fmt.Sprintf("the host hung up before its SSH banner, %d times", l.turned)
+func (l *login) dropMessage() string {
+	m := fmt.Sprintf("the host hung up before its SSH banner, %d times", l.dropsBeforeBanner)
 	if l.late {
-		m += " in " + spell(l.limit)
+		m += " in " + formatDuration(l.limit)
 	}
-	if l.said != "" {
-		m += fmt.Sprintf(", saying %q", l.said)
+	if l.dropText != "" {
+		m += fmt.Sprintf(", saying %q", l.dropText)
 	}
 	return m
 }
@@ -93,7 +93,7 @@ func (l *login) loginFailure(p phase, err error) *fanout.Failure {
 			}
 		}
 		f.Message = fmt.Sprintf("refused for %s: %s", l.ep.User, why)
-		l.ep.site.refuse("as "+l.ep.User+": "+why, f.Cause)
+		l.ep.limiter.refuse("as "+l.ep.User+": "+why, f.Cause)
 	case p == phaseAuth && isUnreadable(err):
 		// It may be well next time: nothing was said about keys.
 		f.Message, f.Cause = unreadable(err), CauseUnreadable

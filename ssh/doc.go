@@ -1,9 +1,8 @@
-// Package ssh carries out attempts over SSH: it is the program's
-// [fanout.Executor].
+// Package ssh runs commands on hosts over SSH: it is the program's [fanout.Executor].
 //
-// A [Client] logs in by key, checks host keys against known_hosts, runs one
-// command at a time on each connection and says truly how it ended. A status
-// counts only with the output that belongs to it: a connection that dies under
-// a command is a loss even if an exit status had arrived before. What it
-// starts remotely it ends again when the time is up or the run is stopped.
+// A [Client] logs in by key, checks host keys against known_hosts, runs one command at
+// a time on each connection and reports how it ended. An exit status counts only
+// together with the output that belongs to it: if the connection breaks under a
+// command, the command is lost even if its exit status had arrived. On timeout, or when
+// the run is stopped, the client kills the remote command.
 package ssh

@@ -57,7 +57,7 @@ func dropbearBench(t *testing.T, n int) (b *bench, home string) {
 		})
 	}
 	b.Client = newClient(t, b.opts)
-	b.looking = patience
+	b.probeTimeout = patience
 	return b, home
 }
 
@@ -110,7 +110,7 @@ func startDropbear(t *testing.T, server, hostKey, pidFile string) (port int) {
 	}
 	ended := make(chan struct{})
 	go func() {
-		_ = cmd.Wait() // it is told to end
+		_ = cmd.Wait() // it was sent a signal
 		close(ended)
 	}()
 	t.Cleanup(func() {
@@ -159,7 +159,7 @@ func (n *notice) String() string {
 	return n.buf.String()
 }
 
-// TestDropbear: what is not OpenSSH is served as well: ends, signals, surroundings,
+// TestDropbear: a server other than OpenSSH works as well: exit codes, signals, environments,
 // and a large output.
 func TestDropbear(t *testing.T) {
 	b, _ := dropbearBench(t, 1)
@@ -173,10 +173,10 @@ func TestDropbear(t *testing.T) {
 	if r = b.exec(t.Context(), 0, fmt.Sprintf("head -c %d /dev/zero", size)); len(r.stdout.String()) != size || !r.OutputComplete {
 		t.Errorf("got %d bytes, complete %v, want %d, complete", len(r.stdout.String()), r.OutputComplete, size)
 	}
-	checkSurroundings(t, b)
+	checkEnvironments(t, b)
 }
 
-// TestDropbearRefusesKey: a login that it refuses is told as any other.
+// TestDropbearRefusesKey: a login that it refuses is reported as any other.
 func TestDropbearRefusesKey(t *testing.T) {
 	b, _ := dropbearBench(t, 1)
 	_, other := userKey(t)

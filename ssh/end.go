@@ -96,23 +96,23 @@ func isClosed(c <-chan struct{}) bool {
 func (c *channel) collect() {
 	t := fanout.NewTimer(lastWords, c.conn.wire.lastRead.Load)
 	defer t.Stop()
-	for (c.requests != nil || c.ended < 2) && c.hear(t.C, nil, nil) {
+	for (c.requests != nil || c.ended < 2) && c.waitEvent(t.C, nil, nil) {
 		continue
 	}
 }
 
-// judge notes in report how the command ended.
-func (c *channel) judge(ctx context.Context, how ending, limit time.Duration, proved bool, report *fanout.Report) {
+// reportEnd records in report how the command ended.
+func (c *channel) reportEnd(ctx context.Context, how ending, limit time.Duration, proved bool, report *fanout.Report) {
 	report.Started = true
 	switch how {
 	case endTimeout:
-		report.Failure = &fanout.Failure{Op: fanout.OpTimeout, Message: "timed out after " + spell(limit)}
+		report.Failure = &fanout.Failure{Op: fanout.OpTimeout, Message: "timed out after " + formatDuration(limit)}
 	case endStopped:
 		report.Failure = &fanout.Failure{Op: stopOp(ctx), Message: stopMessage(ctx)}
 	case endInput:
-		report.Failure = c.input.failure(c.sudo.proof.answers())
+		report.Failure = c.input.failure(c.sudo.passwordGate.answers())
 	default:
-		c.settle(report)
+		c.reportExit(report)
 		return
 	}
 	report.Failure.Remote = fanout.RemoteUnknown
@@ -121,10 +121,10 @@ func (c *channel) judge(ctx context.Context, how ending, limit time.Duration, pr
 	}
 }
 
-// settle decides between an end and a loss. A status counts only if the host
-// has closed the channel, or the connection outlives a channel that something
-// else keeps open.
-func (c *channel) settle(report *fanout.Report) {
+// reportExit decides whether the command ended or was lost. An exit status counts only
+// if the host has closed the channel, or if the connection outlives a channel that
+// another process keeps open.
+func (c *channel) reportExit(report *fanout.Report) {
 	if c.answer.refused && !c.ran() {
 		report.Started = false
 		report.Failure = &fanout.Failure{Op: fanout.OpExec, Refused: true, Message: "the host refused to run the command"}
@@ -159,13 +159,13 @@ func (c *channel) endsWithoutStatus() bool {
 	return c.conn.ep.NoExitStatus && c.closed && c.exit == nil && !c.garbled && !c.answer.refused
 }
 
-// loss is why nobody knows how the command ended; ended says that its channel
-// did.
+// loss explains why the result of the command is unknown; ended says that its channel
+// did end.
 func (c *channel) loss(ended bool) *fanout.Failure {
 	f := &fanout.Failure{Remote: fanout.RemoteUnknown}
 	switch {
 	case c.conn.mute.Load():
-		f.Op, f.Message = fanout.OpKeepalive, fmt.Sprintf("the host has been silent for %s", spell(c.conn.wire.silence()))
+		f.Op, f.Message = fanout.OpKeepalive, fmt.Sprintf("the host has been silent for %s", formatDuration(c.conn.wire.silence()))
 	case !ended:
 		f.Op, f.Message = fanout.OpConnection, "the connection was lost while the command ran"
 	case c.garbled:
@@ -182,11 +182,10 @@ func (c *channel) loss(ended bool) *fanout.Failure {
 	return f
 }
 
-// carryOut runs o to its end, or for as long as ctx is not done, and returns how it
-// ended.
-func (c *channel) carryOut(ctx context.Context, o *remote.Order, stdout io.Writer) fanout.Report {
+// execute runs o until it ends or ctx is done, and returns how it ended.
+func (c *channel) execute(ctx context.Context, o *remote.Order, stdout io.Writer) fanout.Report {
 	var report fanout.Report
 	how := c.run(ctx, o, 0, stdout, io.Discard)
-	c.judge(ctx, how, 0, false, &report)
+	c.reportEnd(ctx, how, 0, false, &report)
 	return report
 }

@@ -26,7 +26,7 @@ type endpoint struct {
 	// where nothing outlives the client.
 	identity string
 	keys     []*key
-	site     *site
+	limiter  *addressLimiter
 	via      *bastion // that it is reached from; nil: none
 
 	hostKeys   *knownhosts.Files
@@ -60,13 +60,14 @@ func (e *endpoint) keepalive(usual time.Duration) (interval time.Duration, count
 	return interval, count
 }
 
-// A preparation makes endpoints ready. What several of them need is made once.
-type preparation struct {
+// An endpointBuilder turns Endpoints into endpoints and shares among them what is
+// equal: known_hosts files, algorithm lists, address limiters.
+type endpointBuilder struct {
 	client     *Client
 	ring       *keyRing
 	opts       Options
 	warn       func(string)
-	sites      map[string]*site
+	limiters   map[string]*addressLimiter
 	hostKeys   map[string]*knownhosts.Files       // by the names of the files
 	revoked    map[string]*knownhosts.RevokedKeys // by the names of the files
 	algorithms map[[6]string]*algorithms
@@ -74,9 +75,9 @@ type preparation struct {
 
 // prepare makes the endpoints of opts ready.
 func (c *Client) prepare(ring *keyRing, opts Options, warn func(string)) error {
-	p := &preparation{
+	p := &endpointBuilder{
 		ring: ring, opts: opts, warn: warn,
-		sites: map[string]*site{}, hostKeys: map[string]*knownhosts.Files{}, revoked: map[string]*knownhosts.RevokedKeys{},
+		limiters: map[string]*addressLimiter{}, hostKeys: map[string]*knownhosts.Files{}, revoked: map[string]*knownhosts.RevokedKeys{},
 		algorithms: map[[6]string]*algorithms{},
 		client:     c,
 	}
@@ -87,12 +88,12 @@ func (c *Client) prepare(ring *keyRing, opts Options, warn func(string)) error {
 		}
 		c.endpoints = append(c.endpoints, ep)
 		c.users[ep.key]++
-		ep.via.behind()
+		ep.via.addUser()
 	}
 	return nil
 }
 
-// check fills in what e leaves to us, and reports what cannot be.
+// check fills in the default port and reports settings that cannot be used.
 func (e *Endpoint) check() error {
 	if e.Port == 0 {
 		e.Port = defaultPort
@@ -120,7 +121,7 @@ func keyOf(e Endpoint) string {
 	return string(sum[:])
 }
 
-func (p *preparation) endpoint(e Endpoint) (*endpoint, error) {
+func (p *endpointBuilder) endpoint(e Endpoint) (*endpoint, error) {
 	if err := e.check(); err != nil {
 		return nil, err
 	}
@@ -137,15 +138,15 @@ func (p *preparation) endpoint(e Endpoint) (*endpoint, error) {
 	}
 	ep.keys = ep.permitted(ep.keys)
 	files := p.trusted(ep)
-	if p.client.keep != nil {
+	if p.client.idlePool != nil {
 		ep.identity = p.identity(ep, files)
 	}
-	ep.site = p.site(ep)
+	ep.limiter = p.limiter(ep)
 	return ep, nil
 }
 
 // algorithmsOf are those that e may use. Endpoints with the same lists share them.
-func (p *preparation) algorithmsOf(e Endpoint) (*algorithms, error) {
+func (p *endpointBuilder) algorithmsOf(e Endpoint) (*algorithms, error) {
 	lists := [6]string{e.Ciphers, e.MACs, e.KeyExchanges, e.HostKeyAlgorithms, e.KeyAlgorithms, e.CASignatureAlgorithms}
 	if p.algorithms[lists] == nil {
 		a, err := algorithmsOf(e)
@@ -159,7 +160,7 @@ func (p *preparation) algorithmsOf(e Endpoint) (*algorithms, error) {
 
 // trusted gives to ep what decides about its host key, and returns the
 // known_hosts files.
-func (p *preparation) trusted(ep *endpoint) (files []string) {
+func (p *endpointBuilder) trusted(ep *endpoint) (files []string) {
 	files = ep.KnownHosts
 	if files == nil {
 		files = p.opts.KnownHosts
@@ -181,9 +182,9 @@ func (p *preparation) trusted(ep *endpoint) (files []string) {
 	return files
 }
 
-// site is the place that ep stands for: its address, as seen from where the
-// connection is made.
-func (p *preparation) site(ep *endpoint) *site {
+// limiter returns the limiter of ep's address. The same address behind different
+// bastions or proxy commands is a different place with a limiter of its own.
+func (p *endpointBuilder) limiter(ep *endpoint) *addressLimiter {
 	place := ep.address()
 	switch {
 	case ep.via != nil:
@@ -191,15 +192,15 @@ func (p *preparation) site(ep *endpoint) *site {
 	case ep.ProxyCommand != "":
 		place = ep.ProxyCommand + " " + place
 	}
-	if p.sites[place] == nil {
-		p.sites[place] = newSite()
+	if p.limiters[place] == nil {
+		p.limiters[place] = newAddressLimiter()
 	}
-	return p.sites[place]
+	return p.limiters[place]
 }
 
 // via returns the last of jumps, nil without any. Hosts with the same way to
 // it share it.
-func (p *preparation) via(jumps []Endpoint) (*bastion, error) {
+func (p *endpointBuilder) via(jumps []Endpoint) (*bastion, error) {
 	if len(jumps) == 0 {
 		return nil, nil
 	}

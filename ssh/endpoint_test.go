@@ -132,7 +132,7 @@ func TestKeepalivePerEndpoint(t *testing.T) {
 
 	never := &endpoint{Endpoint: Endpoint{KeepaliveInterval: -1}}
 	interval, count := never.keepalive(keepaliveInterval)
-	if n := (&conn{}); interval != 0 || count != keepaliveCount || n.keep(interval, count) {
+	if n := (&conn{}); interval != 0 || count != keepaliveCount || n.keepaliveDue(interval, count) {
 		t.Errorf("got %v and %d, want no questions", interval, count)
 	}
 }
@@ -155,7 +155,7 @@ func TestOptionalIdentities(t *testing.T) {
 		{"some", []string{missing, broken, good}, 1, 1},
 		{"none that exists", []string{missing}, 0, 0},
 		{"none at all", []string{}, 0, 0},
-		{"a locked one, and nobody to ask", []string{missing, locked}, 0, 1},
+		{"a locked one, and no prompter", []string{missing, locked}, 0, 1},
 		{"a locked one that is not needed", []string{locked, good}, 1, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

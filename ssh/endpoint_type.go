@@ -85,6 +85,6 @@ type Endpoint struct {
 	// the host takes what it will.
 	Environment []string
 	// NoExitStatus says that the host never sends an exit status: a command whose
-	// session it closes without one has ended well, as far as can be known.
+	// session it closes without one counts as successful.
 	NoExitStatus bool
 }

@@ -124,8 +124,8 @@ func hungUp(err error) bool {
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// spell writes a duration as a person would.
-func spell(d time.Duration) string {
+// formatDuration rounds to 0.1 s, or to 1 ms below a second.
+func formatDuration(d time.Duration) string {
 	if d >= time.Second {
 		return d.Round(100 * time.Millisecond).String()
 	}

@@ -38,7 +38,7 @@ func OpenFiles(endpoints []Endpoint, n int) int {
 		files += f
 	}
 	for _, b := range bastions {
-		files += b.files * ((min(n, b.riders) + maxRiders - 1) / maxRiders)
+		files += b.files * ((min(n, b.riders) + maxInUse - 1) / maxInUse)
 	}
 	return files
 }

@@ -25,7 +25,7 @@ func TestOpenFiles(t *testing.T) {
 		{"behind a bastion", []Endpoint{behind, behind, chained}, 3, 1},
 		{"behind a bastion that a program leads to", []Endpoint{tunnelled, tunnelled}, 2, 4},
 		{"both", []Endpoint{direct, behind, direct}, 3, 3},
-		{"a crowd behind a bastion", slices.Repeat([]Endpoint{behind}, 2*maxRiders+1), 2*maxRiders + 1, 3},
+		{"a crowd behind a bastion", slices.Repeat([]Endpoint{behind}, 2*maxInUse+1), 2*maxInUse + 1, 3},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

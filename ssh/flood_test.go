@@ -14,7 +14,7 @@ import (
 	"tutti/internal/fleet"
 )
 
-// window is what the library reads of a channel, at most, before anybody takes it.
+// window is how many bytes of a channel the library reads ahead at most.
 const window = 2 << 20
 
 // A counted is output of which every part shows where it belongs.
@@ -46,9 +46,9 @@ func wantBeginning(tb testing.TB, got []byte) {
 
 // held is how much was read of the connection and not taken from the library.
 func held(n *conn) int {
-	n.wire.valve.mu.Lock()
-	defer n.wire.valve.mu.Unlock()
-	return n.wire.valve.lead
+	n.wire.gate.mu.Lock()
+	defer n.wire.gate.mu.Unlock()
+	return n.wire.gate.readAhead
 }
 
 // connOf is the connection that target i holds, which must come.
@@ -64,7 +64,7 @@ func (b *bench) connOf(tb testing.TB, i int) *conn {
 	return n
 }
 
-// TestStoppedReaderHoldsUpItsHostsOnly: hosts whose output nobody reads take little memory, they
+// TestStoppedReaderHoldsUpItsHostsOnly: hosts whose output is not read use little memory, they
 // lose nothing, and the others run on.
 func TestStoppedReaderHoldsUpItsHostsOnly(t *testing.T) {
 	const floods, size = 8, 4 << 20
@@ -92,7 +92,7 @@ func TestStoppedReaderHoldsUpItsHostsOnly(t *testing.T) {
 	total := 0
 	for i := range floods {
 		n := b.connOf(t, i)
-		eventually(t, "a flooding host is not read from", n.wire.valve.closed.Load)
+		eventually(t, "a flooding host is not read from", n.wire.gate.closed.Load)
 		total += held(n)
 	}
 	if most := floods * window / 2; total > most {
@@ -125,7 +125,7 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestEndOfAFloodIsHeard: while a command is being stopped whose output nobody reads,
+// TestEndOfAFloodIsHeard: while a command is being stopped whose output is not read,
 // its host can go on to send, so that the end is heard, and what it sends is not
 // kept; what was passed on before has no holes.
 func TestEndOfAFloodIsHeard(t *testing.T) {
@@ -164,7 +164,7 @@ func TestEndOfAFloodIsHeard(t *testing.T) {
 	case <-time.After(patience):
 		t.Errorf("the host cannot go on to send; %d bytes are held", held(n))
 	}
-	eventually(t, "little is held", func() bool { return held(n) < valveLead })
+	eventually(t, "little is held", func() bool { return held(n) < maxReadAhead })
 	close(measured)
 	close(let)
 	r := <-done
@@ -215,15 +215,15 @@ func TestFloodThatIsCutOffLeavesNothing(t *testing.T) {
 	}
 	close(let)
 	eventually(t, "nothing is being passed on", func() bool {
-		n.wire.valve.mu.Lock()
-		defer n.wire.valve.mu.Unlock()
-		return n.wire.valve.writes == 0
+		n.wire.gate.mu.Lock()
+		defer n.wire.gate.mu.Unlock()
+		return n.wire.gate.writes == 0
 	})
 	n.wire.abort()
 	if r := <-done; r.Failure == nil || r.Failure.Remote != fanout.RemoteUnknown {
-		t.Errorf("got %+v, failure %+v, want an end that nobody knows", r, r.Failure)
+		t.Errorf("got %+v, failure %+v, want an unknown end", r, r.Failure)
 	}
-	eventually(t, "nobody reads any more", func() bool { return inStacks(".(*streams).spill(")+inStacks(".(*streams).copy(") == 0 })
+	eventually(t, "no goroutine reads any more", func() bool { return inStacks(".(*streams).discard(")+inStacks(".(*streams).copy(") == 0 })
 }
 
 // inStacks is how many goroutines are in a function.
@@ -252,9 +252,9 @@ func TestFullPacketsLeaveNoLead(t *testing.T) {
 		if n == nil {
 			n = b.connOf(t, 0)
 		}
-		n.wire.valve.mu.Lock()
-		lead := n.wire.valve.lead
-		n.wire.valve.mu.Unlock()
+		n.wire.gate.mu.Lock()
+		lead := n.wire.gate.readAhead
+		n.wire.gate.mu.Unlock()
 		most = max(most, lead)
 		return total.Write(p)
 	})
@@ -262,10 +262,10 @@ func TestFullPacketsLeaveNoLead(t *testing.T) {
 	if r.Exit == nil || total != packets*fullPacket {
 		t.Fatalf("got %+v, failure %+v, with %d bytes, want all %d", r, r.Failure, total, packets*fullPacket)
 	}
-	if left := held(n); left >= valveLead {
+	if left := held(n); left >= maxReadAhead {
 		t.Errorf("got %d bytes that are said to be left", left)
 	}
-	if limit := valveLead + 2*fullPacket; most > limit {
+	if limit := maxReadAhead + 2*fullPacket; most > limit {
 		t.Errorf("got %d bytes read ahead, want at most %d", most, limit)
 	}
 }

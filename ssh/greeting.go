@@ -27,7 +27,7 @@ const (
 // or not of one that the library can speak to.
 type greetingError struct {
 	message string
-	cause   fanout.Cause // empty: nobody can do anything about it
+	cause   fanout.Cause // empty: the operator can do nothing about it
 }
 
 // Error is the message.
@@ -66,7 +66,7 @@ type greeting struct {
 	from     io.Reader
 	buffered *bufio.Reader // of from; nil once it has nothing more to give
 	version  bool          // the version line has come
-	heard    func()        // called when it comes; nil: nobody
+	heard    func()        // called when it comes; may be nil
 	line     []byte        // the line so far; of the version line what is still to be read
 	lines    int           // how many have come before the version line
 	text     []byte        // the beginning of them

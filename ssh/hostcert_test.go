@@ -15,7 +15,7 @@ import (
 )
 
 // TestHostCertificatesAreJudgedWhole: a certificate counts if all of it is as it should
-// be; if not, the key in it is judged like any other; revocation ends it all.
+// be; if not, the key in it is checked like any other; revocation ends it all.
 func TestHostCertificatesAreJudgedWhole(t *testing.T) {
 	ca, otherCA, key := fleet.NewKey(), keytest.ECDSA(t), fleet.NewKey()
 	now := time.Now()
@@ -61,7 +61,7 @@ func TestHostCertificatesAreJudgedWhole(t *testing.T) {
 		{"a user's", with(func(c *keytest.Certificate) { c.Kind = gossh.UserCert }), vouch(ca.PublicKey()), hostkeys.Strict, "not a host certificate"},
 		{"authority revoked", good, and(vouch(ca.PublicKey()), plain, revoke(ca.PublicKey())), hostkeys.Off, "revoked"},
 		{"key revoked", good, and(vouch(ca.PublicKey()), revoke(key.PublicKey())), hostkeys.Off, "revoked"},
-		{"expired, checked by nobody", with(func(c *keytest.Certificate) { c.To = now.Add(-time.Minute) }), vouch(ca.PublicKey()), hostkeys.Off, ""},
+		{"expired, and not checked", with(func(c *keytest.Certificate) { c.To = now.Add(-time.Minute) }), vouch(ca.PublicKey()), hostkeys.Off, ""},
 		{"authority as a host's key", good, func(a string) string { return keytest.Line(a, ca.PublicKey()) }, hostkeys.Strict, "CHANGED"},
 	}
 	for _, tt := range tests {

@@ -5,10 +5,9 @@ import (
 	"slices"
 )
 
-// idleConns are connections that wait for their next use. What is done for one of
-// them looks at those that log in to the same host in the same way, of which there are
-// few, and never at all of them: a run may have tens of thousands. The zero value is
-// empty.
+// idleConns are idle connections. Each operation looks only at those with the same
+// login, of which there are few, and never at all of them: a run may have tens of
+// thousands. The zero value is empty.
 type idleConns struct {
 	byAge  list.List                  // of *conn, the longest idle first
 	byKind map[string][]*list.Element // by identity, the longest idle first
@@ -17,7 +16,7 @@ type idleConns struct {
 
 func (i *idleConns) len() int { return i.byAge.Len() }
 
-// alike is how many there are with identity.
+// alike returns how many connections have identity.
 func (i *idleConns) alike(identity string) int { return len(i.byKind[identity]) }
 
 // add takes n as the one that was used last.

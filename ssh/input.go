@@ -39,7 +39,7 @@ func (in *input) feed(ctx context.Context, c *channel) bool {
 	o := in.order
 	defer clear(o.Secrets)
 	if o.Task.Sudo != nil && !c.sudo.authenticate(ctx, c) {
-		// Nobody is there to read, or sudo, which shall end.
+		// The command will not run; closing the input ends a sudo that still waits.
 		return in.endInput()
 	}
 	if len(o.Secrets) > 0 {
@@ -56,11 +56,11 @@ func (in *input) feed(ctx context.Context, c *channel) bool {
 	return in.untilTaken(ctx, o) && in.pour(ctx, o.Task.Stdin, -1)
 }
 
-// endInput tells a terminal that its input is over, and that the channel's input
-// may be closed.
+// endInput ends the input of a terminal, and reports that the channel's input may be
+// closed.
 func (in *input) endInput() bool {
 	if in.order.PTY != nil {
-		_, _ = in.ch.Write([]byte{endOfInput}) // if it fails there is nobody to read it
+		_, _ = in.ch.Write([]byte{endOfInput}) // it fails only if the channel is gone
 	}
 	return true
 }
@@ -79,9 +79,8 @@ func (in *input) untilTaken(ctx context.Context, o *remote.Order) bool {
 	}
 }
 
-// pour writes source, which has size bytes if that is not negative, and reports
-// whether it has come to its end. That the command does not read it is no
-// failure: it may be done.
+// pour writes source, which has size bytes if that is not negative, and reports whether
+// it reached its end. A command that does not read its input is no failure.
 func (in *input) pour(ctx context.Context, source fanout.Input, size int64) bool {
 	from := source.Open(ctx)
 	buf := make([]byte, fullPacket)
@@ -146,7 +145,7 @@ func sendEnvironment(ch gossh.Channel, environment []string) {
 // answered for so long.
 func (in *input) failure(silent time.Duration) *fanout.Failure {
 	if errors.Is(in.err, errSudoSilent) {
-		return &fanout.Failure{Op: fanout.OpSudo, Message: "no response to the password within " + spell(silent), Cause: CauseSudoSilent, Final: true}
+		return &fanout.Failure{Op: fanout.OpSudo, Message: "no response to the password within " + formatDuration(silent), Cause: CauseSudoSilent, Final: true}
 	}
 	return &fanout.Failure{Op: fanout.OpLocal, Message: "read the input: " + in.err.Error(), Final: true}
 }

@@ -9,7 +9,7 @@ import (
 	"tutti/ssh/knownhosts"
 )
 
-// An Inspection is what there is on this machine to log in with.
+// An Inspection lists what is on this machine to log in with.
 type Inspection struct {
 	// Agents that endpoints ask, in the order in which they need them.
 	Agents []FoundAgent

@@ -10,48 +10,48 @@ import (
 	"tutti/fanout"
 )
 
-// maxRiders is how many connections go through one login at a bastion. They
-// share a process there, its open files and one TCP connection.
-const maxRiders = 200
+// maxInUse is how many connections share one login at a bastion. They share a process
+// there, its open files and one TCP connection.
+const maxInUse = 200
 
-// maxStillborn is how many logins in a row may end at the bastion before any
-// connection has gone through them.
-const maxStillborn = 5
+// maxUnused is how many logins in a row may end at the bastion before any connection
+// has gone through them.
+const maxUnused = 5
 
-// A bastion is a host that others are reached through. Its logins are shared:
-// one for each maxRiders that go through it at the same time.
+// A bastion is a host that others are reached through. Its logins are shared by up to
+// maxInUse connections each.
 type bastion struct {
 	client *Client
 	ep     *endpoint
 
 	mu        sync.Mutex // guards what follows
 	users     int        // targets beyond it that have not been released
-	relays    []*relay
+	conns     []*jumpConn
 	proved    bool // a login has succeeded before
-	waiting   int  // for a place in a relay
-	flights   map[*flight]struct{}
-	landed    chan struct{} // closed, and made anew, when a flight has ended
-	failed    int           // flights that have failed
-	stillborn int           // logins in a row that ended before anything went through
+	waiters   int  // calls of acquire that wait for a login
+	logins    map[*jumpLogin]struct{}
+	loginDone chan struct{} // closed and replaced when a login has finished
+	failed    int           // logins that have failed
+	unused    int           // logins in a row that ended before anything went through
 	failure   *fanout.Failure
 }
 
-// A relay is a login at a bastion.
-type relay struct {
+// A jumpConn is a connection to a bastion.
+type jumpConn struct {
 	*conn
-	riders int  // guarded by the bastion's mu
-	ridden bool // the bastion has answered for a host beyond it; guarded by the bastion's mu
+	inUse int  // guarded by the bastion's mu
+	used  bool // the bastion has answered for a host beyond it; guarded by the bastion's mu
 }
 
-// A flight is a login at a bastion that is under way. Nobody owns it: it ends
-// early when those who waited for it have run out of time.
-type flight struct {
+// A jumpLogin is a login at a bastion in progress. No target owns it: it is cancelled
+// when every target that waited for it has run out of time.
+type jumpLogin struct {
 	login  *login
 	cancel context.CancelFunc
 }
 
 func newBastion(c *Client, ep *endpoint) *bastion {
-	return &bastion{client: c, ep: ep, flights: map[*flight]struct{}{}, landed: make(chan struct{})}
+	return &bastion{client: c, ep: ep, logins: map[*jumpLogin]struct{}{}, loginDone: make(chan struct{})}
 }
 
 // name is how messages call the bastion.
@@ -67,25 +67,25 @@ type jumpError struct{ failure *fanout.Failure }
 
 func (e *jumpError) Error() string { return e.failure.Message }
 
-// board takes a place in a relay for l, logging in if there is none; leave
-// gives it back. The error is a *jumpError, or the cause of ctx; then l knows
-// what it has waited for.
-func (b *bastion) board(ctx context.Context, l *login) (*relay, error) {
+// acquire reserves a place on a connection to the bastion for l, and logs in if there
+// is none; release returns it. The error is a *jumpError, or the cause of ctx; then
+// l.waited holds what the login was waiting for.
+func (b *bastion) acquire(ctx context.Context, l *login) (*jumpConn, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.waiting++
-	defer func() { b.waiting-- }()
+	b.waiters++
+	defer func() { b.waiters-- }()
 	for seen := b.failed; ; {
-		if r := b.seat(); r != nil {
-			r.riders++
+		if r := b.tryAcquire(); r != nil {
+			r.inUse++
 			return r, nil
 		}
-		if f := b.failure; f != nil && (f.Final || b.failed > seen && len(b.flights) == 0) {
+		if f := b.failure; f != nil && (f.Final || b.failed > seen && len(b.logins) == 0) {
 			failure := *f
 			return nil, &jumpError{&failure}
 		}
-		b.launch(ctx, l.limit)
-		landed := b.landed
+		b.startLogins(ctx, l.limit)
+		landed := b.loginDone
 		b.mu.Unlock()
 		select {
 		case <-landed:
@@ -94,98 +94,97 @@ func (b *bastion) board(ctx context.Context, l *login) (*relay, error) {
 		b.mu.Lock()
 		if ctx.Err() != nil {
 			l.waited = b.progress()
-			if b.waiting == 1 {
-				b.giveUp()
+			if b.waiters == 1 {
+				b.cancelLogins()
 			}
 			return nil, context.Cause(ctx)
 		}
 	}
 }
 
-// giveUp ends the logins that are under way. b.mu is locked.
-func (b *bastion) giveUp() {
-	for f := range b.flights {
+// cancelLogins cancels the logins in progress. b.mu is held.
+func (b *bastion) cancelLogins() {
+	for f := range b.logins {
 		f.cancel()
 	}
-	clear(b.flights)
+	clear(b.logins)
 }
 
-// leave gives a place back.
-func (b *bastion) leave(r *relay) {
+// release returns a place that acquire reserved.
+func (b *bastion) release(r *jumpConn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	r.riders--
+	r.inUse--
 }
 
-// seat returns a relay that is alive and has room, else nil.
-func (b *bastion) seat() *relay {
-	b.relays = slices.DeleteFunc(b.relays, func(r *relay) bool {
+// tryAcquire returns a live connection with a free place, else nil. b.mu is held.
+func (b *bastion) tryAcquire() *jumpConn {
+	b.conns = slices.DeleteFunc(b.conns, func(r *jumpConn) bool {
 		if r.alive() {
 			return false
 		}
-		if !r.ridden {
-			b.bury()
+		if !r.used {
+			b.countUnused()
 		}
 		b.client.discard(r.conn)
 		return true
 	})
-	for _, r := range b.relays {
-		if r.riders < maxRiders {
+	for _, r := range b.conns {
+		if r.inUse < maxInUse {
 			return r
 		}
 	}
 	return nil
 }
 
-// answered notes that the bastion has answered for a host beyond it, whatever it
-// said. A place in the relay says nothing yet: the login may have ended without
-// being seen to.
-func (b *bastion) answered(r *relay) {
+// noteAnswer records that the bastion has answered a request for a host beyond it, with
+// whatever answer. Until then a login may be dead without having shown it.
+func (b *bastion) noteAnswer(r *jumpConn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	r.ridden, b.stillborn = true, 0
+	r.used, b.unused = true, 0
 }
 
-// bury notes a login that ended before anything went through it. Several in a row
-// are a failure: the bastion decides whether there is an end to them. b.mu is
-// locked.
-func (b *bastion) bury() {
-	if b.stillborn++; b.stillborn < maxStillborn {
+// countUnused counts a login that ended before any connection went through it. Several
+// in a row are a failure: otherwise a bastion that drops each login would keep tutti
+// logging in forever. b.mu is held.
+func (b *bastion) countUnused() {
+	if b.unused++; b.unused < maxUnused {
 		return
 	}
-	b.stillborn = 0
+	b.unused = 0
 	b.failed++
 	b.failure = b.explain(&fanout.Failure{Op: fanout.OpLogin, Message: "it hangs up after each login"})
 }
 
-// launch sees to it that as many logins are under way as those who wait need.
-// Until one has succeeded it is only one, so that a key that the bastion does
-// not take is offered once.
-func (b *bastion) launch(ctx context.Context, limit time.Duration) {
+// startLogins starts as many logins as the waiting targets need. Until one has
+// succeeded it starts only one, so that a key that the bastion rejects is offered once.
+// b.mu is held.
+func (b *bastion) startLogins(ctx context.Context, limit time.Duration) {
 	want := 1
 	if b.proved {
-		want = min(maxLogins, (b.waiting+maxRiders-1)/maxRiders)
+		want = min(maxLogins, (b.waiters+maxInUse-1)/maxInUse)
 	}
-	for len(b.flights) < want {
+	for len(b.logins) < want {
 		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-		// Whoever waits has an own limit that ends sooner. This one is for
-		// a login that is stuck while new ones come to wait for it.
+		// Each waiting target has its own, shorter limit. This one ends a
+		// login that is stuck while more targets come to wait for it.
 		l := &login{client: b.client, ep: b.ep, host: b.name(), limit: 2 * limit, report: &fanout.Report{}}
-		f := &flight{login: l, cancel: cancel}
-		b.flights[f] = struct{}{}
-		ended := b.stillborn
+		f := &jumpLogin{login: l, cancel: cancel}
+		b.logins[f] = struct{}{}
+		ended := b.unused
 		b.client.wg.Go(func() {
 			if ended > 0 {
 				pause(ctx, ended)
 			}
-			b.fly(ctx, f)
+			b.login(ctx, f)
 		})
 	}
 }
 
-// fly logs in, unless an earlier client has left a login, and tells those who
-// wait.
-func (b *bastion) fly(ctx context.Context, f *flight) {
+// login logs in, or takes an idle connection of an earlier client, and wakes the
+// waiting targets.
+func (b *bastion) login(ctx context.Context, f *jumpLogin) {
 	var failure *fanout.Failure
 	n := b.client.resume(ctx, b.ep, f.login.limit)
 	if n == nil {
@@ -194,26 +193,26 @@ func (b *bastion) fly(ctx context.Context, f *flight) {
 	f.cancel()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, wanted := b.flights[f]; !wanted {
+	if _, wanted := b.logins[f]; !wanted {
 		if n != nil {
 			b.client.discard(n)
 		}
 		return
 	}
-	delete(b.flights, f)
+	delete(b.logins, f)
 	switch {
 	case n != nil:
-		b.relays = append(b.relays, &relay{conn: n})
+		b.conns = append(b.conns, &jumpConn{conn: n})
 		b.proved = true
 	case !f.login.late:
 		b.failed++
 		b.failure = b.explain(failure)
 	}
-	close(b.landed)
-	b.landed = make(chan struct{})
+	close(b.loginDone)
+	b.loginDone = make(chan struct{})
 }
 
-// explain is the failure of a login at the bastion as those behind it have it.
+// explain turns a failed login at the bastion into the failure of the hosts behind it.
 func (b *bastion) explain(f *fanout.Failure) *fanout.Failure {
 	if f.Op == fanout.OpJump || f.Op == fanout.OpLocal {
 		return f // an earlier bastion, or ourselves
@@ -221,9 +220,9 @@ func (b *bastion) explain(f *fanout.Failure) *fanout.Failure {
 	return &fanout.Failure{Op: fanout.OpJump, Final: f.Final, Cause: f.Cause, Message: fmt.Sprintf("at %s: %s: %s", b.name(), f.Op, f.Text())}
 }
 
-// progress says how far a login at the bastion has come. b.mu is locked.
+// progress returns how far a login at the bastion has come. b.mu is held.
 func (b *bastion) progress() string {
-	for f := range b.flights {
+	for f := range b.logins {
 		return f.login.where()
 	}
 	return "while waiting for " + b.name()
@@ -238,14 +237,14 @@ func (l *login) where() string {
 		return via.progress()
 	}
 	text := phaseNames[p]
-	if said := l.turnedAway.Load(); said != nil && p <= phaseVersion {
+	if said := l.dropReport.Load(); said != nil && p <= phaseVersion {
 		text += " (" + *said + ")"
 	}
 	return fmt.Sprintf("at %s while %s", l.host, text)
 }
 
-// behind notes a target beyond the bastion, and beyond those before it.
-func (b *bastion) behind() {
+// addUser counts a target behind the bastion, and behind those before it.
+func (b *bastion) addUser() {
 	for ; b != nil; b = b.ep.via {
 		b.mu.Lock()
 		b.users++
@@ -253,22 +252,22 @@ func (b *bastion) behind() {
 	}
 }
 
-// close ends the logins that are under way, so that nothing waits for them.
+// close cancels the logins in progress.
 func (b *bastion) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.giveUp()
+	b.cancelLogins()
 }
 
-// released notes that a target is done with. After the last one the relays are
-// kept for later clients, or closed.
-func (b *bastion) released() {
+// dropUser counts a target out. After the last one the connections go to the idle pool,
+// or are closed.
+func (b *bastion) dropUser() {
 	for ; b != nil; b = b.ep.via {
 		b.mu.Lock()
-		var over []*relay
+		var over []*jumpConn
 		if b.users--; b.users <= 0 {
-			over, b.relays = b.relays, nil
-			b.giveUp()
+			over, b.conns = b.conns, nil
+			b.cancelLogins()
 		}
 		b.mu.Unlock()
 		for _, r := range over {

@@ -85,9 +85,9 @@ func TestJumpSharesOneLogin(t *testing.T) {
 	eventually(t, "the bastion is left after the last release", func() bool { _, standing := b.connsOf("gate"); return standing == 0 })
 }
 
-// TestJumpCrowd: as many logins at the bastion as its riders need.
+// TestJumpCrowd: as many logins at the bastion as its targets need.
 func TestJumpCrowd(t *testing.T) {
-	const n = 2*maxRiders + 1
+	const n = 2*maxInUse + 1
 	b := jumpBench(t, behindGate(n), nil)
 	var wg sync.WaitGroup
 	for i := range b.targets {
@@ -222,7 +222,7 @@ func TestStalledLoginThroughJumpIsBounded(t *testing.T) {
 }
 
 // TestJumpMuteBastion: a bastion that falls silent with everything in flight
-// holds nobody up for longer than their limit.
+// delays no host for longer than its limit.
 func TestJumpMuteBastion(t *testing.T) {
 	hosts := behindGate(2)
 	hosts[1].Exec = obey()
@@ -280,7 +280,7 @@ func TestSilentBastionEndsWhatRunsBehindIt(t *testing.T) {
 	}
 }
 
-// TestJumpWaitersLeave: a login that nobody waits for any more does not go on,
+// TestJumpWaitersLeave: a login that no target waits for any more is cancelled,
 // and the next that comes is not failed by it.
 func TestJumpWaitersLeave(t *testing.T) {
 	hosts := behindGate(1)
@@ -408,12 +408,12 @@ func TestJumpNothingIsLeft(t *testing.T) {
 			wg.Go(func() { execOn(t.Context(), b.Client, target, "x") })
 		}
 		wg.Wait()
-		for _, r := range b.endpoints[0].via.relays {
+		for _, r := range b.endpoints[0].via.conns {
 			if r.alive() {
 				eventually(t, "the places are given back", func() bool {
 					b.endpoints[0].via.mu.Lock()
 					defer b.endpoints[0].via.mu.Unlock()
-					return r.riders <= 2 // what is kept for the next command
+					return r.inUse <= 2 // what is kept for the next command
 				})
 			}
 		}
@@ -441,8 +441,8 @@ func TestJumpHangsUpAfterLogin(t *testing.T) {
 	for i := range b.targets {
 		r := b.exec(t.Context(), i, "x")
 		r.wantOp(t, fanout.OpJump, false)
-		if all, _ := b.connsOf("gate"); all > (i+1)*(maxStillborn+1) {
-			t.Fatalf("got %d connections to the bastion, want at most %d", all, (i+1)*(maxStillborn+1))
+		if all, _ := b.connsOf("gate"); all > (i+1)*(maxUnused+1) {
+			t.Fatalf("got %d connections to the bastion, want at most %d", all, (i+1)*(maxUnused+1))
 		}
 	}
 }

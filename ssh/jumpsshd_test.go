@@ -58,7 +58,7 @@ func TestSSHDJumpFailures(t *testing.T) {
 	}{
 		{name: "forwarding is off", config: "AllowTcpForwarding no", want: "via gate: it does not allow the connection", final: true},
 		{name: "not to there", config: "PermitOpen 127.0.0.1:1", want: "via gate: it does not allow the connection", final: true},
-		{name: "nobody listens", want: "via gate: connection refused", change: func(b *bench) { b.opts.Endpoints[0].Port = 1 }},
+		{name: "nothing listens", want: "via gate: connection refused", change: func(b *bench) { b.opts.Endpoints[0].Port = 1 }},
 		{name: "no such name", want: "via gate: ", change: func(b *bench) { b.opts.Endpoints[0].Address = "no-such-host.invalid" }},
 		{
 			name: "user refused", want: "at gate: login: refused for nobody-here: tried ", final: true,

@@ -34,37 +34,37 @@ func (t *tunnel) Close() error {
 // RemoteAddr is the address that the bastion was asked for.
 func (t *tunnel) RemoteAddr() net.Addr { return t.to }
 
-// A tunnelAddr is a host and a port as somebody else resolves them.
+// A tunnelAddr is a host and a port that the bastion or the proxy command resolves.
 type tunnelAddr string
 
 func (tunnelAddr) Network() string  { return "tcp" }
 func (a tunnelAddr) String() string { return string(a) }
 
-// errRelayLost is the loss of the login at the bastion while it was used.
-var errRelayLost = errors.New("the connection to the bastion was lost")
+// errJumpLost is the loss of the connection to the bastion while it was in use.
+var errJumpLost = errors.New("the connection to the bastion was lost")
 
 // tunnel connects by way of the last bastion.
 func (l *login) tunnel(ctx context.Context) (net.Conn, error) {
 	via := l.ep.via
 	l.phase.Store(int32(phaseJump))
-	r, err := via.board(ctx, l)
+	r, err := via.acquire(ctx, l)
 	if err != nil {
 		return nil, err
 	}
-	l.relay = r
+	l.jump = r
 	l.phase.Store(int32(phaseDial))
 	c, err := via.open(ctx, r, l.ep)
 	if err == nil {
 		return c, nil
 	}
-	via.leave(r)
+	via.release(r)
 	return nil, err
 }
 
-// open asks the bastion for a connection to the host at to. If ctx ends first
-// the answer is waited for all the same, only not here: the bastion is others'
-// way as well.
-func (b *bastion) open(ctx context.Context, r *relay, to *endpoint) (net.Conn, error) {
+// open asks the bastion for a connection to the host at to. If ctx ends first, a
+// goroutine still waits for the answer: other targets use the connection to the bastion
+// as well.
+func (b *bastion) open(ctx context.Context, r *jumpConn, to *endpoint) (net.Conn, error) {
 	var (
 		ch       gossh.Channel
 		requests <-chan *gossh.Request
@@ -95,16 +95,16 @@ func (b *bastion) open(ctx context.Context, r *relay, to *endpoint) (net.Conn, e
 	if err != nil {
 		return nil, b.refusal(r, err)
 	}
-	b.answered(r)
+	b.noteAnswer(r)
 	return b.join(r, ch, requests, to), nil
 }
 
 // join makes a tunnel of a channel.
-func (b *bastion) join(r *relay, ch gossh.Channel, requests <-chan *gossh.Request, to *endpoint) *tunnel {
+func (b *bastion) join(r *jumpConn, ch gossh.Channel, requests <-chan *gossh.Request, to *endpoint) *tunnel {
 	ours, theirs := net.Pipe()
 	wg := b.client.tails
 	hangUp := sync.OnceFunc(func() {
-		b.leave(r)
+		b.release(r)
 		wg.Go(func() { _ = ch.Close() }) // it can wait for the bastion; if it fails the connection is gone
 	})
 	wg.Go(func() { gossh.DiscardRequests(requests) })
@@ -145,12 +145,12 @@ var onwardReasons = []string{
 }
 
 // refusal explains why a bastion has made no connection.
-func (b *bastion) refusal(r *relay, err error) error {
+func (b *bastion) refusal(r *jumpConn, err error) error {
 	refused, ok := errors.AsType[*gossh.OpenChannelError](err)
 	if !ok {
-		return errRelayLost
+		return errJumpLost
 	}
-	b.answered(r)
+	b.noteAnswer(r)
 	said := sanitize.Line(refused.Message, 200)
 	for _, reason := range onwardReasons {
 		if strings.Contains(strings.ToLower(said), reason) {
@@ -166,11 +166,11 @@ func (b *bastion) refusal(r *relay, err error) error {
 }
 
 // lost reports whether the way to the host is gone, rather than the host.
-func (r *relay) lost() bool { return r != nil && !r.wire.settled(r.dead) }
+func (r *jumpConn) lost() bool { return r != nil && !r.wire.settled(r.dead) }
 
 // blame says of a connection that was lost that its bastion was.
 func (c *conn) blame(f *fanout.Failure) {
-	if f != nil && f.Op == fanout.OpConnection && c.relay.lost() {
+	if f != nil && f.Op == fanout.OpConnection && c.jump.lost() {
 		const lost = "the connection"
 		f.Message = strings.Replace(f.Message, lost, lost+" to the bastion "+c.ep.via.name(), 1)
 	}

@@ -31,7 +31,7 @@ var errOnlyPublic = errors.New("a public key whose private key is not in the age
 
 // open reads the key in path. Whatever is wrong with the file, the agent may
 // hold the key: it is asked by the public half before anything is refused, and
-// before anybody has to type a passphrase.
+// before a passphrase is asked for.
 func (r *keyRing) open(path string, ask bool) (*key, error) {
 	data, info, err := readKeyFile(path)
 	defer clear(data)

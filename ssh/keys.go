@@ -109,7 +109,7 @@ type readKey struct {
 	err error
 }
 
-// errLocked is an encrypted key that nobody can give the passphrase for.
+// errLocked is an encrypted key whose passphrase cannot be asked for.
 var errLocked = errors.New("encrypted, and there is no terminal to ask for the passphrase")
 
 // noAgent in place of a socket's path means that no agent is asked.
@@ -176,8 +176,7 @@ func appendKey(keys []*key, k *key) []*key {
 	return append(keys, k)
 }
 
-// named reads a key that somebody asked for: whatever is wrong with it is an
-// error.
+// named reads a key that an endpoint names: whatever is wrong with it is an error.
 func (r *keyRing) named(path string) (*key, error) {
 	k, err := r.file(path, true)
 	if err != nil {
@@ -199,9 +198,9 @@ func keyError(path string, err error) *KeyError {
 	return e
 }
 
-// optional reads the keys that can be used of those in paths. A passphrase is
-// asked for only where there would be no key at all otherwise, spare ones
-// included. With complain it is told why a key is left out that is there.
+// optional reads the usable ones of the keys in paths. It asks for a passphrase only if
+// there would be no key at all otherwise, spare ones included. With complain it warns
+// about each key that exists and cannot be used.
 func (r *keyRing) optional(paths []string, spare []*key, complain bool) []*key {
 	var keys []*key
 	var locked []string

@@ -65,7 +65,7 @@ type answers struct {
 func (a *answers) ask(_ context.Context, path string) ([]byte, error) {
 	a.asked = append(a.asked, path)
 	if len(a.asked) > len(a.list) {
-		return nil, errors.New("nobody answers")
+		return nil, errors.New("no terminal")
 	}
 	return []byte(a.list[len(a.asked)-1]), nil
 }

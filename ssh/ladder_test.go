@@ -66,7 +66,7 @@ func TestLadderEndsTheCommand(t *testing.T) {
 		{"TERM is enough", swept(obey("TERM"), "none"), fleet.Faults{}, fanout.RemoteEnded, []string{"TERM"}},
 		{"KILL is needed", swept(obey("KILL"), "none"), fleet.Faults{}, fanout.RemoteEnded, []string{"TERM", "KILL"}},
 		{"something is left", swept(obey("TERM"), "left"), fleet.Faults{}, fanout.RemoteUnknown, []string{"TERM"}},
-		{"nobody looks", swept(obey("TERM"), ""), fleet.Faults{}, fanout.RemoteUnknown, []string{"TERM"}},
+		{"no sweep is possible", swept(obey("TERM"), ""), fleet.Faults{}, fanout.RemoteUnknown, []string{"TERM"}},
 		{"refused and proved", swept(obey(), "none"), fleet.Faults{RejectSignals: true}, fanout.RemoteEnded, []string{"TERM"}},
 		{"refused", swept(obey("TERM"), ""), fleet.Faults{RejectSignals: true}, fanout.RemoteUnknown, []string{"TERM"}},
 		{"ignored", swept(obey("TERM"), ""), fleet.Faults{IgnoreSignals: true}, fanout.RemoteUnknown, []string{"TERM", "KILL"}},

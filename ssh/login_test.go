@@ -318,7 +318,7 @@ func TestNotSSH(t *testing.T) {
 // reports could not fold them.
 func TestMessagesFold(t *testing.T) {
 	hosts := map[string]fleet.Host{
-		"nobody listens": {Down: true},
+		"no one listens": {Down: true},
 		"key refused":    {Faults: fleet.Faults{RejectAuth: true}},
 		"stalls":         {Faults: fleet.Faults{Stall: fleet.StepKexInit}},
 		"breaks off":     {Faults: fleet.Faults{Cut: &fleet.Cut{After: 100, How: fleet.Reset}}},

@@ -12,7 +12,7 @@ import (
 // maxLookups is how many names are resolved at once.
 const maxLookups = 64
 
-// A nameQueue is where names wait that are to be resolved.
+// A nameQueue limits how many names are resolved at once.
 type nameQueue struct {
 	places chan struct{} // a token for each name that is being resolved
 
@@ -22,10 +22,9 @@ type nameQueue struct {
 
 func newNameQueue() *nameQueue { return &nameQueue{places: make(chan struct{}, maxLookups)} }
 
-// wait takes a place, which leave gives back. It may take as long as it will
-// while the name servers answer, because that is nobody's fault; the error is
-// errConnectTimeout once they have said nothing for limit, if that is not 0, or
-// the cause of ctx.
+// wait takes a place, which leave returns. It waits for any time while the name servers
+// answer, because a long queue is not the host's fault. The error is errConnectTimeout
+// once they have been silent for limit, if that is not 0, or the cause of ctx.
 func (q *nameQueue) wait(ctx context.Context, limit time.Duration) error {
 	began := time.Now()
 	var late <-chan time.Time
@@ -50,7 +49,7 @@ func (q *nameQueue) wait(ctx context.Context, limit time.Duration) error {
 	}
 }
 
-// heard is when the name servers last said something, or began if that is later.
+// heard is when the name servers last answered, or began if that is later.
 func (q *nameQueue) heard(began time.Time) time.Time {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -60,8 +59,7 @@ func (q *nameQueue) heard(began time.Time) time.Time {
 	return began
 }
 
-// leave gives a place back; answered says that the name servers said something
-// of its name.
+// leave returns a place; answered says whether the name servers answered.
 func (q *nameQueue) leave(answered bool) {
 	if answered {
 		q.mu.Lock()

@@ -110,7 +110,7 @@ func reply(query []byte, end int, addrs []netip.Addr) []byte {
 	return out
 }
 
-// TestNameServerSilent: a name that nobody resolves takes the connect timeout
+// TestNameServerSilent: a name that no server resolves uses up the connect timeout
 // and no more, and is not blamed on the host's network.
 func TestNameServerSilent(t *testing.T) {
 	s := serveNames(t, nil)
@@ -143,7 +143,7 @@ func TestNameServerStopped(t *testing.T) {
 	(<-ended).wantStopped(t)
 }
 
-// TestLookupsQueue: a host whose name nobody had time for says so.
+// TestLookupsQueue: a host whose lookup never got its turn says so.
 func TestLookupsQueue(t *testing.T) {
 	b := newBench(t, []fleet.Host{{Name: "h"}}, func(o *Options) { o.Endpoints[0].Address = "other.example." })
 	for range maxLookups {
@@ -261,7 +261,7 @@ func forwardTo(t *testing.T, address string) netip.AddrPort {
 }
 
 // TestOpenFilesUsedUp: what this process has run out of is not blamed on the
-// host, and is told with a remedy.
+// host, and is reported with a remedy.
 func TestOpenFilesUsedUp(t *testing.T) {
 	b := newBench(t, []fleet.Host{{Name: "h"}}, nil)
 	var files []*os.File
@@ -315,7 +315,7 @@ func TestDialFailureBlames(t *testing.T) {
 		{"files of the system", dial(syscall.ENFILE), fanout.OpLocal, CauseSystemFiles},
 		{"files in the resolver", &net.DNSError{UnwrapErr: syscall.EMFILE, Err: "x"}, fanout.OpLocal, CauseOpenFiles},
 		{"neighbours", dial(syscall.ENOBUFS), fanout.OpLocal, CauseNeighbours},
-		{"nobody listens", dial(syscall.ECONNREFUSED), fanout.OpDial, CausePort},
+		{"nothing listens", dial(syscall.ECONNREFUSED), fanout.OpDial, CausePort},
 		{"no route", dial(syscall.EHOSTUNREACH), fanout.OpDial, CauseNoAnswer},
 		{"no such name", &net.DNSError{Err: "no such host", Name: "h", IsNotFound: true}, fanout.OpResolve, CauseName},
 		{"no name server", &net.DNSError{Err: "i/o timeout", Name: "h", IsTimeout: true}, fanout.OpResolve, CauseResolver},
@@ -371,13 +371,13 @@ func TestResumeAsksFirst(t *testing.T) {
 	c := &conn{wire: newWire(&net.TCPConn{})}
 	c.wire.born = time.Now().Add(-time.Hour)
 	for ask := range count {
-		if got := c.keep(interval, count); got != (ask == 0) || c.mute.Load() {
+		if got := c.keepaliveDue(interval, count); got != (ask == 0) || c.mute.Load() {
 			t.Fatalf("look %d after the resume: got asked %v, given up %v, want asked first, and then waited", ask, got, c.mute.Load())
 		}
 	}
 	c.wire.lastRead.Store(int64(time.Since(c.wire.born))) // the answer
 	c.asking.Store(false)
-	if c.keep(interval, count) || c.mute.Load() || c.asked != 0 {
+	if c.keepaliveDue(interval, count) || c.mute.Load() || c.asked != 0 {
 		t.Fatalf("after the answer: got asked %d, given up %v, want neither", c.asked, c.mute.Load())
 	}
 }

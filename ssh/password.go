@@ -12,16 +12,16 @@ import (
 	"tutti/internal/sanitize"
 )
 
-// A passwordTry is what becomes of the password in one login. The zero value
-// has none.
+// A passwordTry is what becomes of the password in one login. The zero value has no
+// password.
 type passwordTry struct {
-	password fanout.Secret
-	proof    *sudoProof // of the run
-	host     string
-	run      context.Context // the login's, without its limit
-	limit    *allowance      // of the login; it does not run out while others are waited for
-	anyHost  bool            // nobody checks the host's key
-	ways     []string        // that may be used; nil: all
+	password     fanout.Secret
+	passwordGate *passwordGate // of the run
+	host         string
+	run          context.Context // the login's, without its limit
+	limit        *allowance      // of the login; stopped while another host tries the password
+	anyHost      bool            // the host's key is not checked
+	ways         []string        // that may be used; nil: all
 
 	claimed  bool  // it may be sent
 	first    bool  // this login is the one that others wait for
@@ -37,15 +37,15 @@ const (
 	byAnswers  = "keyboard-interactive"
 )
 
-// errOtherQuestions is a host that wants to know what only a person can say.
+// errOtherQuestions is a host that asks what only a person can answer.
 var errOtherQuestions = errors.New("the host asks for more than a password")
 
 // errAnyHost is a password that an impostor could have had.
 var errAnyHost = errors.New("refusing to send a password to a host with an unverified key")
 
-// offerPassword returns the way to send the password, or to go through steps of
-// the host that ask for nothing; nil if there is none, or it was sent already. It
-// waits while the password is tried elsewhere.
+// offerPassword returns the method that sends the password, or that goes through steps
+// of the host that ask for nothing; nil if there is none, or the password was sent
+// already. It waits while another host tries the password.
 func (a *authentication) offerPassword() gossh.AuthMethod {
 	p := &a.pass
 	if p.sent && !a.tookPassword() {
@@ -74,20 +74,19 @@ func (a *authentication) offerPassword() gossh.AuthMethod {
 	return nil
 }
 
-// may reports whether the host takes a way to send the password, and we may.
+// may reports whether the host accepts a method and ssh_config allows it.
 func (a *authentication) may(way string) bool {
 	return slices.Contains(a.allowed, way) && (a.pass.ways == nil || slices.Contains(a.pass.ways, way))
 }
 
-// claim waits until the password may be sent. The host is not to blame for that.
+// claim waits until the password may be sent. The time does not count against the host.
 func (p *passwordTry) claim() (first bool, err error) {
 	p.limit.pause()
 	defer p.limit.resume()
-	return p.proof.claim(p.run, p.host)
+	return p.passwordGate.claim(p.run, p.host)
 }
 
-// claimPassword waits for leave to send the password, and reports whether it may
-// be.
+// claimPassword waits until the password may be sent, and reports whether it may.
 func (a *authentication) claimPassword() bool {
 	p := &a.pass
 	if !p.claimed && p.withheld == nil {
@@ -97,14 +96,14 @@ func (a *authentication) claimPassword() bool {
 	return p.claimed
 }
 
-// tookPassword reports whether the host has taken the password, and wants more.
+// tookPassword reports whether the host has accepted the password and wants more.
 func (a *authentication) tookPassword() bool {
 	return a.pass.sent && (slices.Contains(a.taken, byPassword) || slices.Contains(a.taken, byAnswers))
 }
 
-// answer answers a step of the host: one that asks nothing, as of a second factor
-// that somebody confirms elsewhere, and the one question that is a password's,
-// which is not echoed. The password is given once.
+// answer answers a step of the host: one without questions, such as a second factor
+// that the operator confirms on another device, and the single question without echo
+// that asks for the password. The password is sent once.
 func (a *authentication) answer(_, _ string, questions []string, echo []bool) ([]string, error) {
 	p := &a.pass
 	if len(questions) == 0 {
@@ -127,26 +126,26 @@ func (a *authentication) answer(_, _ string, questions []string, echo []bool) ([
 	return []string{string(p.password)}, nil
 }
 
-// settle tells those who wait what came of the password. A host that hangs up
-// because of failed tries has refused it.
-func (p *passwordTry) settle(err error, took bool) {
+// record passes what became of the password on to the gate. A host that disconnects
+// because of failed attempts has rejected it.
+func (p *passwordTry) record(err error, took bool) {
 	switch {
 	case !p.sent && !p.first:
 	case !p.sent:
-		p.proof.settle(proofNone, p.host)
+		p.passwordGate.record(gateUnknown, p.host)
 	case err == nil, took:
-		p.proof.settle(proofGood, p.host)
+		p.passwordGate.record(gateAccepted, p.host)
 	case errors.Is(err, errRefused), strings.Contains(err.Error(), "authentication failures"):
 		p.refused = true
-		p.proof.settle(proofRefused, p.host)
+		p.passwordGate.record(gateRefused, p.host)
 	case p.first && p.limit.over():
-		p.proof.unanswered(p.host)
+		p.passwordGate.unanswered(p.host)
 	case p.first:
-		p.proof.settle(proofNone, p.host)
+		p.passwordGate.record(gateUnknown, p.host)
 	}
 }
 
-// explain says what came of the password; nothing where there is none.
+// explain says what became of the password; nil if nothing did.
 func (p *passwordTry) explain() []string {
 	switch {
 	case p.withheld != nil:

@@ -29,11 +29,10 @@ func (c *Client) acquire(ctx context.Context, t fanout.Target, ep *endpoint, rep
 	return n, nil
 }
 
-// reuse returns a kept connection that is alive as far as can be told, else
-// nil.
+// reuse returns an idle connection that is not known to be dead, else nil.
 func (c *Client) reuse(t fanout.Target, key string) *conn {
 	for {
-		n := c.takeKept(t, key)
+		n := c.takeIdle(t, key)
 		if n == nil || n.alive() {
 			return n
 		}
@@ -41,7 +40,7 @@ func (c *Client) reuse(t fanout.Target, key string) *conn {
 	}
 }
 
-func (c *Client) takeKept(t fanout.Target, key string) *conn {
+func (c *Client) takeIdle(t fanout.Target, key string) *conn {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := c.held[t.Index]
@@ -66,7 +65,7 @@ func (c *Client) drop(t fanout.Target, n *conn) {
 	c.discard(n)
 }
 
-// discard ends a connection that nobody uses.
+// discard closes an idle connection.
 func (c *Client) discard(n *conn) {
 	n.wire.abort()
 	c.mu.Lock()
@@ -74,9 +73,9 @@ func (c *Client) discard(n *conn) {
 	delete(c.live, n)
 }
 
-// Release says that t's last attempt is over. Its connection is kept for
-// another target with an equal Endpoint if there is one, else given to
-// Options.Keep or closed. It does not block.
+// Release ends t's use of its connection after the last attempt. The connection
+// stays for another target with an equal Endpoint if there is one, else it goes to
+// Options.IdlePool or is closed. It does not block.
 func (c *Client) Release(t fanout.Target) {
 	ep, f := c.endpointOf(t)
 	if f != nil {
@@ -101,7 +100,7 @@ func (c *Client) Release(t fanout.Target) {
 	for _, n := range over {
 		c.retire(n)
 	}
-	ep.via.released()
+	ep.via.dropUser()
 }
 
 // keepAlive asks silent hosts for a sign of life until Close. It looks at all
@@ -118,14 +117,14 @@ func (c *Client) keepAlive() {
 	for ; ; tick.Reset(shortest / 3) {
 		select {
 		case <-tick.C:
-			c.keepAll()
+			c.sendKeepalives()
 		case <-c.stop:
 			return
 		}
 	}
 }
 
-func (c *Client) keepAll() {
+func (c *Client) sendKeepalives() {
 	c.mu.Lock()
 	conns := make([]*conn, 0, len(c.live))
 	for n := range c.live {
@@ -133,14 +132,14 @@ func (c *Client) keepAll() {
 	}
 	c.mu.Unlock()
 	for _, n := range conns {
-		if n.keep(n.ep.keepalive(c.interval)) {
-			c.tails.Go(n.ask)
+		if n.keepaliveDue(n.ep.keepalive(c.interval)) {
+			c.tails.Go(n.sendKeepalive)
 		}
 	}
 }
 
 // Close ends all connections that have not been passed on, and waits until
-// nothing of the client runs any more; with Options.Keep, what ends with its
+// nothing of the client runs any more; with Options.IdlePool, what ends with its
 // connections may still do so, and is waited for there. Every call of Exec must
 // have returned.
 func (c *Client) Close() error {

@@ -66,7 +66,7 @@ func TestConnectionServesOneCommandAtATime(t *testing.T) {
 	}
 }
 
-// TestStaleConnection: a kept connection that died, or that takes no more
+// TestStaleConnection: an idle connection that died, or that takes no more
 // sessions, does not fail the next target.
 func TestStaleConnection(t *testing.T) {
 	tests := []struct {

@@ -38,8 +38,8 @@ func script(body, interpreter string, args ...string) *fanout.Script {
 	return &fanout.Script{Source: text(body), Size: int64(len(body)), Interpreter: strings.Fields(interpreter), Args: args, Name: "s"}
 }
 
-// surroundings are tasks with what they are to say, on any POSIX system.
-var surroundings = []struct {
+// environments are tasks with their expected output on any POSIX system.
+var environments = []struct {
 	name   string
 	task   fanout.Task
 	stdout string
@@ -69,7 +69,7 @@ var surroundings = []struct {
 	{name: "an input", task: fanout.Task{Action: fanout.Command("cat"), Stdin: text("in\x00put")}, stdout: "in\x00put"},
 	{name: "an empty input", task: fanout.Task{Action: fanout.Command("cat"), Stdin: text("")}},
 	{name: "a large input", task: fanout.Task{Action: fanout.Command("wc -c | tr -d ' '"), Stdin: text(strings.Repeat("x", 5_000_000))}, stdout: "5000000\n"},
-	{name: "an input nobody reads", task: fanout.Task{Action: fanout.Command("exec <&-; echo done"), Stdin: text(strings.Repeat("x", 5_000_000))}, stdout: "done\n"},
+	{name: "an input that the command does not read", task: fanout.Task{Action: fanout.Command("exec <&-; echo done"), Stdin: text(strings.Repeat("x", 5_000_000))}, stdout: "done\n"},
 	{
 		name:   "an input behind a secret",
 		task:   fanout.Task{Action: fanout.Command(`echo "$A"; cat`), Stdin: text("first\nsecond\n"), Env: []fanout.Variable{{Name: "A", Secret: fanout.Secret("s")}}},
@@ -103,7 +103,7 @@ var surroundings = []struct {
 		stdout: "0 nightly 2026-03-08T01:30:00Z 1 there s\n",
 	},
 	{
-		name: "a job out of turn, and a variable in the place of ours",
+		name: "a job run manually, and a variable named like tutti's own",
 		task: fanout.Task{
 			Action: fanout.Command(`echo "${TUTTI_SCHEDULED_AT-unset}|$TUTTI_JOB"`),
 			Job:    &fanout.JobInfo{Name: "nightly"},
@@ -114,8 +114,8 @@ var surroundings = []struct {
 	{name: "a script without its interpreter", task: fanout.Task{Action: script("#!/no/such\n", "/no/such")}, stderr: "*", code: 127},
 }
 
-func checkSurroundings(t *testing.T, b *bench) {
-	for _, tt := range surroundings {
+func checkEnvironments(t *testing.T, b *bench) {
+	for _, tt := range environments {
 		t.Run(tt.name, func(t *testing.T) {
 			r := b.task(t.Context(), 0, tt.task)
 			t.Logf("stderr: %.300q", r.stderr.String()) // shown if it fails
@@ -130,9 +130,9 @@ func checkSurroundings(t *testing.T, b *bench) {
 	}
 }
 
-func TestEnvironmentReachesTheCommand(t *testing.T) { checkSurroundings(t, shellBench(t, 1, nil)) }
+func TestEnvironmentReachesTheCommand(t *testing.T) { checkEnvironments(t, shellBench(t, 1, nil)) }
 
-// TestScriptHasNoName: nobody else can find the script, and nothing of it is
+// TestScriptHasNoName: other users cannot find the script, and nothing of it is
 // left, however it ends.
 func TestScriptHasNoName(t *testing.T) {
 	if _, err := os.Stat("/proc/self/fd"); err != nil {

@@ -93,7 +93,7 @@ func proxyFailure(err error) error {
 
 func closeAll(files ...*os.File) {
 	for _, f := range files {
-		_ = f.Close() // a pipe; what is in it is nobody's any more
+		_ = f.Close() // a pipe that the proxy no longer needs
 	}
 }
 
@@ -107,7 +107,7 @@ func (p *proxy) reap(cmd *exec.Cmd, errR *os.File, heard <-chan struct{}) {
 	case <-heard:
 	case <-t.C:
 	}
-	_ = errR.Close() // somebody else may hold the other end for ever
+	_ = errR.Close() // a process outside the group may hold the other end open
 	<-heard
 	p.state = cmd.ProcessState
 	close(p.exited)

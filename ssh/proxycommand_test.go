@@ -104,7 +104,7 @@ func TestProxyCommandFailures(t *testing.T) {
 				b.targets[0].Limits.ConnectTimeout = limit
 				r := b.exec(t.Context(), 0, "x")
 				r.wantOp(t, tt.op, false)
-				want := strings.ReplaceAll(tt.want, "LIMIT", spell(limit))
+				want := strings.ReplaceAll(tt.want, "LIMIT", formatDuration(limit))
 				if strings.HasPrefix(r.Failure.Message, want) {
 					return
 				}
@@ -153,7 +153,7 @@ func TestProxyCommandIsEnded(t *testing.T) {
 }
 
 // groupGone reports whether no process of the group runs. Those that have ended
-// and wait for somebody to take note do not count.
+// and wait to be reaped do not count.
 func groupGone(pid int) bool {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil || len(stats) == 0 { // the system has no such files

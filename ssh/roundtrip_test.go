@@ -47,7 +47,7 @@ type lag struct {
 	mu     sync.Mutex // guards what follows
 	pieces []lagPiece
 	closed bool
-	wake   chan struct{} // closed, and made anew, with each change
+	wake   chan struct{} // closed and replaced with each change
 }
 
 type lagPiece struct {
@@ -158,10 +158,10 @@ func TestRoundTrips(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var wg sync.WaitGroup
 		key := fleet.NewKey()
-		keep := NewKept(1000*tripTime, 1)
+		keep := NewIdlePool(1000*tripTime, 1)
 		keep.probeAfter = 1000 * tripTime
 		keep.interval = 1000 * tripTime
-		opts := Options{Keep: keep, Endpoints: []Endpoint{{Address: "h", User: "u", HostKeys: hostkeys.Off, KeepaliveInterval: -1}}}
+		opts := Options{IdlePool: keep, Endpoints: []Endpoint{{Address: "h", User: "u", HostKeys: hostkeys.Off, KeepaliveInterval: -1}}}
 		trips := func(c *Client) float64 {
 			began := time.Now()
 			execOn(t.Context(), c, fanout.Target{Name: "h"}, "x").wantExit(t, fanout.Exit{Code: 7})
@@ -186,7 +186,7 @@ func TestRoundTrips(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := trips(second); got != 2 {
-			t.Errorf("got %v round trips on a connection that was kept, want 2", got)
+			t.Errorf("got %v round trips on a reused connection, want 2", got)
 		}
 		if err := second.Close(); err != nil {
 			t.Error(err)

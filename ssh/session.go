@@ -17,27 +17,27 @@ const (
 	// stopBudget is how long the whole ending takes at most when the run is
 	// stopped; of that, TERM gets what the other steps leave.
 	stopBudget = 7 * time.Second
-	termBudget = stopBudget - killWait - sweepStopTime - lastWords - partingTime - time.Second/2
+	termBudget = stopBudget - killWait - sweepStopTime - lastWords - detachTime - time.Second/2
 	// closeTime bounds the writing of a close message.
 	closeTime = 200 * time.Millisecond
 )
 
-// A session runs one command of a target, and ends it on the host when it is to be
-// ended: with TERM and KILL, a sweep, and a last look that proves it.
+// A session runs one command of a target. To stop it on the host, it sends TERM and
+// KILL, sweeps up remaining processes, and looks once more to prove that none is left.
 type session struct {
 	channel
 
-	killAfter time.Duration
-	looking   time.Duration
-	since     string // when the command began, for the sweeps that end it
+	killAfter    time.Duration
+	probeTimeout time.Duration
+	since        string // when the command started, for the sweeps
 }
 
 func newSession(c *Client, host string, n *conn, ch gossh.Channel, requests <-chan *gossh.Request) *session {
 	n.wire.beginCommand()
-	s := &session{killAfter: c.killAfter, looking: c.looking}
+	s := &session{killAfter: c.killAfter, probeTimeout: c.probeTimeout}
 	s.open(n, ch, requests)
 	s.counted, s.drain = true, c.drain
-	s.sudo.host, s.sudo.proof = host, &c.sudo
+	s.sudo.host, s.sudo.passwordGate = host, &c.sudoGate
 	return s
 }
 
@@ -50,7 +50,7 @@ func (s *session) run(ctx context.Context, o *remote.Order, limit time.Duration,
 	if how == endStopped || how == endTimeout || how == endInput {
 		proved = s.terminate(ctx)
 	}
-	s.judge(ctx, how, limit, proved, report)
+	s.reportEnd(ctx, how, limit, proved, report)
 	report.Command = time.Since(began)
 }
 
@@ -61,31 +61,31 @@ func (s *session) abandon() {
 	}
 }
 
-// terminate ends the command on the host: it asks with TERM, insists with
-// KILL, sweeps up what neither has reached, and hangs up. It reports whether a
-// look at the host's processes has proved that nothing is left.
+// terminate stops the command on the host: TERM, then KILL, then a sweep for processes
+// that neither has reached; then it closes the channel. It reports whether a look at
+// the host's processes has proved that none is left.
 func (s *session) terminate(ctx context.Context) bool {
 	s.doomed = true
-	full := s.valve.prop()
-	s.helpers.Go(func() { s.spill(s.stdout, full) })
-	s.helpers.Go(func() { s.spill(s.stderr, full) })
+	full := s.gate.holdOpen()
+	s.helpers.Go(func() { s.discard(s.stdout, full) })
+	s.helpers.Go(func() { s.discard(s.stderr, full) })
 	asked := time.Now()
-	s.census(ctx)
+	s.findStart(ctx)
 	refused := s.signal(ctx, "TERM", true)
 	stop := ctx.Done()
 	patience := s.killAfter
 	if ctx.Err() != nil {
 		stop, patience = nil, min(patience, termBudget-time.Since(asked))
 	}
-	if !s.gone(patience, refused, stop) {
+	if !s.waitExit(patience, refused, stop) {
 		if !isClosed(refused) {
 			s.signal(ctx, "KILL", false)
-			s.gone(killWait, refused, nil)
-		} else if s.sweep(ctx, "TERM") == remote.RemnantSome {
-			s.gone(patience, nil, stop)
+			s.waitExit(killWait, refused, nil)
+		} else if s.sweep(ctx, "TERM") == remote.SurvivorsSome {
+			s.waitExit(patience, nil, stop)
 		}
 	}
-	proved := s.sweep(ctx, "KILL") == remote.RemnantNone
+	proved := s.sweep(ctx, "KILL") == remote.SurvivorsNone
 	if s.exit != nil || proved {
 		s.collect()
 	}
@@ -96,9 +96,8 @@ func (s *session) terminate(ctx context.Context) bool {
 	return proved
 }
 
-// signal sends a signal; the channel it returns is closed if the host refuses
-// to deliver it. Only one signal may ask for an answer, or the others would
-// wait for that.
+// signal sends a signal; the returned channel is closed if the host refuses to deliver
+// it. Only one signal may request a reply, or the others would wait for that reply.
 func (s *session) signal(ctx context.Context, name string, ask bool) <-chan struct{} {
 	if s.belongsToSudo() {
 		return s.sudoSignal(ctx, name)
@@ -113,22 +112,22 @@ func (s *session) signal(ctx context.Context, name string, ask bool) <-chan stru
 	return refused
 }
 
-// gone waits until the command has ended or can no longer be heard of, and
-// reports whether there is no use in another signal. It waits no longer than
-// patience, and no longer once signals are refused or stop is closed.
-func (s *session) gone(patience time.Duration, refused, stop <-chan struct{}) bool {
+// waitExit waits until the command has ended or its channel is closed, and reports
+// whether another signal would be useless. It waits for patience at most, and returns
+// early when signals are refused or stop is closed.
+func (s *session) waitExit(patience time.Duration, refused, stop <-chan struct{}) bool {
 	t := fanout.NewTimer(patience, s.conn.wire.lastRead.Load)
 	defer t.Stop()
 	for s.exit == nil && s.requests != nil {
-		if !s.hear(t.C, refused, stop) {
+		if !s.waitEvent(t.C, refused, stop) {
 			return false
 		}
 	}
 	return true
 }
 
-// belongsToSudo reports whether the command belongs to another user by now. A
-// sudo that still asks ends when its input does.
+// belongsToSudo reports whether sudo has started the command. A sudo that still asks
+// for a password ends when its input does.
 func (s *session) belongsToSudo() bool {
 	if s.order.Task.Sudo == nil {
 		return false
@@ -137,15 +136,14 @@ func (s *session) belongsToSudo() bool {
 	return passed
 }
 
-// sudoSignal sends a signal to a command that runs by sudo. The server may not,
-// as the command belongs to somebody else; who could start it can end it as
-// well, by sudo, on a channel beside. The channel it returns is closed if that
-// does not work.
+// sudoSignal signals a command that runs under sudo. The server may not, as the command
+// belongs to another user, so sudo sends the signal on a side channel. The returned
+// channel is closed if that does not work.
 func (s *session) sudoSignal(ctx context.Context, name string) <-chan struct{} {
 	refused := make(chan struct{})
 	s.helpers.Go(func() {
 		// It is most needed when the run has been stopped.
-		limit := s.looking
+		limit := s.probeTimeout
 		if ctx.Err() != nil {
 			limit = killWait
 		}
@@ -167,17 +165,17 @@ func (s *session) sudoKill(ctx context.Context, name string) bool {
 	if err != nil {
 		return false
 	}
-	k := s.assistant(ch, requests)
-	report := k.carryOut(ctx, s.order.Kill(leader, name), io.Discard)
-	k.part()
+	k := s.sideChannel(ch, requests)
+	report := k.execute(ctx, s.order.Kill(leader, name), io.Discard)
+	k.detach()
 	return report.Exit != nil && report.Exit.Success()
 }
 
-// assistant is a channel beside that of s, on the same connection, that works for
-// it.
-func (s *session) assistant(ch gossh.Channel, requests <-chan *gossh.Request) *channel {
+// sideChannel makes ch a channel on the same connection that works for s alongside its
+// command.
+func (s *session) sideChannel(ch gossh.Channel, requests <-chan *gossh.Request) *channel {
 	c := &channel{drain: s.drain, doomed: true}
 	c.open(s.conn, ch, requests)
-	c.sudo.host, c.sudo.proof = s.sudo.host, s.sudo.proof
+	c.sudo.host, c.sudo.passwordGate = s.sudo.host, s.sudo.passwordGate
 	return c
 }

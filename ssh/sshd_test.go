@@ -33,7 +33,7 @@ func realBench(tb testing.TB, n int, server sshdtest.Options, change func(*Optio
 		change(&b.opts)
 	}
 	b.Client = newClient(tb, b.opts)
-	b.looking = patience
+	b.probeTimeout = patience
 	return b, s
 }
 
@@ -236,5 +236,5 @@ func TestSSHDAnyKnownKeyTypeIsEnough(t *testing.T) {
 
 func TestSSHDEnvironmentReachesTheCommand(t *testing.T) {
 	b, _ := realBench(t, 1, sshdtest.Options{}, nil)
-	checkSurroundings(t, b)
+	checkEnvironments(t, b)
 }

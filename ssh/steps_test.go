@@ -86,8 +86,8 @@ func TestStepsWithoutQuestions(t *testing.T) {
 		if len(answers) != 2 {
 			t.Errorf("password %q: got %d answers, want 2", password, len(answers))
 		}
-		if b.login.state != proofNone {
-			t.Errorf("password %q: got state %v, want it to be known of no password", password, b.login.state)
+		if b.loginGate.state != gateUnknown {
+			t.Errorf("password %q: got state %v, want it to be known of no password", password, b.loginGate.state)
 		}
 	}
 }

@@ -5,10 +5,9 @@ import (
 	"time"
 )
 
-// A stopwatch measures time, except while somebody has paused it.
+// A stopwatch measures time except while it is paused. Pauses nest.
 type stopwatch struct {
-	// resumed receives a value when the watch runs again, if somebody has
-	// found it paused.
+	// resumed receives a value when the watch runs again after read found it paused.
 	resumed chan struct{}
 
 	mu     sync.Mutex // guards what follows
@@ -16,7 +15,7 @@ type stopwatch struct {
 	pauses int           // that go on
 	since  time.Time     // when the first of them began
 	lost   time.Duration // in all that are over
-	missed bool          // somebody has found it paused
+	missed bool          // read has found it paused
 }
 
 func newStopwatch() *stopwatch {

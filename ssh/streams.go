@@ -22,41 +22,40 @@ const (
 
 // Streams are the two outputs of a channel on their way to their writers.
 type streams struct {
-	stdout, stderr *turns        // as they come
-	valve          *valve        // of the connection
+	stdout, stderr *streamReader // as they come
+	gate           *readGate     // of the connection
 	dead           chan struct{} // closed with the connection
 	shut           chan struct{} // closed when nothing more comes on the channel
 	ends           chan struct{} // receives one for each of the two, at any time
 	ended          int           // of them, that have been received
 	clock          *stopwatch    // of the command; stands still while output is passed on
 
-	parted  atomic.Bool  // nothing is written any more
-	lastOut atomic.Int64 // time of the last output, by clock
-	broken  atomic.Bool  // output could not be passed on
-	spilled atomic.Bool  // output was thrown away to hear the end
+	detached   atomic.Bool  // nothing is written any more
+	lastOut    atomic.Int64 // time of the last output, by clock
+	broken     atomic.Bool  // output could not be passed on
+	discarding atomic.Bool  // output is discarded so that the end can be read
 }
 
-// copy passes a stream on until the channel ends, without what is said to us
-// in it. The stream ends earlier if the host says so; what a host sends after
-// that all the same is output as well, and would be missing.
+// copy passes a stream on until the channel ends, without tutti's own markers in it.
+// The host may signal end of file early; what it sends after that is output as well.
 func (s *streams) copy(to io.Writer, from io.Reader, m *remote.MarkerReader) {
-	s.valve.attend()
+	s.gate.arm()
 	s.copyOn(to, from, m.Strip)
-	s.valve.leave()
+	s.gate.disarm()
 	s.pass(to, m.Rest())
 	<-s.shut
 	s.copyOn(to, from, nil)
 	s.ends <- struct{}{}
 }
 
-// copyOn passes a stream on as far as there is more of it; strip, unless it is
-// nil, says what of it is output.
+// copyOn passes a stream on until it ends; strip, unless nil, returns the part of each
+// piece that is output.
 func (s *streams) copyOn(to io.Writer, from io.Reader, strip func([]byte) []byte) {
 	buf := make([]byte, smallBuffer)
 	for {
-		s.valve.ask()
+		s.gate.ask()
 		n, err := from.Read(buf)
-		s.valve.took(n, n < len(buf))
+		s.gate.consumed(n, n < len(buf))
 		switch {
 		case n > 0:
 			p := buf[:n]
@@ -80,30 +79,29 @@ func grown(buf []byte, n int) []byte {
 	return make([]byte, bufferGrowth*n)
 }
 
-// Turns let one of several read at a time. The library wakes only one of them
-// when the stream ends.
-type turns struct {
-	mu   sync.Mutex // held while somebody waits for more, who then takes it
+// A streamReader lets several goroutines read one stream, one at a time. The library
+// wakes only one reader when the stream ends.
+type streamReader struct {
+	mu   sync.Mutex // held by the goroutine that reads
 	from io.Reader
 }
 
-func (t *turns) Read(p []byte) (int, error) {
+func (t *streamReader) Read(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.from.Read(p)
 }
 
-// pass writes p. The time this takes does not count against any limit. When
-// writing has failed the rest of the stream is thrown away, so that the host
-// is not held up.
+// pass writes p. The time this takes does not count against any limit. After a failed
+// write the rest of the stream is discarded, so that the host is not blocked.
 func (s *streams) pass(to io.Writer, p []byte) {
-	if len(p) == 0 || s.broken.Load() || s.parted.Load() || s.spilled.Load() {
+	if len(p) == 0 || s.broken.Load() || s.detached.Load() || s.discarding.Load() {
 		return
 	}
 	s.clock.pause()
-	s.valve.busy()
+	s.gate.busy()
 	_, err := to.Write(p)
-	s.valve.free()
+	s.gate.free()
 	s.clock.resume()
 	if err != nil {
 		s.broken.Store(true)
@@ -111,23 +109,22 @@ func (s *streams) pass(to io.Writer, p []byte) {
 	s.lastOut.Store(int64(s.clock.elapsed()))
 }
 
-// spill throws a stream away from the moment that full is closed, beside copy,
-// whose Write waits: the connection is to be read from, for what else comes over
-// it, and what it brings must not pile up. What copy gets to read later has
-// holes, and is thrown away as well.
-func (s *streams) spill(from io.Reader, full <-chan struct{}) {
+// discard throws a stream away from the moment that full is closed, alongside a copy
+// whose Write blocks: the connection must still be read, and what it brings must not
+// pile up. What copy reads later has holes, and is discarded as well.
+func (s *streams) discard(from io.Reader, full <-chan struct{}) {
 	select {
 	case <-full:
 	case <-s.dead:
 		return
 	}
-	s.spilled.Store(true)
+	s.discarding.Store(true)
 	buf := make([]byte, smallBuffer)
 	for {
 		n, err := from.Read(buf)
 		if n == 0 && err != nil {
 			return
 		}
-		s.valve.discarded(n, n < len(buf))
+		s.gate.discarded(n, n < len(buf))
 	}
 }

@@ -11,29 +11,28 @@ import (
 	"tutti/ssh/remote"
 )
 
-// A sudoTalk is the conversation of a channel with sudo, which may ask for the
-// password of the run. What of it came to nothing is kept, as far as sudo does not
-// say it itself.
-type sudoTalk struct {
-	host     string     // name of the target
-	proof    *sudoProof // of the run
-	wrong    bool       // password rejected
-	withheld error      // it was not sent
-	wantsTTY bool       // sudo runs nothing without a terminal
+// A sudoDialog is a channel's exchange with sudo, which may ask for the password of the
+// run. It records why the password did not work, unless sudo says so itself.
+type sudoDialog struct {
+	host         string        // name of the target
+	passwordGate *passwordGate // of the run
+	wrong        bool          // password rejected
+	withheld     error         // it was not sent
+	wantsTTY     bool          // sudo requires a terminal
 }
 
-// errSudoSilent is a sudo that has the password and says nothing.
+// errSudoSilent is a sudo that got the password and does not respond.
 var errSudoSilent = errors.New("sudo does not respond")
 
-// authenticate gives the sudo of c the password if it asks, once, and reports whether
-// it lets the command run. A sudo that does not answer is given up: the command,
-// should it begin after all, is ended as one whose time is up.
-func (t *sudoTalk) authenticate(ctx context.Context, c *channel) bool {
+// authenticate sends sudo the password if it asks, once, and reports whether sudo runs
+// the command. If sudo does not answer in time, authenticate gives up; should the
+// command start after all, it is stopped as on timeout.
+func (t *sudoDialog) authenticate(ctx context.Context, c *channel) bool {
 	o := c.order
 	sent, first := false, false
-	settle := func(state proofState) {
-		if first || state != proofNone {
-			t.proof.settle(state, t.host)
+	record := func(state gateState) {
+		if first || state != gateUnknown {
+			t.passwordGate.record(state, t.host)
 		}
 	}
 	var late <-chan time.Time
@@ -43,41 +42,41 @@ func (t *sudoTalk) authenticate(ctx context.Context, c *channel) bool {
 		select {
 		case h, ok = <-o.Markers.Markers():
 		case <-ctx.Done():
-			settle(proofNone)
+			record(gateUnknown)
 			return false
 		case <-late:
-			settle(proofNone)
+			record(gateUnknown)
 			c.failed <- errSudoSilent
 			return false
 		}
 		switch {
 		case !ok: // sudo has ended, or cannot be heard any more
 			if sent {
-				settle(t.proofOfEnd(ctx, c))
+				record(t.stateAfterEnd(ctx, c))
 			}
 			return false
 		case h == remote.OKMarker:
 			if sent {
-				settle(proofGood)
+				record(gateAccepted)
 			}
 			return true
 		case sent:
 			t.wrong = true
-			settle(proofRefused)
+			record(gateRefused)
 			return false
 		}
-		c.clock.pause() // it is we who let the host wait
-		first, t.withheld = t.proof.claim(ctx, t.host)
+		c.clock.pause() // the host is not to blame for this wait
+		first, t.withheld = t.passwordGate.claim(ctx, t.host)
 		c.clock.resume()
 		if t.withheld != nil {
 			return false
 		}
 		if !sendPassword(c.ch, o.Task.Sudo.Password) {
-			settle(proofNone)
+			record(gateUnknown)
 			return false
 		}
 		sent = true
-		timer := time.NewTimer(t.proof.answers())
+		timer := time.NewTimer(t.passwordGate.answers())
 		defer timer.Stop()
 		late = timer.C
 	}
@@ -90,10 +89,10 @@ func sendPassword(to io.Writer, password fanout.Secret) bool {
 	return err == nil
 }
 
-// proofOfEnd judges a sudo that took the password and ended. Where it does not
-// say that the password was good, and the user not allowed to, it counts as
-// refused: to try on could lock the account.
-func (t *sudoTalk) proofOfEnd(ctx context.Context, c *channel) proofState {
+// stateAfterEnd decides what a sudo that got the password and ended means for it.
+// Unless sudo says that the user is not allowed, the password counts as rejected:
+// trying further hosts could lock the account.
+func (t *sudoDialog) stateAfterEnd(ctx context.Context, c *channel) gateState {
 	ended := false
 	select {
 	case <-c.shut:
@@ -102,18 +101,18 @@ func (t *sudoTalk) proofOfEnd(ctx context.Context, c *channel) proofState {
 		ended = c.conn.wire.settled(c.conn.dead)
 	}
 	if !ended {
-		return proofNone // it is the connection that has, which says nothing
+		return gateUnknown // it is the connection that has, which says nothing
 	}
 	if _, _, said := c.order.Markers.SudoState(); strings.Contains(said, "sudoers") || strings.Contains(said, "not allowed") {
-		return proofNone
+		return gateUnknown
 	}
 	t.wrong = true
-	return proofRefused
+	return gateRefused
 }
 
-// failure is the failure of a sudo that has ended without letting the
-// command run; nil if it has, or there was none.
-func (t *sudoTalk) failure(c *channel) *fanout.Failure {
+// failure is the failure of a sudo that ended without running the command; nil if it
+// ran it, or there was no sudo.
+func (t *sudoDialog) failure(c *channel) *fanout.Failure {
 	o := c.order
 	if o.Task.Sudo == nil || o.Markers == nil {
 		return nil

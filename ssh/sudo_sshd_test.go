@@ -22,7 +22,7 @@ const sudoers = "/etc/sudoers.d/tutti-test"
 func allowSudo(tb testing.TB, user string, rules ...string) (password string) {
 	tb.Helper()
 	if os.Geteuid() != 0 {
-		tb.Skip("only root can let somebody use sudo; internal/fleet's sudo is tested anyway")
+		tb.Skip("only root can let another user use sudo; internal/fleet's sudo is tested anyway")
 	}
 	if _, err := exec.LookPath("sudo"); err != nil {
 		if os.Getenv("CI") == "true" {

@@ -199,9 +199,9 @@ func proofGoesOn(t *testing.T, lost bool) {
 			}
 		})
 	}
-	eventually(t, "the others wait", func() bool { return b.sudo.waiting() })
+	eventually(t, "the others wait", func() bool { return b.sudoGate.waiting() })
 	if got := passwords(t, dir); got != 1 {
-		t.Errorf("got %d passwords before the first was judged, want 1", got)
+		t.Errorf("got %d passwords before the first was answered, want 1", got)
 	}
 	if lost {
 		b.fleet.Cut("h0", fleet.Reset)
@@ -217,12 +217,12 @@ func proofGoesOn(t *testing.T, lost bool) {
 }
 
 // TestHostSilentAboutThePasswordIsGivenUp: a host that has the password and does not answer keeps the
-// others waiting for a time, and that is told; its own command is given up later.
+// others waiting for a time, and a warning says so; its own command is given up later.
 func TestHostSilentAboutThePasswordIsGivenUp(t *testing.T) {
 	b, dir := sudoBench(t, "hang", "ask", "ask")
 	told := make(chan string, 9)
-	b.sudo.warn = func(text string) { told <- text }
-	b.sudo.patience = 100 * time.Millisecond
+	b.sudoGate.warn = func(text string) { told <- text }
+	b.sudoGate.patience = 100 * time.Millisecond
 	hung := make(chan *record, 1)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
@@ -237,7 +237,7 @@ func TestHostSilentAboutThePasswordIsGivenUp(t *testing.T) {
 	cancel(fanout.ErrSignal)
 	(<-hung).wantOp(t, fanout.OpCanceled, true)
 
-	b.sudo.answer = 100 * time.Millisecond
+	b.sudoGate.answer = 100 * time.Millisecond
 	r := b.task(t.Context(), 0, sudo("echo ran", sesame))
 	r.wantOp(t, fanout.OpSudo, true)
 	if f := r.Failure; !f.Final || f.Message != "no response to the password within 100ms" || f.Cause != CauseSudoSilent || r.Outcome() != fanout.Lost {
@@ -249,7 +249,7 @@ func TestHostSilentAboutThePasswordIsGivenUp(t *testing.T) {
 // to any more.
 func TestPasswordIsWithheldOnceAllAreSilent(t *testing.T) {
 	b, dir := sudoBench(t, "hang", "hang", "hang", "ask")
-	b.sudo.patience = 100 * time.Millisecond
+	b.sudoGate.patience = 100 * time.Millisecond
 	ctx, cancel := context.WithCancelCause(t.Context())
 	var wg sync.WaitGroup
 	for i := range maxSilent {
@@ -274,7 +274,7 @@ func TestPasswordIsWithheldOnceAllAreSilent(t *testing.T) {
 // changes.
 func TestProofOfSilentHosts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var p sudoProof
+		var p passwordGate
 		claim := func(host string) (time.Duration, bool, error) {
 			began := time.Now()
 			first, err := p.claim(t.Context(), host)
@@ -287,23 +287,23 @@ func TestProofOfSilentHosts(t *testing.T) {
 			}
 		}
 		want("a", 0, true)
-		want("b", proofPatience, true)
-		p.settle(proofNone, "a") // is not waited for any more
-		want("c", proofPatience, true)
+		want("b", passwordPatience, true)
+		p.record(gateUnknown, "a") // is not waited for any more
+		want("c", passwordPatience, true)
 		if _, _, err := claim("d"); err == nil || !strings.Contains(err.Error(), "no response from a, b, c") {
 			t.Errorf("got %v, want the hosts that are silent", err)
 		}
-		p.settle(proofGood, "b")
+		p.record(gateAccepted, "b")
 		want("d", 0, false)
-		p.settle(proofRefused, "a")
+		p.record(gateRefused, "a")
 		if _, _, err := claim("e"); err == nil || !strings.Contains(err.Error(), "a rejected it") {
 			t.Errorf("got %v, want the refusal", err)
 		}
 	})
 }
 
-// waiting reports whether somebody waits for the password to be judged.
-func (p *sudoProof) waiting() bool {
+// waiting reports whether a host waits until another has accepted the password.
+func (p *passwordGate) waiting() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.changed != nil
@@ -314,7 +314,7 @@ func (p *sudoProof) waiting() bool {
 func TestSudoEnd(t *testing.T) {
 	bench := func(mode string) (*bench, string) {
 		b, dir := sudoBench(t, mode)
-		b.looking = patience
+		b.probeTimeout = patience
 		b.fleet.SetFaults("h0", fleet.Faults{RejectSignals: true}) // as sshd does for the processes of others
 		return b, filepath.Join(dir, "h0", "pids")
 	}

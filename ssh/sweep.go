@@ -19,28 +19,27 @@ const (
 	// the run is stopped.
 	sweepTime     = 4 * time.Second
 	sweepStopTime = 1500 * time.Millisecond
-	// censusStopTime is how long it may take to learn when the command began once
-	// the run is stopped.
-	censusStopTime = 500 * time.Millisecond
+	// findStartTime bounds findStart once the run is stopped.
+	findStartTime = 500 * time.Millisecond
 	// sweepLooks is how often a sweep kills before it gives up.
 	sweepLooks = 8
-	// maxSwept bounds what is kept of a sweep's answer. It stands at the end.
+	// maxSwept bounds the stored output of a sweep, in bytes. The answer is its last line.
 	maxSwept = 4 << 10
-	// slotTries is how often a channel is asked for that could not be had
-	// because the command's was the only one allowed, which is closed by then;
-	// slotPause is the time between two such questions.
-	slotTries = 10
-	slotPause = 50 * time.Millisecond
+	// sideTries is how often a side channel is requested from a host that allows only
+	// one channel, after the command's was closed; sidePause is the time in between.
+	sideTries = 10
+	sidePause = 50 * time.Millisecond
 )
 
-// sweep signals what is left of the command, on a channel beside it, and says
-// what a last look has found. Meanwhile the command's own channel is heard.
-func (s *session) sweep(ctx context.Context, signal string) remote.Remnant {
+// sweep signals the remaining processes of the command, on a side channel, and returns
+// what the last look has found. In the meantime it handles events of the command's own
+// channel.
+func (s *session) sweep(ctx context.Context, signal string) remote.Survivors {
 	looks := sweepLooks
 	if signal != "KILL" {
 		looks = 1
 	}
-	budget, cancel := fanout.WithLimit(context.WithoutCancel(ctx), s.looking, context.DeadlineExceeded)
+	budget, cancel := fanout.WithLimit(context.WithoutCancel(ctx), s.probeTimeout, context.DeadlineExceeded)
 	defer cancel()
 	hurry := context.AfterFunc(ctx, func() {
 		t := fanout.NewTimer(sweepStopTime, s.conn.wire.lastRead.Load)
@@ -52,28 +51,28 @@ func (s *session) sweep(ctx context.Context, signal string) remote.Remnant {
 		}
 	})
 	defer hurry()
-	var found remote.Remnant
+	var found remote.Survivors
 	swept := make(chan struct{})
 	s.helpers.Go(func() {
 		var k *channel
-		k, found = s.sweepBeside(budget, remote.NewSweep(signal, looks, s.since))
+		k, found = s.sweepOnSideChannel(budget, remote.NewSweep(signal, looks, s.since))
 		close(swept)
 		if k != nil {
-			k.part()
+			k.detach()
 		}
 	})
-	for s.hear(nil, swept, nil) {
+	for s.waitEvent(nil, swept, nil) {
 		continue
 	}
 	return found
 }
 
-// sweepBeside sweeps on a channel of its own, and returns the channel that did
-// unless there was none.
-func (s *session) sweepBeside(ctx context.Context, w remote.Sweep) (*channel, remote.Remnant) {
-	ch, requests, err := s.slot(ctx)
+// sweepOnSideChannel sweeps on a channel of its own, and returns that channel, nil if
+// the host opened none.
+func (s *session) sweepOnSideChannel(ctx context.Context, w remote.Sweep) (*channel, remote.Survivors) {
+	ch, requests, err := s.openSideChannel(ctx)
 	if err != nil {
-		return nil, remote.RemnantUnknown
+		return nil, remote.SurvivorsUnknown
 	}
 	sudo := s.order.Task.Sudo
 	if sudo != nil {
@@ -81,29 +80,29 @@ func (s *session) sweepBeside(ctx context.Context, w remote.Sweep) (*channel, re
 			sudo = nil
 		}
 	}
-	k := s.assistant(ch, requests)
+	k := s.sideChannel(ch, requests)
 	return k, w.Found(sweepOn(ctx, k, w, sudo, s.order.PTY))
 }
 
-// sweepOn is what w says when k carries it out, by sudo unless that is nil.
+// sweepOn runs w on k, with sudo unless that is nil, and returns its output.
 func sweepOn(ctx context.Context, k *channel, w remote.Sweep, sudo *fanout.Sudo, pty *fanout.PTY) string {
 	said := &lockedTail{tail: tail.Buffer{Size: maxSwept}}
-	k.carryOut(ctx, w.Order(sudo, pty), said)
+	k.execute(ctx, w.Order(sudo, pty), said)
 	return said.String()
 }
 
-// census learns when the command began where the connection has served others
-// before. It takes a moment, and a channel that the host may refuse; without it
-// less can be proved.
-func (s *session) census(ctx context.Context) {
+// findStart asks the host when the command started, if the connection has served
+// earlier commands. The host may refuse the channel that this needs; without the answer
+// a sweep can prove less.
+func (s *session) findStart(ctx context.Context) {
 	s.since = remote.SinceConnection
 	if !s.conn.pooled {
 		return
 	}
 	s.since = remote.SinceUnknown
-	limit := s.looking / 2
+	limit := s.probeTimeout / 2
 	if ctx.Err() != nil {
-		limit = censusStopTime
+		limit = findStartTime
 	}
 	budget, cancel := fanout.WithLimit(context.WithoutCancel(ctx), limit, context.DeadlineExceeded)
 	defer cancel()
@@ -115,11 +114,11 @@ func (s *session) census(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		k, w := s.assistant(ch, requests), remote.NewSweep("0", 0, remote.SinceUnknown)
+		k, w := s.sideChannel(ch, requests), remote.NewSweep("0", 0, remote.SinceUnknown)
 		began = w.Began(sweepOn(budget, k, w, nil, nil))
-		k.part()
+		k.detach()
 	})
-	for s.hear(nil, done, budget.Done()) {
+	for s.waitEvent(nil, done, budget.Done()) {
 		continue
 	}
 	if isClosed(done) && began != "" { // else it is late, or had no channel
@@ -127,16 +126,16 @@ func (s *session) census(ctx context.Context) {
 	}
 }
 
-// slot opens a channel beside the command's. Where the host allows only one,
-// the command's is given up for it.
-func (s *session) slot(ctx context.Context) (gossh.Channel, <-chan *gossh.Request, error) {
+// openSideChannel opens another channel on the connection. If the host allows only one,
+// the command's channel is closed for it.
+func (s *session) openSideChannel(ctx context.Context) (gossh.Channel, <-chan *gossh.Request, error) {
 	ch, requests, err := s.conn.session(ctx, 0)
-	for range slotTries {
+	for range sideTries {
 		if _, full := errors.AsType[*gossh.OpenChannelError](err); !full {
 			break
 		}
 		_ = s.ch.Close() // it may be closed already
-		t := time.NewTimer(slotPause)
+		t := time.NewTimer(sidePause)
 		select {
 		case <-t.C:
 		case <-ctx.Done():
@@ -148,8 +147,8 @@ func (s *session) slot(ctx context.Context) (gossh.Channel, <-chan *gossh.Reques
 	return ch, requests, err
 }
 
-// A lockedTail keeps the end of what is written to it, and may be read meanwhile: the
-// writer may be stuck.
+// A lockedTail keeps the end of what is written to it, and may be read while its writer
+// is blocked.
 type lockedTail struct {
 	mu   sync.Mutex // guards tail
 	tail tail.Buffer

@@ -33,7 +33,7 @@ var trees = []struct {
 	{"daemon", `(setsid sh -c 'trap "" TERM; echo $$ > pids; exec sleep 99' >/dev/null 2>&1 </dev/null &) ; sleep 99`, 1},
 }
 
-// endOf carries out a task on target i that writes to the file pids, and has it
+// endOf runs a task on target i that writes to the file pids, and has it
 // ended as soon as that has so many lines: its input breaks off.
 func (b *bench) endOf(t *testing.T, i int, task fanout.Task, pids string, lines int) *record {
 	t.Helper()
@@ -81,7 +81,7 @@ func (b brokenOnce) Open(ctx context.Context) io.Reader {
 
 func (brokenOnce) Close() error { return nil }
 
-// TestSSHDSweepLeavesNothing: nothing is left of a command that was ended, whoever ran
+// TestSSHDSweepLeavesNothing: nothing is left of a command that was stopped, whatever user ran
 // it, and that is proved, on a connection of its own and on one that has served
 // others.
 func TestSSHDSweepLeavesNothing(t *testing.T) {
@@ -139,7 +139,7 @@ func daemonOf(t *testing.T, b *bench, dir, line string) int {
 
 // TestSSHDSweepClaimsNothingInDoubt: what has left both its parent and its environment may
 // be the command's, so that its end is not claimed; and is not touched, for it
-// may be anybody's.
+// may belong to any session.
 func TestSSHDSweepClaimsNothingInDoubt(t *testing.T) {
 	b, s := realBench(t, 1, sshdtest.Options{}, nil)
 	file := filepath.Join(s.Dir, "pids")

@@ -18,10 +18,10 @@ func withJob(task fanout.Task, a fanout.Attempt) fanout.Task {
 // at most 256 KiB, and a server drops the connection over a longer one.
 const maxCommand = 255 << 10
 
-// A TooLongError is a task that takes more to send than a request carries.
+// A TooLongError is a task whose command and environment are too long for one request.
 type TooLongError struct{ Size, Limit int } // in bytes
 
-// Error says how much it is, and how much is possible.
+// Error gives the size and the limit.
 func (e *TooLongError) Error() string {
 	return fmt.Sprintf("command plus environment is %d KiB, over the SSH limit of %d KiB", e.Size>>10, e.Limit>>10)
 }
@@ -29,7 +29,7 @@ func (e *TooLongError) Error() string {
 // Advice is to send less.
 func (e *TooLongError) Advice() (code string, args []any) { return AdviceTooLong, nil }
 
-// CheckTask reports a task that no host can be sent, with a *TooLongError.
+// CheckTask returns a *TooLongError if the task is too long for one request.
 func CheckTask(task fanout.Task) error {
 	if task.Job != nil {
 		task = withJob(task, fanout.Attempt{})

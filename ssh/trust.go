@@ -47,7 +47,7 @@ func (c *Client) PresentedKey(t fanout.Target) (PresentedKey, bool) {
 		p.Standing = KeyKnown
 		return p, true
 	}
-	switch verdict, others := ep.hostKeys.Judge(ep.knownHost(), key); verdict {
+	switch verdict, others := ep.hostKeys.Classify(ep.knownHost(), key); verdict {
 	case knownhosts.Known:
 		p.Standing = KeyKnown
 	case knownhosts.Changed:

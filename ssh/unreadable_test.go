@@ -8,7 +8,7 @@ import (
 	"tutti/fanout"
 )
 
-// TestUnreadableLogin: what the library cannot read in a login is told as what it
+// TestUnreadableLogin: what the library cannot read in a login is reported as what it
 // is, and neither as a refusal of keys nor for good, whatever it was an answer to.
 func TestUnreadableLogin(t *testing.T) {
 	banner := slices.Concat([]byte{53}, sshString("hello"), sshString("en"))

@@ -36,12 +36,12 @@ type wire struct {
 	lastRead atomic.Int64 // nanoseconds since born
 	loggedIn atomic.Bool  // read errors are held from here on
 	failed   atomic.Bool  // a read error has been handed over
-	valve    valve        // closed while output waits for its reader
+	gate     readGate     // stops reads while output waits for its writer
 
 	callers     *callers      // of Write; set before it is used
 	patient     bool          // the host waits for us to hang up; set with loggedIn
 	commanded   atomic.Bool   // the channel of a command is there, of a host that is not patient
-	closes      atomic.Int32  // answers to the close of a channel that nobody has asked about
+	closes      atomic.Int32  // answers to the close of a channel that takeClose has not returned yet
 	holding     time.Duration // at most holdTime
 	channelOver chan struct{} // holds one when the command's channel has ended
 	aborted     chan struct{} // closed by abort
@@ -52,7 +52,7 @@ type wire struct {
 
 	mu      sync.Mutex    // guards what follows
 	reading bool          // the library waits in Read
-	entered chan struct{} // closed when reading becomes true; nil: nobody waits
+	entered chan struct{} // closed when reading becomes true; nil: settled does not wait
 	mute    bool          // writing has failed
 }
 
@@ -81,16 +81,16 @@ func (w *wire) Read(p []byte) (int, error) {
 		return w.greeting.read(p)
 	}
 	if len(w.last) > 0 {
-		w.giveWay()
+		w.yield()
 		n := copy(p, w.last)
 		w.last = w.last[n:]
 		return n, nil
 	}
-	w.valve.pass(w.aborted)
+	w.gate.pass(w.aborted)
 	w.enterRead()
 	n, err := w.greeting.read(p)
 	if n > 0 {
-		w.valve.read(n)
+		w.gate.read(n)
 		w.lastRead.Store(int64(time.Since(w.born)))
 		w.leaveRead()
 		if n > 1 && n < len(p) && w.commanded.Load() {
@@ -138,12 +138,12 @@ func (w *wire) Write(p []byte) (int, error) {
 func (w *wire) abort() {
 	w.abortOnce.Do(func() {
 		close(w.aborted)
-		_ = w.Conn.Close() // nothing is lost: whoever aborts has given up on it
+		_ = w.Conn.Close() // the caller has given up on the connection
 	})
 }
 
-// giveWay lets whoever has to work off what was read do so first.
-func (w *wire) giveWay() {
+// yield lets the goroutines that handle what was read run first.
+func (w *wire) yield() {
 	for i := 0; i < yields && w.closes.Load() == 0; i++ {
 		runtime.Gosched()
 	}
@@ -211,7 +211,7 @@ func (w *wire) leaveRead() {
 
 // silence is how long nothing has arrived, although it was listened for.
 func (w *wire) silence() time.Duration {
-	if w.valve.closed.Load() {
+	if w.gate.closed.Load() {
 		return 0
 	}
 	return time.Since(w.born) - time.Duration(w.lastRead.Load())

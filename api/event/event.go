@@ -13,8 +13,7 @@ import (
 // Schema is the version of the forms. Fields are added to it, never renamed.
 const Schema = 1
 
-// A Time is an instant in the form of all that is printed as JSON: RFC 3339, UTC,
-// milliseconds.
+// A Time is a time as all JSON output has it: RFC 3339, UTC, milliseconds.
 type Time time.Time
 
 // MarshalText writes t; it does not fail.
@@ -111,8 +110,8 @@ type Failure struct {
 	// Op is the step that failed.
 	Op      fanout.Op `json:"op"`
 	Message string    `json:"message"`
-	// RemoteState is what became of a command that was sent and did not end by
-	// itself, "ended" or "unknown"; absent of any other.
+	// RemoteState is the state on the host of a command that was sent and did not end
+	// by itself, "ended" or "unknown"; absent for all others.
 	RemoteState string `json:"remote_state,omitempty"`
 	// Hint is what can be done about it; absent if that is not known.
 	Hint string `json:"hint,omitempty"`
@@ -218,8 +217,8 @@ type RunFinished struct {
 	ExitCode *int `json:"exit_code,omitempty"`
 }
 
-// NewRunFinished is the form of e. exitCode tells the code of a run; nil: it has
-// none.
+// NewRunFinished is the form of e. exitCode returns the exit code of a run; nil: the
+// form has none.
 func NewRunFinished(e fanout.Event, exitCode func(fanout.Summary) int) RunFinished {
 	s := e.Summary
 	v := RunFinished{Head: headOf(e, "run_finished"), Counts: Counts{s}, Hosts: s.Hosts, Stopped: s.Stopped.String()}

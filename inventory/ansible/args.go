@@ -32,12 +32,12 @@ var sshLetters = map[byte]string{
 // add takes the settings from one variable.
 func (s *sshArgs) add(v *value) {
 	if err := v.usable(); err != nil {
-		s.refuse(v, err)
+		s.setUnusable(v, err)
 		return
 	}
 	words, mistake := shellWords(v.text, false)
 	if mistake != nil {
-		s.refuse(v, mistake)
+		s.setUnusable(v, mistake)
 		return
 	}
 	for len(words) > 0 {
@@ -58,15 +58,15 @@ func (s *sshArgs) add(v *value) {
 			keyword, value = splitKeyword(value)
 		}
 		if err := s.option(v, keyword, value); err != nil {
-			s.refuse(v, err)
+			s.setUnusable(v, err)
 		}
 	}
 }
 
 // refuse holds something against the hosts that have the arguments. The jump is
 // what most arguments are about, and the setting that it stands at.
-func (s *sshArgs) refuse(v *value, err error) {
-	s.set(v, layer.Value{Key: layer.KeyJump, Text: v.text, Refusal: fmt.Sprintf("%s: %v", variableNames[v.variable], err)})
+func (s *sshArgs) setUnusable(v *value, err error) {
+	s.set(v, layer.Value{Key: layer.KeyJump, Text: v.text, Unusable: fmt.Sprintf("%s: %v", variableNames[v.variable], err)})
 }
 
 // sshOption goes over the letters that stand behind one dash. It returns the one

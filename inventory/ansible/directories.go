@@ -13,7 +13,7 @@ import (
 	"tutti/inventory/layer"
 )
 
-// The directories beside an inventory in which Ansible looks for variables: a file,
+// The directories next to an inventory in which Ansible looks for variables: a file,
 // or a directory of files, for each group and host.
 const (
 	GroupVars = "group_vars"
@@ -24,7 +24,7 @@ const (
 // which they are tried.
 var varsEndings = []string{"", ".yml", ".yaml", ".json"}
 
-// varsDirectories are those beside all files, in the files' order.
+// varsDirectories are those next to all files, in the files' order.
 type varsDirectories []*varsDirectory
 
 // A varsDirectory is one group_vars or host_vars.
@@ -38,7 +38,7 @@ type varsDirectory struct {
 	read map[string]*values
 }
 
-// directories finds the directories beside the files.
+// directories finds the directories next to the files.
 func (a *Inventory) directories() varsDirectories {
 	var list varsDirectories
 	for _, s := range a.sources {
@@ -123,8 +123,8 @@ func (f *varsDirectory) directory(path, via string, vars *values, depth int) {
 	}
 }
 
-// file reads the variables in one file. Of a file that is encrypted as a whole
-// nobody can say whether anything in it is meant for us; it is left out.
+// file reads the variables in one file. A file that is encrypted as a whole is left
+// out: whether it has settings for tutti cannot be known.
 func (f *varsDirectory) file(path, via string, vars *values) {
 	data, _, err := layer.Read(layer.File{Path: path, Trust: f.source.file.Trust})
 	if err != nil {

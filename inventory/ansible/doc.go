@@ -1,5 +1,5 @@
 // Package ansible reads Ansible's inventories: INI, YAML, what a program prints, and
-// the group_vars and host_vars beside them.
+// the group_vars and host_vars next to them.
 //
 // Files in a row are read into one [Inventory], in which Ansible's own precedence
 // decides which variable a host gets. [Inventory.Layer] turns the variables that mean

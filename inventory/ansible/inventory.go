@@ -17,10 +17,10 @@ const (
 )
 
 // An Inventory is what Ansible's inventories say, one file on top of the other as
-// Ansible does it. Which of two groups wins is another matter there than in our
-// own files: the one further from all, then the one with the higher priority,
-// then the one whose name sorts last. So it is decided here, and the layer that
-// comes of it has settings for hosts only.
+// Ansible does it. Which of two groups wins differs from tutti's own
+// files: the one further from all, then the one with the higher priority, then the
+// one whose name sorts last. So it is decided here, and the resulting layer has
+// settings for hosts only.
 type Inventory struct {
 	tally      *layer.Tally
 	problems   yamltree.Problems
@@ -156,7 +156,7 @@ func (g *group) set(name string, v *value) {
 	g.vars.set(name, v)
 }
 
-// addSource remembers where variables may stand in directories beside the file.
+// addSource records where the directories of variables next to the file may be.
 func (a *Inventory) addSource(s *source) {
 	a.sources = slices.DeleteFunc(a.sources, func(other *source) bool { return other.dir == s.dir })
 	a.sources = append(a.sources, s)

@@ -332,7 +332,7 @@ func (r *programReader) askForHosts(ctx context.Context) error {
 	return nil
 }
 
-// vars are those fields that mean something to us.
+// vars are the fields that tutti uses.
 func (r *programReader) vars(list []field, via string) *values {
 	vars := &values{}
 	for _, f := range list {

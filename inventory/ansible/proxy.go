@@ -14,8 +14,8 @@ import (
 
 // proxySetting reads a command that connects. One that does no more than go
 // through a host, such as "ssh -W %h:%p bastion", is a jump: its login serves many
-// hosts. Any other is run as ssh_config's ProxyCommand is, if the inventory was
-// named: nobody is to run commands out of a file that lies around.
+// hosts. Any other is run as ssh_config's ProxyCommand is, but only if the operator
+// named the inventory: a file that was merely found must not run commands.
 func proxySetting(v *value, command string) (layer.Value, error) {
 	if strings.EqualFold(command, layer.NoJump) {
 		return layer.ParseValue(layer.KeyJump, layer.NoJump)

@@ -10,7 +10,7 @@ import (
 	"tutti/inventory/layer"
 )
 
-// A variable is one that means something to us. All others are left to Ansible.
+// A variable is one that tutti uses. All others are left to Ansible.
 type variable int
 
 const (
@@ -64,7 +64,7 @@ type value struct {
 // values are the values that there are, by variable.
 type values [numVariables]*value
 
-// set takes a value if the variable means something to us.
+// set stores a value if tutti uses the variable.
 func (vars *values) set(name string, v *value) {
 	if i, ok := variableNamed(name); ok {
 		v.variable = i
@@ -92,7 +92,7 @@ func (vars *values) last(list ...variable) *value {
 	return nil
 }
 
-// settings are what a host's variables mean to us.
+// settings are the settings that a host's variables make.
 func (a *Inventory) settings(vars *values) layer.Values {
 	var own layer.Values
 	add := func(key layer.Key, v *value) {
@@ -122,14 +122,14 @@ func overSSH(plugin string) bool {
 	return slices.Contains([]string{"ssh", "smart", "paramiko", "paramiko_ssh"}, name)
 }
 
-// setting is the value as a setting of ours. What is wrong with it is held
-// against the hosts that have it, not against the inventory: Ansible's
-// inventories hold much that is not meant for us.
+// setting is the value as a tutti setting. A mistake in it makes the hosts that have
+// it unusable, not the inventory: Ansible's inventories hold much that is not meant
+// for tutti.
 func (v *value) setting(key layer.Key) layer.Value {
 	s, err := v.parse(key)
 	s.Key, s.Origin = key, v.origin
 	if err != nil {
-		s.Text, s.Refusal = v.text, fmt.Sprintf("%s: %v", variableNames[v.variable], err)
+		s.Text, s.Unusable = v.text, fmt.Sprintf("%s: %v", variableNames[v.variable], err)
 	}
 	return s
 }

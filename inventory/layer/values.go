@@ -8,8 +8,8 @@ type Value struct {
 	// Text is the value in one spelling, so that equal values have equal texts.
 	Text   string
 	Origin Origin
-	// Refusal is why the host cannot be used with this value; mostly empty.
-	Refusal string
+	// Unusable is why the host cannot be used with this value; mostly empty.
+	Unusable string
 	// Command says that a jump is a proxy command.
 	Command bool
 

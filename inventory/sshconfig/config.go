@@ -12,8 +12,8 @@ import (
 // Options say which ssh_config files are read, and for whom.
 type Options struct {
 	// File is read in place of the user's and the system's files; "none": no
-	// file at all. Empty: ~/.ssh/config, then /etc/ssh/ssh_config, as far as
-	// they exist.
+	// file at all. Empty: those of ~/.ssh/config and /etc/ssh/ssh_config that
+	// exist, in this order.
 	File string
 	// Home is the user's home directory: where ~/.ssh/config is, and what ~ and %d
 	// stand for. Empty: there is none.
@@ -30,7 +30,7 @@ type Options struct {
 // A Config is what ssh_config files say, read and checked once, to be asked
 // about many hosts. It means what it means to ssh, with two exceptions: Match
 // exec, and conditions that only newer versions have, never hold; and a keyword
-// that nobody knows is a warning. It is immutable and may be used by several
+// that is unknown is a warning. It is immutable and may be used by several
 // goroutines at once.
 type Config struct {
 	// Warnings are about what was read and does not count, a line each.
@@ -58,7 +58,7 @@ type Query struct {
 
 // Settings are what ssh_config says of one host, with all tokens replaced. A
 // setting that it does not make has its field's zero value; [Settings.Origin]
-// tells that apart from a zero that was written. They are read-only.
+// distinguishes that from a zero that was written. They are read-only.
 type Settings struct {
 	// HostName is the name or address to connect to, in lower case; the query's
 	// Address or Name where ssh_config has none.

@@ -93,8 +93,8 @@ func (v *match) sent() []string {
 	return patterns
 }
 
-// environment are the variables to send: of ours those that SendEnv chooses, then
-// those that SetEnv sets.
+// environment are the variables to send: those of the local ones that SendEnv chooses,
+// then those that SetEnv sets.
 func (v *match) environment(ours []string) []string {
 	var list []string
 	if patterns := v.sent(); len(patterns) > 0 {

@@ -39,7 +39,7 @@ func readWord(l *sourceLine, d *directive) error {
 	return nil
 }
 
-// readRest takes whatever follows, of a keyword that is only told of.
+// readRest reads the rest of the line, of a keyword that only leads to a warning.
 func readRest(l *sourceLine, d *directive) error {
 	d.text = strings.Join(l.args, " ")
 	return nil
@@ -104,8 +104,8 @@ func readYesNo(l *sourceLine, d *directive) error {
 	return nil
 }
 
-// hostKeyModes are the words of StrictHostKeyChecking. To ask is to refuse
-// here: there are many hosts and nobody to look at one.
+// hostKeyModes are the words of StrictHostKeyChecking. Ask means refuse here: an
+// operator cannot answer for each of many hosts.
 var hostKeyModes = map[string]hostkeys.Mode{
 	"yes": hostkeys.Strict, "true": hostkeys.Strict, "ask": hostkeys.Strict, "accept-new": hostkeys.AcceptNew, "no": hostkeys.Off, "false": hostkeys.Off, "off": hostkeys.Off,
 }

@@ -28,7 +28,7 @@ func (p *pattern) match(name string) bool {
 	if p.literal {
 		return p.text == name
 	}
-	// Most patterns are told by how they begin.
+	// The first character excludes most patterns.
 	if c := p.text[0]; c != '*' && c != '?' && (name == "" || c != name[0]) {
 		return false
 	}
@@ -80,7 +80,7 @@ func (c criteria) holds(w *walker) bool {
 	return true
 }
 
-// unsupported is a condition that nobody here can judge.
+// unsupported is a condition that tutti cannot evaluate.
 type unsupported struct{}
 
 func (unsupported) holds(*walker) bool { return false }

@@ -9,7 +9,7 @@ import (
 	"tutti/inventory/layer"
 )
 
-// A configFile is an ssh_config file as it is carried out.
+// A configFile is a parsed ssh_config file.
 type configFile struct {
 	path   string
 	blocks []block
@@ -68,7 +68,7 @@ type parser struct {
 	stack []string // of files that include each other, the current one last
 	files int      // that were included so far
 
-	ignored []pattern // keywords that nobody needs to know
+	ignored []pattern // patterns of IgnoreUnknown
 }
 
 func newParser(o Options) *parser {
@@ -128,7 +128,7 @@ func looksLikeConfig(text string) bool {
 	for line := range strings.Lines(text) {
 		l, _ := splitLine(line)
 		if l == nil {
-			continue // it says nothing, or what is wrong with it is told without its words
+			continue // it is empty, or its mistake is reported without quoting it
 		}
 		empty = false
 		_, known := rowsByName[l.keyword]

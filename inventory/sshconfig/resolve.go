@@ -106,7 +106,7 @@ func appendNew(list []*directive, d *directive) []*directive {
 	return append(list, d)
 }
 
-// hostName is where to connect to, as far as is known by now.
+// hostName is where to connect to, by the lines read so far.
 func (w *walker) hostName() string {
 	if w.query.Address != "" {
 		return w.query.Address
@@ -120,12 +120,12 @@ func (w *walker) hostName() string {
 	}
 	name, err := ExpandTokens(d.text, func(token byte) (string, bool) { return w.query.Name, token == 'h' })
 	if err != nil {
-		return d.text // it is told when the values are put together
+		return d.text // the mistake is reported when the values are put together
 	}
 	return name
 }
 
-// user is who logs in, as far as is known by now.
+// user is who logs in, by the lines read so far.
 func (w *walker) user() string {
 	if w.query.User != "" {
 		return w.query.User

@@ -75,7 +75,7 @@ const (
 // firstIgnored is the first key that is not honoured.
 const firstIgnored = kwAddressFamily
 
-// An effect is what becomes of a value.
+// An effect is what a value does.
 type effect int
 
 const (
@@ -91,7 +91,7 @@ const (
 	effectHelper
 )
 
-// A tableRow is how a keyword is written and read, and what becomes of it.
+// A tableRow is how a keyword is written and read, and what it does.
 type tableRow struct {
 	key    keyword
 	name   string
@@ -187,11 +187,11 @@ var harmlessKeywords = wordSet(
 	// connections that ssh shares, and how bytes travel
 	`channeltimeout compression compressionlevel controlmaster controlpath controlpersist ipqos keepalive
 	obscurekeystroketiming rekeylimit tcpkeepalive versionaddendum `,
-	// ports on this machine, and details of forwarding that is told of by itself
+	// ports on this machine, and details of forwarding, which has a warning of its own
 	`dynamicforward forwardx11timeout forwardx11trusted gatewayports localforward permitremoteopen streamlocalbindmask
 	streamlocalbindunlink tunneldevice `,
-	// details of what is told of by itself, and of Kerberos, which Debian and Red Hat
-	// switch on for everybody and which comes before keys only where there is a ticket
+	// details of what has a warning of its own, and of Kerberos, which Debian and Red Hat
+	// switch on by default and which comes before keys only where there is a ticket
 	`canonicalizefallbacklocal canonicalizepermittedcnames enablesshkeysign gssapiauthentication gssapiclientidentity
 	gssapidelegatecredentials gssapikexalgorithms gssapirenewalforcesrekey gssapiserveridentity gssapitrustdns
 	hostbasedacceptedalgorithms hostbasedkeytypes kbdinteractivedevices `,

@@ -43,8 +43,8 @@ func TestEveryKeywordHasItsPlace(t *testing.T) {
 	}
 }
 
-// TestUnheeded: which values are told of, which refuse the host, and which do no
-// harm.
+// TestUnheeded: which values lead to a warning, which make the host unusable, and
+// which do no harm.
 func TestUnheeded(t *testing.T) {
 	tests := []struct{ line, ignored, refused string }{
 		{"GSSAPIAuthentication yes", "", ""},

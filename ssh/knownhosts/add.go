@@ -16,7 +16,7 @@ import (
 	"tutti/internal/safefile"
 )
 
-// errLocked is a known_hosts file that others kept locked all the time.
+// errLocked is a known_hosts file that other processes kept locked all the time.
 var errLocked = errors.New("another process keeps it locked")
 
 // Target is the file that keys are written to; empty if there is none.
@@ -37,7 +37,7 @@ func (h *Files) addKnownHost(ctx context.Context, n hostNames, key gossh.PublicK
 	defer unlock()
 	h.refresh(f.File)
 	blob := string(key.Marshal())
-	if v := h.judge(n, blob); v.verdict != Unknown {
+	if v := h.classify(n, blob); v.verdict != Unknown {
 		return v, nil
 	}
 	names := n.written(func(string) bool { return false }) // the host would be known
@@ -147,14 +147,14 @@ func (h *Files) refresh(f *os.File) {
 	h.load(os.ReadFile) // it is ours
 }
 
-// wholeTime is how long a file is waited for that somebody writes to.
+// wholeTime is how long a reader waits for another process to finish its write.
 const wholeTime = 100 * time.Millisecond
 
 // readWhole reads a file to which another process may just be adding a line, and
 // not half of that line.
 func readWhole(file string) ([]byte, error) { return readUnlocked(file, wholeTime) }
 
-// readUnlocked reads a file when nobody has locked it any more, or when patience
+// readUnlocked reads a file once no process holds its lock, or when patience
 // is over.
 func readUnlocked(file string, patience time.Duration) ([]byte, error) {
 	f, err := os.Open(file)

@@ -40,8 +40,8 @@ func Open(files []string, warn func(string)) *Files {
 	return h
 }
 
-// load reads the files by read. The token of learning is taken, or nobody else
-// knows h.
+// load reads the files with read. The caller holds the token of learning, or has not
+// shared h yet.
 func (h *Files) load(read func(file string) ([]byte, error)) {
 	known := newIndex()
 	h.seen = nil
@@ -131,7 +131,7 @@ func (h *Files) Check(ctx context.Context, host Host, key gossh.PublicKey, asked
 		}
 	}
 	n := host.names()
-	v := h.judge(n, string(key.Marshal()))
+	v := h.classify(n, string(key.Marshal()))
 	if v.verdict == Unknown && host.Mode == hostkeys.AcceptNew && !host.NewKeysRefused {
 		var err error
 		if v, err = h.addKnownHost(ctx, n, key, host.HashNames); err != nil {
@@ -158,7 +158,7 @@ func (h *Files) Check(ctx context.Context, host Host, key gossh.PublicKey, asked
 // CheckAddress refuses a key that differs from those known for the IP address and
 // the port that were reached.
 func (h *Files) CheckAddress(key gossh.PublicKey, ip netip.Addr, port int) error {
-	v := h.judge(hostNames{full: []string{Name(ip.String(), port)}}, string(key.Marshal()))
+	v := h.classify(hostNames{full: []string{Name(ip.String(), port)}}, string(key.Marshal()))
 	if v.verdict != Changed {
 		return nil
 	}
@@ -167,8 +167,8 @@ func (h *Files) CheckAddress(key gossh.PublicKey, ip netip.Addr, port int) error
 
 // Judge says how key compares with the lines about host. Those that hold other
 // keys are returned if there are any and it is none of them.
-func (h *Files) Judge(host Host, key gossh.PublicKey) (Verdict, []Line) {
-	v := h.judge(host.names(), string(key.Marshal()))
+func (h *Files) Classify(host Host, key gossh.PublicKey) (Verdict, []Line) {
+	v := h.classify(host.names(), string(key.Marshal()))
 	var others []Line
 	for _, k := range v.others {
 		others = append(others, Line{File: k.file, Line: k.line, Type: k.kind, Fingerprint: fingerprint(k.blob)})
@@ -197,10 +197,10 @@ func (h *Files) vouched(n hostNames) bool {
 	return h.known.vouched(n)
 }
 
-func (h *Files) judge(n hostNames, blob string) judgement {
+func (h *Files) classify(n hostNames, blob string) judgement {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return h.known.judge(n, blob)
+	return h.known.classify(n, blob)
 }
 
 func (h *Files) unknown(n hostNames, key gossh.PublicKey) error {

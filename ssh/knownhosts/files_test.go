@@ -72,7 +72,7 @@ func TestJudgeOfEveryFormOfLine(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			h := Open([]string{keytest.KnownHosts(t, tt.content)}, func(string) {})
-			if got := h.judge(tt.endpoint.names(), string(a.Marshal())).verdict; got != tt.want {
+			if got := h.classify(tt.endpoint.names(), string(a.Marshal())).verdict; got != tt.want {
 				t.Errorf("got verdict %d, want %d", got, tt.want)
 			}
 		})
@@ -119,10 +119,10 @@ func FuzzKnownHosts(f *testing.F) {
 	f.Fuzz(func(t *testing.T, junk, name string) {
 		k := newIndex()
 		k.add("f", []byte(strings.ReplaceAll(junk, "@revoked", "@x")+"\n"+keytest.Line("web1", key)), func(string) {})
-		if got := k.judge(hostNames{full: []string{"web1"}}, string(key.Marshal())).verdict; got != Known {
+		if got := k.classify(hostNames{full: []string{"web1"}}, string(key.Marshal())).verdict; got != Known {
 			t.Errorf("got verdict %d beside %q, want known", got, junk)
 		}
-		k.judge(hostNames{full: []string{name}, portless: []string{name}}, "blob")
+		k.classify(hostNames{full: []string{name}, portless: []string{name}}, "blob")
 	})
 }
 
@@ -228,7 +228,7 @@ func BenchmarkHashedLookup(b *testing.B) {
 	h := Open([]string{keytest.KnownHosts(b, content.String())}, func(string) {})
 	n, blob := Host{Address: "h9999", Port: 22}.names(), string(last.Marshal())
 	for b.Loop() {
-		if h.judge(n, blob).verdict != Known {
+		if h.classify(n, blob).verdict != Known {
 			b.Fatal("not found")
 		}
 	}

@@ -33,7 +33,7 @@ func (k *knownKey) where() string {
 
 // An index is the content of known_hosts files, arranged so that asking
 // does not take longer the more hosts they hold. Keys are compared as bytes
-// and never decoded: a key type that nobody here knows does no harm.
+// and never decoded: a key type that is unknown here does no harm.
 type index struct {
 	names   map[string][]*knownKey
 	globs   []globLine

@@ -127,7 +127,7 @@ func TestTenThousandHashedLinesAreCheap(t *testing.T) {
 		if got := h.Algorithms(host, nil, Preferred)[0]; got != gossh.KeyAlgoED25519 {
 			t.Fatalf("host %d: got algorithm %s first, want that of the keys", i, got)
 		}
-		if h.judge(host.names(), blob).verdict != Known {
+		if h.classify(host.names(), blob).verdict != Known {
 			t.Fatalf("host %d is not found", i)
 		}
 	}
@@ -226,7 +226,7 @@ func FuzzKnownHostsLine(f *testing.F) {
 			}
 		}
 		n := hostNames{full: []string{name}}
-		k.judge(n, "blob")
+		k.classify(n, "blob")
 		k.vouched(n)
 	})
 }

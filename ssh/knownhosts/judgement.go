@@ -36,7 +36,7 @@ func (j judgement) kinds() []string {
 // or against; hashed lines that hold blob decide for; only then are all hashed
 // lines searched for other keys of the host. A line without a port counts for
 // a host on another port if it holds this very key.
-func (k *index) judge(n hostNames, blob string) judgement {
+func (k *index) classify(n hostNames, blob string) judgement {
 	if k.isRevoked(n.all(), blob) {
 		return judgement{verdict: Revoked}
 	}

@@ -28,7 +28,7 @@ var keyParts = map[string][]part{
 }
 
 // wholeKey reports whether rest, which is behind the name of the type, is a key
-// from its beginning to its end, as far as the type is known here. Half a key is
+// from its beginning to its end, if the type is known here. Half a key is
 // no other key of the host: its line says nothing.
 func wholeKey(kind string, rest []byte) bool {
 	if strings.Contains(kind, certificateMark) {

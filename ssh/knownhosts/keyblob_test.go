@@ -30,12 +30,12 @@ func TestCutKeyIsNoKey(t *testing.T) {
 			for _, b := range broken {
 				warnings := 0
 				h := Open([]string{keytest.KnownHosts(t, "web1 "+key.Type()+" "+b+"\n")}, func(string) { warnings++ })
-				if v := h.judge(e.names(), string(fresh.Marshal())).verdict; v != Unknown || warnings != 1 {
+				if v := h.classify(e.names(), string(fresh.Marshal())).verdict; v != Unknown || warnings != 1 {
 					t.Fatalf("%d of %d characters: got verdict %d and %d warnings, want an unknown host and 1", len(b), len(text), v, warnings)
 				}
 			}
 			whole := Open([]string{keytest.KnownHosts(t, keytest.Line("web1", key))}, func(w string) { t.Error(w) })
-			if v := whole.judge(e.names(), string(key.Marshal())).verdict; v != Known {
+			if v := whole.classify(e.names(), string(key.Marshal())).verdict; v != Known {
 				t.Errorf("the whole key: got verdict %d, want known", v)
 			}
 		})

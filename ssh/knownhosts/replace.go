@@ -68,7 +68,7 @@ func (h *Files) apply(lines []string, changes []Change) (string, error) {
 	known, written := map[string]bool{}, map[string]bool{} // lines and names
 	for _, c := range changes {
 		n := c.Host.names()
-		v := h.judge(n, string(c.Key.Marshal()))
+		v := h.classify(n, string(c.Key.Marshal()))
 		switch v.verdict {
 		case Known:
 			continue
@@ -102,7 +102,7 @@ func (h *Files) speaksOf(name string, gone []*knownKey) bool {
 	})
 }
 
-// errFileChanged is a file that somebody who takes no lock has written to.
+// errFileChanged is a file that a process without the lock has written to.
 var errFileChanged = errors.New("it was changed by another process; try again")
 
 // forget takes the names out of the line that holds k.

@@ -17,7 +17,7 @@ import (
 )
 
 // TestTrustReplaces: a host's old keys go, whatever their lines look like, and
-// nobody else's do.
+// those of other hosts do not.
 func TestTrustReplaces(t *testing.T) {
 	a, old, fresh := keytest.Numbered(t, 1), keytest.Numbered(t, 2), keytest.Numbered(t, 3)
 	added := keytest.Line("web1", fresh)
@@ -85,7 +85,7 @@ func TestTrustInAnotherFile(t *testing.T) {
 	}
 }
 
-// TestTrustAndAcceptNewAtOnce: whoever replaces the file and whoever adds to it do
+// TestTrustAndAcceptNewAtOnce: a process that replaces the file and one that adds to it do
 // not take anything from each other.
 func TestTrustAndAcceptNewAtOnce(t *testing.T) {
 	const hosts = 40
@@ -120,7 +120,7 @@ func TestTrustAndAcceptNewAtOnce(t *testing.T) {
 	k.add(file, data, func(w string) { t.Error(w) })
 	for i := range hosts {
 		blob := string(keytest.Numbered(t, i).Marshal())
-		if k.judge(hostNames{full: []string{fmt.Sprintf("h%d", i)}}, blob).verdict != Known {
+		if k.classify(hostNames{full: []string{fmt.Sprintf("h%d", i)}}, blob).verdict != Known {
 			t.Errorf("host %d is lost", i)
 		}
 	}
@@ -173,7 +173,7 @@ func TestWrittenNames(t *testing.T) {
 				if string(got) != tt.want {
 					t.Errorf("%s: got\n%s\nwant\n%s", way, got, tt.want)
 				}
-				if v := h.judge(tt.endpoint.names(), string(fresh.Marshal())).verdict; v != Known {
+				if v := h.classify(tt.endpoint.names(), string(fresh.Marshal())).verdict; v != Known {
 					t.Errorf("%s: got verdict %v afterwards, want the host known", way, v)
 				}
 			}
@@ -229,10 +229,10 @@ func TestHashedNames(t *testing.T) {
 				}
 			}
 			again := Open([]string{file}, func(w string) { t.Error(w) })
-			if v := again.judge(e.names(), string(key.Marshal())); v.verdict != Known {
+			if v := again.classify(e.names(), string(key.Marshal())); v.verdict != Known {
 				t.Errorf("got verdict %d, want known", v.verdict)
 			}
-			if v := again.judge(e.names(), string(keytest.Numbered(t, 2).Marshal())); v.verdict != Changed {
+			if v := again.classify(e.names(), string(keytest.Numbered(t, 2).Marshal())); v.verdict != Changed {
 				t.Errorf("got verdict %d for another key, want changed", v.verdict)
 			}
 		})

@@ -162,7 +162,7 @@ func (m *MarkerReader) next(word []byte) {
 func (m *MarkerReader) tell(h Marker) {
 	select {
 	case m.markers <- h:
-	default: // more than anybody could want to know
+	default: // enough for a message
 	}
 }
 

@@ -58,9 +58,9 @@ func NewOrder(task *fanout.Task, pty *fanout.PTY) *Order {
 	return o
 }
 
-// loginLine is a line by which any login shell becomes a POSIX shell that
-// carries out text. What csh or fish would read otherwise, even between quotes,
-// is written as an octal number.
+// loginLine is a line by which any login shell becomes a POSIX shell that runs text.
+// Characters that csh or fish would interpret even between quotes are written as octal
+// numbers.
 func loginLine(text string) string {
 	return `exec sh -c 'eval "$(printf %b "` + octal(text) + `")"'`
 }
@@ -115,7 +115,7 @@ const (
 	controlNames = "abcdefghijklmnopqrstuvwxyzABCDEF"
 )
 
-// secrets encodes the secret variables: what is in an argument everybody on
+// secrets encodes the secret variables: what is in an argument every user on
 // the host can see, and so they are sent on standard input, as lines that a
 // shell reads with nothing but itself. There printf may be a program, and its
 // arguments would be seen. The first character of a line says what follows the

@@ -19,7 +19,7 @@ type input struct{}
 func (input) Open(context.Context) io.Reader { return nil }
 func (input) Close() error                   { return nil }
 
-// TestPlainCommandIsVerbatim: nobody who asks for nothing gets a prologue.
+// TestPlainCommandIsVerbatim: a task with a command alone is sent without a prologue.
 func TestPlainCommandIsVerbatim(t *testing.T) {
 	for _, task := range []fanout.Task{
 		{Action: fanout.Command("a 'b' \\c")},

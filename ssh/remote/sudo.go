@@ -8,10 +8,9 @@ import (
 	"tutti/internal/sanitize"
 )
 
-// sudoText is shell text that carries out inner as another user. It says its
-// own number first: that of the group that is to be ended if it comes to that.
-// sudo drops the mark of the connection from the environment, by which what is
-// left of the command is found; it is handed on as an argument.
+// sudoText is shell text that runs inner as another user. It first prints its process
+// number, that of the group to kill. sudo drops SSH_CONNECTION from the environment, by
+// which remaining processes are found; so it is passed as an argument.
 func sudoText(s *fanout.Sudo, m *MarkerReader, inner string) string {
 	how := "-n"
 	if s.Password != nil {
@@ -24,8 +23,9 @@ func sudoText(s *fanout.Sudo, m *MarkerReader, inner string) string {
 		say(string(m.openMarker)), how, quote(s.User), quote(inner))
 }
 
-// SudoWords is what sudo said, fit for a message: the lines it put its name to,
-// or else the last, without the command, which a sudo that refuses it quotes.
+// SudoWords returns what sudo printed, fit for a message: the lines that begin with
+// "sudo:", else the last line, without the command, which sudo quotes when it refuses
+// it.
 func SudoWords(said string) string {
 	if before, _, quoted := strings.Cut(said, "/bin/sh"); quoted {
 		said = strings.TrimRight(before, " '\"‘“`") + " the command"

@@ -17,38 +17,37 @@ const (
 	SinceUnknown = "unknown"
 )
 
-// sweepText looks for what is left of a command, signals it, and says what it
-// has found last: the answer and "none" or "left". It runs on a channel of the
-// command's own connection, where the server's process for that connection is
-// the parent of both. No answer means that nothing is proved.
+// sweepText searches for the remaining processes of a command, signals them, and prints
+// what it found last: the answer, then "none" or "left". It runs on a channel of the
+// command's own connection, where the server's process for that connection is the
+// parent of both. Without an answer nothing is proved.
 //
-// It takes for the command's everything below that process but itself, and
-// everything that carries the mark of the connection in its environment, as
-// daemons do that have left their parents. These must be as young as the
-// command: earlier commands on the connection may have left daemons, and before
-// that its number was another's. If they have, what leaves its parent now may
-// be theirs, and is not touched.
+// It takes as the command's every process below that parent except itself, and every
+// process that has the connection's SSH_CONNECTION in its environment, as daemons have
+// that left their parents. These must be as young as the command: earlier commands on
+// the connection may have left daemons, and the process number may have been another's
+// before. If earlier commands have left any, a process that leaves its parent now may
+// be theirs, and is not signalled.
 //
-// Nobody knows whose a process is that has left both its parent and its
-// environment, such as a daemon that the command has started by sudo. It is not
-// touched, but as long as there is one that can be the command's, it may be left:
-// as young as that, and in the same control groups, which is what says most
-// where systemd has given the login its own. Where this cannot be seen, because
-// there is no /proc or it hides the processes of others, nothing is proved.
+// A process that has left both its parent and its environment, such as a daemon started
+// with sudo, cannot be attributed. It is not signalled, but as long as there is one
+// that could be the command's (as young, and in the same control groups, which says
+// most where systemd gives the login its own), the answer is "left". Where this cannot
+// be seen, because there is no /proc or it hides the processes of others, nothing is
+// proved.
 //
-// A process that is becoming another program has no environment just then, and one
-// that has begun since the processes were listed is in the environments only. While
-// there is one that one look has missed and the next has seen, nothing is proved.
+// During its exec a process has no environment, and one that started after the
+// processes were listed is in the environments only. As long as one look misses a
+// process that the next one sees, nothing is proved.
 //
-// Where the parent is not known to serve a single connection nothing is
-// touched, for its other children may be anybody's.
+// Where the parent is not known to serve a single connection, nothing is signalled: its
+// other children may belong to other sessions.
 //
-// With signal 0 it only says which is the oldest process of the command: the time
-// when it began, in ticks, of which several processes may share one, and its
-// number.
+// With signal 0 it only prints the oldest process of the command: its start time in
+// ticks, which several processes may share, and its number.
 //
-// The verbs: a sum that is the answer, the signal, how often to look, and when
-// the command began.
+// The verbs: a sum that is the answer, the signal, the number of looks, and when the
+// command started.
 const sweepText = `
 answer=$((%s)) signal=%s looks=%d since='%s'
 LC_ALL=C; export LC_ALL
@@ -217,28 +216,27 @@ done
 echo "$answer $verdict"
 `
 
-// A Remnant is what a sweep has found at last.
-type Remnant int
+// Survivors is what the last look of a sweep has found.
+type Survivors int
 
 const (
-	// RemnantUnknown is a sweep that could not look.
-	RemnantUnknown Remnant = iota
-	// RemnantSome is something of the command that may be left.
-	RemnantSome
-	// RemnantNone is proof that nothing of it is left.
-	RemnantNone
+	// SurvivorsUnknown means that the sweep could not look.
+	SurvivorsUnknown Survivors = iota
+	// SurvivorsSome means that processes of the command may be left.
+	SurvivorsSome
+	// SurvivorsNone means that no process of the command is left, which is proved.
+	SurvivorsNone
 )
 
-// A Sweep is the text of one sweep, with the number that its answer begins
-// with.
+// A Sweep is the text of one sweep, with the number that its answer begins with.
 type Sweep struct {
 	text   string
 	answer int
 }
 
-// NewSweep is a sweep that signals with name, looks at most so many times, and
-// takes the command to have begun since. A host that merely repeats the text does
-// not answer: the number has to be computed.
+// NewSweep makes a sweep that sends the named signal, looks at most looks times, and
+// takes the command to have started at since. The host has to compute the answer, so
+// that one that merely echoes the text does not count as an answer.
 func NewSweep(name string, looks int, since string) Sweep {
 	a, b := 1000+rand.IntN(1<<20), 1000+rand.IntN(1<<20)
 	return Sweep{
@@ -260,14 +258,14 @@ func (s Sweep) Order(sudo *fanout.Sudo, pty *fanout.PTY) *Order {
 }
 
 // Found reads what the sweep has found.
-func (s Sweep) Found(said string) Remnant {
+func (s Sweep) Found(said string) Survivors {
 	switch s.word(said) {
 	case "none":
-		return RemnantNone
+		return SurvivorsNone
 	case "left":
-		return RemnantSome
+		return SurvivorsSome
 	}
-	return RemnantUnknown
+	return SurvivorsUnknown
 }
 
 // Began reads when the command began, as its host counts.

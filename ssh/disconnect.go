@@ -14,23 +14,23 @@ import (
 // its own.
 var disconnected = regexp.MustCompile(`(?s)^ssh: disconnect, reason \d+: (.+)$`)
 
-// quote adds to a failure what the host said when it hung up, if it did: it may
-// be going down for maintenance.
-func (c *conn) quote(f *fanout.Failure) {
+// quoteDisconnect adds to a failure the text that the host sent when it disconnected,
+// such as a notice of maintenance.
+func (c *conn) quoteDisconnect(f *fanout.Failure) {
 	if f == nil || f.Op != fanout.OpConnection {
 		return
 	}
-	if said := c.farewell(); said != "" {
+	if said := c.disconnectMessage(); said != "" {
 		f.Message += fmt.Sprintf("; the host said %q", said)
 	}
 }
 
-// farewell is what the host said when it hung up. It is asked once the connection
-// is gone.
-func (c *conn) farewell() string {
+// disconnectMessage is the text that the host sent when it disconnected; empty if none.
+// The connection must be closed.
+func (c *conn) disconnectMessage() string {
 	gone := make(chan error, 1)
 	go func() { gone <- c.ssh.Wait() }() // ends with the connection
-	t := time.NewTimer(buryTime)
+	t := time.NewTimer(teardownTime)
 	defer t.Stop()
 	select {
 	case err := <-gone:

@@ -16,8 +16,9 @@ const (
 	maxRefusals = 3
 )
 
-// A site is an address that logins go to, possibly under several names.
-type site struct {
+// An addressLimiter limits the logins at one address, which may have several names:
+// maxLogins at once, and none after maxRefusals refusals.
+type addressLimiter struct {
 	slots chan struct{}
 
 	mu      sync.Mutex // guards what follows
@@ -26,9 +27,11 @@ type site struct {
 	cause   fanout.Cause
 }
 
-func newSite() *site { return &site{slots: make(chan struct{}, maxLogins)} }
+func newAddressLimiter() *addressLimiter {
+	return &addressLimiter{slots: make(chan struct{}, maxLogins)}
+}
 
-func (s *site) refuse(reason string, cause fanout.Cause) {
+func (s *addressLimiter) refuse(reason string, cause fanout.Cause) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refused++
@@ -37,7 +40,7 @@ func (s *site) refuse(reason string, cause fanout.Cause) {
 
 // closed returns the failure of every further login after too many were
 // refused, else nil.
-func (s *site) closed(address string) *fanout.Failure {
+func (s *addressLimiter) closed(address string) *fanout.Failure {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.refused < maxRefusals {

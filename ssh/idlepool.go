@@ -13,26 +13,25 @@ import (
 )
 
 const (
-	// probeAfter is the silence after which a kept connection is asked for a
+	// probeAfter is the silence after which an idle connection is asked for a
 	// sign of life before it is used, and probeTime how long it has to answer.
 	probeAfter = 3 * time.Second
 	probeTime  = 3 * time.Second
 )
 
-// A Kept holds connections that outlive the Client that made them, until a
-// later one has use for them. It passes a connection on only to an endpoint
-// that is equal in everything that decides who logs in to what: the Endpoint,
-// the keys that are offered, the known_hosts files. The host has to answer, and
-// its key has to be good by what known_hosts says at that time. What a kept
-// connection has died of costs its next user no more than a login of its own.
+// An IdlePool holds connections that outlive the Client that made them, until a later
+// client needs them. It passes a connection on only to an endpoint with equal login
+// settings: the Endpoint, the offered keys and the known_hosts files. Before a
+// connection is reused, the host must answer, and known_hosts must still accept its
+// key. If the connection turns out to be dead, the client logs in as usual.
 //
-// Connections through a bastion are not kept, but those to the bastion are; nor
-// are those of a Client that has a Password. A name that leads to another
-// address meanwhile is not noticed.
+// Connections through a bastion are not pooled, but connections to the bastion are;
+// connections of a Client with a Password are not. A pooled connection stays with its
+// host even if DNS moves the name to another address.
 //
-// A Kept is safe for use by many clients at once. The zero value and nil keep
-// nothing; see NewKept.
-type Kept struct {
+// An IdlePool is safe for use by many clients at once. The zero value and nil hold
+// nothing; see NewIdlePool.
+type IdlePool struct {
 	maxAge     time.Duration
 	most       int
 	interval   time.Duration // of keepalives, where an endpoint has none
@@ -48,21 +47,21 @@ type Kept struct {
 	closed  bool
 }
 
-// NewKept keeps connections until maxAge after their login, and at most so many
-// of them idle at once: each takes an open file, one by a proxy command more.
-// Those that have been idle the longest make room for others, and for new
-// connections when there are too many open files.
-func NewKept(maxAge time.Duration, most int) *Kept {
-	return &Kept{
+// NewIdlePool holds at most that many idle connections, each until maxAge after its
+// login. Each uses one open file, a proxy command one more. The connections that have
+// been idle longest are closed to make room for others, and for new connections when
+// the process runs out of open files.
+func NewIdlePool(maxAge time.Duration, most int) *IdlePool {
+	return &IdlePool{
 		maxAge: maxAge, most: most,
 		interval: keepaliveInterval, probeAfter: probeAfter, probeTime: probeTime,
 		stop: make(chan struct{}),
 	}
 }
 
-// Close ends all connections and waits until nothing of them runs any more.
-// Every Client with k must have been closed.
-func (k *Kept) Close() error {
+// Close closes all connections and waits for the pool's goroutines. Every Client that
+// uses k must have been closed.
+func (k *IdlePool) Close() error {
 	k.mu.Lock()
 	idle := k.idle.end(func(*conn) bool { return true })
 	if !k.closed && k.stop != nil {
@@ -81,10 +80,9 @@ func abortAll(conns []*conn) {
 	}
 }
 
-// give takes over n, which nobody uses. If it reports false, n is still the
-// caller's.
-func (k *Kept) give(n *conn) bool {
-	if k == nil || n.relay != nil || !n.alive() || n.age() >= k.maxAge {
+// put adds n, which must be idle. If it returns false, n still belongs to the caller.
+func (k *IdlePool) put(n *conn) bool {
+	if k == nil || n.jump != nil || !n.alive() || n.age() >= k.maxAge {
 		return false
 	}
 	k.mu.Lock()
@@ -104,7 +102,7 @@ func (k *Kept) give(n *conn) bool {
 }
 
 // take returns the connection with identity that was used last, else nil.
-func (k *Kept) take(identity string) *conn {
+func (k *IdlePool) take(identity string) *conn {
 	if k == nil {
 		return nil
 	}
@@ -113,9 +111,9 @@ func (k *Kept) take(identity string) *conn {
 	return k.idle.take(identity, func(n *conn) bool { return n.alive() && n.age() < k.maxAge })
 }
 
-// forget ends the connections with identity: where one is of no use, the
-// others have lost the same host.
-func (k *Kept) forget(identity string) {
+// forget closes the connections with identity: after one of them was found dead, the
+// others to that host are too.
+func (k *IdlePool) forget(identity string) {
 	k.mu.Lock()
 	ended := k.idle.takeAll(identity)
 	k.mu.Unlock()
@@ -124,7 +122,7 @@ func (k *Kept) forget(identity string) {
 
 // makeRoom ends the connection that has been idle the longest, and reports
 // whether there was one.
-func (k *Kept) makeRoom() bool {
+func (k *IdlePool) makeRoom() bool {
 	if k == nil {
 		return false
 	}
@@ -140,7 +138,7 @@ func (k *Kept) makeRoom() bool {
 
 // watch ends connections in their time, and asks silent hosts for a sign of
 // life, until Close.
-func (k *Kept) watch() {
+func (k *IdlePool) watch() {
 	period := max(1, min(k.interval, k.maxAge)/3)
 	tick := fanout.NewTimer(period, nil)
 	defer tick.Stop()
@@ -156,8 +154,8 @@ func (k *Kept) watch() {
 		k.mu.Unlock()
 		abortAll(ended)
 		for _, n := range idle {
-			if n.keep(n.ep.keepalive(k.interval)) {
-				k.wg.Go(n.ask)
+			if n.keepaliveDue(n.ep.keepalive(k.interval)) {
+				k.wg.Go(n.sendKeepalive)
 			}
 		}
 	}
@@ -165,7 +163,7 @@ func (k *Kept) watch() {
 
 // identity is equal for endpoints between which a connection may pass from one
 // client to another.
-func (p *preparation) identity(ep *endpoint, knownHosts []string) string {
+func (p *endpointBuilder) identity(ep *endpoint, knownHosts []string) string {
 	h := sha256.New()
 	// A hash takes everything.
 	_, _ = fmt.Fprintf(h, "%s %q %q", ep.key, knownHosts, p.client.shell)
@@ -175,16 +173,16 @@ func (p *preparation) identity(ep *endpoint, knownHosts []string) string {
 	return string(h.Sum(nil))
 }
 
-// resume returns a connection to ep that an earlier client has left, else nil.
-// It is as good as a login within limit, if that is not 0.
+// resume returns an idle connection of an earlier client to ep, else nil. It checks the
+// connection within half of limit; 0 means no limit.
 func (c *Client) resume(ctx context.Context, ep *endpoint, limit time.Duration) *conn {
-	n := c.keep.take(ep.identity)
+	n := c.idlePool.take(ep.identity)
 	if n == nil {
 		return nil
 	}
-	if !ep.recognises(ctx, n) || !c.keep.answers(ctx, n, limit) {
+	if !ep.recognises(ctx, n) || !c.idlePool.answers(ctx, n, limit) {
 		n.wire.abort()
-		c.keep.forget(ep.identity)
+		c.idlePool.forget(ep.identity)
 		c.log.Debug("logging in again: the idle connection is unusable", "address", n.address)
 		return nil
 	}
@@ -204,10 +202,9 @@ func (e *endpoint) recognises(ctx context.Context, n *conn) bool {
 	return true
 }
 
-// answers reports whether the host at n was heard lately, or gives a sign of
-// life when it is asked. It takes at most half of limit, so that there is time
-// left for a login.
-func (k *Kept) answers(ctx context.Context, n *conn, limit time.Duration) bool {
+// answers reports whether the host at n was heard from recently or answers a keepalive.
+// It uses at most half of limit, so that time is left for a login.
+func (k *IdlePool) answers(ctx context.Context, n *conn, limit time.Duration) bool {
 	if n.wire.silence() < k.probeAfter {
 		return n.alive()
 	}
@@ -231,14 +228,13 @@ func (k *Kept) answers(ctx context.Context, n *conn, limit time.Duration) bool {
 	return false
 }
 
-// retire is what becomes of a connection that nobody uses any more: it is kept
-// for later clients, or closed.
+// retire puts an idle connection into the pool for later clients, or closes it.
 func (c *Client) retire(n *conn) {
 	c.mu.Lock()
 	delete(c.live, n)
 	closed := c.closed
 	c.mu.Unlock()
-	if closed || !c.keep.give(n) {
+	if closed || !c.idlePool.put(n) {
 		n.wire.abort()
 	}
 }

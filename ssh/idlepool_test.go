@@ -17,13 +17,13 @@ import (
 	"tutti/internal/hostkeys"
 )
 
-// keptBench is a bench whose connections outlive its clients, at most so many.
-func keptBench(tb testing.TB, hosts []fleet.Host, most int, change func(*Options)) *bench {
+// poolBench is a bench whose connections outlive its clients, at most so many.
+func poolBench(tb testing.TB, hosts []fleet.Host, most int, change func(*Options)) *bench {
 	tb.Helper()
-	k := NewKept(time.Hour, most)
+	k := NewIdlePool(time.Hour, most)
 	k.probeTime = patience
 	b := newBench(tb, hosts, func(o *Options) {
-		o.Keep = k
+		o.IdlePool = k
 		if change != nil {
 			change(o)
 		}
@@ -35,7 +35,7 @@ func keptBench(tb testing.TB, hosts []fleet.Host, most int, change func(*Options
 
 // keepUntilEnd closes k with the test, after the clients that it is made for
 // from now on.
-func keepUntilEnd(tb testing.TB, k *Kept) {
+func keepUntilEnd(tb testing.TB, k *IdlePool) {
 	tb.Helper()
 	tb.Cleanup(func() {
 		if err := k.Close(); err != nil {
@@ -61,14 +61,14 @@ func round(tb testing.TB, b *bench, opts Options, i int, command string) *record
 	return r
 }
 
-func (k *Kept) len() int {
+func (k *IdlePool) len() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.idle.len()
 }
 
-func TestKeptOutlivesClient(t *testing.T) {
-	b := keptBench(t, []fleet.Host{{Name: "h"}}, 4, nil)
+func TestIdlePoolOutlivesClient(t *testing.T) {
+	b := poolBench(t, []fleet.Host{{Name: "h"}}, 4, nil)
 	first := round(t, b, b.opts, 0, "x")
 	first.wantExit(t, fanout.Exit{})
 	second := round(t, b, b.opts, 0, "exit 7")
@@ -82,22 +82,22 @@ func TestKeptOutlivesClient(t *testing.T) {
 	if got := len(b.fleet.Conns()); got != 1 {
 		t.Errorf("got %d connections for two clients, want 1", got)
 	}
-	if got := b.opts.Keep.len(); got != 1 {
-		t.Errorf("got %d connections kept, want 1", got)
+	if got := b.opts.IdlePool.len(); got != 1 {
+		t.Errorf("got %d idle connections, want 1", got)
 	}
-	if err := b.opts.Keep.Close(); err != nil {
+	if err := b.opts.IdlePool.Close(); err != nil {
 		t.Error(err)
 	}
 	eventually(t, "the connection is closed", func() bool { _, standing := b.connsOf("h"); return standing == 0 })
 	round(t, b, b.opts, 0, "x").wantExit(t, fanout.Exit{})
-	if got := b.opts.Keep.len(); got != 0 {
-		t.Errorf("got %d connections kept after Close, want none", got)
+	if got := b.opts.IdlePool.len(); got != 0 {
+		t.Errorf("got %d idle connections after Close, want none", got)
 	}
 }
 
-// TestKeptIdentity: a connection is passed on only where a login would be the
+// TestIdlePoolIdentity: a connection is passed on only where a login would be the
 // same in all that matters.
-func TestKeptIdentity(t *testing.T) {
+func TestIdlePoolIdentity(t *testing.T) {
 	other, otherFile := userKey(t)
 	tests := []struct {
 		name   string
@@ -134,7 +134,7 @@ func TestKeptIdentity(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := keptBench(t, []fleet.Host{{Name: "h"}}, 4, nil)
+			b := poolBench(t, []fleet.Host{{Name: "h"}}, 4, nil)
 			round(t, b, b.opts, 0, "x").wantExit(t, fanout.Exit{})
 			opts := b.opts
 			opts.Endpoints = append([]Endpoint{}, b.opts.Endpoints...)
@@ -147,9 +147,9 @@ func TestKeptIdentity(t *testing.T) {
 	}
 }
 
-// TestKeptHostKey: a kept connection is worth no more than a login by what
+// TestIdlePoolHostKey: an idle connection is worth no more than a login by what
 // known_hosts says now.
-func TestKeptHostKey(t *testing.T) {
+func TestIdlePoolHostKey(t *testing.T) {
 	tests := []struct {
 		name  string
 		lines func(known string) string
@@ -163,7 +163,7 @@ func TestKeptHostKey(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := keptBench(t, []fleet.Host{{Name: "h"}}, 4, nil)
+			b := poolBench(t, []fleet.Host{{Name: "h"}}, 4, nil)
 			round(t, b, b.opts, 0, "x").wantExit(t, fanout.Exit{})
 			file := b.opts.KnownHosts[0]
 			known, err := os.ReadFile(file)
@@ -175,20 +175,20 @@ func TestKeptHostKey(t *testing.T) {
 			}
 			r := round(t, b, b.opts, 0, "x")
 			r.wantOp(t, fanout.OpHostKey, false)
-			if got := b.opts.Keep.len(); got != 0 {
-				t.Errorf("got %d connections kept, want none", got)
+			if got := b.opts.IdlePool.len(); got != 0 {
+				t.Errorf("got %d idle connections, want none", got)
 			}
 		})
 	}
 }
 
-// TestKeptDead: what a kept connection has died of is not the next client's
+// TestIdlePoolDead: what an idle connection has died of is not the next client's
 // trouble.
-func TestKeptDead(t *testing.T) {
+func TestIdlePoolDead(t *testing.T) {
 	for name, how := range map[string]fleet.CutMode{"finish": fleet.Finish, "reset": fleet.Reset, "silence": fleet.Silence} {
 		t.Run(name, func(t *testing.T) {
-			b := keptBench(t, []fleet.Host{{Name: "h"}}, 4, nil)
-			b.opts.Keep.probeAfter, b.opts.Keep.probeTime = 0, 10*time.Millisecond
+			b := poolBench(t, []fleet.Host{{Name: "h"}}, 4, nil)
+			b.opts.IdlePool.probeAfter, b.opts.IdlePool.probeTime = 0, 10*time.Millisecond
 			round(t, b, b.opts, 0, "x").wantExit(t, fanout.Exit{})
 			b.fleet.Cut("h", how)
 			r := round(t, b, b.opts, 0, "exit 3")
@@ -200,10 +200,10 @@ func TestKeptDead(t *testing.T) {
 	}
 }
 
-// TestKeptProbed: a host that answers keeps its connection.
-func TestKeptProbed(t *testing.T) {
-	b := keptBench(t, []fleet.Host{{Name: "h"}}, 4, nil)
-	b.opts.Keep.probeAfter = 0
+// TestIdlePoolProbed: a host that answers keeps its connection.
+func TestIdlePoolProbed(t *testing.T) {
+	b := poolBench(t, []fleet.Host{{Name: "h"}}, 4, nil)
+	b.opts.IdlePool.probeAfter = 0
 	for range 3 {
 		round(t, b, b.opts, 0, "").wantNothingRun(t)
 	}
@@ -220,23 +220,23 @@ func (r *record) wantNothingRun(tb testing.TB) {
 	}
 }
 
-// TestKeptSilent: a host that falls silent loses its connection, though nobody
+// TestIdlePoolSilent: a host that falls silent loses its connection, though no client
 // uses it.
-func TestKeptSilent(t *testing.T) {
-	b := keptBench(t, []fleet.Host{{Name: "h"}}, 4, nil)
-	b.opts.Keep.interval = 30 * time.Millisecond
+func TestIdlePoolSilent(t *testing.T) {
+	b := poolBench(t, []fleet.Host{{Name: "h"}}, 4, nil)
+	b.opts.IdlePool.interval = 30 * time.Millisecond
 	round(t, b, b.opts, 0, "x").wantExit(t, fanout.Exit{})
 	b.fleet.Cut("h", fleet.Silence)
-	eventually(t, "the connection is given up", func() bool { return b.opts.Keep.len() == 0 })
+	eventually(t, "the connection is given up", func() bool { return b.opts.IdlePool.len() == 0 })
 }
 
-// TestKeptAge: a connection is closed when it has got old, not before.
-func TestKeptAge(t *testing.T) {
+// TestIdlePoolAge: a connection is closed when it has got old, not before.
+func TestIdlePoolAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var wg sync.WaitGroup
-		keep := NewKept(100*tripTime, 1)
+		keep := NewIdlePool(100*tripTime, 1)
 		keep.interval = tripTime
-		opts := Options{Keep: keep, Endpoints: []Endpoint{{Address: "h", User: "u", HostKeys: hostkeys.Off, KeepaliveInterval: -1}}}
+		opts := Options{IdlePool: keep, Endpoints: []Endpoint{{Address: "h", User: "u", HostKeys: hostkeys.Off, KeepaliveInterval: -1}}}
 		c, err := New(t.Context(), opts)
 		if err != nil {
 			t.Fatal(err)
@@ -247,12 +247,12 @@ func TestKeptAge(t *testing.T) {
 		time.Sleep(90*tripTime - n.age())
 		synctest.Wait()
 		if !n.alive() || keep.len() != 1 {
-			t.Errorf("got %d connections kept before their time, want one that is alive", keep.len())
+			t.Errorf("got %d idle connections before their time, want one that is alive", keep.len())
 		}
 		time.Sleep(20 * tripTime)
 		synctest.Wait()
 		if n.alive() || keep.len() != 0 {
-			t.Errorf("got %d connections kept after their time, want none", keep.len())
+			t.Errorf("got %d idle connections after their time, want none", keep.len())
 		}
 		if err := errors.Join(c.Close(), keep.Close()); err != nil {
 			t.Error(err)
@@ -261,9 +261,9 @@ func TestKeptAge(t *testing.T) {
 	})
 }
 
-// TestKeptMost: the connection that has been idle the longest makes room.
-func TestKeptMost(t *testing.T) {
-	b := keptBench(t, []fleet.Host{{Name: "a"}, {Name: "b"}, {Name: "c"}}, 2, nil)
+// TestIdlePoolMost: the connection that has been idle the longest makes room.
+func TestIdlePoolMost(t *testing.T) {
+	b := poolBench(t, []fleet.Host{{Name: "a"}, {Name: "b"}, {Name: "c"}}, 2, nil)
 	for i := range b.targets {
 		round(t, b, b.opts, i, "x").wantExit(t, fanout.Exit{})
 	}
@@ -275,7 +275,7 @@ func TestKeptMost(t *testing.T) {
 		}
 	}
 	made := 0
-	for b.opts.Keep.makeRoom() {
+	for b.opts.IdlePool.makeRoom() {
 		made++
 	}
 	if made != 2 {
@@ -283,11 +283,11 @@ func TestKeptMost(t *testing.T) {
 	}
 }
 
-// TestKeptBastion: the login at a bastion is kept, those behind it are not.
-func TestKeptBastion(t *testing.T) {
-	k := NewKept(time.Hour, 4)
+// TestIdlePoolBastion: the login at a bastion is pooled, those behind it are not.
+func TestIdlePoolBastion(t *testing.T) {
+	k := NewIdlePool(time.Hour, 4)
 	k.probeTime = patience
-	b := jumpBench(t, behindGate(3), func(o *Options) { o.Keep = k })
+	b := jumpBench(t, behindGate(3), func(o *Options) { o.IdlePool = k })
 	keepUntilEnd(t, k)
 	_ = b.Close() // each round has a client of its own
 	for range 2 {
@@ -302,12 +302,12 @@ func TestKeptBastion(t *testing.T) {
 		t.Errorf("got %d logins behind it, want one for each client", all)
 	}
 	if got := k.len(); got != 1 {
-		t.Errorf("got %d connections kept, want that to the bastion", got)
+		t.Errorf("got %d idle connections, want that to the bastion", got)
 	}
 }
 
-// TestKeptOneAtATime: clients that work at the same time share nothing.
-func TestKeptOneAtATime(t *testing.T) {
+// TestIdlePoolOneAtATime: clients that work at the same time share nothing.
+func TestIdlePoolOneAtATime(t *testing.T) {
 	const clients, rounds = 6, 8
 	var now, most atomic.Int32
 	arrived := make(chan struct{})
@@ -323,7 +323,7 @@ func TestKeptOneAtATime(t *testing.T) {
 		}
 		return fleet.Exit{}
 	})
-	b := keptBench(t, []fleet.Host{{Name: "h", Exec: exec}}, clients, nil)
+	b := poolBench(t, []fleet.Host{{Name: "h", Exec: exec}}, clients, nil)
 	var wg sync.WaitGroup
 	for range clients {
 		wg.Go(func() {
@@ -342,10 +342,10 @@ func TestKeptOneAtATime(t *testing.T) {
 	}
 }
 
-// TestKeptProxyCommand: a program that connects lives as long as its connection.
-func TestKeptProxyCommand(t *testing.T) {
+// TestIdlePoolProxyCommand: a program that connects lives as long as its connection.
+func TestIdlePoolProxyCommand(t *testing.T) {
 	use := func(t *testing.T) {
-		b := keptBench(t, []fleet.Host{{Name: "h"}}, 4, byProgram(t, "RELAY"))
+		b := poolBench(t, []fleet.Host{{Name: "h"}}, 4, byProgram(t, "RELAY"))
 		round(t, b, b.opts, 0, "x").wantExit(t, fanout.Exit{})
 		round(t, b, b.opts, 0, "x").wantExit(t, fanout.Exit{})
 		if all, _ := b.connsOf("h"); all != 1 {

@@ -9,25 +9,25 @@ import (
 	"tutti/inventory/layer"
 )
 
-// A Refusal is why a host cannot be used as its inventory has it.
-type Refusal struct {
+// An Unusable is a reason why a host cannot be used with its settings.
+type Unusable struct {
 	// Reason is a clause, such as "its port: \"x\" is not a number".
 	Reason string
 	Origin layer.Origin
 }
 
-// A RefusedError says that hosts were selected that have refusals.
-type RefusedError struct {
-	// Hosts is not empty, and each of them has at least one refusal.
+// An UnusableError says that hosts were selected that cannot be used.
+type UnusableError struct {
+	// Hosts is not empty, and each of them has at least one reason.
 	Hosts []*Host
 }
 
 // Error is a line for each reason.
-func (e *RefusedError) Error() string {
-	var order []Refusal
-	names := make(map[Refusal][]string)
+func (e *UnusableError) Error() string {
+	var order []Unusable
+	names := make(map[Unusable][]string)
 	for _, h := range e.Hosts {
-		for _, r := range h.Refusals {
+		for _, r := range h.Unusable {
 			if names[r] == nil {
 				order = append(order, r)
 			}
@@ -47,35 +47,34 @@ func (e *RefusedError) Error() string {
 
 // The codes of advice, whose words the caller has.
 const (
-	// AdviceRefused: hosts are not usable: their names, as a selector.
-	AdviceRefused = "hosts refused"
+	// AdviceUnusable: hosts are not usable: their names, as a selector.
+	AdviceUnusable = "hosts refused"
 	// AdviceJobsFile: a file of jobs was named as an inventory.
 	AdviceJobsFile = "jobs file"
 )
 
-// Advice is to go on without the hosts.
-func (e *RefusedError) Advice() (code string, args []any) {
+// Advice is to exclude the hosts.
+func (e *UnusableError) Advice() (code string, args []any) {
 	names := make([]string, len(e.Hosts))
 	for i, h := range e.Hosts {
 		names[i] = h.Name
 	}
-	return AdviceRefused, []any{cut(hostlist.Fold(names))}
+	return AdviceUnusable, []any{cut(hostlist.Fold(names))}
 }
 
-// Check reports why a host of inv cannot be used. The error is what Select would
-// return for it.
+// Check returns the error that Select would return for h, nil if it can be used.
 func (inv *Inventory) Check(h *Host) error {
 	if err := conflictsOf([]*Host{h}); err != nil {
 		return err
 	}
-	return refusedOf([]*Host{h})
+	return unusableOf([]*Host{h})
 }
 
-// refusedOf returns the hosts that have refusals as a *RefusedError, or nil.
-func refusedOf(hosts []*Host) error {
-	refused := slices.DeleteFunc(slices.Clone(hosts), func(h *Host) bool { return len(h.Refusals) == 0 })
+// unusableOf returns an *UnusableError with the hosts that cannot be used, or nil.
+func unusableOf(hosts []*Host) error {
+	refused := slices.DeleteFunc(slices.Clone(hosts), func(h *Host) bool { return len(h.Unusable) == 0 })
 	if len(refused) == 0 {
 		return nil
 	}
-	return &RefusedError{Hosts: refused}
+	return &UnusableError{Hosts: refused}
 }

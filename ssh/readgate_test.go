@@ -38,8 +38,8 @@ func TestValveHoldsTheSocket(t *testing.T) {
 		if s := <-got; s != "one" {
 			t.Fatalf("got %q, want one", s)
 		}
-		w.valve.busy()
-		time.Sleep(2 * valvePatience)
+		w.gate.busy()
+		time.Sleep(2 * gatePatience)
 		go send("two") // Read was already waiting, and takes one more
 		if s := <-got; s != "two" {
 			t.Fatalf("got %q, want two", s)
@@ -55,7 +55,7 @@ func TestValveHoldsTheSocket(t *testing.T) {
 		if s := w.silence(); s != 0 {
 			t.Errorf("the host is blamed for a silence of %s", s)
 		}
-		w.valve.free()
+		w.gate.free()
 		if s := <-got; s != "three" {
 			t.Fatalf("got %q, want three", s)
 		}
@@ -66,14 +66,14 @@ func TestValveHoldsTheSocket(t *testing.T) {
 }
 
 // TestValveOpensForAbort: a connection that is given up does not stay behind a
-// closed valve.
+// closed gate.
 func TestValveOpensForAbort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		defer func() { _ = theirs.Close() }()
 		w := newWire(ours)
-		w.valve.busy()
-		time.Sleep(2 * valvePatience)
+		w.gate.busy()
+		time.Sleep(2 * gatePatience)
 		ended := make(chan error)
 		go func() {
 			_, err := w.Read(make([]byte, 16))
@@ -91,7 +91,7 @@ func TestValveOpensForAbort(t *testing.T) {
 // costs no wait.
 func TestQuickWritesLeaveTheValveOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var v valve
+		var v readGate
 		v.busy()
 		v.pass(nil) // would wait for ever
 		v.free()
@@ -106,35 +106,35 @@ func TestValveWaits(t *testing.T) {
 	const forever = time.Hour // until the pieces are passed on
 	tests := []struct {
 		name string
-		do   func(v *valve)
+		do   func(v *readGate)
 		want time.Duration
 	}{
-		{"nothing happens", func(*valve) {}, 0},
-		{"a little is being passed on", func(v *valve) { v.read(1000); v.busy() }, 0},
-		{"it takes long", func(v *valve) { v.read(1000); v.busy(); time.Sleep(valvePatience) }, forever},
-		{"much was read meanwhile", func(v *valve) { v.busy(); v.read(valveLead) }, forever},
-		{"much was read, and most of it taken", func(v *valve) { v.busy(); v.read(valveLead); v.ask(); v.took(32<<10, false) }, 0},
-		{"nothing is left of it", func(v *valve) { v.busy(); v.read(2 * valveLead); v.ask(); v.took(1, true) }, 0},
-		{"nobody has taken it yet", func(v *valve) { v.read(valveLead) }, valvePatience},
-		{"of one stream nothing is left, of the other maybe", func(v *valve) { v.attend(); v.busy(); v.read(2 * valveLead); v.ask(); v.took(1, true) }, forever},
-		{"of one stream nothing is left, and the other waits", func(v *valve) {
-			v.attend()
+		{"nothing happens", func(*readGate) {}, 0},
+		{"a little is being passed on", func(v *readGate) { v.read(1000); v.busy() }, 0},
+		{"it takes long", func(v *readGate) { v.read(1000); v.busy(); time.Sleep(gatePatience) }, forever},
+		{"much was read meanwhile", func(v *readGate) { v.busy(); v.read(maxReadAhead) }, forever},
+		{"much was read, and most of it taken", func(v *readGate) { v.busy(); v.read(maxReadAhead); v.ask(); v.consumed(32<<10, false) }, 0},
+		{"nothing is left of it", func(v *readGate) { v.busy(); v.read(2 * maxReadAhead); v.ask(); v.consumed(1, true) }, 0},
+		{"no copier has read it yet", func(v *readGate) { v.read(maxReadAhead) }, gatePatience},
+		{"of one stream nothing is left, of the other maybe", func(v *readGate) { v.arm(); v.busy(); v.read(2 * maxReadAhead); v.ask(); v.consumed(1, true) }, forever},
+		{"of one stream nothing is left, and the other waits", func(v *readGate) {
+			v.arm()
 			v.busy()
-			v.read(2 * valveLead)
+			v.read(2 * maxReadAhead)
 			v.ask()
 			v.ask()
-			v.took(1, true)
+			v.consumed(1, true)
 		}, 0},
-		{"another stream begins", func(v *valve) { v.busy(); v.read(valveLead); v.attend() }, forever},
-		{"it is not for us", func(v *valve) { v.leave(); v.read(2 * valveLead) }, 0},
-		{"the end must be heard", func(v *valve) { v.read(1000); v.busy(); v.prop(); time.Sleep(valvePatience) }, 0},
-		{"much was read before the end", func(v *valve) { v.read(valveLead); v.busy(); v.prop() }, valvePatience},
+		{"another stream begins", func(v *readGate) { v.busy(); v.read(maxReadAhead); v.arm() }, forever},
+		{"it is not for us", func(v *readGate) { v.disarm(); v.read(2 * maxReadAhead) }, 0},
+		{"the end must be heard", func(v *readGate) { v.read(1000); v.busy(); v.holdOpen(); time.Sleep(gatePatience) }, 0},
+		{"much was read before the end", func(v *readGate) { v.read(maxReadAhead); v.busy(); v.holdOpen() }, gatePatience},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var v valve
-				v.attend()
+				var v readGate
+				v.arm()
 				test.do(&v)
 				began := time.Now()
 				time.AfterFunc(forever, func() { v.free() })
@@ -148,16 +148,16 @@ func TestValveWaits(t *testing.T) {
 	}
 }
 
-// TestProppedValveSaysWhenItIsFull: what is read ahead to hear the end of a
-// command has a limit, at which somebody is called to take it.
-func TestProppedValveSaysWhenItIsFull(t *testing.T) {
+// TestHeldOpenGateReportsWhenItIsFull: what is read ahead to see the end of a
+// command has a limit, at which the gate asks for it to be discarded.
+func TestHeldOpenGateReportsWhenItIsFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var v valve
-		v.attend()
+		var v readGate
+		v.arm()
 		v.busy()
-		full := v.prop()
+		full := v.holdOpen()
 		time.Sleep(time.Hour)
-		v.read(valveLead - 1)
+		v.read(maxReadAhead - 1)
 		v.pass(nil)
 		if isClosed(full) {
 			t.Fatal("got called with little read ahead")
@@ -173,7 +173,7 @@ func TestProppedValveSaysWhenItIsFull(t *testing.T) {
 
 // TestValveForgetsWhatIsNoOutput: what packets have beside their payload, and what
 // is no output at all, is never taken by a copier. However much of it comes, it makes
-// the connection wait once for each valveLead of it, and not for each read.
+// the connection wait once for each maxReadAhead of it, and not for each read.
 func TestValveForgetsWhatIsNoOutput(t *testing.T) {
 	const reads, rest = 20_000, 45
 	tests := []struct {
@@ -183,15 +183,15 @@ func TestValveForgetsWhatIsNoOutput(t *testing.T) {
 		want  int  // waits
 	}{
 		{"packets that show that they are the last", fullPacket, true, 0},
-		{"packets that fill the buffer", fullPacket, false, reads * rest / valveLead},
-		{"no output", 0, false, reads * rest / valveLead},
+		{"packets that fill the buffer", fullPacket, false, reads * rest / maxReadAhead},
+		{"no output", 0, false, reads * rest / maxReadAhead},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var v valve
-				v.attend()
-				v.attend()
+				var v readGate
+				v.arm()
+				v.arm()
 				v.ask() // the other stream is silent
 				v.ask()
 				began := time.Now()
@@ -201,12 +201,12 @@ func TestValveForgetsWhatIsNoOutput(t *testing.T) {
 					if test.bytes == 0 {
 						continue
 					}
-					v.took(test.bytes, test.all)
+					v.consumed(test.bytes, test.all)
 					v.busy()
 					v.free()
 					v.ask()
 				}
-				if got := int(time.Since(began) / valvePatience); got > test.want {
+				if got := int(time.Since(began) / gatePatience); got > test.want {
 					t.Errorf("got %d waits in %d reads, want at most %d", got, reads, test.want)
 				}
 			})
@@ -218,15 +218,15 @@ func TestValveForgetsWhatIsNoOutput(t *testing.T) {
 // that has taken enough, not when it has passed it on.
 func TestValveOpensWhenEnoughIsTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var v valve
-		v.attend()
-		v.read(valveLead)
+		var v readGate
+		v.arm()
+		v.read(maxReadAhead)
 		v.ask()
 		began := time.Now()
-		time.AfterFunc(valvePatience/2, func() { v.took(1, false) })
+		time.AfterFunc(gatePatience/2, func() { v.consumed(1, false) })
 		v.pass(nil)
-		if got := time.Since(began); got != valvePatience/2 {
-			t.Errorf("got a wait of %v, want %v", got, valvePatience/2)
+		if got := time.Since(began); got != gatePatience/2 {
+			t.Errorf("got a wait of %v, want %v", got, gatePatience/2)
 		}
 	})
 }
@@ -236,32 +236,32 @@ func TestValveOpensWhenEnoughIsTaken(t *testing.T) {
 func TestValveSharesTheLead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var crowd atomic.Int64
-		valves := make([]valve, crowdLead/fullPacket) // each has a packet
-		for i := range valves {
-			v := &valves[i]
+		gates := make([]readGate, crowdReadAhead/fullPacket) // each has a packet
+		for i := range gates {
+			v := &gates[i]
 			v.join(&crowd)
-			v.attend()
-			v.attend()
+			v.arm()
+			v.arm()
 			v.busy()
 			v.read(fullPacket)
-			if drained, _ := v.closes(); drained != nil && i < crowdLead/valveLead {
+			if drained, _ := v.closes(); drained != nil && i < crowdReadAhead/maxReadAhead {
 				t.Fatalf("the %dth closes early", i)
 			}
 		}
-		for i := range valves {
-			if drained, _ := valves[i].closes(); drained == nil {
-				t.Fatalf("the %dth of %d does not close", i, len(valves))
+		for i := range gates {
+			if drained, _ := gates[i].closes(); drained == nil {
+				t.Fatalf("the %dth of %d does not close", i, len(gates))
 			}
 		}
-		for i := range valves {
-			valves[i].leave()
-			valves[i].leave()
+		for i := range gates {
+			gates[i].disarm()
+			gates[i].disarm()
 		}
 		if n := crowd.Load(); n != 0 {
 			t.Errorf("got %d left in the crowd, want 0", n)
 		}
-		alone := &valves[0]
-		alone.attend()
+		alone := &gates[0]
+		alone.arm()
 		alone.free()
 		alone.busy()
 		alone.read(fullPacket)

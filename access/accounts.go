@@ -96,11 +96,7 @@ func (g *Gate) Redeem(ctx context.Context, text string, password []byte, from So
 	if err != nil {
 		return Secret{}, Principal{}, err
 	}
-	secret, err := g.enter(ctx, &u, from, now)
-	if err != nil {
-		return Secret{}, Principal{}, err
-	}
-	return secret, ofUser(&u, ViaSession), nil
+	return g.enter(ctx, &u, from, now)
 }
 
 // AddToken makes a token and returns its secret, which is kept nowhere. An Expires of

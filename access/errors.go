@@ -37,6 +37,9 @@ func (e *ValueError) Error() string {
 	return fmt.Sprintf("%q is not a %s: want %s", e.Text, e.What, e.Want)
 }
 
+// Advice is none: what is wanted is in the text.
+func (e *ValueError) Advice() (code string, args []any) { return "", nil }
+
 // A DeniedError says that the principal may not do that.
 type DeniedError struct {
 	Action Action
@@ -123,6 +126,9 @@ func (e *AuthError) Error() string {
 	}
 	return "the " + e.What + " is not valid"
 }
+
+// Advice is none: who is not let in is not helped.
+func (e *AuthError) Advice() (code string, args []any) { return "", nil }
 
 // A ThrottledError says that there were too many tries to log in.
 type ThrottledError struct {

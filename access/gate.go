@@ -48,7 +48,7 @@ func (g *Gate) Token(ctx context.Context, text string, from Source) (Principal, 
 	if err == nil && !t.Hash.Equal(hash) {
 		err = &AuthError{What: "token", Why: Unknown}
 	}
-	if err != nil {
+	if err != nil { // what is in nobody's hands is not recorded
 		return Principal{}, err
 	}
 	p, err := g.ofToken(ctx, &t)
@@ -82,6 +82,9 @@ func (g *Gate) ofToken(ctx context.Context, t *Token) (Principal, error) {
 	var owner *User
 	if t.Owner != 0 {
 		u, err := g.Store.UserByID(ctx, t.Owner)
+		if errors.As(err, new(*MissingError)) { // it was removed just now, and the token with it
+			err = &AuthError{What: "token", Why: Unknown}
+		}
 		if err != nil {
 			return Principal{}, err
 		}
@@ -112,12 +115,11 @@ func (g *Gate) Login(ctx context.Context, name string, password []byte, from Sou
 	if err != nil {
 		return Secret{}, Principal{}, err
 	}
-	secret, err := g.enter(ctx, &u, from, now)
-	if err != nil {
-		return Secret{}, Principal{}, err
+	secret, p, err := g.enter(ctx, &u, from, now)
+	if err == nil {
+		g.Throttle.Success(name, from.Addr)
 	}
-	g.Throttle.Success(name, from.Addr)
-	return secret, ofUser(&u, ViaSession), nil
+	return secret, p, err
 }
 
 // checkPassword is the user of that name and password. Whether there is one is not to
@@ -152,14 +154,24 @@ func (g *Gate) recordRefusal(ctx context.Context, denied *AuthError, by By) erro
 }
 
 // enter begins a session, with a secret that nobody has seen before.
-func (g *Gate) enter(ctx context.Context, u *User, from Source, now time.Time) (Secret, error) {
+func (g *Gate) enter(ctx context.Context, u *User, from Source, now time.Time) (Secret, Principal, error) {
 	secret, err := NewSecret(g.Random)
 	if err != nil {
-		return Secret{}, err
+		return Secret{}, Principal{}, err
 	}
 	by := from.By(u.Name, ViaSession, now)
 	s := Session{Hash: secret.Hash(), User: u.ID, Created: now, Used: now, Remote: by.Remote}
-	return secret, g.Store.AddSession(ctx, s, u.Revision, by)
+	if err := g.Store.AddSession(ctx, s, u.Revision, by); err != nil {
+		return Secret{}, Principal{}, err
+	}
+	return secret, ofSession(u, &s), nil
+}
+
+// ofSession are the rights of a user in a session.
+func ofSession(u *User, s *Session) Principal {
+	p := ofUser(u, ViaSession)
+	p.session, p.Expires = s.Hash, s.Ends()
+	return p
 }
 
 // touchEvery is how often the use of a session is written down.
@@ -173,39 +185,45 @@ func (g *Gate) Session(ctx context.Context, text string) (Principal, error) {
 		return Principal{}, &AuthError{What: "session", Why: Unknown}
 	}
 	hash, now := secret.Hash(), g.Now()
-	s, err := g.Store.SessionByHash(ctx, hash)
-	if err != nil {
-		return Principal{}, err
-	}
-	if !s.Hash.Equal(hash) {
-		return Principal{}, &AuthError{What: "session", Why: Unknown}
-	}
-	if !now.Before(s.Ends()) {
-		return Principal{}, &AuthError{What: "session", Why: Expired}
-	}
-	p, err := g.ofUserNow(ctx, s.User, ViaSession)
-	if err != nil {
-		return p, err
-	}
-	p.Expires = s.Ends()
-	if now.Sub(s.Used) >= touchEvery {
+	s, p, err := g.ofSession(ctx, hash)
+	if err == nil && now.Sub(s.Used) >= touchEvery {
 		err = g.Store.UseSession(ctx, hash, now)
 	}
-	return p, err
+	if err != nil {
+		return Principal{}, err
+	}
+	return p, nil
 }
 
-// ofUserNow are the rights of a user as it is now.
-func (g *Gate) ofUserNow(ctx context.Context, id int64, via Via) (Principal, error) {
-	u, err := g.Store.UserByID(ctx, id)
+// ofSession is the principal of a session, which is not used by that.
+func (g *Gate) ofSession(ctx context.Context, hash Hash) (Session, Principal, error) {
+	s, err := g.Store.SessionByHash(ctx, hash)
+	switch {
+	case err != nil:
+		return s, Principal{}, err
+	case !s.Hash.Equal(hash):
+		return s, Principal{}, &AuthError{What: "session", Why: Unknown}
+	case !g.Now().Before(s.Ends()):
+		return s, Principal{}, &AuthError{What: "session", Why: Expired}
+	}
+	u, err := g.Store.UserByID(ctx, s.User)
+	if err := g.checkUser(&u, err, "session"); err != nil {
+		return s, Principal{}, err
+	}
+	return s, ofSession(&u, &s), nil
+}
+
+// checkUser says why a user that was looked up is not let in.
+func (g *Gate) checkUser(u *User, err error, what string) error {
 	switch {
 	case errors.As(err, new(*MissingError)):
-		return Principal{}, &AuthError{What: string(via), Why: Unknown}
+		return &AuthError{What: what, Why: Unknown}
 	case err != nil:
-		return Principal{}, err
+		return err
 	case u.Disabled:
-		return Principal{}, &AuthError{What: string(via), Why: Disabled, Name: u.Name}
+		return &AuthError{What: what, Why: Disabled, Name: u.Name}
 	}
-	return ofUser(&u, via), nil
+	return nil
 }
 
 // Logout ends a session, if there is one.
@@ -221,20 +239,14 @@ func (g *Gate) Logout(ctx context.Context, text string, p *Principal, from Sourc
 // be trusted is for the caller to know.
 func (g *Gate) Proxy(ctx context.Context, name string) (Principal, error) {
 	u, err := g.Store.User(ctx, name)
-	switch {
-	case errors.As(err, new(*MissingError)):
-		return Principal{}, &AuthError{What: string(ViaProxy), Why: Unknown}
-	case err != nil:
+	if err := g.checkUser(&u, err, "user"); err != nil {
 		return Principal{}, err
-	case u.Disabled:
-		return Principal{}, &AuthError{What: string(ViaProxy), Why: Disabled, Name: u.Name}
 	}
 	return ofUser(&u, ViaProxy), nil
 }
 
 // Again is what a principal that was let in may do now, for streams that stay open
-// while Revision grows. A session that was ended is not seen by it: a stream has to be
-// bounded, too. The error is an [*AuthError] if it would not be let in any more.
+// while Revision grows. The error is an [*AuthError] if it would not be let in any more.
 func (g *Gate) Again(ctx context.Context, p Principal) (Principal, error) {
 	switch {
 	case p.Token != 0:
@@ -243,10 +255,15 @@ func (g *Gate) Again(ctx context.Context, p Principal) (Principal, error) {
 			return Principal{}, err
 		}
 		return g.ofToken(ctx, &t)
-	case p.User != 0:
-		now, err := g.ofUserNow(ctx, p.User, p.Via)
-		now.Expires = p.Expires
+	case p.Via == ViaSession:
+		_, now, err := g.ofSession(ctx, p.session)
 		return now, err
+	case p.User != 0:
+		u, err := g.Store.UserByID(ctx, p.User)
+		if err := g.checkUser(&u, err, "user"); err != nil {
+			return Principal{}, err
+		}
+		return ofUser(&u, p.Via), nil
 	}
 	return p, nil // of this machine
 }

@@ -41,6 +41,8 @@ type Principal struct {
 	Sudo bool
 	// Expires is when it is nobody any more; zero: that is not known beforehand.
 	Expires time.Time
+
+	session Hash // of its session, if it has one
 }
 
 // Check is a [*DeniedError] if the principal may not do a. Of one that is limited to

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"tutti/access"
 	"tutti/fanout"
 	"tutti/scheduler"
 )
@@ -112,6 +113,8 @@ type Store interface {
 	JoinOnce(ctx context.Context, now time.Time) (Daemon, error)
 	// Daemons are those that serve this store.
 	Daemons(ctx context.Context) ([]scheduler.Controller, error)
+	// Access is who may do what here.
+	Access() access.Store
 }
 
 // A Daemon is a process that carries out firings, for as long as it is alive.

@@ -83,6 +83,12 @@ func TestDocumentedColumns(t *testing.T) {
 		"notifications": "firing_id, at, kind, target, attempt, error",
 		"outbox":        "id, firing_id",
 		"daemons":       "id, pid, started_at",
+		"users":         "id, name, role, scope, disabled, revision",
+		"tokens":        "id, name, owner, role, scope, expires_at, used_at",
+		"sessions":      "user_id, created_at, used_at",
+		"login_links":   "user_id, expires_at",
+		"access_state":  "revision",
+		"audit":         "id, at, actor, via, remote, action, object, outcome, before, after, request",
 	}
 	doc := historyDoc(t)
 	for table, want := range promised {
@@ -95,8 +101,13 @@ func TestDocumentedColumns(t *testing.T) {
 				t.Errorf("%s: got no column %s", table, strings.TrimSpace(name))
 			}
 		}
+		_, section, _ := strings.Cut(doc, "\n## "+table+"\n")
+		section, _, _ = strings.Cut(section, "\n## ")
+		if table == "attempts" {
+			section = doc // it has those of results
+		}
 		for _, name := range got {
-			if !strings.Contains(doc, "`"+name+"`") {
+			if !strings.Contains(section, "`"+name+"`") {
 				t.Errorf("docs/history.md does not name %s.%s", table, name)
 			}
 		}

@@ -79,7 +79,7 @@ func inspect(path string) (historyFile, error) {
 		// SQLite takes such a file for an empty one and writes over it.
 		return fail(store.ErrNotHistory, errors.New("not a SQLite database"))
 	}
-	if err := access(resolved, unix.R_OK); err != nil {
+	if err := accessible(resolved, unix.R_OK); err != nil {
 		return fail(store.ErrUnreadable, err)
 	}
 	file := historyFile{path: resolved, info: info, exposed: info.Mode().Perm()&0o077 != 0}
@@ -137,15 +137,15 @@ func writable(file historyFile) error {
 		return file.notOwned()
 	}
 	for _, path := range []string{file.path, filepath.Dir(file.path)} {
-		if err := access(path, unix.W_OK); err != nil {
+		if err := accessible(path, unix.W_OK); err != nil {
 			return &store.Error{Op: "open", Path: file.path, Kind: store.ErrReadOnly, Err: err}
 		}
 	}
 	return nil
 }
 
-// access asks the system with the rights that opening the file would have.
-func access(path string, mode uint32) error {
+// accessible asks the system with the rights that opening the file would have.
+func accessible(path string, mode uint32) error {
 	if err := unix.Faccessat(unix.AT_FDCWD, path, mode, unix.AT_EACCESS); err != nil {
 		return &os.PathError{Op: "access", Path: path, Err: err}
 	}

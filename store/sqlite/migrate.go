@@ -170,7 +170,10 @@ func checkVersion(version, known int) error {
 }
 
 // tables are those of the newest schema.
-var tables = []string{"runs", "results", "attempts", "output", "jobs", "job_states", "job_changes", "daemons", "firings", "outbox", "notifications"}
+var tables = []string{
+	"runs", "results", "attempts", "output", "jobs", "job_states", "job_changes", "daemons", "firings", "outbox", "notifications",
+	"users", "tokens", "sessions", "login_links", "access_state", "audit",
+}
 
 // checkTables refuses a database in which a table is missing.
 func checkTables(ctx context.Context, q queryer) error {

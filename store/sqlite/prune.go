@@ -50,6 +50,9 @@ func (h *History) prune(ctx context.Context, keep store.Retention) (store.Pruned
 	if err := pruneFirings(ctx, h.r, h.w, keep, jobs); err != nil {
 		return p, err
 	}
+	if err := forgetVisits(ctx, h.r, h.w, time.Now()); err != nil {
+		return p, err
+	}
 	if p.Runs == 0 && (keep.MaxSize == 0 || before.total*before.size <= keep.MaxSize) {
 		return p, nil
 	}

@@ -208,7 +208,7 @@ func TestPrune(t *testing.T) {
 		{"by age", store.Retention{Keep: 25 * day}, []int64{3, 4, 5}},
 		{"by number", store.Retention{KeepRuns: 2}, []int64{4, 5}},
 		{"by more than there are", store.Retention{KeepRuns: 9}, []int64{1, 2, 3, 4, 5}},
-		{"by size", store.Retention{MaxSize: 1_200_000}, []int64{4, 5}},
+		{"by size", store.Retention{MaxSize: 1_300_000}, []int64{4, 5}},
 		{"by a size that no run fits", store.Retention{MaxSize: 1}, []int64{5}},
 		{"by all", store.Retention{Keep: 35 * day, KeepRuns: 4, MaxSize: 1 << 30}, []int64{2, 3, 4, 5}},
 	}

@@ -1,12 +1,31 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql"
 	"strings"
 	"time"
 
 	"tutti/fanout"
 )
+
+// scanAll makes of each row of a query what scan makes of it.
+func scanAll[T any](ctx context.Context, q queryer, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	var all []T
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}
 
 // timeText is NULL for the zero time.
 func timeText(t time.Time) any {

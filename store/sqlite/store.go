@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 
+	"tutti/access"
 	"tutti/internal/errno"
 	"tutti/store"
 )
@@ -119,6 +120,9 @@ func open(ctx context.Context, file historyFile, options store.Options) (*Store,
 	}
 	return s, nil
 }
+
+// Access is who may do what, as the file has it.
+func (s *Store) Access() access.Store { return &Accounts{s.fileHandle} }
 
 // newStore puts together what works on a file.
 func newStore(h *fileHandle) (*Store, error) {

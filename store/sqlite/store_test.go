@@ -198,7 +198,7 @@ func TestOpenSettings(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	for pragma, want := range map[string]string{
 		"auto_vacuum": "2", "journal_mode": "wal", "synchronous": "2", "foreign_keys": "1",
-		"user_version": "7", "application_id": fmt.Sprint(applicationID), "trusted_schema": "0",
+		"user_version": fmt.Sprint(len(embedded(t))), "application_id": fmt.Sprint(applicationID), "trusted_schema": "0",
 		"journal_size_limit": "16777216", "busy_timeout": "20000",
 	} {
 		var got string

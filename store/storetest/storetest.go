@@ -43,6 +43,11 @@ func Test(t *testing.T, e Engine) {
 		"Replay":     testReplay,
 		"Follow":     testFollow,
 		"Operators":  testOperators,
+		"Accounts":   testAccounts,
+		"Tokens":     testTokenGate,
+		"Sessions":   testSessions,
+		"Links":      testLinks,
+		"Audit":      testAudit,
 	} {
 		t.Run(name, func(t *testing.T) {
 			open := e.New(t)

@@ -93,6 +93,8 @@ type OutputRecord struct {
 	Stream  fanout.Stream
 	Seq     int
 	At      time.Time
+	// Start is the offset in the stream at which it begins.
+	Start int64
 	// Codec says what Data is, see Decode.
 	Codec string
 	Data  any

@@ -299,7 +299,8 @@ func (c *committer) fill() {
 	}
 	for _, row := range c.output {
 		b.Output = append(b.Output, OutputRecord{
-			Host: row.h.name, Attempt: row.attempt, Stream: row.stream, Seq: row.seq, At: row.at, Codec: row.codec, Data: row.kept, Void: row.void(),
+			Host: row.h.name, Attempt: row.attempt, Stream: row.stream, Seq: row.seq, At: row.at, Start: row.start,
+			Codec: row.codec, Data: row.kept, Void: row.void(),
 		})
 	}
 	for h := range c.dirty {

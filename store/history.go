@@ -29,6 +29,7 @@ type History interface {
 	HostsOf(ctx context.Context, ref, user string, outcomes []fanout.Outcome) ([]string, error)
 	// HostNames are the names of all hosts that had a part in a run.
 	HostNames(ctx context.Context) ([]string, error)
+	Views
 	// Decided is how a run was decided, or a *NoRunError.
 	Decided(ctx context.Context, run int64) (Decided, error)
 	// Results are those of the hosts of a run, in the order of its plan. Of earlier

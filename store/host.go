@@ -32,6 +32,7 @@ type streamRecord struct {
 	open *outputRow // that following output of this stream may join
 	gap  int        // seq of the row that counts what is missing, 0 if there is none
 	from time.Time  // when the gap began
+	hole int64      // where
 }
 
 // An outputRow is a row of output to be written; for a gap it has no data.
@@ -41,6 +42,7 @@ type outputRow struct {
 	stream  fanout.Stream
 	seq     int
 	at      time.Time
+	start   int64    // offset in the stream
 	pieces  [][]byte // of the data; they belong to events that are held until the commit
 	size    int      // of all of them
 	gap     bool
@@ -74,10 +76,11 @@ func (h *hostRecord) await() {
 // write takes a piece of output and returns the rows that it begins.
 func (h *hostRecord) write(stream fanout.Stream, at time.Time, data []byte) []*outputRow {
 	s := &h.streams[stream]
-	rows := h.rows(stream, at, s.add(data))
+	start := s.total
+	rows := h.rows(stream, at, start, s.add(data))
 	if s.omitted() > 0 && s.gap == 0 {
 		h.seq++
-		s.gap, s.from = h.seq, at
+		s.gap, s.from, s.hole = h.seq, at, s.stored
 		s.open = nil // what follows comes after the gap
 	}
 	return rows
@@ -87,27 +90,29 @@ func (h *hostRecord) write(stream fanout.Stream, at time.Time, data []byte) []*o
 func (h *hostRecord) finish(at time.Time) []*outputRow {
 	var rows []*outputRow
 	for i := range h.streams {
-		rows = append(rows, h.rows(fanout.Stream(i), at, h.streams[i].capture.finish())...)
+		s := &h.streams[i]
+		kept := s.capture.finish()
+		rows = append(rows, h.rows(fanout.Stream(i), at, s.total-int64(len(kept)), kept)...)
 	}
 	return rows
 }
 
-// rows puts data into the row that is open for the stream, and into new ones,
-// which it returns.
-func (h *hostRecord) rows(stream fanout.Stream, at time.Time, data []byte) []*outputRow {
+// rows puts data, which is at start in the stream, into the row that is open for it,
+// and into new ones, which it returns.
+func (h *hostRecord) rows(stream fanout.Stream, at time.Time, start int64, data []byte) []*outputRow {
 	var rows []*outputRow
 	for len(data) > 0 {
 		s := &h.streams[stream]
 		joins := s.open != nil && s.open.size < maxRow && (h.last == stream || h.seq > maxInterleaved)
 		if !joins {
 			h.seq++
-			s.open = &outputRow{h: h, attempt: h.attempt, stream: stream, seq: h.seq, at: at}
+			s.open = &outputRow{h: h, attempt: h.attempt, stream: stream, seq: h.seq, at: at, start: start}
 			h.last = stream
 			rows = append(rows, s.open)
 		}
 		n := min(len(data), maxRow-s.open.size)
 		s.open.add(data[:n])
-		data = data[n:]
+		data, start = data[n:], start+int64(n)
 	}
 	return rows
 }
@@ -119,11 +124,11 @@ func (h *hostRecord) gaps() []*outputRow {
 		s := &h.streams[i]
 		if s.omitted() > 0 && s.gap == 0 {
 			h.seq++
-			s.gap, s.from = h.seq, time.Now()
+			s.gap, s.from, s.hole = h.seq, time.Now(), s.stored
 		}
 		if s.gap != 0 {
 			rows = append(rows, &outputRow{
-				h: h, attempt: h.attempt, stream: fanout.Stream(i), seq: s.gap, at: s.from,
+				h: h, attempt: h.attempt, stream: fanout.Stream(i), seq: s.gap, at: s.from, start: s.hole,
 				gap: true, missing: s.omitted(),
 			})
 		}

@@ -54,14 +54,21 @@ type Query struct {
 	// Outcomes: some host, or one of Host and Hosts if they are set, ended with one of
 	// them; nil: any.
 	Outcomes []fanout.Outcome
-	// Running: only those that run.
+	// Running: only those that run. States: only those in one of them; nil: any.
 	Running bool
-	// Since is the earliest start; zero: any.
-	Since time.Time
+	States  []State
+	// Since is the earliest start, and Until what the latest is before; zero: any.
+	Since, Until time.Time
+	// Before is what the numbers are below; 0: any.
+	Before int64
 	// Words are all in the command, or in the note.
 	Words []string
 	// Source of the run, and the User who started it; "": any.
 	Source, User string
+	// Job is the name of the job that fired, Selector the text that chose the hosts, and
+	// Note a part of the note; "": any. RerunOf is the run that was repeated; 0: any.
+	Job, Selector, Note string
+	RerunOf             int64
 	// Limit is how many runs are returned at most; 0: all.
 	Limit int
 }

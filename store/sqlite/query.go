@@ -63,6 +63,7 @@ func whereRuns(q store.Query) (string, []any) {
 	if !q.Since.IsZero() {
 		add("started_at >= ?", timeText(q.Since))
 	}
+	whereMore(&q, add)
 	for _, w := range q.Words {
 		add("(instr(command, ?) > 0 OR instr(coalesce(note, ''), ?) > 0)", w, w)
 	}
@@ -76,6 +77,34 @@ func whereRuns(q store.Query) (string, []any) {
 		return "", nil
 	}
 	return " WHERE " + strings.Join(conds, " AND "), args
+}
+
+// whereMore adds what only pages ask for.
+func whereMore(q *store.Query, add func(cond string, values ...any)) {
+	if !q.Until.IsZero() {
+		add("started_at < ?", timeText(q.Until))
+	}
+	if q.Before > 0 {
+		add("id < ?", q.Before)
+	}
+	if q.States != nil {
+		states := make([]string, len(q.States))
+		for i, s := range q.States {
+			states[i] = string(s)
+		}
+		add("state IN "+inPlaces, jsonList(states))
+	}
+	for _, x := range []struct{ column, value string }{{"job", q.Job}, {"selector", q.Selector}} {
+		if x.value != "" {
+			add(x.column+" = ?", x.value)
+		}
+	}
+	if q.Note != "" {
+		add("instr(note, ?) > 0", q.Note)
+	}
+	if q.RerunOf > 0 {
+		add("rerun_of = ?", q.RerunOf)
+	}
 }
 
 // jsonList is words as json_each reads them.

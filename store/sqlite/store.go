@@ -25,6 +25,7 @@ type Store struct {
 // scheduled times.
 type History struct {
 	*fileHandle
+	views
 	runs     *runReader
 	states   *states
 	repairer *repairer
@@ -132,6 +133,7 @@ func newStore(h *fileHandle) (*Store, error) {
 		History:    &History{fileHandle: h, runs: runs, states: states, repairer: &repairer{fileHandle: h, runs: runs, states: states}},
 		Ledger:     &Ledger{fileHandle: h, states: states},
 	}
+	s.views = views{fileHandle: h, history: s.History}
 	s.Jobs = store.NewJobs(s)
 	s.Ledger.jobs = s.Jobs
 	var err error

@@ -87,7 +87,7 @@ func (w *writer) writeOutput(ctx context.Context, tx *sql.Tx, b *store.Batch) er
 	// A gap grows while the run goes on, and one that the tail of the stream
 	// filled to its last byte is none.
 	insert, err := tx.PrepareContext(ctx, `
-		INSERT INTO output (run_id, host, attempt, stream, seq, at, codec, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		INSERT INTO output (run_id, host, attempt, stream, seq, at, start, codec, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (run_id, host, attempt, seq) DO UPDATE SET data = excluded.data`)
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ func (w *writer) writeOutput(ctx context.Context, tx *sql.Tx, b *store.Batch) er
 			_, err = tx.ExecContext(ctx, "DELETE FROM output WHERE run_id = ? AND host = ? AND attempt = ? AND seq = ?",
 				w.claim.Run, row.Host, row.Attempt, row.Seq)
 		} else {
-			_, err = insert.ExecContext(ctx, w.claim.Run, row.Host, row.Attempt, row.Stream.String(), row.Seq, timeText(row.At), row.Codec, row.Data)
+			_, err = insert.ExecContext(ctx, w.claim.Run, row.Host, row.Attempt, row.Stream.String(), row.Seq, timeText(row.At), row.Start, row.Codec, row.Data)
 		}
 		if err != nil {
 			return err

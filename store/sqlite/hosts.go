@@ -1,0 +1,134 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strconv"
+
+	"tutti/fanout"
+	"tutti/store"
+)
+
+// ResultsPage are some hosts of a run; see [store.Views].
+func (v views) ResultsPage(ctx context.Context, q store.ResultQuery) (page store.ResultPage, err error) {
+	limit := q.Limited()
+	for more := true; more && len(page.Hosts) <= limit; {
+		var rows []store.HostRow
+		if rows, err = v.hostRows(ctx, &q, limit+1); err != nil {
+			return store.ResultPage{}, v.readFault(err)
+		}
+		for i := range rows {
+			if q.Sees(rows[i].Target.Name) {
+				page.Hosts = append(page.Hosts, rows[i])
+			}
+		}
+		if more = len(rows) == limit+1; more {
+			q.From = rows[limit].Target.Index + 1
+		}
+	}
+	if len(page.Hosts) > limit {
+		page.Next = page.Hosts[limit].Target.Index
+		page.Hosts = page.Hosts[:limit]
+	}
+	return page, nil
+}
+
+// hostRows are the first hosts that fit q, seen or not.
+func (v views) hostRows(ctx context.Context, q *store.ResultQuery, limit int) ([]store.HostRow, error) {
+	where, args := v.whereHosts(q)
+	rows, err := v.read(ctx, "SELECT position, host, attempts, "+reportColumns+" FROM results WHERE "+where+" ORDER BY position LIMIT ?", append(args, limit)...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	var hosts []store.HostRow
+	for rows.Next() {
+		h, err := scanHostRow(rows, func() bool { return v.cutOff(q.Run) })
+		if err != nil {
+			return nil, err
+		}
+		hosts = append(hosts, h)
+	}
+	return hosts, rows.Err()
+}
+
+// scanHostRow reads the columns of more, then position, host, attempts and
+// reportColumns. cutOff is asked once they are read.
+func scanHostRow(rows *sql.Rows, cutOff func() bool, more ...any) (h store.HostRow, err error) {
+	var row reportRow
+	var target fanout.Target
+	var attempts int
+	if err := rows.Scan(append(append(more, &target.Index, &target.Name, &attempts), row.fields()...)...); err != nil {
+		return h, err
+	}
+	var ended bool
+	if h.Result, ended, err = row.result(); err != nil {
+		return h, err
+	}
+	h.Target, h.Attempts, h.OutputHash = target, attempts, row.hash.String
+	h.Phase = store.PhaseOf(ended || cutOff(), h.Report.Started, attempts)
+	if !ended && h.Phase == store.HostEnded {
+		h.Outcome = store.CutOff(h.Report.Started)
+	}
+	return h, nil
+}
+
+func (v views) whereHosts(q *store.ResultQuery) (where string, args []any) {
+	where, args = "run_id = ? AND position >= ?", []any{q.Run, q.From}
+	add := func(cond string, values ...any) {
+		where += " AND " + cond
+		args = append(args, values...)
+	}
+	if q.Phases != nil || q.Outcomes != nil {
+		phases := make([]string, len(q.Phases))
+		for i, s := range q.Phases {
+			phases[i] = string(s)
+		}
+		outcomes := make([]string, len(q.Outcomes))
+		for i, o := range q.Outcomes {
+			outcomes[i] = o.String()
+		}
+		phase, outcome := phaseColumn, "outcome"
+		if v.cutOff(q.Run) {
+			phase, outcome = "'ended'", "coalesce(outcome, iif(started, 'lost', 'skipped'))"
+		}
+		add("("+phase+" IN "+inPlaces+" OR "+outcome+" IN "+inPlaces+")", jsonList(phases), jsonList(outcomes))
+	}
+	if q.Hosts != nil {
+		add("host IN "+inPlaces, jsonList(q.Hosts))
+	}
+	if q.Name != "" {
+		add("instr(host, ?) > 0", q.Name)
+	}
+	if q.Started != nil {
+		add("started = ?", *q.Started)
+	}
+	return where, args
+}
+
+// phaseColumn is the word of store.PhaseOf.
+const phaseColumn = `CASE WHEN outcome IS NOT NULL THEN 'ended' WHEN started THEN 'running' WHEN attempts > 0 THEN 'retrying' ELSE 'waiting' END`
+
+// Attempts are the earlier ones of a host; see [store.Views].
+func (v views) Attempts(ctx context.Context, run int64, host string) ([]store.RecordedAttempt, error) {
+	position, _, err := v.lastAttempt(ctx, run, host)
+	if err != nil {
+		return nil, v.readFault(err)
+	}
+	hosts := map[int]*store.RecordedHost{position: {}}
+	p := &pages{fileHandle: v.fileHandle, run: run}
+	err = p.readAttempts(unwatched(ctx), "["+strconv.Itoa(position)+"]", hosts)
+	return hosts[position].Earlier, v.readFault(err)
+}
+
+// lastAttempt is the place of a host in a run, and the number of its last attempt. It
+// is a *NoHostError if it had no part in the run.
+func (v views) lastAttempt(ctx context.Context, run int64, host string) (position, attempt int, err error) {
+	err = v.r.QueryRowContext(unwatched(ctx), "SELECT position, attempts FROM results INDEXED BY results_host WHERE host = ? AND run_id = ?", host, run).
+		Scan(&position, &attempt)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = &store.NoHostError{Run: run, Host: host}
+	}
+	return position, attempt, err
+}

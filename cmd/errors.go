@@ -54,10 +54,19 @@ func hint(err error, text string) error { return fault.Hint(err, text) }
 // knows that one by itself.
 func hints(err error) []string {
 	out := wording.Hints(err)
-	if text := errno.Hint(err); text != "" && !errors.As(err, new(*store.Error)) {
+	if text := errnoHint(err); text != "" && !errors.As(err, new(*store.Error)) {
 		out = append(out, text)
 	}
 	return out
+}
+
+// errnoHint is [errno.Hint], with the flag for fewer hosts where these help.
+func errnoHint(err error) string {
+	text := errno.Hint(err)
+	if e := errno.Of(err); e == syscall.EMFILE || e == syscall.ENOMEM {
+		text += " (-f)"
+	}
+	return text
 }
 
 // A decided is the result of a run that is on record with its exit code, which

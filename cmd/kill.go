@@ -95,7 +95,7 @@ func runningRun(ctx context.Context, std Streams, s store.Store, ref string) (in
 	if ref != "last" {
 		id, err := strconv.ParseInt(ref, 10, 64)
 		if err != nil || id < 1 {
-			return 0, &store.RefError{Ref: ref}
+			return 0, hint(fault.Usage(errors.New((&store.RefError{Ref: ref}).Error())), "want a number as in tutti history, or last for your newest running one")
 		}
 		return id, nil
 	}

@@ -80,7 +80,7 @@ func remedyOf(by runner.Choice, host string, cause fanout.Cause) string {
 	case adHoc && adHocWords[cause] != "":
 		return adHocWords[cause]
 	case cause == ssh.CauseOpenFiles:
-		return errno.Hint(syscall.EMFILE)
+		return errnoHint(syscall.EMFILE)
 	case cause == ssh.CauseSystemFiles:
 		return errno.Hint(syscall.ENFILE)
 	}

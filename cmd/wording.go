@@ -64,6 +64,7 @@ var wording = fault.Wording{
 
 		inventory.AdviceUnusable:  "exclude the unusable hosts: -x %s",
 		inventory.AdviceJobsFile:  "use tutti job apply -f",
+		inventory.AdviceUntrusted: "to use it anyway, name it with -i",
 		sshconfig.AdviceUntrusted: "-F none ignores ssh_config; -F FILE uses another file",
 
 		ssh.AdviceNoKeyFile: "name a private key with --identity, or create one with ssh-keygen",

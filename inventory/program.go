@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode"
 
+	"tutti/internal/fault"
 	"tutti/internal/hostlist"
 	"tutti/internal/tail"
 	"tutti/inventory/ansible"
@@ -202,7 +203,7 @@ func outputText(said *tail.Buffer) string {
 // runProgram reads the inventory that a program prints into a.
 func runProgram(ctx context.Context, a *ansible.Inventory, f layer.File, p *program) error {
 	if f.Trust != layer.Named {
-		return fmt.Errorf("inventory %s is a program, which tutti runs only if it is named with -i", f.Path)
+		return fault.Errorf("inventory %s is a program, which tutti runs only if it is named with %s", f.Path, fault.Short("inventory"))
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, errProgramTime)
 	defer cancel()

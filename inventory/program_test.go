@@ -73,12 +73,12 @@ func TestProgramErrors(t *testing.T) {
 	}
 }
 
-// TestProgramIsNamed: a program is never run unless -i names it.
+// TestProgramIsNamed: a program is never run unless the command names it.
 func TestProgramIsNamed(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "ran")
 	path := script(t, "touch "+mark+"; echo '{}'\n")
 	for _, trust := range []layer.Trust{layer.Found, layer.FromEnvironment} {
-		if _, err := Load(t.Context(), []layer.File{{Path: path, Trust: trust}}); err == nil || !strings.Contains(err.Error(), "only if it is named with -i") {
+		if _, err := Load(t.Context(), []layer.File{{Path: path, Trust: trust}}); err == nil || !strings.Contains(err.Error(), "only if it is named with inventory") {
 			t.Errorf("trust %d: got %v, want a refusal", trust, err)
 		}
 	}

@@ -51,6 +51,9 @@ const (
 	AdviceUnusable = "hosts refused"
 	// AdviceJobsFile: a file of jobs was named as an inventory.
 	AdviceJobsFile = "jobs file"
+	// AdviceUntrusted: an inventory that was found is not used, since others can
+	// write it.
+	AdviceUntrusted = layer.AdviceUntrusted
 )
 
 // Advice is to exclude the hosts.

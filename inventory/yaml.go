@@ -332,7 +332,7 @@ func (r *yamlReader) value(key layer.Key, n yamltree.Node, what string) layer.Va
 		return nil
 	}
 	if key == layer.KeyHostKeys && hostkeys.Mode(s.Number) == hostkeys.Off && r.file.Trust != layer.Named {
-		r.builder.Warnf("%s: %s: host_keys: off is ignored in a file that is not named with -i", n.Pos(), what)
+		r.builder.Warnf("%s: %s: host_keys: off is ignored: the file was found, not named", n.Pos(), what)
 		return nil
 	}
 	s.Origin = r.origin(n, what)

@@ -10,9 +10,9 @@ import (
 
 // hints are for causes whose way out is the same whatever was being done.
 var hints = map[syscall.Errno]string{
-	syscall.EMFILE:       "raise the open files limit (ulimit -n), or work on fewer hosts at once (-f)",
+	syscall.EMFILE:       "raise the open files limit (ulimit -n), or work on fewer hosts at once",
 	syscall.ENFILE:       "the whole system has too many files open: close some programs, or raise fs.file-max",
-	syscall.ENOMEM:       "free some memory, or work on fewer hosts at once (-f)",
+	syscall.ENOMEM:       "free some memory, or work on fewer hosts at once",
 	syscall.ENOSPC:       "free some space on that file system (check df and df -i), or name a file on another one",
 	syscall.EDQUOT:       "free some of your disk quota (check quota), or name a file on another file system",
 	syscall.EFBIG:        "raise the file size limit (ulimit -f), or name a file on another file system",

@@ -24,9 +24,12 @@ const (
 	sshValues = "BbcDEeILmOQRSWw"
 )
 
+// sshConfigFile stands for ssh's option -F, which has no keyword.
+const sshConfigFile = "configfile"
+
 // sshLetters are the options of ssh with another name for a keyword.
 var sshLetters = map[byte]string{
-	'J': "proxyjump", 'p': "port", 'l': "user", 'i': "identityfile", 'F': "-F",
+	'J': "proxyjump", 'p': "port", 'l': "user", 'i': "identityfile", 'F': sshConfigFile,
 }
 
 // add takes the settings from one variable.
@@ -134,8 +137,8 @@ func (s *sshArgs) option(v *value, keyword, value string) error {
 			s.inventory.warnOnce(fmt.Sprintf("%s: %s: UserKnownHostsFile is ignored; set it in ssh_config", v.origin.Place(), variableNames[v.variable]))
 		}
 		return nil
-	case "-F":
-		s.inventory.warnOnce(fmt.Sprintf("%s: %s: -F is ignored", v.origin.Place(), variableNames[v.variable]))
+	case sshConfigFile:
+		s.inventory.warnOnce(fmt.Sprintf("%s: %s: ssh's option -F is ignored", v.origin.Place(), variableNames[v.variable]))
 		return nil
 	default:
 		return nil
@@ -175,7 +178,7 @@ func (s *sshArgs) hostKeys(v *value, value string) (layer.Value, error) {
 		mode = hostkeys.AcceptNew
 	case "no", "off", "false":
 		if v.source.file.Trust != layer.Named {
-			s.inventory.warnOnce(fmt.Sprintf("%s: %s: StrictHostKeyChecking=%s is ignored in a file that is not named with -i",
+			s.inventory.warnOnce(fmt.Sprintf("%s: %s: StrictHostKeyChecking=%s is ignored: the file was found, not named",
 				v.origin.Place(), variableNames[v.variable], value))
 			return layer.Value{}, nil
 		}

@@ -24,7 +24,7 @@ func proxySetting(v *value, command string) (layer.Value, error) {
 		return layer.ParseValue(layer.KeyJump, jump)
 	}
 	if v.source.file.Trust != layer.Named {
-		return layer.Value{}, fmt.Errorf("the command %s runs only if the inventory is named with -i; write a jump as -J or ProxyJump", hostlist.Quote(command))
+		return layer.Value{}, fmt.Errorf("the command %s runs only from an inventory that was named, not found; write a jump as ProxyJump", hostlist.Quote(command))
 	}
 	if layer.HasControl(command) {
 		return layer.Value{}, fmt.Errorf("%s contains a control character", hostlist.Quote(command))

@@ -48,7 +48,7 @@ func Read(f File) ([]byte, fs.FileInfo, error) {
 			err = checkDirectories(f.Path, info)
 		}
 		if err != nil {
-			return nil, nil, untrusted(f, err)
+			return nil, nil, &untrustedError{f.Path, err}
 		}
 	}
 	file, err := os.Open(f.Path)
@@ -61,11 +61,11 @@ func Read(f File) ([]byte, fs.FileInfo, error) {
 		return nil, nil, fmt.Errorf("read inventory: %w", err)
 	}
 	if info.IsDir() {
-		return nil, nil, fmt.Errorf("read inventory: %s is a directory; name each file in it with -i", f.Path)
+		return nil, nil, fmt.Errorf("read inventory: %s is a directory; name each file in it", f.Path)
 	}
 	if f.Trust == Found {
 		if err := safefile.CheckWriters(info); err != nil {
-			return nil, nil, untrusted(f, err)
+			return nil, nil, &untrustedError{f.Path, err}
 		}
 	}
 	data, err := ReadAll(file)
@@ -87,9 +87,25 @@ func checkDirectories(path string, info fs.FileInfo) error {
 	return checkDirectory(target)
 }
 
-func untrusted(f File, err error) error {
-	return fmt.Errorf("inventory %s is not used: %w; to use it anyway, name it with -i", f.Path, err)
+// An untrustedError is an inventory that was found, and that another user may have
+// written.
+type untrustedError struct {
+	path string
+	err  error
 }
+
+func (e *untrustedError) Error() string {
+	return fmt.Sprintf("inventory %s is not used: %v", e.path, e.err)
+}
+
+func (e *untrustedError) Unwrap() error { return e.err }
+
+// AdviceUntrusted is of an inventory that is not used since others can write it: the
+// code of the way round, whose words the caller has.
+const AdviceUntrusted = "inventory untrusted"
+
+// Advice is the way round.
+func (e *untrustedError) Advice() (code string, args []any) { return AdviceUntrusted, nil }
 
 // ReadAll reads to the end, up to 64 MiB.
 func ReadAll(r io.Reader) ([]byte, error) {

@@ -24,11 +24,12 @@ const (
 	// closeAnswerer sends nothing but the answer to a close by itself.
 	closeAnswerer = "golang.org/x/crypto/ssh.(*channel).handlePacket"
 	// windowKeeper is called by it, and may send something else.
-	windowKeeper = "golang.org/x/crypto/ssh.(*channel).handleData"
-	// maxCloseAnswer is the longest that the answer can be once it is encrypted,
-	// and maxAnswerDepth how far away the answerer is.
-	maxCloseAnswer = 128
-	maxAnswerDepth = 24
+	windowKeeper  = "golang.org/x/crypto/ssh.(*channel).handleData"
+	windowGranter = "golang.org/x/crypto/ssh.(*channel).adjustWindow"
+	// maxShort is the longest that one of these messages can be once it is
+	// encrypted, and maxDepth how far away the function is that sends it.
+	maxShort = 128
+	maxDepth = 24
 	// askTime bounds the question whether the connection has outlived a channel,
 	// counted from what came last: the answer may have to wait for an exchange of
 	// keys, which takes a busy machine its time.
@@ -49,6 +50,7 @@ const (
 	passesOn role = iota
 	answersOnly
 	keepsWindow
+	grantsWindow
 )
 
 // callers remembers the roles of places in the program that messages were sent
@@ -59,22 +61,20 @@ type callers struct {
 	mu    sync.Mutex                       // held by who replaces it
 }
 
-// answersClose reports whether the library is about to send p, as whose first
-// function the caller was called, in answer to a close.
-func (c *callers) answersClose(p []byte) bool {
-	if len(p) > maxCloseAnswer {
-		return false
+// sender is the role of the innermost function of the library that has one, of
+// those that have called Write, whose first function the caller was called as, to
+// send p.
+func (c *callers) sender(p []byte) role {
+	if len(p) > maxShort {
+		return passesOn
 	}
-	var calls [maxAnswerDepth]uintptr
+	var calls [maxDepth]uintptr
 	for _, pc := range calls[:runtime.Callers(3, calls[:])] {
-		switch c.roleOf(pc) {
-		case answersOnly:
-			return true
-		case keepsWindow:
-			return false
+		if r := c.roleOf(pc); r != passesOn {
+			return r
 		}
 	}
-	return false
+	return passesOn
 }
 
 // roleOf is what the call at pc means for what is sent beneath it. Names are looked
@@ -106,6 +106,10 @@ func lookUpRole(pc uintptr) role {
 			return answersOnly
 		case f.Function == windowKeeper:
 			return keepsWindow
+		case f.Function == windowGranter:
+			return grantsWindow
+		case f.Function == windowGranter:
+			return grantsWindow
 		case !more:
 			return passesOn
 		}

@@ -39,6 +39,8 @@ type wire struct {
 	gate     readGate     // stops reads while output waits for its writer
 
 	callers     *callers      // of Write; set before it is used
+	grants      grantWriter   // the way out
+	mute        bool          // writing has failed; belongs to grants
 	patient     bool          // the host waits for us to hang up; set with loggedIn
 	commanded   atomic.Bool   // the channel of a command is there, of a host that is not patient
 	closes      atomic.Int32  // answers to the close of a channel that takeClose has not returned yet
@@ -53,7 +55,6 @@ type wire struct {
 	mu      sync.Mutex    // guards what follows
 	reading bool          // the library waits in Read
 	entered chan struct{} // closed when reading becomes true; nil: settled does not wait
-	mute    bool          // writing has failed
 }
 
 func newWire(c net.Conn) *wire {
@@ -65,6 +66,7 @@ func newWire(c net.Conn) *wire {
 		channelOver: make(chan struct{}, 1),
 		aborted:     make(chan struct{}),
 	}
+	w.grants.write = w.send
 	from := newQuickAck(c, &w.loggedIn)
 	w.greeting = newGreeting(from)
 	return w
@@ -91,7 +93,11 @@ func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.greeting.read(p)
 	if n > 0 {
 		w.gate.read(n)
-		w.lastRead.Store(int64(time.Since(w.born)))
+		at := time.Since(w.born)
+		w.lastRead.Store(int64(at))
+		if !w.loggedIn.Load() {
+			w.grants.trip.hear(at)
+		}
 		w.leaveRead()
 		if n > 1 && n < len(p) && w.commanded.Load() {
 			n--
@@ -110,7 +116,13 @@ func (w *wire) Read(p []byte) (int, error) {
 // delivers everything that arrived before; the library would stop reading if
 // it learned of it here.
 func (w *wire) Write(p []byte) (int, error) {
-	if w.loggedIn.Load() && w.callers.answersClose(p) {
+	sender := passesOn
+	if w.loggedIn.Load() {
+		sender = w.callers.sender(p)
+	} else {
+		w.grants.trip.ask(time.Since(w.born))
+	}
+	if sender == answersOnly {
 		w.closes.Add(1)
 	}
 	if w.failed.Load() {
@@ -118,20 +130,24 @@ func (w *wire) Write(p []byte) (int, error) {
 		// wait for an answer for ever.
 		return 0, net.ErrClosed
 	}
-	w.mu.Lock()
-	mute := w.mute
-	w.mu.Unlock()
-	if mute {
-		return len(p), nil
+	if err := w.grants.send(p, sender == grantsWindow); err != nil {
+		return 0, err
 	}
-	n, err := w.Conn.Write(p)
-	if err == nil || errors.Is(err, net.ErrClosed) {
-		return n, err
-	}
-	w.mu.Lock()
-	w.mute = true
-	w.mu.Unlock()
 	return len(p), nil
+}
+
+// send writes p, unless writing has failed before. An error is that we have closed
+// the connection.
+func (w *wire) send(p []byte) error {
+	if w.mute {
+		return nil
+	}
+	_, err := w.Conn.Write(p)
+	if errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	w.mute = err != nil
+	return nil
 }
 
 // abort closes the connection from our side; every call on it returns soon.

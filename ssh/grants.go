@@ -1,0 +1,106 @@
+package ssh
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// While a host sends much, the library grants it more of the channel's window after
+// each 100 KB or so, by a message of its own. Both sides pay for each: a system call,
+// a cipher and a wakeup, together about a seventh of the CPU of a bulk transfer. A
+// host that is near has always enough of its window left to wait for a few of them.
+
+const (
+	// heldGrants is how many grants go out in one write. Less than a quarter of
+	// the window, which has 2 MiB, is held that way.
+	heldGrants = 4
+	// grantTime is how long a grant is held at most, so that a host that pauses
+	// finds all of its window again. At less than 20 MB/s four grants take longer
+	// than that to come together, but then they cost little.
+	grantTime = 20 * time.Millisecond
+	// nearHost is the longest round trip over which grants are held. A host that is
+	// further away may need its whole window to fill the path.
+	nearHost = 5 * time.Millisecond
+)
+
+// A grantWriter writes what the library sends, in its order, and holds grants on
+// the way to a host that is near. Its methods may be called concurrently.
+type grantWriter struct {
+	write func([]byte) error // called by one goroutine at a time
+	trip  roundTrip          // of the login
+
+	mu    sync.Mutex // guards what follows, and the order of writes
+	held  []byte
+	count int         // of grants in held
+	timer *time.Timer // nil until a grant is held
+}
+
+// send writes p, which is a grant or not, after what is held. An error may be that
+// of an earlier message.
+func (g *grantWriter) send(p []byte, grant bool) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if grant && g.trip.isShort() {
+		g.held = append(g.held, p...)
+		if g.count++; g.count < heldGrants {
+			g.startTimer()
+			return nil
+		}
+		return g.flush()
+	}
+	if g.count == 0 {
+		return g.write(p)
+	}
+	g.held = append(g.held, p...)
+	return g.flush()
+}
+
+// startTimer sees to it that the first grant that is held is not held for long.
+func (g *grantWriter) startTimer() {
+	switch {
+	case g.timer == nil:
+		g.timer = time.AfterFunc(grantTime, g.flushLate)
+	case g.count == 1:
+		g.timer.Reset(grantTime)
+	}
+}
+
+// flush writes what is held; g.mu is held.
+func (g *grantWriter) flush() error {
+	g.timer.Stop()
+	p := g.held
+	g.held, g.count = g.held[:0], 0
+	return g.write(p)
+}
+
+func (g *grantWriter) flushLate() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.count > 0 {
+		_ = g.flush() // the reader notices that the host has gone away
+	}
+}
+
+// A roundTrip is how long the last answer of a login took. The zero value has seen
+// none.
+type roundTrip struct {
+	asked  atomic.Int64 // the last question, in nanoseconds since epoch; 0: it is answered
+	answer atomic.Int64 // in nanoseconds; 0: none has come
+}
+
+// ask and hear note that something was sent, or has come, so long after the
+// connection was made.
+func (r *roundTrip) ask(at time.Duration) { r.asked.Store(max(1, int64(at))) }
+
+func (r *roundTrip) hear(at time.Duration) {
+	if asked := r.asked.Swap(0); asked > 0 {
+		r.answer.Store(max(1, int64(at)-asked))
+	}
+}
+
+// isShort reports whether the host is known to be near.
+func (r *roundTrip) isShort() bool {
+	answer := r.answer.Load()
+	return answer > 0 && answer <= int64(nearHost)
+}

@@ -82,16 +82,25 @@ func (d *Daemon) prune(ctx context.Context) {
 	}
 }
 
-// reload looks at all jobs as they are now, and logs what is wrong with them.
+// reload looks at all jobs as they are now, and logs what is wrong with them. The
+// service manager knows that it is over before the log says so.
 func (d *Daemon) reload(ctx context.Context) {
 	d.c.Manager.Tell(sdnotify.Reloading)
-	defer d.c.Manager.Tell(sdnotify.Ready)
-	kept, err := d.store.Kept(ctx)
+	jobs, bad, err := d.checkAll(ctx)
+	d.c.Manager.Tell(sdnotify.Ready)
 	if err != nil {
 		d.c.Logger.Error("cannot read jobs", "error", err)
 		return
 	}
-	bad := 0
+	d.c.Logger.Info("reloaded", "jobs", jobs, "bad", bad)
+}
+
+// checkAll logs what is wrong with which jobs, and counts all and those.
+func (d *Daemon) checkAll(ctx context.Context) (jobs, bad int, err error) {
+	kept, err := d.store.Kept(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
 	for i := range kept {
 		problems := Check(ctx, d.launch(d.c.Logger.With("job", kept[i].Name)), &kept[i])
 		for _, p := range problems {
@@ -99,5 +108,5 @@ func (d *Daemon) reload(ctx context.Context) {
 		}
 		bad += min(1, len(problems))
 	}
-	d.c.Logger.Info("reloaded", "jobs", len(kept), "bad", bad)
+	return len(kept), bad, nil
 }

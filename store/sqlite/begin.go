@@ -74,7 +74,7 @@ func (h *History) insertRun(ctx context.Context, plan fanout.Plan, info store.Ru
 			return 0, lock, err
 		}
 	}
-	return id, lock, tx.Commit()
+	return id, lock, h.commit(tx)
 }
 
 // takeNumber inserts the row of the run and locks its number. One that is

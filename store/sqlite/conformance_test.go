@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"database/sql"
+	"errors"
 	"testing"
 
 	"tutti/store"
@@ -15,5 +17,40 @@ func TestConformance(t *testing.T) {
 			return func(tb testing.TB) store.Store { return openTest(tb, path) }
 		},
 		Rounds: 10,
+		Faults: storetest.Faults{Cut: cutNextCommit, Lose: loseFeed, Evict: evict},
 	})
+}
+
+// cutNextCommit makes the next commit of a store fail, before or after SQLite has it.
+func cutNextCommit(_ testing.TB, of store.Store, applied bool) {
+	s := of.(*Store)
+	s.commit = func(tx *sql.Tx) error {
+		s.commit = (*sql.Tx).Commit
+		if !applied {
+			return errors.Join(errCut, tx.Rollback())
+		}
+		if err := tx.Commit(); err != nil {
+			return err
+		}
+		return errCut
+	}
+}
+
+var errCut = errors.New("the connection broke")
+
+// loseFeed breaks the connection that sees what other processes write.
+func loseFeed(tb testing.TB, of store.Daemon) {
+	tb.Helper()
+	d := of.(*Daemon)
+	d.looking.Lock()
+	defer d.looking.Unlock()
+	if err := d.conn.Close(); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// evict removes the row by which others know a daemon.
+func evict(tb testing.TB, of store.Store, d store.Daemon) {
+	tb.Helper()
+	poke(tb, of.(*Store), "DELETE FROM daemons WHERE id = ?", d.ID())
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
@@ -26,27 +25,19 @@ type Daemon struct {
 	id     int64
 	serves bool
 	lock   *runLock
-	// eyes has the connection that only watches what is written: SQLite tells
-	// each connection of what the others write.
-	eyes *sql.DB
+	*feed
 	// wake receives when something was written; quiet ends that.
 	wake  <-chan struct{}
 	quiet func()
-	// lost is closed when the daemon has left.
+	// lost is closed when the registration is over, by lose: the daemon has left, or its
+	// row is gone.
 	lost chan struct{}
-
-	// looking guards what follows. It is held while the history is asked, which takes
-	// its time.
-	looking sync.Mutex
-	eye     *sql.Conn
-	version int64              // that eye saw last
-	seen    bool               // whether it saw any
-	known   map[int64]jobPrint // what Sync has told
+	lose func()
 
 	mu      sync.Mutex // guards what follows
 	now     time.Time  // the last that the caller said
-	left    bool
-	spaceAt time.Time // when it was proved that there is space
+	left    bool       // it was closed
+	spaceAt time.Time  // when it was proved that there is space
 }
 
 // shared is what a Daemon does as its Ledger does, whether it has left or not.
@@ -91,6 +82,7 @@ func (l *Ledger) joined(ctx context.Context, serves bool, now time.Time) (store.
 
 func (l *Ledger) join(ctx context.Context, serves bool, now time.Time) (*Daemon, error) {
 	d := &Daemon{shared: l, ledger: l, serves: serves, now: now, lost: make(chan struct{})}
+	d.lose = sync.OnceFunc(func() { close(d.lost) })
 	err := l.change(ctx, func(tx *sql.Tx) error {
 		if err := l.forgetDaemons(ctx, tx); err != nil {
 			return err
@@ -117,7 +109,10 @@ func (l *Ledger) join(ctx context.Context, serves bool, now time.Time) (*Daemon,
 		}
 		return nil, err
 	}
-	d.eyes = openDB(source(l.path, "mode=rw", "_query_only=1"), pragmas...)
+	d.feed = &feed{
+		ledger: l, registered: d.registered,
+		db: openDB(source(l.path, "mode=rw", "_query_only=1"), pragmas...),
+	}
 	d.wake, d.quiet = l.watch.subscribe()
 	return d, nil
 }
@@ -151,8 +146,8 @@ func (d *Daemon) ID() int64 { return d.id }
 // Fence is the daemon's number; see [scheduler.Membership].
 func (d *Daemon) Fence() int64 { return d.id }
 
-// Lost is closed when the daemon has left: the lock that keeps it registered lasts
-// as long as its process.
+// Lost is closed when the daemon has left, or finds that its row is gone, so that others
+// take it for gone as well. The lock that keeps it registered lasts as long as its process.
 func (d *Daemon) Lost() <-chan struct{} { return d.lost }
 
 // Wake receives when something was written; see [scheduler.Membership].
@@ -171,112 +166,51 @@ func (d *Daemon) Close() error {
 	if left {
 		return nil
 	}
-	close(d.lost)
+	d.lose()
 	d.quiet()
-	d.looking.Lock()
-	defer d.looking.Unlock()
-	var errs []error
-	if d.eye != nil {
-		errs = append(errs, d.eye.Close())
-		d.eye = nil
-	}
-	return d.ledger.fault("close", errors.Join(append(errs, d.eyes.Close(), d.lock.release())...))
+	return d.ledger.fault("close", errors.Join(d.feed.close(), d.lock.release()))
 }
 
-func (d *Daemon) hasLeft() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.left
+// isOver reports whether the registration is over.
+func (d *Daemon) isOver() bool {
+	select {
+	case <-d.lost:
+		return true
+	default:
+		return false
+	}
 }
 
-// changed reports whether anything was written since the last call, by this
-// process or another. The error wraps ErrMoved if the others write another file.
-func (d *Daemon) changed(ctx context.Context) (bool, error) {
-	if err := d.ledger.inPlace("read"); err != nil {
-		return false, err
+// registered is ErrFenced if the registration is over, which is known from then on. In a
+// transaction it is so until that ends.
+func (d *Daemon) registered(ctx context.Context, q queryer) error {
+	if d.isOver() {
+		return scheduler.ErrFenced
 	}
-	d.looking.Lock()
-	defer d.looking.Unlock()
-	version, err := d.look(ctx)
-	if err != nil {
-		if d.eye != nil {
-			_ = d.eye.Close() // another one sees anew
-			d.eye = nil
-		}
-		d.seen = false
-		return false, d.ledger.fault("read", err)
+	there, err := exists(ctx, q, "SELECT 1 FROM daemons WHERE id = ?", d.id)
+	if err == nil && !there {
+		d.lose()
+		err = scheduler.ErrFenced
 	}
-	changed := !d.seen || version != d.version
-	d.version, d.seen = version, true
-	return changed, nil
-}
-
-// look is a number that is another one when something was written.
-func (d *Daemon) look(ctx context.Context) (version int64, err error) {
-	if d.eye == nil {
-		if d.eye, err = d.eyes.Conn(ctx); err != nil {
-			return 0, err
-		}
-	}
-	err = d.eye.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version)
-	return version, err
+	return err
 }
 
 // Sync returns the jobs whose states have changed; see [scheduler.Membership].
 func (d *Daemon) Sync(ctx context.Context) (scheduler.Changes, error) {
-	changed, err := d.changed(ctx)
-	if err != nil || !changed {
-		return scheduler.Changes{}, err
+	if d.isOver() {
+		return scheduler.Changes{}, scheduler.ErrFenced
 	}
-	changes, err := d.sync(ctx)
-	if err != nil {
-		d.looking.Lock()
-		defer d.looking.Unlock()
-		d.seen = false // what has changed is still to be told
-	}
-	return changes, d.ledger.fault("read", err)
+	return d.next(ctx)
 }
 
-func (d *Daemon) sync(ctx context.Context) (changes scheduler.Changes, err error) {
-	d.looking.Lock()
-	known := d.known
-	d.looking.Unlock()
-	var now map[int64]jobPrint
-	err = d.ledger.readTogether(ctx, func(q queryer) error {
-		if now, err = jobPrints(ctx, q); err != nil {
-			return err
-		}
-		var changed []int64
-		for id, is := range now {
-			if known[id] != is {
-				changed = append(changed, id)
-			}
-		}
-		slices.Sort(changed)
-		changes.Subjects, err = d.ledger.states.loadSubjects(ctx, q, changed)
-		return err
-	})
-	if err != nil {
-		return scheduler.Changes{}, err
-	}
-	for id := range known {
-		if _, there := now[id]; !there {
-			changes.Gone = append(changes.Gone, id)
-		}
-	}
-	d.looking.Lock()
-	defer d.looking.Unlock()
-	d.known = now
-	return changes, nil
-}
-
-// Commit carries moves out, unless the daemon has left.
+// Commit commits moves, unless the registration is over.
 func (d *Daemon) Commit(ctx context.Context, moves []scheduler.Move) ([]scheduler.Committed, error) {
-	if !d.hasLeft() {
-		for i := range moves {
-			d.tick(moves[i].At)
-		}
-		return d.ledger.Commit(ctx, moves)
+	for i := range moves {
+		d.tick(moves[i].At)
+	}
+	done, err := d.ledger.commitFor(ctx, d.registered, moves)
+	if !errors.Is(err, scheduler.ErrFenced) {
+		return done, err
 	}
 	refused := make([]scheduler.Committed, len(moves))
 	for i := range refused {
@@ -298,8 +232,11 @@ func (d *Daemon) Fail(ctx context.Context, t scheduler.Ticket, decision schedule
 // begin writes down that the firing has begun with the run, in the transaction that
 // writes the run.
 func (d *Daemon) begin(ctx context.Context, tx *sql.Tx, firing, run int64) error {
-	if d == nil || d.hasLeft() {
+	if d == nil {
 		return store.ErrTaken
+	}
+	if err := d.registered(ctx, tx); err != nil {
+		return taken(err)
 	}
 	f, err := firingByID(ctx, tx, firing)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -323,8 +260,8 @@ func (d *Daemon) begin(ctx context.Context, tx *sql.Tx, firing, run int64) error
 // with what else it writes.
 func (d *Daemon) Mark(ctx context.Context, c scheduler.Claim, positions []int) error {
 	return d.ledger.change(ctx, func(tx *sql.Tx) error {
-		if d.hasLeft() {
-			return store.ErrTaken
+		if err := d.registered(ctx, tx); err != nil {
+			return taken(err)
 		}
 		if err := checkClaim(ctx, tx, c); err != nil {
 			return err
@@ -336,6 +273,14 @@ func (d *Daemon) Mark(ctx context.Context, c scheduler.Claim, positions []int) e
 		}
 		return nil
 	})
+}
+
+// taken is ErrTaken for ErrFenced: what one claimed whose registration is over is free.
+func taken(err error) error {
+	if errors.Is(err, scheduler.ErrFenced) {
+		return store.ErrTaken
+	}
+	return err
 }
 
 // checkClaim is ErrTaken if the run is not the claim's any more.

@@ -401,8 +401,8 @@ func TestClaimedWithoutTicket(t *testing.T) {
 // A daemon that waits for what the history says keeps nobody else waiting.
 func TestLookingKeepsNobodyWaiting(t *testing.T) {
 	d := joinTest(t, openTest(t, tempPath(t)))
-	d.eyes.SetMaxOpenConns(1)
-	conn, err := d.eyes.Conn(t.Context())
+	d.db.SetMaxOpenConns(1)
+	conn, err := d.db.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -411,7 +411,7 @@ func TestLookingKeepsNobodyWaiting(t *testing.T) {
 		_, err := d.changed(t.Context())
 		looked <- err
 	}()
-	for d.eyes.Stats().WaitCount == 0 {
+	for d.db.Stats().WaitCount == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	if !d.mu.TryLock() {

@@ -33,6 +33,8 @@ type fileHandle struct {
 	r *sql.DB
 
 	watch watch
+	// commit ends a transaction that writes. Tests put faults in its place.
+	commit func(tx *sql.Tx) error
 }
 
 // newFileHandle is that of a file that is not open yet.
@@ -44,6 +46,7 @@ func newFileHandle(file historyFile, options store.Options) *fileHandle {
 		options:    options,
 		locks:      runLocks{path: file.path + ".lock", uid: file.uid, gid: file.gid},
 		unwritable: file.unwritable,
+		commit:     (*sql.Tx).Commit,
 	}
 	h.watch.open = func() *sql.DB {
 		mode := "mode=rw" // an immutable file would not be seen to change
@@ -91,7 +94,7 @@ func (h *fileHandle) change(ctx context.Context, f func(tx *sql.Tx) error) error
 	if err := f(tx); err != nil {
 		return h.fault("change", err)
 	}
-	return h.fault("change", tx.Commit())
+	return h.fault("change", h.commit(tx))
 }
 
 // hurry lets conn wait for other processes no longer than ctx lives: SQLite does not

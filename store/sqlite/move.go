@@ -13,10 +13,22 @@ import (
 	"tutti/store"
 )
 
-// Commit carries moves out; see [scheduler.States]. They share a transaction.
+// Commit commits moves; see [scheduler.States]. They share a transaction.
 func (l *Ledger) Commit(ctx context.Context, moves []scheduler.Move) ([]scheduler.Committed, error) {
+	return l.commitFor(ctx, anybody, moves)
+}
+
+// anybody may commit moves.
+func anybody(context.Context, queryer) error { return nil }
+
+// commitFor is Commit for one who may do so: that is looked at in the same transaction,
+// and why not is the error.
+func (l *Ledger) commitFor(ctx context.Context, may func(context.Context, queryer) error, moves []scheduler.Move) ([]scheduler.Committed, error) {
 	done := make([]scheduler.Committed, len(moves))
 	err := l.change(ctx, func(tx *sql.Tx) error {
+		if err := may(ctx, tx); err != nil {
+			return err
+		}
 		for i := range moves {
 			if err := l.commitOne(ctx, tx, &moves[i], &done[i]); err != nil {
 				return err

@@ -196,7 +196,7 @@ func (r *repairer) interrupt(ctx context.Context, id int64) (cut string, err err
 	if parts == nil {
 		parts = []string{"every host had finished"}
 	}
-	return strings.Join(parts, ", "), tx.Commit()
+	return strings.Join(parts, ", "), r.commit(tx)
 }
 
 const (

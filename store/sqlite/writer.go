@@ -42,7 +42,7 @@ func (w *writer) Write(ctx context.Context, b *store.Batch) error {
 			return err
 		}
 	}
-	if err := tx.Commit(); err != nil {
+	if err := w.history.commit(tx); err != nil {
 		return err
 	}
 	w.finished = b.Run.Finished

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -19,6 +20,8 @@ type Engine struct {
 	New func(tb testing.TB) (open func(tb testing.TB) store.Store)
 	// Rounds is how often a race is repeated; 0: 50 times.
 	Rounds int
+	// Faults are what of it can be broken on purpose.
+	Faults Faults
 }
 
 // Test runs all tests on an engine.
@@ -26,7 +29,7 @@ func Test(t *testing.T, e Engine) {
 	if e.Rounds == 0 {
 		e.Rounds = 50
 	}
-	for name, test := range map[string]func(*testing.T, *bed){
+	tests := map[string]func(*testing.T, *bed){
 		"Create":     testCreate,
 		"Commit":     testCommit,
 		"Known":      testKnown,
@@ -56,10 +59,12 @@ func Test(t *testing.T, e Engine) {
 		"Sessions":   testSessions,
 		"Links":      testLinks,
 		"Audit":      testAudit,
-	} {
+	}
+	maps.Copy(tests, e.Faults.tests())
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			open := e.New(t)
-			test(t, &bed{TB: t, rounds: e.Rounds, open: open, Store: open(t)})
+			test(t, &bed{TB: t, rounds: e.Rounds, faults: e.Faults, open: open, Store: open(t)})
 		})
 	}
 }
@@ -69,6 +74,7 @@ type bed struct {
 	testing.TB
 	store.Store
 	rounds int
+	faults Faults
 	open   func(tb testing.TB) store.Store
 }
 
@@ -124,7 +130,7 @@ func (b *bed) join() *worker {
 	d, err := s.JoinDaemons(b.Context(), noon)
 	b.must(err)
 	b.Cleanup(func() { _ = d.Close() }) // some tests have
-	return &worker{Daemon: d, bed: &bed{TB: b.TB, Store: s, open: b.open}, desk: scheduler.NewDesk(d), has: map[int64]bool{}}
+	return &worker{Daemon: d, bed: &bed{TB: b.TB, Store: s, open: b.open, faults: b.faults}, desk: scheduler.NewDesk(d), has: map[int64]bool{}}
 }
 
 func (w *worker) sync() {

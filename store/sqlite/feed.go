@@ -1,0 +1,125 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"sync"
+
+	"tutti/scheduler"
+)
+
+// A feed says which jobs have changed since its member looked last.
+type feed struct {
+	ledger *Ledger
+	// registered is why the member must not go on; nil: it may.
+	registered func(context.Context, queryer) error
+	// db has the connection that only watches what is written: SQLite reports to
+	// each connection what the others write.
+	db *sql.DB
+
+	// looking guards what follows. It is held while the history is asked, which takes
+	// its time.
+	looking sync.Mutex
+	conn    *sql.Conn
+	version int64              // that conn saw last
+	seen    bool               // whether it saw any
+	known   map[int64]jobPrint // what Sync has returned
+}
+
+// changed reports whether anything was written since the last call, by this
+// process or another. The error wraps ErrMoved if the others write another file.
+func (f *feed) changed(ctx context.Context) (bool, error) {
+	if err := f.ledger.inPlace("read"); err != nil {
+		return false, err
+	}
+	f.looking.Lock()
+	defer f.looking.Unlock()
+	version, err := f.pollChanges(ctx)
+	if err != nil {
+		if f.conn != nil {
+			_ = f.conn.Close() // a new one has seen nothing yet
+			f.conn = nil
+		}
+		f.seen = false
+		return false, f.ledger.fault("read", err)
+	}
+	changed := !f.seen || version != f.version
+	f.version, f.seen = version, true
+	return changed, nil
+}
+
+// pollChanges is a number that is another one after something was written.
+func (f *feed) pollChanges(ctx context.Context) (version int64, err error) {
+	if f.conn == nil {
+		if f.conn, err = f.db.Conn(ctx); err != nil {
+			return 0, err
+		}
+	}
+	err = f.conn.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version)
+	return version, err
+}
+
+// next returns the jobs whose states have changed; see [scheduler.Membership].
+func (f *feed) next(ctx context.Context) (scheduler.Changes, error) {
+	changed, err := f.changed(ctx)
+	if err != nil || !changed {
+		return scheduler.Changes{}, err
+	}
+	changes, err := f.read(ctx)
+	if err != nil {
+		f.looking.Lock()
+		defer f.looking.Unlock()
+		f.seen = false // what has changed is still to be returned
+	}
+	return changes, f.ledger.fault("read", err)
+}
+
+func (f *feed) read(ctx context.Context) (changes scheduler.Changes, err error) {
+	f.looking.Lock()
+	known := f.known
+	f.looking.Unlock()
+	var now map[int64]jobPrint
+	err = f.ledger.readTogether(ctx, func(q queryer) error {
+		if err := f.registered(ctx, q); err != nil {
+			return err
+		}
+		if now, err = jobPrints(ctx, q); err != nil {
+			return err
+		}
+		var changed []int64
+		for id, is := range now {
+			if known[id] != is {
+				changed = append(changed, id)
+			}
+		}
+		slices.Sort(changed)
+		changes.Subjects, err = f.ledger.states.loadSubjects(ctx, q, changed)
+		return err
+	})
+	if err != nil {
+		return scheduler.Changes{}, err
+	}
+	for id := range known {
+		if _, there := now[id]; !there {
+			changes.Gone = append(changes.Gone, id)
+		}
+	}
+	f.looking.Lock()
+	defer f.looking.Unlock()
+	f.known = now
+	return changes, nil
+}
+
+// close ends the feed.
+func (f *feed) close() error {
+	f.looking.Lock()
+	defer f.looking.Unlock()
+	var err error
+	if f.conn != nil {
+		err = f.conn.Close()
+		f.conn = nil
+	}
+	return errors.Join(err, f.db.Close())
+}

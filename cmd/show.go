@@ -22,11 +22,13 @@ type showOptions struct {
 	history  string
 	hosts    []string
 	outcomes typed.Outcomes
+	follow   bool
 }
 
 func (o *showOptions) addFlags(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.hosts, "host", nil, "only these `HOSTS`")
 	f.Var(&o.outcomes, "outcome", "only hosts with one of `OUTCOMES`")
+	f.BoolVar(&o.follow, "follow", false, "show the run as it goes on, until it ends; Ctrl-C ends the following only")
 }
 
 func (o *showOptions) addOutputFlags(f *pflag.FlagSet) {
@@ -47,17 +49,22 @@ func newShowCmd(std Streams) *cobra.Command {
 		Short: "Show one run: results and recorded output",
 		Long: `RUN is a number, last (the default: your newest finished run, even if it was cut
 off), or last~1 for the one before it. The exit status does not reflect the run's;
-see --json.`,
+see --json. With --follow, last is your newest run, also while it is running; any
+process may execute it, and output comes as lines unless -o says otherwise.`,
 		Example: `  tutti show
   tutti show 142 --outcome failed,lost
-  tutti show last --host web01.fra --no-prefix`,
+  tutti show last --host web01.fra --no-prefix
+  tutti show --follow 142`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeRuns(std, &o.history, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return syntaxf("one run at a time: unexpected %q", args[1])
 			}
-			if (o.noPrefix || o.timestamps) && !cmd.Flags().Changed("output") {
+			if o.follow && o.outcomes != nil {
+				return syntaxf("--outcome cannot be combined with --follow: hosts have an outcome once they have ended")
+			}
+			if (o.noPrefix || o.timestamps || o.follow) && !cmd.Flags().Changed("output") {
 				o.mode.Word = modeStream
 			}
 			if err := o.finalize(cmd.Flags()); err != nil {
@@ -90,7 +97,11 @@ func replay(ctx context.Context, std Streams, o *showOptions, ref string, histor
 	if err != nil {
 		return usageOfRun(err)
 	}
-	run, err := s.Run(ctx, ref, std.userName())
+	find := func() (store.Run, error) { return s.Run(ctx, ref, std.userName()) }
+	if o.follow {
+		find = func() (store.Run, error) { return followedRun(ctx, std, s, ref) }
+	}
+	run, err := find()
 	if err != nil {
 		return usageOfRun(err)
 	}
@@ -101,19 +112,27 @@ func replay(ctx context.Context, std Streams, o *showOptions, ref string, histor
 	if o.mode.Word != modeJSON {
 		screen.say(runLine(run))
 	}
-	code := func(fanout.Summary) int {
-		if run.ExitCode != nil {
-			return *run.ExitCode
-		}
-		return runner.ExitCode(run.Summary, nil, nil)
-	}
-	screen.opts.Of, screen.opts.CutOff = run.Summary.Hosts, run.State == store.Interrupted
-	sinks := screen.sinks(run.Command == "", code)
+	// Of a run that was followed without an end nothing more will be heard.
+	screen.opts.Of, screen.opts.CutOff = run.Summary.Hosts, o.follow || run.State == store.Interrupted
+	sink := fanout.Tee(screen.sinks(run.Command == "", codeOfRun(ctx, s, run))...)
 	filter := store.Filter{Hosts: hosts, Outcomes: o.outcomes}
-	if err := s.Replay(ctx, run.ID, filter, fanout.Tee(sinks...)); err != nil {
+	if o.follow {
+		err = follow(ctx, s, run.ID, filter, sink, screen)
+	} else {
+		err = s.Replay(ctx, run.ID, filter, sink)
+	}
+	if err != nil {
 		return err
 	}
 	return screen.lastWord()
+}
+
+// recordedCode is the exit code that a run has on record, or had to have.
+func recordedCode(run store.Run) int {
+	if run.ExitCode != nil {
+		return *run.ExitCode
+	}
+	return runner.ExitCode(run.Summary, nil, nil)
 }
 
 // hostsOf are the hosts of run that texts name, by ranges and wildcards; nil without

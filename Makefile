@@ -20,12 +20,12 @@ test: ## every test, with the race detector and the real sshd; a package at a ti
 	cd bench && go test -race ./...
 
 SESSIONS = 20000
-INSTANTS = 3000
+FIRINGS = 3000
 SEED = 0
-soak: ## SESSIONS of several processes and INSTANTS of several daemons, with everything going wrong, SEED repeats one; ten years of schedules
+soak: ## SESSIONS of several processes and FIRINGS of several daemons, with everything going wrong, SEED repeats one; ten years of schedules
 	@.ci/need go cc
 	go test -race -count=1 -v -timeout 60m ./internal/soak -sessions $(SESSIONS) -seed $(SEED)
-	go test -race -count=1 -v -timeout 60m ./internal/nemesis -instants $(INSTANTS) -seed $(SEED)
+	go test -race -count=1 -v -timeout 60m ./internal/nemesis -firings $(FIRINGS) -seed $(SEED)
 	TUTTI_SOAK=1 go test -count=1 -timeout 60m -run TestNextIsTheMinuteWalk ./scheduler
 
 bench: ## tutti beside a bare client and its peers, into bench/RESULTS.md; needs a quiet machine

@@ -1,8 +1,8 @@
 // Package fault has what an error says besides its text: whether it is a usage
 // error, a mistake of the caller that was found before anything connected, and
 // hints, which say what the caller can do about it. Errors speak of keys, and of
-// codes for advice; a [Wording] puts them into the words of who reads them, such as
-// flags and commands.
+// codes for advice; a [Wording] puts them into the reader's words, such as flags and
+// commands.
 package fault
 
 import "errors"

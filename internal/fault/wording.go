@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// A Key is the name of something that a request says, such as connect-timeout. As
-// an argument of [Usagef], [Syntaxf], [Errorf] and [Hintf] it is spelled as whoever
-// reads the error writes it.
+// A Key is the name of a setting of a request, such as connect-timeout. As an
+// argument of [Usagef], [Syntaxf], [Errorf] and [Hintf] it is spelled as the reader
+// of the error writes it: as a flag, or as a key of a file.
 type Key string
 
 // String is the key as files have it: connect_timeout.
@@ -23,8 +23,8 @@ func (s Short) String() string { return Key(s).String() }
 // a [Key] is.
 type Command string
 
-// A Wording is how errors are put for who reads them. The zero value is for
-// programs, and for the readers of files.
+// A Wording spells errors for their reader. The zero value is for programs and for
+// files: keys with underscores, no advice.
 type Wording struct {
 	// Key spells a key; nil: as files have it.
 	Key func(Key) string
@@ -37,7 +37,7 @@ type Wording struct {
 	Advice map[string]string
 }
 
-// An advised error has advice whose words depend on who reads it.
+// An advised error has advice whose words depend on the reader.
 type advised struct {
 	err  error
 	code string
@@ -59,7 +59,7 @@ type Adviser interface {
 
 var _ Adviser = (*advised)(nil)
 
-// Advice is what [Advise] was told.
+// Advice is the code and the arguments given to [Advise].
 func (e *advised) Advice() (code string, args []any) { return e.code, e.args }
 
 // keyed is a text with keys in it, and what it wraps.

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// An error is put in the words of whoever reads it, however it is wrapped, and
-// what it wraps is still found.
+// An error gets the reader's words, however it is wrapped, and what it wraps is still
+// found.
 func TestWording(t *testing.T) {
 	flags := Wording{
 		Key:     func(k Key) string { return "--" + string(k) },
@@ -34,7 +34,7 @@ func TestWording(t *testing.T) {
 		{"several", errors.Join(inner, Syntaxf("%s", Key("limit"))), "run_id_file: file does not exist\nlimit", "--run-id-file: file does not exist\n--limit", nil},
 		{"the same twice", errors.Join(Syntaxf("%s", Key("limit")), Syntaxf("%s", Key("limit"))), "limit\nlimit", "--limit\n--limit", nil},
 		{"hints", Hintf(Hint(Advise(inner, "gone", 7), "second"), "%s first", Key("limit")), "run_id_file: file does not exist", "--run-id-file: file does not exist", []string{"--limit first", "second", "run 7 has another"}},
-		{"advice that nobody has words for", Advise(inner, "none"), "run_id_file: file does not exist", "--run-id-file: file does not exist", nil},
+		{"advice without words", Advise(inner, "none"), "run_id_file: file does not exist", "--run-id-file: file does not exist", nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -12,8 +12,7 @@ import (
 type Error struct {
 	// Kind is what the file is, such as "a private key".
 	Kind string
-	// Note is where such a file belongs, or what becomes of it; empty if there is
-	// nothing to say.
+	// Note is where such a file belongs, or what to do with it; may be empty.
 	Note string
 
 	advice string
@@ -65,8 +64,8 @@ var armored = regexp.MustCompile(`(?m)^----[ -]-?[ ]?BEGIN ([A-Z0-9 ]+?)[ ]?-?--
 // publicKey is a key as it stands in a .pub file or in authorized_keys.
 var publicKey = regexp.MustCompile(`^(ssh-[a-z0-9@.-]+|ecdsa-sha2-nistp[0-9]+|sk-[a-z0-9@.-]+) AAAA`)
 
-// Check returns an [*Error] if data is a key, a certificate or another file that
-// nobody wants to be read as lines of text, else nil.
+// Check returns an [*Error] if data is a key, a certificate or another file that must
+// not be read as lines of text, else nil.
 func Check(data []byte) error {
 	text := bytes.TrimLeft(bytes.TrimPrefix(data, []byte("\ufeff")), " \t\r\n")
 	for _, b := range beginnings {

@@ -38,7 +38,7 @@ const (
 	Oversized                       // more data in a packet than the client takes
 	WindowOverflow                  // a window of more than 2^32 bytes
 	UnknownChannel                  // data for a channel that there is not
-	UnknownMessage                  // a message that nobody knows
+	UnknownMessage                  // a message of an undefined type
 	Malformed                       // data that ends before it says
 	Disconnect                      // a disconnect message
 	numViolations
@@ -107,8 +107,8 @@ func sendRaw(c *gossh.ServerConn, p []byte) error {
 	return writePacket(transport.UnsafePointer(), p)
 }
 
-// writePacket is the library's, which lends it to nobody. The tests of these
-// faults fail if it changes.
+// writePacket is the library's, which does not export it. The tests of these faults
+// fail if it changes.
 //
 //go:linkname writePacket golang.org/x/crypto/ssh.(*handshakeTransport).writePacket
 func writePacket(transport unsafe.Pointer, p []byte) error

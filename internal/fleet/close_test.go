@@ -19,8 +19,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 )
 
-// alive reports whether a process runs; one that nobody has waited for yet does
-// not.
+// alive reports whether a process runs; a zombie does not.
 func alive(tb testing.TB, pid int) bool {
 	tb.Helper()
 	if syscall.Kill(pid, 0) != nil {
@@ -69,8 +68,8 @@ func TestCloseLeavesNothing(t *testing.T) {
 	}
 	b := &bench{Fleet: f, tb: t, key: key}
 	client := b.mustDial("a")
-	// One in the foreground, one in the background that nobody can hear, one
-	// in a session of its own that ignores what it can.
+	// One in the foreground, one in the background without output, one in a
+	// session of its own that ignores what it can.
 	const command = `trap '' TERM HUP
 		sleep 300 >/dev/null 2>&1 & echo $!
 		setsid sh -c 'trap "" TERM HUP; echo $$; exec sleep 300 >/dev/null 2>&1' &
@@ -277,9 +276,9 @@ func TestAdmit(t *testing.T) {
 	}
 }
 
-// TestNobodyHome dials the fleet's port where no host is: at an address of
+// TestNoHostThere dials the fleet's port where no host is: at an address of
 // loopback, and at one of the machine's own, if it has any.
-func TestNobodyHome(t *testing.T) {
+func TestNoHostThere(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("hosts have ports of their own")
 	}

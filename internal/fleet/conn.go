@@ -198,7 +198,7 @@ func (c *conn) asked(meta gossh.ConnMetadata, ask gossh.KeyboardInteractiveChall
 	return c.given(meta, []byte(answers[0]))
 }
 
-// signed falls silent when a key has been proved, so that nobody logs in.
+// signed falls silent when a key has been proved, so that no login completes.
 func (c *conn) signed(gossh.ConnMetadata, gossh.PublicKey, *gossh.Permissions, string) (*gossh.Permissions, error) {
 	c.wire.silence()
 	return nil, errKey

@@ -74,8 +74,8 @@ type Faults struct {
 	// Flood is how many bytes of text follow the handler's standard output;
 	// Forever floods until the channel ends.
 	Flood int64
-	// Extended is sent as extended data of type 2, which nobody knows, before
-	// the handler's output.
+	// Extended is sent as extended data of type 2, which is undefined, before the
+	// handler's output.
 	Extended []byte
 	// Keepalives is how many global and as many channel requests, each of
 	// which wants a reply, the host makes while the command runs.

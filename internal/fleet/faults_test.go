@@ -273,7 +273,7 @@ func TestStallsAtEveryStepOfALogin(t *testing.T) {
 			_ = nc.Close()
 			settle(t, "connections", 0, b.standing)
 			if record.Offers != test.offers || record.User != "" {
-				t.Errorf("got %d offers and user %q, want %d and nobody", record.Offers, record.User, test.offers)
+				t.Errorf("got %d offers and user %q, want %d and no user", record.Offers, record.User, test.offers)
 			}
 		})
 	}
@@ -329,7 +329,7 @@ func TestRejectAuth(t *testing.T) {
 		t.Errorf("got %v, want a refused login", err)
 	}
 	if got := b.Conns()[0]; got.Offers != 1 || got.User != "" {
-		t.Errorf("got %d offers and user %q, want 1 and nobody", got.Offers, got.User)
+		t.Errorf("got %d offers and user %q, want 1 and no user", got.Offers, got.User)
 	}
 }
 

@@ -57,7 +57,8 @@ type Host struct {
 	Crypto gossh.Config
 	// Version is the version line, without its end; empty means the fleet's own.
 	Version string
-	// Password lets in who gives it, beside who has a key. Empty means nobody.
+	// Password logs in clients that send it, in addition to those with a key. Empty:
+	// no password does.
 	Password string
 	// AskPassword makes the host ask for it, by keyboard-interactive, rather
 	// than take it as a password.
@@ -74,7 +75,7 @@ type Host struct {
 	// Terminals grants a terminal to a command that asks for one; it is none, and
 	// changes nothing. Otherwise it is refused.
 	Terminals bool
-	// Down makes the host's address one where nobody listens: connecting is
+	// Down makes the host's address one where nothing listens: connecting is
 	// refused by the system. Unlike Faults.Refuse it cannot change.
 	Down bool
 }

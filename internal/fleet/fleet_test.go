@@ -63,7 +63,7 @@ func (b *bench) address(name string) string {
 	return net.JoinHostPort(addr, fmt.Sprint(port))
 }
 
-// tcp connects and logs nobody in.
+// tcp connects without a login.
 func (b *bench) tcp(name string) net.Conn {
 	b.tb.Helper()
 	nc, err := b.connect(name)

@@ -109,7 +109,7 @@ func (f *Fleet) listenEach(port int) error {
 	return nil
 }
 
-// reserve takes a port at which nobody listens, until Close.
+// reserve takes a port at which nothing listens, until Close.
 func (f *Fleet) reserve(addr netip.Addr) (uint16, error) {
 	syscall.ForkLock.RLock()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
@@ -148,7 +148,7 @@ func (f *Fleet) accept(l net.Listener, find func(netip.Addr) *host) {
 		}
 		h := admit(nc, find)
 		if h == nil {
-			_ = nc.Close() // nobody lives here
+			_ = nc.Close() // no host has this address
 			continue
 		}
 		f.wg.Go(func() { f.serve(nc.(*net.TCPConn), h) })

@@ -31,11 +31,11 @@ type ConnRecord struct {
 	Host     string
 	Conn     int // number of the connection at this host, from 1
 	Accepted time.Time
-	LoggedIn time.Time // zero: nobody did
+	LoggedIn time.Time // zero: no one did
 	Closed   time.Time // zero: it stands
 	Offers   int       // public keys offered, whether good or not
 	Passes   int       // passwords given, whether good or not
-	User     string    // who logged in; empty: nobody
+	User     string    // who logged in; empty: no one
 	Sessions int       // session channels asked for
 	Written  int64     // bytes the server put on the wire
 }

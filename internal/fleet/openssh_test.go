@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestOpenSSH holds the fleet, its key files and its known_hosts against the
-// client everybody has.
+// TestOpenSSH checks the fleet, its key files and its known_hosts with OpenSSH's
+// client.
 func TestOpenSSH(t *testing.T) {
 	ssh, err := exec.LookPath("ssh")
 	if err != nil {

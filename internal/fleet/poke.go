@@ -15,7 +15,7 @@ import (
 // setWindow makes a channel that is not accepted yet offer a window of n bytes.
 func setWindow(nc gossh.NewChannel, n uint32) { poke(nc, "myWindow", n) }
 
-// forgetEOF lets a channel write after its end of file. Nobody else may be
+// forgetEOF lets a channel write after its end of file. No other goroutine may be
 // writing to it.
 func forgetEOF(ch gossh.Channel) { poke(ch, "sentEOF", false) }
 

@@ -14,7 +14,7 @@ const (
 type scanner struct {
 	versionDone bool
 	encrypted   bool
-	head        []byte // the packet's first bytes, as far as they are known
+	head        []byte // the packet's first bytes that have arrived
 	skip        int    // bytes of the packet still to come after head
 }
 

@@ -112,7 +112,7 @@ func forward(s *Session, pid int, p *pipes, ended, drained <-chan struct{}) {
 			done = nil
 		case name := <-s.Signals:
 			select {
-			case <-ended: // the number may belong to somebody else by now
+			case <-ended: // the number may belong to another process by now
 			default:
 				if sig, ok := signals[name]; ok {
 					_ = syscall.Kill(-pid, sig) // it may have ended just now

@@ -149,7 +149,7 @@ func (w *workplace) kill() error {
 		if time.Now().After(limit) {
 			return fmt.Errorf("close fleet: %d processes are left", found)
 		}
-		time.Sleep(time.Millisecond) //nolint:forbidigo // nobody tells when a process of others is gone
+		time.Sleep(time.Millisecond) //nolint:forbidigo // only the parent of a process is notified of its end
 	}
 }
 
@@ -171,7 +171,7 @@ func killMarked(mark []byte) (int, error) {
 		if err != nil {
 			continue
 		}
-		// Unreadable means somebody else's, or gone.
+		// Unreadable means another user's, or gone.
 		env, err := os.ReadFile(filepath.Join("/proc", name, "environ"))
 		if err != nil || !bytes.Contains(env, mark) {
 			continue

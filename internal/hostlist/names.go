@@ -94,7 +94,7 @@ func compareDigits(a, b string) int {
 	return len(a) - len(b)
 }
 
-// Printable is text that nobody has checked yet, fit for a terminal.
+// Printable is unchecked text made safe for a terminal.
 func Printable(text string) string {
 	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(text)

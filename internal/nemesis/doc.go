@@ -3,9 +3,9 @@
 // against what the fleet knows happened.
 //
 // The fleet lives in the test. Every daemon is `tutti serve` in a process of its
-// own, the test binary started anew. Daemons are killed, stopped and continued,
-// and asked to end; the clock that all of them read is put forward and back; jobs
-// are changed, paused, resumed, killed and run out of turn by another process,
-// the test itself. `make soak` is the long form, `go test` a short one; both say
+// own, the test binary started again. Daemons are killed, stopped and continued,
+// and asked to stop; the clock that all of them read is put forward and back; jobs
+// are changed, paused, resumed, killed and run manually by another process, the
+// test itself. `make soak` is the long form, `go test` a short one; both say
 // the seed that everything was drawn from, and -seed draws the same again.
 package nemesis

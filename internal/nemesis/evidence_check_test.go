@@ -11,8 +11,8 @@ import (
 	"tutti/store"
 )
 
-// innocent is evidence against nobody: a job that was run twice on two hosts,
-// the second time after a while in which instants were missed.
+// innocent is evidence of no mistake: a job that was run twice on two hosts,
+// the second time after a while in which scheduled times were missed.
 func innocent() *evidence {
 	begin := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
 	at := func(minutes int) time.Time { return begin.Add(time.Duration(minutes) * time.Minute) }
@@ -46,7 +46,7 @@ func result(o fanout.Outcome, started bool) store.HostResult {
 	return store.HostResult{Result: fanout.Result{Outcome: o, Report: fanout.Report{Started: started}}}
 }
 
-// again adds a run of the first instant on host a: that of a firing of its own.
+// again adds a run of the first scheduled time on host a: that of a firing of its own.
 func (e *evidence) again(repeats int64) {
 	first := e.runs[1]
 	r := ran{Run: first.Run, hosts: map[string]store.HostResult{"a": result(fanout.OK, true)}}
@@ -74,13 +74,13 @@ func TestJudge(t *testing.T) {
 		{"innocent", func(*evidence) {}, ""},
 		{"no run", func(e *evidence) { delete(e.runs, 2) }, "the history has no such run"},
 		{"another job", func(e *evidence) { e.sessions[0].job = "tock" }, "the history has the run for job tick"},
-		{"another instant", func(e *evidence) { e.sessions[0].at = "" }, "the history has the run for job tick"},
+		{"another scheduled time", func(e *evidence) { e.sessions[0].at = "" }, "the history has the run for job tick"},
 		{"a host without a row", func(e *evidence) { delete(e.runs[1].hosts, "b") }, "does not say that it was begun there"},
 		{"begun in secret", func(e *evidence) { e.runs[1].hosts["a"] = result(fanout.Skipped, false) }, "does not say that it was begun there"},
 		{"a false ok", func(e *evidence) { e.sessions[0].ok = false }, "ok in the history, and it was not"},
 		{"an ok of nothing", func(e *evidence) { e.sessions = e.sessions[1:] }, "the host knows nothing of it"},
 		{"twice in a run", func(e *evidence) { e.sessions = append(e.sessions, e.sessions[0]) }, ": twice"},
-		{"twice for an instant", func(e *evidence) { e.again(0) }, "was run there already, by run 1"},
+		{"twice for a scheduled time", func(e *evidence) { e.again(0) }, "was run there already, by run 1"},
 		{"a repetition", func(e *evidence) {
 			e.interrupt(1, "a", fanout.Lost)
 			e.again(1)
@@ -113,11 +113,11 @@ func TestJudge(t *testing.T) {
 			e.jobs[0].Overlap = scheduler.OverlapAllow
 			e.sessions[0].ended = e.sessions[2].started.Add(time.Second)
 		}, ""},
-		{"an instant that vanished", func(e *evidence) { e.firings[1].Missed.Last = e.firings[1].Missed.First }, "nothing has become of 2026-11-21T10:03:00Z"},
-		{"an instant too many", func(e *evidence) {
+		{"a scheduled time that vanished", func(e *evidence) { e.firings[1].Missed.Last = e.firings[1].Missed.First }, "nothing has become of 2026-11-21T10:03:00Z"},
+		{"a scheduled time too many", func(e *evidence) {
 			e.firings[1].Missed, e.firings[1].ScheduledAt = scheduler.Gap{}, e.jobs[0].since.Add(90*time.Second)
 			e.jobs[0].Cursor = e.jobs[0].since
-		}, "2026-11-21T10:01:30Z is no instant of its schedule"},
+		}, "2026-11-21T10:01:30Z is no scheduled time"},
 		{"a schedule that was changed", func(e *evidence) {
 			e.firings[1].Missed.Last = e.firings[1].Missed.First
 			e.jobs[0].steady = false

@@ -19,7 +19,7 @@ type evidence struct {
 	sessions []session
 }
 
-// A kept is a job, the instants it had to decide, and the first of its times.
+// A kept is a job, the scheduled times it had to decide, and the first of its times.
 type kept struct {
 	scheduler.Kept
 	since time.Time
@@ -47,8 +47,8 @@ func (s session) String() string {
 	return fmt.Sprintf("job %s, scheduled at %q, run %d, host %s", s.job, s.at, s.run, s.host)
 }
 
-// An instant is one of a job's, on a host.
-type instant struct {
+// A hostTime is a scheduled time of a job, on a host.
+type hostTime struct {
 	job  int64
 	at   time.Time
 	host string
@@ -64,7 +64,7 @@ func (e *evidence) judge() []string {
 	e.checkCaughtUp(blame)
 	for i := range e.jobs {
 		e.checkOverlap(&e.jobs[i], blame)
-		e.checkInstants(&e.jobs[i], blame)
+		e.checkTimes(&e.jobs[i], blame)
 	}
 	return all
 }
@@ -93,13 +93,13 @@ func (e *evidence) checkSessions(blame func(string, ...any)) {
 			blame("%v: ok in the history, and it was not", s)
 		}
 	}
-	told := map[instant]bool{}
+	told := map[hostTime]bool{}
 	for _, s := range e.sessions {
-		told[instant{job: s.run, host: s.host}] = s.ok
+		told[hostTime{job: s.run, host: s.host}] = s.ok
 	}
 	for id, r := range e.runs {
 		for host, result := range r.hosts {
-			if result.Outcome == fanout.OK && !told[instant{job: id, host: host}] {
+			if result.Outcome == fanout.OK && !told[hostTime{job: id, host: host}] {
 				blame("run %d, host %s: ok in the history, and the host knows nothing of it", id, host)
 			}
 		}
@@ -134,17 +134,17 @@ func (e *evidence) checkFirings(blame func(string, ...any)) {
 	}
 }
 
-// checkOnce: a host is told to do something for an instant once, and again only
-// where it is an idempotent job and nobody knew how it ended there.
+// checkOnce: a host is sent a command for a scheduled time once, and again only
+// where it is an idempotent job and its result there was unknown.
 func (e *evidence) checkOnce(blame func(string, ...any)) {
 	repeats := map[int64]int64{}
 	for _, f := range e.firings {
 		repeats[f.RunID] = f.Repeats
 	}
-	first := map[instant]session{}
-	served := map[instant]bool{}
+	first := map[hostTime]session{}
+	served := map[hostTime]bool{}
 	for _, s := range e.sessions {
-		if key := (instant{job: s.run, host: s.host}); served[key] {
+		if key := (hostTime{job: s.run, host: s.host}); served[key] {
 			blame("%v: twice", s)
 		} else {
 			served[key] = true
@@ -160,7 +160,7 @@ func (e *evidence) checkOnce(blame func(string, ...any)) {
 		if r.ScheduledAt.IsZero() {
 			continue
 		}
-		key := instant{r.JobID, r.ScheduledAt.UTC(), s.host}
+		key := hostTime{r.JobID, r.ScheduledAt.UTC(), s.host}
 		if other, twice := first[key]; twice {
 			blame("%v: was run there already, by run %d", s, other.run)
 		}
@@ -183,9 +183,9 @@ var inTheWay = []string{
 	scheduler.OverlapSkip.Decide(1, 0, 1).Reason, scheduler.OverlapSkip.Decide(1, 1, 1).Reason, scheduler.OverlapAllow.Decide(1, 0, 1).Reason,
 }
 
-// checkOverlap: no more than may run at once on a host, as far as anybody can
-// know. What runs on after its daemon has died is not counted, nor what nobody
-// says to have ended.
+// checkOverlap: no more than may run at once on a host, by what can be known.
+// Commands that run on after their daemon has died are not counted, nor those of
+// unknown end.
 func (e *evidence) checkOverlap(k *kept, blame func(string, ...any)) {
 	most := 1
 	if k.Overlap == scheduler.OverlapAllow {
@@ -215,9 +215,9 @@ func (e *evidence) checkOverlap(k *kept, blame func(string, ...any)) {
 	}
 }
 
-// checkInstants: each instant of the schedule has become something, and nothing
+// checkTimes: each scheduled time has a decision, and nothing
 // else has.
-func (e *evidence) checkInstants(k *kept, blame func(string, ...any)) {
+func (e *evidence) checkTimes(k *kept, blame func(string, ...any)) {
 	if !k.steady {
 		return
 	}
@@ -253,16 +253,16 @@ func (e *evidence) checkInstants(k *kept, blame func(string, ...any)) {
 		delete(decided, at.Unix())
 	}
 	for at := range decided {
-		// A clock that was put back leaves instants behind it, and beyond the
+		// A clock that was put back leaves scheduled times behind it, and beyond the
 		// cursor.
-		if when := time.Unix(at, 0).UTC(); !isInstant(timing, when) {
-			blame("job %s: %s is no instant of its schedule", k.Name, when.Format(time.RFC3339))
+		if when := time.Unix(at, 0).UTC(); !isScheduled(timing, when) {
+			blame("job %s: %s is no scheduled time", k.Name, when.Format(time.RFC3339))
 		}
 	}
 }
 
-// isInstant reports whether the schedule has the instant.
-func isInstant(t *scheduler.Timing, at time.Time) bool {
+// isScheduled reports whether at is a time of the schedule.
+func isScheduled(t *scheduler.Timing, at time.Time) bool {
 	f, err := t.Next(at.Add(-time.Second))
 	return err == nil && f.At.Equal(at)
 }

@@ -34,7 +34,7 @@ var others = []move{
 	{"the schedule of a job is changed", (*nemesis).reschedule},
 	{"a job is paused for a while", (*nemesis).pause},
 	{"a job is killed", (*nemesis).kill},
-	{"a job is run out of turn", (*nemesis).request},
+	{"a job is run manually", (*nemesis).request},
 }
 
 // make makes a move.
@@ -72,7 +72,7 @@ func (n *nemesis) replace(end func(*daemon) error) error {
 	return d.start(n.t.Context(), n.world)
 }
 
-// killAll leaves nobody, for a while.
+// killAll leaves no daemon, for a while.
 func (n *nemesis) killAll() error {
 	for _, d := range n.daemons {
 		if err := d.kill(); err != nil {
@@ -110,8 +110,8 @@ func (n *nemesis) stop() error {
 	return d.start(n.t.Context(), n.world)
 }
 
-// putBack puts the clock back by so much that somebody has to be told, and
-// forward again, or nothing new would come for hours.
+// putBack puts the clock back by so much that a warning is due, and forward again, or
+// nothing new would come for hours.
 func (n *nemesis) putBack() error {
 	by := n.between(3*time.Hour+time.Minute, 8*time.Hour)
 	if err := n.world.clock.put(-by); err != nil {
@@ -136,7 +136,7 @@ func (n *nemesis) edit(name string, how func(*scheduler.Job)) error {
 	}
 }
 
-// change changes what has nothing to do with the instants of a job.
+// change changes settings of a job that do not affect its scheduled times.
 func (n *nemesis) change() error {
 	return n.edit(n.job(), func(j *scheduler.Job) {
 		j.Grace = n.between(2*time.Second, time.Minute).Truncate(time.Second)
@@ -144,7 +144,7 @@ func (n *nemesis) change() error {
 	})
 }
 
-// reschedule changes the instants of the job whose instants are not counted.
+// reschedule changes the schedule of the job whose scheduled times are not counted.
 func (n *nemesis) reschedule() error {
 	return n.edit(restless, func(j *scheduler.Job) {
 		j.Schedules = []string{fmt.Sprintf("*/%d * * * * *", 1+n.rng.IntN(4))}

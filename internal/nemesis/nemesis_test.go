@@ -17,8 +17,8 @@ import (
 )
 
 var (
-	wantInstants = flag.Int64("instants", 100, "how many instants are decided one by one at least")
-	seed         = flag.Uint64("seed", 0, "what moves and moments are drawn from; 0: the clock")
+	wantFirings = flag.Int64("firings", 100, "how many scheduled times are decided one by one at least")
+	seed        = flag.Uint64("seed", 0, "what moves and moments are drawn from; 0: the clock")
 )
 
 const (
@@ -29,7 +29,7 @@ const (
 	patience = 2 * time.Minute
 	// restless is the job whose schedule is changed again and again.
 	restless = "restless"
-	// maxBlame is how much is told of what is wrong.
+	// maxBlame is how many mistakes are reported.
 	maxBlame = 20
 )
 
@@ -51,8 +51,8 @@ type nemesis struct {
 	made    map[string]int // moves, by name
 }
 
-// TestNemesis: whatever happens to daemons, a host is told to do something once
-// for each instant, the history knows of it, and no instant vanishes.
+// TestNemesis: whatever happens to daemons, a host is sent a command once for each
+// scheduled time, the history knows of it, and no scheduled time vanishes.
 func TestNemesis(t *testing.T) {
 	from := *seed
 	if from == 0 {
@@ -157,10 +157,10 @@ func (n *nemesis) calm() time.Duration {
 	return n.between(100*time.Millisecond, time.Second)
 }
 
-// wanted is what an instant has become at least once, or little was tried.
+// wanted are the decisions that must occur at least once, or little was tried.
 var wanted = []scheduler.Decision{scheduler.Run, scheduler.Skipped, scheduler.Missed}
 
-// enough reports whether there were enough instants, and all kinds of ends.
+// enough reports whether there were enough scheduled times, and all kinds of ends.
 func (n *nemesis) enough() bool {
 	for _, d := range wanted {
 		rows, err := n.history.Firings(n.t.Context(), store.FiringQuery{Decisions: []scheduler.Decision{d}, Limit: 1})
@@ -171,7 +171,7 @@ func (n *nemesis) enough() bool {
 	}
 	last, err := n.history.Firings(n.t.Context(), store.FiringQuery{Limit: 1})
 	n.must(err)
-	return last[0].ID >= *wantInstants && len(n.world.fleet.Log()) >= hosts
+	return last[0].ID >= *wantFirings && len(n.world.fleet.Log()) >= hosts
 }
 
 // relent lets everything come to its end.
@@ -274,7 +274,7 @@ func (n *nemesis) summary(e *evidence) string {
 	for _, r := range e.runs {
 		states[r.State]++
 	}
-	text := fmt.Sprintf("%d firings %v, %d instants missed in rows, runs %v, %d sessions", len(e.firings), decisions, missed, states, len(e.sessions))
+	text := fmt.Sprintf("%d firings %v, %d scheduled times missed in rows, runs %v, %d sessions", len(e.firings), decisions, missed, states, len(e.sessions))
 	for _, name := range slices.Sorted(maps.Keys(n.made)) {
 		text += fmt.Sprintf("\n%4d times %s", n.made[name], name)
 	}

@@ -96,7 +96,7 @@ func newWorld(t *testing.T) *world {
 // An errand is what a command was told about itself.
 type errand struct {
 	job, at, run string
-	most         time.Duration // it takes at the most; 0: it ends when it is told to
+	most         time.Duration // it takes at the most; 0: until it is stopped
 }
 
 var (
@@ -131,7 +131,7 @@ func errandOf(command string) (e errand, ok bool) {
 	return e, true
 }
 
-// work carries a command out: it takes its time, or ends when it is told to.
+// work runs a command: it takes its time, or ends when it is stopped.
 func work(s *fleet.Session) fleet.Exit {
 	e, ok := errandOf(s.Command)
 	if !ok {
@@ -155,7 +155,7 @@ func work(s *fleet.Session) fleet.Exit {
 	}
 }
 
-// sessions are those of the fleet that carried out a command of a job, and an
+// sessions are those of the fleet that ran a command of a job, and an
 // error if one of them has not come to its end.
 func (w *world) sessions() ([]session, error) {
 	var all []session
@@ -165,11 +165,11 @@ func (w *world) sessions() ([]session, error) {
 			continue
 		}
 		if r.Ended.IsZero() {
-			return nil, fmt.Errorf("%s still carries out job %s, run %s", r.Host, e.job, e.run)
+			return nil, fmt.Errorf("%s still runs job %s, run %s", r.Host, e.job, e.run)
 		}
 		run, err := strconv.ParseInt(e.run, 10, 64)
 		if err != nil {
-			return nil, fmt.Errorf("%s carried out %q for no run", r.Host, strings.ToValidUTF8(r.Command, "?"))
+			return nil, fmt.Errorf("%s ran %q for no run", r.Host, strings.ToValidUTF8(r.Command, "?"))
 		}
 		all = append(all, session{
 			host: r.Host, job: e.job, run: run, at: e.at, started: r.Started, ended: r.Ended,

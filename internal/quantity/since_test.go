@@ -25,8 +25,8 @@ func TestParseSince(t *testing.T) {
 	}
 }
 
-// FuzzSince: an instant that is taken is not after now unless it was written as
-// one.
+// FuzzSince: an accepted time is not after now unless it was written as a point in
+// time.
 func FuzzSince(f *testing.F) {
 	for _, s := range []string{"", "2h", "7d", "2026-11-20", "2026-11-20T14:30", "2026-11-20 14:30:59", "2026-11-20T14:30:59Z", "yesterday"} {
 		f.Add(s)

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MkdirAll makes the directory path with mode 0700, and those above it, as far as
-// they are missing, and returns its path without links.
+// MkdirAll makes the directory path and the missing ones above it, with mode 0700, and
+// returns its path without links.
 func MkdirAll(path string) (string, error) {
 	p, err := makeDirs(path)
 	if err != nil {

@@ -163,8 +163,8 @@ func Create(path string) (*os.File, error) {
 }
 
 // OpenOwn opens the file at path for reading and writing, and makes it with mode
-// 0600 if there is none. It is a file beside one of the user uid: it has to belong
-// to that user, to us or to root, and to have no other name. One that is made here
+// 0600 if there is none. It is a file next to one of the user uid: it must belong to
+// that user, this one or root, and have no other name. One that is made here
 // by root is given to uid and gid.
 func OpenOwn(path string, uid, gid int) (*os.File, error) {
 	p, err := findEntry(path)

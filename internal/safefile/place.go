@@ -30,9 +30,8 @@ func (e *LinkError) Error() string {
 // Hint says what can be done about it.
 func (e *LinkError) Hint() string { return "if the link's target is the right file, name that" }
 
-// A Place is a name in a directory that is held open: what is done at a place is
-// done in that directory, whatever becomes of its path. There need not be
-// anything of that name.
+// A Place is a name in a directory that is held open: operations on it happen in that
+// directory, even if its path changes. Nothing of that name need exist.
 type Place struct {
 	// Path is free of links; it is absolute if the path that was asked for was.
 	Path string
@@ -234,7 +233,7 @@ func (w *walk) follow(name, path string, st *unix.Stat_t) error {
 	return nil
 }
 
-// trustHere refuses a link where everybody may make one.
+// trustHere refuses a link where every user may make one.
 func (w *walk) trustHere(link LinkError) error {
 	var dir unix.Stat_t
 	if err := unix.Fstatat(w.place.dir, ".", &dir, 0); err != nil {
@@ -246,11 +245,11 @@ func (w *walk) trustHere(link LinkError) error {
 	return &link
 }
 
-// crowded reports whether everybody may make names in dir, and only their owners
-// may take them away.
+// crowded reports whether every user may make names in dir, and only their owners
+// may remove them.
 func crowded(dir *unix.Stat_t) bool { return dir.Mode&0o002 != 0 && dir.Mode&unix.S_ISVTX != 0 }
 
-// trusted reports whether what belongs to uid does us no harm.
+// trusted reports whether uid is this user or root.
 func trusted(uid int) bool { return uid == 0 || uid == os.Geteuid() }
 
 // trust refuses links that belong neither to those we trust nor to the owner of

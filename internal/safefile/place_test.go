@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stranger is a user id that is neither ours nor root's.
+// stranger is a user id that is neither this user's nor root's.
 const stranger = 4242
 
 // TestResolve: as filepath.EvalSymlinks, which follows every link.
@@ -124,8 +124,8 @@ func closing(f *os.File, err error) error {
 	return err
 }
 
-// TestOpenOwn: what stands in the place of a file of ours is neither opened nor
-// given away, whatever it is.
+// TestOpenOwn: what stands in the place of tutti's own file is neither opened nor given
+// away, whatever it is.
 func TestOpenOwn(t *testing.T) {
 	uid, gid := os.Geteuid(), os.Getegid()
 	if uid == 0 {

@@ -14,8 +14,8 @@ const (
 )
 
 // PrivateGroup reports whether a group is the user's own, as many systems make one
-// for each user: it has the user's name and no other member. Of a group that is not
-// in the files nobody knows who is in it, and root's is for system programs.
+// for each user: it has the user's name and no other member. The members of a group that
+// is not in the files are unknown, and root's group is for system programs.
 func PrivateGroup(uid, gid uint32) bool {
 	passwd, err1 := os.ReadFile(passwdFile)
 	group, err2 := os.ReadFile(groupFile)

@@ -203,7 +203,7 @@ func (p *Place) writeStream(write func(io.Writer) error) error {
 	return errors.Join(fill(f, write), f.Close())
 }
 
-// temp makes an empty file beside the place.
+// temp makes an empty file next to the place.
 func (p *Place) temp() (*os.File, string, error) {
 	beside := Place{dir: p.dir, name: ".tutti-" + rand.Text(), fd: -1}
 	beside.Path = filepath.Join(filepath.Dir(p.Path), beside.name)

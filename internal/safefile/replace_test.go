@@ -99,7 +99,7 @@ func TestReplaceWritesToStreams(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	// A file that stdout was redirected to is continued, not begun again.
+	// A file that stdout was redirected to is continued, not overwritten.
 	f, err := os.Create(filepath.Join(t.TempDir(), "file"))
 	if err != nil {
 		t.Fatal(err)

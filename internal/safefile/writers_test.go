@@ -49,7 +49,7 @@ func TestCheckWriters(t *testing.T) {
 	}
 }
 
-// unknown is a file whose owner the system does not tell.
+// unknown is a file whose owner is not known.
 type unknown struct{ fs.FileInfo }
 
 func (unknown) Sys() any { return nil }

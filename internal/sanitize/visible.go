@@ -174,8 +174,8 @@ func appendEscape(dst []byte, r rune) []byte {
 func appendByte(dst []byte, c byte) []byte { return fmt.Appendf(dst, `\x%02x`, c) }
 
 // Unseen reports whether r, which is not ASCII, steers a terminal, reorders
-// text, or cannot be told from a space or from nothing. It follows Unicode's own
-// lists: a list of ours would lack what is added to them.
+// text, or looks like a space or like nothing. It follows Unicode's own lists, which
+// grow.
 func Unseen(r rune) bool {
 	switch {
 	case r < 0x300: // C1, the space that does not break, the soft hyphen

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// What a service manager may be told.
+// The messages to a service manager.
 const (
 	Ready     = "READY=1"
 	Reloading = "RELOADING=1"
@@ -19,9 +19,9 @@ const (
 	watchdog  = "WATCHDOG=1"
 )
 
-// A Manager is the service manager that has started this process and wants to
-// be told how it is. Nil: there is none, and its methods do nothing. Its methods may be
-// called by several goroutines at once.
+// A Manager is the service manager that started this process and expects reports of
+// its state. Nil: there is none, and its methods do nothing. Its methods may be called
+// by several goroutines at once.
 type Manager struct {
 	conn io.WriteCloser
 	// every is how often it wants a sign of life; 0: never.
@@ -60,8 +60,8 @@ func wanted(getenv func(string) string) time.Duration {
 	return time.Duration(usec) * time.Microsecond
 }
 
-// Tell sends assignments, such as Ready. A manager that does not listen is no
-// trouble of this process.
+// Tell sends assignments, such as Ready. It ignores errors: a manager that does not
+// listen must not affect this process.
 func (m *Manager) Tell(assignments ...string) {
 	if m != nil {
 		_, _ = m.conn.Write([]byte(strings.Join(assignments, "\n")))

@@ -68,7 +68,7 @@ func TestServiceManager(t *testing.T) {
 	}
 }
 
-// TestNoServiceManager: whoever is not managed tells nobody.
+// TestNoServiceManager: a process without a service manager sends nothing.
 func TestNoServiceManager(t *testing.T) {
 	for socket, ok := range map[string]bool{"": true, "relative": false, "/no/such/socket": false} {
 		m, err := Dial(func(string) string { return socket })
@@ -81,7 +81,7 @@ func TestNoServiceManager(t *testing.T) {
 	}
 }
 
-// TestSignsOfLife: they are as frequent as is wanted, and wanted of us.
+// TestSignsOfLife: they are as frequent as the manager asks this process for.
 func TestSignsOfLife(t *testing.T) {
 	tests := []struct {
 		name string
@@ -89,7 +89,7 @@ func TestSignsOfLife(t *testing.T) {
 		want time.Duration
 	}{
 		{"none", nil, 0},
-		{"ours", map[string]string{"WATCHDOG_USEC": "2000000"}, 2 * time.Second},
+		{"for this process", map[string]string{"WATCHDOG_USEC": "2000000"}, 2 * time.Second},
 		{"of another", map[string]string{"WATCHDOG_USEC": "2000000", "WATCHDOG_PID": "1"}, 0},
 		{"nonsense", map[string]string{"WATCHDOG_USEC": "soon"}, 0},
 	}

@@ -80,7 +80,7 @@ func childMain() int {
 	return 0
 }
 
-// do carries the job out, as cmd does.
+// do runs the job, as cmd does.
 func (j *job) do(ctx context.Context, signals <-chan os.Signal, out io.Writer) error {
 	before := resources()
 	a, err := j.carryOut(ctx, signals, out)
@@ -185,17 +185,16 @@ func resources() holding {
 	return holding{runtime.NumGoroutine() - deaf(), openFiles()}
 }
 
-// deaf counts the goroutines that ask for a channel and that nobody can wake:
-// the library forgets those who ask in the instant in which it gives up a
-// connection (mux.loop drops its channels before it stops taking new ones).
+// deaf counts the goroutines that wait for ever for a channel: the library forgets
+// requests that come just as it gives up a connection (mux.loop drops its channels
+// before it stops taking new ones).
 func deaf() int {
 	stacks := make([]byte, 1<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
 	return bytes.Count(stacks, []byte("ssh.(*mux).openChannel("))
 }
 
-// openFiles says what is open, as far as that can be told: pollers are of the
-// runtime, which keeps them.
+// openFiles lists the open files, except the runtime's pollers, which stay open.
 func openFiles() []string {
 	const dir = "/proc/self/fd"
 	entries, err := os.ReadDir(dir)

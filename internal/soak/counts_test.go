@@ -55,7 +55,7 @@ func (v *verdict) count(results []store.HostResult, truth map[string][]fleet.Rec
 // String is a table.
 func (c *counts) String() string {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%d sessions in %d runs %v, %d restarts of bastions, %d ends of commands proved, %d processes outlived a command that nobody vouched for\n",
+	fmt.Fprintf(&b, "%d sessions in %d runs %v, %d restarts of bastions, %d ends of commands proved, %d processes outlived a command of unknown end\n",
 		c.sessions, c.runs, c.fates, c.restarts, c.proved, c.survivors)
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	_, _ = fmt.Fprint(w, "fault\t") // a Buffer takes everything
@@ -131,7 +131,7 @@ func (v *verdict) clearAway(results []store.HostResult) error {
 		for host, sessions := range v.truth() {
 			for _, r := range sessions {
 				if !r.Started.IsZero() && r.Ended.IsZero() {
-					return fmt.Errorf("%s still carries out %s", host, tagOf(v.command))
+					return fmt.Errorf("%s still runs %s", host, tagOf(v.command))
 				}
 			}
 		}
@@ -147,15 +147,14 @@ type process struct {
 
 func (p process) String() string { return fmt.Sprintf("process %d of %s", p.pid, p.host) }
 
-// processes are those of hosts whose names begin so, as far as they can be told
-// by their environment.
+// processes are those of hosts whose names begin so, by their environment.
 func (s *soak) processes(prefix string) []process {
 	dirs, _ := filepath.Glob("/proc/[0-9]*") // the pattern is good
 	var out []process
 	for _, dir := range dirs {
 		env, err := os.ReadFile(filepath.Join(dir, "environ"))
 		if err != nil {
-			continue // it is gone, or somebody else's
+			continue // it is gone, or another user's
 		}
 		text := "\x00" + string(env)
 		if !strings.Contains(text, "\x00HOME="+s.slow+"\x00") && !strings.Contains(text, "\x00HOME="+s.quick+"\x00") {

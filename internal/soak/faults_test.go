@@ -91,8 +91,8 @@ func cut(how fleet.CutMode, within int64, fromExec bool) func(*rand.Rand, *scrip
 }
 
 const (
-	// wholeLogin is about how many bytes a server sends until somebody is
-	// logged in, wholeAnswer how many then at the least.
+	// wholeLogin is about how many bytes a server sends until a login is complete,
+	// wholeAnswer how many then at the least.
 	wholeLogin, wholeAnswer = 3000, 2000
 	lateWords               = "and another thing\n"
 )
@@ -166,7 +166,7 @@ var faults = []fault{
 	{"garbled", anything, cut(fleet.Garble, wholeAnswer, true)},
 }
 
-// downFault is that of hosts where nobody listens.
+// downFault is that of hosts where nothing listens.
 var downFault = fault{"down", never, unmet(fleet.Faults{})}
 
 // draw makes up what is in store for a host.

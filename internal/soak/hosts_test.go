@@ -84,7 +84,7 @@ func exitOf(r fleet.Record, s *script) (fleet.Exit, bool) {
 	return *r.Exit, true
 }
 
-// handler carries commands out as the script of the host says.
+// handler runs commands as the script of the host says.
 func (s *soak) handler() fleet.Handler {
 	quick, slow := fleet.Shell(s.quick), fleet.Shell(s.slow)
 	return fleet.HandlerFunc(func(at *fleet.Session) fleet.Exit {

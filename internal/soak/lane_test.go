@@ -133,7 +133,7 @@ type said struct {
 	account *account // nil: it was killed
 }
 
-// process carries out a job in a process of its own, and its fate.
+// process runs a job in a process of its own, and its fate.
 func (l *lane) process(j job, f fate) (s said, err error) {
 	self, err := os.Executable()
 	if err != nil {

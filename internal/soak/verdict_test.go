@@ -201,7 +201,7 @@ func checkOutput(r fanout.Result, s *script, o *output, command string) error {
 		}
 		missing := len(want) - len(got)
 		if stream == 0 && len(s.faults.AfterEOF) > 0 {
-			missing = max(0, missing-len(s.faults.AfterEOF)) // nobody has to listen after the end
+			missing = max(0, missing-len(s.faults.AfterEOF)) // a client need not read after the end
 		}
 		if r.Report.Exit != nil && r.Report.OutputComplete && missing > 0 {
 			return fmt.Errorf("%s: got %d bytes, want %d, and it is said to be complete", fanout.Stream(stream), len(got), len(want))

@@ -215,7 +215,7 @@ func generate(tb testing.TB, keygen, kind, file string) {
 	}
 }
 
-// freePort finds a port that nobody listens on just now.
+// freePort finds a port that no process listens on just now.
 func freePort(tb testing.TB) int {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

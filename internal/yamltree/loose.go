@@ -8,12 +8,12 @@ import (
 
 // ParseLoose reads a document that was written for another program: tags may be
 // any, keys may stand twice or be no scalars, and mappings may merge others.
-// [Node.Merged] gives such mappings their meaning; [Node.Strict] tells what
+// [Node.Merged] gives such mappings their meaning; [Node.Strict] returns what
 // Parse would have refused. Everything else is as with Parse.
 func ParseLoose(file string, data []byte) (Node, error) {
 	root, err := parse(file, data, false)
 	if err != nil {
-		err = Bare(err) // nobody knows yet whose it is
+		err = Bare(err) // it may be another program's file, which is not quoted
 	}
 	return root, err
 }

@@ -5,14 +5,13 @@ import (
 	"fmt"
 )
 
-// A Mistake is what is wrong with a text. It can be told with what the text
-// holds, to those whose text it is, and bare, without any of it: a file that was
-// named by mistake may hold secrets.
+// A Mistake is what is wrong with a text. Its full form quotes the text; its bare form
+// does not: a file that was named by mistake may hold secrets.
 type Mistake struct{ full, bare string }
 
-// Mistakef makes a Mistake. Told bare, it has the numbers and characters among
-// args, and of the rest only what is a [Word] or can be told bare itself; what is
-// left out becomes an ellipsis.
+// Mistakef makes a Mistake. Its bare form has the numbers and characters among args,
+// and of the rest only each [Word] and the bare form of what has one; what is left out
+// becomes an ellipsis.
 func Mistakef(format string, args ...any) *Mistake {
 	safe := make([]any, len(args))
 	for i, arg := range args {
@@ -30,7 +29,7 @@ func (m *Mistake) Bare() string { return m.bare }
 // A Word is part of a message that never comes out of a file.
 type Word string
 
-// barer is implemented by errors that can be told bare.
+// barer is implemented by errors with a bare form.
 type barer interface{ Bare() string }
 
 func bareArg(arg any) any {

@@ -43,7 +43,7 @@ type Pos struct {
 	Column int
 }
 
-// String is file:line:column, as far as they are known.
+// String is file:line:column, without the parts that are not known.
 func (p Pos) String() string {
 	switch {
 	case p.Line == 0:

@@ -21,8 +21,7 @@ const (
 
 // Parse reads the document in data; file is its name in positions. A document
 // that is missing or empty is a null Node. An error is an [*Errors]. It quotes
-// the document only if that is one of the caller's, as [Node.Own] tells by the
-// keys in own.
+// the document only if [Node.Own] recognises it as the caller's, by the keys in own.
 func Parse(file string, data []byte, own ...string) (Node, error) {
 	root, err := parse(file, data, true)
 	if err != nil && !root.Own(own...) {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// maxProblems is how many problems are told at once: enough to mend a file in
+// maxProblems is how many problems are reported at once: enough to correct a file in
 // one go, and no more than a screen holds.
 const maxProblems = 10
 

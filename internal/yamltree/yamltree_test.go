@@ -122,7 +122,7 @@ func TestStrangersAreNotQuoted(t *testing.T) {
 		}
 	}
 	if _, err := Parse("f.yaml", []byte("jobs: 1\njbos: 2\njbos: 3\n"), "jobs"); err == nil || !strings.Contains(err.Error(), `"jbos"`) {
-		t.Errorf("a document of ours: got %v, want the key", err)
+		t.Errorf("the caller's own document: got %v, want the key", err)
 	}
 }
 

@@ -129,5 +129,5 @@ func checkLife(life time.Duration) error {
 	if life > 0 && life <= MaxTokenLife {
 		return nil
 	}
-	return &ValueError{What: "lifetime of a token", Text: quantity.FormatDuration(life), Want: "more than 0, at most " + quantity.FormatDuration(MaxTokenLife)}
+	return &ValueError{What: "lifetime of a token", Text: quantity.FormatDuration(max(0, life.Round(time.Minute))), Want: "more than 0, at most " + quantity.FormatDuration(MaxTokenLife)}
 }

@@ -15,19 +15,17 @@ const (
 	// AdviceScope is of hosts outside a scope.
 	AdviceScope = "outside scope"
 	// AdviceJobs is of what a token that is limited to jobs may not do.
-	AdviceJobs = "jobs only"
+	AdviceJobs = "token for jobs only"
 	// AdviceNoUser and AdviceNoToken are of names that nothing has; AdviceNear: the
 	// name that may have been meant.
-	AdviceNoUser  = "no user"
-	AdviceNoToken = "no token"
+	AdviceNoUser  = "no such user"
+	AdviceNoToken = "no such token"
 	AdviceNear    = "no such name but one like it"
 	// AdviceUserExists and AdviceTokenExists: the name.
-	AdviceUserExists  = "user exists"
-	AdviceTokenExists = "token exists"
+	AdviceUserExists  = "user exists already"
+	AdviceTokenExists = "token exists already"
 	// AdviceLastAdmin is of the last user that is an admin and may log in.
 	AdviceLastAdmin = "last admin"
-	// AdviceLink is of a login link that is not good any more.
-	AdviceLink = "login link"
 )
 
 // A ValueError is a value that is not what it has to be. Text is never a secret.

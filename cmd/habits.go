@@ -18,8 +18,10 @@ type habit struct {
 	advice string
 }
 
-// commandHabits are words for commands; advice on those of job comes from
-// jobHabits.
+// habitsBelow are words for the commands of those that have others below them and take
+// no words themselves; commandHabits those of the program.
+var habitsBelow = map[string][]habit{"job": jobHabits, "user": userHabits, "token": tokenHabits}
+
 var commandHabits = []habit{
 	{words: []string{"ssh", "exec", "execute", "sh", "shell", "bash", "cmd", "command", "adhoc", "pdsh", "clush", "pssh", "parallel"}, advice: "tutti run SELECTOR COMMAND... runs a command; for a shell on one host, use ssh"},
 	{words: []string{"copy", "cp", "scp", "put", "push", "upload", "rsync", "sync", "pscp", "pdcp"}, advice: "tutti run --stdin FILE SELECTOR 'cat > DEST' writes one file on every host"},
@@ -38,6 +40,27 @@ var commandHabits = []habit{
 	{words: []string{"compare", "changes", "delta"}, advice: "tutti diff RUN [RUN] compares two runs"},
 	{words: []string{"facts", "gather", "info", "setup"}, advice: "tutti run -b SELECTOR 'uname -a' shows identical output once"},
 	{words: []string{"prune", "clean", "cleanup", "gc"}, advice: "tutti history prune deletes old runs"},
+	{words: []string{"users", "account", "accounts", "adduser", "useradd", "passwd"}, advice: "tutti user add, list, passwd … manage the users of the API and the console"},
+	{words: []string{"tokens", "apikey", "api-key"}, advice: "tutti token add, list, rm manage the tokens of the API"},
+	{words: []string{"auditlog", "audit-log", "who"}, advice: "tutti audit lists who changed what"},
+}
+
+// userHabits are words for the commands of user.
+var userHabits = []habit{
+	{words: []string{"create", "new", "invite"}, advice: "tutti user add NAME --role ROLE"},
+	{words: []string{"password", "reset", "set-password", "link"}, advice: "tutti user passwd NAME sets a password, with --link it prints a login link"},
+	{words: []string{"scope", "grant", "edit", "set", "update", "change", "chmod", "mod", "modify"}, advice: "tutti user role NAME ROLE --scope SELECTOR"},
+	{words: []string{"lock", "block", "suspend", "deactivate"}, advice: "tutti user disable NAME"},
+	{words: []string{"unlock", "unblock", "activate"}, advice: "tutti user enable NAME"},
+	{words: []string{"get", "describe", "info"}, advice: "tutti user show NAME shows one user, tutti user list all"},
+}
+
+// tokenHabits are words for the commands of token.
+var tokenHabits = []habit{
+	{words: []string{"create", "new", "issue", "generate", "gen"}, advice: "tutti token add NAME prints the secret once"},
+	{words: []string{"revoke", "disable", "expire"}, advice: "tutti token rm NAME"},
+	{words: []string{"show", "get", "describe", "info"}, advice: "tutti token list shows all tokens; a secret is shown once, by tutti token add"},
+	{words: []string{"rotate", "renew", "edit", "update", "change"}, advice: "tutti token add makes another one; tutti token rm NAME removes the old one"},
 }
 
 // jobHabits are words for the commands of job.

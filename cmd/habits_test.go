@@ -47,7 +47,7 @@ func TestCommandHabits(t *testing.T) {
 	for _, table := range []struct {
 		parent *cobra.Command
 		habits []habit
-	}{{root, commandHabits}, {subcommand(t, root, "job"), jobHabits}} {
+	}{{root, commandHabits}, {subcommand(t, root, "job"), jobHabits}, {subcommand(t, root, "user"), userHabits}, {subcommand(t, root, "token"), tokenHabits}} {
 		seen := map[string]bool{}
 		for _, h := range table.habits {
 			for _, word := range h.words {

@@ -79,6 +79,12 @@ func withJobs(ctx context.Context, std Streams, path string, missing withoutHist
 // withStore is withJobs for what goes beyond jobs. The store is nil if there is
 // none, and that is no mistake.
 func withStore(ctx context.Context, std Streams, path string, missing withoutHistory, do func(store.Store) error) error {
+	return usageOfJob(withHistory(ctx, std, path, missing, "tutti job add adds the first job and creates the history; --history names another", do))
+}
+
+// withHistory is withStore with another way out where a history is missing that should
+// be there.
+func withHistory(ctx context.Context, std Streams, path string, missing withoutHistory, way string, do func(store.Store) error) error {
 	history := &runner.History{Path: path, Getenv: std.Getenv, Warn: std.warn, Obey: missing == makesHistory}
 	defer history.Close()
 	open := history.ForReading
@@ -88,15 +94,16 @@ func withStore(ctx context.Context, std Streams, path string, missing withoutHis
 	s, err := open(ctx)
 	switch {
 	case err == nil:
-		err = do(s)
+		return do(s)
 	case errors.Is(err, store.ErrNotExist) && missing == noHistory && history.Path == "":
-		if err = sayNoHistory(std, history); err == nil {
-			err = do(nil)
+		if err := sayNoHistory(std, history); err != nil {
+			return err
 		}
+		return do(nil)
 	case errors.Is(err, store.ErrNotExist) && missing != makesHistory:
-		err = hint(usagef("%v", err), "tutti job add adds the first job and creates the history; --history names another")
+		return hint(usagef("%v", err), way)
 	}
-	return usageOfJob(err)
+	return err
 }
 
 // jobService is the service over the jobs of a store, which may be nil.

@@ -57,7 +57,7 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	err := syntaxf("unknown command %q", name)
 	habits := commandHabits
 	if cmd.HasParent() {
-		habits = jobHabits // the one command with others below it that takes no words
+		habits = habitsBelow[cmd.Name()]
 	}
 	if advice := adviceFor(habits, cmd, strings.ToLower(name)); advice != "" {
 		return hint(err, advice)

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"tutti/access"
 	"tutti/internal/fault"
 	"tutti/internal/filekind"
 	"tutti/inventory"
@@ -58,6 +59,16 @@ var wording = fault.Wording{
 		store.AdviceRunEnded:      "see `tutti show %d`",
 		store.AdviceKillElsewhere: "`tutti kill %d` stops it",
 		store.AdviceNearJob:       "did you mean %s? `tutti job list` lists the jobs",
+
+		access.AdviceRole:        "that takes the role %s; an admin can give it",
+		access.AdviceScope:       "an admin can widen the scope",
+		access.AdviceJobs:        "the token is for some jobs only, as they are",
+		access.AdviceNoUser:      "`tutti user list` lists the users",
+		access.AdviceNoToken:     "`tutti token list` lists the tokens",
+		access.AdviceNear:        "did you mean %s? `tutti %s list` lists them",
+		access.AdviceUserExists:  "`tutti user role %s ROLE` changes it; tutti user passwd sets its password",
+		access.AdviceTokenExists: "choose another name, or remove it first: `tutti token rm %s`",
+		access.AdviceLastAdmin:   "make another user admin first: `tutti user role NAME admin`",
 
 		filekind.AdviceIdentity: "log in with a key: --identity FILE",
 		filekind.AdviceHistory:  "name a history with --history FILE",

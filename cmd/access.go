@@ -1,0 +1,176 @@
+package cmd
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tutti/access"
+	"tutti/inventory"
+	"tutti/runner"
+	"tutti/store"
+)
+
+// exitHelpAccess is the table of the commands about users, tokens and the audit.
+const exitHelpAccess = `EXIT STATUS
+  0  done
+  1  local error (file, history, disk)
+  2  usage error: flags, no such user or token, the last admin`
+
+// A keeper changes who may do what, for who can write the history.
+type keeper struct {
+	access.Gate
+	std Streams
+	// history is what else the store knows.
+	history store.Store
+}
+
+// withAccess opens the history and does something with the users and tokens in it.
+// There is no store, and no mistake in that, if missing is noHistory.
+func withAccess(ctx context.Context, std Streams, path string, missing withoutHistory, do func(*keeper) error) error {
+	err := withHistory(ctx, std, path, missing, "tutti user add adds the first user and creates the history; --history names another", func(s store.Store) error {
+		if s == nil {
+			return nil
+		}
+		return do(&keeper{
+			Gate: access.Gate{
+				Store: s.Access(), Hasher: access.NewHasher(rand.Reader), Throttle: &access.Throttle{}, Now: std.now, Random: rand.Reader,
+			},
+			std: std, history: s,
+		})
+	})
+	return usageOfAccess(err)
+}
+
+// by is who does it.
+func (k *keeper) by() access.By {
+	return access.By{Actor: "unix:" + k.std.userName(), Via: access.ViaLocal, At: k.std.now()}
+}
+
+// usageOfAccess makes mistakes about users and tokens mistakes of the caller.
+func usageOfAccess(err error) error {
+	for _, mistake := range []any{
+		new(*access.ValueError), new(*access.MissingError), new(*access.ExistsError), new(*access.LastAdminError), new(*access.PasswordError),
+		new(*store.NoJobError),
+	} {
+		if errors.As(err, mistake) {
+			return usage(err)
+		}
+	}
+	return usageOfRun(err)
+}
+
+// roleHelp is the part of help about roles.
+const roleHelp = `A viewer looks, an operator runs commands and jobs, an editor changes jobs, an admin
+does everything.`
+
+// scopeOf checks the selector of a scope; empty: all hosts.
+func scopeOf(text string) (string, error) {
+	if text == "" || text == "all" {
+		return "", nil
+	}
+	sel, err := inventory.ParseSelector(text)
+	switch {
+	case err != nil:
+		return "", usagef("--scope: %w", err)
+	case sel.UsesRuns():
+		return "", usagef("--scope %q: a scope cannot name the hosts of a run", text)
+	case len(sel.Files()) > 0:
+		return "", usagef("--scope %q: a scope cannot name a file", text)
+	}
+	return text, nil
+}
+
+// scopeText is a scope for people.
+func scopeText(scope string) string {
+	if scope == "" {
+		return "all"
+	}
+	return scope
+}
+
+// onText is a scope in a sentence.
+func onText(scope string) string {
+	if scope == "" {
+		return "on all hosts"
+	}
+	return "on " + scope
+}
+
+// whenText is a time in a table; what is when it is none.
+func whenText(at time.Time, none string) string {
+	if at.IsZero() {
+		return none
+	}
+	return clockText(at.Local())
+}
+
+// oneName is the argument of a command about one user, or token.
+func oneName(args []string, what string) (string, error) {
+	switch len(args) {
+	case 0:
+		return "", hint(syntaxf("missing %s name", what), "tutti "+what+" list lists the "+what+"s")
+	case 1:
+		return args[0], nil
+	}
+	return "", syntaxf("only one %s can be given: unexpected %q", what, args[1])
+}
+
+// parentOf is a command that has others below it.
+func parentOf(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		return unknownCommand(cmd, args[0])
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.AddCommand(commands...)
+	setHelp(cmd, exitHelpShort)
+	return cmd
+}
+
+// completeNames completes the first word with names from the history; one that cannot
+// be read completes nothing.
+func completeNames(std Streams, history *string, names func(context.Context, access.Store) ([]string, error)) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, noFiles
+		}
+		h := &runner.History{Path: *history, Getenv: std.Getenv, Warn: func(string) {}}
+		defer h.Close()
+		s, err := h.ForReading(cmd.Context())
+		if err != nil {
+			return nil, noFiles
+		}
+		all, err := names(cmd.Context(), s.Access())
+		if err != nil {
+			return nil, noFiles
+		}
+		return slices.DeleteFunc(all, func(name string) bool { return !strings.HasPrefix(name, toComplete) }), noFiles
+	}
+}
+
+func userNames(ctx context.Context, s access.Store) ([]string, error) {
+	users, err := s.Users(ctx)
+	var names []string
+	for i := range users {
+		names = append(names, users[i].Name)
+	}
+	return names, err
+}
+
+func tokenNames(ctx context.Context, s access.Store) ([]string, error) {
+	tokens, err := s.Tokens(ctx)
+	var names []string
+	for i := range tokens {
+		names = append(names, tokens[i].Name)
+	}
+	return names, err
+}

@@ -1,0 +1,107 @@
+package cmd
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tutti/access"
+	"tutti/api"
+	"tutti/internal/terminal"
+	"tutti/output"
+)
+
+func newTokenCmd(std Streams) *cobra.Command {
+	return parentOf(&cobra.Command{
+		Use:   "token COMMAND",
+		Short: "Manage the tokens that let programs use the API",
+		Long: `A token has a role and a scope of its own, and never more than its owner has.
+A token with --job may start, stop and read these jobs, as they are, and nothing else.`,
+		Example: `  tutti token add ci --role operator --scope web > token
+  tutti token list
+  tutti token rm ci`,
+	},
+		newTokenAddCmd(std),
+		newTokenListCmd(std),
+		newRemoveCmd(std, "token", tokenNames, &cobra.Command{
+			Short: "Remove a token; what uses it is refused from then on",
+			Example: `  tutti token rm ci
+  tutti audit --object token:ci`,
+		}, func(ctx context.Context, k *keeper, name string) error { return k.Store.RemoveToken(ctx, name, k.by()) }),
+	)
+}
+
+func newTokenListCmd(std Streams) *cobra.Command {
+	o := &listOptions{}
+	cmd := &cobra.Command{
+		Use:     "list [flags]",
+		Aliases: []string{"ls"},
+		Short:   "List tokens: rights, expiry, last use; never the secret",
+		Example: `  tutti token list
+  tutti token list --json | jq -r 'select(.expires_at < (now + 604800 | todate)).token'`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withAccess(cmd.Context(), std, o.history, noHistory, func(k *keeper) error {
+				return listTokens(cmd.Context(), k, o.json)
+			})
+		},
+	}
+	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags})
+	return cmd
+}
+
+func listTokens(ctx context.Context, k *keeper, json bool) error {
+	tokens, err := k.Store.Tokens(ctx)
+	switch {
+	case err != nil:
+		return err
+	case json:
+		for i := range tokens {
+			if err := output.WriteJSON(k.std.Out, api.NewToken(&tokens[i])); err != nil {
+				return err
+			}
+		}
+		return nil
+	case len(tokens) == 0:
+		return k.std.say("no tokens yet; add one with tutti token add NAME")
+	}
+	t := output.NewTable(
+		output.Column{Title: "TOKEN"}, output.Column{Title: "OWNER"}, output.Column{Title: "RIGHTS", Least: leastJobColumn},
+		output.Column{Title: "EXPIRES"}, output.Column{Title: "LAST USED", Optional: true})
+	for i := range tokens {
+		x := &tokens[i]
+		owner := x.OwnerName
+		if owner == "" {
+			owner = "-"
+		}
+		t.Add(x.Name, owner, tokenText(x), expiryText(x, k.std.now()), whenText(x.Used, "never"))
+	}
+	return t.Write(k.std.Out, terminal.Width(k.std.Out))
+}
+
+// tokenText says on a line what a token may do.
+func tokenText(t *access.Token) string {
+	words := []string{t.Role.String() + " " + onText(t.Scope)}
+	for _, list := range []struct {
+		before string
+		items  []string
+	}{{"only job ", t.Jobs}, {"as ", t.Users}, {"from ", t.AllowFrom.Texts()}} {
+		if len(list.items) > 0 {
+			words = append(words, list.before+strings.Join(list.items, ","))
+		}
+	}
+	if t.Sudo {
+		words = append(words, "sudo")
+	}
+	return strings.Join(words, "; ")
+}
+
+// expiryText says until when a token is good.
+func expiryText(t *access.Token, now time.Time) string {
+	if !now.Before(t.Expires) {
+		return "expired " + clockText(t.Expires.Local())
+	}
+	return clockText(t.Expires.Local())
+}

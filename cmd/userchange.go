@@ -1,0 +1,142 @@
+package cmd
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tutti/access"
+)
+
+type userRoleOptions struct {
+	historyOption
+	scope string
+}
+
+func (o *userRoleOptions) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.scope, "scope", "", "and only on the hosts of `SELECTOR`; all for every host; default: as it is")
+	o.historyOption.addFlags(f)
+}
+
+func newUserRoleCmd(std Streams) *cobra.Command {
+	o := &userRoleOptions{}
+	cmd := &cobra.Command{
+		Use:   "role [flags] NAME ROLE",
+		Short: "Change what a user may do, and on which hosts; also of its tokens and open sessions",
+		Long:  roleHelp,
+		Example: `  tutti user role bob operator
+  tutti user role bob operator --scope 'web,!web13'
+  tutti user role bob editor --scope all`,
+		Args: cobra.ArbitraryArgs,
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+			if len(args) == 1 {
+				return access.Roles(), noFiles
+			}
+			return completeNames(std, &o.history, userNames)(cmd, args, toComplete)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return syntaxf("missing role")
+			}
+			if len(args) > 2 {
+				return syntaxf("unexpected %q", args[2])
+			}
+			name, err := oneName(args[:min(len(args), 1)], "user")
+			if err != nil {
+				return err
+			}
+			role, err := access.ParseRole(args[1])
+			if err != nil {
+				return usage(err)
+			}
+			scope, err := scopeOf(o.scope)
+			if err != nil {
+				return err
+			}
+			return changeUser(cmd.Context(), std, o.history, name, func(u *access.User) {
+				u.Role = role
+				if cmd.Flags().Changed("scope") {
+					u.Scope = scope
+				}
+			})
+		},
+	}
+	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags})
+	return cmd
+}
+
+// changeUser changes a user and says what it is now.
+func changeUser(ctx context.Context, std Streams, history, name string, change func(*access.User)) error {
+	return withAccess(ctx, std, history, wantsHistory, func(k *keeper) error {
+		u, err := k.Store.ChangeUser(ctx, name, func(u *access.User) error { change(u); return nil }, k.by())
+		if err != nil {
+			return err
+		}
+		return std.print("user %s is %s, %s, %s\n", u.Name, u.Role, onText(u.Scope), userState(&u))
+	})
+}
+
+func newUserDisableCmd(std Streams) *cobra.Command {
+	return newUserSwitchCmd(std, true, &cobra.Command{
+		Use:   "disable [flags] NAME",
+		Short: "Disable a user: its sessions end, its tokens and its password are refused",
+		Example: `  tutti user disable bob
+  tutti user list`,
+	})
+}
+
+func newUserEnableCmd(std Streams) *cobra.Command {
+	return newUserSwitchCmd(std, false, &cobra.Command{
+		Use:   "enable [flags] NAME",
+		Short: "Let a disabled user log in again",
+		Example: `  tutti user enable bob
+  tutti user list`,
+	})
+}
+
+func newUserSwitchCmd(std Streams, disabled bool, cmd *cobra.Command) *cobra.Command {
+	o := &historyOption{}
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.ValidArgsFunction = completeNames(std, &o.history, userNames)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		name, err := oneName(args, "user")
+		if err != nil {
+			return err
+		}
+		return changeUser(cmd.Context(), std, o.history, name, func(u *access.User) { u.Disabled = disabled })
+	}
+	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags})
+	return cmd
+}
+
+func newUserRemoveCmd(std Streams) *cobra.Command {
+	return newRemoveCmd(std, "user", userNames, &cobra.Command{
+		Short: "Remove a user, with its tokens and sessions; the audit keeps what it did",
+		Example: `  tutti user rm bob
+  tutti user disable bob          keep it, but let it do nothing`,
+	}, func(ctx context.Context, k *keeper, name string) error { return k.Store.RemoveUser(ctx, name, k.by()) })
+}
+
+// newRemoveCmd makes of cmd one that removes a user, or a token.
+func newRemoveCmd(
+	std Streams, what string, names func(context.Context, access.Store) ([]string, error), cmd *cobra.Command, remove func(ctx context.Context, k *keeper, name string) error,
+) *cobra.Command {
+	o := &historyOption{}
+	cmd.Use, cmd.Aliases, cmd.Args = "rm [flags] NAME", []string{"remove", "delete", "del"}, cobra.ArbitraryArgs
+	cmd.ValidArgsFunction = completeNames(std, &o.history, names)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		name, err := oneName(args, what)
+		if err != nil {
+			return err
+		}
+		return withAccess(cmd.Context(), std, o.history, wantsHistory, func(k *keeper) error {
+			if err := remove(cmd.Context(), k, name); err != nil {
+				return err
+			}
+			return std.print("%s %s removed\n", what, name)
+		})
+	}
+	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags})
+	return cmd
+}

@@ -71,11 +71,11 @@ type Config struct {
 
 // A Daemon fires the jobs of a history, alongside others that may do the same.
 type Daemon struct {
-	c       Config
-	store   store.Store
-	member  store.Daemon
-	service *jobs.Service
-	metrics *server.Metrics
+	c            Config
+	store        store.Store
+	registration registration
+	service      *jobs.Service
+	metrics      *server.Metrics
 	// connections outlive a firing; nil: none does.
 	connections *ssh.IdlePool
 	// hurried ends when what runs is to stop at once, by hurry.
@@ -105,7 +105,7 @@ func Join(ctx context.Context, c Config) (*Daemon, error) {
 		return nil, err
 	}
 	d := &Daemon{
-		c: c, store: s, member: member,
+		c: c, store: s, registration: registration{now: member},
 		service: &jobs.Service{Checker: jobs.Checker{Env: c.Env, Now: c.Now}, Store: s},
 		metrics: server.NewMetrics(c.Version, s.Kept),
 		reloads: make(chan struct{}, 1), // one reload is as good as two
@@ -117,7 +117,7 @@ func Join(ctx context.Context, c Config) (*Daemon, error) {
 // Close leaves the daemons of the history, after Run.
 func (d *Daemon) Close() error {
 	d.hurry(nil)
-	return d.member.Close()
+	return d.registration.member().Close()
 }
 
 // Hurry stops at once what still runs, for that cause. It is for a daemon whose
@@ -163,9 +163,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 		wg.Go(func() { d.servePages(background) })
 	}
 	return (&scheduler.Daemon{
-		Member:      d.member,
+		Member:      d.registration.member(),
+		Rejoin:      d.rejoin,
 		Ends:        d.store.Ends,
-		Carry:       d.fire,
+		Execute:     d.fire,
 		StopTimeout: d.c.StopTimeout,
 		Observer:    &watch{Metrics: d.metrics, manager: d.c.Manager},
 		Logger:      d.c.Logger,
@@ -195,13 +196,14 @@ func (d *Daemon) logStart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	attrs := []any{"version", d.c.Version, "history", runner.Absolute(path), "daemon", d.member.ID()}
+	own := d.registration.member().ID()
+	attrs := []any{"version", d.c.Version, "history", runner.Absolute(path), "daemon", own}
 	if d.c.Listener != nil {
 		attrs = append(attrs, "metrics", d.c.Listener.Addr().String())
 	}
 	d.c.Logger.Info("serving", attrs...)
 	for _, other := range daemons {
-		if other.ID != d.member.ID() {
+		if other.ID != own {
 			d.c.Logger.Info("another daemon serves this history: each scheduled time fires once, on one of them",
 				"daemon", other.ID, "pid", other.PID, "since", other.Started.UTC().Format(time.RFC3339))
 		}
@@ -209,8 +211,9 @@ func (d *Daemon) logStart(ctx context.Context) error {
 	return nil
 }
 
-// fire makes a run of a ticket; see scheduler.Daemon.
-func (d *Daemon) fire(ctx context.Context, t scheduler.Ticket, begun func(run int64)) error {
+// fire makes a run of a ticket; see scheduler.Daemon. What registers daemons is a
+// store.Store, so by is one of its.
+func (d *Daemon) fire(ctx context.Context, by scheduler.Membership, t scheduler.Ticket, begun func(run int64)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(d.hurried, func() { cancel(context.Cause(d.hurried)) })()
@@ -218,7 +221,7 @@ func (d *Daemon) fire(ctx context.Context, t scheduler.Ticket, begun func(run in
 	defer func() { ended() }()
 	l := d.launch(d.c.Logger.With("job", t.Job.Name, "firing", t.ID))
 	l.Connections = d.connections
-	err := l.Fire(ctx, &runner.Firing{Ticket: t, Owner: d.member, Begun: func(run int64) {
+	err := l.Fire(ctx, &runner.Firing{Ticket: t, Owner: by.(store.Daemon), Begun: func(run int64) {
 		ended = d.metrics.Carrying(t.Job.Name)
 		begun(run)
 	}})
@@ -237,12 +240,12 @@ func (d *Daemon) launch(log *slog.Logger) *runner.Launch {
 
 // notifier delivers what there is to notify.
 func (d *Daemon) notifier() *notify.Notifier {
-	return &notify.Notifier{Outbox: d.member, Version: d.c.Version, Observer: d.metrics, Logger: d.c.Logger, Now: d.c.Now, ForceStop: d.hurried}
+	return &notify.Notifier{Outbox: &d.registration, Version: d.c.Version, Observer: d.metrics, Logger: d.c.Logger, Now: d.c.Now, ForceStop: d.hurried}
 }
 
 // servePages shows the metrics and the health of the daemon until ctx ends.
 func (d *Daemon) servePages(ctx context.Context) {
-	pages := server.Pages{Metrics: d.metrics, Silence: silenceLimit, Ready: d.member.Ready, Logger: d.c.Logger}
+	pages := server.Pages{Metrics: d.metrics, Silence: silenceLimit, Ready: d.registration.Ready, Logger: d.c.Logger}
 	handler := pages.Handler()
 	defer handler.Wait()
 	if err := server.Serve(ctx, d.c.Listener, handler, d.c.Logger); err != nil {

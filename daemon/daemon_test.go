@@ -2,6 +2,7 @@ package daemon_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -165,7 +167,67 @@ func (r *rig) logged(t *testing.T, text string) {
 	}
 }
 
+// await waits until cond holds.
+func await(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for timeout := time.After(30 * time.Second); !cond(); {
+		select {
+		case <-tick.C:
+		case <-timeout:
+			t.Fatalf("%s: it did not happen", what)
+		}
+	}
+}
+
 func ok(*fleet.Session) fleet.Exit { return fleet.Exit{} }
+
+// A daemon of which the history knows nothing any more registers again: it fires, delivers
+// and is ready as before.
+func TestDaemonRegistersAgain(t *testing.T) {
+	r := newRig(t, ok)
+	r.add(t, "tick", "@every 1s", func(j *scheduler.Job) {
+		j.Notify = scheduler.Notify{On: []scheduler.Occasion{scheduler.OnAlways}, Command: "cat > " + filepath.Join(r.dir, "notified")}
+	})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := r.start(t, daemon.Config{StopTimeout: time.Minute, Listener: l})
+	<-r.visits
+	db, err := sql.Open("sqlite3", r.history.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // the test is over
+	if _, err := db.ExecContext(t.Context(), "DELETE FROM daemons; DELETE FROM notifications"); err != nil {
+		t.Fatal(err)
+	}
+	r.logged(t, "registration lost; registered again")
+	for range 2 {
+		<-r.visits
+	}
+	daemons, err := r.store.Daemons(t.Context())
+	if err != nil || len(daemons) != 1 || daemons[0].ID != 2 {
+		t.Errorf("got %+v, %v, want the new registration", daemons, err)
+	}
+	await(t, "a notification", func() bool {
+		rows, err := r.store.Firings(t.Context(), store.FiringQuery{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(rows, func(row store.FiringRow) bool { return len(row.Notifications) > 0 })
+	})
+	if got := get(t, l, "/readyz"); got != "ok\n" {
+		t.Errorf("/readyz: got %s", got)
+	}
+	d.stop()
+	d.wait(t)
+	if daemons, err := r.store.Daemons(t.Context()); err != nil || len(daemons) > 0 {
+		t.Errorf("got %+v, %v, want none", daemons, err)
+	}
+}
 
 // A daemon fires its jobs, serves its pages, tells the service manager, and has
 // recorded every run when it is stopped.

@@ -12,19 +12,24 @@ import (
 type Daemon struct {
 	// Member is the daemon's registration with the ledger that keeps the jobs.
 	Member Membership
+	// Rejoin registers the daemon again after its registration is over, which others may
+	// end if they have not heard of it for too long. Nothing is fired in between; what
+	// runs goes on. Run leaves the registration it replaces, and not the last. Nil: a
+	// daemon whose registration is over fires nothing any more.
+	Rejoin func(ctx context.Context) (Membership, error)
 	// Ends says how those of the runs ended that run no more, from the history; what
 	// was cut off is marked there first, whatever it is of. It is how an end gets into the ledger
 	// whose process was gone before it had written it.
 	Ends func(ctx context.Context, runs []int64) ([]Ended, error)
-	// Carry runs the job of a ticket to its end. It calls begun once, when the
-	// run has its number and before anything connects. An error before that
-	// closes the firing as failed, with its text as the reason; one after it is
-	// logged and nothing else, because what became of the run is on record. Each
-	// call has a goroutine of its own, and has written into the ledger how the run
-	// ended when it returns, unless it says otherwise. Its ctx ends with the cause
-	// fanout.ErrKill if somebody wants the run to be ended, and with the cause
-	// of Run's ctx when StopTimeout is over.
-	Carry func(ctx context.Context, t Ticket, begun func(run int64)) error
+	// Execute runs the job of a ticket, which the registration by has claimed, to its
+	// end. It calls begun once, when the run has its number and before anything
+	// connects. An error before that closes the firing as failed, with its text as the
+	// reason; one after it is only logged, because the result of the run is on record. Each
+	// call has a goroutine of its own, and has written into the ledger how the run ended
+	// when it returns, unless its error says otherwise. Its ctx ends with the cause
+	// fanout.ErrKill after a request to stop the run, and with the cause of Run's ctx when
+	// StopTimeout is over.
+	Execute func(ctx context.Context, by Membership, t Ticket, begun func(run int64)) error
 	// StopTimeout is how long the firings that run have to come to their end
 	// once Run's ctx has ended; 0: no time at all.
 	StopTimeout time.Duration
@@ -110,7 +115,7 @@ func newLoop(d *Daemon, halt <-chan struct{}) *loop {
 	l.trouble.log = l.log
 	l.agenda = agenda{log: l.log, now: l.now, stale: true}
 	l.executions = executions{
-		reporter: l.reporter, execute: d.Carry, now: l.now,
+		reporter: l.reporter, execute: d.Execute, now: l.now,
 		finished: make(chan *execution), running: map[*execution]bool{},
 	}
 	return l
@@ -143,7 +148,10 @@ func (l *loop) turn(ctx context.Context) time.Duration {
 	}
 	l.trouble.turn()
 	defer func() { l.observer.Turned(l.trouble.now) }()
-	l.sync(ctx)
+	if l.sync(ctx); l.isLost() {
+		l.observer.Beat(l.now())
+		return pollEvery
+	}
 	l.repair(ctx)
 	l.closeAll(ctx)
 	l.settle(ctx)
@@ -176,6 +184,7 @@ func (l *loop) wait(ctx context.Context, pause time.Duration) {
 		l.finish(x)
 	case <-timer.C:
 	case <-l.Member.Wake():
+	case <-l.awaitLost():
 	case <-ctx.Done():
 	}
 	for {
@@ -189,9 +198,10 @@ func (l *loop) wait(ctx context.Context, pause time.Duration) {
 }
 
 // finish takes in a firing that has ended. One that ended with an error may have
-// left a run without an end.
+// left a run without an end. What an earlier registration claimed and did not begin is
+// claimed again, and nothing has to be closed.
 func (l *loop) finish(x *execution) {
-	if u, ok := l.executions.finish(x); ok {
+	if u, ok := l.executions.finish(x); ok && x.by == l.Member {
 		l.unsettled = append(l.unsettled, u)
 	}
 	if x.err != nil {

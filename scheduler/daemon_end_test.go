@@ -56,8 +56,8 @@ func TestDaemonStopsForItsCause(t *testing.T) {
 		r.add("job", "* * * * *")
 		causes := make(chan error, 1)
 		r.daemon.StopTimeout = 0
-		r.daemon.Carry = func(ctx context.Context, t Ticket, begun func(int64)) error {
-			run := r.begin(t, r.now())
+		r.daemon.Execute = func(ctx context.Context, by Membership, t Ticket, begun func(int64)) error {
+			run := r.begun(by, t)
 			begun(run)
 			<-ctx.Done()
 			r.end(run, false, r.now())
@@ -114,7 +114,7 @@ func TestDaemonClosesWhatCannotBegin(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig()
-				r.daemon.Carry = func(ctx context.Context, t Ticket, begun func(int64)) error {
+				r.daemon.Execute = func(ctx context.Context, by Membership, t Ticket, begun func(int64)) error {
 					// The history does not work when the firing is to be closed.
 					r.refuse(errDisk)
 					return test.carry(ctx, t, begun)
@@ -140,8 +140,8 @@ func TestDaemonClosesWhatCannotBegin(t *testing.T) {
 func TestDaemonPanicInARun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()
-		r.daemon.Carry = func(_ context.Context, t Ticket, begun func(int64)) error {
-			run := r.begin(t, r.now())
+		r.daemon.Execute = func(_ context.Context, by Membership, t Ticket, begun func(int64)) error {
+			run := r.begun(by, t)
 			begun(run)
 			defer r.end(run, false, r.now())
 			if run == 1 {
@@ -195,8 +195,8 @@ func TestDaemonClosesWhatHasNoEnd(t *testing.T) {
 		t.Run(full.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig()
-				r.daemon.Carry = func(_ context.Context, t Ticket, begun func(int64)) error {
-					run := r.begin(t, r.now())
+				r.daemon.Execute = func(_ context.Context, by Membership, t Ticket, begun func(int64)) error {
+					run := r.begun(by, t)
 					begun(run)
 					r.leave(run)
 					if full > 0 {
@@ -226,7 +226,7 @@ func TestDaemonClosesWhatHasNoEnd(t *testing.T) {
 func TestDaemonSaysWhatItCouldNotWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()
-		r.daemon.Carry = func(context.Context, Ticket, func(int64)) error {
+		r.daemon.Execute = func(context.Context, Membership, Ticket, func(int64)) error {
 			r.refuse(errDisk)
 			return errors.New("no host matches")
 		}
@@ -332,7 +332,9 @@ func TestDaemonRepairs(t *testing.T) {
 		dead, next := m.join(), another(m)
 		next.add("job", "*/5 * * * *")
 		pass(5 * time.Minute)
-		m.begin(claimOne(t, dead), time.Now())
+		if _, err := m.begin(dead.id, claimOne(t, dead), time.Now()); err != nil {
+			t.Fatal(err)
+		}
 		next.start(t)
 		pass(90 * time.Second)
 		next.wantRows(t, "job", "01T00:05:00 run 01T00:05:00 running")

@@ -14,6 +14,7 @@ import (
 // An execution is a claimed firing under way.
 type execution struct {
 	ticket Ticket
+	by     Membership // has claimed it
 	cancel context.CancelCauseFunc
 	// run is the number of the run; 0: it has none yet. executions.mu guards it.
 	run int64
@@ -30,8 +31,8 @@ type execution struct {
 // otherwise.
 type executions struct {
 	reporter
-	// execute is Daemon.Carry.
-	execute func(ctx context.Context, t Ticket, begun func(run int64)) error
+	// execute is Daemon.Execute.
+	execute func(ctx context.Context, by Membership, t Ticket, begun func(run int64)) error
 	// now reads the wall clock, from any goroutine.
 	now func() time.Time
 	// finished takes those that have finished. Each is waited for.
@@ -49,10 +50,10 @@ func (e *executions) runOf(x *execution) int64 {
 	return x.run
 }
 
-// has reports whether the firing is under way.
-func (e *executions) has(firing int64) bool {
+// has reports whether the firing is under way, claimed by that registration.
+func (e *executions) has(by Membership, firing int64) bool {
 	for x := range e.running {
-		if x.ticket.ID == firing {
+		if x.ticket.ID == firing && x.by == by {
 			return true
 		}
 	}
@@ -60,9 +61,9 @@ func (e *executions) has(firing int64) bool {
 }
 
 // start runs a firing in a goroutine of its own, which is waited for at finished.
-func (e *executions) start(ctx context.Context, t Ticket) {
+func (e *executions) start(ctx context.Context, by Membership, t Ticket) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	x := &execution{ticket: t, cancel: cancel}
+	x := &execution{ticket: t, by: by, cancel: cancel}
 	e.running[x] = true
 	go func() {
 		defer func() { e.finished <- x }()
@@ -72,7 +73,7 @@ func (e *executions) start(ctx context.Context, t Ticket) {
 				x.err, x.stack = fmt.Errorf("panic: %v", r), debug.Stack()
 			}
 		}()
-		x.err = e.execute(ctx, t, func(run int64) { e.begun(x, run) })
+		x.err = e.execute(ctx, by, t, func(run int64) { e.begun(x, run) })
 	}()
 }
 

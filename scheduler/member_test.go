@@ -19,6 +19,8 @@ type member struct {
 	now  time.Time
 	// given are the firings that it has tickets of.
 	given map[int64]bool
+	// lost is closed when others have ended the registration.
+	lost chan struct{}
 }
 
 var _ Membership = (*member)(nil)
@@ -28,7 +30,7 @@ func (m *memory) join() *member {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.members++
-	d := &member{memory: m, id: m.members, seen: map[int64]int{}, given: map[int64]bool{}, now: time.Now()}
+	d := &member{memory: m, id: m.members, seen: map[int64]int{}, given: map[int64]bool{}, now: time.Now(), lost: make(chan struct{})}
 	d.desk = NewDesk(d)
 	m.alive[d.id] = true
 	return d
@@ -36,6 +38,24 @@ func (m *memory) join() *member {
 
 // die is the end of the daemon's process.
 func (d *member) die() { d.change(func() { delete(d.alive, d.id) }) }
+
+// evict ends the registration of a daemon whose process goes on.
+func (d *member) evict() {
+	d.change(func() {
+		delete(d.alive, d.id)
+		close(d.lost)
+	})
+}
+
+// evicted reports whether that was done.
+func (d *member) evicted() bool {
+	select {
+	case <-d.lost:
+		return true
+	default:
+		return false
+	}
+}
 
 // locked is a call of a member.
 func (d *member) locked(do func() error) error {
@@ -48,7 +68,7 @@ func (d *member) locked(do func() error) error {
 }
 
 func (d *member) Fence() int64          { return d.id }
-func (d *member) Lost() <-chan struct{} { return nil }
+func (d *member) Lost() <-chan struct{} { return d.lost }
 func (d *member) Wake() <-chan struct{} { return nil }
 
 func (d *member) subject(id int64) Subject {
@@ -58,6 +78,9 @@ func (d *member) subject(id int64) Subject {
 
 func (d *member) Sync(context.Context) (c Changes, err error) {
 	return c, d.locked(func() error {
+		if d.evicted() {
+			return ErrFenced
+		}
 		for _, id := range slices.Sorted(maps.Keys(d.jobs)) {
 			if rev := d.jobs[id].revision; d.seen[id] != rev {
 				d.seen[id] = rev
@@ -93,7 +116,11 @@ func (d *member) Commit(_ context.Context, moves []Move) (done []Committed, err 
 		d.writes++
 		d.commits++
 		for _, m := range moves {
-			done = append(done, Committed{Rev: m.From + 1, Err: d.commit(int(m.From), m.Transition)})
+			c := Committed{Rev: m.From + 1, Err: ErrFenced}
+			if !d.evicted() {
+				c.Err = d.commit(int(m.From), m.Transition)
+			}
+			done = append(done, c)
 		}
 		return nil
 	})

@@ -174,20 +174,23 @@ func (m *memory) remove(name string) {
 	m.applyTo(name, time.Now(), func(s JobState, at Moment) Transition { return s.Remove("somebody", at) })
 }
 
-// begin gives the run of a ticket its number.
-func (m *memory) begin(t Ticket, now time.Time) int64 {
+// begin gives the run of a ticket its number, for the daemon that has claimed it.
+func (m *memory) begin(by int64, t Ticket, now time.Time) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.writes++
+	if !m.alive[by] {
+		return 0, ErrTaken
+	}
 	row := m.rows[t.ID-1]
 	id := int64(len(m.runs) + 1)
-	_, err := m.apply(row.JobID, now, func(s JobState, at Moment) (Transition, error) { return s.Begin(t.ID, id, row.Daemon, at) })
+	_, err := m.apply(row.JobID, now, func(s JobState, at Moment) (Transition, error) { return s.Begin(t.ID, id, by, at) })
 	if err != nil {
-		panic(err) // no test begins what is not its own
+		return 0, err
 	}
 	row.begun = now
-	m.runs = append(m.runs, &memoryRun{owner: row.Daemon, Ended: Ended{Run: id, State: runRunning, Summary: fanout.Summary{Hosts: 1, Started: now}}})
-	return id
+	m.runs = append(m.runs, &memoryRun{owner: by, Ended: Ended{Run: id, State: runRunning, Summary: fanout.Summary{Hosts: 1, Started: now}}})
+	return id, nil
 }
 
 // end records the end of a run, and then writes the fact into the ledger.
@@ -196,6 +199,9 @@ func (m *memory) end(run int64, ok bool, now time.Time) { m.endFor(run, ok, now,
 func (m *memory) endFor(run int64, ok bool, now time.Time, why fanout.Stopped) {
 	m.change(func() {
 		r := m.runs[run-1]
+		if !r.running() {
+			return // it was found cut off, and that is on record
+		}
 		r.State, r.Summary.Ended, r.Summary.Stopped = runFinished, now, why
 		if ok {
 			r.Summary.Counts[fanout.OK] = 1

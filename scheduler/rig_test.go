@@ -40,7 +40,7 @@ func newRig() *rig { return another(newMemory()) }
 func another(m *memory) *rig {
 	r := &rig{memory: m, member: m.join(), log: &buffer{}, seen: &sights{}, takes: map[string]time.Duration{}}
 	r.daemon = Daemon{
-		Member: r.member, Ends: r.member.Ends, Carry: r.carry, StopTimeout: time.Minute, Observer: r.seen, Now: r.now,
+		Member: r.member, Ends: r.member.Ends, Execute: r.execute, StopTimeout: time.Minute, Observer: r.seen, Now: r.now,
 		Logger: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	return r
@@ -59,9 +59,12 @@ func (r *rig) put(by time.Duration) {
 	r.offset += by
 }
 
-// carry is a run that takes its time.
-func (r *rig) carry(ctx context.Context, t Ticket, begun func(int64)) error {
-	run := r.begin(t, r.now())
+// execute is a run that takes its time.
+func (r *rig) execute(ctx context.Context, by Membership, t Ticket, begun func(int64)) error {
+	run, err := r.begin(by.Fence(), t, r.now())
+	if err != nil {
+		return err
+	}
 	begun(run)
 	took, named := r.takes[t.Job.Name]
 	if !named {
@@ -76,6 +79,15 @@ func (r *rig) carry(ctx context.Context, t Ticket, begun func(int64)) error {
 		return context.Cause(ctx)
 	}
 	return nil
+}
+
+// begun is the run of a ticket that is the daemon's own.
+func (r *rig) begun(by Membership, t Ticket) int64 {
+	run, err := r.begin(by.Fence(), t, r.now())
+	if err != nil {
+		panic(err)
+	}
+	return run
 }
 
 // add keeps a job that fires at the given times.

@@ -152,7 +152,8 @@ func (s *sequence) begin(d *member) {
 		}
 		return
 	}
-	run := s.memory.begin(t, s.now)
+	run, err := s.memory.begin(d.id, t, s.now)
+	s.must(err)
 	if before := s.begun[t.ID]; before != 0 {
 		s.tb.Errorf("firing %d was begun as run %d and as %d", t.ID, before, run)
 	}

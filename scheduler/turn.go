@@ -11,9 +11,16 @@ import (
 // maxRefusals is of how many jobs that could not be decided in a turn is told.
 const maxRefusals = 3
 
-// sync looks what has become of the jobs.
+// sync looks what has become of the jobs. A daemon that finds its registration over
+// registers again, and looks then.
 func (l *loop) sync(ctx context.Context) {
+	if l.isLost() && !l.register(ctx) {
+		return
+	}
 	changed, err := l.desk.Sync(ctx, l.Member)
+	if errors.Is(err, ErrFenced) && l.isLost() && l.register(ctx) {
+		changed, err = l.desk.Sync(ctx, l.Member)
+	}
 	l.trouble.note("look for changes", err)
 	l.agenda.stale = l.agenda.stale || changed
 }
@@ -47,14 +54,14 @@ func (l *loop) claim(ctx context.Context) {
 		case tooLate(t, now):
 			l.closeNow(ctx, unstarted{t, Missed, MissedLate})
 		default:
-			l.executions.start(ctx, t)
+			l.executions.start(ctx, l.Member, t)
 		}
 	}
 }
 
 // has reports whether the loop has a firing in its hands.
 func (l *loop) has(firing int64) bool {
-	return l.executions.has(firing) || slices.ContainsFunc(l.unsettled, func(u unstarted) bool { return u.ticket.ID == firing })
+	return l.executions.has(l.Member, firing) || slices.ContainsFunc(l.unsettled, func(u unstarted) bool { return u.ticket.ID == firing })
 }
 
 // tooLate reports whether a firing whose daemon has ended has been found too
@@ -72,7 +79,7 @@ func tooLate(t Ticket, now time.Time) bool {
 	}
 	timing, err := t.Job.Timing(now)
 	if err != nil {
-		return false // Carry says it better
+		return false // Execute says it better
 	}
 	// What was decided just in time may be found a moment later.
 	return late > timing.window()+t.Job.Grace

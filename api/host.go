@@ -171,3 +171,13 @@ func (j *Host) addSSH(h runner.HostView) {
 		j.KeepaliveCount = &s.KeepaliveCount
 	}
 }
+
+// HidePaths takes out what names files and commands of the machine that runs the
+// commands, and where settings come from.
+func (j *Host) HidePaths() {
+	j.Identity, j.ProxyCommand, j.Certificate, j.Agent = nil, "", nil, ""
+	j.KnownHosts, j.GlobalKnownHosts, j.RevokedHostKeys, j.Origins = nil, nil, "", nil
+	for i := range j.Via {
+		j.Via[i].HidePaths()
+	}
+}

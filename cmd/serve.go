@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -18,11 +19,13 @@ import (
 	"tutti/internal/terminal"
 	"tutti/internal/typed"
 	"tutti/runner"
+	"tutti/server"
 	"tutti/store"
 )
 
 type serveOptions struct {
 	retentionOptions
+	apiOptions
 	history         string
 	logFormat       typed.Choice
 	verbose         bool
@@ -46,6 +49,9 @@ func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 
 func (o *serveOptions) finalize(f *pflag.FlagSet) (err error) {
 	if o.keep, err = o.retention(f); err != nil {
+		return err
+	}
+	if err := o.apiOptions.finalize(); err != nil {
 		return err
 	}
 	if o.metrics == "" {
@@ -102,7 +108,7 @@ ssh_config, keys and known_hosts again.`,
 			return runServe(cmd.Context(), c, o)
 		},
 	}
-	setHelp(cmd, exitHelpServe, flagGroup{"FLAGS", o.addFlags}, flagGroup{"RETENTION", o.retentionOptions.addFlags})
+	setHelp(cmd, exitHelpServe, flagGroup{"FLAGS", o.addFlags}, flagGroup{"API", o.apiOptions.addFlags}, flagGroup{"RETENTION", o.retentionOptions.addFlags})
 	return cmd
 }
 
@@ -162,6 +168,17 @@ func runServe(ctx context.Context, c *console, o *serveOptions) error {
 			return usagef("--metrics: %w", err)
 		}
 		defer func() { _ = config.Listener.Close() }() // it is closed by who used it
+	}
+	path, err := history.Location()
+	if err != nil {
+		return err
+	}
+	if config.Endpoints, err = o.endpoints(path, c.Getenv, log); err != nil {
+		return err
+	}
+	defer closeEndpoints(config.Endpoints)
+	if len(o.rules) > 0 {
+		config.Access = &server.Peers{Own: int64(os.Geteuid()), Rules: o.rules}
 	}
 	d, err := daemon.Join(ctx, config)
 	if err != nil {

@@ -46,6 +46,11 @@ type Config struct {
 	// Listener serves /metrics, /healthz and /readyz, and is closed when Run returns;
 	// nil: they are not served.
 	Listener net.Listener
+	// Endpoints are where the API is served, and are closed when Run returns.
+	Endpoints []*server.Endpoint
+	// Access lets clients in; nil: those who ask over a local socket as this user or
+	// as root.
+	Access server.Access
 	// Manager is the service manager; nil: there is none.
 	Manager *sdnotify.Manager
 	// Version is this program's, for the log, the metrics and receivers.
@@ -139,6 +144,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if d.c.Listener != nil {
 		defer func() { _ = d.c.Listener.Close() }() // again, if its pages were served
 	}
+	for _, e := range d.c.Endpoints {
+		defer func() { _ = e.Listener.Close() }() // again, if it was served
+	}
 	if d.c.KeepConnections > 0 {
 		d.connections = ssh.NewIdlePool(d.c.KeepConnections, mostKept())
 		defer func() { _ = d.connections.Close() }() // nothing runs on them
@@ -162,6 +170,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if d.c.Listener != nil {
 		wg.Go(func() { d.servePages(background) })
 	}
+	wg.Go(func() { d.serveAPI(ctx, background) })
 	return (&scheduler.Daemon{
 		Member:      d.registration.member(),
 		Rejoin:      d.rejoin,
@@ -200,6 +209,9 @@ func (d *Daemon) logStart(ctx context.Context) error {
 	attrs := []any{"version", d.c.Version, "history", runner.Absolute(path), "daemon", own}
 	if d.c.Listener != nil {
 		attrs = append(attrs, "metrics", d.c.Listener.Addr().String())
+	}
+	for _, e := range d.c.Endpoints {
+		attrs = append(attrs, "api", e.Listener.Addr().String())
 	}
 	d.c.Logger.Info("serving", attrs...)
 	for _, other := range daemons {

@@ -285,6 +285,12 @@ func (s *Service) Log(ctx context.Context, q store.FiringQuery) ([]store.FiringR
 	return rows, err
 }
 
+// Changes are the versions of the jobs that have or had the name, newest first. The
+// error is a *store.NoJobError if there never was one.
+func (s *Service) Changes(ctx context.Context, name string) ([]store.JobChange, error) {
+	return s.Store.JobChanges(ctx, name)
+}
+
 // Export are the jobs of these names, or all, that can be read, and the others.
 func (s *Service) Export(ctx context.Context, names []string) (whole []scheduler.Job, broken []scheduler.Kept, err error) {
 	kept, err := s.Named(ctx, names)

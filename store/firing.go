@@ -15,6 +15,8 @@ type FiringQuery struct {
 	Decisions []scheduler.Decision
 	// Since is the earliest decision; zero: any.
 	Since time.Time
+	// Before is what the numbers are below; 0: any.
+	Before int64
 	// Limit is how many are returned at most; 0: all.
 	Limit int
 }

@@ -19,6 +19,13 @@ type Time time.Time
 // MarshalText writes t; it does not fail.
 func (t Time) MarshalText() ([]byte, error) { return []byte(FormatTime(time.Time(t))), nil }
 
+// UnmarshalText reads what MarshalText writes.
+func (t *Time) UnmarshalText(text []byte) error {
+	at, err := time.Parse(time.RFC3339, string(text))
+	*t = Time(at.UTC())
+	return err
+}
+
 // FormatTime is how every time is written: it reads the same on a screen, in the
 // JSON and in the history.
 func FormatTime(t time.Time) string { return fanout.FormatTime(t) }

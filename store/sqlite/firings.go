@@ -73,6 +73,9 @@ func whereFirings(q store.FiringQuery) (string, []any) {
 	if !q.Since.IsZero() {
 		where, args = where+" AND decided_at >= ?", append(args, timeText(q.Since))
 	}
+	if q.Before != 0 {
+		where, args = where+" AND id < ?", append(args, q.Before)
+	}
 	where += " ORDER BY id DESC"
 	if q.Limit > 0 {
 		where += " LIMIT " + strconv.Itoa(q.Limit)

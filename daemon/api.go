@@ -1,0 +1,42 @@
+package daemon
+
+import (
+	"context"
+	"os"
+	"sync"
+	"time"
+
+	"tutti/server"
+)
+
+// apiGrace is how long answers have that are being written when the daemon has
+// nothing more to do.
+const apiGrace = 3 * time.Second
+
+// serveAPI answers clients over HTTP until over ends. Streams end with ctx, which is
+// when the daemon is to stop: they would keep it from that.
+func (d *Daemon) serveAPI(ctx, over context.Context) {
+	if len(d.c.Endpoints) == 0 {
+		return
+	}
+	who := d.c.Access
+	if who == nil {
+		who = &server.Peers{Own: int64(os.Geteuid())}
+	}
+	api := &server.API{
+		Jobs: d.service, Fleet: NewFleet(d.c.Env, d.store, func() int64 { return d.registration.member().ID() }), Access: who,
+		Alive: func() error { return d.metrics.Alive(silenceLimit) }, Ready: d.registration.Ready,
+		Stopping: ctx, Version: d.c.Version, Now: d.c.Now, Logger: d.c.Logger,
+	}
+	handler := api.Handler()
+	grace := min(d.c.StopTimeout, apiGrace)
+	var wg sync.WaitGroup
+	for _, e := range d.c.Endpoints {
+		wg.Go(func() {
+			if err := e.Serve(over, handler, grace, d.c.Logger); err != nil {
+				d.c.Logger.Error("cannot serve the API", "error", err)
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,134 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"time"
+
+	"tutti/access"
+	"tutti/api/event"
+	"tutti/fanout"
+	"tutti/server/operation"
+)
+
+// base is where the operations are.
+const base = "/api/v1"
+
+// An API is what is served of a history over HTTP. Its fields are set before
+// [API.Handler] is called.
+type API struct {
+	Jobs   Jobs
+	Fleet  Fleet
+	Access Access
+	// Alive and Ready are what /healthz and /readyz say; nil: that all is well.
+	Alive func() error
+	Ready func(context.Context) error
+	// Stopping ends when streams have to end; nil: they do not.
+	Stopping context.Context
+	// Version is this program's.
+	Version string
+	// Now is the wall clock; nil: time.Now.
+	Now func() time.Time
+	// Logger gets what clients are not told; nil: it is not logged.
+	Logger *slog.Logger
+
+	document func() []byte
+}
+
+// Handler serves the operations of the table.
+func (a *API) Handler() *operation.Handler {
+	if a.Now == nil {
+		a.Now = time.Now
+	}
+	h := operation.NewHandler(operation.Config{
+		Title: "tutti", Version: a.Version, Base: base,
+		Guard: guard, Stopping: a.Stopping, Admit: a.admit, Explain: explain, Kinds: kinds, Aliases: aliases(), Logger: a.Logger,
+		Common: []operation.Kind{notKnown, lowRole, historyBusy},
+		Others: a.healthPages(),
+	}, a.table())
+	a.document = h.Document
+	return h
+}
+
+// healthPages are those that tell whether the daemon lives and works.
+func (a *API) healthPages() map[string]http.Handler {
+	alive, ready := a.Alive, a.Ready
+	if alive == nil {
+		alive = func() error { return nil }
+	}
+	if ready == nil {
+		ready = func(context.Context) error { return nil }
+	}
+	return map[string]http.Handler{
+		"GET /healthz": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { say(w, briefly(alive())) }),
+		"GET /readyz":  http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { say(w, briefly(ready(r.Context()))) }),
+	}
+}
+
+// table are all operations.
+func (a *API) table() []operation.Operation {
+	var all []operation.Operation
+	for _, part := range [][]operation.Operation{
+		jobOps{a}.operations(), fleetOps{a}.operations(), checkOps{a}.operations(), ownOps{a}.operations(),
+	} {
+		all = append(all, part...)
+	}
+	return all
+}
+
+// The operations by what they are about.
+type (
+	jobOps   struct{ *API }
+	fleetOps struct{ *API }
+	checkOps struct{ *API }
+	ownOps   struct{ *API }
+)
+
+type principalKey struct{}
+
+// principalOf is who asks.
+func principalOf(ctx context.Context) access.Principal {
+	p, _ := ctx.Value(principalKey{}).(access.Principal)
+	return p
+}
+
+// admit lets those in who may ask for o.
+func (a *API) admit(r *http.Request, o *operation.Operation) (context.Context, error) {
+	if o.Action == "" {
+		return r.Context(), nil
+	}
+	p, err := a.Access.Who(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Check(o.Action); err != nil {
+		return nil, err
+	}
+	return context.WithValue(r.Context(), principalKey{}, p), nil
+}
+
+// aliases are the types whose JSON is not what their fields say.
+func aliases() []operation.Alias {
+	text, anything := reflect.TypeFor[string](), reflect.TypeFor[any]()
+	return []operation.Alias{
+		{Of: reflect.TypeFor[event.Time](), As: reflect.TypeFor[time.Time]()},
+		{Of: reflect.TypeFor[event.Counts](), As: reflect.TypeFor[map[string]int]()},
+		{Of: reflect.TypeFor[fanout.Outcome](), As: text},
+		{Of: reflect.TypeFor[fanout.Task](), As: anything},
+		{Of: reflect.TypeFor[fanout.Policy](), As: anything},
+	}
+}
+
+// errNotWell is all that is told of why the daemon does not work to those who need not
+// be known.
+var errNotWell = errors.New("not well: see the log of the daemon, or its page of health for metrics")
+
+func briefly(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errNotWell
+}

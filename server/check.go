@@ -1,0 +1,99 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"tutti/access"
+	"tutti/api"
+	"tutti/inventory"
+	"tutti/jobs"
+	"tutti/scheduler"
+	"tutti/server/operation"
+)
+
+// checkOperations are those that say what something would mean.
+func (a checkOps) operations() []operation.Operation {
+	return []operation.Operation{
+		operation.Of(operation.Spec{
+			Method: http.MethodPost, Path: "/validate", ID: "validate", Tag: "jobs", Action: access.Plan,
+			Summary:  "Say what a schedule or a selector means, as things are now",
+			Problems: []operation.Kind{noInventory, noMatch, localOnly},
+		}, a.validate),
+	}
+}
+
+// shownNext and shownNames are how much of a schedule and of a selector is shown.
+const (
+	shownNext  = 10
+	shownNames = 100
+)
+
+func (a checkOps) validate(ctx context.Context, in *struct{ Body api.ValidationRequest }) (*operation.Answer[api.Validation], error) {
+	answer := api.Validation{Schema: 1, Type: "validation", Warnings: []string{}}
+	if in.Body.Selector == "" && len(in.Body.Schedule) == 0 {
+		return nil, operation.Invalid.Fail("want a schedule, a selector, or both")
+	}
+	if len(in.Body.Schedule) > 0 {
+		if err := a.validateSchedule(&in.Body, &answer); err != nil {
+			return nil, err
+		}
+	}
+	if in.Body.Selector != "" {
+		views, err := a.hostViews(ctx, in.Body.Selector)
+		if err != nil {
+			return nil, err
+		}
+		n := len(views)
+		answer.Hosts = &n
+		for _, v := range views[:min(n, shownNames)] {
+			answer.Names = append(answer.Names, v.Name)
+		}
+	}
+	return operation.Reply(answer), nil
+}
+
+// validateSchedule says when a schedule fires, and what its author may not have
+// meant.
+func (a checkOps) validateSchedule(in *api.ValidationRequest, answer *api.Validation) error {
+	zone := in.Zone
+	if zone == "" {
+		zone = "UTC"
+	}
+	job := scheduler.NewJob(in.Job, zone)
+	job.Schedules, job.Seconds = in.Schedule, in.Seconds
+	now := a.Now()
+	timing, err := job.Timing(now)
+	if err != nil {
+		return err
+	}
+	next, err := jobs.Coming(timing, now, shownNext)
+	if err != nil {
+		return err
+	}
+	doubts, err := jobs.DoubtsOf(timing, now)
+	if err != nil {
+		return err
+	}
+	answer.Schedule = timing.Schedule.Describe()
+	for _, f := range next {
+		answer.Next = append(answer.Next, api.NewNext(f))
+	}
+	answer.Warnings = append(answer.Warnings, doubts.Warnings...)
+	return nil
+}
+
+// inSelector says where a selector is wrong.
+func inSelector(e *inventory.SelectorError) api.ProblemError {
+	return api.At("/selector", "column "+strconv.Itoa(e.Column)+": "+withoutQuoted(e.Msg))
+}
+
+// inSchedule says where a schedule is wrong.
+func inSchedule(e *scheduler.SyntaxError) api.ProblemError {
+	text := withoutQuoted(e.Msg)
+	if e.Column > 0 {
+		text = "column " + strconv.Itoa(e.Column) + ": " + text
+	}
+	return api.At("/schedule/"+strconv.Itoa(e.Index), text)
+}

@@ -1,0 +1,191 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"tutti/access"
+	"tutti/api"
+	"tutti/internal/fault"
+	"tutti/inventory"
+	"tutti/jobs"
+	"tutti/runner"
+	"tutti/scheduler"
+	"tutti/server/operation"
+	"tutti/store"
+)
+
+// The problems of the operations. What of them is promised is the name and the
+// status.
+var (
+	notKnown     = operation.Kind{Name: "not-known", Title: "Who asks is not known", Status: http.StatusUnauthorized, Text: "Ask over the socket of the daemon, or send a token in the header Authorization: Bearer TOKEN."}
+	lowRole      = operation.Kind{Name: "role", Title: "The role does not allow it", Status: http.StatusForbidden, Text: "Each operation has a least role: viewer, operator, editor or admin. An admin can give it."}
+	outOfScope   = operation.Kind{Name: "scope", Title: "Some hosts are outside the scope", Status: http.StatusForbidden, Text: "A user or token may be limited to the hosts of a selector. Nothing was done, on no host."}
+	localOnly    = operation.Kind{Name: "local-only", Title: "This is only for the machine of the daemon", Status: http.StatusForbidden, Text: "Files, commands, keys and addresses of the daemon's machine are never taken from a request."}
+	noRun        = operation.Kind{Name: "no-run", Title: "There is no such run", Status: http.StatusNotFound, Text: "Want a number, last, or last~1 for the one before."}
+	prunedRun    = operation.Kind{Name: "pruned", Title: "The run was deleted", Status: http.StatusGone, Text: "Runs are deleted when they are older than the history keeps them."}
+	noHost       = operation.Kind{Name: "no-host", Title: "The host had no part in it", Status: http.StatusNotFound, Text: "The hosts of a run are at /runs/RUN/hosts."}
+	noJob        = operation.Kind{Name: "no-job", Title: "There is no such job", Status: http.StatusNotFound, Text: "The jobs are at /jobs."}
+	brokenJob    = operation.Kind{Name: "job-broken", Title: "The job cannot be read", Status: http.StatusConflict, Text: "It was stored by another version. Replace it, or remove it."}
+	jobExists    = operation.Kind{Name: "job-exists", Title: "There is a job of that name", Status: http.StatusConflict, Text: "Change it with PUT or PATCH, or choose another name."}
+	jobChanged   = operation.Kind{Name: "changed", Title: "It was changed meanwhile", Status: http.StatusPreconditionFailed, Text: "If-Match names another version than there is. Read it again, and decide again."}
+	notRunning   = operation.Kind{Name: "not-running", Title: "It is not running", Status: http.StatusConflict, Text: "What has ended cannot be stopped."}
+	stillRunning = operation.Kind{Name: "running", Title: "The run has not ended", Status: http.StatusConflict, Text: "Wait until it has."}
+	noInventory  = operation.Kind{Name: "no-inventory", Title: "The daemon has no inventory", Status: http.StatusConflict, Text: "The inventory is found where the daemon runs, and read for each request."}
+	noMatch      = operation.Kind{Name: "no-match", Title: "The selector means no host", Status: http.StatusUnprocessableEntity, Text: "A part of the selector means nothing in the inventory as it is now."}
+	historyBusy  = operation.Kind{Name: "history-busy", Title: "The history is busy", Status: http.StatusServiceUnavailable, Text: "Another process keeps it locked. Try again after as many seconds as Retry-After says."}
+	historyFull  = operation.Kind{Name: "history-full", Title: "There is no space for the history", Status: http.StatusServiceUnavailable, Text: "The disk of the daemon is full. Runs that are under way go on."}
+	stopping     = operation.Kind{Name: "stopping", Title: "The daemon is stopping", Status: http.StatusServiceUnavailable, Text: "Try again when it has started again."}
+)
+
+// kinds are all of them.
+var kinds = []operation.Kind{
+	notKnown, lowRole, outOfScope, localOnly, noRun, prunedRun, noHost, noJob, brokenJob, jobExists, jobChanged, notRunning,
+	stillRunning, noInventory, noMatch, wrongHost, historyBusy, historyFull, stopping,
+}
+
+// retryAfter adds how many seconds a client is to wait.
+func retryAfter(f *operation.Failure, seconds string) *operation.Failure {
+	f.Header = http.Header{"Retry-After": {seconds}}
+	return f
+}
+
+// explain is the problem that an error of an operation is for its client; nil: it
+// is one of ours. No text of a request is in it: which item of a list was wrong is
+// said by its place.
+func explain(err error) *operation.Failure {
+	for _, rule := range []func(error) *operation.Failure{explainAccess, explainRun, explainJob, explainHistory, explainInput} {
+		if f := rule(err); f != nil {
+			f.Err = cmp.Or(f.Err, err)
+			return f
+		}
+	}
+	return nil
+}
+
+func explainAccess(err error) *operation.Failure {
+	if denied, ok := errors.AsType[*access.DeniedError](err); ok {
+		return lowRole.Fail(denied.Error())
+	}
+	if outside, ok := errors.AsType[*access.ScopeError](err); ok {
+		return outOfScope.Fail(outside.Error())
+	}
+	if local, ok := errors.AsType[*LocalError](err); ok {
+		return localOnly.Fail(local.Error()).With(api.At("/"+local.Key, "is only for the machine of the daemon"))
+	}
+	if unknown, ok := errors.AsType[*access.AuthError](err); ok {
+		f := notKnown.Fail(unknown.Error())
+		f.Header = http.Header{"Www-Authenticate": {`Bearer realm="tutti"`}}
+		return f
+	}
+	return nil
+}
+
+func explainRun(err error) *operation.Failure {
+	if none, ok := errors.AsType[*store.NoRunError](err); ok {
+		if n, isNumber := parseNumber(none.Ref); isNumber && n <= none.Newest {
+			return prunedRun.Fail("")
+		}
+		return noRun.Fail("")
+	}
+	switch {
+	case errors.As(err, new(*store.RefError)):
+		f := noRun.Fail("")
+		f.Hint = "want a number such as 142, last, or last~1 for the one before"
+		return f
+	case errors.As(err, new(*runner.RunningError)):
+		return stillRunning.Fail("")
+	case errors.As(err, new(*store.KillError)):
+		return notRunning.Fail("")
+	}
+	if none, ok := errors.AsType[*runner.NoHostError](err); ok {
+		return near(noHost.Fail(""), none.Near)
+	}
+	return nil
+}
+
+func explainJob(err error) *operation.Failure {
+	if none, ok := errors.AsType[*store.NoJobError](err); ok {
+		return near(noJob.Fail(""), none.Nearest)
+	}
+	if removed, ok := errors.AsType[*jobs.RemovedError](err); ok {
+		f := noJob.Fail("it was removed by " + removed.Last.User)
+		f.Hint = "its firings are still at log"
+		return f
+	}
+	if changed, ok := errors.AsType[*store.JobChangedError](err); ok {
+		return jobChanged.Fail("it was changed by " + changed.By)
+	}
+	switch {
+	case errors.As(err, new(*jobs.BrokenError)):
+		return brokenJob.Fail("")
+	case errors.As(err, new(*store.JobExistsError)):
+		return jobExists.Fail("")
+	}
+	return nil
+}
+
+func explainHistory(err error) *operation.Failure {
+	switch {
+	case errors.Is(err, store.ErrBusy):
+		return retryAfter(historyBusy.Fail(""), "2")
+	case errors.Is(err, store.ErrFull):
+		return retryAfter(historyFull.Fail(""), "60")
+	case errors.Is(err, scheduler.ErrConflict):
+		return retryAfter(historyBusy.Fail("others changed it at the same time"), "1")
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return retryAfter(stopping.Fail(""), "5")
+	}
+	return nil
+}
+
+// explainInput is about mistakes in what a request asks for.
+func explainInput(err error) *operation.Failure {
+	if none, ok := errors.AsType[*inventory.NoMatchError](err); ok {
+		return near(noMatch.Fail(""), strings.Join(none.Nearest, ", "))
+	}
+	if errors.As(err, new(*inventory.NotFoundError)) {
+		return noInventory.Fail("")
+	}
+	if wrong, ok := errors.AsType[*inventory.SelectorError](err); ok {
+		return operation.Invalid.Fail("").With(inSelector(wrong))
+	}
+	if wrong, ok := errors.AsType[*scheduler.SyntaxError](err); ok {
+		return operation.Invalid.Fail("").With(inSchedule(wrong))
+	}
+	if wrong, ok := errors.AsType[*scheduler.KeyError](err); ok {
+		return operation.Invalid.Fail("").With(api.At("/"+wrong.Key, withoutQuoted(wrong.Err.Error())))
+	}
+	if errors.As(err, new(*fault.UsageError)) {
+		return operation.Invalid.Fail(withoutQuoted(err.Error()))
+	}
+	return nil
+}
+
+// near says which name may have been meant.
+func near(f *operation.Failure, name string) *operation.Failure {
+	if name != "" {
+		f.Hint = "did you mean " + name + "?"
+	}
+	return f
+}
+
+// withoutQuoted is a text without what is quoted in it, which may be of the request.
+func withoutQuoted(text string) string {
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(text, `"`)
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		b.WriteString("…")
+		_, text, found = strings.Cut(rest, `"`)
+		if !found {
+			return b.String()
+		}
+	}
+}

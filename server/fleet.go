@@ -1,0 +1,168 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"tutti/access"
+	"tutti/api"
+	"tutti/runner"
+	"tutti/server/operation"
+)
+
+// fleetOperations are those about hosts and daemons.
+func (a fleetOps) operations() []operation.Operation {
+	spec := func(path, id, summary string, problems ...operation.Kind) operation.Spec {
+		return operation.Spec{Method: http.MethodGet, Path: path, ID: id, Summary: summary, Tag: "fleet", Action: access.Read, Problems: problems}
+	}
+	return []operation.Operation{
+		operation.ListOf(spec("/hosts", "listHosts", "List the hosts that a selector means, from the daemon's inventory", noInventory, noMatch, localOnly), a.listHosts),
+		operation.Of(spec("/hosts/{host}", "getHost", "Show a host of the inventory", noInventory, noHost), a.getHost),
+		operation.ListOf(spec("/groups", "listGroups", "List the groups of the inventory", noInventory), a.listGroups),
+		operation.ListOf(spec("/labels", "listLabels", "List the labels of the inventory, as name=value", noInventory), a.listLabels),
+		operation.ListOf(spec("/daemons", "listDaemons", "List the daemons that serve the history"), a.listDaemons),
+	}
+}
+
+type listHostsIn struct {
+	operation.Page
+	Selector string `query:"selector" maxLength:"4096" doc:"which hosts, as on the command line; all, if it is not given"`
+}
+
+func (a fleetOps) listHosts(ctx context.Context, in *listHostsIn, key string, limit int) ([]api.Host, string, error) {
+	views, err := a.hostViews(ctx, in.Selector)
+	if err != nil {
+		return nil, "", err
+	}
+	return pageOf(views, key, limit, func(v runner.HostView) string { return v.Name }, a.hostForm(ctx))
+}
+
+// hostViews are the hosts of a selector that who asks may see.
+func (a *API) hostViews(ctx context.Context, selector string) ([]runner.HostView, error) {
+	if selector == "" {
+		selector = "all"
+	}
+	hosts, err := a.Fleet.Hosts(ctx, selector)
+	if err != nil {
+		return nil, err
+	}
+	visible, err := a.visible(ctx)
+	if err != nil || visible == nil {
+		return hosts.Views, err
+	}
+	return slices.DeleteFunc(hosts.Views, func(v runner.HostView) bool { return !visible(v.Name) }), nil
+}
+
+// hostForm is how a host is told to who asks: where its settings come from, and
+// what names files and commands of the daemon's machine, to admins only.
+func (a *API) hostForm(ctx context.Context) func(runner.HostView) api.Host {
+	p := principalOf(ctx)
+	whole := p.Check(access.Origins) == nil
+	return func(v runner.HostView) api.Host {
+		form := api.NewHost(v, whole)
+		if !whole {
+			form.HidePaths()
+		}
+		return form
+	}
+}
+
+// pageOf are the items after the one of a key, at most limit, and the key of the
+// last; "" if no more follow. Keys are unique, and stay where they are.
+func pageOf[T, F any](all []T, key string, limit int, keyOf func(T) string, form func(T) F) ([]F, string, error) {
+	if key != "" {
+		at := slices.IndexFunc(all, func(item T) bool { return keyOf(item) == key })
+		if at < 0 {
+			return nil, "", operation.BadCursor.Fail("what it stands for is not there any more")
+		}
+		all = all[at+1:]
+	}
+	last := ""
+	if len(all) > limit {
+		all = all[:limit]
+		last = keyOf(all[limit-1])
+	}
+	items := make([]F, len(all))
+	for i, item := range all {
+		items[i] = form(item)
+	}
+	return items, last, nil
+}
+
+// HostPath is a host in a path.
+type HostPath struct {
+	Host string `path:"host" maxLength:"256" doc:"the name of a host"`
+}
+
+func (a fleetOps) getHost(ctx context.Context, in *HostPath) (*operation.Answer[api.Host], error) {
+	views, err := a.hostViews(ctx, "all")
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range views {
+		if v.Name == in.Host {
+			return operation.Reply(a.hostForm(ctx)(v)), nil
+		}
+	}
+	return nil, noHost.Fail("the inventory has no such host")
+}
+
+type onlyPage struct{ operation.Page }
+
+func (a fleetOps) listGroups(ctx context.Context, _ *onlyPage, key string, limit int) ([]api.Named, string, error) {
+	return a.listNames(ctx, key, limit, func(v runner.HostView) []string { return v.Groups })
+}
+
+func (a fleetOps) listLabels(ctx context.Context, _ *onlyPage, key string, limit int) ([]api.Named, string, error) {
+	return a.listNames(ctx, key, limit, func(v runner.HostView) []string {
+		var names []string
+		for name, value := range v.Labels {
+			names = append(names, name+"="+value)
+		}
+		return names
+	})
+}
+
+// listNames lists what the visible hosts have names for, sorted.
+func (a fleetOps) listNames(ctx context.Context, key string, limit int, of func(runner.HostView) []string) ([]api.Named, string, error) {
+	views, err := a.hostViews(ctx, "")
+	if err != nil {
+		return nil, "", err
+	}
+	counts := map[string]int{}
+	var names []string
+	for _, v := range views {
+		for _, name := range of(v) {
+			if counts[name] == 0 {
+				names = append(names, name)
+			}
+			counts[name]++
+		}
+	}
+	slices.Sort(names)
+	return pageOf(names, key, limit, func(name string) string { return name },
+		func(name string) api.Named { return api.Named{Name: name, Hosts: counts[name]} })
+}
+
+func (a fleetOps) listDaemons(ctx context.Context, _ *onlyPage, key string, limit int) ([]api.Daemon, string, error) {
+	after, err := numberOf(key)
+	if err != nil {
+		return nil, "", err
+	}
+	all, self, err := a.Fleet.Daemons(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	var items []api.Daemon
+	for _, c := range all {
+		if c.ID <= after {
+			continue
+		}
+		if len(items) == limit {
+			return items, keyOfNumber(items[limit-1].Daemon), nil
+		}
+		items = append(items, api.NewDaemon(c, self))
+	}
+	return items, "", nil
+}

@@ -1,0 +1,118 @@
+package server_test
+
+import (
+	"strings"
+	"testing"
+
+	"tutti/access"
+	"tutti/api"
+)
+
+func names(items []api.Host) string {
+	var all []string
+	for _, h := range items {
+		all = append(all, h.Host)
+	}
+	return strings.Join(all, " ")
+}
+
+func TestHosts(t *testing.T) {
+	r := newRig(t)
+	var page api.List[api.Host]
+	r.get(t, "/hosts?limit=2", &page)
+	got := names(page.Items)
+	next := page.Next
+	page = api.List[api.Host]{}
+	r.get(t, "/hosts?limit=2&after="+next, &page)
+	if got += " " + names(page.Items); got != "web1 web2 db1" || page.Next != "" {
+		t.Errorf("got %s, next %q", got, page.Next)
+	}
+	page = api.List[api.Host]{}
+	if r.get(t, "/hosts?selector=web,!web1", &page); names(page.Items) != "web2" {
+		t.Errorf("got %s", names(page.Items))
+	}
+	for path, name := range map[string]string{
+		"/hosts?selector=app": "no-match", "/hosts?selector=!": "invalid", "/hosts?selector=@/etc/passwd": "local-only",
+		"/hosts/app": "no-host", "/hosts?after=eA": "cursor",
+	} {
+		r.refused(t, r.ask(t, "GET", path, ""), name)
+	}
+	var named api.List[api.Named]
+	if r.get(t, "/groups", &named); len(named.Items) != 1 || named.Items[0] != (api.Named{Name: "web", Hosts: 2}) {
+		t.Errorf("got %+v", named)
+	}
+	named = api.List[api.Named]{}
+	if r.get(t, "/labels", &named); len(named.Items) != 1 || named.Items[0] != (api.Named{Name: "dc=mad", Hosts: 1}) {
+		t.Errorf("got %+v", named)
+	}
+}
+
+// Only an admin sees what names files of the machine, and where settings come from.
+func TestPathsAreForAdmins(t *testing.T) {
+	r := newRig(t)
+	var host api.Host
+	if r.get(t, "/hosts/db1", &host); len(host.Identity) != 1 || host.Origins == nil {
+		t.Errorf("an admin sees %+v", host)
+	}
+	r.who.Role = access.Editor
+	host = api.Host{}
+	if w := r.get(t, "/hosts/db1", &host); strings.Contains(w.Body.String(), "secret-key") || strings.Contains(w.Body.String(), "hosts.yaml") {
+		t.Errorf("an editor sees %s", w.Body)
+	}
+}
+
+// Hosts outside the scope are not there.
+func TestScopeOfHosts(t *testing.T) {
+	r := newRig(t)
+	r.who.Scopes = []string{"web", "all,!web2"}
+	var page api.List[api.Host]
+	if r.get(t, "/hosts", &page); names(page.Items) != "web1" {
+		t.Errorf("got %s", names(page.Items))
+	}
+	r.refused(t, r.ask(t, "GET", "/hosts/web2", ""), "no-host")
+	var named api.List[api.Named]
+	if r.get(t, "/groups", &named); len(named.Items) != 1 || named.Items[0].Hosts != 1 {
+		t.Errorf("got %+v", named)
+	}
+	r.who.Scopes = []string{"app"} // which nothing is any more
+	page = api.List[api.Host]{}
+	if r.get(t, "/hosts", &page); len(page.Items) != 0 {
+		t.Errorf("got %s", names(page.Items))
+	}
+}
+
+func TestValidate(t *testing.T) {
+	r := newRig(t)
+	tests := []struct{ body, problem, want string }{
+		{`{"schedule":["0 6 * * *"],"zone":"Europe/Berlin"}`, "", `"schedule":"at 06:00, every day, Europe/Berlin"`},
+		{`{"selector":"web"}`, "", `"hosts":2,"names":["web1","web2"]`},
+		{`{"schedule":["0 6 * *"]}`, "invalid", `"pointer":"/schedule/0"`},
+		{`{"schedule":["@daily","61 * * * *"]}`, "invalid", `"pointer":"/schedule/1"`},
+		{`{"schedule":["@daily"],"zone":"Mars/zqsecretzq"}`, "invalid", `"pointer":"/zone"`},
+		{`{"selector":"web,zqsecretzq"}`, "no-match", ``},
+		{`{"selector":"web,,!"}`, "invalid", `"pointer":"/selector"`},
+		{`{}`, "invalid", ``},
+	}
+	for _, tt := range tests {
+		w := r.ask(t, "POST", "/validate", tt.body)
+		if tt.problem != "" {
+			r.refused(t, w, tt.problem)
+		}
+		if !strings.Contains(w.Body.String(), tt.want) || strings.Contains(w.Body.String(), "zqsecretzq") {
+			t.Errorf("%s: got %d %s", tt.body, w.Code, w.Body)
+		}
+	}
+}
+
+func TestDaemons(t *testing.T) {
+	r := newRig(t)
+	d, err := r.store.JoinDaemons(t.Context(), noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.Close() }() // nothing was claimed
+	var page api.List[api.Daemon]
+	if r.get(t, "/daemons", &page); len(page.Items) != 1 || !page.Items[0].Serves || page.Items[0].PID == 0 {
+		t.Errorf("got %+v", page)
+	}
+}

@@ -1,0 +1,32 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+
+	"tutti/server/operation"
+)
+
+// wrongHost is the problem of a request that was meant for another server.
+var wrongHost = operation.Kind{
+	Name: "wrong-host", Title: "The request is for another host", Status: http.StatusMisdirectedRequest,
+	Text: "The header Host names none of the names of this server. The base URL says which name it has.",
+}
+
+// guard refuses requests that no operation is to see.
+func guard(r *http.Request) *operation.Failure {
+	if e := endpointOf(r.Context()); e != nil && !e.takesHost(r) {
+		return wrongHost.Fail("")
+	}
+	return nil
+}
+
+// equalHost compares names of hosts.
+func equalHost(a, b string) bool {
+	return strings.EqualFold(strings.TrimSuffix(unbracket(a), "."), strings.TrimSuffix(unbracket(b), "."))
+}
+
+// unbracket is an IPv6 address without its brackets.
+func unbracket(host string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+}

@@ -1,0 +1,59 @@
+package server
+
+import (
+	"context"
+	"net/http"
+
+	"tutti/access"
+	"tutti/jobs"
+	"tutti/runner"
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+// Jobs are the jobs of a history; jobs.Service is one.
+type Jobs interface {
+	// List are all jobs, by name.
+	List(ctx context.Context) ([]jobs.View, error)
+	// Show is a job with its past.
+	Show(ctx context.Context, name string) (*jobs.Details, error)
+	// Log are the firings that fit, newest first.
+	Log(ctx context.Context, q store.FiringQuery) ([]store.FiringRow, error)
+	// Next are when a job fires next, at most n times.
+	Next(ctx context.Context, name string, n int) (*jobs.Times, error)
+	// Changes are the versions of the jobs that have or had the name.
+	Changes(ctx context.Context, name string) ([]store.JobChange, error)
+}
+
+// Fleet is the hosts that the daemon knows, and the daemons themselves.
+type Fleet interface {
+	// Hosts are those that a selector chooses from the inventory as it is now, also
+	// those that cannot be used. The selector must not name files of this machine.
+	Hosts(ctx context.Context, selector string) (*Hosts, error)
+	// Scopes are the names of the hosts that each of the selectors chooses, out of one
+	// reading of the inventory.
+	Scopes(ctx context.Context, selectors []string) ([]map[string]bool, error)
+	// Daemons are those that serve the history, and the number of this one.
+	Daemons(ctx context.Context) (all []scheduler.Controller, self int64, err error)
+}
+
+// Hosts are some of an inventory.
+type Hosts struct {
+	Views []runner.HostView
+	// Warnings are about the inventory.
+	Warnings []string
+}
+
+// Access lets principals in.
+type Access interface {
+	// Who is the principal of a request, or the error is an *access.AuthError.
+	Who(r *http.Request) (access.Principal, error)
+}
+
+// A LocalError is something in a request that would act on the machine of the daemon.
+type LocalError struct {
+	// Key names it, and What says what it would be.
+	Key, What string
+}
+
+func (e *LocalError) Error() string { return e.Key + " names " + e.What }

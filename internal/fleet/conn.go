@@ -24,7 +24,7 @@ type conn struct {
 	faults *Faults // as they were when it was accepted
 	wire   *wire
 	record *connEntry
-	ssh    *gossh.ServerConn // nil before the login
+	ssh    *gossh.ServerConn // nil before the login; set under mu, and read under it by others than run
 	wg     sync.WaitGroup    // sessions
 
 	mu     sync.Mutex // guards what follows
@@ -81,7 +81,9 @@ func (c *conn) run() {
 		c.awaitEnd() // a silent connection stands until the client ends it
 		return
 	}
+	c.mu.Lock()
 	c.ssh = server
+	c.mu.Unlock()
 	c.fleet.log.note(func() { c.record.User, c.record.LoggedIn = server.User(), time.Now() })
 	c.answer(chans, reqs)
 	c.awaitEnd()

@@ -246,21 +246,41 @@ func (f *Fleet) SetFaults(name string, faults Faults) {
 // Cut does to every connection that now stands at a host what how says, at
 // once. It panics if the fleet has no such host.
 func (f *Fleet) Cut(name string, how CutMode) {
+	for _, c := range f.connsOf(name) {
+		c.wire.cut(how)
+	}
+}
+
+// Violate sends what over every connection that now stands at a host and is logged
+// in, about its first channel. It panics if the fleet has no such host.
+func (f *Fleet) Violate(name string, what Violation) error {
+	var failed []error
+	for _, c := range f.connsOf(name) {
+		c.mu.Lock()
+		session := c.ssh
+		c.mu.Unlock()
+		if session != nil {
+			failed = append(failed, sendRaw(session, what.packet(0)))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// connsOf are the connections that stand at a host.
+func (f *Fleet) connsOf(name string) []*conn {
 	h := f.byName[name]
 	if h == nil {
 		panic(fmt.Sprintf("fleet: no host %q", name))
 	}
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	var conns []*conn
 	for c := range f.conns {
 		if c.host == h {
 			conns = append(conns, c)
 		}
 	}
-	f.mu.Unlock()
-	for _, c := range conns {
-		c.wire.cut(how)
-	}
+	return conns
 }
 
 // track notes a connection for Close; false means that the fleet has closed.

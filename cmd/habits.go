@@ -7,10 +7,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// A habit is what those write who know ssh, pdsh, clush, pssh, ansible, docker or
-// kubectl, and what it is here.
+// A habit is what users of ssh, pdsh, clush, pssh, ansible, docker or kubectl type,
+// with tutti's equivalent.
 type habit struct {
-	// words are those that they write.
+	// words are what they type.
 	words []string
 	// needs is the flag that the command must have for the advice to be of use;
 	// empty: none.
@@ -116,7 +116,7 @@ var flagHabits = []habit{
 	{words: []string{"forward-agent", "local-forward", "remote-forward", "-L", "-R", "-D", "-X", "-W"}, needs: "jump", advice: "forwarding is not supported; use ssh"},
 }
 
-// adviceFor is what habits say about word for cmd; empty: nothing.
+// adviceFor is the advice of habits about word for cmd; may be empty.
 func adviceFor(habits []habit, cmd *cobra.Command, word string) string {
 	for _, h := range habits {
 		if h.needs != "" && cmd.Flags().Lookup(h.needs) == nil {
@@ -131,14 +131,14 @@ func adviceFor(habits []habit, cmd *cobra.Command, word string) string {
 	return ""
 }
 
-// How the flags library says that it does not know a flag.
+// The flags library's messages about an unknown flag.
 var (
 	unknownLong  = regexp.MustCompile(`^unknown flag: --([^= ]+)`)
 	unknownShort = regexp.MustCompile(`^unknown shorthand flag: '(.)' in -`)
 )
 
-// adviceForFlag is what a flag is here that cmd does not know, from what the
-// library says about it; empty: nothing.
+// adviceForFlag is the advice about a flag that cmd does not have, from the flags
+// library's message; may be empty.
 func adviceForFlag(cmd *cobra.Command, message string) string {
 	if m := unknownLong.FindStringSubmatch(message); m != nil {
 		return adviceFor(flagHabits, cmd, m[1])
@@ -155,8 +155,8 @@ var (
 	limitHosts = regexp.MustCompile(`^invalid argument "([^"]*)" for "--limit"`)
 )
 
-// adviceForValue is advice on a flag that we have, and that means another thing
-// elsewhere: ssh's -o, ansible's --limit.
+// adviceForValue is advice about a flag that tutti has with another meaning: ssh's -o,
+// ansible's --limit.
 func adviceForValue(cmd *cobra.Command, message string) string {
 	if m := sshOption.FindStringSubmatch(message); m != nil && cmd.Flags().Lookup("ssh-config") != nil {
 		if strings.EqualFold(m[1], "StrictHostKeyChecking") {

@@ -64,7 +64,7 @@ var usedMost = []string{
 	"fold", "json", "quiet", "dry-run",
 }
 
-// manyFlags is from how many on -h leaves some out.
+// manyFlags is the number of flags from which -h leaves some out.
 const manyFlags = 16
 
 // shortHelp fits on a screen: the usage, an example, and the flags used most.
@@ -149,8 +149,7 @@ func fullHelp(cmd *cobra.Command, exitStatus string, groups []flagGroup, sets []
 	return b.String()
 }
 
-// newHelpCmd is root's help command; the one that cobra brings does not mind a
-// command that does not exist.
+// newHelpCmd is root's help command; cobra's own accepts a command that does not exist.
 func newHelpCmd(root *cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "help [COMMAND]",

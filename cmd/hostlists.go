@@ -14,8 +14,8 @@ import (
 // maxHostList bounds what is read as a list of hosts.
 const maxHostList = 64 << 20
 
-// takeHosts puts the hosts of files in the place of @FILE in -w, so that what is
-// recorded, and run again, are the hosts. stdinTaken says that @- has read stdin.
+// takeHosts replaces @FILE in -w by the hosts in the file, so that the hosts themselves
+// are recorded and repeated. stdinTaken says that @- has read stdin.
 func takeHosts(f *pflag.FlagSet, in io.Reader) (stdinTaken bool, err error) {
 	flag := f.Lookup("hosts")
 	if flag == nil || !flag.Changed {

@@ -107,8 +107,8 @@ func printHostsJSON(w io.Writer, hosts []runner.HostView, explain bool) error {
 	return nil
 }
 
-// printHostsExplained shows each host with a line per value, whole: where a value
-// comes from is what is asked for.
+// printHostsExplained shows each host with a line per value, uncut, with the place that
+// it comes from.
 func printHostsExplained(w io.Writer, hosts []runner.HostView) error {
 	for _, h := range hosts {
 		if _, err := fmt.Fprintln(w, sanitize.Visible(h.Name)); err != nil {

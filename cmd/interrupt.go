@@ -11,17 +11,17 @@ import (
 	"tutti/fanout"
 )
 
-// An interrupter turns signals into stages. At a terminal the first INT lets a
-// run come to its end without beginning anything new, the second ends what
-// runs, and the third leaves at once. Elsewhere, and for TERM and HUP
-// everywhere, the stage of the second INT is the first. QUIT leaves at once.
+// An interrupter turns signals into stages. At a terminal the first INT starts no more
+// hosts, the second stops running commands, and the third quits at once. Elsewhere, and
+// for TERM and HUP everywhere, the first signal stops running commands. QUIT quits at
+// once.
 type interrupter struct {
 	terminal bool
 	cancel   context.CancelCauseFunc
 	leave    chan struct{} // closed by the last stage
 
 	mu sync.Mutex // guards what follows
-	// sig is the last signal that asked for an end, and at when.
+	// sig is the last signal that asked to stop, and at when.
 	sig      os.Signal
 	at       time.Time
 	canceled bool
@@ -31,14 +31,14 @@ type interrupter struct {
 	display  display // of the run in progress; nil without one
 	daemon   *daemonStages
 	patience *time.Timer // until a command that runs nothing is left; nil: it was not asked to end
-	// ignored says that INT is another program's, such as a pager's.
+	// ignored says that INT is for another program, such as a pager.
 	ignored bool
 	leaving func() // called before the program is left at once; nil: nothing
 }
 
-// endTime is how long a command that runs nothing on hosts has to end once it was
-// asked to. It may be stuck where no context reaches: in a FIFO that has no
-// writer, or on a file server that does not answer.
+// endTime is how long a command that runs nothing on hosts has to stop after a signal.
+// It may be blocked where no context reaches: in a FIFO without a writer, or on a file
+// server that does not answer.
 const endTime = 3 * time.Second
 
 // daemonStages are what signals do to a daemon; nil: there is none.
@@ -84,8 +84,8 @@ func (in *interrupter) watch(signals <-chan os.Signal, done <-chan struct{}) {
 	}
 }
 
-// abandon leaves a command that was asked to end and is stuck, unless something
-// runs on hosts, which has its own time to end.
+// abandon quits if a command does not stop in time. If commands run on hosts, their own
+// time to stop applies.
 func (in *interrupter) abandon() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -153,12 +153,12 @@ func (in *interrupter) handle(sig os.Signal) {
 	}
 }
 
-// sameRequest is how soon a signal after the same one belongs to the same wish:
-// timeout and service managers signal a process, and then its group.
+// sameRequest is how soon a repeated signal counts as the same request: timeout and
+// service managers signal a process, and then its group.
 const sameRequest = time.Second
 
-// again reports whether sig only repeats the last one. An operator who presses
-// Ctrl-C twice means it.
+// again reports whether sig only repeats the last one. Ctrl-C twice at a terminal is no
+// repetition.
 func (in *interrupter) again(sig os.Signal) bool {
 	pressed := in.terminal && sig == os.Interrupt
 	return !pressed && sig == in.sig && time.Since(in.at) < sameRequest
@@ -177,10 +177,9 @@ func (in *interrupter) stage(to display) (halt <-chan struct{}, end func()) {
 	}
 }
 
-// serve begins the stages of a daemon: the first TERM or INT lets it come to its
-// end, as it does for every command, the second ends the returned context and
-// with it what still runs, and the third leaves at once. HUP only calls reload,
-// which must not block.
+// serve starts the stages of a daemon: the first TERM or INT lets running firings
+// finish, the second cancels the returned context and with it what still runs, and the
+// third quits at once. HUP only calls reload, which must not block.
 func (in *interrupter) serve(ctx context.Context, reload func()) (hurried context.Context, end func()) {
 	hurried, hurry := context.WithCancelCause(context.WithoutCancel(ctx))
 	in.mu.Lock()
@@ -206,8 +205,8 @@ func (in *interrupter) ignoreInterrupts() (end func()) {
 	return func() { set(false) }
 }
 
-// onLeaving has do called if the program is left at once, until the returned
-// function is.
+// onLeaving registers do to be called if the program quits at once, until the returned
+// function is called.
 func (in *interrupter) onLeaving(do func()) (end func()) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -219,7 +218,7 @@ func (in *interrupter) onLeaving(do func()) (end func()) {
 	}
 }
 
-// signal is the signal that asked for the end, nil so far.
+// signal is the signal that asked to stop; nil if none has.
 func (in *interrupter) signal() os.Signal {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -54,13 +54,13 @@ tutti serve fires jobs; each firing is a run, which tutti show shows.`,
 	return cmd
 }
 
-// exitHelpJob is the table of the commands that look at jobs or change them.
+// exitHelpJob is the exit table of the commands that show or change jobs.
 const exitHelpJob = `EXIT STATUS
   0  done
   1  local error (file, history, disk)
   2  usage error: flags, no such job, a job that changed since it was read`
 
-// A withoutHistory says what a command does where there is no history yet.
+// A withoutHistory says what a command does if there is no history yet.
 type withoutHistory int
 
 const (
@@ -69,21 +69,20 @@ const (
 	noHistory                          // there are no jobs; the service has no store
 )
 
-// withJobs opens the history and does something with the jobs in it.
+// withJobs opens the history and calls do with its jobs.
 func withJobs(ctx context.Context, std Streams, path string, missing withoutHistory, do func(*jobs.Service) error) error {
 	return withStore(ctx, std, path, missing, func(s store.Store) error {
 		return do(jobService(std, s))
 	})
 }
 
-// withStore is withJobs for what goes beyond jobs. The store is nil if there is
-// none, and that is no mistake.
+// withStore is withJobs for more than jobs. The store is nil if there is none and the
+// command allows that.
 func withStore(ctx context.Context, std Streams, path string, missing withoutHistory, do func(store.Store) error) error {
 	return usageOfJob(withHistory(ctx, std, path, missing, "tutti job add adds the first job and creates the history; --history names another", do))
 }
 
-// withHistory is withStore with another way out where a history is missing that should
-// be there.
+// withHistory is withStore with another hint if the history is missing.
 func withHistory(ctx context.Context, std Streams, path string, missing withoutHistory, way string, do func(store.Store) error) error {
 	history := &runner.History{Path: path, Getenv: std.Getenv, Warn: std.warn, Obey: missing == makesHistory}
 	defer history.Close()
@@ -120,8 +119,7 @@ func jobChecker(std Streams) jobs.Checker {
 	return jobs.Checker{Env: std.env(), Now: std.now}
 }
 
-// usageOfJob makes a job that does not exist, or is another than was thought, a
-// mistake of the caller.
+// usageOfJob makes the error about a missing or changed job a usage error.
 func usageOfJob(err error) error {
 	if removed, ok := errors.AsType[*jobs.RemovedError](err); ok {
 		last := &removed.Last
@@ -144,7 +142,7 @@ func usageOfJob(err error) error {
 	return usageOfRun(err)
 }
 
-// hintBroken says what can be done with a job that cannot be read any more.
+// hintBroken adds what can be done with a job that cannot be read any more.
 func hintBroken(err error) error {
 	return hint(usage(err), "tutti job apply writes it again, tutti job rm removes it")
 }
@@ -200,7 +198,7 @@ func whereOf(job *scheduler.Job) string {
 	return job.Selector
 }
 
-// print writes text to stdout; nothing in it is obeyed by a terminal.
+// print writes text to stdout, with control characters made visible.
 func (s Streams) print(format string, args ...any) error {
 	_, err := fmt.Fprint(s.Out, sanitize.Visible(fmt.Sprintf(format, args...)))
 	return err

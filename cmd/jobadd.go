@@ -15,7 +15,7 @@ import (
 	"tutti/scheduler"
 )
 
-// jobForm is a job as flags give it.
+// A jobForm has the flags of a job.
 type jobForm struct {
 	jobFlags
 	run *launchOptions
@@ -134,7 +134,7 @@ func jobWords(cmd *cobra.Command, args []string) (name, selector string, rest []
 	return args[0], selector, rest, err
 }
 
-// fill writes what the command line says into job.
+// fill writes the flags and words of the command line into job.
 func (o *jobForm) fill(f *pflag.FlagSet, job *scheduler.Job, selector string, rest []string) error {
 	applyRun(&o.run.Request, job)
 	switch {
@@ -195,8 +195,7 @@ func zoneHint(err error) error {
 	return err
 }
 
-// printTimes says when a job that was just written down fires, and what about
-// that may not be meant.
+// printTimes says when a job fires, and warns of times that may not be meant.
 func printTimes(std Streams, job *scheduler.Job, now time.Time) error {
 	t, err := job.Timing(now)
 	if err != nil {
@@ -224,8 +223,8 @@ func printTimes(std Streams, job *scheduler.Job, now time.Time) error {
 // noInventoryHere says that the hosts of a job cannot be looked up.
 const noInventoryHere = "no inventory here: tutti serve looks for one at each firing; -i names one"
 
-// warnOfTrial warns of what would make the job fail if it fired here and now. That
-// may be different where and when it does.
+// warnOfTrial warns of what would make the job fail here and now; it may be different
+// where and when it fires.
 func warnOfTrial(std Streams, t *jobs.Trial, warn func(string)) {
 	fails := func(err error) {
 		warn("the job would fail now: " + wording.Text(err))
@@ -248,8 +247,7 @@ func warnOfTrial(std Streams, t *jobs.Trial, warn func(string)) {
 	}
 }
 
-// showHosts says on how many hosts the job runs as things are now, or why on
-// none.
+// showHosts says on how many hosts the job would run now, or why on none.
 func showHosts(std Streams, job *scheduler.Job, t *jobs.Trial) error {
 	warnOfTrial(std, t, std.warn)
 	if t.NoInventory() {
@@ -266,7 +264,7 @@ func showHosts(std Streams, job *scheduler.Job, t *jobs.Trial) error {
 	return std.print("  on    %s: %s now%s\n", oneLine(whereOf(job), maxDiffLine), count(len(chosen.Hosts), "host"), from)
 }
 
-// warnOfIdle warns of what the job has and makes no use of.
+// warnOfIdle warns of settings of the job that have no effect.
 func warnOfIdle(std Streams, job *scheduler.Job) {
 	if jobs.Idle(job) {
 		std.warn(fmt.Sprintf("job %s: max_running has no effect with overlap %s, only with overlap allow", job.Name, job.Overlap))

@@ -111,8 +111,8 @@ func readJobs(std Streams, file string) ([]scheduler.Job, error) {
 	return read, nil
 }
 
-// readJobsFile reads a file, or our standard input, and says where its relative
-// paths begin.
+// readJobsFile reads a file, or standard input, and returns the directory that relative
+// paths in it are relative to.
 func readJobsFile(std Streams, file string) (data []byte, dir string, err error) {
 	from, at := std.In, "."
 	if file != "-" {
@@ -134,12 +134,13 @@ func readJobsFile(std Streams, file string) (data []byte, dir string, err error)
 	return data, dir, err
 }
 
-// mostTried is how many jobs of a file are tried: each reads its inventory.
+// mostTried is how many jobs of a file are checked by a trial: each reads its
+// inventory.
 const mostTried = 100
 
-// warnOfPlan warns of what job add warns of: times that may not be meant, and
-// what would make a job fail as things are now. That there is no inventory is
-// said once, and not where nothing is changed: a file may be checked anywhere.
+// warnOfPlan has the warnings of job add: times that may not be meant, and what would
+// make a job fail now. A missing inventory is reported once, and not in a dry run: a
+// file may be checked anywhere.
 func warnOfPlan(ctx context.Context, std Streams, s *jobs.Service, p *jobs.Plan, dryRun bool, now time.Time) error {
 	inventories := true
 	for i, job := range p.Written() {
@@ -233,7 +234,7 @@ func printRest(std Streams, p *jobs.Plan) error {
 	return nil
 }
 
-// applyPlan does what was planned, and says each step.
+// applyPlan executes the plan, and reports each step.
 func applyPlan(ctx context.Context, std Streams, s *jobs.Service, p *jobs.Plan) error {
 	var all []error
 	for step, err := range s.Apply(ctx, p, std.userName()) {

@@ -100,7 +100,7 @@ func fillEdit(std Streams, f *pflag.FlagSet, o *jobEditOptions, job *scheduler.J
 	return nil
 }
 
-// sayEdited says what is different in a job that was edited.
+// sayEdited reports what changed in a job.
 func sayEdited(ctx context.Context, std Streams, s *jobs.Service, e *jobs.Edited, now time.Time) error {
 	job := &e.Job.Job
 	if len(e.Differences) == 0 {

@@ -14,7 +14,7 @@ import (
 	"tutti/scheduler"
 )
 
-// jobFlags are what a job has besides the flags of a run.
+// jobFlags are the settings of a job in addition to the flags of a run.
 type jobFlags struct {
 	schedule                     []string
 	seconds                      bool
@@ -26,7 +26,7 @@ type jobFlags struct {
 	catchUp                      typed.Choice
 	jitter                       typed.Duration
 	tuttiEnv, idempotent, paused bool
-	notifyOn                     occasionsValue
+	notifyOn                     eventsValue
 	notifyWebhook                string
 	notifySecretFile             string
 	notifyCommand                string
@@ -35,7 +35,7 @@ type jobFlags struct {
 	keepSize                     typed.Size
 }
 
-// newJobFlags shows what a job has that is given nothing.
+// newJobFlags has the defaults of a job.
 func newJobFlags() jobFlags {
 	usual := scheduler.NewJob("", "")
 	overlaps := []scheduler.Overlap{scheduler.OverlapSkip, scheduler.OverlapQueue, scheduler.OverlapAllow, scheduler.OverlapReplace}
@@ -148,16 +148,16 @@ func applyRun(o *runner.Request, job *scheduler.Job) {
 	}
 }
 
-// An occasionsValue is a flag that takes occasions, separated by commas.
-type occasionsValue []scheduler.Occasion
+// An eventsValue is a flag with events, separated by commas.
+type eventsValue []scheduler.Occasion
 
 var (
-	_ pflag.Value  = (*occasionsValue)(nil)
-	_ typed.Worded = (*occasionsValue)(nil)
+	_ pflag.Value  = (*eventsValue)(nil)
+	_ typed.Worded = (*eventsValue)(nil)
 )
 
-func (v *occasionsValue) Set(s string) error {
-	var out occasionsValue
+func (v *eventsValue) Set(s string) error {
+	var out eventsValue
 	for _, word := range strings.Split(s, ",") {
 		o, err := scheduler.ParseOccasion(strings.TrimSpace(word))
 		if err != nil {
@@ -170,11 +170,11 @@ func (v *occasionsValue) Set(s string) error {
 	return nil
 }
 
-func (v *occasionsValue) String() string { return strings.Join(wordsOf(*v), ",") }
+func (v *eventsValue) String() string { return strings.Join(wordsOf(*v), ",") }
 
 // Type is the placeholder in help.
-func (v *occasionsValue) Type() string { return "OCCASION,..." }
+func (v *eventsValue) Type() string { return "EVENT,..." }
 
-func (v *occasionsValue) Words() ([]string, bool) {
+func (v *eventsValue) Words() ([]string, bool) {
 	return wordsOf([]scheduler.Occasion{scheduler.OnFailure, scheduler.OnRecovery, scheduler.OnMissed, scheduler.OnAlways}), true
 }

@@ -35,7 +35,7 @@ Queued runs are dropped. The job stays: tutti job pause keeps it from firing aga
 	return cmd
 }
 
-// killJob ends the runs that ref names, and waits for that.
+// killJob stops the runs that ref names, and waits for their ends.
 func killJob(ctx context.Context, std Streams, s store.Store, ref string, wait time.Duration) error {
 	runs, err := jobService(std, s).Kill(ctx, ref, std.userName())
 	switch {

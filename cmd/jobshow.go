@@ -90,7 +90,7 @@ func printDetails(std Streams, d *jobs.Details) error {
 	return std.print("%s", b.String())
 }
 
-// printJob prints what stands in jobs.yaml, and what follows from it.
+// printJob prints the settings of the job, as in jobs.yaml, and what follows from them.
 func printJob(std Streams, d *jobs.Details) error {
 	var yaml bytes.Buffer
 	if err := scheduler.WriteJobs(&yaml, []scheduler.Job{d.Job}); err != nil {
@@ -115,7 +115,7 @@ func printJob(std Streams, d *jobs.Details) error {
 	return std.print("%s\nTIMES\n%s", b.String(), text)
 }
 
-// writeChanges writes who made the job what it is, newest first.
+// writeChanges writes the job's changes with their authors, newest first.
 func writeChanges(b *strings.Builder, changes []store.JobChange) {
 	for i, c := range changes {
 		if i == shownChanges {

@@ -72,12 +72,11 @@ func newJobRemoveCmd(std Streams) *cobra.Command {
 	return cmd
 }
 
-// manyJobs is how many names a command takes that takes several.
+// manyJobs is how many names a command for several jobs accepts.
 const manyJobs = 1000
 
-// eachJob does something with each job that is named, if there are all of them
-// and fits, unless it is nil, refuses none. What goes wrong after that with one
-// does not keep it from the others.
+// eachJob calls do for each named job, if all exist and fits, unless nil, refuses none.
+// An error with one job does not stop the others.
 func eachJob(
 	ctx context.Context, std Streams, history string, names []string, fits func(*scheduler.Kept) error, do func(s *jobs.Service, name string) error,
 ) error {

@@ -12,7 +12,7 @@ import (
 	"tutti/runner"
 )
 
-// launchOptions are those of the commands that go out to hosts.
+// launchOptions are the options of the commands that run on hosts.
 type launchOptions struct {
 	requestOptions
 	outputOptions
@@ -20,10 +20,10 @@ type launchOptions struct {
 	yes    bool
 	exit   typed.Choice
 
-	// stdinTaken says that -w @- has read our standard input.
+	// stdinTaken says that -w @- has read standard input.
 	stdinTaken bool
-	// previousHistory has the run that a rerun repeats. previousWarnings about
-	// it have not been shown yet.
+	// previousHistory holds the run that a rerun repeats; previousWarnings are the
+	// warnings about it that are still to be shown.
 	previousHistory  *runner.History
 	previousWarnings []string
 }
@@ -120,8 +120,8 @@ func (c *console) newLaunch(o *launchOptions, s *screen) *runner.Launch {
 	}
 }
 
-// finish shows what is left to show of a launch that ended with err, and makes
-// the exit code of the process the one on record.
+// finish shows what is left to show of a launch that ended with err, and records the
+// exit code of the process.
 func (c *console) finish(ctx context.Context, l *runner.Launch, s *screen, err error) error {
 	if err != nil {
 		s.reveal()

@@ -7,7 +7,7 @@ import (
 	"tutti/runner"
 )
 
-// requestOptions are what a request is given, and how its hosts are looked up.
+// requestOptions are a request and how its hosts are looked up.
 type requestOptions struct {
 	runner.Request
 	runner.Lookup
@@ -57,7 +57,7 @@ func (x requestFlags) addTask(f *pflag.FlagSet) {
 	x.add(f, "sudo-pass-command", "", "read the sudo password from the first line of the output of the local `CMD` (CMD is recorded: do not put the password in it)")
 }
 
-// addCommandTask adds also what makes no sense for a script, which is sent through
+// addCommandTask also adds flags that make no sense for a script, which is sent through
 // the command's input.
 func (x requestFlags) addCommandTask(f *pflag.FlagSet) {
 	x.addTask(f)
@@ -169,7 +169,7 @@ func (o *outputOptions) addModeFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.json, "json", false, "the same as -o json")
 }
 
-// addTextFlags are those about what the hosts say.
+// addTextFlags are those about the hosts' output.
 func (o *outputOptions) addTextFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.diff, "diff", false, "like -o fold, and show each group as a diff against the largest")
 	f.BoolVar(&o.timestamps, "timestamps", false, "prefix each line with the time (UTC)")

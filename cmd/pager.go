@@ -58,7 +58,7 @@ func (p pagedOut) page(text string) bool {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(text), p.Writer, io.Discard
 	cmd.Env = os.Environ()
 	if p.console.Getenv("LESS") == "" {
-		// It leaves at once what fits, passes colours, and leaves the text on the screen.
+		// Quit at once if the text fits, pass colours, and leave the text on the screen.
 		cmd.Env = append(cmd.Env, "LESS=FRX")
 	}
 	defer p.console.interrupts.ignoreInterrupts()()

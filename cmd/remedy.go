@@ -70,7 +70,7 @@ func remedies(getenv func(string) string) func(runner.Choice, string, fanout.Cau
 	}
 }
 
-// selectorWord is what in a remedy stands for how the hosts were chosen.
+// selectorWord stands in a remedy for how the hosts were chosen.
 const selectorWord = "SELECTOR"
 
 func remedyOf(by runner.Choice, host string, cause fanout.Cause) string {

@@ -116,7 +116,7 @@ func runRerun(ctx context.Context, c *console, f *pflag.FlagSet, o *rerunOptions
 // maxAgainText bounds the line that says what is repeated, in characters.
 const maxAgainText = 200
 
-// nothingAgain says that run has no hosts to be repeated on.
+// nothingAgain reports that run has no hosts to repeat it on.
 func nothingAgain(std Streams, run store.Run, o *rerunOptions) error {
 	why := "every host is ok"
 	if o.outcomes.set {
@@ -192,8 +192,8 @@ func (v *outcomesFlag) Words() ([]string, bool) {
 	return append(typed.OutcomeWords(fanout.Outcomes()), "all"), true
 }
 
-// of is those of the outcomes that some host of run ended with, nil for all.
-// some says whether there are any hosts.
+// of returns the chosen outcomes that at least one host of run ended with, nil for all.
+// some reports whether there are any hosts.
 func (v *outcomesFlag) of(run store.Run) (outcomes []fanout.Outcome, some bool) {
 	if v.all {
 		return nil, true

@@ -11,8 +11,8 @@ import (
 // that is new.
 const maxReserve = 1000
 
-// A reserve keeps back what is to be shown only if something goes wrong. Its zero
-// value keeps; any goroutine may use it.
+// A reserve holds warnings that are shown only if something goes wrong. The zero value
+// holds them; any goroutine may use it.
 type reserve struct {
 	mu       sync.Mutex // guards what follows
 	lines    []string
@@ -32,7 +32,7 @@ func (r *reserve) keep(line string) bool {
 	return true
 }
 
-// release returns what was kept, and makes keep keep nothing more.
+// release returns the held lines, and makes keep refuse from now on.
 func (r *reserve) release() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,6 +1,5 @@
-// Package cmd is the command line of tutti: its flags, its wiring, its
-// questions and its exit codes. It is the only package that knows all the
-// others.
+// Package cmd is the command line of tutti: its flags, its wiring, its questions and
+// its exit codes. It is the only package that knows all the others.
 package cmd
 
 import (
@@ -41,8 +40,8 @@ func Main(args []string, streams Streams, signals <-chan os.Signal) int {
 	}
 }
 
-// A console is what a command is made with that can be stopped in stages; others
-// need the streams only.
+// A console is for commands that can be stopped in stages; others need only the
+// streams.
 type console struct {
 	Streams
 	interrupts *interrupter
@@ -80,7 +79,7 @@ func execute(ctx context.Context, args []string, c *console) int {
 	return codeOf(err, c.interrupts)
 }
 
-// codeOf is the exit code that goes with err, the result of a command.
+// codeOf is the exit code for err, the result of a command.
 func codeOf(err error, in *interrupter) int {
 	if r, ok := errors.AsType[*runner.ExitError](err); ok {
 		return r.Code

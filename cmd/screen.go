@@ -22,7 +22,7 @@ import (
 // flushGrace is how long an interrupted command waits for its reader.
 const flushGrace = time.Second
 
-// farewellTime bounds how long a program that leaves at once says so.
+// farewellTime bounds the last message of a program that quits at once.
 const farewellTime = 200 * time.Millisecond
 
 // A screen is where a run is shown: the queues in front of stdout and stderr,
@@ -101,8 +101,7 @@ func useColor(std Streams, when string, terminal bool) bool {
 
 var _ runner.View = (*screen)(nil)
 
-// Begin makes the sinks on stdout and stderr, those that write files, and the one
-// that shows how far the run is.
+// Begin makes the sinks on stdout and stderr, those that write files, and the progress.
 func (s *screen) Begin(d *runner.Decision) ([]fanout.Sink, error) {
 	if err := s.checkInput(d); err != nil {
 		return nil, err
@@ -118,7 +117,7 @@ func (s *screen) Begin(d *runner.Decision) ([]fanout.Sink, error) {
 	return append(append(sinks, files.sinks()...), s.watch()), nil
 }
 
-// gathering is how the mode shows what a host has said.
+// gathering is how the mode shows the output of a host.
 func (s *screen) gathering() output.Gathering {
 	switch s.o.mode.Word {
 	case modeFold:
@@ -175,7 +174,7 @@ func (s *screen) sinks(ping bool, code func(fanout.Summary) int) []fanout.Sink {
 	return append(sinks, s.summary)
 }
 
-// watch is the sink that shows how far a run is, while it lasts.
+// watch is the sink that shows the progress of a run.
 func (s *screen) watch() fanout.Sink {
 	mode := output.ProgressNone
 	switch {
@@ -192,14 +191,13 @@ func (s *screen) watch() fanout.Sink {
 	return s.progress
 }
 
-// status says how far the run is.
+// status is the progress of the run.
 func (s *screen) status() string { return s.progress.Status() }
 
 // print shows lines of tutti's own before anything else that waits.
 func (s *screen) print(lines string) { s.err.Interject(lines) }
 
-// hush shows no more of what the hosts say, to a person: files and pipes get
-// all of it.
+// mute shows no more output of the hosts on a terminal; files and pipes get all of it.
 func (s *screen) mute() {
 	if s.opts.StdoutTerminal {
 		s.out.Mute()
@@ -209,8 +207,7 @@ func (s *screen) mute() {
 	}
 }
 
-// farewell takes the progress off the terminal, when the program is about to
-// leave a run behind.
+// restore takes the progress off the terminal, before the program leaves a run behind.
 func (s *screen) restore() {
 	s.mute()
 	if run := s.runID.Load(); run != 0 && s.opts.Again != nil {
@@ -224,7 +221,7 @@ func (s *screen) restore() {
 	_ = s.err.Close(ctx) // who leaves at once does not wait for more
 }
 
-// Code is the exit code that goes with sum, by the rule of --exit.
+// Code is the exit code for sum, by the rule of --exit.
 func (s *screen) Code(sum fanout.Summary) int {
 	c := runner.ExitCode(sum, s.failure(), s.interrupts.signal())
 	if s.exit == exitByRemote && (c == runner.ExitFailed || c == runner.ExitUnreachable || c == runner.ExitStopped) {
@@ -233,8 +230,8 @@ func (s *screen) Code(sum fanout.Summary) int {
 	return c
 }
 
-// Attend takes the signals through their stages, and ends the run when its
-// reader has gone away, even while the hosts are silent.
+// Attend handles the signals in their stages, and stops the run when its reader has
+// gone away, even while the hosts are silent.
 func (s *screen) Attend(ctx context.Context) (context.Context, <-chan struct{}, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	unwatch := s.onFailure(func(err error) { cancel(fmt.Errorf("%w: %w", fanout.ErrSink, err)) })
@@ -246,7 +243,7 @@ func (s *screen) Attend(ctx context.Context) (context.Context, <-chan struct{}, 
 	}
 }
 
-// Finish closes the files, and has the last word.
+// Finish closes the files, and prints the summary.
 func (s *screen) Finish(ctx context.Context) error {
 	s.warnOfArrived(ctx)
 	err := s.files.close(ctx)
@@ -256,7 +253,7 @@ func (s *screen) Finish(ctx context.Context) error {
 	return err
 }
 
-// lastWord is the summary, when everything else is known.
+// lastWord prints the summary, when everything else is known.
 func (s *screen) lastWord() error {
 	if s.summary == nil || errors.Is(s.failure(), syscall.EPIPE) {
 		return nil
@@ -317,28 +314,28 @@ func (s *screen) say(text string) {
 	if !strings.HasSuffix(text, "\n") {
 		text += "\n"
 	}
-	// That stderr cannot be written has nowhere to be reported.
+	// An error of stderr cannot be reported anywhere.
 	_, _ = io.WriteString(s.err, text)
 }
 
 // warn shows a warning; with -q only if something is wrong with the run as well.
 func (s *screen) warn(text string) { s.remark(warning(text)) }
 
-// remark shows a line that nothing depends on.
+// remark shows a line; errors are ignored.
 func (s *screen) remark(line string) {
 	if !s.opts.Quiet || !s.reserve.keep(line) {
 		s.say(line)
 	}
 }
 
-// reveal shows what was held back, and holds nothing back from now on.
+// reveal shows the held-back lines, and holds none back from now on.
 func (s *screen) reveal() {
 	for _, line := range s.reserve.release() {
 		s.say(line)
 	}
 }
 
-// banner shows what a host says before a login.
+// banner shows what a host sends before a login.
 func (s *screen) banner(host, text string) {
 	for line := range strings.Lines(strings.TrimRight(text, "\r\n")) {
 		s.remark("banner of " + sanitize.Visible(host) + ": " + sanitize.Visible(strings.TrimRight(line, "\r\n")))

@@ -70,7 +70,7 @@ func refuseEmptyAddress(f *pflag.FlagSet) error {
 	return nil
 }
 
-// exitHelpServe is the table of a daemon.
+// exitHelpServe is the exit table of the daemon.
 const exitHelpServe = `EXIT STATUS
   0  stopped by INT or TERM; --check: every job can run
   1  local error (history, disk)
@@ -118,7 +118,7 @@ const (
 	logJSON = "json"
 )
 
-// serveLog is the log of a daemon. Nothing in it is obeyed by a terminal.
+// serveLog is the log of the daemon, with control characters made visible.
 func serveLog(std Streams, o *serveOptions) *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.LevelInfo}
 	if o.verbose {
@@ -144,7 +144,7 @@ func visibleAttr(_ []string, attr slog.Attr) slog.Attr {
 	return attr
 }
 
-// runServe fires jobs until it is asked to end.
+// runServe fires jobs until it is asked to stop.
 func runServe(ctx context.Context, c *console, o *serveOptions) error {
 	log := serveLog(c.Streams, o)
 	history := &runner.History{Path: o.history, Getenv: c.Getenv, Warn: func(text string) { log.Warn(text) }, Retention: o.keep, Obey: true}
@@ -195,8 +195,8 @@ func runServe(ctx context.Context, c *console, o *serveOptions) error {
 	return &runner.ExitError{Code: runner.ExitInternal}
 }
 
-// runDaemon runs a daemon that hears signals: HUP reloads, the second that asks
-// it to end stops what runs.
+// runDaemon runs a daemon that handles signals: HUP reloads, the second request to stop
+// stops running commands.
 func runDaemon(ctx context.Context, c *console, d *daemon.Daemon) error {
 	hurried, end := c.interrupts.serve(ctx, d.Reload)
 	defer end()

@@ -14,8 +14,8 @@ import (
 	"tutti/scheduler"
 )
 
-// checkServe says what would keep jobs from running if they fired now, and who
-// serves them.
+// checkServe reports what would keep jobs from running if they fired now, and which
+// daemons serve them.
 func checkServe(ctx context.Context, std Streams, o *serveOptions) error {
 	history := &runner.History{Path: o.history, Getenv: std.Getenv, Warn: std.warn, Obey: true}
 	defer history.Close()
@@ -77,7 +77,7 @@ func sayChecked(std Streams, k *scheduler.Kept, problems []error) error {
 	return err
 }
 
-// daemonsText says who serves the jobs.
+// daemonsText says which daemons serve the jobs.
 func daemonsText(daemons []scheduler.Controller) string {
 	if len(daemons) == 0 {
 		return "no daemon is running\n"

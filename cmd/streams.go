@@ -11,11 +11,10 @@ import (
 	"tutti/internal/stdio"
 )
 
-// Streams are what a command has of the world: its three streams, its
-// environment, and the time by which jobs fire. A command takes nothing else from
-// the process.
+// Streams are all that a command takes from the process: its three streams, its
+// environment, and the clock by which jobs fire.
 type Streams struct {
-	// In is read only by a command that was asked to.
+	// In is read only if the command line asks for it.
 	In  io.Reader
 	Out io.Writer
 	Err io.Writer
@@ -43,8 +42,8 @@ func System() Streams {
 	return s
 }
 
-// checkStandard refuses a path to a standard stream that was closed: it leads to
-// what the Go runtime has put there.
+// checkStandard refuses a path to a standard stream that was closed: it leads to a file
+// of the Go runtime.
 func checkStandard(path string) error {
 	for fd, name := range []string{"stdin", "stdout", "stderr"} {
 		switch filepath.Clean(path) {

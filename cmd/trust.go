@@ -204,7 +204,7 @@ func (t *keyCollector) sort(client *ssh.Client, targets []fanout.Target, results
 	}
 }
 
-// report says what was found.
+// report lists the collected keys by what is to be done.
 func (t *keyCollector) report() string {
 	return section("not trusted yet:", t.fresh, func(p presented) string { return p.key.Type + " " + p.key.Fingerprint }) +
 		section("HOST KEY CHANGED: possible impostor:", t.changed, func(p presented) string {

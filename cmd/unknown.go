@@ -10,9 +10,8 @@ import (
 	"tutti/runner"
 )
 
-// firstWord refuses a first word that is no command, also where help is asked
-// for it: the library would show the help of root. Where it names hosts, run was
-// left out.
+// firstWord refuses a first word that is no command, also in tutti help WORD, where the
+// library would show root's help. If the word names hosts, it suggests run.
 func firstWord(ctx context.Context, std Streams, root *cobra.Command, args []string) error {
 	if len(args) == 0 || isCompletion(args) {
 		return nil
@@ -31,8 +30,8 @@ func firstWord(ctx context.Context, std Streams, root *cobra.Command, args []str
 	return unknownCommand(root, rest[0])
 }
 
-// runWithout is how to run what was typed without run; empty if its first word
-// names no hosts.
+// runWithout is the command line with run for words typed without it; empty if the
+// first word names no hosts.
 func runWithout(ctx context.Context, std Streams, words []string) string {
 	command := "COMMAND..."
 	if len(words) > 1 {

@@ -11,8 +11,7 @@ import (
 	"tutti/store"
 )
 
-// wording is how errors are put for who types commands: keys are flags, and ways out
-// are commands.
+// wording spells errors for the command line: keys as flags, advice as commands.
 var wording = fault.Wording{
 	Key: func(k fault.Key) string {
 		if short := shortFlags[k]; short != "" && !longOnly[k] {

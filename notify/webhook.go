@@ -189,7 +189,8 @@ func reachError(ctx context.Context, host string, err error) error {
 	return errors.New(strings.ToValidUTF8(text[:min(len(text), maxReason)], ""))
 }
 
-// judge says whether the message was taken.
+// checkResponse returns nil if the receiver accepted the message, a postponement if it
+// may be sent again, else a refusal.
 func (w *webhooks) checkResponse(resp *http.Response) error {
 	code := resp.StatusCode
 	err := fmt.Errorf("%d %s", code, cmp.Or(http.StatusText(code), "(not an HTTP status)"))

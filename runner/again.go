@@ -13,8 +13,8 @@ import (
 	"tutti/store"
 )
 
-// TaskAgain is what run did, without its environment. The caller closes the
-// source of its script.
+// TaskAgain returns the task of run for a repetition, without its environment. The
+// caller closes the source of its script.
 func TaskAgain(ctx context.Context, stdin io.Reader, run store.Run, recorded fanout.Task) (fanout.Task, error) {
 	task := fanout.Task{Action: recorded.Action, Job: recorded.Job}
 	script, ok := recorded.Action.(*fanout.Script)
@@ -39,7 +39,7 @@ func TaskAgain(ctx context.Context, stdin io.Reader, run store.Run, recorded fan
 	return task, nil
 }
 
-// RunItem is the item of a selector that names hosts of a run.
+// RunItem is the selector item for the hosts of a run.
 func RunItem(id int64, outcomes []fanout.Outcome) string {
 	item := fmt.Sprintf("run:%d", id)
 	if len(outcomes) > 0 {

@@ -36,7 +36,7 @@ func AwaitTurn(ctx context.Context, s store.Store, owner store.Daemon, t schedul
 	return t, nil
 }
 
-// CheckRun is an error if it was decided that the firing of t is not run.
+// CheckRun returns an error if the firing of t was not to be run.
 func CheckRun(t *scheduler.Ticket) error {
 	if t.Decision == scheduler.Run || t.Decision == scheduler.Queued {
 		return nil

@@ -11,8 +11,8 @@ import (
 // value has already refused texts that are wrong by themselves.
 func (r *Request) Check() error { return r.checkAll(r.checkLogin) }
 
-// Complete is Check, and takes the file of known hosts that the environment names
-// if the request names none. A file that cannot be one is refused.
+// Complete is Check, and sets the known_hosts file from the environment if the request
+// names none. It refuses a file that cannot be a known_hosts file.
 func (r *Request) Complete(getenv func(string) string) error {
 	return r.checkAll(func() error {
 		if err := r.checkLogin(); err != nil {

@@ -13,13 +13,13 @@ import (
 type Choice struct {
 	Request  *Request
 	Decision *Decision
-	// Known reports whether an inventory that was not asked, since the hosts were
-	// named without one, knows a host or group of that name. Several goroutines may
-	// call it at once.
+	// Known reports whether the default inventory has a host or group of that name, for
+	// runs whose hosts were named without an inventory. Several goroutines may call it
+	// at once.
 	Known func(name string) bool
 }
 
-// hint says what can be done about a cause, on a host of d; nil if nothing is said.
+// hint returns the hint for a cause on a host of d; nil without Launch.Hint.
 func (l *Launch) hint(ctx context.Context, d *Decision) func(host string, cause fanout.Cause) string {
 	if l.Hint == nil {
 		return nil
@@ -28,9 +28,9 @@ func (l *Launch) hint(ctx context.Context, d *Decision) func(host string, cause 
 	return func(host string, cause fanout.Cause) string { return l.Hint(by, host, cause) }
 }
 
-// knownToInventory reports whether the inventory that would have been read if no
-// hosts were named has a host or group of a name. It is read when it is asked for
-// the first time, and what is wrong with it is of no interest here.
+// knownToInventory reports whether the default inventory, which a request without named
+// hosts would use, has a host or group of a name. It is read on the first call; its
+// errors are ignored.
 func (l *Launch) knownToInventory(ctx context.Context) func(string) bool {
 	ctx = context.WithoutCancel(ctx) // which has ended by the time that a host is not found
 	inv := sync.OnceValue(func() *inventory.Inventory {

@@ -37,7 +37,7 @@ func (c *Comparison) Pairs(ctx context.Context, names []string) ([]output.HostPa
 	return c.only(pair(before, after), names)
 }
 
-// pair brings the results of each host together.
+// pair joins the results of each host.
 func pair(before, after []store.HostResult) []output.HostPair {
 	earlier := make(map[string]*store.HostResult, len(before))
 	for i := range before {
@@ -65,7 +65,7 @@ func pair(before, after []store.HostResult) []output.HostPair {
 	return pairs
 }
 
-// only are those of the pairs that are named.
+// only returns the named pairs.
 func (c *Comparison) only(pairs []output.HostPair, names []string) ([]output.HostPair, error) {
 	if len(names) == 0 {
 		return pairs, nil

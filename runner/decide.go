@@ -78,7 +78,7 @@ func (env *Env) Decide(ctx context.Context, r *Request, how *Lookup, selector st
 // Aim adds hosts of inv to the plan, and says how each of them is reached.
 func (d *Decision) Aim(env *Env, r *Request, inv *inventory.Inventory, config *SSHHosts, hosts []*inventory.Host) error {
 	route := &router{env: env, request: r, inv: inv, config: config, jumps: map[jumpKey][]ssh.Endpoint{}}
-	// They are the largest part of what is alive for the whole run.
+	// These are the largest live data of the whole run.
 	d.Endpoints = slices.Grow(d.Endpoints, len(hosts))
 	d.Plan.Targets = slices.Grow(d.Plan.Targets, len(hosts))
 	for i, h := range hosts {
@@ -155,8 +155,8 @@ func Select(ctx context.Context, r *Request, how *Lookup, inv *inventory.Invento
 	}, nil
 }
 
-// Selector reads selector, and adds what the request narrows. Where the hosts are
-// named it starts from all of these, unless again says that selector is from
+// Selector parses selector and adds the items of the keys only and exclude. If the
+// hosts are named, it starts from all of them, unless again says that selector chooses
 // among them.
 func (r *Request) Selector(selector string, again bool) (sel inventory.Selector, err error) {
 	if !r.Hosts.AdHoc() || again {
@@ -177,8 +177,8 @@ func (r *Request) Selector(selector string, again bool) (sel inventory.Selector,
 	return sel, nil
 }
 
-// LoadInventory reads the inventory of a request, and says which files it came
-// from. A rerun without an inventory of its own reads that of the previous run.
+// LoadInventory reads the inventory of a request, and returns its files. A rerun
+// without an inventory of its own reads that of the previous run.
 func (env *Env) LoadInventory(ctx context.Context, r *Request, previous *Previous) (inv *inventory.Inventory, from string, err error) {
 	if r.Hosts.AdHoc() {
 		inv, err = inventory.ParseHosts(r.Hosts.Named)
@@ -206,7 +206,7 @@ func (env *Env) LoadInventory(ctx context.Context, r *Request, previous *Previou
 	return inv, joinPaths(files), nil
 }
 
-// joinPaths is how the history calls the files of an inventory.
+// joinPaths is how the history records the files of an inventory.
 func joinPaths(files []inventory.File) string {
 	paths := make([]string, len(files))
 	for i, f := range files {
@@ -239,8 +239,8 @@ func limitsOf(h *inventory.Host, s *sshconfig.Settings, r *Request) fanout.Limit
 	return l
 }
 
-// EarlierRuns answers what selectors ask about the history, which is opened when
-// they do. User is whose runs are meant by those that are named by their age.
+// EarlierRuns answers what selectors ask about the history, which is opened on the
+// first question. "last" means the runs of User.
 type EarlierRuns struct {
 	Open func(context.Context) (store.Store, error)
 	User string

@@ -1,9 +1,8 @@
-// Package runner makes a recorded run of a request. A [Request] is what a run is
-// given, typed and without the command line: hosts, task, limits, rolling, login
-// and record. A [Key] is the name of one thing that a request may say, with how
-// it is read, written and checked. The table of keys is the one codec of
-// requests: flags, the options of a job, and what a rerun repeats are read and
-// written through it.
+// Package runner makes a recorded run of a request. A [Request] has the typed settings
+// of a run, without the command line: hosts, task, limits, rolling, login and record.
+// A [Key] names one setting, and knows how it is read, written and checked. The table
+// of keys is the only codec of requests: flags, the options of a job, and what a rerun
+// repeats are read and written through it.
 //
 // A [Launch] makes the run: Decide makes a plan, Run executes it and records it in a
 // [History]. A [View] shows it, on a terminal, to a network client or not at all,

@@ -10,9 +10,9 @@ import (
 	"tutti/internal/fault"
 )
 
-// An Env is what a decision takes from the process and its user. It is data, so
-// that a decision is a function of it and of files. It is not changed, and may be
-// used by many launches at once.
+// An Env is what a decision needs from the process and its user. It is data, so that a
+// decision depends on it and on files alone. It is read-only, and may be used by many
+// launches at once.
 type Env struct {
 	Getenv func(string) string
 	// LookupEnv says also whether a variable is set.
@@ -22,13 +22,13 @@ type Env struct {
 	WorkDir   string // empty: it was deleted
 	User      string // empty: the system does not know
 
-	// Stdin is what a request calls standard input. Stderr is where programs that
-	// get passwords say what is wrong with them; nil: nowhere.
+	// Stdin is what a request calls standard input. Stderr receives the standard error
+	// of programs that print passwords; nil: it is discarded.
 	Stdin  io.Reader
 	Stderr io.Writer
 	// Wording has the words for keys and advice in warnings.
 	Wording fault.Wording
-	// Terminal is what a command that wants one is given; nil: a dumb one.
+	// Terminal is the terminal for a command that requests one; nil: a dumb one.
 	Terminal *fanout.PTY
 }
 

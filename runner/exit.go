@@ -23,8 +23,8 @@ const (
 	ExitClosedPipe  = 141
 )
 
-// ExitCode is the one place where a result becomes a code. It is that of s, which
-// err or sig, the signal that stopped the run, go before; nil: there is none.
+// ExitCode is the only place where a result becomes an exit code. sig, the signal that
+// stopped the run, comes first, then err, then s; both may be nil.
 func ExitCode(s fanout.Summary, err error, sig os.Signal) int {
 	switch {
 	case sig != nil:

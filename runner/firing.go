@@ -17,14 +17,14 @@ import (
 // program that prints an inventory or a password: until then no one can stop it.
 const prepareTime = 5 * time.Minute
 
-// A Firing is a ticket on its way to become a run of its job.
+// A Firing is a claimed ticket that is about to become a run of its job.
 type Firing struct {
 	scheduler.Ticket
 	// Owner has claimed the ticket.
 	Owner store.Daemon
 	// Begun is called with the number of the run before anything connects; may be nil.
 	Begun func(run int64)
-	// attached: no daemon looks whether its run is to be stopped.
+	// attached says that no daemon watches for requests to stop the run.
 	attached bool
 }
 
@@ -68,7 +68,7 @@ func (l *Launch) Check(ctx context.Context, job *scheduler.Kept) error {
 	return client.Close()
 }
 
-// requestOfFiring is what a run of the job is given.
+// requestOfFiring is the request of a run of the job.
 func requestOfFiring(job *scheduler.Job, getenv func(string) string) (*Request, error) {
 	r, err := CompleteJob(job, getenv)
 	if err != nil {
@@ -80,8 +80,8 @@ func requestOfFiring(job *scheduler.Job, getenv func(string) string) (*Request, 
 	return &r, CheckPlainFile("stdin", r.Task.Stdin)
 }
 
-// decideFiring decides what the firing does, and where. What is open for it is
-// closed by done.
+// decideFiring decides what the firing does, and where. done closes what is open for
+// it.
 func (l *Launch) decideFiring(ctx context.Context, f *Firing) (_ *Decision, done func(), err error) {
 	l.firing, l.Lookup = f, &Lookup{ForJob: true}
 	if l.Request, err = requestOfFiring(&f.Job.Job, l.Env.Getenv); err != nil {

@@ -2,8 +2,8 @@ package runner
 
 import "tutti/internal/typed"
 
-// A Flag is a key as the place of a request where a command line puts its value.
-// It is what packages for flags want of a value.
+// A Flag is a key of a request as the value of a command-line flag, with the methods
+// that flag packages need.
 type Flag struct {
 	Key
 	r *Request
@@ -35,7 +35,8 @@ func (f Flag) String() string { return f.value(f.r).String() }
 // Type is the kind of the key.
 func (f Flag) Type() string { return f.Kind() }
 
-// Words are those that the value is made of; none: it is made of others.
+// Words are the words that the value is made of; false if it is not made of fixed
+// words.
 func (f Flag) Words() ([]string, bool) {
 	if v, ok := f.value(f.r).(typed.Worded); ok {
 		return v.Words()

@@ -11,19 +11,19 @@ import (
 	"tutti/store/sqlite"
 )
 
-// historyPatience is how long a locked history is waited for without a word.
+// historyPatience is how long a locked history is waited for before a warning.
 const historyPatience = time.Second
 
 // A History is the history of one command, or of a daemon: it is opened when it is
 // first needed, by one goroutine. Its creator closes it.
 type History struct {
-	// Path is its file; empty: the usual one.
+	// Path is its file; empty: the default one.
 	Path string
-	// Getenv says where the usual one is.
+	// Getenv finds the default one.
 	Getenv func(string) string
 	// Warn receives what is wrong with it but does not prevent its use.
 	Warn func(string)
-	// Retention is what is kept after a run; the zero value: what is by default.
+	// Retention is applied after a run; the zero value: the default.
 	Retention store.Retention
 	// Obey says that jobs of the history are going to be run. Then opening it fails
 	// if other users can write it.
@@ -32,7 +32,7 @@ type History struct {
 	store store.Store
 }
 
-// HistoryPath is where a history is, if none is named.
+// HistoryPath is the path of the default history.
 func HistoryPath(getenv func(string) string) (string, error) {
 	state, home := getenv("XDG_STATE_HOME"), getenv("HOME")
 	switch {
@@ -88,7 +88,7 @@ func (h *History) open(ctx context.Context, open func(context.Context, string, s
 	return s, nil
 }
 
-// end waits for the last row, and then drops what is too old.
+// end waits for the last row, and then prunes the history.
 func (h *History) end(ctx context.Context, r *store.Recorder) error {
 	if err := r.Close(); err != nil {
 		return err

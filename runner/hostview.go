@@ -13,11 +13,11 @@ import (
 type HostView struct {
 	*inventory.Host
 	SSH *sshconfig.Settings
-	// Via are the bastions on the way, of which the host itself says which.
+	// Via are the bastions on the way, which are named by the host itself.
 	Via []HostView
 }
 
-// ViewHosts asks s about hosts of inv, and with deep about their bastions.
+// ViewHosts resolves hosts of inv with s, and with deep also their bastions.
 func ViewHosts(s *SSHHosts, inv *inventory.Inventory, hosts []*inventory.Host, deep bool) ([]HostView, error) {
 	shown := make([]HostView, len(hosts))
 	for i, h := range hosts {
@@ -60,8 +60,8 @@ func bastions(s *SSHHosts, inv *inventory.Inventory, w way) ([]HostView, error) 
 	return via, nil
 }
 
-// Settings are those of the inventory, and those of ssh_config that it leaves
-// open, sorted by key.
+// Settings are those of the inventory, then those of ssh_config that the inventory
+// leaves open, sorted by key.
 func (h HostView) Settings() []inventory.Setting {
 	list := h.Host.Settings()
 	for _, s := range h.SSH.Settings() {

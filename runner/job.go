@@ -15,8 +15,8 @@ import (
 	"tutti/scheduler"
 )
 
-// CompleteJob is what the runs of a job are given, complete. It is an error if it
-// does not fit together; what Validate finds is not looked for.
+// CompleteJob is the complete request of a job's runs. It returns an error if its parts
+// do not fit together; it does not repeat the checks of Validate.
 func CompleteJob(job *scheduler.Job, getenv func(string) string) (Request, error) {
 	r, err := requestOfJob(job)
 	if err != nil {
@@ -53,8 +53,8 @@ func CheckJobSelector(text string) error {
 	return nil
 }
 
-// taskOfJob is what a job does that fires for at, without its environment. The
-// caller closes its script.
+// taskOfJob is the task of a job that fires for at, without its environment. The caller
+// closes its script.
 func taskOfJob(ctx context.Context, job *scheduler.Job, at time.Time) (fanout.Task, error) {
 	task := fanout.Task{Action: fanout.Command(job.Command)}
 	if job.TuttiEnv {
@@ -75,8 +75,8 @@ func taskOfJob(ctx context.Context, job *scheduler.Job, at time.Time) (fanout.Ta
 	return task, nil
 }
 
-// CheckPlainFile refuses, as what the key of a job names, a file that could keep its
-// reader waiting for ever.
+// CheckPlainFile refuses a path, given as a key of a job, to a file that could block
+// its reader for ever, such as a FIFO.
 func CheckPlainFile(key, path string) error {
 	if path == "" {
 		return nil

@@ -12,8 +12,8 @@ import (
 	"tutti/scheduler"
 )
 
-// JobOptionKeys are the keys that the options of a job may have, and those that
-// it cannot be given, so that a reason is.
+// JobOptionKeys are the keys that the options of a job may have, and those that jobs
+// cannot have for a reason that is reported.
 func JobOptionKeys() []string {
 	var names []string
 	for i := range keys {
@@ -25,17 +25,16 @@ func JobOptionKeys() []string {
 	return names
 }
 
-// isJobOption reports whether a key is one of the options of a job, or says why it
-// is not. The others are the history, and the inventory, which has a key of its
-// own.
+// isJobOption reports whether a key is an option of a job, or has a reason why it is
+// not. The others are the history, and the inventory, which is a key of the job itself.
 func isJobOption(k *Key) bool { return k.IsFor(ForJob) || k.NotInJobs != nil }
 
-// CommaOptions are the options of a job that may be written as lists, and are one
-// text all the same.
+// CommaOptions are the options of a job that may be written as lists, but are a single
+// text.
 func CommaOptions() []string { return []string{"batch", "hosts", "jump", "retry_on"} }
 
-// JobOptions is what the request was given that a job keeps as its options. Files
-// are named so that they are found from everywhere.
+// JobOptions are the settings of the request that a job stores as its options. Paths
+// are made absolute.
 func (r *Request) JobOptions() map[string][]string {
 	given := make(map[string][]string)
 	for i := range keys {
@@ -46,8 +45,8 @@ func (r *Request) JobOptions() map[string][]string {
 	return given
 }
 
-// requestOfJob is what the runs of a job are given by its options and its
-// inventory. Whether they fit together is not looked at.
+// requestOfJob is the request of a job's runs by its options and its inventory. It does
+// not check whether they fit together.
 func requestOfJob(job *scheduler.Job) (Request, error) {
 	r := NewRequest()
 	for _, option := range slices.Sorted(maps.Keys(job.Options)) {
@@ -102,8 +101,7 @@ func (r *Request) setJobOption(option string, texts []string) error {
 	return nil
 }
 
-// checkInJob refuses what a key takes where a person types it, and a job cannot
-// have.
+// checkInJob refuses values that are for the command line only.
 func (k *Key) checkInJob(text string) error {
 	switch {
 	case k.IsSwitch() && text != "true" && text != "false":

@@ -10,7 +10,7 @@ import (
 	"tutti/internal/typed"
 )
 
-// A Use is what a key counts for.
+// A Use says where a key applies.
 type Use uint8
 
 // The uses of a key.
@@ -25,18 +25,18 @@ const (
 	forAll   = forTasks | ForPing
 )
 
-// A Key is one thing that a request may say.
+// A Key is one setting of a request.
 type Key struct {
 	// Name is the key's name, as a flag has it: connect-timeout.
 	Name string
-	// Uses are what it counts for.
+	// Uses are where it applies.
 	Uses Use
 	// File says that its text is the path of a file on this machine.
 	File bool
-	// NotInJobs is why a job cannot have it, where that has to be explained.
+	// NotInJobs is why a job cannot have it, if that needs an explanation.
 	NotInJobs error
 
-	// local reports whether a text acts on this machine; nil: none does.
+	// local reports whether a text acts on this machine; nil: no text does.
 	local func(text string) bool
 	// value is the key's place in a request.
 	value func(*Request) typed.Value
@@ -45,7 +45,7 @@ type Key struct {
 // Option is the key's name as a file has it: connect_timeout.
 func (k *Key) Option() string { return strings.ReplaceAll(k.Name, "-", "_") }
 
-// IsFor reports whether it counts for use.
+// IsFor reports whether it applies to use.
 func (k *Key) IsFor(use Use) bool { return k.Uses&use != 0 }
 
 // Kind is the type of its value: string, list, int, bool, DURATION, …
@@ -63,14 +63,15 @@ func (k *Key) isList() bool {
 	return list
 }
 
-// Local reports whether text, as the key's value, acts on the machine of this
-// process: on its files, commands, terminal, or on which hosts and keys it
-// trusts. It may never come from a request over the network.
+// Local reports whether text, as the key's value, acts on the machine of this process:
+// on its files, commands, terminal, or on which hosts and keys it trusts. Such a value
+// must never come from a request over the network.
 func (k *Key) Local(text string) bool { return k.local != nil && k.local(text) }
 
 func always(string) bool { return true }
 
-// isBare reports whether a variable takes its value from this process.
+// isBare reports whether a variable has no value of its own, so that it takes that of
+// this process.
 func isBare(variable string) bool { return !strings.Contains(variable, "=") }
 
 // keys is the table, in the order of help.
@@ -163,8 +164,8 @@ func KeyNamed(name string) (Key, bool) {
 	return Key{}, false
 }
 
-// Set reads text as the value of the key of that name. A list has it in
-// addition.
+// Set parses text as the value of the key of that name, and appends it if the key is a
+// list.
 func (r *Request) Set(name, text string) error {
 	k := lookup(name)
 	if k == nil {
@@ -177,8 +178,8 @@ func (r *Request) Set(name, text string) error {
 	return nil
 }
 
-// Get is the value of the key of that name, in texts that Set reads as this
-// value; it is one text unless the key is a list.
+// Get returns the value of the key of that name as texts for Set: one, unless the key
+// is a list.
 func (r *Request) Get(name string) []string {
 	k := lookup(name)
 	if k == nil {

@@ -9,8 +9,7 @@ import (
 	"tutti/internal/filekind"
 )
 
-// checkKnownHosts refuses a file that would be damaged by host keys that are
-// added to it: a private key.
+// checkKnownHosts refuses a file that appended host keys would damage: a private key.
 func checkKnownHosts(path string) error {
 	info, err := os.Stat(path)
 	if path == "" || err != nil || !info.Mode().IsRegular() {

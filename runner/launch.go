@@ -30,8 +30,8 @@ type Launch struct {
 	// Hint says what the operator can do about the cause of a failure, given how the
 	// hosts were chosen; nil: failures have no hints.
 	Hint func(by Choice, host string, cause fanout.Cause) string
-	// Connections are from earlier launches, and for later ones; nil: this has
-	// its own.
+	// Connections passes connections from earlier launches to later ones; nil: they end
+	// with the launch.
 	Connections *ssh.IdlePool
 
 	// Logger, Warn and Banner receive what is done, what is wrong but does not stop
@@ -42,11 +42,11 @@ type Launch struct {
 
 	// firing is what the run is for; nil: it is no job's.
 	firing *Firing
-	// login is the password to log in with, once it was asked for; the client wipes
-	// it, or prepare if there is none.
+	// login is the login password, once it was asked for; the client wipes it, or
+	// prepare if there is no client.
 	login fanout.Secret
-	// run is the number of the run that is on record; 0: none is. recorded is the
-	// exit code there.
+	// run is the number of the recorded run; 0: none. recorded is the exit code in its
+	// record.
 	run      int64
 	recorded atomic.Int64
 }
@@ -54,7 +54,7 @@ type Launch struct {
 // noCode is no exit code.
 const noCode = -1
 
-// Decide makes the plan, and says what is odd about it.
+// Decide makes the plan, and passes its warnings on.
 func (l *Launch) Decide(ctx context.Context, selector string, task fanout.Task) (*Decision, error) {
 	l.Lookup.Runs = EarlierRuns{Open: l.History.ForReading, User: l.Env.User}
 	d, err := l.Env.Decide(ctx, l.Request, l.Lookup, selector, task)
@@ -67,9 +67,8 @@ func (l *Launch) Decide(ctx context.Context, selector string, task fanout.Task) 
 	return d, nil
 }
 
-// Run does what was decided. Its error is an [ExitError] if everything has been
-// said and only the exit code is left, and a [NoRecordError] if there is nothing to
-// record it in.
+// Run executes a decision. Its error is an [ExitError] if everything has been reported
+// and only the exit code is left, and a [NoRecordError] if the run cannot be recorded.
 func (l *Launch) Run(ctx context.Context, d *Decision) error {
 	sinks, err := l.View.Begin(d)
 	if err != nil {
@@ -87,8 +86,8 @@ func (l *Launch) Run(ctx context.Context, d *Decision) error {
 		return err
 	}
 	if recorder != nil {
-		// Unless something panics it is closed by then. A run that is left open
-		// would look alive for as long as a daemon is.
+		// Only after a panic is it still open here. A run that is left open would look
+		// active for as long as the daemon lives.
 		defer func() { _ = recorder.Close() }()
 		opts.RunID, opts.Journal = recorder.RunID(), recorder
 		sinks = append(sinks, recorder)
@@ -111,7 +110,7 @@ func (l *Launch) Run(ctx context.Context, d *Decision) error {
 	return nil
 }
 
-// Execute is fanout.Run under the eyes of the view. Nothing is recorded.
+// Execute is fanout.Run with the view attached. It records nothing.
 func (l *Launch) Execute(ctx context.Context, plan fanout.Plan, opts fanout.Options) (fanout.Summary, error) {
 	ctx, halt, end := l.View.Attend(ctx)
 	defer end()
@@ -195,8 +194,8 @@ func (l *Launch) Client(ctx context.Context, d *Decision) (*ssh.Client, error) {
 	return client, nil
 }
 
-// end waits until everything that a run leaves behind is written, and then lets
-// the view finish. It returns the first error, which may be that of the run.
+// end waits until the whole run is recorded, and then lets the view finish. It returns
+// the first error, which may be that of the run.
 func (l *Launch) end(ctx context.Context, recorder *store.Recorder, err error) error {
 	if recorder != nil {
 		err = errors.Join(err, l.History.end(ctx, recorder))

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// manyTargets is from how many targets on memory is spared.
+	// manyTargets is the number of targets from which memory is saved.
 	manyTargets = 2000
 	// sparingPercent is the GOGC of such a run: garbage in percent of live memory. The
 	// default is 100.
@@ -47,8 +47,8 @@ func spareMemory(targets int, getenv func(string) string) {
 	}
 }
 
-// A floodGauge makes the garbage collector run earlier once many targets have said
-// much. It is a sink of their run.
+// A floodGauge makes the garbage collector run earlier once many targets have sent much
+// output. It is a sink of their run.
 type floodGauge struct {
 	getenv  func(string) string
 	targets int

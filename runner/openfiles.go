@@ -22,8 +22,8 @@ func OpenLimit() (int, error) {
 	return int(min(limit.Cur, 1<<30)), nil
 }
 
-// Fanout is how many hosts are worked on at once: as many as asked for, if the
-// limit of open files allows it.
+// Fanout is how many hosts are worked on at once: as many as asked for, or as the limit
+// of open files allows.
 func (d *Decision) Fanout(asked int) int {
 	n := asked
 	if n == 0 {

@@ -19,8 +19,8 @@ type Previous struct {
 	Hosts []string // those that are meant
 	Yes   bool     // go on without those that have left the inventory
 
-	// Running are those of Hosts on which the command may be running still: it would
-	// run there twice at once.
+	// Running are those of Hosts on which the command may still be running, so that a
+	// rerun would run it twice at once.
 	Running []string
 }
 
@@ -47,8 +47,8 @@ func PreviousRun(ctx context.Context, s store.Store, run store.Run, outcomes []f
 	return p, nil
 }
 
-// OutcomesAgain are those of the outcomes that some host of run ended with and that
-// are wanted; nil: those that are not ok.
+// OutcomesAgain are the wanted outcomes that at least one host of run ended with; nil
+// wanted: all that are not ok.
 func OutcomesAgain(run store.Run, wanted []fanout.Outcome) []fanout.Outcome {
 	var outcomes []fanout.Outcome
 	for _, o := range fanout.Outcomes() {

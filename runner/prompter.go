@@ -10,13 +10,12 @@ import (
 	"tutti/internal/fault"
 )
 
-// A Prompter asks the person who launches a run. What it returns is wiped after
-// use.
+// A Prompter asks the operator who launches a run. What it returns is wiped after use.
 type Prompter interface {
-	// LoginPassword asks for the password to log in with.
+	// LoginPassword asks for the login password.
 	LoginPassword(ctx context.Context) ([]byte, error)
-	// SudoPassword asks for that for sudo. If login is true, an empty one means
-	// that it is the one to log in with.
+	// SudoPassword asks for the password for sudo. If login is true, an empty answer
+	// means the login password.
 	SudoPassword(ctx context.Context, login bool) ([]byte, error)
 	// Passphrases asks for the passphrase of a key; nil: they cannot be asked for,
 	// so that such keys are not used.
@@ -26,8 +25,7 @@ type Prompter interface {
 	ConfirmTouches(ctx context.Context, n int) error
 }
 
-// An asker gets what is needed to log in and to be another user, from the person who
-// launches a run or from a command.
+// An asker gets passwords and passphrases, from the operator or from a command.
 type asker struct {
 	prompter Prompter // nil: there is none to ask
 	env      *Env
@@ -39,7 +37,7 @@ func (l *Launch) asker() asker { return asker{l.Prompter, l.Env, l.Request} }
 // errNoPrompter is a password that is needed where there is no operator to ask.
 var errNoPrompter = errors.New("no terminal to ask for a password")
 
-// loginPassword asks for the password to log in with; nil if none is wanted.
+// loginPassword asks for the login password; nil if the request needs none.
 func (a asker) loginPassword(ctx context.Context) (fanout.Secret, error) {
 	if !a.request.Login.AskPass {
 		return nil, nil
@@ -58,8 +56,8 @@ func (a asker) loginPassword(ctx context.Context) (fanout.Secret, error) {
 	return password, nil
 }
 
-// giveSudoPassword gets the password for sudo, if there is to be one. login is
-// that to log in with, which most users have for sudo too; nil: there is none.
+// giveSudoPassword sets the password for sudo, if the request needs one. login is the
+// login password, which is sudo's as well for most users; nil: there is none.
 func (a asker) giveSudoPassword(ctx context.Context, sudo *fanout.Sudo, login fanout.Secret) error {
 	task := &a.request.Task
 	if sudo == nil || !task.AskSudoPass && task.SudoPassCommand == "" {
@@ -113,11 +111,11 @@ func (a asker) confirmTouches(ctx context.Context, n int) error {
 	return a.prompter.ConfirmTouches(ctx, n)
 }
 
-// maxPassword bounds what is read of what a password command prints.
+// maxPassword bounds the output of a password command, in bytes.
 const maxPassword = 64 << 10
 
-// runPasswordCommand returns the first line of what the command prints that gets
-// the password for sudo. What it says on stderr is shown.
+// runPasswordCommand returns the first line of the output of the command that prints
+// sudo's password. Its stderr is shown.
 func (env *Env) runPasswordCommand(ctx context.Context, task *Task) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", task.SudoPassCommand)
 	cmd.Stderr = env.Stderr
@@ -132,8 +130,8 @@ func (env *Env) runPasswordCommand(ctx context.Context, task *Task) ([]byte, err
 	return bytes.Clone(bytes.TrimSuffix(line, []byte("\r"))), nil
 }
 
-// bounded keeps what is written to it, up to maxPassword bytes. It never moves,
-// so that nothing is left when it is wiped.
+// bounded keeps up to maxPassword bytes of what is written to it. It never moves them,
+// so that wiping leaves no copy.
 type bounded struct{ data []byte }
 
 var errTooLong = errors.New("its output is longer than a password")

@@ -12,8 +12,7 @@ import (
 	"tutti/store"
 )
 
-// A NoRecordError is a run that could not be recorded, and was not started. It
-// could be without a record.
+// A NoRecordError says that a run could not be recorded, and was not started.
 type NoRecordError struct{ Err error }
 
 func (e *NoRecordError) Error() string { return e.Err.Error() }
@@ -30,8 +29,8 @@ func (l *Launch) SetExitCode(ctx context.Context, code int) error {
 	return l.History.store.SetExitCode(context.WithoutCancel(ctx), l.run, code)
 }
 
-// record begins the record of d, which has a number from then on; it is nil if
-// the request wants none.
+// record starts the record of d, which has a number from then on; it is nil if the
+// request wants none.
 func (l *Launch) record(ctx context.Context, d *Decision) (*store.Recorder, error) {
 	if l.Request.Record.Off {
 		return nil, nil

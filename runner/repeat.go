@@ -7,10 +7,9 @@ import (
 	"tutti/internal/fault"
 )
 
-// Repeated is what the request was given that a rerun repeats, by the names of
-// the keys. Files are named so that they are found from everywhere. The keys that
-// narrow the hosts are not among them: the hosts are on record. No secret is in a
-// key.
+// Repeated are the settings of the request that a rerun repeats, by the names of the
+// keys. Paths are made absolute. The keys that narrow the hosts are not included,
+// because the hosts are recorded. No key holds a secret.
 func (r *Request) Repeated() map[string][]string {
 	given := make(map[string][]string)
 	for i := range keys {
@@ -32,8 +31,8 @@ func (r *Request) texts(k *Key) []string {
 	return texts
 }
 
-// Repeat sets what the run of that number was given. A key that is set already
-// counts instead; variables are added.
+// Repeat sets what the run of that number was given. A key that is already set stays;
+// variables are added.
 func (r *Request) Repeat(run int64, given map[string][]string) error {
 	now := maps.Clone(r.given)
 	for _, name := range slices.Sorted(maps.Keys(given)) {

@@ -6,8 +6,8 @@ import (
 	"tutti/fanout"
 )
 
-// A Request is what a run is given. What it does not say is decided by the
-// inventory, by ssh_config, or by the defaults of [NewRequest].
+// A Request has the settings of a run. The inventory, ssh_config, or the defaults of
+// [NewRequest] decide about what it leaves open.
 type Request struct {
 	Hosts   Hosts
 	Task    Task
@@ -21,7 +21,7 @@ type Request struct {
 	given map[string]bool
 }
 
-// Hosts say which hosts are meant, besides the selector.
+// Hosts choose hosts, together with the selector.
 type Hosts struct {
 	Inventory []string // files
 	Named     string   // these instead of a selector and an inventory
@@ -67,8 +67,7 @@ type Limits struct {
 	RetryDelay     time.Duration
 }
 
-// Rolling says in which steps a run goes over its hosts, and when it stops on
-// the way.
+// Rolling says in which batches a run goes over its hosts, and when it stops early.
 type Rolling struct {
 	Batch   []fanout.Share
 	Pause   time.Duration
@@ -108,7 +107,7 @@ func (r *Record) StoreLimit() int64 {
 	return r.Limit
 }
 
-// NewRequest is a request that says nothing.
+// NewRequest is a request with the defaults.
 func NewRequest() Request {
 	return Request{
 		Limits: Limits{

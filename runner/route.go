@@ -15,8 +15,8 @@ import (
 	"tutti/ssh"
 )
 
-// A router finds the way to hosts: flags win over what the inventory says, and
-// that over ssh_config.
+// A router finds the route to hosts: flags come before the inventory, and that before
+// ssh_config.
 type router struct {
 	env     *Env
 	request *Request
@@ -55,20 +55,20 @@ func (r *router) endpoint(h *inventory.Host, s *sshconfig.Settings) (ssh.Endpoin
 	return e, nil
 }
 
-// A way is how a host is reached: through jumps, by a proxy command, or
-// straight if both are empty.
+// A way is how a host is reached: through jumps, by a proxy command, or directly if
+// both are empty.
 type way struct {
 	jump, proxy string
-	// origin is who names the jumps: a key, or a place in a file.
+	// origin is what names the jumps: a key, or a place in a file.
 	origin any
 	// from is where the inventory names the jumps, without a file for the flag.
-	// Its defaults count for those that it does not have. Nil: ssh_config names
-	// them, and says all there is to say of them.
+	// Bastions that the inventory does not have get the defaults of that file. Nil:
+	// ssh_config names the jumps, and they get no defaults.
 	from *inventory.Origin
 }
 
-// wayTo is what the inventory says of the way to h, to which e leads, none
-// included, or else ssh_config.
+// routeTo is the way to h, whose endpoint is e, by the inventory, or else by
+// ssh_config.
 func routeTo(h *inventory.Host, s *sshconfig.Settings, e ssh.Endpoint) way {
 	if o, set := h.Origin(inventory.KeyJump); set {
 		proxy := h.Proxy(inventory.ProxyTarget{Name: HostWord(h), Address: e.Address, User: e.User, Port: e.Port})
@@ -80,8 +80,8 @@ func routeTo(h *inventory.Host, s *sshconfig.Settings, e ssh.Endpoint) way {
 	return way{proxy: s.ProxyCommand}
 }
 
-// through resolves the jumps of w. before are the hosts for whose sake that is done, each
-// of them a jump that has jumps itself.
+// viaJumps resolves the jumps of w. before are the hosts that are being resolved, each
+// a jump with jumps of its own.
 func (r *router) viaJumps(w way, before []ssh.Endpoint) ([]ssh.Endpoint, error) {
 	key := jumpKey{text: w.jump, file: "ssh_config"}
 	if w.from != nil {
@@ -106,8 +106,8 @@ func (r *router) viaJumps(w way, before []ssh.Endpoint) ([]ssh.Endpoint, error) 
 		if at := slices.IndexFunc(before, func(b ssh.Endpoint) bool { return sameHost(b, e) }); at >= 0 {
 			return nil, circleError(slices.Concat(before[at:], []ssh.Endpoint{e}))
 		}
-		// As with ssh, what stands here is the way from the first to the
-		// others, whatever is said of those elsewhere.
+		// As with ssh, the list is the way from the first jump to the others,
+		// whatever is set for those elsewhere.
 		if i == 0 {
 			e.ProxyCommand = own.proxy
 		}
@@ -125,8 +125,8 @@ func (r *router) viaJumps(w way, before []ssh.Endpoint) ([]ssh.Endpoint, error) 
 	return jumps, nil
 }
 
-// endpoint is how to log in to h: flags win over what the inventory says, and
-// that over ssh_config.
+// endpoint is how to log in to h: flags come before the inventory, and that before
+// ssh_config.
 func (env *Env) endpoint(h *inventory.Host, s *sshconfig.Settings, o *Login) (ssh.Endpoint, error) {
 	e := ssh.Endpoint{
 		Address:    h.Address,
@@ -156,8 +156,8 @@ func (env *Env) endpoint(h *inventory.Host, s *sshconfig.Settings, o *Login) (ss
 	return e, err
 }
 
-// bastion is a host to go through: the inventory's own of that name, or else one
-// with the defaults that count where w names it.
+// bastion is a host to connect through: the inventory's host of that name, or else one
+// with the defaults that apply where w names it.
 func (w way) bastion(inv *inventory.Inventory, hop inventory.Hop) (*inventory.Host, error) {
 	h, known := inv.Host(hop.Host)
 	if !known {
@@ -172,10 +172,9 @@ func (w way) bastion(inv *inventory.Inventory, hop inventory.Hop) (*inventory.Ho
 	return h, inv.Check(h)
 }
 
-// hop is a host to go through, and what it is reached through itself. What the
-// inventory says of it counts; a user and a port that stand with the hop
-// count more. The flags that say how to log in mean the hosts at the end, but
-// for --host-keys, and for --identity where nothing else names a key.
+// hop returns a bastion, and the way to it. A user and a port next to the hop come
+// before the inventory's settings for it. Login flags are about the hosts at the end,
+// except --host-keys, and --identity if nothing else names a key.
 func (r *router) hop(w way, hop inventory.Hop) (e ssh.Endpoint, own way, err error) {
 	h, err := w.bastion(r.inv, hop)
 	if err != nil {
@@ -208,7 +207,7 @@ func circleError(circle []ssh.Endpoint) error {
 		"jump: none for one of these hosts connects to it directly")
 }
 
-// JumpText is the way to e as a plan shows it; empty if it is straight.
+// JumpText is the way to e as a plan shows it; empty if it is direct.
 func JumpText(e ssh.Endpoint) string {
 	hops := make([]string, len(e.Jumps))
 	for i, j := range e.Jumps {

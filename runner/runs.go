@@ -11,17 +11,17 @@ import (
 	"tutti/store"
 )
 
-// A RunningError is a run that has to have ended, and has not.
+// A RunningError is a run that must have ended, and has not.
 type RunningError struct{ Run int64 }
 
 func (e *RunningError) Error() string { return fmt.Sprintf("run %d is still running", e.Run) }
 
-// A NoHostError is a host that was asked for and had no part in Runs, or in any
-// run if there are none.
+// A NoHostError is a host that none of Runs included, or no run at all if Runs is
+// empty.
 type NoHostError struct {
 	Host string
 	Runs []int64
-	// Near is the name of a host that was probably meant; empty: none is.
+	// Near is a host of a similar name; empty: none.
 	Near string
 }
 
@@ -40,8 +40,8 @@ func noHost(host string, known []string, runs ...int64) error {
 	return &NoHostError{Host: host, Runs: runs, Near: yamltree.Nearest(host, known)}
 }
 
-// EndedRun is the run that ref names, user being whose runs are meant by those that
-// are named by their age. It is a [RunningError] if the run has not ended.
+// EndedRun is the run that ref names; "last" is about the runs of user. The error is a
+// [RunningError] if the run has not ended.
 func EndedRun(ctx context.Context, s store.Store, ref, user string) (store.Run, error) {
 	run, err := s.Run(ctx, ref, user)
 	if err == nil && run.State == store.Running {
@@ -50,7 +50,8 @@ func EndedRun(ctx context.Context, s store.Store, ref, user string) (store.Run, 
 	return run, err
 }
 
-// HostsOfRun are the hosts of run that patterns name, by wildcards. It is a [NoHostError] if one names none.
+// HostsOfRun are the hosts of run that match patterns. The error is a [NoHostError] if
+// a pattern matches none.
 func HostsOfRun(ctx context.Context, s store.Store, run store.Run, patterns []string) ([]string, error) {
 	names, err := s.HostsOf(ctx, strconv.FormatInt(run.ID, 10), "", nil)
 	if err != nil {
@@ -67,9 +68,9 @@ func HostsOfRun(ctx context.Context, s store.Store, run store.Run, patterns []st
 	return hosts, nil
 }
 
-// HostsInHistory are the hosts that had a part in runs and that patterns mean: names
-// and wildcards, and what is none of these, the hosts of a group or label as the
-// inventory has them now. It is a [NoHostError] if one means none.
+// HostsInHistory are the hosts of recorded runs that patterns mean: names and
+// wildcards, else the hosts of a group or label in the current inventory. The error is
+// a [NoHostError] if a pattern means none.
 func (env *Env) HostsInHistory(ctx context.Context, s store.Store, patterns []string) ([]string, error) {
 	names, err := s.HostNames(ctx)
 	if err != nil {
@@ -111,7 +112,7 @@ func (env *Env) membersNow(ctx context.Context, item string) []string {
 	return names
 }
 
-// matching are those of the names that pattern means, nil if none is.
+// matching are the names that match pattern.
 func matching(pattern string, names []string) []string {
 	var found []string
 	for _, name := range names {

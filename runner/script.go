@@ -53,16 +53,16 @@ func ReadScript(ctx context.Context, stdin io.Reader, name string) (*fanout.Scri
 	return script, nil
 }
 
-// CloseScript gives up the copy of task's script, if it has one. Nothing may run any
-// more.
+// CloseScript releases the copy of task's script, if it has one. The task must not be
+// running any more.
 func CloseScript(task fanout.Task) {
 	if script, ok := task.Action.(*fanout.Script); ok {
 		_ = script.Source.Close() // it was only read
 	}
 }
 
-// kind returns what a spool that has been read is if it is no script: a key, a
-// certificate.
+// kind returns an error that names what a spool that has been read holds instead of a
+// script: a key, a certificate.
 func (s *spool) kind() error {
 	head := make([]byte, 64<<10)
 	n, err := s.file.ReadAt(head, 0)
@@ -72,11 +72,11 @@ func (s *spool) kind() error {
 	return filekind.Check(head[:n])
 }
 
-// maxFirstLine is how long a #! line may be, as the systems have it or less.
+// maxFirstLine is how long a #! line may be, the lowest limit of the supported systems.
 const maxFirstLine = 255
 
-// interpreter reads the #! line as the system does: what follows the path is
-// one argument.
+// interpreter parses the #! line as the system does: all that follows the path is one
+// argument.
 func interpreter(script io.ReaderAt) ([]string, error) {
 	head := make([]byte, maxFirstLine+1)
 	n, err := script.ReadAt(head, 0)

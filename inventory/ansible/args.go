@@ -66,8 +66,8 @@ func (s *sshArgs) add(v *value) {
 	}
 }
 
-// refuse holds something against the hosts that have the arguments. The jump is
-// what most arguments are about, and the setting that it stands at.
+// setUnusable makes the hosts with these arguments unusable, by way of their jump
+// setting, which most arguments are about.
 func (s *sshArgs) setUnusable(v *value, err error) {
 	s.set(v, layer.Value{Key: layer.KeyJump, Text: v.text, Unusable: fmt.Sprintf("%s: %v", variableNames[v.variable], err)})
 }

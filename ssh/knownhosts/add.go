@@ -28,7 +28,7 @@ func (h *Files) Target() string {
 }
 
 // addKnownHost adds key, unless another process has added one for this host in the
-// meantime; the judgement is after that.
+// meantime, and returns the resulting judgement.
 func (h *Files) addKnownHost(ctx context.Context, n hostNames, key gossh.PublicKey, hash bool) (judgement, error) {
 	f, unlock, err := h.lock(ctx)
 	if err != nil {
@@ -74,9 +74,9 @@ func newLines(names []string, key gossh.PublicKey, hash bool) string {
 	return b.String()
 }
 
-// lock opens the file that keys are written to, for this process and goroutine alone until
-// unlock is called. A file that was replaced while it was waited for is not the
-// one; f has the name of the real file, whatever links lead there.
+// lock opens and locks the file that keys are written to, against other processes and
+// goroutines, until unlock is called. If the file was replaced while lock waited, it
+// opens the new one; f has the name of the real file, behind any links.
 func (h *Files) lock(ctx context.Context) (f *lockedFile, unlock func(), err error) {
 	if len(h.files) == 0 {
 		return nil, nil, errors.New("no file is given")
@@ -137,7 +137,7 @@ func openForAdding(file string) (*lockedFile, error) {
 	return &lockedFile{File: f, place: place}, nil
 }
 
-// refresh reads the files again if the one that is open as f is not as it was.
+// refresh reads the files again if the one that is open as f has changed.
 func (h *Files) refresh(f *os.File) {
 	now, err := f.Stat()
 	if err == nil && h.seen != nil && os.SameFile(now, h.seen) &&
@@ -150,8 +150,8 @@ func (h *Files) refresh(f *os.File) {
 // wholeTime is how long a reader waits for another process to finish its write.
 const wholeTime = 100 * time.Millisecond
 
-// readWhole reads a file to which another process may just be adding a line, and
-// not half of that line.
+// readWhole reads a file to which another process may be adding a line; it never
+// returns half of that line.
 func readWhole(file string) ([]byte, error) { return readUnlocked(file, wholeTime) }
 
 // readUnlocked reads a file once no process holds its lock, or when patience
@@ -172,8 +172,8 @@ func readUnlocked(file string, patience time.Duration) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
-// lock takes the file for this process. It is asked for again and again rather
-// than waited for, because the wait would not end with ctx.
+// lock locks the file for this process. It polls, because a blocking lock would not end
+// with ctx.
 func lock(ctx context.Context, f *os.File) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -190,7 +190,7 @@ func lock(ctx context.Context, f *os.File) error {
 	}
 }
 
-// endsLine reports whether what f holds ends with a newline, or is nothing.
+// endsLine reports whether the content of f is empty or ends with a newline.
 func endsLine(f *os.File) bool {
 	end, err := f.Seek(0, io.SeekEnd)
 	if err != nil || end == 0 {

@@ -2,16 +2,15 @@ package knownhosts
 
 import gossh "golang.org/x/crypto/ssh"
 
-// Preferred are the host key algorithms that are usually asked for, the
-// cheapest for the host first, and no certificates.
+// Preferred are the host key algorithms that are requested by default, the cheapest for
+// the host first, without certificates.
 var Preferred = []string{
 	gossh.KeyAlgoED25519,
 	gossh.KeyAlgoECDSA256, gossh.KeyAlgoECDSA384, gossh.KeyAlgoECDSA521,
 	gossh.KeyAlgoRSASHA512, gossh.KeyAlgoRSASHA256,
 }
 
-// certified are the algorithms with which a host shows a certificate of a key,
-// by those with which it shows the key alone.
+// certified maps the algorithm of a plain key to that of a certificate of it.
 var certified = map[string]string{
 	gossh.KeyAlgoED25519:   gossh.CertAlgoED25519v01,
 	gossh.KeyAlgoECDSA256:  gossh.CertAlgoECDSA256v01,
@@ -27,7 +26,7 @@ var certified = map[string]string{
 	gossh.KeyAlgoSKECDSA256:  gossh.CertAlgoSKECDSA256v01,
 }
 
-// uncertified is certified the other way round.
+// uncertified is the inverse of certified.
 var uncertified = func() map[string]string {
 	names := make(map[string]string, len(certified))
 	for plain, certificate := range certified {
@@ -36,8 +35,8 @@ var uncertified = func() map[string]string {
 	return names
 }()
 
-// WithCertificates are the certificates' algorithms for those in plain, in
-// their order.
+// WithCertificates returns the certificate algorithms for those in plain, in their
+// order.
 func WithCertificates(plain []string) []string {
 	var names []string
 	for _, p := range plain {
@@ -48,14 +47,13 @@ func WithCertificates(plain []string) []string {
 	return names
 }
 
-// IsPlain reports whether an algorithm works with keys and not with certificates.
+// IsPlain reports whether an algorithm is for plain keys, not for certificates.
 func IsPlain(algorithm string) bool {
 	_, certificate := uncertified[algorithm]
 	return !certificate
 }
 
-// KeyKind is the type of the keys that an algorithm works with, without the
-// certificate around them.
+// KeyKind returns the type of the plain keys of an algorithm.
 func KeyKind(algorithm string) string {
 	algorithm = Uncertified(algorithm)
 	switch algorithm {
@@ -65,8 +63,8 @@ func KeyKind(algorithm string) string {
 	return algorithm
 }
 
-// Uncertified is the algorithm that shows the key alone, whether or not algorithm
-// shows a certificate of it.
+// Uncertified returns the algorithm of the plain key, also if algorithm is one of
+// certificates.
 func Uncertified(algorithm string) string {
 	if plain, ok := uncertified[algorithm]; ok {
 		return plain

@@ -24,9 +24,9 @@ func (k *index) vouched(n hostNames) bool {
 	})
 }
 
-// vouch checks a certificate that a host with the names n presents, signed with
-// one of algorithms. The error says why it counts for nothing; then there is still
-// the key in it.
+// vouch checks a certificate that a host with the names n presents, signed with one of
+// algorithms. If the error is not nil, the certificate does not count, and the plain
+// key in it has to be checked.
 func (k *index) vouch(n hostNames, cert *gossh.Certificate, algorithms []string) error {
 	if cert.CertType != gossh.HostCert {
 		return errors.New("not a host certificate")
@@ -44,8 +44,7 @@ func (k *index) vouch(n hostNames, cert *gossh.Certificate, algorithms []string)
 	return reason
 }
 
-// checkCertificate checks what its authority has written into cert, and that
-// it was the authority.
+// checkCertificate checks the restrictions in cert and the signature of its authority.
 func checkCertificate(cert *gossh.Certificate, host string, algorithms []string) error {
 	if f := cert.Signature.Format; !slices.Contains(algorithms, f) {
 		return fmt.Errorf("signed with %s, which is not trusted", sanitize.Line(f, 100))

@@ -18,13 +18,14 @@ import (
 	"tutti/internal/hostkeys"
 )
 
-// Files are known_hosts files, and what they say of host keys.
+// Files are the known_hosts files of a run, with their index. They may be used by
+// several goroutines at once.
 type Files struct {
 	files []string
 	warn  func(string)
 
-	// learning holds one token, which is taken to write to files[0]: a mutex
-	// that ctx can interrupt. It guards seen.
+	// learning is a mutex for writing to files[0] that ctx can interrupt: it
+	// holds one token. It guards seen.
 	learning chan struct{}
 	seen     fs.FileInfo // files[0] when it was last read or written; nil: absent
 
@@ -32,8 +33,8 @@ type Files struct {
 	known *index
 }
 
-// Open reads files; one that is absent is empty. New keys are written to the first.
-// warn is given what cannot be read.
+// Open reads files; one that does not exist is empty. New keys are written to the
+// first. warn receives what cannot be read.
 func Open(files []string, warn func(string)) *Files {
 	h := &Files{files: files, warn: warn, learning: make(chan struct{}, 1)}
 	h.load(readWhole)
@@ -65,12 +66,11 @@ func (h *Files) load(read func(file string) ([]byte, error)) {
 	h.mu.Unlock()
 }
 
-// Algorithms orders the allowed host key algorithms so that those come first whose
-// keys are known for the host: one with several keys then shows the one that can be
-// checked. The others follow, so that a host that has changed its key is seen as
-// that. Certificates are asked for only where an authority is known for it. kinds
-// are the key types to put first, without certificates; without them the files are
-// asked.
+// Algorithms orders the allowed host key algorithms: first those whose keys are known
+// for the host, so that a host with several keys shows one that can be checked. The
+// others follow, so that a changed key is recognised as changed. Certificate algorithms
+// are included only if an authority is known for the host. kinds are the key types to
+// put first, without certificates; if empty, the files decide.
 func (h *Files) Algorithms(host Host, kinds, allowed []string) []string {
 	n := host.names()
 	known := map[string]bool{}
@@ -116,9 +116,9 @@ func (h *Files) kinds(n hostNames) map[string]bool {
 	return kinds
 }
 
-// Check decides about key, which host has proved to hold. The error is a *Refusal,
-// or a *ReorderError if the host was to be asked for another kind of key, which
-// only happens when asked is false.
+// Check decides about key, which host has proved to hold. The error is a *Refusal, or a
+// *ReorderError if another kind of key should be requested from the host; asked says
+// that this was already done.
 func (h *Files) Check(ctx context.Context, host Host, key gossh.PublicKey, asked bool) error {
 	if cert, ok := key.(*gossh.Certificate); ok {
 		switch err := h.CheckCertificate(host, cert); {
@@ -165,8 +165,8 @@ func (h *Files) CheckAddress(key gossh.PublicKey, ip netip.Addr, port int) error
 	return changed(key, v.others, "the host key differs from the one known for the host's IP address")
 }
 
-// Judge says how key compares with the lines about host. Those that hold other
-// keys are returned if there are any and it is none of them.
+// Classify compares key with the lines about host. It returns the lines with other keys
+// if key is in none of them.
 func (h *Files) Classify(host Host, key gossh.PublicKey) (Verdict, []Line) {
 	v := h.classify(host.names(), string(key.Marshal()))
 	var others []Line
@@ -177,8 +177,8 @@ func (h *Files) Classify(host Host, key gossh.PublicKey) (Verdict, []Line) {
 	return v.verdict, others
 }
 
-// CheckCertificate returns nil if cert is proof enough of host, a *Refusal if it
-// speaks against the host, and another error if it counts for nothing.
+// CheckCertificate returns nil if cert identifies host, a *Refusal if it is revoked,
+// and another error if it does not count, so that the plain key has to be checked.
 func (h *Files) CheckCertificate(host Host, cert *gossh.Certificate) error {
 	n := host.names()
 	h.mu.RLock()

@@ -7,10 +7,10 @@ import (
 	"tutti/internal/hostkeys"
 )
 
-// A Host is what has to be known of a host whose key is judged.
+// A Host is a host whose key is checked, with its names and the rules for it.
 type Host struct {
-	// Alias and Address are its names, in the order in which known_hosts is asked
-	// for them. Alias may be empty.
+	// Alias and Address are its names, in the order in which they are looked up.
+	// Alias may be empty.
 	Alias, Address string
 	// Port is where it was reached.
 	Port int
@@ -19,8 +19,8 @@ type Host struct {
 	HostKeyAlias string
 	// AddressOnly leaves Alias out.
 	AddressOnly bool
-	// Indirect says that it was reached by a bastion or a program, where the same
-	// address may be another host's.
+	// Indirect says that it was reached through a bastion or a program, from where the
+	// same address may be another host's.
 	Indirect bool
 	// Mode says what happens if its key is not known.
 	Mode hostkeys.Mode
@@ -63,9 +63,9 @@ func (h Host) names() hostNames {
 	return n
 }
 
-// written are the names that stand in a new line: the best, which is ours, and
-// the address, by which plain ssh looks a host up whatever it was called. An
-// address that lines are about already is left to them; spoken tells.
+// written are the names for a new line: the preferred one, and the address, by which
+// plain ssh finds the host. An address that lines are about already is left out; spoken
+// reports whether there are such lines.
 func (n hostNames) written(spoken func(name string) bool) []string {
 	names := n.full[:1:1]
 	if last := n.full[len(n.full)-1]; len(n.full) > 1 && n.shared && !spoken(last) {

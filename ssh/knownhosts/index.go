@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// defaultPort is the port that known_hosts does not write down.
+// defaultPort is the port that known_hosts leaves out.
 const defaultPort = 22
 
 // A knownKey is one line of a known_hosts file.
@@ -31,9 +31,9 @@ func (k *knownKey) where() string {
 	return fmt.Sprintf("%s:%d", k.file, k.line)
 }
 
-// An index is the content of known_hosts files, arranged so that asking
-// does not take longer the more hosts they hold. Keys are compared as bytes
-// and never decoded: a key type that is unknown here does no harm.
+// An index is the content of known_hosts files, arranged so that a lookup does not slow
+// down with their size. Keys are compared as bytes and never decoded: a key type that
+// is unknown here does no harm.
 type index struct {
 	names   map[string][]*knownKey
 	globs   []globLine
@@ -77,7 +77,7 @@ func (k *index) add(file string, data []byte, warn func(string)) {
 	})
 }
 
-// read is add that gives lines that cannot be read to bad.
+// read is add that passes lines that cannot be read to bad.
 func (k *index) read(file string, data []byte, bad func(number int, err error)) {
 	number := 0
 	for line := range bytes.Lines(data) {
@@ -108,7 +108,7 @@ func (b *badLines) add(number int, err error) {
 	}
 }
 
-// warn gives warn one text about all lines; none if there are no bad ones.
+// warn passes one text about all lines to warn; nothing if there are none.
 func (b *badLines) warn(file string, warn func(string)) {
 	switch b.count {
 	case 0:
@@ -153,7 +153,7 @@ func (k *index) addLine(file string, number int, line string) error {
 	case "@revoked":
 		k.revoked[blob] = append(k.revoked[blob], hosts.matcher(key))
 	case "@cert-authority":
-		// Such a key is no host's own.
+		// The key of an authority is not a host's own.
 		k.authorities = append(k.authorities, authority{hosts.matcher(key), blob})
 	default:
 		return errors.New("an unknown marker")
@@ -278,9 +278,9 @@ func (h hashedLine) match(name string) bool {
 	return hmac.Equal(mac.Sum(nil), h.sum)
 }
 
-// Match reports whether s fits a pattern of ssh: it matches with * for any characters and ? for one. After a mismatch only
-// the last star is tried again, so that no pattern takes more than quadratic
-// time.
+// Match reports whether s matches a pattern of ssh: * stands for any characters and ?
+// for one. After a mismatch it backtracks to the last star only, so that the time is at
+// most quadratic.
 func Match(pattern, s string) bool {
 	p, i := 0, 0
 	star, mark := -1, 0
@@ -302,7 +302,7 @@ func Match(pattern, s string) bool {
 	return strings.Trim(pattern[p:], "*") == ""
 }
 
-// keyBlob decodes a key and checks that it is of the type it claims to be.
+// keyBlob decodes a key and checks that it has the type kind.
 func keyBlob(kind, text string) (string, error) {
 	blob, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// Inspect counts the lines of a file that count, and says what is wrong with the
+// Inspect returns the number of valid lines of a file, and what is wrong with the
 // others. The error wraps fs.ErrNotExist if there is no such file.
 func Inspect(file string) (lines int, bad []string, err error) {
 	data, err := os.ReadFile(file)

@@ -19,7 +19,7 @@ type judgement struct {
 	others  []*knownKey // the keys that are known instead
 }
 
-// kinds returns the types of the known keys that can be asked for.
+// kinds returns the types of the known keys that can be requested.
 func (j judgement) kinds() []string {
 	var kinds []string
 	for _, k := range j.others {
@@ -32,10 +32,10 @@ func (j judgement) kinds() []string {
 	return kinds
 }
 
-// judge looks blob up under n. The first name with readable lines decides, for
-// or against; hashed lines that hold blob decide for; only then are all hashed
-// lines searched for other keys of the host. A line without a port counts for
-// a host on another port if it holds this very key.
+// classify looks blob up under n. The first name with readable lines decides; a hashed
+// line with this very blob makes the key known; only then are all hashed lines searched
+// for other keys of the host. A line without a port applies to a host on another port
+// only if it holds this very key.
 func (k *index) classify(n hostNames, blob string) judgement {
 	if k.isRevoked(n.all(), blob) {
 		return judgement{verdict: Revoked}

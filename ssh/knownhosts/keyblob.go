@@ -7,15 +7,15 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 )
 
-// certificateMark stands in the names of the types of certificates.
+// certificateMark is part of the type names of certificates.
 const certificateMark = "-cert-v0"
 
 // A part is one string of a key: as long as size says, or of any length but none
 // if size is 0.
 type part struct{ size int }
 
-// keyParts are the strings that a key consists of behind the name of its type.
-// Types that are not here are taken as they are.
+// keyParts are the strings of a key after its type name. Keys of other types are
+// accepted as they are.
 var keyParts = map[string][]part{
 	gossh.KeyAlgoRSA:         {{}, {}},
 	gossh.InsecureKeyAlgoDSA: {{}, {}, {}, {}}, //nolint:staticcheck // old known_hosts files hold such keys
@@ -27,9 +27,9 @@ var keyParts = map[string][]part{
 	gossh.KeyAlgoSKECDSA256:  {{8}, {65}, {}},
 }
 
-// wholeKey reports whether rest, which is behind the name of the type, is a key
-// from its beginning to its end, if the type is known here. Half a key is
-// no other key of the host: its line says nothing.
+// wholeKey reports whether rest, which follows the type name, is a complete key, if the
+// type is known here. A truncated key must not count as another key of the host, so its
+// line is ignored.
 func wholeKey(kind string, rest []byte) bool {
 	if strings.Contains(kind, certificateMark) {
 		_, err := gossh.ParsePublicKey(gossh.Marshal(struct {

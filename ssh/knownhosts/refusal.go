@@ -11,25 +11,24 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 )
 
-// A Reason says what speaks against a key, for those who know what can be done
-// about it.
+// A Reason is why a key was refused, from which the remedy follows.
 type Reason int
 
 const (
-	// ReasonOther is a reason that no remedy is known for.
+	// ReasonOther is a reason without a known remedy.
 	ReasonOther Reason = iota
 	// ReasonUnknown is a host that no line is about.
 	ReasonUnknown
 	// ReasonNotAdded is a new host whose key could not be written.
 	ReasonNotAdded
-	// ReasonChanged is another key than the one that is known.
+	// ReasonChanged is a key other than the known one.
 	ReasonChanged
 	// ReasonRevoked is a key, or a certificate, that a line or a list revokes.
 	ReasonRevoked
 )
 
-// A Refusal refuses a host key. The message is the same for all hosts with the
-// same trouble; the detail is the host's own.
+// A Refusal is a host key that was refused. The message is the same for all hosts with
+// the same trouble; the detail is the host's own.
 type Refusal struct {
 	Reason          Reason
 	Message, Detail string
@@ -38,8 +37,8 @@ type Refusal struct {
 // Error is the message and the detail.
 func (e *Refusal) Error() string { return e.Message + ": " + e.Detail }
 
-// A ReorderError says that the host was asked for the wrong kind of key: it is
-// known under others.
+// A ReorderError says that another kind of key must be requested from the host:
+// known_hosts holds keys of other types for it.
 type ReorderError struct {
 	// Kinds are the types of these keys.
 	Kinds []string
@@ -50,7 +49,7 @@ func (e *ReorderError) Error() string {
 	return "the known key of the host is of type " + strings.Join(e.Kinds, " or ")
 }
 
-// withReason adds to a refusal why the certificate did not count.
+// withReason adds to a refusal why the certificate was not accepted.
 func withReason(refusal, reason error) error {
 	if refused, ok := errors.AsType[*Refusal](refusal); ok {
 		with := *refused

@@ -27,10 +27,10 @@ type Change struct {
 	Key  gossh.PublicKey
 }
 
-// Replace writes the keys of changes to the target, in one step. What other keys the
-// file holds for these hosts goes, so that lines which hold no other host's key are
-// removed. A line that cannot be changed without harm to others is an error, and
-// then nothing is written.
+// Replace writes the keys of changes to the target, in one step. It removes all other
+// keys of these hosts; a line that names no other host is removed whole. If a line
+// cannot be changed without affecting other hosts, Replace returns an error and writes
+// nothing.
 func (h *Files) Replace(ctx context.Context, changes []Change) error {
 	f, unlock, err := h.lock(ctx)
 	if err != nil {
@@ -61,8 +61,7 @@ func (h *Files) Replace(ctx context.Context, changes []Change) error {
 	return nil
 }
 
-// apply takes out of lines what changes put an end to, and returns the lines to
-// add.
+// apply removes outdated keys from lines, and returns the lines to add.
 func (h *Files) apply(lines []string, changes []Change) (string, error) {
 	var added []string
 	known, written := map[string]bool{}, map[string]bool{} // lines and names

@@ -122,7 +122,7 @@ func (c *revokedCertificates) hold(cert *gossh.Certificate) bool {
 	if slices.Contains(c.ids, cert.KeyId) {
 		return true
 	}
-	// A certificate without a serial number has 0, which names none.
+	// 0 means that a certificate has no serial number.
 	return cert.Serial != 0 && slices.ContainsFunc(c.serials, func(s serialRange) bool { return s.contains(cert.Serial) })
 }
 
@@ -147,7 +147,7 @@ const (
 	krlIDs     = 0x23
 )
 
-// A listReader reads a list from its beginning. The first error stays.
+// A listReader reads a list from start to end. It keeps the first error.
 type listReader struct {
 	rest []byte
 	err  error
@@ -173,8 +173,8 @@ func (l *listReader) text() []byte { return l.take(l.number(4)) }
 
 func (l *listReader) more() bool { return l.err == nil && len(l.rest) > 0 }
 
-// readList reads what follows the magic of a key revocation list. What it does
-// not know is an error: it could be what revokes the key in question.
+// readList reads what follows the magic of a key revocation list. An unknown section is
+// an error, because it could revoke the key in question.
 func (r *RevokedKeys) readList(data []byte) error {
 	l := &listReader{rest: data}
 	if version := l.number(4); l.err == nil && version != 1 {

@@ -36,6 +36,8 @@ type Run struct {
 	Counts map[string]int `json:"counts"`
 	// Stopped is what stopped it early; "none" if nothing did.
 	Stopped string `json:"stopped"`
+	// Reason is why a run that had waited was not started; absent if it was, or waits.
+	Reason string `json:"reason,omitempty"`
 	// ExitCode is absent while it is running, and if it was cut off.
 	ExitCode *int `json:"exit_code,omitempty"`
 	// RerunOf is the run that it repeats; absent if it repeats none.
@@ -50,7 +52,7 @@ func NewRun(r store.Run) Run {
 		Schema: 1, Type: "run", Run: r.ID, Source: r.Source, Command: r.Command, Selector: r.Selector,
 		Inventory: r.Inventory, Note: r.Note, User: r.User, State: r.State,
 		StartedAt: event.Time(r.Summary.Started), Hosts: r.Summary.Hosts, Counts: map[string]int{},
-		Stopped: r.Summary.Stopped.String(), ExitCode: r.ExitCode, RerunOf: r.RerunOf, Job: r.Job,
+		Stopped: r.Summary.Stopped.String(), ExitCode: r.ExitCode, RerunOf: r.RerunOf, Job: r.Job, Reason: r.Reason,
 	}
 	if !r.Summary.Ended.IsZero() {
 		ended := event.Time(r.Summary.Ended)

@@ -142,7 +142,7 @@ func showEnds(ctx context.Context, std Streams, s store.Store, id int64, wait ti
 	if err != nil {
 		return err
 	}
-	if run.State == store.Running {
+	if !run.State.Ended() {
 		if cause := context.Cause(ctx); !errors.Is(cause, context.DeadlineExceeded) {
 			return cause // the operator has stopped waiting
 		}
@@ -172,7 +172,7 @@ func awaitEnd(ctx context.Context, s store.Store, id int64) (store.Run, error) {
 	defer end()
 	for {
 		run, err := s.Run(context.WithoutCancel(ctx), strconv.FormatInt(id, 10), "")
-		if err != nil || run.State != store.Running {
+		if err != nil || run.State.Ended() {
 			return run, err
 		}
 		select {
@@ -192,14 +192,14 @@ func completeRunning(std Streams, history *string) cobra.CompletionFunc {
 		if err != nil {
 			return nil, noFiles
 		}
-		runs, err := s.Runs(cmd.Context(), store.Query{Running: true, Limit: completedRuns})
+		runs, err := s.Runs(cmd.Context(), store.Query{States: []store.State{store.Running, store.Queued}, Limit: completedRuns})
 		if err != nil {
 			return nil, noFiles
 		}
 		var out []string
 		for _, r := range runs {
 			name := strconv.FormatInt(r.ID, 10)
-			if r.State == store.Running && strings.HasPrefix(name, toComplete) && !slices.Contains(args, name) {
+			if !r.State.Ended() && strings.HasPrefix(name, toComplete) && !slices.Contains(args, name) {
 				out = append(out, name+"\t"+completedRun(r))
 			}
 		}

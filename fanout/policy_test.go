@@ -89,7 +89,7 @@ func TestNamesReadBack(t *testing.T) {
 	if _, err := fanout.ParseOutcome("perfect"); err == nil {
 		t.Error("no error for an unknown outcome")
 	}
-	for s := fanout.StoppedNone; s <= fanout.StoppedSink; s++ {
+	for s := fanout.StoppedNone; s <= fanout.StoppedSecretsGone; s++ {
 		if got, err := fanout.ParseStopped(s.String()); err != nil || got != s {
 			t.Errorf("stopped %s: got %s, %v", s, got, err)
 		}

@@ -250,9 +250,17 @@ const (
 	StoppedKill
 	// StoppedSink means that its events can no longer be written.
 	StoppedSink
+	// StoppedRefused means that a run that had waited could not be started.
+	StoppedRefused
+	// StoppedPoisoned means that it was not started since the daemons that were to do so
+	// died, one after the other.
+	StoppedPoisoned
+	// StoppedSecretsGone means that it was not started since its secrets were lost with
+	// the process that had them.
+	StoppedSecretsGone
 )
 
-var stoppedNames = []string{"none", "budget", "deadline", "signal", "kill", "sink"}
+var stoppedNames = []string{"none", "budget", "deadline", "signal", "kill", "sink", "refused", "poisoned", "secrets_gone"}
 
 // String is the name used in JSON and SQL.
 func (s Stopped) String() string {

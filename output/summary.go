@@ -246,6 +246,12 @@ func stoppedText(s *fanout.Summary) string {
 		return ", stopped by another process"
 	case fanout.StoppedSink:
 		return ", stopped because the results could not be written"
+	case fanout.StoppedRefused:
+		return ", not started"
+	case fanout.StoppedPoisoned:
+		return ", not started: the daemons that were to start it died"
+	case fanout.StoppedSecretsGone:
+		return ", not started: its secrets were lost with the daemon that had them"
 	}
 	return ""
 }

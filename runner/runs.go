@@ -44,7 +44,7 @@ func noHost(host string, known []string, runs ...int64) error {
 // [RunningError] if the run has not ended.
 func EndedRun(ctx context.Context, s store.Store, ref, user string) (store.Run, error) {
 	run, err := s.Run(ctx, ref, user)
-	if err == nil && run.State == store.Running {
+	if err == nil && !run.State.Ended() {
 		err = &RunningError{run.ID}
 	}
 	return run, err

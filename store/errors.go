@@ -242,3 +242,10 @@ func (e *KillError) Error() string { return fmt.Sprintf("cannot stop run %d: %s"
 func (e *KillError) Advice() (code string, args []any) {
 	return e.advice, []any{e.Run}
 }
+
+// noAdvice is part of an error about what is in the history, about which nothing else
+// can be done than it says.
+type noAdvice struct{}
+
+// Advice is none.
+func (noAdvice) Advice() (code string, args []any) { return "", nil }

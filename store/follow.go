@@ -88,11 +88,23 @@ type followedHost struct {
 }
 
 func (x *follower) follow(ctx context.Context, wake <-chan struct{}) error {
+	tick := time.NewTicker(lookAgain)
+	defer tick.Stop()
+	// Of a run that waits nothing can be told: when it starts, and with which policy, is
+	// decided then.
+	for x.run.State == Queued {
+		if err := again(ctx, wake, tick.C); err != nil {
+			return err
+		}
+		run, err := x.watched.Now(ctx)
+		if err != nil {
+			return err
+		}
+		x.run = run
+	}
 	if err := x.start(ctx); err != nil {
 		return err
 	}
-	tick := time.NewTicker(lookAgain)
-	defer tick.Stop()
 	for {
 		// What the run is first, since it is told to its end once that has come.
 		run, err := x.watched.Now(ctx)
@@ -103,16 +115,24 @@ func (x *follower) follow(ctx context.Context, wake <-chan struct{}) error {
 		if err := x.look(ctx); err != nil {
 			return err
 		}
-		if run.State != Running {
+		if run.State.Ended() {
 			return x.finish(ctx, x.summary)
 		}
-		select {
-		case <-wake:
-		case <-tick.C:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err := again(ctx, wake, tick.C); err != nil {
+			return err
 		}
 	}
+}
+
+// again waits until it is time to look again.
+func again(ctx context.Context, wake <-chan struct{}, tick <-chan time.Time) error {
+	select {
+	case <-wake:
+	case <-tick:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
 }
 
 // start tells the start of the run.

@@ -114,6 +114,8 @@ type Store interface {
 	JoinOnce(ctx context.Context, now time.Time) (Daemon, error)
 	// Daemons are those that serve this store.
 	Daemons(ctx context.Context) ([]scheduler.Controller, error)
+	// Queue is the runs that were submitted here.
+	Queue() Queue
 	// Access is who may do what here.
 	Access() access.Store
 }

@@ -104,6 +104,7 @@ func (h *HostHealth) State(now time.Time, quiet time.Duration) string {
 
 // A NoHostError says that a host had no part in a run.
 type NoHostError struct {
+	noAdvice
 	Run  int64
 	Host string
 }
@@ -111,6 +112,3 @@ type NoHostError struct {
 func (e *NoHostError) Error() string {
 	return fmt.Sprintf("host %s had no part in run %d", e.Host, e.Run)
 }
-
-// Advice is none: which hosts there are, the run says.
-func (e *NoHostError) Advice() (code string, args []any) { return "", nil }

@@ -238,7 +238,7 @@ func (j Jobs) StopRun(ctx context.Context, id int64, by string, now time.Time) e
 // stop asks for the end of a run. That of a job is asked for by the job's rules, since
 // it decides what becomes of later firings.
 func (j Jobs) stop(ctx context.Context, run *Run, by string, now time.Time) (err error) {
-	if run.State != Running {
+	if run.State.Ended() {
 		return endedError(run.ID)
 	}
 	if run.JobID == 0 {

@@ -12,6 +12,8 @@ type State string
 
 // The states of a run.
 const (
+	// Queued: it was submitted, and no daemon has started it. See [Queue].
+	Queued State = "queued"
 	// Running: its process is alive and records it.
 	Running State = "running"
 	// Finished: it was carried out, or stopped, and recorded to its end.
@@ -19,6 +21,9 @@ const (
 	// Interrupted: its record was cut off.
 	Interrupted State = "interrupted"
 )
+
+// Ended reports whether the run has come to its end, recorded or not.
+func (s State) Ended() bool { return s == Finished || s == Interrupted }
 
 // A Run is a row of the history.
 type Run struct {
@@ -39,6 +44,12 @@ type Run struct {
 	// ScheduledAt is the instant at which the job fired, zero if it was out of
 	// turn, and DueAt when the run was to begin.
 	ScheduledAt, DueAt time.Time
+	// Principal is who submitted the run, and Via which way; empty: it was not
+	// submitted. Daemon is the number of the daemon that executes or executed it; 0: none.
+	Principal, Via string
+	Daemon         int64
+	// Reason is why a run that was submitted was not started; empty: it was, or waits.
+	Reason string
 	// KillBy is who asked for the end of a job's run; empty: nobody.
 	KillBy string
 	// Summary counts the hosts that have ended; Hosts is the number of all.
@@ -112,8 +123,15 @@ type RunInfo struct {
 	Job                string
 	JobID              int64
 	ScheduledAt, DueAt time.Time
-	// ByHand says that a person runs the job; other runs are by hand anyway.
+	// ByHand says that a person runs the job, or has submitted the run on this machine;
+	// other runs are by hand anyway, but for those of source api.
 	ByHand bool
+	// Principal is who submitted the run, if that is not only User, and Via which way.
+	Principal, Via string
+	// Claimed is the run that begins, as Owner has claimed it; see [Queue]. Begin is
+	// ErrTaken if the claim has ended, and a *HostsChangedError if the plan has other hosts
+	// than the run was submitted for. The zero value is a run that was not submitted.
+	Claimed QueueEntry
 	// Firing is the number of the firing that is begun; 0: none. It has been
 	// claimed by Owner, and begins with this run or with none: Begin is
 	// ErrTaken if it is not, or no longer, Owner's.

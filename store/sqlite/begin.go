@@ -52,7 +52,13 @@ func (h *History) insertRun(ctx context.Context, plan fanout.Plan, info store.Ru
 			_ = lock.release() // nothing was written under it
 		}
 	}()
-	id, lock, err := h.takeNumber(ctx, tx, plan, info, decided)
+	if info.Claimed.Run != 0 {
+		if lock, err = beginQueued(ctx, tx, plan, info, decided); err != nil {
+			return 0, lock, err
+		}
+		return info.Claimed.Run, lock, h.commit(tx)
+	}
+	id, lock, err := takeNumber(ctx, tx, h.locks, store.Running, plan, info, decided, time.Now())
 	if err != nil {
 		return 0, nil, err
 	}
@@ -65,14 +71,8 @@ func (h *History) insertRun(ctx context.Context, plan fanout.Plan, info store.Ru
 			return 0, lock, err
 		}
 	}
-	insert, err := tx.PrepareContext(ctx, "INSERT INTO results (run_id, position, host) VALUES (?, ?, ?)")
-	if err != nil {
+	if err = insertHosts(ctx, tx, id, plan); err != nil {
 		return 0, lock, err
-	}
-	for _, t := range plan.Targets {
-		if _, err = insert.ExecContext(ctx, id, t.Index, t.Name); err != nil {
-			return 0, lock, err
-		}
 	}
 	return id, lock, h.commit(tx)
 }
@@ -80,16 +80,16 @@ func (h *History) insertRun(ctx context.Context, plan fanout.Plan, info store.Ru
 // takeNumber inserts the row of the run and locks its number. One that is
 // locked already belongs to a run in a history that was deleted under it; the
 // next is taken then.
-func (h *History) takeNumber(ctx context.Context, tx *sql.Tx, plan fanout.Plan, info store.RunInfo, decided string) (int64, *runLock, error) {
+func takeNumber(ctx context.Context, tx *sql.Tx, locks runLocks, state store.State, plan fanout.Plan, info store.RunInfo, decided string, now time.Time) (int64, *runLock, error) {
 	for {
 		res, err := tx.ExecContext(ctx, `
 		INSERT INTO runs (source, command, selector, inventory, note, user, started_at, state, hosts, rerun_of, plan,
-			job, job_id, scheduled_at, due_at, by_hand)
-		VALUES (?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)`,
+			job, job_id, scheduled_at, due_at, by_hand, principal, via)
+		VALUES (`+placeholders(18)+`)`,
 			plan.Source, plan.Task.Label(), plan.Selector, text(info.Inventory), text(info.Note), info.User,
-			timeText(time.Now()), len(plan.Targets), number(info.RerunOf), decided,
+			timeText(now), string(state), len(plan.Targets), number(info.RerunOf), decided,
 			text(info.Job), number(info.JobID), timeText(info.ScheduledAt), timeText(info.DueAt),
-			plan.Source != "job" || info.ByHand)
+			plan.Source != "job" && plan.Source != "api" || info.ByHand, text(info.Principal), text(info.Via))
 		if err != nil {
 			return 0, nil, err
 		}
@@ -97,7 +97,7 @@ func (h *History) takeNumber(ctx context.Context, tx *sql.Tx, plan fanout.Plan, 
 		if err != nil {
 			return 0, nil, err
 		}
-		lock, err := h.locks.acquire(id)
+		lock, err := locks.acquire(id)
 		if err != nil || lock != nil {
 			return id, lock, err
 		}

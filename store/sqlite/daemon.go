@@ -168,6 +168,7 @@ func (d *Daemon) Close() error {
 	}
 	d.lose()
 	d.quiet()
+	d.releaseSoon()
 	return d.ledger.fault("close", errors.Join(d.feed.close(), d.lock.release()))
 }
 

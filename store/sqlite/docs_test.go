@@ -83,6 +83,8 @@ func TestDocumentedColumns(t *testing.T) {
 		"notifications": "firing_id, at, kind, target, attempt, error",
 		"outbox":        "id, firing_id",
 		"daemons":       "id, pid, started_at",
+		"queue":         "run_id, priority, queued_at, request, secrets_of, daemon_id, claim, deaths",
+		"requests":      "principal, key, at, run_id",
 		"users":         "id, name, role, scope, disabled, revision",
 		"tokens":        "id, name, owner, role, scope, expires_at, used_at",
 		"sessions":      "user_id, created_at, used_at",

@@ -6,7 +6,6 @@ import (
 	"errors"
 
 	"tutti/scheduler"
-	"tutti/store"
 )
 
 // Ends marks the runs of processes that are gone as interrupted, and says how those
@@ -42,7 +41,7 @@ func (r *runReader) endsOf(ctx context.Context, q queryer, ids []int64) (ends []
 		switch {
 		case run == nil:
 			ends = append(ends, scheduler.Ended{Run: id})
-		case run.State != store.Running:
+		case run.State.Ended():
 			e := scheduler.Ended{
 				Run: id, State: string(run.State), Selector: run.Selector, Command: run.Command, ExitCode: run.ExitCode, Summary: run.Summary,
 			}

@@ -1,22 +1,31 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 
+	"tutti/fanout"
 	"tutti/scheduler"
+	"tutti/store"
 )
 
 // Stop asks for the end of a run that is of no job; see [scheduler.Ledger].
 func (l *Ledger) Stop(ctx context.Context, x scheduler.Stop) error {
 	return l.change(ctx, func(tx *sql.Tx) error {
-		runs, err := exists(ctx, tx, "SELECT 1 FROM runs WHERE id = ? AND state = 'running'", x.Run)
-		if err != nil || !runs {
-			return cmp.Or(err, scheduler.ErrConflict)
+		var state store.State
+		err := tx.QueryRowContext(ctx, "SELECT state FROM runs WHERE id = ?", x.Run).Scan(&state)
+		switch {
+		case errors.Is(err, sql.ErrNoRows) || err == nil && state.Ended():
+			return scheduler.ErrConflict
+		case err != nil:
+			return err
 		}
-		return writeStop(ctx, tx, &x)
+		if err := writeStop(ctx, tx, &x); err != nil || state == store.Running {
+			return err
+		}
+		return endQueued(ctx, tx, x.Run, store.Finished, fanout.StoppedKill, "", x.At)
 	})
 }
 

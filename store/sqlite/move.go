@@ -233,7 +233,7 @@ func noteChange(ctx context.Context, tx *sql.Tx, k *scheduler.Kept, what, spec s
 func writeStop(ctx context.Context, tx *sql.Tx, x *scheduler.Stop) error {
 	_, err := tx.ExecContext(ctx, `
 		UPDATE runs SET kill_at = coalesce(kill_at, ?), kill_by = coalesce(kill_by, ?), replaced_by = coalesce(?, replaced_by)
-		WHERE id = ? AND state = 'running'`, timeText(x.At), x.By, number(x.ReplacedBy), x.Run)
+		WHERE id = ? AND state IN ('queued', 'running')`, timeText(x.At), x.By, number(x.ReplacedBy), x.Run)
 	return err
 }
 

@@ -49,7 +49,7 @@ func (p *pieces) find(ctx context.Context, attempt int) (ended bool, err error) 
 	var last int
 	var between bool // two attempts
 	row := p.r.QueryRowContext(unwatched(ctx), `
-		SELECT attempts, outcome IS NOT NULL OR runs.state <> 'running', NOT started FROM results INDEXED BY results_host
+		SELECT attempts, outcome IS NOT NULL OR `+endedState+`, NOT started FROM results INDEXED BY results_host
 		JOIN runs ON runs.id = run_id WHERE host = ? AND run_id = ?`, p.host, p.run)
 	err = row.Scan(&last, &ended, &between)
 	if errors.Is(err, sql.ErrNoRows) {

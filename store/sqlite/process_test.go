@@ -24,6 +24,7 @@ var children = map[string]func(ctx context.Context, path string) error{
 	"write": writeRuns,
 	"read":  readOnly,
 	"serve": serveUntil,
+	"claim": claimOne,
 }
 
 func TestMain(m *testing.M) {

@@ -160,7 +160,7 @@ func shrink(ctx context.Context, db database, limit int64, p *store.Pruned) erro
 			return err
 		}
 		oldest, err := column[int64](ctx, db,
-			"SELECT id FROM runs WHERE id > ? AND state <> 'running' ORDER BY id LIMIT 1", after)
+			"SELECT id FROM runs WHERE id > ? AND "+endedState+" ORDER BY id LIMIT 1", after)
 		if err != nil || len(oldest) == 0 {
 			return err
 		}
@@ -174,7 +174,7 @@ func shrink(ctx context.Context, db database, limit int64, p *store.Pruned) erro
 // remove deletes a run, each in its own transaction so that others can write
 // in between. One that is gone already, or has to stay, is not counted as deleted.
 func remove(ctx context.Context, db database, id int64, p *store.Pruned) error {
-	res, err := db.ExecContext(ctx, "DELETE FROM runs WHERE id = ? AND state <> 'running' AND NOT "+lookedAt, id)
+	res, err := db.ExecContext(ctx, "DELETE FROM runs WHERE id = ? AND "+endedState+" AND NOT "+lookedAt, id)
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func remove(ctx context.Context, db database, id int64, p *store.Pruned) error {
 		p.Runs, p.Newest = p.Runs+1, max(p.Newest, id)
 		return nil
 	}
-	held, err := exists(ctx, db, "SELECT 1 FROM runs WHERE id = ? AND state <> 'running'", id)
+	held, err := exists(ctx, db, "SELECT 1 FROM runs WHERE id = ? AND "+endedState, id)
 	if held {
 		p.Held++
 	}

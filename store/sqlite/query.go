@@ -13,7 +13,7 @@ import (
 )
 
 const runColumns = `id, source, command, selector, inventory, note, user, state, exit_code, rerun_of, job, job_id,
-	scheduled_at, due_at, kill_by, hosts, stopped, spent_by, remote_code, started_at, ended_at, ` + countColumns
+	scheduled_at, due_at, kill_by, principal, via, daemon_id, reason, hosts, stopped, spent_by, remote_code, started_at, ended_at, ` + countColumns
 
 // A runReader reads runs, and what of them is facts for the ledger.
 type runReader struct {
@@ -150,7 +150,10 @@ func (h *History) runByID(ctx context.Context, id int64, ref string) (store.Run,
 }
 
 // lastRun is in the words of the index runs_last.
-const lastRun = "SELECT id FROM runs WHERE state <> 'running' AND by_hand = 1"
+const lastRun = "SELECT id FROM runs WHERE " + endedState + " AND by_hand = 1"
+
+// endedState is of runs that have come to their end, in the words of the index runs_last.
+const endedState = "state IN ('finished', 'interrupted')"
 
 // lastEnded is lastRun, and finds the runs that were cut off in a history which
 // could not be repaired.
@@ -164,7 +167,7 @@ func (r *runReader) lastEnded() string {
 	if dead == nil {
 		return lastRun
 	}
-	return "SELECT id FROM runs WHERE (state <> 'running' OR id IN (" + strings.Join(dead, ", ") + ")) AND by_hand = 1"
+	return "SELECT id FROM runs WHERE (" + endedState + " OR id IN (" + strings.Join(dead, ", ") + ")) AND by_hand = 1"
 }
 
 // runID is the number that ref stands for; such a run may not exist.
@@ -251,12 +254,12 @@ func (r *runReader) selectRuns(ctx context.Context, q queryer, query string, arg
 // scanRun reads a run, and more columns into more.
 func scanRun(rows *sql.Rows, more ...any) (store.Run, error) {
 	var r store.Run
-	var inventory, note, job, scheduled, due, killBy, spentBy, started, ended sql.NullString
-	var exitCode, rerunOf, jobID sql.NullInt64
+	var inventory, note, job, scheduled, due, killBy, principal, via, reason, spentBy, started, ended sql.NullString
+	var exitCode, rerunOf, jobID, daemon sql.NullInt64
 	var stopped string
 	fields := []any{
 		&r.ID, &r.Source, &r.Command, &r.Selector, &inventory, &note, &r.User, &r.State, &exitCode, &rerunOf, &job, &jobID,
-		&scheduled, &due, &killBy, &r.Summary.Hosts, &stopped, &spentBy, &r.Summary.RemoteCode, &started, &ended,
+		&scheduled, &due, &killBy, &principal, &via, &daemon, &reason, &r.Summary.Hosts, &stopped, &spentBy, &r.Summary.RemoteCode, &started, &ended,
 	}
 	for i := range r.Summary.Counts {
 		fields = append(fields, &r.Summary.Counts[i])
@@ -266,6 +269,7 @@ func scanRun(rows *sql.Rows, more ...any) (store.Run, error) {
 		return r, err
 	}
 	r.Inventory, r.Note, r.Job, r.RerunOf = inventory.String, note.String, job.String, rerunOf.Int64
+	r.Principal, r.Via, r.Daemon, r.Reason = principal.String, via.String, daemon.Int64, reason.String
 	r.JobID, r.KillBy, r.Summary.SpentBy = jobID.Int64, killBy.String, spentBy.String
 	if exitCode.Valid {
 		code := int(exitCode.Int64)

@@ -18,6 +18,7 @@ type repairer struct {
 	*fileHandle
 	runs   *runReader
 	states *states
+	queue  *Queue
 }
 
 // repair marks the runs whose process is gone as interrupted. A run that is
@@ -26,6 +27,9 @@ type repairer struct {
 func (r *repairer) repair(ctx context.Context) error {
 	ids, err := running(ctx, r.r)
 	if err != nil {
+		return err
+	}
+	if err := r.queue.survive(ctx); err != nil {
 		return err
 	}
 	left := &repairError{}
@@ -162,6 +166,17 @@ func (r *repairer) interrupt(ctx context.Context, id int64) (cut string, err err
 	if err != nil || state != store.Running {
 		return "", err
 	}
+	done, tell, err := r.requeue(ctx, tx, id)
+	if err != nil {
+		return "", err
+	}
+	if done {
+		if err := r.commit(tx); err != nil {
+			return "", err
+		}
+		tell()
+		return "", nil
+	}
 	var parts []string
 	for _, step := range []struct{ what, query string }{
 		{"awaiting a retry", endAwaiting},
@@ -252,5 +267,8 @@ func endRun(ctx context.Context, tx *sql.Tx, id int64) error {
 				UNION ALL SELECT max(max(coalesce(started_at, ''), coalesce(ended_at, ''))) FROM results WHERE run_id = @run
 				UNION ALL SELECT max(at) FROM output WHERE run_id = @run))
 		WHERE id = @run`, args...)
-	return err
+	if err != nil {
+		return err
+	}
+	return leaveQueue(ctx, tx, id)
 }

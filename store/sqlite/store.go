@@ -19,6 +19,7 @@ type Store struct {
 	*History
 	*Ledger
 	store.Jobs
+	queue *Queue
 }
 
 // A History is what happened, see [store.History]: the runs of the file, and what became of
@@ -128,10 +129,12 @@ func (s *Store) Access() access.Store { return &Accounts{s.fileHandle} }
 // newStore puts together what works on a file.
 func newStore(h *fileHandle) (*Store, error) {
 	runs, states := &runReader{dead: make(map[int64]bool)}, &states{}
+	queue := &Queue{fileHandle: h, runs: runs}
 	s := &Store{
 		fileHandle: h,
-		History:    &History{fileHandle: h, runs: runs, states: states, repairer: &repairer{fileHandle: h, runs: runs, states: states}},
+		History:    &History{fileHandle: h, runs: runs, states: states, repairer: &repairer{fileHandle: h, runs: runs, states: states, queue: queue}},
 		Ledger:     &Ledger{fileHandle: h, states: states},
+		queue:      queue,
 	}
 	s.views = views{fileHandle: h, history: s.History}
 	s.Jobs = store.NewJobs(s)

@@ -167,6 +167,11 @@ func (w *writer) writeRun(ctx context.Context, tx *sql.Tx, b *store.Batch) error
 		b.Taken = err == nil
 		return cmp.Or(err, store.ErrTaken)
 	}
+	if b.Run.Finished {
+		if err := leaveQueue(ctx, tx, w.claim.Run); err != nil {
+			return err
+		}
+	}
 	if b.Ended == nil || w.claim.Firing == 0 {
 		return nil
 	}

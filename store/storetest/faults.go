@@ -29,6 +29,7 @@ func (f *Faults) tests() map[string]func(*testing.T, *bed) {
 	if f.Cut != nil {
 		for name, applied := range map[string]bool{"Refused": false, "Applied": true} {
 			tests["Cut"+name] = func(t *testing.T, b *bed) { testCut(t, b, applied) }
+			tests["QueueCut"+name] = func(t *testing.T, b *bed) { testQueueCut(t, b, applied) }
 		}
 	}
 	if f.Lose != nil {
@@ -36,6 +37,8 @@ func (f *Faults) tests() map[string]func(*testing.T, *bed) {
 	}
 	if f.Evict != nil {
 		tests["Evicted"] = testEvicted
+		tests["QueueDeaths"] = testQueueDeaths
+		tests["QueueCutOff"] = testQueueCutOff
 	}
 	return tests
 }

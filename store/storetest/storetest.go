@@ -54,11 +54,19 @@ func Test(t *testing.T, e Engine) {
 		"Output":     testOutput,
 		"Attempts":   testOutputOfAttempts,
 		"Search":     testSearch,
-		"Accounts":   testAccounts,
-		"Tokens":     testTokenGate,
-		"Sessions":   testSessions,
-		"Links":      testLinks,
-		"Audit":      testAudit,
+
+		"Queue":         testQueue,
+		"QueuedRuns":    testQueuedRuns,
+		"QueueStops":    testQueueStops,
+		"QueueKeys":     testQueueKeys,
+		"QueueRace":     testQueueRace,
+		"QueueSecrets":  testQueueSecrets,
+		"QueueFollowed": testQueueFollowed,
+		"Accounts":      testAccounts,
+		"Tokens":        testTokenGate,
+		"Sessions":      testSessions,
+		"Links":         testLinks,
+		"Audit":         testAudit,
 	}
 	maps.Copy(tests, e.Faults.tests())
 	for name, test := range tests {

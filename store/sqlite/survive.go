@@ -1,0 +1,156 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"tutti/fanout"
+	"tutti/store"
+)
+
+// survive carries out what the end of daemons does to runs that wait.
+func (q *Queue) survive(ctx context.Context) error {
+	all, err := entries(ctx, q.r)
+	if err != nil {
+		return err
+	}
+	lost := false
+	for _, e := range all {
+		_, fate, err := q.fateOf(ctx, q.r, e)
+		if err != nil {
+			return err
+		}
+		lost = lost || fate != store.FateNone
+	}
+	if !lost {
+		return nil
+	}
+	var told []func()
+	err = q.change(ctx, func(tx *sql.Tx) error {
+		if all, err = entries(ctx, tx); err != nil {
+			return err
+		}
+		for _, e := range all {
+			next, fate, err := q.fateOf(ctx, tx, e)
+			if err != nil {
+				return err
+			}
+			if err := suffer(ctx, tx, next, fate, time.Now()); err != nil {
+				return err
+			}
+			told = append(told, func() { q.tell(next, fate) })
+		}
+		return nil
+	})
+	if err == nil {
+		for _, tell := range told {
+			tell()
+		}
+	}
+	return err
+}
+
+// fateOf is what has become of a run that waits, by which daemons are registered and
+// alive.
+func (h *fileHandle) fateOf(ctx context.Context, q queryer, e store.QueueEntry) (next store.QueueEntry, fate store.Fate, err error) {
+	next, fate = e.Survive(func(daemon int64) bool {
+		alive, failed := exists(ctx, q, "SELECT 1 FROM daemons WHERE id = ?", daemon)
+		if alive {
+			alive, failed = h.locks.held(daemonLocks + daemon)
+		}
+		if failed != nil {
+			err = failed
+		}
+		return alive || failed != nil
+	})
+	return next, fate, err
+}
+
+// Why a run was never started, for people.
+const (
+	poisonedReason    = "%d daemons ended while they were starting it"
+	secretsGoneReason = "the daemon that had its secrets has ended"
+)
+
+// suffer writes down the fate of a run.
+func suffer(ctx context.Context, tx *sql.Tx, e store.QueueEntry, fate store.Fate, now time.Time) error {
+	switch fate {
+	case store.FateAgain:
+		return writeEntry(ctx, tx, e)
+	case store.FatePoisoned:
+		return endQueued(ctx, tx, e.Run, store.Finished, fanout.StoppedPoisoned, fmt.Sprintf(poisonedReason, e.Deaths), now)
+	case store.FateSecretsGone:
+		return endQueued(ctx, tx, e.Run, store.Interrupted, fanout.StoppedSecretsGone, secretsGoneReason, now)
+	}
+	return nil
+}
+
+// tell tells of the fate of a run.
+func (h *fileHandle) tell(e store.QueueEntry, fate store.Fate) {
+	switch fate {
+	case store.FateAgain:
+		h.options.Logger.Warn("a daemon ended while it was starting a run; the run is queued again", "run", e.Run, "daemons", e.Deaths)
+	case store.FatePoisoned:
+		reason := fmt.Sprintf(poisonedReason, e.Deaths)
+		h.options.Logger.Error("run was set aside", "run", e.Run, "reason", reason)
+		h.options.Warn(fmt.Sprintf("run %d was set aside: %s", e.Run, reason))
+	case store.FateSecretsGone:
+		h.options.Logger.Error("run was not started", "run", e.Run, "reason", secretsGoneReason)
+		h.options.Warn(fmt.Sprintf("run %d was not started: %s", e.Run, secretsGoneReason))
+	}
+}
+
+// requeue puts a run back that a daemon which is gone has begun, unless anything is on
+// record of one of its hosts: then a command may have been sent. It reports whether
+// the run has its fate.
+func (h *fileHandle) requeue(ctx context.Context, tx *sql.Tx, run int64) (done bool, tell func(), err error) {
+	e, err := scanQueued(tx.QueryRowContext(ctx, `
+		SELECT `+entryColumns+` FROM queue AS q WHERE run_id = ?
+			AND NOT EXISTS (SELECT 1 FROM results WHERE run_id = q.run_id AND (started OR attempts > 0 OR outcome IS NOT NULL))`, run))
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil, nil
+	}
+	if err != nil {
+		return false, nil, err
+	}
+	e, fate, err := h.fateOf(ctx, tx, e)
+	if err != nil || fate == store.FateNone {
+		return false, nil, err
+	}
+	if fate == store.FateAgain {
+		_, err = tx.ExecContext(ctx, "UPDATE runs SET state = 'queued', started_at = ?, daemon_id = NULL WHERE id = ?", timeText(e.At), run)
+		if err != nil {
+			return false, nil, err
+		}
+	}
+	return true, func() { h.tell(e, fate) }, suffer(ctx, tx, e, fate, time.Now())
+}
+
+// releaseAll gives back what a daemon has claimed that leaves.
+func (d *Daemon) releaseAll(ctx context.Context) error {
+	const claimed = " FROM queue WHERE daemon_id = ? AND run_id IN (SELECT id FROM runs WHERE state = 'queued')"
+	some, err := exists(ctx, d.ledger.r, "SELECT 1"+claimed, d.id)
+	if err != nil || !some {
+		return err
+	}
+	return d.ledger.change(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE queue SET daemon_id = NULL WHERE run_id IN (SELECT run_id"+claimed+")", d.id)
+		return err
+	})
+}
+
+// releaseWithin bounds how long a daemon that leaves waits for others to write.
+const releaseWithin = 2 * time.Second
+
+// releaseSoon is releaseAll for a daemon that has no time: what it cannot give back now
+// counts as if it had died.
+func (d *Daemon) releaseSoon() {
+	ctx, cancel := context.WithTimeout(context.Background(), releaseWithin)
+	defer cancel()
+	if err := d.releaseAll(ctx); err != nil {
+		d.ledger.options.Logger.Warn("cannot give back the runs that were claimed", "error", err)
+	}
+}

@@ -28,8 +28,9 @@ func (d *Daemon) seedMetrics(ctx context.Context) error {
 		rows, err := d.store.Firings(ctx, store.FiringQuery{
 			Job: kept[i].Name, Decisions: []scheduler.Decision{scheduler.Run}, Limit: seededRuns,
 		})
-		if err != nil {
-			return err
+		if err != nil { // one job whose past cannot be read keeps no other from firing
+			d.c.Logger.Error("cannot read when a job last succeeded", "job", kept[i].Name, "error", err)
+			continue
 		}
 		for _, row := range rows {
 			if r := row.Run; r != nil && r.State == store.Finished && r.Summary.Counts[fanout.OK] == r.Summary.Hosts {

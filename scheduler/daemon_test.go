@@ -382,3 +382,49 @@ func TestDaemonWithBrokenJobs(t *testing.T) {
 		}
 	})
 }
+
+// Whatever cannot be written of a job, the log says of which.
+func TestDaemonNamesTheJobThatFails(t *testing.T) {
+	for name, want := range map[string]string{
+		"":  `doing=decide failed=1 error="job a, b, c and 1 more: disk full"`,
+		"b": `doing=decide failed=1 error="job b: disk full"`,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig()
+			for _, job := range []string{"a", "b", "c", "d"} {
+				r.add(job, "*/5 * * * *")
+			}
+			r.change(func() { r.refusals = map[string]error{name: errDisk} })
+			r.start(t)
+			pass(5*time.Minute + 2*time.Second)
+			r.wantLog(t, 1, want)
+			r.change(func() { r.refusals = nil })
+			pass(2 * time.Minute)
+			r.finish(t)
+			r.wantRows(t, "b", "01T00:05:00 run 01T00:05:03 ok")
+		})
+	}
+}
+
+// The same is so for what is claimed and what has ended.
+func TestDaemonNamesTheJobThatCannotBeClaimed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		for _, job := range []string{"a", "b"} {
+			r.add(job, "0 0 1 1 *")
+			r.ask(job, "ann")
+		}
+		r.change(func() { r.refusals = map[string]error{"b": errDisk} })
+		r.start(t)
+		pass(10 * time.Second)
+		r.wantLog(t, 1, `doing="claim firings" failed=1 error="job b: disk full"`)
+		r.wantRows(t, "a", "asked run 01T00:00:00 running")
+		r.change(func() { r.refusals = nil })
+		pass(2 * time.Second)
+		r.change(func() { r.refusals = map[string]error{"b": errDisk} })
+		pass(2 * time.Minute)
+		r.wantLog(t, 1, `doing="settle firings" failed=1 error="job b: disk full"`)
+		r.change(func() { r.refusals = nil })
+		r.finish(t)
+	})
+}

@@ -21,11 +21,14 @@ const (
 // Decide decides instants against the open firings and moves the cursor. Overlap
 // is decided here; what has to end is to be stopped. Instants that were decided
 // before are left as they are. It is [ErrConflict] if the state is not that of
-// d.Job any more. The tickets say what became of CaughtUp and Firings, in their
+// d.Job any more, and a [*StateError] if that is not known. The tickets say what became of CaughtUp and Firings, in their
 // order.
 func (s JobState) Decide(d Decisions, at Moment) (Transition, error) {
 	if s.Removed || s.Version != d.Job.Version || fanout.FormatTime(s.Cursor) != fanout.FormatTime(d.Job.Cursor) {
 		return Transition{}, ErrConflict
+	}
+	if s.Damaged() {
+		return Transition{}, s.Broken
 	}
 	r := s.rule(at)
 	var decided []int

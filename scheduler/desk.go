@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -135,6 +136,9 @@ func (d *Desk) Claim(ctx context.Context, m Membership, now time.Time, has func(
 func (d *Desk) unbegun(by *Claimant) (jobs []int64, owners map[int64]bool) {
 	owners = map[int64]bool{}
 	for id, s := range d.jobs {
+		if s.State.Damaged() {
+			continue
+		}
 		some := false
 		for i := range s.State.Open {
 			f := &s.State.Open[i]
@@ -212,6 +216,9 @@ func (d *Desk) Settle(ctx context.Context, now time.Time) ([]Ending, error) {
 	}
 	var ends []end
 	for id, s := range d.jobs {
+		if s.State.Damaged() {
+			continue
+		}
 		for _, place := range s.State.ended() {
 			ends = append(ends, end{id, &s.State.Open[place]})
 		}
@@ -244,19 +251,27 @@ func (d *Desk) applyTo(ctx context.Context, now time.Time, jobs []int64, rule Ru
 	if err := d.apply(ctx, now, xs); err != nil {
 		return nil, err
 	}
-	return xs, failure(xs)
+	return xs, d.failure(xs)
 }
 
-// failure is what was wrong with applications. That a rule does not apply any more is
-// nothing: what there is to do is found again.
-func failure(xs []*application) error {
+// failure is what was wrong with applications, and with which job. That a rule does not
+// apply any more is nothing: what there is to do is found again.
+func (d *Desk) failure(xs []*application) error {
 	var errs []error
 	for _, x := range xs {
 		if x.err != nil && !errors.Is(x.err, ErrConflict) {
-			errs = append(errs, x.err)
+			errs = append(errs, fmt.Errorf("%s: %w", d.nameOf(x.job), x.err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// nameOf is a job as an error names it.
+func (d *Desk) nameOf(job int64) string {
+	if s := d.jobs[job]; s != nil && s.State.Name != "" {
+		return "job " + s.State.Name
+	}
+	return fmt.Sprintf("job number %d", job)
 }
 
 // An application is a rule that is applied to a job, and what follows.

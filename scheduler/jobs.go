@@ -26,6 +26,24 @@ type Kept struct {
 	UpdatedBy string
 }
 
+// A StateError says what of a job's state cannot be read, and why: the ledger's data is
+// damaged. Such a job is broken. What runs of it goes on and may be stopped, nothing new is
+// decided, and what cannot be read stays as it is until the job is replaced or removed.
+type StateError struct {
+	What string
+	Err  error
+}
+
+func (e *StateError) Error() string { return e.What + ": " + e.Err.Error() }
+
+func (e *StateError) Unwrap() error { return e.Err }
+
+// Damaged reports whether the job's state cannot be read.
+func (k *Kept) Damaged() bool {
+	_, damaged := errors.AsType[*StateError](k.Broken)
+	return damaged
+}
+
 // A Ticket is a firing that the history has, and that is begun once.
 type Ticket struct {
 	// ID is the firing's number.

@@ -115,7 +115,14 @@ func (d *member) Commit(_ context.Context, moves []Move) (done []Committed, err 
 	return done, d.locked(func() error {
 		d.writes++
 		d.commits++
+		if err := d.refusals[""]; err != nil {
+			return err
+		}
 		for _, m := range moves {
+			if err := d.refusals[m.Next.Name]; err != nil {
+				done = append(done, Committed{Err: err})
+				continue
+			}
 			c := Committed{Rev: m.From + 1, Err: ErrFenced}
 			if !d.evicted() {
 				c.Err = d.commit(int(m.From), m.Transition)

@@ -25,8 +25,11 @@ type memory struct {
 	alive   map[int64]bool
 	members int64
 	refusal error // what every call of a member returns; nil: what it should
-	calls   int   // of members
-	commits int   // of members, of any number of moves
+	// refusals are what the commits of members return for jobs, by name; that of the
+	// empty name is for all of a commit.
+	refusals map[string]error
+	calls    int // of members
+	commits  int // of members, of any number of moves
 }
 
 // A document is a job and its open firings.

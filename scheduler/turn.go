@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -136,7 +137,7 @@ func (l *loop) decideAll(ctx context.Context, now time.Time) time.Duration {
 	}
 	tickets, errs, err := l.desk.Decide(ctx, now, decisions)
 	if err != nil {
-		due, errs = nil, []error{err}
+		due, errs = nil, []error{fmt.Errorf("%s: %w", jobsOf(due), err)}
 	}
 	for i, e := range due {
 		switch {
@@ -144,6 +145,7 @@ func (l *loop) decideAll(ctx context.Context, now time.Time) time.Duration {
 			a.stale, pause, errs[i] = true, min(pause, conflictPause), nil
 		case errs[i] != nil:
 			errs[i] = fmt.Errorf("job %s: %w", e.kept.Name, errs[i])
+			a.stale = true // the job may be broken by now
 		default:
 			a.decided(e, &decisions[i])
 			l.sayDecided(decisions[i], tickets[i])
@@ -162,6 +164,19 @@ func (l *loop) decideAll(ctx context.Context, now time.Time) time.Duration {
 		return min(pause, idle)
 	}
 	return pause
+}
+
+// jobsOf names the jobs of entries, the first maxRefusals of them.
+func jobsOf(entries []*entry) string {
+	var names []string
+	for _, e := range entries[:min(len(entries), maxRefusals)] {
+		names = append(names, e.kept.Name)
+	}
+	text := "job " + strings.Join(names, ", ")
+	if more := len(entries) - len(names); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // someOf joins the first errors, as many as maxRefusals.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 
 	"tutti/scheduler"
 )
@@ -20,11 +21,29 @@ func (h *History) Ends(ctx context.Context, runs []int64) ([]scheduler.Ended, er
 		return nil, h.fault("repair", left)
 	}
 	h.repairer.catchUpEnds(ctx)
-	ends, err := h.runs.endsOf(ctx, h.r, runs)
+	ends, err := h.endsOfEach(ctx, runs)
 	if err != nil {
-		return nil, h.fault("read", err)
+		return ends, h.fault("read", err)
 	}
 	return ends, h.fault("repair", left)
+}
+
+// endsOfEach is endsOf in which a run that cannot be read is an error, and the others are
+// known.
+func (h *History) endsOfEach(ctx context.Context, runs []int64) ([]scheduler.Ended, error) {
+	ends, err := h.runs.endsOf(ctx, h.r, runs)
+	if err == nil || len(runs) < 2 || kindOf(err) != nil || ctx.Err() != nil {
+		return ends, err
+	}
+	var errs []error
+	for _, run := range runs {
+		one, err := h.runs.endsOf(ctx, h.r, []int64{run})
+		if err != nil {
+			err = fmt.Errorf("run %d: %w", run, err)
+		}
+		ends, errs = append(ends, one...), append(errs, err)
+	}
+	return ends, errors.Join(errs...)
 }
 
 // endsOf are the facts about those of the runs that run no more.
@@ -89,6 +108,9 @@ func (s *states) endFiring(ctx context.Context, tx *sql.Tx, e scheduler.Ended) e
 		return err
 	}
 	t, err := subjects[0].State.End(e, scheduler.Moment{})
+	if errors.Is(err, scheduler.ErrConflict) && subjects[0].State.Damaged() {
+		return subjects[0].State.Broken // it may be in a firing that cannot be read
+	}
 	if errors.Is(err, scheduler.ErrConflict) {
 		return nil // it is known already
 	}

@@ -96,6 +96,11 @@ func (f *feed) read(ctx context.Context) (changes scheduler.Changes, err error) 
 		}
 		slices.Sort(changed)
 		changes.Subjects, err = f.ledger.states.loadSubjects(ctx, q, changed)
+		for i := range changes.Subjects {
+			if s := &changes.Subjects[i].State; s.Damaged() {
+				now[s.ID] = jobPrint{} // it may be mended by hand, which changes no revision
+			}
+		}
 		return err
 	})
 	if err != nil {

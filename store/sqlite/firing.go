@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -45,7 +46,16 @@ func firingByID(ctx context.Context, q queryer, id int64) (scheduler.FiringRecor
 	return firings[0], nil
 }
 
-// scanFiring reads a firing, and more columns into more.
+// wrongFiring is a *scheduler.StateError if something of a firing cannot be read.
+func wrongFiring(id int64, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &scheduler.StateError{What: fmt.Sprintf("firing %d", id), Err: err}
+}
+
+// scanFiring reads a firing, and more columns into more. If it is a *scheduler.StateError
+// the firing's numbers and the name of its job are known.
 func scanFiring(rows *sql.Rows, more ...any) (f scheduler.FiringRecord, err error) {
 	var scheduled, due, moved, reason, first, last, decided, requestedBy, settled, repeatsAt, ended sql.NullString
 	var run, repeats, daemon sql.NullInt64
@@ -55,23 +65,22 @@ func scanFiring(rows *sql.Rows, more ...any) (f scheduler.FiringRecord, err erro
 		&first, &last, &decided, &requestedBy, &f.Waited, &f.CaughtUp, &repeats, &daemon, &settled,
 		&f.Attached, &repeatsAt, &f.Unproved, &ended,
 	}
-	err = rows.Scan(append(fields, more...)...)
-	if err != nil {
-		return f, err
+	if err := rows.Scan(append(fields, more...)...); err != nil {
+		return f, cmp.Or(scanFirst(rows, &f.ID, &f.JobID, &f.Job), wrongFiring(f.ID, err))
 	}
 	f.Moved, f.Reason, f.RequestedBy = moved.String, reason.String, requestedBy.String
 	f.Run, f.Repeats, f.Daemon = run.Int64, repeats.Int64, daemon.Int64
 	if f.Decision, err = parseDecision(decision); err != nil {
-		return f, err
+		return f, wrongFiring(f.ID, err)
 	}
 	if ended.Valid {
 		if err := json.Unmarshal([]byte(ended.String), &f.Ended); err != nil {
-			return f, err
+			return f, wrongFiring(f.ID, err)
 		}
 	}
 	err = parseTimes(timeCell{&f.RepeatsAt, repeatsAt}, timeCell{&f.At, scheduled}, timeCell{&f.Due, due}, timeCell{&f.Gap.First, first},
 		timeCell{&f.Gap.Last, last}, timeCell{&f.Decided, decided}, timeCell{&f.Settled, settled})
-	return f, err
+	return f, wrongFiring(f.ID, err)
 }
 
 func parseDecision(word string) (scheduler.Decision, error) {

@@ -53,11 +53,14 @@ func jobChanges(ctx context.Context, q queryer, name string) ([]store.JobChange,
 
 // Job returns the job of that name. The error is a *NoJobError if there is none.
 func (l *Ledger) Job(ctx context.Context, name string) (scheduler.Kept, error) {
-	kept, err := l.states.jobByName(ctx, l.r, name)
-	if errors.Is(err, sql.ErrNoRows) {
+	jobs, err := l.kept(ctx, "SELECT id FROM jobs WHERE name = ?", name)
+	if err == nil && len(jobs) == 0 {
 		err = noJob(ctx, l.r, name)
 	}
-	return kept, l.fault("read", err)
+	if err != nil {
+		return scheduler.Kept{}, l.fault("read", err)
+	}
+	return jobs[0], nil
 }
 
 func noJob(ctx context.Context, q queryer, name string) error {
@@ -71,20 +74,30 @@ func noJob(ctx context.Context, q queryer, name string) error {
 // Kept returns all jobs, by name. A job that cannot be read any more is among
 // them, see [scheduler.Kept].
 func (l *Ledger) Kept(ctx context.Context) ([]scheduler.Kept, error) {
-	jobs, err := l.states.selectJobs(ctx, l.r, " ORDER BY name")
+	jobs, err := l.kept(ctx, "SELECT id FROM jobs ORDER BY name")
 	return jobs, l.fault("read", err)
 }
 
-// jobByName and jobByID return sql.ErrNoRows if there is no such job.
-func (s *states) jobByName(ctx context.Context, q queryer, name string) (scheduler.Kept, error) {
-	return oneJob(s.selectJobs(ctx, q, " WHERE name = ?", name))
+// kept are the jobs whose numbers a query has, in its order. One whose state is damaged is
+// broken.
+func (l *Ledger) kept(ctx context.Context, query string, args ...any) (jobs []scheduler.Kept, err error) {
+	err = l.readTogether(ctx, func(q queryer) error {
+		ids, err := column[int64](ctx, q, query, args...)
+		if err != nil {
+			return err
+		}
+		subjects, err := l.states.loadSubjects(ctx, q, ids)
+		for i := range subjects {
+			jobs = append(jobs, subjects[i].State.Kept)
+		}
+		return err
+	})
+	return jobs, err
 }
 
+// jobByID returns sql.ErrNoRows if there is no such job.
 func (s *states) jobByID(ctx context.Context, q queryer, id int64) (scheduler.Kept, error) {
-	return oneJob(s.selectJobs(ctx, q, " WHERE id = ?", id))
-}
-
-func oneJob(jobs []scheduler.Kept, err error) (scheduler.Kept, error) {
+	jobs, err := s.selectJobs(ctx, q, " WHERE id = ?", id)
 	if err == nil && len(jobs) == 0 {
 		err = sql.ErrNoRows
 	}
@@ -117,10 +130,15 @@ func (s *states) scanJob(rows *sql.Rows) (k scheduler.Kept, err error) {
 	var version int64
 	var paused bool
 	var cursor, updated, since, alarm sql.NullString
-	if err := rows.Scan(&k.ID, &name, &version, &spec, &paused, &cursor, &k.Streak.Failures, &since, &alarm, &updated, &k.UpdatedBy); err != nil {
-		return k, err
+	wrong := rows.Scan(&k.ID, &name, &version, &spec, &paused, &cursor, &k.Streak.Failures, &since, &alarm, &updated, &k.UpdatedBy)
+	if wrong != nil {
+		if err := scanFirst(rows, &k.ID, &name, &version, &spec); err != nil {
+			return k, err
+		}
+		wrong = &scheduler.StateError{What: "row", Err: wrong}
 	}
 	k.Job, k.Broken = s.specs.job(k.ID, spec)
+	k.Broken = errors.Join(k.Broken, wrong)
 	// These have columns of their own, which count.
 	k.Name, k.Version, k.Paused, k.Alarm = name, version, paused, alarm.String
 	if k.Cursor, err = parseTime(cursor); err != nil {

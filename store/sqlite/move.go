@@ -129,10 +129,16 @@ func (s *states) writeNext(ctx context.Context, tx *sql.Tx, m *scheduler.Move) e
 		if err := s.deleteJob(ctx, tx, m); err != nil {
 			return err
 		}
+		if err := closeDamaged(ctx, tx, m); err != nil {
+			return err
+		}
 		if len(next.Open) == 0 {
 			_, err := tx.ExecContext(ctx, "DELETE FROM job_states WHERE job_id = ?", next.ID)
 			return err
 		}
+	} else if next.Damaged() { // what cannot be read is not overwritten
+		_, err := tx.ExecContext(ctx, "UPDATE job_states SET revision = revision + 1 WHERE job_id = ?", next.ID)
+		return err
 	} else if err := s.updateJob(ctx, tx, &next.Kept); err != nil {
 		return err
 	}
@@ -142,6 +148,25 @@ func (s *states) writeNext(ctx context.Context, tx *sql.Tx, m *scheduler.Move) e
 	}
 	_, err = tx.ExecContext(ctx, "UPDATE job_states SET revision = revision + 1, since = ?, ahead = ? WHERE job_id = ?",
 		timeText(next.Since), ahead, next.ID)
+	return err
+}
+
+// closeDamaged closes the firings of a removed job that could not be read: nobody ever
+// settles them.
+func closeDamaged(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error {
+	if !m.Next.Damaged() {
+		return nil
+	}
+	open := []int64{} // nil would be no JSON list
+	for i := range m.Next.Open {
+		open = append(open, m.Next.Open[i].ID)
+	}
+	list, err := json.Marshal(open)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "UPDATE firings SET settled_at = ? WHERE job_id = ? AND "+openFirings+
+		" AND id NOT IN (SELECT value FROM json_each(?))", timeText(m.At), m.Next.ID, string(list))
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"time"
 
@@ -24,10 +25,15 @@ func (d *Daemon) Deliveries(ctx context.Context, now, until time.Time, most int)
 		}
 		for _, id := range ids {
 			x, err := takeDelivery(ctx, tx, id, until)
+			switch _, damaged := errors.AsType[*messageError](err); {
+			case damaged: // or it would keep all others from being delivered
+				err = dropDamaged(ctx, tx, id, err, now)
+			case err == nil:
+				deliveries = append(deliveries, x)
+			}
 			if err != nil {
 				return err
 			}
-			deliveries = append(deliveries, x)
 		}
 		return nil
 	})
@@ -55,7 +61,21 @@ func takeDelivery(ctx context.Context, tx *sql.Tx, id int64, until time.Time) (s
 	} else {
 		x.Notify.Command = target
 	}
-	return x, json.Unmarshal([]byte(message), &x.Message)
+	if err := json.Unmarshal([]byte(message), &x.Message); err != nil {
+		return x, &messageError{err}
+	}
+	return x, nil
+}
+
+// A messageError says why a message cannot be read.
+type messageError struct{ err error }
+
+func (e *messageError) Error() string { return "the message cannot be read: " + e.err.Error() }
+func (e *messageError) Unwrap() error { return e.err }
+
+// dropDamaged gives up a message that cannot be read, and records why.
+func dropDamaged(ctx context.Context, tx *sql.Tx, id int64, why error, now time.Time) error {
+	return drop(ctx, tx, "id = ?", id, why.Error(), now)
 }
 
 // Told records an attempt; see [scheduler.Outbox].
@@ -102,9 +122,12 @@ func (d *Daemon) Return(ctx context.Context, ds []scheduler.Delivery, due time.T
 
 // dropMessages gives up what has not arrived of a job's messages.
 func dropMessages(ctx context.Context, tx *sql.Tx, job int64, reason string, now time.Time) error {
-	rows, err := tx.QueryContext(ctx, `
-		DELETE FROM outbox WHERE firing_id IN (SELECT id FROM firings WHERE job_id = ?)
-		RETURNING firing_id, occasion, kind, target, attempts`, job)
+	return drop(ctx, tx, "firing_id IN (SELECT id FROM firings WHERE job_id = ?)", job, reason, now)
+}
+
+// drop deletes messages, and records that they were given up.
+func drop(ctx context.Context, tx *sql.Tx, which string, arg int64, reason string, now time.Time) error {
+	rows, err := tx.QueryContext(ctx, "DELETE FROM outbox WHERE "+which+" RETURNING firing_id, occasion, kind, target, attempts", arg)
 	if err != nil {
 		return err
 	}

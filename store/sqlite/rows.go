@@ -214,3 +214,15 @@ func (r *reportRow) report() fanout.Report {
 	}
 	return p
 }
+
+// scanFirst reads the first columns of a row of which others cannot be read.
+func scanFirst(rows *sql.Rows, first ...any) error {
+	names, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	for range names[len(first):] {
+		first = append(first, new(any))
+	}
+	return rows.Scan(first...)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 
 	"tutti/scheduler"
 )
@@ -82,7 +83,7 @@ func (s *states) loadSubjects(ctx context.Context, q queryer, ids []int64) ([]sc
 		return nil, err
 	}
 	for _, load := range []func(context.Context, queryer, string, map[int64]*scheduler.Subject) error{
-		loadRevisions, s.loadJobs, loadFirings,
+		s.loadJobs, loadRevisions, loadFirings,
 	} {
 		if err := load(ctx, q, string(list), place); err != nil {
 			return nil, err
@@ -93,6 +94,12 @@ func (s *states) loadSubjects(ctx context.Context, q queryer, ids []int64) ([]sc
 
 // ofJobs are the rows whose job is in a list in JSON.
 const ofJobs = " IN (SELECT value FROM json_each(?))"
+
+// damaged notes that something of the state of a job cannot be read: that keeps this job
+// from firing, and no other.
+func damaged(s *scheduler.JobState, what string, err error) {
+	s.Broken = errors.Join(s.Broken, &scheduler.StateError{What: what, Err: err})
+}
 
 func loadRevisions(ctx context.Context, q queryer, list string, place map[int64]*scheduler.Subject) error {
 	rows, err := q.QueryContext(ctx, "SELECT job_id, revision, since, ahead FROM job_states WHERE job_id"+ofJobs, list)
@@ -110,11 +117,11 @@ func loadRevisions(ctx context.Context, q queryer, list string, place map[int64]
 		x := place[id]
 		x.Rev = rev
 		if x.State.Since, err = parseTime(since); err != nil {
-			return err
+			damaged(&x.State, "since", err)
 		}
 		if ahead.Valid {
 			if err := json.Unmarshal([]byte(ahead.String), &x.State.Ahead); err != nil {
-				return err
+				damaged(&x.State, "ahead", err)
 			}
 		}
 	}
@@ -145,20 +152,22 @@ func loadFirings(ctx context.Context, q queryer, list string, place map[int64]*s
 		var stopAt, by, replacedAt sql.NullString
 		var replacedBy sql.NullInt64
 		f, err := scanFiring(rows, &stopAt, &by, &replacedBy, &replacedAt)
-		if err != nil {
+		if err == nil && by.Valid {
+			f.Stop = scheduler.Stop{Run: f.Run, By: by.String, ReplacedBy: replacedBy.Int64}
+			err = wrongFiring(f.ID, parseTimes(timeCell{&f.Stop.At, stopAt}, timeCell{&f.Stop.ReplacedAt, replacedAt}))
+		}
+		if _, ok := errors.AsType[*scheduler.StateError](err); err != nil && !ok {
 			return err
 		}
-		if by.Valid {
-			f.Stop = scheduler.Stop{Run: f.Run, By: by.String, ReplacedBy: replacedBy.Int64}
-			if err := parseTimes(timeCell{&f.Stop.At, stopAt}, timeCell{&f.Stop.ReplacedAt, replacedAt}); err != nil {
-				return err
-			}
-		}
 		state := &place[f.JobID].State
-		state.Open = append(state.Open, f)
 		if state.Removed {
 			state.Name = f.Job
 		}
+		if err != nil {
+			state.Broken = errors.Join(state.Broken, err)
+			continue
+		}
+		state.Open = append(state.Open, f)
 	}
 	return rows.Err()
 }

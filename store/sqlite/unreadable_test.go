@@ -3,6 +3,7 @@ package sqlite
 import (
 	"testing"
 
+	"tutti/scheduler"
 	"tutti/store"
 )
 
@@ -12,6 +13,150 @@ var unreadable = map[string]string{
 	"failing since": "UPDATE jobs SET failing_since = 'x'",
 	"ahead":         "UPDATE job_states SET ahead = 'x'",
 	"firing":        "UPDATE firings SET decided_at = 'x'",
+}
+
+// damage is what a hand, or a disk, may do to the rows of the job with number 1, which has
+// an open firing: bad JSON, JSON of another shape, an unknown word, NULL, a wrong type.
+var damage = map[string]string{
+	"spec, no JSON":          "UPDATE jobs SET spec = '{' WHERE id = 1",
+	"spec, another shape":    "UPDATE jobs SET spec = '[1]' WHERE id = 1",
+	"paused, no truth":       "UPDATE jobs SET paused = 7 WHERE id = 1",
+	"failures, no number":    "UPDATE jobs SET failures = 9223372036854775807, updated_at = 'x' WHERE id = 1",
+	"since, no time":         "UPDATE job_states SET since = 'x' WHERE job_id = 1",
+	"since, a number":        "UPDATE job_states SET since = 7 WHERE job_id = 1",
+	"ahead, no JSON":         "UPDATE job_states SET ahead = '[{' WHERE job_id = 1",
+	"ahead, another shape":   "UPDATE job_states SET ahead = '{\"from\": 1}' WHERE job_id = 1",
+	"ahead, no time":         "UPDATE job_states SET ahead = '[{\"from\": \"x\"}]' WHERE job_id = 1",
+	"firing, no time":        "UPDATE firings SET decided_at = '' || id WHERE job_id = 1",
+	"firing, unknown word":   "UPDATE firings SET decision = 'perhaps' WHERE job_id = 1",
+	"firing, no truth":       "UPDATE firings SET waited = 7 WHERE job_id = 1",
+	"firing, end, no JSON":   "UPDATE firings SET ended = '{' WHERE job_id = 1",
+	"firing, end, a version": "UPDATE firings SET ended = '{\"run\": \"one\"}' WHERE job_id = 1",
+}
+
+// pokeAny is poke for what the checks of the schema refuse.
+func pokeAny(tb testing.TB, s *Store, query string) {
+	tb.Helper()
+	poke(tb, s, "PRAGMA ignore_check_constraints = ON")
+	poke(tb, s, query)
+	poke(tb, s, "PRAGMA ignore_check_constraints = OFF")
+}
+
+// A job whose rows are damaged is broken, and says so where jobs are shown. All others go on,
+// and it can be removed.
+func TestDamagedJobKeepsNoOtherFromFiring(t *testing.T) {
+	for name, query := range damage {
+		t.Run(name, func(t *testing.T) {
+			s := openTest(t, tempPath(t))
+			addJob(t, s, testJob("backup"))
+			addJob(t, s, testJob("sweep"))
+			first := joinTest(t, s)
+			decide(t, first, "backup", 1)
+			if err := first.Close(); err != nil {
+				t.Fatal(err)
+			}
+			pokeAny(t, s, query)
+
+			d := joinTest(t, s)
+			checkStrings(t, "decided", decide(t, d, "sweep", 2), "2 run")
+			for _, ticket := range claim(t, d, minute(2)) {
+				if ticket.Decision == scheduler.Run && ticket.Job.Name != "sweep" {
+					t.Errorf("got %+v, want nothing of the damaged job", ticket)
+				}
+			}
+			if _, err := d.desk.Settle(t.Context(), minute(2)); err != nil {
+				t.Error(err)
+			}
+			all, err := s.Kept(t.Context())
+			if err != nil || len(all) != 2 || all[0].Name != "backup" || all[0].Broken == nil || all[1].Broken != nil {
+				t.Errorf("got %+v, %v, want backup broken, and only that", all, err)
+			}
+			if one, err := s.Job(t.Context(), "backup"); err != nil || one.Broken == nil || one.ID != 1 {
+				t.Errorf("got %+v, %v, want it broken", one, err)
+			}
+			if _, err := s.Request(t.Context(), d, "backup", "ann", minute(2)); err == nil {
+				t.Error("it was run manually")
+			}
+			if _, err := s.KillRuns(t.Context(), store.KillRef{Job: "backup"}, "ann", minute(2)); err != nil {
+				t.Errorf("kill: %v", err)
+			}
+			if _, err := s.Prune(t.Context(), store.Retention{KeepRuns: 1}); err != nil {
+				t.Errorf("prune: %v", err)
+			}
+			if err := s.RemoveJob(t.Context(), "backup", 0, "ann", minute(3)); err != nil {
+				t.Errorf("remove: %v", err)
+			}
+			checkInt(t, s.r, "SELECT count(*) FROM job_states WHERE job_id = 1", 0)
+			checkInt(t, s.r, "SELECT count(*) FROM firings WHERE job_id = 1 AND settled_at IS NULL", 0)
+		})
+	}
+}
+
+// What is mended by hand is noticed, though that changes no revision.
+func TestMendedJobFires(t *testing.T) {
+	s := openTest(t, tempPath(t))
+	addJob(t, s, testJob("backup"))
+	poke(t, s, "UPDATE job_states SET ahead = 'x'")
+	d := joinTest(t, s)
+	if _, err := d.desk.Sync(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	if kept := d.desk.Kept(); len(kept) != 1 || !kept[0].Damaged() {
+		t.Fatalf("got %+v, want it damaged", kept)
+	}
+	poke(t, s, "UPDATE job_states SET ahead = NULL")
+	checkStrings(t, "decided", decide(t, d, "backup", 1), "1 run")
+}
+
+// What cannot be read of a job stays as it is, whatever happens to the job.
+func TestDamagedStateIsKept(t *testing.T) {
+	s := openTest(t, tempPath(t))
+	d := joinTest(t, s)
+	addJob(t, s, testJob("backup"))
+	r := runMinute(t, d, "backup", 1)
+	poke(t, s, "UPDATE job_states SET ahead = 'x', since = 'y'")
+	if _, err := s.KillRuns(t.Context(), store.KillRef{Job: "backup"}, "ann", minute(2)); err != nil {
+		t.Fatal(err)
+	}
+	finish(t, r, 0, 0)
+	checkInt(t, s.r, "SELECT count(*) FROM job_states WHERE ahead = 'x' AND since = 'y'", 1)
+	checkInt(t, s.r, "SELECT count(*) FROM firings WHERE ended IS NOT NULL", 1)
+}
+
+// A message that cannot be read is given up, on record, and the next ones are delivered.
+func TestDamagedMessageKeepsNoOtherWaiting(t *testing.T) {
+	s := openTest(t, tempPath(t))
+	d := joinTest(t, s)
+	addJob(t, s, notified(scheduler.OnAlways))
+	for n := 1; n <= 2; n++ {
+		finish(t, runMinute(t, d, "backup", n), 0, 0)
+		if _, err := d.Settle(t.Context(), minute(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	total := 0
+	if err := s.r.QueryRow("SELECT count(*) FROM outbox").Scan(&total); err != nil || total < 2 {
+		t.Fatal(total, err)
+	}
+	poke(t, s, "UPDATE outbox SET message = '{' WHERE id = 1")
+	got, err := d.Deliveries(t.Context(), minute(9), minute(10), 10)
+	if err != nil || len(got) != total-1 {
+		t.Errorf("got %d, %v, want the other %d", len(got), err, total-1)
+	}
+	checkInt(t, s.r, "SELECT count(*) FROM notifications WHERE error LIKE 'the message cannot be read%'", 1)
+}
+
+// A run that cannot be read keeps the ends of others from nobody.
+func TestEndsBesideAnUnreadableRun(t *testing.T) {
+	s := openTest(t, tempPath(t))
+	for range 2 {
+		finish(t, begin(t, s, jobPlan("a", "b"), store.RunInfo{}), 0, 0)
+	}
+	poke(t, s, "UPDATE runs SET ended_at = 'x' WHERE id = 1")
+	ends, err := s.Ends(t.Context(), []int64{1, 2})
+	if err == nil || len(ends) != 1 || ends[0].Run != 2 {
+		t.Errorf("got %+v, %v, want the end of run 2, and what is wrong with run 1", ends, err)
+	}
 }
 
 // A run ends also if its job cannot be read, and what cannot be read stays as it is.

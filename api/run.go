@@ -31,8 +31,11 @@ type Run struct {
 	EndedAt   *event.Time `json:"ended_at,omitempty"`
 	// Duration is absent while it is running, and if it was cut off.
 	Duration *int64 `json:"duration_ms,omitempty"`
-	// Hosts is how many hosts it has; Counts has every outcome.
+	// Hosts is how many hosts it has; Counts has every outcome. Of some of the hosts
+	// nothing is told to who may not see them: Hidden is how many; absent if that is
+	// none.
 	Hosts  int            `json:"hosts"`
+	Hidden int            `json:"hidden,omitempty"`
 	Counts map[string]int `json:"counts"`
 	// Stopped is what stopped it early; "none" if nothing did.
 	Stopped string `json:"stopped"`

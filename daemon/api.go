@@ -24,7 +24,7 @@ func (d *Daemon) serveAPI(ctx, over context.Context) {
 		who = &server.Peers{Own: int64(os.Geteuid())}
 	}
 	api := &server.API{
-		Jobs: d.service, Fleet: NewFleet(d.c.Env, d.store, func() int64 { return d.registration.member().ID() }), Access: who,
+		Runs: NewRuns(d.store), Jobs: d.service, Fleet: NewFleet(d.c.Env, d.store, func() int64 { return d.registration.member().ID() }), Access: who,
 		Alive: func() error { return d.metrics.Alive(silenceLimit) }, Ready: d.registration.Ready,
 		Stopping: ctx, Version: d.c.Version, Now: d.c.Now, Logger: d.c.Logger,
 	}

@@ -117,6 +117,12 @@ func (c *Comparison) reasonText(s *streamChange, name string) string {
 // PrintJSON writes each group as a line of JSON on stdout, hosts without a
 // change included. Its error is that of the Writer or of the temporary file.
 func (c *Comparison) PrintJSON() error {
+	return c.Each(func(v event.Diff) error { return WriteJSON(c.opts.Stdout, v) })
+}
+
+// Each calls show with the form of each group, the smallest first, hosts without a
+// change included. Its error is that of show or of the temporary file.
+func (c *Comparison) Each(show func(event.Diff) error) error {
 	for _, g := range c.sorted() {
 		v := event.Diff{
 			Schema: event.Schema, Type: "diff", Runs: c.runs, Hosts: sortedNames(g.members), Changed: g.changed,
@@ -129,7 +135,7 @@ func (c *Comparison) PrintJSON() error {
 		if v.Stderr, err = g.streams[fanout.Stderr].object(); err != nil {
 			return err
 		}
-		if err := WriteJSON(c.opts.Stdout, v); err != nil {
+		if err := show(v); err != nil {
 			return err
 		}
 	}

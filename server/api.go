@@ -20,6 +20,7 @@ const base = "/api/v1"
 // An API is what is served of a history over HTTP. Its fields are set before
 // [API.Handler] is called.
 type API struct {
+	Runs   Runs
 	Jobs   Jobs
 	Fleet  Fleet
 	Access Access
@@ -72,7 +73,7 @@ func (a *API) healthPages() map[string]http.Handler {
 func (a *API) table() []operation.Operation {
 	var all []operation.Operation
 	for _, part := range [][]operation.Operation{
-		jobOps{a}.operations(), fleetOps{a}.operations(), checkOps{a}.operations(), ownOps{a}.operations(),
+		runOps{a}.operations(), jobOps{a}.operations(), fleetOps{a}.operations(), checkOps{a}.operations(), ownOps{a}.operations(),
 	} {
 		all = append(all, part...)
 	}
@@ -81,6 +82,7 @@ func (a *API) table() []operation.Operation {
 
 // The operations by what they are about.
 type (
+	runOps   struct{ *API }
 	jobOps   struct{ *API }
 	fleetOps struct{ *API }
 	checkOps struct{ *API }

@@ -98,6 +98,8 @@ func explainRun(err error) *operation.Failure {
 		return f
 	case errors.As(err, new(*runner.RunningError)):
 		return stillRunning.Fail("")
+	case errors.As(err, new(*store.NoHostError)):
+		return noHost.Fail("")
 	case errors.As(err, new(*store.KillError)):
 		return notRunning.Fail("")
 	}

@@ -30,12 +30,38 @@ type listHostsIn struct {
 	Selector string `query:"selector" maxLength:"4096" doc:"which hosts, as on the command line; all, if it is not given"`
 }
 
-func (a fleetOps) listHosts(ctx context.Context, in *listHostsIn, key string, limit int) ([]api.Host, string, error) {
+func (a fleetOps) listHosts(ctx context.Context, in *listHostsIn, key string, limit int) ([]api.FleetHost, string, error) {
 	views, err := a.hostViews(ctx, in.Selector)
 	if err != nil {
 		return nil, "", err
 	}
-	return pageOf(views, key, limit, func(v runner.HostView) string { return v.Name }, a.hostForm(ctx))
+	form := a.hostForm(ctx)
+	items, last, err := pageOf(views, key, limit, func(v runner.HostView) string { return v.Name },
+		func(v runner.HostView) api.FleetHost { return api.FleetHost{Host: form(v)} })
+	if err == nil {
+		err = a.addHealth(ctx, items)
+	}
+	return items, last, err
+}
+
+// addHealth says of hosts whether they can be reached.
+func (a fleetOps) addHealth(ctx context.Context, hosts []api.FleetHost) error {
+	if len(hosts) == 0 {
+		return nil
+	}
+	names := make([]string, len(hosts))
+	for i := range hosts {
+		names[i] = hosts[i].Host.Host
+	}
+	health, err := a.Runs.HealthOf(ctx, names)
+	if err != nil {
+		return err
+	}
+	now := a.Now()
+	for i := range hosts {
+		hosts[i].Health = api.NewHealth(&health[i], now)
+	}
+	return nil
 }
 
 // hostViews are the hosts of a selector that who asks may see.
@@ -95,18 +121,35 @@ type HostPath struct {
 	Host string `path:"host" maxLength:"256" doc:"the name of a host"`
 }
 
-func (a fleetOps) getHost(ctx context.Context, in *HostPath) (*operation.Answer[api.Host], error) {
+func (a fleetOps) getHost(ctx context.Context, in *HostPath) (*operation.Answer[api.FleetHostDetails], error) {
 	views, err := a.hostViews(ctx, "all")
 	if err != nil {
 		return nil, err
 	}
-	for _, v := range views {
-		if v.Name == in.Host {
-			return operation.Reply(a.hostForm(ctx)(v)), nil
+	at := slices.IndexFunc(views, func(v runner.HostView) bool { return v.Name == in.Host })
+	if at < 0 {
+		return nil, noHost.Fail("the inventory has no such host")
+	}
+	hosts := []api.FleetHost{{Host: a.hostForm(ctx)(views[at])}}
+	if err := a.addHealth(ctx, hosts); err != nil {
+		return nil, err
+	}
+	form := api.FleetHostDetails{FleetHost: hosts[0], Runs: []api.HostRun{}}
+	runs, err := a.Runs.HostRuns(ctx, in.Host, shownHostRuns)
+	if err != nil {
+		return nil, err
+	}
+	p := principalOf(ctx)
+	for i := range runs {
+		if p.CheckJob(access.Read, runs[i].Run.Job) == nil {
+			form.Runs = append(form.Runs, api.NewHostRun(&runs[i]))
 		}
 	}
-	return nil, noHost.Fail("the inventory has no such host")
+	return operation.Reply(form), nil
 }
+
+// shownHostRuns is how many of its newest runs are shown with a host.
+const shownHostRuns = 50
 
 type onlyPage struct{ operation.Page }
 

@@ -3,31 +3,33 @@ package server_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"tutti/access"
 	"tutti/api"
+	"tutti/store"
 )
 
-func names(items []api.Host) string {
+func names(items []api.FleetHost) string {
 	var all []string
 	for _, h := range items {
-		all = append(all, h.Host)
+		all = append(all, h.Host.Host)
 	}
 	return strings.Join(all, " ")
 }
 
 func TestHosts(t *testing.T) {
 	r := newRig(t)
-	var page api.List[api.Host]
+	var page api.List[api.FleetHost]
 	r.get(t, "/hosts?limit=2", &page)
 	got := names(page.Items)
 	next := page.Next
-	page = api.List[api.Host]{}
+	page = api.List[api.FleetHost]{}
 	r.get(t, "/hosts?limit=2&after="+next, &page)
 	if got += " " + names(page.Items); got != "web1 web2 db1" || page.Next != "" {
 		t.Errorf("got %s, next %q", got, page.Next)
 	}
-	page = api.List[api.Host]{}
+	page = api.List[api.FleetHost]{}
 	if r.get(t, "/hosts?selector=web,!web1", &page); names(page.Items) != "web2" {
 		t.Errorf("got %s", names(page.Items))
 	}
@@ -50,12 +52,12 @@ func TestHosts(t *testing.T) {
 // Only an admin sees what names files of the machine, and where settings come from.
 func TestPathsAreForAdmins(t *testing.T) {
 	r := newRig(t)
-	var host api.Host
+	var host api.FleetHostDetails
 	if r.get(t, "/hosts/db1", &host); len(host.Identity) != 1 || host.Origins == nil {
 		t.Errorf("an admin sees %+v", host)
 	}
 	r.who.Role = access.Editor
-	host = api.Host{}
+	host = api.FleetHostDetails{}
 	if w := r.get(t, "/hosts/db1", &host); strings.Contains(w.Body.String(), "secret-key") || strings.Contains(w.Body.String(), "hosts.yaml") {
 		t.Errorf("an editor sees %s", w.Body)
 	}
@@ -65,7 +67,7 @@ func TestPathsAreForAdmins(t *testing.T) {
 func TestScopeOfHosts(t *testing.T) {
 	r := newRig(t)
 	r.who.Scopes = []string{"web", "all,!web2"}
-	var page api.List[api.Host]
+	var page api.List[api.FleetHost]
 	if r.get(t, "/hosts", &page); names(page.Items) != "web1" {
 		t.Errorf("got %s", names(page.Items))
 	}
@@ -75,7 +77,7 @@ func TestScopeOfHosts(t *testing.T) {
 		t.Errorf("got %+v", named)
 	}
 	r.who.Scopes = []string{"app"} // which nothing is any more
-	page = api.List[api.Host]{}
+	page = api.List[api.FleetHost]{}
 	if r.get(t, "/hosts", &page); len(page.Items) != 0 {
 		t.Errorf("got %s", names(page.Items))
 	}
@@ -114,5 +116,22 @@ func TestDaemons(t *testing.T) {
 	var page api.List[api.Daemon]
 	if r.get(t, "/daemons", &page); len(page.Items) != 1 || !page.Items[0].Serves || page.Items[0].PID == 0 {
 		t.Errorf("got %+v", page)
+	}
+}
+
+// What runs have found out about a host goes with it.
+func TestHealth(t *testing.T) {
+	r := newRig(t)
+	r.record(t, store.RunInfo{}, up)
+	r.now = noon.Add(time.Hour)
+	var host api.FleetHostDetails
+	r.get(t, "/hosts/db1", &host)
+	if host.Health.State != "reachable" || host.Health.LastRun != 1 || len(host.Runs) != 1 || host.Runs[0].Outcome != "failed" {
+		t.Errorf("got %+v", host)
+	}
+	r.now = noon.Add(48 * time.Hour)
+	host = api.FleetHostDetails{}
+	if r.get(t, "/hosts/db1", &host); host.Health.State != "unknown" {
+		t.Errorf("got %+v", host.Health)
 	}
 }

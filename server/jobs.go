@@ -121,7 +121,7 @@ func (a jobOps) listFirings(ctx context.Context, in *listFiringsIn, key string, 
 		return nil, "", err
 	}
 	q := store.FiringQuery{Job: in.Job, Before: before, Limit: limit + 1}
-	if q.Since, err = a.since(in.Since); err != nil {
+	if q.Since, err = a.when("since", in.Since); err != nil {
 		return nil, "", err
 	}
 	for _, word := range in.Decision {
@@ -147,14 +147,14 @@ func (a jobOps) listFirings(ctx context.Context, in *listFiringsIn, key string, 
 	return items, last, nil
 }
 
-// since is the time that a parameter names; zero if it is empty.
-func (a *API) since(text string) (time.Time, error) {
+// when is the time that a parameter says; zero if it is empty.
+func (a *API) when(parameter, text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
 	at, err := quantity.ParseSince(text, a.Now())
 	if err != nil {
-		return at, operation.Invalid.Fail("").With(api.InParameter("since", "want 2h, 7d, 2026-11-20 or 2026-11-20T14:30"))
+		return at, operation.Invalid.Fail("").With(api.InParameter(parameter, "want 2h, 7d, 2026-11-20 or 2026-11-20T14:30"))
 	}
 	return at, nil
 }

@@ -81,6 +81,7 @@ func newRig(t *testing.T) *rig {
 	}
 	now := func() time.Time { return r.now }
 	api := &server.API{
+		Runs:   daemon.NewRuns(s),
 		Jobs:   &jobs.Service{Checker: jobs.Checker{Env: env, Now: now}, Store: s},
 		Fleet:  daemon.NewFleet(env, s, func() int64 { return 7 }),
 		Access: principal{r}, Version: "0", Now: now,
@@ -177,18 +178,25 @@ func (r *rig) check(t *testing.T, method, path string, w *httptest.ResponseRecor
 
 func (r *rig) checkJSON(t *testing.T, what string, schema map[string]any, data []byte) {
 	t.Helper()
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+	if err != nil {
+		t.Errorf("%s: %v: %s", what, err, data)
+		return
+	}
 	ref, ok := schema["$ref"].(string)
+	if forms, of := schema["anyOf"].([]any); of {
+		i := 0
+		if object, is := value.(map[string]any); is && object["type"] == "search" {
+			i = 1
+		}
+		ref, ok = forms[i].(map[string]any)["$ref"].(string)
+	}
 	if !ok {
 		return // anything
 	}
 	compiled, err := r.document.Compile("doc.json" + ref)
 	if err != nil {
 		t.Fatal(err)
-	}
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
-	if err != nil {
-		t.Errorf("%s: %v: %s", what, err, data)
-		return
 	}
 	if err := compiled.Validate(value); err != nil {
 		t.Errorf("%s: %v: %s", what, err, data)

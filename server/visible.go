@@ -1,10 +1,14 @@
 package server
 
-import "context"
+import (
+	"context"
+
+	"tutti/store"
+)
 
 // visible says which hosts who asks may see; nil: all. It is the one place where the
 // scope of a principal becomes hosts, and each reader is given what it returns.
-func (a *API) visible(ctx context.Context) (func(host string) bool, error) {
+func (a *API) visible(ctx context.Context) (store.Visible, error) {
 	p := principalOf(ctx)
 	if len(p.Scopes) == 0 {
 		return nil, nil

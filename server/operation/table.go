@@ -28,6 +28,8 @@ type Spec struct {
 	Problems []Kind
 	// Types are the types of its answer; nil: application/json.
 	Types []string
+	// Forms has one of each form that its answer may have; nil: it has one.
+	Forms []any
 	// Accepts are the types of its body; nil: application/json.
 	Accepts []string
 	// MaxBody bounds the body, in bytes; 0: 2 MiB.
@@ -188,6 +190,9 @@ func (o *Operation) response(f *fence, status int, body reflect.Type) *huma.Resp
 		media := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
 		if name == "application/json" {
 			media.Schema = f.schemaOf(body)
+			for _, form := range o.Forms {
+				media.Schema.AnyOf = append(media.Schema.AnyOf, f.schemaOf(reflect.TypeOf(form)))
+			}
 		}
 		r.Content[name] = media
 	}

@@ -1,0 +1,69 @@
+package api
+
+import (
+	"time"
+
+	"tutti/api/event"
+	"tutti/store"
+)
+
+// A FleetHost is a host of the inventory, with what runs have found out about it.
+type FleetHost struct {
+	Host
+	Health Health `json:"health"`
+}
+
+// A Health is whether a host can be reached, as far as runs know.
+type Health struct {
+	// State is "reachable", "unreachable", or "unknown" if no run has tried for a day.
+	State string `json:"state"`
+	// SeenAt is when it was reached last, and Since when it was unreachable first
+	// after that; absent: never.
+	SeenAt *event.Time `json:"seen_at,omitempty"`
+	Since  *event.Time `json:"since,omitempty"`
+	// LastRun is the newest run that it had a part in; absent: none.
+	LastRun int64 `json:"last_run,omitempty"`
+	// ErrorOp is the step that failed, and Error why; absent unless it is unreachable.
+	ErrorOp string `json:"error_op,omitempty"`
+	Error   string `json:"error,omitempty"`
+}
+
+// quiet is how long after the last contact nothing is known of a host.
+const quiet = 24 * time.Hour
+
+// NewHealth is the form of h, now.
+func NewHealth(h *store.HostHealth, now time.Time) Health {
+	v := Health{State: h.State(now, quiet), SeenAt: TimeOf(h.Reached.At), LastRun: h.LastRun}
+	if h.Failed.Run > h.Reached.Run {
+		v.Since, v.ErrorOp, v.Error = TimeOf(h.Since), string(h.Op), h.Error
+	}
+	return v
+}
+
+// A FleetHostDetails is a host with its newest runs.
+type FleetHostDetails struct {
+	FleetHost
+	Runs []HostRun `json:"runs"`
+}
+
+// A HostRun is what became of a host in a run.
+type HostRun struct {
+	Run       int64      `json:"run"`
+	Source    string     `json:"source"`
+	Job       string     `json:"job,omitempty"`
+	Command   string     `json:"command"`
+	StartedAt event.Time `json:"started_at"`
+	// State, Outcome and ExitCode are those of RunHost.
+	State    store.Phase `json:"state"`
+	Outcome  string      `json:"outcome,omitempty"`
+	ExitCode *uint32     `json:"exit_code,omitempty"`
+}
+
+// NewHostRun is the form of r.
+func NewHostRun(r *store.HostRun) HostRun {
+	f := NewRunHost(r.Run.ID, &r.HostRow)
+	return HostRun{
+		Run: r.Run.ID, Source: r.Run.Source, Job: r.Run.Job, Command: r.Run.Command, StartedAt: event.Time(r.Run.Summary.Started),
+		State: f.State, Outcome: f.Outcome, ExitCode: f.ExitCode,
+	}
+}

@@ -11,7 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"tutti/access"
+	"tutti/internal/terminal"
 	"tutti/inventory"
+	"tutti/output"
 	"tutti/runner"
 	"tutti/store"
 )
@@ -173,4 +175,34 @@ func tokenNames(ctx context.Context, s access.Store) ([]string, error) {
 		names = append(names, tokens[i].Name)
 	}
 	return names, err
+}
+
+// A roster is how things are listed.
+type roster[T any] struct {
+	columns []output.Column
+	row     func(*T) []string
+	// form is what JSON has of each.
+	form func(*T) any
+	// none is said where there is nothing to list.
+	none string
+}
+
+// write lists items in a table, or as lines of JSON.
+func (l *roster[T]) write(std Streams, items []T, json bool) error {
+	if json {
+		for i := range items {
+			if err := output.WriteJSON(std.Out, l.form(&items[i])); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(items) == 0 {
+		return std.say(l.none)
+	}
+	t := output.NewTable(l.columns...)
+	for i := range items {
+		t.Add(l.row(&items[i])...)
+	}
+	return t.Write(std.Out, terminal.Width(std.Out))
 }

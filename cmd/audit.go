@@ -9,7 +9,6 @@ import (
 
 	"tutti/access"
 	"tutti/api"
-	"tutti/internal/terminal"
 	"tutti/output"
 )
 
@@ -54,28 +53,22 @@ func newAuditCmd(std Streams) *cobra.Command {
 
 func listAudit(ctx context.Context, k *keeper, o *auditOptions) error {
 	entries, err := k.Store.Audit(ctx, o.query)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case o.json:
-		for i := range entries {
-			if err := output.WriteJSON(k.std.Out, api.NewAuditEntry(&entries[i])); err != nil {
-				return err
-			}
-		}
-		return nil
-	case len(entries) == 0:
-		return k.std.say("no matching entries")
 	}
-	t := output.NewTable(
-		output.Column{Title: "TIME"}, output.Column{Title: "ACTOR", Least: leastJobColumn}, output.Column{Title: "FROM", Optional: true},
-		output.Column{Title: "ACTION"}, output.Column{Title: "OBJECT", Least: leastJobColumn}, output.Column{Title: "OUTCOME"},
-		output.Column{Title: "DETAILS", Least: leastJobColumn})
-	for i := range entries {
-		e := &entries[i]
-		t.Add(clockText(e.At.Local()), orDash(e.Actor), strings.TrimSuffix(string(e.Via)+" "+e.Remote, " "), e.Action, orDash(e.Object), string(e.Outcome), detailsText(e))
+	l := &roster[access.Entry]{
+		columns: []output.Column{
+			{Title: "TIME"}, {Title: "ACTOR", Least: leastJobColumn}, {Title: "FROM", Optional: true}, {Title: "ACTION"},
+			{Title: "OBJECT", Least: leastJobColumn}, {Title: "OUTCOME"}, {Title: "DETAILS", Least: leastJobColumn},
+		},
+		row: func(e *access.Entry) []string {
+			from := strings.TrimSuffix(string(e.Via)+" "+e.Remote, " ")
+			return []string{clockText(e.At.Local()), orDash(e.Actor), from, e.Action, orDash(e.Object), string(e.Outcome), detailsText(e)}
+		},
+		form: func(e *access.Entry) any { return api.NewAuditEntry(e) },
+		none: "no matching entries",
 	}
-	return t.Write(k.std.Out, terminal.Width(k.std.Out))
+	return l.write(k.std, entries, o.json)
 }
 
 func orDash(text string) string {

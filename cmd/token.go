@@ -9,7 +9,6 @@ import (
 
 	"tutti/access"
 	"tutti/api"
-	"tutti/internal/terminal"
 	"tutti/output"
 )
 
@@ -54,31 +53,20 @@ func newTokenListCmd(std Streams) *cobra.Command {
 
 func listTokens(ctx context.Context, k *keeper, json bool) error {
 	tokens, err := k.Store.Tokens(ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case json:
-		for i := range tokens {
-			if err := output.WriteJSON(k.std.Out, api.NewToken(&tokens[i])); err != nil {
-				return err
-			}
-		}
-		return nil
-	case len(tokens) == 0:
-		return k.std.say("no tokens yet; add one with tutti token add NAME")
 	}
-	t := output.NewTable(
-		output.Column{Title: "TOKEN"}, output.Column{Title: "OWNER"}, output.Column{Title: "RIGHTS", Least: leastJobColumn},
-		output.Column{Title: "EXPIRES"}, output.Column{Title: "LAST USED", Optional: true})
-	for i := range tokens {
-		x := &tokens[i]
-		owner := x.OwnerName
-		if owner == "" {
-			owner = "-"
-		}
-		t.Add(x.Name, owner, tokenText(x), expiryText(x, k.std.now()), whenText(x.Used, "never"))
+	l := &roster[access.Token]{
+		columns: []output.Column{
+			{Title: "TOKEN"}, {Title: "OWNER"}, {Title: "RIGHTS", Least: leastJobColumn}, {Title: "EXPIRES"}, {Title: "LAST USED", Optional: true},
+		},
+		row: func(t *access.Token) []string {
+			return []string{t.Name, orDash(t.OwnerName), tokenText(t), expiryText(t, k.std.now()), whenText(t.Used, "never")}
+		},
+		form: func(t *access.Token) any { return api.NewToken(t) },
+		none: "no tokens yet; add one with tutti token add NAME",
 	}
-	return t.Write(k.std.Out, terminal.Width(k.std.Out))
+	return l.write(k.std, tokens, json)
 }
 
 // tokenText says on a line what a token may do.

@@ -10,7 +10,6 @@ import (
 
 	"tutti/access"
 	"tutti/api"
-	"tutti/internal/terminal"
 	"tutti/output"
 )
 
@@ -68,27 +67,18 @@ func newUserListCmd(std Streams) *cobra.Command {
 
 func listUsers(ctx context.Context, k *keeper, json bool) error {
 	users, err := k.Store.Users(ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case json:
-		for i := range users {
-			if err := output.WriteJSON(k.std.Out, api.NewUser(&users[i])); err != nil {
-				return err
-			}
-		}
-		return nil
-	case len(users) == 0:
-		return k.std.say("no users yet; add one with tutti user add NAME --role admin")
 	}
-	t := output.NewTable(
-		output.Column{Title: "USER"}, output.Column{Title: "ROLE"}, output.Column{Title: "STATE"},
-		output.Column{Title: "SCOPE", Least: leastJobColumn}, output.Column{Title: "LAST LOGIN"})
-	for i := range users {
-		u := &users[i]
-		t.Add(u.Name, u.Role.String(), userState(u), scopeText(u.Scope), whenText(u.Login, "never"))
+	l := &roster[access.User]{
+		columns: []output.Column{{Title: "USER"}, {Title: "ROLE"}, {Title: "STATE"}, {Title: "SCOPE", Least: leastJobColumn}, {Title: "LAST LOGIN"}},
+		row: func(u *access.User) []string {
+			return []string{u.Name, u.Role.String(), userState(u), scopeText(u.Scope), whenText(u.Login, "never")}
+		},
+		form: func(u *access.User) any { return api.NewUser(u) },
+		none: "no users yet; add one with tutti user add NAME --role admin",
 	}
-	return t.Write(k.std.Out, terminal.Width(k.std.Out))
+	return l.write(k.std, users, json)
 }
 
 // userState says whether a user can log in.

@@ -47,7 +47,32 @@ func (s *Service) Plan(ctx context.Context, file string, jobs []scheduler.Job, p
 	if err != nil {
 		return nil, err
 	}
-	return p, s.checkTimes(file, p)
+	if err := s.checkTimes(file, p); err != nil {
+		return p, err
+	}
+	return p, s.checkScopes(ctx, file, p)
+}
+
+// checkScopes refuses a plan that has to do with hosts outside the scopes of who asks,
+// as they are now, and bounds the jobs that it writes by them.
+func (c *Checker) checkScopes(ctx context.Context, file string, p *Plan) error {
+	var all []error
+	check := func(job *scheduler.Job) {
+		if len(c.Scopes) == 0 {
+			return
+		}
+		if _, err := c.Try(ctx, job); err != nil {
+			all = append(all, fmt.Errorf("%s: job %s: %w", file, job.Name, err))
+		}
+	}
+	for _, job := range p.Written() {
+		job.Scopes = c.Scopes
+		check(job)
+	}
+	for i := range p.Removed {
+		check(&p.Removed[i].Job)
+	}
+	return errors.Join(all...)
 }
 
 // planJobs compares the jobs of a file with those that are kept.

@@ -18,6 +18,10 @@ import (
 type Checker struct {
 	Env *runner.Env // whose wording is that of the errors of files, too
 	Now func() time.Time
+	// Scopes are the selectors that bound the right of who asks: a job that is added or
+	// changed has to do with hosts only that each of them selects, now and whenever it
+	// fires. None: with any.
+	Scopes []string
 }
 
 // Rules are what makes a job one that can run, at now; zero: also one that has
@@ -64,6 +68,7 @@ func (e *ZoneError) Unwrap() error { return e.Err }
 // A job that leaves hosts out, or keeps only some, by words that the inventory
 // does not know is refused: a host that was to be left out must not be run on.
 func (c *Checker) Prepare(ctx context.Context, job scheduler.Job) (*Prepared, error) {
+	job.Scopes = c.Scopes
 	if job.Zone == "" {
 		zone, err := scheduler.MachineZone(c.Env.Getenv)
 		if err != nil {
@@ -92,7 +97,7 @@ type Trial struct {
 }
 
 // Try looks up the hosts and the script of a job. The error is about the job
-// itself, which could not run anywhere.
+// itself, which could not run anywhere, or an [*access.ScopeError].
 func (c *Checker) Try(ctx context.Context, job *scheduler.Job) (t Trial, err error) {
 	request, err := runner.CompleteJob(job, c.Env.Getenv)
 	if err != nil {
@@ -106,7 +111,10 @@ func (c *Checker) Try(ctx context.Context, job *scheduler.Job) (t Trial, err err
 		t.Script = err
 	}
 	t.Hosts, t.Err = c.Env.Choose(ctx, &request, &runner.Lookup{ForJob: true}, job.Selector)
-	return t, nil
+	if t.Err == nil {
+		err = t.Hosts.Within(ctx, c.Scopes)
+	}
+	return t, err
 }
 
 // Misspelt is the error of an item that is to leave hosts out, or to keep only

@@ -126,7 +126,7 @@ func (v *View) find(now time.Time) {
 		v.State = Running
 	case v.Paused:
 		v.State = Paused
-	case v.Last != nil && v.Last.Decision == scheduler.Failed:
+	case v.Last != nil && (v.Last.Decision == scheduler.Failed || v.Last.Decision == scheduler.Refused):
 		v.State, v.Wrong = Broken, v.Last.Reason
 	case v.Streak.Failures > 0:
 		v.State = Failing

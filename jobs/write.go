@@ -50,6 +50,7 @@ func (s *Service) Edit(ctx context.Context, name, by string, change func(*schedu
 	if err := change(&job); err != nil {
 		return nil, err
 	}
+	job.Scopes = s.Scopes
 	e := &Edited{Old: old.Job}
 	if e.Differences, err = Diff(&old.Job, &job); err != nil {
 		return nil, err
@@ -68,11 +69,11 @@ func (s *Service) Edit(ctx context.Context, name, by string, change func(*schedu
 	return e, err
 }
 
-// tryChange tries job if it may be for other hosts than old, or has another
-// script; else the trial is nil.
+// tryChange tries job if it may be for other hosts than old, has another script, or
+// who asks is bounded by scopes; else the trial is nil.
 func (s *Service) tryChange(ctx context.Context, old, job *scheduler.Job) (*Trial, error) {
 	moved := otherHosts(old, job)
-	if !moved && old.Script == job.Script {
+	if !moved && old.Script == job.Script && len(s.Scopes) == 0 {
 		return nil, nil
 	}
 	trial, err := s.Try(ctx, job)

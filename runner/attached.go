@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"tutti/fanout"
 	"tutti/internal/fault"
 	"tutti/scheduler"
 	"tutti/store"
@@ -54,9 +53,5 @@ func (l *Launch) FireAttached(ctx context.Context, f *Firing) error {
 		return err
 	}
 	// The log of the job shows why there is no run.
-	decision := scheduler.Failed
-	if errors.Is(err, fanout.ErrSignal) {
-		decision = scheduler.Skipped // the operator interrupted it
-	}
-	return errors.Join(err, f.Owner.Fail(context.WithoutCancel(ctx), f.Ticket, decision, err.Error()))
+	return errors.Join(err, f.Owner.Fail(context.WithoutCancel(ctx), f.Ticket, scheduler.NotStarted(err), err.Error()))
 }

@@ -49,11 +49,17 @@ type Lookup struct {
 	Previous *Previous
 	// Runs answers what selectors ask about earlier runs.
 	Runs inventory.Runs
+	// Scopes are selectors, each of which has to select every host of the plan from the
+	// same reading of the inventory; none: the hosts may be any.
+	Scopes []string
 }
 
 // Decide makes a plan of a request, a selector and a task. Nothing connects.
 func (env *Env) Decide(ctx context.Context, r *Request, how *Lookup, selector string, task fanout.Task) (*Decision, error) {
 	chosen, err := env.Choose(ctx, r, how, selector)
+	if err == nil {
+		err = chosen.Within(ctx, how.Scopes)
+	}
 	if err != nil {
 		return nil, err
 	}

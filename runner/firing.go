@@ -2,11 +2,15 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
+	"tutti/access"
 	"tutti/fanout"
+	"tutti/internal/fault"
 	"tutti/internal/hostlist"
 	"tutti/internal/quantity"
 	"tutti/scheduler"
@@ -83,7 +87,7 @@ func requestOfFiring(job *scheduler.Job, getenv func(string) string) (*Request, 
 // decideFiring decides what the firing does, and where. done closes what is open for
 // it.
 func (l *Launch) decideFiring(ctx context.Context, f *Firing) (_ *Decision, done func(), err error) {
-	l.firing, l.Lookup = f, &Lookup{ForJob: true}
+	l.firing, l.Lookup = f, &Lookup{ForJob: true, Scopes: f.Job.Scopes}
 	if l.Request, err = requestOfFiring(&f.Job.Job, l.Env.Getenv); err != nil {
 		return nil, nil, err
 	}
@@ -105,11 +109,25 @@ func (l *Launch) decideFiring(ctx context.Context, f *Firing) (_ *Decision, done
 	d, err := l.decideHosts(ctx, r.Task)
 	if err != nil {
 		done()
-		return nil, nil, causeOf(ctx, err)
+		return nil, nil, causeOf(ctx, f.refusal(err))
 	}
 	d.Plan.Source = "job"
 	return d, done, nil
 }
+
+// refusal says of hosts outside the scopes of the job whose scopes they are.
+func (f *Firing) refusal(err error) error {
+	if !errors.As(err, new(*access.ScopeError)) {
+		return err
+	}
+	return &refusedError{fault.Usagef("%w: %s changed the job last and may use only %s", err, f.Job.UpdatedBy, strings.Join(f.Job.Scopes, " and "))}
+}
+
+// A refusedError is why a firing may not become a run.
+type refusedError struct{ err error }
+
+func (e *refusedError) Error() string   { return e.err.Error() }
+func (e *refusedError) Unwrap() []error { return []error{scheduler.ErrRefused, e.err} }
 
 // preparing is the context for the steps before a run. Without a prompter it is bounded
 // by prepareTime, because no operator would notice that they hang.

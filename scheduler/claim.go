@@ -148,7 +148,7 @@ func (s JobState) Begin(firing, run, daemon int64, at Moment) (Transition, error
 }
 
 // Fail closes a firing that the process daemon has claimed and did not begin:
-// decision is Failed, Missed for one that came too late, or Skipped if it is not
+// decision is Failed, Refused, Missed for one that came too late, or Skipped if it is not
 // wanted any more, which is no failure of the job. It is [ErrConflict] if it was
 // closed already, or is another's.
 func (s JobState) Fail(firing, daemon int64, decision Decision, reason string, at Moment) (Transition, error) {

@@ -106,11 +106,7 @@ func (e *executions) finish(x *execution) (u unstarted, ok bool) {
 		if x.err == nil {
 			x.err = errors.New("not started (unknown reason)")
 		}
-		decision := Failed
-		if errors.Is(x.err, fanout.ErrSignal) {
-			decision = Skipped // the daemon is stopping, which is not the job's fault
-		}
-		return unstarted{x.ticket, decision, x.err.Error()}, true
+		return unstarted{x.ticket, NotStarted(x.err), x.err.Error()}, true
 	case x.err != nil && x.stack == nil:
 		e.log.Error("job failed with an error", attrs...)
 	}

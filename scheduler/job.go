@@ -33,6 +33,10 @@ type Job struct {
 	// Version counts the changes, from 1; 0: it is not kept anywhere yet. It is
 	// not written to files.
 	Version int64
+	// Scopes are the selectors that the right of who changed the job last is bounded by:
+	// it runs on hosts only that each of them selects when it fires. None: on any. They
+	// are not written to files.
+	Scopes []string
 
 	// Schedules are the expressions, as for [Parse].
 	Schedules []string

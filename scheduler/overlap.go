@@ -1,5 +1,11 @@
 package scheduler
 
+import (
+	"errors"
+
+	"tutti/fanout"
+)
+
 // An Overlap says what becomes of a firing while an earlier one still runs.
 type Overlap int
 
@@ -34,9 +40,29 @@ const (
 	Missed
 	// Failed is one that could not be started: its hosts cannot be found out.
 	Failed
+	// Refused is one that may not be started: it would run on hosts outside the scopes
+	// of the job. For the job that is a failure.
+	Refused
 )
 
-var decisionWords = []string{"run", "queued", "skipped", "missed", "failed"}
+// ErrRefused is why a firing is [Refused].
+var ErrRefused = errors.New("refused")
+
+// NotStarted is what a firing is closed with that did not become a run because of err.
+func NotStarted(err error) Decision {
+	switch {
+	case errors.Is(err, fanout.ErrSignal):
+		return Skipped // whoever runs it was stopped, which is not the job's fault
+	case errors.Is(err, ErrRefused):
+		return Refused
+	}
+	return Failed
+}
+
+// failed reports whether the decision is a failure of the job.
+func (d Decision) failed() bool { return d == Failed || d == Refused }
+
+var decisionWords = []string{"run", "queued", "skipped", "missed", "failed", "refused"}
 
 // String is the word for it in the history.
 func (d Decision) String() string { return wordOf(decisionWords, int(d)) }

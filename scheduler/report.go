@@ -49,7 +49,7 @@ func (r reporter) sayTicket(t Ticket) {
 		level = slog.LevelDebug // that it begins is told
 	case Skipped, Missed:
 		level = slog.LevelWarn
-	case Failed:
+	case Failed, Refused:
 		level = slog.LevelError
 	}
 	r.log.Log(context.Background(), level, "firing decided", append(ticketAttrs(t), "decision", t.Decision.String(), "reason", t.Reason)...)

@@ -213,6 +213,8 @@ func TestRuleTakeBeginFail(t *testing.T) {
 		{"begin what waits", stateOf(firing(1, Queued, daemon(1))), begin(1), "", ErrTaken},
 		{"begin what is closed", stateOf(), begin(1), "", ErrTaken},
 		{"fail", claimed, fail(1, Failed), "firing 1 failed (why) daemon 1", nil},
+		{"refuse", claimed, fail(1, Refused), "firing 1 refused (why) daemon 1", nil},
+		{"refuse again", stateOf(firing(1, Refused, daemon(1))), fail(1, Refused), "", ErrConflict},
 		{"skip", claimed, fail(1, Skipped), "firing 1 skipped (why) daemon 1 settled", nil},
 		{"miss", claimed, fail(1, Missed), `
 			firing 1 missed (why) daemon 1 settled
@@ -261,6 +263,10 @@ func TestRuleSettle(t *testing.T) {
 			ending 1 run 1 ok=false on_request=false cut=false failures=3`, nil},
 		{"not begun", stateOf(firing(1, Failed, func(f *FiringRecord) { f.Reason = "no host" })), settleOf, `
 			firing 1 failed (no host) settled
+			message failure of 1, failures 1, missed 0, run 0
+			ending 1 run 0 ok=false on_request=false cut=false failures=1`, nil},
+		{"refused", stateOf(firing(1, Refused, func(f *FiringRecord) { f.Reason = "outside the scope" })), settleOf, `
+			firing 1 refused (outside the scope) settled
 			message failure of 1, failures 1, missed 0, run 0
 			ending 1 run 0 ok=false on_request=false cut=false failures=1`, nil},
 		{"in the order in which they ended", stateOf(runs(1, 1, runFinished, ends(2, 0, 0), func(r *testRun) { r.Summary.Ended = clock(3) }), runs(2, 2, runFinished, ends(0, 2, 0))), settleOf, `

@@ -131,7 +131,7 @@ func (f *FiringRecord) running() bool { return f.Settled.IsZero() && f.Run != 0 
 
 // ended reports whether the firing has come to its end, and is not settled.
 func (f *FiringRecord) ended() bool {
-	return f.Settled.IsZero() && (f.Decision == Failed || f.Run != 0 && f.Ended != nil)
+	return f.Settled.IsZero() && (f.Decision.failed() || f.Run != 0 && f.Ended != nil)
 }
 
 // A Stop asks for the end of a run. Who asked first is kept.
@@ -228,7 +228,7 @@ func (r *ruling) add(f FiringRecord) int {
 // settled.
 func (r *ruling) close(f *FiringRecord, decision Decision, reason string) {
 	f.Decision, f.Reason = decision, reason
-	if decision != Failed {
+	if !decision.failed() {
 		f.Settled = r.at.Now
 	}
 	r.changed[f.ID] = true

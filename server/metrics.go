@@ -283,7 +283,7 @@ func state(k scheduler.Kept) string {
 // everything.
 func (m *Metrics) introduce(k scheduler.Kept) {
 	m.know(k.Name)
-	for d := scheduler.Run; d <= scheduler.Failed; d++ {
+	for d := scheduler.Run; d <= scheduler.Refused; d++ {
 		m.firings.WithLabelValues(k.Name, d.String())
 	}
 	for _, label := range reasonLabels {

@@ -84,7 +84,7 @@ func scanFiring(rows *sql.Rows, more ...any) (f scheduler.FiringRecord, err erro
 }
 
 func parseDecision(word string) (scheduler.Decision, error) {
-	for d := scheduler.Run; d <= scheduler.Failed; d++ {
+	for d := scheduler.Run; d <= scheduler.Refused; d++ {
 		if d.String() == word {
 			return d, nil
 		}

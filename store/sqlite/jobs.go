@@ -109,7 +109,7 @@ func (s *states) jobByID(ctx context.Context, q queryer, id int64) (scheduler.Ke
 
 func (s *states) selectJobs(ctx context.Context, q queryer, where string, args ...any) ([]scheduler.Kept, error) {
 	rows, err := q.QueryContext(ctx, `
-		SELECT id, name, version, spec, paused, cursor, failures, failing_since, alarm, updated_at, updated_by FROM jobs`+where, args...)
+		SELECT id, name, version, spec, paused, cursor, failures, failing_since, alarm, updated_at, updated_by, scope FROM jobs`+where, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -129,8 +129,8 @@ func (s *states) scanJob(rows *sql.Rows) (k scheduler.Kept, err error) {
 	var name, spec string
 	var version int64
 	var paused bool
-	var cursor, updated, since, alarm sql.NullString
-	wrong := rows.Scan(&k.ID, &name, &version, &spec, &paused, &cursor, &k.Streak.Failures, &since, &alarm, &updated, &k.UpdatedBy)
+	var cursor, updated, since, alarm, scope sql.NullString
+	wrong := rows.Scan(&k.ID, &name, &version, &spec, &paused, &cursor, &k.Streak.Failures, &since, &alarm, &updated, &k.UpdatedBy, &scope)
 	if wrong != nil {
 		if err := scanFirst(rows, &k.ID, &name, &version, &spec); err != nil {
 			return k, err
@@ -141,6 +141,9 @@ func (s *states) scanJob(rows *sql.Rows) (k scheduler.Kept, err error) {
 	k.Broken = errors.Join(k.Broken, wrong)
 	// These have columns of their own, which count.
 	k.Name, k.Version, k.Paused, k.Alarm = name, version, paused, alarm.String
+	if k.Scopes, err = parseList(scope); err != nil {
+		k.Broken = errors.Join(k.Broken, fmt.Errorf("scope: %w", err)) // or it would run anywhere
+	}
 	if k.Cursor, err = parseTime(cursor); err != nil {
 		k.Broken = errors.Join(k.Broken, fmt.Errorf("cursor: %w", err))
 	}

@@ -198,12 +198,16 @@ func (s *states) updateJob(ctx context.Context, tx *sql.Tx, k *scheduler.Kept) e
 	if err != nil {
 		return err
 	}
+	scope, err := listText(k.Scopes)
+	if err != nil {
+		return err
+	}
 	// Whoever changes a schedule has been told what that means.
 	_, err = tx.ExecContext(ctx, `
-		UPDATE jobs SET version = @version, spec = @spec, paused = @paused, `+setProgress+`, updated_at = @at, updated_by = @by,
+		UPDATE jobs SET version = @version, spec = @spec, paused = @paused, `+setProgress+`, updated_at = @at, updated_by = @by, scope = @scope,
 			untold = CASE WHEN @same THEN untold ELSE 0 END WHERE id = @id`,
 		append(progressOf(k), sql.Named("version", k.Version), sql.Named("spec", string(spec)), sql.Named("paused", k.Paused),
-			sql.Named("at", timeText(k.UpdatedAt)), sql.Named("by", k.UpdatedBy),
+			sql.Named("at", timeText(k.UpdatedAt)), sql.Named("by", k.UpdatedBy), sql.Named("scope", scope),
 			sql.Named("same", slices.Equal(old.Schedules, k.Schedules)), sql.Named("id", k.ID))...)
 	if err != nil {
 		return err
@@ -268,13 +272,17 @@ func (l *Ledger) Create(ctx context.Context, job scheduler.Job, by string, now t
 	if err != nil {
 		return created, l.fault("change", err)
 	}
+	scope, err := listText(job.Scopes)
+	if err != nil {
+		return created, l.fault("change", err)
+	}
 	err = l.change(ctx, func(tx *sql.Tx) error {
 		if there, err := exists(ctx, tx, "SELECT 1 FROM jobs WHERE name = ?", job.Name); err != nil || there {
 			return cmp.Or(err, scheduler.ErrConflict)
 		}
 		res, err := tx.ExecContext(ctx, `
-			INSERT INTO jobs (name, version, spec, paused, cursor, updated_at, updated_by) VALUES (?, 1, ?, ?, ?, ?, ?)`,
-			job.Name, string(spec), job.Paused, timeText(now), timeText(now), by)
+			INSERT INTO jobs (name, version, spec, paused, cursor, updated_at, updated_by, scope) VALUES (?, 1, ?, ?, ?, ?, ?, ?)`,
+			job.Name, string(spec), job.Paused, timeText(now), timeText(now), by, scope)
 		if err != nil {
 			return err
 		}

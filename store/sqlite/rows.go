@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -57,6 +58,23 @@ func parseTimes(cells ...timeCell) (err error) {
 		}
 	}
 	return nil
+}
+
+// listText is a list as JSON; NULL for none.
+func listText(list []string) (any, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	data, err := json.Marshal(list)
+	return string(data), err
+}
+
+// parseList reads what listText wrote.
+func parseList(s sql.NullString) (list []string, err error) {
+	if s.Valid {
+		err = json.Unmarshal([]byte(s.String), &list)
+	}
+	return list, err
 }
 
 // text is NULL for the empty string.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"time"
 
 	"tutti/access"
@@ -58,10 +57,7 @@ func scanToken(rows *sql.Rows) (t access.Token, err error) {
 		from sql.NullString
 		to   *[]string
 	}{{jobs, &t.Jobs}, {users, &t.Users}, {networks, &allow}} {
-		if !list.from.Valid {
-			continue
-		}
-		if err := json.Unmarshal([]byte(list.from.String), list.to); err != nil {
+		if *list.to, err = parseList(list.from); err != nil {
 			return t, err
 		}
 	}
@@ -69,15 +65,6 @@ func scanToken(rows *sql.Rows) (t access.Token, err error) {
 		return t, err
 	}
 	return t, parseTimes(timeCell{&t.Created, created}, timeCell{&t.Expires, expires}, timeCell{&t.Used, used})
-}
-
-// listText is a list as JSON; NULL for none.
-func listText(list []string) (any, error) {
-	if len(list) == 0 {
-		return nil, nil
-	}
-	data, err := json.Marshal(list)
-	return string(data), err
 }
 
 // tokenDetails are what the audit says of a token.

@@ -340,3 +340,35 @@ func testStops(t *testing.T, b *bed) {
 	}
 	b.must(r.Close())
 }
+
+// A job keeps the scopes of who changed it last, and a firing that is refused for them is
+// a failure of the job, once it is settled.
+func testScopes(t *testing.T, b *bed) {
+	scopes := []string{"web", "dc=madrid"}
+	job := b.add("backup", func(j *scheduler.Job) { j.Scopes = scopes })
+	if got := b.load(job.State.ID).State.Scopes; !slices.Equal(job.State.Scopes, scopes) || !slices.Equal(got, scopes) {
+		t.Errorf("got %q, then %q, want %q", job.State.Scopes, got, scopes)
+	}
+	w := b.join()
+	b.must(w.decide(job.State.ID, 1))
+	tickets := w.claim(1)
+	if len(tickets) != 1 || !slices.Equal(tickets[0].Job.Scopes, scopes) {
+		t.Fatalf("got %+v, want a ticket with the scopes", tickets)
+	}
+	b.must(w.Fail(t.Context(), tickets[0], scheduler.Refused, "outside the scope"))
+	if endings := w.settle(1); len(endings) != 1 || endings[0].OK || endings[0].Streak.Failures != 1 {
+		t.Errorf("got %+v, want a failure", endings)
+	}
+	rows, err := b.Firings(t.Context(), store.FiringQuery{})
+	if err != nil || len(rows) != 1 || rows[0].Decision != scheduler.Refused || rows[0].Reason != "outside the scope" {
+		t.Errorf("got %+v, %v, want it refused", rows, err)
+	}
+	next := b.load(job.State.ID).State.Job
+	next.Command, next.Scopes = "id", nil
+	if _, err := b.ChangeJob(t.Context(), next, "bob", minute(2)); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.load(job.State.ID).State.Scopes; len(got) > 0 {
+		t.Errorf("got %q, want none after another's change", got)
+	}
+}

@@ -62,6 +62,7 @@ func Test(t *testing.T, e Engine) {
 		"QueueRace":     testQueueRace,
 		"QueueSecrets":  testQueueSecrets,
 		"QueueFollowed": testQueueFollowed,
+		"Scopes":        testScopes,
 		"Accounts":      testAccounts,
 		"Tokens":        testTokenGate,
 		"Sessions":      testSessions,

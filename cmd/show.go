@@ -114,6 +114,7 @@ func replay(ctx context.Context, std Streams, o *showOptions, ref string, histor
 	}
 	// Of a run that was followed without an end nothing more will be heard.
 	screen.opts.Of, screen.opts.CutOff = run.Summary.Hosts, o.follow || run.State == store.Interrupted
+	screen.opts.Queued = run.State == store.Queued
 	sink := fanout.Tee(screen.sinks(run.Command == "", codeOfRun(ctx, s, run))...)
 	filter := store.Filter{Hosts: hosts, Outcomes: o.outcomes}
 	if o.follow {
@@ -154,6 +155,9 @@ func runLine(r store.Run) string {
 	text := fmt.Sprintf("run %d, %s by %s on %s: %s", r.ID, when, r.User, r.Selector, oneLine(commandOf(r), 300))
 	if r.State != store.Finished {
 		text += " (" + string(r.State) + ")"
+	}
+	if r.Reason != "" {
+		text += " (not started: " + r.Reason + ")"
 	}
 	return strings.ReplaceAll(sanitize.Visible(text), "\n", " ")
 }

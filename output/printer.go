@@ -49,6 +49,8 @@ type Options struct {
 	// CutOff says that a run that has no end is one that was cut off, and not one
 	// that is still running.
 	CutOff bool
+	// Queued says that it is one that waits for a daemon.
+	Queued bool
 	// Fold writes a list of names briefly, web[01-20]. Nil: with commas.
 	Fold func(names []string) string
 }

@@ -215,6 +215,8 @@ func (s *Summary) countsLine() string {
 		fmt.Fprintf(&b, " in %s%s\n", durationText(durationOf(s.summary)), stoppedText(s.summary))
 	case s.opts.CutOff:
 		b.WriteString(", cut off\n")
+	case s.opts.Queued:
+		b.WriteString(", waiting for a daemon\n")
 	default: // a run that is shown while another process executes it
 		b.WriteString(" so far, still running\n")
 	}

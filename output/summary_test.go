@@ -27,8 +27,11 @@ func summaryOf(tb testing.TB, opts Options, hosts []string, tell func(*story)) s
 // TestSummaryWithoutEnd: a run that was cut off, or is still running, has no
 // duration.
 func TestSummaryWithoutEnd(t *testing.T) {
-	for cutOff, want := range map[bool]string{false: "run 7: 1 lost of 2 so far, still running\n", true: "run 7: 1 lost of 2, cut off\n"} {
-		_, got := render(t, Options{CutOff: cutOff}, openSummary, func(sink fanout.Sink) {
+	for want, opts := range map[string]Options{
+		"run 7: 1 lost of 2 so far, still running\n": {}, "run 7: 1 lost of 2, cut off\n": {CutOff: true},
+		"run 7: 1 lost of 2, waiting for a daemon\n": {Queued: true},
+	} {
+		_, got := render(t, opts, openSummary, func(sink fanout.Sink) {
 			summary := fanout.Summary{Hosts: 2, Started: time.Now()}
 			summary.Counts[fanout.Lost] = 1
 			if err := sink.Handle(t.Context(), fanout.Event{Kind: fanout.RunFinished, RunID: 7, Summary: &summary}); err != nil {

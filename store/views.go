@@ -20,6 +20,10 @@ func (v Visible) sees(host string) bool { return v == nil || v(host) }
 type Views interface {
 	// RunsPage are the first q.Limit runs that fit q, newest first; 0: DefaultPage.
 	RunsPage(ctx context.Context, q Query) (RunPage, error)
+	// Counts are those of the visible hosts of runs, by their numbers. A run without any
+	// is not in it. Its time is that of reading all hosts of the runs: without a Visible,
+	// the Summary of a run has the same.
+	Counts(ctx context.Context, runs []int64, visible Visible) (map[int64]HostCounts, error)
 	// Groups are the hosts of a run that answered the same, the smallest group first.
 	Groups(ctx context.Context, run int64, visible Visible) ([]Group, error)
 	// ResultsPage are the first hosts of a run that fit q, in the order of its plan.
@@ -55,6 +59,14 @@ type RunPage struct {
 	Runs []Run
 	// Next is the Before of the query for the next page; 0: there is none.
 	Next int64
+}
+
+// HostCounts are how many hosts of a run are visible.
+type HostCounts struct {
+	// Hosts is how many are, and Hidden how many are not.
+	Hosts, Hidden int
+	// Outcomes are those of the visible ones that have ended, by their outcome.
+	Outcomes [7]int
 }
 
 // PageOfRuns makes a page of at most limit runs out of those that were read: one more

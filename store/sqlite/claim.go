@@ -107,17 +107,13 @@ func (q *Queue) Fail(ctx context.Context, held store.QueueEntry, reason string, 
 func endQueued(ctx context.Context, tx *sql.Tx, run int64, state store.State, why fanout.Stopped, reason string, now time.Time) error {
 	var s fanout.Summary
 	s.Add(fanout.Result{Outcome: fanout.Skipped})
-	for _, step := range []struct {
-		query string
-		args  []any
-	}{
-		{"UPDATE results SET outcome = 'skipped' WHERE run_id = ?", []any{run}},
-		{"UPDATE runs SET state = ?, stopped = ?, reason = ?, ended_at = ?, skipped = hosts, remote_code = ? WHERE id = ?",
-			[]any{string(state), why.String(), text(reason), timeText(now), s.RemoteCode, run}},
-	} {
-		if _, err := tx.ExecContext(ctx, step.query, step.args...); err != nil {
-			return err
-		}
+	if _, err := tx.ExecContext(ctx, "UPDATE results SET outcome = 'skipped' WHERE run_id = ?", run); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, "UPDATE runs SET state = ?, stopped = ?, reason = ?, ended_at = ?, skipped = hosts, remote_code = ? WHERE id = ?",
+		string(state), why.String(), text(reason), timeText(now), s.RemoteCode, run)
+	if err != nil {
+		return err
 	}
 	return leaveQueue(ctx, tx, run)
 }

@@ -101,16 +101,16 @@ func applyNext(ctx context.Context, db *sql.DB, steps []migration, may mayMigrat
 type mayMigrate func(ctx context.Context, q queryer, version int) error
 
 const (
-	// jobsVersion is the first schema that has daemons, and ledgerVersion the first
-	// in which they agree by compare and swap.
-	jobsVersion, ledgerVersion = 3, 7
+	// jobsVersion is the first schema that has daemons, and queueVersion the first in which
+	// a run may wait: one of an older daemon would prune it.
+	jobsVersion, queueVersion = 3, 10
 )
 
 // noOlderDaemon refuses to change a history that a daemon of an older version serves:
 // that has the file open, looks at no version any more, and would not see what is
-// agreed on by compare and swap. Both would run the same instants.
+// agreed on by compare and swap, nor spare the runs that wait.
 func (h *fileHandle) noOlderDaemon(ctx context.Context, q queryer, version int) error {
-	if version < jobsVersion || version >= ledgerVersion {
+	if version < jobsVersion || version >= queueVersion {
 		return nil
 	}
 	rows, err := q.QueryContext(ctx, "SELECT id, pid FROM daemons WHERE serves AND id > 0 ORDER BY id")

@@ -338,7 +338,14 @@ func firingLines(tb testing.TB, s *Store) (lines []string) {
 // TestOlderDaemonAtWork: a daemon that has the history of an older version open would not
 // see what is agreed on now, so that the history is not changed under it.
 func TestOlderDaemonAtWork(t *testing.T) {
-	path := writeText(t, history6)
+	for name, history := range map[string]string{"before the ledger": history6, "before the queue": history9} {
+		t.Run(name, func(t *testing.T) { checkOlderDaemon(t, history) })
+	}
+}
+
+func checkOlderDaemon(t *testing.T, history string) {
+	t.Helper()
+	path := writeText(t, history)
 	locks := runLocks{path: path + ".lock", uid: os.Getuid(), gid: os.Getgid()}
 	lock, err := locks.acquire(daemonLocks + 1) // that of its daemon
 	if err != nil || lock == nil {

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
+	"strings"
 
 	"tutti/store"
 )
@@ -18,4 +20,55 @@ func (v views) RunsPage(ctx context.Context, q store.Query) (store.RunPage, erro
 		return store.RunPage{}, err
 	}
 	return store.PageOfRuns(runs, limit), nil
+}
+
+// Counts are those of the visible hosts of runs; see [store.Views].
+func (v views) Counts(ctx context.Context, runs []int64, visible store.Visible) (map[int64]store.HostCounts, error) {
+	counts, err := v.counts(ctx, runs, visible)
+	return counts, v.readFault(err)
+}
+
+func (v views) counts(ctx context.Context, runs []int64, visible store.Visible) (map[int64]store.HostCounts, error) {
+	list, err := json.Marshal(runs)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := v.read(ctx, `
+		SELECT run_id, outcome, started, group_concat(host, char(10)) FROM results
+		WHERE run_id IN `+inPlaces+` GROUP BY run_id, outcome, started`, string(list))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	counts := make(map[int64]store.HostCounts)
+	for rows.Next() {
+		var run int64
+		var a answerRow
+		var hosts string
+		if err := rows.Scan(&run, &a.outcome, &a.started, &hosts); err != nil {
+			return nil, err
+		}
+		phase, outcome, err := hostPhase(a.outcome, a.started, 0, v.cutOff(run))
+		if err != nil {
+			return nil, err
+		}
+		c := counts[run]
+		for host := range strings.SplitSeq(hosts, "\n") {
+			switch {
+			case visible != nil && !visible(host):
+				c.Hidden++
+				continue
+			case phase == store.HostEnded:
+				c.Outcomes[outcome]++
+			}
+			c.Hosts++
+		}
+		counts[run] = c
+	}
+	for run, c := range counts {
+		if c.Hosts == 0 {
+			delete(counts, run)
+		}
+	}
+	return counts, rows.Err()
 }

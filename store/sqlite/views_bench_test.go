@@ -71,14 +71,14 @@ func recordFleet(b *testing.B, s *Store) int64 {
 	var results []*fanout.Result
 	for i := range p.Targets {
 		var events []fanout.Event
-		switch {
-		case i%50 == 1:
+		switch i % 50 {
+		case 1:
 			events = hostEvents(&p, i, "no such file\n", 1)
-		case i%50 == 2:
+		case 2:
 			x := &fanout.Result{Target: p.Targets[i], Attempts: 1, Outcome: fanout.Unreachable, EndedAt: at(9)}
 			x.Report.Failure = &fanout.Failure{Op: fanout.OpDial, Message: "connection refused"}
 			events = []fanout.Event{{Kind: fanout.TargetFinished, Time: at(9), Target: &p.Targets[i], Attempt: 1, Result: x}}
-		case i%50 == 3:
+		case 3:
 			events = hostEvents(&p, i, "something else\n", 0)
 		default:
 			events = hostEvents(&p, i, "Linux 6.1.0-18\n", 0)

@@ -50,6 +50,7 @@ func Test(t *testing.T, e Engine) {
 		"Results":    testResultsPage,
 		"Compare":    testCompare,
 		"Runs":       testRunsPage,
+		"Counts":     testCounts,
 		"Health":     testHealth,
 		"Output":     testOutput,
 		"Attempts":   testOutputOfAttempts,

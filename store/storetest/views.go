@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -294,6 +295,25 @@ func testRunsPage(t *testing.T, b *bed) {
 	checkSaid(t, "by time", tell(store.Query{Since: noon, Until: noon.Add(time.Millisecond)}), "4 3 2 1 0")
 	checkSaid(t, "before", tell(store.Query{Until: noon}), "")
 	checkSaid(t, "of a job", tell(store.Query{Job: "backup"}), "")
+	b.must(going.Close())
+}
+
+// Only visible hosts are counted, and a run without any is none.
+func testCounts(t *testing.T, b *bed) {
+	run := b.recordEvery(store.RunInfo{})
+	going := b.beginSome()
+	single, err := b.Begin(t.Context(), plan("cli", 1), store.RunInfo{})
+	b.must(err)
+	b.finish(single, plan("cli", 1), 0)
+	counts, err := b.Counts(t.Context(), []int64{run, going.RunID(), single.RunID(), 99}, odd)
+	b.must(err)
+	want := map[int64]store.HostCounts{
+		run:           {Hosts: 6, Hidden: 6, Outcomes: [7]int{fanout.OK: 1, fanout.Failed: 1, fanout.Timeout: 1, fanout.Unreachable: 1, fanout.Canceled: 1, fanout.Skipped: 1}},
+		going.RunID(): {Hosts: 2, Hidden: 2},
+	}
+	if !maps.Equal(counts, want) {
+		t.Errorf("got %v, want %v", counts, want)
+	}
 	b.must(going.Close())
 }
 

@@ -51,8 +51,8 @@ func writeBashCompletion(_ *cobra.Command, w io.Writer) error {
 	return err
 }
 
-// completeBash answers the script. args are how bash completes (COMP_TYPE), the
-// end of the line that it is going to replace, and the line up to the cursor.
+// completeBash answers the script. args are how bash completes (COMP_TYPE), the end of
+// the line that bash will replace, and the line up to the cursor.
 func completeBash(ctx context.Context, c *console, args []string) error {
 	if len(args) != 3 {
 		return syntaxf("%s is for tutti completion bash", bashRequest)
@@ -128,11 +128,11 @@ func bashAnswer(line shellLine, typed, how string, candidates []candidate, direc
 	return b.String()
 }
 
-// maxDescription bounds what stands behind a candidate, in characters.
+// maxDescription bounds the text behind a candidate, in characters.
 const maxDescription = 60
 
-// listing reports whether bash is about to show the candidates, and not to put
-// one of them into the line: ?, ! and @ in COMP_TYPE.
+// listing reports whether bash will list the candidates instead of inserting one: ?, !
+// and @ in COMP_TYPE.
 func listing(how string) bool { return how == "63" || how == "33" || how == "64" }
 
 // A shellLine is a command line up to the cursor, as a shell reads it.
@@ -142,7 +142,7 @@ type shellLine struct {
 	last  string
 	// quote is the quote that is open at the end; 0: none.
 	quote byte
-	// redirect: the last word is where input or output is redirected to.
+	// redirect says that the last word is the target of a redirection.
 	redirect bool
 }
 
@@ -219,7 +219,8 @@ func splitLine(text string) shellLine {
 
 func isDigits(text string) bool { return strings.Trim(text, "0123456789") == "" }
 
-// completeFile completes the path of a file; a directory goes on.
+// completeFile completes the path of a file; after a directory the completion
+// continues.
 func completeFile(path string) []string {
 	dir, base := filepath.Split(path)
 	entries, err := os.ReadDir(cmp.Or(dir, "."))

@@ -57,8 +57,8 @@ func words(cmd *cobra.Command, args []string) (selector string, rest []string, e
 	return selector, cmd.Flags().Args(), nil
 }
 
-// checkTrailing refuses --dry-run behind COMMAND, where it would be a word of
-// the command, and run. Behind -- it may be one.
+// checkTrailing refuses --dry-run behind COMMAND, where it would be a word of the
+// command, which would run. Behind -- it may be one.
 func checkTrailing(cmd *cobra.Command, rest []string) error {
 	if len(rest) < 2 || rest[len(rest)-1] != "--dry-run" || cmd.Flags().ArgsLenAtDash() >= 0 {
 		return nil

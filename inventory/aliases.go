@@ -5,11 +5,11 @@ import (
 	"tutti/inventory/layer"
 )
 
-// What an inventory is made of, under the names that its users know.
+// The types of an inventory, for its users.
 type (
 	// A File is an inventory file that is to be loaded.
 	File = layer.File
-	// Trust is how far an inventory file is believed.
+	// Trust says how far an inventory file is trusted.
 	Trust = layer.Trust
 	// A Key names a setting, with the word that stands in the file.
 	Key = layer.Key
@@ -17,7 +17,7 @@ type (
 	Setting = layer.Setting
 	// An Origin is where a value comes from.
 	Origin = layer.Origin
-	// A Hop is a host to go through on the way to another.
+	// A Hop is a host on the way to another.
 	Hop = layer.Hop
 	// A ProxyTarget is the host that a proxy command is to connect to.
 	ProxyTarget = ansible.ProxyTarget
@@ -41,13 +41,13 @@ const (
 	KeyJump           = layer.KeyJump
 )
 
-// MaxJumps is through how many hosts the way to another may go.
+// MaxJumps is how many hosts may be on the way to another.
 const MaxJumps = layer.MaxJumps
 
 // LabelKey is the key of the label with the given name.
 func LabelKey(name string) Key { return layer.LabelKey(name) }
 
-// ParseJump reads the hosts to go through; see [layer.ParseJump].
+// ParseJump parses a list of jump hosts; see [layer.ParseJump].
 func ParseJump(text string) ([]Hop, error) { return layer.ParseJump(text) }
 
 // CheckUser returns why text cannot be a login name, or nil.

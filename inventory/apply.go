@@ -8,8 +8,8 @@ import (
 	"tutti/inventory/layer"
 )
 
-// apply puts the values into h, which must not share its labels if there are
-// labels among them.
+// apply sets the values in h; if there are labels among them, h must have a label map
+// of its own.
 func apply(s layer.Values, h *Host) {
 	for i := range s {
 		x := &s[i]
@@ -65,7 +65,7 @@ func hasLabels(s layer.Values) bool {
 	return false
 }
 
-// applyOwn is apply for a host that shares its labels so far.
+// applyOwn is apply for a host that may share its label map.
 func applyOwn(s layer.Values, h *Host) {
 	if hasLabels(s) {
 		h.Labels = maps.Clone(h.Labels)

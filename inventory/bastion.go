@@ -6,10 +6,10 @@ import (
 	"tutti/inventory/layer"
 )
 
-// Bastion returns a host that no file has and that jump: names at from. It has
-// the defaults of that file, as a host in it would, but for their jump, which is
-// the way through it, and their labels. Without a file it has the defaults of all
-// of them, the later over the earlier.
+// Bastion returns a host for a jump that is in no file; from is where the jump is
+// named. It has the defaults of that file, as a host in it would, except labels and the
+// jump itself. Without a file it has the defaults of all files, the later over the
+// earlier.
 func (inv *Inventory) Bastion(name string, from layer.Origin) *Host {
 	var all layer.Values
 	for _, defaults := range slices.Backward(inv.defaults) {

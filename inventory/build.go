@@ -9,7 +9,7 @@ import (
 	"tutti/inventory/layer"
 )
 
-// A builder unites layers and works out what each host gets.
+// A builder merges layers and computes the settings of each host.
 type builder struct {
 	problems *yamltree.Problems
 	layer.Tally
@@ -21,7 +21,7 @@ type builder struct {
 	defaults   []layer.Values // of each layer
 }
 
-// A hostDraft is what all layers say of a host.
+// A hostDraft is a host in all layers.
 type hostDraft struct {
 	name   string
 	origin layer.Origin
@@ -30,7 +30,7 @@ type hostDraft struct {
 	layers []int // that name it
 }
 
-// A groupDraft is what all layers say of a group.
+// A groupDraft is a group in all layers.
 type groupDraft struct {
 	name           string
 	origin         layer.Origin
@@ -92,7 +92,7 @@ func (b *builder) group(lg *layer.Group) int {
 	return i
 }
 
-// build checks what only the whole shows, and makes the inventory.
+// build makes the checks that need all layers, and the inventory.
 func (b *builder) build() (*Inventory, error) {
 	b.checkNames()
 	b.link()
@@ -124,8 +124,7 @@ func (b *builder) build() (*Inventory, error) {
 	return inv, nil
 }
 
-// checkNames refuses names that are both a host's and a group's, unless they may
-// be.
+// checkNames refuses names of both a host and a group, unless the layer allows them.
 func (b *builder) checkNames() {
 	for _, g := range b.groups {
 		if i, ok := b.hostIndex[g.name]; ok && !g.sameNameAsHost {
@@ -135,8 +134,8 @@ func (b *builder) checkNames() {
 	}
 }
 
-// warnOfNames names the groups that have the name of a host, unless that host is
-// all there is in the group.
+// warnOfNames warns of groups with the name of a host, unless that host is the only one
+// in the group.
 func (b *builder) warnOfNames(inv *Inventory) {
 	for _, g := range b.groups {
 		i, ok := b.hostIndex[g.name]
@@ -163,7 +162,7 @@ func (b *builder) link() {
 	}
 }
 
-// hint says what a group that does not exist may be.
+// hint suggests what an unknown group may be.
 func (b *builder) hint(name string) string {
 	if _, ok := b.hostIndex[name]; ok {
 		return `; it is a host: put hosts under "hosts"`
@@ -178,11 +177,10 @@ func (b *builder) hint(name string) string {
 	return ""
 }
 
-// maxGroupDepth is how deep groups may lie in each other.
+// maxGroupDepth is how deep groups may be nested.
 const maxGroupDepth = 1000
 
-// checkCycles refuses groups that contain themselves, and shows each way round
-// once.
+// checkCycles refuses groups that contain themselves, and shows each cycle once.
 func (b *builder) checkCycles() {
 	const (
 		unseen = iota

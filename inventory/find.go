@@ -12,18 +12,18 @@ import (
 	"tutti/inventory/layer"
 )
 
-// Places are where Find looks, the first that has something wins.
+// Places are where Find looks, in the order of precedence.
 type Places struct {
 	// Given are the paths named on the command line.
 	Given []string
 	// Env is the value of TUTTI_INVENTORY: one path, or several with the
 	// system's list separator between them.
 	Env string
-	// WorkDir is the directory we are in; Home is the user's. An empty one is skipped.
+	// WorkDir is the current directory; Home is the user's. An empty one is skipped.
 	WorkDir, Home string
 }
 
-// search returns the files that are used without being named.
+// search returns the default paths.
 func (p Places) search() []string {
 	var paths []string
 	if p.WorkDir != "" {

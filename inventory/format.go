@@ -79,11 +79,11 @@ func hasVarsDirectory(path string) bool {
 // of tutti's ranges.
 var ownSign = regexp.MustCompile(`(?m)^[^#\n]*(\w@[\w\[]|\[\w+[-,][^\]:\n]*\])`)
 
-// surelyAnsible is what stands in no INI file but an inventory.
+// surelyAnsible matches what no INI file but an inventory contains.
 var surelyAnsible = regexp.MustCompile(`(?m)^\[[^\]\n]+:(vars|children)\]|(^|[ \t])ansible_\w+[ \t]*=`)
 
-// ansibleSign is what stands in no plain list: a range of Ansible's, or a
-// variable behind a host.
+// ansibleSign matches what no plain list contains: a range of Ansible's, or a variable
+// behind a host.
 var ansibleSign = regexp.MustCompile(`\[(\d*:\d+|[a-zA-Z]:[a-zA-Z])(:\d+)?\]|[ \t]\w+=|^;`)
 
 // looksINI reports whether some line of a text is one of an INI file.
@@ -113,7 +113,7 @@ func isSection(line string) bool {
 	return strings.Trim(name, "0123456789-/") != "" && !strings.ContainsAny(name, "[],") || hostlist.IsNumber(name)
 }
 
-// firstLine is the first line that says something, without its comment.
+// firstLine is the first line that is not empty, without its comment.
 func firstLine(text string) string {
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSpace(withoutComment(line)); line != "" {

@@ -36,7 +36,7 @@ type Host struct {
 	HostKeys hostkeys.Mode
 	// NoExitStatus says that the host never sends the exit status of a command.
 	NoExitStatus bool
-	// Jump is the hosts to go through, as [ParseJump] reads them. Empty: none.
+	// Jump is the list of jump hosts, as [ParseJump] reads it. Empty: none.
 	Jump string
 	// ProxyCommand is the command that connects, with tokens such as %h;
 	// [Host.Proxy] replaces them. Empty: none; only Ansible's inventories have one.

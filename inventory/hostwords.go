@@ -11,10 +11,9 @@ import (
 	"tutti/inventory/layer"
 )
 
-// splitHosts splits a list of hosts as people type it, or as a shell puts a file
-// or the output of a program in its place: at commas and spaces that stand in no
-// brackets. One comma may stand at the end. In a list of several lines a # at the
-// beginning of a word begins a comment.
+// splitHosts splits a list of hosts, as typed or as a shell inserts a file or a
+// program's output: at commas and spaces outside of brackets. A single comma may end
+// the list. In a list of several lines a # at the start of a word begins a comment.
 func splitHosts(text string) ([]hostlist.Word, *hostlist.SyntaxError) {
 	var list []hostlist.Word
 	comments := strings.Contains(text, "\n")
@@ -44,7 +43,7 @@ func splitHosts(text string) ([]hostlist.Word, *hostlist.SyntaxError) {
 	return list, nil
 }
 
-// hostEnd is where the word ends that begins at an offset.
+// hostEnd is the end of the word that starts at an offset.
 func hostEnd(text string, at int) int {
 	depth := 0
 	for i := at; i < len(text); i++ {
@@ -60,9 +59,9 @@ func hostEnd(text string, at int) int {
 	return len(text)
 }
 
-// HostsOf reads a list of hosts, one on a line or several with commas, and returns it as one
-// text for [ParseHosts]. An error says where in the file, and quotes nothing of
-// it.
+// HostsOf reads a list of hosts, one per line or several separated by commas, and
+// returns it as one text for [ParseHosts]. An error names the place in the file, but
+// quotes nothing of it.
 func HostsOf(path string, data []byte) (string, error) {
 	if err := checkText(path, data); err != nil {
 		return "", err
@@ -96,8 +95,8 @@ func HostsOf(path string, data []byte) (string, error) {
 	return strings.Join(words, ","), nil
 }
 
-// WithHostFiles puts the hosts of files in the place of the words @FILE in a list
-// of hosts. read returns what is in a file; @- is standard input.
+// WithHostFiles replaces the words @FILE in a list of hosts by the hosts in the file.
+// read returns the content of a file; @- is standard input.
 func WithHostFiles(words string, read func(path string) ([]byte, error)) (string, error) {
 	list, mistake := splitHosts(words)
 	if mistake != nil || !slices.ContainsFunc(list, isFile) {
@@ -127,8 +126,8 @@ func WithHostFiles(words string, read func(path string) ([]byte, error)) (string
 // isFile reports whether a word names a file of hosts.
 func isFile(w hostlist.Word) bool { return strings.HasPrefix(w.Text, "@") }
 
-// checkText returns what keeps data from being lines of text that may be meant:
-// it is a key or the like, or no text at all.
+// checkText returns an error if data is no text for people: a key or the like, or
+// binary.
 func checkText(path string, data []byte) error {
 	if err := filekind.Check(data); err != nil {
 		return fmt.Errorf("%s: %w", path, err)

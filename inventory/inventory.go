@@ -11,7 +11,7 @@ import (
 // An Inventory is hosts and groups, in the order in which the files name them.
 // The zero value is empty. It is immutable.
 type Inventory struct {
-	// Warnings are about what was read and does not count, a line each.
+	// Warnings are about what was read and is ignored, a line each.
 	Warnings []string
 
 	hosts  []*Host

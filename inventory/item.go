@@ -37,8 +37,8 @@ func parseItem(text string) (item, *hostlist.SyntaxError) {
 	return it.asNames()
 }
 
-// maxRegexp is how long a regular expression may be; what it takes in memory is
-// many times as much.
+// maxRegexp is how long a regular expression may be; its memory is many times as
+// large.
 const maxRegexp = 10_000
 
 func (it item) asRegexp() (item, *hostlist.SyntaxError) {

@@ -44,12 +44,12 @@ func LoadWith(ctx context.Context, files []layer.File, env []string) (*Inventory
 type loader struct {
 	builder *builder
 	env     []string // of programs; nil: that of this process
-	// ansible is what the last files say if they are Ansible's, which are read
-	// as one inventory; else nil.
+	// ansible holds the last files if they are Ansible's, which are read as one
+	// inventory; else nil.
 	ansible *ansible.Inventory
 }
 
-// flush adds what Ansible's files say, once there are no more of them in a row.
+// flush adds the consecutive Ansible files as one layer.
 func (l *loader) flush() error {
 	if l.ansible == nil {
 		return nil
@@ -75,7 +75,7 @@ func (l *loader) add(own *layer.Layer, err error) error {
 	return nil
 }
 
-// ansibles is what the next file of Ansible's is read into.
+// ansibles returns the inventory for the next Ansible file.
 func (l *loader) ansibles() *ansible.Inventory {
 	if l.ansible == nil {
 		l.ansible = ansible.New(&l.builder.Tally)

@@ -22,20 +22,20 @@ type NoMatchError struct {
 	// Missing are the names that do not exist, if the item is a range; not
 	// more than 10,000 of them.
 	Missing []string
-	// Nearest are names that may have been meant, the nearest first.
+	// Nearest are similar names, the nearest first.
 	Nearest []string
-	// reason ends the sentence that the item begins.
+	// reason ends the error's sentence about the item.
 	reason string
-	// known says that the item means something here, which has no hosts.
+	// known says that the item exists in the inventory, but has no hosts.
 	known bool
 	op    op // that stands before the item
 }
 
-// Narrows reports whether the item was to keep some hosts only, or to leave some
-// out: if it is misspelt, more hosts are left than were meant.
+// Narrows reports whether the item was to keep or exclude hosts: if it is misspelt,
+// more hosts are left than were meant.
 func (e *NoMatchError) Narrows() bool { return e.op != opAdd }
 
-// Error says what was asked for, and what may have been meant.
+// Error names the item, and similar names.
 func (e *NoMatchError) Error() string {
 	text := hostlist.Quote(e.Item) + " " + e.reason
 	if e.op == opExclude {
@@ -60,8 +60,8 @@ func (m *matcher) warnf(format string, args ...any) {
 	m.warnings = append(m.warnings, fmt.Sprintf(format, args...))
 }
 
-// match adds the hosts of an item to set. A *NoMatchError does not keep those
-// that do exist from being added.
+// match adds the hosts of an item to set. With a *NoMatchError it has still added those
+// that exist.
 func (m *matcher) match(it item, set hostSet) error {
 	switch it.kind {
 	case itemAll:
@@ -154,7 +154,7 @@ func (m *matcher) name(name string, set hostSet) nameKind {
 	return nameUnknown
 }
 
-// nearest names hosts and groups that word may be short for, or a misspelling of.
+// nearest returns hosts and groups that word may be short for, or a misspelling of.
 func (m *matcher) nearest(word string) []string {
 	const enough = 3
 	var near []string
@@ -198,9 +198,8 @@ func (m *matcher) wildcards(it item, set hostSet) error {
 	return none
 }
 
-// labels adds hosts by a label. A host without the label is unequal to every
-// value; but a label that no host has is taken for a mistake, because != would
-// then give every host there is.
+// labels adds hosts by a label. A host without the label is unequal to every value; but
+// a label that no host has is an error, because != would then select every host.
 func (m *matcher) labels(it item, set hostSet) error {
 	known := slices.ContainsFunc(m.inv.hosts, func(h *Host) bool {
 		_, has := h.Labels[it.label]
@@ -220,7 +219,7 @@ func (m *matcher) labels(it item, set hostSet) error {
 	var none *NoMatchError
 	if errors.As(err, &none) {
 		none.Nearest = m.nearestValues(it)
-		// Every host has the value that the item does not want.
+		// Every host has the value that the item excludes.
 		none.known = it.negated
 	}
 	return err
@@ -235,7 +234,7 @@ func (m *matcher) labelNames() []string {
 	return slices.Compact(names)
 }
 
-// nearestValues are labels with other values that may have been meant.
+// nearestValues are labels of that name with similar values.
 func (m *matcher) nearestValues(it item) []string {
 	var known []string
 	for _, label := range m.inv.Labels() {

@@ -46,8 +46,7 @@ type itemFileReader struct {
 	path   string
 	number int // of the line
 	set    hostSet
-	// found counts the items that match something, which shows that the file is
-	// one of names.
+	// found counts the items that match; if any does, the file is one of names.
 	found int
 	// missed is the last item that matches nothing, and missedAt its line.
 	missed   *NoMatchError
@@ -56,7 +55,7 @@ type itemFileReader struct {
 
 // line adds the hosts of a line of a file.
 func (r *itemFileReader) line(line string, w hostlist.Word) error {
-	// Nothing says that the file holds names, so that nothing of it is quoted.
+	// The file may not be one of names, so nothing of it is quoted.
 	fail := func(offset int, mistake *yamltree.Mistake) error {
 		at := yamltree.Pos{File: r.path, Line: r.number, Column: hostlist.Column(line, w.Offset+offset)}
 		return yamltree.Bare(yamltree.Errorf(at, "%v", mistake))

@@ -47,16 +47,16 @@ func plainWord(l *layer.Layer, w hostlist.Word, origin layer.Origin, b *builder)
 	return err
 }
 
-// maxLabel is how long a part of a host's name in the DNS may be.
+// maxLabel is how long a label of a DNS name may be.
 const maxLabel = 63
 
-// secretBeginnings are those of tokens that many services give out.
+// secretBeginnings are prefixes of the tokens of many services.
 var secretBeginnings = []string{
 	"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "xapp-", "AKIA", "ASIA",
 	"eyJ", "sk_live_", "rk_live_", "sk-", "npm_", "pypi-", "hvs.", "dop_v1_", "AIza", "ya29.", "AGE-SECRET-KEY-",
 }
 
-// looksSecret reports whether a line of a list is rather a token than a host.
+// looksSecret reports whether a line of a list looks like a token, not a host.
 func looksSecret(text string) bool {
 	const shortest = 16
 	for _, begin := range secretBeginnings {

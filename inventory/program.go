@@ -72,7 +72,7 @@ func (p *program) Run(ctx context.Context, args ...string) ([]byte, error) {
 		err = notStarted(path, err)
 	}
 	if errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil {
-		// What it left running holds its output, and has none of its own to give.
+		// Processes that it left running hold its output open, but add nothing to it.
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // there may be nothing left
 		err = nil
 	}
@@ -85,7 +85,7 @@ func (p *program) Run(ctx context.Context, args ...string) ([]byte, error) {
 	return stdout.data, nil
 }
 
-// notStarted explains the errors of starting that puzzle people.
+// notStarted explains misleading errors of starting a program.
 func notStarted(path string, err error) error {
 	if errors.Is(err, syscall.ENOEXEC) {
 		return errors.New(`this system cannot run it; a script begins with "#!" and its interpreter`)
@@ -93,7 +93,7 @@ func notStarted(path string, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	// The system says of the interpreter what looks as if it were said of the file.
+	// The system's error is about the interpreter, but looks as if it were about the file.
 	line, interpreter := interpreterOf(path)
 	switch _, missing := os.Stat(interpreter); {
 	case interpreter == "":
@@ -136,18 +136,17 @@ func (p *program) failed(args []string, err error, stderr string) error {
 	return &ProgramError{Command: strings.Join(append([]string{p.path}, args...), " "), Err: err, Stderr: stderr}
 }
 
-// A ProgramError says that an inventory that is run did not do its work.
+// A ProgramError says that an inventory program failed.
 type ProgramError struct {
 	// Command is the program with its arguments.
 	Command string
 	// Err is what went wrong.
 	Err error
-	// Stderr is the end of what it wrote there, made visible. Empty: nothing,
-	// or not known.
+	// Stderr is the end of its standard error, made visible. Empty: none, or not known.
 	Stderr string
 }
 
-// Error says what was run, what went wrong, and what the program said of it.
+// Error has the command, what went wrong, and the program's standard error.
 func (e *ProgramError) Error() string {
 	text := fmt.Sprintf("run %s: %v", e.Command, e.Err)
 	if e.Stderr != "" {

@@ -17,14 +17,14 @@ type profile struct {
 	// base has everything but the name and the host's own settings.
 	base     Host
 	settings layer.Values
-	// conflicts hold for a host that does not settle the key itself.
+	// conflicts apply to a host without a value of its own for the key.
 	conflicts []disagreement
 }
 
 // A disagreement is two groups, equally near, that set a key differently.
 type disagreement struct{ a, b layer.Value }
 
-// A resolver works out what hosts get from groups and defaults.
+// A resolver computes what hosts inherit from groups and defaults.
 type resolver struct {
 	b        *builder
 	profiles map[string]*profile
@@ -71,9 +71,8 @@ func (r *resolver) newProfile(direct, layers []int) *profile {
 	return p
 }
 
-// levels returns the groups around a host by their distance, each level in
-// inventory order. A group that is reached in several ways is as near as the
-// shortest.
+// levels returns the groups around a host by their distance, each level in inventory
+// order. The distance of a group that is reached in several ways is the shortest.
 func (r *resolver) levels(direct []int) [][]int {
 	var levels [][]int
 	seen := make(map[int]bool)

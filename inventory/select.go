@@ -17,21 +17,21 @@ type Runs interface {
 	Hosts(ctx context.Context, ref string, outcomes []fanout.Outcome) ([]string, error)
 }
 
-// SelectOptions are what a selection needs besides the selector.
+// SelectOptions are what a selection needs in addition to the selector.
 type SelectOptions struct {
 	// Runs answers run: items. Nil: they are refused.
 	Runs Runs
-	// Pick that many at random. 0: all.
+	// Pick is how many hosts to choose at random. 0: all.
 	Pick int
-	// Limit the selection to the first so many, after Pick. 0: no limit.
+	// Limit is how many hosts to keep, the first ones, after Pick. 0: no limit.
 	Limit int
 	// Unusable includes hosts that cannot be used, for commands that only show them.
 	Unusable bool
-	// Rand is what Pick draws from. Nil: a source that differs each time.
+	// Rand is the source for Pick. Nil: one with a random seed.
 	Rand *rand.Rand
 }
 
-// A Selection is what a selector gave.
+// A Selection is the result of a selector.
 type Selection struct {
 	// Hosts is not empty, and in inventory order.
 	Hosts []*Host
@@ -115,7 +115,7 @@ func (s hostSet) list() []int {
 	return list
 }
 
-// union is what the plain items give.
+// union is the union of the plain items.
 func (m *matcher) union(sel Selector) (hostSet, error) {
 	chosen := make(hostSet, len(m.inv.hosts))
 	plain := false
@@ -136,9 +136,9 @@ func (m *matcher) union(sel Selector) (hostSet, error) {
 	return chosen, nil
 }
 
-// narrow applies an item that keeps or excludes, and warns if it changes
-// nothing. What the inventory does not know is an error: a host that was to be
-// left out must not be run on because of a misspelling.
+// narrow applies an item that keeps or excludes, and warns if it changes nothing. A
+// name that the inventory does not know is an error: a misspelling must not run the
+// command on a host that was to be excluded.
 func (m *matcher) narrow(chosen hostSet, it item) error {
 	matched := make(hostSet, len(chosen))
 	err := m.match(it, matched)

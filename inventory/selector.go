@@ -161,7 +161,7 @@ func (it item) String() string {
 	return prefix + "'" + strings.ReplaceAll(it.text, "'", "''") + "'"
 }
 
-// A rawItem is an item before its text is understood.
+// A rawItem is an item before its text is parsed.
 type rawItem struct {
 	op     op
 	text   string

@@ -20,7 +20,7 @@ var (
 	groupKeys    = append([]string{"hosts", "groups", "parallel"}, defaultsKeys...)
 )
 
-// A yamlReader gives the nodes of one file their meaning.
+// A yamlReader interprets the nodes of one file.
 type yamlReader struct {
 	file     layer.File
 	layer    *layer.Layer
@@ -53,8 +53,8 @@ func parseYAML(f layer.File, root yamltree.Node, b *builder) (*layer.Layer, erro
 	return r.layer, r.problems.Err()
 }
 
-// notOurs returns what a document is that has none of our keys. It may have been
-// named by mistake, and nothing of it is quoted.
+// notOurs is the error about a document without any of tutti's keys. It may have been
+// named by mistake, so nothing of it is quoted.
 func notOurs(root yamltree.Node) error {
 	empty := true
 	for key := range root.Fields() {
@@ -70,8 +70,7 @@ func notOurs(root yamltree.Node) error {
 		`put hosts and their settings under "hosts:", groups under "groups:"`, yamltree.Word(strings.Join(topKeys, ", ")))
 }
 
-// checkAnsible recognises groups at the top, as in Ansible's YAML, among keys of
-// our own.
+// checkAnsible recognises groups at the top, as in Ansible's YAML, among tutti's keys.
 func checkAnsible(root yamltree.Node) error {
 	for key, value := range root.Fields() {
 		switch key.Text() {

@@ -8,7 +8,7 @@ import (
 	"tutti/internal/sanitize"
 )
 
-// A Gathering is how a sink shows what it gathers of a host, and when.
+// A Gathering is when and how a sink shows the output of a host.
 type Gathering int
 
 const (
@@ -21,10 +21,10 @@ const (
 	GatheringFold
 )
 
-// Alerts says at once, on stderr, what an operator should not have to wait for or find
-// out: which host has failed, also if it printed nothing, and which batch begins. What
-// was skipped or canceled did not fail. On one terminal with headers the reason is
-// left to the summary, and a host that has a header has said so there.
+// Alerts prints at once, on stderr, what an operator should not have to wait for: which
+// host has failed, even if it printed nothing, and which batch starts. Skipped or
+// canceled hosts did not fail. If stdout and stderr are one terminal with headers, the
+// reason is left to the summary, and a host with a header has no line of its own.
 type Alerts struct {
 	opts      Options
 	gathering Gathering
@@ -67,7 +67,7 @@ func (a *Alerts) Handle(_ context.Context, e fanout.Event) error {
 	return nil
 }
 
-// isTrouble reports whether o is what a host did, and not what was decided here.
+// isTrouble reports whether o is the host's result, not a decision made here.
 func isTrouble(o fanout.Outcome) bool {
 	switch o {
 	case fanout.OK, fanout.Skipped, fanout.Canceled:

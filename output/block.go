@@ -6,10 +6,10 @@ import (
 	"tutti/fanout"
 )
 
-// Blocks prints each host's output in one piece when the host has finished: a
-// header with its outcome, then what its last attempt wrote. What it wrote to
-// stderr goes to stderr, under the same header. Where both are one terminal the
-// header stands once, and only over something; lines of stderr are marked.
+// Blocks prints each host's output in one piece when the host has finished: a header
+// with its outcome, then what its last attempt wrote. Its stderr goes to stderr, under
+// the same header. If both are one terminal, there is one header, and only above
+// output; lines of stderr are marked.
 type Blocks struct {
 	opts  Options
 	kept  *transcripts
@@ -41,7 +41,7 @@ func (b *Blocks) Handle(_ context.Context, e fanout.Event) error {
 	return nil
 }
 
-// Close gives up what was kept of hosts that have not finished. What is queued
+// Close frees the output of hosts that have not finished. What is queued
 // on the Writers is still printed.
 func (b *Blocks) Close() error { return b.kept.close() }
 
@@ -50,8 +50,8 @@ func (b *Blocks) Close() error { return b.kept.close() }
 type blockPrinter struct {
 	opts   Options
 	styles [2]style
-	// gap is set for a stream whose last block had output. Streams that end on
-	// one terminal share it.
+	// gap is set for a stream whose last block had output. The streams of one terminal
+	// share it.
 	gap [2]*bool
 }
 
@@ -101,7 +101,7 @@ func (p *blockPrinter) printBlock(h heading, t *transcript) error {
 	return nil
 }
 
-// A block is in the course of being printed.
+// A block is a block that is being printed.
 type block struct {
 	*blockPrinter
 	heading heading

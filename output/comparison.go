@@ -44,7 +44,7 @@ type HostPair struct {
 	Output string
 }
 
-// A side takes what the hosts said in one run.
+// A side receives the hosts' output in one run.
 type side struct {
 	kept   *transcripts
 	byHost map[string]*transcript
@@ -68,8 +68,8 @@ const (
 	reasonTooLarge = "too_large"
 )
 
-// A streamChange is how one stream differs between the runs. The zero value is
-// not at all.
+// A streamChange is how one stream differs between the runs. The zero value is no
+// difference.
 type streamChange struct {
 	hunks *buffer // nil if there is a reason
 	// reason is why there are no hunks; empty if there are.
@@ -100,15 +100,15 @@ func NewComparison(opts Options, before, after int64) *Comparison {
 	return c
 }
 
-// Before takes what hosts said in the first run: that of each host up to the
-// Add for it. Several replays may follow one another.
+// Before receives the hosts' output in the first run, for each host before the Add for
+// it. Several replays may follow one another.
 func (c *Comparison) Before() fanout.Sink { return c.sides[0] }
 
 // After is Before for the second run.
 func (c *Comparison) After() fanout.Sink { return c.sides[1] }
 
-// Handle keeps the output of the last attempt. Its error is that of the
-// temporary file.
+// Handle stores the output of the last attempt. Its error is that of the temporary
+// file.
 func (s *side) Handle(_ context.Context, e fanout.Event) error {
 	switch e.Kind {
 	case fanout.Output:
@@ -135,10 +135,9 @@ func (s *side) take(host string) *transcript {
 	return t
 }
 
-// Add compares a host, and gives up what it said. The output of a host on which
-// the command was not started in one of the runs has nothing to be compared
-// with. Hosts are shown in the order in which they are added. The error is that
-// of the temporary file.
+// Add compares a host, and frees its output. If the command did not start on the host
+// in one of the runs, there is nothing to compare its output with. Hosts are shown in
+// the order in which they are added. The error is that of the temporary file.
 func (c *Comparison) Add(pair HostPair) error {
 	before, after := c.sides[0].take(pair.Host), c.sides[1].take(pair.Host)
 	defer before.free()
@@ -185,11 +184,11 @@ func (c *Comparison) join(g *changeGroup, shared bool) error {
 	return nil
 }
 
-// started reports whether there was a command that could say something.
+// started reports whether there was a command that could have output.
 func started(r *fanout.Result) bool { return r != nil && r.Report.Started }
 
-// fate is the outcome with as much of its reason as is the same whenever it
-// happens again; empty without a result. Messages may hold times and ports.
+// fate is the outcome with the part of its reason that is the same each time; empty
+// without a result. Messages may hold times and ports.
 func fate(r *fanout.Result) string {
 	switch {
 	case r == nil:
@@ -265,7 +264,7 @@ func (g *changeGroup) key() sum {
 		g.unrecorded, g.streams[0].id, g.streams[1].id))
 }
 
-// take makes the change of output in another group that of g.
+// take copies the change of output of another group.
 func (g *changeGroup) take(from *changeGroup) {
 	g.streams, g.unrecorded = from.streams, from.unrecorded
 	g.changed = g.changed || g.unrecorded || !g.streams[0].none() || !g.streams[1].none()
@@ -297,8 +296,8 @@ func (g *changeGroup) free() {
 	}
 }
 
-// sorted is the groups as they are shown: the smallest first, since they are
-// the ones to look at.
+// sorted returns the groups in the order in which they are shown: the smallest first,
+// because they are the exceptions.
 func (c *Comparison) sorted() []*changeGroup {
 	return slices.SortedFunc(maps.Values(c.groups), func(a, b *changeGroup) int {
 		return cmp.Or(cmp.Compare(len(a.members), len(b.members)), cmp.Compare(a.members[0].index, b.members[0].index))
@@ -338,7 +337,7 @@ func (c *Comparison) Summary() string {
 	return fmt.Sprintf("runs %d and %d: %s", c.runs[0], c.runs[1], strings.Join(parts, ", "))
 }
 
-// Close gives up everything. What is queued on the Writers is still printed.
+// Close frees everything. What is queued on the Writers is still printed.
 func (c *Comparison) Close() error {
 	for _, s := range c.sides {
 		for host := range s.byHost {

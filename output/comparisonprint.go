@@ -12,8 +12,8 @@ import (
 	"tutti/internal/sanitize"
 )
 
-// Print shows each change once, on stdout, with the hosts it happened on. Hosts
-// without a change are left to Summary. Its error is that of the Writer.
+// Print shows each change once, on stdout, with its hosts. Hosts without a change are
+// left to Summary. Its error is that of the Writer.
 func (c *Comparison) Print() error {
 	f := c.opts.style(fanout.Stdout)
 	gap := false
@@ -67,7 +67,7 @@ func (c *Comparison) header(f style, g *changeGroup) string {
 }
 
 // body writes how the outputs differ: unified diffs, or lines that begin with a
-// backslash and say why there is none.
+// backslash and say why there is no diff.
 func (c *Comparison) body(l *lineWriter, unrecorded bool, streams *[2]streamChange, color bool) error {
 	d := difference{color: color}
 	if unrecorded {
@@ -102,7 +102,7 @@ func (c *Comparison) body(l *lineWriter, unrecorded bool, streams *[2]streamChan
 	return nil
 }
 
-// reasonText says of a stream without hunks what is known of the difference.
+// reasonText is what is known about the difference of a stream without hunks.
 func (c *Comparison) reasonText(s *streamChange, name string) string {
 	what := "binary " + name
 	if s.reason == reasonTooLarge {

@@ -9,7 +9,7 @@ import (
 	"tutti/internal/sanitize"
 )
 
-// A baseline is the group that the others are compared with. Its output stays
+// A baseline is the group that the others are compared with. Its output stays in memory
 // until the last difference is printed.
 type baseline struct {
 	group *group
@@ -38,7 +38,7 @@ func newBaseline(g *group, title string) *baseline {
 	return s
 }
 
-// release gives up the output, as soon as nothing that is queued needs it.
+// release frees the output, as soon as nothing that is queued needs it.
 func (s *baseline) release() {
 	if s == nil {
 		return
@@ -125,8 +125,8 @@ type difference struct {
 	color    bool
 }
 
-// print writes d as a unified diff, or says why there is none on a line that
-// begins with a backslash, as diff does for what is about the text.
+// print writes d as a unified diff, or a line that begins with a backslash and says why
+// there is none, in the form of diff's own remarks.
 func (d *difference) print(l *lineWriter) error {
 	if d.same {
 		return d.note(l, "the same as "+d.baseline)
@@ -183,8 +183,8 @@ func (d *difference) note(l *lineWriter, text string) error {
 	return d.line(l, `\ `+text+"\n", dim)
 }
 
-// line writes one line. Its end is not the line writer's to see: a carriage
-// return before it may be all the difference there is, and has to show.
+// line writes one line with its end. The line writer does not see the end: a carriage
+// return before it may be the only difference, and must be visible.
 func (d *difference) line(l *lineWriter, line, color string) error {
 	if !d.color {
 		color = ""

@@ -23,12 +23,12 @@ const (
 	resultEnding = ".json"
 )
 
-// Dir writes what each host said to files of its own in one directory: HOST.out
-// and HOST.err, byte for byte and of the last attempt, for each host whose
-// command was sent, and HOST.json, the object of host_finished, for every host.
+// Dir writes the output of each host to files of its own in one directory: HOST.out and
+// HOST.err, byte for byte and of the last attempt, for each host whose command was
+// sent, and HOST.json, the object of host_finished, for every host.
 //
-// A queue and a goroutine of its own stand between the run and the disk, so that
-// a slow disk slows the hosts; a disk that fails ends the run.
+// A queue and a goroutine of its own stand between the run and the disk, so that a slow
+// disk slows the hosts down; a failing disk stops the run.
 type Dir struct {
 	path  string
 	names []string // by Target.Index
@@ -38,9 +38,9 @@ type Dir struct {
 
 var _ fanout.Sink = (*Dir)(nil)
 
-// NewDir makes the directory path, if there is none, with room for the files of
-// targets. It is an error, which wraps fs.ErrExist, if one of these files is
-// there already: nothing is ever overwritten. What else is there stays.
+// NewDir creates the directory path, if there is none, for the files of targets. If one
+// of these files exists, it returns an error that wraps fs.ErrExist: nothing is ever
+// overwritten. Other files stay.
 func NewDir(path string, targets []fanout.Target) (*Dir, error) {
 	root, err := safefile.OpenDir(path)
 	if err != nil {
@@ -54,8 +54,8 @@ func NewDir(path string, targets []fanout.Target) (*Dir, error) {
 	return &Dir{path: path, names: names, queue: NewWriter(io.Discard), files: newHostFiles(root)}, nil
 }
 
-// checkRoom tries whether files can be made in root, and whether one of the
-// hosts called names has some there.
+// checkRoom checks that files can be created in root, and that none of the hosts called
+// names has some there.
 func checkRoom(root *os.Root, names []string) error {
 	probe := fmt.Sprintf(".tutti-probe~%d", os.Getpid()) // two runs may try at once
 	f, err := root.OpenFile(probe, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -89,7 +89,7 @@ func (d *Dir) Failed() <-chan struct{} { return d.queue.Failed() }
 // Err is the error of the first write that failed, nil so far.
 func (d *Dir) Err() error { return d.queue.Err() }
 
-// Handle queues what e brings. Its error is that of an earlier write.
+// Handle queues the data of e. Its error is that of an earlier write.
 func (d *Dir) Handle(_ context.Context, e fanout.Event) error {
 	switch e.Kind {
 	case fanout.TargetStarted:

@@ -8,8 +8,8 @@ import (
 	"tutti/fanout"
 )
 
-// longestFileName bounds a name in bytes. File systems allow 255, and an ending
-// and the mark of a namesake follow.
+// longestFileName bounds a name in bytes. File systems allow 255, and an ending and the
+// mark of a second host of that name follow.
 const longestFileName = 200
 
 // fileNames returns a file name for each target, by index. No two are the same,

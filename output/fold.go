@@ -10,13 +10,12 @@ import (
 	"tutti/fanout"
 )
 
-// Fold prints, at the end of each batch and of the run, each different output
-// once, with the names of the hosts that gave it: the same outcome for the same
-// reason, and the same bytes on both streams in the last attempt. The smallest
-// groups come first, since they are the ones to look at. With Options.Diff the
-// others are printed as their difference from the largest. Where both streams are
-// one terminal a group has one header, without the reason, which is in the
-// summary, unless it takes the reason to tell it from another.
+// Fold prints, at the end of each batch and of the run, each different output once,
+// with the names of its hosts: the same outcome for the same reason, and the same bytes
+// on both streams in the last attempt. The smallest groups come first, because they are
+// the exceptions. With Options.Diff the others are printed as their difference from the
+// largest. If both streams are one terminal, a group has one header, without the
+// reason, which is in the summary, unless two groups differ only by it.
 type Fold struct {
 	opts   Options
 	kept   *transcripts
@@ -71,7 +70,7 @@ func (f *Fold) Handle(_ context.Context, e fanout.Event) error {
 	return nil
 }
 
-// Close gives up what was kept and not printed. What is queued on the Writers
+// Close frees what was not printed. What is queued on the Writers
 // is still printed.
 func (f *Fold) Close() error {
 	for _, g := range f.groups {
@@ -135,9 +134,9 @@ func (f *Fold) sorted() []*group {
 	return groups
 }
 
-// baseline chooses the largest of the groups on whose hosts the command was
-// started: the others have nothing to compare with. It is nil without Diff, and
-// if there is no such group.
+// baseline returns the largest of the groups on whose hosts the command was started:
+// the others have no output to compare. It is nil without Diff, and if there is no such
+// group.
 func (f *Fold) baseline(groups []*group) *baseline {
 	if !f.opts.Diff {
 		return nil
@@ -150,8 +149,8 @@ func (f *Fold) baseline(groups []*group) *baseline {
 	return nil
 }
 
-// alike is the outcomes that several of the groups which are seen on one terminal
-// have, for different reasons.
+// alike are the outcomes that several groups on one terminal have for different
+// reasons.
 func (f *Fold) alike(groups []*group) map[fanout.Outcome]bool {
 	reasons, alike := map[fanout.Outcome]string{}, map[fanout.Outcome]bool{}
 	for _, g := range groups {

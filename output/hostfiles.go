@@ -47,7 +47,7 @@ func (h *hostFiles) begin(host string) error {
 	return nil
 }
 
-// beginAgain empties the files of a host that is tried again.
+// beginAgain empties the files of a host for another attempt.
 func (h *hostFiles) beginAgain(host string) error {
 	for _, ending := range []string{outEnding, errEnding} {
 		name := host + ending

@@ -63,7 +63,7 @@ func (j *JSON) Handle(_ context.Context, e fanout.Event) error {
 	return nil
 }
 
-// Close gives up what was kept of incomplete lines. What is queued on the
+// Close frees incomplete lines. What is queued on the
 // Writer is still written.
 func (j *JSON) Close() error { return j.partials.drop() }
 
@@ -160,9 +160,9 @@ func (j *JSON) endLine(e fanout.Event, s fanout.Stream) error {
 	return j.queue(e, s, kept, nil, false)
 }
 
-// queue queues output events; kept, if there is one, and data are one of them.
-// They are encoded by the goroutine of the Writer, since the encoded form of
-// short lines is many times as large as what the budget of the run counts.
+// queue queues output events; kept, if there is one, and data are one of them. The
+// goroutine of the Writer encodes them, because the encoded form of short lines is many
+// times as large as what the budget of the run counts.
 func (j *JSON) queue(e fanout.Event, s fanout.Stream, kept *buffer, data []byte, partial bool) error {
 	form := event.NewOutput(e, s)
 	release := e.Hold()
@@ -174,8 +174,8 @@ func (j *JSON) queue(e fanout.Event, s fanout.Stream, kept *buffer, data []byte,
 	})
 }
 
-// writeOutput writes kept and data as events, as few as can be; with kept it is
-// one. partial says that the last line goes on in a later one.
+// writeOutput writes kept and data in as few events as possible; with kept it is one.
+// partial says that the last line continues in a later event.
 func writeOutput(w io.Writer, form event.Output, kept *buffer, data []byte, partial bool) error {
 	if kept != nil {
 		var joined bytes.Buffer
@@ -237,8 +237,8 @@ func wholeLines(data []byte) int {
 	return n
 }
 
-// WriteJSON writes v to w as one line of JSON, in the way of the events: HTML is
-// not escaped, and everything that a terminal would obey is.
+// WriteJSON writes v to w as one line of JSON, like the events: HTML is not escaped,
+// and control characters are.
 func WriteJSON(w io.Writer, v any) error { return newEncoder(w).encode(v) }
 
 // An encoder writes lines of JSON.
@@ -264,8 +264,8 @@ func (e *encoder) encode(v any) error {
 	return err
 }
 
-// escapeControls escapes what encoding/json leaves in strings though a terminal
-// obeys it, or shows nothing of it. Outside of strings JSON is ASCII without controls.
+// escapeControls escapes characters in strings that encoding/json leaves, but that a
+// terminal obeys or does not show. Outside of strings JSON is ASCII without controls.
 func escapeControls(line []byte) []byte {
 	for i := 0; i < len(line); {
 		if c := line[i]; c < 0x7f {

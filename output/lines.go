@@ -22,15 +22,15 @@ func newPartials() partials {
 	return partials{pool: newPool(spillLimit), open: make(map[source]*buffer)}
 }
 
-// take returns the line that s has begun, which is now the caller's; nil if
-// there is none.
+// take returns the incomplete line of s, which the caller then owns; nil if there is
+// none.
 func (p partials) take(s source) *buffer {
 	b := p.open[s]
 	delete(p.open, s)
 	return b
 }
 
-// keep adds data to the line that s has begun.
+// keep adds data to the incomplete line of s.
 func (p partials) keep(s source, data []byte) error {
 	if len(data) == 0 {
 		return nil
@@ -43,7 +43,7 @@ func (p partials) keep(s source, data []byte) error {
 	return b.write(data)
 }
 
-// drop forgets every line, and gives up the temporary file.
+// drop frees every line, and the temporary file.
 func (p partials) drop() error {
 	for s, b := range p.open {
 		b.free()
@@ -52,8 +52,8 @@ func (p partials) drop() error {
 	return p.pool.Close()
 }
 
-// splitLines cuts data after its last newline. Pieces of a long line have none,
-// which is found out much faster from the front.
+// splitLines splits data after its last newline. Pieces of a long line have none, which
+// is found out much faster from the front.
 func splitLines(data []byte) (whole, begun []byte) {
 	if bytes.IndexByte(data, '\n') < 0 {
 		return nil, data

@@ -22,9 +22,8 @@ type Options struct {
 	// control sequences of the hosts are then made visible. Otherwise the bytes
 	// are passed on as they were sent.
 	StdoutTerminal, StderrTerminal bool
-	// OneTerminal says that both streams end on the same terminal: what a sink
-	// gathers of a host then stands under one header, and a reason stands in the
-	// summary only.
+	// OneTerminal says that both streams end on the same terminal: the output of a host
+	// then has one header, and reasons are in the summary only.
 	OneTerminal bool
 	// StdoutColor and StderrColor let the framing use colours.
 	StdoutColor, StderrColor bool
@@ -40,14 +39,13 @@ type Options struct {
 	// Diff makes a Fold print each group as its difference from the largest one.
 	// It does not go with NoPrefix.
 	Diff bool
-	// Again is the command that repeats a run on the hosts that were not ok, which
-	// a Summary of a run that was recorded offers. Nil: there is none.
+	// Again is the command that repeats a run on the hosts that were not ok, which the
+	// Summary of a recorded run offers. Nil: none.
 	Again func(runID int64) string
 	// Of is how many hosts the run has in all, if a Summary receives only some of
 	// them. 0: it receives all.
 	Of int
-	// CutOff says that a run that has no end is one that was cut off, and not one
-	// that is still running.
+	// CutOff says that a run without an end was cut off, and is not still running.
 	CutOff bool
 	// Queued says that it is one that waits for a daemon.
 	Queued bool
@@ -90,7 +88,7 @@ type segment struct {
 	data []byte
 	// endLine adds a newline to a last line without one.
 	endLine bool
-	// done gives back what data refers to; nil if nothing.
+	// done releases what data refers to; may be nil.
 	done func()
 }
 
@@ -212,7 +210,7 @@ func (f style) prefix(t *fanout.Target) string {
 	return hostColors[t.Index%len(hostColors)] + name + ":" + sanitize.ColourOff + " "
 }
 
-// A heading is who a block is of, and how it ended for them.
+// A heading has the hosts of a block, and their result.
 type heading struct {
 	names, what string
 	outcome     fanout.Outcome
@@ -223,7 +221,7 @@ func headingOf(names string, r *fanout.Result) heading {
 	return heading{names: names, what: describe(r), outcome: r.Outcome}
 }
 
-// briefly is h without the reason, which stands elsewhere.
+// briefly is h without the reason, which is shown elsewhere.
 func (h heading) briefly() heading {
 	h.what = h.outcome.String()
 	return h

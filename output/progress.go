@@ -56,7 +56,7 @@ type ProgressOptions struct {
 	Fold func(names []string) string
 }
 
-// Progress shows how far a run is. Handle starts a goroutine with the run, and
+// Progress shows the progress of a run. Handle starts a goroutine with the run, and
 // Close waits for it. Any goroutine may call Status.
 type Progress struct {
 	opts ProgressOptions
@@ -76,7 +76,7 @@ func NewProgress(opts ProgressOptions) *Progress {
 	return &Progress{opts: opts, stop: make(chan struct{})}
 }
 
-// Handle takes note of e; it never fails.
+// Handle counts e; it never fails.
 func (p *Progress) Handle(_ context.Context, e fanout.Event) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,8 +109,8 @@ func (p *Progress) Close() error {
 	return nil
 }
 
-// Status says in a few lines how far the run is: how many hosts are done, and
-// which are not. It is empty before the run starts.
+// Status is the progress of the run in a few lines: how many hosts are done, and which
+// are not. It is empty before the run starts.
 func (p *Progress) Status() string {
 	p.mu.Lock()
 	begun, now := p.begun, p.tally.clone()

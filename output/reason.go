@@ -82,8 +82,8 @@ func failureReason(r *fanout.Result, f *fanout.Failure) string {
 	return cut(op + ": " + message)
 }
 
-// cut shortens a text that is too long for a line of a report. Its middle goes:
-// what matters most may stand at the end.
+// cut shortens a text that is too long for a line of a report. It cuts the middle,
+// because the end may matter most.
 func cut(s string) string {
 	if len(s) <= maxReason {
 		return s

@@ -49,7 +49,7 @@ func (p *pool) reserve(n int) bool {
 	return true
 }
 
-// block gives a free block of the file.
+// block returns a free block of the file.
 func (p *pool) block() (int64, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -70,7 +70,7 @@ func (p *pool) block() (int64, error) {
 	return p.blocks - 1, nil
 }
 
-// release gives back memory and blocks.
+// release returns memory and blocks to the pool.
 func (p *pool) release(memory int, blocks []int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -80,7 +80,7 @@ func (p *pool) release(memory int, blocks []int64) {
 	_ = p.closeIdle() // nothing that was read from the file is in doubt
 }
 
-// Close gives up the file as soon as the last block is free.
+// Close closes the file as soon as the last block is free.
 func (p *pool) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -249,7 +249,7 @@ func (b *buffer) length() int64 {
 	return b.size
 }
 
-// free gives back what b uses. A nil buffer is empty.
+// free releases what b uses. A nil buffer is empty.
 func (b *buffer) free() {
 	if b == nil {
 		return

@@ -7,14 +7,12 @@ import (
 	"tutti/fanout"
 )
 
-// Stream prints the hosts' lines as they come, each with the name of its host
-// in front: lines are whole, of any length, and never interleaved. A last line
-// without a newline gets one. With Options.Timestamps the time when a line was
-// complete comes first. With Options.NoPrefix it passes on nothing but
-// the hosts' bytes, still line by line where they send newlines; those of a host
-// that is alone go to a file or a pipe as they come. With
-// Options.Quiet it waits for the end of each host and prints only the last
-// attempt of those that are not ok.
+// Stream prints the hosts' lines as they come, each with the name of its host in front:
+// lines are whole, of any length, and never interleaved. A last line without a newline
+// gets one. With Options.Timestamps the time when a line was complete comes first. With
+// Options.NoPrefix it passes on only the hosts' bytes, line by line; those of a single
+// host go to a file or a pipe as they come. With Options.Quiet it waits for the end of
+// each host and prints only the last attempt of those that are not ok.
 type Stream struct {
 	opts     Options
 	styles   [2]style
@@ -51,7 +49,7 @@ func (s *Stream) Handle(_ context.Context, e fanout.Event) error {
 	return nil
 }
 
-// Close gives up what was kept of incomplete lines. What is queued on the
+// Close frees incomplete lines. What is queued on the
 // Writers is still printed.
 func (s *Stream) Close() error {
 	if s.kept != nil {
@@ -83,7 +81,7 @@ func (s *Stream) output(e fanout.Event) error {
 	return s.partials.keep(src, begun)
 }
 
-// omitted ends the line that has begun and says what is missing after it.
+// omitted ends the incomplete line and prints how many bytes are missing after it.
 func (s *Stream) omitted(src source, e fanout.Event) error {
 	if err := s.endLine(src, e); err != nil {
 		return err
@@ -107,7 +105,7 @@ func (s *Stream) endLines(e fanout.Event) error {
 	return nil
 }
 
-// endLine prints the line that src has begun, if any; it ends with e.
+// endLine prints the incomplete line of src, if any; it ends with e.
 func (s *Stream) endLine(src source, e fanout.Event) error {
 	kept := s.partials.take(src)
 	if kept == nil {

@@ -104,8 +104,8 @@ func becauseText(r *fanout.Result) string {
 	return text
 }
 
-// noteRunning remembers a target on which an attempt has left something that
-// may still run. A later attempt that is ok does not change that.
+// noteRunning records a target on which an attempt has left a process that may still
+// run. A later attempt that is ok does not change that.
 func (s *Summary) noteRunning(t *fanout.Target, r *fanout.Result) {
 	if f := r.Report.Failure; f != nil && f.Remote == fanout.RemoteUnknown {
 		s.running = append(s.running, member{t.Index, t.Name})
@@ -149,8 +149,7 @@ func (s *Summary) text() string {
 	return b.String()
 }
 
-// next is the command that an operator may want to give next; empty if there is
-// none.
+// next is the command to continue with; empty if there is none.
 func (s *Summary) next() string {
 	left := s.summary.Hosts - s.summary.Counts[fanout.OK]
 	if s.opts.Again == nil || s.runID == 0 || left == 0 || s.summary.Ended.IsZero() {
@@ -223,8 +222,8 @@ func (s *Summary) countsLine() string {
 	return b.String()
 }
 
-// cutText is why output of hosts, which are named next, may be incomplete. A run that
-// is stopped does not wait for the rest of it.
+// cutText is why the output of the hosts named next may be incomplete. A run that is
+// stopped does not wait for the rest of it.
 func cutText(s fanout.Stopped) string {
 	switch s {
 	case fanout.StoppedDeadline, fanout.StoppedSignal, fanout.StoppedKill, fanout.StoppedSink:

@@ -19,9 +19,9 @@ type Column struct {
 	Optional bool
 }
 
-// A Table is rows of cells, written in columns. On a terminal it fits the width:
-// cells are cut with an ellipsis, the widest column first. Elsewhere nothing is
-// left out. Cells are one line each; what a terminal would obey is made visible.
+// A Table is rows of cells, written in columns. On a terminal it fits the width: cells
+// are cut with an ellipsis, the widest column first. Elsewhere nothing is cut. Cells
+// are one line each; control characters are made visible.
 type Table struct {
 	columns []Column
 	rows    [][]string
@@ -156,7 +156,7 @@ func cutTo(text string, width int) string {
 	return text
 }
 
-// screenWidth is how many columns a visible text takes.
+// screenWidth is how many columns a visible text needs.
 func screenWidth(text string) int {
 	width := 0
 	for _, r := range text {
@@ -165,8 +165,8 @@ func screenWidth(text string) int {
 	return width
 }
 
-// runeWidth is how many columns r takes: marks none, the characters of East Asia
-// and pictures two.
+// runeWidth is how many columns r needs: combining marks none, East Asian characters
+// and pictographs two.
 func runeWidth(r rune) int {
 	switch {
 	case r < 0x300:

@@ -62,7 +62,7 @@ func (t *tail) text() (string, error) {
 	return text, nil
 }
 
-// free gives back what t uses. A nil tail is empty.
+// free releases what t uses. A nil tail is empty.
 func (t *tail) free() {
 	if t == nil {
 		return

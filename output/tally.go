@@ -95,7 +95,7 @@ func (t *tally) move(index int, to phase) {
 	t.count[to]++
 }
 
-// worked is how many targets are done: what was skipped is over, and not done.
+// worked is how many targets are done; skipped ones do not count.
 func (t *tally) worked() int { return t.done - t.skipped }
 
 // counted lists the outcomes of the finished targets that are not ok, with counts.
@@ -128,9 +128,8 @@ func (t *tally) brief(elapsed time.Duration) string {
 	if worked >= rateFrom {
 		text += ", " + rateText(worked, elapsed)
 	}
-	// How long the rest takes is known from hosts like them, if they still have
-	// to begin: those that are running may end at any moment, and hosts that
-	// could not be reached took no time.
+	// An estimate is possible only while hosts are waiting: running ones may end
+	// at any moment, and unreachable ones took no time.
 	if t.ran == 0 || t.count[waiting] == 0 || t.skipped > 0 {
 		return text
 	}
@@ -199,7 +198,7 @@ func wordOf(p phase) string {
 	return "done"
 }
 
-// rateText is n in d, in the unit that gives a number to look at.
+// rateText is n in d, per second, minute or hour, whichever gives a readable number.
 func rateText(n int, d time.Duration) string {
 	perSecond := float64(n) / max(d.Seconds(), 0.001)
 	if perSecond < 1 {

@@ -72,8 +72,7 @@ func (k *transcripts) write(t *transcript, s fanout.Stream, data []byte) error {
 	return t.out[s].write(data)
 }
 
-// take returns the target's transcript, which is now the caller's. It is never
-// nil.
+// take returns the target's transcript, which the caller then owns. It is never nil.
 func (k *transcripts) take(target int) *transcript {
 	t := k.byTarget[target]
 	if t == nil {
@@ -86,7 +85,7 @@ func (k *transcripts) take(target int) *transcript {
 // drop forgets what the target has written so far.
 func (k *transcripts) drop(target int) { k.take(target).free() }
 
-// close forgets everything, and gives up the temporary file.
+// close frees everything, and the temporary file.
 func (k *transcripts) close() error {
 	for i := range k.byTarget {
 		k.drop(i)

@@ -16,8 +16,7 @@ const (
 // diffContext is how many unchanged lines stand around a change.
 const diffContext = 3
 
-// isBinary reports whether text is not made of lines for people, by what grep
-// and git go by: it has a NUL byte.
+// isBinary reports whether text has a NUL byte, as grep and git decide it.
 func isBinary(text string) bool { return strings.IndexByte(text, 0) >= 0 }
 
 // unified returns how after differs from before, as the hunks of a unified diff

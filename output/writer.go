@@ -116,7 +116,7 @@ func (w *Writer) Close(ctx context.Context) error {
 	}
 }
 
-// fault is the error that matters of what was written.
+// fault is the first error of w's writes, unless w tolerates them.
 func (w *Writer) fault() error {
 	if w.tolerant {
 		return nil
@@ -137,8 +137,8 @@ func (w *Writer) Interject(lines string) {
 	q.start()
 }
 
-// Mute drops the hosts' output that waits, and what follows of it. Our own
-// words still appear.
+// Mute drops the hosts' output that waits and that follows. tutti's own lines still
+// appear.
 func (w *Writer) Mute() {
 	q := w.q
 	q.mu.Lock()
@@ -187,9 +187,9 @@ func (w *Writer) output(write func(*bufio.Writer) error, done func()) error {
 	return w.add(item{to: w, write: write, done: done, host: true})
 }
 
-// queue hands write over to the goroutine, which calls it in its turn. done,
-// if it is not nil, is called exactly once, when what write refers to is no
-// longer needed; that is also so if an error is returned.
+// queue passes write to the goroutine, which calls it in its turn. done, if not nil, is
+// called exactly once, when what write refers to is no longer needed, also if an error
+// is returned.
 func (w *Writer) queue(write func(*bufio.Writer) error, done func()) error {
 	return w.add(item{to: w, write: write, done: done})
 }
@@ -367,8 +367,8 @@ func (q *queue) writeAll(items []item) {
 		if it.mark != nil {
 			close(it.mark)
 		}
-		// Others may have taken the share of the budget that done gave back, so
-		// the bytes must not wait for the end of items.
+		// done has released their share of the budget, which others may have
+		// taken: the bytes must not stay until the end of items.
 		items[i] = item{}
 	}
 }

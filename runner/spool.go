@@ -58,8 +58,8 @@ func newSpool(from io.Reader) (*spool, error) {
 	return &spool{file: f, from: from, more: make(chan struct{}), asked: make(chan struct{})}, nil
 }
 
-// fill reads the stream to its end, as fast as there is need for. A read
-// cannot be interrupted: this ends with the process at the latest.
+// fill reads the stream to its end, as far ahead as readers need. A read cannot be
+// interrupted: the goroutine ends with the process at the latest.
 func (s *spool) fill() {
 	buf := make([]byte, 64<<10)
 	for at := int64(0); s.needed(); {
@@ -76,7 +76,7 @@ func (s *spool) fill() {
 	}
 }
 
-// needed waits until there is need for more; false: there never will be.
+// needed waits until a reader needs more; false: none ever will.
 func (s *spool) needed() bool {
 	for {
 		s.mu.Lock()
@@ -89,7 +89,7 @@ func (s *spool) needed() bool {
 	}
 }
 
-// grow notes n more bytes, and the end if err is set.
+// grow adds n more bytes, and the end if err is set.
 func (s *spool) grow(n int, err error) (ended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,8 +102,8 @@ func (s *spool) grow(n int, err error) (ended bool) {
 	return s.err != nil
 }
 
-// failure is why the stream, or its copy, cannot be had to its end; nil if it
-// can.
+// failure is why the stream, or its copy, could not be read to its end; nil if it
+// could.
 func (s *spool) failure() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,24 +18,23 @@ import (
 	"tutti/ssh"
 )
 
-// SSHHosts answers what ssh_config says of hosts. The inventory and flags win
-// over it.
+// SSHHosts looks hosts up in ssh_config. The inventory and flags come before it.
 type SSHHosts struct {
 	config  *sshconfig.Config
 	wording fault.Wording
-	// ignored are keywords that should make a difference for some host.
+	// ignored are unsupported keywords that would matter for at least one host.
 	ignored map[inventory.Key]*ignoredKeyword
 }
 
-// An ignoredKeyword is where a keyword stands first that makes no difference, and
-// for which hosts it should.
+// An ignoredKeyword is the first place of an unsupported keyword, and the hosts that it
+// would matter for.
 type ignoredKeyword struct {
 	origin inventory.Origin
 	hosts  []string
 	named  map[string]bool // the same hosts
 }
 
-// SSHConfig reads the ssh_config that file says.
+// SSHConfig reads the ssh_config file; "none": no file, empty: the usual ones.
 func (env *Env) SSHConfig(file string) (*SSHHosts, error) {
 	config, err := sshconfig.Load(sshconfig.Options{
 		File: file, Home: env.Home, User: env.User, Getenv: env.Getenv, Environ: env.Environ,
@@ -49,8 +48,7 @@ func (env *Env) SSHConfig(file string) (*SSHHosts, error) {
 // Files are those that were read.
 func (s *SSHHosts) Files() []string { return s.config.Files() }
 
-// ask returns what ssh_config says of h, to which flags may have given a user
-// and a port.
+// ask returns ssh_config's settings of h; user and port are from flags, if not zero.
 func (s *SSHHosts) ask(h *inventory.Host, user string, port int) (*sshconfig.Settings, error) {
 	settings, err := s.config.Resolve(sshconfig.Query{
 		Name:    HostWord(h),
@@ -73,8 +71,8 @@ func (s *SSHHosts) ask(h *inventory.Host, user string, port int) (*sshconfig.Set
 	return settings, nil
 }
 
-// reach is Ask for a host that is to be reached. It fails where ssh_config decides
-// by something that we do not have whether the host is trusted.
+// reach is ask for a host that is to be contacted. It fails if ssh_config decides by an
+// unsupported keyword whether the host is trusted.
 func (s *SSHHosts) reach(h *inventory.Host, user string, port int) (*sshconfig.Settings, error) {
 	settings, err := s.ask(h, user, port)
 	if err != nil {
@@ -87,13 +85,13 @@ func (s *SSHHosts) reach(h *inventory.Host, user string, port int) (*sshconfig.S
 	return settings, nil
 }
 
-// RefusedText is why a host with a setting of ssh_config is not reached.
+// RefusedText is why a host with a setting of ssh_config cannot be used.
 func RefusedText(s inventory.Setting) string {
 	return fmt.Sprintf("%s affects whether ssh trusts the host, and is not supported", s.Key)
 }
 
-// Warnings are about what was read, and about what does not count for the hosts
-// that were asked about.
+// Warnings are about what was read, and about settings that are ignored for the hosts
+// that were looked up.
 func (s *SSHHosts) Warnings() []string {
 	list := slices.Clone(s.config.Warnings)
 	for _, key := range slices.Sorted(maps.Keys(s.ignored)) {
@@ -107,7 +105,7 @@ func (s *SSHHosts) Warnings() []string {
 	return list
 }
 
-// insteadOf is what has the effect of a keyword that is not supported.
+// insteadOf is the supported replacement of an unsupported keyword.
 var insteadOf = map[inventory.Key]error{
 	"RequestTTY":    fault.Errorf("%s asks for a terminal", fault.Key("pty")),
 	"RemoteCommand": errors.New("the command is the one on the command line"),
@@ -126,7 +124,7 @@ func shortFold(hosts []string) string {
 // HostWord is h's name as ssh would be given it.
 func HostWord(h *inventory.Host) string { return strings.Trim(h.Name, "[]") }
 
-// addSSHConfig gives to e what ssh_config says of h and nothing before it did.
+// addSSHConfig adds to e the settings that only ssh_config makes for h.
 func (env *Env) addSSHConfig(e *ssh.Endpoint, h *inventory.Host, s *sshconfig.Settings, o *Login) {
 	if _, set := s.Origin(inventory.KeyAddress); set && h.Address == "" {
 		e.Address, e.AddressOnly = s.HostName, true
@@ -157,9 +155,9 @@ func (env *Env) addSSHConfig(e *ssh.Endpoint, h *inventory.Host, s *sshconfig.Se
 	e.Methods, e.Environment = s.Methods, s.Environment
 }
 
-// newKeysRefused reports whether ssh_config says that there is no file for new
-// keys: then ssh refuses a host that is not known, also with
-// StrictHostKeyChecking no. Our own --host-keys off goes on checking nothing.
+// newKeysRefused reports whether ssh_config has no file for new keys: then ssh refuses
+// an unknown host, even with StrictHostKeyChecking no. The host_keys setting off still
+// checks nothing.
 func newKeysRefused(h *inventory.Host, s *sshconfig.Settings, o *Login) bool {
 	if o.KnownHosts != "" || s.KnownHosts == nil || len(s.KnownHosts) > 0 {
 		return false
@@ -168,8 +166,8 @@ func newKeysRefused(h *inventory.Host, s *sshconfig.Settings, o *Login) bool {
 	return hostKeysMode(h, s, o) == hostkeys.AcceptNew.String() || o.HostKeys == "" && !inInventory
 }
 
-// knownHostsOf are the files for a host of which ssh_config names some. New keys
-// go to the first, which is nowhere if there is none of the user's.
+// knownHostsOf are the known_hosts files of a host for which ssh_config names some. New
+// keys go to the first, which is /dev/null if the user has none.
 func (env *Env) knownHostsOf(s *sshconfig.Settings) []string {
 	users, global := env.usersKnownHosts(), globalKnownHosts()
 	if s.KnownHosts != nil {
@@ -184,7 +182,7 @@ func (env *Env) knownHostsOf(s *sshconfig.Settings) []string {
 	return slices.Concat(users, global)
 }
 
-// hostKeysMode is what happens with a host key that is not known.
+// hostKeysMode is what happens with an unknown host key.
 func hostKeysMode(h *inventory.Host, s *sshconfig.Settings, o *Login) string {
 	if o.HostKeys != "" {
 		return o.HostKeys

@@ -13,8 +13,9 @@ import (
 // could not be read.
 const heedAfter = time.Second
 
-// heedStops returns a context that ends with the cause fanout.ErrKill once there is a
-// request to stop a run of this process, from another terminal or another program. heeded ends looking, and waits for that.
+// heedStops returns a context that ends with the cause fanout.ErrKill once another
+// process has asked to stop a run of this one. heeded stops watching, and waits for
+// that.
 func heedStops(ctx context.Context, s store.Store, run int64) (running context.Context, heeded func()) {
 	running, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
@@ -30,8 +31,8 @@ func heedStops(ctx context.Context, s store.Store, run int64) (running context.C
 	}
 }
 
-// awaitStop reports whether the end of the run was asked for; it was not when ctx has
-// ended before.
+// awaitStop waits for a request to stop the run, and reports whether there was one;
+// false once ctx is done.
 func awaitStop(ctx context.Context, s store.Store, run int64) bool {
 	timer := time.NewTimer(heedAfter)
 	defer timer.Stop()

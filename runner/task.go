@@ -41,8 +41,8 @@ type PreparedTask struct {
 	pipe  *os.File // that the spool reads; nil: none that was opened here
 }
 
-// Failure is why the input could not be read to its end: hosts that were cut off
-// from it are our own failure. It is nil if they were not.
+// Failure is why the input could not be read to its end, which is a local error for the
+// hosts that were cut off; nil if it could.
 func (t *PreparedTask) Failure() error {
 	if t.spool == nil {
 		return nil
@@ -53,7 +53,7 @@ func (t *PreparedTask) Failure() error {
 	return nil
 }
 
-// Prepare completes task with its environment, as o has it. Nothing is asked yet.
+// Prepare completes task with its environment, as o has it. It asks for nothing yet.
 func (env *Env) Prepare(o *Task, task fanout.Task) (_ *PreparedTask, err error) {
 	t := &PreparedTask{Task: task}
 	defer func() {
@@ -80,8 +80,8 @@ func (env *Env) Prepare(o *Task, task fanout.Task) (_ *PreparedTask, err error) 
 	return t, t.openStdin(env.Stdin, o.Stdin)
 }
 
-// openStdin opens what --stdin names. What is not a plain file can be read
-// only once, and is kept for the hosts that come later.
+// openStdin opens the input of that name. What is not a plain file can be read only
+// once, and is stored for the hosts that read it later.
 func (t *PreparedTask) openStdin(stdin io.Reader, name string) error {
 	t.StdinName = name
 	if name == "" {
@@ -115,7 +115,7 @@ func (t *PreparedTask) openStdin(stdin io.Reader, name string) error {
 	return nil
 }
 
-// Close forgets the secrets and closes the files. Nothing may run any more.
+// Close wipes the secrets and closes the files. The task must not be running any more.
 func (t *PreparedTask) Close() {
 	for _, v := range t.Env {
 		v.Secret.Wipe()

@@ -13,7 +13,7 @@ var (
 	_ typed.Value  = (*sshConfigFile)(nil)
 )
 
-// A hostKeyMode is what happens with a host key that is not known.
+// A hostKeyMode is what happens with an unknown host key.
 type hostKeyMode string
 
 // Words are the modes.
@@ -56,7 +56,8 @@ func (f *sshConfigFile) String() string { return string(*f) }
 // Type is the placeholder in help.
 func (f *sshConfigFile) Type() string { return "FILE|none" }
 
-// Absolute is path from the root; - stays, and so does what has no way there.
+// Absolute makes path absolute; "-" stays, and so does a path without a current
+// directory.
 func Absolute(path string) string {
 	if path == "-" || path == "" {
 		return path

@@ -7,20 +7,19 @@ import (
 	"tutti/fanout"
 )
 
-// A View is where a run is shown: the screen of who launched it, a stream over
-// the network, or nowhere. Its methods are called in this order, Code at any time
-// after Begin.
+// A View shows a run: on the screen of the operator, in a stream over the network, or
+// nowhere. Its methods are called in this order, Code at any time after Begin.
 type View interface {
-	// Begin makes what shows a run of d. An error refuses the run, of which there
-	// is no record yet; nothing connects before.
+	// Begin makes the sinks that show a run of d. After an error there is no run:
+	// nothing has been recorded, and no host contacted.
 	Begin(d *Decision) ([]fanout.Sink, error)
-	// Attend watches over the run until end is called: the context ends if the run
-	// cannot be shown any more, or is to stop, and no host is started any more once
-	// halt is closed.
+	// Attend watches the run until end is called: the returned context ends if the run
+	// cannot be shown any more or is to stop, and once halt is closed, no more hosts
+	// are started.
 	Attend(ctx context.Context) (_ context.Context, halt <-chan struct{}, end func())
 	// Code is the exit code for s.
 	Code(s fanout.Summary) int
-	// Finish shows what there is to show at the end, when the record is complete.
+	// Finish shows what is left to show at the end, when the record is complete.
 	Finish(ctx context.Context) error
 }
 
@@ -42,8 +41,8 @@ func (Unattended) Attend(ctx context.Context) (context.Context, <-chan struct{},
 	return ctx, nil, func() {}
 }
 
-// Code is that of s. A signal that came when the run had come to its own end
-// stopped the process, and not the run.
+// Code is that of s. A signal that came after the run's own end stopped the process,
+// not the run.
 func (u Unattended) Code(s fanout.Summary) int {
 	if s.Stopped != fanout.StoppedSignal || u.Signal == nil {
 		return ExitCode(s, nil, nil)

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadsNothing reports whether the plan leaves our standard input alone though its
-// command could read it.
+// ReadsNothing reports whether the plan does not read standard input although its
+// command could.
 func (d *Decision) ReadsNothing() bool {
 	task := &d.Plan.Task
 	return task.StdinName == "" && task.Runs()
@@ -53,7 +53,7 @@ func waitingInput(stdin io.Reader, proc string) Waiting {
 	return readerOf(proc, os.Getppid(), info)
 }
 
-// maxAncestors is how far up is looked for the reader of a pipe.
+// maxAncestors is how many ancestors are searched for the reader of a pipe.
 const maxAncestors = 16
 
 // wrappers are programs that run another one and leave the input to it, so that

@@ -17,8 +17,8 @@ type sshArgs struct {
 	list      layer.Values
 }
 
-// The options of ssh that take no value, and those that do and mean nothing
-// here. Those that mean something stand in sshLetters.
+// The options of ssh without a value, and those with a value that tutti does not use.
+// Those that it uses are in sshLetters.
 const (
 	sshFlags  = "46AaCfGgKkMNnqsTtVvXxYy"
 	sshValues = "BbcDEeILmOQRSWw"
@@ -72,8 +72,8 @@ func (s *sshArgs) setUnusable(v *value, err error) {
 	s.set(v, layer.Value{Key: layer.KeyJump, Text: v.text, Unusable: fmt.Sprintf("%s: %v", variableNames[v.variable], err)})
 }
 
-// sshOption goes over the letters that stand behind one dash. It returns the one
-// that takes a value, 0 if none does, and what of the value stands there.
+// sshOption scans the letters behind one dash. It returns the one that takes a value, 0
+// if none does, and the part of the value that follows in the same word.
 func sshOption(letters string) (letter byte, value string) {
 	for i := range len(letters) {
 		c := letters[i]
@@ -152,7 +152,7 @@ func (s *sshArgs) option(v *value, keyword, value string) error {
 	return nil
 }
 
-// identity adds a key file to those there are: of this option all values count.
+// identity adds a key file: of this option all values apply, not only the first.
 func (s *sshArgs) identity(v *value, value string) error {
 	file, err := layer.IdentityPath(value, v.source.dir)
 	if err != nil {
@@ -169,7 +169,7 @@ func (s *sshArgs) identity(v *value, value string) error {
 	return nil
 }
 
-// hostKeys reads what ssh is to do about unknown host keys.
+// hostKeys reads what ssh does with unknown host keys.
 func (s *sshArgs) hostKeys(v *value, value string) (layer.Value, error) {
 	mode := hostkeys.Strict
 	switch value {

@@ -62,8 +62,8 @@ func (a *Inventory) directories() varsDirectories {
 	return list
 }
 
-// update takes over what the directories of one kind say of names. Of two directories
-// the later wins, whatever the names.
+// update takes over the variables of names from the directories of one kind. A later
+// directory overrides an earlier one, whatever the names.
 func (list varsDirectories) update(vars *values, kind string, names ...string) {
 	for _, f := range list {
 		if f.kind != kind {
@@ -111,7 +111,7 @@ func (f *varsDirectory) directory(path, via string, vars *values, depth int) {
 	}
 	for _, e := range entries {
 		name := e.Name()
-		// The kind of what a symbolic link leads to is what counts.
+		// A symbolic link counts as what it leads to.
 		info, err := os.Stat(filepath.Join(path, name))
 		switch {
 		case strings.HasPrefix(name, "."), strings.HasSuffix(name, "~"), err != nil:
@@ -150,7 +150,7 @@ func (f *varsDirectory) file(path, via string, vars *values) {
 	}
 }
 
-// add adds what is wrong with a file that was read along the way.
+// add adds an error about a file that was read on the way.
 func (a *Inventory) add(err error) {
 	var errs *yamltree.Errors
 	if !errors.As(err, &errs) {

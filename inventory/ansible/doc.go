@@ -4,8 +4,8 @@
 // Files in a row are read into one [Inventory], in which Ansible's own precedence
 // decides which variable a host gets. [Inventory.Layer] turns the variables that mean
 // something here into settings of the hosts; the groups keep their members and lose
-// their variables. What is wrong with a variable refuses the hosts that have it, not
-// the file, since most of what stands in such files is not meant for tutti.
+// their variables. A mistake in a variable makes the hosts that have it unusable, not
+// the file, because most of such a file is not meant for tutti.
 //
 // The package runs nothing itself: a program is handed in as a [Program].
 package ansible

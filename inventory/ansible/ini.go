@@ -29,18 +29,17 @@ var (
 type iniReader struct {
 	*Inventory
 	source *source
-	// line is where we are.
+	// line is the current line.
 	line   string
 	number int
-	// group and kind are those of the section we are in; no group: of one whose
-	// heading is wrong.
+	// group and kind are those of the current section; no group: its heading is wrong.
 	group *group
 	kind  string
-	// mentions are groups that must be declared somewhere in the files.
+	// mentions are groups that one of the files must declare.
 	mentions []mention
 }
 
-// A mention is a group that something is said of, and what.
+// A mention is a group that a section is about, and where.
 type mention struct {
 	group  *group
 	origin layer.Origin
@@ -72,7 +71,7 @@ func newSource(f layer.File) *source {
 	return &source{file: f, dir: filepath.Dir(f.Path)}
 }
 
-// hint names a group that may have been meant.
+// hint suggests a group of a similar name.
 func (a *Inventory) hint(name string) string {
 	var known []string
 	for _, g := range a.groups {
@@ -86,7 +85,7 @@ func (a *Inventory) hint(name string) string {
 	return ""
 }
 
-// read reads a line that says something.
+// read reads a line that is not empty.
 func (r *iniReader) read(w hostlist.Word) {
 	if m := sectionHeading.FindStringSubmatch(w.Text); m != nil {
 		r.heading(w, m[1], m[2])
@@ -98,7 +97,7 @@ func (r *iniReader) read(w hostlist.Word) {
 		r.fail(w.Offset, "invalid section heading %s: want [GROUP], [GROUP:vars] or [GROUP:children]", hostlist.Quote(w.Text))
 		r.group = nil
 	case r.group == nil:
-		// What is wrong with the heading has been said.
+		// The mistake in the heading has been reported.
 	case r.kind == sectionHosts:
 		r.hosts(w)
 	case r.kind == sectionVars:

@@ -42,7 +42,7 @@ type source struct {
 	dir string
 }
 
-// A host is a host and the variables that stand at its name.
+// A host is a host with its own variables.
 type host struct {
 	name   string
 	origin layer.Origin
@@ -106,7 +106,7 @@ func checkGroup(name string) *hostlist.SyntaxError {
 	return hostlist.CheckName(name, false)
 }
 
-// addChild puts one group into another. The ways round are found later.
+// addChild puts one group into another. Cycles are found later.
 func (a *Inventory) addChild(parent, child *group, origin layer.Origin) {
 	if child.name == groupAll {
 		a.problems.Addf(origin.Pos(), "%s: all contains every group, and cannot be in one", origin.Via)
@@ -214,7 +214,7 @@ func (a *Inventory) resolve() []values {
 	a.ungroup()
 	list := make([]values, len(a.hosts))
 	if !a.rank() {
-		// A circle of groups has no order; the builder is going to refuse it.
+		// Groups in a cycle have no order; the builder refuses them.
 		return list
 	}
 	directories := a.directories()
@@ -226,8 +226,8 @@ func (a *Inventory) resolve() []values {
 	return list
 }
 
-// ungroup puts those hosts into ungrouped that are in no group but all, and
-// only those.
+// ungroup makes ungrouped the group of exactly those hosts that are in no group but
+// all.
 func (a *Inventory) ungroup() {
 	all, ungrouped := a.groupIndex[groupAll], a.groupIndex[groupUngrouped]
 	for _, h := range a.hosts {
@@ -241,8 +241,7 @@ func (a *Inventory) ungroup() {
 	}
 }
 
-// rank works out how deep each group is, and reports whether that has an
-// answer: groups that contain each other have none.
+// rank computes the depth of each group; false if groups contain each other.
 func (a *Inventory) rank() bool {
 	waiting := make([]int, len(a.groups))
 	var ready []*group
@@ -269,7 +268,7 @@ func (a *Inventory) rank() bool {
 	return done == len(a.groups)
 }
 
-// groupVars is what groups give to a host that is in exactly these.
+// groupVars are the variables from groups for a host that is in exactly these.
 func (a *Inventory) groupVars(direct []*group, directories varsDirectories) values {
 	around := a.around(direct)
 	key := make([]byte, 0, 2*len(around))
@@ -283,7 +282,7 @@ func (a *Inventory) groupVars(direct []*group, directories varsDirectories) valu
 	for _, g := range around {
 		vars.update(&g.vars)
 	}
-	// What stands in the directories wins over all that the files say of groups.
+	// The directories override all group variables of the files.
 	directories.update(&vars, GroupVars, groupAll)
 	names := make([]string, len(around))
 	for i, g := range around {
@@ -294,8 +293,8 @@ func (a *Inventory) groupVars(direct []*group, directories varsDirectories) valu
 	return vars
 }
 
-// around returns the groups and all that they are in, but for all, those last
-// that win.
+// around returns the groups and their ancestors except all, in the order of precedence,
+// the strongest last.
 func (a *Inventory) around(direct []*group) []*group {
 	var list []*group
 	queue := direct

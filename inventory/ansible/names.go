@@ -13,8 +13,8 @@ import (
 // spaces, slashes, umlauts. No selector can name these; the rest of the inventory
 // is none the worse for them.
 
-// merelyOdd reports whether a name has only characters that people use in names.
-// What a shell or a program could take for more than a name is refused.
+// merelyOdd reports whether a name has only characters that are common in names. A name
+// that a shell or a program could interpret is refused.
 func merelyOdd(name string) bool {
 	return name != "" && name[0] != '-' && !strings.HasPrefix(name, "run:") && !hostlist.ValidName(name) &&
 		!strings.ContainsAny(name, "`\"'$&;|<>(){}*?\\") && !strings.ContainsFunc(name, unicode.IsControl)
@@ -34,8 +34,8 @@ func (r *programReader) checkGroup(name string) (odd bool, err error) {
 	return true, nil
 }
 
-// leaveOut warns of a host that is not there, or of a group that cannot be
-// selected; its variables count for its hosts.
+// leaveOut warns of a host that is left out, or of a group that cannot be selected; the
+// group's variables still apply to its hosts.
 func (r *programReader) leaveOut(what, name string, err *hostlist.SyntaxError) {
 	const most = 20
 	if slices.Contains(r.leftOut, what+name) {

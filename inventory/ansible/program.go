@@ -13,7 +13,7 @@ import (
 	"tutti/inventory/layer"
 )
 
-// metaKey stands among the groups that a program prints, and hostVarsKey under
+// metaKey is a key next to the groups in a program's output, and hostVarsKey one inside
 // it: the variables of all hosts.
 const (
 	metaKey     = "_meta"
@@ -41,14 +41,14 @@ func (a *Inventory) ReadProgram(ctx context.Context, f layer.File, p Program) er
 	return r.read(ctx, out)
 }
 
-// A programReader gives its meaning to what a program prints.
+// A programReader interprets the output of a program.
 type programReader struct {
 	*Inventory
 	program Program
 	source  *source
 	// hosts are those that the program named.
 	hosts []*host
-	// leftOut are the names that cannot be ones, each after what it names.
+	// leftOut are the invalid names, each after what it names.
 	leftOut []string
 }
 
@@ -303,8 +303,7 @@ func (r *programReader) hostVars(data json.RawMessage) {
 	}
 }
 
-// askForHosts runs the program once for each host, as programs want it that
-// print no _meta.
+// askForHosts runs the program once for each host, for programs that print no _meta.
 func (r *programReader) askForHosts(ctx context.Context) error {
 	asked := make(map[*host]bool, len(r.hosts))
 	for _, h := range r.hosts {
@@ -361,8 +360,8 @@ func (r *programReader) value(data json.RawMessage, via string) *value {
 	return v
 }
 
-// specialValue is what an object stands for in JSON of Ansible's: an encrypted
-// value, or a text that is no template.
+// specialValue is the value of an object in Ansible's JSON: encrypted, or a text that
+// is no template.
 func specialValue(data json.RawMessage) (text, problem string) {
 	var x struct {
 		Vault  *string `json:"__ansible_vault"`

@@ -41,8 +41,8 @@ type ProxyTarget struct {
 	Port                int
 }
 
-// ExpandProxy puts what is known of the host into a proxy command: %h is its
-// address, %n its name, %p its port, %r the user, and %% a percent sign.
+// ExpandProxy replaces the tokens of a proxy command: %h is the host's address, %n its
+// name, %p its port, %r the user, and %% a percent sign.
 func ExpandProxy(command string, to ProxyTarget) (string, error) {
 	return sshconfig.ExpandTokens(command, func(token byte) (string, bool) {
 		switch token {
@@ -59,18 +59,18 @@ func ExpandProxy(command string, to ProxyTarget) (string, error) {
 	})
 }
 
-// idleOptions are keywords of ssh that make no difference to where a jump goes,
-// and to who is let in or trusted on the way.
+// idleOptions are keywords of ssh that affect neither where a jump goes nor how it logs
+// in or whom it trusts.
 var idleOptions = []string{
 	"batchmode", "compression", "connectionattempts", "connecttimeout", "controlmaster", "controlpath", "controlpersist",
 	"forwardagent", "forwardx11", "loglevel", "requesttty", "serveralivecountmax", "serveraliveinterval", "tcpkeepalive",
 }
 
-// A jumpReader takes a command of the form "ssh -W %h:%p …" apart.
+// A jumpReader parses a command of the form "ssh -W %h:%p …".
 type jumpReader struct{ host, user, port, forward string }
 
-// jumpOf returns the [user@]host[:port] that a command of the form
-// "ssh -W %h:%p …" goes through. It is none if the command says more.
+// jumpOf returns the [user@]host[:port] that a command of the form "ssh -W %h:%p …"
+// connects through; false if the command does more.
 func jumpOf(command string) (string, bool) {
 	words, err := shellWords(command, false)
 	if err == nil && len(words) > 0 && words[0].Text == "exec" {
@@ -107,7 +107,7 @@ func jumpOf(command string) (string, bool) {
 	return r.jump()
 }
 
-// option takes one option, and reports whether a jump can have it.
+// option reads one option, and reports whether a jump can have it.
 func (r *jumpReader) option(letter byte, value string) bool {
 	keyword := ""
 	if letter == 'o' {

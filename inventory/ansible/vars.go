@@ -53,7 +53,7 @@ func variableNamed(name string) (variable, bool) {
 type value struct {
 	variable variable
 	text     string
-	// null is a value that takes an inherited one away.
+	// null is a value that removes an inherited one.
 	null bool
 	// problem is why the value cannot be used; mostly empty.
 	problem string
@@ -72,7 +72,7 @@ func (vars *values) set(name string, v *value) {
 	}
 }
 
-// update takes over what later has.
+// update overrides vars with the values in later.
 func (vars *values) update(later *values) {
 	for i, v := range later {
 		if v != nil {
@@ -81,8 +81,8 @@ func (vars *values) update(later *values) {
 	}
 }
 
-// last is the last of the variables that has a value, nil if none has: of two
-// names for one thing Ansible takes the second.
+// last is the last of the variables that has a value, nil if none has: of two names for
+// one setting Ansible uses the second.
 func (vars *values) last(list ...variable) *value {
 	for _, i := range slices.Backward(list) {
 		if v := vars[i]; v != nil && !v.null && (v.text != "" || v.problem != "") {
@@ -148,7 +148,7 @@ func (v *value) parse(key layer.Key) (layer.Value, error) {
 	return layer.ParseValue(key, v.text)
 }
 
-// usable returns why the value is not known here, or nil.
+// usable returns why the value cannot be used, or nil.
 func (v *value) usable() error {
 	if v.problem != "" {
 		return fmt.Errorf("the value %s", v.problem)

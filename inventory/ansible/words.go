@@ -32,7 +32,7 @@ func shellWords(text string, comments bool) ([]hostlist.Word, *hostlist.SyntaxEr
 	return words, nil
 }
 
-// shellWord reads the word that begins at an offset, and returns where it ends.
+// shellWord reads the word that starts at an offset, and returns where it ends.
 func shellWord(text string, start int, comments bool) (w hostlist.Word, end int, err *hostlist.SyntaxError) {
 	var b strings.Builder
 	i := start
@@ -75,9 +75,9 @@ func quoted(b *strings.Builder, text string, quote byte) (length int, ok bool) {
 	return 0, false
 }
 
-// iniValue is what Ansible takes a value in an INI file for: what Python would,
-// if it is a literal of Python's, else the text. Of literals only those matter
-// that change a single value: strings, None, and numbers before a comment.
+// iniValue is how Ansible reads a value in an INI file: as a literal of Python, if it
+// is one, else as text. Only literals that change a single value matter: strings, None,
+// and numbers before a comment.
 func iniValue(text string) (value string, null bool) {
 	if s, ok := pythonStrings(text); ok {
 		return s, false

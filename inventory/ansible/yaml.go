@@ -28,7 +28,7 @@ func isGroup(n yamltree.Node) bool {
 	})
 }
 
-// A yamlReader gives the nodes of one YAML file their meaning.
+// A yamlReader interprets the nodes of one YAML file.
 type yamlReader struct {
 	*Inventory
 	source *source

@@ -1,4 +1,4 @@
-// Package layer is what one inventory file says, before it is united with others.
+// Package layer holds the content of one inventory file, before it is merged with others.
 //
 // A [Layer] names hosts and groups with their own [Values], each of which knows its
 // [Key] and its [Origin], the place that gives it. The readers of the file formats
@@ -7,5 +7,5 @@
 //
 // What all formats have in common is here as well: how a value is written and
 // checked ([ParseValue], [HostWord], [ParseJump]), and which files are read and
-// believed ([File], [Trust], [Read]).
+// trusted ([File], [Trust], [Read]).
 package layer

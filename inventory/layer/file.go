@@ -17,7 +17,7 @@ type File struct {
 	Trust Trust
 }
 
-// Trust is how far an inventory file is believed.
+// Trust says how far an inventory file is trusted.
 type Trust int
 
 const (
@@ -75,7 +75,8 @@ func Read(f File) ([]byte, fs.FileInfo, error) {
 	return data, info, nil
 }
 
-// checkDirectories looks at the directory of a file, and of what the file is a link to.
+// checkDirectories checks the directory of a file, and if it is a link, that of its
+// target.
 func checkDirectories(path string, info fs.FileInfo) error {
 	if err := checkDirectory(path); err != nil || info.Mode().Type() != fs.ModeSymlink {
 		return err
@@ -100,11 +101,11 @@ func (e *untrustedError) Error() string {
 
 func (e *untrustedError) Unwrap() error { return e.err }
 
-// AdviceUntrusted is of an inventory that is not used since others can write it: the
-// code of the way round, whose words the caller has.
+// AdviceUntrusted is the code of the advice about an inventory that is not used,
+// because others can write it. The caller has the words.
 const AdviceUntrusted = "inventory untrusted"
 
-// Advice is the way round.
+// Advice is to name the file.
 func (e *untrustedError) Advice() (code string, args []any) { return AdviceUntrusted, nil }
 
 // ReadAll reads to the end, up to 64 MiB.

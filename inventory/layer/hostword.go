@@ -80,8 +80,7 @@ func splitPort(text string) (host string, port *string, err *hostlist.SyntaxErro
 	return text[:i], &p, nil
 }
 
-// spaceOutside is where the first space stands that is in no brackets; -1 without
-// one.
+// spaceOutside is the offset of the first space outside of brackets; -1 without one.
 func spaceOutside(text string) int {
 	depth := 0
 	for i := range len(text) {
@@ -97,7 +96,7 @@ func spaceOutside(text string) int {
 	return -1
 }
 
-// CountOutside counts the occurrences of c that stand in no brackets.
+// CountOutside counts the occurrences of c outside of brackets.
 func CountOutside(text string, c byte) int {
 	n, depth := 0, 0
 	for i := range len(text) {

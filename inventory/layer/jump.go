@@ -10,25 +10,24 @@ import (
 	"tutti/internal/hostlist"
 )
 
-// NoJump is written where no jump is wanted, against one that is inherited.
+// NoJump overrides an inherited jump with none.
 const NoJump = "none"
 
-// MaxJumps is through how many hosts the way to another may go.
+// MaxJumps is how many hosts may be on the way to another.
 const MaxJumps = 32
 
-// A Hop is a host to go through on the way to another.
+// A Hop is a host on the way to another.
 type Hop struct {
 	// Host is a name or an IP address, without brackets.
 	Host string
-	// User to log in as. Empty: not said.
+	// User to log in as. Empty: not given.
 	User string
-	// Port is 1 to 65535. 0: not said.
+	// Port is 1 to 65535. 0: not given.
 	Port int
 }
 
-// ParseJump reads user@host:port words with commas between them, the host to
-// go through first at the beginning, as the -J of ssh has them; user and port
-// may be missing. "none" is no hops at all.
+// ParseJump parses user@host:port words separated by commas, the first hop first, like
+// ssh's -J; user and port may be missing. "none" is no hops.
 func ParseJump(text string) ([]Hop, error) {
 	if strings.EqualFold(text, NoJump) {
 		return nil, nil

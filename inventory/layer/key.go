@@ -29,8 +29,8 @@ const (
 	KeyHostKeys       Key = "host_keys"
 	KeyExitStatus     Key = "exit_status"
 	KeyJump           Key = "jump"
-	// KeyConnection is set for hosts that are not reached over SSH, all of
-	// which are refused.
+	// KeyConnection is set for hosts that are not reached over SSH; all of these are
+	// unusable.
 	KeyConnection Key = "connection"
 )
 
@@ -71,7 +71,7 @@ func (o Origin) Inline() string {
 	return o.Place() + ", " + o.Via
 }
 
-// Place is the position without what stands there.
+// Place is the position without Via.
 func (o Origin) Place() string {
 	if o.File == "" {
 		return fmt.Sprintf("column %d", o.Column)

@@ -6,7 +6,7 @@ import (
 	"tutti/internal/yamltree"
 )
 
-// A Layer is what one file says, or several that are read as one.
+// A Layer is the content of one file, or of several that are read as one.
 type Layer struct {
 	Defaults Values
 	Hosts    []Host
@@ -14,14 +14,14 @@ type Layer struct {
 	Groups   []*Group
 }
 
-// A Host is what a file says of one host itself.
+// A Host is what a file says about one host itself.
 type Host struct {
 	Name   string
 	Origin Origin
 	Own    Values
 }
 
-// A Group is what a file says of one group.
+// A Group is what a file says about one group.
 type Group struct {
 	Name     string
 	Origin   Origin
@@ -33,13 +33,13 @@ type Group struct {
 	SameNameAsHost bool
 }
 
-// A Reference is a name that stands somewhere for what is described elsewhere.
+// A Reference is a name that refers to something that is described elsewhere.
 type Reference struct {
 	Name   string
 	Origin Origin
 }
 
-// New returns a layer that says nothing.
+// New returns an empty layer.
 func New() *Layer {
 	return &Layer{Index: make(map[string]int)}
 }

@@ -6,10 +6,10 @@ import (
 	"tutti/internal/hostlist"
 )
 
-// A Tally is what the readers of all files count together: the names that they have
-// used up, and what they warn about.
+// A Tally counts for the readers of all files together: the names that they have used
+// up, and their warnings.
 type Tally struct {
-	// Warnings are what was read and does not count, a line each.
+	// Warnings are about what was read and is ignored, a line each.
 	Warnings []string
 	names    int
 }

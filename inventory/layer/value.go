@@ -76,8 +76,7 @@ func parseAddress(text string) (string, error) {
 }
 
 // CheckUser returns why text cannot be a login name, or nil. It refuses what ssh
-// refuses: what a shell that is handed the name, by a proxy command, could take
-// for something else.
+// refuses: names that a shell, as in a proxy command, could interpret.
 func CheckUser(text string) error {
 	if text == "" || text[0] == '-' || text[len(text)-1] == '\\' || strings.ContainsFunc(text, badInUser) {
 		return yamltree.Mistakef("%q is not a login name", text)
@@ -106,8 +105,8 @@ func ParseNumber(text string, low, high int) (int, error) {
 	return int(n), nil
 }
 
-// IdentityPath makes a key file's path absolute: ~ is our home, and anything
-// relative is relative to dir.
+// IdentityPath makes a key file's path absolute: ~ is the user's home, and a relative
+// path is relative to dir.
 func IdentityPath(text, dir string) (string, error) {
 	switch {
 	case text == "":

@@ -5,7 +5,7 @@ import "time"
 // A Value is one value that a file gives to a host, a group or its defaults.
 type Value struct {
 	Key Key
-	// Text is the value in one spelling, so that equal values have equal texts.
+	// Text is the value in its canonical spelling, so that equal values have equal texts.
 	Text   string
 	Origin Origin
 	// Unusable is why the host cannot be used with this value; mostly empty.

@@ -18,8 +18,8 @@ type Options struct {
 	// Home is the user's home directory: where ~/.ssh/config is, and what ~ and %d
 	// stand for. Empty: there is none.
 	Home string
-	// User is the local user's name, for Match localuser and %u, and the one to
-	// log in as where nothing else says.
+	// User is the local user's name, for Match localuser and %u, and the default login
+	// name.
 	User string
 	// Getenv looks up what ${NAME} stands for; empty means not set.
 	Getenv func(name string) string
@@ -27,26 +27,23 @@ type Options struct {
 	Environ []string
 }
 
-// A Config is what ssh_config files say, read and checked once, to be asked
-// about many hosts. It means what it means to ssh, with two exceptions: Match
-// exec, and conditions that only newer versions have, never hold; and a keyword
-// that is unknown is a warning. It is immutable and may be used by several
-// goroutines at once.
+// A Config is the content of ssh_config files, read and checked once for many hosts.
+// It means what it means to ssh, with two exceptions: Match exec and conditions of
+// newer versions never hold, and an unknown keyword is a warning. It is immutable and
+// may be used by several goroutines at once.
 type Config struct {
-	// Warnings are about what was read and does not count, a line each.
+	// Warnings are about what was read and is ignored, a line each.
 	Warnings []string
 
 	opts  Options
 	files []*configFile
-	// final says that a Match final stands somewhere, for which ssh goes through
-	// everything twice.
+	// final says that there is a Match final, for which ssh reads everything twice.
 	final bool
 }
 
-// A Query is a host as ssh_config is asked about it, with what is known
-// already and wins.
+// A Query is a host to look up, with the settings that come before ssh_config.
 type Query struct {
-	// Name is what stands for the host on ssh's command line.
+	// Name is the host as on ssh's command line.
 	Name string
 	// Address takes the place of HostName. Empty: not known.
 	Address string
@@ -56,7 +53,7 @@ type Query struct {
 	Port int
 }
 
-// Settings are what ssh_config says of one host, with all tokens replaced. A
+// Settings are ssh_config's settings of one host, with all tokens replaced. A
 // setting that it does not make has its field's zero value; [Settings.Origin]
 // distinguishes that from a zero that was written. They are read-only.
 type Settings struct {
@@ -73,7 +70,7 @@ type Settings struct {
 	IdentitiesOnly bool
 	// Agent is the path of the agent's socket, or "none". Empty: the usual one.
 	Agent string
-	// HostKeyAlias is the name that known_hosts is asked for.
+	// HostKeyAlias is the name to look up in known_hosts.
 	HostKeyAlias string
 	// KnownHosts are the user's files and GlobalKnownHosts the system's. Empty
 	// but not nil: none.
@@ -90,28 +87,28 @@ type Settings struct {
 	// with a comma between them; a first character of + adds to the usual ones,
 	// - takes away from them by pattern, and ^ puts in front.
 	Ciphers, MACs, KexAlgorithms, HostKeyAlgorithms string
-	// PubkeyAlgorithms and CASignatureAlgorithms are such lists, too: of what
-	// our keys and the authorities of hosts may sign with.
+	// PubkeyAlgorithms and CASignatureAlgorithms are such lists, too: of the algorithms
+	// that the user's keys and the hosts' authorities may sign with.
 	PubkeyAlgorithms, CASignatureAlgorithms string
 	// RequiredRSASize is the shortest RSA key that counts, in bits. 0: not set.
 	RequiredRSASize int
 	// RevokedHostKeys is the path of a file of keys that no host may have.
 	RevokedHostKeys string
-	// CheckHostIP asks known_hosts for the IP address, too. LoopbackTrusted takes
-	// any key of this machine. HashKnownHosts hides names in new lines.
+	// CheckHostIP also looks up the IP address in known_hosts. LoopbackTrusted accepts
+	// any key of this machine. HashKnownHosts hashes names in new lines.
 	CheckHostIP, LoopbackTrusted, HashKnownHosts bool
 	// Methods are the ways to log in that are left, by the names that the
 	// protocol has for them. Nil: all.
 	Methods []string
 	// Environment are the variables to send, as NAME=VALUE.
 	Environment []string
-	// Jump is the hosts to go through, [user@]host[:port] with commas between
-	// them, and ProxyCommand the shell command whose input and output are the
-	// connection. At most one of them is set.
+	// Jump is the list of jump hosts, [user@]host[:port] separated by commas, and
+	// ProxyCommand the shell command whose input and output are the connection. At most
+	// one of them is set.
 	Jump, ProxyCommand string
-	// Ignored are what makes a difference in ssh and none here, and Refused what
-	// decides in ssh who is trusted and cannot be honoured, so that the host must
-	// not be reached. The keys are keywords of ssh_config.
+	// Ignored are settings that ssh would act on and tutti does not, and Refused those
+	// that in ssh decide who is trusted and cannot be honoured, so that the host cannot
+	// be used. The keys are keywords of ssh_config.
 	Ignored, Refused []layer.Setting
 
 	values match
@@ -169,8 +166,8 @@ func (s *Settings) Origin(key layer.Key) (layer.Origin, bool) {
 	return layer.Origin{}, false
 }
 
-// counts reports whether a value counts: none of a proxy only keeps later lines
-// from naming one.
+// counts reports whether a value is a setting: none for a proxy only keeps later lines
+// from setting one.
 func (s *Settings) counts(k keyword) bool {
 	switch k {
 	case kwProxyJump:
@@ -193,7 +190,7 @@ func (s *Settings) Settings() []layer.Setting {
 	return list
 }
 
-// text is the value as it counts, in our spelling.
+// text is the effective value, in its canonical spelling.
 func (s *Settings) text(k keyword) string {
 	switch k {
 	case kwHostName:

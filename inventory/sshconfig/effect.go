@@ -10,8 +10,8 @@ import (
 	"tutti/inventory/layer"
 )
 
-// unheeded returns the values that make a difference in ssh and none here, and
-// those for which the host is refused.
+// unheeded returns the values that ssh would act on and tutti does not, and those that
+// make the host unusable.
 func (w *walker) unheeded() (ignored, refused []layer.Setting) {
 	for k := firstIgnored; k < numKeywords; k++ {
 		d, row := w.first[k], rowByKeyword[k]
@@ -28,7 +28,7 @@ func (w *walker) unheeded() (ignored, refused []layer.Setting) {
 	return ignored, refused
 }
 
-// moot reports whether another keyword makes k one without an effect.
+// moot reports whether another keyword makes k ineffective.
 func (w *walker) moot(k keyword) bool {
 	switch k {
 	case kwLocalCommand:
@@ -43,8 +43,8 @@ func (w *walker) yes(k keyword) bool {
 	return slices.Contains([]string{"yes", "true"}, strings.ToLower(w.text(k)))
 }
 
-// canonicalized reports whether ssh would look for the host under other names,
-// one of which could be the name that its key is known by.
+// canonicalized reports whether ssh would look the host up under other names, which
+// might be those of its key.
 func (w *walker) canonicalized() bool {
 	domains, name := w.text(kwCanonicalDomains), w.hostName()
 	most := 1
@@ -58,10 +58,10 @@ func (w *walker) canonicalized() bool {
 		(!proxied || strings.EqualFold(w.text(kwCanonicalizeHostname), "always"))
 }
 
-// The ways to log in that there are here, as the protocol calls them.
+// allMethods are the supported login methods, by their names in the protocol.
 var allMethods = []string{"publickey", "password", "keyboard-interactive"}
 
-// methods are the ways that are left; nil: all.
+// methods are the allowed methods; nil: all.
 func (v *match) methods() []string {
 	no := func(k keyword) bool { return slices.Contains([]string{"no", "false"}, strings.ToLower(v.text(k))) }
 	left := make([]string, 0, len(allMethods))

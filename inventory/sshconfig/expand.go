@@ -14,7 +14,7 @@ import (
 	"tutti/internal/hostkeys"
 )
 
-// An expander puts a host's values together. Its first error stays.
+// An expander computes a host's values. It keeps the first error.
 type expander struct {
 	walk *walker
 	host string // where to connect to, in lower case

@@ -15,7 +15,7 @@ import (
 	"tutti/internal/hostkeys"
 )
 
-// keywordNames is what a misspelt keyword may have been meant to be.
+// keywordNames are suggestions for a misspelt keyword.
 var keywordNames = sync.OnceValue(func() []string {
 	names := []string{"host", "match", "include", "ignoreunknown"}
 	names = slices.AppendSeq(names, maps.Keys(rowsByName))
@@ -122,7 +122,7 @@ func readHostKeys(l *sourceLine, d *directive) error {
 	return nil
 }
 
-// unset is the number of a time that is none: a later line may still set it.
+// unset is the number of an unset time, which a later line may still set.
 const unset = -1
 
 // readTime reads seconds, or a time such as 1h30m.

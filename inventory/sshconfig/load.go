@@ -64,8 +64,8 @@ func (p *parser) loadTop(o Options) error {
 	return p.loadUsual(systemFile, false)
 }
 
-// loadUsual reads a file that need not be there. Like ssh it goes on without a
-// file that cannot be opened, but says so.
+// loadUsual reads a file that may be missing. Like ssh it continues without a file that
+// cannot be opened, but with a warning.
 func (p *parser) loadUsual(path string, users bool) error {
 	text, err := p.disk.read(path, users)
 	switch {
@@ -100,11 +100,11 @@ func (e *untrustedError) Error() string {
 
 func (e *untrustedError) Unwrap() error { return e.err }
 
-// AdviceUntrusted is of a file that is not used since others can write it: the code of
-// the way round, whose words the caller has.
+// AdviceUntrusted is the code of the advice about a file that is not used because
+// others can write it. The caller has the words.
 const AdviceUntrusted = "ssh_config untrusted"
 
-// Advice is the way round.
+// Advice is to use another file.
 func (e *untrustedError) Advice() (code string, args []any) { return AdviceUntrusted, nil }
 
 // A storage is where ssh_config files are.
@@ -219,7 +219,7 @@ func (p *parser) anchor(path string) (string, error) {
 	return filepath.Join(p.config.opts.Home, ".ssh", path), nil
 }
 
-// includeFile reads one file; nil if it does not count.
+// includeFile reads one file; nil if it is ignored.
 func (p *parser) includeFile(l *sourceLine, path string) *configFile {
 	if slices.Contains(p.stack, path) {
 		p.errorf(l, "Include forms a cycle: %s", strings.Join(append(p.stack[:len(p.stack):len(p.stack)], path), " > "))

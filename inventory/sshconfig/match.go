@@ -7,7 +7,7 @@ import (
 	"tutti/internal/yamltree"
 )
 
-// A condition says whether a block counts.
+// A condition decides whether a block applies.
 type condition interface {
 	holds(w *walker) bool
 }
@@ -109,7 +109,7 @@ var subjects = map[string]subject{
 	"host": subjectHost, "originalhost": subjectOriginalHost, "user": subjectUser, "localuser": subjectLocalUser,
 }
 
-// unsupportedSubjects are criteria that are not judged, and whether they have an
+// unsupportedSubjects are criteria that are not evaluated, and whether they have an
 // argument.
 var unsupportedSubjects = map[string]bool{
 	"exec": true, "localnetwork": true, "tagged": true, "version": true, "sessiontype": true, "command": true,

@@ -15,8 +15,8 @@ type configFile struct {
 	blocks []block
 }
 
-// A block is the lines up to the next Host or Match. They count where its
-// condition holds; before the first one, where the file itself counts.
+// A block is the lines up to the next Host or Match. They apply where its condition
+// holds; before the first one, wherever the file applies.
 type block struct {
 	when  condition // nil: where the file counts
 	items []item
@@ -38,7 +38,7 @@ type directive struct {
 	list   []string // several paths
 }
 
-// A sourceLine is a line that says something.
+// A sourceLine is a line that is not empty.
 type sourceLine struct {
 	file    string
 	number  int
@@ -120,9 +120,8 @@ func (p *parser) parse(path, text string) *configFile {
 	return f
 }
 
-// looksLikeConfig reports whether some line begins with a keyword of ssh_config, or
-// none says anything. Any other file may have been named by mistake, and its words
-// are not for messages.
+// looksLikeConfig reports whether a line begins with a keyword of ssh_config, or all
+// are empty. Any other file may have been named by mistake, and must not be quoted.
 func looksLikeConfig(text string) bool {
 	empty := true
 	for line := range strings.Lines(text) {
@@ -143,7 +142,7 @@ func looksLikeConfig(text string) bool {
 	return empty
 }
 
-// line takes in one line.
+// line parses one line.
 func (p *parser) line(f *configFile, l *sourceLine) {
 	current := &f.blocks[len(f.blocks)-1]
 	switch l.keyword {
@@ -166,7 +165,7 @@ func (p *parser) line(f *configFile, l *sourceLine) {
 	}
 }
 
-// directive reads a line that gives a value; nil if the value does not count.
+// directive parses a line with a value; nil if the value is ignored.
 func (p *parser) directive(l *sourceLine) *directive {
 	word, known := rowsByName[l.keyword]
 	switch {

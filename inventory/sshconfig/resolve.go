@@ -5,11 +5,10 @@ import (
 	"strings"
 )
 
-// defaultPort is where nothing says another.
+// defaultPort is the port if none is set.
 const defaultPort = 22
 
-// A match is the values that count for a host: of each keyword the first, of
-// some all.
+// A match is the values that apply to a host: the first of each keyword, of some all.
 type match struct {
 	first        [numKeywords]*directive
 	identities   []*directive
@@ -26,8 +25,8 @@ type walker struct {
 	match
 }
 
-// Resolve returns what ssh_config says of a host. It fails if a token or a
-// variable in a value that counts for the host has no meaning.
+// Resolve returns the settings of a host. It fails if a token or a variable in a value
+// that applies to the host has no meaning.
 func (c *Config) Resolve(q Query) (*Settings, error) {
 	w := &walker{config: c, query: &q, host: q.Name}
 	w.files()
@@ -67,7 +66,7 @@ func (w *walker) file(f *configFile) {
 	}
 }
 
-// take notes a value, unless an earlier one stands.
+// take records a value, unless there is an earlier one.
 func (w *walker) take(d *directive) {
 	switch d.key {
 	case kwHostName:

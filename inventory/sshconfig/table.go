@@ -6,7 +6,7 @@ import (
 	"tutti/inventory/layer"
 )
 
-// A keyword is one whose value makes a difference here, or should.
+// A keyword is one whose value affects tutti, or should.
 type keyword int
 
 const (
@@ -72,7 +72,7 @@ const (
 	numKeywords // how many there are
 )
 
-// firstIgnored is the first key that is not honoured.
+// firstIgnored is the first keyword that is not honoured.
 const firstIgnored = kwAddressFamily
 
 // An effect is what a value does.
@@ -81,10 +81,10 @@ type effect int
 const (
 	// effectHonoured values have the effect that they have in ssh.
 	effectHonoured effect = iota
-	// effectWarned values make a difference in ssh to how a host is reached, how we log
-	// in, or what runs, and none here; or ssh would let in where we refuse.
+	// effectWarned values affect in ssh how a host is reached, how the user logs in, or
+	// what runs, and are ignored by tutti; or ssh would accept what tutti refuses.
 	effectWarned
-	// effectRefused values decide who is trusted. A host is refused rather than
+	// effectRefused values decide who is trusted. The host is unusable rather than
 	// trusted more easily than by ssh.
 	effectRefused
 	// effectHelper values only say more about another keyword's.
@@ -100,8 +100,8 @@ type tableRow struct {
 	// setting is what it is called outside ssh_config; empty for what is not
 	// honoured.
 	setting layer.Key
-	// harmless are the values, in lower case, with which it makes no difference
-	// that it is not honoured.
+	// harmless are the values, in lower case, for which ignoring the keyword makes no
+	// difference.
 	harmless []string
 }
 

@@ -52,11 +52,16 @@ type Lookup struct {
 	// Scopes are selectors, each of which has to select every host of the plan from the
 	// same reading of the inventory; none: the hosts may be any.
 	Scopes []string
+	// Resting are hosts in maintenance, which are left out.
+	Resting []store.Rest
 }
 
 // Decide makes a plan of a request, a selector and a task. Nothing connects.
 func (env *Env) Decide(ctx context.Context, r *Request, how *Lookup, selector string, task fanout.Task) (*Decision, error) {
 	chosen, err := env.Choose(ctx, r, how, selector)
+	if err == nil {
+		err = chosen.leaveOut(how.Resting)
+	}
 	if err == nil {
 		err = chosen.Within(ctx, how.Scopes)
 	}

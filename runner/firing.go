@@ -141,6 +141,10 @@ func (l *Launch) preparing(ctx context.Context) (context.Context, context.Cancel
 // decideHosts decides on the hosts: those of the selector in the current inventory, or
 // those of an interrupted run whose result is unknown.
 func (l *Launch) decideHosts(ctx context.Context, task fanout.Task) (*Decision, error) {
+	var err error
+	if l.Lookup.Resting, err = l.restingOf(ctx); err != nil {
+		return nil, err
+	}
 	if l.firing.Repeats == 0 {
 		return l.Decide(ctx, l.firing.Job.Selector, task)
 	}
@@ -160,22 +164,28 @@ func (l *Launch) decideHosts(ctx context.Context, task fanout.Task) (*Decision, 
 	h := &l.Request.Hosts
 	h.Only, h.Exclude, h.Limit, h.Pick = nil, nil, 0, 0 // that was decided then
 	d, err := l.Decide(ctx, RunItem(run.ID, unknownOutcomes), task)
-	if err == nil && len(d.Plan.Targets) < len(hosts) {
-		l.Warn(fmt.Sprintf("%[3]d of the %[1]d hosts of run %[2]d to repeat are no longer in the inventory: %[4]s",
-			len(hosts), run.ID, len(hosts)-len(d.Plan.Targets), hostlist.Fold(missing(d, hosts))))
+	if err != nil {
+		return nil, err
 	}
-	return d, err
+	if gone := missing(d, l.Lookup.Resting, hosts); len(gone) > 0 {
+		l.Warn(fmt.Sprintf("%[3]d of the %[1]d hosts of run %[2]d to repeat are no longer in the inventory: %[4]s",
+			len(hosts), run.ID, len(gone), hostlist.Fold(gone)))
+	}
+	return d, nil
 }
 
 // unknownOutcomes are the outcomes of hosts on which an idempotent job is run again
 // after its run was interrupted.
 var unknownOutcomes = []fanout.Outcome{fanout.Lost, fanout.Skipped}
 
-// missing are those of the hosts that are not in the plan of d.
-func missing(d *Decision, hosts []string) []string {
+// missing are those of the hosts that are not in the plan of d, nor in maintenance.
+func missing(d *Decision, resting []store.Rest, hosts []string) []string {
 	planned := make(map[string]bool, len(d.Plan.Targets))
 	for _, t := range d.Plan.Targets {
 		planned[t.Name] = true
+	}
+	for i := range resting {
+		planned[resting[i].Host] = true
 	}
 	var out []string
 	for _, name := range hosts {

@@ -45,14 +45,20 @@ const (
 	Refused
 )
 
-// ErrRefused is why a firing is [Refused].
-var ErrRefused = errors.New("refused")
+// Why a firing does not become a run: it is [Refused], or all its hosts are in
+// maintenance, and it is [Skipped].
+var (
+	ErrRefused     = errors.New("refused")
+	ErrMaintenance = errors.New("maintenance")
+)
 
 // NotStarted is what a firing is closed with that did not become a run because of err.
 func NotStarted(err error) Decision {
 	switch {
 	case errors.Is(err, fanout.ErrSignal):
 		return Skipped // whoever runs it was stopped, which is not the job's fault
+	case errors.Is(err, ErrMaintenance):
+		return Skipped
 	case errors.Is(err, ErrRefused):
 		return Refused
 	}

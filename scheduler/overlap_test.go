@@ -18,6 +18,7 @@ func TestNotStarted(t *testing.T) {
 		{fanout.ErrSignal, Skipped},
 		{fmt.Errorf("preparing: %w", fanout.ErrSignal), Skipped},
 		{fmt.Errorf("%w: 1 of 2 hosts", ErrRefused), Refused},
+		{fmt.Errorf("%w: all hosts", ErrMaintenance), Skipped},
 		{errors.Join(fmt.Errorf("%w: 1 of 2 hosts", ErrRefused), fanout.ErrSignal), Skipped},
 	} {
 		if got := NotStarted(tt.err); got != tt.want {

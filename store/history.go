@@ -118,6 +118,8 @@ type Store interface {
 	Queue() Queue
 	// Access is who may do what here.
 	Access() access.Store
+	// Maintenance is which hosts runs leave out.
+	Maintenance() Maintenance
 }
 
 // A Daemon is a process that carries out firings, for as long as it is alive.

@@ -90,6 +90,7 @@ func TestDocumentedColumns(t *testing.T) {
 		"sessions":      "user_id, created_at, used_at",
 		"login_links":   "user_id, expires_at",
 		"access_state":  "revision",
+		"maintenance":   "host, until, note, by",
 		"audit":         "id, at, actor, via, remote, action, object, outcome, before, after, request",
 	}
 	doc := historyDoc(t)

@@ -172,7 +172,7 @@ func checkVersion(version, known int) error {
 // tables are those of the newest schema.
 var tables = []string{
 	"runs", "results", "attempts", "output", "jobs", "job_states", "job_changes", "daemons", "firings", "outbox", "notifications",
-	"users", "tokens", "sessions", "login_links", "access_state", "audit",
+	"users", "tokens", "sessions", "login_links", "access_state", "audit", "maintenance",
 	"queue", "requests",
 }
 

@@ -126,6 +126,9 @@ func open(ctx context.Context, file historyFile, options store.Options) (*Store,
 // Access is who may do what, as the file has it.
 func (s *Store) Access() access.Store { return &Accounts{s.fileHandle} }
 
+// Maintenance is which hosts runs leave out.
+func (s *Store) Maintenance() store.Maintenance { return &Maintenance{s.fileHandle} }
+
 // newStore puts together what works on a file.
 func newStore(h *fileHandle) (*Store, error) {
 	runs, states := &runReader{dead: make(map[int64]bool)}, &states{}

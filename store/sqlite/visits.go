@@ -138,7 +138,7 @@ func (a *Accounts) TakeLink(ctx context.Context, hash access.Hash, password stri
 	return u, err
 }
 
-// forgetVisits removes what has ended by itself, and what of the audit is not kept any
+// forgetVisits removes what has ended by itself, maintenance too, and what of the audit is not kept any
 // longer.
 func forgetVisits(ctx context.Context, r queryer, w database, now time.Time) error {
 	for _, old := range []struct {
@@ -147,6 +147,7 @@ func forgetVisits(ctx context.Context, r queryer, w database, now time.Time) err
 	}{
 		{"sessions WHERE used_at <= ? OR created_at <= ?", []any{timeText(now.Add(-access.SessionIdle)), timeText(now.Add(-access.SessionLife))}},
 		{"login_links WHERE expires_at <= ?", []any{timeText(now)}},
+		{"maintenance WHERE until <= ?", []any{timeText(now)}},
 		// A little longer, so that the trigger agrees.
 		{"audit WHERE at < ?", []any{timeText(now.Add(-access.AuditLife - time.Minute))}},
 	} {

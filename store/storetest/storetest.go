@@ -64,6 +64,7 @@ func Test(t *testing.T, e Engine) {
 		"QueueSecrets":  testQueueSecrets,
 		"QueueFollowed": testQueueFollowed,
 		"Scopes":        testScopes,
+		"Maintenance":   testMaintenance,
 		"Accounts":      testAccounts,
 		"Tokens":        testTokenGate,
 		"Sessions":      testSessions,

@@ -22,10 +22,11 @@ test: ## every test, with the race detector and the real sshd; a package at a ti
 SESSIONS = 20000
 FIRINGS = 3000
 SEED = 0
-soak: ## SESSIONS of several processes and FIRINGS of several daemons, with everything going wrong, SEED repeats one; ten years of schedules
+soak: ## SESSIONS of several processes and FIRINGS of several daemons, with everything going wrong, SEED repeats one; a run with 1,200 clients; ten years of schedules
 	@.ci/need go cc
 	go test -race -count=1 -v -timeout 60m ./internal/soak -sessions $(SESSIONS) -seed $(SEED)
 	go test -race -count=1 -v -timeout 60m ./internal/nemesis -firings $(FIRINGS) -seed $(SEED)
+	go test -race -count=1 -v -timeout 30m -run TestLoad ./server/live -clients 1000 -silent 200
 	TUTTI_SOAK=1 go test -count=1 -timeout 60m -run TestNextIsTheMinuteWalk ./scheduler
 
 bench: ## tutti beside a bare client and its peers, into bench/RESULTS.md; needs a quiet machine

@@ -46,7 +46,7 @@ func follow(ctx context.Context, s store.Store, run int64, filter store.Filter, 
 // at the end of the run.
 func codeOfRun(ctx context.Context, s store.Store, run store.Run) func(fanout.Summary) int {
 	return func(fanout.Summary) int {
-		if run.State == store.Running {
+		if !run.State.Ended() {
 			if now, err := s.Run(context.WithoutCancel(ctx), strconv.FormatInt(run.ID, 10), ""); err == nil {
 				run = now
 			}

@@ -17,6 +17,7 @@ import (
 	"tutti/runner"
 	"tutti/scheduler"
 	"tutti/server"
+	"tutti/server/live"
 	"tutti/ssh"
 	"tutti/store"
 )
@@ -51,6 +52,9 @@ type Config struct {
 	// Access lets clients in; nil: those who ask over a local socket as this user or
 	// as root.
 	Access server.Access
+	// Live is told of the runs of jobs while they go on, for those who look at them
+	// over HTTP; its owner closes it when Run has returned. Nil: nobody looks.
+	Live *live.Hubs
 	// Manager is the service manager; nil: there is none.
 	Manager *sdnotify.Manager
 	// Version is this program's, for the log, the metrics and receivers.
@@ -243,11 +247,26 @@ func (d *Daemon) fire(ctx context.Context, by scheduler.Membership, t scheduler.
 	return err
 }
 
-// launch is one of a job, which is shown nowhere.
+// launch is one of a job, which is shown to clients at most.
 func (d *Daemon) launch(log *slog.Logger) *runner.Launch {
 	l := runner.UnattendedLaunch(d.c.Env, d.c.History, log)
-	l.View, l.Hint = runner.Unattended{Signal: d.c.Signal}, d.c.Hint
+	unattended := runner.Unattended{Signal: d.c.Signal}
+	l.View, l.Hint = unattended, d.c.Hint
+	if d.c.Live != nil {
+		l.View = watched{unattended, d.c.Live}
+	}
 	return l
+}
+
+// watched is the view of a run at which clients may look.
+type watched struct {
+	runner.Unattended
+	hubs *live.Hubs
+}
+
+// Begin makes the hub of the run.
+func (w watched) Begin(*runner.Decision) ([]fanout.Sink, error) {
+	return []fanout.Sink{w.hubs.Sink()}, nil
 }
 
 // notifier delivers what there is to notify.

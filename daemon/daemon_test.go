@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"bufio"
 	"context"
 	"database/sql"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,6 +26,7 @@ import (
 	"tutti/internal/sdnotify"
 	"tutti/runner"
 	"tutti/scheduler"
+	"tutti/server/live"
 	"tutti/store"
 	"tutti/store/sqlite"
 )
@@ -271,6 +274,58 @@ func TestDaemonFires(t *testing.T) {
 	if daemons, err := r.store.Daemons(t.Context()); err != nil || len(daemons) != 0 {
 		t.Errorf("got %d daemons, %v: it has not left", len(daemons), err)
 	}
+}
+
+// nowhere is a history from which nothing can be followed.
+type nowhere struct{ store.Store }
+
+func (nowhere) Follow(context.Context, int64, store.Filter, fanout.Sink) error {
+	return errors.New("this process executes the run")
+}
+
+// Clients see the run of a job while the daemon executes it, without its history.
+func TestDaemonRunsAreLive(t *testing.T) {
+	gate, open := context.WithCancel(t.Context())
+	defer open()
+	r := newRig(t, func(s *fleet.Session) fleet.Exit {
+		<-gate.Done()
+		return fleet.Exit{}
+	})
+	r.add(t, "slow", "@at 2050-06-01T12:00:00Z", nil)
+	hubs := &live.Hubs{}
+	defer hubs.Close()
+	d := r.start(t, daemon.Config{Live: hubs})
+	if _, err := r.store.RequestFiring(t.Context(), "slow", "tester", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	<-r.visits
+	streams := &live.Streams{Hubs: hubs, History: nowhere{r.store}}
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		streams.Run(w, req, store.Run{ID: 1}, nil)
+	}))
+	defer web.Close()
+	resp, err := http.Get(web.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // it is read to its end
+	lines := bufio.NewScanner(resp.Body)
+	until := func(text string) {
+		t.Helper()
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), text) {
+				return
+			}
+		}
+		t.Fatalf("the stream ended without %s: %v", text, lines.Err())
+	}
+	until(`[0,"running",null,1,0,0]`)
+	open()
+	until(`[0,"ok",0,1,`)
+	until("event: end")
+	until(`"state":"finished"`)
+	d.stop()
+	d.wait(t)
 }
 
 // Run closes the listener also when it cannot begin.

@@ -325,6 +325,20 @@ func (q *queue) mark(w *Writer) <-chan struct{} {
 	return ch
 }
 
+// drain waits until everything queued on w is written, and returns the first error.
+func (w *Writer) drain() error {
+	w.q.mu.Lock()
+	if w.closed || !w.q.running {
+		w.q.mu.Unlock()
+		return w.fault()
+	}
+	written := w.q.mark(w)
+	w.q.cond.Signal()
+	w.q.mu.Unlock()
+	<-written
+	return w.fault()
+}
+
 // run writes until every Writer of the queue is closed and nothing is left.
 func (q *queue) run() {
 	defer close(q.ended)

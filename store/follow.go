@@ -44,6 +44,13 @@ const NoExit = -1
 // of the run is still alive: one that was killed writes nothing.
 const lookAgain = time.Second
 
+// A Watcher is a sink that is told when it knows all that is on record of a run that
+// goes on. CaughtUp is called serially with Handle.
+type Watcher interface {
+	fanout.Sink
+	CaughtUp()
+}
+
 // Follow tells a run to sink as it goes on; see [History.Follow]. wake receives after
 // something was written.
 func Follow(ctx context.Context, w Watched, f Filter, sink fanout.Sink, wake <-chan struct{}) error {
@@ -114,6 +121,9 @@ func (x *follower) follow(ctx context.Context, wake <-chan struct{}) error {
 		x.run = run
 		if err := x.look(ctx); err != nil {
 			return err
+		}
+		if w, ok := x.sink.(Watcher); ok {
+			w.CaughtUp()
 		}
 		if run.State.Ended() {
 			return x.finish(ctx, x.summary)

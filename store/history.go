@@ -49,7 +49,8 @@ type History interface {
 	// told. The hosts take turns; the events of a host are those of Replay, but for the
 	// order of the two streams of an attempt, and the pieces they are in. Outcomes of the
 	// filter choose from the hosts that have ended by the first look. The error is that of
-	// Replay, or the cause with which ctx ended.
+	// Replay, or the cause with which ctx ended. A sink that is a
+	// [Watcher] is told when it has heard what there is so far.
 	Follow(ctx context.Context, run int64, f Filter, sink fanout.Sink) error
 	// States are how far the hosts of a run are, in the order of its plan.
 	States(ctx context.Context, run int64) ([]HostState, error)

@@ -1,0 +1,152 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"tutti/api"
+	"tutti/api/event"
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+const (
+	// summaryEvery is how often the history is looked at for summaries at most.
+	summaryEvery = time.Second
+	// newRuns is how many of the newest runs are looked at.
+	newRuns = 1000
+)
+
+// A looker finds out what has happened since it looked last.
+type looker struct {
+	s       *Streams
+	running map[int64]bool
+	last    int64 // the newest run
+	jobs    map[int64]job
+	daemons map[int64]scheduler.Controller
+	looked  bool
+}
+
+// A job is one as it was seen; state is another when it has changed.
+type job struct {
+	name, state string
+}
+
+// Look finds out what happens in the history and publishes it, until ctx ends. It looks
+// when something was written, at most once a second.
+func (s *Streams) Look(ctx context.Context) {
+	wake, end := s.History.Wake()
+	defer end()
+	l := &looker{s: s, running: map[int64]bool{}, jobs: map[int64]job{}, daemons: map[int64]scheduler.Controller{}}
+	for {
+		l.look(ctx) // what cannot be read now is seen the next time
+		pause := time.NewTimer(summaryEvery)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (l *looker) look(ctx context.Context) {
+	runs, err := l.s.History.Runs(ctx, store.Query{Limit: newRuns})
+	if err != nil {
+		return
+	}
+	kept, err := l.s.History.Kept(ctx)
+	if err != nil {
+		return
+	}
+	daemons, err := l.s.History.Daemons(ctx)
+	if err != nil {
+		return
+	}
+	l.lookAtRuns(runs)
+	l.lookAtJobs(kept)
+	l.lookAtDaemons(daemons)
+	l.looked = true
+}
+
+func (l *looker) lookAtRuns(runs []store.Run) {
+	for i := len(runs) - 1; i >= 0; i-- { // oldest first
+		run := &runs[i]
+		if run.ID > l.last {
+			l.last = run.ID
+			l.running[run.ID] = true
+			l.tell(Summary{Topic: TopicRun, Event: "run_started", Run: run}, api.NewRun(*run))
+		}
+		if run.State != store.Running && l.running[run.ID] {
+			delete(l.running, run.ID)
+			l.tell(Summary{Topic: TopicRun, Event: "run_ended", Run: run}, api.NewRun(*run))
+		}
+	}
+}
+
+// tell publishes x, unless it happened before the first look.
+func (l *looker) tell(x Summary, form any) {
+	if l.looked {
+		l.s.events.publish(x, form)
+	}
+}
+
+// A jobForm is a job that has changed, and a daemonForm a daemon.
+type jobForm struct {
+	Schema  int    `json:"schema"` // 1
+	Type    string `json:"type"`   // "job_changed", "job_removed"
+	Job     string `json:"job"`
+	Version int64  `json:"version,omitempty"`
+}
+
+type daemonForm struct {
+	Schema    int        `json:"schema"` // 1
+	Type      string     `json:"type"`   // "daemon_came", "daemon_went"
+	Daemon    int64      `json:"daemon"`
+	StartedAt event.Time `json:"started_at"`
+}
+
+func (l *looker) lookAtJobs(kept []scheduler.Kept) {
+	gone := maps.Clone(l.jobs)
+	for i := range kept {
+		k := &kept[i]
+		delete(gone, k.ID)
+		now := job{k.Name, fmt.Sprint(k.Version, k.Streak, k.Alarm, k.Broken)}
+		if l.jobs[k.ID] == now {
+			continue
+		}
+		l.jobs[k.ID] = now
+		l.tell(Summary{Topic: TopicJob, Event: "job_changed", Job: k}, jobForm{1, "job_changed", k.Name, k.Version})
+	}
+	for id, was := range gone {
+		delete(l.jobs, id)
+		k := &scheduler.Kept{ID: id}
+		k.Name = was.name
+		l.tell(Summary{Topic: TopicJob, Event: "job_removed", Job: k}, jobForm{1, "job_removed", was.name, 0})
+	}
+}
+
+func (l *looker) lookAtDaemons(daemons []scheduler.Controller) {
+	gone := maps.Clone(l.daemons)
+	tell := func(name string, c scheduler.Controller) {
+		l.tell(Summary{Topic: TopicDaemon, Event: name, Daemon: &c}, daemonForm{1, name, c.ID, event.Time(c.Started)})
+	}
+	for _, c := range daemons {
+		delete(gone, c.ID)
+		if _, known := l.daemons[c.ID]; !known {
+			l.daemons[c.ID] = c
+			tell("daemon_came", c)
+		}
+	}
+	for id, c := range gone {
+		delete(l.daemons, id)
+		tell("daemon_went", c)
+	}
+}

@@ -1,0 +1,79 @@
+package live
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+)
+
+const (
+	// writeLimit is how long a client may take to read what it was sent; then it is cut
+	// off, and may come again with its cursor.
+	writeLimit = 10 * time.Second
+	// heartbeat is how often a comment is sent when there is nothing else, so that both
+	// sides know that the other is there.
+	heartbeat = 15 * time.Second
+	// retryMS is how long a client that lost its stream waits.
+	retryMS = "2000"
+)
+
+// An eventWriter writes events of a text/event-stream.
+type eventWriter struct {
+	w   http.ResponseWriter
+	ctl *http.ResponseController
+	buf []byte
+	err error
+}
+
+func newEventWriter(w http.ResponseWriter) *eventWriter {
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Accel-Buffering", "no") // nginx would wait for more
+	return &eventWriter{w: w, ctl: http.NewResponseController(w)}
+}
+
+// event adds an event, whose data is JSON on one line; id and name may be empty.
+func (e *eventWriter) event(id []byte, name string, data []byte) {
+	if len(id) > 0 {
+		e.buf = append(append(append(e.buf, "id: "...), id...), '\n')
+	}
+	if name != "" {
+		e.buf = append(append(append(e.buf, "event: "...), name...), '\n')
+	}
+	e.buf = append(append(append(e.buf, "data: "...), data...), '\n', '\n')
+}
+
+// object is event for what is not JSON yet.
+func (e *eventWriter) object(id []byte, name string, v any) {
+	data, err := json.Marshal(v)
+	if err != nil && e.err == nil {
+		e.err = err
+	}
+	e.event(id, name, data)
+}
+
+// line adds a line that is no event.
+func (e *eventWriter) line(text string) { e.buf = append(append(e.buf, text...), '\n', '\n') }
+
+// flush sends what was added. An error ends the stream: the client has gone, or does not
+// read.
+func (e *eventWriter) flush() error {
+	if e.err != nil || len(e.buf) == 0 {
+		return e.err
+	}
+	if err := e.ctl.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	_, err := e.w.Write(e.buf)
+	if err == nil {
+		err = e.ctl.Flush()
+	}
+	if e.buf = e.buf[:0]; cap(e.buf) > 2*viewerBytes {
+		e.buf = nil // of a snapshot
+	}
+	e.err = err
+	return err
+}

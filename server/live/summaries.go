@@ -1,0 +1,169 @@
+package live
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"tutti/scheduler"
+	"tutti/store"
+)
+
+const (
+	// keptSummaries is how many summaries are kept for clients who come again.
+	keptSummaries = 1000
+)
+
+// The topics of summaries.
+const (
+	TopicRun    = "run"    // a run has started, or ended
+	TopicJob    = "job"    // a job was added, changed, removed, or its state was
+	TopicDaemon = "daemon" // a daemon came, or went
+)
+
+// A Summary is one thing that happened in a history.
+type Summary struct {
+	// Topic is one of the topics, and Event what happened: "run_started", "run_ended",
+	// "job_changed", "job_removed", "daemon_came", "daemon_went".
+	Topic, Event string
+	// Run, Job and Daemon are what it is about; only that of the topic is set.
+	Run    *store.Run
+	Job    *scheduler.Kept
+	Daemon *scheduler.Controller
+
+	number uint64
+	data   []byte
+}
+
+// summaries are the last ones, in order. The zero value has none.
+type summaries struct {
+	mu      sync.Mutex // guards what follows
+	epoch   string
+	ring    []Summary
+	number  uint64 // of the last
+	changed chan struct{}
+}
+
+func (s *summaries) publish(x Summary, form any) {
+	data, err := json.Marshal(form)
+	if err != nil {
+		return // none of the forms fails
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.init()
+	s.number++
+	x.number, x.data = s.number, data
+	s.ring = append(s.ring, x)
+	if len(s.ring) > keptSummaries {
+		s.ring = slices.Delete(s.ring, 0, len(s.ring)-keptSummaries)
+	}
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// init makes what the zero value lacks; s.mu is held.
+func (s *summaries) init() {
+	if s.changed == nil {
+		s.epoch, s.changed = newHub(nil).epoch, make(chan struct{})
+	}
+}
+
+// after are those that follow the one numbered number; ok is false if some of them are
+// gone, or it never was.
+func (s *summaries) after(number uint64) (list []Summary, last uint64, changed <-chan struct{}, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.init()
+	behind := s.number - number // wraps around for one that is ahead
+	if behind > uint64(len(s.ring)) {
+		return nil, s.number, s.changed, false
+	}
+	return slices.Clone(s.ring[len(s.ring)-int(behind):]), s.number, s.changed, true
+}
+
+// cursor reads the id of the last summary that a client got; without one it is at the
+// present. ok is false if it is another process's.
+func (s *summaries) cursor(id string) (number uint64, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.init()
+	if id == "" {
+		return s.number, true
+	}
+	epoch, text, _ := strings.Cut(id, "-")
+	n, err := strconv.ParseUint(text, 10, 64)
+	return n, err == nil && epoch == s.epoch
+}
+
+// Events sends summaries of what happens in the history, until the client goes: the
+// topics that it asks for, as far as visible is true of them. Look has to be running.
+// A client that was away for too long gets the event reset, and has to ask for lists
+// again.
+func (s *Streams) Events(w http.ResponseWriter, r *http.Request, visible func(*Summary) bool) {
+	topics, problem := readTopics(r)
+	if problem != "" {
+		s.refuse(w, r, Problem{http.StatusUnprocessableEntity, "stream-query", problem})
+		return
+	}
+	leave, ok := s.enter(w, r)
+	if !ok {
+		return
+	}
+	defer leave()
+	out := newEventWriter(w)
+	out.line("retry: " + retryMS)
+	number, known := s.events.cursor(r.Header.Get("Last-Event-ID"))
+	quiet := time.NewTimer(heartbeat)
+	defer quiet.Stop()
+	for {
+		list, last, changed, ok := s.events.after(number)
+		id := func(n uint64) []byte { return strconv.AppendUint([]byte(s.events.epoch+"-"), n, 10) }
+		if !ok || !known {
+			out.event(id(last), "reset", []byte("{}"))
+		} else {
+			for i := range list {
+				if x := &list[i]; slices.Contains(topics, x.Topic) && (visible == nil || visible(x)) {
+					out.event(id(x.number), x.Event, x.data)
+				}
+			}
+		}
+		number, known = last, true
+		if out.flush() != nil {
+			return
+		}
+		select {
+		case <-changed:
+		case <-quiet.C:
+			out.line(":")
+		case <-r.Context().Done():
+			return
+		case <-s.closing().Done():
+			return
+		}
+		quiet.Reset(heartbeat)
+	}
+}
+
+func readTopics(r *http.Request) (topics []string, problem string) {
+	all := []string{TopicRun, TopicJob, TopicDaemon}
+	for key, values := range r.URL.Query() {
+		if key != "topics" {
+			return nil, "only topics is known here"
+		}
+		for topic := range strings.SplitSeq(strings.Join(values, ","), ",") {
+			if !slices.Contains(all, topic) {
+				return nil, "topics are some of " + strings.Join(all, ", ")
+			}
+			topics = append(topics, topic)
+		}
+	}
+	if topics == nil {
+		topics = all
+	}
+	return topics, ""
+}

@@ -1,0 +1,310 @@
+package live
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"tutti/api"
+	"tutti/fanout"
+	"tutti/store"
+)
+
+const (
+	// hostsPerEvent is how many names are in an event.
+	hostsPerEvent = 2000
+	// recordTime is how long the record of a run that has ended may take to be complete.
+	recordTime = 10 * time.Second
+)
+
+// A viewer is one stream of a run.
+type viewer struct {
+	s     *Streams
+	out   *eventWriter
+	hub   *Hub
+	lens  *lens
+	run   store.Run
+	known bool
+	// version is that of what was shown, if known.
+	version uint64
+	outputs []*shownHost
+}
+
+// A shownHost is one whose output a viewer is shown.
+type shownHost struct {
+	host string
+	ring *ring
+	at   position
+}
+
+// watch sends the states of hosts, and the output of some.
+func (s *Streams) watch(ctx context.Context, w http.ResponseWriter, r *http.Request, run store.Run, q runQuery, visible func(string) bool) {
+	out := newEventWriter(w)
+	if run.State == store.Queued {
+		var err error
+		if run, err = s.started(ctx, out, run); err != nil {
+			return // the client has gone, or comes again
+		}
+	}
+	hub, release, err := s.Hubs.hub(ctx, s.History, run.ID)
+	if err != nil {
+		s.unreadable(w, r, err)
+		return
+	}
+	defer release()
+	v := &viewer{s: s, out: out, hub: hub, run: run, lens: newLens(hub.hosts, chosen(q.hosts, visible))}
+	hub.board.enter()
+	defer hub.board.leave()
+	if v.lens.index != nil { // whose counts are its own
+		v.lens.snapshot(hub.board.since(0, false).snapshot)
+	}
+	if err := v.begin(q, readCursor(r.Header.Get("Last-Event-ID"))); err == nil {
+		_ = v.follow(ctx) // the client has gone
+	}
+	for _, o := range v.outputs {
+		hub.unwatch(o.ring)
+	}
+}
+
+// chosen is visible, and one of hosts if there are any.
+func chosen(hosts []string, visible func(string) bool) func(string) bool {
+	if hosts == nil {
+		return visible
+	}
+	return func(host string) bool { return slices.Contains(hosts, host) && (visible == nil || visible(host)) }
+}
+
+// begin sends what comes first, and makes the viewer one of the watchers.
+func (v *viewer) begin(q runQuery, from cursor) error {
+	v.out.line("retry: " + retryMS)
+	if from.epoch == v.hub.epoch {
+		v.known, v.version = true, from.version
+	}
+	v.out.object(nil, "run", v.runForm(v.run))
+	v.names()
+	if q.output == "none" {
+		return v.out.flush()
+	}
+	for _, host := range q.hosts {
+		index, ok := place(v.lens, v.hub.hosts, host)
+		if !ok {
+			continue
+		}
+		ring, err := v.hub.watch(index)
+		if err != nil {
+			v.out.object(nil, "unwatched", map[string]string{"host": host, "reason": err.Error()})
+			continue
+		}
+		o := &shownHost{host: host, ring: ring}
+		if at, ok := from.outputs[host]; ok {
+			o.at = at
+		} else if q.output == "all" {
+			o.at = ring.start()
+		} else {
+			o.at = ring.tail()
+		}
+		v.outputs = append(v.outputs, o)
+	}
+	return v.out.flush()
+}
+
+// A runForm is a run, of which some hosts may be hidden.
+type runForm struct {
+	api.Run
+	Hidden int `json:"hidden,omitempty"`
+}
+
+func (v *viewer) runForm(run store.Run) runForm {
+	if v.lens.index != nil {
+		run.Summary.Hosts, run.Summary.Counts = len(v.lens.names), [len(run.Summary.Counts)]int{}
+		for p := ended; int(p) < numPhases; p++ {
+			run.Summary.Counts[p-ended] = int(v.lens.counts[p])
+		}
+	}
+	return runForm{api.NewRun(run), v.lens.hidden}
+}
+
+// names sends the names of the hosts, some at a time.
+func (v *viewer) names() {
+	type page struct {
+		First int      `json:"first"`
+		Of    int      `json:"of"`
+		Hosts []string `json:"hosts"`
+	}
+	for first := 0; first == 0 || first < len(v.lens.names); first += hostsPerEvent {
+		some := v.lens.names[first:min(len(v.lens.names), first+hostsPerEvent)]
+		v.out.object(nil, "hosts", page{first, len(v.lens.names), append([]string{}, some...)})
+	}
+}
+
+// follow sends what is new until the run has ended.
+func (v *viewer) follow(ctx context.Context) error {
+	quiet := time.NewTimer(heartbeat)
+	defer quiet.Stop()
+	for {
+		news := v.hub.board.since(v.version, v.known)
+		v.show(&news)
+		v.showOutput()
+		if news.over {
+			return v.end(ctx)
+		}
+		if len(v.out.buf) > 0 {
+			quiet.Reset(heartbeat)
+		}
+		if err := v.out.flush(); err != nil {
+			return err
+		}
+		select {
+		case <-news.changed:
+		case <-quiet.C:
+			v.out.line(":")
+			quiet.Reset(heartbeat)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// show adds what leads to the present of the states.
+func (v *viewer) show(n *news) {
+	add := func(name string, version uint64, data []byte) {
+		if data != nil {
+			v.version, v.known = version, true
+			v.out.event(v.id(), name, data)
+		}
+	}
+	if n.snapshot != nil {
+		add("snapshot", n.version, v.lens.snapshot(n.snapshot))
+	}
+	for _, f := range n.frames {
+		add("delta", f.version, v.lens.show(f))
+	}
+	v.version, v.known = n.version, true
+}
+
+// id is the cursor of the viewer.
+func (v *viewer) id() []byte {
+	id := strconv.AppendUint(append([]byte(v.hub.epoch), '-'), v.version, 10)
+	for _, o := range v.outputs {
+		id = o.at.append(id, o.host)
+	}
+	return id
+}
+
+// An outputForm is what a host wrote, and a gapForm bytes that are left out.
+type outputForm struct {
+	Host     string `json:"host"`
+	Attempt  int    `json:"attempt"`
+	Stream   string `json:"stream"`
+	Offset   int64  `json:"offset"`
+	Data     string `json:"data"`
+	Encoding string `json:"encoding,omitempty"`
+}
+
+type gapForm struct {
+	Host    string `json:"host"`
+	Attempt int    `json:"attempt"`
+	Stream  string `json:"stream"`
+	From    int64  `json:"from"`
+	To      int64  `json:"to"`
+}
+
+// showOutput adds what the watched hosts wrote. All of a host bears the same id, as it
+// was read at once.
+func (v *viewer) showOutput() {
+	for _, o := range v.outputs {
+		pieces := o.ring.read(&o.at)
+		for i, p := range pieces {
+			var id []byte
+			if i == len(pieces)-1 {
+				id = v.id()
+			}
+			if p.data == nil {
+				v.out.object(id, "gap", gapForm{o.host, p.attempt, p.stream.String(), p.from, p.to})
+				continue
+			}
+			form := outputForm{Host: o.host, Attempt: p.attempt, Stream: p.stream.String(), Offset: p.from, Data: string(p.data)}
+			if !utf8.Valid(p.data) {
+				form.Data, form.Encoding = base64.StdEncoding.EncodeToString(p.data), "base64"
+			}
+			v.out.object(id, "output", form)
+		}
+	}
+}
+
+// end sends the run as it is on record, once it is, and with it the end.
+func (v *viewer) end(ctx context.Context) error {
+	if err := v.out.flush(); err != nil {
+		return err
+	}
+	run, err := v.s.recorded(ctx, v.run)
+	if err != nil {
+		return err
+	}
+	v.out.object(v.id(), "end", v.runForm(run))
+	return v.out.flush()
+}
+
+// started is a run that has left the queue, whose client is told that the stream lives.
+func (s *Streams) started(ctx context.Context, out *eventWriter, run store.Run) (store.Run, error) {
+	wake, end := s.History.Wake()
+	defer end()
+	tick := time.NewTicker(heartbeat)
+	defer tick.Stop()
+	out.line(":")
+	for {
+		if err := out.flush(); err != nil {
+			return run, err
+		}
+		now, err := s.History.Run(ctx, strconv.FormatInt(run.ID, 10), "")
+		if err != nil || now.State != store.Queued {
+			return now, err
+		}
+		select {
+		case <-wake:
+		case <-tick.C:
+			out.line(":")
+		case <-ctx.Done():
+			return run, context.Cause(ctx)
+		}
+	}
+}
+
+// recorded is a run that has ended, once its record is complete; as it is if that takes
+// too long.
+func (s *Streams) recorded(ctx context.Context, run store.Run) (store.Run, error) {
+	wake, end := s.History.Wake()
+	defer end()
+	limit := time.NewTimer(recordTime)
+	defer limit.Stop()
+	for {
+		now, err := s.History.Run(ctx, strconv.FormatInt(run.ID, 10), "")
+		if err != nil || now.State.Ended() {
+			return now, err
+		}
+		select {
+		case <-wake:
+		case <-limit.C:
+			return now, nil
+		case <-ctx.Done():
+			return now, context.Cause(ctx)
+		}
+	}
+}
+
+// codeOf is the exit code of a run for the last of its lines.
+func (s *Streams) codeOf(ctx context.Context, run store.Run) func(fanout.Summary) int {
+	return func(fanout.Summary) int {
+		if now, err := s.History.Run(ctx, strconv.FormatInt(run.ID, 10), ""); err == nil {
+			run = now
+		}
+		if run.ExitCode != nil {
+			return *run.ExitCode
+		}
+		return s.ExitCode(run.Summary)
+	}
+}

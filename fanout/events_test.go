@@ -11,8 +11,8 @@ import (
 	"tutti/fanout"
 )
 
-// TestBatchFinished checks between which batches their end is told, and that it
-// is told before the pause.
+// TestBatchFinished checks between which batches it is emitted, and that it comes
+// before the pause.
 func TestBatchFinished(t *testing.T) {
 	failing := []step{{exit: fanout.Exit{Code: 1}}}
 	tests := []struct {
@@ -56,7 +56,7 @@ func TestBatchFinished(t *testing.T) {
 	}
 }
 
-// TestTargetConnecting checks that an attempt is told when it begins, and not
+// TestTargetConnecting checks that an attempt is reported when it starts, and not
 // when it waits.
 func TestTargetConnecting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

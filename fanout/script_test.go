@@ -126,7 +126,7 @@ func (x *scripted) leave(name string) {
 	delete(x.running, name)
 }
 
-// A tape is a Sink that keeps what it is told, as one short line per event.
+// A tape is a Sink that records its events, as one short line each.
 type tape struct {
 	lines   []string
 	results map[string]fanout.Result

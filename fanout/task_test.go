@@ -94,7 +94,7 @@ func TestTaskIsRecorded(t *testing.T) {
 	}
 }
 
-// TestJobVariables: an attempt knows itself, and an instant is in UTC.
+// TestJobVariables: an attempt knows itself, and a scheduled time is in UTC.
 func TestJobVariables(t *testing.T) {
 	attempt := fanout.Attempt{RunID: 142, N: 3, Target: fanout.Target{Name: "web01"}}
 	berlin := time.FixedZone("", 3600)
@@ -104,12 +104,12 @@ func TestJobVariables(t *testing.T) {
 		want string
 	}{
 		{
-			"an instant",
+			"a scheduled time",
 			fanout.JobInfo{Name: "nightly", ScheduledAt: time.Date(2026, 1, 2, 3, 4, 5, 0, berlin)},
 			"[TUTTI_RUN=142 TUTTI_JOB=nightly TUTTI_SCHEDULED_AT=2026-01-02T02:04:05Z TUTTI_ATTEMPT=3 TUTTI_HOST=web01]",
 		},
 		{
-			"out of turn",
+			"manual",
 			fanout.JobInfo{Name: "nightly"},
 			"[TUTTI_RUN=142 TUTTI_JOB=nightly TUTTI_SCHEDULED_AT= TUTTI_ATTEMPT=3 TUTTI_HOST=web01]",
 		},

@@ -214,7 +214,7 @@ func TestNotifierGivesUpAfterADay(t *testing.T) {
 
 // A slow receiver has more messages than the notifier may hold; they take
 // nothing from another.
-func TestSlowReceiverHoldsUpNobody(t *testing.T) {
+func TestSlowReceiverDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var o outbox
 		o.put("https://slow.example/", 2*maxHeld)

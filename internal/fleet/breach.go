@@ -59,7 +59,7 @@ const (
 	msgOpenConfirm  = 91
 	msgWindowAdjust = 93
 	msgData         = 94
-	msgNobodyKnows  = 190
+	msgUndefined    = 190
 )
 
 // breach sends what must not be sent at this moment, if it is the one.
@@ -90,7 +90,7 @@ func (v Violation) packet(to uint32) []byte {
 	case Disconnect:
 		return message(msgDisconnect, 11, 0, 0)
 	}
-	return message(msgNobodyKnows, to)
+	return message(msgUndefined, to)
 }
 
 func message(kind byte, fields ...uint32) []byte {

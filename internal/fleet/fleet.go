@@ -23,7 +23,7 @@ type Options struct {
 	// AnyKey lets every public key in. It is meant for canned hosts: with a
 	// shell, any local user could run commands as this one.
 	AnyKey bool
-	// Exec carries out the commands of hosts without a handler of their own.
+	// Exec runs the commands of hosts without a handler of their own.
 	// Nil means a shell in a directory of its own per host, under a temporary
 	// directory that Close removes.
 	Exec Handler
@@ -63,7 +63,7 @@ type Host struct {
 	// AskPassword makes the host ask for it, by keyboard-interactive, rather
 	// than take it as a password.
 	AskPassword bool
-	// Exec carries out commands; nil means Options.Exec.
+	// Exec runs commands; nil means Options.Exec.
 	Exec Handler
 	// Faults are what goes wrong; the zero value is nothing. What they point
 	// to must not change.

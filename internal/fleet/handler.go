@@ -4,7 +4,7 @@ import (
 	"io"
 )
 
-// Handler carries out one command. It may write to the session's streams until
+// Handler runs one command. It may write to the session's streams until
 // it returns; it is called by many sessions at once. It should return soon after
 // Session.Done is closed, but a handler that waits for a process may take until
 // the process has ended, as a real server leaves its processes alone.

@@ -38,7 +38,7 @@ func newWire(tcp *net.TCPConn, entry *connEntry, latency time.Duration, faults *
 	return w
 }
 
-// begin carries out what is due before the version line.
+// begin executes the faults that are due before the version line.
 func (w *wire) begin() {
 	w.mu.Lock()
 	due, how := w.stall == StepAccept, Silence

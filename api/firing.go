@@ -66,8 +66,10 @@ type Notification struct {
 	Target string `json:"target"`
 	// Attempt counts from 1.
 	Attempt int `json:"attempt"`
-	// Error is why it did not arrive; absent if it has.
-	Error string `json:"error,omitempty"`
+	// Error is why it did not arrive; absent if it has. Waiting: another attempt
+	// follows; absent if none does.
+	Error   string `json:"error,omitempty"`
+	Waiting bool   `json:"waiting,omitempty"`
 }
 
 // NewFiring is the form of f.
@@ -79,7 +81,7 @@ func NewFiring(f *store.FiringRow) Firing {
 		RequestedBy: f.RequestedBy, Repeats: f.Repeats, Run: f.RunID,
 	}
 	for _, n := range f.Notifications {
-		j.Notifications = append(j.Notifications, Notification{event.Time(n.At), n.Occasion, n.Kind, n.Target, n.Attempt, n.Error})
+		j.Notifications = append(j.Notifications, Notification{event.Time(n.At), n.Occasion, n.Kind, n.Target, n.Attempt, n.Error, n.Waiting})
 	}
 	if f.Run == nil {
 		return j

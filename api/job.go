@@ -39,8 +39,10 @@ type Job struct {
 	// FailingSince is when the first of them ended, absent if there is none.
 	Failures     int         `json:"failures"`
 	FailingSince *event.Time `json:"failing_since,omitempty"`
-	// Last is its newest firing; absent if there was none.
+	// Last is its newest firing; absent if there was none. Ran is the newest that was
+	// run; absent if that is Last, or none was.
 	Last *Firing `json:"last,omitempty"`
+	Ran  *Firing `json:"ran,omitempty"`
 	// Runs and Bytes are what it has in the history.
 	Runs      int        `json:"runs"`
 	Bytes     int64      `json:"bytes"`

@@ -154,6 +154,10 @@ func (v *View) Form() (api.Job, error) {
 		last := api.NewFiring(v.Last)
 		j.Last = &last
 	}
+	if v.Ran != nil && (v.Last == nil || v.Ran.ID != v.Last.ID) {
+		ran := api.NewFiring(v.Ran)
+		j.Ran = &ran
+	}
 	if !v.Next.At.IsZero() {
 		j.ScheduledAt, j.DueAt = api.TimeOf(v.Next.At), api.TimeOf(v.Next.Due)
 	}

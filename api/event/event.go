@@ -117,6 +117,9 @@ type Failure struct {
 	// Op is the step that failed.
 	Op      fanout.Op `json:"op"`
 	Message string    `json:"message"`
+	// Detail is the end of Message that is only about this host, such as a fingerprint;
+	// absent if other hosts with the same trouble have the same message.
+	Detail string `json:"detail,omitempty"`
 	// RemoteState is the state on the host of a command that was sent and did not end
 	// by itself, "ended" or "unknown"; absent for all others.
 	RemoteState string `json:"remote_state,omitempty"`
@@ -133,7 +136,7 @@ func ending(r *fanout.Result) (exitCode *uint32, signal string, failure *Failure
 		}
 	}
 	if f := r.Report.Failure; f != nil {
-		failure = &Failure{Op: f.Op, Message: f.Text(), Hint: f.Hint, RemoteState: f.Remote}
+		failure = &Failure{Op: f.Op, Message: f.Text(), Detail: f.Detail, Hint: f.Hint, RemoteState: f.Remote}
 	}
 	return exitCode, signal, failure
 }
@@ -147,10 +150,11 @@ type HostRetrying struct {
 	Attempt int            `json:"attempt"`
 	DelayMS int64          `json:"delay_ms"`
 	Outcome fanout.Outcome `json:"outcome"`
-	// ExitCode, Signal and Error are as in HostFinished.
-	ExitCode *uint32  `json:"exit_code,omitempty"`
-	Signal   string   `json:"signal,omitempty"`
-	Error    *Failure `json:"error,omitempty"`
+	// ExitCode, Signal, CoreDumped and Error are as in HostFinished.
+	ExitCode   *uint32  `json:"exit_code,omitempty"`
+	Signal     string   `json:"signal,omitempty"`
+	CoreDumped bool     `json:"core_dumped,omitempty"`
+	Error      *Failure `json:"error,omitempty"`
 }
 
 // NewHostRetrying is the form of e.
@@ -160,6 +164,7 @@ func NewHostRetrying(e fanout.Event) HostRetrying {
 		DelayMS: e.Delay.Milliseconds(), Outcome: e.Result.Outcome,
 	}
 	v.ExitCode, v.Signal, v.Error = ending(e.Result)
+	v.CoreDumped = dumped(e.Result)
 	return v
 }
 
@@ -179,6 +184,8 @@ type HostFinished struct {
 	Error    *Failure `json:"error,omitempty"`
 	// OutputComplete is false if output may be missing.
 	OutputComplete bool `json:"output_complete"`
+	// CoreDumped is absent unless the command left a core dump.
+	CoreDumped bool `json:"core_dumped,omitempty"`
 	// Attempts is how many were made; the times are those of the last, ConnectMS
 	// the first three together, and DurationMS the command alone.
 	Attempts   int   `json:"attempts"`
@@ -208,8 +215,12 @@ func NewHostFinished(e fanout.Event) HostFinished {
 		StdoutBytes: r.StdoutBytes, StderrBytes: r.StderrBytes, OmittedBytes: r.OmittedBytes,
 	}
 	v.ExitCode, v.Signal, v.Error = ending(r)
+	v.CoreDumped = dumped(r)
 	return v
 }
+
+// dumped reports whether the end of a command left a core dump.
+func dumped(r *fanout.Result) bool { return r.Report.Exit != nil && r.Report.Exit.Core }
 
 // A RunFinished is the last event of a run, "run_finished".
 type RunFinished struct {
@@ -220,6 +231,8 @@ type RunFinished struct {
 	DurationMS *int64 `json:"duration_ms,omitempty"`
 	// Stopped is what stopped it early; "none" if nothing did.
 	Stopped string `json:"stopped"`
+	// SpentBy is the host whose failure used up the budget; absent if none did.
+	SpentBy string `json:"spent_by,omitempty"`
 	// ExitCode is absent where none is known.
 	ExitCode *int `json:"exit_code,omitempty"`
 }
@@ -228,7 +241,7 @@ type RunFinished struct {
 // form has none.
 func NewRunFinished(e fanout.Event, exitCode func(fanout.Summary) int) RunFinished {
 	s := e.Summary
-	v := RunFinished{Head: headOf(e, "run_finished"), Counts: Counts{s}, Hosts: s.Hosts, Stopped: s.Stopped.String()}
+	v := RunFinished{Head: headOf(e, "run_finished"), Counts: Counts{s}, Hosts: s.Hosts, Stopped: s.Stopped.String(), SpentBy: s.SpentBy}
 	if !s.Ended.IsZero() {
 		took := s.Ended.Sub(s.Started).Milliseconds()
 		v.DurationMS = &took

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,7 +46,11 @@ const answerKey = `concat_ws(char(31), ifnull(output_hash, ''), ifnull(outcome, 
 
 // Groups are the hosts that answered the same; see [store.Views].
 func (v views) Groups(ctx context.Context, run int64, visible store.Visible) ([]store.Group, error) {
-	groups, err := v.groups(ctx, v.r, run)
+	var groups []store.Group
+	err := v.readTogether(ctx, func(q queryer) (err error) {
+		groups, err = v.groups(ctx, q, run)
+		return err
+	})
 	return store.GroupsFor(groups, visible), v.readFault(err)
 }
 
@@ -65,14 +71,44 @@ func (v views) Compare(ctx context.Context, before, after int64, visible store.V
 	return changes, v.readFault(err)
 }
 
+// groups are in the order of their first hosts. SQLite sorts all hosts for it, and what
+// it need not carry along is read afterwards, of one host in each group.
 func (v views) groups(ctx context.Context, q queryer, run int64) ([]store.Group, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
 	rows, err := q.QueryContext(unwatched(ctx), `
-		SELECT outcome, started, attempts > 0, exit_code, signal, error_op, `+ownError+`, error_hint, output_hash,
-			group_concat(position || ' ' || host, char(10))
-		FROM results WHERE run_id = ? GROUP BY `+answerKey+` ORDER BY min(position)`, run)
+		SELECT min(position), group_concat(position || ' ' || host, char(10)) FROM results WHERE run_id = ? GROUP BY `+answerKey, run)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	hostsAt := make(map[int][]string)   // by the position of the first
+	for rows.Next() {
+		var first int
+		var lines string
+		if err := rows.Scan(&first, &lines); err != nil {
+			return nil, err
+		}
+		if hostsAt[first], err = hostsInOrder(lines); err != nil {
+			return nil, err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return v.answers(ctx, q, run, hostsAt)
+}
+
+// answers adds to hosts what they have in common: that of the first.
+func (v views) answers(ctx context.Context, q queryer, run int64, hostsAt map[int][]string) ([]store.Group, error) {
+	positions, err := json.Marshal(slices.Collect(maps.Keys(hostsAt)))
+	if err != nil {
+		return nil, err
+	}
+	rows, err := q.QueryContext(unwatched(ctx), `
+		SELECT position, outcome, started, attempts, exit_code, signal, error_op, `+ownError+`, error_hint, output_hash
+		FROM results WHERE run_id = ? AND position IN `+inPlaces+` ORDER BY position`, run, string(positions))
 	if err != nil {
 		return nil, err
 	}
@@ -80,19 +116,15 @@ func (v views) groups(ctx context.Context, q queryer, run int64) ([]store.Group,
 	var groups []store.Group
 	for rows.Next() {
 		var a answerRow
-		var hosts string
-		if err := rows.Scan(&a.outcome, &a.started, &a.attempts, &a.exitCode, &a.signal, &a.op, &a.message, &a.hint, &a.hash, &hosts); err != nil {
+		var first int
+		if err := rows.Scan(&first, &a.outcome, &a.started, &a.attempts, &a.exitCode, &a.signal, &a.op, &a.message, &a.hint, &a.hash); err != nil {
 			return nil, err
 		}
 		answer, err := a.answer(v.cutOff(run))
 		if err != nil {
 			return nil, err
 		}
-		g := store.Group{Answer: answer}
-		if g.Hosts, err = hostsInOrder(hosts); err != nil {
-			return nil, err
-		}
-		groups = append(groups, g)
+		groups = append(groups, store.Group{Answer: answer, Hosts: hostsAt[first]})
 	}
 	return groups, rows.Err()
 }

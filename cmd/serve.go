@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"os"
 	"runtime/debug"
 	"time"
 
@@ -19,7 +18,6 @@ import (
 	"tutti/internal/terminal"
 	"tutti/internal/typed"
 	"tutti/runner"
-	"tutti/server"
 	"tutti/store"
 )
 
@@ -177,8 +175,9 @@ func runServe(ctx context.Context, c *console, o *serveOptions) error {
 		return err
 	}
 	defer closeEndpoints(config.Endpoints)
-	if len(o.rules) > 0 {
-		config.Access = &server.Peers{Own: int64(os.Geteuid()), Rules: o.rules}
+	config.PeerRules = o.rules
+	if o.base != nil {
+		config.BaseURL = o.base.Scheme + "://" + o.base.Host
 	}
 	d, err := daemon.Join(ctx, config)
 	if err != nil {

@@ -138,7 +138,7 @@ func (o *apiOptions) endpoints(history string, getenv func(string) string, log *
 	if o.listen == "" {
 		return all, nil
 	}
-	e := &server.Endpoint{Hosts: o.hosts()}
+	e := &server.Endpoint{Hosts: o.hosts(), Secure: o.tlsCert != "" || o.base != nil && o.base.Scheme == "https"}
 	if e.TLS, err = o.tls(log); err != nil {
 		return all, err
 	}

@@ -2,10 +2,12 @@ package daemon
 
 import (
 	"context"
+	"crypto/rand"
 	"os"
 	"sync"
 	"time"
 
+	"tutti/access"
 	"tutti/server"
 )
 
@@ -19,12 +21,12 @@ func (d *Daemon) serveAPI(ctx, over context.Context) {
 	if len(d.c.Endpoints) == 0 {
 		return
 	}
-	who := d.c.Access
-	if who == nil {
-		who = &server.Peers{Own: int64(os.Geteuid())}
+	accounts := &access.Gate{
+		Store: d.store.Access(), Hasher: access.NewHasher(rand.Reader), Throttle: &access.Throttle{}, Now: d.c.Now, Random: rand.Reader,
 	}
+	gate := &server.Gate{Gate: accounts, Peers: server.Peers{Own: int64(os.Geteuid()), Rules: d.c.PeerRules}}
 	api := &server.API{
-		Runs: NewRuns(d.store), Jobs: d.service, Fleet: NewFleet(d.c.Env, d.store, func() int64 { return d.registration.member().ID() }), Access: who,
+		Runs: NewRuns(d.store), Jobs: d.service, Fleet: NewFleet(d.c.Env, d.store, func() int64 { return d.registration.member().ID() }), Access: gate, Gate: accounts, BaseURL: d.c.BaseURL,
 		Alive: func() error { return d.metrics.Alive(silenceLimit) }, Ready: d.registration.Ready,
 		Stopping: ctx, Version: d.c.Version, Now: d.c.Now, Logger: d.c.Logger,
 	}

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"tutti/access"
 	"tutti/fanout"
 	"tutti/internal/sdnotify"
 	"tutti/jobs"
@@ -49,9 +50,10 @@ type Config struct {
 	Listener net.Listener
 	// Endpoints are where the API is served, and are closed when Run returns.
 	Endpoints []*server.Endpoint
-	// Access lets clients in; nil: those who ask over a local socket as this user or
-	// as root.
-	Access server.Access
+	// PeerRules give other users of this machine a role over a local socket.
+	PeerRules []access.PeerRule
+	// BaseURL is by which clients reach the API; empty: that is not known.
+	BaseURL string
 	// Live is told of the runs of jobs while they go on, for those who look at them
 	// over HTTP; its owner closes it when Run has returned. Nil: nobody looks.
 	Live *live.Hubs

@@ -24,6 +24,10 @@ type API struct {
 	Jobs   Jobs
 	Fleet  Fleet
 	Access Access
+	// Gate has users, tokens and sessions; nil: there are none.
+	Gate *access.Gate
+	// BaseURL is by which clients reach the API; empty: that is not known.
+	BaseURL string
 	// Alive and Ready are what /healthz and /readyz say; nil: that all is well.
 	Alive func() error
 	Ready func(context.Context) error
@@ -37,6 +41,9 @@ type API struct {
 	Logger *slog.Logger
 
 	document func() []byte
+	// asking bounds how often principals ask, knocking who has not shown who it is.
+	asking, knocking *pace
+	cross            *http.CrossOriginProtection
 }
 
 // Handler serves the operations of the table.
@@ -44,14 +51,24 @@ func (a *API) Handler() *operation.Handler {
 	if a.Now == nil {
 		a.Now = time.Now
 	}
+	a.asking, a.knocking = newPace(perSecond, atOnce, a.Now), newPace(knocksASecond, knocksASecond, a.Now)
+	a.cross = crossOrigin(a.BaseURL)
 	h := operation.NewHandler(operation.Config{
 		Title: "tutti", Version: a.Version, Base: base,
-		Guard: guard, Stopping: a.Stopping, Admit: a.admit, Explain: explain, Kinds: kinds, Aliases: aliases(), Logger: a.Logger,
-		Common: []operation.Kind{notKnown, lowRole, historyBusy},
+		Guard: a.guard, Stopping: a.Stopping, Admit: a.admit, Explain: explain, Kinds: kinds, Aliases: aliases(), Logger: a.Logger,
+		Common: []operation.Kind{notKnown, lowRole, crossSite, tooOften, historyBusy},
 		Others: a.healthPages(),
 	}, a.table())
 	a.document = h.Document
 	return h
+}
+
+// knock bounds how often an address tries to be let in.
+func (a *API) knock(r *http.Request) *operation.Failure {
+	if readsOnly(r) {
+		return nil
+	}
+	return a.knocking.take(network(remoteOf(r)))
 }
 
 // healthPages are those that tell whether the daemon lives and works.
@@ -73,7 +90,7 @@ func (a *API) healthPages() map[string]http.Handler {
 func (a *API) table() []operation.Operation {
 	var all []operation.Operation
 	for _, part := range [][]operation.Operation{
-		runOps{a}.operations(), jobOps{a}.operations(), fleetOps{a}.operations(), checkOps{a}.operations(), ownOps{a}.operations(),
+		runOps{a}.operations(), jobOps{a}.operations(), fleetOps{a}.operations(), accessOps{a}.operations(), checkOps{a}.operations(), ownOps{a}.operations(),
 	} {
 		all = append(all, part...)
 	}
@@ -82,11 +99,12 @@ func (a *API) table() []operation.Operation {
 
 // The operations by what they are about.
 type (
-	runOps   struct{ *API }
-	jobOps   struct{ *API }
-	fleetOps struct{ *API }
-	checkOps struct{ *API }
-	ownOps   struct{ *API }
+	runOps    struct{ *API }
+	jobOps    struct{ *API }
+	fleetOps  struct{ *API }
+	accessOps struct{ *API }
+	checkOps  struct{ *API }
+	ownOps    struct{ *API }
 )
 
 type principalKey struct{}
@@ -100,11 +118,20 @@ func principalOf(ctx context.Context) access.Principal {
 // admit lets those in who may ask for o.
 func (a *API) admit(r *http.Request, o *operation.Operation) (context.Context, error) {
 	if o.Action == "" {
+		if refused := a.knock(r); refused != nil {
+			return nil, refused
+		}
 		return r.Context(), nil
 	}
 	p, err := a.Access.Who(r)
 	if err != nil {
+		if refused := a.knocking.take(network(remoteOf(r))); refused != nil {
+			return nil, refused
+		}
 		return nil, err
+	}
+	if refused := a.asking.take(string(p.Via) + p.Name); refused != nil {
+		return nil, refused
 	}
 	if err := p.Check(o.Action); err != nil {
 		return nil, err

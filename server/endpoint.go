@@ -26,6 +26,8 @@ type Endpoint struct {
 	Listener net.Listener
 	// TLS is nil for plain HTTP.
 	TLS *tls.Config
+	// Secure: clients reach it by TLS, also if that ends at a proxy before it.
+	Secure bool
 	// Hosts are the names that the header Host may have besides the address of the
 	// endpoint, without ports. Local sockets have no names, and take any.
 	Hosts []string

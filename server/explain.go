@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"tutti/access"
@@ -34,6 +35,11 @@ var (
 	jobChanged   = operation.Kind{Name: "changed", Title: "It was changed meanwhile", Status: http.StatusPreconditionFailed, Text: "If-Match names another version than there is. Read it again, and decide again."}
 	notRunning   = operation.Kind{Name: "not-running", Title: "It is not running", Status: http.StatusConflict, Text: "What has ended cannot be stopped."}
 	stillRunning = operation.Kind{Name: "running", Title: "The run has not ended", Status: http.StatusConflict, Text: "Wait until it has."}
+	throttled    = operation.Kind{Name: "throttled", Title: "Too many attempts to log in", Status: http.StatusTooManyRequests, Text: "Wait as many seconds as Retry-After says."}
+	noUser       = operation.Kind{Name: "no-user", Title: "There is no such user", Status: http.StatusNotFound, Text: "The users are at /users."}
+	noToken      = operation.Kind{Name: "no-token", Title: "There is no such token", Status: http.StatusNotFound, Text: "The tokens are at /tokens."}
+	nameTaken    = operation.Kind{Name: "name-taken", Title: "The name is taken", Status: http.StatusConflict, Text: "Choose another name."}
+	lastAdmin    = operation.Kind{Name: "last-admin", Title: "It is the last admin", Status: http.StatusConflict, Text: "Nobody would be left who may manage users. Make another user an admin first."}
 	noInventory  = operation.Kind{Name: "no-inventory", Title: "The daemon has no inventory", Status: http.StatusConflict, Text: "The inventory is found where the daemon runs, and read for each request."}
 	noMatch      = operation.Kind{Name: "no-match", Title: "The selector means no host", Status: http.StatusUnprocessableEntity, Text: "A part of the selector means nothing in the inventory as it is now."}
 	historyBusy  = operation.Kind{Name: "history-busy", Title: "The history is busy", Status: http.StatusServiceUnavailable, Text: "Another process keeps it locked. Try again after as many seconds as Retry-After says."}
@@ -44,7 +50,7 @@ var (
 // kinds are all of them.
 var kinds = []operation.Kind{
 	notKnown, lowRole, outOfScope, localOnly, noRun, prunedRun, noHost, noJob, brokenJob, jobExists, jobChanged, notRunning,
-	stillRunning, noInventory, noMatch, wrongHost, historyBusy, historyFull, stopping,
+	stillRunning, noInventory, noMatch, wrongHost, crossSite, tooOften, throttled, noUser, noToken, nameTaken, lastAdmin, historyBusy, historyFull, stopping,
 }
 
 // retryAfter adds how many seconds a client is to wait.
@@ -57,7 +63,7 @@ func retryAfter(f *operation.Failure, seconds string) *operation.Failure {
 // is one of ours. No text of a request is in it: which item of a list was wrong is
 // said by its place.
 func explain(err error) *operation.Failure {
-	for _, rule := range []func(error) *operation.Failure{explainAccess, explainRun, explainJob, explainHistory, explainInput} {
+	for _, rule := range []func(error) *operation.Failure{explainAccess, explainAccount, explainRun, explainJob, explainHistory, explainInput} {
 		if f := rule(err); f != nil {
 			f.Err = cmp.Or(f.Err, err)
 			return f
@@ -80,6 +86,33 @@ func explainAccess(err error) *operation.Failure {
 		f := notKnown.Fail(unknown.Error())
 		f.Header = http.Header{"Www-Authenticate": {`Bearer realm="tutti"`}}
 		return f
+	}
+	return nil
+}
+
+// explainAccount is about users and tokens.
+func explainAccount(err error) *operation.Failure {
+	if wait, ok := errors.AsType[*access.ThrottledError](err); ok {
+		return retryAfter(throttled.Fail(""), strconv.Itoa(int(wait.Wait.Seconds())+1))
+	}
+	if none, ok := errors.AsType[*access.MissingError](err); ok {
+		kind := noUser
+		if none.What == "token" {
+			kind = noToken
+		}
+		return near(kind.Fail(""), none.Nearest)
+	}
+	if wrong, ok := errors.AsType[*access.ValueError](err); ok {
+		return operation.Invalid.Fail("want " + wrong.Want)
+	}
+	if wrong, ok := errors.AsType[*access.PasswordError](err); ok {
+		return operation.Invalid.Fail("").With(api.At("/password", wrong.Reason))
+	}
+	switch {
+	case errors.As(err, new(*access.ExistsError)):
+		return nameTaken.Fail("")
+	case errors.As(err, new(*access.LastAdminError)):
+		return lastAdmin.Fail("")
 	}
 	return nil
 }

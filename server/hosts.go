@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"tutti/server/operation"
@@ -14,9 +15,12 @@ var wrongHost = operation.Kind{
 }
 
 // guard refuses requests that no operation is to see.
-func guard(r *http.Request) *operation.Failure {
+func (a *API) guard(r *http.Request) *operation.Failure {
 	if e := endpointOf(r.Context()); e != nil && !e.takesHost(r) {
 		return wrongHost.Fail("")
+	}
+	if err := a.cross.Check(r); err != nil {
+		return crossSite.Fail("")
 	}
 	return nil
 }
@@ -29,4 +33,9 @@ func equalHost(a, b string) bool {
 // unbracket is an IPv6 address without its brackets.
 func unbracket(host string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+}
+
+// location is the header that says where something new is.
+func location(path, name string) http.Header {
+	return http.Header{"Location": {base + path + url.PathEscape(name)}}
 }

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -32,10 +33,14 @@ var noon = time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
 type rig struct {
 	*operation.Handler
 	store store.Store
-	// who asks.
-	who access.Principal
-	now time.Time
+	// who asks, if the API does not find that out by itself.
+	who  access.Principal
+	gate *server.Gate
+	now  time.Time
+	// remote is where requests come from; "" is httptest's.
+	remote string
 
+	accounts *access.Gate
 	document *jsonschema.Compiler
 	paths    map[string]map[string]operationDoc
 }
@@ -53,7 +58,10 @@ type operationDoc struct {
 // principal is who asks, for server.API.
 type principal struct{ r *rig }
 
-func (p principal) Who(*http.Request) (access.Principal, error) {
+func (p principal) Who(r *http.Request) (access.Principal, error) {
+	if p.r.gate != nil {
+		return p.r.gate.Who(r)
+	}
 	if p.r.who.Name == "" {
 		return access.Principal{}, &access.AuthError{What: "token", Why: access.Expired}
 	}
@@ -80,16 +88,21 @@ func newRig(t *testing.T) *rig {
 		WorkDir: dir, Home: dir, User: "ann",
 	}
 	now := func() time.Time { return r.now }
+	r.accounts = &access.Gate{Store: s.Access(), Hasher: access.NewHasher(rand.Reader), Throttle: &access.Throttle{}, Now: now, Random: rand.Reader}
 	api := &server.API{
 		Runs:   daemon.NewRuns(s),
 		Jobs:   &jobs.Service{Checker: jobs.Checker{Env: env, Now: now}, Store: s},
 		Fleet:  daemon.NewFleet(env, s, func() int64 { return 7 }),
 		Access: principal{r}, Version: "0", Now: now,
+		Gate: r.accounts,
 	}
 	r.Handler = api.Handler()
 	r.readDocument(t)
 	return r
 }
+
+// real makes the API find out who asks.
+func (r *rig) real() { r.gate = &server.Gate{Gate: r.accounts, Peers: server.Peers{Own: -1}} }
 
 // readDocument reads the OpenAPI document, whose schemas are JSON Schema.
 func (r *rig) readDocument(t *testing.T) {
@@ -134,6 +147,9 @@ func (r *rig) ask(t *testing.T, method, path, body string, header ...string) *ht
 	}
 	for i := 0; i < len(header); i += 2 {
 		q.Header.Set(header[i], header[i+1])
+	}
+	if r.remote != "" {
+		q.RemoteAddr = r.remote
 	}
 	w := httptest.NewRecorder()
 	r.ServeHTTP(w, q)

@@ -307,8 +307,8 @@ func stateOf(ctx context.Context) *state {
 	return &state{}
 }
 
-// requestOf is the request that an operation answers.
-func requestOf(ctx context.Context) *http.Request { return stateOf(ctx).request }
+// Request is the request that an operation answers.
+func Request(ctx context.Context) *http.Request { return stateOf(ctx).request }
 
 // RequestNumber is the number of the request that ctx belongs to, which its
 // answer and the log have.

@@ -41,7 +41,7 @@ func ListOf[T any, I any, P interface {
 	s.Types = []string{"application/json", linesType}
 	s.Problems = append(slices.Clone(s.Problems), BadCursor)
 	return Of(s, func(ctx context.Context, in *I) (*Answer[api.List[T]], error) {
-		page, request := P(in).page(), requestOf(ctx)
+		page, request := P(in).page(), Request(ctx)
 		key, err := openCursor(page.After, s.ID, request.URL.Query())
 		if err != nil {
 			return nil, err

@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"slices"
 
 	"tutti/access"
 	"tutti/internal/yamltree"
@@ -201,7 +200,7 @@ func (a *Accounts) RemoveUser(ctx context.Context, name string, by access.By) er
 			return err
 		}
 		before := userDetails(&u)
-		before["tokens"] = slices.Concat([]string{}, tokens)
+		before["tokens"] = append([]string{}, tokens...) // never null
 		return changed(ctx, tx, access.Entry{By: by, Action: "user.remove", Object: "user:" + u.Name, Before: before.JSON()})
 	})
 }

@@ -1,0 +1,203 @@
+package server
+
+import (
+	"context"
+
+	"tutti/access"
+	"tutti/api"
+	"tutti/internal/quantity"
+	"tutti/inventory"
+	"tutti/server/operation"
+)
+
+func (a accessOps) listUsers(ctx context.Context, _ *onlyPage, key string, limit int) ([]api.User, string, error) {
+	users, err := a.Gate.Store.Users(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	return pageOf(users, key, limit, func(u access.User) string { return u.Name }, func(u access.User) api.User { return api.NewUser(&u) })
+}
+
+// UserPath is a user in a path.
+type UserPath struct {
+	User string `path:"user" maxLength:"256" doc:"the name of a user"`
+}
+
+func (a accessOps) getUser(ctx context.Context, in *UserPath) (*operation.Answer[api.User], error) {
+	u, err := a.Gate.Store.User(ctx, in.User)
+	if err != nil {
+		return nil, err
+	}
+	return operation.Reply(api.NewUser(&u)), nil
+}
+
+func (a accessOps) addUser(ctx context.Context, in *struct{ Body api.UserRequest }) (*operation.Answer[api.User], error) {
+	u := access.User{Name: in.Body.User}
+	var err error
+	if u.Role, err = access.ParseRole(in.Body.Role); err != nil {
+		return nil, err
+	}
+	if u.Scope, err = scopeOf(in.Body.Scope); err != nil {
+		return nil, err
+	}
+	added, err := a.Gate.AddUser(ctx, u, by(ctx, a.Now()))
+	if err != nil {
+		return nil, err
+	}
+	answer := operation.Reply(api.NewUser(&added))
+	answer.Header = location("/users/", added.Name)
+	return answer, nil
+}
+
+// scopeOf checks the selector of a scope; "" is all hosts.
+func scopeOf(text string) (string, error) {
+	if text == "" || text == "all" {
+		return "", nil
+	}
+	sel, err := inventory.ParseSelector(text)
+	if err != nil {
+		return "", operation.Invalid.Fail("").With(api.At("/scope", "is no selector"))
+	}
+	if sel.UsesRuns() || len(sel.Files()) > 0 {
+		return "", operation.Invalid.Fail("").With(api.At("/scope", "cannot name a run or a file"))
+	}
+	return text, nil
+}
+
+func (a accessOps) changeUser(ctx context.Context, in *struct {
+	UserPath
+	Body api.UserChange
+},
+) (*operation.Answer[api.User], error) {
+	now := by(ctx, a.Now())
+	c := &in.Body
+	change := func(u *access.User) (err error) {
+		if c.Role != nil {
+			if u.Role, err = access.ParseRole(*c.Role); err != nil {
+				return err
+			}
+		}
+		if c.Scope != nil {
+			if u.Scope, err = scopeOf(*c.Scope); err != nil {
+				return err
+			}
+		}
+		if c.Disabled != nil {
+			u.Disabled = *c.Disabled
+		}
+		return nil
+	}
+	if c.Password != nil {
+		hash, err := a.Gate.Hasher.Hash(ctx, []byte(*c.Password))
+		if err != nil {
+			return nil, err
+		}
+		rest := change
+		change = func(u *access.User) error {
+			u.Password = hash
+			return rest(u)
+		}
+	}
+	u, err := a.Gate.Store.ChangeUser(ctx, in.User, change, now)
+	if err != nil {
+		return nil, err
+	}
+	return operation.Reply(api.NewUser(&u)), nil
+}
+
+func (a accessOps) removeUser(ctx context.Context, in *UserPath) (*operation.Answer[operation.Nothing], error) {
+	return operation.Reply(operation.Nothing{}), a.Gate.Store.RemoveUser(ctx, in.User, by(ctx, a.Now()))
+}
+
+// ownToken reports whether who asks may know of a token.
+func ownToken(p *access.Principal, t *access.Token) bool {
+	return p.Check(access.AllTokens) == nil || p.User != 0 && t.Owner == p.User
+}
+
+func (a accessOps) listTokens(ctx context.Context, _ *onlyPage, key string, limit int) ([]api.Token, string, error) {
+	all, err := a.Gate.Store.Tokens(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	p := principalOf(ctx)
+	var own []access.Token
+	for _, t := range all {
+		if ownToken(&p, &t) {
+			own = append(own, t)
+		}
+	}
+	return pageOf(own, key, limit, func(t access.Token) string { return t.Name }, func(t access.Token) api.Token { return api.NewToken(&t) })
+}
+
+func (a accessOps) addToken(ctx context.Context, in *struct{ Body api.TokenRequest }) (*operation.Answer[api.NewTokenAnswer], error) {
+	p := principalOf(ctx)
+	t, err := a.token(ctx, &p, &in.Body)
+	if err != nil {
+		return nil, err
+	}
+	secret, added, err := a.Gate.AddToken(ctx, t, by(ctx, a.Now()))
+	if err != nil {
+		return nil, err
+	}
+	answer := operation.Reply(api.NewTokenAnswer{Token: api.NewToken(&added), Secret: secret.Reveal()})
+	answer.Header = location("/tokens/", added.Name)
+	answer.Header.Set("Cache-Control", "no-store")
+	return answer, nil
+}
+
+// token is what a request for one says: never more than who asks may do.
+func (a accessOps) token(ctx context.Context, p *access.Principal, in *api.TokenRequest) (t access.Token, err error) {
+	if p.Token != 0 {
+		return t, lowRole.Fail("a token makes no tokens")
+	}
+	t = access.Token{Name: in.Token, Owner: p.User, Jobs: in.Jobs, Users: in.Users, Sudo: in.Sudo}
+	if t.Role, err = access.ParseRole(in.Role); err != nil {
+		return t, err
+	}
+	if t.Role > p.Role || t.Sudo && p.CheckSudo() != nil {
+		return t, lowRole.Fail("the token would be allowed more than you are")
+	}
+	for _, user := range t.Users {
+		if err := p.CheckLogin(user); err != nil {
+			return t, err
+		}
+	}
+	if t.Scope, err = scopeOf(in.Scope); err != nil {
+		return t, err
+	}
+	if t.AllowFrom, err = access.ParseNetworks(in.AllowFrom); err != nil {
+		return t, operation.Invalid.Fail("").With(api.At("/allow_from", "want networks such as 10.0.0.0/8"))
+	}
+	if in.Expires != "" {
+		life, err := quantity.ParseDuration(in.Expires)
+		if err != nil || life <= 0 || life > access.MaxTokenLife {
+			return t, operation.Invalid.Fail("").With(api.At("/expires", "want a duration such as 90d, at most a year"))
+		}
+		t.Expires = a.Now().Add(life)
+	}
+	for _, job := range t.Jobs {
+		if _, err := a.Jobs.Changes(ctx, job); err != nil {
+			return t, err
+		}
+	}
+	return t, nil
+}
+
+// TokenPath is a token in a path.
+type TokenPath struct {
+	Token string `path:"token" maxLength:"256" doc:"the name of a token"`
+}
+
+func (a accessOps) removeToken(ctx context.Context, in *TokenPath) (*operation.Answer[operation.Nothing], error) {
+	all, err := a.Gate.Store.Tokens(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := principalOf(ctx)
+	for _, t := range all {
+		if t.Name == in.Token && ownToken(&p, &t) {
+			return operation.Reply(operation.Nothing{}), a.Gate.Store.RemoveToken(ctx, t.Name, by(ctx, a.Now()))
+		}
+	}
+	return nil, noToken.Fail("")
+}

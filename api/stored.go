@@ -72,7 +72,7 @@ func decisionOf(word string) (scheduler.Decision, error) {
 
 // Stored is the firing that is to come of which j is the form, in the location in.
 func (j *Next) Stored(in *time.Location) scheduler.Firing {
-	return scheduler.Firing{Instant: scheduler.Instant{At: time.Time(j.ScheduledAt).In(in), Moved: j.Moved}, Due: time.Time(j.DueAt).In(in)}
+	return scheduler.Firing{ScheduledTime: scheduler.ScheduledTime{At: time.Time(j.ScheduledAt).In(in), Moved: j.Moved}, Due: time.Time(j.DueAt).In(in)}
 }
 
 // Stored is the version that j is the form of, of the job of that number.
@@ -90,10 +90,10 @@ func (j *Change) Stored(id int64) (store.JobChange, error) {
 }
 
 // Stored is the job that j is the form of, as far as the form has it.
-func (j *Job) Stored() (scheduler.Kept, error) {
-	k := scheduler.Kept{
+func (j *Job) Stored() (scheduler.StoredJob, error) {
+	k := scheduler.StoredJob{
 		ID: j.JobID, Cursor: time.Time(j.Cursor), Alarm: j.Alarm, UpdatedAt: time.Time(j.UpdatedAt), UpdatedBy: j.UpdatedBy,
-		Streak: scheduler.Streak{Failures: j.Failures, Since: AtOf(j.FailingSince)},
+		ConsecutiveFailures: scheduler.ConsecutiveFailures{Count: j.Failures, Since: AtOf(j.FailingSince)},
 	}
 	var err error
 	if j.Spec != nil {

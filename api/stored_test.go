@@ -77,7 +77,7 @@ func TestJobsThatArrive(t *testing.T) {
 	form := Job{Job: "backup", JobID: 9, Version: 4, Paused: true, Alarm: "look", Failures: 2, FailingSince: TimeOf(noon), Spec: spec}
 	form = through(t, form)
 	k, err := form.Stored()
-	if err != nil || k.Name != "backup" || k.ID != 9 || k.Version != 4 || !k.Paused || k.Command != "backup" || k.Streak.Failures != 2 || !k.Streak.Since.Equal(noon) || k.Broken != nil {
+	if err != nil || k.Name != "backup" || k.ID != 9 || k.Version != 4 || !k.Paused || k.Command != "backup" || k.ConsecutiveFailures.Count != 2 || !k.ConsecutiveFailures.Since.Equal(noon) || k.Broken != nil {
 		t.Errorf("got %+v, %v", k, err)
 	}
 	broken := Job{Job: "old", Broken: "no schedule"}

@@ -148,7 +148,7 @@ func hintBroken(err error) error {
 }
 
 // readable refuses a job that cannot be read any more.
-func readable(kept *scheduler.Kept) error {
+func readable(kept *scheduler.StoredJob) error {
 	if err := jobs.Readable(kept); err != nil {
 		return hintBroken(err)
 	}
@@ -168,7 +168,7 @@ func completeJobs(std Streams, history *string, most int) cobra.CompletionFunc {
 		if err != nil {
 			return nil, noFiles
 		}
-		kept, err := s.Kept(cmd.Context())
+		kept, err := s.ListJobs(cmd.Context())
 		if err != nil {
 			return nil, noFiles
 		}

@@ -130,7 +130,7 @@ func completeNotify(f *pflag.FlagSet, n *scheduler.Notify) {
 	named := n.Webhook != "" || n.Command != ""
 	switch {
 	case named && len(n.On) == 0:
-		n.On = []scheduler.Occasion{scheduler.OnFailure, scheduler.OnRecovery}
+		n.On = []scheduler.NotifyEvent{scheduler.OnFailure, scheduler.OnRecovery}
 	case !named && !f.Changed("notify-on") && !f.Changed("notify-secret-file"):
 		*n = scheduler.Notify{}
 	}
@@ -149,7 +149,7 @@ func applyRun(o *runner.Request, job *scheduler.Job) {
 }
 
 // An eventsValue is a flag with events, separated by commas.
-type eventsValue []scheduler.Occasion
+type eventsValue []scheduler.NotifyEvent
 
 var (
 	_ pflag.Value  = (*eventsValue)(nil)
@@ -176,5 +176,5 @@ func (v *eventsValue) String() string { return strings.Join(wordsOf(*v), ",") }
 func (v *eventsValue) Type() string { return "EVENT,..." }
 
 func (v *eventsValue) Words() ([]string, bool) {
-	return wordsOf([]scheduler.Occasion{scheduler.OnFailure, scheduler.OnRecovery, scheduler.OnMissed, scheduler.OnAlways}), true
+	return wordsOf([]scheduler.NotifyEvent{scheduler.OnFailure, scheduler.OnRecovery, scheduler.OnMissed, scheduler.OnAlways}), true
 }

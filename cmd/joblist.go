@@ -138,11 +138,11 @@ func (v jobView) lastText() string {
 }
 
 func (v jobView) streakText() string {
-	if v.Streak.Failures == 0 {
+	if v.ConsecutiveFailures.Count == 0 {
 		return "-"
 	}
-	text := count(v.Streak.Failures, "failure")
-	if since := v.Streak.Since; !since.IsZero() {
+	text := count(v.ConsecutiveFailures.Count, "failure")
+	if since := v.ConsecutiveFailures.Since; !since.IsZero() {
 		text += " since " + since.Local().Format("2006-01-02 15:04:05 MST")
 	}
 	return text

@@ -29,7 +29,7 @@ func confirmRemovals(ctx context.Context, p *jobs.Plan, yes bool) error {
 	return err
 }
 
-func removedNames(removed []scheduler.Kept) string {
+func removedNames(removed []scheduler.StoredJob) string {
 	names := make([]string, len(removed))
 	for i := range removed {
 		names[i] = removed[i].Name

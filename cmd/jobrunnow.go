@@ -34,6 +34,6 @@ func runJobNow(ctx context.Context, c *console, history *runner.History, name st
 	screen := newScreen(c.Streams, show)
 	l := c.newLaunch(newLaunchOptions(), screen)
 	l.History = history
-	err = l.FireAttached(ctx, &runner.Firing{Ticket: ticket, Owner: owner})
+	err = l.FireAttached(ctx, &runner.Firing{Assignment: ticket, Owner: owner})
 	return c.finish(ctx, l, screen, err)
 }

@@ -75,7 +75,7 @@ func printDetails(std Streams, d *jobs.Details) error {
 	var b strings.Builder
 	if d.Cost.Runs > 0 {
 		fmt.Fprintf(&b, "\nRUNS\n  %s\n", jobView{&d.View}.costText())
-		if d.Streak.Failures > 0 {
+		if d.ConsecutiveFailures.Count > 0 {
 			fmt.Fprintf(&b, "  %s, consecutive\n", jobView{&d.View}.streakText())
 		}
 	}

@@ -78,7 +78,7 @@ const manyJobs = 1000
 // eachJob calls do for each named job, if all exist and fits, unless nil, refuses none.
 // An error with one job does not stop the others.
 func eachJob(
-	ctx context.Context, std Streams, history string, names []string, fits func(*scheduler.Kept) error, do func(s *jobs.Service, name string) error,
+	ctx context.Context, std Streams, history string, names []string, fits func(*scheduler.StoredJob) error, do func(s *jobs.Service, name string) error,
 ) error {
 	if len(names) == 0 {
 		_, err := oneJob(nil)

@@ -23,7 +23,7 @@ func checkServe(ctx context.Context, std Streams, o *serveOptions) error {
 	if err != nil {
 		return err
 	}
-	kept, err := s.Kept(ctx)
+	kept, err := s.ListJobs(ctx)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func checkServe(ctx context.Context, std Streams, o *serveOptions) error {
 }
 
 // checkKept is what would keep a job from being run here and now.
-func checkKept(ctx context.Context, std Streams, history *runner.History, k *scheduler.Kept) []error {
+func checkKept(ctx context.Context, std Streams, history *runner.History, k *scheduler.StoredJob) []error {
 	l := runner.UnattendedLaunch(std.env(), history, slog.New(slog.DiscardHandler))
 	l.Hint = remedies(std.Getenv)
 	l.Warn = func(text string) { std.warn("job " + k.Name + ": " + text) }
@@ -60,7 +60,7 @@ func checkKept(ctx context.Context, std Streams, history *runner.History, k *sch
 }
 
 // sayChecked says what was found about a job.
-func sayChecked(std Streams, k *scheduler.Kept, problems []error) error {
+func sayChecked(std Streams, k *scheduler.StoredJob, problems []error) error {
 	var b strings.Builder
 	state := "ok"
 	switch {

@@ -17,7 +17,7 @@ import (
 // Check is what would keep a job from being run here and now, by l, which is
 // unattended: its firing is prepared as far as it can be without a connection, and
 // without a password. What is only odd goes to l.Warn.
-func Check(ctx context.Context, l *runner.Launch, k *scheduler.Kept) []error {
+func Check(ctx context.Context, l *runner.Launch, k *scheduler.StoredJob) []error {
 	if k.Broken != nil {
 		return []error{fmt.Errorf("cannot be read: %w", k.Broken)}
 	}

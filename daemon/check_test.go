@@ -19,16 +19,16 @@ func TestCheck(t *testing.T) {
 	r.write(t, "empty", "")
 	tests := []struct {
 		name   string
-		change func(*scheduler.Kept)
+		change func(*scheduler.StoredJob)
 		want   []string // each in one of the problems
 	}{
-		{"as it is", func(*scheduler.Kept) {}, nil},
-		{"cannot be read", func(k *scheduler.Kept) { k.Broken = errors.New("no schedule") }, []string{"cannot be read: no schedule"}},
-		{"not valid", func(k *scheduler.Kept) { k.Selector = "run:last" }, []string{"jobs cannot use run:"}},
-		{"no such host", func(k *scheduler.Kept) { k.Selector = "app" }, []string{`"app"`}},
-		{"no such script", func(k *scheduler.Kept) { k.Command, k.Script = "", "/no/such/script" }, []string{"/no/such/script"}},
-		{"a key that signs", func(k *scheduler.Kept) { k.Notify.SecretFile = filepath.Join(r.dir, "key") }, nil},
-		{"an empty key, and no such host", func(k *scheduler.Kept) {
+		{"as it is", func(*scheduler.StoredJob) {}, nil},
+		{"cannot be read", func(k *scheduler.StoredJob) { k.Broken = errors.New("no schedule") }, []string{"cannot be read: no schedule"}},
+		{"not valid", func(k *scheduler.StoredJob) { k.Selector = "run:last" }, []string{"jobs cannot use run:"}},
+		{"no such host", func(k *scheduler.StoredJob) { k.Selector = "app" }, []string{`"app"`}},
+		{"no such script", func(k *scheduler.StoredJob) { k.Command, k.Script = "", "/no/such/script" }, []string{"/no/such/script"}},
+		{"a key that signs", func(k *scheduler.StoredJob) { k.Notify.SecretFile = filepath.Join(r.dir, "key") }, nil},
+		{"an empty key, and no such host", func(k *scheduler.StoredJob) {
 			k.Notify.SecretFile, k.Selector = filepath.Join(r.dir, "empty"), "app"
 		}, []string{"does not contain a key", `"app"`}},
 	}
@@ -37,8 +37,8 @@ func TestCheck(t *testing.T) {
 			job := scheduler.NewJob("sweep", "UTC")
 			job.Schedules, job.Selector, job.Command = []string{"@daily"}, "web", "uptime"
 			job.Options["ssh_config"] = []string{"none"}
-			job.Notify = scheduler.Notify{On: []scheduler.Occasion{scheduler.OnFailure}, Webhook: "https://x.example/"}
-			k := &scheduler.Kept{Job: job}
+			job.Notify = scheduler.Notify{On: []scheduler.NotifyEvent{scheduler.OnFailure}, Webhook: "https://x.example/"}
+			k := &scheduler.StoredJob{Job: job}
 			tt.change(k)
 			got := daemon.Check(t.Context(), runner.UnattendedLaunch(r.env, r.history, slog.New(slog.DiscardHandler)), k)
 			if len(got) != len(tt.want) {

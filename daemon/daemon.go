@@ -118,7 +118,7 @@ func Join(ctx context.Context, c Config) (*Daemon, error) {
 	d := &Daemon{
 		c: c, store: s, registration: registration{now: member},
 		service: &jobs.Service{Checker: jobs.Checker{Env: c.Env, Now: c.Now}, Store: s},
-		metrics: server.NewMetrics(c.Version, s.Kept),
+		metrics: server.NewMetrics(c.Version, s.ListJobs),
 		reloads: make(chan struct{}, 1), // one reload is as good as two
 	}
 	d.hurried, d.hurry = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -231,7 +231,7 @@ func (d *Daemon) logStart(ctx context.Context) error {
 
 // fire makes a run of a ticket; see scheduler.Daemon. What registers daemons is a
 // store.Store, so by is one of its.
-func (d *Daemon) fire(ctx context.Context, by scheduler.Membership, t scheduler.Ticket, begun func(run int64)) error {
+func (d *Daemon) fire(ctx context.Context, by scheduler.Membership, t scheduler.Assignment, begun func(run int64)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(d.hurried, func() { cancel(context.Cause(d.hurried)) })()
@@ -239,7 +239,7 @@ func (d *Daemon) fire(ctx context.Context, by scheduler.Membership, t scheduler.
 	defer func() { ended() }()
 	l := d.launch(d.c.Logger.With("job", t.Job.Name, "firing", t.ID))
 	l.Connections = d.connections
-	err := l.Fire(ctx, &runner.Firing{Ticket: t, Owner: by.(store.Daemon), Begun: func(run int64) {
+	err := l.Fire(ctx, &runner.Firing{Assignment: t, Owner: by.(store.Daemon), Begun: func(run int64) {
 		ended = d.metrics.Carrying(t.Job.Name)
 		begun(run)
 	}})

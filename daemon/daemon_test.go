@@ -191,7 +191,7 @@ func ok(*fleet.Session) fleet.Exit { return fleet.Exit{} }
 func TestDaemonRegistersAgain(t *testing.T) {
 	r := newRig(t, ok)
 	r.add(t, "tick", "@every 1s", func(j *scheduler.Job) {
-		j.Notify = scheduler.Notify{On: []scheduler.Occasion{scheduler.OnAlways}, Command: "cat > " + filepath.Join(r.dir, "notified")}
+		j.Notify = scheduler.Notify{On: []scheduler.NotifyEvent{scheduler.OnAlways}, Command: "cat > " + filepath.Join(r.dir, "notified")}
 	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -20,7 +20,7 @@ const (
 // seedMetrics tells the metrics what they cannot have counted: when each job was
 // last ok, as far as it was one of its newest runs.
 func (d *Daemon) seedMetrics(ctx context.Context) error {
-	kept, err := d.store.Kept(ctx)
+	kept, err := d.store.ListJobs(ctx)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (d *Daemon) reload(ctx context.Context) {
 
 // checkAll logs what is wrong with which jobs, and counts all and those.
 func (d *Daemon) checkAll(ctx context.Context) (jobs, bad int, err error) {
-	kept, err := d.store.Kept(ctx)
+	kept, err := d.store.ListJobs(ctx)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -34,19 +34,19 @@ func (r *registration) replace(by store.Daemon) {
 // Ready is what keeps the daemon from writing down what it decides.
 func (r *registration) Ready(ctx context.Context) error { return r.member().Ready(ctx) }
 
-// Deliveries is that of [scheduler.Outbox].
-func (r *registration) Deliveries(ctx context.Context, now, until time.Time, most int) ([]scheduler.Delivery, error) {
-	return r.member().Deliveries(ctx, now, until, most)
+// Lease is that of [scheduler.Outbox].
+func (r *registration) Lease(ctx context.Context, now, until time.Time, most int) ([]scheduler.Delivery, error) {
+	return r.member().Lease(ctx, now, until, most)
 }
 
-// Told is that of [scheduler.Outbox].
-func (r *registration) Told(ctx context.Context, x scheduler.Delivery, now time.Time, err error, again time.Time) error {
-	return r.member().Told(ctx, x, now, err, again)
+// Delivered is that of [scheduler.Outbox].
+func (r *registration) Delivered(ctx context.Context, x scheduler.Delivery, now time.Time, err error, again time.Time) error {
+	return r.member().Delivered(ctx, x, now, err, again)
 }
 
-// Return is that of [scheduler.Outbox].
-func (r *registration) Return(ctx context.Context, ds []scheduler.Delivery, due time.Time) error {
-	return r.member().Return(ctx, ds, due)
+// Release is that of [scheduler.Outbox].
+func (r *registration) Release(ctx context.Context, ds []scheduler.Delivery, due time.Time) error {
+	return r.member().Release(ctx, ds, due)
 }
 
 // rejoin registers the daemon again, see [scheduler.Daemon].

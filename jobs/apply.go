@@ -14,7 +14,7 @@ import (
 type Plan struct {
 	Added   []scheduler.Job
 	Changed []Change
-	Removed []scheduler.Kept
+	Removed []scheduler.StoredJob
 	// Same is how many are right already, and Left the names of those that are
 	// not in the file and stay.
 	Same int
@@ -76,8 +76,8 @@ func (c *Checker) checkScopes(ctx context.Context, file string, p *Plan) error {
 }
 
 // planJobs compares the jobs of a file with those that are kept.
-func planJobs(jobs []scheduler.Job, kept []scheduler.Kept, prune bool) (*Plan, error) {
-	old := make(map[string]*scheduler.Kept, len(kept))
+func planJobs(jobs []scheduler.Job, kept []scheduler.StoredJob, prune bool) (*Plan, error) {
+	old := make(map[string]*scheduler.StoredJob, len(kept))
 	for i := range kept {
 		old[kept[i].Name] = &kept[i]
 	}
@@ -102,7 +102,7 @@ func planJobs(jobs []scheduler.Job, kept []scheduler.Kept, prune bool) (*Plan, e
 }
 
 // add plans that k, nil if there is none, becomes job.
-func (p *Plan) add(k *scheduler.Kept, job scheduler.Job) error {
+func (p *Plan) add(k *scheduler.StoredJob, job scheduler.Job) error {
 	if k == nil {
 		p.Added = append(p.Added, job)
 		return nil
@@ -179,7 +179,7 @@ func (e *UnconfirmedError) Error() string {
 type Step struct {
 	Added   *scheduler.Job
 	Changed *Change
-	Removed *scheduler.Kept
+	Removed *scheduler.StoredJob
 }
 
 // Apply does what was planned, job by job, and yields each step with the error

@@ -21,11 +21,11 @@ func jobsNamed(names ...string) []scheduler.Job {
 	return all
 }
 
-func keptNamed(names ...string) []scheduler.Kept {
-	var all []scheduler.Kept
+func keptNamed(names ...string) []scheduler.StoredJob {
+	var all []scheduler.StoredJob
 	for _, job := range jobsNamed(names...) {
 		job.Version = 3
-		all = append(all, scheduler.Kept{Job: job})
+		all = append(all, scheduler.StoredJob{Job: job})
 	}
 	return all
 }
@@ -68,7 +68,7 @@ func TestRemovesMost(t *testing.T) {
 		{5, 10, false},
 		{6, 10, true},
 	} {
-		p := &Plan{Removed: make([]scheduler.Kept, tt.removed), All: tt.all}
+		p := &Plan{Removed: make([]scheduler.StoredJob, tt.removed), All: tt.all}
 		if got := p.RemovesMost(); got != tt.want {
 			t.Errorf("%d of %d: got %v", tt.removed, tt.all, got)
 		}

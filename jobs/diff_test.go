@@ -23,7 +23,7 @@ func TestDiff(t *testing.T) {
 	before := testJob(map[string][]string{"timeout": {"2h"}, "env": {"A=1"}})
 	now := testJob(map[string][]string{"env": {"A=1", "B=\x1b[31m"}})
 	now.Paused = true
-	now.Notify = scheduler.Notify{On: []scheduler.Occasion{scheduler.OnMissed}, Command: "tell <me>"}
+	now.Notify = scheduler.Notify{On: []scheduler.NotifyEvent{scheduler.OnMissed}, Command: "tell <me>"}
 	got, err := Diff(&before, &now)
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func TestUnset(t *testing.T) {
 	job.Seconds, job.Paused, job.TuttiEnv, job.Idempotent = true, true, true, true
 	job.Overlap, job.MaxRunning, job.Grace, job.CatchUp, job.Jitter = scheduler.OverlapAllow, 7, time.Hour, scheduler.CatchUpAll, time.Second
 	job.Inventory = []string{"/etc/hosts.yaml"}
-	job.Notify = scheduler.Notify{On: []scheduler.Occasion{scheduler.OnMissed}, Command: "tell"}
+	job.Notify = scheduler.Notify{On: []scheduler.NotifyEvent{scheduler.OnMissed}, Command: "tell"}
 	job.Keep = scheduler.Keep{Age: time.Hour}
 	given := job.Options
 	for _, key := range []string{

@@ -31,7 +31,7 @@ func TestRetimed(t *testing.T) {
 			if got := old.SameTimes(&job); got != tt.sameTimes {
 				t.Errorf("got the same times %t, want %t", got, tt.sameTimes)
 			}
-			e := Edited{Old: old, Job: scheduler.Kept{Job: job}}
+			e := Edited{Old: old, Job: scheduler.StoredJob{Job: job}}
 			if got := e.Retimed(); got != tt.retimed {
 				t.Errorf("got retimed %t, want %t", got, tt.retimed)
 			}

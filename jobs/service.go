@@ -25,15 +25,15 @@ type Store interface {
 
 // Definitions are the jobs themselves, and their versions.
 type Definitions interface {
-	// Kept are all jobs, by name.
-	Kept(ctx context.Context) ([]scheduler.Kept, error)
+	// ListJobs are all jobs, by name.
+	ListJobs(ctx context.Context) ([]scheduler.StoredJob, error)
 	// Job is one of them, or a *store.NoJobError.
-	Job(ctx context.Context, name string) (scheduler.Kept, error)
+	Job(ctx context.Context, name string) (scheduler.StoredJob, error)
 	// AddJob adds a job, or returns a *store.JobExistsError.
-	AddJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.Kept, error)
+	AddJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.StoredJob, error)
 	// ChangeJob replaces the job of that name and Version, or returns a
 	// *store.JobChangedError. Nothing is written if nothing is different.
-	ChangeJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.Kept, error)
+	ChangeJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.StoredJob, error)
 	// RemoveJob removes a job of a version; 0: of any.
 	RemoveJob(ctx context.Context, name string, version int64, by string, now time.Time) error
 	// JobChanges are the changes of those that have or had the name, newest first.
@@ -45,12 +45,12 @@ type Records interface {
 	// Firings are those that fit, newest first.
 	Firings(ctx context.Context, q store.FiringQuery) ([]store.FiringRow, error)
 	// RequestFiring asks for a run of a job, whatever its schedule says.
-	RequestFiring(ctx context.Context, job, by string, now time.Time) (scheduler.Ticket, error)
+	RequestFiring(ctx context.Context, job, by string, now time.Time) (scheduler.Assignment, error)
 	// KillRuns asks for the end of what runs of a job, or of a run of one, and returns
 	// the runs that are being stopped, also if something was wrong with others.
 	KillRuns(ctx context.Context, ref store.KillRef, by string, now time.Time) ([]int64, error)
 	// CountEnded brings the consecutive failures of the jobs up to date.
-	CountEnded(ctx context.Context, jobs []scheduler.Kept) error
+	CountEnded(ctx context.Context, jobs []scheduler.StoredJob) error
 	// JobCosts is what each job, by its number, has in the history.
 	JobCosts(ctx context.Context) (map[int64]store.JobCost, error)
 }
@@ -75,7 +75,7 @@ func (e *BrokenError) Error() string { return fmt.Sprintf("job %s cannot be read
 func (e *BrokenError) Unwrap() error { return e.Err }
 
 // Readable is a *BrokenError if the job cannot be read any more.
-func Readable(kept *scheduler.Kept) error {
+func Readable(kept *scheduler.StoredJob) error {
 	if kept.Broken == nil {
 		return nil
 	}
@@ -97,20 +97,20 @@ func (e *MissingError) Error() string {
 }
 
 // all are all jobs; none, if there is no history.
-func (s *Service) all(ctx context.Context) ([]scheduler.Kept, error) {
+func (s *Service) all(ctx context.Context) ([]scheduler.StoredJob, error) {
 	if s.Store == nil {
 		return nil, nil
 	}
-	return s.Store.Kept(ctx)
+	return s.Store.ListJobs(ctx)
 }
 
 // Named are the jobs of these names, each once and in their order, or all. The
 // error is a *store.NoJobError or, for more than one name, a *MissingError.
-func (s *Service) Named(ctx context.Context, names []string) ([]scheduler.Kept, error) {
+func (s *Service) Named(ctx context.Context, names []string) ([]scheduler.StoredJob, error) {
 	if len(names) == 0 {
-		return s.Store.Kept(ctx)
+		return s.Store.ListJobs(ctx)
 	}
-	var found []scheduler.Kept
+	var found []scheduler.StoredJob
 	var missing []*store.NoJobError
 	seen := make(map[string]bool)
 	for _, name := range names {
@@ -138,7 +138,7 @@ func (s *Service) Named(ctx context.Context, names []string) ([]scheduler.Kept, 
 }
 
 // readable is the job of that name, which can be read.
-func (s *Service) readable(ctx context.Context, name string) (scheduler.Kept, error) {
+func (s *Service) readable(ctx context.Context, name string) (scheduler.StoredJob, error) {
 	kept, err := s.Store.Job(ctx, name)
 	if err == nil {
 		err = Readable(&kept)
@@ -171,7 +171,7 @@ func (s *Service) TellFewerDays(ctx context.Context, in store.Place, tell func(n
 	if err != nil || len(untold) == 0 {
 		return err
 	}
-	kept, err := s.Store.Kept(ctx)
+	kept, err := s.Store.ListJobs(ctx)
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func newRig(t *testing.T) *rig {
 }
 
 // add adds the job of that name.
-func (r *rig) add(t *testing.T, name string) scheduler.Kept {
+func (r *rig) add(t *testing.T, name string) scheduler.StoredJob {
 	t.Helper()
 	job := testJob(nil)
 	job.Name = name
@@ -155,14 +155,14 @@ type racing struct {
 	raced bool
 }
 
-func (r *racing) ChangeJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.Kept, error) {
+func (r *racing) ChangeJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.StoredJob, error) {
 	if !r.raced {
 		r.raced = true
 		other := job
 		other.Paused = false
 		other.Command = "whoami"
 		if _, err := r.Store.ChangeJob(ctx, other, "eve", now); err != nil {
-			return scheduler.Kept{}, err
+			return scheduler.StoredJob{}, err
 		}
 	}
 	return r.Store.ChangeJob(ctx, job, by, now)
@@ -182,7 +182,7 @@ func TestNamed(t *testing.T) {
 	r := newRig(t)
 	r.add(t, "a")
 	r.add(t, "b")
-	names := func(kept []scheduler.Kept) (out []string) {
+	names := func(kept []scheduler.StoredJob) (out []string) {
 		for _, k := range kept {
 			out = append(out, k.Name)
 		}

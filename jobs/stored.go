@@ -14,7 +14,7 @@ func ViewOf(j *api.Job) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	v := View{Kept: kept, State: State(j.State), Wrong: j.Broken, Running: j.Running, Cost: store.JobCost{Runs: j.Runs, Bytes: j.Bytes}}
+	v := View{StoredJob: kept, State: State(j.State), Wrong: j.Broken, Running: j.Running, Cost: store.JobCost{Runs: j.Runs, Bytes: j.Bytes}}
 	if v.Last, err = firingOf(j.Last); err != nil {
 		return v, err
 	}

@@ -33,7 +33,7 @@ type Doubts struct {
 	// Warnings are sentences about the expressions.
 	Warnings []string
 	// Moved are the scheduled times within a year that a change of the clock moves.
-	Moved []scheduler.Instant
+	Moved []scheduler.ScheduledTime
 }
 
 // DoubtsOf are the doubts about a schedule, as it is at now.

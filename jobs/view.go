@@ -32,7 +32,7 @@ func States() []State { return []State{OK, Failing, Running, Paused, Over, Broke
 
 // A View is a job with what there is to see of it.
 type View struct {
-	scheduler.Kept
+	scheduler.StoredJob
 	State State
 	// Wrong says why it is broken; empty unless State is Broken.
 	Wrong string
@@ -56,7 +56,7 @@ func (s *Service) List(ctx context.Context) ([]View, error) {
 }
 
 // views looks at jobs, whose failures it counts.
-func (s *Service) views(ctx context.Context, kept []scheduler.Kept) ([]View, error) {
+func (s *Service) views(ctx context.Context, kept []scheduler.StoredJob) ([]View, error) {
 	if err := s.Store.CountEnded(ctx, kept); err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (s *Service) views(ctx context.Context, kept []scheduler.Kept) ([]View, err
 	}
 	views := make([]View, len(kept))
 	for i, k := range kept {
-		views[i] = View{Kept: k, Cost: costs[k.ID]}
+		views[i] = View{StoredJob: k, Cost: costs[k.ID]}
 		if err := s.look(ctx, &views[i]); err != nil {
 			return nil, err
 		}
@@ -128,7 +128,7 @@ func (v *View) find(now time.Time) {
 		v.State = Paused
 	case v.Last != nil && (v.Last.Decision == scheduler.Failed || v.Last.Decision == scheduler.Refused):
 		v.State, v.Wrong = Broken, v.Last.Reason
-	case v.Streak.Failures > 0:
+	case v.ConsecutiveFailures.Count > 0:
 		v.State = Failing
 	case len(next) == 0:
 		v.State = Over
@@ -140,14 +140,14 @@ func (v *View) find(now time.Time) {
 // In reports whether the job is in a state; all are in "". A job whose last
 // results were not ok is failing also while it runs or is paused.
 func (v *View) In(state State) bool {
-	return state == "" || state == v.State || state == Failing && v.Streak.Failures > 0
+	return state == "" || state == v.State || state == Failing && v.ConsecutiveFailures.Count > 0
 }
 
 // Form is the JSON form of v.
 func (v *View) Form() (api.Job, error) {
 	j := api.Job{
 		Schema: 1, Type: "job", Job: v.Name, JobID: v.ID, Version: v.Version, State: string(v.State), Broken: v.Wrong, Alarm: v.Alarm, Paused: v.Paused,
-		Cursor: event.Time(v.Cursor), Running: append([]int64{}, v.Running...), Failures: v.Streak.Failures, FailingSince: api.TimeOf(v.Streak.Since),
+		Cursor: event.Time(v.Cursor), Running: append([]int64{}, v.Running...), Failures: v.ConsecutiveFailures.Count, FailingSince: api.TimeOf(v.ConsecutiveFailures.Since),
 		Runs: v.Cost.Runs, Bytes: v.Cost.Bytes, UpdatedAt: event.Time(v.UpdatedAt), UpdatedBy: v.UpdatedBy,
 	}
 	if v.Last != nil {
@@ -211,7 +211,7 @@ func (s *Service) Show(ctx context.Context, name string) (*Details, error) {
 	if err != nil {
 		return nil, err
 	}
-	views, err := s.views(ctx, []scheduler.Kept{kept})
+	views, err := s.views(ctx, []scheduler.StoredJob{kept})
 	if err != nil {
 		return nil, err
 	}
@@ -296,7 +296,7 @@ func (s *Service) Changes(ctx context.Context, name string) ([]store.JobChange, 
 }
 
 // Export are the jobs of these names, or all, that can be read, and the others.
-func (s *Service) Export(ctx context.Context, names []string) (whole []scheduler.Job, broken []scheduler.Kept, err error) {
+func (s *Service) Export(ctx context.Context, names []string) (whole []scheduler.Job, broken []scheduler.StoredJob, err error) {
 	kept, err := s.Named(ctx, names)
 	for _, k := range kept {
 		if k.Broken != nil {

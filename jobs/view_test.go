@@ -20,25 +20,25 @@ func TestState(t *testing.T) {
 		{"new", func(*View) {}, OK, ""},
 		{"paused", func(v *View) { v.Paused = true }, Paused, ""},
 		{"running", func(v *View) { v.Running, v.Paused = []int64{1}, true }, Running, ""},
-		{"failing", func(v *View) { v.Streak.Failures = 2 }, Failing, ""},
-		{"its last firing could not be begun", func(v *View) { v.Last, v.Streak.Failures = failed, 1 }, Broken, "no host"},
+		{"failing", func(v *View) { v.ConsecutiveFailures.Count = 2 }, Failing, ""},
+		{"its last firing could not be begun", func(v *View) { v.Last, v.ConsecutiveFailures.Count = failed, 1 }, Broken, "no host"},
 		{"paused since", func(v *View) { v.Last, v.Paused = failed, true }, Paused, ""},
-		{"cannot be read", func(v *View) { v.Kept.Broken = errors.New("no schedule") }, Broken, "no schedule"},
+		{"cannot be read", func(v *View) { v.StoredJob.Broken = errors.New("no schedule") }, Broken, "no schedule"},
 		{"has run out", func(v *View) { v.Schedules = []string{"@at 2027-01-31T18:00:00Z"} }, Over, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			v := View{Kept: scheduler.Kept{Job: testJob(nil)}}
+			v := View{StoredJob: scheduler.StoredJob{Job: testJob(nil)}}
 			tt.change(&v)
 			v.find(noon)
 			if v.State != tt.want || v.Wrong != tt.wrong {
 				t.Errorf("got %s (%s), want %s (%s)", v.State, v.Wrong, tt.want, tt.wrong)
 			}
-			fires := tt.want != Over && v.Kept.Broken == nil && !v.Paused
+			fires := tt.want != Over && v.StoredJob.Broken == nil && !v.Paused
 			if v.Next.At.IsZero() == fires {
 				t.Errorf("got %v for the next firing", v.Next.At)
 			}
-			if !v.In("") || !v.In(tt.want) || v.In(Failing) != (v.Streak.Failures > 0) {
+			if !v.In("") || !v.In(tt.want) || v.In(Failing) != (v.ConsecutiveFailures.Count > 0) {
 				t.Error("it is not in the state that it is in")
 			}
 		})

@@ -12,7 +12,7 @@ import (
 )
 
 // Add adds a job.
-func (s *Service) Add(ctx context.Context, p *Prepared, by string) (scheduler.Kept, error) {
+func (s *Service) Add(ctx context.Context, p *Prepared, by string) (scheduler.StoredJob, error) {
 	return s.Store.AddJob(ctx, p.Job, by, s.Now())
 }
 
@@ -24,7 +24,7 @@ func (s *Service) Remove(ctx context.Context, name string, version int64, by str
 // An Edited job was changed.
 type Edited struct {
 	// Job is as it is now, and Old as it was.
-	Job scheduler.Kept
+	Job scheduler.StoredJob
 	Old scheduler.Job
 	// Differences has a line for each key that is different; empty: nothing is.
 	Differences []string
@@ -98,7 +98,7 @@ func otherHosts(old, job *scheduler.Job) bool {
 
 // SetPaused pauses a job, or resumes it, whatever else is changed at the same time.
 // changed is false if it was so already.
-func (s *Service) SetPaused(ctx context.Context, name string, paused bool, by string) (kept scheduler.Kept, changed bool, err error) {
+func (s *Service) SetPaused(ctx context.Context, name string, paused bool, by string) (kept scheduler.StoredJob, changed bool, err error) {
 	for {
 		if kept, err = s.readable(ctx, name); err != nil || kept.Paused == paused {
 			return kept, false, err
@@ -116,7 +116,7 @@ func (s *Service) SetPaused(ctx context.Context, name string, paused bool, by st
 // RunNow asks for a run of a job, which a daemon carries out. The ticket's
 // Decision says whether it is, waits, or is refused by the job's overlap for its
 // Reason. served is false if no daemon is there that would begin it.
-func (s *Service) RunNow(ctx context.Context, name, by string) (t scheduler.Ticket, served bool, err error) {
+func (s *Service) RunNow(ctx context.Context, name, by string) (t scheduler.Assignment, served bool, err error) {
 	if t, err = s.Store.RequestFiring(ctx, name, by, s.Now()); err != nil {
 		return t, false, err
 	}

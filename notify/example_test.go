@@ -83,7 +83,7 @@ type one struct {
 	arrived  func()
 }
 
-func (o *one) Deliveries(context.Context, time.Time, time.Time, int) ([]scheduler.Delivery, error) {
+func (o *one) Lease(context.Context, time.Time, time.Time, int) ([]scheduler.Delivery, error) {
 	if o.taken {
 		return nil, nil
 	}
@@ -91,9 +91,9 @@ func (o *one) Deliveries(context.Context, time.Time, time.Time, int) ([]schedule
 	return []scheduler.Delivery{o.delivery}, nil
 }
 
-func (o *one) Return(context.Context, []scheduler.Delivery, time.Time) error { return nil }
+func (o *one) Release(context.Context, []scheduler.Delivery, time.Time) error { return nil }
 
-func (o *one) Told(_ context.Context, _ scheduler.Delivery, _ time.Time, err error, _ time.Time) error {
+func (o *one) Delivered(_ context.Context, _ scheduler.Delivery, _ time.Time, err error, _ time.Time) error {
 	fmt.Println("arrived:", err == nil)
 	o.arrived()
 	return nil

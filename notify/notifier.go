@@ -127,7 +127,7 @@ func (r *deliveryLoop) take(ctx context.Context) {
 		return
 	}
 	now := r.Now()
-	due, err := r.Outbox.Deliveries(ctx, now, now.Add(lease), room)
+	due, err := r.Outbox.Lease(ctx, now, now.Add(lease), room)
 	if err != nil {
 		if !r.outboxFailing && ctx.Err() == nil {
 			r.outboxFailing = true
@@ -146,7 +146,7 @@ func (r *deliveryLoop) giveBack(ctx context.Context, ds []scheduler.Delivery, pa
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
 	defer cancel()
-	if err := r.Outbox.Return(ctx, ds, r.Now().Add(pause)); err != nil {
+	if err := r.Outbox.Release(ctx, ds, r.Now().Add(pause)); err != nil {
 		r.Logger.Warn("notifications delayed: cannot return them to the outbox", "count", len(ds), "error", err)
 	}
 }
@@ -185,7 +185,7 @@ func (r *deliveryLoop) record(ctx context.Context, s sending) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
 	defer cancel()
-	if err := r.Outbox.Told(ctx, s.Delivery, now, s.err, again); err != nil {
+	if err := r.Outbox.Delivered(ctx, s.Delivery, now, s.err, again); err != nil {
 		r.Logger.Error("notification will be repeated: cannot record its result",
 			"job", s.Message.Job, "firing", s.Message.Firing, "error", err)
 	}

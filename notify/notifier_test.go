@@ -57,7 +57,7 @@ func (o *outbox) put(webhook string, count int) {
 	}
 }
 
-func (o *outbox) Deliveries(_ context.Context, now, until time.Time, most int) ([]scheduler.Delivery, error) {
+func (o *outbox) Lease(_ context.Context, now, until time.Time, most int) ([]scheduler.Delivery, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.broken != nil {
@@ -74,7 +74,7 @@ func (o *outbox) Deliveries(_ context.Context, now, until time.Time, most int) (
 	return due, nil
 }
 
-func (o *outbox) Told(_ context.Context, d scheduler.Delivery, now time.Time, err error, again time.Time) error {
+func (o *outbox) Delivered(_ context.Context, d scheduler.Delivery, now time.Time, err error, again time.Time) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.told = append(o.told, told{d.ID, now, again, err})
@@ -90,7 +90,7 @@ func (o *outbox) Told(_ context.Context, d scheduler.Delivery, now time.Time, er
 	return nil
 }
 
-func (o *outbox) Return(_ context.Context, ds []scheduler.Delivery, due time.Time) error {
+func (o *outbox) Release(_ context.Context, ds []scheduler.Delivery, due time.Time) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, d := range ds {

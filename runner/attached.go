@@ -15,7 +15,7 @@ import (
 const turnPoll = time.Second
 
 // AwaitTurn waits until the firing of t may start, or never may.
-func AwaitTurn(ctx context.Context, s store.Store, owner store.Daemon, t scheduler.Ticket, now func() time.Time) (scheduler.Ticket, error) {
+func AwaitTurn(ctx context.Context, s store.Store, owner store.Daemon, t scheduler.Assignment, now func() time.Time) (scheduler.Assignment, error) {
 	wake, end := s.Wake()
 	defer end()
 	tick := time.NewTicker(turnPoll)
@@ -36,7 +36,7 @@ func AwaitTurn(ctx context.Context, s store.Store, owner store.Daemon, t schedul
 }
 
 // CheckRun returns an error if the firing of t was not to be run.
-func CheckRun(t *scheduler.Ticket) error {
+func CheckRun(t *scheduler.Assignment) error {
 	if t.Decision == scheduler.Run || t.Decision == scheduler.Queued {
 		return nil
 	}
@@ -53,5 +53,5 @@ func (l *Launch) FireAttached(ctx context.Context, f *Firing) error {
 		return err
 	}
 	// The log of the job shows why there is no run.
-	return errors.Join(err, f.Owner.Fail(context.WithoutCancel(ctx), f.Ticket, scheduler.NotStarted(err), err.Error()))
+	return errors.Join(err, f.Owner.Fail(context.WithoutCancel(ctx), f.Assignment, scheduler.NotStarted(err), err.Error()))
 }

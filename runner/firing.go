@@ -23,7 +23,7 @@ const prepareTime = 5 * time.Minute
 
 // A Firing is a claimed ticket that is about to become a run of its job.
 type Firing struct {
-	scheduler.Ticket
+	scheduler.Assignment
 	// Owner has claimed the ticket.
 	Owner store.Daemon
 	// Begun is called with the number of the run before anything connects; may be nil.
@@ -59,8 +59,8 @@ func (l *Launch) Fire(ctx context.Context, f *Firing) error {
 
 // Check prepares a firing of the job up to the first connection, without asking for a
 // password. The error is what would keep the job from running here and now.
-func (l *Launch) Check(ctx context.Context, job *scheduler.Kept) error {
-	d, done, err := l.decideFiring(ctx, &Firing{Ticket: scheduler.Ticket{Job: *job}})
+func (l *Launch) Check(ctx context.Context, job *scheduler.StoredJob) error {
+	d, done, err := l.decideFiring(ctx, &Firing{Assignment: scheduler.Assignment{Job: *job}})
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (l *Launch) decideFiring(ctx context.Context, f *Firing) (_ *Decision, done
 	}
 	ctx, prepared := l.preparing(ctx)
 	defer prepared()
-	task, err := taskOfJob(ctx, &f.Job.Job, f.Ticket.Firing.At)
+	task, err := taskOfJob(ctx, &f.Job.Job, f.Assignment.Firing.At)
 	if err != nil {
 		return nil, nil, causeOf(ctx, err)
 	}

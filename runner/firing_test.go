@@ -68,7 +68,7 @@ func newSite(t *testing.T, hosts ...fleet.Host) *site {
 }
 
 // ticket adds a job and asks for it.
-func (s *site) ticket(t *testing.T, job scheduler.Job) scheduler.Ticket {
+func (s *site) ticket(t *testing.T, job scheduler.Job) scheduler.Assignment {
 	t.Helper()
 	now := time.Now()
 	job.Schedules, job.Zone = []string{"@daily"}, "UTC"
@@ -101,7 +101,7 @@ func TestFire(t *testing.T) {
 			job.Selector, job.Command = tt.selector, "true"
 			var begun int64
 			l := UnattendedLaunch(s.env, s.history, slog.New(slog.DiscardHandler))
-			err := l.Fire(t.Context(), &Firing{Ticket: s.ticket(t, job), Owner: s.owner, Begun: func(run int64) { begun = run }})
+			err := l.Fire(t.Context(), &Firing{Assignment: s.ticket(t, job), Owner: s.owner, Begun: func(run int64) { begun = run }})
 			code := ExitOK
 			if exit, ok := errors.AsType[*ExitError](err); ok {
 				code = exit.Code
@@ -130,7 +130,7 @@ func TestFireAttachedSaysWhyThereIsNoRun(t *testing.T) {
 	job.Selector, job.Command = "nowhere", "true"
 	ticket := s.ticket(t, job)
 	l := UnattendedLaunch(s.env, s.history, slog.New(slog.DiscardHandler))
-	err := l.FireAttached(t.Context(), &Firing{Ticket: ticket, Owner: s.owner})
+	err := l.FireAttached(t.Context(), &Firing{Assignment: ticket, Owner: s.owner})
 	if err == nil || l.RunID() != 0 {
 		t.Fatalf("got run %d, %v, want none", l.RunID(), err)
 	}

@@ -29,15 +29,15 @@ func TestFiringsLeaveHostsInMaintenanceOut(t *testing.T) {
 		}
 	}
 	var warned []string
-	fire := func(ticket scheduler.Ticket) (int64, error) {
+	fire := func(ticket scheduler.Assignment) (int64, error) {
 		t.Helper()
 		warned = nil
 		l := UnattendedLaunch(s.env, s.history, slog.New(slog.DiscardHandler))
 		l.Warn = func(text string) { warned = append(warned, text) }
-		err := l.FireAttached(t.Context(), &Firing{Ticket: ticket, Owner: s.owner})
+		err := l.FireAttached(t.Context(), &Firing{Assignment: ticket, Owner: s.owner})
 		return l.RunID(), err
 	}
-	again := func() scheduler.Ticket {
+	again := func() scheduler.Assignment {
 		t.Helper()
 		ticket, err := s.owner.Request(t.Context(), "backup", "ada", time.Now())
 		if err != nil {

@@ -68,7 +68,7 @@ func TestFiringOutsideItsScope(t *testing.T) {
 	if got := ticket.Job.Scopes; len(got) != 1 || got[0] != "web1" {
 		t.Fatalf("got the scopes %q, want those of the job", got)
 	}
-	err := UnattendedLaunch(s.env, s.history, slog.New(slog.DiscardHandler)).FireAttached(t.Context(), &Firing{Ticket: ticket, Owner: s.owner})
+	err := UnattendedLaunch(s.env, s.history, slog.New(slog.DiscardHandler)).FireAttached(t.Context(), &Firing{Assignment: ticket, Owner: s.owner})
 	const want = "1 of 2 hosts outside the scope: ada changed the job last and may use only web1"
 	if !errors.Is(err, scheduler.ErrRefused) || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
@@ -104,7 +104,7 @@ func (s *site) fire(t *testing.T, job string) {
 		t.Fatal(err)
 	}
 	run := int64(0)
-	f := &Firing{Ticket: ticket, Owner: s.owner, Begun: func(n int64) { run = n }}
+	f := &Firing{Assignment: ticket, Owner: s.owner, Begun: func(n int64) { run = n }}
 	if err := UnattendedLaunch(s.env, s.history, slog.New(slog.DiscardHandler)).FireAttached(t.Context(), f); err != nil || run == 0 {
 		t.Errorf("got run %d, %v, want one", run, err)
 	}

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// MissedLate is the reason of instants that are not run because of [Timing.Late]
+// MissedDeadline is the reason of instants that are not run because of [Timing.Late]
 // or because whoever was to run them ended before.
-const MissedLate = "later than grace and catch_up allow"
+const MissedDeadline = "later than grace and catch_up allow"
 
 // An agenda is all jobs, and when each of them is due next.
 type agenda struct {
@@ -27,7 +27,7 @@ type agenda struct {
 
 // An entry is a job on the agenda.
 type entry struct {
-	kept Kept
+	kept StoredJob
 	// timing is nil if the job does not fire: it is paused, or broken.
 	timing *Timing
 	// due is when the next instant is; zero: there is none.
@@ -35,7 +35,7 @@ type entry struct {
 }
 
 // load makes the agenda of the jobs as they are now.
-func (a *agenda) load(jobs []Kept) {
+func (a *agenda) load(jobs []StoredJob) {
 	if !a.stale {
 		return
 	}
@@ -78,7 +78,7 @@ func (a *agenda) idle(now time.Time) time.Duration {
 
 // renew is the entry of a job that had the given one before; nil: none. A
 // schedule is read once for each version of the job.
-func (a *agenda) renew(before *entry, k Kept) *entry {
+func (a *agenda) renew(before *entry, k StoredJob) *entry {
 	if before == nil || before.kept.Version != k.Version || before.kept.Paused != k.Paused || (before.kept.Broken == nil) != (k.Broken == nil) {
 		e := &entry{kept: k}
 		a.read(e)
@@ -163,7 +163,7 @@ func (a *agenda) late(e *entry, now time.Time) (d Decisions, ok bool) {
 	}
 	d.Cursor = late.Cursor.UTC()
 	if d.Missed = late.Missed; d.Missed.Count > 0 {
-		d.MissedReason = MissedLate
+		d.MissedReason = MissedDeadline
 	}
 	return d, true
 }

@@ -49,7 +49,7 @@ func (s JobState) Claim(by Claimant, at Moment) Transition {
 		left, free := by.inherits(f)
 		if free && r.take(f, by.ID, left) {
 			f.Attached = f.Attached && left
-			r.Tickets = append(r.Tickets, r.Next.ticket(f))
+			r.Assignments = append(r.Assignments, r.Next.ticket(f))
 		}
 	}
 	return r.done()
@@ -72,7 +72,7 @@ func (s JobState) Take(firing, daemon int64, at Moment) (Transition, error) {
 		}
 		r.take(f, daemon, false)
 	}
-	r.Tickets = []Ticket{r.Next.ticket(f)}
+	r.Assignments = []Assignment{r.Next.ticket(f)}
 	return r.done(), nil
 }
 
@@ -95,7 +95,7 @@ func (r *ruling) take(f *FiringRecord, daemon int64, left bool) bool {
 // judge says what becomes of a firing that has not begun, if that is known by
 // now.
 func (r *ruling) judge(f *FiringRecord, left bool) (v Verdict, decided bool) {
-	k := &r.Next.Kept
+	k := &r.Next.StoredJob
 	switch {
 	case r.Next.Removed:
 		return Verdict{Decision: Skipped, Reason: ReasonRemoved}, true
@@ -130,7 +130,7 @@ func (r *ruling) wait(f *FiringRecord) (v Verdict, decided bool) {
 	case unproved:
 		return Replace(false), true
 	}
-	k := &r.Next.Kept
+	k := &r.Next.StoredJob
 	return Verdict{Decision: Run}, k.Overlap.Room(r.Next.activity().busy, k.MaxRunning)
 }
 

@@ -29,7 +29,7 @@ type Daemon struct {
 	// when it returns, unless its error says otherwise. Its ctx ends with the cause
 	// fanout.ErrKill after a request to stop the run, and with the cause of Run's ctx when
 	// StopTimeout is over.
-	Execute func(ctx context.Context, by Membership, t Ticket, begun func(run int64)) error
+	Execute func(ctx context.Context, by Membership, t Assignment, begun func(run int64)) error
 	// StopTimeout is how long the firings that run have to come to their end
 	// once Run's ctx has ended; 0: no time at all.
 	StopTimeout time.Duration
@@ -52,10 +52,10 @@ type Observer interface {
 	Decided(job string, d Decision, reason string, count int)
 	// Begun says that a run has its number, lag after it was due; no lag is
 	// known for a job that is run out of turn or again.
-	Begun(t Ticket, run int64, lag time.Duration)
+	Begun(t Assignment, run int64, lag time.Duration)
 	// Ended tells each ending once, to one of the daemons: also those of runs
 	// that another one carried out, and of firings that were never begun.
-	Ended(e Ending)
+	Ended(e Completion)
 	// Beat is called at each turn, at least about once a second while nothing
 	// hangs, also while the daemon is being stopped.
 	Beat(now time.Time)
@@ -155,7 +155,7 @@ func (l *loop) turn(ctx context.Context) time.Duration {
 	l.repair(ctx)
 	l.closeAll(ctx)
 	l.settle(ctx)
-	l.agenda.load(l.desk.Kept())
+	l.agenda.load(l.desk.ListJobs())
 	// The time is read after the cursors: a time before them is a clock that was
 	// put back, and not one that was read before this process was suspended.
 	now := l.now()

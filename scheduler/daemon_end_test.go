@@ -56,7 +56,7 @@ func TestDaemonStopsForItsCause(t *testing.T) {
 		r.add("job", "* * * * *")
 		causes := make(chan error, 1)
 		r.daemon.StopTimeout = 0
-		r.daemon.Execute = func(ctx context.Context, by Membership, t Ticket, begun func(int64)) error {
+		r.daemon.Execute = func(ctx context.Context, by Membership, t Assignment, begun func(int64)) error {
 			run := r.begun(by, t)
 			begun(run)
 			<-ctx.Done()
@@ -94,19 +94,19 @@ func TestDaemonKills(t *testing.T) {
 func TestDaemonClosesWhatCannotBegin(t *testing.T) {
 	tests := []struct {
 		name  string
-		carry func(context.Context, Ticket, func(int64)) error
+		carry func(context.Context, Assignment, func(int64)) error
 		want  string
 	}{
 		{
-			"an error", func(context.Context, Ticket, func(int64)) error { return errors.New("no host matches") },
+			"an error", func(context.Context, Assignment, func(int64)) error { return errors.New("no host matches") },
 			"01T00:05:00 failed: no host matches",
 		},
 		{
-			"no reason", func(context.Context, Ticket, func(int64)) error { return nil },
+			"no reason", func(context.Context, Assignment, func(int64)) error { return nil },
 			"01T00:05:00 failed: not started (unknown reason)",
 		},
 		{
-			"a panic", func(context.Context, Ticket, func(int64)) error { panic("oh") },
+			"a panic", func(context.Context, Assignment, func(int64)) error { panic("oh") },
 			"01T00:05:00 failed: panic: oh",
 		},
 	}
@@ -114,7 +114,7 @@ func TestDaemonClosesWhatCannotBegin(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig()
-				r.daemon.Execute = func(ctx context.Context, by Membership, t Ticket, begun func(int64)) error {
+				r.daemon.Execute = func(ctx context.Context, by Membership, t Assignment, begun func(int64)) error {
 					// The history does not work when the firing is to be closed.
 					r.refuse(errDisk)
 					return test.carry(ctx, t, begun)
@@ -140,7 +140,7 @@ func TestDaemonClosesWhatCannotBegin(t *testing.T) {
 func TestDaemonPanicInARun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()
-		r.daemon.Execute = func(_ context.Context, by Membership, t Ticket, begun func(int64)) error {
+		r.daemon.Execute = func(_ context.Context, by Membership, t Assignment, begun func(int64)) error {
 			run := r.begun(by, t)
 			begun(run)
 			defer r.end(run, false, r.now())
@@ -195,7 +195,7 @@ func TestDaemonClosesWhatHasNoEnd(t *testing.T) {
 		t.Run(full.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig()
-				r.daemon.Execute = func(_ context.Context, by Membership, t Ticket, begun func(int64)) error {
+				r.daemon.Execute = func(_ context.Context, by Membership, t Assignment, begun func(int64)) error {
 					run := r.begun(by, t)
 					begun(run)
 					r.leave(run)
@@ -226,7 +226,7 @@ func TestDaemonClosesWhatHasNoEnd(t *testing.T) {
 func TestDaemonSaysWhatItCouldNotWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()
-		r.daemon.Execute = func(context.Context, Membership, Ticket, func(int64)) error {
+		r.daemon.Execute = func(context.Context, Membership, Assignment, func(int64)) error {
 			r.refuse(errDisk)
 			return errors.New("no host matches")
 		}
@@ -282,7 +282,7 @@ func TestDaemonTakesOver(t *testing.T) {
 		{"in time", 30 * time.Second, "01T00:05:00 run 01T00:05:30 ok"},
 		{"within the period", 3 * time.Minute, "01T00:05:00 run 01T00:08:00 ok"},
 		{"too late", 6*time.Minute + 10*time.Second, `
-			01T00:05:00 missed: ` + MissedLate + `
+			01T00:05:00 missed: ` + MissedDeadline + `
 			01T00:10:00 run 01T00:11:10 ok`},
 	}
 	for _, test := range tests {
@@ -305,7 +305,7 @@ func TestDaemonTakesOver(t *testing.T) {
 }
 
 // claimOne decides and claims the firing that is due, as a daemon does.
-func claimOne(t *testing.T, d *member) Ticket {
+func claimOne(t *testing.T, d *member) Assignment {
 	t.Helper()
 	jobs, _ := d.Kept(t.Context())
 	timing, err := jobs[0].Timing(time.Now())

@@ -72,7 +72,7 @@ func TestDaemonWithSeconds(t *testing.T) {
 }
 
 func TestDaemonThatStartsLate(t *testing.T) {
-	const tooLate = ": " + MissedLate
+	const tooLate = ": " + MissedDeadline
 	tests := []struct {
 		name    string
 		catchUp CatchUp
@@ -251,7 +251,7 @@ func TestDaemonRunsOutOfTurn(t *testing.T) {
 }
 
 func TestDaemonAndTheClock(t *testing.T) {
-	const tooLate = ": " + MissedLate
+	const tooLate = ": " + MissedDeadline
 	tests := []struct {
 		name  string
 		by    time.Duration

@@ -40,7 +40,7 @@ func (s JobState) Decide(d Decisions, at Moment) (Transition, error) {
 	}
 	known := s.knownIn(d.Missed)
 	for _, i := range decided {
-		r.Tickets = append(r.Tickets, r.Next.ticket(&r.Next.Open[i]))
+		r.Assignments = append(r.Assignments, r.Next.ticket(&r.Next.Open[i]))
 		if f := &r.Next.Open[i]; within(f.At, d.Missed) {
 			known++
 		}
@@ -122,7 +122,7 @@ func within(at time.Time, g Gap) bool { return !at.Before(g.First) && !at.After(
 
 // decide decides the firing by the job's overlap, and returns its place.
 func (r *ruling) decide(f FiringRecord) int {
-	k := &r.Next.Kept
+	k := &r.Next.StoredJob
 	judge := k.Overlap.Decide
 	if f.CaughtUp {
 		judge = k.Overlap.CatchUp
@@ -160,6 +160,6 @@ func (r *ruling) miss(gap Gap, reason string, known int) *FiringRecord {
 func (s JobState) Request(by string, daemon int64, at Moment) Transition {
 	r := s.rule(at)
 	place := r.decide(FiringRecord{Due: at.Now, RequestedBy: by, Daemon: daemon, Attached: daemon != 0})
-	r.Tickets = []Ticket{r.Next.ticket(&r.Next.Open[place])}
+	r.Assignments = []Assignment{r.Next.ticket(&r.Next.Open[place])}
 	return r.done()
 }

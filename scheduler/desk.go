@@ -57,15 +57,15 @@ func (d *Desk) take(subjects []Subject) {
 	}
 }
 
-// Kept are the jobs, by name.
-func (d *Desk) Kept() []Kept {
-	var all []Kept
+// ListJobs are the jobs, by name.
+func (d *Desk) ListJobs() []StoredJob {
+	var all []StoredJob
 	for _, s := range d.jobs {
 		if !s.State.Removed {
-			all = append(all, s.State.Kept)
+			all = append(all, s.State.StoredJob)
 		}
 	}
-	slices.SortFunc(all, func(a, b Kept) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(all, func(a, b StoredJob) int { return cmp.Compare(a.Name, b.Name) })
 	return all
 }
 
@@ -86,7 +86,7 @@ func (d *Desk) Apply(ctx context.Context, job int64, now time.Time, rule Rule) (
 // Decide writes down what becomes of instants of several jobs, see
 // [JobState.Decide]. The tickets and the errors are in the places of the decisions;
 // err is for all of them.
-func (d *Desk) Decide(ctx context.Context, now time.Time, all []Decisions) (tickets [][]Ticket, errs []error, err error) {
+func (d *Desk) Decide(ctx context.Context, now time.Time, all []Decisions) (tickets [][]Assignment, errs []error, err error) {
 	xs := make([]*application, len(all))
 	for i, what := range all {
 		xs[i] = &application{job: what.Job.ID, rule: func(s JobState, at Moment) (Transition, error) { return s.Decide(what, at) }}
@@ -94,9 +94,9 @@ func (d *Desk) Decide(ctx context.Context, now time.Time, all []Decisions) (tick
 	if err := d.apply(ctx, now, xs); err != nil {
 		return nil, nil, err
 	}
-	tickets, errs = make([][]Ticket, len(all)), make([]error, len(all))
+	tickets, errs = make([][]Assignment, len(all)), make([]error, len(all))
 	for i, x := range xs {
-		tickets[i], errs[i] = x.follows.Tickets, x.err
+		tickets[i], errs[i] = x.follows.Assignments, x.err
 	}
 	return tickets, errs, nil
 }
@@ -104,7 +104,7 @@ func (d *Desk) Decide(ctx context.Context, now time.Time, all []Decisions) (tick
 // Claim gives the member the firings that may begin now, in the order of their
 // numbers; see [JobState.Claim]. has reports of which it knows that they are its
 // own.
-func (d *Desk) Claim(ctx context.Context, m Membership, now time.Time, has func(firing int64) bool) ([]Ticket, error) {
+func (d *Desk) Claim(ctx context.Context, m Membership, now time.Time, has func(firing int64) bool) ([]Assignment, error) {
 	by := Claimant{ID: m.Fence(), Has: has}
 	jobs, owners := d.unbegun(&by)
 	if len(jobs) == 0 {
@@ -123,11 +123,11 @@ func (d *Desk) Claim(ctx context.Context, m Membership, now time.Time, has func(
 	// known: they may have come meanwhile.
 	by.Alive = func(daemon int64) bool { return !owners[daemon] }
 	xs, err := d.applyTo(ctx, now, jobs, func(s JobState, at Moment) (Transition, error) { return s.Claim(by, at), nil })
-	var tickets []Ticket
+	var tickets []Assignment
 	for _, x := range xs {
-		tickets = append(tickets, x.follows.Tickets...)
+		tickets = append(tickets, x.follows.Assignments...)
 	}
-	slices.SortFunc(tickets, func(a, b Ticket) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(tickets, func(a, b Assignment) int { return cmp.Compare(a.ID, b.ID) })
 	return tickets, err
 }
 
@@ -160,7 +160,7 @@ func (d *Desk) unbegun(by *Claimant) (jobs []int64, owners map[int64]bool) {
 
 // Fail closes a firing that the member has claimed and did not begin; see
 // [JobState.Fail].
-func (d *Desk) Fail(ctx context.Context, m Membership, now time.Time, t Ticket, decision Decision, reason string) error {
+func (d *Desk) Fail(ctx context.Context, m Membership, now time.Time, t Assignment, decision Decision, reason string) error {
 	_, err := d.Apply(ctx, t.Job.ID, now, func(s JobState, at Moment) (Transition, error) {
 		return s.Fail(t.ID, m.Fence(), decision, reason, at)
 	})
@@ -209,7 +209,7 @@ func (d *Desk) End(ctx context.Context, now time.Time, ends []Ended) error {
 
 // Settle settles the firings that have ended, in the order in which they did; see
 // [JobState.Settle].
-func (d *Desk) Settle(ctx context.Context, now time.Time) ([]Ending, error) {
+func (d *Desk) Settle(ctx context.Context, now time.Time) ([]Completion, error) {
 	type end struct {
 		job int64
 		f   *FiringRecord
@@ -233,11 +233,11 @@ func (d *Desk) Settle(ctx context.Context, now time.Time) ([]Ending, error) {
 		}
 	}
 	xs, err := d.applyTo(ctx, now, jobs, func(s JobState, at Moment) (Transition, error) { return s.Settle(at), nil })
-	var endings []Ending
+	var endings []Completion
 	for _, x := range xs {
-		endings = append(endings, x.follows.Endings...)
+		endings = append(endings, x.follows.Completions...)
 	}
-	slices.SortStableFunc(endings, func(a, b Ending) int { return cmp.Compare(place[a.ID], place[b.ID]) })
+	slices.SortStableFunc(endings, func(a, b Completion) int { return cmp.Compare(place[a.ID], place[b.ID]) })
 	return endings, err
 }
 
@@ -427,7 +427,7 @@ func (d *Desk) rule(now time.Time, xs []*application, first int64) (moves []Move
 	for _, x := range xs {
 		s := d.jobs[x.job]
 		if s == nil {
-			s = &Subject{State: JobState{Kept: Kept{ID: x.job}, Removed: true}}
+			s = &Subject{State: JobState{StoredJob: StoredJob{ID: x.job}, Removed: true}}
 		}
 		state := s.State
 		if x.known != nil {

@@ -85,7 +85,7 @@ func TestKnownInstantsStayKnown(t *testing.T) {
 	if _, err := d.Sync(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	what := Decisions{Job: d.Kept()[0], Firings: []Firing{{Instant: Instant{At: clock(1)}, Due: clock(1)}}, Cursor: clock(1)}
+	what := Decisions{Job: d.ListJobs()[0], Firings: []Firing{{ScheduledTime: ScheduledTime{At: clock(1)}, Due: clock(1)}}, Cursor: clock(1)}
 	_, errs, err := d.Decide(t.Context(), clock(1), []Decisions{what})
 	if err != nil || errs[0] != nil || len(r.moves) != 2 {
 		t.Fatalf("got %v, %v after %d tries, want 2", err, errs, len(r.moves))

@@ -27,7 +27,7 @@ func (s JobState) KillRun(run int64, by string, at Moment) (Transition, error) {
 // once the job is replaced by next: they are missed if the job was paused, or is
 // to fire at other times from now on. A job that cannot be read had none. Many
 // instants may have passed, and counting them takes its time.
-func (k *Kept) Leave(next *Job, now time.Time) Decisions {
+func (k *StoredJob) Leave(next *Job, now time.Time) Decisions {
 	d := Decisions{Job: *k, Cursor: k.Cursor, MissedReason: ReasonChanged}
 	if k.SameTimes(next) && (!k.Paused || next.Paused) || !now.After(k.Cursor) {
 		return d
@@ -51,7 +51,7 @@ func (j *Job) SameTimes(next *Job) bool {
 	return slices.Equal(j.Schedules, next.Schedules) && j.Seconds == next.Seconds && j.Zone == next.Zone && j.Jitter == next.Jitter
 }
 
-// Edit replaces the job, which by wants; left is what [Kept.Leave] said. It is
+// Edit replaces the job, which by wants; left is what [StoredJob.Leave] said. It is
 // [ErrConflict] if the state is not that of left.Job any more.
 func (s JobState) Edit(job Job, left Decisions, by string, at Moment) (Transition, error) {
 	if s.Removed || s.Version != left.Job.Version || !s.Cursor.Equal(left.Job.Cursor) {
@@ -59,7 +59,7 @@ func (s JobState) Edit(job Job, left Decisions, by string, at Moment) (Transitio
 	}
 	r := s.rule(at)
 	r.miss(left.Missed, left.MissedReason, s.knownIn(left.Missed))
-	k, sameTimes := &r.Next.Kept, s.SameTimes(&job)
+	k, sameTimes := &r.Next.StoredJob, s.SameTimes(&job)
 	r.moveCursor(left.Cursor)
 	if !sameTimes { // its instants are others, of which none is decided
 		r.Next.Since, r.Next.Ahead = left.Cursor, nil
@@ -75,7 +75,7 @@ func (s JobState) Edit(job Job, left Decisions, by string, at Moment) (Transitio
 func (s JobState) Remove(by string, at Moment) Transition {
 	r := s.rule(at)
 	r.closeUnbegun(ReasonRemoved)
-	k := &r.Next.Kept
+	k := &r.Next.StoredJob
 	k.Version++
 	k.UpdatedAt, k.UpdatedBy = at.Now, by
 	r.Next.Removed = true

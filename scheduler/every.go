@@ -56,14 +56,14 @@ func hash(job string, at time.Time) uint64 {
 	return binary.BigEndian.Uint64(sum[:])
 }
 
-func (r *everyRule) next(after time.Time) (Instant, error) {
+func (r *everyRule) next(after time.Time) (ScheduledTime, error) {
 	period, phase := int64(r.period/time.Second), int64(r.phase/time.Second)
 	since := after.Unix() - phase
 	n := since / period
 	if since%period < 0 {
 		n--
 	}
-	return Instant{At: time.Unix((n+1)*period+phase, 0).In(r.zone)}, nil
+	return ScheduledTime{At: time.Unix((n+1)*period+phase, 0).In(r.zone)}, nil
 }
 
 func (r *everyRule) words() string {
@@ -96,11 +96,11 @@ func parseAt(words []word, o *Options) (rule, error) {
 	return &atRule{at: at.In(o.zone()), column: w.column}, nil
 }
 
-func (r *atRule) next(after time.Time) (Instant, error) {
+func (r *atRule) next(after time.Time) (ScheduledTime, error) {
 	if r.at.After(after) {
-		return Instant{At: r.at}, nil
+		return ScheduledTime{At: r.at}, nil
 	}
-	return Instant{}, ErrNoMore
+	return ScheduledTime{}, ErrNoMore
 }
 
 func (r *atRule) words() string { return "once, at " + r.at.Format("2006-01-02 15:04:05 -07:00") }

@@ -13,7 +13,7 @@ import (
 
 // An execution is a claimed firing under way.
 type execution struct {
-	ticket Ticket
+	ticket Assignment
 	by     Membership // has claimed it
 	cancel context.CancelCauseFunc
 	// run is the number of the run; 0: it has none yet. executions.mu guards it.
@@ -32,7 +32,7 @@ type execution struct {
 type executions struct {
 	reporter
 	// execute is Daemon.Execute.
-	execute func(ctx context.Context, by Membership, t Ticket, begun func(run int64)) error
+	execute func(ctx context.Context, by Membership, t Assignment, begun func(run int64)) error
 	// now reads the wall clock, from any goroutine.
 	now func() time.Time
 	// finished takes those that have finished. Each is waited for.
@@ -61,7 +61,7 @@ func (e *executions) has(by Membership, firing int64) bool {
 }
 
 // start runs a firing in a goroutine of its own, which is waited for at finished.
-func (e *executions) start(ctx context.Context, by Membership, t Ticket) {
+func (e *executions) start(ctx context.Context, by Membership, t Assignment) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	x := &execution{ticket: t, by: by, cancel: cancel}
 	e.running[x] = true

@@ -165,7 +165,7 @@ func newCalendarRule(text string, o *Options) (*calendarRule, error) {
 }
 
 // next is the first instant after the given one.
-func (r *calendarRule) next(after time.Time) (Instant, error) {
+func (r *calendarRule) next(after time.Time) (ScheduledTime, error) {
 	if r.fixed() {
 		return r.nextFixed(after)
 	}
@@ -174,13 +174,13 @@ func (r *calendarRule) next(after time.Time) (Instant, error) {
 
 // nextFixed is next for local times: the next of those that the clock has not
 // shown yet, when it first shows it or leaps over it.
-func (r *calendarRule) nextFixed(after time.Time) (Instant, error) {
+func (r *calendarRule) nextFixed(after time.Time) (ScheduledTime, error) {
 	reading, err := r.calendar.next(shown(r.zone, after))
 	if err != nil {
-		return Instant{}, err
+		return ScheduledTime{}, err
 	}
 	at, leapt := firstAt(r.zone, reading)
-	in := Instant{At: at.In(r.zone)}
+	in := ScheduledTime{At: at.In(r.zone)}
 	if !leapt {
 		return in, nil
 	}
@@ -188,7 +188,7 @@ func (r *calendarRule) nextFixed(after time.Time) (Instant, error) {
 	there := spanAt(r.zone, at).read(at)
 	own, err := r.calendar.next(there.Add(-time.Nanosecond))
 	if err != nil && !errors.Is(err, ErrNoMore) {
-		return Instant{}, err
+		return ScheduledTime{}, err
 	}
 	if err != nil || !own.Equal(there) {
 		in.Moved = strings.TrimSuffix(reading.Format(time.DateTime), ":00") + " does not exist: the clock skips it for daylight saving time"
@@ -198,18 +198,18 @@ func (r *calendarRule) nextFixed(after time.Time) (Instant, error) {
 
 // nextRunning is next for what follows real time: whenever the clock shows a
 // match, however often.
-func (r *calendarRule) nextRunning(after time.Time) (Instant, error) {
+func (r *calendarRule) nextRunning(after time.Time) (ScheduledTime, error) {
 	limit := after.Add(horizon)
 	for from, before := after, time.Duration(0); from.Before(limit); before = time.Nanosecond {
 		s := spanAt(r.zone, from)
 		reading, err := r.calendar.next(s.read(from).Add(-before))
 		if err != nil {
-			return Instant{}, err
+			return ScheduledTime{}, err
 		}
 		if at := s.at(reading); s.contains(at) {
-			return Instant{At: at.In(r.zone)}, nil
+			return ScheduledTime{At: at.In(r.zone)}, nil
 		}
 		from = s.end
 	}
-	return Instant{}, ErrNoMore
+	return ScheduledTime{}, ErrNoMore
 }

@@ -77,7 +77,7 @@ func TestReadJobs(t *testing.T) {
 			Name: "nightly-backup", Schedules: []string{"30 2 * * *"}, Zone: "America/New_York", Selector: "db,!db9",
 			Command: "/usr/local/bin/backup", Options: map[string][]string{"timeout": {"2h"}, "deadline": {"1d"}},
 			MaxRunning: 3, Grace: time.Minute,
-			Notify: Notify{On: []Occasion{OnFailure, OnRecovery}, Webhook: "https://example.com/hook", SecretFile: "/etc/tutti/hook.key"},
+			Notify: Notify{On: []NotifyEvent{OnFailure, OnRecovery}, Webhook: "https://example.com/hook", SecretFile: "/etc/tutti/hook.key"},
 		},
 		{
 			Name: "sweep", Schedules: []string{"*/30 * * * * *", "@every 7m"}, Seconds: true, Zone: "Europe/Berlin", Selector: "all",

@@ -7,14 +7,14 @@ import (
 	"tutti/fanout"
 )
 
-// A Kept job is one that the history has, and how far it is.
-type Kept struct {
+// A StoredJob job is one that the history has, and how far it is.
+type StoredJob struct {
 	Job
 	// ID is the job's own for ever; a name may be given to another job later.
 	ID int64
 	// Cursor is the last instant that was decided, in UTC.
 	Cursor time.Time
-	Streak Streak
+	ConsecutiveFailures
 	// Alarm says what somebody has to look at, such as a clock that was put
 	// back; empty: nothing.
 	Alarm string
@@ -39,17 +39,17 @@ func (e *StateError) Error() string { return e.What + ": " + e.Err.Error() }
 func (e *StateError) Unwrap() error { return e.Err }
 
 // Damaged reports whether the job's state cannot be read.
-func (k *Kept) Damaged() bool {
+func (k *StoredJob) Damaged() bool {
 	_, damaged := errors.AsType[*StateError](k.Broken)
 	return damaged
 }
 
-// A Ticket is a firing that the history has, and that is begun once.
-type Ticket struct {
+// A Assignment is a firing that the history has, and that is begun once.
+type Assignment struct {
 	// ID is the firing's number.
 	ID int64
 	// Job is as it was when the ticket was claimed.
-	Job Kept
+	Job StoredJob
 	// Firing is the instant; zero for a job that is run out of turn, which is
 	// due when somebody asked for it.
 	Firing Firing
@@ -73,7 +73,7 @@ type Ticket struct {
 type Decisions struct {
 	// Job is as it was read; another version or another cursor in the history
 	// means that conflicting update.
-	Job Kept
+	Job StoredJob
 	// CaughtUp are late and to be run all the same, oldest first and before
 	// Firings: each waits for the one before it, see [Overlap.CatchUp].
 	CaughtUp []Firing
@@ -88,9 +88,9 @@ type Decisions struct {
 	Alarm string
 }
 
-// An Ending is a firing that has come to its end, told once.
-type Ending struct {
-	Ticket
+// An Completion is a firing that has come to its end, told once.
+type Completion struct {
+	Assignment
 	// Run is the number of its run; 0: it was not begun.
 	Run int64
 	// OK: all hosts are ok.
@@ -102,7 +102,7 @@ type Ending struct {
 	Interrupted bool
 	Summary     fanout.Summary
 	// Streak is the job's now.
-	Streak Streak
+	ConsecutiveFailures
 }
 
 // ErrConflict is returned when the job was changed, or its instants decided, by

@@ -222,16 +222,16 @@ func ParseCatchUp(text string) (CatchUp, error) {
 }
 
 // ParseOccasion reads failure, recovery, missed or always.
-func ParseOccasion(text string) (Occasion, error) {
+func ParseOccasion(text string) (NotifyEvent, error) {
 	i, err := parseWord(text, occasionWords)
-	return Occasion(i), err
+	return NotifyEvent(i), err
 }
 
 var notifyKeys = []string{"on", "webhook", "secret_file", "command"}
 
 // readNotify reads whom to tell; failure and recovery unless on says otherwise.
 func readNotify(r *jobReader, j *Job, n yamltree.Node) {
-	j.Notify = Notify{On: []Occasion{OnFailure, OnRecovery}}
+	j.Notify = Notify{On: []NotifyEvent{OnFailure, OnRecovery}}
 	r.fields(n, notifyKeys, func(key string, v yamltree.Node) {
 		switch key {
 		case "on":
@@ -247,8 +247,8 @@ func readNotify(r *jobReader, j *Job, n yamltree.Node) {
 }
 
 // occasions reads one or several, in any order.
-func (r *jobReader) occasions(n yamltree.Node) []Occasion {
-	var all []Occasion
+func (r *jobReader) occasions(n yamltree.Node) []NotifyEvent {
+	var all []NotifyEvent
 	for _, word := range r.texts(n) {
 		o, err := ParseOccasion(word)
 		if err != nil {

@@ -151,15 +151,15 @@ func (d *member) Controllers(context.Context) (all []Controller, err error) {
 
 // What no test of the loop needs.
 
-func (d *member) Stops(context.Context, []int64) ([]Stop, error)      { return nil, nil }
-func (d *member) Mark(context.Context, Claim, []int) error            { return nil }
-func (d *member) Marks(context.Context, int64) ([]int, error)         { return nil, nil }
-func (d *member) Leave(context.Context) error                         { return nil }
-func (d *member) Return(context.Context, []Delivery, time.Time) error { return nil }
-func (d *member) Deliveries(context.Context, time.Time, time.Time, int) ([]Delivery, error) {
+func (d *member) Stops(context.Context, []int64) ([]Stop, error)       { return nil, nil }
+func (d *member) Mark(context.Context, Claim, []int) error             { return nil }
+func (d *member) Marks(context.Context, int64) ([]int, error)          { return nil, nil }
+func (d *member) Leave(context.Context) error                          { return nil }
+func (d *member) Release(context.Context, []Delivery, time.Time) error { return nil }
+func (d *member) Lease(context.Context, time.Time, time.Time, int) ([]Delivery, error) {
 	return nil, nil
 }
-func (d *member) Told(context.Context, Delivery, time.Time, error, time.Time) error { return nil }
+func (d *member) Delivered(context.Context, Delivery, time.Time, error, time.Time) error { return nil }
 
 // Ends marks what was cut off, and says how runs ended.
 func (d *member) Ends(_ context.Context, runs []int64) (ends []Ended, err error) {
@@ -180,12 +180,12 @@ func (d *member) Ends(_ context.Context, runs []int64) (ends []Ended, err error)
 
 // What follows is one step of the loop each.
 
-func (d *member) Kept(ctx context.Context) ([]Kept, error) {
+func (d *member) Kept(ctx context.Context) ([]StoredJob, error) {
 	_, err := d.desk.Sync(ctx, d)
-	return d.desk.Kept(), err
+	return d.desk.ListJobs(), err
 }
 
-func (d *member) Decide(ctx context.Context, x Decisions) ([]Ticket, error) {
+func (d *member) Decide(ctx context.Context, x Decisions) ([]Assignment, error) {
 	if _, err := d.desk.Sync(ctx, d); err != nil {
 		return nil, err
 	}
@@ -196,7 +196,7 @@ func (d *member) Decide(ctx context.Context, x Decisions) ([]Ticket, error) {
 	return tickets[0], errs[0]
 }
 
-func (d *member) Claim(ctx context.Context, now time.Time) ([]Ticket, error) {
+func (d *member) Claim(ctx context.Context, now time.Time) ([]Assignment, error) {
 	d.now = now
 	if _, err := d.desk.Sync(ctx, d); err != nil {
 		return nil, err
@@ -208,11 +208,11 @@ func (d *member) Claim(ctx context.Context, now time.Time) ([]Ticket, error) {
 	return tickets, err
 }
 
-func (d *member) Fail(ctx context.Context, t Ticket, decision Decision, reason string) error {
+func (d *member) Fail(ctx context.Context, t Assignment, decision Decision, reason string) error {
 	return d.desk.Fail(ctx, d, d.now, t, decision, reason)
 }
 
-func (d *member) Settle(ctx context.Context, now time.Time) ([]Ending, error) {
+func (d *member) Settle(ctx context.Context, now time.Time) ([]Completion, error) {
 	d.now = now
 	if _, err := d.desk.Sync(ctx, d); err != nil {
 		return nil, err

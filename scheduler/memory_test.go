@@ -72,7 +72,7 @@ func (m *memory) keep(j Job, now time.Time) {
 	}
 	j.Version = 1
 	id := int64(len(m.jobs) + 1)
-	m.jobs[id] = &document{revision: 1, state: JobState{Kept: Kept{Job: j, ID: id, Cursor: now.UTC()}, Since: now.UTC()}}
+	m.jobs[id] = &document{revision: 1, state: JobState{StoredJob: StoredJob{Job: j, ID: id, Cursor: now.UTC()}, Since: now.UTC()}}
 }
 
 func (m *memory) named(name string) *document {
@@ -113,7 +113,7 @@ func (m *memory) committed() int {
 func (m *memory) load(id int64) (state JobState, revision int) {
 	d := m.jobs[id]
 	if d == nil {
-		return JobState{Kept: Kept{ID: id}, Removed: true}, 0
+		return JobState{StoredJob: StoredJob{ID: id}, Removed: true}, 0
 	}
 	state = d.state
 	state.Open = slices.Clone(d.state.Open)
@@ -178,7 +178,7 @@ func (m *memory) remove(name string) {
 }
 
 // begin gives the run of a ticket its number, for the daemon that has claimed it.
-func (m *memory) begin(by int64, t Ticket, now time.Time) (int64, error) {
+func (m *memory) begin(by int64, t Assignment, now time.Time) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.writes++

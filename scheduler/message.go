@@ -13,7 +13,7 @@ type Message struct {
 	ID int64 `json:"id"`
 	// Schema is 1.
 	Schema int `json:"schema"`
-	// Type is the word of an [Occasion].
+	// Type is the word of an [NotifyEvent].
 	Type string `json:"type"`
 	// Time is when it happened.
 	Time time.Time `json:"time"`
@@ -77,13 +77,13 @@ type Delivery struct {
 // An Outbox keeps messages until they have arrived, or are given up, through
 // crashes. Each method is one transaction.
 type Outbox interface {
-	// Deliveries takes those that are due, the oldest first and at most most of
+	// Lease takes those that are due, the oldest first and at most most of
 	// them, so that nobody else gets them before until.
-	Deliveries(ctx context.Context, now, until time.Time, most int) ([]Delivery, error)
-	// Told records an attempt at now: that it arrived if err is nil, else what
+	Lease(ctx context.Context, now, until time.Time, most int) ([]Delivery, error)
+	// Delivered records an attempt at now: that it arrived if err is nil, else what
 	// was wrong, and when to try again; a zero again gives it up.
-	Told(ctx context.Context, d Delivery, now time.Time, err error, again time.Time) error
-	// Return gives back what was taken and not tried, to be taken again when it
+	Delivered(ctx context.Context, d Delivery, now time.Time, err error, again time.Time) error
+	// Release gives back what was taken and not tried, to be taken again when it
 	// is due. It is no attempt. What somebody else has taken by now is left.
-	Return(ctx context.Context, ds []Delivery, due time.Time) error
+	Release(ctx context.Context, ds []Delivery, due time.Time) error
 }

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// An Occasion is something that is told to somebody.
-type Occasion int
+// An NotifyEvent is something that is told to somebody.
+type NotifyEvent int
 
 const (
 	// OnFailure is when the job is not ok, for the first time since it was, and
 	// nobody wanted its run to be ended.
-	OnFailure Occasion = iota
+	OnFailure NotifyEvent = iota
 	// OnRecovery is when it is ok, for the first time since it was not.
 	OnRecovery
 	// OnMissed is when instants passed and were not run.
@@ -27,12 +27,12 @@ const (
 var occasionWords = []string{"failure", "recovery", "missed", "always"}
 
 // String is the word for it in files, flags and the history.
-func (o Occasion) String() string { return wordOf(occasionWords, int(o)) }
+func (o NotifyEvent) String() string { return wordOf(occasionWords, int(o)) }
 
 // A Notify says who is told of what. The zero value tells nobody.
 type Notify struct {
 	// On is what is told, in the order of the occasions.
-	On []Occasion
+	On []NotifyEvent
 	// Webhook is the URL to send it to; empty: none.
 	Webhook string
 	// SecretFile holds the key that signs what is sent; empty: nothing is signed.
@@ -41,11 +41,11 @@ type Notify struct {
 	Command string
 }
 
-// A Streak is how a job's last ends went. The zero value is for a job that was
+// A ConsecutiveFailures is how a job's last ends went. The zero value is for a job that was
 // ok, or never ran.
-type Streak struct {
-	// Failures is how many ends in a row were not ok, up to the last.
-	Failures int
+type ConsecutiveFailures struct {
+	// Count is how many ends in a row were not ok, up to the last.
+	Count int
 	// Since is when the first of them ended; zero if there are none, or it was
 	// not kept.
 	Since time.Time
@@ -53,12 +53,12 @@ type Streak struct {
 
 // Failed is the streak after an end that was not ok, or a firing that could not
 // be started; and the occasion, if told is true.
-func (n Notify) Failed(before Streak) (after Streak, o Occasion, told bool) {
-	after = Streak{Failures: before.Failures + 1, Since: before.Since}
+func (n Notify) Failed(before ConsecutiveFailures) (after ConsecutiveFailures, o NotifyEvent, told bool) {
+	after = ConsecutiveFailures{Count: before.Count + 1, Since: before.Since}
 	switch {
 	case n.wants(OnAlways):
 		return after, OnFailure, true
-	case before.Failures == 0 && n.wants(OnFailure):
+	case before.Count == 0 && n.wants(OnFailure):
 		return after, OnFailure, true
 	}
 	return after, 0, false
@@ -66,26 +66,26 @@ func (n Notify) Failed(before Streak) (after Streak, o Occasion, told bool) {
 
 // Succeeded is the streak after an end that was ok; and the occasion, if told is
 // true: OnRecovery after failures, else OnAlways.
-func (n Notify) Succeeded(before Streak) (after Streak, o Occasion, told bool) {
+func (n Notify) Succeeded(before ConsecutiveFailures) (after ConsecutiveFailures, o NotifyEvent, told bool) {
 	switch {
-	case before.Failures > 0 && (n.wants(OnRecovery) || n.wants(OnAlways)):
-		return Streak{}, OnRecovery, true
-	case before.Failures == 0 && n.wants(OnAlways):
-		return Streak{}, OnAlways, true
+	case before.Count > 0 && (n.wants(OnRecovery) || n.wants(OnAlways)):
+		return ConsecutiveFailures{}, OnRecovery, true
+	case before.Count == 0 && n.wants(OnAlways):
+		return ConsecutiveFailures{}, OnAlways, true
 	}
-	return Streak{}, 0, false
+	return ConsecutiveFailures{}, 0, false
 }
 
 // Ended is the streak after an end that somebody asked for, which says nothing
 // about the job; and the occasion, if told is true.
-func (n Notify) Ended(before Streak) (after Streak, o Occasion, told bool) {
+func (n Notify) Ended(before ConsecutiveFailures) (after ConsecutiveFailures, o NotifyEvent, told bool) {
 	return before, OnAlways, n.wants(OnAlways)
 }
 
 // Missed reports whether a gap is told. It is no end, and leaves the streak.
 func (n Notify) Missed() bool { return n.wants(OnMissed) || n.wants(OnAlways) }
 
-func (n Notify) wants(o Occasion) bool { return slices.Contains(n.On, o) }
+func (n Notify) wants(o NotifyEvent) bool { return slices.Contains(n.On, o) }
 
 // isZero reports whether nobody is told anything.
 func (n Notify) isZero() bool {

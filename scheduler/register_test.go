@@ -77,7 +77,7 @@ func TestDaemonRegistersWhilePreparing(t *testing.T) {
 		r.rejoins(time.Time{})
 		executed := 0
 		execute := r.daemon.Execute
-		r.daemon.Execute = func(ctx context.Context, by Membership, ticket Ticket, begun func(int64)) error {
+		r.daemon.Execute = func(ctx context.Context, by Membership, ticket Assignment, begun func(int64)) error {
 			executed++
 			time.Sleep(20 * time.Second)
 			err := execute(ctx, by, ticket, begun)

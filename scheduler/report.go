@@ -26,7 +26,7 @@ func newReporter(d *Daemon) reporter {
 }
 
 // sayDecided tells what was decided.
-func (r reporter) sayDecided(d Decisions, tickets []Ticket) {
+func (r reporter) sayDecided(d Decisions, tickets []Assignment) {
 	name := d.Job.Name
 	if d.Alarm != "" {
 		r.log.Error("clock was set back", "job", name, "alarm", d.Alarm)
@@ -42,7 +42,7 @@ func (r reporter) sayDecided(d Decisions, tickets []Ticket) {
 }
 
 // sayTicket tells what became of a firing.
-func (r reporter) sayTicket(t Ticket) {
+func (r reporter) sayTicket(t Assignment) {
 	level := slog.LevelInfo
 	switch t.Decision {
 	case Run:
@@ -57,7 +57,7 @@ func (r reporter) sayTicket(t Ticket) {
 }
 
 // sayEnded tells how a run ended; of a firing that was not begun it is known.
-func (r reporter) sayEnded(e Ending) {
+func (r reporter) sayEnded(e Completion) {
 	if e.Run != 0 {
 		level, outcome := r.log.Info, "ok"
 		switch {
@@ -68,7 +68,7 @@ func (r reporter) sayEnded(e Ending) {
 		case !e.OK:
 			level, outcome = r.log.Warn, "failed"
 		}
-		attrs := append(ticketAttrs(e.Ticket), "run", e.Run, "outcome", outcome, "hosts", e.Summary.Hosts)
+		attrs := append(ticketAttrs(e.Assignment), "run", e.Run, "outcome", outcome, "hosts", e.Summary.Hosts)
 		if e.Reason != "" {
 			attrs = append(attrs, "reason", e.Reason)
 		}
@@ -80,13 +80,13 @@ func (r reporter) sayEnded(e Ending) {
 		if !e.Interrupted { // of which nobody knows when it ended
 			attrs = append(attrs, "duration_ms", e.Summary.Ended.Sub(e.Summary.Started).Milliseconds())
 		}
-		level("job finished", append(attrs, "failures", e.Streak.Failures)...)
+		level("job finished", append(attrs, "failures", e.ConsecutiveFailures.Count)...)
 	}
 	r.observer.Ended(e)
 }
 
 // ticketAttrs says in a log which firing it is.
-func ticketAttrs(t Ticket) []any {
+func ticketAttrs(t Assignment) []any {
 	attrs := []any{"job", t.Job.Name, "firing", t.ID}
 	if !t.Firing.At.IsZero() {
 		attrs = append(attrs, "scheduled_at", fanout.FormatTime(t.Firing.At), "due_at", fanout.FormatTime(t.Firing.Due))
@@ -105,8 +105,8 @@ type noObserver struct{}
 
 var _ Observer = noObserver{}
 
-func (noObserver) Decided(string, Decision, string, int) {}
-func (noObserver) Begun(Ticket, int64, time.Duration)    {}
-func (noObserver) Ended(Ending)                          {}
-func (noObserver) Beat(time.Time)                        {}
-func (noObserver) Turned(map[string]error)               {}
+func (noObserver) Decided(string, Decision, string, int)  {}
+func (noObserver) Begun(Assignment, int64, time.Duration) {}
+func (noObserver) Ended(Completion)                       {}
+func (noObserver) Beat(time.Time)                         {}
+func (noObserver) Turned(map[string]error)                {}

@@ -60,7 +60,7 @@ func (r *rig) put(by time.Duration) {
 }
 
 // execute is a run that takes its time.
-func (r *rig) execute(ctx context.Context, by Membership, t Ticket, begun func(int64)) error {
+func (r *rig) execute(ctx context.Context, by Membership, t Assignment, begun func(int64)) error {
 	run, err := r.begin(by.Fence(), t, r.now())
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func (r *rig) execute(ctx context.Context, by Membership, t Ticket, begun func(i
 }
 
 // begun is the run of a ticket that is the daemon's own.
-func (r *rig) begun(by Membership, t Ticket) int64 {
+func (r *rig) begun(by Membership, t Assignment) int64 {
 	run, err := r.begin(by.Fence(), t, r.now())
 	if err != nil {
 		panic(err)
@@ -192,15 +192,15 @@ func (s *sights) Decided(job string, d Decision, reason string, count int) {
 	s.say("decided %s %s %q %d", job, d, reason, count)
 }
 
-func (s *sights) Begun(t Ticket, run int64, lag time.Duration) {
+func (s *sights) Begun(t Assignment, run int64, lag time.Duration) {
 	s.say("begun %s %d", t.Job.Name, run)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lag = max(s.lag, lag)
 }
 
-func (s *sights) Ended(e Ending) {
-	s.say("ended %s %d ok=%t cut=%t failures=%d", e.Job.Name, e.Run, e.OK, e.Interrupted, e.Streak.Failures)
+func (s *sights) Ended(e Completion) {
+	s.say("ended %s %d ok=%t cut=%t failures=%d", e.Job.Name, e.Run, e.OK, e.Interrupted, e.ConsecutiveFailures.Count)
 }
 
 func (s *sights) Beat(time.Time) {

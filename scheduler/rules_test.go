@@ -13,9 +13,9 @@ import (
 // decideAt decides instants of these minutes past noon.
 func decideAt(change func(*Decisions), minutes ...int) func(JobState, Moment) (Transition, error) {
 	return func(s JobState, at Moment) (Transition, error) {
-		d := Decisions{Job: s.Kept, Cursor: clock(60)}
+		d := Decisions{Job: s.StoredJob, Cursor: clock(60)}
 		for _, m := range minutes {
-			d.Firings = append(d.Firings, Firing{Instant: Instant{At: clock(m)}, Due: clock(m)})
+			d.Firings = append(d.Firings, Firing{ScheduledTime: ScheduledTime{At: clock(m)}, Due: clock(m)})
 		}
 		if change != nil {
 			change(&d)
@@ -34,7 +34,7 @@ func TestRuleDecide(t *testing.T) {
 	caughtUp := func(d *Decisions) { d.CaughtUp, d.Firings = d.Firings, nil }
 	missed := func(count int) func(*Decisions) {
 		return func(d *Decisions) {
-			d.Missed, d.MissedReason = Gap{Count: count, First: clock(10), Last: clock(20)}, MissedLate
+			d.Missed, d.MissedReason = Gap{Count: count, First: clock(10), Last: clock(20)}, MissedDeadline
 		}
 	}
 	checkRules(t, []ruleCase{
@@ -99,9 +99,9 @@ func TestRuleDecide(t *testing.T) {
 	alarmed := decideAt(func(d *Decisions) { d.Alarm = "the clock" })
 	got, err := alarmed(stateOf(), Moment{Now: clock(1)})
 	if err != nil || !got.Next.Cursor.Equal(clock(60)) || got.Next.Alarm != "the clock" {
-		t.Errorf("got %+v, %v, want the cursor and the alarm", got.Next.Kept, err)
+		t.Errorf("got %+v, %v, want the cursor and the alarm", got.Next.StoredJob, err)
 	}
-	if again, err := decideAt(func(d *Decisions) { d.Job = got.Next.Kept })(got.Next, Moment{Now: clock(2)}); err != nil || again.Next.Alarm != "the clock" {
+	if again, err := decideAt(func(d *Decisions) { d.Job = got.Next.StoredJob })(got.Next, Moment{Now: clock(2)}); err != nil || again.Next.Alarm != "the clock" {
 		t.Errorf("got %q, %v, want the alarm to stay", again.Next.Alarm, err)
 	}
 }
@@ -137,7 +137,7 @@ func TestRuleClaim(t *testing.T) {
 		firing 1 run daemon 2 waited
 		ticket 1 run`
 	replace := overlap(OverlapReplace)
-	gone := func(s *JobState) { s.Kept, s.Removed = Kept{Job: Job{Name: "job"}, ID: 7}, true }
+	gone := func(s *JobState) { s.StoredJob, s.Removed = StoredJob{Job: Job{Name: "job"}, ID: 7}, true }
 	old := decidedAt(clock(1).Add(-freshTime - 1))
 	checkRules(t, []ruleCase{
 		{"new", stateOf(firing(1, Run)), claimAs, taken, nil},
@@ -359,7 +359,7 @@ func TestRuleClockPutBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, x := range next.Tickets {
+		for _, x := range next.Assignments {
 			ids = append(ids, int64(x.Firing.At.Sub(clock(0)).Minutes()))
 		}
 		s = next.Next
@@ -391,7 +391,7 @@ func TestRuleCountEnded(t *testing.T) {
 	s := stateOf(runs(1, 1, runFinished, ends(1, 1, 0)), firing(2, Failed, decidedAt(clock(1))), runs(3, 3, runRunning),
 		runs(4, 4, runFinished, cut(fanout.StoppedKill), killedBy("bob")), firing(5, Run, func(f *FiringRecord) { f.Run, f.Ended = 5, &Ended{Run: 5} }))
 	got := s.CountEnded()
-	if want := (Streak{2, clock(0).Add(time.Second)}); got != want {
+	if want := (ConsecutiveFailures{2, clock(0).Add(time.Second)}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
@@ -441,7 +441,7 @@ func TestRuleEdit(t *testing.T) {
 	})
 	s := stateOf(paused, func(s *JobState) { s.Alarm = "the clock" })
 	got, err := edit(clock(21), func(j *Job) { j.Paused = false })(s, Moment{Now: clock(21), NextID: 1})
-	if k := got.Next.Kept; err != nil || k.Version != 2 || k.Alarm != "" || !k.Cursor.Equal(clock(21)) || k.Paused || k.UpdatedBy != "ann" {
+	if k := got.Next.StoredJob; err != nil || k.Version != 2 || k.Alarm != "" || !k.Cursor.Equal(clock(21)) || k.Paused || k.UpdatedBy != "ann" {
 		t.Errorf("got %+v, %v, want the next version, at now", k, err)
 	}
 }
@@ -457,7 +457,7 @@ func TestRuleMessage(t *testing.T) {
 		s.Open[0].RepeatsAt = clock(-5)
 	})
 	got, _ := settleOf(s, Moment{Now: clock(1)})
-	if len(got.Messages) != 1 || len(got.Endings) != 1 {
+	if len(got.Messages) != 1 || len(got.Completions) != 1 {
 		t.Fatalf("got %+v, want a message and an ending", got)
 	}
 	at, due, started, ended := clock(-5), clock(0), clock(0), clock(0).Add(time.Second)
@@ -469,7 +469,7 @@ func TestRuleMessage(t *testing.T) {
 	if !reflect.DeepEqual(got.Messages[0], want) {
 		t.Errorf("got\n%+v, want\n%+v", got.Messages[0], want)
 	}
-	if e := got.Endings[0]; !e.Firing.At.Equal(at) || e.Repeats != 1 || !got.Firings[0].At.IsZero() {
-		t.Errorf("got %+v, want the instant that is repeated", e.Ticket)
+	if e := got.Completions[0]; !e.Firing.At.Equal(at) || e.Repeats != 1 || !got.Firings[0].At.IsZero() {
+		t.Errorf("got %+v, want the instant that is repeated", e.Assignment)
 	}
 }

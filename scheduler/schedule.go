@@ -43,8 +43,8 @@ func (o *Options) zone() *time.Location {
 	return o.Zone
 }
 
-// An Instant is a time at which a schedule fires.
-type Instant struct {
+// An ScheduledTime is a time at which a schedule fires.
+type ScheduledTime struct {
 	// At is a whole second, in the schedule's zone.
 	At time.Time
 	// Moved says why it is at another local time than the schedule names: the
@@ -61,7 +61,7 @@ type Schedule struct {
 // A rule is one expression of a schedule.
 type rule interface {
 	// next is the first instant after the given one, or ErrNoMore.
-	next(after time.Time) (Instant, error)
+	next(after time.Time) (ScheduledTime, error)
 	// words says what the rule means.
 	words() string
 	// warnings are what its author may not have meant.
@@ -186,18 +186,18 @@ func checkComes(r rule, o *Options) error {
 // Next is the first instant after the given one, strictly. It is [ErrNoMore] if
 // there is none within 40 years; any other error means that the schedule is
 // broken.
-func (s *Schedule) Next(after time.Time) (Instant, error) {
-	var first Instant
+func (s *Schedule) Next(after time.Time) (ScheduledTime, error) {
+	var first ScheduledTime
 	for _, r := range s.rules {
 		in, err := r.next(after)
 		if errors.Is(err, ErrNoMore) || err == nil && in.At.Sub(after) > horizon {
 			continue
 		}
 		if err != nil {
-			return Instant{}, err
+			return ScheduledTime{}, err
 		}
 		if !in.At.After(after) {
-			return Instant{}, fmt.Errorf("schedule: %s is not after %s", in.At, after)
+			return ScheduledTime{}, fmt.Errorf("schedule: %s is not after %s", in.At, after)
 		}
 		// Of two expressions that name one instant, the one that means it wins.
 		if first.At.IsZero() || in.At.Before(first.At) || in.At.Equal(first.At) && in.Moved == "" {
@@ -205,15 +205,15 @@ func (s *Schedule) Next(after time.Time) (Instant, error) {
 		}
 	}
 	if first.At.IsZero() {
-		return Instant{}, ErrNoMore
+		return ScheduledTime{}, ErrNoMore
 	}
 	return first, nil
 }
 
 // Moved are the instants in (after, until] that a change of the zone's clock
 // moves to another local time than the schedule names.
-func (s *Schedule) Moved(after, until time.Time) ([]Instant, error) {
-	var moved []Instant
+func (s *Schedule) Moved(after, until time.Time) ([]ScheduledTime, error) {
+	var moved []ScheduledTime
 	for from := after; ; {
 		end := spanAt(s.zone, from).end
 		if end.IsZero() || end.After(until) {

@@ -35,7 +35,7 @@ func utc(tb testing.TB, text string) time.Time {
 	return at
 }
 
-func next(tb testing.TB, s *Schedule, after time.Time) Instant {
+func next(tb testing.TB, s *Schedule, after time.Time) ScheduledTime {
 	tb.Helper()
 	in, err := s.Next(after)
 	if err != nil {

@@ -19,9 +19,9 @@ type sequence struct {
 	rand    *rand.Rand
 	now     time.Time
 	daemons []*member
-	hands   map[*member][]Ticket // what was claimed and is not begun
-	begun   map[int64]int64      // the run of each firing
-	endings map[int64]int        // how often each firing was settled
+	hands   map[*member][]Assignment // what was claimed and is not begun
+	begun   map[int64]int64          // the run of each firing
+	endings map[int64]int            // how often each firing was settled
 	log     []string
 }
 
@@ -47,7 +47,7 @@ func TestRulesInAnyOrder(t *testing.T) {
 func newSequence(tb testing.TB, seed uint64, o Overlap) *sequence {
 	s := &sequence{
 		memory: newMemory(), tb: tb, rand: rand.New(rand.NewPCG(seed, 1)), now: clock(0),
-		hands: map[*member][]Ticket{}, begun: map[int64]int64{}, endings: map[int64]int{},
+		hands: map[*member][]Assignment{}, begun: map[int64]int64{}, endings: map[int64]int{},
 	}
 	j := NewJob("job", "UTC")
 	j.Schedules, j.Overlap, j.MaxRunning, j.Idempotent = []string{"* * * * *"}, o, 2, true
@@ -106,7 +106,7 @@ func (s *sequence) decide(d *member) {
 	}
 	for range 1 + s.rand.IntN(3) {
 		x.Cursor = x.Cursor.Add(time.Minute)
-		x.Firings = append(x.Firings, Firing{Instant: Instant{At: x.Cursor}, Due: s.now})
+		x.Firings = append(x.Firings, Firing{ScheduledTime: ScheduledTime{At: x.Cursor}, Due: s.now})
 	}
 	late := s.rand.IntN(len(x.Firings) + 1)
 	x.CaughtUp, x.Firings = x.Firings[:late], x.Firings[late:]

@@ -73,39 +73,39 @@ func (r *ruling) settle(place int) {
 	if run != nil && !run.Known() {
 		return
 	}
-	var e Ending
+	var e Completion
 	if run != nil {
 		f.Reason = r.Next.stopReason(f)
 		e.Run, e.OK, e.Interrupted, e.Summary = run.Run, run.ok(), run.interrupted(), run.Summary
 		e.OnRequest = f.Reason != ""
 	}
-	e.Ticket = r.Next.ticket(f)
+	e.Assignment = r.Next.ticket(f)
 	if !r.Next.Removed {
-		e.Streak = r.count(*f)
-		e.Job.Streak = e.Streak
+		e.ConsecutiveFailures = r.count(*f)
+		e.Job.ConsecutiveFailures = e.ConsecutiveFailures
 		if e.Interrupted {
 			r.repeat(*f)
 		}
 	}
-	r.Endings = append(r.Endings, e)
+	r.Completions = append(r.Completions, e)
 }
 
 // count gives the job its consecutive failures after the end of a firing, and
 // notifies.
-func (r *ruling) count(f FiringRecord) Streak {
-	k, at := &r.Next.Kept, r.at.Now
+func (r *ruling) count(f FiringRecord) ConsecutiveFailures {
+	k, at := &r.Next.StoredJob, r.at.Now
 	if f.Ended != nil && !f.Ended.Summary.Ended.IsZero() {
 		at = f.Ended.Summary.Ended
 	}
-	before := k.Streak
+	before := k.ConsecutiveFailures
 	after, occasion, told := k.after(&f, at)
-	k.Streak = after
+	k.ConsecutiveFailures = after
 	if !told {
 		return after
 	}
-	failures := after.Failures
+	failures := after.Count
 	if occasion == OnRecovery {
-		failures = before.Failures
+		failures = before.Count
 	}
 	f.At = f.instant()
 	r.notify(&f, Message{Type: occasion.String(), Time: at, Failures: failures})
@@ -114,7 +114,7 @@ func (r *ruling) count(f FiringRecord) Streak {
 
 // after are the consecutive failures of a job once a firing has ended at that
 // time, and what is notified of it.
-func (k *Kept) after(f *FiringRecord, at time.Time) (after Streak, o Occasion, told bool) {
+func (k *StoredJob) after(f *FiringRecord, at time.Time) (after ConsecutiveFailures, o NotifyEvent, told bool) {
 	judge := k.Notify.Failed
 	switch {
 	case f.Ended != nil && f.Ended.ok():
@@ -122,8 +122,8 @@ func (k *Kept) after(f *FiringRecord, at time.Time) (after Streak, o Occasion, t
 	case f.Ended != nil && f.Reason != "":
 		judge = k.Notify.Ended
 	}
-	after, o, told = judge(k.Streak)
-	if after.Failures > 0 && k.Streak.Failures == 0 {
+	after, o, told = judge(k.ConsecutiveFailures)
+	if after.Count > 0 && k.ConsecutiveFailures.Count == 0 {
 		after.Since = at
 	}
 	return after, o, told
@@ -131,7 +131,7 @@ func (k *Kept) after(f *FiringRecord, at time.Time) (after Streak, o Occasion, t
 
 // CountEnded are the consecutive failures with what has ended and is not settled
 // yet.
-func (s JobState) CountEnded() Streak {
+func (s JobState) CountEnded() ConsecutiveFailures {
 	for _, place := range s.ended() {
 		f := s.Open[place]
 		if f.Ended != nil {
@@ -140,16 +140,16 @@ func (s JobState) CountEnded() Streak {
 			}
 			f.Reason = s.stopReason(&f)
 		}
-		s.Streak, _, _ = s.after(&f, f.endedAt())
+		s.ConsecutiveFailures, _, _ = s.after(&f, f.endedAt())
 	}
-	return s.Streak
+	return s.ConsecutiveFailures
 }
 
 // repeat lets the hosts of a run that was cut off and whose end is not known have
 // the command again, if the job's command is made for that, the run was not to be
 // stopped, and it is not too late.
 func (r *ruling) repeat(f FiringRecord) {
-	k, run, now := &r.Next.Kept, f.Ended, r.at.Now
+	k, run, now := &r.Next.StoredJob, f.Ended, r.at.Now
 	if !k.Idempotent || k.Broken != nil || k.Paused || f.Stop.By != "" || run.Summary.Counts[fanout.Lost]+run.Summary.Counts[fanout.Skipped] == 0 {
 		return
 	}

@@ -8,14 +8,14 @@ import (
 )
 
 // A JobState is a job and what its firings have come to: its cursor, consecutive
-// failures and alarm, which are in Kept, and its open firings. Its methods are
+// failures and alarm, which are in StoredJob, and its open firings. Its methods are
 // the rules of what happens to firings. They are pure: time, numbers and who is
 // alive are arguments, nothing is read or written, the state itself does not
 // change, and what follows is returned as a [Transition], which a [Ledger] commits
 // if the state is still the one that the rule was applied to.
 type JobState struct {
-	// Kept is the job as it is stored.
-	Kept
+	// StoredJob is the job as it is stored.
+	StoredJob
 	// Removed: the job is gone. Only its name and ID are known then.
 	Removed bool
 	// Since is where the row of instants begins that are decided without a gap up
@@ -169,8 +169,8 @@ type Transition struct {
 	Messages []Message
 	// Tickets are the firings that were decided or claimed, and Endings those that
 	// were settled, for the caller to go on with.
-	Tickets []Ticket
-	Endings []Ending
+	Assignments []Assignment
+	Completions []Completion
 	// New is how many of the firings, the last of them, are new.
 	New int
 }
@@ -190,9 +190,9 @@ func (s JobState) rule(at Moment) *ruling {
 
 // empty reports whether nothing follows for a state that was before.
 func (t *Transition) empty(before *JobState) bool {
-	was, is := &before.Kept, &t.Next.Kept
+	was, is := &before.StoredJob, &t.Next.StoredJob
 	return len(t.Firings)+len(t.Stops)+len(t.Messages) == 0 && was.Version == is.Version && before.Removed == t.Next.Removed &&
-		was.Cursor.Equal(is.Cursor) && was.Streak == is.Streak && was.Alarm == is.Alarm
+		was.Cursor.Equal(is.Cursor) && was.ConsecutiveFailures == is.ConsecutiveFailures && was.Alarm == is.Alarm
 }
 
 // done ends it.
@@ -328,15 +328,15 @@ func (s *JobState) activity() (a activity) {
 
 // ticket is the firing as a daemon sees it; a repetition has the instant of the
 // run that it repeats.
-func (s *JobState) ticket(f *FiringRecord) Ticket {
-	t := Ticket{
-		ID: f.ID, Job: s.Kept, Decision: f.Decision, Reason: f.Reason,
+func (s *JobState) ticket(f *FiringRecord) Assignment {
+	t := Assignment{
+		ID: f.ID, Job: s.StoredJob, Decision: f.Decision, Reason: f.Reason,
 		RequestedBy: f.RequestedBy, Repeats: f.Repeats, Waited: f.Waited,
 	}
 	if f.RequestedBy != "" {
 		return t
 	}
-	t.Firing = Firing{Instant: Instant{At: f.instant(), Moved: f.Moved}, Due: f.Due}
+	t.Firing = Firing{ScheduledTime: ScheduledTime{At: f.instant(), Moved: f.Moved}, Due: f.Due}
 	if zone, err := LoadZone(s.Zone); err == nil && !t.Firing.At.IsZero() {
 		t.Firing.At = t.Firing.At.In(zone) // a job without a zone has UTC
 	}
@@ -352,5 +352,5 @@ func (f *FiringRecord) instant() time.Time {
 	return f.At
 }
 
-// Ticket is the ticket of a firing of the job, whatever became of it.
-func (s *JobState) Ticket(f FiringRecord) Ticket { return s.ticket(&f) }
+// Assignment is the assignment of a firing of the job, whatever became of it.
+func (s *JobState) Assignment(f FiringRecord) Assignment { return s.ticket(&f) }

@@ -67,8 +67,8 @@ func clock(minutes int) time.Time {
 func stateOf(change ...func(*JobState)) JobState {
 	j := NewJob("job", "UTC")
 	j.Version, j.Schedules = 1, []string{"*/5 * * * *"}
-	j.Notify = Notify{On: []Occasion{OnFailure, OnRecovery, OnMissed}, Command: "mail"}
-	s := JobState{Kept: Kept{Job: j, ID: 7, Cursor: clock(0)}, Since: clock(0)}
+	j.Notify = Notify{On: []NotifyEvent{OnFailure, OnRecovery, OnMissed}, Command: "mail"}
+	s := JobState{StoredJob: StoredJob{Job: j, ID: 7, Cursor: clock(0)}, Since: clock(0)}
 	for _, f := range change {
 		f(&s)
 	}
@@ -141,8 +141,10 @@ func replacedBy(id int64) func(*testRun) {
 func overlap(o Overlap) func(*JobState) {
 	return func(s *JobState) { s.Overlap, s.MaxRunning = o, 2 }
 }
-func idempotent(s *JobState)        { s.Idempotent = true }
-func failing(n int) func(*JobState) { return func(s *JobState) { s.Streak = Streak{n, clock(0)} } }
+func idempotent(s *JobState) { s.Idempotent = true }
+func failing(n int) func(*JobState) {
+	return func(s *JobState) { s.ConsecutiveFailures = ConsecutiveFailures{n, clock(0)} }
+}
 
 // linesOf says what follows from a rule.
 func linesOf(t *Transition) (lines []string) {
@@ -156,11 +158,11 @@ func linesOf(t *Transition) (lines []string) {
 	for _, m := range t.Messages {
 		say("message %s of %d, failures %d, missed %d, run %d", m.Type, m.Firing, m.Failures, m.Missed, m.Run)
 	}
-	for _, x := range t.Tickets {
+	for _, x := range t.Assignments {
 		say("ticket %d %s", x.ID, x.Decision)
 	}
-	for _, e := range t.Endings {
-		say("ending %d run %d ok=%t on_request=%t cut=%t failures=%d", e.ID, e.Run, e.OK, e.OnRequest, e.Interrupted, e.Streak.Failures)
+	for _, e := range t.Completions {
+		say("ending %d run %d ok=%t on_request=%t cut=%t failures=%d", e.ID, e.Run, e.OK, e.OnRequest, e.Interrupted, e.ConsecutiveFailures.Count)
 	}
 	return lines
 }

@@ -8,17 +8,17 @@ import (
 
 // notifyMissed notifies of instants that were not run, if that is wanted.
 func (r *ruling) notifyMissed(f *FiringRecord) {
-	k := &r.Next.Kept
+	k := &r.Next.StoredJob
 	if r.Next.Removed || !k.Notify.Missed() {
 		return
 	}
-	r.notify(f, Message{Type: OnMissed.String(), Time: r.at.Now, Failures: k.Streak.Failures})
+	r.notify(f, Message{Type: OnMissed.String(), Time: r.at.Now, Failures: k.ConsecutiveFailures.Count})
 }
 
 // notify adds a message about a firing and the end of its run, if there is one. m
 // has what they do not say.
 func (r *ruling) notify(f *FiringRecord, m Message) {
-	k := &r.Next.Kept
+	k := &r.Next.StoredJob
 	m.Schema, m.Job, m.Selector, m.Command = 1, k.Name, k.Selector, k.Command
 	m.Firing, m.Decision, m.Reason = f.ID, f.Decision.String(), f.Reason
 	m.ScheduledAt, m.DueAt = recorded(f.At), recorded(f.Due)

@@ -27,7 +27,7 @@ type Timing struct {
 
 // A Firing is one instant of a job.
 type Firing struct {
-	Instant
+	ScheduledTime
 	// Due is when it has to start: jitter after the instant.
 	Due time.Time
 }
@@ -39,7 +39,7 @@ func (t *Timing) Next(after time.Time) (Firing, error) {
 	if err != nil {
 		return Firing{}, err
 	}
-	return Firing{Instant: in, Due: in.At.Add(jitter(t.Job, in.At, t.Jitter))}, nil
+	return Firing{ScheduledTime: in, Due: in.At.Add(jitter(t.Job, in.At, t.Jitter))}, nil
 }
 
 // jitter is a part of most that is the same for a job and an instant on every

@@ -320,24 +320,24 @@ func TestOverlap(t *testing.T) {
 
 func TestNotify(t *testing.T) {
 	tests := []struct {
-		on   []Occasion
+		on   []NotifyEvent
 		ends string // f: failed, o: ok, e: ended on request
 		want string // one for each end
 	}{
 		{nil, "offo", "- - - -"},
-		{[]Occasion{OnFailure}, "offfoof", "- failure - - - - failure"},
-		{[]Occasion{OnRecovery}, "offfoof", "- - - - recovery - -"},
-		{[]Occasion{OnFailure, OnRecovery}, "ffofo", "failure - recovery failure recovery"},
-		{[]Occasion{OnAlways}, "offoo", "always failure failure recovery always"},
-		{[]Occasion{OnMissed}, "ofo", "- - -"},
-		{[]Occasion{OnFailure, OnRecovery}, "efefeeo", "- failure - - - - recovery"},
-		{[]Occasion{OnAlways}, "efeo", "always failure always recovery"},
+		{[]NotifyEvent{OnFailure}, "offfoof", "- failure - - - - failure"},
+		{[]NotifyEvent{OnRecovery}, "offfoof", "- - - - recovery - -"},
+		{[]NotifyEvent{OnFailure, OnRecovery}, "ffofo", "failure - recovery failure recovery"},
+		{[]NotifyEvent{OnAlways}, "offoo", "always failure failure recovery always"},
+		{[]NotifyEvent{OnMissed}, "ofo", "- - -"},
+		{[]NotifyEvent{OnFailure, OnRecovery}, "efefeeo", "- failure - - - - recovery"},
+		{[]NotifyEvent{OnAlways}, "efeo", "always failure always recovery"},
 	}
 	for _, tt := range tests {
-		n, s := Notify{On: tt.on}, Streak{}
+		n, s := Notify{On: tt.on}, ConsecutiveFailures{}
 		var got []string
 		for _, end := range tt.ends {
-			var o Occasion
+			var o NotifyEvent
 			var told bool
 			switch end {
 			case 'f':
@@ -357,12 +357,12 @@ func TestNotify(t *testing.T) {
 			t.Errorf("%v, %s: got %q, want %q", tt.on, tt.ends, got, tt.want)
 		}
 	}
-	for o, want := range map[Occasion]bool{OnMissed: true, OnAlways: true, OnFailure: false} {
-		if got := (Notify{On: []Occasion{o}}).Missed(); got != want {
+	for o, want := range map[NotifyEvent]bool{OnMissed: true, OnAlways: true, OnFailure: false} {
+		if got := (Notify{On: []NotifyEvent{o}}).Missed(); got != want {
 			t.Errorf("%s: missed is %t", o, got)
 		}
 	}
-	if s, _, _ := (Notify{}).Failed(Streak{Failures: 4}); s.Failures != 5 {
-		t.Errorf("a streak nobody is told of: got %d", s.Failures)
+	if s, _, _ := (Notify{}).Failed(ConsecutiveFailures{Count: 4}); s.Count != 5 {
+		t.Errorf("a streak nobody is told of: got %d", s.Count)
 	}
 }

@@ -38,7 +38,7 @@ func (l *loop) repair(ctx context.Context) {
 
 // An unstarted is a claimed firing that was not begun, and how it is closed.
 type unstarted struct {
-	ticket   Ticket
+	ticket   Assignment
 	decision Decision
 	reason   string
 }
@@ -53,7 +53,7 @@ func (l *loop) claim(ctx context.Context) {
 		case t.Decision != Run:
 			l.sayTicket(t)
 		case tooLate(t, now):
-			l.closeNow(ctx, unstarted{t, Missed, MissedLate})
+			l.closeNow(ctx, unstarted{t, Missed, MissedDeadline})
 		default:
 			l.executions.start(ctx, l.Member, t)
 		}
@@ -67,7 +67,7 @@ func (l *loop) has(firing int64) bool {
 
 // tooLate reports whether a firing whose daemon has ended has been found too
 // late to be run.
-func tooLate(t Ticket, now time.Time) bool {
+func tooLate(t Assignment, now time.Time) bool {
 	if t.Firing.Due.IsZero() || t.Waited || t.Repeats != 0 {
 		return false
 	}

@@ -29,7 +29,7 @@ type Metrics struct {
 	running, succeeded, failures, jobs     *prometheus.GaugeVec
 	readable, working, lastBeat            prometheus.Gauge
 
-	source func(context.Context) ([]scheduler.Kept, error)
+	source func(context.Context) ([]scheduler.StoredJob, error)
 
 	mu sync.Mutex // guards what follows
 	// lastTick is when the loop last turned, or the daemon started.
@@ -53,7 +53,7 @@ var (
 
 // NewMetrics makes the metrics of a tutti of the given version. Whenever they
 // are read, jobs says which jobs there are: the numbers of others are dropped.
-func NewMetrics(version string, jobs func(context.Context) ([]scheduler.Kept, error)) *Metrics {
+func NewMetrics(version string, jobs func(context.Context) ([]scheduler.StoredJob, error)) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), source: jobs, lastTick: time.Now(), seen: map[string]bool{}}
 	m.firings = m.counter("firings_total", "Decisions about scheduled times of a job.", "job", "decision")
 	m.missed = m.counter("missed_instants_total", "Scheduled times of a job that were missed.", "job", "reason")
@@ -104,7 +104,7 @@ func (m *Metrics) histogram(name, help string, bounds []float64) *prometheus.His
 
 // reasonLabels are the labels of reasons; those of any other are "other", so
 // that no text makes a series of its own.
-var reasonLabels = map[string]string{scheduler.MissedLate: "late"}
+var reasonLabels = map[string]string{scheduler.MissedDeadline: "late"}
 
 const reasonOther = "other"
 
@@ -123,7 +123,7 @@ func (m *Metrics) Decided(job string, d scheduler.Decision, reason string, count
 }
 
 // Begun records how late a run is.
-func (m *Metrics) Begun(t scheduler.Ticket, _ int64, lag time.Duration) {
+func (m *Metrics) Begun(t scheduler.Assignment, _ int64, lag time.Duration) {
 	if t.Firing.Due.IsZero() || t.Repeats != 0 {
 		return // it has no scheduled time to be late for
 	}
@@ -143,7 +143,7 @@ func (m *Metrics) Carrying(job string) (ended func()) {
 }
 
 // Ended counts a run, and its hosts. Firings without a run were counted by Decided.
-func (m *Metrics) Ended(e scheduler.Ending) {
+func (m *Metrics) Ended(e scheduler.Completion) {
 	if e.Run == 0 {
 		return
 	}
@@ -269,7 +269,7 @@ func (m *Metrics) refresh(ctx context.Context) error {
 	return nil
 }
 
-func state(k scheduler.Kept) string {
+func state(k scheduler.StoredJob) string {
 	switch {
 	case k.Broken != nil:
 		return "broken"
@@ -281,7 +281,7 @@ func state(k scheduler.Kept) string {
 
 // introduce gives a job its zeros, without which a rate misses the first of
 // everything.
-func (m *Metrics) introduce(k scheduler.Kept) {
+func (m *Metrics) introduce(k scheduler.StoredJob) {
 	m.know(k.Name)
 	for d := scheduler.Run; d <= scheduler.Refused; d++ {
 		m.firings.WithLabelValues(k.Name, d.String())
@@ -296,7 +296,7 @@ func (m *Metrics) introduce(k scheduler.Kept) {
 		m.hosts.WithLabelValues(k.Name, o.String())
 	}
 	m.running.WithLabelValues(k.Name)
-	m.failures.WithLabelValues(k.Name).Set(float64(k.Streak.Failures))
+	m.failures.WithLabelValues(k.Name).Set(float64(k.ConsecutiveFailures.Count))
 }
 
 // drop forgets a job.

@@ -20,24 +20,24 @@ import (
 )
 
 // jobsOf is a source of jobs with the given names.
-func jobsOf(names ...string) func(context.Context) ([]scheduler.Kept, error) {
-	return func(context.Context) ([]scheduler.Kept, error) {
-		var kept []scheduler.Kept
+func jobsOf(names ...string) func(context.Context) ([]scheduler.StoredJob, error) {
+	return func(context.Context) ([]scheduler.StoredJob, error) {
+		var kept []scheduler.StoredJob
 		for _, name := range names {
-			kept = append(kept, scheduler.Kept{Job: scheduler.Job{Name: name}})
+			kept = append(kept, scheduler.StoredJob{Job: scheduler.Job{Name: name}})
 		}
 		return kept, nil
 	}
 }
 
 // ticket is one of a job that was due at a time.
-func ticket(job string, due time.Time) scheduler.Ticket {
-	return scheduler.Ticket{Job: scheduler.Kept{Job: scheduler.Job{Name: job}}, Firing: scheduler.Firing{Due: due}}
+func ticket(job string, due time.Time) scheduler.Assignment {
+	return scheduler.Assignment{Job: scheduler.StoredJob{Job: scheduler.Job{Name: job}}, Firing: scheduler.Firing{Due: due}}
 }
 
 // ending is one of a run that took a minute.
-func ending(job string, counts map[fanout.Outcome]int) scheduler.Ending {
-	e := scheduler.Ending{Ticket: ticket(job, epoch), Run: 1, OK: true}
+func ending(job string, counts map[fanout.Outcome]int) scheduler.Completion {
+	e := scheduler.Completion{Assignment: ticket(job, epoch), Run: 1, OK: true}
 	e.Summary.Started, e.Summary.Ended = epoch, epoch.Add(time.Minute)
 	for o, n := range counts {
 		e.Summary.Counts[o] = n
@@ -82,7 +82,7 @@ func TestMetrics(t *testing.T) {
 	m := NewMetrics("1.2.3", jobsOf("nightly"))
 	m.Decided("nightly", scheduler.Run, "", 1)
 	m.Decided("nightly", scheduler.Skipped, "an earlier firing is running", 1)
-	m.Decided("nightly", scheduler.Missed, scheduler.MissedLate, 40)
+	m.Decided("nightly", scheduler.Missed, scheduler.MissedDeadline, 40)
 	m.Decided("nightly", scheduler.Missed, "a text of any kind", 2)
 	m.Begun(ticket("nightly", epoch), 1, 3*time.Second)
 	m.Begun(ticket("nightly", time.Time{}), 2, 0)
@@ -97,7 +97,7 @@ func TestMetrics(t *testing.T) {
 	stopped := ending("nightly", map[fanout.Outcome]int{fanout.Canceled: 1})
 	stopped.OnRequest = true
 	m.Ended(stopped)
-	m.Ended(scheduler.Ending{Ticket: ticket("nightly", epoch)})
+	m.Ended(scheduler.Completion{Assignment: ticket("nightly", epoch)})
 	ended := m.Carrying("nightly")
 	m.Carrying("nightly")
 	ended()
@@ -135,13 +135,13 @@ func TestMetrics(t *testing.T) {
 }
 
 func TestMetricsOfJobs(t *testing.T) {
-	kept := []scheduler.Kept{
-		{Job: scheduler.Job{Name: "active"}, Streak: scheduler.Streak{Failures: 3}},
+	kept := []scheduler.StoredJob{
+		{Job: scheduler.Job{Name: "active"}, ConsecutiveFailures: scheduler.ConsecutiveFailures{Count: 3}},
 		{Job: scheduler.Job{Name: "paused", Paused: true}},
 		{Job: scheduler.Job{Name: "broken"}, Broken: errors.New("its spec cannot be read")},
 	}
 	var err error
-	m := NewMetrics("", func(context.Context) ([]scheduler.Kept, error) { return kept, err })
+	m := NewMetrics("", func(context.Context) ([]scheduler.StoredJob, error) { return kept, err })
 	m.Ended(ending("removed", nil))
 	m.Begun(ticket("removed", epoch), 1, time.Second)
 	m.Decided("removed", scheduler.Missed, "", 1)
@@ -166,7 +166,7 @@ func TestMetricsOfJobs(t *testing.T) {
 // A job that is added while the jobs are being read keeps its numbers.
 func TestMetricsOfNewJob(t *testing.T) {
 	var m *Metrics
-	m = NewMetrics("", func(context.Context) ([]scheduler.Kept, error) {
+	m = NewMetrics("", func(context.Context) ([]scheduler.StoredJob, error) {
 		m.Decided("new", scheduler.Run, "", 1)
 		return nil, nil
 	})

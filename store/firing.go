@@ -55,7 +55,7 @@ type FiringRow struct {
 // A NotificationRow is an attempt to tell somebody of a firing.
 type NotificationRow struct {
 	At time.Time
-	// Occasion is the word of a [scheduler.Occasion].
+	// Occasion is the word of a [scheduler.NotifyEvent].
 	Occasion string
 	// Kind is webhook or command, and Target where it went, without what may be
 	// a secret.

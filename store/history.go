@@ -71,7 +71,7 @@ type History interface {
 	JobCosts(ctx context.Context) (map[int64]JobCost, error)
 	// CountEnded brings the streaks of jobs up to what has ended and no daemon has
 	// settled yet. Nothing is written.
-	CountEnded(ctx context.Context, jobs []scheduler.Kept) error
+	CountEnded(ctx context.Context, jobs []scheduler.StoredJob) error
 	// Prune deletes the runs that are not kept, and what became of the instants of jobs that
 	// are as old. Running runs are kept, and so is what a daemon has still to look at.
 	// WouldPrune says what it would delete.
@@ -91,14 +91,14 @@ type History interface {
 type Store interface {
 	History
 	JobLedger
-	// Kept are all jobs, by name. A job that cannot be read any more is among them.
-	Kept(ctx context.Context) ([]scheduler.Kept, error)
+	// ListJobs are all jobs, by name. A job that cannot be read any more is among them.
+	ListJobs(ctx context.Context) ([]scheduler.StoredJob, error)
 	// AddJob, and what follows, are those of [Jobs].
-	AddJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.Kept, error)
-	ChangeJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.Kept, error)
+	AddJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.StoredJob, error)
+	ChangeJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.StoredJob, error)
 	RemoveJob(ctx context.Context, name string, version int64, by string, now time.Time) error
-	RequestFiring(ctx context.Context, job, by string, now time.Time) (scheduler.Ticket, error)
-	ClaimFiring(ctx context.Context, owner scheduler.Membership, id int64, now time.Time) (scheduler.Ticket, error)
+	RequestFiring(ctx context.Context, job, by string, now time.Time) (scheduler.Assignment, error)
+	ClaimFiring(ctx context.Context, owner scheduler.Membership, id int64, now time.Time) (scheduler.Assignment, error)
 	KillRuns(ctx context.Context, ref KillRef, by string, now time.Time) ([]int64, error)
 	StopRun(ctx context.Context, id int64, by string, now time.Time) error
 	// Untold are the numbers of the jobs that were stored under an earlier version's
@@ -129,9 +129,9 @@ type Daemon interface {
 	// ID is its number.
 	ID() int64
 	// Request is that of [Jobs], for the daemon itself.
-	Request(ctx context.Context, job, by string, now time.Time) (scheduler.Ticket, error)
+	Request(ctx context.Context, job, by string, now time.Time) (scheduler.Assignment, error)
 	// Fail closes a claimed firing that was not begun.
-	Fail(ctx context.Context, t scheduler.Ticket, decision scheduler.Decision, reason string) error
+	Fail(ctx context.Context, t scheduler.Assignment, decision scheduler.Decision, reason string) error
 	// Ready is an error that says what keeps the daemon from writing down what it
 	// decides.
 	Ready(ctx context.Context) error

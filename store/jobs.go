@@ -25,7 +25,7 @@ func NewJobs(ledger JobLedger) Jobs { return Jobs{ledger} }
 type JobLedger interface {
 	scheduler.Ledger
 	// Job is the job of a name, or a *NoJobError.
-	Job(ctx context.Context, name string) (scheduler.Kept, error)
+	Job(ctx context.Context, name string) (scheduler.StoredJob, error)
 	// Run is the run that ref names, see [History].
 	Run(ctx context.Context, ref, user string) (Run, error)
 	// Firing is a firing, open or settled, or [ErrTaken] if there is none.
@@ -38,12 +38,12 @@ type JobLedger interface {
 
 // AddJob keeps a job, which by wants. It fires at instants after now. The error
 // is a *JobExistsError if there is one of that name.
-func (j Jobs) AddJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.Kept, error) {
+func (j Jobs) AddJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.StoredJob, error) {
 	created, err := j.ledger.Create(ctx, job, by, now)
 	if errors.Is(err, scheduler.ErrConflict) {
 		err = &JobExistsError{Name: job.Name}
 	}
-	return created.State.Kept, err
+	return created.State.StoredJob, err
 }
 
 // ChangeJob replaces the job of the same name, which by wants. job.Version is
@@ -53,11 +53,11 @@ func (j Jobs) AddJob(ctx context.Context, job scheduler.Job, by string, now time
 //
 // What has not been decided up to now is not run if the job was paused, or is to
 // fire at other times from now on: it is recorded as missed.
-func (j Jobs) ChangeJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.Kept, error) {
+func (j Jobs) ChangeJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.StoredJob, error) {
 	if err := j.ledger.Changeable(); err != nil {
-		return scheduler.Kept{}, err
+		return scheduler.StoredJob{}, err
 	}
-	var kept scheduler.Kept
+	var kept scheduler.StoredJob
 	err := scheduler.Retry(ctx, func() (err error) {
 		kept, err = j.changeOnce(ctx, job, by, now)
 		return err
@@ -67,7 +67,7 @@ func (j Jobs) ChangeJob(ctx context.Context, job scheduler.Job, by string, now t
 
 // changeOnce is [scheduler.ErrConflict] if a daemon has decided meanwhile what becomes
 // of some instants.
-func (j Jobs) changeOnce(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.Kept, error) {
+func (j Jobs) changeOnce(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.StoredJob, error) {
 	old, err := j.ledger.Job(ctx, job.Name)
 	if err != nil {
 		return old, err
@@ -83,11 +83,11 @@ func (j Jobs) changeOnce(ctx context.Context, job scheduler.Job, by string, now 
 	t, err := scheduler.NewDesk(j.ledger).Apply(ctx, old.ID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
 		return s.Edit(job, left, by, at)
 	})
-	return t.Next.Kept, err
+	return t.Next.StoredJob, err
 }
 
 // sameJob reports whether nothing would change.
-func sameJob(old *scheduler.Kept, job *scheduler.Job) (bool, error) {
+func sameJob(old *scheduler.StoredJob, job *scheduler.Job) (bool, error) {
 	if old.Broken != nil {
 		return false, nil
 	}
@@ -99,7 +99,7 @@ func sameJob(old *scheduler.Kept, job *scheduler.Job) (bool, error) {
 	return bytes.Equal(was, is), err
 }
 
-func changedError(k *scheduler.Kept) error {
+func changedError(k *scheduler.StoredJob) error {
 	return &JobChangedError{Name: k.Name, Version: k.Version, By: k.UpdatedBy, At: k.UpdatedAt}
 }
 
@@ -121,7 +121,7 @@ func (j Jobs) RemoveJob(ctx context.Context, name string, version int64, by stri
 			case s.Removed:
 				return scheduler.Transition{}, scheduler.ErrConflict
 			case version != 0 && version != s.Version:
-				return scheduler.Transition{}, changedError(&s.Kept)
+				return scheduler.Transition{}, changedError(&s.StoredJob)
 			}
 			return s.Remove(by, at), nil
 		})
@@ -133,16 +133,16 @@ func (j Jobs) RemoveJob(ctx context.Context, name string, version int64, by stri
 // what the job's overlap has decided: Run or Queued, or that it is not run and
 // why. A daemon claims it if the caller does not, see ClaimFiring. The error is a
 // *NoJobError if there is no such job.
-func (j Jobs) RequestFiring(ctx context.Context, job, by string, now time.Time) (scheduler.Ticket, error) {
+func (j Jobs) RequestFiring(ctx context.Context, job, by string, now time.Time) (scheduler.Assignment, error) {
 	return j.request(ctx, j.ledger, job, by, 0, now)
 }
 
 // Request is RequestFiring and ClaimFiring in one, so that nobody is in between.
-func (j Jobs) Request(ctx context.Context, owner scheduler.Membership, job, by string, now time.Time) (scheduler.Ticket, error) {
+func (j Jobs) Request(ctx context.Context, owner scheduler.Membership, job, by string, now time.Time) (scheduler.Assignment, error) {
 	return j.request(ctx, owner, job, by, owner.Fence(), now)
 }
 
-func (j Jobs) request(ctx context.Context, states scheduler.States, job, by string, daemon int64, now time.Time) (ticket scheduler.Ticket, err error) {
+func (j Jobs) request(ctx context.Context, states scheduler.States, job, by string, daemon int64, now time.Time) (ticket scheduler.Assignment, err error) {
 	if err := j.ledger.Changeable(); err != nil {
 		return ticket, err
 	}
@@ -162,14 +162,14 @@ func (j Jobs) request(ctx context.Context, states scheduler.States, job, by stri
 	if err != nil {
 		return ticket, j.ledger.Fault("change", err)
 	}
-	return t.Tickets[0], nil
+	return t.Assignments[0], nil
 }
 
 // ClaimFiring gives a firing that was requested to owner, whoever else is about
 // to begin it. The ticket's Decision is Run if it is owner's to begin now, and
 // Queued if it has to wait for others of the job: ask again. Any other says that
 // it is not run, and why in the Reason. The error is ErrTaken if it has begun.
-func (j Jobs) ClaimFiring(ctx context.Context, owner scheduler.Membership, id int64, now time.Time) (ticket scheduler.Ticket, err error) {
+func (j Jobs) ClaimFiring(ctx context.Context, owner scheduler.Membership, id int64, now time.Time) (ticket scheduler.Assignment, err error) {
 	if err := j.ledger.Changeable(); err != nil {
 		return ticket, err
 	}
@@ -182,7 +182,7 @@ func (j Jobs) ClaimFiring(ctx context.Context, owner scheduler.Membership, id in
 	})
 	switch {
 	case err == nil:
-		return t.Tickets[0], nil
+		return t.Assignments[0], nil
 	case !errors.Is(err, ErrTaken):
 		return ticket, err
 	}
@@ -194,7 +194,7 @@ func (j Jobs) ClaimFiring(ctx context.Context, owner scheduler.Membership, id in
 	if err != nil {
 		return ticket, err
 	}
-	return subjects[0].State.Ticket(f), nil
+	return subjects[0].State.Assignment(f), nil
 }
 
 // KillRuns asks for the end of runs of jobs, which by wants, and returns their

@@ -19,7 +19,7 @@ func innocent() *evidence {
 	j := scheduler.NewJob("tick", "UTC")
 	j.Schedules = []string{"* * * * *"}
 	e := &evidence{
-		jobs: []kept{{Kept: scheduler.Kept{Job: j, ID: 1, Cursor: at(4)}, since: at(0), steady: true}},
+		jobs: []kept{{StoredJob: scheduler.StoredJob{Job: j, ID: 1, Cursor: at(4)}, since: at(0), steady: true}},
 		firings: []store.FiringRow{
 			{ID: 1, Job: "tick", JobID: 1, ScheduledAt: at(1), Decision: scheduler.Run, RunID: 1},
 			{ID: 2, Job: "tick", JobID: 1, Decision: scheduler.Missed, Missed: scheduler.Gap{Count: 2, First: at(2), Last: at(3)}},

@@ -21,7 +21,7 @@ type evidence struct {
 
 // A kept is a job, the scheduled times it had to decide, and the first of its times.
 type kept struct {
-	scheduler.Kept
+	scheduler.StoredJob
 	since time.Time
 	// steady: its schedule was never changed.
 	steady bool

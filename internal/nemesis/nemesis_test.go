@@ -115,7 +115,7 @@ func (n *nemesis) addJobs() {
 		how(&j)
 		k, err := n.history.AddJob(n.t.Context(), j, "nemesis", n.world.clock.now())
 		n.must(err)
-		n.jobs = append(n.jobs, kept{Kept: k, since: k.Cursor, steady: name != restless})
+		n.jobs = append(n.jobs, kept{StoredJob: k, since: k.Cursor, steady: name != restless})
 	}
 	add("skips", "* * * * * *", 1500, func(*scheduler.Job) {})
 	add("queues", "*/2 * * * * *", 3000, func(j *scheduler.Job) { j.Overlap = scheduler.OverlapQueue })
@@ -241,7 +241,7 @@ func (n *nemesis) gather() *evidence {
 	for _, j := range n.jobs {
 		now, err := n.history.Job(ctx, j.Name)
 		n.must(err)
-		j.Kept = now
+		j.StoredJob = now
 		e.jobs = append(e.jobs, j)
 	}
 	return e

@@ -62,7 +62,7 @@ func (l *looker) look(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	kept, err := l.s.History.Kept(ctx)
+	kept, err := l.s.History.ListJobs(ctx)
 	if err != nil {
 		return
 	}
@@ -113,12 +113,12 @@ type daemonForm struct {
 	StartedAt event.Time `json:"started_at"`
 }
 
-func (l *looker) lookAtJobs(kept []scheduler.Kept) {
+func (l *looker) lookAtJobs(kept []scheduler.StoredJob) {
 	gone := maps.Clone(l.jobs)
 	for i := range kept {
 		k := &kept[i]
 		delete(gone, k.ID)
-		now := job{k.Name, fmt.Sprint(k.Version, k.Streak, k.Alarm, k.Broken)}
+		now := job{k.Name, fmt.Sprint(k.Version, k.ConsecutiveFailures, k.Alarm, k.Broken)}
 		if l.jobs[k.ID] == now {
 			continue
 		}
@@ -127,7 +127,7 @@ func (l *looker) lookAtJobs(kept []scheduler.Kept) {
 	}
 	for id, was := range gone {
 		delete(l.jobs, id)
-		k := &scheduler.Kept{ID: id}
+		k := &scheduler.StoredJob{ID: id}
 		k.Name = was.name
 		l.tell(Summary{Topic: TopicJob, Event: "job_removed", Job: k}, jobForm{1, "job_removed", was.name, 0})
 	}

@@ -32,7 +32,7 @@ type History interface {
 	Run(ctx context.Context, ref, user string) (store.Run, error)
 	HostsOf(ctx context.Context, ref, user string, outcomes []fanout.Outcome) ([]string, error)
 	Runs(ctx context.Context, q store.Query) ([]store.Run, error)
-	Kept(ctx context.Context) ([]scheduler.Kept, error)
+	ListJobs(ctx context.Context) ([]scheduler.StoredJob, error)
 	Daemons(ctx context.Context) ([]scheduler.Controller, error)
 	Wake() (wake <-chan struct{}, end func())
 }

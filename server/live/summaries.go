@@ -32,7 +32,7 @@ type Summary struct {
 	Topic, Event string
 	// Run, Job and Daemon are what it is about; only that of the topic is set.
 	Run    *store.Run
-	Job    *scheduler.Kept
+	Job    *scheduler.StoredJob
 	Daemon *scheduler.Controller
 
 	number uint64

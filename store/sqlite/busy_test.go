@@ -28,7 +28,7 @@ func (b *busyLedger) Commit(ctx context.Context, moves []scheduler.Move) ([]sche
 	return b.Store.Commit(ctx, moves)
 }
 
-func (b *busyLedger) Job(ctx context.Context, name string) (scheduler.Kept, error) {
+func (b *busyLedger) Job(ctx context.Context, name string) (scheduler.StoredJob, error) {
 	k, err := b.Store.Job(ctx, name)
 	if b.tries++; b.tries > 1000 {
 		return k, errors.New("there is no end to it")

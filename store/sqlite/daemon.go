@@ -221,12 +221,12 @@ func (d *Daemon) Commit(ctx context.Context, moves []scheduler.Move) ([]schedule
 }
 
 // Request is that of [store.Jobs].
-func (d *Daemon) Request(ctx context.Context, job, by string, now time.Time) (scheduler.Ticket, error) {
+func (d *Daemon) Request(ctx context.Context, job, by string, now time.Time) (scheduler.Assignment, error) {
 	return d.ledger.jobs.Request(ctx, d, job, by, now)
 }
 
 // Fail closes a claimed firing that was not begun; see [scheduler.Desk].
-func (d *Daemon) Fail(ctx context.Context, t scheduler.Ticket, decision scheduler.Decision, reason string) error {
+func (d *Daemon) Fail(ctx context.Context, t scheduler.Assignment, decision scheduler.Decision, reason string) error {
 	return scheduler.NewDesk(d).Fail(ctx, d, d.clock(), t, decision, reason)
 }
 

@@ -37,7 +37,7 @@ func joinTest(tb testing.TB, s *Store) *seat {
 	return seatOf(s, d.(*Daemon))
 }
 
-func (d *seat) Decide(ctx context.Context, what scheduler.Decisions) ([]scheduler.Ticket, error) {
+func (d *seat) Decide(ctx context.Context, what scheduler.Decisions) ([]scheduler.Assignment, error) {
 	if _, err := d.desk.Sync(ctx, d); err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (d *seat) Decide(ctx context.Context, what scheduler.Decisions) ([]schedule
 	return tickets[0], errs[0]
 }
 
-func (d *seat) Claim(ctx context.Context, now time.Time) ([]scheduler.Ticket, error) {
+func (d *seat) Claim(ctx context.Context, now time.Time) ([]scheduler.Assignment, error) {
 	d.tick(now)
 	if _, err := d.desk.Sync(ctx, d); err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func (d *seat) Claim(ctx context.Context, now time.Time) ([]scheduler.Ticket, er
 	return tickets, err
 }
 
-func (d *seat) Settle(ctx context.Context, now time.Time) ([]scheduler.Ending, error) {
+func (d *seat) Settle(ctx context.Context, now time.Time) ([]scheduler.Completion, error) {
 	d.tick(now)
 	if _, err := d.desk.Sync(ctx, d); err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func minute(n int) time.Time { return noon.Add(time.Duration(n) * time.Minute) }
 func firingsAt(minutes ...int) []scheduler.Firing {
 	var firings []scheduler.Firing
 	for _, n := range minutes {
-		firings = append(firings, scheduler.Firing{Instant: scheduler.Instant{At: minute(n)}, Due: minute(n)})
+		firings = append(firings, scheduler.Firing{ScheduledTime: scheduler.ScheduledTime{At: minute(n)}, Due: minute(n)})
 	}
 	return firings
 }
@@ -129,7 +129,7 @@ func decide(tb testing.TB, d *seat, job string, minutes ...int) []string {
 }
 
 // told says what tickets say: minute and decision.
-func told(tickets []scheduler.Ticket) []string {
+func told(tickets []scheduler.Assignment) []string {
 	var out []string
 	for _, t := range tickets {
 		out = append(out, fmt.Sprintf("%.0f %s", t.Firing.At.Sub(noon).Minutes(), t.Decision))
@@ -137,7 +137,7 @@ func told(tickets []scheduler.Ticket) []string {
 	return out
 }
 
-func claim(tb testing.TB, d *seat, now time.Time) []scheduler.Ticket {
+func claim(tb testing.TB, d *seat, now time.Time) []scheduler.Assignment {
 	tb.Helper()
 	tickets, err := d.Claim(tb.Context(), now)
 	if err != nil {
@@ -147,7 +147,7 @@ func claim(tb testing.TB, d *seat, now time.Time) []scheduler.Ticket {
 }
 
 // ofTicket is what begins the firing of a ticket.
-func ofTicket(d *seat, t scheduler.Ticket) store.RunInfo {
+func ofTicket(d *seat, t scheduler.Assignment) store.RunInfo {
 	return store.RunInfo{
 		Job: t.Job.Name, JobID: t.Job.ID, Firing: t.ID, Owner: d.Daemon, ScheduledAt: t.Firing.At, DueAt: t.Firing.Due, StopOnError: true,
 	}
@@ -160,7 +160,7 @@ func jobPlan(hosts ...string) fanout.Plan {
 }
 
 // beginTicket begins the firing on the hosts a and b.
-func beginTicket(tb testing.TB, d *seat, t scheduler.Ticket) *store.Recorder {
+func beginTicket(tb testing.TB, d *seat, t scheduler.Assignment) *store.Recorder {
 	tb.Helper()
 	return begin(tb, d.store, jobPlan("a", "b"), ofTicket(d, t))
 }

@@ -15,7 +15,7 @@ func TestDecideConflicts(t *testing.T) {
 	d := joinTest(t, s)
 	old := addJob(t, s, testJob("backup"))
 	checkStrings(t, "decided", decide(t, d, "backup", 1, 2), "1 run", "2 skipped")
-	for name, k := range map[string]scheduler.Kept{
+	for name, k := range map[string]scheduler.StoredJob{
 		"another cursor":  old,
 		"another version": {Job: scheduler.Job{Name: "backup", Version: 2}, ID: old.ID, Cursor: minute(2)},
 		"no such job":     {ID: 77},

@@ -127,11 +127,11 @@ const endedFirings = openFirings + ` AND (decision = 'failed'
 
 // CountEnded brings the streaks of jobs up to what has ended and no daemon has
 // settled yet, as where none is running. Nothing is written.
-func (h *History) CountEnded(ctx context.Context, jobs []scheduler.Kept) error {
+func (h *History) CountEnded(ctx context.Context, jobs []scheduler.StoredJob) error {
 	return h.fault("read", h.repairer.countEnded(ctx, jobs))
 }
 
-func (r *repairer) countEnded(ctx context.Context, jobs []scheduler.Kept) error {
+func (r *repairer) countEnded(ctx context.Context, jobs []scheduler.StoredJob) error {
 	ids, err := column[int64](ctx, r.r, "SELECT DISTINCT job_id FROM firings WHERE "+endedFirings)
 	if err != nil || len(ids) == 0 {
 		return err
@@ -140,7 +140,7 @@ func (r *repairer) countEnded(ctx context.Context, jobs []scheduler.Kept) error 
 	if err != nil {
 		return err
 	}
-	streaks := make(map[int64]scheduler.Streak)
+	streaks := make(map[int64]scheduler.ConsecutiveFailures)
 	for i := range subjects {
 		state := subjects[i].State
 		ends, err := r.runs.endsOf(ctx, r.r, state.Running())
@@ -158,7 +158,7 @@ func (r *repairer) countEnded(ctx context.Context, jobs []scheduler.Kept) error 
 	}
 	for i := range jobs {
 		if streak, ended := streaks[jobs[i].ID]; ended {
-			jobs[i].Streak = streak
+			jobs[i].ConsecutiveFailures = streak
 		}
 	}
 	return nil

@@ -52,13 +52,13 @@ func jobChanges(ctx context.Context, q queryer, name string) ([]store.JobChange,
 }
 
 // Job returns the job of that name. The error is a *NoJobError if there is none.
-func (l *Ledger) Job(ctx context.Context, name string) (scheduler.Kept, error) {
+func (l *Ledger) Job(ctx context.Context, name string) (scheduler.StoredJob, error) {
 	jobs, err := l.kept(ctx, "SELECT id FROM jobs WHERE name = ?", name)
 	if err == nil && len(jobs) == 0 {
 		err = noJob(ctx, l.r, name)
 	}
 	if err != nil {
-		return scheduler.Kept{}, l.fault("read", err)
+		return scheduler.StoredJob{}, l.fault("read", err)
 	}
 	return jobs[0], nil
 }
@@ -71,16 +71,16 @@ func noJob(ctx context.Context, q queryer, name string) error {
 	return &store.NoJobError{Name: name, Nearest: yamltree.Nearest(name, names)}
 }
 
-// Kept returns all jobs, by name. A job that cannot be read any more is among
-// them, see [scheduler.Kept].
-func (l *Ledger) Kept(ctx context.Context) ([]scheduler.Kept, error) {
+// ListJobs returns all jobs, by name. A job that cannot be read any more is among
+// them, see [scheduler.StoredJob].
+func (l *Ledger) ListJobs(ctx context.Context) ([]scheduler.StoredJob, error) {
 	jobs, err := l.kept(ctx, "SELECT id FROM jobs ORDER BY name")
 	return jobs, l.fault("read", err)
 }
 
 // kept are the jobs whose numbers a query has, in its order. One whose state is damaged is
 // broken.
-func (l *Ledger) kept(ctx context.Context, query string, args ...any) (jobs []scheduler.Kept, err error) {
+func (l *Ledger) kept(ctx context.Context, query string, args ...any) (jobs []scheduler.StoredJob, err error) {
 	err = l.readTogether(ctx, func(q queryer) error {
 		ids, err := column[int64](ctx, q, query, args...)
 		if err != nil {
@@ -88,7 +88,7 @@ func (l *Ledger) kept(ctx context.Context, query string, args ...any) (jobs []sc
 		}
 		subjects, err := l.states.loadSubjects(ctx, q, ids)
 		for i := range subjects {
-			jobs = append(jobs, subjects[i].State.Kept)
+			jobs = append(jobs, subjects[i].State.StoredJob)
 		}
 		return err
 	})
@@ -96,25 +96,25 @@ func (l *Ledger) kept(ctx context.Context, query string, args ...any) (jobs []sc
 }
 
 // jobByID returns sql.ErrNoRows if there is no such job.
-func (s *states) jobByID(ctx context.Context, q queryer, id int64) (scheduler.Kept, error) {
+func (s *states) jobByID(ctx context.Context, q queryer, id int64) (scheduler.StoredJob, error) {
 	jobs, err := s.selectJobs(ctx, q, " WHERE id = ?", id)
 	if err == nil && len(jobs) == 0 {
 		err = sql.ErrNoRows
 	}
 	if err != nil {
-		return scheduler.Kept{}, err
+		return scheduler.StoredJob{}, err
 	}
 	return jobs[0], nil
 }
 
-func (s *states) selectJobs(ctx context.Context, q queryer, where string, args ...any) ([]scheduler.Kept, error) {
+func (s *states) selectJobs(ctx context.Context, q queryer, where string, args ...any) ([]scheduler.StoredJob, error) {
 	rows, err := q.QueryContext(ctx, `
 		SELECT id, name, version, spec, paused, cursor, failures, failing_since, alarm, updated_at, updated_by, scope FROM jobs`+where, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells
-	var jobs []scheduler.Kept
+	var jobs []scheduler.StoredJob
 	for rows.Next() {
 		k, err := s.scanJob(rows)
 		if err != nil {
@@ -125,12 +125,12 @@ func (s *states) selectJobs(ctx context.Context, q queryer, where string, args .
 	return jobs, rows.Err()
 }
 
-func (s *states) scanJob(rows *sql.Rows) (k scheduler.Kept, err error) {
+func (s *states) scanJob(rows *sql.Rows) (k scheduler.StoredJob, err error) {
 	var name, spec string
 	var version int64
 	var paused bool
 	var cursor, updated, since, alarm, scope sql.NullString
-	wrong := rows.Scan(&k.ID, &name, &version, &spec, &paused, &cursor, &k.Streak.Failures, &since, &alarm, &updated, &k.UpdatedBy, &scope)
+	wrong := rows.Scan(&k.ID, &name, &version, &spec, &paused, &cursor, &k.ConsecutiveFailures.Count, &since, &alarm, &updated, &k.UpdatedBy, &scope)
 	if wrong != nil {
 		if err := scanFirst(rows, &k.ID, &name, &version, &spec); err != nil {
 			return k, err
@@ -147,7 +147,7 @@ func (s *states) scanJob(rows *sql.Rows) (k scheduler.Kept, err error) {
 	if k.Cursor, err = parseTime(cursor); err != nil {
 		k.Broken = errors.Join(k.Broken, fmt.Errorf("cursor: %w", err))
 	}
-	if k.Streak.Since, err = parseTime(since); err != nil {
+	if k.ConsecutiveFailures.Since, err = parseTime(since); err != nil {
 		k.Broken = errors.Join(k.Broken, fmt.Errorf("failing_since: %w", err))
 	}
 	if k.UpdatedAt, err = parseTime(updated); err != nil {

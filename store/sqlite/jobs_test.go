@@ -22,7 +22,7 @@ func testJob(name string) scheduler.Job {
 // noon is when the jobs of tests are added; a whole minute.
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-func addJob(tb testing.TB, s *Store, j scheduler.Job) scheduler.Kept {
+func addJob(tb testing.TB, s *Store, j scheduler.Job) scheduler.StoredJob {
 	tb.Helper()
 	kept, err := s.AddJob(tb.Context(), j, "ann", noon)
 	if err != nil {
@@ -36,15 +36,15 @@ func TestJobsAreKept(t *testing.T) {
 	s := openTest(t, path)
 	j := testJob("sweep")
 	j.Options["timeout"] = []string{"30s"}
-	j.Notify = scheduler.Notify{On: []scheduler.Occasion{scheduler.OnFailure}, Command: "mail"}
+	j.Notify = scheduler.Notify{On: []scheduler.NotifyEvent{scheduler.OnFailure}, Command: "mail"}
 	added := addJob(t, s, j)
 	addJob(t, s, testJob("backup"))
 	j.Version = 1
-	want := scheduler.Kept{Job: j, ID: 1, Cursor: noon, UpdatedAt: noon, UpdatedBy: "ann"}
+	want := scheduler.StoredJob{Job: j, ID: 1, Cursor: noon, UpdatedAt: noon, UpdatedBy: "ann"}
 	if !reflect.DeepEqual(added, want) {
 		t.Errorf("added: got %+v, want %+v", added, want)
 	}
-	jobs, err := openTest(t, path).Kept(t.Context())
+	jobs, err := openTest(t, path).ListJobs(t.Context())
 	if err != nil || len(jobs) != 2 || jobs[0].Name != "backup" || !reflect.DeepEqual(jobs[1], want) {
 		t.Errorf("got %+v, %v, want backup and %+v", jobs, err, want)
 	}
@@ -139,7 +139,7 @@ func TestBrokenJob(t *testing.T) {
 	if _, err := s.w.Exec(`UPDATE jobs SET spec = '{"overlap":"never"}' WHERE name = 'backup'`); err != nil {
 		t.Fatal(err)
 	}
-	jobs, err := s.Kept(t.Context())
+	jobs, err := s.ListJobs(t.Context())
 	if err != nil || len(jobs) != 2 {
 		t.Fatalf("got %d jobs, %v, want 2", len(jobs), err)
 	}

@@ -13,7 +13,7 @@ func TestMessageOfARunThatWasCutOff(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	d := joinTest(t, s)
 	job := testJob("backup")
-	job.Notify = scheduler.Notify{On: []scheduler.Occasion{scheduler.OnAlways}, Webhook: "https://example.org/hook"}
+	job.Notify = scheduler.Notify{On: []scheduler.NotifyEvent{scheduler.OnAlways}, Webhook: "https://example.org/hook"}
 	addJob(t, s, job)
 	cut := runMinute(t, d, "backup", 1)
 	closeRecorder(t, cut)

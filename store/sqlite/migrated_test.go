@@ -268,12 +268,12 @@ func checkLines(tb testing.TB, what string, got []string, want string) {
 // jobLines are all jobs, by name.
 func jobLines(tb testing.TB, s *Store) (lines []string) {
 	tb.Helper()
-	jobs, err := s.Kept(tb.Context())
+	jobs, err := s.ListJobs(tb.Context())
 	if err != nil {
 		tb.Fatal(err)
 	}
 	for _, k := range jobs {
-		lines = append(lines, fmt.Sprintf("%s version %d cursor %.0f failures %d paused %t %s", k.Name, k.Version, k.Cursor.Sub(noon).Minutes(), k.Streak.Failures, k.Paused, k.Alarm))
+		lines = append(lines, fmt.Sprintf("%s version %d cursor %.0f failures %d paused %t %s", k.Name, k.Version, k.Cursor.Sub(noon).Minutes(), k.ConsecutiveFailures.Count, k.Paused, k.Alarm))
 	}
 	return lines
 }

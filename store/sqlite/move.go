@@ -139,7 +139,7 @@ func (s *states) writeNext(ctx context.Context, tx *sql.Tx, m *scheduler.Move) e
 	} else if next.Damaged() { // what cannot be read is not overwritten
 		_, err := tx.ExecContext(ctx, "UPDATE job_states SET revision = revision + 1 WHERE job_id = ?", next.ID)
 		return err
-	} else if err := s.updateJob(ctx, tx, &next.Kept); err != nil {
+	} else if err := s.updateJob(ctx, tx, &next.StoredJob); err != nil {
 		return err
 	}
 	ahead, err := spansText(next.Ahead)
@@ -181,7 +181,7 @@ func spansText(spans []scheduler.Span) (any, error) {
 
 // updateJob writes what has become of a job, and the job itself if it is another
 // version. A time that could not be read, and is not known now either, stays as it is.
-func (s *states) updateJob(ctx context.Context, tx *sql.Tx, k *scheduler.Kept) error {
+func (s *states) updateJob(ctx context.Context, tx *sql.Tx, k *scheduler.StoredJob) error {
 	res, err := tx.ExecContext(ctx, "UPDATE jobs SET "+setProgress+" WHERE id = @id AND version = @version",
 		append(progressOf(k), sql.Named("id", k.ID), sql.Named("version", k.Version))...)
 	if err != nil {
@@ -227,16 +227,16 @@ const setProgress = `cursor = coalesce(@cursor, cursor), failures = @failures,
 	failing_since = CASE WHEN @failures > 0 THEN coalesce(@since, failing_since) END, alarm = @alarm`
 
 // progressOf are the arguments of setProgress.
-func progressOf(k *scheduler.Kept) []any {
+func progressOf(k *scheduler.StoredJob) []any {
 	return []any{
-		sql.Named("cursor", timeText(k.Cursor)), sql.Named("failures", k.Streak.Failures),
-		sql.Named("since", timeText(k.Streak.Since)), sql.Named("alarm", text(k.Alarm)),
+		sql.Named("cursor", timeText(k.Cursor)), sql.Named("failures", k.ConsecutiveFailures.Count),
+		sql.Named("since", timeText(k.ConsecutiveFailures.Since)), sql.Named("alarm", text(k.Alarm)),
 	}
 }
 
 // deleteJob removes a job, unless that was done before.
 func (s *states) deleteJob(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error {
-	k := &m.Next.Kept
+	k := &m.Next.StoredJob
 	var spec string
 	err := tx.QueryRowContext(ctx, "DELETE FROM jobs WHERE id = ? RETURNING spec", k.ID).Scan(&spec)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -252,7 +252,7 @@ func (s *states) deleteJob(ctx context.Context, tx *sql.Tx, m *scheduler.Move) e
 }
 
 // noteChange keeps who made the job what it is now.
-func noteChange(ctx context.Context, tx *sql.Tx, k *scheduler.Kept, what, spec string) error {
+func noteChange(ctx context.Context, tx *sql.Tx, k *scheduler.StoredJob, what, spec string) error {
 	_, err := tx.ExecContext(ctx, "INSERT INTO job_changes (job_id, version, job, at, user, what, spec) VALUES (?, ?, ?, ?, ?, ?, ?)",
 		k.ID, k.Version, k.Name, timeText(k.UpdatedAt), k.UpdatedBy, what, spec)
 	return err
@@ -298,7 +298,7 @@ func (l *Ledger) Create(ctx context.Context, job scheduler.Job, by string, now t
 			return err
 		}
 		created = subjects[0]
-		return noteChange(ctx, tx, &created.State.Kept, store.JobAdded, string(spec))
+		return noteChange(ctx, tx, &created.State.StoredJob, store.JobAdded, string(spec))
 	})
 	return created, err
 }

@@ -11,8 +11,8 @@ import (
 	"tutti/scheduler"
 )
 
-// Deliveries takes the messages that are due; see [scheduler.Outbox].
-func (d *Daemon) Deliveries(ctx context.Context, now, until time.Time, most int) (deliveries []scheduler.Delivery, err error) {
+// Lease takes the messages that are due; see [scheduler.Outbox].
+func (d *Daemon) Lease(ctx context.Context, now, until time.Time, most int) (deliveries []scheduler.Delivery, err error) {
 	const due = "SELECT id FROM outbox WHERE due_at <= ?"
 	some, err := exists(ctx, d.ledger.r, due, timeText(now))
 	if err != nil || !some {
@@ -78,8 +78,8 @@ func dropDamaged(ctx context.Context, tx *sql.Tx, id int64, why error, now time.
 	return drop(ctx, tx, "id = ?", id, why.Error(), now)
 }
 
-// Told records an attempt; see [scheduler.Outbox].
-func (d *Daemon) Told(ctx context.Context, x scheduler.Delivery, now time.Time, failure error, again time.Time) error {
+// Delivered records an attempt; see [scheduler.Outbox].
+func (d *Daemon) Delivered(ctx context.Context, x scheduler.Delivery, now time.Time, failure error, again time.Time) error {
 	kind, target := kindCommand, x.Notify.Command
 	if x.Notify.Webhook != "" {
 		kind, target = kindWebhook, redacted(x.Notify.Webhook)
@@ -106,8 +106,8 @@ func (d *Daemon) Told(ctx context.Context, x scheduler.Delivery, now time.Time, 
 	})
 }
 
-// Return gives back deliveries that were not tried; see [scheduler.Outbox].
-func (d *Daemon) Return(ctx context.Context, ds []scheduler.Delivery, due time.Time) error {
+// Release gives back deliveries that were not tried; see [scheduler.Outbox].
+func (d *Daemon) Release(ctx context.Context, ds []scheduler.Delivery, due time.Time) error {
 	return d.ledger.change(ctx, func(tx *sql.Tx) error {
 		for _, x := range ds {
 			_, err := tx.ExecContext(ctx, "UPDATE outbox SET attempts = attempts - 1, due_at = ? WHERE id = ? AND attempts = ?",

@@ -119,7 +119,7 @@ func removeRuns(ctx context.Context, db database, outdated []int64, keep store.R
 
 // outdated lists the runs that are too old or too many: for all, or for their
 // job.
-func outdated(ctx context.Context, q queryer, keep store.Retention, jobs []scheduler.Kept) ([]int64, error) {
+func outdated(ctx context.Context, q queryer, keep store.Retention, jobs []scheduler.StoredJob) ([]int64, error) {
 	var ids []int64
 	add := func(query string, args ...any) error {
 		more, err := column[int64](ctx, q, query, args...)

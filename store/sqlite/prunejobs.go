@@ -24,10 +24,12 @@ const lookedAt = `EXISTS (SELECT 1 FROM firings f WHERE f.settled_at IS NULL
 
 // keepsItsOwn reports whether the job limits the age or the number of its runs.
 // One that cannot be read may do so.
-func keepsItsOwn(k *scheduler.Kept) bool { return k.Broken != nil || k.Keep.Age > 0 || k.Keep.Runs > 0 }
+func keepsItsOwn(k *scheduler.StoredJob) bool {
+	return k.Broken != nil || k.Keep.Age > 0 || k.Keep.Runs > 0
+}
 
 // keepTheirOwn are the jobs that do.
-func keepTheirOwn(jobs []scheduler.Kept) []int64 {
+func keepTheirOwn(jobs []scheduler.StoredJob) []int64 {
 	own := []int64{} // nil would be no JSON list
 	for i := range jobs {
 		if keepsItsOwn(&jobs[i]) {
@@ -39,7 +41,7 @@ func keepTheirOwn(jobs []scheduler.Kept) []int64 {
 
 // outdatedOfJob adds the runs that the job itself does not keep. The newest one
 // is kept whatever its size.
-func outdatedOfJob(k *scheduler.Kept, add func(query string, args ...any) error) error {
+func outdatedOfJob(k *scheduler.StoredJob, add func(query string, args ...any) error) error {
 	var errs []error
 	if k.Keep.Age > 0 {
 		errs = append(errs, add("SELECT id FROM runs WHERE job_id = ? AND started_at < ? ORDER BY id", k.ID, timeText(time.Now().Add(-k.Keep.Age))))
@@ -59,8 +61,8 @@ func outdatedOfJob(k *scheduler.Kept, add func(query string, args ...any) error)
 
 // pruneFirings deletes the firings of each job that are as old as runs that are
 // not kept. What belongs to a run that is kept stays.
-func pruneFirings(ctx context.Context, r queryer, w database, keep store.Retention, jobs []scheduler.Kept) error {
-	byID := make(map[int64]*scheduler.Kept, len(jobs))
+func pruneFirings(ctx context.Context, r queryer, w database, keep store.Retention, jobs []scheduler.StoredJob) error {
+	byID := make(map[int64]*scheduler.StoredJob, len(jobs))
 	for i := range jobs {
 		byID[jobs[i].ID] = &jobs[i]
 	}
@@ -94,7 +96,7 @@ type firingLimit struct {
 
 // firingsBefore is up to when firings of a job are not kept, zero if all are; k
 // is nil for a job that was removed.
-func firingsBefore(ctx context.Context, q queryer, id int64, k *scheduler.Kept, keep store.Retention) (before time.Time, err error) {
+func firingsBefore(ctx context.Context, q queryer, id int64, k *scheduler.StoredJob, keep store.Retention) (before time.Time, err error) {
 	age, number := keep.Keep, keep.KeepRuns
 	if k != nil && keepsItsOwn(k) {
 		age, number = k.Keep.Age, k.Keep.Runs

@@ -118,7 +118,7 @@ func TestPruneFirings(t *testing.T) {
 			at := daysAgo(n)
 			d.tick(at)
 			_, err := d.Decide(t.Context(), scheduler.Decisions{
-				Job: k, Firings: []scheduler.Firing{{Instant: scheduler.Instant{At: at}, Due: at}}, Cursor: at,
+				Job: k, Firings: []scheduler.Firing{{ScheduledTime: scheduler.ScheduledTime{At: at}, Due: at}}, Cursor: at,
 				Missed: scheduler.Gap{Count: 1, First: at.Add(-time.Hour), Last: at.Add(-time.Hour)},
 			})
 			if err != nil {

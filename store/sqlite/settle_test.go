@@ -32,7 +32,7 @@ func settle(tb testing.TB, d *seat, now time.Time) []string {
 	}
 	var out []string
 	for _, e := range endings {
-		said := fmt.Sprintf("run %d ok=%v streak=%d", e.Run, e.OK, e.Streak.Failures)
+		said := fmt.Sprintf("run %d ok=%v streak=%d", e.Run, e.OK, e.ConsecutiveFailures.Count)
 		if e.Interrupted {
 			said += " interrupted"
 		}
@@ -50,7 +50,7 @@ func settle(tb testing.TB, d *seat, now time.Time) []string {
 // deliver takes all messages that are due at now, and says what they say.
 func deliver(tb testing.TB, d *seat, now time.Time) ([]scheduler.Delivery, []string) {
 	tb.Helper()
-	deliveries, err := d.Deliveries(tb.Context(), now, now.Add(time.Minute), 100)
+	deliveries, err := d.Lease(tb.Context(), now, now.Add(time.Minute), 100)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func deliver(tb testing.TB, d *seat, now time.Time) ([]scheduler.Delivery, []str
 	return deliveries, out
 }
 
-func notified(on ...scheduler.Occasion) scheduler.Job {
+func notified(on ...scheduler.NotifyEvent) scheduler.Job {
 	j := testJob("backup")
 	j.Notify = scheduler.Notify{On: on, Webhook: "https://example.com/secret", SecretFile: "/etc/tutti/key", Command: "mail"}
 	return j
@@ -233,16 +233,16 @@ func TestOutbox(t *testing.T) {
 	const hook = "https://example.com/secret: failure, run 1, failures 1, attempt %d"
 	const mail = "mail: failure, run 1, failures 1, attempt %d"
 
-	first, err := d.Deliveries(t.Context(), minute(1), minute(2), 1)
+	first, err := d.Lease(t.Context(), minute(1), minute(2), 1)
 	if err != nil || len(first) != 1 {
 		t.Fatalf("got %d, %v, want 1", len(first), err)
 	}
 	second, said := deliver(t, other, minute(1))
 	checkStrings(t, "the other", said, fmt.Sprintf(mail, 1))
-	if err := d.Told(t.Context(), first[0], minute(1), errors.New("refused"), minute(5)); err != nil {
+	if err := d.Delivered(t.Context(), first[0], minute(1), errors.New("refused"), minute(5)); err != nil {
 		t.Fatal(err)
 	}
-	if err := other.Told(t.Context(), second[0], minute(1), nil, time.Time{}); err != nil {
+	if err := other.Delivered(t.Context(), second[0], minute(1), nil, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	_, said = deliver(t, d, minute(4))
@@ -252,7 +252,7 @@ func TestOutbox(t *testing.T) {
 	// That one ends without a word, so that somebody else tries.
 	third, said := deliver(t, other, minute(6))
 	checkStrings(t, "after a crash", said, fmt.Sprintf(hook, 3))
-	if err := other.Told(t.Context(), third[0], minute(6), errors.New("gone"), time.Time{}); err != nil {
+	if err := other.Delivered(t.Context(), third[0], minute(6), errors.New("gone"), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	_, said = deliver(t, d, minute(99))
@@ -281,7 +281,7 @@ func TestDeliveriesAreReturned(t *testing.T) {
 	const mail = "mail: failure, run 1, failures 1, attempt %d"
 
 	taken, _ := deliver(t, d, minute(1))
-	if err := d.Return(t.Context(), taken, minute(3)); err != nil {
+	if err := d.Release(t.Context(), taken, minute(3)); err != nil {
 		t.Fatal(err)
 	}
 	_, said := deliver(t, other, minute(2))
@@ -291,7 +291,7 @@ func TestDeliveriesAreReturned(t *testing.T) {
 
 	_, said = deliver(t, other, minute(4))
 	checkStrings(t, "nobody said how it went", said, fmt.Sprintf(hook, 2), fmt.Sprintf(mail, 2))
-	if err := d.Return(t.Context(), taken, minute(4)); err != nil {
+	if err := d.Release(t.Context(), taken, minute(4)); err != nil {
 		t.Fatal(err)
 	}
 	_, said = deliver(t, d, minute(4))

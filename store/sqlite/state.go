@@ -131,7 +131,7 @@ func loadRevisions(ctx context.Context, q queryer, list string, place map[int64]
 func (s *states) loadJobs(ctx context.Context, q queryer, list string, place map[int64]*scheduler.Subject) error {
 	jobs, err := s.selectJobs(ctx, q, " WHERE id"+ofJobs, list)
 	for _, k := range jobs {
-		place[k.ID].State.Kept, place[k.ID].State.Removed = k, false
+		place[k.ID].State.StoredJob, place[k.ID].State.Removed = k, false
 	}
 	return err
 }

@@ -67,7 +67,7 @@ func TestDamagedJobKeepsNoOtherFromFiring(t *testing.T) {
 			if _, err := d.desk.Settle(t.Context(), minute(2)); err != nil {
 				t.Error(err)
 			}
-			all, err := s.Kept(t.Context())
+			all, err := s.ListJobs(t.Context())
 			if err != nil || len(all) != 2 || all[0].Name != "backup" || all[0].Broken == nil || all[1].Broken != nil {
 				t.Errorf("got %+v, %v, want backup broken, and only that", all, err)
 			}
@@ -101,7 +101,7 @@ func TestMendedJobFires(t *testing.T) {
 	if _, err := d.desk.Sync(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
-	if kept := d.desk.Kept(); len(kept) != 1 || !kept[0].Damaged() {
+	if kept := d.desk.ListJobs(); len(kept) != 1 || !kept[0].Damaged() {
 		t.Fatalf("got %+v, want it damaged", kept)
 	}
 	poke(t, s, "UPDATE job_states SET ahead = NULL")
@@ -139,7 +139,7 @@ func TestDamagedMessageKeepsNoOtherWaiting(t *testing.T) {
 		t.Fatal(total, err)
 	}
 	poke(t, s, "UPDATE outbox SET message = '{' WHERE id = 1")
-	got, err := d.Deliveries(t.Context(), minute(9), minute(10), 10)
+	got, err := d.Lease(t.Context(), minute(9), minute(10), 10)
 	if err != nil || len(got) != total-1 {
 		t.Errorf("got %d, %v, want the other %d", len(got), err, total-1)
 	}

@@ -38,7 +38,7 @@ func TestNotificationsWait(t *testing.T) {
 			if x.Notify.Webhook == "" {
 				failure, until = nil, time.Time{}
 			}
-			if err := d.Told(t.Context(), x, minute(now), failure, until); err != nil {
+			if err := d.Delivered(t.Context(), x, minute(now), failure, until); err != nil {
 				t.Fatal(err)
 			}
 		}

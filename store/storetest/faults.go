@@ -71,8 +71,8 @@ func testCut(t *testing.T, b *bed, applied bool) {
 	id := found[0].State.ID
 
 	w.sync()
-	k, decisions := w.load(id).State.Kept, func(k scheduler.Kept) []scheduler.Decisions {
-		firing := scheduler.Firing{Instant: scheduler.Instant{At: minute(1)}, Due: minute(1)}
+	k, decisions := w.load(id).State.StoredJob, func(k scheduler.StoredJob) []scheduler.Decisions {
+		firing := scheduler.Firing{ScheduledTime: scheduler.ScheduledTime{At: minute(1)}, Due: minute(1)}
 		return []scheduler.Decisions{{Job: k, Firings: []scheduler.Firing{firing}, Cursor: minute(1)}}
 	}
 	cut("decide", w.Store, func() error {
@@ -97,7 +97,7 @@ func testCut(t *testing.T, b *bed, applied bool) {
 
 // testCutRun goes on where the firing is to begin. A run that may have been written and
 // has no process is one that was cut off.
-func testCutRun(t *testing.T, b *bed, w *worker, ticket scheduler.Ticket, applied bool, cut func(string, store.Store, func() error)) {
+func testCutRun(t *testing.T, b *bed, w *worker, ticket scheduler.Assignment, applied bool, cut func(string, store.Store, func() error)) {
 	begin := func() error {
 		r, err := w.Begin(t.Context(), plan("job", 2), w.infoOf(ticket))
 		if err == nil {
@@ -123,7 +123,7 @@ func testCutRun(t *testing.T, b *bed, w *worker, ticket scheduler.Ticket, applie
 		return err
 	})
 	w.settle(2)
-	if s := b.load(ticket.Job.ID).State; len(s.Open) > 0 || s.Streak.Failures != 1 {
+	if s := b.load(ticket.Job.ID).State; len(s.Open) > 0 || s.ConsecutiveFailures.Count != 1 {
 		t.Errorf("got %+v, want one failure and nothing open", s)
 	}
 	marks, err := w.Marks(t.Context(), runs[0].ID)

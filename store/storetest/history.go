@@ -43,7 +43,7 @@ func testEnds(t *testing.T, b *bed) {
 		t.Errorf("got %+v, %v, want two ends, and one of which nothing is known", ends, err)
 	}
 	endings := w.settle(3)
-	if len(endings) != 2 || endings[0].Streak.Failures+endings[1].Streak.Failures != 3 {
+	if len(endings) != 2 || endings[0].ConsecutiveFailures.Count+endings[1].ConsecutiveFailures.Count != 3 {
 		t.Errorf("got %+v, want two failures in a row", endings)
 	}
 	if again := w.settle(3); len(again) > 0 {
@@ -61,7 +61,7 @@ func testOutbox(t *testing.T, b *bed) {
 	first.settle(1)
 	take := func(w *worker, now int) []scheduler.Delivery {
 		t.Helper()
-		ds, err := w.Deliveries(t.Context(), minute(now), minute(now+1), 10)
+		ds, err := w.Lease(t.Context(), minute(now), minute(now+1), 10)
 		b.must(err)
 		return ds
 	}
@@ -76,11 +76,11 @@ func testOutbox(t *testing.T, b *bed) {
 	if len(again) != 1 || again[0].Attempt != 2 || again[0].ID != taken[0].ID || again[0].Message.ID != taken[0].Message.ID {
 		t.Fatalf("got %+v, want the same, since the first said nothing", again)
 	}
-	b.must(first.Return(t.Context(), taken, minute(1))) // which is not its own any more
+	b.must(first.Release(t.Context(), taken, minute(1))) // which is not its own any more
 	if got := take(first, 2); len(got) > 0 {
 		t.Errorf("got %+v, which the second has", got)
 	}
-	b.must(second.Daemon.Told(t.Context(), again[0], minute(2), errors.New("refused"), minute(9)))
+	b.must(second.Daemon.Delivered(t.Context(), again[0], minute(2), errors.New("refused"), minute(9)))
 	if got := take(first, 8); len(got) > 0 {
 		t.Errorf("got %+v too early", got)
 	}
@@ -88,7 +88,7 @@ func testOutbox(t *testing.T, b *bed) {
 	if len(last) != 1 {
 		t.Fatalf("got %+v, want it again", last)
 	}
-	b.must(first.Daemon.Told(t.Context(), last[0], minute(9), nil, time.Time{}))
+	b.must(first.Daemon.Delivered(t.Context(), last[0], minute(9), nil, time.Time{}))
 	if got := take(first, 99); len(got) > 0 {
 		t.Errorf("got %+v, which has arrived", got)
 	}
@@ -218,7 +218,7 @@ func testReplay(t *testing.T, b *bed) {
 // What operators do to jobs is refused with the reason.
 func testOperators(t *testing.T, b *bed) {
 	s := b.add("backup")
-	k := s.State.Kept
+	k := s.State.StoredJob
 	if _, err := b.AddJob(t.Context(), k.Job, "bob", noon); !errors.As(err, new(*store.JobExistsError)) {
 		t.Errorf("add: got %v, want a *JobExistsError", err)
 	}

@@ -72,7 +72,7 @@ func testCommit(t *testing.T, b *bed) {
 	if err := b.commit(taken)[0].Err; !errors.Is(err, scheduler.ErrConflict) {
 		t.Errorf("a number that was used: got %v, want %v", err, scheduler.ErrConflict)
 	}
-	gone := scheduler.Move{From: 1, Transition: scheduler.JobState{Kept: scheduler.Kept{ID: 99}}.Request("eve", 0, scheduler.Moment{Now: minute(1), NextID: 1000})}
+	gone := scheduler.Move{From: 1, Transition: scheduler.JobState{StoredJob: scheduler.StoredJob{ID: 99}}.Request("eve", 0, scheduler.Moment{Now: minute(1), NextID: 1000})}
 	if err := b.commit(gone)[0].Err; !errors.Is(err, scheduler.ErrConflict) {
 		t.Errorf("no such job: got %v, want %v", err, scheduler.ErrConflict)
 	}
@@ -91,8 +91,8 @@ func testKnown(t *testing.T, b *bed) {
 		b.must(err)
 		now.State.Since, now.State.Ahead = now.State.Cursor, nil // which knows of nothing
 		what := scheduler.Decisions{
-			Job: now.State.Kept, Cursor: now.State.Cursor.Add(time.Minute),
-			Firings: []scheduler.Firing{{Instant: scheduler.Instant{At: minute(1)}, Due: minute(1)}},
+			Job: now.State.StoredJob, Cursor: now.State.Cursor.Add(time.Minute),
+			Firings: []scheduler.Firing{{ScheduledTime: scheduler.ScheduledTime{At: minute(1)}, Due: minute(1)}},
 		}
 		next, err := now.State.Decide(what, scheduler.Moment{Now: minute(1), NextID: first})
 		b.must(err)
@@ -356,7 +356,7 @@ func testScopes(t *testing.T, b *bed) {
 		t.Fatalf("got %+v, want a ticket with the scopes", tickets)
 	}
 	b.must(w.Fail(t.Context(), tickets[0], scheduler.Refused, "outside the scope"))
-	if endings := w.settle(1); len(endings) != 1 || endings[0].OK || endings[0].Streak.Failures != 1 {
+	if endings := w.settle(1); len(endings) != 1 || endings[0].OK || endings[0].ConsecutiveFailures.Count != 1 {
 		t.Errorf("got %+v, want a failure", endings)
 	}
 	rows, err := b.Firings(t.Context(), store.FiringQuery{})

@@ -106,7 +106,7 @@ func (b *bed) add(name string, change ...func(*scheduler.Job)) scheduler.Subject
 	b.Helper()
 	j := scheduler.NewJob(name, "UTC")
 	j.Schedules, j.Selector, j.Command = []string{"* * * * *"}, "web", "uptime"
-	j.Notify = scheduler.Notify{On: []scheduler.Occasion{scheduler.OnAlways}, Command: "mail"}
+	j.Notify = scheduler.Notify{On: []scheduler.NotifyEvent{scheduler.OnAlways}, Command: "mail"}
 	for _, f := range change {
 		f(&j)
 	}
@@ -154,8 +154,8 @@ func (w *worker) sync() {
 func (w *worker) decide(job int64, n int) error {
 	w.Helper()
 	w.sync()
-	k := w.load(job).State.Kept
-	firing := scheduler.Firing{Instant: scheduler.Instant{At: minute(n)}, Due: minute(n)}
+	k := w.load(job).State.StoredJob
+	firing := scheduler.Firing{ScheduledTime: scheduler.ScheduledTime{At: minute(n)}, Due: minute(n)}
 	tickets, errs, err := w.desk.Decide(w.bed.Context(), minute(n), []scheduler.Decisions{{Job: k, Firings: []scheduler.Firing{firing}, Cursor: minute(n)}})
 	w.must(err)
 	if errs[0] != nil || len(tickets[0]) != 1 {
@@ -164,7 +164,7 @@ func (w *worker) decide(job int64, n int) error {
 	return nil
 }
 
-func (w *worker) claim(n int) []scheduler.Ticket {
+func (w *worker) claim(n int) []scheduler.Assignment {
 	w.Helper()
 	w.sync()
 	tickets, err := w.desk.Claim(w.bed.Context(), w.Daemon, minute(n), func(id int64) bool { return w.has[id] })
@@ -175,7 +175,7 @@ func (w *worker) claim(n int) []scheduler.Ticket {
 	return tickets
 }
 
-func (w *worker) settle(n int) []scheduler.Ending {
+func (w *worker) settle(n int) []scheduler.Completion {
 	w.Helper()
 	w.sync()
 	endings, err := w.desk.Settle(w.bed.Context(), minute(n))
@@ -194,14 +194,14 @@ func (w *worker) begin(job int64, n int) *store.Recorder {
 	return w.beginTicket(tickets[0])
 }
 
-func (w *worker) beginTicket(t scheduler.Ticket) *store.Recorder {
+func (w *worker) beginTicket(t scheduler.Assignment) *store.Recorder {
 	w.Helper()
 	r, err := w.Begin(w.bed.Context(), plan("job", 2), w.infoOf(t))
 	w.must(err)
 	return r
 }
 
-func (w *worker) infoOf(t scheduler.Ticket) store.RunInfo {
+func (w *worker) infoOf(t scheduler.Assignment) store.RunInfo {
 	return store.RunInfo{
 		Job: t.Job.Name, JobID: t.Job.ID, Firing: t.ID, Owner: w.Daemon, ScheduledAt: t.Firing.At, DueAt: t.Firing.Due, StopOnError: true,
 	}

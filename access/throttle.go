@@ -26,6 +26,7 @@ type Throttle struct {
 // there were too many; that one is not counted, so that waiting helps. An address that
 // is not known is not throttled; its name is.
 func (t *Throttle) Attempt(name string, from netip.Addr, now time.Time) error {
+	name = throttled(name)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	source, known := sourceOf(from)
@@ -46,12 +47,22 @@ func (t *Throttle) Attempt(name string, from netip.Addr, now time.Time) error {
 // Success forgets the attempts for the name, and the last one from the address: the
 // others there may have been for other names.
 func (t *Throttle) Success(name string, from netip.Addr) {
+	name = throttled(name)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.names.at, name)
 	if source, known := sourceOf(from); known {
 		t.sources.takeBack(source)
 	}
+}
+
+// throttled is what a name is counted under: all that no user can have, however long
+// they are, count as one.
+func throttled(name string) string {
+	if CheckName("user", name) != nil {
+		return ""
+	}
+	return name
 }
 
 // sourceOf is what counts as one address.

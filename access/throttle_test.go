@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
@@ -53,6 +54,10 @@ func TestThrottle(t *testing.T) {
 			{at: 6 * time.Second, name: "ann", from: "192.0.2.1"},                          // the fifth from there
 			{at: 7 * time.Second, name: "ann", from: "192.0.2.1", wait: 293 * time.Second}, // of the address
 			{at: 7 * time.Second, name: "ann", from: "192.0.2.2"},                          // and not of the name
+		}),
+		"names that no user can have are one": join(tries(5, step{name: "No Body", from: "192.0.2.1"})[:3], tries(2, step{name: strings.Repeat("x", 1<<20), from: "192.0.2.2", at: 3 * time.Second}), []step{
+			{at: 10 * time.Second, name: "Some Body", from: "192.0.2.3", wait: 290 * time.Second},
+			{at: 10 * time.Second, name: "ann", from: "192.0.2.3"},
 		}),
 		"no address": join(tries(5, step{name: "ann"}), []step{
 			{at: 5 * time.Second, name: "ann", wait: 295 * time.Second},

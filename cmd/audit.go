@@ -58,8 +58,13 @@ func listAudit(ctx context.Context, k *keeper, o *auditOptions) error {
 	}
 	l := &roster[access.Entry]{
 		columns: []output.Column{
-			{Title: "TIME"}, {Title: "ACTOR", Least: leastJobColumn}, {Title: "FROM", Optional: true}, {Title: "ACTION"},
-			{Title: "OBJECT", Least: leastJobColumn}, {Title: "OUTCOME"}, {Title: "DETAILS", Least: leastJobColumn},
+			{Title: "TIME"},
+			{Title: "ACTOR", Least: leastJobColumn},
+			{Title: "FROM", Optional: true},
+			{Title: "ACTION"},
+			{Title: "OBJECT", Least: leastJobColumn},
+			{Title: "OUTCOME"},
+			{Title: "DETAILS", Least: leastJobColumn},
 		},
 		row: func(e *access.Entry) []string {
 			from := strings.TrimSuffix(string(e.Via)+" "+e.Remote, " ")

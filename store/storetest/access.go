@@ -348,7 +348,9 @@ func testSessions(t *testing.T, b *bed) {
 		t.Errorf("a session for an earlier password: got %v", err)
 	}
 	for range 5 {
-		_, _, err = l.Login(ctx, "ann", []byte(password), access.Source{})
+		if _, _, err := l.Login(ctx, "ann", []byte(password), access.Source{}); refusal(err) != access.Wrong {
+			t.Errorf("the password before: got %v", err)
+		}
 	}
 	if _, _, err = l.Login(ctx, "ann", []byte("another horse"), access.Source{}); !errors.As(err, new(*access.ThrottledError)) {
 		t.Errorf("after five wrong ones: got %v", err)

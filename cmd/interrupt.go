@@ -53,8 +53,8 @@ type daemonStages struct {
 type display interface {
 	// status is the progress of the run, in whole lines.
 	status() string
-	// print shows whole lines before anything else that waits to be shown.
-	print(lines string)
+	// showLines shows whole lines before anything else that waits to be shown.
+	showLines(lines string)
 	// mute shows no more output of the hosts to the operator.
 	mute()
 	// restore restores the terminal.
@@ -107,7 +107,7 @@ func (in *interrupter) handle(sig os.Signal) {
 		return
 	case syscall.SIGUSR1:
 		if in.display != nil {
-			in.display.print(in.display.status())
+			in.display.showLines(in.display.status())
 		}
 		return
 	case syscall.SIGHUP:
@@ -128,7 +128,7 @@ func (in *interrupter) handle(sig os.Signal) {
 	case in.canceled, sig == syscall.SIGQUIT:
 		in.left = true
 		if in.display != nil {
-			in.display.print("Quit. Commands may still be running on the hosts.\n")
+			in.display.showLines("Quit. Commands may still be running on the hosts.\n")
 			in.display.restore()
 		}
 		if in.leaving != nil {
@@ -139,12 +139,12 @@ func (in *interrupter) handle(sig os.Signal) {
 		in.halted = true
 		status := in.display.status() // while the waiting hosts still count as waiting
 		close(in.halt)
-		in.display.print("Interrupted: no more hosts are started. Ctrl-C again to stop running commands.\n" + status)
+		in.display.showLines("Interrupted: no more hosts are started. Ctrl-C again to stop running commands.\n" + status)
 	default:
 		in.canceled = true
 		if in.halt != nil && in.terminal {
 			in.display.mute()
-			in.display.print("Stopping remote commands, output hidden. Ctrl-C again to quit now.\n")
+			in.display.showLines("Stopping remote commands, output hidden. Ctrl-C again to quit now.\n")
 		}
 		in.cancel(fmt.Errorf("%w by %s", fanout.ErrSignal, signalName(sig)))
 		if in.halt == nil && in.daemon == nil {

@@ -16,10 +16,10 @@ import (
 // A listener is a display that records its calls.
 type listener struct{ told []string }
 
-func (l *listener) status() string     { return "status\n" }
-func (l *listener) print(lines string) { l.told = append(l.told, strings.Fields(lines)[0]) }
-func (l *listener) mute()              { l.told = append(l.told, "hush") }
-func (l *listener) restore()           { l.told = append(l.told, "farewell") }
+func (l *listener) status() string         { return "status\n" }
+func (l *listener) showLines(lines string) { l.told = append(l.told, strings.Fields(lines)[0]) }
+func (l *listener) mute()                  { l.told = append(l.told, "hush") }
+func (l *listener) restore()               { l.told = append(l.told, "farewell") }
 
 // TestStages: what each signal does, at a terminal and away from one, and that
 // a signal that arrives twice at once is one wish.

@@ -194,8 +194,8 @@ func (s *screen) watch() fanout.Sink {
 // status is the progress of the run.
 func (s *screen) status() string { return s.progress.Status() }
 
-// print shows lines of tutti's own before anything else that waits.
-func (s *screen) print(lines string) { s.err.Interject(lines) }
+// showLines shows lines of tutti's own before anything else that waits.
+func (s *screen) showLines(lines string) { s.err.Interject(lines) }
 
 // mute shows no more output of the hosts on a terminal; files and pipes get all of it.
 func (s *screen) mute() {
@@ -212,7 +212,7 @@ func (s *screen) restore() {
 	s.mute()
 	if run := s.runID.Load(); run != 0 && s.opts.Again != nil {
 		if command := s.opts.Again(run); command != "" {
-			s.print("hint: " + command + " continues where this run stopped\n")
+			s.showLines("hint: " + command + " continues where this run stopped\n")
 		}
 	}
 	_ = s.progress.Close() // it does not fail

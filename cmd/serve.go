@@ -155,6 +155,7 @@ func runServe(ctx context.Context, c *console, o *serveOptions) error {
 		StopTimeout: time.Duration(o.stopTimeout), KeepConnections: time.Duration(o.keepConnections),
 		Version: moduleVersion(), Logger: log, Now: c.now,
 		Signal: c.interrupts.signal, Hint: remedies(c.Getenv), Explain: explain, FewerDays: fewerDaysText,
+		Callbacks: o.callbacks,
 	}
 	var err error
 	if config.Manager, err = sdnotify.Dial(c.Getenv); err != nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"math"
 	"net"
 	"net/url"
 	"os/user"
@@ -15,6 +16,7 @@ import (
 
 	"tutti/access"
 	"tutti/daemon"
+	"tutti/internal/outgoing"
 	"tutti/runner"
 	"tutti/server"
 )
@@ -28,9 +30,14 @@ type apiOptions struct {
 	baseURL      string
 	socket       string
 	socketGroups []string
+	// callbackAllow and callbackPorts are what editors' webhooks and callbacks may
+	// reach besides the public internet.
+	callbackAllow []string
+	callbackPorts []uint
 
-	base  *url.URL
-	rules []access.PeerRule
+	callbacks outgoing.Policy
+	base      *url.URL
+	rules     []access.PeerRule
 }
 
 func (o *apiOptions) addFlags(f *pflag.FlagSet) {
@@ -41,6 +48,8 @@ func (o *apiOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.baseURL, "base-url", "", "`URL` by which clients reach the API, such as https://ops.example")
 	f.StringVar(&o.socket, "socket", "", "serve the API on the local socket `FILE` (default: $XDG_RUNTIME_DIR/tutti/api.sock)")
 	f.StringArrayVar(&o.socketGroups, "socket-group", nil, "let members of a `GROUP=ROLE` use the socket: viewer, operator, editor, admin")
+	f.StringSliceVar(&o.callbackAllow, "callback-allow", nil, "let callbacks, and webhooks set by users who are no admins, reach private or loopback `NETWORK`; may be repeated")
+	f.UintSliceVar(&o.callbackPorts, "callback-port", nil, "let them reach `PORT` besides 80 and 443; may be repeated")
 }
 
 // finalize checks the options.
@@ -64,12 +73,31 @@ func (o *apiOptions) finalize() error {
 		}
 		o.base = base
 	}
+	if err := o.finalizeCallbacks(); err != nil {
+		return err
+	}
 	for _, text := range o.socketGroups {
 		rule, err := peerRule(text)
 		if err != nil {
 			return err
 		}
 		o.rules = append(o.rules, rule)
+	}
+	return nil
+}
+
+// finalizeCallbacks reads what callbacks may reach.
+func (o *apiOptions) finalizeCallbacks() error {
+	networks, err := access.ParseNetworks(o.callbackAllow)
+	if err != nil {
+		return syntaxf("--callback-allow: %w", err)
+	}
+	o.callbacks.Networks = networks
+	for _, port := range o.callbackPorts {
+		if port == 0 || port > math.MaxUint16 {
+			return syntaxf("--callback-port %d: want 1 to 65535", port)
+		}
+		o.callbacks.Ports = append(o.callbacks.Ports, uint16(port))
 	}
 	return nil
 }

@@ -24,6 +24,8 @@ A token with --job may start, stop and read these jobs, as they are, and nothing
 	},
 		newTokenAddCmd(std),
 		newTokenListCmd(std),
+		newCallbackSecretCmd(std, "token", tokenNames, `  tutti token callback-secret ci
+  tutti token callback-secret ci | ssh hooks 'cat > tutti.secret'`, tokenSubject),
 		newRemoveCmd(std, "token", tokenNames, &cobra.Command{
 			Short: "Remove a token; what uses it is refused from then on",
 			Example: `  tutti token rm ci

@@ -31,6 +31,8 @@ Who can write the history is admin anyway, and needs no user.
 		newUserRoleCmd(c.Streams),
 		newUserDisableCmd(c.Streams),
 		newUserEnableCmd(c.Streams),
+		newCallbackSecretCmd(c.Streams, "user", userNames, `  tutti user callback-secret ann
+  tutti user callback-secret ann | ssh hooks 'cat > tutti.secret'`, userSubject),
 		newUserRemoveCmd(c.Streams),
 	)
 }

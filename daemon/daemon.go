@@ -12,6 +12,7 @@ import (
 
 	"tutti/access"
 	"tutti/fanout"
+	"tutti/internal/outgoing"
 	"tutti/internal/sdnotify"
 	"tutti/jobs"
 	"tutti/notify"
@@ -57,6 +58,8 @@ type Config struct {
 	// Live is told of the runs of jobs while they go on, for those who look at them
 	// over HTTP; its owner closes it when Run has returned. Nil: nobody looks.
 	Live *live.Hubs
+	// Callbacks says what may be reached by webhooks that were set by who is no admin.
+	Callbacks outgoing.Policy
 	// Manager is the service manager; nil: there is none.
 	Manager *sdnotify.Manager
 	// Version is this program's, for the log, the metrics and receivers.
@@ -273,7 +276,9 @@ func (w watched) Begin(*runner.Decision) ([]fanout.Sink, error) {
 
 // notifier delivers what there is to notify.
 func (d *Daemon) notifier() *notify.Notifier {
-	return &notify.Notifier{Outbox: &d.registration, Version: d.c.Version, Observer: d.metrics, Logger: d.c.Logger, Now: d.c.Now, ForceStop: d.hurried}
+	return &notify.Notifier{
+		Outbox: &d.registration, Version: d.c.Version, Observer: d.metrics, Guard: d.guard(), Logger: d.c.Logger, Now: d.c.Now, ForceStop: d.hurried,
+	}
 }
 
 // servePages shows the metrics and the health of the daemon until ctx ends.

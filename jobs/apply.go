@@ -47,6 +47,7 @@ func (s *Service) Plan(ctx context.Context, file string, jobs []scheduler.Job, p
 	if err != nil {
 		return nil, err
 	}
+	s.markWebhooks(p)
 	if err := s.checkTimes(file, p); err != nil {
 		return p, err
 	}
@@ -73,6 +74,20 @@ func (c *Checker) checkScopes(ctx context.Context, file string, p *Plan) error {
 		check(&p.Removed[i].Job)
 	}
 	return errors.Join(all...)
+}
+
+// markWebhooks notes who has set the webhooks of the jobs that a plan writes.
+func (c *Checker) markWebhooks(p *Plan) {
+	for i := range p.Added {
+		c.markWebhook(nil, &p.Added[i])
+	}
+	for i := range p.Changed {
+		old := &p.Changed[i].Old
+		if p.Changed[i].Rewritten {
+			old = nil
+		}
+		c.markWebhook(old, &p.Changed[i].Job)
+	}
 }
 
 // planJobs compares the jobs of a file with those that are kept.
@@ -124,9 +139,15 @@ func (p *Plan) add(k *scheduler.StoredJob, job scheduler.Job) error {
 	return nil
 }
 
-// checkTimes refuses new times of which none is to come.
+// checkTimes refuses new times of which none is to come, and webhooks that nothing would
+// be sent to.
 func (s *Service) checkTimes(file string, p *Plan) error {
 	var all []error
+	for _, job := range p.Written() {
+		if err := s.checkWebhook(job); err != nil {
+			all = append(all, fault.Usagef("%s: job %s: %w", file, job.Name, err))
+		}
+	}
 	rules := Rules(s.Now())
 	check := func(job *scheduler.Job) {
 		if err := job.Validate(rules); err != nil {

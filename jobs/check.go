@@ -22,6 +22,13 @@ type Checker struct {
 	// changed has to do with hosts only that each of them selects, now and whenever it
 	// fires. None: with any.
 	Scopes []string
+	// WebhookBy is the subject of who asks, if who does may not act on the machine of
+	// the daemon: a webhook that is set is theirs; see [scheduler.Notify]. Empty: who
+	// asks may.
+	WebhookBy string
+	// CheckWebhook says why nothing would be sent to a webhook that they set; nil: that
+	// is not known here.
+	CheckWebhook func(url string) error
 }
 
 // Rules are what makes a job one that can run, at now; zero: also one that has
@@ -42,6 +49,9 @@ func (c *Checker) check(job *scheduler.Job, now time.Time) error {
 	if err := job.Validate(Rules(now)); err != nil {
 		return fault.Usage(err)
 	}
+	if err := c.checkWebhook(job); err != nil {
+		return err
+	}
 	_, err := runner.CompleteJob(job, c.Env.Getenv)
 	return err
 }
@@ -58,6 +68,30 @@ type Prepared struct {
 	Trial Trial
 }
 
+// markWebhook notes who has set the webhook of a job that was old before, nil: that is
+// new. Who changes something else, an admin too, has not set it.
+func (c *Checker) markWebhook(old, job *scheduler.Job) {
+	switch n := &job.Notify; {
+	case n.Webhook == "":
+		n.WebhookBy = ""
+	case old != nil && old.Notify.Webhook == n.Webhook:
+		n.WebhookBy = old.Notify.WebhookBy
+	default:
+		n.WebhookBy = c.WebhookBy
+	}
+}
+
+// checkWebhook is a usage error if nothing would ever be sent to the webhook of a job.
+func (c *Checker) checkWebhook(job *scheduler.Job) error {
+	if job.Notify.WebhookBy == "" || c.CheckWebhook == nil {
+		return nil
+	}
+	if err := c.CheckWebhook(job.Notify.Webhook); err != nil {
+		return fault.Usagef("notify.webhook: %w", err)
+	}
+	return nil
+}
+
 // A ZoneError says that a job names no zone, and that the machine's is not known.
 type ZoneError struct{ Err error }
 
@@ -69,6 +103,7 @@ func (e *ZoneError) Unwrap() error { return e.Err }
 // does not know is refused: a host that was to be left out must not be run on.
 func (c *Checker) Prepare(ctx context.Context, job scheduler.Job) (*Prepared, error) {
 	job.Scopes = c.Scopes
+	c.markWebhook(nil, &job)
 	if job.Zone == "" {
 		zone, err := scheduler.MachineZone(c.Env.Getenv)
 		if err != nil {

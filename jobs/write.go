@@ -51,6 +51,7 @@ func (s *Service) Edit(ctx context.Context, name, by string, change func(*schedu
 		return nil, err
 	}
 	job.Scopes = s.Scopes
+	s.markWebhook(&old.Job, &job)
 	e := &Edited{Old: old.Job}
 	if e.Differences, err = Diff(&old.Job, &job); err != nil {
 		return nil, err

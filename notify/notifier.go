@@ -44,6 +44,9 @@ type Notifier struct {
 	// Transport reaches webhooks; nil: directly, or by the proxy that the
 	// environment names.
 	Transport http.RoundTripper
+	// Guard reaches webhooks that were set by who may not act on this machine; nil:
+	// they are not sent.
+	Guard *Guard
 	// Now is the time; nil: time.Now.
 	Now func() time.Time
 	// ForceStop ends when Run is to return at once, should its ctx have ended;
@@ -72,6 +75,7 @@ func (n *Notifier) Run(ctx context.Context) {
 	defer kill()
 	r.shell = shell{commandLimit, commandGrace, hurry}
 	r.webhooks = newWebhooks(r.Transport, r.Version, r.Now)
+	r.webhooks.guarded = newGuarded(r.Guard)
 	defer r.webhooks.close()
 	work, cut := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cut(nil)

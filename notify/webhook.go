@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -46,6 +44,9 @@ type webhooks struct {
 	agent  string
 	now    func() time.Time
 	close  func()
+	// guarded is for those that were set by who may not act on this machine; nil: these
+	// are not sent.
+	guarded *guarded
 }
 
 // newWebhooks sends by way of transport, unless that is nil. Redirects are not
@@ -93,9 +94,9 @@ func (w *webhooks) send(ctx context.Context, d scheduler.Delivery) error {
 	if err != nil {
 		return err
 	}
-	resp, err := w.client.Do(req)
+	resp, err := w.do(req, d)
 	if err != nil {
-		return fmt.Errorf("%s: %w", req.URL.Host, reachError(ctx, req.URL.Host, err))
+		return fmt.Errorf("%s: %w", req.URL.Host, err)
 	}
 	_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer) // its status says all
 	_ = resp.Body.Close()                             // as above
@@ -103,6 +104,17 @@ func (w *webhooks) send(ctx context.Context, d scheduler.Delivery) error {
 		return fmt.Errorf("%s: %w", req.URL.Host, err)
 	}
 	return nil
+}
+
+func (w *webhooks) do(req *http.Request, d scheduler.Delivery) (*http.Response, error) {
+	if d.Notify.WebhookBy != "" {
+		return w.guarded.do(req)
+	}
+	resp, err := w.client.Do(req)
+	if err != nil {
+		return nil, reachError(req.Context(), req.URL.Host, err)
+	}
+	return resp, nil
 }
 
 // request is the message as it is sent.
@@ -115,13 +127,17 @@ func (w *webhooks) request(ctx context.Context, d scheduler.Delivery) (*http.Req
 	if err != nil {
 		return nil, refusal{errors.New("the webhook is not a URL")} // err has all of it
 	}
-	stamp := strconv.FormatInt(w.now().Unix(), 10)
+	now := w.now()
+	stamp := strconv.FormatInt(now.Unix(), 10)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", w.agent)
 	req.Header.Set("X-Tutti-Event", d.Message.Type)
 	req.Header.Set("X-Tutti-Delivery", strconv.FormatInt(d.ID, 10))
 	req.Header.Set("X-Tutti-Timestamp", stamp)
-	if d.Notify.SecretFile == "" {
+	switch {
+	case d.Notify.WebhookBy != "":
+		return req, w.guarded.sign(req, d, now, body)
+	case d.Notify.SecretFile == "":
 		return req, nil
 	}
 	secret, err := readSecret(d.Notify.SecretFile)
@@ -135,10 +151,7 @@ func (w *webhooks) request(ctx context.Context, d scheduler.Delivery) (*http.Req
 
 // sign proves that the sender of the body has the secret, and when it was sent.
 func sign(secret []byte, stamp string, body []byte) string {
-	mac := hmac.New(sha256.New, secret)
-	mac.Write([]byte(stamp + "."))
-	mac.Write(body)
-	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
+	return "sha256=" + hex.EncodeToString(macOf(secret, stamp, body))
 }
 
 // readSecret reads a key, without the newline at its end. It is read again for

@@ -50,14 +50,21 @@ func send(tb testing.TB, d scheduler.Delivery) error {
 	return w.send(tb.Context(), d)
 }
 
+// receive is a receiver that keeps what it got last.
+func receive(tb testing.TB, got **http.Request, body *[]byte) *httptest.Server {
+	tb.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		*got = r
+		*body, _ = io.ReadAll(r.Body)
+	}))
+	tb.Cleanup(s.Close)
+	return s
+}
+
 func TestWebhookRequest(t *testing.T) {
 	var got *http.Request
 	var body []byte
-	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		got = r
-		body, _ = io.ReadAll(r.Body)
-	}))
-	defer s.Close()
+	s := receive(t, &got, &body)
 	before := time.Now().Unix()
 	d := delivery(s.URL+"/hook?x=1", secretFile(t, canary+"\n", 0o600))
 	if err := send(t, d); err != nil {

@@ -35,6 +35,10 @@ type Notify struct {
 	On []NotifyEvent
 	// Webhook is the URL to send it to; empty: none.
 	Webhook string
+	// WebhookBy is who set Webhook, if who did may not act on the machine of the
+	// daemon: then it may lead to the public internet only, and what is sent is signed
+	// with the secret of WebhookBy. Empty: who may. It is not written to files.
+	WebhookBy string
 	// SecretFile holds the key that signs what is sent; empty: nothing is signed.
 	SecretFile string
 	// Command is a local command that reads it; empty: none.

@@ -109,7 +109,7 @@ func (s *states) jobByID(ctx context.Context, q queryer, id int64) (scheduler.St
 
 func (s *states) selectJobs(ctx context.Context, q queryer, where string, args ...any) ([]scheduler.StoredJob, error) {
 	rows, err := q.QueryContext(ctx, `
-		SELECT id, name, version, spec, paused, cursor, failures, failing_since, alarm, updated_at, updated_by, scope FROM jobs`+where, args...)
+		SELECT id, name, version, spec, paused, cursor, failures, failing_since, alarm, updated_at, updated_by, scope, webhook_by FROM jobs`+where, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -125,17 +125,21 @@ func (s *states) selectJobs(ctx context.Context, q queryer, where string, args .
 	return jobs, rows.Err()
 }
 
+// unknownUser is the subject of nobody.
+const unknownUser = "unknown"
+
 func (s *states) scanJob(rows *sql.Rows) (k scheduler.StoredJob, err error) {
 	var name, spec string
 	var version int64
 	var paused bool
-	var cursor, updated, since, alarm, scope sql.NullString
-	wrong := rows.Scan(&k.ID, &name, &version, &spec, &paused, &cursor, &k.ConsecutiveFailures.Count, &since, &alarm, &updated, &k.UpdatedBy, &scope)
+	var cursor, updated, since, alarm, scope, webhookBy sql.NullString
+	wrong := rows.Scan(&k.ID, &name, &version, &spec, &paused, &cursor, &k.ConsecutiveFailures.Count, &since, &alarm, &updated, &k.UpdatedBy, &scope, &webhookBy)
 	if wrong != nil {
 		if err := scanFirst(rows, &k.ID, &name, &version, &spec); err != nil {
 			return k, err
 		}
 		wrong = &scheduler.StateError{What: "row", Err: wrong}
+		webhookBy.String = unknownUser // who set it is not known, and need not have been an admin
 	}
 	k.Job, k.Broken = s.specs.job(k.ID, spec)
 	k.Broken = errors.Join(k.Broken, wrong)
@@ -144,6 +148,7 @@ func (s *states) scanJob(rows *sql.Rows) (k scheduler.StoredJob, err error) {
 	if k.Scopes, err = parseList(scope); err != nil {
 		k.Broken = errors.Join(k.Broken, fmt.Errorf("scope: %w", err)) // or it would run anywhere
 	}
+	k.Notify.WebhookBy = webhookBy.String
 	if k.Cursor, err = parseTime(cursor); err != nil {
 		k.Broken = errors.Join(k.Broken, fmt.Errorf("cursor: %w", err))
 	}

@@ -19,8 +19,8 @@ const (
 // enqueueMessage puts a message into the outbox, once for each receiver that the
 // job names.
 func enqueueMessage(ctx context.Context, tx *sql.Tx, to *scheduler.Notify, m *scheduler.Message, now time.Time) error {
-	receivers := []struct{ kind, target, secret string }{
-		{kindWebhook, to.Webhook, to.SecretFile}, {kindCommand, to.Command, ""},
+	receivers := []struct{ kind, target, secret, by string }{
+		{kindWebhook, to.Webhook, to.SecretFile, to.WebhookBy}, {kindCommand, to.Command, "", ""},
 	}
 	m.Machine = machineName()
 	for _, r := range receivers {
@@ -39,8 +39,8 @@ func enqueueMessage(ctx context.Context, tx *sql.Tx, to *scheduler.Notify, m *sc
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `
-			INSERT INTO outbox (firing_id, occasion, kind, target, secret, message, due_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			m.Firing, m.Type, r.kind, r.target, text(r.secret), string(said), timeText(now))
+			INSERT INTO outbox (firing_id, occasion, kind, target, secret, set_by, message, due_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			m.Firing, m.Type, r.kind, r.target, text(r.secret), text(r.by), string(said), timeText(now))
 		if err != nil {
 			return err
 		}

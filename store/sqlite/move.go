@@ -205,9 +205,11 @@ func (s *states) updateJob(ctx context.Context, tx *sql.Tx, k *scheduler.StoredJ
 	// Whoever changes a schedule has been told what that means.
 	_, err = tx.ExecContext(ctx, `
 		UPDATE jobs SET version = @version, spec = @spec, paused = @paused, `+setProgress+`, updated_at = @at, updated_by = @by, scope = @scope,
+			webhook_by = @webhook_by,
 			untold = CASE WHEN @same THEN untold ELSE 0 END WHERE id = @id`,
 		append(progressOf(k), sql.Named("version", k.Version), sql.Named("spec", string(spec)), sql.Named("paused", k.Paused),
 			sql.Named("at", timeText(k.UpdatedAt)), sql.Named("by", k.UpdatedBy), sql.Named("scope", scope),
+			sql.Named("webhook_by", text(k.Notify.WebhookBy)),
 			sql.Named("same", slices.Equal(old.Schedules, k.Schedules)), sql.Named("id", k.ID))...)
 	if err != nil {
 		return err
@@ -281,8 +283,8 @@ func (l *Ledger) Create(ctx context.Context, job scheduler.Job, by string, now t
 			return cmp.Or(err, scheduler.ErrConflict)
 		}
 		res, err := tx.ExecContext(ctx, `
-			INSERT INTO jobs (name, version, spec, paused, cursor, updated_at, updated_by, scope) VALUES (?, 1, ?, ?, ?, ?, ?, ?)`,
-			job.Name, string(spec), job.Paused, timeText(now), timeText(now), by, scope)
+			INSERT INTO jobs (name, version, spec, paused, cursor, updated_at, updated_by, scope, webhook_by) VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?)`,
+			job.Name, string(spec), job.Paused, timeText(now), timeText(now), by, scope, text(job.Notify.WebhookBy))
 		if err != nil {
 			return err
 		}

@@ -48,16 +48,16 @@ func (d *Daemon) Lease(ctx context.Context, now, until time.Time, most int) (del
 func takeDelivery(ctx context.Context, tx *sql.Tx, id int64, until time.Time) (scheduler.Delivery, error) {
 	x := scheduler.Delivery{ID: id}
 	var kind, target, message string
-	var secret sql.NullString
+	var secret, by sql.NullString
 	err := tx.QueryRowContext(ctx, `
 		UPDATE outbox SET attempts = attempts + 1, due_at = ? WHERE id = ?
-		RETURNING attempts, kind, target, secret, message`, timeText(until), id).
-		Scan(&x.Attempt, &kind, &target, &secret, &message)
+		RETURNING attempts, kind, target, secret, set_by, message`, timeText(until), id).
+		Scan(&x.Attempt, &kind, &target, &secret, &by, &message)
 	if err != nil {
 		return x, err
 	}
 	if kind == kindWebhook {
-		x.Notify.Webhook, x.Notify.SecretFile = target, secret.String
+		x.Notify.Webhook, x.Notify.SecretFile, x.Notify.WebhookBy = target, secret.String, by.String
 	} else {
 		x.Notify.Command = target
 	}

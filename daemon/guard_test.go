@@ -1,0 +1,102 @@
+package daemon_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"tutti/daemon"
+	"tutti/internal/outgoing"
+	"tutti/notify"
+	"tutti/scheduler"
+)
+
+// hooks is a receiver of webhooks, and what may be reached so that it is.
+type hooks struct {
+	*httptest.Server
+	policy outgoing.Policy
+	got    chan *http.Request
+	bodies chan []byte
+}
+
+func newHooks(t *testing.T) *hooks {
+	t.Helper()
+	h := &hooks{got: make(chan *http.Request, 100), bodies: make(chan []byte, 100)}
+	h.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		h.bodies <- body
+		h.got <- r
+	}))
+	t.Cleanup(h.Close)
+	port := h.Listener.Addr().(*net.TCPAddr).Port
+	h.policy = outgoing.Policy{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Ports: []uint16{uint16(port)}}
+	return h
+}
+
+// signed is whether a request is signed with the secret of a subject.
+func (h *hooks) signed(t *testing.T, r *rig, req *http.Request, body []byte, subject string) bool {
+	t.Helper()
+	key, err := daemon.SigningKey(r.history.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := req.Header.Get(notify.SignatureHeader)
+	stamp, err := strconv.ParseInt(strings.TrimPrefix(strings.SplitN(header, ",", 2)[0], "t="), 10, 64)
+	if err != nil {
+		t.Fatalf("got the signature %q", header)
+	}
+	return header == notify.Sign([]byte(key.Secret(subject).Reveal()), time.Unix(stamp, 0), body)
+}
+
+// A webhook of an editor is signed with the editor's secret, from a key that only the
+// user of the history can read.
+func TestDaemonSignsWebhooksOfEditors(t *testing.T) {
+	r := newRig(t, ok)
+	h := newHooks(t)
+	r.add(t, "tick", "@every 1s", func(j *scheduler.Job) {
+		j.Notify = scheduler.Notify{On: []scheduler.NotifyEvent{scheduler.OnAlways}, Webhook: h.URL, WebhookBy: "user:3"}
+	})
+	d := r.start(t, daemon.Config{StopTimeout: time.Minute, Callbacks: h.policy})
+	body, req := <-h.bodies, <-h.got
+	if !h.signed(t, r, req, body, "user:3") || h.signed(t, r, req, body, "user:4") {
+		t.Errorf("got the signature %q", req.Header.Get(notify.SignatureHeader))
+	}
+	if info, err := os.Stat(filepath.Join(r.dir, "history.db.key")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("got %v, %v, want a key with mode 0600", info, err)
+	}
+	d.stop()
+	d.wait(t)
+}
+
+// A webhook of an editor reaches this machine only if that is allowed; one of an admin
+// does.
+func TestDaemonGuardsItsMachine(t *testing.T) {
+	r := newRig(t, ok)
+	h := newHooks(t)
+	for name, by := range map[string]string{"admins": "", "editors": "user:3"} {
+		r.add(t, name, "@every 1s", func(j *scheduler.Job) {
+			j.Notify = scheduler.Notify{On: []scheduler.NotifyEvent{scheduler.OnAlways}, Webhook: h.URL + "/" + name, WebhookBy: by}
+		})
+	}
+	d := r.start(t, daemon.Config{StopTimeout: time.Minute})
+	r.logged(t, "notification not delivered: refused: a loopback address")
+	for range 2 {
+		<-h.bodies
+		if req := <-h.got; req.URL.Path != "/admins" {
+			t.Errorf("got %s", req.URL.Path)
+		}
+	}
+	d.stop()
+	d.wait(t)
+}

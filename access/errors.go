@@ -86,7 +86,7 @@ func (e *ScopeError) Advice() (code string, args []any) { return AdviceScope, ni
 // A Refusal is why a principal is not let in.
 type Refusal string
 
-// The refusals. What is said to whoever knocks does not tell Wrong from Unknown.
+// The refusals. The text for the client does not tell Wrong from Unknown.
 const (
 	Wrong    Refusal = "wrong"    // the password
 	Unknown  Refusal = "unknown"  // no such user, token, session or link
@@ -94,10 +94,10 @@ const (
 	Disabled Refusal = "disabled" // the user is
 	Expired  Refusal = "expired"  // the token, session or link is
 	Network  Refusal = "network"  // the token is not for that address
-	Peer     Refusal = "peer"     // that user of this machine is nobody here
+	Peer     Refusal = "peer"     // that user of this machine has no access
 )
 
-// An AuthError says that a principal is not let in. Its text is for whoever knocks;
+// An AuthError says that a principal is not let in. Its text is for the client;
 // Why and Name are for the audit.
 type AuthError struct {
 	// What was shown: "password", "token", "session", "login link" or "peer".
@@ -172,7 +172,7 @@ func (e *ExistsError) Advice() (code string, args []any) {
 	return AdviceUserExists, []any{e.Name}
 }
 
-// A LastAdminError says that nobody would be left who may manage users.
+// A LastAdminError says that no user would be left who may manage users.
 type LastAdminError struct{ Name string }
 
 func (e *LastAdminError) Error() string { return fmt.Sprintf("user %q is the last admin", e.Name) }

@@ -48,7 +48,7 @@ func (g *Gate) Token(ctx context.Context, text string, from Source) (Principal, 
 	if err == nil && !t.Hash.Equal(hash) {
 		err = &AuthError{What: "token", Why: Unknown}
 	}
-	if err != nil { // what is in nobody's hands is not recorded
+	if err != nil { // a token that does not exist is not recorded
 		return Principal{}, err
 	}
 	p, err := g.ofToken(ctx, &t)
@@ -153,7 +153,7 @@ func (g *Gate) recordRefusal(ctx context.Context, denied *AuthError, by By) erro
 	return g.Store.Record(ctx, e)
 }
 
-// enter begins a session, with a secret that nobody has seen before.
+// enter starts a session, with a new secret.
 func (g *Gate) enter(ctx context.Context, u *User, from Source, now time.Time) (Secret, Principal, error) {
 	secret, err := NewSecret(g.Random)
 	if err != nil {

@@ -16,7 +16,7 @@ func CheckName(what, name string) error {
 	return nil
 }
 
-// clipped is text, cut where nobody needs more of it.
+// clipped is text, cut to the length of a name.
 func clipped(text string) string {
 	if runes := []rune(text); len(runes) > maxName {
 		return string(runes[:maxName]) + "…"

@@ -19,7 +19,7 @@ const (
 	MaxPassword = 1024 // bytes
 )
 
-// CheckPassword is a [*PasswordError] if nobody may have that password.
+// CheckPassword is a [*PasswordError] if it is no allowed password.
 func CheckPassword(password []byte) error {
 	switch {
 	case !utf8.Valid(password):
@@ -70,7 +70,7 @@ func NewHasher(random io.Reader) *Hasher {
 }
 
 // Hash is what is kept of a password. It waits for its turn as long as ctx lives. The
-// error is a [*PasswordError] if nobody may have that password.
+// error is a [*PasswordError] if it is no allowed password.
 func (h *Hasher) Hash(ctx context.Context, password []byte) (string, error) {
 	if err := CheckPassword(password); err != nil {
 		return "", err

@@ -39,7 +39,7 @@ type Principal struct {
 	AnyUser bool
 	// Sudo: it may run commands as another user there.
 	Sudo bool
-	// Expires is when it is nobody any more; zero: that is not known beforehand.
+	// Expires is when it is not let in any more; zero: that is not known beforehand.
 	Expires time.Time
 
 	session Hash // of its session, if it has one

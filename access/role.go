@@ -85,7 +85,7 @@ func Actions() []Action {
 	return all
 }
 
-// May reports whether the role may do a. What is no action nobody may do.
+// May reports whether the role may do a. No role may do what is no action.
 func (r Role) May(a Action) bool {
 	need, known := least[a]
 	return known && r >= need

@@ -54,7 +54,7 @@ func NewSecret(random io.Reader) (Secret, error) {
 }
 
 // ParseSecret reads the secret of a session or a login link. What has another form is
-// a secret of nobody; ok is false.
+// no secret; ok is false.
 func ParseSecret(text string) (s Secret, ok bool) {
 	if len(text) != secretDigits || !isBase62(text) {
 		return Secret{}, false

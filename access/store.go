@@ -92,7 +92,7 @@ type Link struct {
 
 // By is who does something, for the audit.
 type By struct {
-	// Actor is the name of a principal; empty: nobody knows.
+	// Actor is the name of a principal; empty: unknown.
 	Actor string
 	Via   Via
 	// Remote is the address of the other end; empty: this machine.
@@ -102,7 +102,7 @@ type By struct {
 	At      time.Time
 }
 
-// An Outcome is what came of what somebody wanted to do.
+// An Outcome is what came of an action.
 type Outcome string
 
 // The outcomes.

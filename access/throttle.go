@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// How often somebody may try to log in: for a name, and from an address.
+// How many attempts to log in there may be: for a name, and from an address.
 const (
 	maxTries    = 5
 	tryPeriod   = 5 * time.Minute
 	maxTracked  = 10_000 // names and addresses, each
-	networkBits = 64     // of IPv6: whoever has one address of such a network has all
+	networkBits = 64     // of IPv6: the owner of one address of such a network has all
 )
 
 // A Throttle bounds attempts to log in. It may be used by several goroutines at once.

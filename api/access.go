@@ -72,13 +72,13 @@ func NewToken(t *access.Token) Token {
 	}
 }
 
-// An AuditEntry is what somebody did, or was refused: what `audit --json` prints.
+// An AuditEntry is an action, done or refused: what `audit --json` prints.
 type AuditEntry struct {
 	Schema int        `json:"schema"` // 1
 	Type   string     `json:"type"`   // "audit"
 	ID     int64      `json:"id"`
 	At     event.Time `json:"at"`
-	// Actor is absent where nobody knows who it was.
+	// Actor is absent where it is unknown.
 	Actor string `json:"actor,omitempty"`
 	// Via is "local", "unix", "session", "token" or "proxy"; absent as Actor is.
 	Via string `json:"via,omitempty"`

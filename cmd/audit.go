@@ -20,7 +20,7 @@ type auditOptions struct {
 
 func (o *auditOptions) addFilters(f *pflag.FlagSet) {
 	f.StringVar(&o.query.Actor, "actor", "", "only what `ACTOR` did: ann, ann/ci, token:ci, unix:ops1")
-	f.StringVar(&o.query.Action, "action", "", "only `ACTION`: user.add, or user for all that begin so")
+	f.StringVar(&o.query.Action, "action", "", "only `ACTION`: user.add, or user for all of users")
 	f.StringVar(&o.query.Object, "object", "", "only what was done to `OBJECT`: user:ann, token:ci")
 	f.StringVar(&o.since, "since", "", "only since `WHEN`: 2h, 7d, 2026-11-20, 2026-11-20T14:30")
 	f.IntVarP(&o.query.Limit, "limit", "n", 50, "show at most `N` entries; 0: all")

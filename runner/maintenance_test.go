@@ -24,7 +24,7 @@ func TestFiringsLeaveHostsInMaintenanceOut(t *testing.T) {
 	by := access.By{Actor: "ann", Via: access.ViaSession, At: time.Now()}
 	rest := func(r store.Rest) {
 		t.Helper()
-		if err := s.store.Maintenance().Begin(t.Context(), r, by); err != nil {
+		if err := s.store.Maintenance().Start(t.Context(), r, by); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -64,7 +64,7 @@ func TestFiringsLeaveHostsInMaintenanceOut(t *testing.T) {
 		t.Errorf("got %+v, %v, want it skipped with the reason", rows[0], err)
 	}
 	for _, host := range []string{"web1", "web2"} {
-		if in, err := s.store.Maintenance().End(t.Context(), host, by); !in || err != nil {
+		if in, err := s.store.Maintenance().Stop(t.Context(), host, by); !in || err != nil {
 			t.Errorf("%s: got %t, %v", host, in, err)
 		}
 	}

@@ -26,9 +26,9 @@ type Rest struct {
 type Maintenance interface {
 	// Rests are the hosts that are in maintenance at now, by name.
 	Rests(ctx context.Context, now time.Time) ([]Rest, error)
-	// Begin takes a host out, or changes until when and why it is. By and Since are
+	// Start takes a host out, or changes until when and why it is. By and Since are
 	// those of by.
-	Begin(ctx context.Context, r Rest, by access.By) error
-	// End takes a host back. in is false if it was not in maintenance.
-	End(ctx context.Context, host string, by access.By) (in bool, err error)
+	Start(ctx context.Context, r Rest, by access.By) error
+	// Stop takes a host back. in is false if it was not in maintenance.
+	Stop(ctx context.Context, host string, by access.By) (in bool, err error)
 }

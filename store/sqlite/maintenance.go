@@ -45,10 +45,10 @@ func restDetails(r *store.Rest) access.Details {
 	return d
 }
 
-// Begin takes a host out.
-func (m *Maintenance) Begin(ctx context.Context, r store.Rest, by access.By) error {
+// Start takes a host out.
+func (m *Maintenance) Start(ctx context.Context, r store.Rest, by access.By) error {
 	return m.change(ctx, func(tx *sql.Tx) error {
-		e := access.Entry{By: by, Action: "maintenance.begin", Object: "host:" + r.Host, Outcome: access.Done, After: restDetails(&r).JSON()}
+		e := access.Entry{By: by, Action: "maintenance.start", Object: "host:" + r.Host, Outcome: access.Done, After: restDetails(&r).JSON()}
 		old, err := selectRests(ctx, tx, " WHERE host = ?", r.Host)
 		if err != nil {
 			return err
@@ -65,8 +65,8 @@ func (m *Maintenance) Begin(ctx context.Context, r store.Rest, by access.By) err
 	})
 }
 
-// End takes a host back.
-func (m *Maintenance) End(ctx context.Context, host string, by access.By) (in bool, err error) {
+// Stop takes a host back.
+func (m *Maintenance) Stop(ctx context.Context, host string, by access.By) (in bool, err error) {
 	err = m.change(ctx, func(tx *sql.Tx) error {
 		old, err := selectRests(ctx, tx, " WHERE host = ?", host)
 		if err != nil || len(old) == 0 {
@@ -77,7 +77,7 @@ func (m *Maintenance) End(ctx context.Context, host string, by access.By) (in bo
 		}
 		in = old[0].Until.IsZero() || old[0].Until.After(by.At)
 		return note(ctx, tx, &access.Entry{
-			By: by, Action: "maintenance.end", Object: "host:" + host, Outcome: access.Done, Before: restDetails(&old[0]).JSON(),
+			By: by, Action: "maintenance.stop", Object: "host:" + host, Outcome: access.Done, Before: restDetails(&old[0]).JSON(),
 		})
 	})
 	return in, err

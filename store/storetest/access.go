@@ -187,7 +187,7 @@ func testTokens(t *testing.T, l *lobby, bob *access.User, step func(what string,
 	step("remove", s.RemoveToken(ctx, "old", l.by()), "root token.remove token:old done ")
 	tokens, err := s.Tokens(ctx)
 	if err != nil || len(tokens) != 2 || tokens[0].OwnerName != "bob" || tokens[1].Owner != 0 {
-		t.Errorf("got %+v, %v, want bob's and the one of nobody", tokens, err)
+		t.Errorf("got %+v, %v, want that of bob and the one without an owner", tokens, err)
 	}
 }
 
@@ -277,7 +277,7 @@ func testSessions(t *testing.T, b *bed) {
 		audit                string
 	}{
 		{"wrong", "ann", "correct horsf", access.Wrong, ` session.add user:ann refused {"reason":"wrong"}`},
-		{"nobody", "correct horse", "x", access.Unknown, ` session.add  refused {"reason":"unknown"}`},
+		{"unknown", "correct horse", "x", access.Unknown, ` session.add  refused {"reason":"unknown"}`},
 		{"no password", "mute", "", access.Wrong, ` session.add user:mute refused {"reason":"wrong"}`},
 	} {
 		secret, p, err := l.Login(ctx, tt.name, []byte(tt.password), from)
@@ -361,7 +361,7 @@ func testSessions(t *testing.T, b *bed) {
 	}
 }
 
-// A login link is good once, for a while, until the next one, and for nobody who is
+// A login link is good once, for a while, until the next one, and for no user who is
 // disabled.
 func testLinks(t *testing.T, b *bed) {
 	l := b.lobby()

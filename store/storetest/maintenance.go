@@ -17,9 +17,9 @@ func testMaintenance(t *testing.T, b *bed) {
 	by := func(actor string, n int) access.By {
 		return access.By{Actor: actor, Via: access.ViaSession, At: minute(n)}
 	}
-	b.must(m.Begin(ctx, store.Rest{Host: "web2", Note: "disk"}, by("ann", 0)))
-	b.must(m.Begin(ctx, store.Rest{Host: "db1", Until: minute(10)}, by("ann", 1)))
-	b.must(m.Begin(ctx, store.Rest{Host: "web2", Note: "fan", Until: minute(60)}, by("bob", 2)))
+	b.must(m.Start(ctx, store.Rest{Host: "web2", Note: "disk"}, by("ann", 0)))
+	b.must(m.Start(ctx, store.Rest{Host: "db1", Until: minute(10)}, by("ann", 1)))
+	b.must(m.Start(ctx, store.Rest{Host: "web2", Note: "fan", Until: minute(60)}, by("bob", 2)))
 	for _, tt := range []struct {
 		at   int
 		want string
@@ -42,7 +42,7 @@ func testMaintenance(t *testing.T, b *bed) {
 		at         int
 		want       bool
 	}{{"in", "web2", 5, true}, {"again", "web2", 5, false}, {"over", "db1", 11, false}, {"never", "web9", 5, false}} {
-		if in, err := m.End(ctx, tt.host, by("ann", tt.at)); in != tt.want || err != nil {
+		if in, err := m.Stop(ctx, tt.host, by("ann", tt.at)); in != tt.want || err != nil {
 			t.Errorf("%s: got %t, %v, want %t", tt.what, in, err, tt.want)
 		}
 	}
@@ -50,7 +50,7 @@ func testMaintenance(t *testing.T, b *bed) {
 		t.Errorf("got %+v, %v, want none", rests, err)
 	}
 	entries, err := b.Access().Audit(ctx, access.AuditQuery{Action: "maintenance", Object: "host:web2"})
-	if err != nil || len(entries) != 3 || string(entries[1].Before) != `{"note":"disk"}` || !strings.Contains(string(entries[1].After), `"note":"fan"`) || entries[0].Action != "maintenance.end" {
+	if err != nil || len(entries) != 3 || string(entries[1].Before) != `{"note":"disk"}` || !strings.Contains(string(entries[1].After), `"note":"fan"`) || entries[0].Action != "maintenance.stop" {
 		t.Errorf("got %+v, %v, want three changes", entries, err)
 	}
 }

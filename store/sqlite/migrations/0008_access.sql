@@ -18,7 +18,7 @@ CREATE TABLE users (
 CREATE TABLE tokens (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     name       TEXT NOT NULL UNIQUE,
-    owner      INTEGER REFERENCES users (id) ON DELETE CASCADE, -- NULL: whoever can write this file
+    owner      INTEGER REFERENCES users (id) ON DELETE CASCADE, -- NULL: none
     hash       BLOB NOT NULL UNIQUE,                 -- SHA-256
     role       TEXT NOT NULL CHECK (role IN ('viewer', 'operator', 'editor', 'admin')),
     scope      TEXT,
@@ -64,7 +64,7 @@ INSERT INTO access_state (id, revision) VALUES (1, 1);
 CREATE TABLE audit (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,
     at      TEXT NOT NULL,
-    actor   TEXT,                                    -- NULL: nobody knows
+    actor   TEXT,                                    -- NULL: unknown
     via     TEXT,
     remote  TEXT,
     action  TEXT NOT NULL,

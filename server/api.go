@@ -20,10 +20,12 @@ const base = "/api/v1"
 // An API is what is served of a history over HTTP. Its fields are set before
 // [API.Handler] is called.
 type API struct {
-	Runs   Runs
-	Jobs   Jobs
-	Fleet  Fleet
-	Access Access
+	Runs Runs
+	Jobs Jobs
+	// Changes are what is done to jobs; nil: they can only be read.
+	Changes JobChanges
+	Fleet   Fleet
+	Access  Access
 	// Gate has users, tokens and sessions; nil: there are none.
 	Gate *access.Gate
 	// BaseURL is by which clients reach the API; empty: that is not known.
@@ -90,7 +92,7 @@ func (a *API) healthPages() map[string]http.Handler {
 func (a *API) table() []operation.Operation {
 	var all []operation.Operation
 	for _, part := range [][]operation.Operation{
-		runOps{a}.operations(), jobOps{a}.operations(), fleetOps{a}.operations(), accessOps{a}.operations(), checkOps{a}.operations(), ownOps{a}.operations(),
+		runOps{a}.operations(), jobOps{a}.operations(), changeOps{a}.operations(), fleetOps{a}.operations(), accessOps{a}.operations(), checkOps{a}.operations(), ownOps{a}.operations(),
 	} {
 		all = append(all, part...)
 	}
@@ -102,6 +104,7 @@ type (
 	runOps    struct{ *API }
 	jobOps    struct{ *API }
 	fleetOps  struct{ *API }
+	changeOps struct{ *API }
 	accessOps struct{ *API }
 	checkOps  struct{ *API }
 	ownOps    struct{ *API }

@@ -49,7 +49,7 @@ var (
 
 // kinds are all of them.
 var kinds = []operation.Kind{
-	notKnown, lowRole, outOfScope, localOnly, noRun, prunedRun, noHost, noJob, brokenJob, jobExists, jobChanged, notRunning,
+	notKnown, lowRole, outOfScope, localOnly, noRun, prunedRun, noHost, noJob, brokenJob, jobExists, jobChanged, noVersion, overlaps, notRunning,
 	stillRunning, noInventory, noMatch, wrongHost, crossSite, tooOften, throttled, noUser, noToken, nameTaken, lastAdmin, historyBusy, historyFull, stopping,
 }
 

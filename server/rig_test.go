@@ -89,9 +89,10 @@ func newRig(t *testing.T) *rig {
 	}
 	now := func() time.Time { return r.now }
 	r.accounts = &access.Gate{Store: s.Access(), Hasher: access.NewHasher(rand.Reader), Throttle: &access.Throttle{}, Now: now, Random: rand.Reader}
+	service := &jobs.Service{Checker: jobs.Checker{Env: env, Now: now}, Store: s}
 	api := &server.API{
-		Runs:   daemon.NewRuns(s),
-		Jobs:   &jobs.Service{Checker: jobs.Checker{Env: env, Now: now}, Store: s},
+		Runs: daemon.NewRuns(s),
+		Jobs: service, Changes: daemon.NewJobChanges(service),
 		Fleet:  daemon.NewFleet(env, s, func() int64 { return 7 }),
 		Access: principal{r}, Version: "0", Now: now,
 		Gate: r.accounts,

@@ -25,6 +25,20 @@ type Jobs interface {
 	Changes(ctx context.Context, name string) ([]store.JobChange, error)
 }
 
+// JobChanges are what is done to jobs, by p: no more than it may, on the hosts of its
+// scopes. What acts on the machine of the daemon is a [*LocalError] for who may not do
+// that, and a host outside the scopes an *access.ScopeError.
+type JobChanges interface {
+	Add(ctx context.Context, p *access.Principal, job scheduler.Job) (scheduler.StoredJob, error)
+	// Replace replaces the job of that name and version.
+	Replace(ctx context.Context, p *access.Principal, job scheduler.Job) (scheduler.StoredJob, error)
+	Remove(ctx context.Context, p *access.Principal, name string, version int64) error
+	SetPaused(ctx context.Context, p *access.Principal, name string, paused bool) (scheduler.StoredJob, error)
+	RunNow(ctx context.Context, p *access.Principal, name string) (scheduler.Assignment, error)
+	// Kill stops what runs of a job, and returns the numbers of the runs.
+	Kill(ctx context.Context, p *access.Principal, name string) ([]int64, error)
+}
+
 // Fleet is the hosts that the daemon knows, and the daemons themselves.
 type Fleet interface {
 	// Hosts are those that a selector chooses from the inventory as it is now, also

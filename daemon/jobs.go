@@ -1,0 +1,159 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"tutti/access"
+	"tutti/internal/fault"
+	"tutti/jobs"
+	"tutti/runner"
+	"tutti/scheduler"
+	"tutti/server"
+)
+
+// jobChanges are what clients over HTTP do to jobs: no more than their scope covers,
+// and nothing that acts on this machine unless they may do that.
+type jobChanges struct{ service *jobs.Service }
+
+// NewJobChanges are those of a service over jobs.
+func NewJobChanges(s *jobs.Service) server.JobChanges { return jobChanges{s} }
+
+// of is the service for who asks: what it writes is bounded by its scopes.
+func (c jobChanges) of(p *access.Principal) *jobs.Service {
+	s := *c.service
+	s.Scopes = p.Scopes
+	return &s
+}
+
+// Add adds a job.
+func (c jobChanges) Add(ctx context.Context, p *access.Principal, job scheduler.Job) (scheduler.StoredJob, error) {
+	if err := checkLocal(p, &job); err != nil {
+		return scheduler.StoredJob{}, err
+	}
+	s := c.of(p)
+	prepared, err := s.Prepare(ctx, job)
+	if err != nil {
+		return scheduler.StoredJob{}, err
+	}
+	return s.Add(ctx, prepared, p.Name)
+}
+
+// Replace replaces the job of that name and version.
+func (c jobChanges) Replace(ctx context.Context, p *access.Principal, job scheduler.Job) (scheduler.StoredJob, error) {
+	if err := checkLocal(p, &job); err != nil {
+		return scheduler.StoredJob{}, err
+	}
+	edited, err := c.of(p).Edit(ctx, job.Name, p.Name, func(old *scheduler.Job) error {
+		if err := checkLocal(p, old); err != nil {
+			return err
+		}
+		if job.Zone == "" {
+			job.Zone = old.Zone
+		}
+		*old = job
+		return nil
+	})
+	if err != nil {
+		return scheduler.StoredJob{}, err
+	}
+	return edited.Job, nil
+}
+
+// Remove removes the job of that name and version.
+func (c jobChanges) Remove(ctx context.Context, p *access.Principal, name string, version int64) error {
+	if err := c.check(ctx, p, name, true); err != nil {
+		return err
+	}
+	return c.service.Remove(ctx, name, version, p.Name)
+}
+
+// SetPaused pauses or resumes a job.
+func (c jobChanges) SetPaused(ctx context.Context, p *access.Principal, name string, paused bool) (scheduler.StoredJob, error) {
+	if err := c.check(ctx, p, name, false); err != nil {
+		return scheduler.StoredJob{}, err
+	}
+	kept, _, err := c.service.SetPaused(ctx, name, paused, p.Name)
+	return kept, err
+}
+
+// RunNow asks for a run of a job.
+func (c jobChanges) RunNow(ctx context.Context, p *access.Principal, name string) (scheduler.Assignment, error) {
+	if err := c.check(ctx, p, name, false); err != nil {
+		return scheduler.Assignment{}, err
+	}
+	t, _, err := c.service.RunNow(ctx, name, p.Name)
+	return t, err
+}
+
+// Kill stops what runs of a job.
+func (c jobChanges) Kill(ctx context.Context, p *access.Principal, name string) ([]int64, error) {
+	if err := c.check(ctx, p, name, false); err != nil {
+		return nil, err
+	}
+	return c.service.Kill(ctx, name, p.Name)
+}
+
+// check refuses what is not who asks' to do with a job: one that has hosts outside its
+// scope, and, to edit it, one that acts on this machine. A job of which the hosts
+// cannot be told is outside of every scope.
+func (c jobChanges) check(ctx context.Context, p *access.Principal, name string, edits bool) error {
+	kept, err := c.service.Store.Job(ctx, name)
+	if err != nil {
+		return err
+	}
+	if edits {
+		if err := checkLocal(p, &kept.Job); err != nil {
+			return err
+		}
+	}
+	if len(p.Scopes) == 0 {
+		return nil
+	}
+	if err := jobs.Readable(&kept); err != nil {
+		return err
+	}
+	job := kept.Job
+	job.Scopes = p.Scopes
+	trial, err := c.of(p).Try(ctx, &job)
+	if err != nil {
+		return err
+	}
+	return trial.Err
+}
+
+// checkLocal is a *server.LocalError if a job acts on this machine and who asks may
+// not make it.
+func checkLocal(p *access.Principal, job *scheduler.Job) error {
+	if p.Check(access.Controller) == nil {
+		return nil
+	}
+	if keys := localKeys(job); len(keys) > 0 {
+		return fault.Usage(&server.LocalError{Key: keys[0], What: "what is only for the daemon's machine (" + strings.Join(keys, ", ") + ")"})
+	}
+	return nil
+}
+
+// localKeys are the keys of a job that act on this machine.
+func localKeys(job *scheduler.Job) []string {
+	var found []string
+	for _, option := range slices.Sorted(maps.Keys(job.Options)) {
+		k, known := runner.KeyNamed(strings.ReplaceAll(option, "_", "-"))
+		if known && slices.ContainsFunc(job.Options[option], k.Local) {
+			found = append(found, option)
+		}
+	}
+	for key, set := range map[string]bool{
+		"script": job.Script != "", "inventory": len(job.Inventory) > 0, "notify/command": job.Notify.Command != "",
+		"notify/secret_file": job.Notify.SecretFile != "", "selector": errors.As(checkRemoteSelector(job.Selector), new(*server.LocalError)),
+	} {
+		if set {
+			found = append(found, key)
+		}
+	}
+	slices.Sort(found)
+	return found
+}

@@ -1,0 +1,136 @@
+package server_test
+
+import (
+	"strings"
+	"testing"
+
+	"tutti/access"
+	"tutti/api"
+	"tutti/scheduler"
+)
+
+const sweepSpec = `{"schedule":"0 4 * * *","zone":"UTC","selector":"web","command":"sweep"}`
+
+// A job is added once, replaced only by who has seen its version, and removed.
+func TestChangesOfJobs(t *testing.T) {
+	r := newRig(t)
+	w := r.ask(t, "POST", "/jobs", `{"job":"sweep","spec":`+sweepSpec+`}`)
+	if w.Code != 201 || w.Header().Get("ETag") != `"1"` || w.Header().Get("Location") != "/api/v1/jobs/sweep" {
+		t.Fatalf("got %d %v %s", w.Code, w.Header(), w.Body)
+	}
+	r.refused(t, r.ask(t, "POST", "/jobs", `{"job":"sweep","spec":`+sweepSpec+`}`), "job-exists")
+	r.refused(t, r.ask(t, "PUT", "/jobs/sweep", sweepSpec, "If-None-Match", "*"), "job-exists")
+	changed := strings.Replace(sweepSpec, `"sweep"`, `"sweep -v"`, 1)
+	r.refused(t, r.ask(t, "PUT", "/jobs/sweep", changed), "no-version")
+	if w := r.ask(t, "PUT", "/jobs/sweep", changed, "If-Match", `"1"`); w.Code != 200 || w.Header().Get("ETag") != `"2"` || !strings.Contains(w.Body.String(), "sweep -v") {
+		t.Errorf("got %d %v %s", w.Code, w.Header(), w.Body)
+	}
+	w = r.ask(t, "PUT", "/jobs/sweep", sweepSpec, "If-Match", `"1"`)
+	if r.refused(t, w, "changed"); w.Code != 412 {
+		t.Errorf("got %d", w.Code)
+	}
+	if w := r.ask(t, "PUT", "/jobs/fresh", sweepSpec, "If-None-Match", "*"); w.Code != 201 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	r.refused(t, r.ask(t, "DELETE", "/jobs/sweep", ""), "no-version")
+	r.refused(t, r.ask(t, "DELETE", "/jobs/sweep", "", "If-Match", `"1"`), "changed")
+	if w := r.ask(t, "DELETE", "/jobs/sweep", "", "If-Match", `"2"`); w.Code != 204 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	r.refused(t, r.ask(t, "GET", "/jobs/sweep", ""), "no-job")
+	var audit api.List[api.AuditEntry]
+	r.get(t, "/audit?object=job:sweep", &audit)
+	var actions []string
+	for _, e := range audit.Items {
+		actions = append(actions, e.Action)
+	}
+	if got := strings.Join(actions, " "); got != "job.remove job.change job.add" {
+		t.Errorf("the audit has %s", got)
+	}
+}
+
+// What is wrong with a spec is told by its key, without what stands there.
+func TestWrongSpecs(t *testing.T) {
+	r := newRig(t)
+	for spec, name := range map[string]string{
+		`{"schedule":"0 4 * *","selector":"web","command":"x"}`:                           "invalid",
+		`{"schedule":"0 4 * * *","zone":"UTC","selector":"web"}`:                          "invalid",
+		`{"schedule":"0 4 * * *","zone":"UTC","selector":"web","command":"x","zqz":"y"}`:  "invalid",
+		`{"schedule":"0 4 * * *","zone":"UTC","selector":"web","command":"x","name":"y"}`: "invalid",
+		`{"schedule":"0 4 * * *","selector":"web","command":"x","command":"y"}`:           "invalid",
+		`["x"]`: "invalid",
+	} {
+		w := r.ask(t, "PUT", "/jobs/sweep", spec, "If-None-Match", "*")
+		if r.refused(t, w, name); w.Code != 422 {
+			t.Errorf("%s: got %d", spec, w.Code)
+		}
+	}
+}
+
+// What acts on the machine of the daemon is for admins, whether it is there or comes.
+func TestLocalKeysAreForAdmins(t *testing.T) {
+	r := newRig(t)
+	r.add(t, "local", func(j *scheduler.Job) {
+		j.Notify = scheduler.Notify{On: []scheduler.NotifyEvent{scheduler.OnFailure}, Command: "mail ops"}
+	})
+	r.who.Role = access.Editor
+	for _, key := range []string{
+		`"identity":["/etc/key"]`, `"inventory":"/etc/hosts.yaml"`, `"notify":{"on":"always","command":"mail"}`, `"port":22`, `"env":["SECRET"]`,
+		`"sudo":"root","sudo_pass_command":"cat /etc/pass"`, `"jump":"gate"`, `"known_hosts":"/etc/k"`, `"host_keys":"off"`, `"ssh_config":"/etc/c"`, `"stdin":"/etc/passwd"`,
+	} {
+		spec := strings.TrimSuffix(sweepSpec, "}") + "," + key + "}"
+		if w := r.ask(t, "PUT", "/jobs/sweep", spec, "If-None-Match", "*"); w.Code != 403 {
+			t.Errorf("%s: got %d %s", key, w.Code, w.Body)
+		}
+	}
+	r.refused(t, r.ask(t, "PUT", "/jobs/local", sweepSpec, "If-Match", `"1"`), "local-only")
+	r.refused(t, r.ask(t, "DELETE", "/jobs/local", "", "If-Match", `"1"`), "local-only")
+	if w := r.ask(t, "PUT", "/jobs/sweep", sweepSpec, "If-None-Match", "*"); w.Code != 201 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
+// Who has a scope changes, pauses, runs and stops only jobs whose hosts are all in it.
+func TestScopeOfChanges(t *testing.T) {
+	r := newRig(t)
+	r.add(t, "all", func(j *scheduler.Job) { j.Selector = "all" })
+	r.who = access.Principal{Name: "eve", Role: access.Editor, Scopes: []string{"web"}}
+	for _, q := range [][4]string{
+		{"POST", "/jobs/all/pause"}, {"POST", "/jobs/all/resume"}, {"POST", "/jobs/all/run"}, {"POST", "/jobs/all/kill"},
+		{"DELETE", "/jobs/all", "", `"1"`}, {"PUT", "/jobs/all", strings.Replace(sweepSpec, "web", "all", 1), `"1"`},
+	} {
+		w := r.ask(t, q[0], q[1], q[2], "If-Match", q[3])
+		if r.refused(t, w, "scope"); strings.Contains(w.Body.String(), "db1") {
+			t.Errorf("%s %s names hosts: %s", q[0], q[1], w.Body)
+		}
+	}
+	r.refused(t, r.ask(t, "PUT", "/jobs/new", strings.Replace(sweepSpec, "web", "all", 1), "If-None-Match", "*"), "scope")
+	if w := r.ask(t, "PUT", "/jobs/new", sweepSpec, "If-None-Match", "*"); w.Code != 201 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
+func TestPauseRunKill(t *testing.T) {
+	r := newRig(t)
+	r.add(t, "backup", nil)
+	var job api.JobDetails
+	for path, want := range map[string]bool{"pause": true} {
+		if w := r.ask(t, "POST", "/jobs/backup/"+path, ""); w.Code != 200 || !strings.Contains(w.Body.String(), `"paused":true`) {
+			t.Errorf("got %d %s", w.Code, w.Body)
+		}
+		if r.get(t, "/jobs/backup", &job); job.Paused != want {
+			t.Errorf("got %+v", job)
+		}
+	}
+	if w := r.ask(t, "POST", "/jobs/backup/resume", ""); w.Code != 200 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	if w := r.ask(t, "POST", "/jobs/backup/run", ""); w.Code != 201 || !strings.Contains(w.Body.String(), `"decision":"run"`) {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	r.refused(t, r.ask(t, "POST", "/jobs/backup/run", ""), "overlap")
+	if w := r.ask(t, "POST", "/jobs/backup/kill", ""); w.Code != 202 || !strings.Contains(w.Body.String(), `"runs":[]`) {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	r.refused(t, r.ask(t, "POST", "/jobs/bakup/run", ""), "no-job")
+}

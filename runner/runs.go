@@ -12,9 +12,26 @@ import (
 )
 
 // A RunningError is a run that must have ended, and has not.
-type RunningError struct{ Run int64 }
+type RunningError struct {
+	Run int64
+	// Queued: it has not even started.
+	Queued bool
+}
 
-func (e *RunningError) Error() string { return fmt.Sprintf("run %d is still running", e.Run) }
+func (e *RunningError) Error() string {
+	if e.Queued {
+		return fmt.Sprintf("run %d has not started", e.Run)
+	}
+	return fmt.Sprintf("run %d is still running", e.Run)
+}
+
+// Ended is a RunningError if run has not ended.
+func Ended(run store.Run) error {
+	if run.State.Ended() {
+		return nil
+	}
+	return &RunningError{Run: run.ID, Queued: run.State == store.Queued}
+}
 
 // A NoHostError is a host that none of Runs included, or no run at all if Runs is
 // empty.
@@ -44,8 +61,8 @@ func noHost(host string, known []string, runs ...int64) error {
 // [RunningError] if the run has not ended.
 func EndedRun(ctx context.Context, s store.Store, ref, user string) (store.Run, error) {
 	run, err := s.Run(ctx, ref, user)
-	if err == nil && !run.State.Ended() {
-		err = &RunningError{run.ID}
+	if err == nil {
+		err = Ended(run)
 	}
 	return run, err
 }

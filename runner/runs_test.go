@@ -2,6 +2,7 @@ package runner
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -29,6 +30,17 @@ func TestOutcomesAgain(t *testing.T) {
 		slices.Sort(tt.want)
 		if !slices.Equal(got, tt.want) {
 			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestEnded: a run that waits has not ended, and is not running either.
+func TestEnded(t *testing.T) {
+	for state, want := range map[store.State]string{
+		store.Finished: "<nil>", store.Interrupted: "<nil>", store.Running: "run 7 is still running", store.Queued: "run 7 has not started",
+	} {
+		if got := fmt.Sprint(Ended(store.Run{ID: 7, State: state})); got != want {
+			t.Errorf("%s: got %q, want %q", state, got, want)
 		}
 	}
 }

@@ -82,8 +82,8 @@ func (a runOps) listDiff(ctx context.Context, in *listDiffIn, key string, limit 
 		return nil, "", err
 	}
 	for _, run := range []store.Run{before, after} {
-		if run.State == store.Running {
-			return nil, "", &runner.RunningError{Run: run.ID}
+		if err := runner.Ended(run); err != nil {
+			return nil, "", err
 		}
 	}
 	if before.ID == after.ID {

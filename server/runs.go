@@ -65,7 +65,7 @@ type listRunsIn struct {
 	Until    string   `query:"until" maxLength:"40" doc:"started before then"`
 	Source   string   `query:"source" maxLength:"20" doc:"started by that: cli, rerun, job, api"`
 	User     string   `query:"user" maxLength:"256" doc:"started by that user"`
-	State    []string `query:"state" enum:"running,finished,interrupted" doc:"in one of these states"`
+	State    []string `query:"state" enum:"queued,running,finished,interrupted" doc:"in one of these states"`
 	Outcome  []string `query:"outcome" enum:"ok,failed,timeout,lost,unreachable,canceled,skipped" doc:"some host ended with one of these"`
 	Host     string   `query:"host" maxLength:"256" doc:"the host of that name had a part in it"`
 	Job      string   `query:"job" maxLength:"256" doc:"of that job"`
@@ -201,7 +201,7 @@ func (a runOps) getRun(ctx context.Context, in *RunPath) (*operation.Answer[api.
 		return nil, err
 	}
 	answer := operation.Reply(form)
-	if run.State != store.Running && form.Hidden == 0 {
+	if run.State.Ended() && form.Hidden == 0 {
 		answer.Tag = "r" + strconv.FormatInt(run.ID, 10) + "-" + string(run.State)
 	}
 	return answer, nil

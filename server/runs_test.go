@@ -64,6 +64,24 @@ func up(host string) string {
 	return "up\n"
 }
 
+// TestQueuedRun: a run that waits may change, and cannot be compared yet.
+func TestQueuedRun(t *testing.T) {
+	r := newRig(t)
+	ended := r.record(t, store.RunInfo{User: "ann"}, up)
+	done, err := r.store.Queue().Submit(t.Context(), store.Submission{
+		Plan: fanout.Plan{Source: "api", Selector: "all", Targets: []fanout.Target{{Name: "web1"}}}, Info: store.RunInfo{User: "ann"}, Now: noon,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var run api.Run
+	w := r.get(t, fmt.Sprint("/runs/", done.Run), &run)
+	if run.State != store.Queued || run.EndedAt != nil || w.Header().Get("ETag") != "" {
+		t.Errorf("got %+v, %v, want one that waits, and no tag", run, w.Header())
+	}
+	r.refused(t, r.ask(t, "GET", fmt.Sprint("/runs/", done.Run, "/diff?with=", ended), ""), "running")
+}
+
 func TestRuns(t *testing.T) {
 	r := newRig(t)
 	for i := range 3 {
@@ -103,6 +121,9 @@ func TestRuns(t *testing.T) {
 	}
 	r.refused(t, r.ask(t, "GET", "/runs/4", ""), "no-run")
 	r.refused(t, r.ask(t, "GET", "/runs/first", ""), "no-run")
+	if w := r.get(t, "/runs?state=queued", &api.List[api.Run]{}); w.Code != 200 {
+		t.Errorf("got %d", w.Code)
+	}
 	var plan api.RunPlan
 	if r.get(t, "/runs/1/plan", &plan); plan.Run != 1 || plan.Options == nil {
 		t.Errorf("got %+v", plan)

@@ -22,8 +22,8 @@ const (
 // A looker finds out what has happened since it looked last.
 type looker struct {
 	s       *Streams
-	running map[int64]bool
-	last    int64 // the newest run
+	running map[int64]bool // runs that have not ended, and whether they have started
+	last    int64          // the newest run
 	jobs    map[int64]job
 	daemons map[int64]scheduler.Controller
 	looked  bool
@@ -81,10 +81,17 @@ func (l *looker) lookAtRuns(runs []store.Run) {
 		run := &runs[i]
 		if run.ID > l.last {
 			l.last = run.ID
+			l.running[run.ID] = false
+		}
+		started, open := l.running[run.ID]
+		if !open || run.State == store.Queued {
+			continue
+		}
+		if !started {
 			l.running[run.ID] = true
 			l.tell(Summary{Topic: TopicRun, Event: "run_started", Run: run}, api.NewRun(*run))
 		}
-		if run.State != store.Running && l.running[run.ID] {
+		if run.State.Ended() {
 			delete(l.running, run.ID)
 			l.tell(Summary{Topic: TopicRun, Event: "run_ended", Run: run}, api.NewRun(*run))
 		}

@@ -174,9 +174,17 @@ func TestTakesHost(t *testing.T) {
 		host, local string
 		want        bool
 	}{
-		{"ops.example", "192.0.2.1", true}, {"OPS.example.:8443", "192.0.2.1", true}, {"192.0.2.1:80", "192.0.2.1", true},
-		{"evil.test", "192.0.2.1", false}, {"evil.test:80", "127.0.0.1", false}, {"localhost:80", "127.0.0.1", true}, {"127.0.0.1", "127.0.0.1", true},
-		{"[::1]:80", "::1", true}, {"localhost", "192.0.2.1", false}, {"ops.example.evil.test", "192.0.2.1", false}, {"", "127.0.0.1", false},
+		{"ops.example", "192.0.2.1", true},
+		{"OPS.example.:8443", "192.0.2.1", true},
+		{"192.0.2.1:80", "192.0.2.1", true},
+		{"evil.test", "192.0.2.1", false},
+		{"evil.test:80", "127.0.0.1", false},
+		{"localhost:80", "127.0.0.1", true},
+		{"127.0.0.1", "127.0.0.1", true},
+		{"[::1]:80", "::1", true},
+		{"localhost", "192.0.2.1", false},
+		{"ops.example.evil.test", "192.0.2.1", false},
+		{"", "127.0.0.1", false},
 		{"192.0.2.2", "192.0.2.1", false},
 	} {
 		r, err := http.NewRequestWithContext(at(tt.local), "GET", "/", nil)

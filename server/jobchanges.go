@@ -151,7 +151,7 @@ func (a changeOps) pause(paused bool) func(context.Context, *JobPath) (*operatio
 }
 
 func (a changeOps) runJob(ctx context.Context, in *JobPath) (*operation.Answer[api.Ticket], error) {
-	if err := (jobOps(a)).seesJob(ctx, in.Job); err != nil {
+	if err := jobOps(a).seesJob(ctx, in.Job); err != nil {
 		return nil, err
 	}
 	p := principalOf(ctx)
@@ -167,7 +167,7 @@ func (a changeOps) runJob(ctx context.Context, in *JobPath) (*operation.Answer[a
 }
 
 func (a changeOps) killJob(ctx context.Context, in *JobPath) (*operation.Answer[api.KillAnswer], error) {
-	if err := (jobOps(a)).seesJob(ctx, in.Job); err != nil {
+	if err := jobOps(a).seesJob(ctx, in.Job); err != nil {
 		return nil, err
 	}
 	p := principalOf(ctx)

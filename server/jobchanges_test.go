@@ -96,8 +96,12 @@ func TestScopeOfChanges(t *testing.T) {
 	r.add(t, "all", func(j *scheduler.Job) { j.Selector = "all" })
 	r.who = access.Principal{Name: "eve", Role: access.Editor, Scopes: []string{"web"}}
 	for _, q := range [][4]string{
-		{"POST", "/jobs/all/pause"}, {"POST", "/jobs/all/resume"}, {"POST", "/jobs/all/run"}, {"POST", "/jobs/all/kill"},
-		{"DELETE", "/jobs/all", "", `"1"`}, {"PUT", "/jobs/all", strings.Replace(sweepSpec, "web", "all", 1), `"1"`},
+		{"POST", "/jobs/all/pause"},
+		{"POST", "/jobs/all/resume"},
+		{"POST", "/jobs/all/run"},
+		{"POST", "/jobs/all/kill"},
+		{"DELETE", "/jobs/all", "", `"1"`},
+		{"PUT", "/jobs/all", strings.Replace(sweepSpec, "web", "all", 1), `"1"`},
 	} {
 		w := r.ask(t, q[0], q[1], q[2], "If-Match", q[3])
 		if r.refused(t, w, "scope"); strings.Contains(w.Body.String(), "db1") {

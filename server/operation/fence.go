@@ -122,9 +122,9 @@ func (f *fence) Handle(described *huma.Operation, handler func(huma.Context)) {
 		}
 	}
 	f.mux.HandleFunc(o.Method+" "+f.Base+o.Path, func(w http.ResponseWriter, r *http.Request) {
-		ctx, err := r.Context(), error(nil)
 		if f.Admit != nil {
-			if ctx, err = f.Admit(r, o); err != nil {
+			ctx, err := f.Admit(r, o)
+			if err != nil {
 				f.refuse(w, r, err)
 				return
 			}
@@ -286,7 +286,7 @@ func (f *fence) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header()[http.CanonicalHeaderKey(name)] = values
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, r, refused.Kind.Status, "application/problem+json", told.problem(f.Pages, s.number))
+	_ = writeJSON(w, r, refused.Kind.Status, "application/problem+json", told.problem(f.Pages, s.number)) // a problem always has a form
 }
 
 // state is what belongs to one request.

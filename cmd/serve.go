@@ -29,6 +29,7 @@ type serveOptions struct {
 	verbose         bool
 	stopTimeout     typed.Duration
 	keepConnections typed.Duration
+	maxRuns         typed.Number
 	metrics         string
 	check           bool
 
@@ -39,6 +40,7 @@ func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 	addHistoryFlag(f, &o.history)
 	f.Var(&o.stopTimeout, "stop-timeout", "on shutdown, wait `DURATION` for running jobs, then stop them")
 	f.Var(&o.keepConnections, "keep-connections", "reuse connections for `DURATION` after their login (default: log in for each firing)")
+	f.Var(&o.maxRuns, "max-runs", "execute up to `N` submitted runs at once; the others wait (0: leave them to other daemons)")
 	f.StringVar(&o.metrics, "metrics", "", "serve /metrics, /healthz and /readyz on `ADDRESS:PORT`, such as 127.0.0.1:9464")
 	f.Var(&o.logFormat, "log-format", "log on stderr as `FORMAT`: text, json")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "also log each step of the logins")
@@ -51,6 +53,9 @@ func (o *serveOptions) finalize(f *pflag.FlagSet) (err error) {
 	}
 	if err := o.apiOptions.finalize(); err != nil {
 		return err
+	}
+	if o.maxRuns < 0 {
+		return syntaxf("--max-runs %d: must be 0 or more", o.maxRuns)
 	}
 	if o.metrics == "" {
 		return refuseEmptyAddress(f)
@@ -80,6 +85,7 @@ func newServeCmd(c *console) *cobra.Command {
 	o := &serveOptions{
 		logFormat:   typed.Choice{Word: logText, Of: []string{logText, logJSON}},
 		stopTimeout: typed.Duration(time.Minute),
+		maxRuns:     daemon.DefaultLanes,
 	}
 	cmd := &cobra.Command{
 		Use:   "serve [flags]",
@@ -152,7 +158,7 @@ func runServe(ctx context.Context, c *console, o *serveOptions) error {
 	}
 	config := daemon.Config{
 		Env: c.env(), History: history,
-		StopTimeout: time.Duration(o.stopTimeout), KeepConnections: time.Duration(o.keepConnections),
+		StopTimeout: time.Duration(o.stopTimeout), Lanes: int(o.maxRuns), KeepConnections: time.Duration(o.keepConnections),
 		Version: moduleVersion(), Logger: log, Now: c.now,
 		Signal: c.interrupts.signal, Hint: remedies(c.Getenv), Explain: explain, FewerDays: fewerDaysText,
 		Callbacks: o.callbacks,

@@ -321,6 +321,70 @@ func TestServeCrash(t *testing.T) {
 	}
 }
 
+// TestServeQueue: two daemons share the runs that were submitted. After kill -9 of one
+// the other executes what that had claimed and not begun; what it had begun is
+// interrupted, and no host gets a command twice.
+func TestServeQueue(t *testing.T) {
+	f := serveFleet(t, 2)
+	a, b := f.serve("--max-runs", "1"), f.serve("--max-runs", "1")
+	a.logged("msg", "scheduler started")
+	b.logged("msg", "scheduler started")
+	for range 4 {
+		f.submit(t, f.sleeper())
+	}
+	running := func() (runs []store.Run) {
+		runs, err := f.store.Runs(t.Context(), store.Query{Running: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return runs
+	}
+	eventually(t, "each daemon executes a run", func() bool {
+		return len(running()) == 2 && fmt.Sprint(f.counts("until")) == "map[web0:2 web1:2]"
+	})
+	if runs := running(); runs[0].Daemon == runs[1].Daemon {
+		t.Errorf("got both runs in daemon %d", runs[0].Daemon)
+	}
+	a.killNow()
+	if err := os.WriteFile(f.file("go"), nil, 0o644); err != nil { //nolint:gosec // for the user there
+		t.Fatal(err)
+	}
+	states := map[store.State]int{}
+	eventually(t, "all runs have ended", func() bool {
+		clear(states)
+		runs, err := f.store.Runs(t.Context(), store.Query{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, run := range runs {
+			states[run.State]++
+		}
+		return states[store.Queued]+states[store.Running] == 0
+	})
+	if want := "map[finished:3 interrupted:1]"; fmt.Sprint(states) != want {
+		t.Errorf("got %v, want %s", states, want)
+	}
+	if got, want := fmt.Sprint(f.counts("until")), "map[web0:4 web1:4]"; got != want {
+		t.Errorf("got %s commands, want %s", got, want)
+	}
+}
+
+// submit puts a run on all hosts into the queue.
+func (f *served) submit(t *testing.T, command string) {
+	t.Helper()
+	s := store.Submission{
+		Plan: fanout.Plan{Source: "api", Selector: "all", Task: fanout.Task{Action: fanout.Command(command)}},
+		Info: store.RunInfo{User: "tester", Principal: "unix:tester", Via: "unix"}, Now: time.Now(),
+		Request: store.QueuedRequest{Selector: "all", Command: command},
+	}
+	for i := range f.hosts {
+		s.Plan.Targets = append(s.Plan.Targets, fanout.Target{Index: i, Name: fmt.Sprintf("web%d", i)})
+	}
+	if _, err := f.store.Queue().Submit(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestServeRepeats: an idempotent job is run again after a crash on exactly the
 // hosts whose result is unknown.
 func TestServeRepeats(t *testing.T) {

@@ -43,6 +43,8 @@ type Config struct {
 	// StopTimeout is how long running firings have to come to their end once Run
 	// is to stop; 0: no time at all.
 	StopTimeout time.Duration
+	// Lanes is how many runs that were submitted are executed at once; 0: none is.
+	Lanes int
 	// KeepConnections is how long connections are used again after their login,
 	// instead of logging in for each firing; 0: they are closed after each run.
 	KeepConnections time.Duration
@@ -90,6 +92,7 @@ type Daemon struct {
 	registration registration
 	service      *jobs.Service
 	metrics      *server.Metrics
+	lanes        *lanes
 	// connections outlive a firing; nil: none does.
 	connections *ssh.IdlePool
 	// hurried ends when what runs is to stop at once, by hurry.
@@ -124,6 +127,8 @@ func Join(ctx context.Context, c Config) (*Daemon, error) {
 		metrics: server.NewMetrics(c.Version, s.ListJobs),
 		reloads: make(chan struct{}, 1), // one reload is as good as two
 	}
+	d.lanes = newLanes(d)
+	d.metrics.ServeQueue(c.Lanes, d.lanes.waiting)
 	d.hurried, d.hurry = context.WithCancelCause(context.WithoutCancel(ctx))
 	return d, nil
 }
@@ -180,6 +185,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 		wg.Go(func() { d.servePages(background) })
 	}
 	wg.Go(func() { d.serveAPI(ctx, background) })
+	var lanes sync.WaitGroup
+	lanes.Go(func() { d.lanes.run(ctx) })
+	defer lanes.Wait()
 	return (&scheduler.Daemon{
 		Member:      d.registration.member(),
 		Rejoin:      d.rejoin,

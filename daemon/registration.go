@@ -56,5 +56,6 @@ func (d *Daemon) rejoin(ctx context.Context) (scheduler.Membership, error) {
 		return nil, err
 	}
 	d.registration.replace(member)
+	d.lanes.look()
 	return member, nil
 }

@@ -54,6 +54,9 @@ type Lookup struct {
 	Scopes []string
 	// Resting are hosts in maintenance, which are left out.
 	Resting []store.Rest
+	// Exactly are the names of the hosts, in their order, whatever the selector means
+	// now; nil: those of the selector.
+	Exactly []string
 }
 
 // Decide makes a plan of a request, a selector and a task. Nothing connects.
@@ -128,6 +131,9 @@ func (env *Env) Choose(ctx context.Context, r *Request, how *Lookup, selector st
 	inv, files, err := env.LoadInventory(ctx, r, how.Previous)
 	if err != nil {
 		return nil, err
+	}
+	if how.Exactly != nil {
+		return exactly(inv, files, how.Exactly)
 	}
 	if err := how.Previous.check(inv); err != nil {
 		return nil, err

@@ -135,7 +135,25 @@ func (l *Launch) preparing(ctx context.Context) (context.Context, context.Cancel
 	if l.Prompter != nil {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeoutCause(ctx, prepareTime, fmt.Errorf("preparing the run timed out after %s", quantity.FormatDuration(prepareTime)))
+	end := func() {}
+	if l.submitted != nil {
+		ctx, end = untilStopping(ctx, l.submitted.Stopping)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, prepareTime, fmt.Errorf("preparing the run timed out after %s", quantity.FormatDuration(prepareTime)))
+	return ctx, func() {
+		cancel()
+		end()
+	}
+}
+
+// untilStopping is ctx until stopping ends, with its cause.
+func untilStopping(ctx, stopping context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	unhook := context.AfterFunc(stopping, func() { cancel(context.Cause(stopping)) })
+	return ctx, func() {
+		unhook()
+		cancel(nil)
+	}
 }
 
 // decideHosts decides on the hosts: those of the selector in the current inventory, or

@@ -42,6 +42,8 @@ type Launch struct {
 
 	// firing is what the run is for; nil: it is no job's.
 	firing *Firing
+	// submitted is the run of the queue that it makes; nil: it makes another one.
+	submitted *Submitted
 	// login is the login password, once it was asked for; the client wipes it, or
 	// prepare if there is no client.
 	login fanout.Secret

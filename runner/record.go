@@ -40,8 +40,11 @@ func (l *Launch) record(ctx context.Context, d *Decision) (*store.Recorder, erro
 			return nil, fault.Usagef("%s: %w", fault.Key("run-id-file"), err)
 		}
 	}
+	if s := l.submitted; s != nil && s.Stopping.Err() != nil {
+		return nil, context.Cause(s.Stopping)
+	}
 	r, err := l.begin(ctx, d)
-	if err != nil && l.firing == nil { // there is no run of a job without a record
+	if err != nil && l.firing == nil && l.submitted == nil { // there is no run of a daemon without a record
 		return nil, &NoRecordError{err}
 	}
 	if err != nil {
@@ -51,6 +54,9 @@ func (l *Launch) record(ctx context.Context, d *Decision) (*store.Recorder, erro
 	l.recorded.Store(noCode)
 	if l.firing != nil && l.firing.Begun != nil {
 		l.firing.Begun(r.RunID())
+	}
+	if l.submitted != nil {
+		l.submitted.Begun()
 	}
 	if err := writeRunID(l.Request.Record.RunIDFile, r.RunID()); err != nil {
 		return nil, errors.Join(err, l.History.end(ctx, r))
@@ -78,6 +84,11 @@ func (l *Launch) begin(ctx context.Context, d *Decision) (*store.Recorder, error
 		info.Firing, info.Owner = f.ID, f.Owner
 		info.ScheduledAt, info.DueAt = f.Firing.At, f.Firing.Due
 		info.StopOnError, info.ByHand = true, l.Prompter != nil
+	}
+	if q := l.submitted; q != nil {
+		info.Claimed, info.Owner = q.QueueEntry, q.Owner
+		info.User, info.Principal, info.Via = q.Run.User, q.Run.Principal, q.Run.Via
+		info.StopOnError = true
 	}
 	return s.Begin(ctx, d.Plan, info)
 }

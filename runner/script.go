@@ -14,6 +14,7 @@ import (
 	"tutti/fanout"
 	"tutti/internal/fault"
 	"tutti/internal/filekind"
+	"tutti/store"
 )
 
 // ReadScript copies a script, - being stdin, so that every host gets the same even if
@@ -31,6 +32,21 @@ func ReadScript(ctx context.Context, stdin io.Reader, name string) (*fanout.Scri
 		}
 		from = f
 	}
+	return scriptFrom(ctx, from, name, "")
+}
+
+// scriptOfText is a script that was submitted.
+func scriptOfText(ctx context.Context, q *store.QueuedScript) (*fanout.Script, error) {
+	script, err := scriptFrom(ctx, bytes.NewReader(q.Text), "-", q.Interpreter)
+	if err == nil {
+		script.Label, script.Args = q.Label, q.Args
+	}
+	return script, err
+}
+
+// scriptFrom copies a script of that name. by is the program that interprets it, with at
+// most one argument; empty: the one that its first line names.
+func scriptFrom(ctx context.Context, from io.Reader, name, by string) (*fanout.Script, error) {
 	s, err := newSpool(from)
 	if err != nil {
 		return nil, err
@@ -43,7 +59,11 @@ func ReadScript(ctx context.Context, stdin io.Reader, name string) (*fanout.Scri
 		return nil, fault.Usagef("read the script %s: %w", name, err)
 	}
 	script := &fanout.Script{Source: s, Size: size, SHA256: hex.EncodeToString(sum.Sum(nil)), Name: Absolute(name)}
-	if script.Interpreter, err = interpreter(s.file); err != nil {
+	var head io.ReaderAt = s.file
+	if by != "" {
+		head = strings.NewReader("#!" + by + "\n")
+	}
+	if script.Interpreter, err = interpreter(head); err != nil {
 		defer func() { _ = s.Close() }()
 		if kind := s.kind(); kind != nil {
 			return nil, fault.Usagef("script %s: %w", name, kind)

@@ -28,8 +28,11 @@ type Metrics struct {
 	lag, duration                          *prometheus.HistogramVec
 	running, succeeded, failures, jobs     *prometheus.GaugeVec
 	readable, working, lastBeat            prometheus.Gauge
+	lanes, busyLanes, queued               prometheus.Gauge
 
 	source func(context.Context) ([]scheduler.StoredJob, error)
+	// waiting says how many submitted runs wait; nil: that is not told.
+	waiting func(context.Context) (int, error)
 
 	mu sync.Mutex // guards what follows
 	// lastTick is when the loop last turned, or the daemon started.
@@ -71,6 +74,9 @@ func NewMetrics(version string, jobs func(context.Context) ([]scheduler.StoredJo
 	m.working = m.gauge("history_working", "1 if all history operations of the scheduler's last cycle succeeded, else 0.").WithLabelValues()
 	m.working.Set(1) // there was no turn in which it could not
 	m.lastBeat = m.gauge("last_beat_timestamp_seconds", "Time of the scheduler's last cycle, in Unix time.").WithLabelValues()
+	m.lanes = m.gauge("lanes", "How many submitted runs this daemon executes at once.").WithLabelValues()
+	m.busyLanes = m.gauge("lanes_busy", "Submitted runs in progress in this daemon.").WithLabelValues()
+	m.queued = m.gauge("queue_length", "Submitted runs of the history that have not started.").WithLabelValues()
 	m.gauge("build_info", "Always 1; the labels hold the version.", "version", "goversion").WithLabelValues(version, runtime.Version()).Set(1)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
@@ -129,6 +135,28 @@ func (m *Metrics) Begun(t scheduler.Assignment, _ int64, lag time.Duration) {
 	}
 	m.know(t.Job.Name)
 	m.lag.WithLabelValues(t.Job.Name).Observe(lag.Seconds())
+}
+
+// ServeQueue says that this daemon executes submitted runs, so many at once. Whenever
+// the metrics are read, waiting says how many wait. It is called before that.
+func (m *Metrics) ServeQueue(lanes int, waiting func(context.Context) (int, error)) {
+	m.lanes.Set(float64(lanes))
+	m.waiting = waiting
+}
+
+// SetBusyLanes records how many submitted runs are being executed.
+func (m *Metrics) SetBusyLanes(n int) { m.busyLanes.Set(float64(n)) }
+
+// refreshQueue asks how many submitted runs wait.
+func (m *Metrics) refreshQueue(ctx context.Context) error {
+	if m.waiting == nil {
+		return nil
+	}
+	n, err := m.waiting(ctx)
+	if err == nil {
+		m.queued.Set(float64(n))
+	}
+	return err
 }
 
 // Carrying counts a run of a job among those that this daemon is carrying out,
@@ -250,6 +278,10 @@ func (m *Metrics) refresh(ctx context.Context) error {
 	m.mu.Unlock()
 	kept, err := m.source(ctx)
 	if err != nil {
+		m.readable.Set(0)
+		return err
+	}
+	if err := m.refreshQueue(ctx); err != nil {
 		m.readable.Set(0)
 		return err
 	}

@@ -1,0 +1,280 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"tutti/access"
+	"tutti/runner"
+	"tutti/store"
+)
+
+// DefaultLanes is how many submitted runs a daemon executes at once by default.
+const DefaultLanes = 8
+
+// againAfter is when the history is tried again that could not be read or written.
+const againAfter = time.Second
+
+// lanes execute runs that were submitted, as many at once as there are lanes: the first
+// of the queue are claimed as soon as there is room for them.
+type lanes struct {
+	*Daemon
+	queue store.Queue
+	gate  *access.Gate
+	vault vault
+	// nudge has something when this process has submitted a run, or has registered
+	// again: it needs not wait for what watches the history.
+	nudge chan struct{}
+}
+
+func newLanes(d *Daemon) *lanes {
+	return &lanes{Daemon: d, queue: d.store.Queue(), gate: &access.Gate{Store: d.store.Access(), Now: d.c.Now}, nudge: make(chan struct{}, 1)}
+}
+
+// look has the queue looked at now.
+func (l *lanes) look() {
+	select {
+	case l.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// waiting is how many runs wait in the queue.
+func (l *lanes) waiting(ctx context.Context) (int, error) {
+	all, err := l.queue.Waiting(ctx)
+	return len(all), err
+}
+
+// A lane is one of the lanes while it executes a run.
+type lane struct {
+	run    store.ClaimedRun
+	cancel context.CancelCauseFunc
+	// unsettled is what is still to be written of a run that has not begun; nil:
+	// nothing.
+	unsettled func(context.Context) error
+}
+
+// run executes runs until ctx ends, and until those that have begun have come to their
+// end: within the stop timeout, or at its end for the cause of ctx.
+func (l *lanes) run(ctx context.Context) {
+	wake, end := l.store.Wake()
+	defer end()
+	b := &board{lanes: l, log: l.c.Logger, busy: map[*lane]bool{}, done: make(chan *lane)}
+	// What is written goes on when ctx has ended.
+	lasting := context.WithoutCancel(ctx)
+	for ctx.Err() == nil {
+		b.turn(ctx, lasting)
+		select {
+		case <-wake:
+		case <-l.nudge:
+		case x := <-b.done:
+			b.finish(x)
+		case <-b.again():
+		case <-ctx.Done():
+		}
+	}
+	b.drain(ctx, lasting)
+}
+
+// A board is the lanes of a daemon at work. It belongs to the goroutine of run.
+type board struct {
+	*lanes
+	log       *slog.Logger
+	busy      map[*lane]bool
+	done      chan *lane
+	unsettled []func(context.Context) error
+	// trouble is what could not be done with the history in the last turn; nil: nothing.
+	trouble error
+}
+
+// again receives when the history is to be tried again.
+func (b *board) again() <-chan time.Time {
+	if b.trouble == nil && len(b.unsettled) == 0 {
+		return nil
+	}
+	return time.After(againAfter)
+}
+
+// turn settles what could not begin, and claims as many runs as there is room for.
+func (b *board) turn(ctx, lasting context.Context) {
+	b.settle(lasting)
+	err := b.vault.forgetOthers(func() (map[int64]bool, error) { return b.inQueueOrBusy(lasting) })
+	if err == nil && len(b.busy) < b.c.Lanes {
+		err = b.claim(ctx, lasting)
+	}
+	b.tell(err)
+}
+
+func (b *board) claim(ctx, lasting context.Context) error {
+	owner := b.registration.member()
+	claimed, err := b.queue.Claim(lasting, owner, b.c.Lanes-len(b.busy))
+	if errors.Is(err, store.ErrTaken) {
+		return nil // the registration is over: rejoin looks again
+	}
+	for _, run := range claimed {
+		b.start(ctx, lasting, owner, run)
+	}
+	return err
+}
+
+// tell logs trouble with the history once, until it is over.
+func (b *board) tell(err error) {
+	if err != nil && b.trouble == nil {
+		b.log.Error("cannot read the queue of submitted runs", "error", b.c.Explain(err))
+	}
+	b.trouble = err
+}
+
+func (b *board) inQueueOrBusy(ctx context.Context) (map[int64]bool, error) {
+	waiting, err := b.queue.Waiting(ctx)
+	if err != nil {
+		return nil, err
+	}
+	runs := make(map[int64]bool, len(waiting)+len(b.busy))
+	for i := range waiting {
+		runs[waiting[i].QueueEntry.Run] = true
+	}
+	for x := range b.busy {
+		runs[x.run.QueueEntry.Run] = true
+	}
+	return runs, nil
+}
+
+// start executes a run in a lane, which is told to done when it is free again.
+func (b *board) start(ctx, lasting context.Context, owner store.Daemon, run store.ClaimedRun) {
+	running, cancel := context.WithCancelCause(lasting)
+	x := &lane{run: run, cancel: cancel}
+	b.busy[x] = true
+	b.metrics.SetBusyLanes(len(b.busy))
+	go func() {
+		defer cancel(nil)
+		defer context.AfterFunc(b.hurried, func() { cancel(context.Cause(b.hurried)) })()
+		x.unsettled = b.execute(running, ctx, owner, run)
+		b.done <- x
+	}()
+}
+
+func (b *board) finish(x *lane) {
+	delete(b.busy, x)
+	b.metrics.SetBusyLanes(len(b.busy))
+	if x.unsettled != nil {
+		b.unsettled = append(b.unsettled, x.unsettled)
+	}
+}
+
+// settle writes down what has become of runs that could not begin. What cannot be
+// written is tried again.
+func (b *board) settle(ctx context.Context) {
+	left := b.unsettled[:0]
+	for _, write := range b.unsettled {
+		if err := write(ctx); err != nil && !errors.Is(err, store.ErrTaken) {
+			left = append(left, write)
+		}
+	}
+	b.unsettled = left
+}
+
+// drain waits for the runs that have begun; the others give up by themselves.
+func (b *board) drain(ctx, lasting context.Context) {
+	timer := time.NewTimer(b.c.StopTimeout)
+	defer timer.Stop()
+	for len(b.busy) > 0 {
+		select {
+		case x := <-b.done:
+			b.finish(x)
+			b.settle(lasting)
+		case <-timer.C:
+			b.log.Warn("stopping submitted runs", "running", len(b.busy), "stop_timeout", b.c.StopTimeout)
+			for x := range b.busy {
+				x.cancel(context.Cause(ctx))
+			}
+		}
+	}
+	b.settle(lasting) // what could not be written is given back when the daemon leaves
+}
+
+// execute executes a run to its end, and returns what is to be written if it has not
+// begun; nil: nothing. It begins only while stopping has not ended.
+func (l *lanes) execute(ctx, stopping context.Context, owner store.Daemon, run store.ClaimedRun) (unsettled func(context.Context) error) {
+	id := run.QueueEntry.Run
+	log := l.c.Logger.With("run", id)
+	begun, err := l.startRun(ctx, stopping, owner, run, log)
+	switch {
+	case begun && err != nil && !errors.As(err, new(*runner.ExitError)): // that not every host is ok is on record
+		log.Error("a submitted run ended with an error", "error", l.c.Explain(err))
+		fallthrough
+	case begun:
+		l.vault.forget(id)
+		return nil
+	case errors.Is(err, store.ErrTaken):
+		return nil // it was stopped, or the daemon counts as gone
+	case stopping.Err() != nil, errors.Is(err, store.ErrBusy), errors.Is(err, store.ErrFull):
+		return func(ctx context.Context) error { return l.queue.Release(ctx, run.QueueEntry) }
+	}
+	reason := l.c.Explain(err)
+	log.Warn("a submitted run cannot start", "reason", reason)
+	return func(ctx context.Context) error { return l.fail(ctx, &run, err) }
+}
+
+// fail ends a run that cannot begin. That rights did not allow it is in the audit.
+func (l *lanes) fail(ctx context.Context, run *store.ClaimedRun, why error) error {
+	now := l.c.Now()
+	if err := l.queue.Fail(ctx, run.QueueEntry, why.Error(), now); err != nil {
+		return err
+	}
+	if !errors.As(why, new(*access.ScopeError)) && !errors.As(why, new(*access.DeniedError)) && !errors.As(why, new(*access.AuthError)) {
+		return nil
+	}
+	return l.gate.Store.Record(ctx, access.Entry{
+		By:     access.By{Actor: run.Run.Principal, Via: access.Via(run.Run.Via), At: now},
+		Action: "run.start", Object: fmt.Sprintf("run:%d", run.QueueEntry.Run), Outcome: access.Refused,
+		After: access.Details{"reason": why.Error()}.JSON(),
+	})
+}
+
+// errSecretsGone is why a run does not begin whose secrets this daemon should have.
+var errSecretsGone = errors.New("its secrets are gone")
+
+// startRun decides a run anew, with what its principal may do now, and executes it. begun
+// reports whether it has begun, and err why not, or how it ended.
+func (l *lanes) startRun(ctx, stopping context.Context, owner store.Daemon, run store.ClaimedRun, log *slog.Logger) (begun bool, err error) {
+	s := &runner.Submitted{ClaimedRun: run, Owner: owner, Stopping: stopping, Begun: func() { begun = true }}
+	if run.Secrets != 0 {
+		var ok bool
+		if s.With, ok = l.vault.of(run.QueueEntry.Run); !ok {
+			return false, errSecretsGone
+		}
+	}
+	p, err := l.gate.Recall(ctx, run.Run.Principal, access.Via(run.Run.Via))
+	if err == nil {
+		err = checkRights(&p, &run.Request)
+	}
+	if err != nil {
+		return false, err
+	}
+	s.Scopes = p.Scopes
+	launch := l.launch(log)
+	launch.Connections = l.connections
+	err = launch.Start(ctx, s)
+	return begun, err
+}
+
+// checkRights is an [*access.DeniedError] if the principal may not make a run of that
+// request, on whatever hosts.
+func checkRights(p *access.Principal, q *store.QueuedRequest) error {
+	if err := p.Check(access.Run); err != nil {
+		return err
+	}
+	for _, user := range q.Keys["user"] {
+		if err := p.CheckLogin(user); err != nil {
+			return err
+		}
+	}
+	if len(q.Keys["sudo"]) > 0 {
+		return p.CheckSudo()
+	}
+	return nil
+}

@@ -73,7 +73,7 @@ type Next struct {
 
 // NewNext is the form of f.
 func NewNext(f scheduler.Firing) Next {
-	return Next{event.Time(f.At), event.Time(f.Due), f.Moved}
+	return Next{event.Time(f.At), event.Time(f.Due), f.Shifted}
 }
 
 // A Change is a version of a job.

@@ -72,7 +72,7 @@ func decisionOf(word string) (scheduler.Decision, error) {
 
 // Stored is the firing that is to come of which j is the form, in the location in.
 func (j *Next) Stored(in *time.Location) scheduler.Firing {
-	return scheduler.Firing{ScheduledTime: scheduler.ScheduledTime{At: time.Time(j.ScheduledAt).In(in), Moved: j.Moved}, Due: time.Time(j.DueAt).In(in)}
+	return scheduler.Firing{ScheduledTime: scheduler.ScheduledTime{At: time.Time(j.ScheduledAt).In(in), Shifted: j.Moved}, Due: time.Time(j.DueAt).In(in)}
 }
 
 // Stored is the version that j is the form of, of the job of that number.

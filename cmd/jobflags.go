@@ -159,7 +159,7 @@ var (
 func (v *eventsValue) Set(s string) error {
 	var out eventsValue
 	for _, word := range strings.Split(s, ",") {
-		o, err := scheduler.ParseOccasion(strings.TrimSpace(word))
+		o, err := scheduler.ParseNotifyEvent(strings.TrimSpace(word))
 		if err != nil {
 			return err
 		}

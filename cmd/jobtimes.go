@@ -23,8 +23,8 @@ func writeFirings(w io.Writer, indent string, firings []scheduler.Firing, jitter
 		if jitter > 0 {
 			line = append(line, "due "+utcTime(f.Due))
 		}
-		if f.Moved != "" {
-			line = append(line, "moved: "+f.Moved)
+		if f.Shifted != "" {
+			line = append(line, "moved: "+f.Shifted)
 		}
 		t.Add(line...)
 	}
@@ -60,8 +60,8 @@ func timesWarnings(t *scheduler.Timing, now time.Time) ([]string, error) {
 		return nil, err
 	}
 	all := doubts.Warnings
-	for _, in := range doubts.Moved {
-		all = append(all, fmt.Sprintf("%s, and it fires at %s", in.Moved, localTime(in.At)))
+	for _, in := range doubts.Shifted {
+		all = append(all, fmt.Sprintf("%s, and it fires at %s", in.Shifted, localTime(in.At)))
 	}
 	return all, nil
 }

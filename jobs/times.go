@@ -32,13 +32,13 @@ const movedAhead = 365 * 24 * time.Hour
 type Doubts struct {
 	// Warnings are sentences about the expressions.
 	Warnings []string
-	// Moved are the scheduled times within a year that a change of the clock moves.
-	Moved []scheduler.ScheduledTime
+	// Shifted are the scheduled times within a year that a change of the clock moves.
+	Shifted []scheduler.ScheduledTime
 }
 
 // DoubtsOf are the doubts about a schedule, as it is at now.
 func DoubtsOf(t *scheduler.Timing, now time.Time) (Doubts, error) {
-	moved, err := t.Schedule.Moved(now, now.Add(movedAhead))
+	moved, err := t.Schedule.Shifted(now, now.Add(movedAhead))
 	return Doubts{t.Schedule.Warnings(), moved}, err
 }
 

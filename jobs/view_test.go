@@ -107,10 +107,10 @@ func TestDoubts(t *testing.T) {
 		t.Fatal(err)
 	}
 	doubts, err := DoubtsOf(timing, noon)
-	if err != nil || len(doubts.Moved) != 1 || len(doubts.Warnings) == 0 {
+	if err != nil || len(doubts.Shifted) != 1 || len(doubts.Warnings) == 0 {
 		t.Fatalf("got %+v, %v, want a time that is moved and steps that do not come out even", doubts, err)
 	}
-	if at := doubts.Moved[0].At; !at.Equal(time.Date(2027, 3, 28, 1, 0, 0, 0, time.UTC)) {
+	if at := doubts.Shifted[0].At; !at.Equal(time.Date(2027, 3, 28, 1, 0, 0, 0, time.UTC)) {
 		t.Errorf("got %s", at)
 	}
 }

@@ -7,34 +7,34 @@ import (
 	"time"
 )
 
-// MissedDeadline is the reason of instants that are not run because of [Timing.Late]
-// or because whoever was to run them ended before.
+// MissedDeadline is why a scheduled time is not run that [Timing.Late] calls missed, or
+// whose daemon ended before it started the firing.
 const MissedDeadline = "later than grace and catch_up allow"
 
-// An agenda is all jobs, and when each of them is due next.
+// An agenda holds all jobs, each with the time at which it is due next.
 type agenda struct {
 	log *slog.Logger
 	// now reads the wall clock.
 	now func() time.Time
-	// stale: the desk has more than is here.
+	// stale: the desk has changes that are not in entries yet.
 	stale   bool
 	entries []*entry
 	byID    map[int64]*entry
-	// next is when the first of them is due, zero if none is, and last is the
-	// latest of their cursors: a turn in which nothing is due looks no further.
+	// next is when the first entry is due, zero if none is; last is the latest cursor.
+	// A turn in which nothing is due looks at these two only.
 	next, last time.Time
 }
 
 // An entry is a job on the agenda.
 type entry struct {
-	kept StoredJob
+	job StoredJob
 	// timing is nil if the job does not fire: it is paused, or broken.
 	timing *Timing
-	// due is when the next instant is; zero: there is none.
+	// due is when the next firing is due; zero: no scheduled time follows.
 	due time.Time
 }
 
-// load makes the agenda of the jobs as they are now.
+// load replaces the entries by the jobs as they are now, if the agenda is stale.
 func (a *agenda) load(jobs []StoredJob) {
 	if !a.stale {
 		return
@@ -48,7 +48,7 @@ func (a *agenda) load(jobs []StoredJob) {
 	a.recompute()
 }
 
-// recompute finds the first that is due, and the latest cursor.
+// recompute sets next and last.
 func (a *agenda) recompute() {
 	a.next, a.last = time.Time{}, time.Time{}
 	for _, e := range a.entries {
@@ -58,14 +58,14 @@ func (a *agenda) recompute() {
 		if !e.due.IsZero() && (a.next.IsZero() || e.due.Before(a.next)) {
 			a.next = e.due
 		}
-		if e.kept.Cursor.After(a.last) {
-			a.last = e.kept.Cursor
+		if e.job.Cursor.After(a.last) {
+			a.last = e.job.Cursor
 		}
 	}
 }
 
-// idle is how long it is from now until something is due, and at most until it
-// is time for another turn; 0: something is due, or the clock was put back.
+// idle is the time from now until a job is due, at most pollEvery; 0: one is due, or
+// the clock was set back.
 func (a *agenda) idle(now time.Time) time.Duration {
 	if Clock(a.last, now).Alarm {
 		return 0
@@ -76,32 +76,32 @@ func (a *agenda) idle(now time.Time) time.Duration {
 	return min(pollEvery, max(0, a.next.Sub(now)))
 }
 
-// renew is the entry of a job that had the given one before; nil: none. A
-// schedule is read once for each version of the job.
+// renew returns the entry of a job whose entry was before; nil: it had none. It parses
+// a schedule once for each version of the job.
 func (a *agenda) renew(before *entry, k StoredJob) *entry {
-	if before == nil || before.kept.Version != k.Version || before.kept.Paused != k.Paused || (before.kept.Broken == nil) != (k.Broken == nil) {
-		e := &entry{kept: k}
+	if before == nil || before.job.Version != k.Version || before.job.Paused != k.Paused || (before.job.Broken == nil) != (k.Broken == nil) {
+		e := &entry{job: k}
 		a.read(e)
 		return e
 	}
-	moved := !before.kept.Cursor.Equal(k.Cursor)
-	before.kept = k
+	moved := !before.job.Cursor.Equal(k.Cursor)
+	before.job = k
 	if moved {
 		a.plan(before)
 	}
 	return before
 }
 
-// read reads the schedule of a job that may fire.
+// read parses the schedule of a job that may fire.
 func (a *agenda) read(e *entry) {
-	if e.kept.Broken != nil {
-		a.broken(e, e.kept.Broken)
+	if e.job.Broken != nil {
+		a.broken(e, e.job.Broken)
 		return
 	}
-	if e.kept.Paused {
+	if e.job.Paused {
 		return
 	}
-	timing, err := e.kept.Timing(a.now())
+	timing, err := e.job.Timing(a.now())
 	if err != nil {
 		a.broken(e, err)
 		return
@@ -110,16 +110,16 @@ func (a *agenda) read(e *entry) {
 	a.plan(e)
 }
 
-// plan finds out when the job is due next.
+// plan sets when the job is due next.
 func (a *agenda) plan(e *entry) {
 	e.due = time.Time{}
 	if e.timing == nil {
 		return
 	}
-	f, err := e.timing.Next(e.kept.Cursor)
+	f, err := e.timing.Next(e.job.Cursor)
 	switch {
 	case errors.Is(err, ErrNoMore):
-		a.log.Info("schedule has ended", "job", e.kept.Name)
+		a.log.Info("schedule has ended", "job", e.job.Name)
 	case err != nil:
 		a.broken(e, err)
 	default:
@@ -127,38 +127,38 @@ func (a *agenda) plan(e *entry) {
 	}
 }
 
-// broken takes a job off the agenda until it is changed.
+// broken takes a job off the agenda until an operator changes it.
 func (a *agenda) broken(e *entry, err error) {
 	e.timing, e.due = nil, time.Time{}
-	a.log.Error("job is broken and does not fire", "job", e.kept.Name, "version", e.kept.Version, "error", err)
+	a.log.Error("job is broken and does not fire", "job", e.job.Name, "version", e.job.Version, "error", err)
 }
 
-// wants reports whether something is to be decided: an instant is due, or the
-// clock was put back.
+// wants reports whether there is something to decide: a firing is due, or the clock was
+// set back.
 func (e *entry) wants(now time.Time) bool {
 	if e.timing == nil {
 		return false
 	}
-	return !e.due.IsZero() && !e.due.After(now) || Clock(e.kept.Cursor, now).Alarm
+	return !e.due.IsZero() && !e.due.After(now) || Clock(e.job.Cursor, now).Alarm
 }
 
-// late is what becomes of the oldest instants of a job that are due. Not ok: its
-// schedule is wrong, and it is off the agenda.
+// late returns the decisions about the oldest scheduled times of a job that are due. ok
+// is false if the schedule is broken, which takes the job off the agenda.
 func (a *agenda) late(e *entry, now time.Time) (d Decisions, ok bool) {
-	d.Job = e.kept
-	if step := Clock(e.kept.Cursor, now); step.Alarm {
+	d.Job = e.job
+	if step := Clock(e.job.Cursor, now); step.Alarm {
 		d.Cursor = step.Cursor.UTC()
 		d.Alarm = fmt.Sprintf("the clock was set back by %s, to %s", step.Back.Round(time.Second), d.Cursor.Format(time.RFC3339))
 		return d, true
 	}
-	late, err := e.timing.Late(e.kept.Cursor, now)
+	late, err := e.timing.Late(e.job.Cursor, now)
 	if err != nil {
 		a.broken(e, err)
 		return d, false
 	}
 	d.CaughtUp, d.Firings = late.CaughtUp, late.OnTime
-	if e.kept.CatchUp == CatchUpLatest {
-		// There is one at most, for which nothing has to wait.
+	if e.job.CatchUp == CatchUpLatest {
+		// At most one is caught up, and it need not wait for another.
 		d.CaughtUp, d.Firings = nil, append(late.CaughtUp, late.OnTime...)
 	}
 	d.Cursor = late.Cursor.UTC()
@@ -168,11 +168,11 @@ func (a *agenda) late(e *entry, now time.Time) (d Decisions, ok bool) {
 	return d, true
 }
 
-// decided takes in what was decided of a job.
+// decided moves the entry's cursor past what was decided.
 func (a *agenda) decided(e *entry, d *Decisions) {
-	e.kept.Cursor = d.Cursor
+	e.job.Cursor = d.Cursor
 	if d.Alarm != "" {
-		e.kept.Alarm = d.Alarm
+		e.job.Alarm = d.Alarm
 	}
 	a.plan(e)
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A CatchUp says what becomes of firings that are later than their grace.
+// A CatchUp is the policy for firings that are later than their grace.
 type CatchUp int
 
 const (
@@ -15,50 +15,51 @@ const (
 	// CatchUpNone runs none.
 	CatchUpNone
 	// CatchUpAll runs the ten oldest, oldest first: one after the other, or under
-	// OverlapAllow as many at once as may.
+	// OverlapAllow up to MaxRunning at once.
 	CatchUpAll
 )
 
 var catchUpWords = []string{"latest", "none", "all"}
 
-// String is the word for it in files and flags.
+// String returns the policy's word in files and flags.
 func (c CatchUp) String() string { return wordOf(catchUpWords, int(c)) }
 
 const (
-	// maxCaughtUp is how many CatchUpAll runs.
+	// maxCaughtUp bounds how many firings CatchUpAll runs.
 	maxCaughtUp = 10
-	// maxOnTime is how many are handed out at once.
+	// maxOnTime bounds how many firings one decision has.
 	maxOnTime = 100
-	// maxCounted is how many missed ones are counted: a day of seconds.
+	// maxCounted bounds how many missed times are counted: a day of seconds.
 	maxCounted = 86_400
 )
 
-// A Gap is a row of instants that passed and are not run.
+// A Gap is a range of scheduled times that passed and are not run.
 type Gap struct {
-	// Count is how many; 0: there is no gap. More says that there are more than
-	// that, uncounted.
+	// Count is the number of scheduled times; 0: there is no gap. More: there are
+	// others, not counted.
 	Count int
 	More  bool
 	// First and Last are the oldest and the newest.
 	First, Last time.Time
 }
 
-// A Lateness says what becomes of the instants since a job's cursor.
+// A Lateness is the decision about the scheduled times since a job's cursor.
 type Lateness struct {
-	// CaughtUp are to be run although they are late; before those of OnTime.
+	// CaughtUp are late and run all the same, before those of OnTime.
 	CaughtUp []Firing
-	// OnTime are to be run, oldest first; at most a hundred, and those that are
-	// left are seen from the new cursor at once.
+	// OnTime run, oldest first; at most a hundred. The next call, from the new Cursor,
+	// returns the rest.
 	OnTime []Firing
-	// Missed are to be recorded.
+	// Missed are recorded and not run.
 	Missed Gap
-	// Cursor is the last instant that this decides; the old one if it decides
+	// Cursor is the last scheduled time that this decides; the old cursor if it decides
 	// none.
 	Cursor time.Time
 }
 
-// Late decides the instants after cursor that are due at now. Those due within
-// the grace are on time, the others are caught up or missed.
+// Late decides the scheduled times after cursor that are due at now. Those due within
+// the grace are on time; CatchUp says which of the others are caught up and which are
+// missed.
 func (t *Timing) Late(cursor, now time.Time) (Lateness, error) {
 	l := Lateness{Cursor: cursor}
 	newest, due, err := t.latest(cursor, now)
@@ -86,8 +87,8 @@ func (t *Timing) Late(cursor, now time.Time) (Lateness, error) {
 	return l, err
 }
 
-// catchUp decides the instants after cursor up to last, which are late; newest
-// is the newest that is due at all.
+// catchUp decides the scheduled times after cursor up to last, all of them late; newest
+// is the newest firing that is due, late or not.
 func (t *Timing) catchUp(l *Lateness, cursor time.Time, last Firing, now time.Time, newest Firing) (err error) {
 	missedFrom, missedTo := cursor, last.At
 	switch t.CatchUp {
@@ -106,7 +107,7 @@ func (t *Timing) catchUp(l *Lateness, cursor time.Time, last Firing, now time.Ti
 	return err
 }
 
-// window is how old the newest may be to be caught up.
+// window is the greatest age at which CatchUpLatest runs a firing.
 func (t *Timing) window() time.Duration {
 	if t.Period == 0 {
 		return day
@@ -114,7 +115,7 @@ func (t *Timing) window() time.Duration {
 	return min(t.Period, day)
 }
 
-// firings are the first of the instants in (after, until], as many as most.
+// firings returns the first firings in (after, until], at most most.
 func (t *Timing) firings(after, until time.Time, most int) ([]Firing, error) {
 	var list []Firing
 	for len(list) < most {
@@ -131,9 +132,10 @@ func (t *Timing) firings(after, until time.Time, most int) ([]Firing, error) {
 	return list, nil
 }
 
-// Gap is all instants in (after, until], none of which is to be run: what passed
-// while an operator had the job paused, or under a schedule that was replaced.
-// Whoever records it sets the cursor to until, so that neither causes a burst.
+// Gap returns the scheduled times in (after, until] as a gap: those that passed while
+// an operator had the job paused, or under a schedule that was replaced. The caller
+// that records the gap sets the cursor to until, so that neither causes a burst of
+// firings.
 func (t *Timing) Gap(after, until time.Time) (Gap, error) {
 	var g Gap
 	for at := after; ; {
@@ -155,7 +157,7 @@ func (t *Timing) Gap(after, until time.Time) (Gap, error) {
 	}
 }
 
-// closeGap finds the last of more instants than are counted.
+// closeGap sets the last of more scheduled times than are counted.
 func (t *Timing) closeGap(g *Gap, until time.Time) error {
 	plain := Timing{Schedule: t.Schedule}
 	last, _, err := plain.latest(g.Last, until)
@@ -163,23 +165,23 @@ func (t *Timing) closeGap(g *Gap, until time.Time) error {
 	return err
 }
 
-// maxBack is how far the clock may be put back without anybody being told.
+// maxBack is how far the clock may be set back without an alarm.
 const maxBack = 3 * time.Hour
 
-// A Step is what a job does about a clock that was put back behind its cursor.
+// A Step is a job's reaction to a clock that was set back behind its cursor.
 type Step struct {
-	// Cursor is the cursor to go on from.
+	// Cursor is the job's new cursor.
 	Cursor time.Time
 	// Back is how far now is behind the old cursor; 0: it is not.
 	Back time.Duration
-	// Alarm: it is so far that somebody has to be told. The cursor is now, so
-	// that the job does not stand still until the clock has caught up; what the
-	// history has of the time from there on must not be fired again.
+	// Alarm: the step is larger than three hours, which the operator has to know.
+	// Cursor is now, so that the job does not stand still until the clock has caught
+	// up; scheduled times after it that have firings already must not fire again.
 	Alarm bool
 }
 
-// Clock compares a job's cursor with the time. Behind the cursor nothing fires,
-// so that a clock put back by a little fires nothing twice.
+// Clock compares a job's cursor with the wall clock. Nothing fires behind the cursor,
+// so that a small step back fires nothing twice.
 func Clock(cursor, now time.Time) Step {
 	back := max(0, cursor.Sub(now))
 	if back <= maxBack {

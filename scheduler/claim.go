@@ -3,28 +3,29 @@ package scheduler
 import "time"
 
 const (
-	// proofTime is how long a firing waits for proof that the earlier one it
-	// replaces has ended.
+	// proofTime bounds how long a firing waits for proof that the command it replaces
+	// has stopped.
 	proofTime = time.Minute
-	// freshTime is how long a firing that is late by right may wait to be begun:
-	// one that waited for another, was requested, or is a repetition.
+	// freshTime bounds how long a firing may wait to be started whose due time does not
+	// count: one that was queued, requested manually, or repeats an interrupted run.
 	freshTime = 24 * time.Hour
 )
 
 // A Claimant is a daemon that claims firings.
 type Claimant struct {
-	// ID is its own registration.
+	// ID is the daemon's registration.
 	ID int64
-	// Has reports whether it knows of a firing that is its own. One that it does
-	// not know of was claimed in a write whose success it was not told of.
+	// Has reports whether the daemon is working on a firing that it has claimed. If
+	// not, it claimed the firing in a write whose success it never learned.
 	Has func(firing int64) bool
-	// Alive reports whether another registration goes on.
+	// Alive reports whether another registration is still valid.
 	Alive func(daemon int64) bool
 }
 
-// inherits reports whether the firing is free to be claimed: no process that is
-// alive has it. left is true if the process that requested it is gone.
-func (c *Claimant) inherits(f *FiringRecord) (left, free bool) {
+// claimable reports whether no live process owns the firing, so that the claimant may
+// have it (free), and whether the process that requested it and waited for it is gone
+// (left).
+func (c *Claimant) claimable(f *FiringRecord) (left, free bool) {
 	switch f.Daemon {
 	case 0:
 		return false, true
@@ -35,51 +36,50 @@ func (c *Claimant) inherits(f *FiringRecord) (left, free bool) {
 	return f.Attached && !alive, !alive
 }
 
-// Claim gives the claimant the firings that may begin now and belong to no process
-// that is alive: new ones, ones that waited and now may, ones that were started
-// manually, and those of a daemon that ended before it began them. A ticket with a
-// Decision other than Run was closed instead.
+// Claim gives the claimant the firings that may start now and that no live process
+// owns: new ones, queued ones whose turn has come, manual ones, and those of a daemon
+// that ended before it started them. An assignment with a Decision other than Run was
+// closed instead.
 func (s JobState) Claim(by Claimant, at Moment) Transition {
 	r := s.rule(at)
 	for i := range r.Next.Open {
 		f := &r.Next.Open[i]
-		if !f.Unbegun() {
+		if !f.Unstarted() {
 			continue
 		}
-		left, free := by.inherits(f)
+		left, free := by.claimable(f)
 		if free && r.take(f, by.ID, left) {
 			f.Attached = f.Attached && left
-			r.Assignments = append(r.Assignments, r.Next.ticket(f))
+			r.Assignments = append(r.Assignments, r.Next.assignment(f))
 		}
 	}
 	return r.done()
 }
 
-// Take gives a firing to the process daemon, which waits for it, even if another was
-// to begin it.
-// The ticket says what became of it, and that it is queued if it still has to
-// wait. The error is [ErrTaken] if it has begun, or is settled.
+// Take assigns a firing to the process daemon, which waits for it, even if another
+// daemon was to start it. The assignment holds the decision: Queued if the firing still
+// has to wait. The error is [ErrTaken] if the firing has started, or is settled.
 func (s JobState) Take(firing, daemon int64, at Moment) (Transition, error) {
 	r := s.rule(at)
 	f := r.Next.open(firing)
 	if f == nil || f.Run != 0 {
 		return Transition{}, ErrTaken
 	}
-	if f.Unbegun() {
-		if f.Daemon != daemon || !f.Attached { // who asks again changes nothing, and wakes nobody
+	if f.Unstarted() {
+		if f.Daemon != daemon || !f.Attached { // a second call changes nothing and wakes no other process
 			f.Daemon, f.Attached = daemon, true
 			r.changed[f.ID] = true
 		}
 		r.take(f, daemon, false)
 	}
-	r.Assignments = []Assignment{r.Next.ticket(f)}
+	r.Assignments = []Assignment{r.Next.assignment(f)}
 	return r.done(), nil
 }
 
-// take makes the firing the process's, or closes it; it is false if the firing
+// take assigns the firing to the process, or closes it; it returns false if the firing
 // still has to wait.
 func (r *ruling) take(f *FiringRecord, daemon int64, left bool) bool {
-	v, decided := r.judge(f, left)
+	v, decided := r.verdict(f, left)
 	switch {
 	case !decided:
 		return false
@@ -92,9 +92,9 @@ func (r *ruling) take(f *FiringRecord, daemon int64, left bool) bool {
 	return true
 }
 
-// judge says what becomes of a firing that has not begun, if that is known by
-// now.
-func (r *ruling) judge(f *FiringRecord, left bool) (v Verdict, decided bool) {
+// verdict decides what to do with a firing that has not started; decided is false if it
+// has to wait.
+func (r *ruling) verdict(f *FiringRecord, left bool) (v Verdict, decided bool) {
 	k := &r.Next.StoredJob
 	switch {
 	case r.Next.Removed:
@@ -113,7 +113,7 @@ func (r *ruling) judge(f *FiringRecord, left bool) (v Verdict, decided bool) {
 	return Verdict{Decision: Run}, true
 }
 
-// wait says what becomes of a queued firing, if that is known by now.
+// wait is verdict for a queued firing.
 func (r *ruling) wait(f *FiringRecord) (v Verdict, decided bool) {
 	running, unproved := false, f.Unproved
 	for i := range r.Next.Open {
@@ -134,8 +134,8 @@ func (r *ruling) wait(f *FiringRecord) (v Verdict, decided bool) {
 	return Verdict{Decision: Run}, k.Overlap.Room(r.Next.activity().busy, k.MaxRunning)
 }
 
-// Begin makes run the run of a firing, which the process daemon has claimed. The
-// error is [ErrTaken] if it has not, or not any more.
+// Begin ties run to a firing that the process daemon has claimed. The error is
+// [ErrTaken] if the claim is another's by now.
 func (s JobState) Begin(firing, run, daemon int64, at Moment) (Transition, error) {
 	r := s.rule(at)
 	f := r.Next.open(firing)
@@ -147,14 +147,14 @@ func (s JobState) Begin(firing, run, daemon int64, at Moment) (Transition, error
 	return r.done(), nil
 }
 
-// Fail closes a firing that the process daemon has claimed and did not begin:
-// decision is Failed, Refused, Missed for one that came too late, or Skipped if it is not
-// wanted any more, which is no failure of the job. It is [ErrConflict] if it was
-// closed already, or is another's.
+// Fail closes a firing that the process daemon has claimed and not started: decision is
+// Failed, Refused, Missed if it came too late, or Skipped for a reason that is no
+// failure of the job. The error is [ErrConflict] if the firing is closed already, or
+// another process's.
 func (s JobState) Fail(firing, daemon int64, decision Decision, reason string, at Moment) (Transition, error) {
 	r := s.rule(at)
 	f := r.Next.open(firing)
-	if f == nil || f.Daemon != daemon || !f.Unbegun() {
+	if f == nil || f.Daemon != daemon || !f.Unstarted() {
 		return Transition{}, ErrConflict
 	}
 	r.close(f, decision, reason)

@@ -2,14 +2,13 @@ package scheduler
 
 import "time"
 
-// What a zone's clock shows is a reading: a time in UTC that has the year, day
-// and time of day of the zone. The change of readings into instants is done
-// here and not by time.Date, which takes the one side of a change in some zones
-// and the other side in others.
+// A reading is what a zone's clock shows: a time in UTC that has the year, day and time
+// of day of the zone. This file turns readings into times, and not time.Date, which
+// takes the one side of a clock change in some zones and the other side in others.
 
 // A span is a time during which the zone's clock runs evenly.
 type span struct {
-	end    time.Time     // the first instant after it; zero: it never ends
+	end    time.Time     // the first time after it; zero: it never ends
 	offset time.Duration // how far the reading is ahead of UTC
 }
 
@@ -35,13 +34,13 @@ func (s span) read(t time.Time) time.Time { return t.UTC().Add(s.offset) }
 // at is when a clock that always ran as it does in the span shows reading.
 func (s span) at(reading time.Time) time.Time { return reading.Add(-s.offset) }
 
-// farthest is more than any two readings at one instant are apart, in all zones
-// and times: clocks have been at most 16 hours from UTC.
+// farthest is more than any two zones' readings at one time differ: clocks have been at
+// most 16 hours from UTC.
 const farthest = 32 * time.Hour
 
-// firstAt is the instant at which the zone's clock first shows reading or
-// anything later. If the clock leaps over reading it is the end of the leap,
-// and leapt is true; if the clock shows it twice it is the first time.
+// firstAt returns the time at which the zone's clock first shows reading or anything
+// later. If the clock leaps over reading, that is the end of the leap, and leapt is
+// true; if the clock shows it twice, it is the first time.
 func firstAt(zone *time.Location, reading time.Time) (at time.Time, leapt bool) {
 	for from := reading.Add(-farthest); ; {
 		s := spanAt(zone, from)
@@ -56,10 +55,9 @@ func firstAt(zone *time.Location, reading time.Time) (at time.Time, leapt bool) 
 	}
 }
 
-// shown is the latest reading that the zone's clock has shown at t or before:
-// later than the reading at t if the clock has been put back shortly before.
-// A reading that was about to be shown when the clock was put back counts as
-// shown a nanosecond earlier.
+// shown is the latest reading that the zone's clock has shown at t or before: later
+// than the reading at t if the clock was set back shortly before. A reading that the
+// clock was about to show when it was set back counts as shown a nanosecond earlier.
 func shown(zone *time.Location, t time.Time) time.Time {
 	latest := spanAt(zone, t).read(t)
 	for from := t.Add(-farthest); ; {

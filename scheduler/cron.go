@@ -8,29 +8,27 @@ import (
 	"github.com/gorhill/cronexpr"
 )
 
-// A calendar finds the next local time that an expression matches, or each of
-// several expressions. It is the
-// fence around the cron library, which on its own
-//   - returns one instant for ever where daylight saving begins, so that it is
+// A calendar finds the next local time that all its expressions match. It is the fence
+// around the cron library, which on its own
+//   - returns one time for ever where daylight saving begins, so that it is
 //     given times in UTC only, which stand for the readings of a clock;
 //   - reads 05 as 0 in some fields, panics over reversed ranges, loops over a
 //     step of 0 and ignores what stands after the seventh field, so that the
 //     only thing it gets to read is what [fields.plain] writes;
-//   - writes to itself when it is asked something.
+//   - changes its own state in each call.
 type calendar struct {
 	// mu guards exprs, which change with each question.
 	mu    sync.Mutex
 	exprs []*cronexpr.Expression
 }
 
-// The first and last years that the library knows.
+// The library knows these years only.
 const (
 	firstYear = 1970
 	lastYear  = 2099
 )
 
-// newCalendar takes expressions of seven fields without names, ranges and
-// steps, each of which has to match.
+// newCalendar parses expressions of seven fields without names, ranges and steps.
 func newCalendar(plain ...string) (c *calendar, err error) {
 	defer recovered(&err)
 	c = &calendar{}
@@ -44,8 +42,8 @@ func newCalendar(plain ...string) (c *calendar, err error) {
 	return c, nil
 }
 
-// next is the first match after from, both as readings of a clock. It is
-// [ErrNoMore] if there is none, and any other error is the library's fault.
+// next returns the first match after from, both as readings of a clock. The error is
+// [ErrNoMore] if there is none; any other error is the library's fault.
 func (c *calendar) next(from time.Time) (next time.Time, err error) {
 	defer recovered(&err)
 	if begin := time.Date(firstYear-1, 12, 31, 0, 0, 0, 0, time.UTC); from.Before(begin) {
@@ -53,9 +51,9 @@ func (c *calendar) next(from time.Time) (next time.Time, err error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// Each expression in turn goes on to where the others are, until all are at
-	// one time. That comes to an end, since each step is a later time, and after
-	// the last year there is none.
+	// Each expression in turn advances to where the others are, until all match one
+	// time. The loop ends, since each step is a later time and none follows the last
+	// year.
 	for agreed := 0; agreed < len(c.exprs); {
 		for _, expr := range c.exprs {
 			from := from
@@ -75,7 +73,7 @@ func (c *calendar) next(from time.Time) (next time.Time, err error) {
 	return next, nil
 }
 
-// nextOf is the first match of one expression after from.
+// nextOf returns the first match of one expression after from.
 func nextOf(expr *cronexpr.Expression, from time.Time) (time.Time, error) {
 	next := expr.Next(from)
 	switch {
@@ -87,8 +85,8 @@ func nextOf(expr *cronexpr.Expression, from time.Time) (time.Time, error) {
 	return next, nil
 }
 
-// recovered turns a panic of the library into an error: one bad job must not
-// take the others with it.
+// recovered turns a panic of the library into an error: one bad job must not stop the
+// others.
 func recovered(err *error) {
 	if r := recover(); r != nil {
 		*err = fmt.Errorf("cron library: panic: %v", r)

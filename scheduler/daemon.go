@@ -10,81 +10,80 @@ import (
 // A Daemon fires jobs when they are due: it applies the rules of this package
 // to the jobs of a ledger. Several may share one. Set its fields, then call Run once.
 type Daemon struct {
-	// Member is the daemon's registration with the ledger that keeps the jobs.
+	// Member is the daemon's registration with the ledger.
 	Member Membership
-	// Rejoin registers the daemon again after its registration is over, which others may
-	// end if they have not heard of it for too long. Nothing is fired in between; what
-	// runs goes on. Run leaves the registration it replaces, and not the last. Nil: a
-	// daemon whose registration is over fires nothing any more.
+	// Rejoin registers the daemon again after other processes ended its registration,
+	// because they had not heard of it for too long. In between nothing fires and
+	// running commands go on. Run leaves each registration that it replaces, and not
+	// the last. Nil: a daemon that loses its registration fires nothing any more.
 	Rejoin func(ctx context.Context) (Membership, error)
-	// Ends says how those of the runs ended that run no more, from the history; what
-	// was cut off is marked there first, whatever it is of. It is how an end gets into the ledger
-	// whose process was gone before it had written it.
+	// Ends marks the runs of dead processes as interrupted in the history, and returns
+	// the ends of those of runs that have ended. It brings ends into the ledger that
+	// the process of the run could not write before it died.
 	Ends func(ctx context.Context, runs []int64) ([]Ended, error)
-	// Execute runs the job of a ticket, which the registration by has claimed, to its
-	// end. It calls begun once, when the run has its number and before anything
-	// connects. An error before that closes the firing as failed, with its text as the
-	// reason; one after it is only logged, because the result of the run is on record. Each
-	// call has a goroutine of its own, and has written into the ledger how the run ended
-	// when it returns, unless its error says otherwise. Its ctx ends with the cause
-	// fanout.ErrKill after a request to stop the run, and with the cause of Run's ctx when
-	// StopTimeout is over.
-	Execute func(ctx context.Context, by Membership, t Assignment, begun func(run int64)) error
-	// StopTimeout is how long the firings that run have to come to their end
-	// once Run's ctx has ended; 0: no time at all.
+	// Execute runs the job of an assignment, which the registration by has claimed, to
+	// its end. It calls started once, when the run has its number and before anything
+	// connects. An error before that closes the firing as failed, with the error's text
+	// as the reason; one after it is only logged, because the history has the result of
+	// the run. Each call has its own goroutine. When it returns nil, the ledger has the
+	// end of the run. Its ctx ends with the cause fanout.ErrKill after a request to
+	// stop the run, and with the cause of Run's ctx when StopTimeout is over.
+	Execute func(ctx context.Context, by Membership, t Assignment, started func(run int64)) error
+	// StopTimeout is how long running firings may go on once Run's ctx has ended; 0:
+	// they are stopped at once.
 	StopTimeout time.Duration
-	// Observer is told what happens; nil: nobody is.
+	// Observer receives what the daemon does; nil: none does.
 	Observer Observer
-	// Logger gets what an operator has to know; nil: nobody does.
+	// Logger gets what an operator has to know; nil: nothing is logged.
 	Logger *slog.Logger
-	// Now is the wall clock, which may be put forward and back at any time; nil
-	// is time.Now.
+	// Now reads the wall clock, which may be set forward and back at any time; nil is
+	// time.Now.
 	Now func() time.Time
 }
 
-// An Observer is told what a daemon does. It must not block. Begun is called by
-// many goroutines at once, the others by one at a time.
+// An Observer receives what a daemon does. Its methods must not block. Many goroutines
+// call Started at once; the others are called by one at a time.
 type Observer interface {
-	// Decided says what became of instants, and why unless they are run: one
-	// firing, or count missed instants. A firing that was queued, or was to be
-	// run and could not be, is decided once more when that is known. What
-	// another daemon decided is told there.
+	// Decided reports a decision and, unless it is Run, its reason: of one firing, or
+	// of count missed scheduled times. A firing that was queued, or could not be run,
+	// is reported once more with its final decision. Each daemon reports its own
+	// decisions.
 	Decided(job string, d Decision, reason string, count int)
-	// Begun says that a run has its number, lag after it was due; no lag is
-	// known for a job that is run out of turn or again.
-	Begun(t Assignment, run int64, lag time.Duration)
-	// Ended tells each ending once, to one of the daemons: also those of runs
-	// that another one carried out, and of firings that were never begun.
+	// Started reports that a run has its number, lag after it was due; lag is 0 for a
+	// manual run and for a repetition.
+	Started(t Assignment, run int64, lag time.Duration)
+	// Ended reports a completion, once and to one daemon only: also of runs that
+	// another daemon executed, and of firings that never started.
 	Ended(e Completion)
-	// Beat is called at each turn, at least about once a second while nothing
-	// hangs, also while the daemon is being stopped.
+	// Beat is called at each turn: about once a second or more often unless the daemon
+	// hangs, also while it stops.
 	Beat(now time.Time)
-	// Turned ends a turn. trouble is why something could not be done with the ledger
-	// or the history in it, by what that was; it is tried again. Empty: all could.
+	// Turned reports the end of a turn. trouble has the errors of what the daemon could
+	// not do with the ledger or the history, by activity; it tries again in the next
+	// turn. Empty: no errors.
 	Turned(trouble map[string]error)
 }
 
 const (
-	// pollEvery is how often jobs are looked at that somebody else may have
-	// changed, and how long a change of the wall clock can go unnoticed.
+	// pollEvery is how often the daemon looks for changes by other processes, and how
+	// long a step of the wall clock can go unnoticed.
 	pollEvery = time.Second
-	// repairEvery is how often the runs of processes that are gone are looked
-	// for.
+	// repairEvery is how often the daemon looks for runs of dead processes.
 	repairEvery = 10 * time.Second
-	// conflictPause is how long somebody who was faster is left alone.
+	// conflictPause is the wait after another daemon was faster.
 	conflictPause = 50 * time.Millisecond
-	// lastWords bounds what is written down after everything has ended.
-	lastWords = 10 * time.Second
+	// lastTurnTimeout bounds the writes after all firings have ended.
+	lastTurnTimeout = 10 * time.Second
 )
 
-// Run fires jobs until ctx ends. Then it fires nothing more, waits StopTimeout
-// for what runs, ends the rest, and returns when all of it has ended. Trouble
-// with the ledger is logged and tried again, for as long as it takes; the error is
-// what could not be written down in the end.
+// Run fires jobs until ctx ends. Then it fires nothing more, gives running firings
+// StopTimeout to finish, stops the rest, and returns when all have ended. It logs
+// errors of the ledger and tries again for as long as it takes; the error it returns is
+// what it could not write in the end.
 func (d *Daemon) Run(ctx context.Context) error {
 	l := newLoop(d, ctx.Done())
-	// A firing ends by its own means, not in the moment Run is told to stop, and
-	// what is to be written is short and better written than not.
+	// The end of ctx does not cancel firings, which StopTimeout governs, nor short
+	// writes that complete what has been done.
 	lasting := context.WithoutCancel(ctx)
 	l.log.Info("scheduler started")
 	for ctx.Err() == nil {
@@ -93,8 +92,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	return l.stop(lasting, context.Cause(ctx))
 }
 
-// A loop is a daemon at work. Everything in it belongs to Run's goroutine,
-// except what says otherwise.
+// A loop is the state of Run. It belongs to Run's goroutine, except what says
+// otherwise.
 type loop struct {
 	*Daemon
 	reporter
@@ -102,7 +101,7 @@ type loop struct {
 	halt    <-chan struct{}
 	trouble trouble
 	desk    *Desk
-	// agenda is what is planned, and executions what is under way.
+	// agenda has the jobs and when they are due, executions the firings under way.
 	agenda     agenda
 	executions executions
 	repaired   time.Time
@@ -129,7 +128,7 @@ func (l *loop) now() time.Time {
 	return time.Now()
 }
 
-// halted reports whether nothing more is to be fired.
+// halted reports whether halt is closed.
 func (l *loop) halted() bool {
 	select {
 	case <-l.halt:
@@ -139,11 +138,11 @@ func (l *loop) halted() bool {
 	}
 }
 
-// turn does all there is to do, and returns how long there is nothing more.
+// turn does all there is to do, and returns the time until there is more.
 func (l *loop) turn(ctx context.Context) time.Duration {
 	if l.trouble.any() {
-		// What cannot be written now leaves runs without an end, which keep their
-		// jobs from running: they are closed as soon as that can be written.
+		// A failed write can leave a run without an end, which keeps its job from
+		// running: repair in the first turn that can write.
 		l.repaired = time.Time{}
 	}
 	l.trouble.turn()
@@ -156,14 +155,14 @@ func (l *loop) turn(ctx context.Context) time.Duration {
 	l.closeAll(ctx)
 	l.settle(ctx)
 	l.agenda.load(l.desk.ListJobs())
-	// The time is read after the cursors: a time before them is a clock that was
-	// put back, and not one that was read before this process was suspended.
+	// The time is read after the cursors: if it is before them, the clock was set back;
+	// it cannot be a reading from before this process was suspended.
 	now := l.now()
 	l.observer.Beat(now)
 	pause := pollEvery
 	if !l.halted() {
-		// What somebody left behind is closed or begun before it can keep an
-		// instant that is due from being run.
+		// Firings that a dead daemon left are started or closed first, since they could
+		// keep a due firing from running.
 		l.claim(ctx)
 		pause = l.decideAll(ctx, now)
 	}
@@ -174,8 +173,8 @@ func (l *loop) turn(ctx context.Context) time.Duration {
 	return pause
 }
 
-// wait returns when the pause is over, something may have changed, a firing has
-// ended or ctx has.
+// wait returns when the pause is over, the ledger may have changed, an execution has
+// finished, or ctx has ended.
 func (l *loop) wait(ctx context.Context, pause time.Duration) {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
@@ -197,9 +196,9 @@ func (l *loop) wait(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// finish takes in a firing that has ended. One that ended with an error may have
-// left a run without an end. What an earlier registration claimed and did not begin is
-// claimed again, and nothing has to be closed.
+// finish removes an execution that has finished. If it returned an error, it may have
+// left a run without an end, so that the next turn repairs. A firing that an earlier
+// registration claimed and did not start is claimed again, and is not closed.
 func (l *loop) finish(x *execution) {
 	if u, ok := l.executions.finish(x); ok && x.by == l.Member {
 		l.unsettled = append(l.unsettled, u)
@@ -209,8 +208,8 @@ func (l *loop) finish(x *execution) {
 	}
 }
 
-// stop lets what runs come to its end, and ends it for the given cause when the
-// time is up.
+// stop waits for running firings to finish, and cancels them with the cause after
+// StopTimeout.
 func (l *loop) stop(ctx context.Context, cause error) error {
 	l.log.Info("scheduler stopping", "running", len(l.executions.running), "stop_timeout", l.StopTimeout)
 	began, ending := time.Now(), false
@@ -232,9 +231,9 @@ func (l *loop) stop(ctx context.Context, cause error) error {
 	return err
 }
 
-// lastTurn writes down what there still is to write.
+// lastTurn makes the writes that are still to be made.
 func (l *loop) lastTurn(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, lastWords)
+	ctx, cancel := context.WithTimeout(ctx, lastTurnTimeout)
 	defer cancel()
 	var all []error
 	for _, u := range l.unsettled {

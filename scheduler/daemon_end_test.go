@@ -40,7 +40,7 @@ func TestDaemonStops(t *testing.T) {
 				r.wantRows(t, "job", test.want)
 				r.wantRows(t, "next", "")
 				if r.rows[0].Settled.IsZero() {
-					t.Error("the run's end was not told")
+					t.Error("the run's end was not reported")
 				}
 				if r.seen.gap > pollEvery {
 					t.Errorf("got %s without a beat, want at most %s", r.seen.gap, pollEvery)
@@ -93,9 +93,9 @@ func TestDaemonKills(t *testing.T) {
 
 func TestDaemonClosesWhatCannotBegin(t *testing.T) {
 	tests := []struct {
-		name  string
-		carry func(context.Context, Assignment, func(int64)) error
-		want  string
+		name    string
+		execute func(context.Context, Assignment, func(int64)) error
+		want    string
 	}{
 		{
 			"an error", func(context.Context, Assignment, func(int64)) error { return errors.New("no host matches") },
@@ -117,7 +117,7 @@ func TestDaemonClosesWhatCannotBegin(t *testing.T) {
 				r.daemon.Execute = func(ctx context.Context, by Membership, t Assignment, begun func(int64)) error {
 					// The history does not work when the firing is to be closed.
 					r.refuse(errDisk)
-					return test.carry(ctx, t, begun)
+					return test.execute(ctx, t, begun)
 				}
 				r.add("job", "*/5 * * * *")
 				r.start(t)
@@ -188,8 +188,8 @@ func TestDaemonOutlivesAHistoryThatFails(t *testing.T) {
 	})
 }
 
-// TestDaemonClosesWhatHasNoEnd: a run whose end could not be written down is
-// closed as soon as it can be, and not when it is time to look for such runs.
+// TestDaemonClosesWhatHasNoEnd: a run whose end could not be written is closed as soon
+// as writes work, and not only at the next regular repair.
 func TestDaemonClosesWhatHasNoEnd(t *testing.T) {
 	for _, full := range []time.Duration{0, 4 * time.Second} {
 		t.Run(full.String(), func(t *testing.T) {
@@ -268,7 +268,7 @@ func TestDaemonsShareAHistory(t *testing.T) {
 			settled += strings.Count(strings.Join(r.seen.lines, "\n"), "ended job")
 		}
 		if settled != 10 {
-			t.Errorf("got %d ends told, want 10", settled)
+			t.Errorf("got %d ends reported, want 10", settled)
 		}
 	})
 }
@@ -319,11 +319,11 @@ func claimOne(t *testing.T, d *member) Assignment {
 	if _, err := d.Decide(t.Context(), Decisions{Job: jobs[0], Firings: late.OnTime, Cursor: late.Cursor}); err != nil {
 		t.Fatal(err)
 	}
-	tickets, err := d.Claim(t.Context(), time.Now())
-	if err != nil || len(tickets) != 1 {
-		t.Fatalf("got %v, %v, want a ticket", tickets, err)
+	assignments, err := d.Claim(t.Context(), time.Now())
+	if err != nil || len(assignments) != 1 {
+		t.Fatalf("got %v, %v, want an assignment", assignments, err)
 	}
-	return tickets[0]
+	return assignments[0]
 }
 
 func TestDaemonRepairs(t *testing.T) {
@@ -349,7 +349,7 @@ func TestDaemonRepairs(t *testing.T) {
 	})
 }
 
-// BenchmarkTurn is what a second costs in which nothing is due.
+// BenchmarkTurn measures a turn in which nothing is due.
 func BenchmarkTurn(b *testing.B) {
 	r := newRig()
 	for i := range 1000 {

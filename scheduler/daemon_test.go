@@ -115,8 +115,8 @@ func TestDaemonThatStartsLate(t *testing.T) {
 	}
 }
 
-// Late firings that are all to be run wait for one another, whatever the overlap;
-// what comes on time meanwhile finds them in its way.
+// Late firings that are caught up wait for one another, whatever the overlap policy,
+// and block a firing that is due in the meantime.
 func TestDaemonCatchesUpInOrder(t *testing.T) {
 	inOrder := `
 		01T00:05:00 run 01T00:18:00 ok
@@ -180,7 +180,7 @@ func TestDaemonSeesChangesWithinASecond(t *testing.T) {
 		r.takes["old"] = 10 * time.Minute
 		r.start(t)
 		pass(5*time.Minute + 58*time.Second + 500*time.Millisecond)
-		// In the midst of a run the schedule is another, and there is a new job.
+		// During a run the schedule changes, and a job is added.
 		r.add("old", "59 * * * *")
 		r.add("new", "6 * * * *")
 		pass(55 * time.Minute)
@@ -309,7 +309,7 @@ func TestDaemonAfterASuspend(t *testing.T) {
 		r.add("job", "*/10 * * * *")
 		r.start(t)
 		pass(9*time.Minute + 30*time.Second)
-		// A machine that sleeps has a wall clock that leaps: within the grace.
+		// The wall clock of a machine that sleeps leaps: within the grace.
 		r.put(time.Minute)
 		pass(time.Minute)
 		r.wantRows(t, "job", "01T00:10:00 run 01T00:10:31 running")
@@ -363,7 +363,7 @@ func TestDaemonWithBrokenJobs(t *testing.T) {
 		r.add("good", "*/5 * * * *")
 		r.start(t)
 		pass(11 * time.Minute)
-		r.change(func() { // read anew
+		r.change(func() { // read again
 			for _, d := range r.jobs {
 				d.revision++
 			}
@@ -383,7 +383,7 @@ func TestDaemonWithBrokenJobs(t *testing.T) {
 	})
 }
 
-// Whatever cannot be written of a job, the log says of which.
+// An error in the log names the job that could not be written.
 func TestDaemonNamesTheJobThatFails(t *testing.T) {
 	for name, want := range map[string]string{
 		"":  `doing=decide failed=1 error="job a, b, c and 1 more: disk full"`,
@@ -406,7 +406,7 @@ func TestDaemonNamesTheJobThatFails(t *testing.T) {
 	}
 }
 
-// The same is so for what is claimed and what has ended.
+// So do errors of claims and of settlements.
 func TestDaemonNamesTheJobThatCannotBeClaimed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()

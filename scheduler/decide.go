@@ -18,11 +18,11 @@ const (
 	ReasonRemoved       = "the job was removed"
 )
 
-// Decide decides instants against the open firings and moves the cursor. Overlap
-// is decided here; what has to end is to be stopped. Instants that were decided
-// before are left as they are. It is [ErrConflict] if the state is not that of
-// d.Job any more, and a [*StateError] if that is not known. The tickets say what became of CaughtUp and Firings, in their
-// order.
+// Decide applies the job's overlap policy to the firings of d, given the open ones, and
+// moves the cursor. It requests a stop of runs that are to be replaced, and leaves
+// alone what was decided before. The assignments are of CaughtUp and Firings, in their
+// order. The error is [ErrConflict] if the job or its cursor is not d.Job's any more,
+// and a [*StateError] if the state is damaged.
 func (s JobState) Decide(d Decisions, at Moment) (Transition, error) {
 	if s.Removed || s.Version != d.Job.Version || fanout.FormatTime(s.Cursor) != fanout.FormatTime(d.Job.Cursor) {
 		return Transition{}, ErrConflict
@@ -36,11 +36,11 @@ func (s JobState) Decide(d Decisions, at Moment) (Transition, error) {
 		if s.known(f.At) || r.decided(decided, f.At) {
 			continue
 		}
-		decided = append(decided, r.decide(FiringRecord{At: f.At, Due: f.Due, Moved: f.Moved, CaughtUp: i < len(d.CaughtUp)}))
+		decided = append(decided, r.decide(FiringRecord{At: f.At, Due: f.Due, Shifted: f.Shifted, CaughtUp: i < len(d.CaughtUp)}))
 	}
 	known := s.knownIn(d.Missed)
 	for _, i := range decided {
-		r.Assignments = append(r.Assignments, r.Next.ticket(&r.Next.Open[i]))
+		r.Assignments = append(r.Assignments, r.Next.assignment(&r.Next.Open[i]))
 		if f := &r.Next.Open[i]; within(f.At, d.Missed) {
 			known++
 		}
@@ -55,8 +55,8 @@ func (s JobState) Decide(d Decisions, at Moment) (Transition, error) {
 	return r.done(), nil
 }
 
-// moveCursor moves the cursor. What is decided and lies ahead of it, since the clock
-// was put back, is kept until the cursor has passed it.
+// moveCursor moves the cursor. If the clock was set back, the decided span ahead of the
+// cursor stays known until the cursor has passed it.
 func (r *ruling) moveCursor(to time.Time) {
 	s := &r.Next
 	if to.Before(s.Cursor) {
@@ -75,18 +75,18 @@ func (r *ruling) moveCursor(to time.Time) {
 	})
 }
 
-// decidedSpans are the times whose instants are decided.
+// decidedSpans returns the spans in which every scheduled time is decided.
 func (s *JobState) decidedSpans() []Span {
 	return append(slices.Clone(s.Ahead), Span{s.Since, s.Cursor})
 }
 
-// known reports whether the instant was decided before.
+// known reports whether a scheduled time was decided before.
 func (s *JobState) known(at time.Time) bool {
 	return slices.ContainsFunc(s.decidedSpans(), func(x Span) bool { return x.contains(at) })
 }
 
-// knownIn is how many instants of a gap were decided before, because the clock was
-// put back and forward again.
+// knownIn counts the scheduled times of a gap that were decided before, which is so
+// after the clock was set back and forward again.
 func (s *JobState) knownIn(gap Gap) (known int) {
 	if gap.Count == 0 {
 		return 0
@@ -104,7 +104,7 @@ func (s *JobState) knownIn(gap Gap) (known int) {
 		}
 		timing, err := s.Timing(to)
 		if err != nil {
-			continue // the job was decided, so that this cannot be
+			continue // unreachable: the same schedule made the gap
 		}
 		if part, err := timing.Gap(from, to); err == nil {
 			known += part.Count
@@ -113,26 +113,27 @@ func (s *JobState) knownIn(gap Gap) (known int) {
 	return known
 }
 
-// decided reports whether one of the firings at those places is of the instant.
+// decided reports whether one of the firings at those places has the scheduled time.
 func (r *ruling) decided(places []int, at time.Time) bool {
 	return slices.ContainsFunc(places, func(i int) bool { return r.Next.Open[i].At.Equal(at) })
 }
 
 func within(at time.Time, g Gap) bool { return !at.Before(g.First) && !at.After(g.Last) }
 
-// decide decides the firing by the job's overlap, and returns its place.
+// decide applies the job's overlap policy to the firing, adds it, and returns its
+// place.
 func (r *ruling) decide(f FiringRecord) int {
 	k := &r.Next.StoredJob
-	judge := k.Overlap.Decide
+	overlap := k.Overlap.Decide
 	if f.CaughtUp {
-		judge = k.Overlap.CatchUp
+		overlap = k.Overlap.CatchUp
 	}
 	a := r.Next.activity()
-	v := judge(a.busy, a.waiting, k.MaxRunning)
-	if v.End && a.busy > a.begun {
-		// What has not begun ends by not being begun, which needs no other proof.
-		r.closeUnbegun(ReasonReplaced)
-		v = k.Overlap.Decide(a.begun, a.waiting, k.MaxRunning)
+	v := overlap(a.busy, a.waiting, k.MaxRunning)
+	if v.End && a.busy > a.running {
+		// A firing that has not started is closed, and needs no proof that it stopped.
+		r.closeUnstarted(ReasonReplaced)
+		v = k.Overlap.Decide(a.running, a.waiting, k.MaxRunning)
 	}
 	f.Decision, f.Reason = v.Decision, v.Reason
 	place := r.add(f)
@@ -142,11 +143,11 @@ func (r *ruling) decide(f FiringRecord) int {
 	return place
 }
 
-// replacementActor is who stops the runs that later firings of a job replace.
+// replacementActor names, as who stopped a run, the job whose later firing replaced it.
 func replacementActor(job string) string { return "job " + job }
 
-// miss adds the instants that are not run, without those that are known, and
-// returns their firing; nil: there are none.
+// miss adds a firing for the scheduled times of a gap, less those already known, and
+// returns it; nil: none are left.
 func (r *ruling) miss(gap Gap, reason string, known int) *FiringRecord {
 	if gap.Count <= known {
 		return nil
@@ -155,11 +156,11 @@ func (r *ruling) miss(gap Gap, reason string, known int) *FiringRecord {
 	return &r.Next.Open[r.add(FiringRecord{Decision: Missed, Reason: reason, Gap: gap})]
 }
 
-// Request decides a firing that by starts manually: for the process daemon, which
-// waits for it, to begin, or for the next that claims it if that is 0.
+// Request decides a firing that the user by starts manually. The process daemon starts
+// it and waits for it; 0: the next daemon that claims it does.
 func (s JobState) Request(by string, daemon int64, at Moment) Transition {
 	r := s.rule(at)
 	place := r.decide(FiringRecord{Due: at.Now, RequestedBy: by, Daemon: daemon, Attached: daemon != 0})
-	r.Assignments = []Assignment{r.Next.ticket(&r.Next.Open[place])}
+	r.Assignments = []Assignment{r.Next.assignment(&r.Next.Open[place])}
 	return r.done()
 }

@@ -10,31 +10,30 @@ import (
 	"time"
 )
 
-// A Desk is where a process applies the rules to the jobs of a ledger: it has them
-// as they were when it looked last, and commits what follows. Another process may be faster;
-// then the rule is applied again to what has become of the job. A Desk belongs to one
-// goroutine.
+// A Desk applies rules to the jobs of a ledger. It caches each job as last read, and
+// commits the transition by compare and swap; if another process was faster, it reads
+// the job and applies the rule again. A Desk belongs to one goroutine.
 type Desk struct {
 	ledger States
 	jobs   map[int64]*Subject
 }
 
-// NewDesk is one that has not looked yet.
+// NewDesk returns a Desk that has read no job yet.
 func NewDesk(ledger States) *Desk { return &Desk{ledger: ledger, jobs: map[int64]*Subject{}} }
 
-// A Rule is a method of JobState, with its arguments.
+// A Rule calls a method of JobState with the method's own arguments.
 type Rule func(JobState, Moment) (Transition, error)
 
-// maxTries is how often a rule is applied again because another process was faster,
-// and firstPause and maxPause are about how long that waits after the second try and at
-// most, so that those who are in each other's way part.
+// maxTries bounds how often a rule is applied because another process was faster. The
+// wait before the third try is random up to firstPause, and doubles up to maxPause, so
+// that processes in conflict part.
 const (
 	maxTries   = 20
 	firstPause = time.Millisecond
 	maxPause   = 50 * time.Millisecond
 )
 
-// Sync looks what has changed for a member, and reports whether anything has.
+// Sync reads the jobs that changed since m's last Sync, and reports whether any did.
 func (d *Desk) Sync(ctx context.Context, m Membership) (bool, error) {
 	changes, err := m.Sync(ctx)
 	if err != nil {
@@ -57,7 +56,7 @@ func (d *Desk) take(subjects []Subject) {
 	}
 }
 
-// ListJobs are the jobs, by name.
+// ListJobs returns the jobs in the order of their names, as last read.
 func (d *Desk) ListJobs() []StoredJob {
 	var all []StoredJob
 	for _, s := range d.jobs {
@@ -69,7 +68,7 @@ func (d *Desk) ListJobs() []StoredJob {
 	return all
 }
 
-// Apply applies a rule to the job of that number as it is now.
+// Apply reads the job of that number, applies a rule to it, and commits the transition.
 func (d *Desk) Apply(ctx context.Context, job int64, now time.Time, rule Rule) (Transition, error) {
 	subjects, err := d.ledger.Load(ctx, []int64{job})
 	if err != nil {
@@ -83,10 +82,9 @@ func (d *Desk) Apply(ctx context.Context, job int64, now time.Time, rule Rule) (
 	return x.follows, x.err
 }
 
-// Decide writes down what becomes of instants of several jobs, see
-// [JobState.Decide]. The tickets and the errors are in the places of the decisions;
-// err is for all of them.
-func (d *Desk) Decide(ctx context.Context, now time.Time, all []Decisions) (tickets [][]Assignment, errs []error, err error) {
+// Decide applies [JobState.Decide] to several jobs in one commit. Assignments and errs
+// have the places of the decisions; err is for all of them.
+func (d *Desk) Decide(ctx context.Context, now time.Time, all []Decisions) (assignments [][]Assignment, errs []error, err error) {
 	xs := make([]*application, len(all))
 	for i, what := range all {
 		xs[i] = &application{job: what.Job.ID, rule: func(s JobState, at Moment) (Transition, error) { return s.Decide(what, at) }}
@@ -94,19 +92,18 @@ func (d *Desk) Decide(ctx context.Context, now time.Time, all []Decisions) (tick
 	if err := d.apply(ctx, now, xs); err != nil {
 		return nil, nil, err
 	}
-	tickets, errs = make([][]Assignment, len(all)), make([]error, len(all))
+	assignments, errs = make([][]Assignment, len(all)), make([]error, len(all))
 	for i, x := range xs {
-		tickets[i], errs[i] = x.follows.Assignments, x.err
+		assignments[i], errs[i] = x.follows.Assignments, x.err
 	}
-	return tickets, errs, nil
+	return assignments, errs, nil
 }
 
-// Claim gives the member the firings that may begin now, in the order of their
-// numbers; see [JobState.Claim]. has reports of which it knows that they are its
-// own.
+// Claim claims for the member the firings that may start now, in the order of their
+// numbers; see [JobState.Claim], and [Claimant] for has.
 func (d *Desk) Claim(ctx context.Context, m Membership, now time.Time, has func(firing int64) bool) ([]Assignment, error) {
 	by := Claimant{ID: m.Fence(), Has: has}
-	jobs, owners := d.unbegun(&by)
+	jobs, owners := d.claimableJobs(&by)
 	if len(jobs) == 0 {
 		return nil, nil
 	}
@@ -119,21 +116,21 @@ func (d *Desk) Claim(ctx context.Context, m Membership, now time.Time, has func(
 			delete(owners, c.ID)
 		}
 	}
-	// Who was an owner before that and is not registered is gone. Of others nothing is
-	// known: they may have come meanwhile.
+	// An owner that is not registered now is gone. A process that is not in owners may
+	// have joined since, and counts as alive.
 	by.Alive = func(daemon int64) bool { return !owners[daemon] }
 	xs, err := d.applyTo(ctx, now, jobs, func(s JobState, at Moment) (Transition, error) { return s.Claim(by, at), nil })
-	var tickets []Assignment
+	var assignments []Assignment
 	for _, x := range xs {
-		tickets = append(tickets, x.follows.Assignments...)
+		assignments = append(assignments, x.follows.Assignments...)
 	}
-	slices.SortFunc(tickets, func(a, b Assignment) int { return cmp.Compare(a.ID, b.ID) })
-	return tickets, err
+	slices.SortFunc(assignments, func(a, b Assignment) int { return cmp.Compare(a.ID, b.ID) })
+	return assignments, err
 }
 
-// unbegun are the jobs with firings that might be claimed, and owners are the other
-// processes to which some of those belong.
-func (d *Desk) unbegun(by *Claimant) (jobs []int64, owners map[int64]bool) {
+// claimableJobs returns the jobs with firings that the claimant might claim, and the
+// other processes that own some of those.
+func (d *Desk) claimableJobs(by *Claimant) (jobs []int64, owners map[int64]bool) {
 	owners = map[int64]bool{}
 	for id, s := range d.jobs {
 		if s.State.Damaged() {
@@ -142,7 +139,7 @@ func (d *Desk) unbegun(by *Claimant) (jobs []int64, owners map[int64]bool) {
 		some := false
 		for i := range s.State.Open {
 			f := &s.State.Open[i]
-			if !f.Unbegun() || f.Daemon == by.ID && by.Has(f.ID) {
+			if !f.Unstarted() || f.Daemon == by.ID && by.Has(f.ID) {
 				continue
 			}
 			some = true
@@ -158,7 +155,7 @@ func (d *Desk) unbegun(by *Claimant) (jobs []int64, owners map[int64]bool) {
 	return jobs, owners
 }
 
-// Fail closes a firing that the member has claimed and did not begin; see
+// Fail closes a firing that the member has claimed and not started; see
 // [JobState.Fail].
 func (d *Desk) Fail(ctx context.Context, m Membership, now time.Time, t Assignment, decision Decision, reason string) error {
 	_, err := d.Apply(ctx, t.Job.ID, now, func(s JobState, at Moment) (Transition, error) {
@@ -167,8 +164,7 @@ func (d *Desk) Fail(ctx context.Context, m Membership, now time.Time, t Assignme
 	return err
 }
 
-// Running are the runs of open firings that have not ended, as far as the ledger
-// knows, in their order.
+// Running returns, in order, the runs whose end the ledger does not have.
 func (d *Desk) Running() (runs []int64) {
 	for _, s := range d.jobs {
 		runs = append(runs, s.State.Running()...)
@@ -177,7 +173,7 @@ func (d *Desk) Running() (runs []int64) {
 	return runs
 }
 
-// Stopped reports for which of the running runs there is a request to stop it.
+// Stopped returns the running runs that someone requested to stop.
 func (d *Desk) Stopped() map[int64]bool {
 	stopped := map[int64]bool{}
 	for _, s := range d.jobs {
@@ -190,7 +186,7 @@ func (d *Desk) Stopped() map[int64]bool {
 	return stopped
 }
 
-// End takes down how runs ended, as far as that is not known; see [JobState.End].
+// End records the ends of runs that the ledger does not have yet; see [JobState.End].
 func (d *Desk) End(ctx context.Context, now time.Time, ends []Ended) error {
 	for _, e := range ends {
 		for id, s := range d.jobs {
@@ -207,8 +203,8 @@ func (d *Desk) End(ctx context.Context, now time.Time, ends []Ended) error {
 	return nil
 }
 
-// Settle settles the firings that have ended, in the order in which they did; see
-// [JobState.Settle].
+// Settle settles the firings that have ended, and returns the completions in the order
+// in which they ended; see [JobState.Settle].
 func (d *Desk) Settle(ctx context.Context, now time.Time) ([]Completion, error) {
 	type end struct {
 		job int64
@@ -233,16 +229,16 @@ func (d *Desk) Settle(ctx context.Context, now time.Time) ([]Completion, error) 
 		}
 	}
 	xs, err := d.applyTo(ctx, now, jobs, func(s JobState, at Moment) (Transition, error) { return s.Settle(at), nil })
-	var endings []Completion
+	var completions []Completion
 	for _, x := range xs {
-		endings = append(endings, x.follows.Completions...)
+		completions = append(completions, x.follows.Completions...)
 	}
-	slices.SortStableFunc(endings, func(a, b Completion) int { return cmp.Compare(place[a.ID], place[b.ID]) })
-	return endings, err
+	slices.SortStableFunc(completions, func(a, b Completion) int { return cmp.Compare(place[a.ID], place[b.ID]) })
+	return completions, err
 }
 
-// applyTo applies a rule to each of the jobs. Those in which something follows are
-// returned also if something was wrong with others.
+// applyTo applies a rule to each of the jobs. It returns the applications that were
+// committed also if others failed.
 func (d *Desk) applyTo(ctx context.Context, now time.Time, jobs []int64, rule Rule) ([]*application, error) {
 	xs := make([]*application, len(jobs))
 	for i, id := range jobs {
@@ -254,8 +250,8 @@ func (d *Desk) applyTo(ctx context.Context, now time.Time, jobs []int64, rule Ru
 	return xs, d.failure(xs)
 }
 
-// failure is what was wrong with applications, and with which job. That a rule does not
-// apply any more is nothing: what there is to do is found again.
+// failure joins the errors of applications, each with its job. A conflict is none: the
+// next turn finds again what there is to do.
 func (d *Desk) failure(xs []*application) error {
 	var errs []error
 	for _, x := range xs {
@@ -266,7 +262,7 @@ func (d *Desk) failure(xs []*application) error {
 	return errors.Join(errs...)
 }
 
-// nameOf is a job as an error names it.
+// nameOf returns a job as errors name it.
 func (d *Desk) nameOf(job int64) string {
 	if s := d.jobs[job]; s != nil && s.State.Name != "" {
 		return "job " + s.State.Name
@@ -274,19 +270,20 @@ func (d *Desk) nameOf(job int64) string {
 	return fmt.Sprintf("job number %d", job)
 }
 
-// An application is a rule that is applied to a job, and what follows.
+// An application is a rule for one job, with its transition or error.
 type application struct {
 	job     int64
 	rule    Rule
 	follows Transition
 	err     error
-	// known are instants of which it was learned that they have firings.
+	// known are scheduled times that turned out to have firings.
 	known []Span
 }
 
-// apply applies the rules, each to another job, until all are committed or refused.
-// One is refused with [ErrConflict] by its rule alone, and with [ErrBusy] if another
-// process was faster each time. The error is for those of which that is not known.
+// apply applies the rules, each to another job, until each is committed or has an error
+// of its own: [ErrConflict] comes from the rule alone, [ErrBusy] means that another
+// process was faster each time. After an error of apply itself it is unknown whether
+// the remaining ones were committed.
 func (d *Desk) apply(ctx context.Context, now time.Time, xs []*application) error {
 	for try := 1; len(xs) > 0; try++ {
 		moves, made, err := d.moves(ctx, now, xs)
@@ -331,8 +328,8 @@ func (d *Desk) apply(ctx context.Context, now time.Time, xs []*application) erro
 	return nil
 }
 
-// Retry does again what is refused with [ErrConflict] because of what was read before, a
-// little later each time; it is [ErrBusy] if that is so all the time.
+// Retry calls do, which reads and writes, until its error is not [ErrConflict], with
+// growing pauses. The error is [ErrBusy] after the last try.
 func Retry(ctx context.Context, do func() error) error {
 	for try := 1; ; try++ {
 		err := do()
@@ -348,9 +345,8 @@ func Retry(ctx context.Context, do func() error) error {
 	}
 }
 
-// pauseAfter waits before the next try, for a time that is as random as it may be long,
-// and grows; or until ctx ends, which is the error. After the
-// first there is no wait: to lose once is nothing.
+// pauseAfter waits a random time before the next try, longer after each, or until ctx
+// ends, whose cause is the error. After the first try it does not wait.
 func pauseAfter(ctx context.Context, try int) error {
 	if try == 1 {
 		return context.Cause(ctx)
@@ -366,7 +362,7 @@ func pauseAfter(ctx context.Context, try int) error {
 	}
 }
 
-// moved takes in what a move has made of a job.
+// moved caches a job as a committed move left it.
 func (d *Desk) moved(m *Move, rev Revision) {
 	if next := &m.Next; next.Removed && len(next.Open) == 0 {
 		delete(d.jobs, next.ID)
@@ -375,7 +371,7 @@ func (d *Desk) moved(m *Move, rev Revision) {
 	d.jobs[m.Next.ID] = &Subject{Rev: rev, State: m.Next}
 }
 
-// reload reads the jobs of applications again.
+// reload reads the jobs of the applications again.
 func (d *Desk) reload(ctx context.Context, xs []*application) error {
 	if len(xs) == 0 {
 		return nil
@@ -392,9 +388,9 @@ func (d *Desk) reload(ctx context.Context, xs []*application) error {
 	return nil
 }
 
-// learn takes down that instants of a move have firings already: those of a schedule
-// that the job had before, after the clock was put back. That is in no ledger, and true
-// of whatever becomes of the job.
+// learn notes that scheduled times of a move have firings already: an earlier schedule
+// of the job made them, and the clock was set back. The ledger's state does not say so,
+// and it stays true whatever happens to the job.
 func (x *application) learn(m *Move) {
 	for _, f := range m.Firings {
 		if !f.At.IsZero() {
@@ -403,8 +399,8 @@ func (x *application) learn(m *Move) {
 	}
 }
 
-// moves applies the rules, and numbers the firings that are new. Of a rule that is
-// refused, or from which nothing follows, there is no move.
+// moves applies the rules, and numbers the new firings. A rule that fails or changes
+// nothing makes no move.
 func (d *Desk) moves(ctx context.Context, now time.Time, xs []*application) (moves []Move, made []*application, err error) {
 	moves, made, fresh := d.rule(now, xs, 1)
 	if fresh == 0 {
@@ -420,8 +416,7 @@ func (d *Desk) moves(ctx context.Context, now time.Time, xs []*application) (mov
 	return moves, made, nil
 }
 
-// rule applies the rules; new firings get the numbers from first on, and fresh is how
-// many there are.
+// rule applies the rules. New firings are numbered from first on; fresh counts them.
 func (d *Desk) rule(now time.Time, xs []*application, first int64) (moves []Move, made []*application, fresh int) {
 	at := Moment{Now: now, NextID: first}
 	for _, x := range xs {

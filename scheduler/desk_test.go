@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// refusing is a ledger that refuses to commit, as often as it is told to.
+// refusing is a ledger that refuses a given number of commits.
 type refusing struct {
 	*member
 	why   error
 	times int
-	moves []Move // that it was told to carry out
-	// before is done before each refusal.
+	moves []Move // that were committed
+	// before is called before each refusal.
 	before func()
 }
 
@@ -32,7 +32,7 @@ func (r *refusing) Commit(ctx context.Context, moves []Move) ([]Committed, error
 	return []Committed{{Err: r.why}}, nil
 }
 
-// newRefusing has one job, the number of which is 1.
+// newRefusing returns a ledger with one job, number 1.
 func newRefusing(why error, times int) *refusing {
 	m := newMemory()
 	j := NewJob("job", "UTC")
@@ -41,8 +41,8 @@ func newRefusing(why error, times int) *refusing {
 	return &refusing{member: m.join(), why: why, times: times}
 }
 
-// Who is never the fastest is told that the history is busy, and not that the rule has
-// something against it; and tries again later each time.
+// A desk that loses every race returns ErrBusy, and not the conflict of a rule; its
+// pauses grow.
 func TestLosingEachTimeIsNoConflict(t *testing.T) {
 	for _, why := range []error{ErrConflict, ErrKnown} {
 		t.Run(why.Error(), func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestLosingEachTimeIsNoConflict(t *testing.T) {
 	}
 }
 
-// Who waits to try again does so no longer than is wanted.
+// The end of the context ends the pause.
 func TestTryingAgainEndsWithItsContext(t *testing.T) {
 	r, gone := newRefusing(ErrConflict, 1e9), errors.New("gone")
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -76,9 +76,9 @@ func TestTryingAgainEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// What was learned about instants that have firings already is not forgotten when the
-// job has changed meanwhile.
-func TestKnownInstantsStayKnown(t *testing.T) {
+// A desk that learned of scheduled times with firings still knows them after the job
+// has changed.
+func TestKnownTimesStayKnown(t *testing.T) {
 	r := newRefusing(ErrKnown, 1)
 	r.before = func() { r.change(func() { r.jobs[1].revision++ }) }
 	d := NewDesk(r)
@@ -91,6 +91,6 @@ func TestKnownInstantsStayKnown(t *testing.T) {
 		t.Fatalf("got %v, %v after %d tries, want 2", err, errs, len(r.moves))
 	}
 	if n := len(r.moves[1].Firings); n != 0 {
-		t.Errorf("got %d firings of an instant that has one", n)
+		t.Errorf("got %d firings of a scheduled time that has one", n)
 	}
 }

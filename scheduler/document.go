@@ -7,11 +7,11 @@ import (
 	"tutti/internal/yamltree"
 )
 
-// jobsKey is what the jobs of a file stand under.
+// jobsKey is the top-level key of a jobs file.
 const jobsKey = "jobs"
 
-// parseJobs reads a file of jobs as a tree. A file that is none may have been
-// named by mistake: of that nothing is quoted.
+// parseJobs parses a jobs file. Errors quote nothing of a file that is none, since the
+// operator may have named it by mistake.
 func parseJobs(file string, data []byte) (yamltree.Node, error) {
 	var problems yamltree.Problems
 	if err := filekind.Check(data); err != nil {
@@ -60,7 +60,7 @@ func looksLikeJobs(root yamltree.Node) bool {
 	return false
 }
 
-// isJob reports whether a node has a key that nothing but a job has.
+// isJob reports whether a node has a key that only jobs have.
 func isJob(n yamltree.Node) bool {
 	for key := range n.Fields() {
 		if slices.Contains([]string{"schedule", "command", "script"}, key.Text()) {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestFilesThatHoldNoJobs: what is wrong with the whole file is told with the way
-// out, and nothing of a file that was named by mistake.
+// TestFilesThatHoldNoJobs: an error about the whole file says what to do, and quotes
+// nothing of a file that was named by mistake.
 func TestFilesThatHoldNoJobs(t *testing.T) {
 	for text, want := range map[string]string{
 		"SECRET:\n  schedule: '@daily'\n  command: x\n": `jobs.yaml:1:1: put jobs under "jobs:", each by its name`,

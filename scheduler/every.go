@@ -9,10 +9,11 @@ import (
 	"tutti/internal/quantity"
 )
 
-// An everyRule fires at a distance that does not change, whatever clocks do.
+// An everyRule fires at a constant distance in real time, whatever the zone's clock
+// does.
 type everyRule struct {
 	period time.Duration
-	// phase is when it fires first after the Unix epoch, less than a period.
+	// phase is the first firing's distance from the Unix epoch, less than period.
 	phase time.Duration
 	zone  *time.Location
 }
@@ -38,7 +39,7 @@ func parseEvery(words []word, o *Options) (rule, error) {
 	return &everyRule{period: period, phase: time.Duration(phase) * time.Second, zone: o.zone()}, nil
 }
 
-// argument is the only word after an expression's first.
+// argument returns the only word after an expression's first.
 func argument(words []word, example string) (word, *SyntaxError) {
 	switch {
 	case len(words) == 1:
@@ -49,8 +50,8 @@ func argument(words []word, example string) (word, *SyntaxError) {
 	return words[1], nil
 }
 
-// hash is a number that is the same for a job and an instant on every machine
-// and in every version.
+// hash returns a number that depends on the job and the scheduled time only, and is the
+// same on every machine and in every version.
 func hash(job string, at time.Time) uint64 {
 	sum := sha256.Sum256(binary.BigEndian.AppendUint64([]byte(job+"\x00"), uint64(at.Unix())))
 	return binary.BigEndian.Uint64(sum[:])

@@ -13,57 +13,57 @@ import (
 
 // An execution is a claimed firing under way.
 type execution struct {
-	ticket Assignment
-	by     Membership // has claimed it
-	cancel context.CancelCauseFunc
-	// run is the number of the run; 0: it has none yet. executions.mu guards it.
+	assignment Assignment
+	by         Membership // has claimed it
+	cancel     context.CancelCauseFunc
+	// run is the number of the run; 0: it has none yet. Guarded by executions.mu.
 	run int64
-	// stopped: there was a request to stop the run, and it was passed on. It belongs
-	// to Run's goroutine.
+	// stopped: the run was cancelled because of a request to stop it. It belongs to
+	// Run's goroutine.
 	stopped bool
-	// err is what went wrong, and stack where, if it was a panic. They are set
-	// before the execution has finished.
+	// err is what execute returned, or its panic, whose stack is then set. Both are set
+	// before the execution is sent to finished.
 	err   error
 	stack []byte
 }
 
-// executions are what is under way. They belong to Run's goroutine, except what says
-// otherwise.
+// executions are the claimed firings under way. They belong to Run's goroutine, except
+// what says otherwise.
 type executions struct {
 	reporter
 	// execute is Daemon.Execute.
-	execute func(ctx context.Context, by Membership, t Assignment, begun func(run int64)) error
+	execute func(ctx context.Context, by Membership, t Assignment, started func(run int64)) error
 	// now reads the wall clock, from any goroutine.
 	now func() time.Time
-	// finished takes those that have finished. Each is waited for.
+	// finished receives each execution that has finished; Run waits for all.
 	finished chan *execution
-	// running are the others.
+	// running are those that have not been received from finished.
 	running map[*execution]bool
-	// mu guards the numbers of the runs.
+	// mu guards execution.run.
 	mu sync.Mutex
 }
 
-// runOf is the number of the execution's run.
+// runOf returns the number of the execution's run; 0: it has none yet.
 func (e *executions) runOf(x *execution) int64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return x.run
 }
 
-// has reports whether the firing is under way, claimed by that registration.
+// has reports whether an execution of the firing is under way under that registration.
 func (e *executions) has(by Membership, firing int64) bool {
 	for x := range e.running {
-		if x.ticket.ID == firing && x.by == by {
+		if x.assignment.ID == firing && x.by == by {
 			return true
 		}
 	}
 	return false
 }
 
-// start runs a firing in a goroutine of its own, which is waited for at finished.
+// start executes a firing in its own goroutine, which sends to finished at its end.
 func (e *executions) start(ctx context.Context, by Membership, t Assignment) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	x := &execution{ticket: t, by: by, cancel: cancel}
+	x := &execution{assignment: t, by: by, cancel: cancel}
 	e.running[x] = true
 	go func() {
 		defer func() { e.finished <- x }()
@@ -73,31 +73,31 @@ func (e *executions) start(ctx context.Context, by Membership, t Assignment) {
 				x.err, x.stack = fmt.Errorf("panic: %v", r), debug.Stack()
 			}
 		}()
-		x.err = e.execute(ctx, by, t, func(run int64) { e.begun(x, run) })
+		x.err = e.execute(ctx, by, t, func(run int64) { e.started(x, run) })
 	}()
 }
 
-// begun notes the number of a run; the goroutine of the firing calls it.
-func (e *executions) begun(x *execution, run int64) {
+// started notes the number of a run. The execution's goroutine calls it.
+func (e *executions) started(x *execution, run int64) {
 	e.mu.Lock()
 	x.run = run
 	e.mu.Unlock()
 	var lag time.Duration
-	attrs := append(ticketAttrs(x.ticket), "run", run)
-	if due := x.ticket.Firing.Due; !due.IsZero() && x.ticket.Repeats == 0 {
+	attrs := append(assignmentAttrs(x.assignment), "run", run)
+	if due := x.assignment.Firing.Due; !due.IsZero() && x.assignment.Repeats == 0 {
 		lag = max(0, e.now().Sub(due))
 		attrs = append(attrs, "lag_ms", lag.Milliseconds())
 	}
 	e.log.Info("job started", attrs...)
-	e.observer.Begun(x.ticket, run, lag)
+	e.observer.Started(x.assignment, run, lag)
 }
 
-// finish takes in an execution that has finished. If it never had a run, its firing is
-// to be closed, and ok is true.
+// finish removes an execution that has finished. ok is true if it never had a run, so
+// that its firing has to be closed as u says.
 func (e *executions) finish(x *execution) (u unstarted, ok bool) {
 	delete(e.running, x)
 	run := e.runOf(x)
-	attrs := append(ticketAttrs(x.ticket), "run", run, "error", x.err)
+	attrs := append(assignmentAttrs(x.assignment), "run", run, "error", x.err)
 	if x.stack != nil {
 		e.log.Error("firing panicked", append(attrs, "stack", string(x.stack))...)
 	}
@@ -106,14 +106,14 @@ func (e *executions) finish(x *execution) (u unstarted, ok bool) {
 		if x.err == nil {
 			x.err = errors.New("not started (unknown reason)")
 		}
-		return unstarted{x.ticket, NotStarted(x.err), x.err.Error()}, true
+		return unstarted{x.assignment, NotStarted(x.err), x.err.Error()}, true
 	case x.err != nil && x.stack == nil:
 		e.log.Error("job failed with an error", attrs...)
 	}
 	return unstarted{}, false
 }
 
-// stop stops those of the runs that are under way, once each.
+// stop cancels the executions of the runs, each once.
 func (e *executions) stop(runs map[int64]bool) {
 	for x := range e.running {
 		run := e.runOf(x)
@@ -121,12 +121,12 @@ func (e *executions) stop(runs map[int64]bool) {
 			continue
 		}
 		x.stopped = true
-		e.log.Warn("stopping a run on request", append(ticketAttrs(x.ticket), "run", run)...)
+		e.log.Warn("stopping a run on request", append(assignmentAttrs(x.assignment), "run", run)...)
 		x.cancel(fanout.ErrKill)
 	}
 }
 
-// cancelAll stops everything.
+// cancelAll cancels all executions with the cause.
 func (e *executions) cancelAll(cause error) {
 	for x := range e.running {
 		x.cancel(cause)

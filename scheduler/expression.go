@@ -21,8 +21,8 @@ var aliases = map[string]string{
 	"@hourly":   "0 * * * *",
 }
 
-// parseFields reads five, six or seven fields: six only if the first of them is
-// known to be the second.
+// parseFields parses five, six or seven fields: six only if seconds says that the first
+// of them is the second.
 func parseFields(text string, seconds bool) (*fields, *SyntaxError) {
 	words := splitWords(text)
 	var f fields
@@ -52,7 +52,7 @@ func parseFields(text string, seconds bool) (*fields, *SyntaxError) {
 	return &f, f.checkDates()
 }
 
-// A word is a part of a text.
+// A word is a part of a text without blanks, and its column.
 type word struct {
 	text   string
 	column int // from 1
@@ -83,9 +83,9 @@ func join(words []word) string {
 	return strings.Join(texts, " ")
 }
 
-// plain is the expression in seven fields, without names, ranges and steps. The
-// library takes two kinds of days as alternatives, so that where both have to
-// match there are two expressions, one for each.
+// plain is the expression in seven fields, without names, ranges and steps. The library
+// treats day of month and day of week as alternatives, so that two that both have to
+// match make two expressions.
 func (f *fields) plain() []string {
 	if !f.bothDays() {
 		return []string{f.plainWithout(fieldCount)}
@@ -93,7 +93,7 @@ func (f *fields) plain() []string {
 	return []string{f.plainWithout(dayOfWeek), f.plainWithout(dayOfMonth)}
 }
 
-// plainWithout is the expression with a field that asks for nothing.
+// plainWithout is plain with * in one field.
 func (f *fields) plainWithout(field int) string {
 	texts := make([]string, fieldCount)
 	for i := range f {
@@ -164,7 +164,7 @@ func newCalendarRule(text string, o *Options) (*calendarRule, error) {
 	return &calendarRule{fields: f, zone: o.zone(), calendar: c}, nil
 }
 
-// next is the first instant after the given one.
+// next returns the first scheduled time after after.
 func (r *calendarRule) next(after time.Time) (ScheduledTime, error) {
 	if r.fixed() {
 		return r.nextFixed(after)
@@ -172,8 +172,9 @@ func (r *calendarRule) next(after time.Time) (ScheduledTime, error) {
 	return r.nextRunning(after)
 }
 
-// nextFixed is next for local times: the next of those that the clock has not
-// shown yet, when it first shows it or leaps over it.
+// nextFixed is next for expressions that name local times: the next local time that the
+// clock has not shown yet, at the moment when the clock first shows it or leaps over
+// it.
 func (r *calendarRule) nextFixed(after time.Time) (ScheduledTime, error) {
 	reading, err := r.calendar.next(shown(r.zone, after))
 	if err != nil {
@@ -184,20 +185,20 @@ func (r *calendarRule) nextFixed(after time.Time) (ScheduledTime, error) {
 	if !leapt {
 		return in, nil
 	}
-	// The end of the leap may be a time that the expression names as well.
+	// The expression may name the end of the leap as well.
 	there := spanAt(r.zone, at).read(at)
 	own, err := r.calendar.next(there.Add(-time.Nanosecond))
 	if err != nil && !errors.Is(err, ErrNoMore) {
 		return ScheduledTime{}, err
 	}
 	if err != nil || !own.Equal(there) {
-		in.Moved = strings.TrimSuffix(reading.Format(time.DateTime), ":00") + " does not exist: the clock skips it for daylight saving time"
+		in.Shifted = strings.TrimSuffix(reading.Format(time.DateTime), ":00") + " does not exist: the clock skips it for daylight saving time"
 	}
 	return in, nil
 }
 
-// nextRunning is next for what follows real time: whenever the clock shows a
-// match, however often.
+// nextRunning is next for expressions that follow real time: each moment at which the
+// clock shows a match, however often.
 func (r *calendarRule) nextRunning(after time.Time) (ScheduledTime, error) {
 	limit := after.Add(horizon)
 	for from, before := after, time.Duration(0); from.Before(limit); before = time.Nanosecond {

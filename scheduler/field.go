@@ -22,7 +22,7 @@ const (
 	fieldCount
 )
 
-// A fieldKind is what a field may hold.
+// A fieldKind is what the fields of one place may hold.
 type fieldKind struct {
 	name     string
 	min, max int
@@ -53,9 +53,9 @@ type field struct {
 	kind   *fieldKind
 	text   string // as written
 	column int    // of its first character, from 1
-	// star: the whole field is * or ?, so that it asks for nothing.
+	// star: the whole field is * or ?, so that it matches everything.
 	star bool
-	// starred: there is a * in it, as in */5.
+	// starred: the field has a * in it, as in */5.
 	starred bool
 	// begins: its first character is a *.
 	begins bool
@@ -63,14 +63,14 @@ type field struct {
 	every  int
 	values []int // in order, each once; none of a Sunday is 7
 
-	// What only days have, each in order and once.
+	// Only days have these, each in order and once.
 	last, lastWorkday bool  // L, LW
 	workdays          []int // 15W
 	lastOf            []int // 5L: the month's last Friday
 	nth               []int // 5#2: the month's second Friday, as 10*2 + 5
 }
 
-// restricted reports whether the field asks for anything.
+// restricted reports whether there are values that the field does not match.
 func (f *field) restricted() bool { return !f.star }
 
 // plain is the field in numbers, without ranges and steps.
@@ -106,8 +106,8 @@ type fieldParser struct {
 	seen map[int]bool
 }
 
-// parseField reads text, which stands at column. The error is without the text
-// of the whole expression.
+// parseField parses text, which begins at column. The error does not have the text of
+// the whole expression yet.
 func parseField(kind *fieldKind, text string, column int) (field, *SyntaxError) {
 	p := fieldParser{field: field{kind: kind, text: text, column: column, begins: strings.HasPrefix(text, "*")}, seen: make(map[int]bool)}
 	items := strings.Split(text, ",")
@@ -169,7 +169,7 @@ func (p *fieldParser) item(text string, column int, alone bool) *SyntaxError {
 	return nil
 }
 
-// all reads * and ?, which ask for nothing.
+// all parses * and ?.
 func (p *fieldParser) all(text string, column int, alone bool) *SyntaxError {
 	switch {
 	case !alone:
@@ -181,7 +181,7 @@ func (p *fieldParser) all(text string, column int, alone bool) *SyntaxError {
 	return nil
 }
 
-// top is the largest value there is: Sunday is 0, and 7 as well.
+// top is the largest value of the field; of the week it is 7, Sunday as 0 is.
 func (p *fieldParser) top() int {
 	if p.kind == &fieldKinds[dayOfWeek] {
 		return p.kind.max - 1
@@ -214,7 +214,7 @@ func (p *fieldParser) step(text, base string, column int) (int, *SyntaxError) {
 	return n, nil
 }
 
-// stepAdvice is what to write instead of a step that is too large.
+// stepAdvice says what to write instead of a step that is too large.
 func (p *fieldParser) stepAdvice(base string) string {
 	switch p.kind {
 	case &fieldKinds[second], &fieldKinds[minute], &fieldKinds[hour]:
@@ -255,7 +255,7 @@ func (p *fieldParser) span(low, high string, n, column int) *SyntaxError {
 	return nil
 }
 
-// around is a range that runs over the end and on from the beginning.
+// around returns what to write instead of a range that wraps, such as 22-2.
 func (p *fieldParser) around(low, high string, a, b, n int) string {
 	if n > 1 {
 		var items []string

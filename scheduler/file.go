@@ -8,9 +8,9 @@ import (
 	"tutti/internal/yamltree"
 )
 
-// ReadJobs reads a file of jobs, jobs.yaml; file is its name in errors. Keys that
-// a job leaves out have their defaults. The error is a [*yamltree.Errors] with
-// all that is wrong, or the first ten, and where; there are no jobs then.
+// ReadJobs parses a jobs file, jobs.yaml; file is its name in errors. Keys that a job
+// leaves out have their defaults. The error is a [*yamltree.Errors] with the first ten
+// problems and their places; then no jobs are returned.
 //
 //	jobs:
 //	  nightly-backup:
@@ -31,7 +31,7 @@ func ReadJobs(file string, data []byte, rules Rules) ([]Job, error) {
 		switch value.Kind() {
 		case yamltree.Map:
 		case yamltree.Null:
-			r.problems.Addf(value.Pos(), "jobs: empty; %s", sayNone)
+			r.problems.Addf(value.Pos(), "jobs: empty; %s", noJobsHint)
 		default:
 			r.problems.Addf(value.Pos(), "jobs: want a mapping from names to jobs, got %s", value.Kind())
 		}
@@ -45,36 +45,35 @@ func ReadJobs(file string, data []byte, rules Rules) ([]Job, error) {
 	return jobs, nil
 }
 
-// sayNone is the way out for a file that is to have no jobs.
-const sayNone = `write "jobs: {}" for no jobs`
+// noJobsHint says how to write a file without jobs.
+const noJobsHint = `write "jobs: {}" for no jobs`
 
-// checkNone refuses a file that says nothing about jobs. An empty document is
-// what a program prints whose own input is missing, and says nothing about what
-// jobs there are to be.
+// checkNone refuses an empty document, which a generator prints whose own input is
+// missing: applied, it would remove all jobs.
 func (r *jobReader) checkNone(root yamltree.Node, file string) {
 	switch root.Kind() {
 	case yamltree.Null:
-		r.problems.Addf(yamltree.Pos{File: file}, "the file is empty; %s", sayNone)
+		r.problems.Addf(yamltree.Pos{File: file}, "the file is empty; %s", noJobsHint)
 	case yamltree.Map:
 		for range root.Fields() {
-			return // what the keys are worth is judged where they are read
+			return // what the keys mean is checked where they are parsed
 		}
-		r.problems.Addf(root.Pos(), `the file has no "jobs:"; %s`, sayNone)
+		r.problems.Addf(root.Pos(), `the file has no "jobs:"; %s`, noJobsHint)
 	}
 }
 
-// A jobReader gives the nodes of a file their meaning.
+// A jobReader makes jobs of the nodes of a file, and collects problems.
 type jobReader struct {
 	rules    *Rules
 	problems yamltree.Problems
-	// what is the job that is read, key where in it, both for errors.
+	// what names the job that is being read, and key its key, for errors.
 	what, key string
-	// bad are the keys of the job that could not be read: what they mean is not
-	// checked, and what the others mean is.
+	// bad are the job's keys that could not be parsed. Their values are not checked;
+	// those of the others are.
 	bad map[string]bool
 }
 
-// job reads one job, and checks it.
+// job parses one job, and checks it.
 func (r *jobReader) job(name, n yamltree.Node) Job {
 	j := NewJob(name.Text(), r.rules.zone())
 	r.what = "job " + clipped(name.Text())
@@ -89,17 +88,16 @@ func (r *jobReader) job(name, n yamltree.Node) Job {
 			j.Options[r.key] = r.option(value)
 		}
 	})
-	// A job that is nothing lacks everything; one that is no mapping has been
-	// refused as such.
+	// An empty job lacks everything; one that is no mapping was refused as such.
 	if n.Kind() == yamltree.Map || n.Kind() == yamltree.Null {
 		r.check(&j, nodes)
 	}
 	return j
 }
 
-// check reports what is wrong with a job whose keys have the given values.
+// check reports what is wrong with a job, at the node of the key.
 func (r *jobReader) check(j *Job, nodes map[string]yamltree.Node) {
-	// What could not be read is not missing, and makes nothing else wrong.
+	// A key that could not be parsed is not missing, and makes nothing else wrong.
 	j.Seconds = j.Seconds || r.bad["seconds"]
 	r.bad["command"] = r.bad["command"] || r.bad["script"]
 	sound := !slices.Contains(slices.Collect(maps.Values(r.bad)), true)

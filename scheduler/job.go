@@ -17,77 +17,76 @@ import (
 
 const day = 24 * time.Hour
 
-// What a job has unless it says otherwise. Without a deadline a command that
-// hangs would keep a job from ever firing again.
+// The defaults of a job. Without a deadline a command that hangs would keep its job
+// from ever firing again.
 const (
 	DefaultGrace      = time.Minute
 	DefaultMaxRunning = 3
 	DefaultDeadline   = day
 )
 
-// A Job is a command that is run on hosts again and again. Begin with [NewJob];
-// a job is a value, and what it holds is not changed once it is checked.
+// A Job is a command that runs on hosts on a schedule. Start with [NewJob]. A Job is a
+// value; do not change what it refers to once it is checked.
 type Job struct {
 	// Name is unique: letters, digits and _ . -, not digits alone.
 	Name string
-	// Version counts the changes, from 1; 0: it is not kept anywhere yet. It is
-	// not written to files.
+	// Version counts the changes, from 1; 0: the job is not stored yet. It is not
+	// written to files.
 	Version int64
-	// Scopes are the selectors that the right of who changed the job last is bounded by:
-	// it runs on hosts only that each of them selects when it fires. None: on any. They
-	// are not written to files.
+	// Scopes are the selectors that bound the rights of the user who last changed the
+	// job: it runs only on hosts that each of them selects when it fires. None: on any.
+	// They are not written to files.
 	Scopes []string
 
 	// Schedules are the expressions, as for [Parse].
 	Schedules []string
-	// Seconds: of six fields in an expression the first is the second.
+	// Seconds: in an expression of six fields the first is the second.
 	Seconds bool
 	// Zone is the name of the time zone of the expressions.
 	Zone string
 
-	// Selector says which hosts, whenever the job fires; empty if the option
-	// hosts names them.
+	// Selector selects the hosts each time the job fires; empty if the option hosts
+	// names them.
 	Selector string
-	// Inventory are the inventory's files, whole paths; none: the usual places.
+	// Inventory are the inventory files, absolute paths; none: the default places.
 	Inventory []string
-	// Command or Script is what is run, the latter a whole path to a local file.
+	// Command or Script is what runs; Script is the absolute path of a local file.
 	Command, Script string
-	// Options are flags of a run, by their long names with _ for -, and what
-	// each is given; "true" for one that takes nothing.
+	// Options are the options of its runs, by name with _ for -, with their values;
+	// "true" for an option without a value.
 	Options map[string][]string
 
-	// Overlap says what becomes of a firing while an earlier one runs, and
-	// MaxRunning how many run at once under OverlapAllow.
+	// Overlap is the policy for a firing while an earlier one runs; MaxRunning bounds
+	// how many run at once under OverlapAllow.
 	Overlap    Overlap
 	MaxRunning int
-	// Grace is how late a firing may be to count as on time, and CatchUp what
-	// becomes of those that are later.
+	// Grace is how late a firing may be and still count as on time; CatchUp is the
+	// policy for those that are later.
 	Grace   time.Duration
 	CatchUp CatchUp
-	// Jitter is how much later than its instant a firing may be due; less than
-	// the time from one to the next.
+	// Jitter bounds how much later than its scheduled time a firing is due; it is less
+	// than the time between two firings.
 	Jitter time.Duration
-	// TuttiEnv gives the command variables that name the job, the run, the
-	// instant, the attempt and the host.
+	// TuttiEnv sets environment variables of the command that name the job, the run,
+	// the scheduled time, the attempt and the host.
 	TuttiEnv bool
-	// Idempotent: the command may be run again on hosts where nobody knows how
-	// it ended.
+	// Idempotent: the command may run again on hosts whose result is unknown.
 	Idempotent bool
-	// Paused: it does not fire.
+	// Paused: the job does not fire.
 	Paused bool
 	Notify Notify
 	Keep   Keep
 }
 
-// A Keep says how much of a job's history is kept. A zero is no limit of the
-// job's own.
+// A Keep limits how much of a job's history is kept. A field that is zero sets no limit
+// beyond those of the whole history.
 type Keep struct {
 	Age  time.Duration // of a run
 	Runs int
 	Size int64 // bytes
 }
 
-// NewJob is a job with the defaults, in the time zone of the given name.
+// NewJob returns a job with the defaults, in the time zone of that name.
 func NewJob(name, zone string) Job {
 	return Job{
 		Name:       name,
@@ -98,26 +97,26 @@ func NewJob(name, zone string) Job {
 	}
 }
 
-// Rules are what this package does not know about jobs. The zero value knows no
-// options, and takes any selector.
+// Rules are the checks of jobs that other packages own. The zero value accepts no
+// options, and any selector.
 type Rules struct {
-	// Now, unless it is zero, refuses schedules of which nothing is to come.
+	// Now refuses schedules that never fire after it; zero: it refuses none.
 	Now time.Time
 	// Zone is the time zone of jobs that name none; empty: it is UTC.
 	Zone string
-	// Dir is where relative paths in a file begin, itself a whole path.
+	// Dir is the absolute directory that relative paths in a file start from.
 	Dir string
-	// OptionKeys are the keys of Job.Options there may be.
+	// OptionKeys are the keys that Job.Options may have.
 	OptionKeys []string
-	// Option checks an option; nil: any value is right.
+	// Option checks an option; nil: it accepts any value.
 	Option func(key string, values []string) error
-	// Selector checks a selector; nil: any is right.
+	// Selector checks a selector; nil: it accepts any.
 	Selector func(text string) error
-	// CommaKeys are the options that take a text with commas: a list in a file
-	// stands for it.
+	// CommaKeys are the options whose value has commas, so that a file may have a list
+	// instead.
 	CommaKeys []string
-	// Whole checks that what a job in a file has fits together, once each key is
-	// right by itself; nil: it does.
+	// Whole checks a job in a file as a whole, once each key is valid by itself; nil:
+	// no such check.
 	Whole func(Job) error
 }
 
@@ -128,13 +127,13 @@ func (r *Rules) zone() string {
 	return r.Zone
 }
 
-// A KeyError is what is wrong with a job, and the key in jobs.yaml that says so.
+// A KeyError is a problem of a job and the key in jobs.yaml that has it.
 type KeyError struct {
 	Key string
 	Err error
 }
 
-// Error is the key and what is wrong with it.
+// Error returns the key and its problem.
 func (e *KeyError) Error() string {
 	if bad, ok := errors.AsType[*SyntaxError](e.Err); ok {
 		return bad.Error()
@@ -145,7 +144,8 @@ func (e *KeyError) Error() string {
 // Unwrap returns Err.
 func (e *KeyError) Unwrap() error { return e.Err }
 
-// Validate returns all that is wrong with the job, each a [*KeyError], or nil.
+// Validate returns all problems of the job, each a [*KeyError], joined; nil: it is
+// valid.
 func (j *Job) Validate(r Rules) error {
 	var all []error
 	j.check(&r, func(key string, err error) {
@@ -196,8 +196,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// checkTiming checks zone, schedule and jitter; a zone that there is not does
-// not keep the others from it.
+// checkTiming checks zone, schedule and jitter; the latter also if the zone is unknown.
 func (j *Job) checkTiming(now time.Time, report func(key string, err error)) {
 	_, key, err := j.timing(now, now)
 	report(key, err)
@@ -209,8 +208,8 @@ func (j *Job) checkTiming(now time.Time, report func(key string, err error)) {
 	}
 }
 
-// Timing reads the job's schedule. Periods are measured from now on. The error
-// is a [*KeyError].
+// Timing parses the job's schedule. Its Period is measured from now on. The error is a
+// [*KeyError].
 func (j *Job) Timing(now time.Time) (*Timing, error) {
 	t, key, err := j.timing(now, time.Time{})
 	if err != nil {
@@ -219,7 +218,7 @@ func (j *Job) Timing(now time.Time) (*Timing, error) {
 	return t, nil
 }
 
-// timing is Timing, and refuses a schedule of which nothing comes after come.
+// timing is Timing, and refuses a schedule that never fires after come.
 func (j *Job) timing(now, come time.Time) (t *Timing, key string, err error) {
 	zone, err := LoadZone(j.Zone)
 	if err != nil {
@@ -242,7 +241,7 @@ func (j *Job) timing(now, come time.Time) (t *Timing, key string, err error) {
 	if j.Jitter < 0 {
 		return nil, "jitter", errors.New("must not be negative")
 	}
-	// What has run out has no period, and needs no jitter any more.
+	// A schedule that has ended has no period, and jitter is not checked against it.
 	if _, over := s.Next(now); !errors.Is(over, ErrNoMore) {
 		if err := checkJitter(j.Jitter, period); err != nil {
 			return nil, "jitter", err
@@ -319,8 +318,8 @@ func checkPath(path string) error {
 	return checkPrintable(path)
 }
 
-// checkPrintable refuses what cannot be seen, and could make a job look like
-// another: control characters, marks that turn the direction of the text.
+// checkPrintable refuses invisible characters, which could make a job look like
+// another: control characters, marks that change the direction of the text.
 func checkPrintable(text string) error {
 	if !utf8.ValidString(text) {
 		return errors.New("not UTF-8")

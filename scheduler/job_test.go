@@ -94,7 +94,7 @@ func TestReadJobs(t *testing.T) {
 }
 
 func TestReadJobsRefuses(t *testing.T) {
-	// Each job has what it needs but for the line that is given.
+	// Each job is valid except for the given line.
 	job := func(lines string) string {
 		text := "jobs:\n  a:\n"
 		for key, value := range map[string]string{"schedule": "'@daily'", "selector": "all", "command": "uptime"} {
@@ -194,7 +194,7 @@ func TestReadJobsRefuses(t *testing.T) {
 	}
 }
 
-// What could not be read is one mistake, and not missing besides.
+// A key that cannot be parsed is one problem, and not reported as missing, too.
 func TestReadJobsTellsAMistakeOnce(t *testing.T) {
 	for _, lines := range []string{"script: [x]", "command: {}", "command: x, schedule: {}", "command: x, selector: {}", "command: x, notify: {command: []}"} {
 		text := "jobs:\n  a: {" + lines + ", timeout: 2h"
@@ -211,7 +211,7 @@ func TestReadJobsTellsAMistakeOnce(t *testing.T) {
 	}
 }
 
-// Lists and mappings are taken where it is clear what they mean.
+// Lists and mappings are accepted where their meaning is clear.
 func TestReadJobsTakesWhatIsNatural(t *testing.T) {
 	r := rules()
 	r.CommaKeys = []string{"batch"}
@@ -226,7 +226,8 @@ func TestReadJobsTakesWhatIsNatural(t *testing.T) {
 	}
 }
 
-// What does not fit together is told with what is wrong in other jobs.
+// Keys that contradict each other are reported together with the problems of other
+// jobs.
 func TestReadJobsChecksTheWhole(t *testing.T) {
 	r := rules()
 	r.Whole = func(Job) error { return errors.New("it does not fit") }
@@ -289,7 +290,7 @@ func TestWriteJobs(t *testing.T) {
 	}
 }
 
-// What another reader of YAML would not take for a text is in quotes.
+// Text that another YAML parser would not read as text is in quotes.
 func TestWriteQuotesWhatIsNoText(t *testing.T) {
 	for command, want := range map[string]string{
 		"true": `"true"`, "Yes": `"Yes"`, "off": `"off"`, "n": `"n"`, "NULL": `"NULL"`, "5": `"5"`, "0644": `"0644"`, "1_000": `"1_000"`,
@@ -330,7 +331,7 @@ func TestTimingOfABrokenJob(t *testing.T) {
 	if err := j.Validate(rules()); err == nil || !strings.Contains(err.Error(), "zone: unknown time zone") {
 		t.Errorf("got %v", err)
 	}
-	// What has run out is no longer broken, just over.
+	// A schedule that has ended is not broken.
 	j = NewJob("a", "UTC")
 	j.Schedules = []string{"@at 2020-01-01T00:00:00Z"}
 	tm, err := j.Timing(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))

@@ -7,28 +7,28 @@ import (
 	"tutti/fanout"
 )
 
-// A StoredJob job is one that the history has, and how far it is.
+// A StoredJob is a job as stored in the history, with its scheduling state.
 type StoredJob struct {
 	Job
-	// ID is the job's own for ever; a name may be given to another job later.
+	// ID never changes and is never used again; a later job may have the same name.
 	ID int64
-	// Cursor is the last instant that was decided, in UTC.
+	// Cursor is the last scheduled time that was decided, in UTC.
 	Cursor time.Time
 	ConsecutiveFailures
-	// Alarm says what somebody has to look at, such as a clock that was put
-	// back; empty: nothing.
+	// Alarm is what an operator has to look at, such as a clock that was set back;
+	// empty: nothing. An edit of the job clears it.
 	Alarm string
-	// Broken says why the job cannot be read any more; nil: it can. A broken
-	// job has a name and an ID, and does not fire.
+	// Broken is why the job cannot be read any more; nil: it can. A broken job has a
+	// name and an ID, and does not fire.
 	Broken error
-	// UpdatedAt is when it was last changed, and UpdatedBy by whom.
+	// UpdatedAt is the time of the last change, and UpdatedBy the user who made it.
 	UpdatedAt time.Time
 	UpdatedBy string
 }
 
-// A StateError says what of a job's state cannot be read, and why: the ledger's data is
-// damaged. Such a job is broken. What runs of it goes on and may be stopped, nothing new is
-// decided, and what cannot be read stays as it is until the job is replaced or removed.
+// A StateError is a part of a job's state that cannot be read, because the ledger's
+// data is damaged. Such a job is broken: its runs go on and can be stopped, and it
+// decides nothing new.
 type StateError struct {
 	What string
 	Err  error
@@ -44,82 +44,82 @@ func (k *StoredJob) Damaged() bool {
 	return damaged
 }
 
-// A Assignment is a firing that the history has, and that is begun once.
+// An Assignment is a decided firing with its job, as a daemon executes it.
 type Assignment struct {
 	// ID is the firing's number.
 	ID int64
-	// Job is as it was when the ticket was claimed.
+	// Job is the job as it was when the firing was decided or claimed.
 	Job StoredJob
-	// Firing is the instant; zero for a job that is run out of turn, which is
-	// due when somebody asked for it.
+	// Firing is the scheduled and the due time; zero for a manual firing.
 	Firing Firing
-	// Decision is [Run] unless somebody has to be told otherwise.
+	// Decision is [Run] for a firing to execute; the caller reports any other.
 	Decision Decision
-	// Reason says why the decision is not Run, and of a run that has ended who
-	// wanted that; empty if nobody did.
+	// Reason is why the decision is not Run, and in a [Completion] who stopped the run;
+	// empty otherwise.
 	Reason string
-	// RequestedBy is who wanted the job to be run out of turn; empty: nobody.
+	// RequestedBy is the user who started the job manually; empty: its schedule did.
 	RequestedBy string
-	// Repeats is the number of a run that was cut off and whose hosts without a
-	// known end are to be run again; 0: it is none.
+	// Repeats is the number of an interrupted run, whose hosts without a known result
+	// run the command again; 0: this is no repetition.
 	Repeats int64
-	// Waited: the firing was queued until an earlier one had ended, and is not
-	// too late for that.
+	// Waited: the firing was queued behind an earlier one, so that its lateness does
+	// not count.
 	Waited bool
 }
 
-// Decisions are what becomes of a row of a job's instants. They are written down
-// as a whole or not at all.
+// Decisions are what a daemon decided about consecutive scheduled times of a job. They
+// are committed as a whole or not at all.
 type Decisions struct {
-	// Job is as it was read; another version or another cursor in the history
-	// means that conflicting update.
+	// Job is the job as it was read. If the ledger has another version or cursor, the
+	// commit is an [ErrConflict].
 	Job StoredJob
-	// CaughtUp are late and to be run all the same, oldest first and before
-	// Firings: each waits for the one before it, see [Overlap.CatchUp].
+	// CaughtUp are late and run all the same, oldest first and before Firings: each
+	// waits for the one before it, see [Overlap.CatchUp].
 	CaughtUp []Firing
-	// Firings are those to be run, as far as the job's Overlap lets them.
+	// Firings are on time, and run if the job's Overlap allows it.
 	Firings []Firing
-	// Missed are those that are not run, and MissedReason says why.
+	// Missed are the scheduled times that are not run, for MissedReason.
 	Missed       Gap
 	MissedReason string
-	// Cursor is the new one.
+	// Cursor is the job's new cursor.
 	Cursor time.Time
 	// Alarm replaces the job's, unless it is empty.
 	Alarm string
 }
 
-// An Completion is a firing that has come to its end, told once.
+// A Completion is a firing that has ended and was settled: it exists once, in one
+// process.
 type Completion struct {
 	Assignment
-	// Run is the number of its run; 0: it was not begun.
+	// Run is the number of its run; 0: it never started.
 	Run int64
-	// OK: all hosts are ok.
+	// OK: all hosts succeeded.
 	OK bool
-	// OnRequest: it was cut short because somebody wanted that, as the Reason
-	// says, and the job's streak is as it was.
+	// OnRequest: someone stopped the run, as Reason says. The job's consecutive
+	// failures are then as before.
 	OnRequest bool
-	// Interrupted: the process that ran it is gone.
+	// Interrupted: the process of the run died.
 	Interrupted bool
 	Summary     fanout.Summary
-	// Streak is the job's now.
+	// ConsecutiveFailures are the job's, this firing included.
 	ConsecutiveFailures
 }
 
-// ErrConflict is returned when the job was changed, or its instants decided, by
-// somebody else in the meantime. Nothing was written.
+// ErrConflict is returned when another process changed the job, or decided its
+// scheduled times, since the caller read it. Nothing was written.
 var ErrConflict = errors.New("conflicting update")
 
-// ErrBusy is returned when other processes were faster as often as a change was tried:
-// the rules have nothing against it.
+// ErrBusy is returned when other processes were faster in every attempt at a change
+// that the rules allow.
 var ErrBusy = errors.New("the history is busy")
 
-// ErrTaken is returned when a firing, or a run, is not, or no longer, the caller's.
+// ErrTaken is returned when another process owns the firing or the run.
 var ErrTaken = errors.New("another process has taken it over")
 
-// ErrKnown is returned when an instant has a firing already although the state
-// does not say so. Nothing was written.
+// ErrKnown is returned when a scheduled time has a firing already that the state does
+// not show. Nothing was written.
 var ErrKnown = errors.New("the scheduled time already has a firing")
 
-// ErrFenced is returned when the caller's registration is over: nothing of it is
-// accepted any more.
+// ErrFenced is returned when the caller's registration is over: the ledger accepts
+// nothing more from it.
 var ErrFenced = errors.New("the registration is over")

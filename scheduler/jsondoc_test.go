@@ -6,7 +6,7 @@ import (
 	"tutti/internal/jsondoc"
 )
 
-// Every field of a message is in the manual, and the manual has no other.
+// docs/json.md has the fields of a message, and no others.
 func TestDocumentedMessage(t *testing.T) {
 	jsondoc.Check(t, jsondoc.Read(t, ".."), Message{}, "message")
 }

@@ -12,15 +12,14 @@ import (
 	"tutti/internal/yamltree"
 )
 
-// A jobKey is a key of a job in jobs.yaml: how it is read, and what is written.
+// A jobKey is a key of a job in jobs.yaml: how it is parsed, and how it is written.
 type jobKey struct {
 	name  string
 	read  func(*jobReader, *Job, yamltree.Node)
 	write func(*Job) tree
 }
 
-// jobKeys are in the order in which they are written. The options stand behind
-// them.
+// jobKeys are in the order in which they are written, before the options.
 var jobKeys = []jobKey{
 	{
 		"schedule", func(r *jobReader, j *Job, n yamltree.Node) { j.Schedules = r.texts(n) },
@@ -103,7 +102,7 @@ func (r *jobReader) text(n yamltree.Node) string {
 	return n.Text()
 }
 
-// instead is how to write what was written as a list.
+// instead is the advice for a list where a single value is wanted.
 func (r *jobReader) instead(n yamltree.Node) string {
 	between, ok := map[string]string{"selector": ",", "command": " "}[r.key]
 	if !ok || n.Kind() != yamltree.List {
@@ -131,7 +130,7 @@ func (r *jobReader) texts(n yamltree.Node) []string {
 	return all
 }
 
-// option reads what an option is given. Variables may be a mapping.
+// option reads the values of an option. Variables may be a mapping.
 func (r *jobReader) option(n yamltree.Node) []string {
 	if r.key == "env" && n.Kind() == yamltree.Map {
 		return r.variables(n)
@@ -154,7 +153,7 @@ func (r *jobReader) variables(n yamltree.Node) []string {
 	return all
 }
 
-// path is where a file is.
+// path makes a path absolute, from the rules' Dir.
 func (r *jobReader) path(path string) string {
 	switch {
 	case path == "" || path[0] == '~' || filepath.IsAbs(path) || r.rules.Dir == "":
@@ -190,7 +189,7 @@ func (r *jobReader) duration(n yamltree.Node) time.Duration {
 	return d
 }
 
-// word reads one of several words, and returns which.
+// word reads one of several words, and returns its index.
 func (r *jobReader) word(n yamltree.Node, words []string) int {
 	i, err := parseWord(r.text(n), words)
 	if err != nil {
@@ -221,21 +220,22 @@ func ParseCatchUp(text string) (CatchUp, error) {
 	return CatchUp(i), err
 }
 
-// ParseOccasion reads failure, recovery, missed or always.
-func ParseOccasion(text string) (NotifyEvent, error) {
-	i, err := parseWord(text, occasionWords)
+// ParseNotifyEvent parses failure, recovery, missed or always.
+func ParseNotifyEvent(text string) (NotifyEvent, error) {
+	i, err := parseWord(text, eventWords)
 	return NotifyEvent(i), err
 }
 
 var notifyKeys = []string{"on", "webhook", "secret_file", "command"}
 
-// readNotify reads whom to tell; failure and recovery unless on says otherwise.
+// readNotify reads the mapping notify; its events are failure and recovery unless on
+// says otherwise.
 func readNotify(r *jobReader, j *Job, n yamltree.Node) {
 	j.Notify = Notify{On: []NotifyEvent{OnFailure, OnRecovery}}
 	r.fields(n, notifyKeys, func(key string, v yamltree.Node) {
 		switch key {
 		case "on":
-			j.Notify.On = r.occasions(v)
+			j.Notify.On = r.notifyEvents(v)
 		case "webhook":
 			j.Notify.Webhook = r.text(v)
 		case "secret_file":
@@ -246,11 +246,11 @@ func readNotify(r *jobReader, j *Job, n yamltree.Node) {
 	})
 }
 
-// occasions reads one or several, in any order.
-func (r *jobReader) occasions(n yamltree.Node) []NotifyEvent {
+// notifyEvents reads one event or a list of them, in any order.
+func (r *jobReader) notifyEvents(n yamltree.Node) []NotifyEvent {
 	var all []NotifyEvent
 	for _, word := range r.texts(n) {
-		o, err := ParseOccasion(word)
+		o, err := ParseNotifyEvent(word)
 		if err != nil {
 			r.badf(n, "%s: %v", r.key, err)
 			return nil
@@ -263,7 +263,7 @@ func (r *jobReader) occasions(n yamltree.Node) []NotifyEvent {
 
 var keepKeys = []string{"age", "runs", "size"}
 
-// readKeep reads limits of the history; an age alone may stand by itself.
+// readKeep reads the limits of a job's history, or an age alone.
 func readKeep(r *jobReader, j *Job, n yamltree.Node) {
 	if n.Kind() == yamltree.Scalar {
 		j.Keep = Keep{Age: r.duration(n)}

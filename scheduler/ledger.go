@@ -5,81 +5,82 @@ import (
 	"time"
 )
 
-// A Ledger keeps what the processes that carry out jobs must agree on: the state of
-// each job, who is registered, which runs are to be stopped, and which commands may
-// have been started. Everything that a method writes is durable when it returns nil. After an
-// error that is not one of those that the method names it is unknown whether it was
-// written: who needs to know loads the state and applies the rule again, which does nothing
+// A Ledger stores what the processes that run jobs must agree on: the state of each
+// job, the registrations, the requests to stop runs, and the commands that may have
+// been started. What a method writes is durable when it returns nil. After an error
+// that the method does not name, it is unknown whether the write was made: a caller
+// that needs to know loads the state and applies the rule again, which changes nothing
 // if it was. All methods may be called by many goroutines at once.
 //
-// A Ledger does not judge jobs: rules do, and it commits what follows from them if
-// nothing has changed meanwhile. How it is kept is its own affair.
+// A Ledger does not know the rules: it commits their transitions if the state is still
+// the one that they were applied to.
 type Ledger interface {
 	States
-	// Create keeps a new job, which by wants, and gives it its number. It is
-	// [ErrConflict] if there is one of that name.
+	// Create stores a new job for the user by, and numbers it. The error is
+	// [ErrConflict] if there is a job of that name.
 	Create(ctx context.Context, job Job, by string, now time.Time) (Subject, error)
 	// Join registers the caller until it leaves or its process ends.
 	Join(ctx context.Context, c Controller) (Membership, error)
-	// Controllers are those that are registered now, in the order in which they
-	// joined.
+	// Controllers returns the registered processes in the order in which they joined.
 	Controllers(ctx context.Context) ([]Controller, error)
-	// Stop asks for the end of a run that is of no job: one of a job is stopped by
-	// the rules of its job. It is [ErrConflict] if it does not run.
+	// Stop requests a stop of a run that belongs to no job; a run of a job is stopped
+	// by [JobState.KillRun]. The error is [ErrConflict] if the run is not running.
 	Stop(ctx context.Context, x Stop) error
-	// Stops are the requests to stop those of the runs of which there is one.
+	// Stops returns the requests to stop any of the runs.
 	Stops(ctx context.Context, runs []int64) ([]Stop, error)
 }
 
-// States are the states of jobs, as anybody may read and change them.
+// States are the states of jobs, which every process may read and change, registered or
+// not.
 type States interface {
-	// Find are the subjects of the jobs of that name: the one that is kept, and
-	// those that were removed and still have open firings.
+	// Find returns the subjects of the jobs of that name: of the present one, and of
+	// removed ones that still have open firings.
 	Find(ctx context.Context, name string) ([]Subject, error)
 	// Load reads the subjects of jobs as they are now. One that does not exist has
-	// no revision, and its job is removed.
+	// revision 0, and its job is Removed.
 	Load(ctx context.Context, jobs []int64) ([]Subject, error)
-	// Commit carries out each of the moves or refuses it by itself, and says so in
-	// its place: nil; [ErrConflict], because the subject is at another revision or a number
-	// was taken; [ErrKnown]; [ErrFenced]; or what is wrong with it alone. The
-	// moves of a call may share a write. The error is for all of them, of which
-	// nothing is known then.
+	// Commit makes or refuses each of the moves by itself, and reports it in its place:
+	// no error; [ErrConflict], because the subject is at another revision or a number
+	// was taken; [ErrKnown]; [ErrFenced]; or an error of this move alone. The moves of
+	// a call may share a write. After an error of Commit itself it is unknown which
+	// moves were made.
 	Commit(ctx context.Context, moves []Move) ([]Committed, error)
-	// Numbers are n free numbers for new firings, the first of which is returned.
-	// One that another process has used by the time of the commit is a conflict.
+	// Numbers returns the first of n free numbers for new firings. They are not
+	// reserved: if another process uses one before the commit, that is a conflict.
 	Numbers(ctx context.Context, n int) (first int64, err error)
 }
 
-// A Membership is a registration with a ledger. What it commits is refused once it
+// A Membership is a registration with a ledger. The ledger refuses its commits once it
 // is over.
 type Membership interface {
 	States
-	// Fence is the number of the registration. It is higher than those of all earlier
-	// registrations, and never used again: what it has claimed is told by it.
+	// Fence is the number of the registration, which marks its claims. It is higher
+	// than those of all earlier registrations, and never used again.
 	Fence() int64
-	// Lost is closed when the registration is over, before anybody else may think
-	// so.
+	// Lost is closed when the registration is over, before another process may treat it
+	// as over.
 	Lost() <-chan struct{}
-	// Sync returns the subjects that have changed since the last call: all at the
-	// first. What it returns may be old, and only Commit judges. One caller at a
-	// time.
+	// Sync returns the subjects that have changed since the last call; the first call
+	// returns all. They may be stale, which Commit detects. Only one goroutine may call
+	// it at a time.
 	Sync(ctx context.Context) (Changes, error)
-	// Wake receives soon after something may have changed. It is a hint; nil: there
-	// is none.
+	// Wake receives soon after the ledger may have changed. It is a hint; nil: the
+	// ledger has none.
 	Wake() <-chan struct{}
 	// Controllers is that of [Ledger].
 	Controllers(ctx context.Context) ([]Controller, error)
 	// Stops is that of [Ledger].
 	Stops(ctx context.Context, runs []int64) ([]Stop, error)
-	// Mark makes it durable that the commands on hosts of a run are about to be
-	// sent, by their positions in the plan. It is [ErrTaken], and none is marked, if the
-	// run is not the claim's any more.
+	// Mark makes it durable that the commands for these hosts of a run, by their
+	// positions in the plan, are about to be sent. If the run is not the claim's any
+	// more, the error is [ErrTaken], and none is marked.
 	Mark(ctx context.Context, c Claim, positions []int) error
-	// Marks are the positions that were marked for a run, in their order. Whoever
-	// takes a run over sees all of them.
+	// Marks returns the positions that were marked for a run, in order. A process that
+	// takes the run over sees all of them.
 	Marks(ctx context.Context, run int64) ([]int, error)
 	Outbox
-	// Leave ends the registration. What it has claimed and not begun is free.
+	// Leave ends the registration. Firings that it has claimed and not started are free
+	// to be claimed.
 	Leave(ctx context.Context) error
 }
 
@@ -88,42 +89,42 @@ type Controller struct {
 	// ID is the number of the registration, and PID that of the process.
 	ID  int64
 	PID int
-	// Serves: it is a daemon. Others carry out one firing that they asked for, and
-	// what they have not begun when they end is not begun.
+	// Serves: it is a daemon. Another process executes one firing that it requested; if
+	// it ends before that firing has started, the firing is skipped.
 	Serves  bool
 	Started time.Time
 }
 
-// A Claim is the right to carry out a run: which, of which firing, and by which
-// registration. Firing and Fence are 0 for a run that is of no job.
+// A Claim is the right to execute a run: the run, its firing, and the registration that
+// holds it. Firing and Fence are 0 for a run that belongs to no job.
 type Claim struct{ Run, Firing, Fence int64 }
 
-// A Revision of a subject grows with each change. 0: there is no such subject.
+// A Revision of a subject grows with each change; 0: the subject does not exist.
 type Revision int64
 
-// A Subject is a job and what its firings have come to, at a revision. It exists as
-// long as the job is kept or has open firings.
+// A Subject is a job with its open firings, at a revision. It exists until the job is
+// removed and its firings are settled.
 type Subject struct {
 	Rev   Revision
 	State JobState
 }
 
-// Changes are the subjects that have changed, and the numbers of the jobs whose
-// subjects are gone.
+// Changes are the subjects that have changed, and the numbers of jobs whose subjects do
+// not exist any more.
 type Changes struct {
 	Subjects []Subject
 	Gone     []int64
 }
 
-// A Move replaces the state of a job that is at revision From by what follows from a
-// rule. Firings and messages are written together with it; they are unique by their
-// numbers.
+// A Move replaces the state of a job at revision From by that of a transition. Its
+// firings, unique by their numbers, and its messages are written in the same
+// transaction.
 type Move struct {
 	From Revision
 	Transition
 }
 
-// Committed is what became of a move: the new revision, or why it was refused.
+// Committed is the result of a move: the new revision, or why it was refused.
 type Committed struct {
 	Rev Revision
 	Err error

@@ -21,20 +21,20 @@ func TestClaimOfWhatWasClaimedMeanwhile(t *testing.T) {
 	}
 	none := func(int64) bool { return false }
 	for i, d := range []*member{first, second, second} {
-		tickets, err := d.desk.Claim(t.Context(), d, clock(1), none)
-		if want := i == 0; err != nil || (len(tickets) == 1) != want {
-			t.Errorf("claim %d: got %v, %v, want a ticket: %t", i, tickets, err, want)
+		assignments, err := d.desk.Claim(t.Context(), d, clock(1), none)
+		if want := i == 0; err != nil || (len(assignments) == 1) != want {
+			t.Errorf("claim %d: got %v, %v, want a assignment: %t", i, assignments, err, want)
 		}
 	}
 	first.die()
-	if tickets, err := second.desk.Claim(t.Context(), second, clock(1), none); err != nil || len(tickets) != 1 {
-		t.Errorf("got %v, %v, want the ticket of a daemon that is gone", tickets, err)
+	if assignments, err := second.desk.Claim(t.Context(), second, clock(1), none); err != nil || len(assignments) != 1 {
+		t.Errorf("got %v, %v, want the assignment of a daemon that is gone", assignments, err)
 	}
 }
 
-// TestDecideOfKnownInstants: instants that a schedule shares with the one before it
-// do not fire again when the clock was put back in between.
-func TestDecideOfKnownInstants(t *testing.T) {
+// TestDecideOfKnownTimes: times that a schedule shares with the one before it do not
+// fire again when the clock was set back in between.
+func TestDecideOfKnownTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()
 		r.add("job", "*/10 * * * *")

@@ -10,14 +10,14 @@ import (
 	"tutti/fanout"
 )
 
-// A member is a daemon's registration with a memory, and the desk at which it works.
+// A member is a daemon's registration with a memory, and the daemon's desk.
 type member struct {
 	*memory
 	desk *Desk
 	id   int64
-	seen map[int64]int // the revisions that Sync has told
+	seen map[int64]int // the revisions that Sync has returned
 	now  time.Time
-	// given are the firings that it has tickets of.
+	// given are the firings of its assignments.
 	given map[int64]bool
 	// lost is closed when others have ended the registration.
 	lost chan struct{}
@@ -39,7 +39,7 @@ func (m *memory) join() *member {
 // die is the end of the daemon's process.
 func (d *member) die() { d.change(func() { delete(d.alive, d.id) }) }
 
-// evict ends the registration of a daemon whose process goes on.
+// evict ends the registration of a daemon whose process is alive.
 func (d *member) evict() {
 	d.change(func() {
 		delete(d.alive, d.id)
@@ -47,7 +47,7 @@ func (d *member) evict() {
 	})
 }
 
-// evicted reports whether that was done.
+// evicted reports whether evict was called.
 func (d *member) evicted() bool {
 	select {
 	case <-d.lost:
@@ -189,11 +189,11 @@ func (d *member) Decide(ctx context.Context, x Decisions) ([]Assignment, error) 
 	if _, err := d.desk.Sync(ctx, d); err != nil {
 		return nil, err
 	}
-	tickets, errs, err := d.desk.Decide(ctx, d.now, []Decisions{x})
+	assignments, errs, err := d.desk.Decide(ctx, d.now, []Decisions{x})
 	if err != nil {
 		return nil, err
 	}
-	return tickets[0], errs[0]
+	return assignments[0], errs[0]
 }
 
 func (d *member) Claim(ctx context.Context, now time.Time) ([]Assignment, error) {
@@ -201,11 +201,11 @@ func (d *member) Claim(ctx context.Context, now time.Time) ([]Assignment, error)
 	if _, err := d.desk.Sync(ctx, d); err != nil {
 		return nil, err
 	}
-	tickets, err := d.desk.Claim(ctx, d, now, func(id int64) bool { return d.given[id] })
-	for _, t := range tickets {
+	assignments, err := d.desk.Claim(ctx, d, now, func(id int64) bool { return d.given[id] })
+	for _, t := range assignments {
 		d.given[t.ID] = true
 	}
-	return tickets, err
+	return assignments, err
 }
 
 func (d *member) Fail(ctx context.Context, t Assignment, decision Decision, reason string) error {

@@ -12,19 +12,18 @@ import (
 	"tutti/fanout"
 )
 
-// A memory is a ledger and a history that are gone with their process. It keeps the
-// contract of Ledger for any number of daemons: it is a map of documents with
-// revisions, and beside it what became of all firings and runs.
+// A memory is a ledger and a history in memory. It keeps the contract of Ledger for any
+// number of daemons: a map of documents with revisions, and all firings and runs.
 type memory struct {
-	mu      sync.Mutex // guards all that follows
-	jobs    map[int64]*document
-	rows    []*memoryRow
-	runs    []*memoryRun
-	told    []Message
-	writes  int // by anybody
-	alive   map[int64]bool
-	members int64
-	refusal error // what every call of a member returns; nil: what it should
+	mu       sync.Mutex // guards all that follows
+	jobs     map[int64]*document
+	rows     []*memoryRow
+	runs     []*memoryRun
+	messages []Message
+	writes   int // by any caller
+	alive    map[int64]bool
+	members  int64
+	refusal  error // what every call of a member returns; nil: the calls work
 	// refusals are what the commits of members return for jobs, by name; that of the
 	// empty name is for all of a commit.
 	refusals map[string]error
@@ -58,8 +57,8 @@ func newMemory() *memory {
 	return &memory{jobs: map[int64]*document{}, alive: map[int64]bool{}}
 }
 
-// keep adds a job, or changes it as somebody at another terminal would: the
-// cursor is moved to now, and nothing is recorded.
+// keep adds a job, or changes it as another process would: the cursor moves to now, and
+// nothing is recorded.
 func (m *memory) keep(j Job, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -84,7 +83,7 @@ func (m *memory) named(name string) *document {
 	return nil
 }
 
-// change changes what is kept.
+// change calls f with mu held.
 func (m *memory) change(f func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -120,7 +119,7 @@ func (m *memory) load(id int64) (state JobState, revision int) {
 	return state, d.revision
 }
 
-// commit replaces a document that is at the revision, and keeps what follows.
+// commit replaces a document that is at the revision, and records the transition.
 func (m *memory) commit(revision int, t Transition) error {
 	d := m.jobs[t.Next.ID]
 	first := len(t.Firings) - t.New
@@ -139,7 +138,7 @@ func (m *memory) commit(revision int, t Transition) error {
 		}
 		m.rows[f.ID-1].FiringRecord = f
 	}
-	m.told = append(m.told, t.Messages...)
+	m.messages = append(m.messages, t.Messages...)
 	return nil
 }
 
@@ -153,7 +152,7 @@ func (m *memory) apply(id int64, now time.Time, rule Rule) (Transition, error) {
 	return t, m.commit(revision, t)
 }
 
-// applyTo is apply for the job of that name, by somebody else.
+// applyTo is apply, by another process, for the job of that name.
 func (m *memory) applyTo(name string, now time.Time, rule func(JobState, Moment) Transition) {
 	m.change(func() {
 		if d := m.named(name); d != nil {
@@ -162,12 +161,12 @@ func (m *memory) applyTo(name string, now time.Time, rule func(JobState, Moment)
 	})
 }
 
-// ask has a job run manually.
+// ask starts a job manually.
 func (m *memory) ask(name, by string) {
 	m.applyTo(name, time.Now(), func(s JobState, at Moment) Transition { return s.Request(by, 0, at) })
 }
 
-// kill stops what runs of a job.
+// kill stops the runs of a job.
 func (m *memory) kill(name string) {
 	m.applyTo(name, time.Now(), func(s JobState, at Moment) Transition { return s.Kill("somebody", at) })
 }
@@ -177,7 +176,7 @@ func (m *memory) remove(name string) {
 	m.applyTo(name, time.Now(), func(s JobState, at Moment) Transition { return s.Remove("somebody", at) })
 }
 
-// begin gives the run of a ticket its number, for the daemon that has claimed it.
+// begin numbers the run of an assignment, for the daemon that has claimed it.
 func (m *memory) begin(by int64, t Assignment, now time.Time) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -203,7 +202,7 @@ func (m *memory) endFor(run int64, ok bool, now time.Time, why fanout.Stopped) {
 	m.change(func() {
 		r := m.runs[run-1]
 		if !r.running() {
-			return // it was found cut off, and that is on record
+			return // the repair marked it as interrupted
 		}
 		r.State, r.Summary.Ended, r.Summary.Stopped = runFinished, now, why
 		if ok {
@@ -220,7 +219,7 @@ func (m *memory) firingOf(run int64) *memoryRow {
 	return m.rows[slices.IndexFunc(m.rows, func(r *memoryRow) bool { return r.Run == run })]
 }
 
-// stopBy is who wants the end of a run; empty: nobody.
+// stopBy is who requested to stop a run; empty: no one.
 func (m *memory) stopBy(run int64) string {
 	if f := m.jobs[m.firingOf(run).JobID].state.firingOf(run); f != nil {
 		return f.Stop.By
@@ -228,11 +227,11 @@ func (m *memory) stopBy(run int64) string {
 	return ""
 }
 
-// leave is a run that came to its end, and the end could not be written down.
+// leave ends a run whose end cannot be written.
 func (m *memory) leave(run int64) { m.change(func() { m.runs[run-1].left = true }) }
 
-// text is the firings of a job, a line each: when, what became of it, when it
-// began and how it ended.
+// text returns the firings of a job, a line each: scheduled time, decision, start and
+// result.
 func (m *memory) text(name string) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -245,7 +244,7 @@ func (m *memory) text(name string) string {
 	return strings.Join(lines, "\n")
 }
 
-// first is the instant of a firing, or the first of several.
+// first is the scheduled time of a firing, or the first of a gap.
 func (r *memoryRow) first() time.Time {
 	if r.At.IsZero() {
 		return r.Gap.First
@@ -286,7 +285,7 @@ func (r *memoryRun) outcome() string {
 
 var errDisk = errors.New("disk full")
 
-// TestMemoryComparesAndSwaps: what was read at an earlier revision is not written.
+// TestMemoryComparesAndSwaps: a commit from an earlier revision is refused.
 func TestMemoryComparesAndSwaps(t *testing.T) {
 	m := newMemory()
 	m.keep(NewJob("job", "UTC"), time.Unix(0, 0))

@@ -5,29 +5,30 @@ import (
 	"time"
 )
 
-// A Message tells somebody about a job. Its JSON is what a webhook gets as its
-// body and a command on its standard input; a script may rely on the names.
+// A Message is a notification about a job. A webhook gets its JSON as the body, a
+// command on its standard input; the names are promises.
 type Message struct {
-	// ID is the message's own; the same for every attempt, so that a receiver
-	// can tell a repeated one.
+	// ID is the same for every attempt, so that a receiver can recognise a repeated
+	// message.
 	ID int64 `json:"id"`
 	// Schema is 1.
 	Schema int `json:"schema"`
-	// Type is the word of an [NotifyEvent].
+	// Type is the word of a [NotifyEvent].
 	Type string `json:"type"`
-	// Time is when it happened.
+	// Time is when the event happened.
 	Time time.Time `json:"time"`
 	Job  string    `json:"job"`
-	// Machine is the name of the machine that tells.
+	// Machine is the name of the machine that sends the message.
 	Machine  string `json:"machine"`
 	Firing   int64  `json:"firing"`
 	Decision string `json:"decision"`
-	// Reason says why a firing was not run.
+	// Reason is why a firing was not run.
 	Reason      string     `json:"reason,omitempty"`
 	ScheduledAt *time.Time `json:"scheduled_at,omitempty"`
 	DueAt       *time.Time `json:"due_at,omitempty"`
 
-	// Run and what follows are of the firing's run, and absent without one.
+	// Run and the following fields describe the firing's run, and are absent without
+	// one.
 	Run         int64          `json:"run,omitempty"`
 	State       string         `json:"state,omitempty"`
 	Stopped     string         `json:"stopped,omitempty"`
@@ -41,20 +42,21 @@ type Message struct {
 	Counts      map[string]int `json:"counts,omitempty"`
 	HostsFailed []MessageHost  `json:"hosts_failed,omitempty"`
 
-	// Failures is how many ends in a row were not ok; of a recovery, how many
-	// there were before it.
+	// Failures is the number of consecutive failures; of a recovery, the number before
+	// it.
 	Failures int `json:"failures"`
 
-	// Missed instants, and the first and last of them.
+	// Missed is the number of missed scheduled times, with the first and the last of
+	// them.
 	Missed      int        `json:"missed,omitempty"`
 	MissedFirst *time.Time `json:"missed_first,omitempty"`
 	MissedLast  *time.Time `json:"missed_last,omitempty"`
 }
 
-// MaxMessageHosts is how many hosts a message names.
+// MaxMessageHosts bounds how many hosts a message names.
 const MaxMessageHosts = 20
 
-// A MessageHost is a host that is not ok; a message names the first of them.
+// A MessageHost is a host that failed.
 type MessageHost struct {
 	Host     string `json:"host"`
 	Outcome  string `json:"outcome"`
@@ -68,22 +70,23 @@ type Delivery struct {
 	ID int64
 	// Attempt counts from 1.
 	Attempt int
-	// Notify is how the job said it is to be told when it happened, with a
-	// Webhook or a Command, not both.
+	// Notify is the job's setting at the time of the event, with either the Webhook or
+	// the Command.
 	Notify  Notify
 	Message Message
 }
 
-// An Outbox keeps messages until they have arrived, or are given up, through
-// crashes. Each method is one transaction.
+// An Outbox stores messages, through crashes, until they have been delivered or given
+// up. Each method is one transaction.
 type Outbox interface {
-	// Lease takes those that are due, the oldest first and at most most of
-	// them, so that nobody else gets them before until.
+	// Lease returns due deliveries, the oldest first and at most most, which no other
+	// process gets before until.
 	Lease(ctx context.Context, now, until time.Time, most int) ([]Delivery, error)
-	// Delivered records an attempt at now: that it arrived if err is nil, else what
-	// was wrong, and when to try again; a zero again gives it up.
+	// Delivered records an attempt at now: the message was delivered if err is nil;
+	// else err is why not, and again is when to try next. A zero again gives the
+	// delivery up.
 	Delivered(ctx context.Context, d Delivery, now time.Time, err error, again time.Time) error
-	// Release gives back what was taken and not tried, to be taken again when it
-	// is due. It is no attempt. What somebody else has taken by now is left.
+	// Release returns leased deliveries that were not attempted, to be leased again at
+	// due. Those that another process has leased by now are left alone.
 	Release(ctx context.Context, ds []Delivery, due time.Time) error
 }

@@ -9,55 +9,57 @@ import (
 	"time"
 )
 
-// An NotifyEvent is something that is told to somebody.
+// A NotifyEvent is an event that a job's notifications may be about.
 type NotifyEvent int
 
 const (
-	// OnFailure is when the job is not ok, for the first time since it was, and
-	// nobody wanted its run to be ended.
+	// OnFailure: the job failed for the first time since it succeeded. A run that
+	// someone stopped is no failure.
 	OnFailure NotifyEvent = iota
-	// OnRecovery is when it is ok, for the first time since it was not.
+	// OnRecovery: the job succeeded for the first time since it failed.
 	OnRecovery
-	// OnMissed is when instants passed and were not run.
+	// OnMissed: scheduled times passed and were not run.
 	OnMissed
-	// OnAlways is at each end, and all of the above.
+	// OnAlways: every result, and all of the above.
 	OnAlways
 )
 
-var occasionWords = []string{"failure", "recovery", "missed", "always"}
+var eventWords = []string{"failure", "recovery", "missed", "always"}
 
-// String is the word for it in files, flags and the history.
-func (o NotifyEvent) String() string { return wordOf(occasionWords, int(o)) }
+// String returns the event's word in files, flags and the history.
+func (o NotifyEvent) String() string { return wordOf(eventWords, int(o)) }
 
-// A Notify says who is told of what. The zero value tells nobody.
+// A Notify says which events of a job are sent where. The zero value sends nothing.
 type Notify struct {
-	// On is what is told, in the order of the occasions.
+	// On are the events, in the order of their constants.
 	On []NotifyEvent
-	// Webhook is the URL to send it to; empty: none.
+	// Webhook is the URL that messages are posted to; empty: none.
 	Webhook string
-	// WebhookBy is who set Webhook, if who did may not act on the machine of the
-	// daemon: then it may lead to the public internet only, and what is sent is signed
-	// with the secret of WebhookBy. Empty: who may. It is not written to files.
+	// WebhookBy is the user who set Webhook, if that user may not act on the daemon's
+	// machine: then Webhook may lead to the public internet only, and messages are signed
+	// with the secret of WebhookBy. Empty: the user may. It is not written to files.
 	WebhookBy string
-	// SecretFile holds the key that signs what is sent; empty: nothing is signed.
+	// SecretFile holds the key that signs messages to the webhook; empty: they are not
+	// signed.
 	SecretFile string
-	// Command is a local command that reads it; empty: none.
+	// Command is a local command that reads a message from its standard input; empty:
+	// none.
 	Command string
 }
 
-// A ConsecutiveFailures is how a job's last ends went. The zero value is for a job that was
-// ok, or never ran.
+// ConsecutiveFailures are a job's failures since its last success. The zero value is a
+// job that succeeded last, or never ran.
 type ConsecutiveFailures struct {
-	// Count is how many ends in a row were not ok, up to the last.
+	// Count is the number of failures.
 	Count int
-	// Since is when the first of them ended; zero if there are none, or it was
-	// not kept.
+	// Since is when the first of them ended; zero if there are none, or an older
+	// version did not record it.
 	Since time.Time
 }
 
-// Failed is the streak after an end that was not ok, or a firing that could not
-// be started; and the occasion, if told is true.
-func (n Notify) Failed(before ConsecutiveFailures) (after ConsecutiveFailures, o NotifyEvent, told bool) {
+// Failed returns the consecutive failures after a run that failed, or a firing that
+// could not be started, and the event to send if notify is true.
+func (n Notify) Failed(before ConsecutiveFailures) (after ConsecutiveFailures, o NotifyEvent, notify bool) {
 	after = ConsecutiveFailures{Count: before.Count + 1, Since: before.Since}
 	switch {
 	case n.wants(OnAlways):
@@ -68,9 +70,9 @@ func (n Notify) Failed(before ConsecutiveFailures) (after ConsecutiveFailures, o
 	return after, 0, false
 }
 
-// Succeeded is the streak after an end that was ok; and the occasion, if told is
-// true: OnRecovery after failures, else OnAlways.
-func (n Notify) Succeeded(before ConsecutiveFailures) (after ConsecutiveFailures, o NotifyEvent, told bool) {
+// Succeeded returns the consecutive failures after a run that succeeded, none, and the
+// event to send if notify is true: OnRecovery after failures, else OnAlways.
+func (n Notify) Succeeded(before ConsecutiveFailures) (after ConsecutiveFailures, o NotifyEvent, notify bool) {
 	switch {
 	case before.Count > 0 && (n.wants(OnRecovery) || n.wants(OnAlways)):
 		return ConsecutiveFailures{}, OnRecovery, true
@@ -80,23 +82,24 @@ func (n Notify) Succeeded(before ConsecutiveFailures) (after ConsecutiveFailures
 	return ConsecutiveFailures{}, 0, false
 }
 
-// Ended is the streak after an end that somebody asked for, which says nothing
-// about the job; and the occasion, if told is true.
-func (n Notify) Ended(before ConsecutiveFailures) (after ConsecutiveFailures, o NotifyEvent, told bool) {
+// Ended returns the consecutive failures after a run that someone stopped, which are
+// those from before, and the event to send if notify is true.
+func (n Notify) Ended(before ConsecutiveFailures) (after ConsecutiveFailures, o NotifyEvent, notify bool) {
 	return before, OnAlways, n.wants(OnAlways)
 }
 
-// Missed reports whether a gap is told. It is no end, and leaves the streak.
+// Missed reports whether missed scheduled times are sent. They are no failures.
 func (n Notify) Missed() bool { return n.wants(OnMissed) || n.wants(OnAlways) }
 
 func (n Notify) wants(o NotifyEvent) bool { return slices.Contains(n.On, o) }
 
-// isZero reports whether nobody is told anything.
+// isZero reports whether n is the zero value.
 func (n Notify) isZero() bool {
 	return len(n.On) == 0 && n.Webhook == "" && n.SecretFile == "" && n.Command == ""
 }
 
-// check refuses what could not be told to anybody.
+// check refuses a setting that cannot send anything, and one that would expose a
+// password.
 func (n Notify) check() error {
 	switch {
 	case n.isZero():

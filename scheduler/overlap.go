@@ -6,57 +6,59 @@ import (
 	"tutti/fanout"
 )
 
-// An Overlap says what becomes of a firing while an earlier one still runs.
+// An Overlap is the policy for a firing while an earlier one of the job still runs.
 type Overlap int
 
 const (
-	// OverlapSkip leaves it out.
+	// OverlapSkip skips it.
 	OverlapSkip Overlap = iota
-	// OverlapQueue lets one wait until the earlier one has ended.
+	// OverlapQueue lets one firing wait until the earlier one has ended.
 	OverlapQueue
-	// OverlapAllow runs it beside the others, up to a limit.
+	// OverlapAllow runs it alongside the others, up to MaxRunning.
 	OverlapAllow
-	// OverlapReplace ends the earlier one, waits for proof that it has ended,
-	// and runs the new one.
+	// OverlapReplace stops the earlier one, waits for proof that its command has
+	// stopped on every host, and runs the new one.
 	OverlapReplace
 )
 
 var overlapWords = []string{"skip", "queue", "allow", "replace"}
 
-// String is the word for it in files and flags.
+// String returns the policy's word in files and flags.
 func (o Overlap) String() string { return wordOf(overlapWords, int(o)) }
 
-// A Decision is what becomes of a firing.
+// A Decision says whether a firing runs, and if not, why not.
 type Decision int
 
 const (
 	// Run starts it.
 	Run Decision = iota
-	// Queued lets it wait for an earlier one to end.
+	// Queued lets it wait until an earlier firing has ended.
 	Queued
-	// Skipped leaves it out because of an earlier one.
+	// Skipped does not run it, because of an earlier firing, a pause, a removal,
+	// maintenance or a stop.
 	Skipped
-	// Missed leaves it out because it is too late.
+	// Missed does not run it, because it is too late.
 	Missed
-	// Failed is one that could not be started: its hosts cannot be found out.
+	// Failed could not start it, for instance because its hosts are not known.
 	Failed
-	// Refused is one that may not be started: it would run on hosts outside the scopes
-	// of the job. For the job that is a failure.
+	// Refused may not start it: it would run on hosts outside the scopes of the job.
+	// This counts as a failure of the job.
 	Refused
 )
 
-// Why a firing does not become a run: it is [Refused], or all its hosts are in
-// maintenance, and it is [Skipped].
+// Errors of Daemon.Execute that close a firing as something else than [Failed]: as
+// [Refused], and as [Skipped] if all its hosts are in maintenance.
 var (
 	ErrRefused     = errors.New("refused")
 	ErrMaintenance = errors.New("maintenance")
 )
 
-// NotStarted is what a firing is closed with that did not become a run because of err.
+// NotStarted returns the decision that closes a firing that did not become a run
+// because of err.
 func NotStarted(err error) Decision {
 	switch {
 	case errors.Is(err, fanout.ErrSignal):
-		return Skipped // whoever runs it was stopped, which is not the job's fault
+		return Skipped // the process was stopped, which is no failure of the job
 	case errors.Is(err, ErrMaintenance):
 		return Skipped
 	case errors.Is(err, ErrRefused):
@@ -65,28 +67,28 @@ func NotStarted(err error) Decision {
 	return Failed
 }
 
-// failed reports whether the decision is a failure of the job.
+// failed reports whether the decision counts as a failure of the job.
 func (d Decision) failed() bool { return d == Failed || d == Refused }
 
 var decisionWords = []string{"run", "queued", "skipped", "missed", "failed", "refused"}
 
-// String is the word for it in the history.
+// String returns the decision's word in the history.
 func (d Decision) String() string { return wordOf(decisionWords, int(d)) }
 
-// A Verdict is a Decision and what else belongs to it.
+// A Verdict is a Decision with its reason.
 type Verdict struct {
 	Decision Decision
-	// Reason says why it is not Run; empty if it is.
+	// Reason is why the decision is not Run; empty if it is.
 	Reason string
-	// End: what runs now has to be ended.
+	// End: the running firings have to be stopped first.
 	End bool
 }
 
-// Decide says what becomes of a firing while running others run and waiting
-// others wait. Only OverlapAllow looks at maxRunning.
+// Decide applies the policy to a firing of a job of which running other firings run and
+// waiting ones wait. Only OverlapAllow uses maxRunning.
 func (o Overlap) Decide(running, waiting, maxRunning int) Verdict {
 	if o == OverlapAllow {
-		// What waits is older, and has the next place.
+		// Waiting firings are older, and start first.
 		if o.Room(running+waiting, maxRunning) {
 			return Verdict{Decision: Run}
 		}
@@ -105,13 +107,13 @@ func (o Overlap) Decide(running, waiting, maxRunning int) Verdict {
 	return Verdict{Decision: Skipped, Reason: "an earlier firing is running"}
 }
 
-// Room reports whether one more may run while running others run.
+// Room reports whether one more firing may run while running others run.
 func (o Overlap) Room(running, maxRunning int) bool {
 	return running == 0 || o == OverlapAllow && running < maxRunning
 }
 
-// CatchUp is Decide for one of several firings that are late and are all to be
-// run: it waits for those before it, and ends none.
+// CatchUp is Decide for one of several late firings that all run: it waits for those
+// before it, and stops none.
 func (o Overlap) CatchUp(running, waiting, maxRunning int) Verdict {
 	if waiting == 0 && o.Room(running, maxRunning) {
 		return Verdict{Decision: Run}
@@ -119,8 +121,8 @@ func (o Overlap) CatchUp(running, waiting, maxRunning int) Verdict {
 	return Verdict{Decision: Queued, Reason: "caught up after an earlier one"}
 }
 
-// Replace says what becomes of a firing that waited for an earlier one to be
-// ended: it runs if that is proved on every host.
+// Replace decides about a firing that waited for an earlier one to be stopped: it runs
+// if the stop is proved on every host.
 func Replace(proved bool) Verdict {
 	if proved {
 		return Verdict{Decision: Run}
@@ -128,7 +130,7 @@ func Replace(proved bool) Verdict {
 	return Verdict{Decision: Skipped, Reason: "the end of the earlier firing is not confirmed"}
 }
 
-// wordOf is the i-th word.
+// wordOf returns the i-th word, or "unknown".
 func wordOf(words []string, i int) string {
 	if i < 0 || i >= len(words) {
 		return "unknown"

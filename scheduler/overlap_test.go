@@ -8,7 +8,7 @@ import (
 	"tutti/fanout"
 )
 
-// Why there is no run says what the firing is closed with.
+// The error of Execute decides how the firing is closed.
 func TestNotStarted(t *testing.T) {
 	for _, tt := range []struct {
 		err  error

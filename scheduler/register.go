@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// errUnregistered says of a daemon without a Rejoin why it fires nothing any more.
+// errUnregistered is why a daemon without a Rejoin fires nothing any more.
 var errUnregistered = errors.New("the registration of this daemon is over")
 
 // isLost reports whether the registration is over.
@@ -19,8 +19,8 @@ func (l *loop) isLost() bool {
 	}
 }
 
-// awaitLost receives when the registration is over. While that is known and the daemon
-// could not register again it never does, since the next turn tries it.
+// awaitLost returns a channel that is closed when the registration is over; nil if the
+// daemon knows that already, since its next turn tries to register again.
 func (l *loop) awaitLost() <-chan struct{} {
 	if l.isLost() {
 		return nil
@@ -28,9 +28,10 @@ func (l *loop) awaitLost() <-chan struct{} {
 	return l.Member.Lost()
 }
 
-// register registers the daemon again, and reports whether that was done. What it knows of
-// jobs is forgotten; what runs goes on, until its claim is found to be another's. What it
-// has claimed and not begun is free, for the new registration as for others.
+// register registers the daemon again, and reports whether it did. The daemon forgets
+// the jobs that it has read. Its executions go on until the ledger refuses their
+// claims. Firings that it has claimed and not started are free for every daemon, this
+// one included.
 func (l *loop) register(ctx context.Context) bool {
 	lost := l.Member
 	if l.Rejoin == nil {

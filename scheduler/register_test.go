@@ -19,7 +19,7 @@ func (r *rig) rejoins(works time.Time) {
 	}
 }
 
-// A daemon whose registration others have ended goes on under a new one.
+// A daemon whose registration was ended by others goes on under a new one.
 func TestDaemonRegistersAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()
@@ -69,7 +69,8 @@ func TestDaemonRegistersWhenItCan(t *testing.T) {
 	})
 }
 
-// What a daemon had claimed and not begun is begun once, by its new registration.
+// A firing that the daemon had claimed and not started is started once, under its new
+// registration.
 func TestDaemonRegistersWhilePreparing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()
@@ -77,10 +78,10 @@ func TestDaemonRegistersWhilePreparing(t *testing.T) {
 		r.rejoins(time.Time{})
 		executed := 0
 		execute := r.daemon.Execute
-		r.daemon.Execute = func(ctx context.Context, by Membership, ticket Assignment, begun func(int64)) error {
+		r.daemon.Execute = func(ctx context.Context, by Membership, assignment Assignment, begun func(int64)) error {
 			executed++
 			time.Sleep(20 * time.Second)
-			err := execute(ctx, by, ticket, begun)
+			err := execute(ctx, by, assignment, begun)
 			if lost := executed == 2 && by.Fence() == 1; lost != errors.Is(err, ErrTaken) {
 				t.Errorf("registration %d: got %v", by.Fence(), err)
 			}
@@ -98,7 +99,7 @@ func TestDaemonRegistersWhilePreparing(t *testing.T) {
 	})
 }
 
-// A daemon that cannot register again says so for as long as it runs, and what runs ends.
+// A daemon that cannot register again says so for as long as it runs; its runs finish.
 func TestDaemonWithoutRejoin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()

@@ -8,7 +8,7 @@ import (
 	"tutti/fanout"
 )
 
-// A reporter says what a daemon does, in its log and to its observer.
+// A reporter writes what a daemon does to its log and its observer.
 type reporter struct {
 	log      *slog.Logger
 	observer Observer
@@ -25,8 +25,8 @@ func newReporter(d *Daemon) reporter {
 	return r
 }
 
-// sayDecided tells what was decided.
-func (r reporter) sayDecided(d Decisions, tickets []Assignment) {
+// reportDecisions reports the decisions of one job.
+func (r reporter) reportDecisions(d Decisions, assignments []Assignment) {
 	name := d.Job.Name
 	if d.Alarm != "" {
 		r.log.Error("clock was set back", "job", name, "alarm", d.Alarm)
@@ -36,28 +36,29 @@ func (r reporter) sayDecided(d Decisions, tickets []Assignment) {
 			"count", m.Count, "more", m.More, "first", fanout.FormatTime(m.First), "last", fanout.FormatTime(m.Last))
 		r.observer.Decided(name, Missed, d.MissedReason, m.Count)
 	}
-	for _, t := range tickets {
-		r.sayTicket(t)
+	for _, t := range assignments {
+		r.reportAssignment(t)
 	}
 }
 
-// sayTicket tells what became of a firing.
-func (r reporter) sayTicket(t Assignment) {
+// reportAssignment reports the decision of a firing.
+func (r reporter) reportAssignment(t Assignment) {
 	level := slog.LevelInfo
 	switch t.Decision {
 	case Run:
-		level = slog.LevelDebug // that it begins is told
+		level = slog.LevelDebug // its start is logged
 	case Skipped, Missed:
 		level = slog.LevelWarn
 	case Failed, Refused:
 		level = slog.LevelError
 	}
-	r.log.Log(context.Background(), level, "firing decided", append(ticketAttrs(t), "decision", t.Decision.String(), "reason", t.Reason)...)
+	r.log.Log(context.Background(), level, "firing decided", append(assignmentAttrs(t), "decision", t.Decision.String(), "reason", t.Reason)...)
 	r.observer.Decided(t.Job.Name, t.Decision, t.Reason, 1)
 }
 
-// sayEnded tells how a run ended; of a firing that was not begun it is known.
-func (r reporter) sayEnded(e Completion) {
+// reportCompletion reports how a run ended. The decision of a firing that never started
+// is logged already.
+func (r reporter) reportCompletion(e Completion) {
 	if e.Run != 0 {
 		level, outcome := r.log.Info, "ok"
 		switch {
@@ -68,7 +69,7 @@ func (r reporter) sayEnded(e Completion) {
 		case !e.OK:
 			level, outcome = r.log.Warn, "failed"
 		}
-		attrs := append(ticketAttrs(e.Assignment), "run", e.Run, "outcome", outcome, "hosts", e.Summary.Hosts)
+		attrs := append(assignmentAttrs(e.Assignment), "run", e.Run, "outcome", outcome, "hosts", e.Summary.Hosts)
 		if e.Reason != "" {
 			attrs = append(attrs, "reason", e.Reason)
 		}
@@ -77,7 +78,7 @@ func (r reporter) sayEnded(e Completion) {
 				attrs = append(attrs, "hosts_"+o.String(), n)
 			}
 		}
-		if !e.Interrupted { // of which nobody knows when it ended
+		if !e.Interrupted { // whose end is unknown
 			attrs = append(attrs, "duration_ms", e.Summary.Ended.Sub(e.Summary.Started).Milliseconds())
 		}
 		level("job finished", append(attrs, "failures", e.ConsecutiveFailures.Count)...)
@@ -85,8 +86,8 @@ func (r reporter) sayEnded(e Completion) {
 	r.observer.Ended(e)
 }
 
-// ticketAttrs says in a log which firing it is.
-func ticketAttrs(t Assignment) []any {
+// assignmentAttrs says in a log which firing it is.
+func assignmentAttrs(t Assignment) []any {
 	attrs := []any{"job", t.Job.Name, "firing", t.ID}
 	if !t.Firing.At.IsZero() {
 		attrs = append(attrs, "scheduled_at", fanout.FormatTime(t.Firing.At), "due_at", fanout.FormatTime(t.Firing.Due))
@@ -105,8 +106,8 @@ type noObserver struct{}
 
 var _ Observer = noObserver{}
 
-func (noObserver) Decided(string, Decision, string, int)  {}
-func (noObserver) Begun(Assignment, int64, time.Duration) {}
-func (noObserver) Ended(Completion)                       {}
-func (noObserver) Beat(time.Time)                         {}
-func (noObserver) Turned(map[string]error)                {}
+func (noObserver) Decided(string, Decision, string, int)    {}
+func (noObserver) Started(Assignment, int64, time.Duration) {}
+func (noObserver) Ended(Completion)                         {}
+func (noObserver) Beat(time.Time)                           {}
+func (noObserver) Turned(map[string]error)                  {}

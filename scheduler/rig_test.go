@@ -15,8 +15,8 @@ import (
 	"tutti/fanout"
 )
 
-// A rig is a daemon on a memory, and a clock that can be put forward and back.
-// It lives in a synctest bubble, in which it is midnight, 1 January 2000.
+// A rig is a daemon on a memory, and a clock that can be set forward and back. It lives
+// in a synctest bubble, whose time starts at midnight, 1 January 2000.
 type rig struct {
 	*memory
 	daemon Daemon
@@ -25,7 +25,7 @@ type rig struct {
 	seen   *sights
 	// takes is how long a run of a job takes; a minute if it is not named.
 	takes map[string]time.Duration
-	// stubborn is how long a run goes on when it is to end.
+	// stubborn is how long a run goes on after it was stopped.
 	stubborn time.Duration
 	offset   time.Duration
 	stop     context.CancelCauseFunc
@@ -33,7 +33,7 @@ type rig struct {
 	err      error         // what it returned
 }
 
-// newRig has a daemon that is not started.
+// newRig returns a rig whose daemon is not started.
 func newRig() *rig { return another(newMemory()) }
 
 // another is another daemon on a memory.
@@ -52,7 +52,7 @@ func (r *rig) now() time.Time {
 	return time.Now().Add(r.offset)
 }
 
-// put puts the clock forward, or back.
+// put sets the clock forward, or back.
 func (r *rig) put(by time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -81,7 +81,7 @@ func (r *rig) execute(ctx context.Context, by Membership, t Assignment, begun fu
 	return nil
 }
 
-// begun is the run of a ticket that is the daemon's own.
+// begun is the run of an assignment of the daemon.
 func (r *rig) begun(by Membership, t Assignment) int64 {
 	run, err := r.begin(by.Fence(), t, r.now())
 	if err != nil {
@@ -168,7 +168,7 @@ func (b *buffer) String() string {
 	return b.text.String()
 }
 
-// sights are what an Observer is told.
+// sights records the calls of an Observer.
 type sights struct {
 	mu    sync.Mutex // guards what follows
 	lines []string
@@ -192,7 +192,7 @@ func (s *sights) Decided(job string, d Decision, reason string, count int) {
 	s.say("decided %s %s %q %d", job, d, reason, count)
 }
 
-func (s *sights) Begun(t Assignment, run int64, lag time.Duration) {
+func (s *sights) Started(t Assignment, run int64, lag time.Duration) {
 	s.say("begun %s %d", t.Job.Name, run)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -223,7 +223,7 @@ func (s *sights) Turned(trouble map[string]error) {
 	}
 }
 
-// want compares what was told.
+// want compares the recorded calls.
 func (s *sights) want(t *testing.T, want ...string) {
 	t.Helper()
 	s.mu.Lock()

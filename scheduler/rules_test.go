@@ -10,7 +10,7 @@ import (
 	"tutti/fanout"
 )
 
-// decideAt decides instants of these minutes past noon.
+// decideAt decides firings of these minutes past noon.
 func decideAt(change func(*Decisions), minutes ...int) func(JobState, Moment) (Transition, error) {
 	return func(s JobState, at Moment) (Transition, error) {
 		d := Decisions{Job: s.StoredJob, Cursor: clock(60)}
@@ -27,7 +27,7 @@ func decideAt(change func(*Decisions), minutes ...int) func(JobState, Moment) (T
 func TestRuleDecide(t *testing.T) {
 	busy := runs(1, 1, runRunning)
 	unbegun := firing(1, Run, daemon(1))
-	// The clock was put back behind an instant.
+	// The clock was set back behind a scheduled time.
 	ahead := func(minute int) func(*JobState) {
 		return func(s *JobState) { s.Ahead = []Span{{clock(minute - 1), clock(minute)}} }
 	}
@@ -45,45 +45,45 @@ func TestRuleDecide(t *testing.T) {
 		{"nothing runs", stateOf(), decideAt(nil, 5, 10), `
 			firing 11 run
 			firing 12 skipped (an earlier firing is running) settled
-			ticket 11 run
-			ticket 12 skipped`, nil},
+			assignment 11 run
+			assignment 12 skipped`, nil},
 		{"known, or twice", stateOf(overlap(OverlapAllow), ahead(50)), decideAt(nil, 5, 50, 5), `
 			firing 11 run
-			ticket 11 run`, nil},
+			assignment 11 run`, nil},
 		{"skip", stateOf(busy), decideAt(nil, 5), `
 			firing 11 skipped (an earlier firing is running) settled
-			ticket 11 skipped`, nil},
+			assignment 11 skipped`, nil},
 		{"queue", stateOf(busy, overlap(OverlapQueue)), decideAt(nil, 5, 10), `
 			firing 11 queued (an earlier firing is running) waited
 			firing 12 skipped (another firing is already queued) settled
-			ticket 11 queued
-			ticket 12 skipped`, nil},
+			assignment 11 queued
+			assignment 12 skipped`, nil},
 		{"allow", stateOf(busy, overlap(OverlapAllow)), decideAt(nil, 5, 10), `
 			firing 11 run
 			firing 12 skipped (max_running reached) settled
-			ticket 11 run
-			ticket 12 skipped`, nil},
+			assignment 11 run
+			assignment 12 skipped`, nil},
 		{"replace", stateOf(busy, overlap(OverlapReplace)), decideAt(nil, 5), `
 			firing 11 queued (an earlier firing is being stopped) waited
 			stop 1 by job job for 11
-			ticket 11 queued`, nil},
+			assignment 11 queued`, nil},
 		{"replace what has not begun", stateOf(unbegun, overlap(OverlapReplace)), decideAt(nil, 5, 10), `
 			firing 1 skipped (replaced by a later firing) daemon 1 settled
 			firing 11 skipped (replaced by a later firing) settled
 			firing 12 run
-			ticket 11 skipped
-			ticket 12 run`, nil},
+			assignment 11 skipped
+			assignment 12 run`, nil},
 		{"what has ended is in nobody's way", stateOf(runs(1, 1, runFinished, ends(2, 0, 0)), firing(2, Failed)), decideAt(nil, 5), `
 			firing 11 run
-			ticket 11 run`, nil},
+			assignment 11 run`, nil},
 		{"a run that was deleted is in nobody's way", stateOf(busy, deleted), decideAt(nil, 5), `
 			firing 11 run
-			ticket 11 run`, nil},
+			assignment 11 run`, nil},
 		{"caught up", stateOf(overlap(OverlapReplace)), decideAt(caughtUp, 5, 10), `
 			firing 11 run
 			firing 12 queued (caught up after an earlier one) waited
-			ticket 11 run
-			ticket 12 queued`, nil},
+			assignment 11 run
+			assignment 12 queued`, nil},
 		{"missed", stateOf(failing(2), ahead(10)), decideAt(missed(3)), `
 			firing 11 missed (later than grace and catch_up allow) missed 2 settled
 			message missed of 11, failures 2, missed 2, run 0`, nil},
@@ -92,8 +92,8 @@ func TestRuleDecide(t *testing.T) {
 			firing 11 run
 			firing 12 missed (later than grace and catch_up allow) missed 1 settled
 			message missed of 12, failures 0, missed 1, run 0
-			ticket 11 run`, nil},
-		{"missed, and not to be told", stateOf(ahead(10), func(s *JobState) { s.Notify.On = nil }), decideAt(missed(3)), `
+			assignment 11 run`, nil},
+		{"missed, and not notified", stateOf(ahead(10), func(s *JobState) { s.Notify.On = nil }), decideAt(missed(3)), `
 			firing 11 missed (later than grace and catch_up allow) missed 2 settled`, nil},
 	})
 	alarmed := decideAt(func(d *Decisions) { d.Alarm = "the clock" })
@@ -111,15 +111,15 @@ func TestRuleRequest(t *testing.T) {
 	checkRules(t, []ruleCase{
 		{"nothing runs, and the job is paused", stateOf(func(s *JobState) { s.Paused = true }), request, `
 			firing 11 run daemon 4
-			ticket 11 run`, nil},
+			assignment 11 run`, nil},
 		{"one runs", stateOf(runs(1, 1, runRunning)), request, `
 			firing 11 skipped (an earlier firing is running) daemon 4 settled
-			ticket 11 skipped`, nil},
+			assignment 11 skipped`, nil},
 	})
 }
 
-// claimAs claims as daemon 2, which knows of firing 5; daemon 3 is alive, and 4
-// was a process that asked for a firing.
+// claimAs claims as daemon 2, which knows of firing 5; daemon 3 is alive, and 4 was a
+// process that requested a firing.
 func claimAs(s JobState, at Moment) (Transition, error) {
 	return s.Claim(Claimant{
 		ID: 2, Has: func(id int64) bool { return id == 5 },
@@ -132,10 +132,10 @@ func attached(f *FiringRecord) { f.Attached = true }
 func TestRuleClaim(t *testing.T) {
 	const taken = `
 		firing 1 run daemon 2
-		ticket 1 run`
+		assignment 1 run`
 	const waited = `
 		firing 1 run daemon 2 waited
-		ticket 1 run`
+		assignment 1 run`
 	replace := overlap(OverlapReplace)
 	gone := func(s *JobState) { s.StoredJob, s.Removed = StoredJob{Job: Job{Name: "job"}, ID: 7}, true }
 	old := decidedAt(clock(1).Add(-freshTime - 1))
@@ -147,23 +147,23 @@ func TestRuleClaim(t *testing.T) {
 		{"its own, of which it does not know", stateOf(firing(1, Run, daemon(2))), claimAs, taken, nil},
 		{"of a requester that is gone", stateOf(firing(1, Run, daemon(4), manual("ann"), attached)), claimAs, `
 			firing 1 skipped (the process that requested it is gone) daemon 4 settled
-			ticket 1 skipped`, nil},
+			assignment 1 skipped`, nil},
 		{"begun, failed", stateOf(runs(1, 1, runRunning), firing(2, Failed)), claimAs, "", nil},
 		{"of a job that was removed", stateOf(firing(1, Run), gone), claimAs, `
 			firing 1 skipped (the job was removed) settled
-			ticket 1 skipped`, nil},
+			assignment 1 skipped`, nil},
 		{"of a job that cannot be read", stateOf(firing(1, Run), func(s *JobState) { s.Broken = errors.New("no JSON") }), claimAs, `
 			firing 1 failed (no JSON)
-			ticket 1 failed`, nil},
+			assignment 1 failed`, nil},
 		{"of a job that is paused", stateOf(firing(1, Run), firing(2, Run, manual("ann")), func(s *JobState) { s.Paused = true }), claimAs, `
 			firing 1 skipped (the job was paused) settled
 			firing 2 run daemon 2
-			ticket 1 skipped
-			ticket 2 run`, nil},
+			assignment 1 skipped
+			assignment 2 run`, nil},
 		{"requested too long ago", stateOf(firing(1, Run, manual("ann"), old)), claimAs, `
 			firing 1 missed (not started within a day) settled
 			message missed of 1, failures 0, missed 1, run 0
-			ticket 1 missed`, nil},
+			assignment 1 missed`, nil},
 		{"decided long ago, and nothing to wait for", stateOf(firing(1, Run, old)), claimAs, taken, nil},
 		{"queued, and one runs", stateOf(runs(1, 1, runRunning), firing(2, Queued)), claimAs, "", nil},
 		{"queued, and it has ended", stateOf(runs(9, 1, runFinished, ends(2, 0, 0)), firing(1, Queued)), claimAs, waited, nil},
@@ -171,16 +171,16 @@ func TestRuleClaim(t *testing.T) {
 		{"two are queued and allowed", stateOf(firing(1, Queued), firing(2, Queued), firing(3, Queued), overlap(OverlapAllow)), claimAs, `
 			firing 1 run daemon 2 waited
 			firing 2 run daemon 2 waited
-			ticket 1 run
-			ticket 2 run`, nil},
+			assignment 1 run
+			assignment 2 run`, nil},
 		{"the replaced one runs", stateOf(runs(1, 1, runRunning, replacedBy(2)), firing(2, Queued), replace), claimAs, "", nil},
 		{"the replaced one runs for too long", stateOf(runs(1, 1, runRunning, replacedBy(2)), firing(2, Queued, decidedAt(clock(0).Add(-1))), replace), claimAs, `
 			firing 2 skipped (the end of the earlier firing is not confirmed) waited settled
-			ticket 2 skipped`, nil},
+			assignment 2 skipped`, nil},
 		{"the replaced one has ended", stateOf(runs(9, 1, runFinished, replacedBy(1)), firing(1, Queued), replace), claimAs, waited, nil},
 		{"the replaced one has ended without proof", stateOf(runs(9, 1, runFinished, replacedBy(1), func(r *testRun) { r.Unproved = true }), firing(1, Queued), replace), claimAs, `
 			firing 1 skipped (the end of the earlier firing is not confirmed) waited settled
-			ticket 1 skipped`, nil},
+			assignment 1 skipped`, nil},
 	})
 }
 
@@ -199,12 +199,12 @@ func TestRuleTakeBeginFail(t *testing.T) {
 	checkRules(t, []ruleCase{
 		{"take from a daemon", claimed, take(1), `
 			firing 1 run daemon 4
-			ticket 1 run`, nil},
+			assignment 1 run`, nil},
 		{"take what waits", stateOf(runs(1, 1, runRunning), firing(2, Queued, manual("ann"))), take(2), `
 			firing 2 queued daemon 4 waited
-			ticket 2 queued`, nil},
-		{"take again what waits", stateOf(runs(1, 1, runRunning), firing(2, Queued, manual("ann"), daemon(4), attached)), take(2), "ticket 2 queued", nil},
-		{"take what has failed", stateOf(firing(1, Failed)), take(1), "ticket 1 failed", nil},
+			assignment 2 queued`, nil},
+		{"take again what waits", stateOf(runs(1, 1, runRunning), firing(2, Queued, manual("ann"), daemon(4), attached)), take(2), "assignment 2 queued", nil},
+		{"take what has failed", stateOf(firing(1, Failed)), take(1), "assignment 1 failed", nil},
 		{"take what has begun", begun, take(1), "", ErrTaken},
 		{"take what is settled", begun, take(3), "", ErrTaken},
 		{"begin", claimed, begin(1), "firing 1 run run 9 daemon 1", nil},
@@ -326,7 +326,7 @@ func TestRuleEnd(t *testing.T) {
 			firing 1 run run 1 daemon 1
 			firing 2 queued waited`, nil},
 	})
-	// That there is no proof is remembered after the end was settled.
+	// A missing proof is remembered after the end was settled.
 	s := replaced
 	for _, rule := range []Rule{end(1, true), settleOf} {
 		next, err := rule(s, Moment{Now: clock(1), NextID: 11})
@@ -337,7 +337,7 @@ func TestRuleEnd(t *testing.T) {
 	}
 	checkRules(t, []ruleCase{{"claimed then", s, claimAs, `
 		firing 2 skipped (the end of the earlier firing is not confirmed) waited settled
-		ticket 2 skipped`, nil}})
+		assignment 2 skipped`, nil}})
 }
 
 func TestRuleKillRun(t *testing.T) {
@@ -348,8 +348,7 @@ func TestRuleKillRun(t *testing.T) {
 	})
 }
 
-// After the clock was put back, even twice, what was decided is known, and nothing
-// else.
+// After the clock was set back, even twice, exactly the decided times are known.
 func TestRuleClockPutBack(t *testing.T) {
 	s := stateOf(overlap(OverlapAllow), func(s *JobState) { s.MaxRunning = 100 })
 	move := func(to int, decided ...int) (ids []int64) {
@@ -382,11 +381,11 @@ func TestRuleClockPutBack(t *testing.T) {
 		}
 	}
 	if len(s.Ahead) > 0 || !s.Since.Equal(clock(-60)) {
-		t.Errorf("got %v since %s, want one row of decided instants", s.Ahead, s.Since)
+		t.Errorf("got %v since %s, want one span of decided times", s.Ahead, s.Since)
 	}
 }
 
-// What has ended counts also before it is settled, and since it ended.
+// An ended firing counts before it is settled, and from the time of its end.
 func TestRuleCountEnded(t *testing.T) {
 	s := stateOf(runs(1, 1, runFinished, ends(1, 1, 0)), firing(2, Failed, decidedAt(clock(1))), runs(3, 3, runRunning),
 		runs(4, 4, runFinished, cut(fanout.StoppedKill), killedBy("bob")), firing(5, Run, func(f *FiringRecord) { f.Run, f.Ended = 5, &Ended{Run: 5} }))
@@ -446,8 +445,8 @@ func TestRuleEdit(t *testing.T) {
 	}
 }
 
-// A repetition has the instant of the run that it repeats, and what is said of it
-// is as the history has it.
+// A repetition has the scheduled time of the run that it repeats, in its assignment as
+// in the history.
 func TestRuleMessage(t *testing.T) {
 	code := 1
 	s := stateOf(runs(1, 2, runFinished, ends(1, 1, 0), func(r *testRun) {
@@ -470,6 +469,6 @@ func TestRuleMessage(t *testing.T) {
 		t.Errorf("got\n%+v, want\n%+v", got.Messages[0], want)
 	}
 	if e := got.Completions[0]; !e.Firing.At.Equal(at) || e.Repeats != 1 || !got.Firings[0].At.IsZero() {
-		t.Errorf("got %+v, want the instant that is repeated", e.Assignment)
+		t.Errorf("got %+v, want the scheduled time that is repeated", e.Assignment)
 	}
 }

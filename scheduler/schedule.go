@@ -9,30 +9,31 @@ import (
 	"unicode/utf8"
 )
 
-// ErrNoMore is returned for a schedule that has no instant within the next 40
-// years, which is as far as anybody looks.
+// ErrNoMore is returned for a schedule that does not fire within the next 40 years,
+// beyond which the search stops.
 var ErrNoMore = errors.New("the schedule has no further time")
 
-// horizon is how far ahead an instant is looked for.
+// horizon is how far ahead a scheduled time is searched for.
 const horizon = 40 * 366 * 24 * time.Hour
 
-// maxText and maxExpressions are more than anybody needs, and little work.
+// maxText and maxExpressions bound the work that a schedule makes, well above what jobs
+// need.
 const (
 	maxText        = 1000
 	maxExpressions = 100
 )
 
-// Options say how the text of a schedule is read. The zero value reads in UTC,
-// without seconds.
+// Options say how the text of a schedule is parsed. The zero value is UTC, without
+// seconds.
 type Options struct {
-	// Zone is where the local times are; nil is UTC.
+	// Zone is the time zone of local times; nil is UTC.
 	Zone *time.Location
-	// Seconds: of six fields the first is the second.
+	// Seconds: the first of six fields is the second.
 	Seconds bool
-	// Job is whose schedule it is. @every begins at a time that depends on it,
-	// so that jobs of one period do not all fire at once.
+	// Job is the name of the job. The phase of @every depends on it, so that jobs of
+	// one period do not all fire at once.
 	Job string
-	// Now, unless it is zero, refuses a schedule of which nothing is to come.
+	// Now refuses a schedule that never fires after it; zero: it refuses none.
 	Now time.Time
 }
 
@@ -43,16 +44,16 @@ func (o *Options) zone() *time.Location {
 	return o.Zone
 }
 
-// An ScheduledTime is a time at which a schedule fires.
+// A ScheduledTime is a time at which a schedule fires.
 type ScheduledTime struct {
 	// At is a whole second, in the schedule's zone.
 	At time.Time
-	// Moved says why it is at another local time than the schedule names: the
-	// one named does not exist that day. It is empty if nothing moved it.
-	Moved string
+	// Shifted is why At is another local time than the schedule names: the one named
+	// does not exist that day. It is empty otherwise.
+	Shifted string
 }
 
-// A Schedule is a set of instants, made by [Parse]. It does not change.
+// A Schedule is a set of scheduled times, made by [Parse]. It is immutable.
 type Schedule struct {
 	rules []rule
 	zone  *time.Location
@@ -60,16 +61,16 @@ type Schedule struct {
 
 // A rule is one expression of a schedule.
 type rule interface {
-	// next is the first instant after the given one, or ErrNoMore.
+	// next returns the first scheduled time after after, or ErrNoMore.
 	next(after time.Time) (ScheduledTime, error)
-	// words says what the rule means.
+	// words describes the rule.
 	words() string
-	// warnings are what its author may not have meant.
+	// warnings are sentences about what its author may not have meant.
 	warnings() []string
 }
 
-// Parse reads the expressions of a schedule; where several name one instant, it
-// counts once. An expression is
+// Parse parses the expressions of a schedule; a time that several of them name counts
+// once. An expression is
 //
 //	30 2 * * 1-5              minute, hour, day of month, month, day of week
 //	*/10 30 2 * * 1-5         with the second in front, if Options says so
@@ -78,11 +79,11 @@ type rule interface {
 //	@every 90s                each 90 seconds of real time, since 1970
 //	@at 2027-01-31T18:00:00Z  once
 //
-// A field is a list of numbers, names, ranges and steps (1,5-10,*/15). A day of
-// month may be L, LW or 15W: the last day, the last workday, the workday nearest
-// to the 15th; a day of week 5L or 5#2: the last or second Friday of the month.
-// Where both are given, either is enough, unless one of the two fields begins
-// with * (*/2): then both have to match. A mistake is a [*SyntaxError].
+// A field is a list of numbers, names, ranges and steps (1,5-10,*/15). A day of month
+// may be L, LW or 15W: the last day, the last workday, the workday nearest to the 15th;
+// a day of week 5L or 5#2: the last or second Friday of the month. Where both are
+// given, either is enough, unless one of the two fields begins with * (*/2): then both
+// have to match. The error is a [*SyntaxError].
 func Parse(texts []string, o Options) (*Schedule, error) {
 	if len(texts) == 0 || len(texts) > maxExpressions {
 		return nil, fmt.Errorf("a schedule needs 1 to %d expressions, got %d", maxExpressions, len(texts))
@@ -106,7 +107,7 @@ func Parse(texts []string, o Options) (*Schedule, error) {
 	return s, nil
 }
 
-// parseRule reads one expression.
+// parseRule parses one expression.
 func parseRule(text string, o *Options) (rule, error) {
 	if bad := checkText(text); bad != nil {
 		return nil, bad
@@ -129,7 +130,7 @@ func parseRule(text string, o *Options) (rule, error) {
 	return newCalendarRule(text, o)
 }
 
-// checkText refuses what no expression has in it.
+// checkText refuses characters that no expression has.
 func checkText(text string) *SyntaxError {
 	if len(text) > maxText {
 		return badf(0, "longer than %d characters", maxText)
@@ -161,7 +162,7 @@ func aliasNames() []string {
 	return []string{"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"}
 }
 
-// checkComes refuses what never happens, and what no longer happens.
+// checkComes refuses a rule that never fires, and one that does not fire after o.Now.
 func checkComes(r rule, o *Options) error {
 	if c, ok := r.(*calendarRule); ok {
 		if _, err := c.calendar.next(time.Time{}); errors.Is(err, ErrNoMore) {
@@ -183,9 +184,8 @@ func checkComes(r rule, o *Options) error {
 	return err
 }
 
-// Next is the first instant after the given one, strictly. It is [ErrNoMore] if
-// there is none within 40 years; any other error means that the schedule is
-// broken.
+// Next returns the first scheduled time after after. The error is [ErrNoMore] if there
+// is none within 40 years; any other error means that the schedule is broken.
 func (s *Schedule) Next(after time.Time) (ScheduledTime, error) {
 	var first ScheduledTime
 	for _, r := range s.rules {
@@ -199,8 +199,8 @@ func (s *Schedule) Next(after time.Time) (ScheduledTime, error) {
 		if !in.At.After(after) {
 			return ScheduledTime{}, fmt.Errorf("schedule: %s is not after %s", in.At, after)
 		}
-		// Of two expressions that name one instant, the one that means it wins.
-		if first.At.IsZero() || in.At.Before(first.At) || in.At.Equal(first.At) && in.Moved == "" {
+		// Of two expressions that name one time, the one that is not shifted wins.
+		if first.At.IsZero() || in.At.Before(first.At) || in.At.Equal(first.At) && in.Shifted == "" {
 			first = in
 		}
 	}
@@ -210,9 +210,9 @@ func (s *Schedule) Next(after time.Time) (ScheduledTime, error) {
 	return first, nil
 }
 
-// Moved are the instants in (after, until] that a change of the zone's clock
-// moves to another local time than the schedule names.
-func (s *Schedule) Moved(after, until time.Time) ([]ScheduledTime, error) {
+// Shifted returns the scheduled times in (after, until] that a change of the zone's
+// clock shifts to another local time than the schedule names.
+func (s *Schedule) Shifted(after, until time.Time) ([]ScheduledTime, error) {
 	var moved []ScheduledTime
 	for from := after; ; {
 		end := spanAt(s.zone, from).end
@@ -226,18 +226,18 @@ func (s *Schedule) Moved(after, until time.Time) ([]ScheduledTime, error) {
 		if err != nil {
 			return nil, err
 		}
-		if in.At.Equal(end) && in.Moved != "" {
+		if in.At.Equal(end) && in.Shifted != "" {
 			moved = append(moved, in)
 		}
 		from = end
 	}
 }
 
-// sampled is how many instants Period looks at.
+// sampled is how many scheduled times Period looks at.
 const sampled = 1000
 
-// Period is the shortest time between one instant and the next, among the
-// thousand that follow after. It is 0 if fewer than two follow.
+// Period returns the shortest time between two scheduled times, among the thousand that
+// follow after; 0 if fewer than two follow.
 func (s *Schedule) Period(after time.Time) (time.Duration, error) {
 	var shortest time.Duration
 	var last time.Time
@@ -260,7 +260,7 @@ func (s *Schedule) Period(after time.Time) (time.Duration, error) {
 	return shortest, nil
 }
 
-// Describe says in words when the schedule fires, and in which zone.
+// Describe returns in words when the schedule fires, and in which zone.
 func (s *Schedule) Describe() string {
 	var parts []string
 	for _, r := range s.rules {
@@ -273,9 +273,8 @@ func (s *Schedule) Describe() string {
 	return text
 }
 
-// BothDays reports whether days have to match in the month and in the week,
-// since one of the two fields begins with *. Until this was so, either was
-// enough.
+// BothDays reports whether a day has to match both in the month and in the week, since
+// one of the two fields begins with *. In earlier versions either was enough.
 func (s *Schedule) BothDays() bool {
 	return slices.ContainsFunc(s.rules, func(r rule) bool {
 		c, ok := r.(*calendarRule)
@@ -283,8 +282,8 @@ func (s *Schedule) BothDays() bool {
 	})
 }
 
-// Warnings are what the author of the schedule may not have meant, a sentence
-// each: days given twice, steps that do not come out even.
+// Warnings returns sentences about what the author of the schedule may not have meant:
+// days given twice, steps that do not divide evenly.
 func (s *Schedule) Warnings() []string {
 	var all []string
 	for _, r := range s.rules {

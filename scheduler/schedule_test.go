@@ -138,7 +138,7 @@ func TestNext(t *testing.T) {
 	tests := []struct {
 		text  string
 		after string
-		want  string // three instants
+		want  string // three scheduled times
 	}{
 		{"*/5 * * * *", "2026-11-21T00:00:00Z", "11-21T00:05:00 11-21T00:10:00 11-21T00:15:00"},
 		{"*/5 * * * *", "2026-11-20T23:59:59.5Z", "11-21T00:00:00 11-21T00:05:00 11-21T00:10:00"},
@@ -187,9 +187,9 @@ func TestNextOfSeveral(t *testing.T) {
 		if in.At.UTC().Format(time.RFC3339) != want {
 			t.Fatalf("got %s, want %s", in.At.UTC(), want)
 		}
-		// 02:30 is moved onto 03:00, which another expression means.
-		if in.Moved != "" {
-			t.Errorf("%s: moved: %q", want, in.Moved)
+		// 02:30 is shifted onto 03:00, which another expression names.
+		if in.Shifted != "" {
+			t.Errorf("%s: moved: %q", want, in.Shifted)
 		}
 		at = in.At
 	}
@@ -221,7 +221,7 @@ func TestEvery(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Whoever asks, and whenever: the instants are the same.
+	// The scheduled times do not depend on where the search starts.
 	first := next(t, s, time.Unix(0, 0)).At.Unix()
 	if first < 1 || first > 90 {
 		t.Errorf("the first is %d s after 1970, want at most a period", first)
@@ -240,7 +240,7 @@ func TestEvery(t *testing.T) {
 	if next(t, other, time.Unix(0, 0)).At.Unix() == first {
 		t.Error("jobs a and b fire at once")
 	}
-	// The phase is part of what a job is: it must not change between versions.
+	// The phase of a job must not change between versions.
 	if first != 1 {
 		t.Errorf("the phase of job a is %d", first)
 	}

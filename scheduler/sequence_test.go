@@ -11,22 +11,21 @@ import (
 	"tutti/fanout"
 )
 
-// A sequence is a job of which everything happens in any order, to daemons that
-// come and go.
+// A sequence applies events to a job in random order, with daemons that come and go.
 type sequence struct {
 	*memory
-	tb      testing.TB
-	rand    *rand.Rand
-	now     time.Time
-	daemons []*member
-	hands   map[*member][]Assignment // what was claimed and is not begun
-	begun   map[int64]int64          // the run of each firing
-	endings map[int64]int            // how often each firing was settled
-	log     []string
+	tb          testing.TB
+	rand        *rand.Rand
+	now         time.Time
+	daemons     []*member
+	hands       map[*member][]Assignment // claimed and not started
+	begun       map[int64]int64          // the run of each firing
+	completions map[int64]int            // how often each firing was settled
+	log         []string
 }
 
-// TestRulesInAnyOrder: whatever happens in whatever order, an instant is decided
-// once, a firing is begun once and settled once, and no more run than may.
+// TestRulesInAnyOrder: in any order of events, a scheduled time is decided once, a
+// firing is started once and settled once, and no more run than may.
 func TestRulesInAnyOrder(t *testing.T) {
 	for _, o := range []Overlap{OverlapSkip, OverlapQueue, OverlapAllow, OverlapReplace} {
 		t.Run(o.String(), func(t *testing.T) {
@@ -47,7 +46,7 @@ func TestRulesInAnyOrder(t *testing.T) {
 func newSequence(tb testing.TB, seed uint64, o Overlap) *sequence {
 	s := &sequence{
 		memory: newMemory(), tb: tb, rand: rand.New(rand.NewPCG(seed, 1)), now: clock(0),
-		hands: map[*member][]Assignment{}, begun: map[int64]int64{}, endings: map[int64]int{},
+		hands: map[*member][]Assignment{}, begun: map[int64]int64{}, completions: map[int64]int{},
 	}
 	j := NewJob("job", "UTC")
 	j.Schedules, j.Overlap, j.MaxRunning, j.Idempotent = []string{"* * * * *"}, o, 2, true
@@ -56,7 +55,7 @@ func newSequence(tb testing.TB, seed uint64, o Overlap) *sequence {
 	return s
 }
 
-// step is one thing that happens.
+// step applies one random event.
 func (s *sequence) step() {
 	d := s.daemons[s.rand.IntN(len(s.daemons))]
 	switch n := s.rand.IntN(20); {
@@ -96,7 +95,7 @@ func (s *sequence) must(err error) {
 	}
 }
 
-// decide decides some instants, and sometimes one that was decided before.
+// decide decides some scheduled times, and sometimes one that was decided before.
 func (s *sequence) decide(d *member) {
 	jobs, err := d.Kept(s.tb.Context())
 	s.must(err)
@@ -118,16 +117,16 @@ func (s *sequence) decide(d *member) {
 
 func (s *sequence) claim(d *member) {
 	s.say("claim %d", d.id)
-	tickets, err := d.Claim(s.tb.Context(), s.now)
+	assignments, err := d.Claim(s.tb.Context(), s.now)
 	s.must(err)
-	for _, t := range tickets {
+	for _, t := range assignments {
 		if t.Decision == Run {
 			s.hands[d] = append(s.hands[d], t)
 		}
 	}
 }
 
-// begin begins or fails what the daemon has claimed, unless it was closed.
+// begin starts or fails what the daemon has claimed, unless it was closed.
 func (s *sequence) begin(d *member) {
 	hand := s.hands[d]
 	if len(hand) == 0 {
@@ -145,7 +144,7 @@ func (s *sequence) begin(d *member) {
 	}
 	s.say("begin %d", t.ID)
 	row := s.rows[t.ID-1]
-	if !row.Unbegun() {
+	if !row.Unstarted() {
 		_, err := s.apply(1, s.now, func(state JobState, at Moment) (Transition, error) { return state.Begin(t.ID, 99, d.id, at) })
 		if !errors.Is(err, ErrTaken) {
 			s.tb.Errorf("firing %d, which is closed: got %v, want %v", t.ID, err, ErrTaken)
@@ -160,7 +159,7 @@ func (s *sequence) begin(d *member) {
 	s.begun[t.ID] = run
 }
 
-// end ends a run: well, badly, or without anybody to write it down.
+// end ends a run: with success, with a failure, or without a process that records it.
 func (s *sequence) end() {
 	for _, r := range s.runs {
 		if !r.running() {
@@ -183,16 +182,16 @@ func (s *sequence) end() {
 
 func (s *sequence) settle(d *member) {
 	s.say("settle")
-	endings, err := d.Settle(s.tb.Context(), s.now)
+	completions, err := d.Settle(s.tb.Context(), s.now)
 	s.must(err)
-	for _, e := range endings {
-		s.endings[e.ID]++
+	for _, e := range completions {
+		s.completions[e.ID]++
 	}
 }
 
-// check holds what there is against what must be.
+// check checks the invariants.
 func (s *sequence) check() {
-	running, open, instants := 0, 0, map[time.Time]int64{}
+	running, open, times := 0, 0, map[time.Time]int64{}
 	for _, r := range s.runs {
 		if r.running() {
 			running++
@@ -202,13 +201,13 @@ func (s *sequence) check() {
 		if row.Settled.IsZero() {
 			open++
 		}
-		if n := s.endings[row.ID]; n > 1 {
+		if n := s.completions[row.ID]; n > 1 {
 			s.tb.Errorf("firing %d was settled %d times", row.ID, n)
 		}
-		if before := instants[row.At]; before != 0 && !row.At.IsZero() {
-			s.tb.Errorf("firings %d and %d are of the same instant", before, row.ID)
+		if before := times[row.At]; before != 0 && !row.At.IsZero() {
+			s.tb.Errorf("firings %d and %d are of the same scheduled time", before, row.ID)
 		}
-		instants[row.At] = row.ID
+		times[row.At] = row.ID
 	}
 	job := s.jobs[1].state
 	if running > 1 && (job.Overlap != OverlapAllow || running > job.MaxRunning) {
@@ -219,7 +218,7 @@ func (s *sequence) check() {
 	}
 }
 
-// wind lets everything come to its end: nothing is left that waits for ever.
+// wind lets everything finish: nothing may wait for ever.
 func (s *sequence) wind() {
 	for range 40 {
 		s.now = s.now.Add(2 * proofTime)
@@ -236,8 +235,8 @@ func (s *sequence) wind() {
 		s.tb.Fatalf("left open: %+v after %q", open, s.log)
 	}
 	for id := range s.begun {
-		if s.endings[id] != 1 {
-			s.tb.Errorf("firing %d was begun and settled %d times", id, s.endings[id])
+		if s.completions[id] != 1 {
+			s.tb.Errorf("firing %d was begun and settled %d times", id, s.completions[id])
 		}
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"tutti/fanout"
 )
 
-// End takes down how the run of a firing ended. It is [ErrConflict] if there is no
-// such run that has not ended: another was faster.
+// End records how the run of a firing ended. The error is [ErrConflict] if no open
+// firing has that run, or its end is recorded already.
 func (s JobState) End(e Ended, at Moment) (Transition, error) {
 	r := s.rule(at)
 	f := r.Next.firingOf(e.Run)
@@ -25,9 +25,8 @@ func (s JobState) End(e Ended, at Moment) (Transition, error) {
 	return r.done(), nil
 }
 
-// Settle settles the firings that have ended, in the order in which they did: it
-// counts failures, says what is notified, and lets an idempotent job repeat what
-// was cut off.
+// Settle settles the firings that have ended, in the order in which they did: it counts
+// failures, adds messages, and repeats interrupted runs of an idempotent job.
 func (s JobState) Settle(at Moment) Transition {
 	r := s.rule(at)
 	for _, place := range s.ended() {
@@ -36,8 +35,8 @@ func (s JobState) Settle(at Moment) Transition {
 	return r.done()
 }
 
-// ended are the places of the open firings that have come to their end, in the
-// order in which they did.
+// ended returns the places of the open firings that have ended, in the order in which
+// they did.
 func (s *JobState) ended() []int {
 	var places []int
 	for i := range s.Open {
@@ -49,13 +48,13 @@ func (s *JobState) ended() []int {
 	return places
 }
 
-// compareEnds orders firings as they ended.
+// compareEnds orders firings by the time of their end.
 func compareEnds(a, b *FiringRecord) int {
 	return cmp.Or(a.endedAt().Compare(b.endedAt()), cmp.Compare(a.ID, b.ID))
 }
 
-// endedAt is when the run of a firing ended, or when the firing was decided if that
-// is not known.
+// endedAt returns when the run of a firing ended; if that is unknown, when the firing
+// was decided.
 func (f *FiringRecord) endedAt() time.Time {
 	if f.Ended != nil && !f.Ended.Summary.Ended.IsZero() {
 		return f.Ended.Summary.Ended
@@ -63,8 +62,8 @@ func (f *FiringRecord) endedAt() time.Time {
 	return f.Decided
 }
 
-// settle settles one firing. How a run ended that was deleted cannot be known, and
-// there is no ending of it.
+// settle settles one firing. If its run was deleted from the history, the result is
+// unknown, and there is no completion.
 func (r *ruling) settle(place int) {
 	f := &r.Next.Open[place]
 	f.Settled = r.at.Now
@@ -79,7 +78,7 @@ func (r *ruling) settle(place int) {
 		e.Run, e.OK, e.Interrupted, e.Summary = run.Run, run.ok(), run.interrupted(), run.Summary
 		e.OnRequest = f.Reason != ""
 	}
-	e.Assignment = r.Next.ticket(f)
+	e.Assignment = r.Next.assignment(f)
 	if !r.Next.Removed {
 		e.ConsecutiveFailures = r.count(*f)
 		e.Job.ConsecutiveFailures = e.ConsecutiveFailures
@@ -90,47 +89,46 @@ func (r *ruling) settle(place int) {
 	r.Completions = append(r.Completions, e)
 }
 
-// count gives the job its consecutive failures after the end of a firing, and
-// notifies.
+// count updates the job's consecutive failures after the end of a firing, and notifies.
 func (r *ruling) count(f FiringRecord) ConsecutiveFailures {
 	k, at := &r.Next.StoredJob, r.at.Now
 	if f.Ended != nil && !f.Ended.Summary.Ended.IsZero() {
 		at = f.Ended.Summary.Ended
 	}
 	before := k.ConsecutiveFailures
-	after, occasion, told := k.after(&f, at)
+	after, event, notify := k.after(&f, at)
 	k.ConsecutiveFailures = after
-	if !told {
+	if !notify {
 		return after
 	}
 	failures := after.Count
-	if occasion == OnRecovery {
+	if event == OnRecovery {
 		failures = before.Count
 	}
-	f.At = f.instant()
-	r.notify(&f, Message{Type: occasion.String(), Time: at, Failures: failures})
+	f.At = f.scheduledTime()
+	r.notify(&f, Message{Type: event.String(), Time: at, Failures: failures})
 	return after
 }
 
-// after are the consecutive failures of a job once a firing has ended at that
-// time, and what is notified of it.
-func (k *StoredJob) after(f *FiringRecord, at time.Time) (after ConsecutiveFailures, o NotifyEvent, told bool) {
-	judge := k.Notify.Failed
+// after returns the consecutive failures of a job once a firing has ended at that time,
+// and the event to send if notify is true.
+func (k *StoredJob) after(f *FiringRecord, at time.Time) (after ConsecutiveFailures, o NotifyEvent, notify bool) {
+	count := k.Notify.Failed
 	switch {
 	case f.Ended != nil && f.Ended.ok():
-		judge = k.Notify.Succeeded
+		count = k.Notify.Succeeded
 	case f.Ended != nil && f.Reason != "":
-		judge = k.Notify.Ended
+		count = k.Notify.Ended
 	}
-	after, o, told = judge(k.ConsecutiveFailures)
+	after, o, notify = count(k.ConsecutiveFailures)
 	if after.Count > 0 && k.ConsecutiveFailures.Count == 0 {
 		after.Since = at
 	}
-	return after, o, told
+	return after, o, notify
 }
 
-// CountEnded are the consecutive failures with what has ended and is not settled
-// yet.
+// CountEnded returns the consecutive failures, those of firings included that have
+// ended and are not settled yet.
 func (s JobState) CountEnded() ConsecutiveFailures {
 	for _, place := range s.ended() {
 		f := s.Open[place]
@@ -145,9 +143,9 @@ func (s JobState) CountEnded() ConsecutiveFailures {
 	return s.ConsecutiveFailures
 }
 
-// repeat lets the hosts of a run that was cut off and whose end is not known have
-// the command again, if the job's command is made for that, the run was not to be
-// stopped, and it is not too late.
+// repeat adds a firing that runs the command again on the hosts of an interrupted run
+// whose result is unknown, if the job is idempotent, the run was not to be stopped, and
+// it is not too late.
 func (r *ruling) repeat(f FiringRecord) {
 	k, run, now := &r.Next.StoredJob, f.Ended, r.at.Now
 	if !k.Idempotent || k.Broken != nil || k.Paused || f.Stop.By != "" || run.Summary.Counts[fanout.Lost]+run.Summary.Counts[fanout.Skipped] == 0 {
@@ -155,19 +153,19 @@ func (r *ruling) repeat(f FiringRecord) {
 	}
 	timing, err := k.Timing(now)
 	if err != nil || now.Sub(f.Due) > max(timing.window(), k.Grace) {
-		return // a job without a time any more has no window either
+		return // a schedule that is broken or has ended has no window
 	}
 	a := r.Next.activity()
 	v := k.Overlap.Decide(a.busy, a.waiting, k.MaxRunning)
 	if v.End {
-		return // what is newer is not stopped for the sake of what is older
+		return // a newer firing is not stopped for an older one
 	}
-	r.add(FiringRecord{Due: f.Due, Decision: v.Decision, Reason: v.Reason, RequestedBy: f.RequestedBy, Repeats: run.Run, RepeatsAt: f.instant()})
+	r.add(FiringRecord{Due: f.Due, Decision: v.Decision, Reason: v.Reason, RequestedBy: f.RequestedBy, Repeats: run.Run, RepeatsAt: f.scheduledTime()})
 }
 
-// stopReason says who stopped the run of a firing before it was through; empty:
-// nobody did, or it is ok nevertheless. Its deadline and its budget are the job's
-// own. Of a run that was cut off it is not known what would have become of it.
+// stopReason returns who stopped the run of a firing before it was complete; empty: no
+// one did, or it succeeded all the same. A run that ends at its deadline or its failure
+// budget is not stopped in this sense, nor is one whose process died.
 func (s *JobState) stopReason(f *FiringRecord) string {
 	run := f.Ended
 	if run.State != runFinished || run.ok() {
@@ -193,8 +191,8 @@ func (s *JobState) stopReason(f *FiringRecord) string {
 	return ""
 }
 
-// replacement says, in the job's zone, which firing took the place of one whose run
-// was stopped for its sake; empty if that was done for another reason.
+// replacement says, in the job's zone, which firing the run was stopped for; empty if
+// it was stopped for another reason.
 func (f *FiringRecord) replacement(zone string) string {
 	if f.Stop.By != replacementActor(f.Job) {
 		return ""
@@ -204,7 +202,7 @@ func (f *FiringRecord) replacement(zone string) string {
 	}
 	at := f.Stop.ReplacedAt
 	if zone, err := LoadZone(zone); err == nil {
-		at = at.In(zone) // a job without a zone has UTC
+		at = at.In(zone) // a broken job has no zone: UTC
 	}
 	return "replaced by the firing of " + at.Format("15:04:05 MST")
 }

@@ -7,23 +7,20 @@ import (
 	"tutti/fanout"
 )
 
-// A JobState is a job and what its firings have come to: its cursor, consecutive
-// failures and alarm, which are in StoredJob, and its open firings. Its methods are
-// the rules of what happens to firings. They are pure: time, numbers and who is
-// alive are arguments, nothing is read or written, the state itself does not
-// change, and what follows is returned as a [Transition], which a [Ledger] commits
-// if the state is still the one that the rule was applied to.
+// A JobState is a job with its scheduling state, which is in StoredJob, and its open
+// firings. Its methods are the rules. They are pure: time, numbers and live processes
+// are arguments, nothing is read or written, and the state itself does not change. A
+// rule returns a [Transition], which a [Ledger] commits if the state is still the one
+// that the rule was applied to.
 type JobState struct {
-	// StoredJob is the job as it is stored.
 	StoredJob
-	// Removed: the job is gone. Only its name and ID are known then.
+	// Removed: the job was removed. Only its name and ID are known then.
 	Removed bool
-	// Since is where the row of instants begins that are decided without a gap up
-	// to the cursor. Ahead are further ones that are decided, because the clock was
-	// put back behind them.
+	// Since is where the span ending at Cursor begins in which every scheduled time is
+	// decided. Ahead are further such spans: the clock was set back behind them.
 	Since time.Time
 	Ahead []Span
-	// Open are the firings that are not settled, by their numbers.
+	// Open are the firings that are not settled, in the order of their numbers.
 	Open []FiringRecord
 }
 
@@ -35,56 +32,56 @@ type Span struct {
 
 func (s Span) contains(at time.Time) bool { return at.After(s.From) && !at.After(s.To) }
 
-// A FiringRecord is what became of a firing: of an instant, of a job that was run
-// manually, of a repetition, or of a row of instants that were missed.
+// A FiringRecord is the stored form of a firing: of a scheduled time, of a manual
+// start, of a repetition, or of a gap of missed scheduled times.
 type FiringRecord struct {
 	ID, JobID int64
 	// Job is the job's name.
 	Job string
-	// At is the instant; zero for a firing that is not of one. Due is when it has
-	// to begin, and Moved says why it is at another local time than the schedule
-	// names.
+	// At is the scheduled time; zero for a firing that has none. Due is when it has to
+	// start. Shifted is why At is another local time than the schedule names; empty: it
+	// is not.
 	At, Due time.Time
-	Moved   string
-	// Decision is what becomes of it, and Reason says why it is not run, or not
-	// yet; of a run that has ended, who stopped it.
+	Shifted string
+	// Decision says whether it runs. Reason is why it does not, or not yet; of a run
+	// that has ended, who stopped it.
 	Decision Decision
 	Reason   string
-	// Run is the number of its run; 0: it has not begun.
+	// Run is the number of its run; 0: it has not started.
 	Run int64
-	// Gap is of instants that were missed; without a First it is none.
+	// Gap is the gap of missed scheduled times; its First is zero for other firings.
 	Gap Gap
-	// Decided is when it was written down first.
+	// Decided is when the firing was recorded first.
 	Decided time.Time
-	// RequestedBy is who started it manually; empty: it came by itself.
+	// RequestedBy is the user who started it manually; empty: the schedule did.
 	RequestedBy string
 	// Waited: it was queued at first.
 	Waited bool
 	// CaughtUp: it was late, and waits for those before it.
 	CaughtUp bool
-	// Repeats is the run whose hosts without a known end it repeats; 0: none.
+	// Repeats is the interrupted run that it repeats on hosts whose result is unknown;
+	// 0: none.
 	Repeats int64
-	// RepeatsAt is the instant of that run; zero if it had none.
+	// RepeatsAt is the scheduled time of that run; zero if it had none.
 	RepeatsAt time.Time
-	// Daemon is the registration of the process that may begin it; 0: the next
-	// that claims it. Attached: that process waits for it at a terminal, and does
-	// nothing else.
+	// Daemon is the registration of the process that may start it; 0: the next one that
+	// claims it. Attached: that process is no daemon and exists for this firing alone.
 	Daemon   int64
 	Attached bool
 	// Stop is the request to stop its run; zero: there is none.
 	Stop Stop
-	// Unproved: of a run that it replaces it is not known whether the command has
-	// ended on each host.
+	// Unproved: it is unknown whether the command of a run that it replaces has stopped
+	// on every host.
 	Unproved bool
-	// Ended is how its run ended; nil: it has not, or there is none.
+	// Ended is how its run ended; nil: it is running, or there is none.
 	Ended *Ended
-	// Settled is when its end was counted and its messages were written; zero:
-	// it is open.
+	// Settled is when the firing was closed: its result counted and its messages
+	// written; zero: it is open.
 	Settled time.Time
 }
 
-// Unbegun reports whether the firing may still be begun.
-func (f *FiringRecord) Unbegun() bool {
+// Unstarted reports whether the firing may still be started.
+func (f *FiringRecord) Unstarted() bool {
 	return f.Settled.IsZero() && f.Run == 0 && (f.Decision == Run || f.Decision == Queued)
 }
 
@@ -95,53 +92,52 @@ const (
 	runInterrupted = "interrupted"
 )
 
-// Ended is how a run ended: a fact that the process that carried it out writes into
-// the ledger, or, if that is gone, whoever repairs the history. Nothing of it is
-// looked up when the firing is settled.
+// Ended is how a run ended. The process of the run writes it into the ledger; if that
+// process died, the daemon that repairs the history does. It has all that settling the
+// firing needs.
 type Ended struct {
 	Run int64 `json:"run"`
-	// State is finished or interrupted; empty: the history has no such run any
-	// more, and how it ended cannot be known.
+	// State is finished or interrupted; empty: the run was deleted from the history, so
+	// that its result cannot be known.
 	State string `json:"state"`
 	// Selector and Command are those that it was run with.
 	Selector string `json:"selector,omitempty"`
 	Command  string `json:"command,omitempty"`
-	// ExitCode is nil if none is known.
+	// ExitCode is the exit code of the process of the run; nil: it is unknown.
 	ExitCode *int           `json:"exit_code,omitempty"`
 	Summary  fanout.Summary `json:"summary"`
-	// Unproved: on some host it is not known whether the command has ended.
+	// Unproved: on some host it is unknown whether the command has stopped.
 	Unproved bool `json:"unproved,omitempty"`
-	// HostsFailed are the first hosts that are not ok, as many as a message names.
+	// HostsFailed are the first hosts that failed, at most [MaxMessageHosts].
 	HostsFailed []MessageHost `json:"hosts_failed,omitempty"`
 }
 
-// Known reports whether it is known how the run ended.
+// Known reports whether the result of the run is known.
 func (e *Ended) Known() bool { return e.State != "" }
 
 func (e *Ended) interrupted() bool { return e.State == runInterrupted }
 
-// ok reports whether all hosts are ok.
+// ok reports whether all hosts succeeded.
 func (e *Ended) ok() bool {
 	return e.State == runFinished && e.Summary.Counts[fanout.OK] == e.Summary.Hosts
 }
 
-// running reports whether the run of the firing has not ended, as far as the
-// ledger knows.
+// running reports whether the firing has a run whose end the ledger does not have.
 func (f *FiringRecord) running() bool { return f.Settled.IsZero() && f.Run != 0 && f.Ended == nil }
 
-// ended reports whether the firing has come to its end, and is not settled.
+// ended reports whether the firing has ended and is not settled.
 func (f *FiringRecord) ended() bool {
 	return f.Settled.IsZero() && (f.Decision.failed() || f.Run != 0 && f.Ended != nil)
 }
 
-// A Stop asks for the end of a run. Who asked first is kept.
+// A Stop is a request to stop a run. A second request leaves By and At of the first.
 type Stop struct {
 	Run int64
-	// By is who wants that, and At when it was asked.
+	// By is the user, or the job, that requested the stop, and At when.
 	By string
 	At time.Time
-	// ReplacedBy is the firing that waits for the end; 0: none does. ReplacedAt
-	// is its instant, or when it was decided.
+	// ReplacedBy is the firing that waits for the stop; 0: none does. ReplacedAt is its
+	// scheduled time; if it has none, when it was decided.
 	ReplacedBy int64
 	ReplacedAt time.Time
 }
@@ -149,53 +145,52 @@ type Stop struct {
 // A Moment is when a rule is applied.
 type Moment struct {
 	Now time.Time
-	// NextID is the number of the next new firing; those after it are free too.
+	// NextID is the number of the next new firing; the numbers after it are free, too.
 	NextID int64
 }
 
-// A Transition is what follows from a rule.
+// A Transition is the result of a rule.
 type Transition struct {
 	// At is when the rule was applied.
 	At time.Time
 	// Next is the state afterwards.
 	Next JobState
-	// Firings are those that are new or have changed, by their numbers, as they
-	// are now. Those that are settled are not among Next.Open.
+	// Firings are those that are new or have changed, in the order of their numbers.
+	// Those that are settled are not in Next.Open.
 	Firings []FiringRecord
-	// Stops are the runs that are to be stopped.
+	// Stops are the requests to stop runs.
 	Stops []Stop
-	// Messages are to be sent to the receivers that the job names. What the
-	// ledger adds is ID and Machine.
+	// Messages go to the receivers that the job names. The ledger adds ID and Machine.
 	Messages []Message
-	// Tickets are the firings that were decided or claimed, and Endings those that
-	// were settled, for the caller to go on with.
+	// Assignments are the firings that were decided or claimed, and Completions those
+	// that were settled, for the caller to go on with.
 	Assignments []Assignment
 	Completions []Completion
-	// New is how many of the firings, the last of them, are new.
+	// New counts the new ones among Firings, which come last.
 	New int
 }
 
-// A ruling is a transition in the making.
+// A ruling is a transition that a rule builds.
 type ruling struct {
 	Transition
 	at      Moment
 	changed map[int64]bool
 }
 
-// rule begins a transition from the state, which it does not change.
+// rule starts a transition from the state, which it does not change.
 func (s JobState) rule(at Moment) *ruling {
 	s.Open, s.Ahead = slices.Clone(s.Open), slices.Clone(s.Ahead)
 	return &ruling{Transition: Transition{At: at.Now, Next: s}, at: at, changed: map[int64]bool{}}
 }
 
-// empty reports whether nothing follows for a state that was before.
+// empty reports whether the transition leaves the state before as it was.
 func (t *Transition) empty(before *JobState) bool {
 	was, is := &before.StoredJob, &t.Next.StoredJob
 	return len(t.Firings)+len(t.Stops)+len(t.Messages) == 0 && was.Version == is.Version && before.Removed == t.Next.Removed &&
 		was.Cursor.Equal(is.Cursor) && was.ConsecutiveFailures == is.ConsecutiveFailures && was.Alarm == is.Alarm
 }
 
-// done ends it.
+// done returns the finished transition.
 func (r *ruling) done() Transition {
 	open := r.Next.Open[:0]
 	for _, f := range r.Next.Open {
@@ -210,7 +205,7 @@ func (r *ruling) done() Transition {
 	return r.Transition
 }
 
-// add gives a new firing of the job its number, and returns its place in Open.
+// add numbers a new firing of the job, and returns its place in Open.
 func (r *ruling) add(f FiringRecord) int {
 	f.ID, f.JobID, f.Job, f.Decided = r.at.NextID, r.Next.ID, r.Next.Name, r.at.Now
 	r.at.NextID++
@@ -224,8 +219,7 @@ func (r *ruling) add(f FiringRecord) int {
 	return len(r.Next.Open) - 1
 }
 
-// close makes the firing one that is not begun. One that failed has still to be
-// settled.
+// close records that the firing does not run. One that failed has still to be settled.
 func (r *ruling) close(f *FiringRecord, decision Decision, reason string) {
 	f.Decision, f.Reason = decision, reason
 	if !decision.failed() {
@@ -237,18 +231,18 @@ func (r *ruling) close(f *FiringRecord, decision Decision, reason string) {
 	}
 }
 
-// closeUnbegun closes what has not begun; the process that was about to begin it
-// finds it closed.
-func (r *ruling) closeUnbegun(reason string) {
+// closeUnstarted closes firings that have not started; a process that is about to start
+// one finds it closed.
+func (r *ruling) closeUnstarted(reason string) {
 	for i := range r.Next.Open {
-		if f := &r.Next.Open[i]; f.Unbegun() {
+		if f := &r.Next.Open[i]; f.Unstarted() {
 			r.close(f, Skipped, reason)
 		}
 	}
 }
 
-// stop asks for the end of the runs that are running: of run, or of all if that is
-// 0. by is the firing that waits for it; nil: none does.
+// stop requests a stop of run, or of all running runs if run is 0. by is the firing
+// that waits for it; nil: none does.
 func (r *ruling) stop(run int64, who string, by *FiringRecord) {
 	for i := range r.Next.Open {
 		f := &r.Next.Open[i]
@@ -273,7 +267,7 @@ func (r *ruling) stop(run int64, who string, by *FiringRecord) {
 	}
 }
 
-// open is the open firing of that number, nil if there is none.
+// open returns the open firing of that number, or nil.
 func (s *JobState) open(id int64) *FiringRecord {
 	for i := range s.Open {
 		if f := &s.Open[i]; f.ID == id && f.Settled.IsZero() {
@@ -283,7 +277,7 @@ func (s *JobState) open(id int64) *FiringRecord {
 	return nil
 }
 
-// firingOf is the open firing of a run, nil if there is none.
+// firingOf returns the open firing of a run, or nil.
 func (s *JobState) firingOf(run int64) *FiringRecord {
 	for i := range s.Open {
 		if f := &s.Open[i]; f.Run == run && f.Settled.IsZero() {
@@ -293,8 +287,7 @@ func (s *JobState) firingOf(run int64) *FiringRecord {
 	return nil
 }
 
-// Running are the runs of the open firings that have not ended, as far as the
-// ledger knows.
+// Running returns the runs whose end the ledger does not have.
 func (s *JobState) Running() (runs []int64) {
 	for i := range s.Open {
 		if f := &s.Open[i]; f.running() {
@@ -304,10 +297,9 @@ func (s *JobState) Running() (runs []int64) {
 	return runs
 }
 
-// An activity is how many firings of a job are under way: busy are those that
-// run or are to be run, begun are those of them that run, and waiting those that
-// are queued.
-type activity struct{ busy, begun, waiting int }
+// An activity counts a job's open firings: busy run or are about to, running are those
+// of them that have a run, and waiting are queued.
+type activity struct{ busy, running, waiting int }
 
 func (s *JobState) activity() (a activity) {
 	for i := range s.Open {
@@ -315,7 +307,7 @@ func (s *JobState) activity() (a activity) {
 		switch {
 		case !f.Settled.IsZero():
 		case f.running():
-			a.begun++
+			a.running++
 			a.busy++
 		case f.Run == 0 && f.Decision == Run:
 			a.busy++
@@ -326,9 +318,9 @@ func (s *JobState) activity() (a activity) {
 	return a
 }
 
-// ticket is the firing as a daemon sees it; a repetition has the instant of the
-// run that it repeats.
-func (s *JobState) ticket(f *FiringRecord) Assignment {
+// assignment returns the assignment of a firing. A repetition has the scheduled time of
+// the run that it repeats.
+func (s *JobState) assignment(f *FiringRecord) Assignment {
 	t := Assignment{
 		ID: f.ID, Job: s.StoredJob, Decision: f.Decision, Reason: f.Reason,
 		RequestedBy: f.RequestedBy, Repeats: f.Repeats, Waited: f.Waited,
@@ -336,21 +328,21 @@ func (s *JobState) ticket(f *FiringRecord) Assignment {
 	if f.RequestedBy != "" {
 		return t
 	}
-	t.Firing = Firing{ScheduledTime: ScheduledTime{At: f.instant(), Moved: f.Moved}, Due: f.Due}
+	t.Firing = Firing{ScheduledTime: ScheduledTime{At: f.scheduledTime(), Shifted: f.Shifted}, Due: f.Due}
 	if zone, err := LoadZone(s.Zone); err == nil && !t.Firing.At.IsZero() {
-		t.Firing.At = t.Firing.At.In(zone) // a job without a zone has UTC
+		t.Firing.At = t.Firing.At.In(zone) // a broken job has no zone: UTC
 	}
 	return t
 }
 
-// instant is that of a firing, and of a repetition the one that is repeated; zero
-// if there is none.
-func (f *FiringRecord) instant() time.Time {
+// scheduledTime returns that of a firing, and for a repetition that of the run that it
+// repeats; zero: none.
+func (f *FiringRecord) scheduledTime() time.Time {
 	if f.At.IsZero() {
 		return f.RepeatsAt
 	}
 	return f.At
 }
 
-// Assignment is the assignment of a firing of the job, whatever became of it.
-func (s *JobState) Assignment(f FiringRecord) Assignment { return s.ticket(&f) }
+// Assignment returns the assignment of a firing of the job, whatever its decision.
+func (s *JobState) Assignment(f FiringRecord) Assignment { return s.assignment(&f) }

@@ -12,7 +12,7 @@ import (
 	"tutti/fanout"
 )
 
-// A ruleCase is a rule that is applied to a state, and what follows.
+// A ruleCase is a rule, the state it is applied to, and the transition.
 type ruleCase struct {
 	name  string
 	state JobState
@@ -21,8 +21,8 @@ type ruleCase struct {
 	err   error
 }
 
-// checkRules applies each rule a minute past noon, and looks also whether it has
-// changed the state that it was given.
+// checkRules applies each rule a minute past noon, and checks that it does not change
+// the state that it was given.
 func checkRules(t *testing.T, tests []ruleCase) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -57,13 +57,13 @@ func copyState(s JobState) JobState {
 	return s
 }
 
-// clock is so many minutes past noon.
+// clock returns the time that many minutes past noon.
 func clock(minutes int) time.Time {
 	return time.Date(2026, 3, 1, 12, minutes, 0, 0, time.UTC)
 }
 
-// stateOf is a job that fires each five minutes and notifies of everything, decided
-// up to noon.
+// stateOf returns a job that fires every five minutes and notifies of everything,
+// decided up to noon.
 func stateOf(change ...func(*JobState)) JobState {
 	j := NewJob("job", "UTC")
 	j.Version, j.Schedules = 1, []string{"*/5 * * * *"}
@@ -92,8 +92,8 @@ func manual(by string) func(*FiringRecord) {
 }
 func decidedAt(at time.Time) func(*FiringRecord) { return func(f *FiringRecord) { f.Decided = at } }
 
-// A testRun is the run of a firing: what is asked of it, and how it ended unless it
-// is running.
+// A testRun is the run of a firing: its request to stop, and how it ended unless it is
+// running.
 type testRun struct {
 	Ended
 	stop Stop
@@ -118,7 +118,7 @@ func runs(id, run int64, state string, change ...func(*testRun)) func(*JobState)
 	}
 }
 
-// deleted are runs of which the history has nothing any more.
+// deleted marks runs as deleted from the history.
 func deleted(s *JobState) {
 	for i := range s.Open {
 		if f := &s.Open[i]; f.Run != 0 {
@@ -146,7 +146,7 @@ func failing(n int) func(*JobState) {
 	return func(s *JobState) { s.ConsecutiveFailures = ConsecutiveFailures{n, clock(0)} }
 }
 
-// linesOf says what follows from a rule.
+// linesOf returns a transition as lines.
 func linesOf(t *Transition) (lines []string) {
 	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	for _, f := range t.Firings {
@@ -159,7 +159,7 @@ func linesOf(t *Transition) (lines []string) {
 		say("message %s of %d, failures %d, missed %d, run %d", m.Type, m.Firing, m.Failures, m.Missed, m.Run)
 	}
 	for _, x := range t.Assignments {
-		say("ticket %d %s", x.ID, x.Decision)
+		say("assignment %d %s", x.ID, x.Decision)
 	}
 	for _, e := range t.Completions {
 		say("ending %d run %d ok=%t on_request=%t cut=%t failures=%d", e.ID, e.Run, e.OK, e.OnRequest, e.Interrupted, e.ConsecutiveFailures.Count)

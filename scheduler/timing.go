@@ -8,32 +8,32 @@ import (
 	"tutti/internal/quantity"
 )
 
-// A Timing is when a job fires, made by [Job.Timing]. It does not change.
+// A Timing is when a job fires, made by [Job.Timing]. It is immutable.
 type Timing struct {
-	// Schedule has the instants.
+	// Schedule has the scheduled times.
 	Schedule *Schedule
 	// Job is the job's name; jitter depends on it.
 	Job string
-	// Jitter is how much later than its instant a firing may be due; it is less
+	// Jitter bounds how much later than its scheduled time a firing is due; it is less
 	// than Period.
 	Jitter time.Duration
-	// Period is the shortest time between two instants; 0: there are not two.
+	// Period is the shortest time between two scheduled times; 0: fewer than two
+	// follow.
 	Period time.Duration
-	// Grace is how long after it was due a firing still counts as on time.
+	// Grace is how long after its due time a firing still counts as on time.
 	Grace time.Duration
-	// CatchUp is what becomes of those that are later.
+	// CatchUp is the policy for later ones.
 	CatchUp CatchUp
 }
 
-// A Firing is one instant of a job.
+// A Firing is one scheduled time of a job, and when it is due.
 type Firing struct {
 	ScheduledTime
-	// Due is when it has to start: jitter after the instant.
+	// Due is when it has to start: At plus jitter.
 	Due time.Time
 }
 
-// Next is the first firing of an instant after the given one, strictly, or
-// [ErrNoMore].
+// Next returns the first firing whose scheduled time is after after, or [ErrNoMore].
 func (t *Timing) Next(after time.Time) (Firing, error) {
 	in, err := t.Schedule.Next(after)
 	if err != nil {
@@ -42,8 +42,8 @@ func (t *Timing) Next(after time.Time) (Firing, error) {
 	return Firing{ScheduledTime: in, Due: in.At.Add(jitter(t.Job, in.At, t.Jitter))}, nil
 }
 
-// jitter is a part of most that is the same for a job and an instant on every
-// machine, in whole milliseconds.
+// jitter returns a duration below most, in whole milliseconds, that depends on the job
+// and the scheduled time only, so that every machine has the same.
 func jitter(job string, at time.Time, most time.Duration) time.Duration {
 	if most < time.Millisecond {
 		return 0
@@ -62,12 +62,13 @@ func checkJitter(jitter, period time.Duration) error {
 	return nil
 }
 
-// latest is the newest firing of an instant after the given one that is due at
-// until or before; ok is false if there is none. It takes as long whether there
-// are few between or many.
+// latest returns the newest firing with a scheduled time after after that is due by
+// until; ok is false if there is none. Its cost does not grow with the number of
+// firings in between.
 func (t *Timing) latest(after, until time.Time) (newest Firing, ok bool, err error) {
-	// Firings are due in the order of their instants, so whether the next after
-	// a second is due is true up to some second, and false from there.
+	// Firings are due in the order of their scheduled times, so that "the next firing
+	// after this second is due" is true up to some second, and false from there:
+	// bisect.
 	low, high := after.Unix(), until.Unix()+1
 	for {
 		f, err := t.Next(time.Unix(low, 0))
@@ -84,9 +85,8 @@ func (t *Timing) latest(after, until time.Time) (newest Firing, ok bool, err err
 	}
 }
 
-// lastDue halves the way from low to high until it knows a second after which
-// the next firing is due, and one right behind it after which it is not; if the
-// next after low is not due, it is low.
+// lastDue bisects (low, high) for the last second after which the next firing is due by
+// until; if there is none, it returns low.
 func (t *Timing) lastDue(low, high int64, until time.Time) (int64, error) {
 	for low+1 < high {
 		middle := low + (high-low)/2

@@ -87,8 +87,8 @@ func TestLate(t *testing.T) {
 	}
 }
 
-// TestLateDecidesEachOnce goes on from cursor to cursor at odd times, and finds
-// every instant in exactly one decision, in order.
+// TestLateDecidesEachOnce goes from cursor to cursor at odd times, and finds every
+// scheduled time in exactly one decision, in order.
 func TestLateDecidesEachOnce(t *testing.T) {
 	for _, c := range []CatchUp{CatchUpNone, CatchUpLatest, CatchUpAll} {
 		for _, text := range []string{"*/7 * * * *", "*/30 * * * * *", "0 */3 * * *", "@every 50s"} {
@@ -142,8 +142,8 @@ func TestLateIsBounded(t *testing.T) {
 	}
 }
 
-// TestSleeper is what a daemon does: it sleeps up to 30 s, looks at the clock,
-// and fires. With the clock of the bubble a day passes at once.
+// TestSleeper does what a daemon does: it sleeps up to 30 s, reads the clock, and
+// fires.
 func TestSleeper(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tm := timing(t, func(j *Job) { j.Schedules, j.Jitter = []string{"*/10 * * * *"}, 5*time.Minute })
@@ -171,7 +171,7 @@ func TestSleeper(t *testing.T) {
 			cursor = l.Cursor
 		}
 		if g, err := tm.Gap(start, cursor); err != nil || fired != g.Count || fired < 143 {
-			t.Errorf("fired %d times in a day, for %d instants, %v", fired, g.Count, err)
+			t.Errorf("fired %d times in a day, for %d scheduled times, %v", fired, g.Count, err)
 		}
 	})
 }
@@ -249,7 +249,7 @@ func TestJitter(t *testing.T) {
 		{"0 9-17 * * *", "90m", false},
 		{"@at 2030-01-01T00:00:00Z", "23h", true},
 		{"@at 2030-01-01T00:00:00Z", "24h", false},
-		{"@at 2020-01-01T00:00:00Z", "48h", true}, // it has run out, and is no longer wrong
+		{"@at 2020-01-01T00:00:00Z", "48h", true}, // it has ended, which is no error
 	}
 	for _, tt := range tests {
 		j := NewJob("job", "UTC")
@@ -321,7 +321,7 @@ func TestOverlap(t *testing.T) {
 func TestNotify(t *testing.T) {
 	tests := []struct {
 		on   []NotifyEvent
-		ends string // f: failed, o: ok, e: ended on request
+		ends string // f: failed, o: ok, e: stopped by a user
 		want string // one for each end
 	}{
 		{nil, "offo", "- - - -"},
@@ -338,16 +338,16 @@ func TestNotify(t *testing.T) {
 		var got []string
 		for _, end := range tt.ends {
 			var o NotifyEvent
-			var told bool
+			var notified bool
 			switch end {
 			case 'f':
-				s, o, told = n.Failed(s)
+				s, o, notified = n.Failed(s)
 			case 'e':
-				s, o, told = n.Ended(s)
+				s, o, notified = n.Ended(s)
 			default:
-				s, o, told = n.Succeeded(s)
+				s, o, notified = n.Succeeded(s)
 			}
-			if told {
+			if notified {
 				got = append(got, o.String())
 			} else {
 				got = append(got, "-")
@@ -363,6 +363,6 @@ func TestNotify(t *testing.T) {
 		}
 	}
 	if s, _, _ := (Notify{}).Failed(ConsecutiveFailures{Count: 4}); s.Count != 5 {
-		t.Errorf("a streak nobody is told of: got %d", s.Count)
+		t.Errorf("consecutive failures without a notification: got %d", s.Count)
 	}
 }

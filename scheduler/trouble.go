@@ -5,33 +5,34 @@ import (
 	"time"
 )
 
-// sayAgain is how often trouble is logged that does not end.
-const sayAgain = time.Minute
+// logTroubleEvery is how often trouble is logged that goes on.
+const logTroubleEvery = time.Minute
 
-// A trouble keeps what cannot be done with the ledger at the moment, so that a disk
-// that is full for a night is not a line in the log for each second of it.
+// A trouble tracks the activities that fail at present, so that a disk that is full for
+// a night does not log a line for each second of it.
 type trouble struct {
 	log *slog.Logger
-	// now is what there was in this turn.
+	// now has the errors of this turn, by activity.
 	now map[string]error
-	// by is what cannot be done.
+	// by has the failing attempts, by activity.
 	by map[string]*attempts
 }
 
-// attempts are those at one thing that have failed in a row.
+// attempts are the consecutive failed attempts at one activity.
 type attempts struct {
-	count       int
-	first, said time.Time
+	count         int
+	first, logged time.Time
 }
 
 // turn begins a turn.
 func (t *trouble) turn() { t.now = map[string]error{} }
 
-// any reports whether there was some in this turn, or the last one if it has
-// ended.
+// any reports whether an activity failed in the present turn; between turns, in the
+// last one.
 func (t *trouble) any() bool { return len(t.now) > 0 }
 
-// note takes in how an attempt at doing went, and reports whether it succeeded.
+// note records the result of an attempt at an activity, and reports whether it
+// succeeded.
 func (t *trouble) note(doing string, err error) bool {
 	a := t.by[doing]
 	if err == nil {
@@ -50,8 +51,8 @@ func (t *trouble) note(doing string, err error) bool {
 		t.by[doing] = a
 	}
 	a.count++
-	if a.said.IsZero() || time.Since(a.said) >= sayAgain {
-		a.said = time.Now()
+	if a.logged.IsZero() || time.Since(a.logged) >= logTroubleEvery {
+		a.logged = time.Now()
 		t.log.Error("history database failed; retrying", "doing", doing, "failed", a.count, "error", err)
 	}
 	return false

@@ -9,11 +9,12 @@ import (
 	"time"
 )
 
-// maxRefusals is of how many jobs that could not be decided in a turn is told.
+// maxRefusals bounds how many of the jobs that could not be decided in a turn an error
+// names.
 const maxRefusals = 3
 
-// sync looks what has become of the jobs. A daemon that finds its registration over
-// registers again, and looks then.
+// sync reads the jobs that have changed. If the registration is over, it registers
+// again first.
 func (l *loop) sync(ctx context.Context) {
 	if l.isLost() && !l.register(ctx) {
 		return
@@ -26,7 +27,7 @@ func (l *loop) sync(ctx context.Context) {
 	l.agenda.stale = l.agenda.stale || changed
 }
 
-// repair looks for runs that have ended, and of which the ledger does not know it.
+// repair finds runs that have ended and whose end the ledger does not have.
 func (l *loop) repair(ctx context.Context) {
 	if !l.repaired.IsZero() && time.Since(l.repaired) < repairEvery {
 		return
@@ -36,22 +37,23 @@ func (l *loop) repair(ctx context.Context) {
 	l.trouble.note("repair", errors.Join(err, l.desk.End(ctx, l.now(), ends)))
 }
 
-// An unstarted is a claimed firing that was not begun, and how it is closed.
+// An unstarted is a claimed firing that could not be started, and the decision that
+// closes it.
 type unstarted struct {
-	ticket   Assignment
-	decision Decision
-	reason   string
+	assignment Assignment
+	decision   Decision
+	reason     string
 }
 
-// claim begins the firings that may.
+// claim claims the firings that may start, and starts them.
 func (l *loop) claim(ctx context.Context) {
 	now := l.now()
-	tickets, err := l.desk.Claim(ctx, l.Member, now, l.has)
+	assignments, err := l.desk.Claim(ctx, l.Member, now, l.has)
 	l.trouble.note("claim firings", err)
-	for _, t := range tickets {
+	for _, t := range assignments {
 		switch {
 		case t.Decision != Run:
-			l.sayTicket(t)
+			l.reportAssignment(t)
 		case tooLate(t, now):
 			l.closeNow(ctx, unstarted{t, Missed, MissedDeadline})
 		default:
@@ -60,13 +62,13 @@ func (l *loop) claim(ctx context.Context) {
 	}
 }
 
-// has reports whether the loop has a firing in its hands.
+// has reports whether the loop executes the firing, or has still to close it.
 func (l *loop) has(firing int64) bool {
-	return l.executions.has(l.Member, firing) || slices.ContainsFunc(l.unsettled, func(u unstarted) bool { return u.ticket.ID == firing })
+	return l.executions.has(l.Member, firing) || slices.ContainsFunc(l.unsettled, func(u unstarted) bool { return u.assignment.ID == firing })
 }
 
-// tooLate reports whether a firing whose daemon has ended has been found too
-// late to be run.
+// tooLate reports whether a firing that another daemon decided and did not start is too
+// late to run.
 func tooLate(t Assignment, now time.Time) bool {
 	if t.Firing.Due.IsZero() || t.Waited || t.Repeats != 0 {
 		return false
@@ -80,13 +82,13 @@ func tooLate(t Assignment, now time.Time) bool {
 	}
 	timing, err := t.Job.Timing(now)
 	if err != nil {
-		return false // Execute says it better
+		return false // Execute returns the better error
 	}
-	// What was decided just in time may be found a moment later.
+	// A firing that was decided just in time may be claimed a moment later.
 	return late > timing.window()+t.Job.Grace
 }
 
-// closeAll closes what could not be begun.
+// closeAll closes the firings that could not be started.
 func (l *loop) closeAll(ctx context.Context) {
 	todo := l.unsettled
 	l.unsettled = nil
@@ -95,30 +97,31 @@ func (l *loop) closeAll(ctx context.Context) {
 	}
 }
 
-// closeNow closes a firing, in a later turn if it cannot be done in this one.
+// closeNow closes a firing; if that fails, a later turn does.
 func (l *loop) closeNow(ctx context.Context, u unstarted) {
 	if !l.trouble.note("close firings", l.close(ctx, u)) {
 		l.unsettled = append(l.unsettled, u)
 	}
 }
 
-// close writes down that a firing is not begun.
+// close records that a firing does not run. A firing that another process closed is no
+// error.
 func (l *loop) close(ctx context.Context, u unstarted) error {
-	err := l.desk.Fail(ctx, l.Member, l.now(), u.ticket, u.decision, u.reason)
+	err := l.desk.Fail(ctx, l.Member, l.now(), u.assignment, u.decision, u.reason)
 	if errors.Is(err, ErrConflict) {
-		l.log.Debug("firing is closed already", ticketAttrs(u.ticket)...)
+		l.log.Debug("firing is closed already", assignmentAttrs(u.assignment)...)
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("firing %d of job %s: %w", u.ticket.ID, u.ticket.Job.Name, err)
+		return fmt.Errorf("firing %d of job %s: %w", u.assignment.ID, u.assignment.Job.Name, err)
 	}
-	u.ticket.Decision, u.ticket.Reason = u.decision, u.reason
-	l.sayTicket(u.ticket)
+	u.assignment.Decision, u.assignment.Reason = u.decision, u.reason
+	l.reportAssignment(u.assignment)
 	return nil
 }
 
-// decideAll decides and begins what is due, and returns how long nothing more
-// is.
+// decideAll decides and starts what is due, and returns the time until the next turn is
+// needed.
 func (l *loop) decideAll(ctx context.Context, now time.Time) time.Duration {
 	a := &l.agenda
 	if idle := a.idle(now); idle > 0 {
@@ -135,7 +138,7 @@ func (l *loop) decideAll(ctx context.Context, now time.Time) time.Duration {
 			due, decisions = append(due, e), append(decisions, d)
 		}
 	}
-	tickets, errs, err := l.desk.Decide(ctx, now, decisions)
+	assignments, errs, err := l.desk.Decide(ctx, now, decisions)
 	if err != nil {
 		due, errs = nil, []error{fmt.Errorf("%s: %w", jobsOf(due), err)}
 	}
@@ -144,13 +147,13 @@ func (l *loop) decideAll(ctx context.Context, now time.Time) time.Duration {
 		case errors.Is(errs[i], ErrConflict):
 			a.stale, pause, errs[i] = true, min(pause, conflictPause), nil
 		case errs[i] != nil:
-			errs[i] = fmt.Errorf("job %s: %w", e.kept.Name, errs[i])
-			a.stale = true // the job may be broken by now
+			errs[i] = fmt.Errorf("job %s: %w", e.job.Name, errs[i])
+			a.stale = true // read the job again: it may be broken by now
 		default:
 			a.decided(e, &decisions[i])
-			l.sayDecided(decisions[i], tickets[i])
+			l.reportDecisions(decisions[i], assignments[i])
 			if e.wants(now) {
-				// There is more than is decided at once; the others come first.
+				// More is due than one decision has; other jobs come first.
 				pause = 0
 			}
 		}
@@ -170,7 +173,7 @@ func (l *loop) decideAll(ctx context.Context, now time.Time) time.Duration {
 func jobsOf(entries []*entry) string {
 	var names []string
 	for _, e := range entries[:min(len(entries), maxRefusals)] {
-		names = append(names, e.kept.Name)
+		names = append(names, e.job.Name)
 	}
 	text := "job " + strings.Join(names, ", ")
 	if more := len(entries) - len(names); more > 0 {
@@ -185,15 +188,15 @@ func someOf(errs []error) error {
 	return errors.Join(errs[:min(len(errs), maxRefusals)]...)
 }
 
-// settle tells what has ended.
+// settle settles and reports the firings that have ended.
 func (l *loop) settle(ctx context.Context) {
 	l.trouble.note("settle firings", l.settleOnce(ctx))
 }
 
 func (l *loop) settleOnce(ctx context.Context) error {
-	endings, err := l.desk.Settle(ctx, l.now())
-	for _, e := range endings {
-		l.sayEnded(e)
+	completions, err := l.desk.Settle(ctx, l.now())
+	for _, e := range completions {
+		l.reportCompletion(e)
 	}
 	return err
 }

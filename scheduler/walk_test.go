@@ -36,13 +36,13 @@ var walkExpressions = []string{
 	"30 0/3 * * *", "7 3 31 * *", "0 1-5/2 * jan-mar ?",
 }
 
-// An oracle matches the readings of a clock in the plainest way there is.
+// An oracle matches the readings of a clock in the simplest way.
 type oracle struct {
 	minutes, hours [60]bool
 	months         [13]bool
 	day            func(time.Time) bool
 	fixed          bool
-	// known is what day said of the days so far.
+	// known caches the results of day.
 	known map[time.Time]bool
 }
 
@@ -169,8 +169,8 @@ func oracleWeekDay(list string, d time.Time) bool {
 	return false
 }
 
-// walk compares the schedule of text with a walk over the minutes from start to
-// end, and returns how many instants there were.
+// walk compares the schedule of text with a walk over the minutes from start to end,
+// and returns the number of scheduled times.
 func walk(zone *time.Location, text string, start, end time.Time) (int, error) {
 	s, err := Parse([]string{text}, Options{Zone: zone})
 	if err != nil {
@@ -183,7 +183,7 @@ func walk(zone *time.Location, text string, start, end time.Time) (int, error) {
 		_, seconds := t.In(zone).Zone()
 		return t.UTC().Add(time.Duration(seconds) * time.Second)
 	}
-	// What the clock has shown in the two days before counts as shown.
+	// Readings that the clock has shown in the two days before count as shown.
 	high, count := read(start.Add(-48*time.Hour)), 0
 	for t := start.Add(-47 * time.Hour); t.Before(start); t = t.Add(time.Minute) {
 		if r := read(t); r.After(high) {
@@ -213,8 +213,8 @@ func walk(zone *time.Location, text string, start, end time.Time) (int, error) {
 		if !fires {
 			continue
 		}
-		if moved := want.Moved != ""; moved == here {
-			return count, fmt.Errorf("%q in %s: at %s: moved is %q", text, zone, t.In(zone), want.Moved)
+		if moved := want.Shifted != ""; moved == here {
+			return count, fmt.Errorf("%q in %s: at %s: moved is %q", text, zone, t.In(zone), want.Shifted)
 		}
 		count++
 		want, err = s.Next(want.At)
@@ -236,7 +236,7 @@ func transitions(zone *time.Location, start, end time.Time) []time.Time {
 
 func yearStart(y int) time.Time { return time.Date(y, 1, 1, 0, 0, 0, 0, time.UTC) }
 
-// soaking is whether the long form of the tests is wanted, as make soak does.
+// soaking selects the long form of the tests, as make soak does.
 func soaking() bool { return os.Getenv("TUTTI_SOAK") != "" }
 
 // TestNextIsTheMinuteWalk compares Next with a walk over all minutes: three days
@@ -286,8 +286,8 @@ func TestNextIsTheMinuteWalk(t *testing.T) {
 	}
 }
 
-// TestEveryExpressionIsWalked goes over the days around the changes of one zone
-// with all expressions, of which the walk above takes some.
+// TestEveryExpressionIsWalked walks the days around the changes of one zone with all
+// expressions; TestNextIsTheMinuteWalk does with some.
 func TestEveryExpressionIsWalked(t *testing.T) {
 	fired := 0
 	for _, name := range []string{"America/New_York", "Pacific/Apia"} {

@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
-// fewTimes is how many times of day are listed one by one.
+// fewTimes bounds how many times of day are listed one by one.
 const fewTimes = 6
 
-// manyItems is where a list of numbers stops to say anything.
+// manyItems bounds the lists of numbers; a longer one is shown as the expression has
+// it.
 const manyItems = 12
 
 func (f *fields) words() string {
@@ -72,7 +73,7 @@ func timesOfDay(s, m, h *field, withSeconds bool) []string {
 	return all
 }
 
-// even is the n of */n where it divides the unit's count, else 0.
+// even returns the n of */n if n divides the unit's count, else 0.
 func (f *field) even(count int) int {
 	if f.every > 0 && count%f.every == 0 {
 		return f.every
@@ -80,7 +81,7 @@ func (f *field) even(count int) int {
 	return 0
 }
 
-// unitWords says which seconds or minutes there are, of as many as count.
+// unitWords describes a field of seconds or minutes, which the next unit has count of.
 func (f *field) unitWords(unit string, count int) string {
 	switch n := f.even(count); {
 	case f.star, n == 1:
@@ -91,7 +92,7 @@ func (f *field) unitWords(unit string, count int) string {
 	return fmt.Sprintf("at %s %s", unit, f.words(strconv.Itoa))
 }
 
-// words lists the values of a field; three and more in a row are a range.
+// words lists the values of a field; three or more consecutive ones are a range.
 func (f *field) words(name func(int) string) string {
 	if f.star {
 		return "every " + f.kind.name
@@ -116,7 +117,7 @@ func (f *field) words(name func(int) string) string {
 	return list(items)
 }
 
-// dayWords says on which days; nothing if on all of them goes without saying.
+// dayWords describes the days; empty if "every day" is understood.
 func (f *fields) dayWords() string {
 	switch {
 	case f.eitherDay():

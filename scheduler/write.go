@@ -15,12 +15,12 @@ import (
 	"tutti/internal/yamltree"
 )
 
-// A tree is a value to be written, as YAML or as JSON: a text, a list of texts,
-// or a mapping. The zero value is nothing, and is left out.
+// A tree is a value to write as YAML or JSON: a text, a list of texts, or a mapping.
+// The zero value is no value, which is left out.
 type tree struct {
 	text   *string
 	bare   bool // a number, true or false
-	plain  bool // a text that may look like one in YAML
+	plain  bool // a text that may stand without quotes in YAML though it looks like a number or a bool
 	list   []string
 	fields []treeField
 }
@@ -30,7 +30,7 @@ type treeField struct {
 	value tree
 }
 
-// text is a text, or nothing if it is empty.
+// text returns a text, or the zero tree if it is empty.
 func text(s string) tree {
 	if s == "" {
 		return tree{}
@@ -38,8 +38,8 @@ func text(s string) tree {
 	return tree{text: &s}
 }
 
-// given is what an option was given. Nobody here knows which options are numbers
-// or a yes, so what is one without doubt has no quotes.
+// given returns the values of an option. This package does not know the types of
+// options, so that every value that is plainly a number or a bool has no quotes.
 func given(values []string) tree {
 	t := oneOrMore(values)
 	t.plain = len(values) == 1 && plain.MatchString(values[0])
@@ -118,16 +118,16 @@ func (j *Job) tree(short bool) tree {
 	return mapping(fields...)
 }
 
-// MarshalJSON writes the job's keys as in a file, the defaults included, and its
-// name. The version is not among them.
+// MarshalJSON writes the job's keys as in a file, defaults included, and its name, but
+// not its version.
 func (j Job) MarshalJSON() ([]byte, error) {
 	t := j.tree(false)
 	t.fields = append([]treeField{{"name", text(j.Name)}}, t.fields...)
 	return []byte(t.json()), nil
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote. It takes any option, and checks
-// only what it needs to understand: Validate does the rest.
+// UnmarshalJSON reads what MarshalJSON wrote. It accepts any option, and checks only
+// the form of values: Validate does the rest.
 func (j *Job) UnmarshalJSON(data []byte) error {
 	root, err := yamltree.Parse("job", data)
 	if err != nil {
@@ -153,8 +153,8 @@ func (j *Job) UnmarshalJSON(data []byte) error {
 	return r.problems.Err()
 }
 
-// WriteJobs writes a file from which [ReadJobs] reads the same jobs, apart from
-// their versions. What is the default is left out, the zone is not.
+// WriteJobs writes a file from which [ReadJobs] reads the same jobs, apart from their
+// versions. Defaults are left out, except the zone.
 func WriteJobs(w io.Writer, jobs []Job) error {
 	var b bytes.Buffer
 	if len(jobs) == 0 {
@@ -252,8 +252,7 @@ func isBlock(s string) bool {
 	return !strings.ContainsFunc(s, func(c rune) bool { return c != '\n' && !unicode.IsPrint(c) })
 }
 
-// writeBlock writes lines as a block; the sign behind | says whether the last
-// one has its end.
+// writeBlock writes lines as a block; |- says that the last line has no newline.
 func writeBlock(b *bytes.Buffer, key, s string) {
 	sign := "|-"
 	if strings.HasSuffix(s, "\n") {

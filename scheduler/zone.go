@@ -14,20 +14,20 @@ import (
 	"tutti/internal/yamltree"
 )
 
-// zoneNames are the names of the time zone database, a line each: to find what
-// a wrong one was meant to be.
+// zoneNames are the names of the time zone database, a line each, from which errors
+// suggest the nearest.
 //
 //go:embed zones.txt
 var zoneNames string
 
-// abbreviation is what people take for a zone's name: PST, EDT, MESZ.
+// abbreviation matches abbreviations that users mistake for zone names: PST, EDT, MESZ.
 var abbreviation = regexp.MustCompile(`^[A-Za-z]{2,5}$`)
 
-// offset is a distance from UTC: +02:00, UTC-5, GMT+1.
+// offset matches a distance from UTC: +02:00, UTC-5, GMT+1.
 var offset = regexp.MustCompile(`^(?:[A-Za-z]{3})?[+-][0-9]{1,2}(?::?[0-9]{2})?$`)
 
-// LoadZone returns the time zone of the given IANA name, such as Europe/Berlin.
-// The error of an unknown name offers the nearest.
+// LoadZone returns the time zone of the given IANA name, such as Europe/Berlin. The
+// error about an unknown name suggests the nearest.
 func LoadZone(name string) (*time.Location, error) {
 	switch name {
 	case "":
@@ -63,10 +63,9 @@ func zoneHint(name string) string {
 	return "want a name such as Europe/Berlin or UTC"
 }
 
-// MachineZone finds the name of the zone this machine is in: what $TZ says, else
-// where /etc/localtime leads, else what /etc/timezone says. A machine that says
-// nothing is in UTC. It is an error if the zone has no name, because a job keeps
-// its zone by name.
+// MachineZone returns the name of the machine's time zone: $TZ, else the target of the
+// link /etc/localtime, else the content of /etc/timezone, else UTC. A zone without a
+// name is an error, because jobs store their zone by name.
 func MachineZone(getenv func(string) string) (string, error) {
 	return machineZone(getenv, os.DirFS("/"))
 }

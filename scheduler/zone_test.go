@@ -33,7 +33,7 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// TestChanges shows what schedules do where the clock is put forward and back.
+// TestChanges shows what schedules do where the clock is set forward and back.
 func TestChanges(t *testing.T) {
 	tests := []struct {
 		zone  string
@@ -60,10 +60,10 @@ func TestChanges(t *testing.T) {
 					fmt.Fprintf(&b, "%s\n", text)
 					s := parse(t, tt.zone, text)
 					for in := next(t, s, start); !in.At.After(until); in = next(t, s, in.At) {
-						line := fmt.Sprintf("  %s  %s  %s", in.At.Format("2006-01-02 15:04 -0700"), in.At.UTC().Format("2006-01-02T15:04Z"), in.Moved)
+						line := fmt.Sprintf("  %s  %s  %s", in.At.Format("2006-01-02 15:04 -0700"), in.At.UTC().Format("2006-01-02T15:04Z"), in.Shifted)
 						b.WriteString(strings.TrimRight(line, " ") + "\n")
 					}
-					moved, err := s.Moved(start, until)
+					moved, err := s.Shifted(start, until)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -78,7 +78,7 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-// TestLeapYearsEnd is for a span that the time package ends before it begins.
+// TestLeapYearsEnd: the time package ends a span before it begins.
 func TestLeapYearsEnd(t *testing.T) {
 	for _, name := range []string{"America/New_York", "Australia/Sydney", "Europe/Dublin"} {
 		for _, y := range []int{2028, 2096} {

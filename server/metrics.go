@@ -128,8 +128,8 @@ func (m *Metrics) Decided(job string, d scheduler.Decision, reason string, count
 	m.missed.WithLabelValues(job, label).Add(float64(count))
 }
 
-// Begun records how late a run is.
-func (m *Metrics) Begun(t scheduler.Assignment, _ int64, lag time.Duration) {
+// Started records how late a run is.
+func (m *Metrics) Started(t scheduler.Assignment, _ int64, lag time.Duration) {
 	if t.Firing.Due.IsZero() || t.Repeats != 0 {
 		return // it has no scheduled time to be late for
 	}

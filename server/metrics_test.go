@@ -84,11 +84,11 @@ func TestMetrics(t *testing.T) {
 	m.Decided("nightly", scheduler.Skipped, "an earlier firing is running", 1)
 	m.Decided("nightly", scheduler.Missed, scheduler.MissedDeadline, 40)
 	m.Decided("nightly", scheduler.Missed, "a text of any kind", 2)
-	m.Begun(ticket("nightly", epoch), 1, 3*time.Second)
-	m.Begun(ticket("nightly", time.Time{}), 2, 0)
+	m.Started(ticket("nightly", epoch), 1, 3*time.Second)
+	m.Started(ticket("nightly", time.Time{}), 2, 0)
 	repeated := ticket("nightly", epoch)
 	repeated.Repeats = 1
-	m.Begun(repeated, 3, 0)
+	m.Started(repeated, 3, 0)
 	m.Ended(ending("nightly", map[fanout.Outcome]int{fanout.OK: 4}))
 	m.Ended(ending("nightly", map[fanout.Outcome]int{fanout.OK: 3, fanout.Lost: 1}))
 	cut := ending("nightly", map[fanout.Outcome]int{fanout.Lost: 2})
@@ -143,7 +143,7 @@ func TestMetricsOfJobs(t *testing.T) {
 	var err error
 	m := NewMetrics("", func(context.Context) ([]scheduler.StoredJob, error) { return kept, err })
 	m.Ended(ending("removed", nil))
-	m.Begun(ticket("removed", epoch), 1, time.Second)
+	m.Started(ticket("removed", epoch), 1, time.Second)
 	m.Decided("removed", scheduler.Missed, "", 1)
 	m.Carrying("removed")
 	text := scrape(t, m)
@@ -189,7 +189,7 @@ func TestMetricsOfNotifications(t *testing.T) {
 // What Prometheus' own rules say of names, units and help.
 func TestMetricsLint(t *testing.T) {
 	m := NewMetrics("1.2.3", jobsOf("nightly"))
-	m.Begun(ticket("nightly", epoch), 1, time.Second)
+	m.Started(ticket("nightly", epoch), 1, time.Second)
 	m.Ended(ending("nightly", map[fanout.Outcome]int{fanout.OK: 1}))
 	m.Turned(map[string]error{"decide": errors.New("no space left")})
 	problems, err := promlint.New(strings.NewReader(scrape(t, m))).Lint()
@@ -206,7 +206,7 @@ func TestMetricsLint(t *testing.T) {
 // The documentation names each metric, and no other.
 func TestMetricsAreDocumented(t *testing.T) {
 	m := NewMetrics("1.2.3", jobsOf("nightly"))
-	m.Begun(ticket("nightly", epoch), 1, time.Second)
+	m.Started(ticket("nightly", epoch), 1, time.Second)
 	m.Ended(ending("nightly", map[fanout.Outcome]int{fanout.OK: 1}))
 	m.Turned(map[string]error{"decide": errors.New("no space left")})
 	have := map[string]bool{}

@@ -35,7 +35,7 @@ func TestDecideConflicts(t *testing.T) {
 }
 
 // After the clock was put back what the history has is left as it is.
-func TestKnownInstantsDoNotFireAgain(t *testing.T) {
+func TestKnownTimesDoNotFireAgain(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	d := joinTest(t, s)
 	k := addJob(t, s, testJob("backup"))

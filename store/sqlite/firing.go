@@ -68,7 +68,7 @@ func scanFiring(rows *sql.Rows, more ...any) (f scheduler.FiringRecord, err erro
 	if err := rows.Scan(append(fields, more...)...); err != nil {
 		return f, cmp.Or(scanFirst(rows, &f.ID, &f.JobID, &f.Job), wrongFiring(f.ID, err))
 	}
-	f.Moved, f.Reason, f.RequestedBy = moved.String, reason.String, requestedBy.String
+	f.Shifted, f.Reason, f.RequestedBy = moved.String, reason.String, requestedBy.String
 	f.Run, f.Repeats, f.Daemon = run.Int64, repeats.Int64, daemon.Int64
 	if f.Decision, err = parseDecision(decision); err != nil {
 		return f, wrongFiring(f.ID, err)
@@ -99,7 +99,7 @@ func insertFiring(ctx context.Context, tx *sql.Tx, f *scheduler.FiringRecord) er
 		return err
 	}
 	_, err = tx.ExecContext(ctx, "INSERT INTO firings ("+firingColumns+") VALUES ("+placeholders(24)+")",
-		f.ID, f.JobID, f.Job, timeText(f.At), timeText(f.Due), text(f.Moved), f.Decision.String(), text(f.Reason), number(f.Run),
+		f.ID, f.JobID, f.Job, timeText(f.At), timeText(f.Due), text(f.Shifted), f.Decision.String(), text(f.Reason), number(f.Run),
 		max(f.Gap.Count, 1), f.Gap.More, timeText(f.Gap.First), timeText(f.Gap.Last), timeText(f.Decided),
 		text(f.RequestedBy), f.Waited, f.CaughtUp, number(f.Repeats), number(f.Daemon), timeText(f.Settled),
 		f.Attached, timeText(f.RepeatsAt), f.Unproved, ended)

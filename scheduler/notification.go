@@ -6,7 +6,8 @@ import (
 	"tutti/fanout"
 )
 
-// notifyMissed notifies of instants that were not run, if that is wanted.
+// notifyMissed adds a message about scheduled times that were not run, if the job wants
+// one.
 func (r *ruling) notifyMissed(f *FiringRecord) {
 	k := &r.Next.StoredJob
 	if r.Next.Removed || !k.Notify.Missed() {
@@ -15,8 +16,7 @@ func (r *ruling) notifyMissed(f *FiringRecord) {
 	r.notify(f, Message{Type: OnMissed.String(), Time: r.at.Now, Failures: k.ConsecutiveFailures.Count})
 }
 
-// notify adds a message about a firing and the end of its run, if there is one. m
-// has what they do not say.
+// notify adds the message m, completed with the firing and the end of its run.
 func (r *ruling) notify(f *FiringRecord, m Message) {
 	k := &r.Next.StoredJob
 	m.Schema, m.Job, m.Selector, m.Command = 1, k.Name, k.Selector, k.Command
@@ -34,12 +34,12 @@ func (r *ruling) notify(f *FiringRecord, m Message) {
 	r.Messages = append(r.Messages, m)
 }
 
-// describe says how a run ended.
+// describe sets the fields about a run.
 func (m *Message) describe(run *Ended) {
 	s := &run.Summary
 	m.Run, m.State, m.Stopped, m.ExitCode = run.Run, run.State, s.Stopped.String(), run.ExitCode
 	m.StartedAt, m.EndedAt = recorded(s.Started), recorded(s.Ended)
-	if !run.interrupted() { // of which it is not known when it ended
+	if !run.interrupted() { // whose end is unknown
 		m.DurationMS = max(0, s.Ended.Sub(s.Started).Milliseconds())
 	}
 	m.Selector, m.Command, m.Hosts = run.Selector, run.Command, s.Hosts
@@ -52,7 +52,7 @@ func (m *Message) describe(run *Ended) {
 	}
 }
 
-// recorded is a time as the history has it; nil for none.
+// recorded returns a time as the history has it; nil for the zero time.
 func recorded(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

@@ -285,7 +285,7 @@ func (w watched) Begin(*runner.Decision) ([]fanout.Sink, error) {
 // notifier delivers what there is to notify.
 func (d *Daemon) notifier() *notify.Notifier {
 	return &notify.Notifier{
-		Outbox: &d.registration, Version: d.c.Version, Observer: d.metrics, Guard: d.guard(), Logger: d.c.Logger, Now: d.c.Now, ForceStop: d.hurried,
+		Outbox: d.outbox(), Version: d.c.Version, Observer: d.metrics, Guard: d.guard(), Logger: d.c.Logger, Now: d.c.Now, ForceStop: d.hurried,
 	}
 }
 

@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -14,9 +15,11 @@ import (
 	"time"
 
 	"tutti/daemon"
+	"tutti/fanout"
 	"tutti/internal/outgoing"
 	"tutti/notify"
 	"tutti/scheduler"
+	"tutti/store"
 )
 
 // hooks is a receiver of webhooks, and what may be reached so that it is.
@@ -99,4 +102,51 @@ func TestDaemonGuardsItsMachine(t *testing.T) {
 	}
 	d.stop()
 	d.wait(t)
+}
+
+// The end of a submitted run is sent to its callback, signed, also if it ended while no
+// daemon was there.
+func TestDaemonDeliversCallbacks(t *testing.T) {
+	r := newRig(t, ok)
+	h := newHooks(t)
+	plan := fanout.Plan{
+		Source: "api", Selector: "web", Task: fanout.Task{Action: fanout.Command("uptime")}, Policy: fanout.Policy{Fanout: 1},
+		Targets: []fanout.Target{{Name: "web"}},
+	}
+	done, err := r.store.Queue().Submit(t.Context(), store.Submission{
+		Plan: plan, Info: store.RunInfo{User: "ann", Principal: "ann/ci", Via: "token"}, Now: time.Now(),
+		Callback: &store.Callback{Task: "build 7", URL: h.URL + "/ci", By: "user:3"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	member, err := r.store.JoinDaemons(t.Context(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	claimed, err := r.store.Queue().Claim(t.Context(), member, 1)
+	if err != nil || len(claimed) != 1 {
+		t.Fatalf("got %v, %v", claimed, err)
+	}
+	if err := errors.Join(r.store.Queue().Fail(t.Context(), claimed[0].QueueEntry, "the inventory is gone", time.Now()), member.Close()); err != nil {
+		t.Fatal(err)
+	}
+	d := r.start(t, daemon.Config{StopTimeout: time.Minute, Callbacks: h.policy})
+	body, req := <-h.bodies, <-h.got
+	const want = `{"id":"build 7","status":"failed","output":"","error":"the inventory is gone","outcome":"skipped","run":1}` + "\n"
+	if string(body) != want || !h.signed(t, r, req, body, "user:3") || req.URL.Path != "/ci" || req.Header.Get("X-Tutti-Event") != "run" {
+		t.Errorf("got %s, %v, want %s", body, req.Header, want)
+	}
+	await(t, "the record of it", func() bool {
+		s, ok, err := r.store.Callbacks().Callback(t.Context(), done.Run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok && !s.Done.IsZero() && s.Error == "" && s.Attempts == 1
+	})
+	d.stop()
+	d.wait(t)
+	if pruned, err := r.store.Prune(t.Context(), store.Retention{KeepRuns: 0, Keep: time.Nanosecond}); err != nil || pruned.Runs != 1 {
+		t.Errorf("got %+v, %v, want the run pruned that was told", pruned, err)
+	}
 }

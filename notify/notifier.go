@@ -185,7 +185,7 @@ func (r *deliveryLoop) record(ctx context.Context, s sending) {
 	}
 	if s.err != nil {
 		r.Logger.Warn("notification not delivered", "job", s.Message.Job, "firing", s.Message.Firing, "event", s.Message.Type,
-			"kind", kind(s.Delivery), "attempt", s.Attempt, "error", s.err, "given_up", again.IsZero())
+			"run", s.Message.Run, "kind", kind(s.Delivery), "attempt", s.Attempt, "error", s.err, "given_up", again.IsZero())
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
 	defer cancel()

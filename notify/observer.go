@@ -17,16 +17,20 @@ type Kind string
 
 // The kinds.
 const (
-	Webhook Kind = "webhook"
-	Command Kind = "command"
+	Webhook  Kind = "webhook"
+	Command  Kind = "command"
+	Callback Kind = "callback" // a webhook that tells of a submitted run
 )
 
 // Kinds are all kinds.
-func Kinds() []Kind { return []Kind{Webhook, Command} }
+func Kinds() []Kind { return []Kind{Webhook, Command, Callback} }
 
 // kind is the way that a delivery takes.
 func kind(d scheduler.Delivery) Kind {
-	if d.Notify.Webhook != "" {
+	switch {
+	case d.Body != nil:
+		return Callback
+	case d.Notify.Webhook != "":
 		return Webhook
 	}
 	return Command

@@ -119,9 +119,12 @@ func (w *webhooks) do(req *http.Request, d scheduler.Delivery) (*http.Response, 
 
 // request is the message as it is sent.
 func (w *webhooks) request(ctx context.Context, d scheduler.Delivery) (*http.Request, error) {
-	body, err := json.Marshal(d.Message)
-	if err != nil {
-		return nil, refusal{fmt.Errorf("write the message: %w", err)}
+	body := d.Body
+	if body == nil {
+		var err error
+		if body, err = json.Marshal(d.Message); err != nil {
+			return nil, refusal{fmt.Errorf("write the message: %w", err)}
+		}
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.Notify.Webhook, bytes.NewReader(body))
 	if err != nil {

@@ -74,6 +74,9 @@ type Delivery struct {
 	// the Command.
 	Notify  Notify
 	Message Message
+	// Body is what is sent in place of the message, of which the Type, the Time and the
+	// Run count only; nil: the message.
+	Body []byte
 }
 
 // An Outbox stores messages, through crashes, until they have been delivered or given

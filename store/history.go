@@ -117,6 +117,8 @@ type Store interface {
 	Daemons(ctx context.Context) ([]scheduler.Controller, error)
 	// Queue is the runs that were submitted here.
 	Queue() Queue
+	// Callbacks are whom the ends of submitted runs are told to.
+	Callbacks() Callbacks
 	// Access is who may do what here.
 	Access() access.Store
 	// Maintenance is which hosts runs leave out.

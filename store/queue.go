@@ -45,6 +45,9 @@ type Queue interface {
 	Fail(ctx context.Context, held QueueEntry, reason string, now time.Time) error
 	// Waiting are the runs in the queue, in their order, claimed ones first.
 	Waiting(ctx context.Context) ([]WaitingRun, error)
+	// Find is the run that was submitted by a principal with a key in the last 24 hours; 0:
+	// there is none.
+	Find(ctx context.Context, principal, key string, now time.Time) (run int64, err error)
 	// Move changes the priority of a run that waits, and returns its place; see
 	// Submitted. It is a *NotQueuedError if it waits no more, or a *NoRunError.
 	Move(ctx context.Context, run int64, priority int) (place int, err error)
@@ -69,6 +72,9 @@ type Submission struct {
 	// of its body, never the body; "": none was sent.
 	Key  string
 	Body []byte
+	// Callback is told of the end of the run, of which its Run, Attempt and Ended say
+	// nothing yet; nil: nobody is told.
+	Callback *Callback
 	// Most is how many runs may wait, with this one; 0: any number.
 	Most int
 	// Now is the time.

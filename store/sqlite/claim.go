@@ -118,10 +118,13 @@ func endQueued(ctx context.Context, tx *sql.Tx, run int64, state store.State, wh
 	return leaveQueue(ctx, tx, run)
 }
 
-// leaveQueue forgets what a run was decided from: it has ended.
+// leaveQueue forgets what a run was decided from that has ended, which is to be told now.
+// Its end is written before, in the same transaction.
 func leaveQueue(ctx context.Context, tx *sql.Tx, run int64) error {
-	_, err := tx.ExecContext(ctx, "DELETE FROM queue WHERE run_id = ?", run)
-	return err
+	if _, err := tx.ExecContext(ctx, "DELETE FROM queue WHERE run_id = ?", run); err != nil {
+		return err
+	}
+	return callbackDue(ctx, tx, run)
 }
 
 // beginQueued writes down that a run begins that was claimed: it is one that is

@@ -85,6 +85,7 @@ func TestDocumentedColumns(t *testing.T) {
 		"daemons":       "id, pid, started_at",
 		"queue":         "run_id, priority, queued_at, request, secrets_of, daemon_id, claim, deaths",
 		"requests":      "principal, key, at, run_id",
+		"callbacks":     "run_id, task, due_at, attempts, error, done_at",
 		"users":         "id, name, role, scope, disabled, revision",
 		"tokens":        "id, name, owner, role, scope, expires_at, used_at",
 		"sessions":      "user_id, created_at, used_at",

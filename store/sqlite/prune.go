@@ -174,7 +174,7 @@ func shrink(ctx context.Context, db database, limit int64, p *store.Pruned) erro
 // remove deletes a run, each in its own transaction so that others can write
 // in between. One that is gone already, or has to stay, is not counted as deleted.
 func remove(ctx context.Context, db database, id int64, p *store.Pruned) error {
-	res, err := db.ExecContext(ctx, "DELETE FROM runs WHERE id = ? AND "+endedState+" AND NOT "+lookedAt, id)
+	res, err := db.ExecContext(ctx, "DELETE FROM runs WHERE id = ? AND "+endedState+" AND NOT "+lookedAt+" AND NOT "+toldLater, id)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 
 	"tutti/fanout"
 	"tutti/store"
@@ -47,6 +48,9 @@ func (q *Queue) Submit(ctx context.Context, s store.Submission) (done store.Subm
 			return err
 		}
 		done.Place = placeOf(all, done.Run)
+		if err := keepCallback(ctx, tx, s.Callback, done.Run); err != nil {
+			return err
+		}
 		return keepKey(ctx, tx, &s, done.Run)
 	})
 	if err != nil {
@@ -97,6 +101,16 @@ func keepKey(ctx context.Context, tx *sql.Tx, s *store.Submission, run int64) er
 	_, err := tx.ExecContext(ctx, "INSERT INTO requests (principal, key, body_mac, at, run_id) VALUES (?, ?, ?, ?, ?)",
 		s.Info.Principal, s.Key, append([]byte{}, s.Body...), timeText(s.Now), run)
 	return err
+}
+
+// Find is the run of a submission; see [store.Queue].
+func (q *Queue) Find(ctx context.Context, principal, key string, now time.Time) (run int64, err error) {
+	err = q.r.QueryRowContext(ctx, "SELECT run_id FROM requests WHERE principal = ? AND key = ? AND at >= ?",
+		principal, key, timeText(now.Add(-store.KeptKeys))).Scan(&run)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return run, q.fault("read", err)
 }
 
 // insertHosts writes the rows of the hosts of a run.

@@ -319,7 +319,7 @@ func testQueueDeaths(t *testing.T, b *bed) {
 // A run that has begun and of which nothing is on record of any host is queued again;
 // one with a host that was started is interrupted, since a command may run.
 func testQueueCutOff(t *testing.T, b *bed) {
-	first, second := b.submit(submission(0)), b.submit(submission(0))
+	first, second := b.submit(withCallback("a")), b.submit(withCallback("b"))
 	w := b.join()
 	claimed := w.claimQueued(2)
 	var rs []*store.Recorder
@@ -338,6 +338,10 @@ func testQueueCutOff(t *testing.T, b *bed) {
 	}
 	if got := b.byNumber(second); got.State != store.Interrupted || got.Summary.Counts[fanout.Lost] != 1 || got.Summary.Counts[fanout.Skipped] != 1 {
 		t.Errorf("got %+v, want it interrupted", got)
+	}
+	const late = 1 << 20 // minutes: it is after every end
+	if cs, _ := b.leaseCallbacks(late); len(cs) != 1 || cs[0].Run != second {
+		t.Errorf("got %+v, want the end of run %d to be told", cs, second)
 	}
 	other := b.join()
 	again := other.claimQueued(2)

@@ -56,6 +56,8 @@ func Test(t *testing.T, e Engine) {
 		"Attempts":   testOutputOfAttempts,
 		"Search":     testSearch,
 
+		"Callbacks":     testCallbacks,
+		"Find":          testFind,
 		"Queue":         testQueue,
 		"QueuedRuns":    testQueuedRuns,
 		"QueueStops":    testQueueStops,

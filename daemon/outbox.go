@@ -1,0 +1,109 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"tutti/scheduler"
+	"tutti/server/compat"
+	"tutti/store"
+)
+
+// An outbox has the messages about jobs, and the callbacks of submitted runs, whose
+// bodies are made of the history when they are sent: what is on record of a run that has
+// ended does not change.
+type outbox struct {
+	scheduler.Outbox
+	callbacks store.Callbacks
+	// body is what a callback sends.
+	body func(context.Context, store.Callback) ([]byte, error)
+	log  *slog.Logger
+}
+
+// outbox is what there is to deliver.
+func (d *Daemon) outbox() *outbox {
+	return &outbox{Outbox: &d.registration, callbacks: d.store.Callbacks(), log: d.c.Logger, body: func(ctx context.Context, c store.Callback) ([]byte, error) {
+		run, err := d.store.Run(ctx, strconv.FormatInt(c.Run, 10), "")
+		if err != nil {
+			return nil, err
+		}
+		task, err := compat.Result(ctx, d.store, &run, c.Task)
+		if err != nil {
+			return nil, err
+		}
+		return task.Body()
+	}}
+}
+
+// callbackEvent is what receivers are told that a callback is about.
+const callbackEvent = "run"
+
+// bodyAgain is when a callback is tried again whose body could not be made.
+const bodyAgain = 30 * time.Second
+
+// Lease takes what is due; see [scheduler.Outbox].
+func (o *outbox) Lease(ctx context.Context, now, until time.Time, most int) ([]scheduler.Delivery, error) {
+	all, err := o.Outbox.Lease(ctx, now, until, most)
+	if err != nil || len(all) == most {
+		return all, err
+	}
+	callbacks, err := o.callbacks.Lease(ctx, now, until, most-len(all))
+	if err != nil {
+		// What was taken is to be delivered all the same.
+		o.log.Warn("callbacks delayed: cannot read them", "error", err)
+		return all, nil
+	}
+	for _, c := range callbacks {
+		body, err := o.body(ctx, c)
+		if err != nil {
+			o.log.Warn("callback delayed: cannot read its run", "run", c.Run, "error", err)
+			if err := o.callbacks.Release(ctx, []store.Callback{c}, now.Add(bodyAgain)); err != nil {
+				o.log.Warn("callback delayed: cannot give it back", "run", c.Run, "error", err)
+			}
+			continue
+		}
+		all = append(all, scheduler.Delivery{
+			ID: c.Run, Attempt: c.Attempt, Body: body,
+			Notify:  scheduler.Notify{Webhook: c.URL, WebhookBy: c.By},
+			Message: scheduler.Message{Type: callbackEvent, Run: c.Run, Time: c.Ended},
+		})
+	}
+	return all, nil
+}
+
+// callbackOf is the callback that a delivery tells; ok is false for a message.
+func callbackOf(d scheduler.Delivery) (c store.Callback, ok bool) {
+	return store.Callback{Run: d.ID, Attempt: d.Attempt, URL: d.Notify.Webhook, By: d.Notify.WebhookBy}, d.Body != nil
+}
+
+// Delivered records an attempt; see [scheduler.Outbox].
+func (o *outbox) Delivered(ctx context.Context, d scheduler.Delivery, now time.Time, err error, again time.Time) error {
+	if c, ok := callbackOf(d); ok {
+		return o.callbacks.Delivered(ctx, c, now, err, again)
+	}
+	return o.Outbox.Delivered(ctx, d, now, err, again)
+}
+
+// Release gives back what was not tried; see [scheduler.Outbox].
+func (o *outbox) Release(ctx context.Context, ds []scheduler.Delivery, due time.Time) error {
+	var messages []scheduler.Delivery
+	var callbacks []store.Callback
+	for _, d := range ds {
+		if c, ok := callbackOf(d); ok {
+			callbacks = append(callbacks, c)
+			continue
+		}
+		messages = append(messages, d)
+	}
+	var failed error
+	if len(callbacks) > 0 {
+		failed = o.callbacks.Release(ctx, callbacks, due)
+	}
+	if len(messages) > 0 {
+		failed = errors.Join(failed, o.Outbox.Release(ctx, messages, due))
+	}
+	return failed
+}

@@ -1,0 +1,100 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"tutti/store"
+)
+
+// withCallback is a submission whose end is told.
+func withCallback(task string) store.Submission {
+	s := submission(0)
+	s.Callback = &store.Callback{Task: task, URL: "https://hooks.example/secret", By: "user:3"}
+	return s
+}
+
+// leaseCallbacks takes what is due then, for a minute.
+func (b *bed) leaseCallbacks(at int) (cs []store.Callback, lines []string) {
+	b.Helper()
+	cs, err := b.Callbacks().Lease(b.Context(), minute(at), minute(at+1), 10)
+	b.must(err)
+	for _, c := range cs {
+		lines = append(lines, fmt.Sprintf("run %d task %s to %s by %s attempt %d", c.Run, c.Task, c.URL, c.By, c.Attempt))
+	}
+	return cs, lines
+}
+
+// testCallbacks: whatever ends a run makes its callback due, and it is kept until it
+// has arrived or is given up.
+func testCallbacks(t *testing.T, b *bed) {
+	w := b.join()
+	failed, stopped, ran, plain := b.submit(withCallback("a")), b.submit(withCallback("b")), b.submit(withCallback("c")), b.submit(submission(0))
+	_, lines := b.leaseCallbacks(1)
+	checkSaid(t, "before the end", lines)
+
+	claimed := w.claimQueued(1)
+	b.must(b.Queue().Fail(t.Context(), claimed[0].QueueEntry, "no host", minute(1)))
+	b.must(b.StopRun(t.Context(), stopped, "ann", minute(1)))
+	for _, c := range w.claimQueued(2) {
+		r, err := w.beginQueued(&c)
+		b.must(err)
+		w.finish(r, plan("api", len(c.Hosts)), 0, 0)
+	}
+	const late = 1 << 20 // minutes: it is after every end
+	cs, lines := b.leaseCallbacks(late)
+	to := " to https://hooks.example/secret by user:3 attempt 1"
+	checkSaid(t, "all ends", lines, fmt.Sprintf("run %d task a%s", failed, to), fmt.Sprintf("run %d task b%s", stopped, to), fmt.Sprintf("run %d task c%s", ran, to))
+	if _, ok, err := b.Callbacks().Callback(t.Context(), plain); ok || err != nil {
+		b.Errorf("got a callback of a run without one, %v", err)
+	}
+	if _, lines := b.leaseCallbacks(late); len(lines) > 0 {
+		b.Errorf("got %q, want nothing: they are leased", lines)
+	}
+
+	down := errors.New("connection refused")
+	b.must(b.Callbacks().Delivered(t.Context(), cs[0], minute(late), nil, time.Time{}))
+	b.must(b.Callbacks().Delivered(t.Context(), cs[1], minute(late), down, minute(late+5)))
+	b.must(b.Callbacks().Release(t.Context(), cs[2:], minute(late+5)))
+	again, lines := b.leaseCallbacks(late + 5)
+	checkSaid(t, "again", lines, fmt.Sprintf("run %d task b to https://hooks.example/secret by user:3 attempt 2", stopped), fmt.Sprintf("run %d task c%s", ran, to))
+	// The first attempt is over, whatever is said of it now.
+	b.must(b.Callbacks().Delivered(t.Context(), cs[1], minute(late+5), nil, time.Time{}))
+	b.must(b.Callbacks().Delivered(t.Context(), again[0], minute(late+6), down, time.Time{}))
+	b.must(b.Callbacks().Delivered(t.Context(), again[1], minute(late+6), nil, time.Time{}))
+	if _, lines := b.leaseCallbacks(late + 100); len(lines) > 0 {
+		b.Errorf("got %q, want nothing: all are done with", lines)
+	}
+	for run, want := range map[int64]store.CallbackState{
+		failed:  {Attempts: 1, Done: minute(late)},
+		stopped: {Attempts: 2, Error: "connection refused", Done: minute(late + 6)},
+		ran:     {Attempts: 1, Done: minute(late + 6)},
+	} {
+		if got, ok, err := b.Callbacks().Callback(t.Context(), run); !ok || err != nil || got.Attempts != want.Attempts || got.Error != want.Error || !got.Done.Equal(want.Done) {
+			b.Errorf("run %d: got %+v, %t, %v, want %+v", run, got, ok, err, want)
+		}
+	}
+}
+
+// testFind: a submission is found by its key, for a day and for who submitted it.
+func testFind(t *testing.T, b *bed) {
+	s := submission(0)
+	s.Key, s.Body = "task 7", []byte("mac")
+	run := b.submit(s)
+	for _, x := range []struct {
+		principal, key string
+		at             int
+		want           int64
+	}{
+		{"token:ci", "task 7", 1, run},
+		{"token:ci", "task 8", 1, 0},
+		{"token:other", "task 7", 1, 0},
+		{"token:ci", "task 7", 25 * 60, 0},
+	} {
+		if got, err := b.Queue().Find(t.Context(), x.principal, x.key, minute(x.at)); got != x.want || err != nil {
+			b.Errorf("%+v: got run %d, %v", x, got, err)
+		}
+	}
+}

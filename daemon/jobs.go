@@ -9,6 +9,7 @@ import (
 
 	"tutti/access"
 	"tutti/internal/fault"
+	"tutti/internal/outgoing"
 	"tutti/jobs"
 	"tutti/runner"
 	"tutti/scheduler"
@@ -17,15 +18,25 @@ import (
 
 // jobChanges are what clients over HTTP do to jobs: no more than their scope covers,
 // and nothing that acts on this machine unless they may do that.
-type jobChanges struct{ service *jobs.Service }
+type jobChanges struct {
+	service *jobs.Service
+	// callbacks says what webhooks may reach of those who may not act on this machine.
+	callbacks outgoing.Policy
+}
 
 // NewJobChanges are those of a service over jobs.
-func NewJobChanges(s *jobs.Service) server.JobChanges { return jobChanges{s} }
+func NewJobChanges(s *jobs.Service, callbacks outgoing.Policy) server.JobChanges {
+	return jobChanges{s, callbacks}
+}
 
-// of is the service for who asks: what it writes is bounded by its scopes.
+// of is the service for who asks: what it writes is bounded by its scopes, and webhooks
+// that it sets by what may be reached, unless it may act on this machine.
 func (c jobChanges) of(p *access.Principal) *jobs.Service {
 	s := *c.service
 	s.Scopes = p.Scopes
+	if p.Check(access.Controller) != nil {
+		s.WebhookBy, s.CheckWebhook = p.Subject(), c.callbacks.CheckURL
+	}
 	return &s
 }
 

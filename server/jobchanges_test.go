@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -137,4 +138,45 @@ func TestPauseRunKill(t *testing.T) {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
 	r.refused(t, r.ask(t, "POST", "/jobs/bakup/run", ""), "no-job")
+}
+
+// A webhook of an editor is the editor's, and must not lead into the daemon's network.
+func TestWebhooksOfEditors(t *testing.T) {
+	r := newRig(t)
+	put := func(name, webhook, header string) *httptest.ResponseRecorder {
+		t.Helper()
+		spec := strings.TrimSuffix(sweepSpec, "}") + `,"notify":{"on":"failure","webhook":"` + webhook + `"}}`
+		if header == "*" {
+			return r.ask(t, "PUT", "/jobs/"+name, spec, "If-None-Match", "*")
+		}
+		return r.ask(t, "PUT", "/jobs/"+name, spec, "If-Match", header)
+	}
+	setBy := func(name, want string) {
+		t.Helper()
+		kept, err := r.store.Job(t.Context(), name)
+		if err != nil || kept.Notify.WebhookBy != want {
+			t.Errorf("%s: set by %q, %v, want %q", name, kept.Notify.WebhookBy, err, want)
+		}
+	}
+	if w := put("admins", "http://127.0.0.1:9/", "*"); w.Code != 201 {
+		t.Fatalf("got %d %s", w.Code, w.Body)
+	}
+	setBy("admins", "")
+	r.who = access.Principal{Name: "eve", Role: access.Editor, User: 3}
+	for _, url := range []string{"http://127.0.0.1/", "http://169.254.169.254/latest", "http://10.0.0.1/", "https://hooks.example:22/", "http://0x7f.1/", "http://[::ffff:127.0.0.1]/"} {
+		if w := put("mine", url, "*"); w.Code != 422 {
+			t.Errorf("%s: got %d %s", url, w.Code, w.Body)
+		}
+	}
+	if w := put("mine", "https://hooks.example/x", "*"); w.Code != 201 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	setBy("mine", "user:3")
+	if w := put("admins", "http://127.0.0.1/", `"1"`); w.Code != 422 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	if w := put("admins", "https://hooks.example/", `"1"`); w.Code != 200 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	setBy("admins", "user:3")
 }

@@ -18,6 +18,7 @@ import (
 
 	"tutti/access"
 	"tutti/daemon"
+	"tutti/internal/outgoing"
 	"tutti/jobs"
 	"tutti/runner"
 	"tutti/scheduler"
@@ -92,7 +93,7 @@ func newRig(t *testing.T) *rig {
 	service := &jobs.Service{Checker: jobs.Checker{Env: env, Now: now}, Store: s}
 	api := &server.API{
 		Runs: daemon.NewRuns(s),
-		Jobs: service, Changes: daemon.NewJobChanges(service),
+		Jobs: service, Changes: daemon.NewJobChanges(service, outgoing.Policy{}),
 		Fleet:  daemon.NewFleet(env, s, func() int64 { return 7 }),
 		Access: principal{r}, Version: "0", Now: now,
 		Gate: r.accounts,

@@ -98,7 +98,7 @@ func TestUse(t *testing.T) {
 		{name: "word", args: []string{"5"}, code: 1, want: `unexpected word "5"`},
 		{name: "no repeats", args: []string{"-repeat", "0"}, code: 1, want: "at least 1"},
 		{name: "one host", args: []string{"-hosts", "1"}, code: 1, want: "from 2 to 10000"},
-		{name: "no such line", args: []string{"-only", "17"}, code: 1, want: "from 1 to 9"},
+		{name: "no such line", args: []string{"-only", "17"}, code: 1, want: "from 1 to 10"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -86,22 +86,31 @@ func (p *pastRuns) ask(ctx context.Context, args ...string) (reading, error) {
 // file makes a history of many runs, in a process of its own.
 func (p *pastRuns) file(ctx context.Context) (string, error) {
 	return p.done.get(func() (string, error) {
-		p.say("recording %d runs of %d hosts", p.runs, p.hosts)
-		path := p.path("past.db")
-		_, err := p.measure(ctx, command{name: "history", argv: []string{
-			p.self, "history", "-file", path, "-runs", fmt.Sprint(p.runs), "-hosts", fmt.Sprint(p.hosts),
-		}})
-		return path, err
+		return p.record(ctx, "past.db", p.runs, p.hosts, 0)
 	})
 }
 
+// record makes a history of so many runs, in a process of its own, and returns its
+// path; see historyRole for answers.
+func (g *rig) record(ctx context.Context, name string, runs, hosts, answers int) (string, error) {
+	g.say("recording %d runs of %d hosts", runs, hosts)
+	path := g.path(name)
+	_, err := g.measure(ctx, command{name: "history", argv: []string{
+		g.self, "history", "-file", path, "-runs", fmt.Sprint(runs), "-hosts", fmt.Sprint(hosts), "-answers", fmt.Sprint(answers),
+	}})
+	return path, err
+}
+
 // historyRole writes a history of runs in which each host says a line and one of
-// a hundred fails. The last run is of today, the first of long ago.
+// a hundred fails. The last run is of today, the first of long ago. With answers
+// the hosts say so many different lines, and one of fifty another one in each run;
+// without it nearly each says a line of its own.
 func historyRole(args []string, _ io.Reader, _ io.Writer) (err error) {
 	f := flag.NewFlagSet("history", flag.ContinueOnError)
 	path := f.String("file", "", "")
 	runs := f.Int("runs", 0, "")
 	hosts := f.Int("hosts", 0, "")
+	answers := f.Int("answers", 0, "")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -121,15 +130,27 @@ func historyRole(args []string, _ io.Reader, _ io.Writer) (err error) {
 	}
 	began := time.Now().Add(-time.Duration(*runs) * time.Hour)
 	for i := range *runs {
-		if err := recordRun(ctx, s, plan, me.Username, began.Add(time.Duration(i)*time.Hour)); err != nil {
+		say := uptime
+		if *answers > 0 {
+			say = func(host int) string { return kernel(host%*answers, i*(host%50/49)) }
+		}
+		if err := recordRun(ctx, s, plan, me.Username, began.Add(time.Duration(i)*time.Hour), say); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// recordRun records one run over the targets of plan that begins at a time.
-func recordRun(ctx context.Context, s store.Store, plan fanout.Plan, user string, at time.Time) error {
+// uptime and kernel are what hosts say.
+func uptime(host int) string {
+	return fmt.Sprintf(" 12:00:00 up %d days, load average: 0.%02d\n", host%97, host%89)
+}
+
+func kernel(major, minor int) string { return fmt.Sprintf("Linux 6.%d.%d\n", major, minor) }
+
+// recordRun records one run over the targets of plan that begins at a time, in which
+// each host says what say has for its index.
+func recordRun(ctx context.Context, s store.Store, plan fanout.Plan, user string, at time.Time, say func(host int) string) error {
 	r, err := s.Begin(ctx, plan, store.RunInfo{User: user, ExitCode: func(fanout.Summary) int { return 3 }})
 	if err != nil {
 		return err
@@ -139,7 +160,7 @@ func recordRun(ctx context.Context, s store.Store, plan fanout.Plan, user string
 	events := []fanout.Event{{Kind: fanout.RunStarted, Time: at, Plan: &plan}}
 	for i := range plan.Targets {
 		t := &plan.Targets[i]
-		said := fmt.Sprintf(" 12:00:00 up %d days, load average: 0.%02d\n", i%97, i%89)
+		said := say(i)
 		result := hostResult(*t, len(said), after)
 		summary.Add(result)
 		events = append(events,

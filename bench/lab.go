@@ -77,6 +77,7 @@ type lab struct {
 	bulk   *bulkRuns
 	past   *pastRuns
 	scale  *scaleRuns
+	server *serverRuns
 }
 
 // A memo keeps what was measured once for all lines that need it.
@@ -103,7 +104,7 @@ func newLab(ctx context.Context, o options, log io.Writer) (*lab, error) {
 	cold := &coldRuns{testbed: b}
 	l := &lab{
 		testbed: b, cold: cold, memory: &memoryRuns{b}, bulk: &bulkRuns{testbed: b}, past: &pastRuns{testbed: b},
-		scale: &scaleRuns{testbed: b, cold: cold},
+		scale: &scaleRuns{testbed: b, cold: cold}, server: &serverRuns{testbed: b},
 	}
 	if err := b.prepare(ctx); err != nil {
 		return nil, errors.Join(err, l.close())

@@ -81,7 +81,7 @@ func NewFiring(f *store.FiringRow) Firing {
 		RequestedBy: f.RequestedBy, Repeats: f.Repeats, Run: f.RunID,
 	}
 	for _, n := range f.Notifications {
-		j.Notifications = append(j.Notifications, Notification{event.Time(n.At), n.Occasion, n.Kind, n.Target, n.Attempt, n.Error, n.Waiting})
+		j.Notifications = append(j.Notifications, Notification{event.Time(n.At), n.Event, n.Kind, n.Target, n.Attempt, n.Error, n.Waiting})
 	}
 	if f.Run == nil {
 		return j

@@ -61,7 +61,7 @@ func TestFiringAsItIsPrinted(t *testing.T) {
 	f := store.FiringRow{
 		ID: 7, Job: "watch", JobID: 2, Decision: scheduler.Run, ScheduledAt: noon.Add(-time.Second), DueAt: noon.Add(-time.Second), DecidedAt: noon,
 		RunID: 12, Run: &run,
-		Notifications: []store.NotificationRow{{At: noon, Occasion: "failure", Kind: "webhook", Target: "x.example", Attempt: 1, Error: "late"}},
+		Notifications: []store.NotificationRow{{At: noon, Event: "failure", Kind: "webhook", Target: "x.example", Attempt: 1, Error: "late"}},
 	}
 	want := `{"schema":1,"type":"firing","firing":7,"job":"watch","job_id":2,"decision":"run","scheduled_at":"2027-03-01T11:59:59.005Z",` +
 		`"due_at":"2027-03-01T11:59:59.005Z","decided_at":"2027-03-01T12:00:00.005Z","run":12,"state":"finished","started_at":"2027-03-01T12:00:00.005Z",` +

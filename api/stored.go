@@ -49,7 +49,7 @@ func (j *Firing) Stored() (store.FiringRow, error) {
 	}
 	for _, n := range j.Notifications {
 		f.Notifications = append(f.Notifications, store.NotificationRow{
-			At: time.Time(n.At), Occasion: n.Occasion, Kind: n.Kind, Target: n.Target, Attempt: n.Attempt, Error: n.Error, Waiting: n.Waiting,
+			At: time.Time(n.At), Event: n.Occasion, Kind: n.Kind, Target: n.Target, Attempt: n.Attempt, Error: n.Error, Waiting: n.Waiting,
 		})
 	}
 	if j.State == "" { // there is no run, or it was deleted

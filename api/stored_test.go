@@ -51,7 +51,7 @@ func TestFiringsThatArrive(t *testing.T) {
 	for _, f := range []store.FiringRow{
 		{
 			ID: 7, Job: "watch", JobID: 2, Decision: scheduler.Run, ScheduledAt: noon, DueAt: noon, DecidedAt: noon, RunID: 12, Run: &run, RequestedBy: "ann", Repeats: 4,
-			Notifications: []store.NotificationRow{{At: noon, Occasion: "failure", Kind: "webhook", Target: "x.example", Attempt: 1, Error: "late", Waiting: true}},
+			Notifications: []store.NotificationRow{{At: noon, Event: "failure", Kind: "webhook", Target: "x.example", Attempt: 1, Error: "late", Waiting: true}},
 		},
 		{ID: 8, Decision: scheduler.Missed, Reason: "too late", Missed: scheduler.Gap{Count: 3, First: noon, Last: noon.Add(time.Hour), More: true}},
 		{ID: 9, Decision: scheduler.Run, RunID: 3}, // the run was deleted

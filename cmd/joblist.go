@@ -157,7 +157,7 @@ func (v jobView) costText() string {
 
 // warnOfJobs warns of jobs that need attention.
 func warnOfJobs(ctx context.Context, std Streams, s *jobs.Service, views []jobView) error {
-	if err := s.TellFewerDays(ctx, store.InList, func(names []string) { std.warn(fewerDaysText(names)) }); err != nil {
+	if err := s.AnnounceFewerDays(ctx, store.InList, func(names []string) { std.warn(fewerDaysText(names)) }); err != nil {
 		return err
 	}
 	waiting := false

@@ -159,7 +159,7 @@ func firingResultText(f *store.FiringRow) string {
 func lastAttempts(all []store.NotificationRow) []store.NotificationRow {
 	var last []store.NotificationRow
 	for _, n := range all {
-		i := slices.IndexFunc(last, func(l store.NotificationRow) bool { return l.Occasion == n.Occasion && l.Kind == n.Kind })
+		i := slices.IndexFunc(last, func(l store.NotificationRow) bool { return l.Event == n.Event && l.Kind == n.Kind })
 		if i < 0 {
 			last = append(last, n)
 		} else {
@@ -173,9 +173,9 @@ func lastAttempts(all []store.NotificationRow) []store.NotificationRow {
 func notificationText(n *store.NotificationRow) string {
 	switch {
 	case n.Error == "":
-		return fmt.Sprintf("%s sent (%s)", n.Occasion, n.Kind)
+		return fmt.Sprintf("%s sent (%s)", n.Event, n.Kind)
 	case n.Waiting:
-		return fmt.Sprintf("%s not sent yet (%s), attempt %d: %s", n.Occasion, n.Kind, n.Attempt, n.Error)
+		return fmt.Sprintf("%s not sent yet (%s), attempt %d: %s", n.Event, n.Kind, n.Attempt, n.Error)
 	}
-	return fmt.Sprintf("%s not sent (%s), gave up after attempt %d: %s", n.Occasion, n.Kind, n.Attempt, n.Error)
+	return fmt.Sprintf("%s not sent (%s), gave up after attempt %d: %s", n.Event, n.Kind, n.Attempt, n.Error)
 }

@@ -12,7 +12,7 @@ import (
 // Each receiver is reported by itself, and only those that were notified as notified.
 func TestBecameTextTellsOfEachReceiver(t *testing.T) {
 	note := func(kind string, attempt int, failure string, waiting bool) store.NotificationRow {
-		return store.NotificationRow{Occasion: "failure", Kind: kind, Attempt: attempt, Error: failure, Waiting: waiting}
+		return store.NotificationRow{Event: "failure", Kind: kind, Attempt: attempt, Error: failure, Waiting: waiting}
 	}
 	for _, test := range []struct {
 		name  string

@@ -69,7 +69,7 @@ func (d *Daemon) tellFewerDays(ctx context.Context) error {
 	if d.c.FewerDays == nil {
 		return nil
 	}
-	return d.service.TellFewerDays(ctx, store.InLog, func(names []string) { d.c.Logger.Warn(d.c.FewerDays(names)) })
+	return d.service.AnnounceFewerDays(ctx, store.InLog, func(names []string) { d.c.Logger.Warn(d.c.FewerDays(names)) })
 }
 
 // prune drops what is not to be kept.

@@ -10,40 +10,39 @@ import (
 	"tutti/scheduler"
 )
 
-// A Plan is what has to be done so that the jobs are those of a file.
+// A Plan is the changes that make the stored jobs equal to those of a file.
 type Plan struct {
 	Added   []scheduler.Job
 	Changed []Change
 	Removed []scheduler.StoredJob
-	// Same is how many are right already, and Left the names of those that are
-	// not in the file and stay.
+	// Same counts the jobs that need no change. Left names those that are not in the
+	// file and stay.
 	Same int
 	Left []string
-	// All is how many jobs there were.
+	// All counts the jobs that were stored when the plan was made.
 	All int
-	// Confirmed says that the operator agrees to removals that RemovesMost finds
-	// suspicious.
+	// Confirmed: the operator agrees to removals that RemovesMost reports.
 	Confirmed bool
 }
 
-// A Change is a job that is to be another, and what is different.
+// A Change is a job to be replaced, with the differences.
 type Change struct {
 	Old, Job scheduler.Job
-	// Rewritten: the old one cannot be read, so that it is not known what is different.
+	// Rewritten: the old job cannot be read, so that the differences are unknown.
 	Rewritten bool
 	// Differences has a line for each key that is different.
 	Differences []string
 }
 
-// Plan compares the jobs of a file, which errors call by that name, with those
-// that are kept. With prune those that are not in the file are to be removed. New
-// times of which none is to come are refused.
+// Plan compares the jobs of a file, whose name is for errors, with the stored ones.
+// With prune it removes those that are not in the file. It refuses a new schedule that
+// never fires again.
 func (s *Service) Plan(ctx context.Context, file string, jobs []scheduler.Job, prune bool) (*Plan, error) {
-	kept, err := s.all(ctx)
+	stored, err := s.all(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p, err := planJobs(jobs, kept, prune)
+	p, err := planJobs(jobs, stored, prune)
 	if err != nil {
 		return nil, err
 	}
@@ -54,8 +53,8 @@ func (s *Service) Plan(ctx context.Context, file string, jobs []scheduler.Job, p
 	return p, s.checkScopes(ctx, file, p)
 }
 
-// checkScopes refuses a plan that has to do with hosts outside the scopes of who asks,
-// as they are now, and bounds the jobs that it writes by them.
+// checkScopes refuses a plan that affects hosts outside the caller's scopes as they are
+// now, and bounds the jobs that it writes by these scopes.
 func (c *Checker) checkScopes(ctx context.Context, file string, p *Plan) error {
 	var all []error
 	check := func(job *scheduler.Job) {
@@ -90,13 +89,13 @@ func (c *Checker) markWebhooks(p *Plan) {
 	}
 }
 
-// planJobs compares the jobs of a file with those that are kept.
-func planJobs(jobs []scheduler.Job, kept []scheduler.StoredJob, prune bool) (*Plan, error) {
-	old := make(map[string]*scheduler.StoredJob, len(kept))
-	for i := range kept {
-		old[kept[i].Name] = &kept[i]
+// planJobs compares the jobs of a file with the stored ones.
+func planJobs(jobs []scheduler.Job, stored []scheduler.StoredJob, prune bool) (*Plan, error) {
+	old := make(map[string]*scheduler.StoredJob, len(stored))
+	for i := range stored {
+		old[stored[i].Name] = &stored[i]
 	}
-	p := &Plan{All: len(kept)}
+	p := &Plan{All: len(stored)}
 	for _, job := range jobs {
 		k := old[job.Name]
 		delete(old, job.Name)
@@ -104,8 +103,8 @@ func planJobs(jobs []scheduler.Job, kept []scheduler.StoredJob, prune bool) (*Pl
 			return nil, err
 		}
 	}
-	for i := range kept { // in the order of their names
-		switch k := old[kept[i].Name]; {
+	for i := range stored { // in the order of their names
+		switch k := old[stored[i].Name]; {
 		case k == nil:
 		case prune:
 			p.Removed = append(p.Removed, *k)
@@ -116,7 +115,7 @@ func planJobs(jobs []scheduler.Job, kept []scheduler.StoredJob, prune bool) (*Pl
 	return p, nil
 }
 
-// add plans that k, nil if there is none, becomes job.
+// add adds to the plan that job replaces k; nil: that job is added.
 func (p *Plan) add(k *scheduler.StoredJob, job scheduler.Job) error {
 	if k == nil {
 		p.Added = append(p.Added, job)
@@ -165,7 +164,7 @@ func (s *Service) checkTimes(file string, p *Plan) error {
 	return errors.Join(all...)
 }
 
-// Written are the jobs that are added or changed.
+// Written returns the jobs that the plan adds or changes.
 func (p *Plan) Written() []*scheduler.Job {
 	var jobs []*scheduler.Job
 	for i := range p.Added {
@@ -177,37 +176,36 @@ func (p *Plan) Written() []*scheduler.Job {
 	return jobs
 }
 
-// fewJobs is how many jobs are too few for most of them to mean anything.
+// fewJobs is the number of jobs below which removing more than half of them is not
+// suspicious.
 const fewJobs = 10
 
-// RemovesMost reports whether so many of all jobs are removed that the file is
-// more likely to be wrong, cut off or another one than the jobs are: all of them,
-// or more than half of ten or more.
+// RemovesMost reports whether the plan removes all jobs, or more than half of ten or
+// more: the file is then more likely to be wrong, truncated or another one.
 func (p *Plan) RemovesMost() bool {
 	n := len(p.Removed)
 	return n > 0 && n == p.All || p.All >= fewJobs && 2*n > p.All
 }
 
-// An UnconfirmedError says that a plan removes most jobs, which the operator has
-// not agreed to. Nothing was changed.
+// An UnconfirmedError says that a plan removes most jobs and is not Confirmed. Nothing
+// was changed.
 type UnconfirmedError struct{ Removed, All int }
 
 func (e *UnconfirmedError) Error() string {
 	return fmt.Sprintf("removing %d of %d jobs needs confirmation", e.Removed, e.All)
 }
 
-// A Step of a plan was done; one of its fields is set.
+// A Step is one change of a plan; one of its fields is set.
 type Step struct {
 	Added   *scheduler.Job
 	Changed *Change
 	Removed *scheduler.StoredJob
 }
 
-// Apply does what was planned, job by job, and yields each step with the error
-// that it came to; what goes wrong with one does not keep it from the others. A
-// job that changed since the plan was made is left as it is, an error. The steps
-// that the caller does not wait for are not done. A plan that removes most jobs
-// and is not Confirmed yields an *UnconfirmedError alone.
+// Apply makes the changes of a plan job by job, and yields each step with its error; it
+// goes on after an error. A job that changed since the plan was made is an error, and
+// stays as it is. If the caller stops the iteration, the remaining steps are not made.
+// A plan that removes most jobs and is not Confirmed yields only an *UnconfirmedError.
 func (s *Service) Apply(ctx context.Context, p *Plan, by string) iter.Seq2[Step, error] {
 	now := s.Now()
 	return func(yield func(Step, error) bool) {

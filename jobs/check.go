@@ -13,14 +13,14 @@ import (
 	"tutti/scheduler"
 )
 
-// A Checker says of a job whether it could run, and on which hosts, as things
-// are here and now.
+// A Checker finds out whether a job could run, and on which hosts, in the environment
+// of this process and with the files as they are now.
 type Checker struct {
-	Env *runner.Env // whose wording is that of the errors of files, too
+	Env *runner.Env // its Wording also words the errors of Read
 	Now func() time.Time
-	// Scopes are the selectors that bound the right of who asks: a job that is added or
-	// changed has to do with hosts only that each of them selects, now and whenever it
-	// fires. None: with any.
+	// Scopes are the selectors that bound the caller's rights: a job that is added or
+	// changed may run only on hosts that each of them selects, now and whenever it
+	// fires. None: on any host.
 	Scopes []string
 	// WebhookBy is the subject of who asks, if who does may not act on the machine of
 	// the daemon: a webhook that is set is theirs; see [scheduler.Notify]. Empty: who
@@ -31,8 +31,8 @@ type Checker struct {
 	CheckWebhook func(url string) error
 }
 
-// Rules are what makes a job one that can run, at now; zero: also one that has
-// run out. Who reads jobs from elsewhere adds the Zone and the Dir.
+// Rules returns the rules for a job that can run, and fires again after now; zero: its
+// schedule may have ended. A caller that reads a jobs file adds Zone and Dir.
 func Rules(now time.Time) scheduler.Rules {
 	return scheduler.Rules{
 		Now:        now,
@@ -43,8 +43,7 @@ func Rules(now time.Time) scheduler.Rules {
 	}
 }
 
-// check refuses a job that could not run. now is zero for one that may have run
-// out.
+// check refuses a job that could not run; now is that of Rules.
 func (c *Checker) check(job *scheduler.Job, now time.Time) error {
 	if err := job.Validate(Rules(now)); err != nil {
 		return fault.Usage(err)
@@ -56,13 +55,13 @@ func (c *Checker) check(job *scheduler.Job, now time.Time) error {
 	return err
 }
 
-// Idle reports whether the job has a bound for parallel firings that its overlap
-// makes no use of.
+// Idle reports whether the job sets max_running although its overlap policy does not
+// use it.
 func Idle(job *scheduler.Job) bool {
 	return job.MaxRunning != scheduler.DefaultMaxRunning && job.Overlap != scheduler.OverlapAllow
 }
 
-// A Prepared job is complete, can run, and may be added.
+// A Prepared job was checked and may be added.
 type Prepared struct {
 	Job   scheduler.Job
 	Trial Trial
@@ -92,15 +91,15 @@ func (c *Checker) checkWebhook(job *scheduler.Job) error {
 	return nil
 }
 
-// A ZoneError says that a job names no zone, and that the machine's is not known.
+// A ZoneError says that a job names no time zone, and that the machine's is unknown.
 type ZoneError struct{ Err error }
 
 func (e *ZoneError) Error() string { return fmt.Sprintf("time zone of this machine: %v", e.Err) }
 func (e *ZoneError) Unwrap() error { return e.Err }
 
-// Prepare makes a job ready to be added: it has a zone, can run and comes to fire.
-// A job that leaves hosts out, or keeps only some, by words that the inventory
-// does not know is refused: a host that was to be left out must not be run on.
+// Prepare sets the job's zone and scopes, and checks that it can run and fires again.
+// It refuses a job that excludes hosts, or limits itself to some, by a name that the
+// inventory does not have: a job must not run on a host that was to be excluded.
 func (c *Checker) Prepare(ctx context.Context, job scheduler.Job) (*Prepared, error) {
 	job.Scopes = c.Scopes
 	c.markWebhook(nil, &job)
@@ -121,17 +120,17 @@ func (c *Checker) Prepare(ctx context.Context, job scheduler.Job) (*Prepared, er
 	return &Prepared{job, trial}, err
 }
 
-// A Trial is what would become of a job that fired here and now. It may be
-// different where and when it does.
+// A Trial is the result of looking up a job's hosts and script on this machine now.
+// They may differ on the daemon's machine when the job fires.
 type Trial struct {
-	// Script is why its script cannot be read; nil: it can, or there is none.
+	// Script is why the script cannot be read; nil: it can, or the job has none.
 	Script error
-	// Hosts are those it would run on; nil: Err says why there are none.
+	// Hosts are the hosts the job would run on; nil: Err is why there are none.
 	Hosts *runner.Selection
 	Err   error
 }
 
-// Try looks up the hosts and the script of a job. The error is about the job
+// Try looks up the hosts and the script of a job. The error is a problem of the job
 // itself, which could not run anywhere, or an [*access.ScopeError].
 func (c *Checker) Try(ctx context.Context, job *scheduler.Job) (t Trial, err error) {
 	request, err := runner.CompleteJob(job, c.Env.Getenv)
@@ -141,7 +140,7 @@ func (c *Checker) Try(ctx context.Context, job *scheduler.Job) (t Trial, err err
 	if job.Script != "" {
 		script, err := runner.ReadScript(ctx, nil, job.Script)
 		if err == nil {
-			_ = script.Source.Close() // it was only read
+			_ = script.Source.Close() // opened for reading only
 		}
 		t.Script = err
 	}
@@ -152,9 +151,9 @@ func (c *Checker) Try(ctx context.Context, job *scheduler.Job) (t Trial, err err
 	return t, err
 }
 
-// Misspelt is the error of an item that is to leave hosts out, or to keep only
-// some, and that the inventory does not know. Anything else may be right by the
-// time that the job fires.
+// Misspelt returns the error about an item that excludes hosts, or limits the job to
+// some, and that the inventory does not have; nil: there is none. Any other unknown
+// item may exist by the time the job fires.
 func (t *Trial) Misspelt() error {
 	if none, ok := errors.AsType[*inventory.NoMatchError](t.Err); ok && none.Narrows() {
 		return t.Err
@@ -162,19 +161,18 @@ func (t *Trial) Misspelt() error {
 	return nil
 }
 
-// NoInventory reports whether the hosts are not known for want of an inventory,
-// which may be there where the job fires.
+// NoInventory reports whether the hosts are unknown because no inventory was found,
+// which may exist on the daemon's machine.
 func (t *Trial) NoInventory() bool { return errors.As(t.Err, new(*inventory.NotFoundError)) }
 
-// Read reads a file of jobs, each of which can run; one that has run out is one
-// of them. name is what errors call the file, and relative paths in it begin at
-// dir.
+// Read parses a jobs file and checks that each job can run; a schedule may have ended.
+// name is the file's name in errors; relative paths in the file start from dir.
 func (c *Checker) Read(name string, data []byte, dir string) ([]scheduler.Job, error) {
 	rules := Rules(time.Time{})
 	rules.Dir = dir
 	var err error
 	if rules.Zone, err = scheduler.MachineZone(c.Env.Getenv); err != nil {
-		rules.Zone = "Local" // no zone for a job, as a job that needs it is told
+		rules.Zone = "Local" // an invalid zone: a job that does not name one is refused
 	}
 	rules.Option = func(option string, texts []string) error {
 		return c.Env.Wording.Error(runner.CheckJobOptionAlone(option, texts))
@@ -187,7 +185,8 @@ func (c *Checker) Read(name string, data []byte, dir string) ([]scheduler.Job, e
 	return read, fault.Usage(err)
 }
 
-// withHints is err with the hints in its text, for a place that has none.
+// withHints returns err with its hints in the text, for an error list that has no place
+// for hints.
 func (c *Checker) withHints(err error) error {
 	if err == nil {
 		return nil

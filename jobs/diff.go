@@ -12,17 +12,16 @@ import (
 	"tutti/scheduler"
 )
 
-// retimed reports whether job fires at other times than old: because its scheduled
-// times are others, or because it was paused or resumed.
+// retimed reports whether job fires at other times than old: its schedule differs, or
+// it was paused or resumed.
 func retimed(old, job *scheduler.Job) bool {
 	return !old.SameTimes(job) || old.Paused != job.Paused
 }
 
-// An UnknownKeyError says that a job has no key that it could do without of that
-// name.
+// An UnknownKeyError says that no key of that name can be unset.
 type UnknownKeyError struct {
 	Key string
-	// Known are the keys that there are, as in jobs.yaml.
+	// Known are the keys that can be unset, as in jobs.yaml.
 	Known []string
 }
 
@@ -30,8 +29,8 @@ func (e *UnknownKeyError) Error() string {
 	return fmt.Sprintf("%s cannot be unset", e.Key)
 }
 
-// Unset resets a key of jobs.yaml to its default, or returns an
-// *UnknownKeyError. The options of job are replaced, not changed.
+// Unset resets a key of jobs.yaml to its default, or returns an *UnknownKeyError. It
+// does not change the map job.Options, but replaces it.
 func Unset(job *scheduler.Job, key string) error {
 	usual := scheduler.NewJob("", "")
 	own := map[string]func(){
@@ -64,7 +63,7 @@ func Unset(job *scheduler.Job, key string) error {
 	return &UnknownKeyError{key, append(known, slices.Collect(maps.Keys(own))...)}
 }
 
-// Diff says, in a line for each key, what is different in now.
+// Diff returns a line for each key whose value differs.
 func Diff(before, now *scheduler.Job) ([]string, error) {
 	was, err := jobKeys(before)
 	if err != nil {
@@ -85,7 +84,7 @@ func Diff(before, now *scheduler.Job) ([]string, error) {
 	return lines, nil
 }
 
-// jobKeys are the keys of a job, as in jobs.yaml, with their values.
+// jobKeys returns the keys of a job, as in jobs.yaml, with their values.
 func jobKeys(job *scheduler.Job) (map[string]any, error) {
 	data, err := json.Marshal(*job)
 	if err != nil {
@@ -95,7 +94,7 @@ func jobKeys(job *scheduler.Job) (map[string]any, error) {
 	return keys, json.Unmarshal(data, &keys)
 }
 
-// keyText is the value of a key on a line.
+// keyText returns the value of a key on one line.
 func keyText(keys map[string]any, key string) string {
 	value, ok := keys[key]
 	if !ok {
@@ -104,7 +103,7 @@ func keyText(keys map[string]any, key string) string {
 	return valueText(value)
 }
 
-// valueText is a value of a job on a line.
+// valueText returns a value on one line.
 func valueText(value any) string {
 	var parts []string
 	switch v := value.(type) {

@@ -42,7 +42,7 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// What can be unset is what a new job has.
+// The keys that can be unset are those that a new job has.
 func TestUnset(t *testing.T) {
 	job := testJob(map[string][]string{"timeout": {"2h"}, "deadline": {"1h"}})
 	job.Seconds, job.Paused, job.TuttiEnv, job.Idempotent = true, true, true, true

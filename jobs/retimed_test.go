@@ -7,8 +7,8 @@ import (
 	"tutti/scheduler"
 )
 
-// TestRetimed: what moves the scheduled times of a job retimes it, and so does a pause,
-// which moves none of them.
+// TestRetimed: a change of its scheduled times retimes a job, and so does a pause,
+// which changes none of them.
 func TestRetimed(t *testing.T) {
 	for _, tt := range []struct {
 		name               string

@@ -9,8 +9,8 @@ import (
 	"tutti/scheduler"
 )
 
-// What who asks may not use is refused when a job is added or changed, and bounds the
-// job from then on.
+// Hosts outside the caller's scopes are refused when a job is added or changed, and the
+// scopes bound the job from then on.
 func TestServiceWithinScopes(t *testing.T) {
 	r := newRig(t)
 	job := func(name, selector string) scheduler.Job {
@@ -58,7 +58,7 @@ func TestServiceWithinScopes(t *testing.T) {
 	_, err = r.Edit(t.Context(), "dbs", "eve", func(j *scheduler.Job) error { j.Command = "reboot"; return nil })
 	outside("change of the command", err)
 
-	// A file is refused as a whole, also for what it removes.
+	// A file is refused as a whole, also for a job that it removes.
 	_, err = r.Plan(t.Context(), "jobs.yaml", []scheduler.Job{job("mine", "web2"), job("new", "db1")}, false)
 	outside("a file", err)
 	_, err = r.Plan(t.Context(), "jobs.yaml", []scheduler.Job{job("mine", "web2")}, true)
@@ -75,7 +75,8 @@ func TestServiceWithinScopes(t *testing.T) {
 	scoped("mine", "web")
 	scoped("new", "web")
 
-	// Whoever changes it next has rights of its own; pausing is no change of what it does.
+	// The next user who changes the job brings other scopes; pausing does not change
+	// them.
 	r.Scopes = nil
 	if _, _, err := r.SetPaused(t.Context(), "mine", true, "ann"); err != nil {
 		t.Error(err)

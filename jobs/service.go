@@ -11,57 +11,59 @@ import (
 	"tutti/store"
 )
 
-// A Store keeps jobs and what became of them. store.Store is one.
+// A Store stores jobs and their firings. store.Store implements it.
 type Store interface {
 	Definitions
 	Records
-	// Daemons are those that serve the jobs now.
+	// Daemons returns the daemons that serve the jobs now.
 	Daemons(ctx context.Context) ([]scheduler.Controller, error)
-	// Untold are the jobs, by number, of which a change of behaviour was not shown
-	// in that place yet, and Told records that it was.
-	Untold(ctx context.Context, in store.Place) ([]int64, error)
-	Told(ctx context.Context, in store.Place) error
+	// Unannounced returns the numbers of the jobs whose change of behaviour was not
+	// announced in that place yet; Announced records that it was.
+	Unannounced(ctx context.Context, in store.Place) ([]int64, error)
+	Announced(ctx context.Context, in store.Place) error
 }
 
-// Definitions are the jobs themselves, and their versions.
+// Definitions are the jobs and their versions.
 type Definitions interface {
-	// ListJobs are all jobs, by name.
+	// ListJobs returns all jobs, by name.
 	ListJobs(ctx context.Context) ([]scheduler.StoredJob, error)
-	// Job is one of them, or a *store.NoJobError.
+	// Job returns one job, or a *store.NoJobError.
 	Job(ctx context.Context, name string) (scheduler.StoredJob, error)
 	// AddJob adds a job, or returns a *store.JobExistsError.
 	AddJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.StoredJob, error)
 	// ChangeJob replaces the job of that name and Version, or returns a
-	// *store.JobChangedError. Nothing is written if nothing is different.
+	// *store.JobChangedError. It writes nothing if nothing differs.
 	ChangeJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.StoredJob, error)
-	// RemoveJob removes a job of a version; 0: of any.
+	// RemoveJob removes a job if it is at that version; 0: at any.
 	RemoveJob(ctx context.Context, name string, version int64, by string, now time.Time) error
-	// JobChanges are the changes of those that have or had the name, newest first.
+	// JobChanges returns the changes of all jobs that have or had the name, newest
+	// first.
 	JobChanges(ctx context.Context, name string) ([]store.JobChange, error)
 }
 
-// Records are what became of jobs.
+// Records are the firings and runs of jobs.
 type Records interface {
-	// Firings are those that fit, newest first.
+	// Firings returns the firings that match, newest first.
 	Firings(ctx context.Context, q store.FiringQuery) ([]store.FiringRow, error)
-	// RequestFiring asks for a run of a job, whatever its schedule says.
+	// RequestFiring starts a job manually.
 	RequestFiring(ctx context.Context, job, by string, now time.Time) (scheduler.Assignment, error)
-	// KillRuns asks for the end of what runs of a job, or of a run of one, and returns
-	// the runs that are being stopped, also if something was wrong with others.
+	// KillRuns requests a stop of a job's runs, or of one run, and returns the runs
+	// that are being stopped, also if there was an error about others.
 	KillRuns(ctx context.Context, ref store.KillRef, by string, now time.Time) ([]int64, error)
-	// CountEnded brings the consecutive failures of the jobs up to date.
+	// CountEnded updates, in jobs, the consecutive failures by firings that have ended
+	// and are not settled.
 	CountEnded(ctx context.Context, jobs []scheduler.StoredJob) error
-	// JobCosts is what each job, by its number, has in the history.
+	// JobCosts returns, by job number, what the history has of each job.
 	JobCosts(ctx context.Context) (map[int64]store.JobCost, error)
 }
 
-// A Service does to the jobs of one history what an operator or a program asks
-// for. by is always who asks. Its methods may be called by several goroutines at
-// once.
+// A Service performs the requests of operators and programs on the jobs of one history.
+// The parameter by always is the user who makes the request. Its methods may be called
+// by several goroutines at once.
 type Service struct {
 	Checker
-	// Store is the history; nil: there is none yet, and there are no jobs. Only
-	// List and Plan, which can do without, may then be called.
+	// Store is the history; nil: there is none yet, and there are no jobs. Only List
+	// and Plan may be called then.
 	Store Store
 }
 
@@ -74,17 +76,17 @@ type BrokenError struct {
 func (e *BrokenError) Error() string { return fmt.Sprintf("job %s cannot be read: %v", e.Name, e.Err) }
 func (e *BrokenError) Unwrap() error { return e.Err }
 
-// Readable is a *BrokenError if the job cannot be read any more.
-func Readable(kept *scheduler.StoredJob) error {
-	if kept.Broken == nil {
+// Readable returns a *BrokenError if the job cannot be read any more.
+func Readable(job *scheduler.StoredJob) error {
+	if job.Broken == nil {
 		return nil
 	}
-	return &BrokenError{kept.Name, kept.Broken}
+	return &BrokenError{job.Name, job.Broken}
 }
 
-// A MissingError says that there are no jobs of several names.
+// A MissingError says that jobs of several names do not exist.
 type MissingError struct {
-	// Missing has one for each name, at least two.
+	// Missing has an error for each name, at least two.
 	Missing []*store.NoJobError
 }
 
@@ -96,7 +98,7 @@ func (e *MissingError) Error() string {
 	return errors.Join(all...).Error()
 }
 
-// all are all jobs; none, if there is no history.
+// all returns all jobs; none, if there is no history.
 func (s *Service) all(ctx context.Context) ([]scheduler.StoredJob, error) {
 	if s.Store == nil {
 		return nil, nil
@@ -104,8 +106,9 @@ func (s *Service) all(ctx context.Context) ([]scheduler.StoredJob, error) {
 	return s.Store.ListJobs(ctx)
 }
 
-// Named are the jobs of these names, each once and in their order, or all. The
-// error is a *store.NoJobError or, for more than one name, a *MissingError.
+// Named returns the jobs of these names, each once and in this order; all jobs for no
+// names. The error is a *store.NoJobError or, for several missing names, a
+// *MissingError.
 func (s *Service) Named(ctx context.Context, names []string) ([]scheduler.StoredJob, error) {
 	if len(names) == 0 {
 		return s.Store.ListJobs(ctx)
@@ -137,17 +140,16 @@ func (s *Service) Named(ctx context.Context, names []string) ([]scheduler.Stored
 	return nil, &MissingError{missing}
 }
 
-// readable is the job of that name, which can be read.
+// readable returns the job of that name, or a *BrokenError.
 func (s *Service) readable(ctx context.Context, name string) (scheduler.StoredJob, error) {
-	kept, err := s.Store.Job(ctx, name)
+	job, err := s.Store.Job(ctx, name)
 	if err == nil {
-		err = Readable(&kept)
+		err = Readable(&job)
 	}
-	return kept, err
+	return job, err
 }
 
-// Unserved reports whether one of the jobs is to fire and no daemon is there that
-// would fire it.
+// Unserved reports whether one of the jobs is not paused and no daemon serves the jobs.
 func (s *Service) Unserved(ctx context.Context, jobs ...*scheduler.Job) (bool, error) {
 	if !slices.ContainsFunc(jobs, func(job *scheduler.Job) bool { return !job.Paused }) {
 		return false, nil
@@ -162,23 +164,23 @@ func (s *Service) Served(ctx context.Context) (bool, error) {
 	return len(daemons) > 0, err
 }
 
-// TellFewerDays calls tell with the names of the jobs that fire on fewer days
-// than under earlier versions, which took either of two day fields for enough also
-// where one begins with *. That happens once for each place where it is shown, and
-// not if there is no such job.
-func (s *Service) TellFewerDays(ctx context.Context, in store.Place, tell func(names []string)) error {
-	untold, err := s.Store.Untold(ctx, in)
-	if err != nil || len(untold) == 0 {
+// AnnounceFewerDays calls announce with the names of the jobs that fire on fewer days
+// than under earlier versions of tutti, for which either of two day fields was enough
+// also where one begins with *. It does so once for each place, and not if there is no
+// such job.
+func (s *Service) AnnounceFewerDays(ctx context.Context, in store.Place, announce func(names []string)) error {
+	unannounced, err := s.Store.Unannounced(ctx, in)
+	if err != nil || len(unannounced) == 0 {
 		return err
 	}
-	kept, err := s.Store.ListJobs(ctx)
+	stored, err := s.Store.ListJobs(ctx)
 	if err != nil {
 		return err
 	}
 	var names []string
-	for i := range kept {
-		k := &kept[i]
-		if k.Broken != nil || !slices.Contains(untold, k.ID) {
+	for i := range stored {
+		k := &stored[i]
+		if k.Broken != nil || !slices.Contains(unannounced, k.ID) {
 			continue
 		}
 		if t, err := k.Timing(k.UpdatedAt); err == nil && t.Schedule.BothDays() {
@@ -186,7 +188,7 @@ func (s *Service) TellFewerDays(ctx context.Context, in store.Place, tell func(n
 		}
 	}
 	if len(names) > 0 {
-		tell(names)
+		announce(names)
 	}
-	return s.Store.Told(ctx, in)
+	return s.Store.Announced(ctx, in)
 }

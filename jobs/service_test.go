@@ -21,8 +21,7 @@ import (
 
 var noon = time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// A rig is a service over a history of its own, with an inventory of web1, web2
-// and db1.
+// A rig is a service over its own history, with an inventory of web1, web2 and db1.
 type rig struct {
 	*Service
 	store store.Store
@@ -148,8 +147,8 @@ func TestSetPaused(t *testing.T) {
 	}
 }
 
-// racing is a store in which somebody else changes each job before the first
-// change of it is written.
+// racing is a store in which another user changes each job before the first change of
+// it is written.
 type racing struct {
 	store.Store
 	raced bool
@@ -227,7 +226,7 @@ func TestRunNow(t *testing.T) {
 	}
 }
 
-// begin starts a run of a job that a daemon was asked for.
+// begin starts a run of a requested firing.
 func (r *rig) begin(t *testing.T, job string) *store.Recorder {
 	t.Helper()
 	daemon, err := r.store.JoinDaemons(t.Context(), noon)
@@ -297,15 +296,15 @@ func TestUnserved(t *testing.T) {
 	}
 }
 
-// untold is a store of which some jobs have to be shown once.
-type untold struct {
+// unannounced is a store with jobs that have to be announced.
+type unannounced struct {
 	store.Store
 	ids []int64
 }
 
-func (u *untold) Untold(context.Context, store.Place) ([]int64, error) { return u.ids, nil }
+func (u *unannounced) Unannounced(context.Context, store.Place) ([]int64, error) { return u.ids, nil }
 
-func (u *untold) Told(context.Context, store.Place) error {
+func (u *unannounced) Announced(context.Context, store.Place) error {
 	u.ids = nil
 	return nil
 }
@@ -324,10 +323,10 @@ func TestTellFewerDays(t *testing.T) {
 			ids = append(ids, kept.ID)
 		}
 	}
-	r.Store = &untold{r.store, ids}
+	r.Store = &unannounced{r.store, ids}
 	var got [][]string
 	for range 2 {
-		if err := r.TellFewerDays(t.Context(), store.InLog, func(names []string) { got = append(got, names) }); err != nil {
+		if err := r.AnnounceFewerDays(t.Context(), store.InLog, func(names []string) { got = append(got, names) }); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -8,13 +8,13 @@ import (
 	"tutti/store"
 )
 
-// ViewOf is the view that j is the form of.
+// ViewOf returns the view whose JSON form is j.
 func ViewOf(j *api.Job) (View, error) {
-	kept, err := j.Stored()
+	stored, err := j.Stored()
 	if err != nil {
 		return View{}, err
 	}
-	v := View{StoredJob: kept, State: State(j.State), Wrong: j.Broken, Running: j.Running, Cost: store.JobCost{Runs: j.Runs, Bytes: j.Bytes}}
+	v := View{StoredJob: stored, State: State(j.State), Wrong: j.Broken, Running: j.Running, Cost: store.JobCost{Runs: j.Runs, Bytes: j.Bytes}}
 	if v.Last, err = firingOf(j.Last); err != nil {
 		return v, err
 	}
@@ -39,7 +39,7 @@ func firingOf(j *api.Firing) (*store.FiringRow, error) {
 	return &f, err
 }
 
-// location is where the schedule of the job is; UTC if that is not known here.
+// location returns the time zone of the job's schedule; UTC if it is unknown here.
 func (v *View) location() *time.Location {
 	if zone, err := scheduler.LoadZone(v.Zone); err == nil {
 		return zone
@@ -47,7 +47,7 @@ func (v *View) location() *time.Location {
 	return time.UTC
 }
 
-// DetailsOf are the details that j is the form of.
+// DetailsOf returns the details whose JSON form is j.
 func DetailsOf(j *api.JobDetails) (*Details, error) {
 	view, err := ViewOf(&j.Job)
 	if err != nil {

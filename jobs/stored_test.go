@@ -9,7 +9,7 @@ import (
 	"tutti/store"
 )
 
-// A job that arrives as JSON shows what the job shows that it was made of.
+// A job made of a JSON form shows the same as the job that the form was made of.
 func TestDetailsThatArrive(t *testing.T) {
 	r := newRig(t)
 	r.add(t, "sweep")

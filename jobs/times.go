@@ -8,8 +8,8 @@ import (
 	"tutti/scheduler"
 )
 
-// Coming are the first n firings of scheduled times after the given time; fewer,
-// if no more are to come.
+// Coming returns the first n firings whose scheduled times are after after; fewer, if
+// the schedule ends.
 func Coming(t *scheduler.Timing, after time.Time, n int) ([]scheduler.Firing, error) {
 	var all []scheduler.Firing
 	for len(all) < n {
@@ -25,10 +25,10 @@ func Coming(t *scheduler.Timing, after time.Time, n int) ([]scheduler.Firing, er
 	return all, nil
 }
 
-// movedAhead is how far ahead a change of the clock is of interest.
-const movedAhead = 365 * 24 * time.Hour
+// shiftedAhead is how far ahead DoubtsOf looks for changes of the clock.
+const shiftedAhead = 365 * 24 * time.Hour
 
-// Doubts are what the author of a schedule may not have meant.
+// Doubts are properties of a schedule that its author may not have meant.
 type Doubts struct {
 	// Warnings are sentences about the expressions.
 	Warnings []string
@@ -36,32 +36,32 @@ type Doubts struct {
 	Shifted []scheduler.ScheduledTime
 }
 
-// DoubtsOf are the doubts about a schedule, as it is at now.
+// DoubtsOf returns the doubts about a schedule from now on.
 func DoubtsOf(t *scheduler.Timing, now time.Time) (Doubts, error) {
-	moved, err := t.Schedule.Shifted(now, now.Add(movedAhead))
-	return Doubts{t.Schedule.Warnings(), moved}, err
+	shifted, err := t.Schedule.Shifted(now, now.Add(shiftedAhead))
+	return Doubts{t.Schedule.Warnings(), shifted}, err
 }
 
-// MostNext bounds how many scheduled times are worked out for a reader.
+// MostNext bounds how many firings Next returns.
 const MostNext = 100_000
 
-// Times are when a job fires.
+// Times are the next firings of a job.
 type Times struct {
 	*scheduler.Timing
-	// Paused: it does not, until it is resumed.
+	// Paused: the job does not fire until it is resumed.
 	Paused bool
-	// Next are the next firings, as many as were asked for or are to come.
+	// Next are the next firings; fewer than requested, if the schedule ends.
 	Next []scheduler.Firing
 }
 
-// Next is when the job of that name fires, at most n times.
+// Next returns at most n next firings of the job of that name.
 func (s *Service) Next(ctx context.Context, name string, n int) (*Times, error) {
-	kept, err := s.readable(ctx, name)
+	stored, err := s.readable(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	now := s.Now()
-	timing, err := kept.Timing(now)
+	timing, err := stored.Timing(now)
 	if err != nil {
 		return nil, err
 	}
@@ -69,5 +69,5 @@ func (s *Service) Next(ctx context.Context, name string, n int) (*Times, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &Times{timing, kept.Paused, next}, nil
+	return &Times{timing, stored.Paused, next}, nil
 }

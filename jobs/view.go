@@ -14,58 +14,58 @@ import (
 	"tutti/store"
 )
 
-// A State is what a job is in, in a word.
+// A State is the state of a job, in a word.
 type State string
 
 // The states.
 const (
 	OK      State = "ok"
-	Failing State = "failing" // its last results were not ok
-	Broken  State = "broken"  // it does not fire, or its last firing could not be begun
-	Running State = "running" // a firing of it runs
+	Failing State = "failing" // its last run failed
+	Broken  State = "broken"  // it cannot be read, or its last firing could not be started
+	Running State = "running" // a run of it is running
 	Paused  State = "paused"
-	Over    State = "over" // nothing of its schedule is to come
+	Over    State = "over" // its schedule has ended
 )
 
-// States are all states, as they are offered to be chosen from.
+// States returns all states, in the order for display.
 func States() []State { return []State{OK, Failing, Running, Paused, Over, Broken} }
 
-// A View is a job with what there is to see of it.
+// A View is a job with its state, firings and runs.
 type View struct {
 	scheduler.StoredJob
 	State State
-	// Wrong says why it is broken; empty unless State is Broken.
+	// Wrong is why the job is broken; empty unless State is Broken.
 	Wrong string
-	// Next is its next firing; zero if there is none, and for a paused job.
+	// Next is its next firing; zero for a paused job, and if none follows.
 	Next scheduler.Firing
-	// Last is its newest firing, and Ran the newest that was run; nil: none.
+	// Last is its newest firing, and Ran its newest that ran; nil: none.
 	Last, Ran *store.FiringRow
-	// Running are the numbers of its runs that are running, in order.
+	// Running are the numbers of its running runs, in order.
 	Running []int64
-	// Cost is what it has in the history.
+	// Cost is the space that its runs use in the history.
 	Cost store.JobCost
 }
 
-// List are all jobs, by name. It is empty if there is no history.
+// List returns all jobs, by name; none, if there is no history.
 func (s *Service) List(ctx context.Context) ([]View, error) {
-	kept, err := s.all(ctx)
-	if err != nil || len(kept) == 0 {
+	stored, err := s.all(ctx)
+	if err != nil || len(stored) == 0 {
 		return nil, err
 	}
-	return s.views(ctx, kept)
+	return s.views(ctx, stored)
 }
 
-// views looks at jobs, whose failures it counts.
-func (s *Service) views(ctx context.Context, kept []scheduler.StoredJob) ([]View, error) {
-	if err := s.Store.CountEnded(ctx, kept); err != nil {
+// views returns the views of jobs, whose consecutive failures it updates.
+func (s *Service) views(ctx context.Context, stored []scheduler.StoredJob) ([]View, error) {
+	if err := s.Store.CountEnded(ctx, stored); err != nil {
 		return nil, err
 	}
 	costs, err := s.Store.JobCosts(ctx)
 	if err != nil {
 		return nil, err
 	}
-	views := make([]View, len(kept))
-	for i, k := range kept {
+	views := make([]View, len(stored))
+	for i, k := range stored {
 		views[i] = View{StoredJob: k, Cost: costs[k.ID]}
 		if err := s.look(ctx, &views[i]); err != nil {
 			return nil, err
@@ -74,7 +74,7 @@ func (s *Service) views(ctx context.Context, kept []scheduler.StoredJob) ([]View
 	return views, nil
 }
 
-// look finds out what became of the firings of a job, and its state.
+// look sets the firings, the running runs and the state of a view.
 func (s *Service) look(ctx context.Context, v *View) error {
 	last, err := s.Store.Firings(ctx, store.FiringQuery{Job: v.Name, Limit: 1})
 	if err != nil {
@@ -137,13 +137,13 @@ func (v *View) find(now time.Time) {
 	}
 }
 
-// In reports whether the job is in a state; all are in "". A job whose last
-// results were not ok is failing also while it runs or is paused.
+// In reports whether the job is in a state; "" is any. A job whose last run failed is
+// Failing also while it runs or is paused.
 func (v *View) In(state State) bool {
 	return state == "" || state == v.State || state == Failing && v.ConsecutiveFailures.Count > 0
 }
 
-// Form is the JSON form of v.
+// Form returns the JSON form of v.
 func (v *View) Form() (api.Job, error) {
 	j := api.Job{
 		Schema: 1, Type: "job", Job: v.Name, JobID: v.ID, Version: v.Version, State: string(v.State), Broken: v.Wrong, Alarm: v.Alarm, Paused: v.Paused,
@@ -173,27 +173,27 @@ func (v *View) Form() (api.Job, error) {
 }
 
 const (
-	// ShownNext is how many firings are shown of a job that is about to have them.
+	// ShownNext is how many next firings are shown with a job.
 	ShownNext = 3
-	// shownFirings is how many firings of a job's past are shown with it.
+	// shownFirings is how many past firings are shown with a job.
 	shownFirings = 10
 )
 
-// Details are a job with its past.
+// Details are a job with its firings and its changes.
 type Details struct {
 	View
-	// Next are its next firings; none of a job that is paused or broken.
+	// NextFirings are its next firings; none of a job that is paused or broken.
 	NextFirings []scheduler.Firing
-	// Firings are its newest, newest first.
+	// Firings are its last firings, newest first.
 	Firings []store.FiringRow
-	// Changes are its versions, as far as they are kept, newest first.
+	// Changes are its versions that the history has, newest first.
 	Changes []store.JobChange
 }
 
-// A RemovedError says that there was a job of that name once.
+// A RemovedError says that the job of that name was removed.
 type RemovedError struct {
 	Name string
-	// Last is its last change.
+	// Last is the removal, or the job's last change that the history has.
 	Last store.JobChange
 }
 
@@ -201,17 +201,17 @@ func (e *RemovedError) Error() string {
 	return fmt.Sprintf("job %s was %s by %s at %s", e.Name, e.Last.What, e.Last.User, e.Last.At.UTC().Format(time.RFC3339))
 }
 
-// Show looks at the job of that name from all sides. The error is a
-// *RemovedError if there was one once.
+// Show returns the details of the job of that name. The error is a *RemovedError if
+// there was such a job once, else a *store.NoJobError.
 func (s *Service) Show(ctx context.Context, name string) (*Details, error) {
-	kept, err := s.Store.Job(ctx, name)
+	job, err := s.Store.Job(ctx, name)
 	if errors.As(err, new(*store.NoJobError)) {
 		return nil, s.removed(ctx, name, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	views, err := s.views(ctx, []scheduler.StoredJob{kept})
+	views, err := s.views(ctx, []scheduler.StoredJob{job})
 	if err != nil {
 		return nil, err
 	}
@@ -224,20 +224,20 @@ func (s *Service) Show(ctx context.Context, name string) (*Details, error) {
 		return nil, err
 	}
 	for _, f := range firings {
-		if f.JobID == kept.ID {
+		if f.JobID == job.ID {
 			d.Firings = append(d.Firings, f)
 		}
 	}
 	changes, err := s.Store.JobChanges(ctx, name)
 	for _, c := range changes {
-		if c.JobID == kept.ID {
+		if c.JobID == job.ID {
 			d.Changes = append(d.Changes, c)
 		}
 	}
 	return d, err
 }
 
-// removed is err, unless there once was a job of that name.
+// removed returns a *RemovedError if there once was a job of that name, else err.
 func (s *Service) removed(ctx context.Context, name string, err error) error {
 	changes, changesErr := s.Store.JobChanges(ctx, name)
 	if changesErr != nil || len(changes) == 0 {
@@ -259,7 +259,7 @@ func (d *Details) findNext(now time.Time) error {
 	return err
 }
 
-// Form is the JSON form of d.
+// Form returns the JSON form of d.
 func (d *Details) Form() (api.JobDetails, error) {
 	job, err := d.View.Form()
 	j := api.JobDetails{Job: job, Next: []api.Next{}, Changes: []api.Change{}, Firings: []api.Firing{}}
@@ -279,7 +279,7 @@ func (d *Details) Form() (api.JobDetails, error) {
 	return j, err
 }
 
-// Log are the firings of q.Job, which may have been removed, newest first. The
+// Log returns the firings of q.Job, which may have been removed, newest first. The
 // error is a *store.NoJobError if there never was a job of that name.
 func (s *Service) Log(ctx context.Context, q store.FiringQuery) ([]store.FiringRow, error) {
 	rows, err := s.Store.Firings(ctx, q)
@@ -289,13 +289,13 @@ func (s *Service) Log(ctx context.Context, q store.FiringQuery) ([]store.FiringR
 	return rows, err
 }
 
-// Changes are the versions of the jobs that have or had the name, newest first. The
+// Changes returns the versions of all jobs that have or had the name, newest first. The
 // error is a *store.NoJobError if there never was one.
 func (s *Service) Changes(ctx context.Context, name string) ([]store.JobChange, error) {
 	return s.Store.JobChanges(ctx, name)
 }
 
-// Export are the jobs of these names, or all, that can be read, and the others.
+// Export returns the jobs of these names, or all: whole can be read, broken cannot.
 func (s *Service) Export(ctx context.Context, names []string) (whole []scheduler.Job, broken []scheduler.StoredJob, err error) {
 	kept, err := s.Named(ctx, names)
 	for _, k := range kept {

@@ -68,7 +68,7 @@ func TestShow(t *testing.T) {
 	if gone, ok := errors.AsType[*RemovedError](err); !ok || gone.Last.User != "bob" || gone.Error() != "job sweep was removed by bob at 2027-03-01T12:01:00Z" {
 		t.Errorf("got %v, want a job that was removed", err)
 	}
-	// Another job of that name has nothing of the first.
+	// A new job of the same name has none of the first job's firings.
 	r.add(t, "sweep")
 	if d, err = r.Show(t.Context(), "sweep"); err != nil || len(d.Firings) != 0 || len(d.Changes) != 1 || d.Last != nil {
 		t.Errorf("got %+v, %v", d, err)

@@ -11,35 +11,34 @@ import (
 	"tutti/store"
 )
 
-// Add adds a job.
+// Add adds a prepared job.
 func (s *Service) Add(ctx context.Context, p *Prepared, by string) (scheduler.StoredJob, error) {
 	return s.Store.AddJob(ctx, p.Job, by, s.Now())
 }
 
-// Remove removes a job of a version; 0: of any. What runs of it goes on.
+// Remove removes a job if it is at that version; 0: at any. Its running commands go on.
 func (s *Service) Remove(ctx context.Context, name string, version int64, by string) error {
 	return s.Store.RemoveJob(ctx, name, version, by, s.Now())
 }
 
-// An Edited job was changed.
+// An Edited is the result of an edit.
 type Edited struct {
-	// Job is as it is now, and Old as it was.
+	// Job is the job after the edit, and Old before it.
 	Job scheduler.StoredJob
 	Old scheduler.Job
-	// Differences has a line for each key that is different; empty: nothing is.
+	// Differences has a line for each key that differs; empty: nothing was changed.
 	Differences []string
-	// Trial is nil if hosts and script are those of before.
+	// Trial is nil if the edit changes neither hosts nor script.
 	Trial *Trial
 }
 
-// Retimed reports whether it fires at other times than before, also because it was
+// Retimed reports whether the job fires at other times than before, also because it was
 // paused or resumed.
 func (e *Edited) Retimed() bool { return retimed(&e.Old, &e.Job.Job) }
 
-// Edit makes of the job of that name what change makes of it. Its Version is the
-// one that was read, and change may set the one that its caller has seen. A job
-// that fires at other times has to have some that are to come; one that is for
-// other hosts is refused as by Prepare.
+// Edit calls change with the job of that name, and stores the result. The job's Version
+// is the one that was read; change may set the one that its caller has seen. A new
+// schedule has to fire again, and new hosts are checked as by Prepare.
 func (s *Service) Edit(ctx context.Context, name, by string, change func(*scheduler.Job) error) (*Edited, error) {
 	now := s.Now()
 	old, err := s.readable(ctx, name)
@@ -58,7 +57,7 @@ func (s *Service) Edit(ctx context.Context, name, by string, change func(*schedu
 	}
 	come := now
 	if !retimed(&old.Job, &job) {
-		come = time.Time{} // one that has run out may be changed in what it keeps
+		come = time.Time{} // the schedule is unchanged, and may have ended
 	}
 	if err := s.check(&job, come); err != nil {
 		return nil, err
@@ -70,8 +69,8 @@ func (s *Service) Edit(ctx context.Context, name, by string, change func(*schedu
 	return e, err
 }
 
-// tryChange tries job if it may be for other hosts than old, has another script, or
-// who asks is bounded by scopes; else the trial is nil.
+// tryChange calls Try if job may select other hosts than old, has another script, or
+// the caller is bounded by scopes; else the trial is nil.
 func (s *Service) tryChange(ctx context.Context, old, job *scheduler.Job) (*Trial, error) {
 	moved := otherHosts(old, job)
 	if !moved && old.Script == job.Script && len(s.Scopes) == 0 {
@@ -84,7 +83,7 @@ func (s *Service) tryChange(ctx context.Context, old, job *scheduler.Job) (*Tria
 	return &trial, err
 }
 
-// otherHosts reports whether job may be for other hosts than old.
+// otherHosts reports whether job may select other hosts than old.
 func otherHosts(old, job *scheduler.Job) bool {
 	if old.Selector != job.Selector || !slices.Equal(old.Inventory, job.Inventory) {
 		return true
@@ -97,14 +96,14 @@ func otherHosts(old, job *scheduler.Job) bool {
 	return false
 }
 
-// SetPaused pauses a job, or resumes it, whatever else is changed at the same time.
-// changed is false if it was so already.
-func (s *Service) SetPaused(ctx context.Context, name string, paused bool, by string) (kept scheduler.StoredJob, changed bool, err error) {
+// SetPaused pauses or resumes a job, and tries again if another user changes the job at
+// the same time. changed is false if the job was paused, or not, already.
+func (s *Service) SetPaused(ctx context.Context, name string, paused bool, by string) (stored scheduler.StoredJob, changed bool, err error) {
 	for {
-		if kept, err = s.readable(ctx, name); err != nil || kept.Paused == paused {
-			return kept, false, err
+		if stored, err = s.readable(ctx, name); err != nil || stored.Paused == paused {
+			return stored, false, err
 		}
-		job := kept.Job
+		job := stored.Job
 		job.Paused = paused
 		written, err := s.Store.ChangeJob(ctx, job, by, s.Now())
 		if errors.As(err, new(*store.JobChangedError)) && ctx.Err() == nil {
@@ -114,9 +113,9 @@ func (s *Service) SetPaused(ctx context.Context, name string, paused bool, by st
 	}
 }
 
-// RunNow asks for a run of a job, which a daemon carries out. The ticket's
-// Decision says whether it is, waits, or is refused by the job's overlap for its
-// Reason. served is false if no daemon is there that would begin it.
+// RunNow starts a job manually: a daemon runs it. The assignment's Decision is Run,
+// Queued, or a refusal by the job's overlap policy, with its Reason. served is false if
+// no daemon serves the jobs.
 func (s *Service) RunNow(ctx context.Context, name, by string) (t scheduler.Assignment, served bool, err error) {
 	if t, err = s.Store.RequestFiring(ctx, name, by, s.Now()); err != nil {
 		return t, false, err
@@ -125,12 +124,12 @@ func (s *Service) RunNow(ctx context.Context, name, by string) (t scheduler.Assi
 	return t, served, err
 }
 
-// Kill stops what runs of a job, or one run of a job: ref is the name or the number, and
-// no job has a name of digits alone. Queued firings of a job are dropped. The runs are
-// those that are being stopped, which the caller may wait for; of a job there may be
-// some also if the error says what became of others, and none if it does not run. The
-// error is a *store.NoJobError, a *store.NoRunError, or a *store.KillError if the run has
-// ended or is of no job.
+// Kill stops the runs of a job and drops its queued firings, or stops one run of a job:
+// ref is the job's name or the run's number; no job has a name of digits alone. It
+// returns the runs that are being stopped, which the caller may wait for: none if the
+// job is not running, and some also with an error about others. The error is a
+// *store.NoJobError, a *store.NoRunError, or a *store.KillError if the run has ended or
+// belongs to no job.
 func (s *Service) Kill(ctx context.Context, ref, by string) (runs []int64, err error) {
 	kill := store.KillRef{Job: ref}
 	if run, err := strconv.ParseInt(ref, 10, 64); err == nil {

@@ -247,7 +247,7 @@ func (a runOps) search(ctx context.Context, in *getOutputIn, q store.SearchQuery
 
 // sealPlace is the cursor of a place where a search has stopped.
 func sealPlace(p store.SearchPlace) string {
-	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d %d %t", p.Offset, p.Line, p.Told))
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d %d %t", p.Offset, p.Line, p.Returned))
 }
 
 // openPlace reads such a cursor; "" is the beginning.
@@ -257,7 +257,7 @@ func openPlace(cursor string, p *store.SearchPlace) error {
 	}
 	text, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err == nil {
-		_, err = fmt.Sscanf(string(text), "%d %d %t", &p.Offset, &p.Line, &p.Told)
+		_, err = fmt.Sscanf(string(text), "%d %d %t", &p.Offset, &p.Line, &p.Returned)
 	}
 	if err != nil || p.Offset < 0 || p.Line < 0 {
 		return operation.BadCursor.Fail("")

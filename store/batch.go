@@ -8,40 +8,39 @@ import (
 	"tutti/scheduler"
 )
 
-// A Writer makes durable what a recorder has of its run. It is called by one
-// goroutine at a time.
+// A Writer makes the batches of one recorder durable. It is called by one goroutine at
+// a time.
 type Writer interface {
-	// Write writes a batch, as a whole or not at all. What it has must not be kept:
-	// the next batch has the same room. It is [ErrTaken], and Taken is set, if the run
-	// is another process's by now.
+	// Write writes a batch, as a whole or not at all. It must not retain the batch,
+	// whose memory the next one reuses. If another process owns the run by now, the
+	// error is [ErrTaken], and Taken is set.
 	Write(ctx context.Context, b *Batch) error
-	// Interrupt ends the record of a run that has no end.
+	// Interrupt marks a run as interrupted whose end was not written.
 	Interrupt(ctx context.Context) error
-	// Release says that nobody records the run any more. It is called once, last.
+	// Release gives up the run's lock. It is called once, last.
 	Release() error
-	// Fault says of what was wrong with which history; nil for nil.
+	// Fault adds the history to an error; nil for nil.
 	Fault(err error) error
 }
 
-// A Batch is what has changed of a run since the last one.
+// A Batch has the changes of a run since the last batch.
 type Batch struct {
-	// Marks: somebody waits for hosts in it to be marked as started. Taken is the
-	// writer's answer: the run is another process's by now, and nothing is written.
+	// Marks: the batch marks hosts as started, for callers that wait. Taken is set by
+	// the writer: another process owns the run by now, and nothing was written.
 	Marks, Taken bool
 	Run          RunRecord
 	Hosts        []HostRecord
 	Attempts     []AttemptRecord
 	Output       []OutputRecord
-	// Ended is what the ledger has to know of a run that has finished; nil: it has
-	// not.
+	// Ended is the end of the run, for the ledger; nil: the run has not finished.
 	Ended *scheduler.Ended
 }
 
-// keptRecords is for how many records of a kind a batch keeps room: what a large run
-// has written at once is let go.
+// keptRecords bounds the records of a kind whose memory a batch reuses; it frees the
+// larger memory of a large run.
 const keptRecords = 256
 
-// empty lets go of what the batch has, which may be large, and keeps some room.
+// empty frees the content of the batch, and keeps some memory for the next.
 func (b *Batch) empty() {
 	b.Hosts, b.Attempts, b.Output = emptied(b.Hosts), emptied(b.Attempts), emptied(b.Output)
 }
@@ -54,23 +53,23 @@ func emptied[T any](records []T) []T {
 	return records[:0]
 }
 
-// A RunRecord is how far a run is.
+// A RunRecord is the state of a run.
 type RunRecord struct {
-	// Started is zero until that is known.
+	// Started is zero until it is known.
 	Started  time.Time
 	Summary  fanout.Summary
 	Bytes    int64 // of recorded output
 	Finished bool
-	// ExitCode is nil if none is to be recorded.
+	// ExitCode is nil if it is unknown.
 	ExitCode *int
 }
 
-// A HostRecord is how far a host is.
+// A HostRecord is the state of a host.
 type HostRecord struct {
 	Position int
 	Name     string
-	// Ended: Result and Hash are of the end. Otherwise only Attempts, StartedAt,
-	// the sizes, and of the report Address and Started are known.
+	// Ended: Result and Hash are final. Otherwise only Attempts, StartedAt, the sizes,
+	// and of the report Address and Started are set.
 	Ended  bool
 	Result fanout.Result
 	Hash   string
@@ -85,19 +84,19 @@ type AttemptRecord struct {
 	Delay   time.Duration
 }
 
-// An OutputRecord is a piece of output. One of the same host, attempt and number is
-// replaced: a gap grows while the run goes on.
+// An OutputRecord is a piece of output. It replaces one of the same host, attempt and
+// number, since a gap grows during a run.
 type OutputRecord struct {
 	Host    string
 	Attempt int
 	Stream  fanout.Stream
 	Seq     int
 	At      time.Time
-	// Start is the offset in the stream at which it begins.
+	// Start is the offset in its stream at which it begins.
 	Start int64
-	// Codec says what Data is, see Decode.
+	// Codec is the encoding of Data, see Decode.
 	Codec string
 	Data  any
-	// Void: there is no such piece any more.
+	// Void: the piece does not exist any more, and its row is deleted.
 	Void bool
 }

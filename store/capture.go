@@ -9,10 +9,10 @@ import (
 )
 
 const (
-	// DefaultRecordLimit is how much of a stream is recorded unless RunInfo
-	// says otherwise.
+	// DefaultRecordLimit is how many bytes of a stream are recorded unless RunInfo says
+	// otherwise.
 	DefaultRecordLimit = 4 << 20
-	// MaxTail is how much of the end of a stream is kept once its head is full.
+	// MaxTail bounds the bytes recorded of the end of a stream once its head is full.
 	MaxTail = 32 << 10
 )
 
@@ -21,20 +21,19 @@ const (
 type capture struct {
 	headLimit int64
 	tail      tail.Buffer
-	total     int64 // bytes that came
-	stored    int64 // bytes that were handed out to be recorded
+	total     int64 // bytes that were added
+	stored    int64 // bytes that were returned to be recorded
 	hash      hash.Hash
 }
 
 // newCapture records up to limit bytes; none if limit is negative.
 func newCapture(limit int64) capture {
 	limit = max(limit, 0)
-	kept := min(MaxTail, limit/2)
-	return capture{headLimit: limit - kept, tail: tail.Buffer{Size: int(kept)}}
+	tailSize := min(MaxTail, limit/2)
+	return capture{headLimit: limit - tailSize, tail: tail.Buffer{Size: int(tailSize)}}
 }
 
-// add takes the next bytes of the stream and returns those of them that belong
-// to the head.
+// add adds the next bytes of the stream, and returns those that belong to the head.
 func (c *capture) add(p []byte) []byte {
 	if c.hash == nil {
 		c.hash = sha256.New()
@@ -50,14 +49,14 @@ func (c *capture) add(p []byte) []byte {
 
 // finish returns the tail; nothing may be added after that.
 func (c *capture) finish() []byte {
-	kept := c.tail.Bytes()
-	c.stored += int64(len(kept))
+	last := c.tail.Bytes()
+	c.stored += int64(len(last))
 	c.tail = tail.Buffer{}
-	return kept
+	return last
 }
 
-// omitted is how many bytes came and were not handed out. A tail that is still
-// collected counts: it is lost if the process dies.
+// omitted is how many bytes were added and not returned. A tail that is not finished
+// counts: it is lost if the process dies.
 func (c *capture) omitted() int64 { return c.total - c.stored }
 
 // sum is the hash of the whole stream.

@@ -33,7 +33,7 @@ var (
 	})
 )
 
-// Encode returns data as it is kept, and how.
+// Encode returns data as stored, and its codec.
 func Encode(data []byte) (codec string, kept []byte, err error) {
 	if len(data) < minCompressed {
 		return codecPlain, data, nil
@@ -63,8 +63,8 @@ func decode(codec string, kept []byte) ([]byte, error) {
 	return nil, fmt.Errorf("unknown codec %q", codec)
 }
 
-// Decode reads a piece of output that was recorded: its bytes, or how many are
-// missing at its place.
+// Decode decodes a piece of output: its bytes, or the number of bytes missing at its
+// place.
 func Decode(codec string, value any) (data []byte, omitted int64, err error) {
 	switch v := value.(type) {
 	case int64:

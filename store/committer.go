@@ -8,11 +8,10 @@ import (
 	"tutti/fanout"
 )
 
-// A committer is the goroutine behind a recorder. It takes what has been
-// queued, works out the rows, and writes them in one transaction. Everything
-// in it belongs to that goroutine.
+// A committer is the goroutine of a recorder. It takes queued events, makes rows of
+// them, and writes these in one transaction. It belongs to that goroutine.
 type committer struct {
-	ctx     context.Context // of the writes, which outlive the run's
+	ctx     context.Context // of the writes; it outlives the context of the run
 	r       *Recorder
 	limit   int64
 	exit    func(fanout.Summary) int
@@ -20,29 +19,29 @@ type committer struct {
 	summary fanout.Summary
 	started time.Time // of the run; zero until its first event came
 	ended   *fanout.Summary
-	facts   facts // for who waits for the end
-	kept    int64 // bytes of the rows of output on disk
+	facts   facts // for the ledger, once the run has ended
+	stored  int64 // bytes of the rows of output on disk
 
-	// What the next transaction writes, and what happens after it.
-	pending  bool // there is something
+	// The next transaction, and what happens after it.
+	pending  bool // there is something to write
 	dirty    map[*hostRecord]bool
 	output   []*outputRow
 	attempts []attemptRow
 	fresh    int64    // bytes of output in it
-	held     []func() // lets go of these
-	marks    []chan error
+	held     []func() // releases of event data, called after the commit
+	acks     []chan error
 
-	batch   Batch     // what is written; kept for its room
-	scratch []byte    // for the output of a row; the same
-	last    time.Time // when the last commit was over
-	rested  time.Time // when the next commit may begin
+	batch      Batch     // what is written; reused
+	scratch    []byte    // for the output of a row; reused
+	last       time.Time // when the last commit ended
+	nextCommit time.Time // when the next commit may start
 }
 
-// After a commit that several starts waited for there is a rest of restFactor
-// times as long as it took, at most maxRest, in which more of them come together:
-// with many hosts under way commits would follow one another without a break, and
-// each costs the processor as much as a login. Starts that come one by one never wait
-// for that.
+// After a commit that several starts waited for, the committer rests for restFactor
+// times the duration of that commit, at most maxRest, so that more starts share the
+// next one: with many hosts under way commits would otherwise follow one another
+// without a break, each of which costs as much processor time as a login. Starts that
+// come one by one never wait for a rest.
 const (
 	restFactor = 4
 	maxRest    = 20 * time.Millisecond
@@ -81,7 +80,7 @@ func (c *committer) loop() {
 	for {
 		c.await(timer)
 		batch, closed := c.r.take()
-		c.absorb(batch)
+		c.merge(batch)
 		if c.pending && (closed || c.due()) {
 			c.commit()
 		}
@@ -92,7 +91,7 @@ func (c *committer) loop() {
 	}
 }
 
-// await returns when there is something to be done, and it is time to.
+// await returns when there is something to do, and time to do it.
 func (c *committer) await(timer *time.Timer) {
 	var old <-chan time.Time
 	if c.pending {
@@ -111,24 +110,24 @@ func (c *committer) await(timer *time.Timer) {
 		case <-timer.C:
 		}
 	}
-	timer.Reset(time.Until(c.rested))
+	timer.Reset(time.Until(c.nextCommit))
 	select {
 	case <-timer.C:
 	case <-c.r.closing:
 	}
 }
 
-// absorb works out what batch changes, and lets go of the data that will not be
-// written down.
-func (c *committer) absorb(batch []entry) {
+// merge adds a batch of entries to the next transaction, and releases the data that
+// will not be recorded.
+func (c *committer) merge(batch []entry) {
 	for _, n := range batch {
 		c.pending = true
-		kept := c.apply(n.event)
-		c.fresh += kept
+		recorded := c.apply(n.event)
+		c.fresh += recorded
 		switch {
-		case n.marked != nil:
-			c.marks = append(c.marks, n.marked)
-		case kept > 0:
+		case n.ack != nil:
+			c.acks = append(c.acks, n.ack)
+		case recorded > 0:
 			c.held = append(c.held, n.release)
 		case n.release != nil:
 			n.release()
@@ -136,17 +135,16 @@ func (c *committer) absorb(batch []entry) {
 	}
 }
 
-// due reports whether it is time for a commit: somebody waits for it, it is to
-// write much, or the last one was a while ago. A host that says much more than is
-// recorded causes no more of them than others.
+// due reports whether it is time for a commit: a start waits for it, it has much to
+// write, or the last one was maxDelay ago. A host that writes much more than is
+// recorded causes no more commits than others.
 func (c *committer) due() bool {
-	return len(c.marks) > 0 || c.fresh >= maxPending || time.Since(c.last) >= maxDelay
+	return len(c.acks) > 0 || c.fresh >= maxPending || time.Since(c.last) >= maxDelay
 }
 
-// commit makes what was absorbed durable, tells those who wait for it, and lets go
-// of its data. After the first failure nothing is written any more until the end,
-// and output that arrives is counted as omitted; of a run that is another's by now
-// nothing is written ever.
+// commit makes the merged entries durable, acknowledges the starts, and releases event
+// data. After the first failure it writes nothing until the end, and counts output that
+// arrives as omitted. It never writes to a run that another process owns by now.
 func (c *committer) commit() {
 	began := time.Now()
 	if c.r.failed() == nil && !c.batch.Taken {
@@ -162,29 +160,28 @@ func (c *committer) commit() {
 		err = nil
 	}
 	if c.batch.Taken {
-		c.r.lose(len(c.marks) > 0)
+		c.r.lose(len(c.acks) > 0)
 		err = ErrTaken
 	}
 	for _, release := range c.held {
 		release()
 	}
-	for _, marked := range c.marks {
-		marked <- err
+	for _, ack := range c.acks {
+		ack <- err
 	}
 	c.last = time.Now()
-	if len(c.marks) > 1 {
-		c.rested = c.last.Add(min(restFactor*c.last.Sub(began), maxRest))
+	if len(c.acks) > 1 {
+		c.nextCommit = c.last.Add(min(restFactor*c.last.Sub(began), maxRest))
 	}
-	clear(c.held) // what they lead to is large
-	c.held, c.marks, c.fresh, c.pending = c.held[:0], c.marks[:0], 0, false
+	clear(c.held) // they refer to large buffers
+	c.held, c.acks, c.fresh, c.pending = c.held[:0], c.acks[:0], 0, false
 }
 
-// end writes what is left when the recorder is closed. After a failure that is
-// one more attempt, with how the hosts ended and without the output: the disk
-// may have room again for so little.
+// end writes the rest when the recorder is closed. After a failure it tries once more,
+// with the results of hosts and without output: the disk may have room for so little.
 func (c *committer) end() {
 	if c.r.failed() != nil && c.write() != nil {
-		return // the first error is the one to tell
+		return // Close returns the first error
 	}
 	if c.ended != nil || c.batch.Taken {
 		return
@@ -194,9 +191,9 @@ func (c *committer) end() {
 	}
 }
 
-// apply works out what e changes, and returns how many bytes of its data will be
-// written down; the rows refer to them.
-func (c *committer) apply(e fanout.Event) (kept int64) {
+// apply merges e, and returns how many bytes of its data will be recorded; the rows
+// refer to them.
+func (c *committer) apply(e fanout.Event) (recorded int64) {
 	switch e.Kind {
 	case fanout.RunStarted:
 		c.started = e.Time
@@ -211,10 +208,10 @@ func (c *committer) apply(e fanout.Event) (kept int64) {
 	case fanout.Output:
 		h := c.host(e.Target)
 		h.begin(e.Attempt, c.limit)
-		h.result.Report.Started = true // whatever was heard of its start
+		h.result.Report.Started = true // even if its TargetStarted did not arrive
 		stored := h.streams[e.Stream].stored
 		c.output = append(c.output, h.write(e.Stream, e.Time, e.Data)...)
-		kept = h.streams[e.Stream].stored - stored
+		recorded = h.streams[e.Stream].stored - stored
 	case fanout.TargetRetrying:
 		h := c.host(e.Target)
 		h.begin(e.Attempt, c.limit)
@@ -234,10 +231,10 @@ func (c *committer) apply(e fanout.Event) (kept int64) {
 		c.summary.Counts[e.Result.Outcome]++
 		delete(c.hosts, e.Target.Index)
 	}
-	return kept
+	return recorded
 }
 
-// finishRun takes the numbers of the run's own summary.
+// finishRun takes over the summary of the event.
 func (c *committer) finishRun(e fanout.Event) {
 	s := *e.Summary
 	if s.Ended.IsZero() {
@@ -259,13 +256,13 @@ func (c *committer) host(t *fanout.Target) *hostRecord {
 	return h
 }
 
-// write writes what apply has collected in one transaction, and forgets it if
-// that succeeds.
+// write writes the merged entries in one transaction, and forgets them if that
+// succeeds.
 func (c *committer) write() error {
 	for h := range c.dirty {
 		c.output = append(c.output, h.gaps()...)
 	}
-	// Compression takes time, and other processes wait for the write lock.
+	// Compress before the transaction: other processes wait for the write lock.
 	for _, row := range c.output {
 		var err error
 		if c.scratch, err = row.encode(c.scratch); err != nil {
@@ -282,16 +279,16 @@ func (c *committer) write() error {
 		h.committed()
 	}
 	clear(c.dirty)
-	c.kept += keptBytes(c.output)
+	c.stored += storedBytes(c.output)
 	c.output, c.attempts = nil, nil
 	return nil
 }
 
-// fill makes a batch of what apply has collected.
+// fill makes a batch of the merged entries.
 func (c *committer) fill() {
 	b := &c.batch
 	*b = Batch{
-		Marks: len(c.marks) > 0, Attempts: b.Attempts, Output: slices.Grow(b.Output, len(c.output)), Hosts: slices.Grow(b.Hosts, len(c.dirty)),
+		Marks: len(c.acks) > 0, Attempts: b.Attempts, Output: slices.Grow(b.Output, len(c.output)), Hosts: slices.Grow(b.Hosts, len(c.dirty)),
 	}
 	for _, a := range c.attempts {
 		a.result.OmittedBytes = a.h.omittedOf(a.attempt)
@@ -300,13 +297,13 @@ func (c *committer) fill() {
 	for _, row := range c.output {
 		b.Output = append(b.Output, OutputRecord{
 			Host: row.h.name, Attempt: row.attempt, Stream: row.stream, Seq: row.seq, At: row.at, Start: row.start,
-			Codec: row.codec, Data: row.kept, Void: row.void(),
+			Codec: row.codec, Data: row.encoded, Void: row.void(),
 		})
 	}
 	for h := range c.dirty {
 		b.Hosts = append(b.Hosts, h.record())
 	}
-	b.Run = RunRecord{Started: c.started, Summary: c.summary, Bytes: c.kept + keptBytes(c.output), Finished: c.ended != nil}
+	b.Run = RunRecord{Started: c.started, Summary: c.summary, Bytes: c.stored + storedBytes(c.output), Finished: c.ended != nil}
 	if c.ended == nil {
 		return
 	}
@@ -318,18 +315,17 @@ func (c *committer) fill() {
 	b.Ended = &ended
 }
 
-// keptBytes is what rows of output take.
-func keptBytes(rows []*outputRow) (n int64) {
+// storedBytes returns the bytes of recorded output in rows, as stored.
+func storedBytes(rows []*outputRow) (n int64) {
 	for _, row := range rows {
-		if data, ok := row.kept.([]byte); ok {
+		if data, ok := row.encoded.([]byte); ok {
 			n += int64(len(data))
 		}
 	}
 	return n
 }
 
-// drop gives up the output that could not be written. How hosts ended is kept
-// for the end.
+// drop gives up the output that could not be written. Results of hosts stay for end.
 func (c *committer) drop() {
 	for _, row := range c.output {
 		row.drop()

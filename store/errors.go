@@ -10,10 +10,9 @@ import (
 	"tutti/scheduler"
 )
 
-// What can be wrong with a history. An [*Error] wraps one of them, if it is
-// one of them.
+// The kinds of errors of a history, which an [*Error] may wrap.
 var (
-	// ErrNotExist: OpenExisting, and there is no such file.
+	// ErrNotExist: OpenExisting found no file.
 	ErrNotExist = errors.New("no history yet")
 	// ErrIsDirectory: the path leads to a directory.
 	ErrIsDirectory = errors.New("is a directory")
@@ -31,8 +30,8 @@ var (
 	ErrUnreadable = errors.New("cannot be read")
 	// ErrNotOwned: the file belongs to another user.
 	ErrNotOwned = errors.New("belongs to another user")
-	// ErrUnsafe: another user can write what is in the history, or has put
-	// something in the place of one of its files.
+	// ErrUnsafe: another user can write to the history, or has replaced one of its
+	// files.
 	ErrUnsafe = errors.New("is not safe to use")
 	// ErrFull: there is no space left on the device.
 	ErrFull = errors.New("no space left")
@@ -40,19 +39,17 @@ var (
 	ErrMoved = errors.New("has been moved or deleted since it was opened")
 	// ErrDamaged: the database is corrupt.
 	ErrDamaged = errors.New("is damaged")
-	// ErrBusy: another process has kept the history locked for too long.
+	// ErrBusy: another process locked the history for too long.
 	ErrBusy = errors.New("is locked by another process")
-	// ErrLibrary: the SQLite this program is linked with is too old to be
-	// trusted with the file.
+	// ErrLibrary: the linked SQLite has a bug that could corrupt the file.
 	ErrLibrary = errors.New("the SQLite library is too old")
 	// ErrClosed: the recorder has been closed.
 	ErrClosed = errors.New("the recorder is closed")
-	// ErrTaken: the firing, or the run, is not, or no longer, the caller's.
+	// ErrTaken: another process owns the firing or the run.
 	ErrTaken = scheduler.ErrTaken
 )
 
-// What can be done about the errors of this package: the codes of their Advice, whose
-// words the caller has.
+// The codes of Advice about errors of this package, which the caller words.
 const (
 	AdviceNotExist    = "history missing"
 	AdviceIsDirectory = "history is directory"
@@ -68,21 +65,20 @@ const (
 	AdviceDamaged     = "history damaged"
 	AdviceBusy        = "history busy"
 	AdviceLibrary     = "old SQLite"
-	// AdviceNoRuns is of a history without a run, and AdviceNoRun of one without a
-	// certain run: the number of the newest.
+	// AdviceNoRuns: the history has no runs. AdviceNoRun: it has no such run; with the
+	// number of the newest.
 	AdviceNoRuns = "no runs"
 	AdviceNoRun  = "no run"
-	// AdviceRef is of words that name no run.
+	// AdviceRef: the text names no run.
 	AdviceRef = "no run named"
-	// AdviceJobExists and AdviceJobChanged: the name of the job.
+	// AdviceJobExists and AdviceJobChanged: with the name of the job.
 	AdviceJobExists  = "job exists"
 	AdviceJobChanged = "job changed"
-	// AdviceNoJob is of a name that no job has; AdviceNearJob: the name that may have
-	// been meant.
+	// AdviceNoJob: no job has the name. AdviceNearJob: with the nearest name.
 	AdviceNoJob   = "no job"
 	AdviceNearJob = "no job but one like it"
-	// AdviceRunEnded is of a run that is not there to be ended any more, and
-	// AdviceKillElsewhere of one that is of no job: the run.
+	// AdviceRunEnded: the run has ended already. AdviceKillElsewhere: it belongs to no
+	// job. Both with the run.
 	AdviceRunEnded      = "run ended"
 	AdviceKillElsewhere = "run not of a job"
 )
@@ -104,9 +100,9 @@ var advice = map[error]string{
 	ErrLibrary:     AdviceLibrary,
 }
 
-// An Error says what was wrong with which history.
+// An Error is an error of a history.
 type Error struct {
-	// Op is what was tried: "open", "record", "read", "prune", "change".
+	// Op is the operation: "open", "record", "read", "prune", "change".
 	Op string
 	// Path of the history file.
 	Path string
@@ -126,7 +122,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s history %s: %v: %v", e.Op, e.Path, e.Kind, e.Err)
 }
 
-// Unwrap gives Kind and Err, as far as they are set.
+// Unwrap returns those of Kind and Err that are set.
 func (e *Error) Unwrap() []error {
 	var errs []error
 	for _, err := range []error{e.Kind, e.Err} {
@@ -137,8 +133,8 @@ func (e *Error) Unwrap() []error {
 	return errs
 }
 
-// Advice follows from what is wrong, and is none where a file could not be had for a
-// reason of the system's: see Hint.
+// Advice returns the code for Kind; none if the operating system refused a file, see
+// Hint.
 func (e *Error) Advice() (code string, args []any) {
 	switch {
 	case errors.Is(e.Err, ErrNotOwned):
@@ -149,8 +145,8 @@ func (e *Error) Advice() (code string, args []any) {
 	return advice[e.Kind], nil
 }
 
-// Hint says what can be done about why the system has refused a file; empty if that
-// is not known, or there is an Advice.
+// Hint returns what to do about the operating system's refusal of a file; empty if that
+// is unknown, or there is an Advice.
 func (e *Error) Hint() string {
 	if errors.Is(e.Err, ErrNotOwned) || e.Kind != nil && !errors.Is(e.Kind, ErrReadOnly) && !errors.Is(e.Kind, ErrUnreadable) {
 		return ""
@@ -161,7 +157,7 @@ func (e *Error) Hint() string {
 	return errno.Hint(e.Err)
 }
 
-// A NoRunError says that the history has no run that fits Ref.
+// A NoRunError says that the history has no run that Ref names.
 type NoRunError struct {
 	Ref string
 	// Newest is the highest run number in the history, 0 if it is empty.
@@ -170,7 +166,7 @@ type NoRunError struct {
 
 func (e *NoRunError) Error() string { return fmt.Sprintf("no run %q in the history", e.Ref) }
 
-// Advice says which runs there are.
+// Advice returns the code that says which runs exist.
 func (e *NoRunError) Advice() (code string, args []any) {
 	if e.Newest == 0 {
 		return AdviceNoRuns, nil
@@ -178,26 +174,26 @@ func (e *NoRunError) Advice() (code string, args []any) {
 	return AdviceNoRun, []any{e.Newest}
 }
 
-// A RefError says that Ref does not name a run.
+// A RefError says that Ref is no valid name of a run.
 type RefError struct{ Ref string }
 
 func (e *RefError) Error() string { return fmt.Sprintf("%q is not a run", e.Ref) }
 
-// Advice says what would.
+// Advice returns the code that says what is.
 func (e *RefError) Advice() (code string, args []any) { return AdviceRef, nil }
 
-// A JobExistsError says that there is a job of that name.
+// A JobExistsError says that a job of that name exists.
 type JobExistsError struct{ Name string }
 
 func (e *JobExistsError) Error() string { return fmt.Sprintf("job %q already exists", e.Name) }
 
-// Advice says how to get at it.
+// Advice returns the code that says how to show the job.
 func (e *JobExistsError) Advice() (code string, args []any) { return AdviceJobExists, []any{e.Name} }
 
-// A JobChangedError says that a job is not any more what the caller has read.
+// A JobChangedError says that the job changed since the caller read it.
 type JobChangedError struct {
 	Name string
-	// Version is the job's now, By whom and At when it was made.
+	// Version is the job's present version, made By a user, At a time.
 	Version int64
 	By      string
 	At      time.Time
@@ -207,21 +203,21 @@ func (e *JobChangedError) Error() string {
 	return fmt.Sprintf("job %q was changed by %s, to version %d", e.Name, e.By, e.Version)
 }
 
-// Advice says how to go on.
+// Advice returns the code that says how to go on.
 func (e *JobChangedError) Advice() (code string, args []any) {
 	return AdviceJobChanged, []any{e.Name}
 }
 
-// A NoJobError says that there is no job of that name.
+// A NoJobError says that no job has that name.
 type NoJobError struct {
 	Name string
-	// Nearest is the name that may have been meant; empty: none is near.
+	// Nearest is the most similar name; empty: none is similar.
 	Nearest string
 }
 
 func (e *NoJobError) Error() string { return fmt.Sprintf("no job %q", e.Name) }
 
-// Advice says which there is.
+// Advice returns the code that names Nearest, or the list of jobs.
 func (e *NoJobError) Advice() (code string, args []any) {
 	if e.Nearest == "" {
 		return AdviceNoJob, nil
@@ -229,7 +225,7 @@ func (e *NoJobError) Advice() (code string, args []any) {
 	return AdviceNearJob, []any{e.Nearest}
 }
 
-// A KillError says why a run cannot be ended.
+// A KillError says why a run cannot be stopped.
 type KillError struct {
 	Run    int64
 	Reason string
@@ -238,14 +234,14 @@ type KillError struct {
 
 func (e *KillError) Error() string { return fmt.Sprintf("cannot stop run %d: %s", e.Run, e.Reason) }
 
-// Advice says what can be done instead.
+// Advice returns the code that says what to do instead.
 func (e *KillError) Advice() (code string, args []any) {
 	return e.advice, []any{e.Run}
 }
 
-// noAdvice is part of an error about what is in the history, about which nothing else
-// can be done than it says.
+// noAdvice is embedded in errors about the content of the history whose text says what
+// to do.
 type noAdvice struct{}
 
-// Advice is none.
+// Advice returns no code.
 func (noAdvice) Advice() (code string, args []any) { return "", nil }

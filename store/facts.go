@@ -9,10 +9,10 @@ import (
 	"tutti/scheduler"
 )
 
-// facts are what is told of the end of a run, gathered while it goes on.
+// facts collects, during a run, what its [scheduler.Ended] has.
 type facts struct {
 	selector, command string
-	exitCode          *int // as it is on record; nil: none is
+	exitCode          *int // as recorded; nil: none is
 	unproved          bool
 	failed            []failedHost // the first, by their positions
 }
@@ -22,7 +22,7 @@ type failedHost struct {
 	scheduler.MessageHost
 }
 
-// add takes in how a host ended.
+// add adds the result of a host.
 func (f *facts) add(t *fanout.Target, r *fanout.Result) {
 	failure := r.Report.Failure
 	if r.Outcome == fanout.Lost || failure != nil && failure.Remote == fanout.RemoteUnknown {
@@ -47,7 +47,7 @@ func (f *facts) add(t *fanout.Target, r *fanout.Result) {
 	f.failed = f.failed[:min(len(f.failed), scheduler.MaxMessageHosts)]
 }
 
-// ended is how the run ended, in times as the history has them.
+// ended returns the end of the run, with times as the history has them.
 func (f *facts) ended(run int64, s fanout.Summary) scheduler.Ended {
 	e := scheduler.Ended{Run: run, State: string(Finished), Selector: f.selector, Command: f.command, Summary: s, ExitCode: f.exitCode, Unproved: f.unproved}
 	e.Summary.Started, e.Summary.Ended = s.Started.UTC().Truncate(time.Millisecond), s.Ended.UTC().Truncate(time.Millisecond)

@@ -7,67 +7,67 @@ import (
 	"tutti/scheduler"
 )
 
-// A FiringQuery chooses firings. The zero value chooses all.
+// A FiringQuery selects firings. The zero value selects all.
 type FiringQuery struct {
 	// Job is the name of a job, which may have been removed; "": any.
 	Job string
-	// Decisions are those that count; nil: any.
+	// Decisions selects these decisions; nil: any.
 	Decisions []scheduler.Decision
 	// Since is the earliest decision; zero: any.
 	Since time.Time
-	// Before is what the numbers are below; 0: any.
+	// Before selects firings with smaller numbers; 0: any.
 	Before int64
-	// Limit is how many are returned at most; 0: all.
+	// Limit bounds how many are returned; 0: all.
 	Limit int
 }
 
-// A FiringRow is what became of an instant of a job, or of a row of them.
+// A FiringRow is a firing of a job, or a gap of missed scheduled times.
 type FiringRow struct {
 	ID int64
 	// Job is the job's name, and JobID its number.
 	Job   string
 	JobID int64
-	// ScheduledAt is the instant; zero if the job was run out of turn or again,
-	// and for a row of missed instants. DueAt is when it had to begin.
+	// ScheduledAt is the scheduled time; zero for a manual firing, a repetition, and a
+	// gap. DueAt is when it had to start.
 	ScheduledAt, DueAt time.Time
 	Decision           scheduler.Decision
-	// Reason says why it was not run, or not yet, and of a run who wanted that it
-	// ends; empty if nobody did.
+	// Reason is why it was not run, or not yet; of a run, who stopped it; empty
+	// otherwise.
 	Reason string
-	// RunID is the number of the run; 0: none. Run is nil without one, and if it
+	// RunID is the number of its run; 0: none. Run is nil without one, and if the run
 	// was pruned.
 	RunID int64
 	Run   *Run
-	// Missed are the instants, of a firing that stands for more than its own.
+	// Missed is the gap of missed scheduled times, of a firing that stands for one.
 	Missed scheduler.Gap
-	// DecidedAt is when that was written down first.
+	// DecidedAt is when the firing was recorded first.
 	DecidedAt time.Time
-	// RequestedBy is who wanted the run out of turn; empty: nobody.
+	// RequestedBy is the user who started the job manually; empty: the schedule did.
 	RequestedBy string
-	// Repeats is the number of a run that was cut off; 0: it repeats none.
+	// Repeats is the number of the interrupted run that it repeats; 0: none.
 	Repeats int64
-	// CaughtUp: it was late, and waited for those before it.
+	// CaughtUp: it was late, and was run all the same.
 	CaughtUp bool
-	// Notifications are the attempts to tell somebody, the oldest first.
+	// Notifications are the attempts to deliver its messages, the oldest first.
 	Notifications []NotificationRow
 }
 
-// A NotificationRow is an attempt to tell somebody of a firing.
+// A NotificationRow is an attempt to deliver a message about a firing.
 type NotificationRow struct {
 	At time.Time
-	// Occasion is the word of a [scheduler.NotifyEvent].
-	Occasion string
-	// Kind is webhook or command, and Target where it went, without what may be
-	// a secret.
+	// Event is the word of a [scheduler.NotifyEvent].
+	Event string
+	// Kind is webhook or command, and Target its receiver, without parts that may be
+	// secret.
 	Kind, Target string
 	Attempt      int
-	// Error is empty if it arrived. If it did not, Waiting says that it will be
-	// tried again; else it was given up.
+	// Error is empty if it was delivered. Otherwise Waiting says that it will be tried
+	// again; if not, it was given up.
 	Error   string
 	Waiting bool
 }
 
-// What a [JobChange] was.
+// The values of [JobChange].What.
 const (
 	JobAdded   = "added"
 	JobChanged = "changed"
@@ -78,28 +78,28 @@ const (
 
 // A JobChange is one version of a job.
 type JobChange struct {
-	// JobID tells jobs apart that had the name one after the other.
+	// JobID distinguishes jobs that had the name one after the other.
 	JobID   int64
 	Version int64
 	At      time.Time
 	User    string
-	// What is one of JobAdded, JobChanged and so on.
+	// What is JobAdded, JobChanged, and so on.
 	What string
-	// Spec is the job since then, or when it was removed, and Job what it says;
-	// nil if it cannot be read any more.
+	// Spec is the job as of this change, in JSON, and Job the same parsed; nil if it
+	// cannot be read any more.
 	Spec json.RawMessage
 	Job  *scheduler.Job
 }
 
-// A JobCost is what the history has of a job.
+// A JobCost is the space that the runs of a job use in the history.
 type JobCost struct {
 	Runs int
-	// Bytes of the recorded output, and about those of the rows.
+	// Bytes counts those of recorded output, and estimates those of rows.
 	Bytes int64
 }
 
-// A Place is where an operator is told of what a new version does in another
-// way than the one with which a job was stored.
+// A Place is where operators see an announcement of a change of behaviour since the
+// version of tutti that stored a job.
 type Place int
 
 // The places.
@@ -108,8 +108,8 @@ const (
 	InList                   // the list of jobs
 )
 
-// A KillRef names what is to be ended: all that runs of the job of a name, or
-// one run. One of the two is set.
+// A KillRef names what to stop: the runs of a job, or one run. Exactly one field is
+// set.
 type KillRef struct {
 	Job string
 	Run int64

@@ -7,52 +7,52 @@ import (
 	"tutti/fanout"
 )
 
-// A Watched run is read again and again while it goes on.
+// A Watched run is read again and again while it is running.
 type Watched interface {
 	Pages
-	// Now is the run as it is. A run whose process is gone runs no more.
+	// Now returns the run as it is. A run whose process died is not running.
 	Now(ctx context.Context) (Run, error)
-	// States are how far hosts are, in the order of the plan: those at positions, or all
-	// of them for nil.
+	// States returns the states of the hosts at positions, or of all hosts for nil, in
+	// the order of the plan.
 	States(ctx context.Context, positions []int) ([]HostState, error)
 }
 
-// A HostState is how far a host of a run is, as far as that is on record. Two that are
-// equal tell of the same. The zero value is a host that waits.
+// A HostState is the recorded state of a host in a run. Equal states have the
+// same events. The zero value is a host that waits.
 type HostState struct {
-	// Position is that in the plan.
+	// Position is the host's position in the plan.
 	Position int
-	// Attempts is how many began, and Started says that the command of the last was
-	// sent. An attempt that is on its way to a login is not on record.
+	// Attempts counts the attempts that started. Started: the command of the last one
+	// was sent. An attempt that is still logging in is not recorded.
 	Attempts int
 	Started  bool
-	// Ended: the host has a result, and what follows is about it.
+	// Ended: the host has a result, which the next fields describe.
 	Ended   bool
 	Outcome fanout.Outcome
 	// ExitCode is the exit status, NoExit without one.
 	ExitCode int64
 	// Duration of the command, in whole milliseconds.
 	Duration time.Duration
-	// Bytes that the last attempt wrote so far.
+	// Bytes counts the output of the last attempt so far.
 	StdoutBytes, StderrBytes int64
 }
 
-// NoExit is the ExitCode of a host that has none.
+// NoExit is the ExitCode of a host without one.
 const NoExit = -1
 
-// lookAgain is how long a follower waits at most before it looks whether the process
-// of the run is still alive: one that was killed writes nothing.
+// lookAgain is how often a follower checks whether the process of the run is alive: a
+// killed process writes nothing that would wake it.
 const lookAgain = time.Second
 
-// A Watcher is a sink that is told when it knows all that is on record of a run that
-// goes on. CaughtUp is called serially with Handle.
+// A Watcher is a sink that learns when it got all that is recorded so far of a running
+// run. CaughtUp is called serially with Handle.
 type Watcher interface {
 	fanout.Sink
 	CaughtUp()
 }
 
-// Follow tells a run to sink as it goes on; see [History.Follow]. wake receives after
-// something was written.
+// Follow sends a run to sink while it is running; see [History.Follow]. wake receives
+// after a write to the history.
 func Follow(ctx context.Context, w Watched, f Filter, sink fanout.Sink, wake <-chan struct{}) error {
 	run, err := w.Now(ctx)
 	if err != nil {
@@ -79,16 +79,17 @@ type follower struct {
 	summary   fanout.Summary
 }
 
-// A followedHost is how much of a host was told.
+// A followedHost is how much of a host was sent.
 type followedHost struct {
 	target  *fanout.Target
 	seen    HostState
 	numbers fanout.Numbering
-	over    int // attempts whose end was told
+	over    int // attempts whose end was sent
 	ended   bool
 
-	// Of the attempt at hand: whether its start was told, the last piece of its output
-	// that was, and the pieces that count what is missing of each stream so far; 0: none.
+	// Of the current attempt: whether its start was sent, the last piece of its output
+	// that was, and the pieces that count the missing bytes of each stream so far; 0:
+	// none.
 	started bool
 	after   int
 	gaps    [2]int
@@ -97,8 +98,8 @@ type followedHost struct {
 func (x *follower) follow(ctx context.Context, wake <-chan struct{}) error {
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
-	// Of a run that waits nothing can be told: when it starts, and with which policy, is
-	// decided then.
+	// A queued run has no events yet: its start and its policy are decided when a
+	// daemon starts it.
 	for x.run.State == Queued {
 		if err := again(ctx, wake, tick.C); err != nil {
 			return err
@@ -113,7 +114,7 @@ func (x *follower) follow(ctx context.Context, wake <-chan struct{}) error {
 		return err
 	}
 	for {
-		// What the run is first, since it is told to its end once that has come.
+		// Read the run before its hosts: if it has ended, this pass sends all.
 		run, err := x.watched.Now(ctx)
 		if err != nil {
 			return err
@@ -134,7 +135,7 @@ func (x *follower) follow(ctx context.Context, wake <-chan struct{}) error {
 	}
 }
 
-// again waits until it is time to look again.
+// again waits for a write, or for lookAgain.
 func again(ctx context.Context, wake <-chan struct{}, tick <-chan time.Time) error {
 	select {
 	case <-wake:
@@ -145,7 +146,7 @@ func again(ctx context.Context, wake <-chan struct{}, tick <-chan time.Time) err
 	return nil
 }
 
-// start tells the start of the run.
+// start sends the start of the run.
 func (x *follower) start(ctx context.Context) error {
 	if err := x.begin(ctx); err != nil {
 		return err
@@ -161,7 +162,7 @@ func (x *follower) start(ctx context.Context) error {
 	return nil
 }
 
-// look tells what is new of the hosts, in the order of the plan.
+// look sends the news of the hosts, in the order of the plan.
 func (x *follower) look(ctx context.Context) error {
 	if len(x.targets) == 0 {
 		return nil
@@ -178,7 +179,7 @@ func (x *follower) look(ctx context.Context) error {
 	}
 	for len(changed) > 0 {
 		n := min(len(changed), replayHosts)
-		if err := x.tell(ctx, changed[:n]); err != nil {
+		if err := x.sendPage(ctx, changed[:n]); err != nil {
 			return err
 		}
 		changed = changed[n:]
@@ -186,9 +187,9 @@ func (x *follower) look(ctx context.Context) error {
 	return nil
 }
 
-// tell tells what is new of a page of hosts. What is read of them may be newer than
-// their states: they will have changed again.
-func (x *follower) tell(ctx context.Context, changed []HostState) error {
+// sendPage sends the news of a page of hosts. Their output may be newer than their
+// states; then the next pass finds these changed.
+func (x *follower) sendPage(ctx context.Context, changed []HostState) error {
 	positions := make([]int, len(changed))
 	for i := range changed {
 		positions[i] = changed[i].Position
@@ -219,7 +220,7 @@ func (x *follower) tellHost(ctx context.Context, h *followedHost, record *Record
 			continue
 		}
 		a.Result.Target = *h.target
-		if err := x.tellAttempt(ctx, h, &a.Result, nil, true); err != nil {
+		if err := x.sendAttempt(ctx, h, &a.Result, nil, true); err != nil {
 			return err
 		}
 		if err := x.emitRetrying(ctx, h.target, a); err != nil {
@@ -229,7 +230,7 @@ func (x *follower) tellHost(ctx context.Context, h *followedHost, record *Record
 	}
 	record.Result.Target = *h.target
 	if record.Result.Attempts > h.over {
-		if err := x.tellAttempt(ctx, h, &record.Result, record.Brief, record.Ended); err != nil {
+		if err := x.sendAttempt(ctx, h, &record.Result, record.Brief, record.Ended); err != nil {
 			return err
 		}
 	}
@@ -241,9 +242,8 @@ func (x *follower) tellHost(ctx context.Context, h *followedHost, record *Record
 	return x.emitFinished(ctx, h.target, &record.Result)
 }
 
-// tellAttempt tells what is new of the attempt that r is of; over says that this is
-// all.
-func (x *follower) tellAttempt(ctx context.Context, h *followedHost, r *fanout.Result, brief []fanout.Event, over bool) error {
+// sendAttempt sends the news of r's attempt; over: the attempt has ended.
+func (x *follower) sendAttempt(ctx context.Context, h *followedHost, r *fanout.Result, brief []fanout.Event, over bool) error {
 	if !r.StartedAt.IsZero() && !h.started {
 		h.started = true
 		if err := x.emitStarted(ctx, h.target, r); err != nil {
@@ -254,7 +254,7 @@ func (x *follower) tellAttempt(ctx context.Context, h *followedHost, r *fanout.R
 		return nil
 	}
 	if over {
-		if err := x.tellGaps(ctx, h, r.Attempts); err != nil {
+		if err := x.sendGaps(ctx, h, r.Attempts); err != nil {
 			return err
 		}
 	}
@@ -264,14 +264,14 @@ func (x *follower) tellAttempt(ctx context.Context, h *followedHost, r *fanout.R
 	for {
 		most := replayRows
 		if !over && h.gaps != [2]int{} {
-			most = 1 // it may be one that has to wait
+			most = 1 // it may be a gap, which has to wait
 		}
 		events, err := x.output(ctx, h.target, r.Attempts, h.after, most)
 		if err != nil {
 			return err
 		}
 		for i := range events {
-			if waits, err := x.tellPiece(ctx, h, r.Attempts, &events[i], over); waits || err != nil {
+			if waits, err := x.sendPiece(ctx, h, r.Attempts, &events[i], over); waits || err != nil {
 				return err
 			}
 		}
@@ -281,10 +281,9 @@ func (x *follower) tellAttempt(ctx context.Context, h *followedHost, r *fanout.R
 	}
 }
 
-// tellPiece tells a piece of output. In an attempt that goes on, one that counts what is
-// missing is not told, as it grows; what follows it in its stream waits for the end of
-// the attempt.
-func (x *follower) tellPiece(ctx context.Context, h *followedHost, attempt int, e *fanout.Event, over bool) (waits bool, err error) {
+// sendPiece sends a piece of output. A gap grows while the attempt is running: it and
+// what follows it in its stream are sent when the attempt has ended.
+func (x *follower) sendPiece(ctx context.Context, h *followedHost, attempt int, e *fanout.Event, over bool) (waits bool, err error) {
 	seq := int(e.Number)
 	switch {
 	case !over && e.Omitted > 0:
@@ -298,9 +297,9 @@ func (x *follower) tellPiece(ctx context.Context, h *followedHost, attempt int, 
 	return false, x.emit(ctx, *e)
 }
 
-// tellGaps tells what is missing of each stream of an attempt that is over, as far as
-// its place was passed while it went on.
-func (x *follower) tellGaps(ctx context.Context, h *followedHost, attempt int) error {
+// sendGaps sends the gaps of an attempt that has ended which were passed over while it
+// was running.
+func (x *follower) sendGaps(ctx context.Context, h *followedHost, attempt int) error {
 	for _, seq := range h.gaps {
 		if seq == 0 {
 			continue
@@ -309,7 +308,7 @@ func (x *follower) tellGaps(ctx context.Context, h *followedHost, attempt int) e
 		if err != nil {
 			return err
 		}
-		// Of a stream of which all was recorded in the end the piece is gone.
+		// The gap is gone if all of the stream was recorded in the end.
 		if len(events) == 1 && int(events[0].Number) == seq {
 			if err := x.emitOutput(ctx, h.target, attempt, events); err != nil {
 				return err

@@ -7,18 +7,18 @@ import (
 	"tutti/fanout"
 )
 
-// An Answer is what hosts of a run have in common that answered the same. Of a host
-// that has not ended only Phase and Started are set.
+// An Answer is what hosts of a run with the same result have in common. For a host that
+// has not ended only Phase and Started are set.
 type Answer struct {
 	Phase   Phase
-	Outcome fanout.Outcome // of one that has ended
+	Outcome fanout.Outcome // if it has ended
 	// Started: the command was sent.
 	Started bool
-	// ExitCode is nil if the command did not exit by itself, or nobody knows how.
+	// ExitCode is nil if the command did not exit by itself, or its exit is unknown.
 	ExitCode *int
-	Signal   string // that ended the command
-	// Op is the step that failed, Error the line about it, without what is the host's
-	// own, and Hint what can be done; all empty if nothing failed.
+	Signal   string // that terminated the command
+	// Op is the step that failed, Error its message without the parts that name the
+	// host, and Hint what to do; all empty if nothing failed.
 	Op    fanout.Op
 	Error string
 	Hint  string
@@ -27,18 +27,18 @@ type Answer struct {
 	OutputHash string
 }
 
-// A Group is hosts of a run that answered the same.
+// A Group has the hosts of a run with the same answer.
 type Group struct {
 	Answer
-	// Hosts in the order of the plan. There is at least one.
+	// Hosts has at least one, in the order of the plan.
 	Hosts []string
 }
 
-// Sample is the host whose output stands for that of all.
+// Sample returns the host whose output represents that of all.
 func (g *Group) Sample() string { return g.Hosts[0] }
 
-// GroupsFor are what is visible of groups, the smallest first, the largest last.
-// Groups of the same size stay in their order.
+// GroupsFor returns the visible parts of groups, smallest first. Groups of the same
+// size stay in their order.
 func GroupsFor(groups []Group, visible Visible) []Group {
 	if visible != nil {
 		for i := range groups {
@@ -51,23 +51,24 @@ func GroupsFor(groups []Group, visible Visible) []Group {
 	return groups
 }
 
-// A Change is hosts that answered the same in a run, and the same in a later one.
+// A Change has the hosts with one answer in a run, and one answer in a later run.
 type Change struct {
-	// From and To are the answers; nil in a run that the hosts had no part in. One of
-	// them is set.
+	// From and To are the answers; nil for a run without the hosts. At least one is
+	// set.
 	From, To *Answer
 	// Hosts in the order of the later run, or of the earlier one if they are in that
 	// only.
 	Hosts []string
 }
 
-// SameOutput reports whether the hosts are known to have said the same in both runs.
+// SameOutput reports whether the output of the hosts is known to be the same in both
+// runs.
 func (c *Change) SameOutput() bool {
 	return c.From != nil && c.To != nil && c.From.OutputHash != "" && c.From.OutputHash == c.To.OutputHash
 }
 
-// Changes brings the groups of two runs together, fewest hosts first. Its time is
-// linear in the number of hosts.
+// Changes joins the groups of two runs, fewest hosts first, in time linear in the
+// number of hosts.
 func Changes(before, after []Group) []Change {
 	earlier := make(map[string]int) // the group of a host
 	for i := range before {

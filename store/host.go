@@ -7,12 +7,12 @@ import (
 	"tutti/fanout"
 )
 
-// maxInterleaved is how many rows an attempt may have before its two streams
-// are no longer kept in the order in which they came: a host that writes a byte
-// to each in turn must not fill the disk with rows.
+// maxInterleaved is the number of rows of an attempt above which the order between its
+// two streams is not recorded any more: a host that writes a byte to each in turn must
+// not fill the disk with rows.
 const maxInterleaved = 4096
 
-// A hostRecord is a target on its way through a run.
+// A hostRecord is the state of a host during a run.
 type hostRecord struct {
 	index   int
 	name    string
@@ -22,20 +22,20 @@ type hostRecord struct {
 	seq     int // of the last row of output in this attempt
 	streams [2]streamRecord
 	last    fanout.Stream // of the last row of output
-	// omitted is what is missing of each attempt before this one.
+	// omitted has the missing bytes of each attempt before this one.
 	omitted []int64
 }
 
 // A streamRecord is one stream of the attempt.
 type streamRecord struct {
 	capture
-	open *outputRow // that following output of this stream may join
-	gap  int        // seq of the row that counts what is missing, 0 if there is none
+	open *outputRow // that more output of this stream may join
+	gap  int        // seq of the row that counts the missing bytes; 0: none
 	from time.Time  // when the gap began
 	hole int64      // where
 }
 
-// An outputRow is a row of output to be written; for a gap it has no data.
+// An outputRow is a row of output to be written; a gap has no data.
 type outputRow struct {
 	h       *hostRecord
 	attempt int
@@ -48,11 +48,11 @@ type outputRow struct {
 	gap     bool
 	missing int64 // of a gap
 
-	codec string
-	kept  any // as it is written
+	codec   string
+	encoded any // as written
 }
 
-// begin starts an attempt, unless it has begun.
+// begin starts an attempt, unless it has started.
 func (h *hostRecord) begin(attempt int, limit int64) {
 	if h.attempt == attempt {
 		return
@@ -67,13 +67,13 @@ func (h *hostRecord) begin(attempt int, limit int64) {
 	h.result = fanout.Result{Attempts: attempt}
 }
 
-// await says that the attempt is over and that another will follow: the host
-// bears no mark of a start until then.
+// await records that the attempt has ended and another will follow: until it starts,
+// the host is not marked as started.
 func (h *hostRecord) await() {
 	h.result = fanout.Result{Attempts: h.attempt}
 }
 
-// write takes a piece of output and returns the rows that it begins.
+// write adds a piece of output and returns the new rows it needs.
 func (h *hostRecord) write(stream fanout.Stream, at time.Time, data []byte) []*outputRow {
 	s := &h.streams[stream]
 	start := s.total
@@ -81,7 +81,7 @@ func (h *hostRecord) write(stream fanout.Stream, at time.Time, data []byte) []*o
 	if s.omitted() > 0 && s.gap == 0 {
 		h.seq++
 		s.gap, s.from, s.hole = h.seq, at, s.stored
-		s.open = nil // what follows comes after the gap
+		s.open = nil // later output comes after the gap
 	}
 	return rows
 }
@@ -91,14 +91,14 @@ func (h *hostRecord) finish(at time.Time) []*outputRow {
 	var rows []*outputRow
 	for i := range h.streams {
 		s := &h.streams[i]
-		kept := s.capture.finish()
-		rows = append(rows, h.rows(fanout.Stream(i), at, s.total-int64(len(kept)), kept)...)
+		last := s.capture.finish()
+		rows = append(rows, h.rows(fanout.Stream(i), at, s.total-int64(len(last)), last)...)
 	}
 	return rows
 }
 
-// rows puts data, which is at start in the stream, into the row that is open for it,
-// and into new ones, which it returns.
+// rows adds data, at offset start of the stream, to its open row and to new rows, which
+// it returns.
 func (h *hostRecord) rows(stream fanout.Stream, at time.Time, start int64, data []byte) []*outputRow {
 	var rows []*outputRow
 	for len(data) > 0 {
@@ -117,7 +117,7 @@ func (h *hostRecord) rows(stream fanout.Stream, at time.Time, start int64, data 
 	return rows
 }
 
-// gaps returns the rows that count what is missing of each stream.
+// gaps returns the rows that count the missing bytes of each stream.
 func (h *hostRecord) gaps() []*outputRow {
 	var rows []*outputRow
 	for i := range h.streams {
@@ -153,7 +153,7 @@ func (h *hostRecord) hash() string {
 	return outputHash(&h.streams[fanout.Stdout].capture, &h.streams[fanout.Stderr].capture)
 }
 
-// record is how far the host is.
+// record returns the state of the host.
 func (h *hostRecord) record() HostRecord {
 	x := HostRecord{Position: h.index, Name: h.name, Ended: h.ended, Result: h.result}
 	switch r := &x.Result; {
@@ -167,25 +167,24 @@ func (h *hostRecord) record() HostRecord {
 	return x
 }
 
-// committed says that the rows so far are on disk and cannot be joined.
+// committed records that the rows so far are on disk and cannot be joined.
 func (h *hostRecord) committed() {
 	for i := range h.streams {
 		h.streams[i].open = nil
 	}
 }
 
-// add appends p, which is not copied: what is held of output is bounded, copies of
-// it would not be.
+// add appends p without a copy: held event data is bounded, copies would not be.
 func (o *outputRow) add(p []byte) {
 	o.pieces = append(o.pieces, p)
 	o.size += len(p)
 }
 
-// encode brings the row into the form in which it is written. scratch is room to put
-// its pieces together in, and is returned for the next row.
+// encode encodes the row for writing. scratch is a buffer for joining its pieces,
+// returned for the next row.
 func (o *outputRow) encode(scratch []byte) ([]byte, error) {
 	if o.gap {
-		o.codec, o.kept = codecOmitted, o.missing
+		o.codec, o.encoded = codecOmitted, o.missing
 		return scratch, nil
 	}
 	data := o.pieces[0]
@@ -196,15 +195,15 @@ func (o *outputRow) encode(scratch []byte) ([]byte, error) {
 		}
 		data = scratch
 	}
-	codec, kept, err := Encode(data)
+	codec, encoded, err := Encode(data)
 	if codec == codecPlain && len(o.pieces) > 1 {
-		kept = bytes.Clone(kept)
+		encoded = bytes.Clone(encoded)
 	}
-	o.codec, o.kept = codec, kept
+	o.codec, o.encoded = codec, encoded
 	return scratch, err
 }
 
-// void reports whether the row counts nothing and must go.
+// void reports whether the row is a gap of 0 bytes, to be deleted.
 func (o *outputRow) void() bool { return o.gap && o.missing == 0 }
 
 // drop counts the bytes of the row as missing.

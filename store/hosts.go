@@ -7,27 +7,28 @@ import (
 	"tutti/fanout"
 )
 
-// A ResultQuery chooses hosts of a run, and a page of them.
+// A ResultQuery selects hosts of a run, and a page of them.
 type ResultQuery struct {
 	Run int64
 	// From is the lowest position in the plan, from 0.
 	From int
 	// Limit is how many hosts are returned at most; 0: DefaultPage.
 	Limit int
-	// Phases, and Outcomes of those that have ended: one of either; both nil: any.
+	// Phases and Outcomes select hosts in one of these phases, or ended with one of
+	// these outcomes; both nil: any.
 	Phases   []Phase
 	Outcomes []fanout.Outcome
 	// Hosts by name; nil: any.
 	Hosts []string
 	// Name is a part of the name; "": any.
 	Name string
-	// Started: only those on which the command was sent, or was not; nil: any.
+	// Started selects the hosts to which the command was sent, or was not; nil: any.
 	Started *bool
-	// Visible are the hosts that may be told of; nil: all.
+	// Visible are the hosts that the caller may see; nil: all.
 	Visible Visible
 }
 
-// Limited is the limit of a page.
+// Limited returns the limit of the page.
 func (q *ResultQuery) Limited() int {
 	if q.Limit > 0 {
 		return q.Limit
@@ -35,48 +36,48 @@ func (q *ResultQuery) Limited() int {
 	return DefaultPage
 }
 
-// Sees reports whether the host may be told of.
+// Sees reports whether the caller may see the host.
 func (q *ResultQuery) Sees(host string) bool { return q.Visible.sees(host) }
 
-// A ResultPage is some of the hosts that fit a [ResultQuery].
+// A ResultPage is a page of the hosts that match a [ResultQuery].
 type ResultPage struct {
 	Hosts []HostRow
-	// Next is the From of the query for the next page; 0: there is none.
+	// Next is the From of the query for the next page; 0: this is the last.
 	Next int
 }
 
 // A HostRow is a host of a run. Of one that has not ended only Target, Attempts,
-// StartedAt, the sizes, and of the report Address and Started are known.
+// StartedAt, the sizes, and of the report Address and Started are set.
 type HostRow struct {
 	Phase Phase
 	HostResult
 }
 
-// A HostRun is what became of a host in a run.
+// A HostRun is the result of a host in a run.
 type HostRun struct {
 	Run Run
 	HostRow
 }
 
-// A HostHealth is what runs have found out about whether a host can be reached. A
-// result says so if its command was sent, or it ended as ok, failed, or unreachable
-// for a reason that is not on our side; any other says nothing.
+// A HostHealth is whether a host could be reached, from the results of runs. A result
+// counts if its command was sent, or if it is ok, failed, or unreachable for a reason
+// other than this machine.
 type HostHealth struct {
 	Host string
-	// LastRun is the newest run that it had a part in; 0: none.
+	// LastRun is the newest run with the host; 0: none.
 	LastRun int64
-	// Reached is the newest contact, and Failed the newest failure to reach it after
-	// that.
+	// Reached is the newest contact, and Failed the newest failure to reach the host
+	// after that.
 	Reached, Failed Contact
-	// Since is when it was first unreachable after it was last reached; zero if it is
-	// not. It is the oldest that is on record.
+	// Since is the first recorded failure after the host was last reached; zero if it
+	// is reachable.
 	Since time.Time
-	// Op and Error are about Failed.
+	// Op and Error describe Failed.
 	Op    fanout.Op
 	Error string
 }
 
-// A Contact is a run that reached a host, or tried to. The zero value is none.
+// A Contact is an attempt of a run to reach a host. The zero value is none.
 type Contact struct {
 	Run int64
 	At  time.Time
@@ -89,8 +90,8 @@ const (
 	HealthUnknown     = "unknown"
 )
 
-// State says whether the host can be reached, now: HealthUnknown if there was no
-// contact within quiet; 0: ever.
+// State returns the health of the host at now: HealthUnknown if there was no contact
+// within quiet; 0: if there never was.
 func (h *HostHealth) State(now time.Time, quiet time.Duration) string {
 	last, state := h.Reached, HealthReachable
 	if h.Failed.Run > h.Reached.Run {
@@ -102,7 +103,7 @@ func (h *HostHealth) State(now time.Time, quiet time.Duration) string {
 	return state
 }
 
-// A NoHostError says that a host had no part in a run.
+// A NoHostError says that a run did not have the host.
 type NoHostError struct {
 	noAdvice
 	Run  int64

@@ -13,31 +13,31 @@ import (
 	"tutti/scheduler"
 )
 
-// Jobs are what operators do to the jobs of a ledger: each reads the state of a job,
-// applies a rule to it, and commits what follows, as often as another process was
-// faster.
+// Jobs are the changes that operators make to the jobs of a ledger. Each method reads
+// the state of a job, applies a rule to it, and commits the transition; it tries again
+// if another process was faster.
 type Jobs struct{ ledger JobLedger }
 
-// NewJobs are those of a ledger.
+// NewJobs returns the Jobs of a ledger.
 func NewJobs(ledger JobLedger) Jobs { return Jobs{ledger} }
 
-// A JobLedger is a ledger, and what of a history has to be known beside it.
+// A JobLedger is a ledger with the reads of the history that Jobs needs.
 type JobLedger interface {
 	scheduler.Ledger
-	// Job is the job of a name, or a *NoJobError.
+	// Job returns the job of a name, or a *NoJobError.
 	Job(ctx context.Context, name string) (scheduler.StoredJob, error)
-	// Run is the run that ref names, see [History].
+	// Run returns the run that ref names, see [History].
 	Run(ctx context.Context, ref, user string) (Run, error)
-	// Firing is a firing, open or settled, or [ErrTaken] if there is none.
+	// Firing returns a firing, open or settled, or [ErrTaken] if there is none.
 	Firing(ctx context.Context, id int64) (scheduler.FiringRecord, error)
-	// Changeable is why nothing can be written; nil: it can.
+	// Changeable returns why nothing can be written; nil: writes work.
 	Changeable() error
-	// Fault says of what was wrong what was tried, with which history; nil for nil.
+	// Fault adds to an error the operation and the history; nil for nil.
 	Fault(op string, err error) error
 }
 
-// AddJob keeps a job, which by wants. It fires at instants after now. The error
-// is a *JobExistsError if there is one of that name.
+// AddJob stores a job for the user by. It fires at scheduled times after now. The error
+// is a *JobExistsError if there is a job of that name.
 func (j Jobs) AddJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.StoredJob, error) {
 	created, err := j.ledger.Create(ctx, job, by, now)
 	if errors.Is(err, scheduler.ErrConflict) {
@@ -46,27 +46,27 @@ func (j Jobs) AddJob(ctx context.Context, job scheduler.Job, by string, now time
 	return created.State.StoredJob, err
 }
 
-// ChangeJob replaces the job of the same name, which by wants. job.Version is
-// the one that was read; the error is a *JobChangedError if the job is at
-// another by now, and a *NoJobError if it is gone. Nothing is written if nothing
-// is different.
+// ChangeJob replaces the job of the same name for the user by. job.Version is the
+// version that the caller read; the error is a *JobChangedError if the job is at
+// another by now, and a *NoJobError if it was removed. ChangeJob writes nothing if
+// nothing differs.
 //
-// What has not been decided up to now is not run if the job was paused, or is to
-// fire at other times from now on: it is recorded as missed.
+// Scheduled times before now that are not decided yet are recorded as missed if the job
+// was paused, or fires at other times from now on.
 func (j Jobs) ChangeJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.StoredJob, error) {
 	if err := j.ledger.Changeable(); err != nil {
 		return scheduler.StoredJob{}, err
 	}
-	var kept scheduler.StoredJob
+	var changed scheduler.StoredJob
 	err := scheduler.Retry(ctx, func() (err error) {
-		kept, err = j.changeOnce(ctx, job, by, now)
+		changed, err = j.changeOnce(ctx, job, by, now)
 		return err
 	})
-	return kept, err
+	return changed, err
 }
 
-// changeOnce is [scheduler.ErrConflict] if a daemon has decided meanwhile what becomes
-// of some instants.
+// changeOnce returns [scheduler.ErrConflict] if a daemon decided scheduled times of the
+// job in the meantime.
 func (j Jobs) changeOnce(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.StoredJob, error) {
 	old, err := j.ledger.Job(ctx, job.Name)
 	if err != nil {
@@ -78,7 +78,7 @@ func (j Jobs) changeOnce(ctx context.Context, job scheduler.Job, by string, now 
 	if same, err := sameJob(&old, &job); err != nil || same {
 		return old, j.ledger.Fault("change", err)
 	}
-	// Many instants may have passed, and counting them takes its time.
+	// Before the transaction: counting many scheduled times takes time.
 	left := old.Leave(&job, now)
 	t, err := scheduler.NewDesk(j.ledger).Apply(ctx, old.ID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
 		return s.Edit(job, left, by, at)
@@ -103,10 +103,10 @@ func changedError(k *scheduler.StoredJob) error {
 	return &JobChangedError{Name: k.Name, Version: k.Version, By: k.UpdatedBy, At: k.UpdatedAt}
 }
 
-// RemoveJob removes a job, which by wants. version is the one that was read, or
-// 0 for whatever it is; the error is a *NoJobError or a *JobChangedError. What
-// runs goes on, what waits is not begun, nobody is told of it any more, and what
-// the history has of the job stays.
+// RemoveJob removes a job for the user by. version is the version that the caller read;
+// 0: any. The error is a *NoJobError or a *JobChangedError. Running commands go on,
+// queued firings are dropped, notifications that are not delivered yet are given up,
+// and the history of the job stays.
 func (j Jobs) RemoveJob(ctx context.Context, name string, version int64, by string, now time.Time) error {
 	if err := j.ledger.Changeable(); err != nil {
 		return err
@@ -129,26 +129,27 @@ func (j Jobs) RemoveJob(ctx context.Context, name string, version int64, by stri
 	})
 }
 
-// RequestFiring lets a job be run out of turn, which by wants. The ticket says
-// what the job's overlap has decided: Run or Queued, or that it is not run and
-// why. A daemon claims it if the caller does not, see ClaimFiring. The error is a
-// *NoJobError if there is no such job.
+// RequestFiring starts a job manually for the user by. The assignment holds the
+// decision of the job's overlap policy: Run, Queued, or not to run and why. A daemon
+// claims the firing unless the caller does, see ClaimFiring. The error is a *NoJobError
+// if there is no such job.
 func (j Jobs) RequestFiring(ctx context.Context, job, by string, now time.Time) (scheduler.Assignment, error) {
 	return j.request(ctx, j.ledger, job, by, 0, now)
 }
 
-// Request is RequestFiring and ClaimFiring in one, so that nobody is in between.
+// Request is RequestFiring and ClaimFiring in one transaction, so that no daemon can
+// claim the firing in between.
 func (j Jobs) Request(ctx context.Context, owner scheduler.Membership, job, by string, now time.Time) (scheduler.Assignment, error) {
 	return j.request(ctx, owner, job, by, owner.Fence(), now)
 }
 
-func (j Jobs) request(ctx context.Context, states scheduler.States, job, by string, daemon int64, now time.Time) (ticket scheduler.Assignment, err error) {
+func (j Jobs) request(ctx context.Context, states scheduler.States, job, by string, daemon int64, now time.Time) (assignment scheduler.Assignment, err error) {
 	if err := j.ledger.Changeable(); err != nil {
-		return ticket, err
+		return assignment, err
 	}
 	k, err := j.ledger.Job(ctx, job)
 	if err != nil {
-		return ticket, err
+		return assignment, err
 	}
 	t, err := scheduler.NewDesk(states).Apply(ctx, k.ID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
 		switch {
@@ -160,22 +161,22 @@ func (j Jobs) request(ctx context.Context, states scheduler.States, job, by stri
 		return s.Request(by, daemon, at), nil
 	})
 	if err != nil {
-		return ticket, j.ledger.Fault("change", err)
+		return assignment, j.ledger.Fault("change", err)
 	}
 	return t.Assignments[0], nil
 }
 
-// ClaimFiring gives a firing that was requested to owner, whoever else is about
-// to begin it. The ticket's Decision is Run if it is owner's to begin now, and
-// Queued if it has to wait for others of the job: ask again. Any other says that
-// it is not run, and why in the Reason. The error is ErrTaken if it has begun.
-func (j Jobs) ClaimFiring(ctx context.Context, owner scheduler.Membership, id int64, now time.Time) (ticket scheduler.Assignment, err error) {
+// ClaimFiring assigns a requested firing to owner, even if another process is about to
+// start it. The assignment's Decision is Run if owner is to start it now, and Queued if
+// it has to wait for others of the job: call again. Any other decision means that it
+// does not run, for its Reason. The error is ErrTaken if it has started.
+func (j Jobs) ClaimFiring(ctx context.Context, owner scheduler.Membership, id int64, now time.Time) (assignment scheduler.Assignment, err error) {
 	if err := j.ledger.Changeable(); err != nil {
-		return ticket, err
+		return assignment, err
 	}
 	f, err := j.ledger.Firing(ctx, id)
 	if err != nil {
-		return ticket, err
+		return assignment, err
 	}
 	t, err := scheduler.NewDesk(owner).Apply(ctx, f.JobID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
 		return s.Take(id, owner.Fence(), at)
@@ -184,24 +185,24 @@ func (j Jobs) ClaimFiring(ctx context.Context, owner scheduler.Membership, id in
 	case err == nil:
 		return t.Assignments[0], nil
 	case !errors.Is(err, ErrTaken):
-		return ticket, err
+		return assignment, err
 	}
-	// It may be settled without a run.
+	// The firing may be settled without a run.
 	if f, err = j.ledger.Firing(ctx, id); err != nil || f.Run != 0 {
-		return ticket, cmp.Or(err, ErrTaken)
+		return assignment, cmp.Or(err, ErrTaken)
 	}
 	subjects, err := j.ledger.Load(ctx, []int64{f.JobID})
 	if err != nil {
-		return ticket, err
+		return assignment, err
 	}
 	return subjects[0].State.Assignment(f), nil
 }
 
-// KillRuns asks for the end of runs of jobs, which by wants, and returns their
-// numbers. Whoever carries them out ends them soon. Of a job
-// what has not begun is not begun any more. The error is a *NoJobError, a
-// *NoRunError, or a *KillError if the run cannot be ended; of a job, the numbers are
-// those of which it was asked nevertheless.
+// KillRuns requests, for the user by, a stop of a job's runs, or of one run of a job,
+// and returns their numbers. The process that executes a run stops it soon. Firings of
+// the job that have not started are dropped. The error is a *NoJobError, a *NoRunError,
+// or a *KillError if the run cannot be stopped; of a job, numbers are returned also
+// with an error.
 func (j Jobs) KillRuns(ctx context.Context, ref KillRef, by string, now time.Time) ([]int64, error) {
 	if err := j.ledger.Changeable(); err != nil {
 		return nil, err
@@ -222,8 +223,9 @@ func (j Jobs) KillRuns(ctx context.Context, ref KillRef, by string, now time.Tim
 	return []int64{ref.Run}, nil
 }
 
-// StopRun asks for the end of a run, of a job or not, which by wants. Whoever carries
-// it out ends it soon. The error is a *NoRunError, or a *KillError if it has ended.
+// StopRun requests, for the user by, a stop of a run, of a job or not. The process that
+// executes it stops it soon. The error is a *NoRunError, or a *KillError if the run has
+// ended.
 func (j Jobs) StopRun(ctx context.Context, id int64, by string, now time.Time) error {
 	if err := j.ledger.Changeable(); err != nil {
 		return err
@@ -235,8 +237,8 @@ func (j Jobs) StopRun(ctx context.Context, id int64, by string, now time.Time) e
 	return j.stop(ctx, &run, by, now)
 }
 
-// stop asks for the end of a run. That of a job is asked for by the job's rules, since
-// it decides what becomes of later firings.
+// stop requests a stop of a run. For a run of a job the job's rules do so, since later
+// firings may wait for it.
 func (j Jobs) stop(ctx context.Context, run *Run, by string, now time.Time) (err error) {
 	if run.State.Ended() {
 		return endedError(run.ID)
@@ -264,7 +266,7 @@ func (j Jobs) killJob(ctx context.Context, name, by string, now time.Time) ([]in
 		return nil, err
 	}
 	if len(subjects) == 0 {
-		_, err := j.ledger.Job(ctx, name) // says which there is
+		_, err := j.ledger.Job(ctx, name) // its error suggests a name
 		return nil, err
 	}
 	var runs []int64

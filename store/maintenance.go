@@ -11,7 +11,7 @@ import (
 // leave it out.
 type Rest struct {
 	Host string
-	// Until is when it ends by itself; zero: it does not.
+	// Until is when it ends by itself; zero: never.
 	Until time.Time
 	// Note says why; may be empty.
 	Note string

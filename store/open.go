@@ -5,31 +5,30 @@ import (
 	"time"
 )
 
-// Options of Open. The zero value is useful.
+// Options configure Open. The zero value is useful.
 type Options struct {
-	// Logger tells about migrations and repairs; nil: nobody.
+	// Logger gets migrations and repairs; nil: they are not logged.
 	Logger *slog.Logger
-	// Warn is told, in a sentence without a period, what a person should know
-	// although the history could be opened: runs that were found cut off, a
-	// file that others may read. Nil: nobody.
+	// Warn is called with a sentence, without a period, about what an operator should
+	// know although the history could be opened: interrupted runs, a file that other
+	// users may read. Nil: it is not called.
 	Warn func(string)
-	// Obey says that what the history tells to run is going to be run: as another
-	// user may write in it, that is an error.
+	// Obey: the caller will run commands from the history, so that a history to which
+	// another user can write is an error.
 	Obey bool
 }
 
-// A Condition is what Examine has found.
+// A Condition is the result of Examine.
 type Condition struct {
-	// Path of the file, free of symbolic links.
+	// Path of the file, symbolic links resolved.
 	Path string
 	// Size of the file and its write-ahead log, in bytes.
 	Size int64
-	// Runs is how many runs it holds; Newest is when the newest began, zero
-	// without any.
+	// Runs counts its runs; Newest is when the newest started, zero without any.
 	Runs   int
 	Newest time.Time
-	// Exposed says that other users may read the file.
+	// Exposed: other users may read the file.
 	Exposed bool
-	// ReadOnly says why nothing can be recorded in it; nil: it can.
+	// ReadOnly is why nothing can be recorded in it; nil: it is writable.
 	ReadOnly error
 }

@@ -8,61 +8,60 @@ import (
 	"tutti/fanout"
 )
 
-// MaxOutput is how many bytes of output are returned at once at most.
+// MaxOutput bounds the bytes of output that one call returns.
 const MaxOutput = 8 << 20
 
-// An OutputQuery chooses a part of what a host said. Which, is said by one of Tail,
-// Line and Offset, in this order: the first that is not 0. The zero values of all
-// choose the beginning.
+// An OutputQuery selects a part of the output of a host, by the first of Tail, Line and
+// Offset that is not 0. If all are 0, it selects the beginning.
 //
-// Offsets count the bytes of the chosen streams, in the order in which they came,
-// those that are not recorded included. Of a single stream they never change; of both
-// they are certain once the attempt has ended, since what is missing in the middle of
-// one grows until then. Lines are numbered from 1, and count recorded bytes only.
+// Offsets count the bytes of the selected streams in the order of their arrival,
+// including those that are not recorded. Offsets of a single stream never change; those
+// of both may until the attempt has ended, since the gap in the middle of a stream
+// grows. Lines are numbered from 1, in recorded bytes only.
 type OutputQuery struct {
 	Run  int64
 	Host string
-	// Attempt is its number, from 1; 0: the last.
+	// Attempt is the number of the attempt, from 1; 0: the last.
 	Attempt int
-	// Streams are those that are wanted; nil: both.
+	// Streams selects streams; nil: both.
 	Streams []fanout.Stream
-	// Offset is where to begin.
+	// Offset is the first byte.
 	Offset int64
-	// Line is where to begin, and Lines how many are wanted; 0: as many as there are.
+	// Line is the first line, and Lines the number of lines; 0: all that follow.
 	Line, Lines int64
-	// Tail is how many of the last lines are wanted.
+	// Tail is the number of last lines.
 	Tail int64
-	// Bytes is how many are returned at most; 0, and what is above MaxOutput: MaxOutput.
+	// Bytes bounds the bytes that are returned; 0, and values above MaxOutput:
+	// MaxOutput.
 	Bytes int
 }
 
-// An OutputRange is a part of what a host said in an attempt.
+// An OutputRange is a part of the output of a host in an attempt.
 type OutputRange struct {
-	// Attempt is its number; 0: there was none.
+	// Attempt is the number of the attempt; 0: there was none.
 	Attempt int
-	// Parts in the order in which they came. Two that follow one another differ in
-	// their stream, or bytes are missing between them.
+	// Parts are in the order of their arrival. Two consecutive ones differ in their
+	// stream, or one of them is a gap.
 	Parts []OutputPart
-	// Offset is that of the first byte, and Next of the one after the last.
+	// Offset is the offset of the first byte, and Next of the byte after the last.
 	Offset, Next int64
-	// NextLine is the number of the line at Next, of a query by Line; else 0.
+	// NextLine is the number of the line at Next, for a query by Line; else 0.
 	NextLine int64
-	// Omitted is how many bytes between Offset and Next are not recorded.
+	// Omitted counts the bytes between Offset and Next that are not recorded.
 	Omitted int64
-	// More says that there is more on record at Next. Ended says that no more will
-	// come than is on record: the attempt is over.
+	// More: more output is recorded at Next. Ended: the attempt has ended, and no more
+	// will be recorded.
 	More, Ended bool
 }
 
-// An OutputPart is bytes that a host wrote to a stream without a break, or how many of
-// them are missing at that place.
+// An OutputPart is consecutive bytes of a stream, or a gap.
 type OutputPart struct {
 	Stream fanout.Stream
 	// Offset in the stream, from its beginning.
 	Offset int64
-	// Data is nil if bytes are missing.
+	// Data is nil for a gap.
 	Data []byte
-	// Omitted is how many are.
+	// Omitted is the number of bytes in a gap.
 	Omitted int64
 }
 
@@ -70,19 +69,19 @@ type OutputPart struct {
 type Piece struct {
 	Seq    int
 	Stream fanout.Stream
-	// Start is its offset in its stream; negative: that was not recorded.
+	// Start is its offset in its stream; negative: it was not recorded.
 	Start int64
-	// Omitted is how many bytes are missing at its place; 0: none, it has bytes.
+	// Omitted is the number of missing bytes of a gap; 0: the piece has bytes.
 	Omitted int64
 }
 
-// Pieces are what is recorded of an attempt.
+// Pieces read the recorded output of an attempt.
 type Pieces interface {
-	// List is the pieces of the streams, in their order. Of a single stream those may be
-	// left out that end before offset, if the Start of the first that is listed is
-	// known.
+	// List returns the pieces of the streams, in their order. For a single stream it
+	// may leave out those that end before offset, if the Start of the first one listed
+	// is known.
 	List(ctx context.Context, streams []fanout.Stream, offset int64) ([]Piece, error)
-	// Data is the bytes of a piece.
+	// Data returns the bytes of a piece.
 	Data(ctx context.Context, seq int) ([]byte, error)
 }
 
@@ -92,16 +91,16 @@ type transcript struct {
 	placed []placed
 }
 
-// A placed piece has its bytes from at up to end in the chosen streams; start is where
-// that is in its own. The end of the last piece of a stream is where its bytes end:
-// it is known once they were read.
+// A placed piece has the offsets from at up to end in the selected streams, and starts
+// at start in its own. The end of the last piece of a stream is known once its bytes
+// were read.
 type placed struct {
 	Piece
 	at, end, start int64
 	data           []byte // if it had to be read for its size
 }
 
-// place reads which pieces there are.
+// place lists the pieces, and computes their offsets.
 func place(ctx context.Context, pieces Pieces, streams []fanout.Stream, offset int64) (*transcript, error) {
 	list, err := pieces.List(ctx, streams, offset)
 	if err != nil {
@@ -118,7 +117,7 @@ func place(ctx context.Context, pieces Pieces, streams []fanout.Stream, offset i
 			x.start = p.Start
 		}
 		if i == 0 && len(streams) == 1 {
-			at = x.start // others may have been left out
+			at = x.start // List may have left out earlier ones
 		}
 		size := p.Omitted
 		switch {
@@ -140,8 +139,8 @@ func place(ctx context.Context, pieces Pieces, streams []fanout.Stream, offset i
 	return t, nil
 }
 
-// nextStarts are where, in its stream, the piece begins that follows each in that;
-// negative: nobody knows.
+// nextStarts returns, for each piece, the start of the next piece of its stream;
+// negative: unknown.
 func nextStarts(list []Piece) []int64 {
 	next, last := make([]int64, len(list)), [2]int64{-1, -1}
 	for i, p := range slices.Backward(list) {
@@ -150,7 +149,7 @@ func nextStarts(list []Piece) []int64 {
 	return next
 }
 
-// end is where the chosen streams end.
+// end returns the offset at which the selected streams end.
 func (t *transcript) end() int64 {
 	if len(t.placed) == 0 {
 		return 0
@@ -158,7 +157,7 @@ func (t *transcript) end() int64 {
 	return t.placed[len(t.placed)-1].end
 }
 
-// bytes are those of a piece.
+// bytes returns the bytes of a piece.
 func (t *transcript) bytes(ctx context.Context, p *placed) ([]byte, error) {
 	if p.data != nil {
 		return p.data, nil
@@ -166,8 +165,8 @@ func (t *transcript) bytes(ctx context.Context, p *placed) ([]byte, error) {
 	return t.pieces.Data(ctx, p.Seq)
 }
 
-// ReadOutput is the part of an attempt that q chooses. The Run, Host and Attempt of q
-// are those of pieces; Attempt and Ended of the answer are left to the caller.
+// ReadOutput returns the part of an attempt that q selects. pieces is of the Run, Host
+// and Attempt of q; the caller sets Attempt and Ended of the result.
 func ReadOutput(ctx context.Context, q OutputQuery, pieces Pieces) (OutputRange, error) {
 	if q.Bytes <= 0 || q.Bytes > MaxOutput {
 		q.Bytes = MaxOutput
@@ -199,8 +198,8 @@ func ReadOutput(ctx context.Context, q OutputQuery, pieces Pieces) (OutputRange,
 	return r.OutputRange, err
 }
 
-// line is the offset of a line; the end, if there are fewer. number is that of the
-// line at the offset.
+// line returns the offset of a line, or the end if there are fewer; number is the
+// number of the line at that offset.
 func (t *transcript) line(ctx context.Context, line int64, number *int64) (int64, error) {
 	for i := range t.placed {
 		p := &t.placed[i]
@@ -229,9 +228,9 @@ func (t *transcript) line(ctx context.Context, line int64, number *int64) (int64
 	return t.end(), nil
 }
 
-// tail is the offset of the last lines that are in as many bytes as most.
+// tail returns the offset of the last lines, within the last most bytes.
 func (t *transcript) tail(ctx context.Context, lines, most int64) (int64, error) {
-	last := true // no byte was seen yet: a line end at the end begins no line
+	last := true // no byte was read yet: a newline at the end starts no line
 	for i := range slices.Backward(t.placed) {
 		p := &t.placed[i]
 		if p.Omitted > 0 {
@@ -267,12 +266,12 @@ func (t *transcript) tail(ctx context.Context, lines, most int64) (int64, error)
 	return t.placed[0].at, nil
 }
 
-// An outputReader makes a range from its Offset on.
+// An outputReader fills a range from its Offset on.
 type outputReader struct {
 	*transcript
 	OutputRange
-	left  int   // bytes that are still wanted
-	lines int64 // that are still wanted; 0: any number
+	left  int   // bytes still to return
+	lines int64 // still to return; 0: any number
 }
 
 func (r *outputReader) read(ctx context.Context) error {
@@ -286,7 +285,7 @@ func (r *outputReader) read(ctx context.Context) error {
 		case full && (p.Omitted == 0 || p.at > r.Next):
 			r.More = true
 			return nil
-		case p.Omitted > 0: // which takes no room
+		case p.Omitted > 0: // a gap uses no bytes
 			n := p.end - r.Next
 			r.Parts = append(r.Parts, OutputPart{Stream: p.Stream, Offset: p.start + r.Next - p.at, Omitted: n})
 			r.Omitted += n
@@ -304,8 +303,8 @@ func (r *outputReader) read(ctx context.Context) error {
 	return nil
 }
 
-// take adds what is wanted of data, which is at an offset in the stream of p, and
-// reports whether no more is.
+// take adds the selected bytes of data, which is at an offset in the stream of p, and
+// reports whether the range is complete.
 func (r *outputReader) take(p *placed, data []byte, offset int64) (full bool) {
 	data, full = r.cut(data)
 	r.left -= len(data)
@@ -318,7 +317,7 @@ func (r *outputReader) take(p *placed, data []byte, offset int64) (full bool) {
 	return full || r.left == 0
 }
 
-// cut is what is wanted of data, and whether that is all that is wanted at all.
+// cut returns the selected bytes of data, and whether the range is complete with them.
 func (r *outputReader) cut(data []byte) (wanted []byte, full bool) {
 	data = data[:min(len(data), r.left)]
 	if r.NextLine == 0 {

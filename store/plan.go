@@ -7,23 +7,23 @@ import (
 	"tutti/fanout"
 )
 
-// Decided is how a recorded run was decided, beside what its Run says.
+// Decided is the task of a recorded run, in addition to its Run.
 type Decided struct {
-	// Task without secrets, and the content of script and input.
+	// Task lacks secrets, and the content of script and input.
 	Task fanout.Task
 	// Given is that of RunInfo; nil if there was none.
 	Given map[string][]string
 }
 
-// planRecord is the plan column: what was decided, without the targets, which
-// are rows of results, and without what has a column of its own.
+// planRecord is the JSON of the plan column: the plan without its targets, which are
+// rows of results, and without what has its own column.
 type planRecord struct {
 	Policy fanout.Policy       `json:"policy"`
 	Task   fanout.Task         `json:"task,omitzero"`
 	Given  map[string][]string `json:"given,omitempty"`
 }
 
-// PlanText is how the history keeps what was decided of a run, as JSON.
+// PlanText returns the plan of a run as the history stores it, as JSON.
 func PlanText(plan fanout.Plan, info RunInfo) (string, error) {
 	record := planRecord{Policy: plan.Policy, Task: plan.Task, Given: info.Given}
 	record.Task.Action = unlabelled(plan.Task.Action)
@@ -31,7 +31,7 @@ func PlanText(plan fanout.Plan, info RunInfo) (string, error) {
 	return string(said), err
 }
 
-// readPlan is the reverse of PlanText, for a run of the command.
+// readPlan parses a PlanText, for a run of the command.
 func readPlan(text, command string, run int64) (record planRecord, err error) {
 	if err := json.Unmarshal([]byte(text), &record); err != nil {
 		return record, fmt.Errorf("plan of run %d: %w", run, err)
@@ -40,14 +40,14 @@ func readPlan(text, command string, run int64) (record planRecord, err error) {
 	return record, nil
 }
 
-// ReadDecided is how a run of the command was decided, by the text of its plan.
+// ReadDecided returns how a run of the command was decided, from its PlanText.
 func ReadDecided(text, command string, run int64) (Decided, error) {
 	record, err := readPlan(text, command, run)
 	return Decided{Task: record.Task, Given: record.Given}, err
 }
 
-// unlabelled is a without its label, which stands in the command column; what
-// that column says all of is left out.
+// unlabelled returns a without its label, which the command column has; nil if that
+// column has all of a.
 func unlabelled(a fanout.Action) fanout.Action {
 	script, ok := a.(*fanout.Script)
 	if !ok {
@@ -58,7 +58,7 @@ func unlabelled(a fanout.Action) fanout.Action {
 	return &bare
 }
 
-// labelled is what unlabelled has taken command from.
+// labelled is the reverse of unlabelled.
 func labelled(a fanout.Action, command string) fanout.Action {
 	switch script, ok := a.(*fanout.Script); {
 	case ok:

@@ -8,20 +8,20 @@ import (
 	"tutti/fanout"
 )
 
-// Pages are what is recorded of a run, read piece by piece. Nothing is read while the
-// sink is called: one that waits for a pager must not hold anything back.
+// Pages read a recorded run piece by piece. No read is open while the sink is called: a
+// sink that waits for a pager must not block writers.
 type Pages interface {
-	// Plan is the text that PlanText made.
+	// Plan returns the run's PlanText.
 	Plan(ctx context.Context) (string, error)
-	// Places are the hosts that a filter chooses, in the order of the plan.
+	// Places returns the hosts that a filter selects, in the order of the plan.
 	Places(ctx context.Context, f Filter) ([]HostPlace, error)
-	// Hosts are what is recorded of hosts, by their positions. It may have the output
-	// of those who said little.
+	// Hosts returns the records of hosts, by their positions, with the output of those
+	// that wrote little.
 	Hosts(ctx context.Context, positions []int) (map[int]*RecordedHost, error)
-	// Output is the pieces of an attempt that follow the one numbered after, at most
-	// as many as most, as events without a target, whose Number is that of the piece.
+	// Output returns the pieces of an attempt after the one numbered after, at most
+	// most, as events without a target, whose Number is that of the piece.
 	Output(ctx context.Context, host string, attempt, after, most int) ([]fanout.Event, error)
-	// Fault says of what was wrong with which history; nil for nil.
+	// Fault adds the history to an error; nil for nil.
 	Fault(err error) error
 }
 
@@ -31,31 +31,31 @@ type HostPlace struct {
 	Host     string
 }
 
-// A RecordedHost is what is recorded of a host beside its output.
+// A RecordedHost is the record of a host.
 type RecordedHost struct {
-	// Result knows neither its target nor anything of earlier attempts but their
-	// number. Ended: it is of the end.
+	// Result has no target, and of earlier attempts only the number. Ended: it is
+	// final.
 	Result  fanout.Result
 	Ended   bool
 	Earlier []RecordedAttempt
-	// Brief is all output of the last attempt, as of Pages.Output, if that is little;
-	// nil: it is to be read.
+	// Brief is all output of the last attempt, as of Pages.Output, if it is small; nil:
+	// Output has to be called.
 	Brief []fanout.Event
 }
 
-// A RecordedAttempt is one that another followed, Delay later.
+// A RecordedAttempt is an attempt that another followed, Delay later.
 type RecordedAttempt struct {
 	Result fanout.Result
 	Delay  time.Duration
 }
 
-// The sizes of what is read at once.
+// The sizes of reads.
 const (
 	replayHosts = 256
 	replayRows  = 16
 )
 
-// Play tells a recorded run again to sink; see [History.Replay].
+// Play sends the events of a recorded run to sink; see [History.Replay].
 func Play(ctx context.Context, run Run, pages Pages, f Filter, sink fanout.Sink) error {
 	p := &player{pages: pages, run: run, filter: f, sink: sink}
 	if err := p.play(ctx); err != nil {
@@ -75,10 +75,10 @@ type player struct {
 	sinkErr error
 	policy  fanout.Policy
 	targets []playedTarget
-	numbers fanout.Numbering // of the target at hand
+	numbers fanout.Numbering // of the current target
 }
 
-// A playedTarget is a target and its place in the run as it was.
+// A playedTarget is a target and its position in the run.
 type playedTarget struct {
 	target   fanout.Target
 	position int
@@ -99,7 +99,7 @@ func (p *player) play(ctx context.Context) error {
 	return p.finish(ctx, summary)
 }
 
-// begin tells the start of the run.
+// begin sends the start of the run.
 func (p *player) begin(ctx context.Context) error {
 	plan, err := p.plan(ctx)
 	if err != nil {
@@ -108,7 +108,7 @@ func (p *player) begin(ctx context.Context) error {
 	return p.emit(ctx, fanout.Event{Kind: fanout.RunStarted, Time: p.run.Summary.Started, Plan: &plan})
 }
 
-// finish tells the end of the run, whose hosts summary has counted.
+// finish sends the end of the run, with the summary of the replayed hosts.
 func (p *player) finish(ctx context.Context, summary fanout.Summary) error {
 	summary.Hosts = len(p.targets)
 	summary.Stopped, summary.SpentBy = p.run.Summary.Stopped, p.run.Summary.SpentBy
@@ -119,7 +119,7 @@ func (p *player) finish(ctx context.Context, summary fanout.Summary) error {
 	return p.emit(ctx, fanout.Event{Kind: fanout.RunFinished, Time: p.end(), Summary: &summary})
 }
 
-// end is when the run ended, or when it began as long as it has not.
+// end returns when the run ended, or when it started if it has not ended.
 func (p *player) end() time.Time {
 	if p.run.Summary.Ended.IsZero() {
 		return p.run.Summary.Started
@@ -175,7 +175,7 @@ func (p *player) plan(ctx context.Context) (fanout.Plan, error) {
 	return plan, nil
 }
 
-// playPage tells the targets of a page, whose results are read at once.
+// playPage sends the events of a page of targets, whose records are read together.
 func (p *player) playPage(ctx context.Context, page []playedTarget, summary *fanout.Summary) error {
 	positions := make([]int, len(page))
 	for i := range page {
@@ -248,7 +248,7 @@ func (p *player) emitFinished(ctx context.Context, t *fanout.Target, r *fanout.R
 	})
 }
 
-// endOf is when r's attempt ended, or the run if there was none.
+// endOf returns when r's attempt ended, or when the run did if there was none.
 func (p *player) endOf(r *fanout.Result) time.Time {
 	if r.EndedAt.IsZero() {
 		return p.end()
@@ -256,8 +256,8 @@ func (p *player) endOf(r *fanout.Result) time.Time {
 	return r.EndedAt
 }
 
-// playAttempt tells the start of an attempt and its output; brief is all of that,
-// or nothing if it is still to be read.
+// playAttempt sends the start of an attempt and its output; brief is all of the output,
+// or nil if it has to be read.
 func (p *player) playAttempt(ctx context.Context, t *fanout.Target, r *fanout.Result, brief []fanout.Event) error {
 	if !r.StartedAt.IsZero() {
 		if err := p.emitStarted(ctx, t, r); err != nil {
@@ -294,7 +294,7 @@ func (p *player) output(ctx context.Context, t *fanout.Target, attempt, after, m
 	return events, nil
 }
 
-// emitOutput passes on what t said.
+// emitOutput sends output of t.
 func (p *player) emitOutput(ctx context.Context, t *fanout.Target, attempt int, events []fanout.Event) error {
 	for _, e := range events {
 		e.Target, e.Attempt = t, attempt

@@ -8,93 +8,94 @@ import (
 	"tutti/fanout"
 )
 
-// A Queue is the runs that were submitted and wait for a daemon. What it promises:
+// A Queue has the runs that were submitted and wait for a daemon. Its contract:
 //
 //   - Submit numbers a run and writes it down with its hosts, in state [Queued],
-//     and with it the key of the submission: after an answer neither is lost.
+//     with the key of the submission: once it has returned, neither is lost.
 //   - A run is claimed by one daemon at a time, by priority and then by age. The claim
-//     ends when the daemon begins it, gives it back, fails it, or dies; and a claim that
-//     has ended is [ErrTaken] whatever is tried with it.
+//     ends when the daemon begins it, releases it, fails it, or dies; then every use of
+//     the claim returns [ErrTaken].
 //   - A daemon begins what it has claimed by [History.Begin] with RunInfo.Claimed and
 //     RunInfo.Owner. From then on the run is like any other: it is recorded, watched for
 //     requests to stop, and interrupted if its process dies.
-//   - A run whose daemon dies before anything is on record of any host is queued again;
+//   - A run whose daemon dies before anything is recorded of any host is queued again;
 //     the third time it is set aside: finished, stopped as [fanout.StoppedPoisoned]. One
 //     whose secrets died with their daemon is interrupted, as [fanout.StoppedSecretsGone].
-//     Both have a Reason, and the store's Logger and Warn are told. Whoever opens the
-//     store next, claims, or asks for [History.Ends] does that.
-//   - [Jobs.StopRun] ends a run that waits at once, claimed or not.
+//     Both have a Reason, and the store's Logger and Warn report them. This happens when a
+//     process opens the store, claims, or calls [History.Ends].
+//   - [Jobs.StopRun] ends a waiting run at once, claimed or not.
 //
-// A daemon wakes by [scheduler.Membership.Wake], claims as many as it has room for,
-// decides each anew out of its Request for exactly its Hosts, and begins it. Its methods
-// may be called by many goroutines at once.
+// A daemon wakes by [scheduler.Membership.Wake], claims as many runs as it has room
+// for, decides each again from its Request for exactly its Hosts, and begins it. The
+// methods may be called by many goroutines at once.
 type Queue interface {
-	// Submit takes a run into the queue. If a submission of the same principal with the
-	// same key was taken in the last 24 hours it is a *ReplayedError, or a *KeyReusedError
-	// if its body was another one; and a *QueueFullError if too many wait.
+	// Submit adds a run to the queue. If the same principal submitted a run with the
+	// same key in the last 24 hours, the error is a *ReplayedError, or a
+	// *KeyReusedError if that body was another; if too many runs wait, it is a
+	// *QueueFullError.
 	Submit(ctx context.Context, s Submission) (Submitted, error)
-	// Claim gives the first runs that owner may begin to it, at most as many as most.
-	// What owner cannot begin it has to give back or to fail.
+	// Claim claims for owner the first runs that it may begin, at most most. Owner has
+	// to release or fail those that it cannot begin.
 	Claim(ctx context.Context, owner Daemon, most int) ([]ClaimedRun, error)
-	// Release gives a run back that was claimed: it keeps its place, and that it was
-	// claimed does not count. It is ErrTaken if the claim has ended.
+	// Release returns a claimed run to its place in the queue; the claim counts as no
+	// death. The error is ErrTaken if the claim has ended.
 	Release(ctx context.Context, held QueueEntry) error
-	// Fail ends a run that was claimed and cannot begin, for a reason, which is for
-	// people and holds no secret: it is finished, stopped as fanout.StoppedRefused. It is
+	// Fail ends a claimed run that cannot begin: it is finished, stopped as
+	// fanout.StoppedRefused. The reason is for users, and holds no secret. The error is
 	// ErrTaken if the claim has ended.
 	Fail(ctx context.Context, held QueueEntry, reason string, now time.Time) error
-	// Waiting are the runs in the queue, in their order, claimed ones first.
+	// Waiting returns the runs in the queue, in order, claimed ones first.
 	Waiting(ctx context.Context) ([]WaitingRun, error)
-	// Find is the run that was submitted by a principal with a key in the last 24 hours; 0:
-	// there is none.
+	// Find returns the run that a principal submitted with a key in the last 24 hours;
+	// 0: none.
 	Find(ctx context.Context, principal, key string, now time.Time) (run int64, err error)
-	// Move changes the priority of a run that waits, and returns its place; see
-	// Submitted. It is a *NotQueuedError if it waits no more, or a *NoRunError.
+	// Move changes the priority of a waiting run, and returns its place; see Submitted.
+	// The error is a *NotQueuedError if it does not wait any more, or a *NoRunError.
 	Move(ctx context.Context, run int64, priority int) (place int, err error)
 }
 
-// A Submission is a run that is to be executed by a daemon.
+// A Submission is a run for a daemon to execute.
 type Submission struct {
-	// Plan is what was decided: its hosts are the ones, whatever the selector means
+	// Plan is the decided plan: the run is for its hosts, whatever the selector selects
 	// later.
 	Plan fanout.Plan
-	// Info is that of Begin; of Given, Firing, Owner, and what is about recording, see
-	// there when the run begins.
+	// Info is the RunInfo; Begin takes Given, Firing, Owner and the fields about
+	// recording from its own.
 	Info RunInfo
-	// Request is what another daemon decides the run from.
+	// Request is what a daemon decides the run from again.
 	Request QueuedRequest
-	// Priority: the highest is first. 0 is that of a run of which nothing is said.
+	// Priority: higher ones start first; the default is 0.
 	Priority int
-	// Secrets is the daemon that alone has what the run needs and Request must not
-	// hold; nil: it needs nothing else. If that daemon ends the run cannot begin any more.
+	// Secrets is the daemon that has, in its memory, secrets that the run needs and
+	// Request must not hold; nil: the run needs none. Without that daemon the run
+	// cannot begin.
 	Secrets Daemon
-	// Key is that of an idempotent request, unique for Info.Principal, and Body an HMAC
-	// of its body, never the body; "": none was sent.
+	// Key is the key of an idempotent request, unique per Info.Principal, and Body an
+	// HMAC of its body, never the body; "": the client sent none.
 	Key  string
 	Body []byte
-	// Callback is told of the end of the run, of which its Run, Attempt and Ended say
-	// nothing yet; nil: nobody is told.
+	// Callback gets the end of the run; its Run, Attempt and Ended are not set yet.
+	// Nil: none does.
 	Callback *Callback
-	// Most is how many runs may wait, with this one; 0: any number.
+	// Most bounds how many runs may wait, this one included; 0: any number.
 	Most int
 	// Now is the time.
 	Now time.Time
 }
 
-// A QueuedRequest is what a run is decided from. It is kept on disk until the run has
-// ended, and holds no secret.
+// A QueuedRequest is what a run is decided from. It is stored until the run has ended,
+// and holds no secret.
 type QueuedRequest struct {
-	// Keys are the texts of each key that was set, as Request.Set of package runner
-	// takes them.
+	// Keys are the values of the keys that were set, for Request.Set of package runner.
 	Keys map[string][]string `json:"keys,omitempty"`
-	// Selector chose the hosts. Command is executed, or the script; neither: a login
-	// only.
+	// Selector selected the hosts. Command or Script is executed; neither: the run logs
+	// in only.
 	Selector string        `json:"selector,omitempty"`
 	Command  string        `json:"command,omitempty"`
 	Script   *QueuedScript `json:"script,omitempty"`
 }
 
-// A QueuedScript is a script with what is needed to send it.
+// A QueuedScript is a script to send.
 type QueuedScript struct {
 	Label       string   `json:"label,omitempty"`
 	Text        []byte   `json:"text"`
@@ -102,21 +103,22 @@ type QueuedScript struct {
 	Args        []string `json:"args,omitempty"`
 }
 
-// Submitted is a run that was taken.
+// Submitted is an accepted submission.
 type Submitted struct {
 	Run int64
-	// Place is 1 for the next that is claimed; 0: it waits no more, or is claimed.
+	// Place is 1 for the run that is claimed next; 0: the run is claimed, or does not
+	// wait any more.
 	Place int
 }
 
-// A ClaimedRun is one that is to be begun, as it was submitted.
+// A ClaimedRun is a claimed run as it was submitted.
 type ClaimedRun struct {
-	// QueueEntry is the claim: RunInfo.Claimed when it begins, or what is given back or
-	// failed.
+	// QueueEntry is the claim: the argument of Release and Fail, and RunInfo.Claimed of
+	// Begin.
 	QueueEntry
 	Run     Run
 	Request QueuedRequest
-	// Hosts are those of the plan, in its order.
+	// Hosts are the hosts of the plan, in its order.
 	Hosts []string
 }
 
@@ -124,15 +126,15 @@ type ClaimedRun struct {
 type WaitingRun struct {
 	QueueEntry
 	Run Run
-	// Place is as that of Submitted, and For what it waits for.
+	// Place is that of Submitted, and For what the run waits for.
 	Place int
 	For   Wait
 }
 
-// KeptKeys is how long the key of a submission is kept.
+// KeptKeys is how long the key of a submission is stored.
 const KeptKeys = 24 * time.Hour
 
-// A ReplayedError says that a submission was taken before: as Run.
+// A ReplayedError says that the same submission was accepted before, as Run.
 type ReplayedError struct {
 	noAdvice
 	Run int64
@@ -142,7 +144,7 @@ func (e *ReplayedError) Error() string {
 	return fmt.Sprintf("it was submitted before, as run %d", e.Run)
 }
 
-// A KeyReusedError says that the key of a submission was used for another one.
+// A KeyReusedError says that the key of a submission was used for another request.
 type KeyReusedError struct {
 	noAdvice
 	Key string
@@ -153,7 +155,7 @@ func (e *KeyReusedError) Error() string {
 	return fmt.Sprintf("the key was used for another request, which is run %d", e.Run)
 }
 
-// A QueueFullError says that as many runs wait as may.
+// A QueueFullError says that the maximum number of runs wait.
 type QueueFullError struct {
 	noAdvice
 	Most int
@@ -172,8 +174,8 @@ func (e *NotQueuedError) Error() string {
 	return fmt.Sprintf("run %d is not waiting: it is %s", e.Run, e.State)
 }
 
-// A HostsChangedError says that a run that was submitted would begin on other hosts
-// than it was submitted for.
+// A HostsChangedError says that a submitted run would begin on other hosts than it was
+// submitted for.
 type HostsChangedError struct {
 	noAdvice
 	Run int64
@@ -183,8 +185,8 @@ func (e *HostsChangedError) Error() string {
 	return fmt.Sprintf("run %d was submitted for other hosts", e.Run)
 }
 
-// SameHosts is a *HostsChangedError if the plan of a run has other hosts than those it
-// was submitted for, in their order.
+// SameHosts returns a *HostsChangedError if the plan of a run has other hosts than
+// those it was submitted for, or another order.
 func SameHosts(run int64, plan fanout.Plan, hosts []string) error {
 	if len(plan.Targets) != len(hosts) {
 		return &HostsChangedError{Run: run}

@@ -5,37 +5,37 @@ import (
 	"time"
 )
 
-// MaxDeaths is how many daemons may die with a run that they have claimed and not
-// begun, before it is set aside: it may be what they die of.
+// MaxDeaths is the number of daemons that died with a claimed run before they began it,
+// at which the run is set aside: it may be the cause.
 const MaxDeaths = 3
 
-// A QueueEntry is a run that was submitted and has not begun. Its methods are the rules of the queue:
-// they change nothing but what they return, and an engine commits that.
+// A QueueEntry is a submitted run that has not begun. Its methods are the rules of the
+// queue: they return the changed entry, which an engine commits.
 type QueueEntry struct {
 	Run int64
-	// Priority: the highest is first, then the oldest.
+	// Priority: the highest is first; of equal ones, the oldest.
 	Priority int
 	// At is when it was submitted.
 	At time.Time
-	// Secrets is the number of the daemon that alone has its secrets, in its memory; 0:
-	// it needs none.
+	// Secrets is the number of the daemon that has its secrets in memory; 0: it needs
+	// none.
 	Secrets int64
-	// Owner is the number of the daemon that has claimed it; 0: none has.
+	// Owner is the number of the daemon that has claimed it; 0: none.
 	Owner int64
-	// Claim counts the claims. Who has claimed the run says which claim that was: a
-	// later one is another's, also if it is by the same daemon.
+	// Claim numbers the claims. An owner passes the number of its claim: a later claim
+	// is another one, even of the same daemon.
 	Claim int64
-	// Deaths is how many daemons died that had claimed it.
+	// Deaths counts the daemons that died while they had it claimed.
 	Deaths int
 }
 
-// InOrder compares two runs by when it is their turn.
+// InOrder compares two runs by their order in the queue.
 func InOrder(a, b QueueEntry) int {
 	return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.Run, b.Run))
 }
 
-// ClaimBy is the run once daemon has claimed it. It is [ErrTaken] if another has, or
-// another alone has its secrets.
+// ClaimBy returns the run claimed by daemon. The error is [ErrTaken] if another daemon
+// has claimed it, or has its secrets.
 func (q QueueEntry) ClaimBy(daemon int64) (QueueEntry, error) {
 	if !q.Claimable(daemon) {
 		return q, ErrTaken
@@ -50,8 +50,8 @@ func (q QueueEntry) Claimable(daemon int64) bool {
 	return q.Owner == 0 && (q.Secrets == 0 || q.Secrets == daemon)
 }
 
-// Release is the run once its owner gives it back, which is no death. It is [ErrTaken]
-// if held is not the claim that stands.
+// Release returns the run released by its owner, which counts as no death. The error is
+// [ErrTaken] if held is not the present claim.
 func (q QueueEntry) Release(held QueueEntry) (QueueEntry, error) {
 	if err := q.Held(held); err != nil {
 		return q, err
@@ -60,7 +60,7 @@ func (q QueueEntry) Release(held QueueEntry) (QueueEntry, error) {
 	return q, nil
 }
 
-// Held is [ErrTaken] if held is not the claim that stands.
+// Held returns [ErrTaken] if held is not the present claim.
 func (q QueueEntry) Held(held QueueEntry) error {
 	if q.Owner == 0 || q.Owner != held.Owner || q.Claim != held.Claim {
 		return ErrTaken
@@ -68,24 +68,23 @@ func (q QueueEntry) Held(held QueueEntry) error {
 	return nil
 }
 
-// A Fate is what the end of daemons does to a run that has not begun.
+// A Fate is what dead daemons mean for a run that has not begun.
 type Fate int
 
 // The fates.
 const (
-	// FateNone: those that matter are alive.
+	// FateNone: the daemons that the run depends on are alive.
 	FateNone Fate = iota
-	// FateAgain: it is to be claimed by another.
+	// FateAgain: another daemon may claim it.
 	FateAgain
-	// FatePoisoned: MaxDeaths daemons died that had claimed it, and it is set aside.
+	// FatePoisoned: MaxDeaths daemons died with it, and it is set aside.
 	FatePoisoned
-	// FateSecretsGone: the daemon that alone had its secrets is gone, and it can never
-	// begin.
+	// FateSecretsGone: the daemon with its secrets died, and it can never begin.
 	FateSecretsGone
 )
 
-// Survive is the run after what has become of daemons, and what that does to it. alive
-// reports whether a daemon is.
+// Survive returns the run after the deaths of daemons, and its fate. alive reports
+// whether a daemon is alive.
 func (q QueueEntry) Survive(alive func(daemon int64) bool) (QueueEntry, Fate) {
 	fate := FateNone
 	if q.Owner != 0 && !alive(q.Owner) {
@@ -104,19 +103,19 @@ func (q QueueEntry) Survive(alive func(daemon int64) bool) (QueueEntry, Fate) {
 // A Wait is what a run in the queue waits for.
 type Wait string
 
-// What is waited for.
+// The kinds of Wait.
 const (
-	// WaitStart: the daemon that has claimed it is about to start it.
+	// WaitStart: for the daemon that has claimed it to begin it.
 	WaitStart Wait = "start"
-	// WaitTurn: a daemon that has room for it.
+	// WaitTurn: for a daemon with room.
 	WaitTurn Wait = "turn"
-	// WaitSecrets: the one daemon that has its secrets, to have room.
+	// WaitSecrets: for room in the daemon that has its secrets.
 	WaitSecrets Wait = "secrets"
-	// WaitDaemon: no daemon serves the store, and one has to be started.
+	// WaitDaemon: for a daemon to be started; none serves the store.
 	WaitDaemon Wait = "daemon"
 )
 
-// Waits says what the run waits for; serving: a daemon serves the store.
+// Waits returns what the run waits for; serving: a daemon serves the store.
 func (q QueueEntry) Waits(serving bool) Wait {
 	switch {
 	case q.Owner != 0:

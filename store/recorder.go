@@ -9,14 +9,14 @@ import (
 	"tutti/fanout"
 )
 
-// A Recorder writes one run down. It is safe for concurrent use.
+// A Recorder records one run. It is safe for concurrent use.
 type Recorder struct {
 	writer      Writer
 	id          int64
 	stopOnError bool
 
-	// some is signaled when the queue is no longer empty, now when it should
-	// not wait for company.
+	// some is signaled when the queue is no longer empty, now when its entries should
+	// be committed without delay.
 	some, now chan struct{}
 	closing   chan struct{} // closed by Close
 	done      chan struct{} // closed when the committer has ended
@@ -27,8 +27,8 @@ type Recorder struct {
 	urgent bool
 	closed bool
 	err    error // the first that happened
-	// taken: the run is another process's by now; told: somebody knows.
-	taken, told bool
+	// taken: another process owns the run by now. reported: a caller got ErrTaken.
+	taken, reported bool
 
 	closeOnce sync.Once
 	closeErr  error
@@ -39,23 +39,24 @@ var (
 	_ fanout.Journal = (*Recorder)(nil)
 )
 
-// An entry waits to be written down: an event, or the mark of a start that
-// somebody waits for.
+// An entry waits to be written: an event, or the mark of a start that a caller waits
+// for.
 type entry struct {
 	event   fanout.Event
 	release func()
-	marked  chan error // of a mark: receives whether it is durable
+	ack     chan error // of a mark: receives nil once it is durable
 }
 
-// maxPending is with how many bytes of output a commit is put off no longer. What
-// comes meanwhile is bounded by whoever lends it.
+// maxPending is the number of bytes of output with which a commit is not delayed any
+// more. The lender of event data bounds what arrives in the meantime.
 const maxPending = 1 << 20
 
-// maxDelay is how long an event that nobody waits for waits for company.
+// maxDelay is how long an event that no caller waits for may wait for others to share a
+// commit.
 const maxDelay = 100 * time.Millisecond
 
-// NewRecorder records the run that was given the number id, through w. It must be
-// closed. Its writes do not end with ctx: an interrupted run is recorded to its end.
+// NewRecorder returns a recorder of run id that writes through w. It must be closed.
+// The end of ctx does not end its writes: an interrupted run is recorded to its end.
 func NewRecorder(ctx context.Context, id int64, plan fanout.Plan, info RunInfo, w Writer) *Recorder {
 	r := &Recorder{
 		writer:      w,
@@ -74,16 +75,16 @@ func NewRecorder(ctx context.Context, id int64, plan fanout.Plan, info RunInfo, 
 // RunID is the number of the run.
 func (r *Recorder) RunID() int64 { return r.id }
 
-// Handle writes e down soon; it waits for nothing. Until then it holds the
-// event's data. A disk that fails is told by Close, and by Starting as RunInfo
-// says; the error here is for events after Close, and is [ErrTaken] once the run is
-// another process's: it is not to go on.
+// Handle queues e to be written soon, and does not wait. Until then it holds the
+// event's data. Close returns errors of the disk, and so does Starting with
+// RunInfo.StopOnError. Handle returns ErrClosed after Close, and [ErrTaken] once
+// another process owns the run, which must not go on then.
 func (r *Recorder) Handle(_ context.Context, e fanout.Event) error {
 	switch e.Kind {
 	case fanout.TargetConnecting, fanout.BatchStarted, fanout.BatchFinished:
-		return nil // nothing to be written down
+		return nil // not recorded
 	}
-	if r.tellLoss() {
+	if r.reportLoss() {
 		return ErrTaken
 	}
 	n := entry{event: e}
@@ -99,26 +100,26 @@ func (r *Recorder) Handle(_ context.Context, e fanout.Event) error {
 	return nil
 }
 
-// Starting returns when it is durable that the command is about to be sent to
-// the target. All who wait at the same time share a commit.
+// Starting returns when the mark is durable that the command is about to be sent to the
+// target. Concurrent calls share a commit.
 func (r *Recorder) Starting(ctx context.Context, t fanout.Target, attempt int, address string) error {
 	n := entry{
-		event:  fanout.Event{Kind: fanout.TargetStarted, Time: time.Now(), Target: &t, Attempt: attempt, Address: address},
-		marked: make(chan error, 1), // the committer does not wait for who has left
+		event: fanout.Event{Kind: fanout.TargetStarted, Time: time.Now(), Target: &t, Attempt: attempt, Address: address},
+		ack:   make(chan error, 1), // the committer does not wait for a caller that gave up
 	}
 	if !r.put(n, 0) {
 		return ErrClosed
 	}
 	select {
-	case err := <-n.marked:
+	case err := <-n.ack:
 		return err
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
-// put appends n, which carries so many bytes of output, to the queue. It is
-// false once the recorder is closed.
+// put appends n, which has that many bytes of output, to the queue. It returns false
+// once the recorder is closed.
 func (r *Recorder) put(n entry, bytes int64) bool {
 	r.mu.Lock()
 	if r.closed {
@@ -127,7 +128,7 @@ func (r *Recorder) put(n entry, bytes int64) bool {
 	}
 	r.queue = append(r.queue, n)
 	r.bytes += bytes
-	if n.marked != nil || r.bytes >= maxPending {
+	if n.ack != nil || r.bytes >= maxPending {
 		r.urgent = true
 	}
 	urgent := r.urgent
@@ -165,26 +166,29 @@ func (r *Recorder) fail(err error) {
 	}
 }
 
-// lose takes down that the run is another process's, and whether somebody is told.
-func (r *Recorder) lose(told bool) {
+// lose records that another process owns the run, and whether a caller gets ErrTaken
+// for it.
+func (r *Recorder) lose(reported bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.taken, r.told = true, r.told || told
+	r.taken, r.reported = true, r.reported || reported
 }
 
-// tellLoss reports whether the run is another process's, which the caller tells.
-func (r *Recorder) tellLoss() bool {
+// reportLoss reports whether another process owns the run, for which its caller returns
+// ErrTaken.
+func (r *Recorder) reportLoss() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.told = r.told || r.taken
+	r.reported = r.reported || r.taken
 	return r.taken
 }
 
-// untoldLoss is [ErrTaken] if the run is another process's and nobody knows.
-func (r *Recorder) untoldLoss() error {
+// unreportedLoss returns [ErrTaken] if another process owns the run and no caller got
+// that error yet.
+func (r *Recorder) unreportedLoss() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.taken && !r.told {
+	if r.taken && !r.reported {
 		return ErrTaken
 	}
 	return nil
@@ -196,10 +200,10 @@ func (r *Recorder) failed() error {
 	return r.err
 }
 
-// Close waits until everything is durable and returns the first error that
-// happened since Begin; it is [ErrTaken] if the run became another process's and
-// neither Starting nor Handle has said so. A run that has not finished is interrupted.
-// Calling it again returns the same.
+// Close waits until everything is durable and returns the first error since Begin, and
+// [ErrTaken] if another process owns the run and neither Starting nor Handle returned
+// that. A run that has not finished is marked as interrupted. Further calls return the
+// same.
 func (r *Recorder) Close() error {
 	r.closeOnce.Do(func() {
 		r.mu.Lock()
@@ -208,7 +212,7 @@ func (r *Recorder) Close() error {
 		close(r.closing)
 		r.signal(true)
 		<-r.done
-		r.closeErr = errors.Join(r.failed(), r.untoldLoss(), r.writer.Fault(r.writer.Release()))
+		r.closeErr = errors.Join(r.failed(), r.unreportedLoss(), r.writer.Fault(r.writer.Release()))
 	})
 	return r.closeErr
 }

@@ -2,16 +2,16 @@ package store
 
 import "time"
 
-// Retention says which runs are kept. The zero value keeps all, except what jobs
-// say of their own: one that limits the age or the number of its runs is not
-// subject to Keep and KeepRuns.
+// A Retention says which runs Prune keeps. The zero value keeps all, except by limits
+// of jobs: Keep and KeepRuns do not apply to runs of a job that limits the age or the
+// number of its own.
 type Retention struct {
-	// Keep is how old the start of a run may be; 0: any age.
+	// Keep is the maximum age of a run, from its start; 0: any age.
 	Keep time.Duration
-	// KeepRuns is how many runs are kept, the newest; 0: any number.
+	// KeepRuns is the number of newest runs that are kept; 0: any number.
 	KeepRuns int
-	// MaxSize bounds the bytes of the history file, by giving up the oldest
-	// runs; 0: any size.
+	// MaxSize bounds the bytes of the history file, by deleting the oldest runs; 0: any
+	// size.
 	MaxSize int64
 }
 
@@ -20,14 +20,14 @@ func DefaultRetention() Retention {
 	return Retention{Keep: 90 * 24 * time.Hour, MaxSize: 2 << 30}
 }
 
-// Pruned is what Prune has deleted.
+// Pruned says what Prune has deleted.
 type Pruned struct {
 	Runs int
-	// Newest is the highest number among them, 0 if there is none.
+	// Newest is the highest number of a deleted run; 0: none.
 	Newest int64
-	// Held is how many runs stay although the retention does not keep them: a daemon
-	// has still to look at how they ended.
+	// Held counts the runs that stay although the retention does not keep them: a
+	// daemon has still to settle their firings.
 	Held int
-	// Bytes by which the file has become smaller.
+	// Bytes is by how much the file has shrunk.
 	Bytes int64
 }

@@ -7,7 +7,7 @@ import (
 	"tutti/scheduler"
 )
 
-// A State says how far a run is.
+// A State is the state of a run.
 type State string
 
 // The states of a run.
@@ -16,13 +16,13 @@ const (
 	Queued State = "queued"
 	// Running: its process is alive and records it.
 	Running State = "running"
-	// Finished: it was carried out, or stopped, and recorded to its end.
+	// Finished: it was executed, or stopped, and recorded to its end.
 	Finished State = "finished"
-	// Interrupted: its record was cut off.
+	// Interrupted: its process died before it recorded the end.
 	Interrupted State = "interrupted"
 )
 
-// Ended reports whether the run has come to its end, recorded or not.
+// Ended reports whether the run has ended, finished or interrupted.
 func (s State) Ended() bool { return s == Finished || s == Interrupted }
 
 // A Run is a row of the history.
@@ -33,44 +33,45 @@ type Run struct {
 	Selector              string
 	Inventory, Note, User string
 	State                 State
-	// ExitCode is nil if none was recorded.
+	// ExitCode is the exit code of the run's process; nil: none was recorded.
 	ExitCode *int
-	// RerunOf is the number of the run that this one repeats; 0: none.
+	// RerunOf is the number of the run that it repeats; 0: none.
 	RerunOf int64
 	// Job is the name of the job that fired, and JobID its number; empty and 0:
 	// none.
 	Job   string
 	JobID int64
-	// ScheduledAt is the instant at which the job fired, zero if it was out of
-	// turn, and DueAt when the run was to begin.
+	// ScheduledAt is the scheduled time of its firing, zero for a manual one, and DueAt
+	// when the run was to start.
 	ScheduledAt, DueAt time.Time
-	// Principal is who submitted the run, and Via which way; empty: it was not
-	// submitted. Daemon is the number of the daemon that executes or executed it; 0: none.
+	// Principal is who submitted the run, and Via by which way; empty: it was not
+	// submitted. Daemon is the number of the daemon that executes or executed it; 0:
+	// none.
 	Principal, Via string
 	Daemon         int64
-	// Reason is why a run that was submitted was not started; empty: it was, or waits.
+	// Reason is why a submitted run was not started; empty: it was, or waits.
 	Reason string
-	// KillBy is who asked for the end of a job's run; empty: nobody.
+	// KillBy is who requested to stop the run of a job; empty: no one.
 	KillBy string
-	// Summary counts the hosts that have ended; Hosts is the number of all.
+	// Summary counts the hosts that have ended; its Hosts is the number of all, and its
 	// Ended is zero while the run is running.
 	Summary fanout.Summary
 }
 
-// A Query chooses runs. The zero value chooses all.
+// A Query selects runs. The zero value selects all.
 type Query struct {
-	// Host had a part in the run, or one of Hosts; "" and nil: any.
+	// Host, or one of Hosts, is in the run; "" and nil: any.
 	Host  string
 	Hosts []string
 	// Outcomes: some host, or one of Host and Hosts if they are set, ended with one of
 	// them; nil: any.
 	Outcomes []fanout.Outcome
-	// Running: only those that run. States: only those in one of them; nil: any.
+	// Running: only running runs. States: only runs in one of these states; nil: any.
 	Running bool
 	States  []State
-	// Since is the earliest start, and Until what the latest is before; zero: any.
+	// Since is the earliest start, and Until is after the latest; zero: any.
 	Since, Until time.Time
-	// Before is what the numbers are below; 0: any.
+	// Before selects runs with smaller numbers; 0: any.
 	Before int64
 	// Words are all in the command, or in the note.
 	Words []string
@@ -80,72 +81,71 @@ type Query struct {
 	// Note a part of the note; "": any. RerunOf is the run that was repeated; 0: any.
 	Job, Selector, Note string
 	RerunOf             int64
-	// Limit is how many runs are returned at most; 0: all.
+	// Limit bounds how many runs are returned; 0: all.
 	Limit int
 }
 
-// A Filter chooses hosts of a run, and what is told of them. The zero value chooses all.
+// A Filter selects hosts of a run, and their events. The zero value selects all.
 type Filter struct {
 	// Hosts by name; nil: any.
 	Hosts []string
-	// Outcomes they ended with; nil: any, and those that have not ended.
+	// Outcomes selects hosts that ended with one of them; nil: any, and hosts that have
+	// not ended.
 	Outcomes []fanout.Outcome
 	// NoOutput leaves out what the hosts wrote.
 	NoOutput bool
 }
 
-// A HostResult is what became of a host in a recorded run.
+// A HostResult is the result of a host in a recorded run.
 type HostResult struct {
-	// Result knows of its target the name and the place in the plan. Of a host
-	// whose end was not recorded it says what is certain: lost, or skipped.
+	// Result has, of its target, the name and the position in the plan. If the end of
+	// the host was not recorded, its outcome is lost or skipped.
 	fanout.Result
-	// OutputHash is equal for equal output of the last attempt, recorded or
-	// not; empty if there was no attempt, or no end.
+	// OutputHash is equal for equal output of the last attempt, recorded or not; empty
+	// if there was no attempt, or its end was not recorded.
 	OutputHash string
 }
 
-// RunInfo is what the history keeps of a run beside its plan. The zero value
+// RunInfo is what the history records of a run in addition to its plan. The zero value
 // is useful.
 type RunInfo struct {
 	// Inventory is where the hosts came from, Note what the operator wrote.
 	Inventory, Note string
 	// User who started the run.
 	User string
-	// RerunOf is the number of the run that this one repeats; 0: none.
+	// RerunOf is the number of the run that it repeats; 0: none.
 	RerunOf int64
-	// Given are words of the operator that the plan comes from, by name, for
-	// whoever repeats the run. The history only keeps them; they must hold no
-	// secret.
+	// Given are the request's keys and values that the plan was made of, for a rerun.
+	// The history only stores them; they must hold no secret.
 	Given map[string][]string
-	// Job is the name of the job that is run, and JobID its number; empty and 0:
-	// none. ScheduledAt is the instant at which it fired, zero if it was out of
-	// turn, and DueAt when the run was to begin.
+	// Job is the name of the job that is run, and JobID its number; empty and 0: none.
+	// ScheduledAt is the scheduled time of its firing, zero for a manual one, and DueAt
+	// when the run was to start.
 	Job                string
 	JobID              int64
 	ScheduledAt, DueAt time.Time
-	// ByHand says that a person runs the job, or has submitted the run on this machine;
-	// other runs are by hand anyway, but for those of source api.
+	// ByHand: a user runs the job, or submitted the run, on this machine. Runs without
+	// a job always are by hand, except those of source api.
 	ByHand bool
-	// Principal is who submitted the run, if that is not only User, and Via which way.
+	// Principal is who submitted the run, if not just User, and Via by which way.
 	Principal, Via string
-	// Claimed is the run that begins, as Owner has claimed it; see [Queue]. Begin is
-	// ErrTaken if the claim has ended, and a *HostsChangedError if the plan has other hosts
-	// than the run was submitted for. The zero value is a run that was not submitted.
+	// Claimed is the queued run that begins, as Owner has claimed it; see [Queue].
+	// Begin returns ErrTaken if the claim has ended, and a *HostsChangedError if the
+	// plan has other hosts than the run was submitted for. The zero value: the run was
+	// not submitted.
 	Claimed QueueEntry
-	// Firing is the number of the firing that is begun; 0: none. It has been
-	// claimed by Owner, and begins with this run or with none: Begin is
-	// ErrTaken if it is not, or no longer, Owner's.
+	// Firing is the number of the run's firing; 0: none. Owner has claimed it; Begin
+	// returns ErrTaken if the claim is another's by now.
 	Firing int64
 	Owner  scheduler.Membership
 	// RecordLimit bounds the recorded bytes of each stream of an attempt: its
 	// head, and the last 32 KiB. 0 means 4 MiB; negative: no output is
 	// recorded.
 	RecordLimit int64
-	// ExitCode gives the exit code that goes with a summary; nil: none is
-	// recorded.
+	// ExitCode returns the exit code for a summary; nil: none is recorded.
 	ExitCode func(fanout.Summary) int
-	// StopOnError makes Starting fail once the history cannot be written any
-	// more, so that nothing is begun that would not be recorded. Otherwise the
-	// run goes on, and Close tells.
+	// StopOnError makes Starting fail once the history cannot be written any more, so
+	// that no command starts unrecorded. Otherwise the run goes on, and Close returns
+	// the error.
 	StopOnError bool
 }

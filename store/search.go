@@ -8,41 +8,41 @@ import (
 	"tutti/fanout"
 )
 
-// A SearchQuery is a text that is looked for in what a host said.
+// A SearchQuery searches the output of a host for a text.
 type SearchQuery struct {
 	Run  int64
 	Host string
-	// Attempt is its number, from 1; 0: the last.
+	// Attempt is the number of the attempt, from 1; 0: the last.
 	Attempt int
-	// Streams are those that are wanted; nil: both.
+	// Streams selects streams; nil: both.
 	Streams []fanout.Stream
-	// Text is what is looked for within a line; the empty one, and one with a line end,
-	// are in none. Fold says that ASCII letters are the same in either case.
+	// Text is searched for within lines; an empty one, or one with a newline, is in
+	// none. Fold: the case of ASCII letters does not matter.
 	Text string
 	Fold bool
-	// From is where to go on; the zero value is the beginning.
+	// From is where the search starts; the zero value is the beginning.
 	From SearchPlace
-	// Limit is how many lines are returned at most; 0: DefaultPage.
+	// Limit bounds how many lines are returned; 0: DefaultPage.
 	Limit int
 }
 
-// A SearchPlace is where a search has stopped.
+// A SearchPlace is where a search stopped.
 type SearchPlace struct {
-	// Offset is as that of an [OutputQuery].
+	// Offset is that of an [OutputQuery].
 	Offset int64
 	// Line is the number of the line at Offset, less 1.
 	Line int64
-	// Told: that line has been returned already.
-	Told bool
+	// Returned: that line has been returned already.
+	Returned bool
 }
 
-// A SearchResult is lines in which a text was found.
+// A SearchResult has the lines with a text.
 type SearchResult struct {
-	// Attempt is its number; 0: there was none.
+	// Attempt is the number of the attempt; 0: there was none.
 	Attempt int
 	Hits    []SearchHit
-	// More says that the search is not at the end of what is recorded: it goes on at
-	// Next. Without it, Next is that end.
+	// More: the search did not reach the end of the recorded output, and goes on at
+	// Next. Otherwise Next is that end.
 	More bool
 	Next SearchPlace
 }
@@ -51,13 +51,13 @@ type SearchResult struct {
 type SearchHit struct {
 	// Line is its number, from 1.
 	Line int64
-	// Offset is that of the first place in the line where the text is, as that of an
+	// Offset is that of the text's first occurrence in the line, as in an
 	// [OutputQuery].
 	Offset int64
 }
 
-// SearchPieces looks for a text in an attempt. The Run, Host and Attempt of q are
-// those of pieces; Attempt of the answer is left to the caller.
+// SearchPieces searches an attempt for a text. pieces is of the Run, Host and Attempt
+// of q; the caller sets Attempt of the result.
 func SearchPieces(ctx context.Context, q SearchQuery, pieces Pieces) (SearchResult, error) {
 	if len(q.Streams) == 0 {
 		q.Streams = []fanout.Stream{fanout.Stdout, fanout.Stderr}
@@ -85,7 +85,7 @@ type searcher struct {
 	text  []byte
 	fold  bool
 	limit int
-	// carry is the end of the bytes before, which may be the beginning of the text.
+	// carry is the end of the previous bytes, with which the text may start.
 	carry []byte
 }
 
@@ -114,18 +114,18 @@ func (s *searcher) search(ctx context.Context, t *transcript) error {
 	return nil
 }
 
-// stop ends a search of which the time is over: that is no error, but an end that was
-// asked for is.
+// stop ends a search whose deadline has passed, which is no error; a cancelled context
+// is.
 func (s *searcher) stop(ctx context.Context) error {
 	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return context.Cause(ctx)
 	}
 	s.More = true
-	s.Next.Offset -= int64(len(s.carry)) // the text may have begun there
+	s.Next.Offset -= int64(len(s.carry)) // the text may start there
 	return nil
 }
 
-// piece looks through the next bytes, which are at Next, and reports whether there are
+// piece searches the next bytes, which are at Next, and reports whether there are
 // enough hits.
 func (s *searcher) piece(data []byte) (full bool) {
 	base := s.Next.Offset - int64(len(s.carry)) // of text
@@ -140,9 +140,9 @@ func (s *searcher) piece(data []byte) (full bool) {
 			break
 		}
 		s.pass(text[from : from+n])
-		if from += n; !s.Next.Told {
+		if from += n; !s.Next.Returned {
 			s.Hits = append(s.Hits, SearchHit{Line: s.Next.Line + 1, Offset: base + int64(from)})
-			s.Next.Told, full = true, len(s.Hits) == s.limit
+			s.Next.Returned, full = true, len(s.Hits) == s.limit
 		}
 		from += len(s.text)
 	}
@@ -162,7 +162,7 @@ func (s *searcher) piece(data []byte) (full bool) {
 func (s *searcher) pass(text []byte) {
 	if n := bytes.Count(text, []byte{'\n'}); n > 0 {
 		s.Next.Line += int64(n)
-		s.Next.Told = false
+		s.Next.Returned = false
 	}
 }
 

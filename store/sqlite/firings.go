@@ -114,7 +114,7 @@ func notifications(ctx context.Context, q queryer, firings []int64) (map[int64][
 		var firing int64
 		var n store.NotificationRow
 		var at sql.NullString
-		if err := rows.Scan(&firing, &at, &n.Occasion, &n.Kind, &n.Target, &n.Attempt, &n.Error, &n.Waiting); err != nil {
+		if err := rows.Scan(&firing, &at, &n.Event, &n.Kind, &n.Target, &n.Attempt, &n.Error, &n.Waiting); err != nil {
 			return nil, err
 		}
 		if n.At, err = parseTime(at); err != nil {

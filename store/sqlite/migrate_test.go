@@ -126,7 +126,7 @@ func TestUntoldIsForOldJobs(t *testing.T) {
 	}
 	for _, in := range []store.Place{store.InLog, store.InList} {
 		for i, want := range []int{2, 0} {
-			ids, err := s.Untold(t.Context(), in)
+			ids, err := s.Unannounced(t.Context(), in)
 			if err != nil || len(ids) != want {
 				t.Errorf("place %d, time %d: got %v, %v, want %d jobs", in, i+1, ids, err, want)
 			}
@@ -135,7 +135,7 @@ func TestUntoldIsForOldJobs(t *testing.T) {
 					t.Errorf("place %d: the new job is among them", in)
 				}
 			}
-			if err := s.Told(t.Context(), in); err != nil {
+			if err := s.Announced(t.Context(), in); err != nil {
 				t.Error(err)
 			}
 		}

@@ -328,7 +328,7 @@ func firingLines(tb testing.TB, s *Store) (lines []string) {
 			line += ": " + f.Reason
 		}
 		for _, n := range f.Notifications {
-			line += fmt.Sprintf(" (%s %s %t)", n.Kind, n.Occasion, n.Error == "")
+			line += fmt.Sprintf(" (%s %s %t)", n.Kind, n.Event, n.Error == "")
 		}
 		lines = append(lines, line)
 	}

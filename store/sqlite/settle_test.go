@@ -264,7 +264,7 @@ func TestOutbox(t *testing.T) {
 	}
 	var notes []string
 	for _, n := range rows[0].Notifications {
-		notes = append(notes, fmt.Sprintf("%s %s %s %d %s", n.Occasion, n.Kind, n.Target, n.Attempt, n.Error))
+		notes = append(notes, fmt.Sprintf("%s %s %s %d %s", n.Event, n.Kind, n.Target, n.Attempt, n.Error))
 	}
 	checkStrings(t, "on record", notes, "failure webhook https://example.com/… 1 refused", "failure command mail 1 ", "failure webhook https://example.com/… 3 gone")
 }

@@ -7,10 +7,10 @@ import (
 	"tutti/scheduler"
 )
 
-// specs remember what the texts of jobs say: a daemon reads all jobs again
+// A specCache caches the parsed specs of jobs: a daemon reads all jobs again
 // whenever something was written to the history, and reading a text takes much
 // longer than comparing it.
-type specs struct {
+type specCache struct {
 	mu    sync.Mutex // guards known
 	known map[int64]spec
 }
@@ -22,7 +22,7 @@ type spec struct {
 }
 
 // job is the job that text says; id is the job's.
-func (s *specs) job(id int64, text string) (scheduler.Job, error) {
+func (s *specCache) job(id int64, text string) (scheduler.Job, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if known, ok := s.known[id]; ok && known.text == text {

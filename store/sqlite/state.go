@@ -11,7 +11,7 @@ import (
 
 // states are the jobs and their open firings in the tables of the ledger. Its methods work
 // in a transaction of their caller.
-type states struct{ specs specs }
+type states struct{ specs specCache }
 
 // A jobPrint is what tells one state of a job from another.
 type jobPrint struct{ revision, version int64 }

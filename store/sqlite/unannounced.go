@@ -6,16 +6,16 @@ import (
 	"tutti/store"
 )
 
-// Untold are the numbers of the jobs that were stored under an earlier version's
+// Unannounced are the numbers of the jobs that were stored under an earlier version's
 // rules and of which nothing has been told in that place.
-func (l *Ledger) Untold(ctx context.Context, in store.Place) ([]int64, error) {
+func (l *Ledger) Unannounced(ctx context.Context, in store.Place) ([]int64, error) {
 	ids, err := column[int64](ctx, l.r, "SELECT id FROM jobs WHERE untold & ? ORDER BY name", int(in))
 	return ids, l.fault("read", err)
 }
 
-// Told notes that it has been told in that place. In a history that cannot be
+// Announced notes that it has been told in that place. In a history that cannot be
 // written to it is told again.
-func (l *Ledger) Told(ctx context.Context, in store.Place) error {
+func (l *Ledger) Announced(ctx context.Context, in store.Place) error {
 	if l.unwritable != nil {
 		return nil
 	}

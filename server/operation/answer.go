@@ -139,7 +139,7 @@ func refusal(status int, errs []error) *Failure {
 	if status >= http.StatusInternalServerError {
 		return Internal.Fail("")
 	}
-	for _, err := range errs {
+	for _, err := range errs[:min(len(errs), maxFound)] {
 		detail, ok := errors.AsType[*huma.ErrorDetail](err)
 		if !ok {
 			failure.Errors = append(failure.Errors, api.At("", "does not fit"))

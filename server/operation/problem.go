@@ -100,8 +100,7 @@ func (f *Failure) problem(base, request string) *api.Problem {
 		Type: base + "/problems/" + f.Kind.Name, Title: f.Kind.Title, Status: f.Kind.Status,
 		Detail: sanitize.Visible(f.Detail), Hint: sanitize.Visible(f.Hint), Request: request,
 	}
-	const most = 20
-	p.Errors = f.Errors[:min(len(f.Errors), most)]
+	p.Errors = f.Errors[:min(len(f.Errors), maxFound)]
 	return p
 }
 

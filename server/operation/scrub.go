@@ -60,8 +60,10 @@ func boundary(before, after string) bool {
 // valuesOf are the texts in a request, the longest first.
 func valuesOf(r *http.Request, body []byte) []string {
 	var values []string
+	known := map[string]bool{}
 	add := func(text string) {
-		if len(text) >= leastScrubbed && !slices.Contains(values, text) {
+		if len(text) >= leastScrubbed && !known[text] {
+			known[text] = true
 			values = append(values, text)
 		}
 	}

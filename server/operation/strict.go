@@ -14,15 +14,20 @@ import (
 	"tutti/internal/yamltree"
 )
 
-// maxDepth is how deep a body may be nested.
-const maxDepth = 64
+const (
+	// maxDepth is how deep a body may be nested.
+	maxDepth = 64
+	// maxFound is how many places of a request are said to be wrong. Nothing is looked
+	// for beyond, so that a body of nothing but mistakes costs no more than another.
+	maxFound = 20
+)
 
 // isJSON reports whether data is one JSON value in UTF-8.
 func isJSON(data []byte) bool { return utf8.Valid(data) && json.Valid(data) }
 
 // strict looks through data, which is JSON, for what the library lets pass: keys
 // that are there twice, and keys that t does not have in these letters. No value is
-// in what it returns.
+// in what it returns, and no more than maxFound places.
 func strict(data []byte, t reflect.Type) []api.ProblemError {
 	w := &walk{dec: json.NewDecoder(bytes.NewReader(data))}
 	w.dec.UseNumber()
@@ -38,6 +43,9 @@ type walk struct {
 
 // value goes over one value, which is to be a t; nil: anything.
 func (w *walk) value(t reflect.Type, at string, depth int) {
+	if w.full() {
+		return
+	}
 	token, err := w.dec.Token()
 	if err != nil {
 		return // it was valid
@@ -58,7 +66,7 @@ func (w *walk) value(t reflect.Type, at string, depth int) {
 		if t != nil && (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) {
 			element = t.Elem()
 		}
-		for i := 0; w.dec.More(); i++ {
+		for i := 0; !w.full() && w.dec.More(); i++ {
 			w.value(element, at+"/"+strconv.Itoa(i), depth+1)
 		}
 	}
@@ -67,38 +75,43 @@ func (w *walk) value(t reflect.Type, at string, depth int) {
 
 // object goes over what is left of an object.
 func (w *walk) object(t reflect.Type, at string, depth int) {
-	seen := map[string]bool{}
-	for w.dec.More() {
+	seen, fields := map[string]bool{}, keysOf(t)
+	for !w.full() && w.dec.More() {
 		token, err := w.dec.Token()
 		key, ok := token.(string)
 		if err != nil || !ok {
 			return // it was valid
 		}
 		place := at + "/" + escapePointer(key)
-		if seen[key] {
+		inner, known := fields(key)
+		switch {
+		case seen[key]:
 			w.found = append(w.found, api.At(place, "is there twice"))
-		}
-		seen[key] = true
-		inner, known := w.field(t, key)
-		if !known && !slices.ContainsFunc(w.found, func(e api.ProblemError) bool { return *e.Pointer == place }) {
+		case !known:
 			w.found = append(w.found, api.At(place, unknownText("is not known", key, namesOf(t))))
 		}
+		seen[key] = true
 		w.value(inner, place, depth+1)
 	}
 }
 
-// field is the type of what t has by that key, and whether it has it.
-func (w *walk) field(t reflect.Type, key string) (reflect.Type, bool) {
+// full reports whether enough was found.
+func (w *walk) full() bool { return len(w.found) >= maxFound }
+
+// keysOf is a function that says of which type is what t has by a key, and whether t
+// has it.
+func keysOf(t reflect.Type) func(key string) (reflect.Type, bool) {
 	switch {
-	case t == nil:
-		return nil, true
-	case t.Kind() == reflect.Map:
-		return t.Elem(), true
-	case t.Kind() == reflect.Struct:
-		f, ok := fieldsOf(t)[key]
-		return f, ok
+	case t != nil && t.Kind() == reflect.Map:
+		return func(string) (reflect.Type, bool) { return t.Elem(), true }
+	case t != nil && t.Kind() == reflect.Struct:
+		fields := fieldsOf(t)
+		return func(key string) (reflect.Type, bool) {
+			f, ok := fields[key]
+			return f, ok
+		}
 	}
-	return nil, true // the library says that it is no object
+	return func(string) (reflect.Type, bool) { return nil, true } // anything, or the library says that it is no object
 }
 
 // rest skips what is left of a value that was opened.

@@ -3,9 +3,15 @@ package operation
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/danielgtaylor/huma/v2"
 )
 
 // FuzzStrict: what passes is read in the same way by every reader of JSON: each key
@@ -63,4 +69,58 @@ func FuzzStrict(f *testing.F) {
 			t.Fatalf("%s is read as %s", data, again)
 		}
 	})
+}
+
+// TestStrictEnds: a body of nothing but mistakes, as large as a body may be, is not
+// gone through to its end for a list that nobody gets.
+func TestStrictEnds(t *testing.T) {
+	const keys = 150_000
+	var wrong, doubled, list strings.Builder
+	wrong.WriteString(`{"name":"a"`)
+	doubled.WriteString(`{"name":"a"`)
+	list.WriteString(`{"required":[{}`)
+	for i := range keys {
+		fmt.Fprintf(&wrong, `,"k%d":0`, i)
+		doubled.WriteString(`,"name":"a"`)
+		list.WriteString(`,{"k":0}`)
+	}
+	wrong.WriteString(`}`)
+	doubled.WriteString(`}`)
+	list.WriteString(`]}`)
+	for _, body := range []string{wrong.String(), doubled.String(), list.String()} {
+		if found := strict([]byte(body), reflect.TypeFor[thing]()); len(found) != maxFound {
+			t.Errorf("%.30s…: %d places, want %d", body, len(found), maxFound)
+		}
+	}
+}
+
+// TestRefusalsEnd: nor is what the library finds.
+func TestRefusalsEnd(t *testing.T) {
+	errs := make([]error, 100_000)
+	for i := range errs {
+		errs[i] = &huma.ErrorDetail{Message: "expected string", Location: fmt.Sprintf("body.env[%d]", i)}
+	}
+	if f := refusal(http.StatusUnprocessableEntity, errs); len(f.Errors) != maxFound {
+		t.Errorf("%d places, want %d", len(f.Errors), maxFound)
+	}
+}
+
+// TestManyValues: the values of a body are told apart without comparing each with all.
+func TestManyValues(t *testing.T) {
+	texts := make([]string, 200_000)
+	for i := range texts {
+		texts[i] = fmt.Sprintf("v%06d", i/2)
+	}
+	body, err := json.Marshal(texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := valuesOf(httptest.NewRequest(http.MethodPost, "/?q=the-longest", nil), body)
+	if len(values) != 1000 || values[0] != "the-longest" {
+		t.Errorf("%d values, first %q", len(values), values[0])
+	}
+	slices.Sort(values)
+	if len(slices.Compact(values)) != 1000 {
+		t.Error("values are there twice")
+	}
 }

@@ -136,8 +136,10 @@ func (c jobChanges) check(ctx context.Context, p *access.Principal, name string,
 	return trial.Err
 }
 
-// checkLocal is a *server.LocalError if a job acts on this machine and who asks may
-// not make it.
+// checkLocal is a *server.LocalError if a job acts on this machine, and an
+// *access.DeniedError if it logs in to hosts, or uses sudo there, as who asks may not:
+// a job must not be the way to what a run of theirs is refused. Who may act on this
+// machine may make any.
 func checkLocal(p *access.Principal, job *scheduler.Job) error {
 	if p.Check(access.Controller) == nil {
 		return nil
@@ -145,7 +147,7 @@ func checkLocal(p *access.Principal, job *scheduler.Job) error {
 	if keys := localKeys(job); len(keys) > 0 {
 		return fault.Usage(&server.LocalError{Key: keys[0], What: "what is only for the daemon's machine (" + strings.Join(keys, ", ") + ")"})
 	}
-	return nil
+	return checkRights(p, job.Options)
 }
 
 // localKeys are the keys of a job that act on this machine.

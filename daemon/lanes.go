@@ -250,7 +250,7 @@ func (l *lanes) startRun(ctx, stopping context.Context, owner store.Daemon, run 
 	}
 	p, err := l.gate.Recall(ctx, run.Run.Principal, access.Via(run.Run.Via))
 	if err == nil {
-		err = checkRights(&p, &run.Request)
+		err = checkRun(&p, run.Request.Keys)
 	}
 	if err != nil {
 		return false, err
@@ -262,18 +262,24 @@ func (l *lanes) startRun(ctx, stopping context.Context, owner store.Daemon, run 
 	return begun, err
 }
 
-// checkRights is an [*access.DeniedError] if the principal may not make a run of that
-// request, on whatever hosts.
-func checkRights(p *access.Principal, q *store.QueuedRequest) error {
+// checkRun is an [*access.DeniedError] if the principal may not make a run with these
+// keys, on whatever hosts.
+func checkRun(p *access.Principal, keys map[string][]string) error {
 	if err := p.Check(access.Run); err != nil {
 		return err
 	}
-	for _, user := range q.Keys["user"] {
+	return checkRights(p, keys)
+}
+
+// checkRights is an [*access.DeniedError] if these keys log in to hosts, or use sudo
+// there, as the principal may not.
+func checkRights(p *access.Principal, keys map[string][]string) error {
+	for _, user := range keys["user"] {
 		if err := p.CheckLogin(user); err != nil {
 			return err
 		}
 	}
-	if len(q.Keys["sudo"]) > 0 {
+	if len(keys["sudo"]) > 0 {
 		return p.CheckSudo()
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 
 	"tutti/internal/fault"
 	"tutti/internal/typed"
+	"tutti/inventory"
 )
 
 // A Use says where a key applies.
@@ -74,14 +75,20 @@ func always(string) bool { return true }
 // this process.
 func isBare(variable string) bool { return !strings.Contains(variable, "=") }
 
+// namesFiles reports whether a selector names files that have hosts.
+func namesFiles(selector string) bool {
+	sel, err := inventory.ParseSelector(selector)
+	return err == nil && len(sel.Files()) > 0
+}
+
 // keys is the table, in the order of help.
 var keys = slices.Concat(hostKeys, taskKeys, limitKeys, rollingKeys, loginKeys, recordKeys)
 
 var hostKeys = []Key{
 	{Name: "inventory", Uses: forAll | ForRerun, File: true, local: always, value: func(r *Request) typed.Value { return (*typed.List)(&r.Hosts.Inventory) }},
 	{Name: "hosts", Uses: forAll | ForRerun | ForJob, local: always, value: func(r *Request) typed.Value { return (*typed.Text)(&r.Hosts.Named) }},
-	{Name: "only", Uses: forAll | ForJob, value: func(r *Request) typed.Value { return (*typed.List)(&r.Hosts.Only) }},
-	{Name: "exclude", Uses: forAll | ForJob, value: func(r *Request) typed.Value { return (*typed.List)(&r.Hosts.Exclude) }},
+	{Name: "only", Uses: forAll | ForJob, local: namesFiles, value: func(r *Request) typed.Value { return (*typed.List)(&r.Hosts.Only) }},
+	{Name: "exclude", Uses: forAll | ForJob, local: namesFiles, value: func(r *Request) typed.Value { return (*typed.List)(&r.Hosts.Exclude) }},
 	{Name: "limit", Uses: forAll | ForJob, value: func(r *Request) typed.Value { return (*typed.Number)(&r.Hosts.Limit) }},
 	{Name: "pick", Uses: forAll | ForJob, value: func(r *Request) typed.Value { return (*typed.Number)(&r.Hosts.Pick) }},
 }

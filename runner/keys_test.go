@@ -336,4 +336,9 @@ func TestLocalKeys(t *testing.T) {
 	if env, _ := KeyNamed("env"); env.Local("STAGE=prod") || !env.Local("TOKEN") {
 		t.Error("a variable is local if its value is this process's")
 	}
+	for _, name := range []string{"only", "exclude"} {
+		if k, _ := KeyNamed(name); k.Local("web,db1") || !k.Local("@/etc/passwd") || !k.Local("web1,@hosts.txt") {
+			t.Errorf("%s is local if it names a file", name)
+		}
+	}
 }

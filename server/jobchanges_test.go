@@ -78,6 +78,7 @@ func TestLocalKeysAreForAdmins(t *testing.T) {
 	for _, key := range []string{
 		`"identity":["/etc/key"]`, `"inventory":"/etc/hosts.yaml"`, `"notify":{"on":"always","command":"mail"}`, `"port":22`, `"env":["SECRET"]`,
 		`"sudo":"root","sudo_pass_command":"cat /etc/pass"`, `"jump":"gate"`, `"known_hosts":"/etc/k"`, `"host_keys":"off"`, `"ssh_config":"/etc/c"`, `"stdin":"/etc/passwd"`,
+		`"only":"@/etc/passwd"`, `"only":["web","@/etc/passwd"]`, `"exclude":"db1,@/etc/passwd"`,
 	} {
 		spec := strings.TrimSuffix(sweepSpec, "}") + "," + key + "}"
 		if w := r.ask(t, "PUT", "/jobs/sweep", spec, "If-None-Match", "*"); w.Code != 403 {
@@ -87,6 +88,29 @@ func TestLocalKeysAreForAdmins(t *testing.T) {
 	r.refused(t, r.ask(t, "PUT", "/jobs/local", sweepSpec, "If-Match", `"1"`), "local-only")
 	r.refused(t, r.ask(t, "DELETE", "/jobs/local", "", "If-Match", `"1"`), "local-only")
 	if w := r.ask(t, "PUT", "/jobs/sweep", sweepSpec, "If-None-Match", "*"); w.Code != 201 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
+// A job is no way to a login, or to sudo, that a run of who makes it would be refused.
+func TestRightsOfJobsOnHosts(t *testing.T) {
+	r := newRig(t)
+	r.add(t, "rooted", func(j *scheduler.Job) { j.Options = map[string][]string{"user": {"root"}} })
+	with := func(key string) string { return strings.TrimSuffix(sweepSpec, "}") + "," + key + "}" }
+	r.who = access.Principal{Name: "ed/plain", Role: access.Editor}
+	for _, key := range []string{`"sudo":"root"`, `"sudo":"www-data"`, `"user":"root"`} {
+		r.refused(t, r.ask(t, "PUT", "/jobs/sweep", with(key), "If-None-Match", "*"), "role")
+		r.refused(t, r.ask(t, "POST", "/jobs", `{"job":"sweep","spec":`+with(key)+`}`), "role")
+	}
+	r.refused(t, r.ask(t, "PUT", "/jobs/rooted", sweepSpec, "If-Match", `"1"`), "role")
+	r.refused(t, r.ask(t, "DELETE", "/jobs/rooted", "", "If-Match", `"1"`), "role")
+	r.who.Sudo, r.who.Users = true, []string{"deploy"}
+	r.refused(t, r.ask(t, "PUT", "/jobs/sweep", with(`"sudo":"root","user":"root"`), "If-None-Match", "*"), "role")
+	if w := r.ask(t, "PUT", "/jobs/sweep", with(`"sudo":"root","user":"deploy"`), "If-None-Match", "*"); w.Code != 201 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	r.who = access.Principal{Name: "adm", Role: access.Admin}
+	if w := r.ask(t, "PUT", "/jobs/rooted", with(`"user":"root"`), "If-Match", `"1"`); w.Code != 200 {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
 }

@@ -27,7 +27,7 @@ const exitHelpAccess = `EXIT STATUS
 // A keeper changes who may do what, for who can write the history.
 type keeper struct {
 	access.Gate
-	std Streams
+	Streams
 	// history is what else the store knows.
 	history store.Store
 }
@@ -43,7 +43,7 @@ func withAccess(ctx context.Context, std Streams, path string, missing withoutHi
 			Gate: access.Gate{
 				Store: s.Access(), Hasher: access.NewHasher(rand.Reader), Throttle: &access.Throttle{}, Now: std.now, Random: rand.Reader,
 			},
-			std: std, history: s,
+			Streams: std, history: s,
 		})
 	})
 	return usageOfAccess(err)
@@ -51,7 +51,7 @@ func withAccess(ctx context.Context, std Streams, path string, missing withoutHi
 
 // by is who does it.
 func (k *keeper) by() access.By {
-	return access.By{Actor: "unix:" + k.std.userName(), Via: access.ViaLocal, At: k.std.now()}
+	return access.By{Actor: "unix:" + k.userName(), Via: access.ViaLocal, At: k.now()}
 }
 
 // usageOfAccess makes mistakes about users and tokens mistakes of the caller.

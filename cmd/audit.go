@@ -73,7 +73,7 @@ func listAudit(ctx context.Context, k *keeper, o *auditOptions) error {
 		form: func(e *access.Entry) any { return api.NewAuditEntry(e) },
 		none: "no matching entries",
 	}
-	return l.write(k.std, entries, o.json)
+	return l.write(k.Streams, entries, o.json)
 }
 
 func orDash(text string) string {

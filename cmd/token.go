@@ -63,12 +63,12 @@ func listTokens(ctx context.Context, k *keeper, json bool) error {
 			{Title: "TOKEN"}, {Title: "OWNER"}, {Title: "RIGHTS", Least: leastJobColumn}, {Title: "EXPIRES"}, {Title: "LAST USED", Optional: true},
 		},
 		row: func(t *access.Token) []string {
-			return []string{t.Name, orDash(t.OwnerName), tokenText(t), expiryText(t, k.std.now()), whenText(t.Used, "never")}
+			return []string{t.Name, orDash(t.OwnerName), tokenText(t), expiryText(t, k.now()), whenText(t.Used, "never")}
 		},
 		form: func(t *access.Token) any { return api.NewToken(t) },
 		none: "no tokens yet; add one with tutti token add NAME",
 	}
-	return l.write(k.std, tokens, json)
+	return l.write(k.Streams, tokens, json)
 }
 
 // tokenText says on a line what a token may do.

@@ -114,7 +114,7 @@ func addToken(ctx context.Context, k *keeper, owner string, t access.Token) erro
 		}
 		t.Owner = u.ID
 		if t.Role > u.Role {
-			k.std.warn(owner + " is " + u.Role.String() + ", and so is the token at most")
+			k.warn(owner + " is " + u.Role.String() + ", and so is the token at most")
 		}
 	}
 	for _, job := range t.Jobs {
@@ -124,18 +124,18 @@ func addToken(ctx context.Context, k *keeper, owner string, t access.Token) erro
 	}
 	if !t.Role.May(access.Run) {
 		if len(t.Jobs) > 0 {
-			k.std.warn("a " + t.Role.String() + " may read the jobs and not start them: --role operator")
+			k.warn("a " + t.Role.String() + " may read the jobs and not start them: --role operator")
 		}
 		if t.Sudo || len(t.Users) > 0 {
-			k.std.warn("--sudo and --user have no effect for a " + t.Role.String() + ": --role operator")
+			k.warn("--sudo and --user have no effect for a " + t.Role.String() + ": --role operator")
 		}
 	}
 	secret, added, err := k.AddToken(ctx, t, k.by())
 	if err != nil {
 		return err
 	}
-	if err := k.std.say("token " + added.Name + ": " + tokenText(&added) + "; expires " + clockText(added.Expires.Local()) + "; its secret is shown only now:"); err != nil {
+	if err := k.say("token " + added.Name + ": " + tokenText(&added) + "; expires " + clockText(added.Expires.Local()) + "; its secret is shown only now:"); err != nil {
 		return err
 	}
-	return k.std.print("%s\n", secret.Reveal())
+	return k.print("%s\n", secret.Reveal())
 }

@@ -80,7 +80,7 @@ func listUsers(ctx context.Context, k *keeper, json bool) error {
 		form: func(u *access.User) any { return api.NewUser(u) },
 		none: "no users yet; add one with tutti user add NAME --role admin",
 	}
-	return l.write(k.std, users, json)
+	return l.write(k.Streams, users, json)
 }
 
 // userState says whether a user can log in.
@@ -123,7 +123,7 @@ func showUser(ctx context.Context, k *keeper, name string, json bool) error {
 		return err
 	}
 	if json {
-		return output.WriteJSON(k.std.Out, api.NewUser(&u))
+		return output.WriteJSON(k.Out, api.NewUser(&u))
 	}
 	tokens, err := k.Store.Tokens(ctx)
 	if err != nil {
@@ -135,8 +135,8 @@ func showUser(ctx context.Context, k *keeper, name string, json bool) error {
 	fmt.Fprintf(&b, "  added       %s\n  changed     %s by %s\n", whenText(u.Created, ""), whenText(u.Updated, ""), u.UpdatedBy)
 	for i := range tokens {
 		if t := &tokens[i]; t.Owner == u.ID {
-			fmt.Fprintf(&b, "  token       %s: %s; %s\n", t.Name, tokenText(t), expiryText(t, k.std.now()))
+			fmt.Fprintf(&b, "  token       %s: %s; %s\n", t.Name, tokenText(t), expiryText(t, k.now()))
 		}
 	}
-	return k.std.print("%s", b.String())
+	return k.print("%s", b.String())
 }

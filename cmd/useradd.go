@@ -101,10 +101,10 @@ func printLink(ctx context.Context, k *keeper, u *access.User) error {
 	if err != nil {
 		return err
 	}
-	if err := k.std.say("login link, below the address of the console; it works once, within " + quantity.FormatDuration(access.LinkLife) + ":"); err != nil {
+	if err := k.say("login link, below the address of the console; it works once, within " + quantity.FormatDuration(access.LinkLife) + ":"); err != nil {
 		return err
 	}
-	return k.std.print("%s%s\n", loginPath, secret.Reveal())
+	return k.print("%s%s\n", loginPath, secret.Reveal())
 }
 
 // passwordFrom reads a password from a stream: its one line, or what is there without

@@ -119,6 +119,8 @@ func scheduledText(f *store.FiringRow) string {
 		return clockText(f.Missed.First.Local()) + " to " + clockText(f.Missed.Last.Local())
 	case f.Missed.Count == 1:
 		return clockText(f.Missed.First.Local())
+	case f.ScheduledAt.IsZero() && f.DecidedAt.IsZero(): // of a firing that cannot be read
+		return "unknown"
 	case f.ScheduledAt.IsZero():
 		return clockText(f.DecidedAt.Local()) + " manual"
 	}

@@ -16,6 +16,7 @@ const (
 	ReasonPaused        = "the job was paused"
 	ReasonChanged       = "the job was changed"
 	ReasonRemoved       = "the job was removed"
+	ReasonUnreadable    = "its record in the history cannot be read"
 )
 
 // Decide applies the job's overlap policy to the firings of d, given the open ones, and

@@ -30,6 +30,10 @@ func (s JobState) KillRun(run int64, by string, at Moment) (Transition, error) {
 // takes time, so that callers do it before they open a transaction.
 func (k *StoredJob) Leave(next *Job, now time.Time) Decisions {
 	d := Decisions{Job: *k, Cursor: k.Cursor, MissedReason: ReasonChanged}
+	if k.Cursor.IsZero() { // it cannot be read
+		d.Cursor = now
+		return d
+	}
 	if k.SameTimes(next) && (!k.Paused || next.Paused) || !now.After(k.Cursor) {
 		return d
 	}
@@ -67,6 +71,9 @@ func (s JobState) Edit(job Job, left Decisions, by string, at Moment) (Transitio
 	}
 	job.Name, job.Version = k.Name, k.Version+1
 	k.Job, k.Broken, k.UpdatedAt, k.UpdatedBy = job, nil, at.Now, by
+	if k.Count > 0 && k.Since.IsZero() { // it may be unreadable
+		k.Since = at.Now
+	}
 	k.Alarm = "" // the user who edits a job has seen its alarm
 	return r.done(), nil
 }

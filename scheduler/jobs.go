@@ -28,7 +28,8 @@ type StoredJob struct {
 
 // A StateError is a part of a job's state that cannot be read, because the ledger's
 // data is damaged. Such a job is broken: its runs go on and can be stopped, and it
-// decides nothing new.
+// decides nothing new until it is edited or removed, which settles its unreadable
+// firings as failed.
 type StateError struct {
 	What string
 	Err  error

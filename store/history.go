@@ -60,7 +60,8 @@ type History interface {
 	// those of runs that have ended. A run that cannot be marked is an error; the other
 	// ends are returned with it.
 	Ends(ctx context.Context, runs []int64) ([]scheduler.Ended, error)
-	// Firings returns the firings that match q, newest first.
+	// Firings returns the firings that match q, newest first. One that cannot be read
+	// is Failed, with the cause as its Reason.
 	Firings(ctx context.Context, q FiringQuery) ([]FiringRow, error)
 	// JobChanges returns the changes of all jobs that have or had the name, newest
 	// first, or a *NoJobError if there never was one.

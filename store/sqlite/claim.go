@@ -58,7 +58,7 @@ func (q *Queue) Claim(ctx context.Context, owner store.Daemon, most int) (claime
 
 // fill adds to a claim what it takes to begin the run.
 func (q *Queue) fill(ctx context.Context, tx *sql.Tx, c *store.ClaimedRun) error {
-	runs, err := q.runs.runsByID(ctx, tx, []int64{c.QueueEntry.Run})
+	runs, err := q.runs.runsByID(ctx, tx, []int64{c.QueueEntry.Run}, refuseRun)
 	if err != nil {
 		return err
 	}

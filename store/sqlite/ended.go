@@ -51,7 +51,7 @@ func (r *runReader) endsOf(ctx context.Context, q queryer, ids []int64) (ends []
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	runs, err := r.runsByID(ctx, q, ids)
+	runs, err := r.runsByID(ctx, q, ids, refuseRun)
 	if err != nil {
 		return nil, err
 	}

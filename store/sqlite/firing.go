@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"tutti/scheduler"
@@ -17,7 +18,9 @@ const firingColumns = `id, job_id, job, scheduled_at, due_at, moved, decision, r
 // index firings_open.
 const openFirings = "settled_at IS NULL"
 
-func selectFirings(ctx context.Context, q queryer, where string, args ...any) ([]scheduler.FiringRecord, error) {
+// selectFirings calls unreadable with a row that cannot be read, and the error, which it
+// may handle.
+func selectFirings(ctx context.Context, q queryer, unreadable func(*scheduler.FiringRecord, error) error, where string, args ...any) ([]scheduler.FiringRecord, error) {
 	rows, err := q.QueryContext(ctx, "SELECT "+firingColumns+" FROM firings WHERE "+where, args...)
 	if err != nil {
 		return nil, err
@@ -27,6 +30,9 @@ func selectFirings(ctx context.Context, q queryer, where string, args ...any) ([
 	for rows.Next() {
 		f, err := scanFiring(rows)
 		if err != nil {
+			err = unreadable(&f, err)
+		}
+		if err != nil {
 			return nil, err
 		}
 		firings = append(firings, f)
@@ -34,9 +40,22 @@ func selectFirings(ctx context.Context, q queryer, where string, args ...any) ([
 	return firings, rows.Err()
 }
 
+// refuseFiring does not handle a firing that cannot be read.
+func refuseFiring(_ *scheduler.FiringRecord, err error) error { return err }
+
+// failFiring makes a failed firing of one that cannot be read, so that a list has it and
+// the others.
+func failFiring(f *scheduler.FiringRecord, err error) error {
+	if _, ok := errors.AsType[*scheduler.StateError](err); !ok {
+		return err
+	}
+	f.Decision, f.Reason = scheduler.Failed, err.Error()
+	return nil
+}
+
 // firingByID returns sql.ErrNoRows if there is no such firing.
 func firingByID(ctx context.Context, q queryer, id int64) (scheduler.FiringRecord, error) {
-	firings, err := selectFirings(ctx, q, "id = ?", id)
+	firings, err := selectFirings(ctx, q, refuseFiring, "id = ?", id)
 	if err == nil && len(firings) == 0 {
 		err = sql.ErrNoRows
 	}

@@ -1,11 +1,14 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strconv"
+	"time"
 
 	"tutti/scheduler"
 	"tutti/store"
@@ -20,7 +23,9 @@ func (h *History) Firing(ctx context.Context, id int64) (scheduler.FiringRecord,
 	return f, h.fault("read", err)
 }
 
-// Firings returns the firings that fit q, newest first.
+// Firings returns the firings that match q, newest first. One that cannot be read is failed,
+// and its reason is why; of one whose run or notification cannot be read, the reason or the
+// notification's error is.
 func (h *History) Firings(ctx context.Context, q store.FiringQuery) ([]store.FiringRow, error) {
 	rows, err := h.firings(ctx, q)
 	return rows, h.fault("read", err)
@@ -28,7 +33,7 @@ func (h *History) Firings(ctx context.Context, q store.FiringQuery) ([]store.Fir
 
 func (h *History) firings(ctx context.Context, q store.FiringQuery) ([]store.FiringRow, error) {
 	where, args := whereFirings(q)
-	firings, err := selectFirings(ctx, h.r, where, args...)
+	firings, err := selectFirings(ctx, h.r, failFiring, where, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +50,12 @@ func (h *History) firings(ctx context.Context, q store.FiringQuery) ([]store.Fir
 		}
 		ids, runIDs = append(ids, f.ID), append(runIDs, f.Run)
 	}
-	runs, err := h.runs.runsByID(ctx, h.r, runIDs)
+	unreadable := make(map[int64]error)
+	runs, err := h.runs.runsByID(ctx, h.r, runIDs, func(r *store.Run, err error) error {
+		unreadable[r.ID] = fmt.Errorf("run %d: %w", r.ID, err)
+		r.Summary.Started, r.Summary.Ended = time.Time{}, time.Time{} // one of them may be missing
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +65,9 @@ func (h *History) firings(ctx context.Context, q store.FiringQuery) ([]store.Fir
 	}
 	for i := range rows {
 		rows[i].Run, rows[i].Notifications = runs[rows[i].RunID], notes[rows[i].ID]
+		if err := unreadable[rows[i].RunID]; err != nil && rows[i].Decision != scheduler.Failed {
+			rows[i].Reason = err.Error()
+		}
 	}
 	return rows, nil
 }
@@ -83,12 +96,13 @@ func whereFirings(q store.FiringQuery) (string, []any) {
 	return where, args
 }
 
-func (r *runReader) runsByID(ctx context.Context, q queryer, ids []int64) (map[int64]*store.Run, error) {
+// runsByID returns the runs of these numbers that exist; unreadable is that of selectRuns.
+func (r *runReader) runsByID(ctx context.Context, q queryer, ids []int64, unreadable func(*store.Run, error) error) (map[int64]*store.Run, error) {
 	list, err := json.Marshal(ids)
 	if err != nil {
 		return nil, err
 	}
-	runs, err := r.selectRuns(ctx, q, "SELECT "+runColumns+" FROM runs WHERE id IN (SELECT value FROM json_each(?))", string(list))
+	runs, err := r.selectRuns(ctx, q, unreadable, "SELECT "+runColumns+" FROM runs WHERE id IN (SELECT value FROM json_each(?))", string(list))
 	byID := make(map[int64]*store.Run, len(runs))
 	for i := range runs {
 		byID[runs[i].ID] = &runs[i]
@@ -118,7 +132,7 @@ func notifications(ctx context.Context, q queryer, firings []int64) (map[int64][
 			return nil, err
 		}
 		if n.At, err = parseTime(at); err != nil {
-			return nil, err
+			n.Error = cmp.Or(n.Error, "its time cannot be read: "+err.Error())
 		}
 		notes[firing] = append(notes[firing], n)
 	}

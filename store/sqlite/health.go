@@ -224,7 +224,7 @@ func (v views) hostRuns(ctx context.Context, host string, most int) ([]store.Hos
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
-	runs, err := v.history.runs.runsByID(ctx, v.r, ids)
+	runs, err := v.history.runs.runsByID(ctx, v.r, ids, refuseRun)
 	if err != nil {
 		return nil, err
 	}

@@ -129,7 +129,7 @@ func (s *states) writeNext(ctx context.Context, tx *sql.Tx, m *scheduler.Move) e
 		if err := s.deleteJob(ctx, tx, m); err != nil {
 			return err
 		}
-		if err := closeDamaged(ctx, tx, m); err != nil {
+		if err := closeUnreadable(ctx, tx, m); err != nil {
 			return err
 		}
 		if len(next.Open) == 0 {
@@ -139,8 +139,12 @@ func (s *states) writeNext(ctx context.Context, tx *sql.Tx, m *scheduler.Move) e
 	} else if next.Damaged() { // what cannot be read is not overwritten
 		_, err := tx.ExecContext(ctx, "UPDATE job_states SET revision = revision + 1 WHERE job_id = ?", next.ID)
 		return err
-	} else if err := s.updateJob(ctx, tx, &next.StoredJob); err != nil {
+	} else if edited, err := s.updateJob(ctx, tx, &next.StoredJob); err != nil {
 		return err
+	} else if edited {
+		if err := closeUnreadable(ctx, tx, m); err != nil {
+			return err
+		}
 	}
 	ahead, err := spansText(next.Ahead)
 	if err != nil {
@@ -151,22 +155,21 @@ func (s *states) writeNext(ctx context.Context, tx *sql.Tx, m *scheduler.Move) e
 	return err
 }
 
-// closeDamaged closes the firings of a removed job that could not be read: nobody ever
-// settles them.
-func closeDamaged(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error {
-	if !m.Next.Damaged() {
-		return nil
+// closeUnreadable settles, as failed, the open firings of a job that was edited or removed
+// which the state does not have, since their rows cannot be read.
+func closeUnreadable(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error {
+	known := []int64{} // nil would be no JSON list
+	for _, list := range [][]scheduler.FiringRecord{m.Next.Open, m.Firings} {
+		for i := range list {
+			known = append(known, list[i].ID)
+		}
 	}
-	open := []int64{} // nil would be no JSON list
-	for i := range m.Next.Open {
-		open = append(open, m.Next.Open[i].ID)
-	}
-	list, err := json.Marshal(open)
+	list, err := json.Marshal(known)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, "UPDATE firings SET settled_at = ? WHERE job_id = ? AND "+openFirings+
-		" AND id NOT IN (SELECT value FROM json_each(?))", timeText(m.At), m.Next.ID, string(list))
+	_, err = tx.ExecContext(ctx, "UPDATE firings SET settled_at = ?, decision = ?, reason = ?, ended = NULL WHERE job_id = ? AND "+openFirings+
+		" AND id NOT IN (SELECT value FROM json_each(?))", timeText(m.At), scheduler.Failed.String(), scheduler.ReasonUnreadable, m.Next.ID, string(list))
 	return err
 }
 
@@ -179,28 +182,29 @@ func spansText(spans []scheduler.Span) (any, error) {
 	return string(said), err
 }
 
-// updateJob writes what has become of a job, and the job itself if it is another
-// version. A time that could not be read, and is not known now either, stays as it is.
-func (s *states) updateJob(ctx context.Context, tx *sql.Tx, k *scheduler.StoredJob) error {
+// updateJob writes the scheduling state of a job, and the job itself if it was edited: it
+// is at another version then. A time that could not be read and is still unknown stays as
+// it is.
+func (s *states) updateJob(ctx context.Context, tx *sql.Tx, k *scheduler.StoredJob) (edited bool, err error) {
 	res, err := tx.ExecContext(ctx, "UPDATE jobs SET "+setProgress+" WHERE id = @id AND version = @version",
 		append(progressOf(k), sql.Named("id", k.ID), sql.Named("version", k.Version))...)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if n, err := res.RowsAffected(); err != nil || n > 0 {
-		return err
+		return false, err
 	}
 	old, err := s.jobByID(ctx, tx, k.ID)
 	if err != nil {
-		return err
+		return false, err
 	}
 	spec, err := json.Marshal(k.Job)
 	if err != nil {
-		return err
+		return false, err
 	}
 	scope, err := listText(k.Scopes)
 	if err != nil {
-		return err
+		return false, err
 	}
 	// Whoever changes a schedule has been told what that means.
 	_, err = tx.ExecContext(ctx, `
@@ -212,7 +216,7 @@ func (s *states) updateJob(ctx context.Context, tx *sql.Tx, k *scheduler.StoredJ
 			sql.Named("webhook_by", text(k.Notify.WebhookBy)),
 			sql.Named("same", slices.Equal(old.Schedules, k.Schedules)), sql.Named("id", k.ID))...)
 	if err != nil {
-		return err
+		return false, err
 	}
 	what := store.JobChanged
 	switch {
@@ -221,7 +225,7 @@ func (s *states) updateJob(ctx context.Context, tx *sql.Tx, k *scheduler.StoredJ
 	case !k.Paused && old.Paused:
 		what = store.JobResumed
 	}
-	return noteChange(ctx, tx, k, what, string(spec))
+	return true, noteChange(ctx, tx, k, what, string(spec))
 }
 
 // setProgress writes how far a job is, see progressOf.

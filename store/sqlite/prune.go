@@ -47,21 +47,19 @@ func (h *History) prune(ctx context.Context, keep store.Retention) (store.Pruned
 	if err := removeRuns(ctx, h.w, ids, keep, &p); err != nil {
 		return p, err
 	}
-	if err := pruneFirings(ctx, h.r, h.w, keep, jobs); err != nil {
-		return p, err
-	}
+	unreadable := pruneFirings(ctx, h.r, h.w, keep, jobs)
 	if err := forgetVisits(ctx, h.r, h.w, time.Now()); err != nil {
-		return p, err
+		return p, errors.Join(unreadable, err)
 	}
 	if p.Runs == 0 && (keep.MaxSize == 0 || before.total*before.size <= keep.MaxSize) {
-		return p, nil
+		return p, unreadable
 	}
 	if err := vacuum(ctx, h.w); err != nil {
-		return p, err
+		return p, errors.Join(unreadable, err)
 	}
 	after, err := pageUseOf(ctx, h.w)
 	p.Bytes = max(0, before.total-after.total) * before.size
-	return p, err
+	return p, errors.Join(unreadable, err)
 }
 
 // WouldPrune says what Prune would delete, and deletes nothing: it does the same in

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"tutti/fanout"
@@ -59,8 +60,9 @@ func outdatedOfJob(k *scheduler.StoredJob, add func(query string, args ...any) e
 	return errors.Join(errs...)
 }
 
-// pruneFirings deletes the firings of each job that are as old as runs that are
-// not kept. What belongs to a run that is kept stays.
+// pruneFirings deletes the firings of each job that are as old as runs that are not kept.
+// A firing whose run is kept stays. A job whose oldest run cannot be read keeps all its
+// firings, and is an error.
 func pruneFirings(ctx context.Context, r queryer, w database, keep store.Retention, jobs []scheduler.StoredJob) error {
 	byID := make(map[int64]*scheduler.StoredJob, len(jobs))
 	for i := range jobs {
@@ -72,8 +74,13 @@ func pruneFirings(ctx context.Context, r queryer, w database, keep store.Retenti
 		return err
 	}
 	limits := []firingLimit{} // nil would be no JSON list
+	var unreadable []error
 	for _, id := range ids {
 		before, err := firingsBefore(ctx, r, id, byID[id], keep)
+		if _, ok := errors.AsType[*scheduler.StateError](err); ok {
+			unreadable = append(unreadable, err)
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -85,7 +92,7 @@ func pruneFirings(ctx context.Context, r queryer, w database, keep store.Retenti
 	if err != nil {
 		return err
 	}
-	return removeFirings(ctx, r, w, string(list))
+	return errors.Join(append(unreadable, removeFirings(ctx, r, w, string(list)))...)
 }
 
 // A firingLimit says up to when the firings of a job are not kept.
@@ -105,22 +112,34 @@ func firingsBefore(ctx context.Context, q queryer, id int64, k *scheduler.Stored
 	case age > 0:
 		before = time.Now().Add(-age)
 	case number > 0:
-		var oldest sql.NullString
-		err = q.QueryRowContext(ctx, "SELECT coalesce(due_at, started_at) FROM runs WHERE job_id = ? ORDER BY id LIMIT 1", id).Scan(&oldest)
-		if errors.Is(err, sql.ErrNoRows) {
-			return before, nil
-		}
-		if err == nil {
-			before, err = parseTime(oldest)
-		}
+		before, err = oldestRun(ctx, q, id)
 	}
-	if k == nil || err != nil {
+	if k == nil || err != nil || before.IsZero() {
 		return before, err
 	}
 	if guard := k.Cursor.Add(-guardTime); before.After(guard) {
 		return guard, nil
 	}
 	return before, nil
+}
+
+// oldestRun returns when the oldest run of a job was due, or started; zero: the job has no
+// runs. The error is a [*scheduler.StateError] if the time cannot be read.
+func oldestRun(ctx context.Context, q queryer, job int64) (time.Time, error) {
+	var run int64
+	var text sql.NullString
+	err := q.QueryRowContext(ctx, "SELECT id, coalesce(due_at, started_at) FROM runs WHERE job_id = ? ORDER BY id LIMIT 1", job).Scan(&run, &text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	at, err := parseTime(text)
+	if err != nil {
+		return at, &scheduler.StateError{What: fmt.Sprintf("run %d", run), Err: err}
+	}
+	return at, nil
 }
 
 // removeFirings deletes the firings before the limits, a list of firingLimit in

@@ -29,7 +29,7 @@ func (h *History) Runs(ctx context.Context, q store.Query) ([]store.Run, error) 
 	if q.Limit > 0 {
 		query += " LIMIT " + strconv.Itoa(q.Limit)
 	}
-	runs, err := h.runs.selectRuns(ctx, h.r, query, args...)
+	runs, err := h.runs.selectRuns(ctx, h.r, refuseRun, query, args...)
 	return runs, h.fault("read", err)
 }
 
@@ -139,7 +139,7 @@ func (h *History) Run(ctx context.Context, ref, user string) (store.Run, error) 
 }
 
 func (h *History) runByID(ctx context.Context, id int64, ref string) (store.Run, error) {
-	runs, err := h.runs.selectRuns(ctx, h.r, "SELECT "+runColumns+" FROM runs WHERE id = ?", id)
+	runs, err := h.runs.selectRuns(ctx, h.r, refuseRun, "SELECT "+runColumns+" FROM runs WHERE id = ?", id)
 	if err != nil {
 		return store.Run{}, h.fault("read", err)
 	}
@@ -231,7 +231,9 @@ func (h *History) HostsOf(ctx context.Context, ref, user string, outcomes []fano
 	return hosts, h.fault("read", err)
 }
 
-func (r *runReader) selectRuns(ctx context.Context, q queryer, query string, args ...any) ([]store.Run, error) {
+// selectRuns calls unreadable with what could be read of a row, and the error, which it may
+// handle.
+func (r *runReader) selectRuns(ctx context.Context, q queryer, unreadable func(*store.Run, error) error, query string, args ...any) ([]store.Run, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -240,6 +242,9 @@ func (r *runReader) selectRuns(ctx context.Context, q queryer, query string, arg
 	var runs []store.Run
 	for rows.Next() {
 		run, err := scanRun(rows)
+		if err != nil && run.ID != 0 {
+			err = unreadable(&run, err)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -250,6 +255,9 @@ func (r *runReader) selectRuns(ctx context.Context, q queryer, query string, arg
 	}
 	return runs, rows.Err()
 }
+
+// refuseRun does not handle a run that cannot be read.
+func refuseRun(_ *store.Run, err error) error { return err }
 
 // scanRun reads a run, and more columns into more.
 func scanRun(rows *sql.Rows, more ...any) (store.Run, error) {

@@ -132,7 +132,7 @@ func (q *Queue) waiting(ctx context.Context, tx queryer) ([]store.WaitingRun, er
 	for i := range all {
 		ids[i] = all[i].Run
 	}
-	runs, err := q.runs.runsByID(ctx, tx, ids)
+	runs, err := q.runs.runsByID(ctx, tx, ids, refuseRun)
 	if err != nil {
 		return nil, err
 	}

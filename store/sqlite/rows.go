@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -53,11 +54,11 @@ type timeCell struct {
 // parseTimes is parseTime for several.
 func parseTimes(cells ...timeCell) (err error) {
 	for _, c := range cells {
-		if *c.to, err = parseTime(c.from); err != nil {
-			return err
-		}
+		var wrong error
+		*c.to, wrong = parseTime(c.from)
+		err = cmp.Or(err, wrong)
 	}
-	return nil
+	return err
 }
 
 // listText is a list as JSON; NULL for none.

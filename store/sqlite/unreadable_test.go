@@ -1,7 +1,10 @@
 package sqlite
 
 import (
+	"maps"
+	"strings"
 	"testing"
+	"time"
 
 	"tutti/scheduler"
 	"tutti/store"
@@ -90,6 +93,117 @@ func TestDamagedJobKeepsNoOtherFromFiring(t *testing.T) {
 			checkInt(t, s.r, "SELECT count(*) FROM firings WHERE job_id = 1 AND settled_at IS NULL", 0)
 		})
 	}
+}
+
+// A job whose rows are damaged works again once it is applied again: what was damaged is
+// replaced, and a firing that cannot be read is settled as failed.
+func TestDamagedJobIsReplaced(t *testing.T) {
+	all := map[string]string{"failing since, failing": "UPDATE jobs SET failures = 2, failing_since = 'x' WHERE id = 1"}
+	maps.Copy(all, damage)
+	maps.Copy(all, unreadable)
+	for name, query := range all {
+		t.Run(name, func(t *testing.T) {
+			s := openTest(t, tempPath(t))
+			addJob(t, s, testJob("backup"))
+			d := joinTest(t, s)
+			decide(t, d, "backup", 1)
+			pokeAny(t, s, query)
+			old, err := s.Job(t.Context(), "backup")
+			if err != nil || old.Broken == nil {
+				t.Fatalf("got %+v, %v, want it broken", old, err)
+			}
+			job := testJob("backup")
+			job.Version = old.Version
+			if _, err := s.ChangeJob(t.Context(), job, "ann", minute(3)); err != nil {
+				t.Fatal(err)
+			}
+			if now, err := s.Job(t.Context(), "backup"); err != nil || now.Broken != nil {
+				t.Errorf("got %+v, %v, want it readable", now, err)
+			}
+			if got := decide(t, d, "backup", 5); len(got) != 1 {
+				t.Errorf("decided %q", got)
+			}
+			failed := 0
+			if strings.HasPrefix(name, "firing") {
+				failed = 1
+			}
+			checkInt(t, s.r, "SELECT count(*) FROM firings WHERE decision = 'failed' AND reason = '"+scheduler.ReasonUnreadable+"' AND settled_at IS NOT NULL", failed)
+		})
+	}
+}
+
+// A firing that cannot be read is listed as failed, with the others, and so is one whose
+// run or notification cannot be read.
+func TestFiringsBesideAnUnreadableOne(t *testing.T) {
+	tests := map[string]struct{ query, reason string }{
+		"time":            {"UPDATE firings SET decided_at = 'x' WHERE id = 1", "firing 1: "},
+		"word":            {"UPDATE firings SET decision = 'perhaps' WHERE id = 1", "firing 1: "},
+		"type":            {"UPDATE firings SET waited = 7 WHERE id = 1", "firing 1: "},
+		"run":             {"UPDATE runs SET started_at = 'x' WHERE id = 1", "run 1: "},
+		"run, a word":     {"UPDATE runs SET stopped = 'perhaps' WHERE id = 1", "run 1: "},
+		"notification":    {"UPDATE notifications SET at = 'x' WHERE firing_id = 1", ""},
+		"all at one time": {"UPDATE firings SET decided_at = 'x', due_at = 'y' WHERE id = 1", "firing 1: "},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := openTest(t, tempPath(t))
+			d := joinTest(t, s)
+			addJob(t, s, notified(scheduler.OnAlways))
+			for n := 1; n <= 2; n++ {
+				finish(t, runMinute(t, d, "backup", n), 0, 0)
+				if _, err := d.Settle(t.Context(), minute(n)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			sent, err := d.Lease(t.Context(), minute(3), minute(4), 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range sent {
+				if err := d.Delivered(t.Context(), m, minute(3), nil, time.Time{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			pokeAny(t, s, tt.query)
+			rows, err := s.Firings(t.Context(), store.FiringQuery{Job: "backup"})
+			if err != nil || len(rows) != 2 || rows[0].Run == nil || rows[0].Reason != "" || rows[1].ID != 1 || rows[1].JobID == 0 {
+				t.Fatalf("got %+v, %v, want both firings", rows, err)
+			}
+			if len(rows[0].Notifications) == 0 || len(rows[0].Notifications) != len(rows[1].Notifications) {
+				t.Errorf("got the notifications %+v and %+v, want as many of each", rows[0].Notifications, rows[1].Notifications)
+			}
+			if !strings.HasPrefix(rows[1].Reason, tt.reason) || (tt.reason == "") != (rows[1].Reason == "") {
+				t.Errorf("got the reason %q, want %q…", rows[1].Reason, tt.reason)
+			}
+			if broken := strings.HasPrefix(tt.reason, "firing"); broken != (rows[1].Decision == scheduler.Failed) {
+				t.Errorf("got the decision %s", rows[1].Decision)
+			}
+		})
+	}
+}
+
+// A run whose start cannot be read keeps the firings of its job, and of no other.
+func TestPruneBesideAnUnreadableRun(t *testing.T) {
+	s := openTest(t, tempPath(t))
+	d := joinTest(t, s)
+	addJob(t, s, testJob("backup"))
+	addJob(t, s, testJob("sweep"))
+	for n := 1; n <= 2; n++ {
+		for _, name := range []string{"backup", "sweep"} {
+			finish(t, runMinute(t, d, name, n), 0, 0)
+			if _, err := d.Settle(t.Context(), minute(n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	poke(t, s, "UPDATE jobs SET cursor = '2027-01-01T00:00:00.000Z'")
+	poke(t, s, "UPDATE runs SET due_at = 'x' WHERE id = 3")
+	_, err := s.Prune(t.Context(), store.Retention{KeepRuns: 2})
+	if err == nil || !strings.Contains(err.Error(), "run 3: ") {
+		t.Errorf("got %v, want an error that names run 3", err)
+	}
+	checkInt(t, s.r, "SELECT count(*) FROM firings WHERE job = 'backup'", 2)
+	checkInt(t, s.r, "SELECT count(*) FROM firings WHERE job = 'sweep'", 1)
 }
 
 // What is mended by hand is noticed, though that changes no revision.

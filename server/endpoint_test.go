@@ -80,12 +80,48 @@ func TestListenSocketRefuses(t *testing.T) {
 	if err := errors.Join(os.Mkdir(open, 0o700), os.Chmod(open, 0o777)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ListenSocket(filepath.Join(open, "s"), []access.PeerRule{}); err == nil {
-		if info, err := os.Stat(open); err != nil || info.Mode().Perm() != 0o700 {
-			t.Errorf("others can write the directory: %v", info.Mode())
-		}
+	if _, err := ListenSocket(filepath.Join(open, "s"), []access.PeerRule{}); err == nil || !strings.Contains(err.Error(), "others can write") {
+		t.Errorf("got %v, want that others can write the directory", err)
 	}
 	if _, err := ListenSocket(filepath.Join(dir, strings.Repeat("x", 120)), nil); err == nil || !strings.Contains(err.Error(), "too long") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A directory that is there for other things, such as /tmp, stays as it is.
+func TestListenSocketLeavesDirectories(t *testing.T) {
+	for mode, other := range map[os.FileMode]string{0o755: "", 0o777 | os.ModeSticky: "", 0o700: "key", 0o711: "key", 0o750: ""} {
+		dir := t.TempDir()
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		if other != "" {
+			if err := os.WriteFile(filepath.Join(dir, other), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, rules := range [][]access.PeerRule{nil, {{UID: -1, GID: 4711, Role: access.Viewer}}} {
+			l, err := ListenSocket(filepath.Join(dir, "s"), rules)
+			if err != nil {
+				t.Fatalf("%v: %v", mode, err)
+			}
+			if info, err := os.Stat(dir); err != nil || info.Mode() != os.ModeDir|mode {
+				t.Errorf("%v became %v, %v", mode, info.Mode(), err)
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// Another user, whose directory it is, could put a socket of its own there.
+func TestListenSocketOfAnotherUser(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chown(dir, 4711, -1); err != nil {
+		t.Skip("only root can give a directory away")
+	}
+	if _, err := ListenSocket(filepath.Join(dir, "s"), nil); err == nil || !strings.Contains(err.Error(), "another user") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -34,14 +36,14 @@ func ListenSocket(path string, rules []access.PeerRule) (_ *Socket, err error) {
 	if len(path) > maxSocketPath {
 		return nil, fmt.Errorf("the path is too long: %d bytes, at most %d", len(path), maxSocketPath)
 	}
-	dirMode, mode := fs.FileMode(0o700), fs.FileMode(0o660)
+	dirMode, mode := dirOfOne, fs.FileMode(0o660)
 	if len(rules) > 0 {
-		dirMode, mode = 0o711, 0o666
+		dirMode, mode = dirOfMany, 0o666
 	}
-	if err := socketDir(filepath.Dir(path), dirMode); err != nil {
+	if err := socketDir(path, dirMode); err != nil {
 		return nil, err
 	}
-	lock, err := safefile.OpenOwn(path+".lock", os.Geteuid(), os.Getegid())
+	lock, err := safefile.OpenOwn(lockOf(path), os.Geteuid(), os.Getegid())
 	if err != nil {
 		return nil, err
 	}
@@ -74,25 +76,49 @@ func (s *Socket) Close() error {
 	return errors.Join(s.Listener.Close(), s.lock.Close())
 }
 
-// socketDir makes the directory of a socket, or refuses one in which others can put
-// something in its place.
-func socketDir(dir string, mode fs.FileMode) error {
-	dir, err := safefile.MkdirAll(dir)
-	if err != nil {
-		return err
-	}
-	if err := os.Chmod(dir, mode); err != nil && mode != 0o700 {
+// The modes of a directory that is made for a socket: for this user, and for others too.
+const dirOfOne, dirOfMany = fs.FileMode(0o700), fs.FileMode(0o711)
+
+// socketDir makes the directory of the socket at path, or refuses one in which others
+// can put something in its place. One that was made for other things, such as /run, stays
+// as it is.
+func socketDir(path string, mode fs.FileMode) error {
+	dir := filepath.Dir(path)
+	_, err := os.Stat(dir)
+	made := errors.Is(err, fs.ErrNotExist)
+	if dir, err = safefile.MkdirAll(dir); err != nil {
 		return err
 	}
 	info, err := os.Stat(dir)
 	if err != nil {
 		return err
 	}
+	if sys, ok := info.Sys().(*syscall.Stat_t); ok && sys.Uid != 0 && int(sys.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s belongs to another user (user id %d)", dir, sys.Uid)
+	}
 	if info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
 		return fmt.Errorf("others can write %s", dir)
 	}
-	return nil
+	if info.Mode() == fs.ModeDir|mode || !made && !forSocket(dir, info, filepath.Base(path)) {
+		return nil
+	}
+	return os.Chmod(dir, mode)
 }
+
+// forSocket reports whether a directory was made for the socket of that name: it has the
+// mode of one, and nothing else in it.
+func forSocket(dir string, info fs.FileInfo, socket string) bool {
+	if perm := info.Mode(); perm != fs.ModeDir|dirOfOne && perm != fs.ModeDir|dirOfMany {
+		return false
+	}
+	entries, err := os.ReadDir(dir)
+	return err == nil && !slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		return e.Name() != socket && e.Name() != lockOf(socket)
+	})
+}
+
+// lockOf is what is locked by who serves a socket.
+func lockOf(socket string) string { return socket + ".lock" }
 
 // removeSocket removes what a daemon has left that is gone.
 func removeSocket(path string) error {

@@ -3,12 +3,17 @@ package daemon
 import (
 	"context"
 	"crypto/rand"
+	"io"
 	"os"
 	"sync"
 	"time"
 
 	"tutti/access"
+	"tutti/fanout"
+	"tutti/output"
+	"tutti/runner"
 	"tutti/server"
+	"tutti/server/live"
 )
 
 // apiGrace is how long answers have that are being written when the daemon has
@@ -31,6 +36,13 @@ func (d *Daemon) serveAPI(ctx, over context.Context) {
 		Alive: func() error { return d.metrics.Alive(silenceLimit) }, Ready: d.registration.Ready,
 		Stopping: ctx, Version: d.c.Version, Now: d.c.Now, Logger: d.c.Logger,
 	}
+	api.Streams = &live.Streams{
+		Hubs: d.c.Live, History: d.store,
+		Encode:   func(w io.Writer, code func(fanout.Summary) int) live.Encoder { return output.NewSyncJSON(w, code) },
+		ExitCode: func(s fanout.Summary) int { return runner.ExitCode(s, nil, nil) },
+		Refuse:   server.RefuseStream, Principal: server.StreamPrincipal,
+	}
+	defer context.AfterFunc(ctx, api.Streams.Close)()
 	handler := api.Handler()
 	grace := min(d.c.StopTimeout, apiGrace)
 	var wg sync.WaitGroup

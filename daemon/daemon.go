@@ -58,7 +58,7 @@ type Config struct {
 	// BaseURL is by which clients reach the API; empty: that is not known.
 	BaseURL string
 	// Live is told of the runs of jobs while they go on, for those who look at them
-	// over HTTP; its owner closes it when Run has returned. Nil: nobody looks.
+	// over HTTP; its owner closes it when Run has returned. Nil: the daemon makes one.
 	Live *live.Hubs
 	// Callbacks says what may be reached by webhooks that were set by who is no admin.
 	Callbacks outgoing.Policy
@@ -95,6 +95,8 @@ type Daemon struct {
 	lanes        *lanes
 	// connections outlive a firing; nil: none does.
 	connections *ssh.IdlePool
+	// ownLive: nobody else closes c.Live.
+	ownLive bool
 	// hurried ends when what runs is to stop at once, by hurry.
 	hurried context.Context
 	hurry   context.CancelCauseFunc
@@ -109,6 +111,10 @@ func Join(ctx context.Context, c Config) (*Daemon, error) {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	ownLive := c.Live == nil
+	if ownLive {
+		c.Live = &live.Hubs{}
 	}
 	if c.Explain == nil {
 		c.Explain = error.Error
@@ -126,6 +132,7 @@ func Join(ctx context.Context, c Config) (*Daemon, error) {
 		service: &jobs.Service{Checker: jobs.Checker{Env: c.Env, Now: c.Now}, Store: s},
 		metrics: server.NewMetrics(c.Version, s.ListJobs),
 		reloads: make(chan struct{}, 1), // one reload is as good as two
+		ownLive: ownLive,
 	}
 	d.lanes = newLanes(d)
 	d.metrics.ServeQueue(c.Lanes, d.lanes.waiting)
@@ -160,6 +167,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	for _, e := range d.c.Endpoints {
 		defer func() { _ = e.Listener.Close() }() // again, if it was served
+	}
+	if d.ownLive {
+		defer d.c.Live.Close()
 	}
 	if d.c.KeepConnections > 0 {
 		d.connections = ssh.NewIdlePool(d.c.KeepConnections, mostKept())
@@ -265,9 +275,7 @@ func (d *Daemon) launch(log *slog.Logger) *runner.Launch {
 	l := runner.UnattendedLaunch(d.c.Env, d.c.History, log)
 	unattended := runner.Unattended{Signal: d.c.Signal}
 	l.View, l.Hint = unattended, d.c.Hint
-	if d.c.Live != nil {
-		l.View = watched{unattended, d.c.Live}
-	}
+	l.View = watched{unattended, d.c.Live}
 	return l
 }
 

@@ -11,6 +11,7 @@ import (
 	"tutti/access"
 	"tutti/api/event"
 	"tutti/fanout"
+	"tutti/server/live"
 	"tutti/server/operation"
 )
 
@@ -30,6 +31,8 @@ type API struct {
 	Gate *access.Gate
 	// BaseURL is by which clients reach the API; empty: that is not known.
 	BaseURL string
+	// Streams tell what happens in runs; nil: nothing is told.
+	Streams *live.Streams
 	// Alive and Ready are what /healthz and /readyz say; nil: that all is well.
 	Alive func() error
 	Ready func(context.Context) error
@@ -92,7 +95,7 @@ func (a *API) healthPages() map[string]http.Handler {
 func (a *API) table() []operation.Operation {
 	var all []operation.Operation
 	for _, part := range [][]operation.Operation{
-		runOps{a}.operations(), jobOps{a}.operations(), changeOps{a}.operations(), fleetOps{a}.operations(), accessOps{a}.operations(), checkOps{a}.operations(), ownOps{a}.operations(),
+		runOps{a}.operations(), runOps{a}.eventOperations(), jobOps{a}.operations(), changeOps{a}.operations(), fleetOps{a}.operations(), accessOps{a}.operations(), checkOps{a}.operations(), ownOps{a}.operations(),
 	} {
 		all = append(all, part...)
 	}

@@ -51,6 +51,7 @@ var (
 var kinds = []operation.Kind{
 	notKnown, lowRole, outOfScope, localOnly, noRun, prunedRun, noHost, noJob, brokenJob, jobExists, jobChanged, noVersion, overlaps, notRunning,
 	stillRunning, noInventory, noMatch, wrongHost, crossSite, tooOften, throttled, noUser, noToken, nameTaken, lastAdmin, historyBusy, historyFull, stopping,
+	tooManyStreams, streamQuery,
 }
 
 // retryAfter adds how many seconds a client is to wait.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,11 +19,14 @@ import (
 
 	"tutti/access"
 	"tutti/daemon"
+	"tutti/fanout"
 	"tutti/internal/outgoing"
 	"tutti/jobs"
+	"tutti/output"
 	"tutti/runner"
 	"tutti/scheduler"
 	"tutti/server"
+	"tutti/server/live"
 	"tutti/server/operation"
 	"tutti/store"
 	"tutti/store/sqlite"
@@ -98,6 +102,13 @@ func newRig(t *testing.T) *rig {
 		Access: principal{r}, Version: "0", Now: now,
 		Gate: r.accounts,
 	}
+	api.Streams = &live.Streams{
+		Hubs: &live.Hubs{}, History: s,
+		Encode:   func(w io.Writer, code func(fanout.Summary) int) live.Encoder { return output.NewSyncJSON(w, code) },
+		ExitCode: func(sum fanout.Summary) int { return runner.ExitCode(sum, nil, nil) },
+		Refuse:   server.RefuseStream, Principal: server.StreamPrincipal,
+	}
+	t.Cleanup(api.Streams.Close)
 	r.Handler = api.Handler()
 	r.readDocument(t)
 	return r

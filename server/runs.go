@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"tutti/access"
 	"tutti/api"
@@ -189,9 +190,13 @@ func (a runOps) run(ctx context.Context, ref string) (store.Run, api.Run, error)
 	return run, form, err
 }
 
-// userOf is whose runs are meant by "last": those of who asks.
+// userOf is whose runs are meant by "last": those of who asks, which over a local socket
+// is a user of this machine, with its runs of the command line.
 func userOf(ctx context.Context) string {
 	p := principalOf(ctx)
+	if p.Via == access.ViaUnix {
+		return strings.TrimPrefix(p.Name, "unix:")
+	}
 	return p.Name
 }
 

@@ -23,6 +23,8 @@ const (
 type Source interface {
 	// Follow tells a run to sink as it goes on; see store.History.
 	Follow(ctx context.Context, run int64, f store.Filter, sink fanout.Sink) error
+	// Replay tells a run as it is on record; see store.History.
+	Replay(ctx context.Context, run int64, f store.Filter, sink fanout.Sink) error
 }
 
 // Hubs are the hubs of a process, by run. The zero value is none; it is for one process,

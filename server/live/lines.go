@@ -42,7 +42,11 @@ func (s *Streams) lines(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	out := newLineWriter(w, q.from)
 	defer out.stop()
 	enc := s.Encode(out, s.codeOf(ctx, run))
-	err := s.History.Follow(ctx, run.ID, f, enc)
+	tell := s.History.Follow
+	if q.record {
+		tell = s.History.Replay
+	}
+	err := tell(ctx, run.ID, f, enc)
 	switch err = errors.Join(err, enc.Close()); {
 	case err == nil:
 		_ = out.flush() // the client has gone

@@ -149,13 +149,15 @@ type runQuery struct {
 	hosts  []string // those that are named; nil: all
 	output string   // none, tail, all
 	from   int64    // how many lines the client has
+	// record: the lines are told to the end of the record as it is now.
+	record bool
 }
 
 func readRunQuery(r *http.Request, lines bool) (q runQuery, problem string) {
 	values := r.URL.Query()
 	for key := range values {
-		if key != "hosts" && key != "output" && (key != "from" || !lines) {
-			return q, "only hosts, output and, of lines, from are known here"
+		if key != "hosts" && key != "output" && (key != "from" && key != "until" || !lines) {
+			return q, "only hosts, output and, of lines, from and until are known here"
 		}
 	}
 	for _, list := range values["hosts"] {
@@ -172,6 +174,13 @@ func readRunQuery(r *http.Request, lines bool) (q runQuery, problem string) {
 	q.output = cmp.Or(values.Get("output"), standard)
 	if known := strings.Join(words, ", "); !strings.Contains(", "+known+",", ", "+q.output+",") {
 		return q, "output is one of " + known
+	}
+	switch values.Get("until") {
+	case "", "live":
+	case "record":
+		q.record = true
+	default:
+		return q, "until is live or record"
 	}
 	if from := values.Get("from"); from != "" {
 		n, err := strconv.ParseInt(from, 10, 64)

@@ -1,0 +1,83 @@
+package server
+
+import (
+	"context"
+	"net/http"
+
+	"tutti/access"
+	"tutti/server/live"
+	"tutti/server/operation"
+	"tutti/store"
+)
+
+// eventOperations are those that tell what happens while it happens.
+func (a runOps) eventOperations() []operation.Operation {
+	if a.Streams == nil {
+		return nil
+	}
+	return []operation.Operation{operation.Of(operation.Spec{
+		Method: http.MethodGet, Path: "/runs/{run}/events", ID: "followRun", Tag: "runs", Action: access.Read,
+		Summary:  "Follow a run: its states and output, or as lines all that happens in it",
+		Problems: []operation.Kind{noRun, prunedRun, stillRunning, tooManyStreams, streamQuery},
+		Types:    []string{"text/event-stream", "application/x-ndjson"},
+	}, a.follow)}
+}
+
+// tooManyStreams and streamQuery are the problems of streams.
+var (
+	tooManyStreams = operation.Kind{Name: "too-many-streams", Title: "Too many streams are open", Status: http.StatusTooManyRequests, Text: "Close one, or try again after as many seconds as Retry-After says."}
+	streamQuery    = operation.Kind{Name: "stream-query", Title: "The stream cannot be had so", Status: http.StatusUnprocessableEntity, Text: "The detail says which parameters a stream takes, and which values."}
+)
+
+type followIn struct {
+	RunPath
+	Hosts  []string `query:"hosts" doc:"only these hosts"`
+	Output string   `query:"output" enum:"none,tail,all" doc:"how much of what the hosts write"`
+	From   int64    `query:"from" minimum:"0" doc:"of lines: after so many, of a run that has ended"`
+	Until  string   `query:"until" enum:"live,record" doc:"of lines: to the end of the run, or to that of the record as it is now"`
+}
+
+func (a runOps) follow(ctx context.Context, in *followIn) (*operation.Answer[operation.Stream], error) {
+	run, _, err := a.run(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	visible, err := a.visible(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return operation.Reply(operation.Stream{Write: func(ctx context.Context, w http.ResponseWriter) error {
+		var refused error
+		r := operation.Request(ctx)
+		r = r.WithContext(context.WithValue(ctx, refusalKey{}, &refused))
+		a.Streams.Run(w, r, run, visible)
+		return refused
+	}}), nil
+}
+
+type refusalKey struct{}
+
+// RefuseStream makes of a stream that is not to be had a problem, as the other operations
+// have them.
+func RefuseStream(w http.ResponseWriter, r *http.Request, p live.Problem) {
+	kinds := map[string]operation.Kind{
+		tooManyStreams.Name: tooManyStreams, streamQuery.Name: streamQuery, "not-found": noRun, stillRunning.Name: stillRunning,
+	}
+	kind, known := kinds[p.Name]
+	if !known {
+		kind = historyBusy
+	}
+	failure := kind.Fail(p.Detail)
+	failure.Header = http.Header{"Retry-After": w.Header().Values("Retry-After")}
+	if refused, ok := r.Context().Value(refusalKey{}).(*error); ok {
+		*refused = failure
+	}
+}
+
+// StreamPrincipal is who asks for a stream.
+func StreamPrincipal(r *http.Request) string {
+	p := principalOf(r.Context())
+	return p.Name
+}
+
+var _ live.History = store.Store(nil)

@@ -16,7 +16,7 @@ import (
 // flagless are the packages that name no flag and no command of tutti: their texts are
 // read at a command line, in a log or through HTTP. Their errors have causes and
 // advice, whose words the reader's package has.
-var flagless = []string{"fanout", "ssh", "inventory", "scheduler", "store", "output", "notify", "server", "access", "api", "daemon", "jobs", "runner", "internal"}
+var flagless = []string{"fanout", "ssh", "inventory", "scheduler", "store", "output", "notify", "server", "client", "access", "api", "daemon", "jobs", "runner", "internal"}
 
 // forTests are packages that are no part of the program.
 var forTests = []string{"internal/fleet", "internal/sshdtest", "internal/keytest", "internal/soak", "internal/nemesis", "internal/jsondoc"}

@@ -52,6 +52,33 @@ func NewRunHost(run int64, r *store.HostRow) RunHost {
 	return v
 }
 
+// Stored is the result that j is the form of, of the host at that place in the plan. Of a
+// host whose end was not recorded it says what is certain: lost, or skipped.
+func (j *RunHost) Stored(index int) (store.HostResult, error) {
+	r := store.HostResult{OutputHash: j.OutputHash}
+	r.Target, r.Attempts = fanout.Target{Index: index, Name: j.Host}, j.Attempts
+	r.StartedAt, r.EndedAt = AtOf(j.StartedAt), AtOf(j.EndedAt)
+	r.StdoutBytes, r.StderrBytes, r.OmittedBytes = j.StdoutBytes, j.StderrBytes, j.OmittedBytes
+	r.Report.Started, r.Report.Address = j.Started, j.Address
+	if j.Outcome == "" {
+		r.Outcome = fanout.Skipped
+		if j.Started {
+			r.Outcome = fanout.Lost
+		}
+		return r, nil
+	}
+	if r.Report.Failure = j.Error.Cause(); j.ExitCode != nil || j.Signal != "" {
+		r.Report.Exit = &fanout.Exit{Signal: j.Signal}
+		if j.ExitCode != nil {
+			r.Report.Exit.Code = *j.ExitCode
+		}
+	}
+	r.Report.OutputComplete = j.OutputComplete != nil && *j.OutputComplete
+	var err error
+	r.Outcome, err = fanout.ParseOutcome(j.Outcome)
+	return r, err
+}
+
 // A RunHostDetails is a host of a run with its earlier attempts.
 type RunHostDetails struct {
 	RunHost

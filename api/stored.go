@@ -62,7 +62,7 @@ func (j *Firing) Stored() (store.FiringRow, error) {
 }
 
 func decisionOf(word string) (scheduler.Decision, error) {
-	for d := scheduler.Run; d <= scheduler.Failed; d++ {
+	for d := scheduler.Run; d <= scheduler.Refused; d++ {
 		if d.String() == word {
 			return d, nil
 		}

@@ -62,6 +62,12 @@ func TestFiringsThatArrive(t *testing.T) {
 			t.Errorf("got %+v, %v\nwant %+v", got, err, f)
 		}
 	}
+	for d := scheduler.Run; d <= scheduler.Refused; d++ {
+		form := NewFiring(&store.FiringRow{Decision: d})
+		if got, err := form.Stored(); err != nil || got.Decision != d {
+			t.Errorf("%s: got %s, %v", d, got.Decision, err)
+		}
+	}
 	if _, err := (&Firing{Decision: "perhaps"}).Stored(); err == nil {
 		t.Error("a decision that there is not was understood")
 	}

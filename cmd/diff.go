@@ -7,14 +7,15 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/client"
 	"tutti/output"
 	"tutti/runner"
 )
 
 type diffOptions struct {
 	outputOptions
-	history string
-	hosts   []string
+	place
+	hosts []string
 }
 
 func (o *diffOptions) addFlags(f *pflag.FlagSet) {
@@ -25,7 +26,7 @@ func (o *diffOptions) addOutputFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.json, "json", false, "print JSON, one line per group of hosts, unchanged ones included")
 	f.BoolVar(&o.raw, "raw", false, "pass colour codes from the hosts to the terminal")
 	f.Var(&o.color, "color", "colour `WHEN`: auto, always, never")
-	addHistoryFlag(f, &o.history)
+	o.addHistory(f)
 }
 
 func newDiffCmd(std Streams) *cobra.Command {
@@ -56,29 +57,29 @@ a change.`,
 			default:
 				return syntaxf("only two runs can be compared: unexpected %q", args[2])
 			}
-			return runDiff(cmd.Context(), std, o, args[0], args[1])
+			remote, err := o.client(std, cmd)
+			if err != nil {
+				return err
+			}
+			return runDiff(cmd.Context(), std, o, remote, args[0], args[1])
 		},
 	}
-	setHelp(cmd, exitHelpShort, flagGroup{"FILTERS", o.addFlags}, flagGroup{"OUTPUT", o.addOutputFlags})
+	setHelp(cmd, exitHelpShort, flagGroup{"FILTERS", o.addFlags}, flagGroup{"OUTPUT", o.addOutputFlags}, o.group())
 	return cmd
 }
 
-func runDiff(ctx context.Context, std Streams, o *diffOptions, before, after string) error {
+func runDiff(ctx context.Context, std Streams, o *diffOptions, remote *client.Client, before, after string) error {
 	screen := newScreen(std, &o.outputOptions)
-	history := &runner.History{Path: o.history, Getenv: std.Getenv, Warn: screen.warn}
-	defer history.Close()
-	err := compare(ctx, std, o, before, after, history, screen)
+	err := withRecords(ctx, std, o.history, remote, screen.warn, func(s runner.Records) error {
+		return compare(ctx, std, o, before, after, s, screen)
+	})
 	if closeErr := screen.close(ctx); err == nil {
 		err = closeErr
 	}
 	return err
 }
 
-func compare(ctx context.Context, std Streams, o *diffOptions, before, after string, history *runner.History, screen *screen) (err error) {
-	s, err := history.ForReading(ctx)
-	if err != nil {
-		return usageOfRun(err)
-	}
+func compare(ctx context.Context, std Streams, o *diffOptions, before, after string, s runner.Records, screen *screen) (err error) {
 	runs := &runner.Comparison{Store: s}
 	if runs.Before, err = runner.EndedRun(ctx, s, before, std.userName()); err != nil {
 		return usageOfRun(err)

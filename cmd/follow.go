@@ -7,12 +7,13 @@ import (
 	"strconv"
 
 	"tutti/fanout"
+	"tutti/runner"
 	"tutti/store"
 )
 
 // followedRun is the run that ref names for who follows it: last is the newest of the
 // user, also while it runs.
-func followedRun(ctx context.Context, std Streams, s store.Store, ref string) (store.Run, error) {
+func followedRun(ctx context.Context, std Streams, s runner.Records, ref string) (store.Run, error) {
 	if ref == "last" {
 		runs, err := s.Runs(ctx, store.Query{Running: true, User: std.userName()})
 		if err != nil {
@@ -29,7 +30,7 @@ func followedRun(ctx context.Context, std Streams, s store.Store, ref string) (s
 
 // follow shows a run as another process executes it, until it has ended, or the
 // operator has seen enough.
-func follow(ctx context.Context, s store.Store, run int64, filter store.Filter, sink fanout.Sink, screen *screen) error {
+func follow(ctx context.Context, s runner.Records, run int64, filter store.Filter, sink fanout.Sink, screen *screen) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	// A reader that has gone away is noticed also while the hosts say nothing.
@@ -44,7 +45,7 @@ func follow(ctx context.Context, s store.Store, run int64, filter store.Filter, 
 
 // codeOfRun is the exit code that a run has on record, or had to have; it is asked for
 // at the end of the run.
-func codeOfRun(ctx context.Context, s store.Store, run store.Run) func(fanout.Summary) int {
+func codeOfRun(ctx context.Context, s runner.Records, run store.Run) func(fanout.Summary) int {
 	return func(fanout.Summary) int {
 		if !run.State.Ended() {
 			if now, err := s.Run(context.WithoutCancel(ctx), strconv.FormatInt(run.ID, 10), ""); err == nil {

@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"tutti/api"
+	"tutti/client"
 	"tutti/fanout"
 	"tutti/internal/hostlist"
 	"tutti/internal/phrase"
@@ -26,7 +29,7 @@ import (
 )
 
 type historyOptions struct {
-	history  string
+	place
 	host     string
 	outcomes typed.Outcomes
 	since    string
@@ -47,7 +50,7 @@ func (o *historyOptions) addFlags(f *pflag.FlagSet) {
 
 func (o *historyOptions) addOutputFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.json, "json", false, "print JSON, one line per run")
-	addHistoryFlag(f, &o.history)
+	o.addHistory(f)
 }
 
 func newHistoryCmd(std Streams) *cobra.Command {
@@ -70,12 +73,20 @@ func newHistoryCmd(std Streams) *cobra.Command {
 			if q.Since, err = parseSince(o.since, time.Now()); err != nil {
 				return err
 			}
+			remote, err := o.client(std, cmd)
+			if err != nil {
+				return err
+			}
+			if remote != nil {
+				defer remote.Close()
+				return listRunsOf(cmd.Context(), std, remote, q, o)
+			}
 			history := &runner.History{Path: o.history, Getenv: std.Getenv, Warn: std.warn}
 			defer history.Close()
 			return listRuns(cmd.Context(), std, history, q, o)
 		},
 	}
-	setHelp(cmd, exitHelpShort, flagGroup{"FILTERS", o.addFlags}, flagGroup{"OUTPUT", o.addOutputFlags})
+	setHelp(cmd, exitHelpShort, flagGroup{"FILTERS", o.addFlags}, flagGroup{"OUTPUT", o.addOutputFlags}, o.group())
 	cmd.AddCommand(newPruneCmd(std))
 	return cmd
 }
@@ -108,6 +119,36 @@ func listRuns(ctx context.Context, std Streams, history *runner.History, q store
 	if err != nil {
 		return sayNoHistory(std, history)
 	}
+	return showRuns(std, runs, q, o)
+}
+
+// listRunsOf is listRuns for a server.
+func listRunsOf(ctx context.Context, std Streams, remote *client.Client, q store.Query, o *historyOptions) error {
+	if o.host != "" {
+		q.Host = o.host
+		if names, err := hostlist.Expand(o.host); err != nil || len(names) != 1 || strings.ContainsAny(names[0], "*?[") {
+			return usagef("--host: a server is asked for the runs of one host, by its name")
+		}
+	}
+	if slices.ContainsFunc(q.Words, func(word string) bool { return strings.ContainsFunc(word, unicode.IsSpace) }) {
+		return usagef("a server looks for single words: give each WORD by itself")
+	}
+	if o.json { // which has what the server alone knows
+		forms, err := remote.History().Forms(ctx, q)
+		if err != nil {
+			return usageOfServer(err)
+		}
+		return printJSON(std.Out, forms)
+	}
+	runs, err := remote.History().Runs(ctx, q)
+	if err != nil {
+		return usageOfServer(err)
+	}
+	return showRuns(std, runs, q, o)
+}
+
+// showRuns lists runs as a table, or as JSON.
+func showRuns(std Streams, runs []store.Run, q store.Query, o *historyOptions) error {
 	if o.json {
 		for _, r := range runs {
 			if err := output.WriteJSON(std.Out, api.NewRun(r)); err != nil {
@@ -142,7 +183,7 @@ func hostsInHistory(ctx context.Context, std Streams, s store.Store, text string
 }
 
 func noRunsText(q store.Query) string {
-	if q.Hosts == nil && q.Outcomes == nil && q.Since.IsZero() && q.Words == nil && q.Source == "" && q.User == "" {
+	if q.Host == "" && q.Hosts == nil && q.Outcomes == nil && q.Since.IsZero() && q.Words == nil && q.Source == "" && q.User == "" {
 		return "no runs yet"
 	}
 	return "no matching runs"

@@ -2,9 +2,12 @@ package cmd
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,15 +15,16 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/api"
+	"tutti/client"
 	"tutti/internal/sanitize"
 	"tutti/internal/terminal"
-	"tutti/inventory"
 	"tutti/output"
 	"tutti/runner"
 )
 
 type hostsOptions struct {
 	requestOptions
+	serverOptions
 	json    bool
 	explain bool
 }
@@ -56,6 +60,14 @@ func newHostsCmd(std Streams) *cobra.Command {
 				}
 				selector = args[0]
 			}
+			remote, err := o.client(std, cmd)
+			if err != nil {
+				return err
+			}
+			if remote != nil {
+				defer remote.Close()
+				return listHostsOf(cmd.Context(), std, remote, selector, o)
+			}
 			o.Unusable = true
 			history := &runner.History{Path: o.Record.History, Getenv: std.Getenv, Warn: std.warn}
 			defer history.Close()
@@ -84,27 +96,69 @@ func newHostsCmd(std Streams) *cobra.Command {
 		flagGroup{"HOSTS", o.flags().addHosts},
 		flagGroup{"LOGIN", o.flags().addSSHConfig},
 		flagGroup{"OUTPUT", o.addFlags},
+		o.group(),
 	)
 	return cmd
+}
+
+// listHostsOf lists the hosts of a server.
+func listHostsOf(ctx context.Context, std Streams, remote *client.Client, selector string, o *hostsOptions) error {
+	for _, name := range []string{"only", "exclude", "limit", "pick"} {
+		if o.Given(name) {
+			return hint(usagef("--%s does not work with a server here", name), "a selector can do the same: 'web,!web13'")
+		}
+	}
+	if o.explain && !o.json {
+		return usagef("--explain needs --json with a server, which tells admins only where settings come from")
+	}
+	hosts, err := remote.Hosts(ctx, selector)
+	if err != nil {
+		return usageOfServer(err)
+	}
+	if !o.explain {
+		hideOrigins(hosts)
+	}
+	if o.json {
+		return printJSON(std.Out, hosts)
+	}
+	return printHostsTable(std.Out, hosts)
+}
+
+// hideOrigins takes out where settings come from.
+func hideOrigins(hosts []api.Host) {
+	for i := range hosts {
+		hosts[i].Origins = nil
+		hideOrigins(hosts[i].Via)
+	}
+}
+
+// printJSON prints a line of JSON for each form.
+func printJSON[T any](w io.Writer, forms []T) error {
+	for i := range forms {
+		if err := output.WriteJSON(w, forms[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hostForms are the forms of hosts; with explain they say where each value comes from.
+func hostForms(hosts []runner.HostView, explain bool) []api.Host {
+	forms := make([]api.Host, len(hosts))
+	for i, h := range hosts {
+		forms[i] = api.NewHost(h, explain)
+	}
+	return forms
 }
 
 func (o *hostsOptions) print(w io.Writer, hosts []runner.HostView) error {
 	switch {
 	case o.json:
-		return printHostsJSON(w, hosts, o.explain)
+		return printJSON(w, hostForms(hosts, o.explain))
 	case o.explain:
 		return printHostsExplained(w, hosts)
 	}
-	return printHostsTable(w, hosts)
-}
-
-func printHostsJSON(w io.Writer, hosts []runner.HostView, explain bool) error {
-	for _, h := range hosts {
-		if err := output.WriteJSON(w, api.NewHost(h, explain)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return printHostsTable(w, hostForms(hosts, false))
 }
 
 // printHostsExplained shows each host with a line per value, uncut, with the place that
@@ -148,7 +202,7 @@ const leastHostColumn = 10
 
 // printHostsTable shows one line per host, and on a terminal a heading: elsewhere
 // each line is a host.
-func printHostsTable(w io.Writer, hosts []runner.HostView) error {
+func printHostsTable(w io.Writer, hosts []api.Host) error {
 	columns := []output.Column{{}, {Least: leastHostColumn}, {Least: leastHostColumn}, {Least: leastHostColumn, Optional: true}}
 	if terminal.Is(w) {
 		for i, title := range []string{"HOST", "LOGIN", "GROUPS", "LABELS"} {
@@ -158,34 +212,26 @@ func printHostsTable(w io.Writer, hosts []runner.HostView) error {
 	t := output.NewTable(columns...)
 	for _, h := range hosts {
 		labels := make([]string, 0, len(h.Labels))
-		for _, s := range h.Settings() {
-			if name, ok := strings.CutPrefix(string(s.Key), string(inventory.LabelKey(""))); ok {
-				labels = append(labels, name+"="+s.Value)
-			}
+		for _, name := range slices.Sorted(maps.Keys(h.Labels)) {
+			labels = append(labels, name+"="+h.Labels[name])
 		}
-		t.Add(h.Name, loginText(h), strings.Join(h.Groups, ","), strings.Join(labels, ","))
+		t.Add(h.Host, loginText(&h), strings.Join(h.Groups, ","), strings.Join(labels, ","))
 	}
 	return t.Write(w, terminal.Width(w))
 }
 
 // loginText is the user@address:port of h by the inventory and ssh_config. --explain
 // shows why a host cannot be reached at all.
-func loginText(h runner.HostView) string {
-	if len(h.Unusable) > 0 {
+func loginText(h *api.Host) string {
+	if len(h.Refusals) > 0 {
 		return "cannot be used"
 	}
-	text := h.Address
-	if text == "" {
-		text = runner.HostWord(h.Host)
+	text := cmp.Or(h.Address, strings.Trim(h.Host, "[]"))
+	if h.Port != 0 {
+		text = net.JoinHostPort(text, strconv.Itoa(h.Port))
 	}
-	if h.Adds(inventory.KeyAddress) {
-		text = h.SSH.HostName
-	}
-	if port := cmp.Or(h.Port, h.SSH.Port); port != 0 {
-		text = net.JoinHostPort(text, strconv.Itoa(port))
-	}
-	if user := cmp.Or(h.User, h.SSH.User); user != "" {
-		text = user + "@" + text
+	if h.User != "" {
+		text = h.User + "@" + text
 	}
 	return text
 }

@@ -69,6 +69,31 @@ const (
 	noHistory                          // there are no jobs; the service has no store
 )
 
+// A jobReader reads jobs: those of a history, or of a server. What the methods promise
+// is said at those of jobs.Service.
+type jobReader interface {
+	List(ctx context.Context) ([]jobs.View, error)
+	Show(ctx context.Context, name string) (*jobs.Details, error)
+	Log(ctx context.Context, q store.FiringQuery) ([]store.FiringRow, error)
+	Next(ctx context.Context, name string, n int) (*jobs.Times, error)
+	Export(ctx context.Context, names []string) ([]scheduler.Job, []scheduler.StoredJob, error)
+	AnnounceFewerDays(ctx context.Context, in store.Place, announce func(names []string)) error
+	Served(ctx context.Context) (bool, error)
+}
+
+// withJobReader does something with the jobs of a history, or of a server.
+func withJobReader(cmd *cobra.Command, std Streams, p *place, missing withoutHistory, do func(jobReader) error) error {
+	remote, err := p.client(std, cmd)
+	if err != nil {
+		return err
+	}
+	if remote != nil {
+		defer remote.Close()
+		return usageOfJob(do(remote.Jobs(jobChecker(std))))
+	}
+	return withJobs(cmd.Context(), std, p.history, missing, func(s *jobs.Service) error { return do(s) })
+}
+
 // withJobs opens the history and calls do with its jobs.
 func withJobs(ctx context.Context, std Streams, path string, missing withoutHistory, do func(*jobs.Service) error) error {
 	return withStore(ctx, std, path, missing, func(s store.Store) error {

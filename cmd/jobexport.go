@@ -10,18 +10,17 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/internal/safefile"
-	"tutti/jobs"
 	"tutti/scheduler"
 )
 
 type jobExportOptions struct {
-	history string
-	output  string
+	place
+	output string
 }
 
 func (o *jobExportOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVarP(&o.output, "output", "o", "", "write to `FILE` instead of stdout")
-	addHistoryFlag(f, &o.history)
+	o.addHistory(f)
 }
 
 func newJobExportCmd(std Streams) *cobra.Command {
@@ -34,17 +33,17 @@ func newJobExportCmd(std Streams) *cobra.Command {
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeJobs(std, &o.history, manyJobs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withJobs(cmd.Context(), std, o.history, wantsHistory, func(s *jobs.Service) error {
+			return withJobReader(cmd, std, &o.place, wantsHistory, func(s jobReader) error {
 				return exportJobs(cmd.Context(), std, s, args, o.output)
 			})
 		},
 	}
-	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags})
+	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags}, o.group())
 	return cmd
 }
 
 // exportJobs writes the jobs of these names, or all, to a file or to stdout.
-func exportJobs(ctx context.Context, std Streams, s *jobs.Service, names []string, file string) error {
+func exportJobs(ctx context.Context, std Streams, s jobReader, names []string, file string) error {
 	whole, broken, err := s.Export(ctx, names)
 	if err != nil {
 		return err

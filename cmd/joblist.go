@@ -19,15 +19,15 @@ import (
 )
 
 type jobListOptions struct {
-	history string
-	json    bool
-	state   typed.Choice
+	place
+	json  bool
+	state typed.Choice
 }
 
 func (o *jobListOptions) addFlags(f *pflag.FlagSet) {
 	f.Var(&o.state, "state", "only jobs in `STATE`: ok, failing, running, paused, over, broken")
 	f.BoolVar(&o.json, "json", false, "print JSON, one line per job")
-	addHistoryFlag(f, &o.history)
+	o.addHistory(f)
 }
 
 func newJobListCmd(std Streams) *cobra.Command {
@@ -41,12 +41,12 @@ func newJobListCmd(std Streams) *cobra.Command {
   tutti job list --json | jq -r 'select(.failures >= 3).job'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withJobs(cmd.Context(), std, o.history, noHistory, func(s *jobs.Service) error {
+			return withJobReader(cmd, std, &o.place, noHistory, func(s jobReader) error {
 				return listJobs(cmd.Context(), std, s, o)
 			})
 		},
 	}
-	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags})
+	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags}, o.group())
 	return cmd
 }
 
@@ -63,7 +63,7 @@ func jobStates() []string {
 type jobView struct{ *jobs.View }
 
 // listJobs lists all jobs, or those in a state.
-func listJobs(ctx context.Context, std Streams, s *jobs.Service, o *jobListOptions) error {
+func listJobs(ctx context.Context, std Streams, s jobReader, o *jobListOptions) error {
 	all, err := s.List(ctx)
 	if err != nil {
 		return err
@@ -156,7 +156,7 @@ func (v jobView) costText() string {
 }
 
 // warnOfJobs warns of jobs that need attention.
-func warnOfJobs(ctx context.Context, std Streams, s *jobs.Service, views []jobView) error {
+func warnOfJobs(ctx context.Context, std Streams, s jobReader, views []jobView) error {
 	if err := s.AnnounceFewerDays(ctx, store.InList, func(names []string) { std.warn(fewerDaysText(names)) }); err != nil {
 		return err
 	}

@@ -14,23 +14,22 @@ import (
 	"tutti/api"
 	"tutti/internal/quantity"
 	"tutti/internal/terminal"
-	"tutti/jobs"
 	"tutti/output"
 	"tutti/store"
 )
 
 type jobLogOptions struct {
-	history string
-	limit   int
-	since   string
-	json    bool
+	place
+	limit int
+	since string
+	json  bool
 }
 
 func (o *jobLogOptions) addFlags(f *pflag.FlagSet) {
 	f.IntVarP(&o.limit, "limit", "n", 20, "show at most `N` firings; 0: all")
 	f.StringVar(&o.since, "since", "", "firings since `WHEN`: 2h, 7d, 2026-11-20, 2026-11-20T14:30")
 	f.BoolVar(&o.json, "json", false, "print JSON, one line per firing")
-	addHistoryFlag(f, &o.history)
+	o.addHistory(f)
 }
 
 func newJobLogCmd(std Streams) *cobra.Command {
@@ -56,17 +55,17 @@ started. A removed job keeps its log.`,
 			if q.Since, err = parseSince(o.since, std.now()); err != nil {
 				return err
 			}
-			return withJobs(cmd.Context(), std, o.history, wantsHistory, func(s *jobs.Service) error {
+			return withJobReader(cmd, std, &o.place, wantsHistory, func(s jobReader) error {
 				return logJob(cmd.Context(), std, s, q, o.json)
 			})
 		},
 	}
-	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags})
+	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags}, o.group())
 	return cmd
 }
 
 // logJob lists the firings of a job.
-func logJob(ctx context.Context, std Streams, s *jobs.Service, q store.FiringQuery, asJSON bool) error {
+func logJob(ctx context.Context, std Streams, s jobReader, q store.FiringQuery, asJSON bool) error {
 	rows, err := s.Log(ctx, q)
 	if err != nil {
 		return err

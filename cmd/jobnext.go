@@ -10,13 +10,13 @@ import (
 )
 
 type jobNextOptions struct {
-	history string
-	count   int
+	place
+	count int
 }
 
 func (o *jobNextOptions) addFlags(f *pflag.FlagSet) {
 	f.IntVarP(&o.count, "count", "n", 10, "show the next `N` firings")
-	addHistoryFlag(f, &o.history)
+	o.addHistory(f)
 }
 
 func newJobNextCmd(std Streams) *cobra.Command {
@@ -36,17 +36,17 @@ func newJobNextCmd(std Streams) *cobra.Command {
 			if o.count < 1 || o.count > jobs.MostNext {
 				return syntaxf("--count %d: between 1 and %d", o.count, jobs.MostNext)
 			}
-			return withJobs(cmd.Context(), std, o.history, wantsHistory, func(s *jobs.Service) error {
+			return withJobReader(cmd, std, &o.place, wantsHistory, func(s jobReader) error {
 				return showNext(cmd.Context(), std, s, name, o.count)
 			})
 		},
 	}
-	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags})
+	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags}, o.group())
 	return cmd
 }
 
 // showNext lists the next firings of a job.
-func showNext(ctx context.Context, std Streams, s *jobs.Service, name string, n int) error {
+func showNext(ctx context.Context, std Streams, s jobReader, name string, n int) error {
 	times, err := s.Next(ctx, name, n)
 	if err != nil {
 		return err

@@ -19,13 +19,13 @@ import (
 const shownChanges = 5
 
 type jobShowOptions struct {
-	history string
-	json    bool
+	place
+	json bool
 }
 
 func (o *jobShowOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.json, "json", false, "print JSON: one object with the recorded changes and the newest firings")
-	addHistoryFlag(f, &o.history)
+	o.addHistory(f)
 }
 
 func newJobShowCmd(std Streams) *cobra.Command {
@@ -42,7 +42,7 @@ func newJobShowCmd(std Streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return withJobs(cmd.Context(), std, o.history, wantsHistory, func(s *jobs.Service) error {
+			return withJobReader(cmd, std, &o.place, wantsHistory, func(s jobReader) error {
 				d, err := s.Show(cmd.Context(), name)
 				if err != nil {
 					return err
@@ -57,7 +57,7 @@ func newJobShowCmd(std Streams) *cobra.Command {
 			})
 		},
 	}
-	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags})
+	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags}, o.group())
 	return cmd
 }
 

@@ -63,6 +63,7 @@ func runScripts(t *testing.T, dir string, more map[string]scriptCommand) {
 		"decoded": decodeEvents,
 		"nowhere": checkNowhere,
 		"sql":     changeHistory,
+		"both":    runBothWays,
 		// documented FILE: every line of JSON in it is as docs/json.md says
 		"documented": checkDocumented,
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/client"
 	"tutti/fanout"
 	"tutti/internal/hostlist"
 	"tutti/internal/sanitize"
@@ -19,7 +20,7 @@ import (
 
 type showOptions struct {
 	outputOptions
-	history  string
+	place
 	hosts    []string
 	outcomes typed.Outcomes
 	follow   bool
@@ -38,7 +39,7 @@ func (o *showOptions) addOutputFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.noPrefix, "no-prefix", false, "print output without host names")
 	f.BoolVar(&o.raw, "raw", false, "pass colour codes from the hosts to the terminal")
 	f.Var(&o.color, "color", "colour `WHEN`: auto, always, never")
-	addHistoryFlag(f, &o.history)
+	o.addHistory(f)
 }
 
 func newShowCmd(std Streams) *cobra.Command {
@@ -74,29 +75,29 @@ process may execute it, and output comes as lines unless -o says otherwise.`,
 			if len(args) > 0 {
 				ref = args[0]
 			}
-			return runShow(cmd.Context(), std, o, ref)
+			remote, err := o.client(std, cmd)
+			if err != nil {
+				return err
+			}
+			return runShow(cmd.Context(), std, o, remote, ref)
 		},
 	}
-	setHelp(cmd, exitHelpShort, flagGroup{"FILTERS", o.addFlags}, flagGroup{"OUTPUT", o.addOutputFlags})
+	setHelp(cmd, exitHelpShort, flagGroup{"FILTERS", o.addFlags}, flagGroup{"OUTPUT", o.addOutputFlags}, o.group())
 	return cmd
 }
 
-func runShow(ctx context.Context, std Streams, o *showOptions, ref string) error {
+func runShow(ctx context.Context, std Streams, o *showOptions, remote *client.Client, ref string) error {
 	screen := newScreen(std, &o.outputOptions)
-	history := &runner.History{Path: o.history, Getenv: std.Getenv, Warn: screen.warn}
-	defer history.Close()
-	err := replay(ctx, std, o, ref, history, screen)
+	err := withRecords(ctx, std, o.history, remote, screen.warn, func(s runner.Records) error {
+		return replay(ctx, std, o, ref, s, screen)
+	})
 	if closeErr := screen.close(ctx); err == nil {
 		err = closeErr
 	}
 	return err
 }
 
-func replay(ctx context.Context, std Streams, o *showOptions, ref string, history *runner.History, screen *screen) error {
-	s, err := history.ForReading(ctx)
-	if err != nil {
-		return usageOfRun(err)
-	}
+func replay(ctx context.Context, std Streams, o *showOptions, ref string, s runner.Records, screen *screen) error {
 	find := func() (store.Run, error) { return s.Run(ctx, ref, std.userName()) }
 	if o.follow {
 		find = func() (store.Run, error) { return followedRun(ctx, std, s, ref) }
@@ -123,7 +124,7 @@ func replay(ctx context.Context, std Streams, o *showOptions, ref string, histor
 		err = s.Replay(ctx, run.ID, filter, sink)
 	}
 	if err != nil {
-		return err
+		return usageOfServer(err)
 	}
 	return screen.lastWord()
 }
@@ -138,7 +139,7 @@ func recordedCode(run store.Run) int {
 
 // hostsOf are the hosts of run that texts name, by ranges and wildcards; nil without
 // texts.
-func hostsOf(ctx context.Context, s store.Store, run store.Run, texts []string) ([]string, error) {
+func hostsOf(ctx context.Context, s runner.Records, run store.Run, texts []string) ([]string, error) {
 	if len(texts) == 0 {
 		return nil, nil
 	}
@@ -179,5 +180,5 @@ func usageOfRun(err error) error {
 	if errors.Is(err, store.ErrNotExist) {
 		return usage(err)
 	}
-	return err
+	return usageOfServer(err)
 }

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"tutti/access"
+	"tutti/client"
 	"tutti/internal/fault"
 	"tutti/internal/filekind"
 	"tutti/inventory"
@@ -68,6 +69,22 @@ var wording = fault.Wording{
 		access.AdviceUserExists:  "`tutti user role %s ROLE` changes it; tutti user passwd sets its password",
 		access.AdviceTokenExists: "choose another name, or remove it first: `tutti token rm %s`",
 		access.AdviceLastAdmin:   "make another user admin first: `tutti user role NAME admin`",
+
+		client.AdviceLogin:       "tutti login %s",
+		client.AdviceSocket:      "no daemon answers there; tutti serve starts one",
+		client.AdviceRefused:     "check the port, and that tutti serve --listen runs there",
+		client.AdviceSocketRight: "ask as the user of the daemon, or have tutti serve --socket-group let you in",
+		client.AdviceName:        "check the name of the server",
+		client.AdviceUnreachable: "check the address, and whether a firewall or a proxy is in the way",
+		client.AdviceAuthority:   "if its certificate is signed by an authority of yours, name that: --server-ca FILE",
+		client.AdviceCertName:    "use the name that is in the certificate, or give the server one for this name",
+		client.AdviceCertDates:   "renew the certificate of the server; or set the clock of this machine",
+		client.AdviceNoTLS:       "the server does not speak TLS: write http:// if it is on this machine",
+		client.AdviceNotTutti:    "check the address; a server started with tutti serve --listen answers as one",
+		client.AdviceOther:       "if that is your server, name it: --server %s",
+		client.AdviceVersions:    "the server is version %s, this program is version %s",
+		client.AdvicePlain:       "use https://; --insecure-http does without",
+		client.AdviceOpenFile:    "chmod 600 %s",
 
 		filekind.AdviceIdentity: "log in with a key: --identity FILE",
 		filekind.AdviceHistory:  "name a history with --history FILE",

@@ -8,7 +8,7 @@ import (
 // What can be done about an error has words on the command line, and nothing else has.
 func TestAdviceHasWords(t *testing.T) {
 	var codes []string
-	for _, dir := range []string{"../access", "../runner", "../ssh", "../inventory", "../inventory/layer", "../inventory/sshconfig", "../store", "../scheduler", "../internal/filekind"} {
+	for _, dir := range []string{"../access", "../client", "../runner", "../ssh", "../inventory", "../inventory/layer", "../inventory/sshconfig", "../store", "../scheduler", "../internal/filekind"} {
 		codes = append(codes, constants(t, dir, "Advice")...)
 	}
 	for _, code := range codes {

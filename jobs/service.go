@@ -113,6 +113,13 @@ func (s *Service) Named(ctx context.Context, names []string) ([]scheduler.Stored
 	if len(names) == 0 {
 		return s.Store.ListJobs(ctx)
 	}
+	return Choose(names, func(name string) (scheduler.StoredJob, error) { return s.Store.Job(ctx, name) })
+}
+
+// Choose are the jobs of these names, each once and in their order, which find finds. The
+// error is that of find or, if that is a *store.NoJobError for more than one name, a
+// *MissingError.
+func Choose(names []string, find func(name string) (scheduler.StoredJob, error)) ([]scheduler.StoredJob, error) {
 	var found []scheduler.StoredJob
 	var missing []*store.NoJobError
 	seen := make(map[string]bool)
@@ -121,7 +128,7 @@ func (s *Service) Named(ctx context.Context, names []string) ([]scheduler.Stored
 			continue
 		}
 		seen[name] = true
-		kept, err := s.Store.Job(ctx, name)
+		kept, err := find(name)
 		if none, ok := errors.AsType[*store.NoJobError](err); ok {
 			missing = append(missing, none)
 			continue

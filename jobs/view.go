@@ -298,6 +298,12 @@ func (s *Service) Changes(ctx context.Context, name string) ([]store.JobChange, 
 // Export returns the jobs of these names, or all: whole can be read, broken cannot.
 func (s *Service) Export(ctx context.Context, names []string) (whole []scheduler.Job, broken []scheduler.StoredJob, err error) {
 	kept, err := s.Named(ctx, names)
+	whole, broken = Whole(kept)
+	return whole, broken, err
+}
+
+// Whole are the jobs that can be read, and the others.
+func Whole(kept []scheduler.StoredJob) (whole []scheduler.Job, broken []scheduler.StoredJob) {
 	for _, k := range kept {
 		if k.Broken != nil {
 			broken = append(broken, k)
@@ -305,5 +311,5 @@ func (s *Service) Export(ctx context.Context, names []string) (whole []scheduler
 		}
 		whole = append(whole, k.Job)
 	}
-	return whole, broken, err
+	return whole, broken
 }

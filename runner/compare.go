@@ -11,7 +11,7 @@ import (
 // A Comparison compares two runs, host by host. Set its fields, then call Pairs, and
 // Feed with what it returns.
 type Comparison struct {
-	Store  store.Store
+	Store  Records
 	Before store.Run
 	After  store.Run
 

@@ -59,7 +59,7 @@ func noHost(host string, known []string, runs ...int64) error {
 
 // EndedRun is the run that ref names; "last" is about the runs of user. The error is a
 // [RunningError] if the run has not ended.
-func EndedRun(ctx context.Context, s store.Store, ref, user string) (store.Run, error) {
+func EndedRun(ctx context.Context, s Records, ref, user string) (store.Run, error) {
 	run, err := s.Run(ctx, ref, user)
 	if err == nil {
 		err = Ended(run)
@@ -69,7 +69,7 @@ func EndedRun(ctx context.Context, s store.Store, ref, user string) (store.Run, 
 
 // HostsOfRun are the hosts of run that match patterns. The error is a [NoHostError] if
 // a pattern matches none.
-func HostsOfRun(ctx context.Context, s store.Store, run store.Run, patterns []string) ([]string, error) {
+func HostsOfRun(ctx context.Context, s Records, run store.Run, patterns []string) ([]string, error) {
 	names, err := s.HostsOf(ctx, strconv.FormatInt(run.ID, 10), "", nil)
 	if err != nil {
 		return nil, err

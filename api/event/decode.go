@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"tutti/fanout"
@@ -203,7 +202,7 @@ func (d *Decoder) hostRetrying(line []byte, e *fanout.Event) error {
 	r := t.result(e.Time, v.Outcome, v.Attempt)
 	r.StdoutBytes, r.StderrBytes = t.bytes[fanout.Stdout], t.bytes[fanout.Stderr]
 	r.Report.Started = !t.startedAt.IsZero()
-	r.Report.Exit, r.Report.Failure = exitOf(v.ExitCode, v.Signal, v.CoreDumped), v.Error.failure()
+	r.Report.Exit, r.Report.Failure = exitOf(v.ExitCode, v.Signal, v.CoreDumped), v.Error.Cause()
 	e.Delay, e.Result = time.Duration(v.DelayMS)*time.Millisecond, r
 	e.Number = t.numbers.Next(e)
 	t.startedAt, t.bytes = time.Time{}, [2]int64{}
@@ -223,7 +222,7 @@ func (d *Decoder) hostFinished(line []byte, e *fanout.Event) error {
 	r.StdoutBytes, r.StderrBytes, r.OmittedBytes = v.StdoutBytes, v.StderrBytes, v.OmittedBytes
 	const ms = time.Millisecond
 	r.Report = fanout.Report{
-		Exit: exitOf(v.ExitCode, v.Signal, v.CoreDumped), Failure: v.Error.failure(),
+		Exit: exitOf(v.ExitCode, v.Signal, v.CoreDumped), Failure: v.Error.Cause(),
 		Started: v.Started, OutputComplete: v.OutputComplete, Address: v.Address,
 		Resolve: time.Duration(v.ResolveMS) * ms, Dial: time.Duration(v.DialMS) * ms,
 		Login: time.Duration(v.LoginMS) * ms, Command: time.Duration(v.DurationMS) * ms,
@@ -249,18 +248,6 @@ func exitOf(code *uint32, signal string, core bool) *fanout.Exit {
 		return &fanout.Exit{Code: *code, Core: core}
 	}
 	return nil
-}
-
-// failure is what NewHostFinished made f of; nil for nil.
-func (f *Failure) failure() *fanout.Failure {
-	if f == nil {
-		return nil
-	}
-	x := &fanout.Failure{Op: f.Op, Message: f.Message, Hint: f.Hint, Remote: f.RemoteState}
-	if message, ok := strings.CutSuffix(f.Message, ": "+f.Detail); ok && f.Detail != "" {
-		x.Message, x.Detail = message, f.Detail
-	}
-	return x
 }
 
 func (d *Decoder) runFinished(line []byte, e *fanout.Event) error {

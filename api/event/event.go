@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -125,6 +126,18 @@ type Failure struct {
 	RemoteState string `json:"remote_state,omitempty"`
 	// Hint is what can be done about it; absent if that is not known.
 	Hint string `json:"hint,omitempty"`
+}
+
+// Cause is the failure that f is the form of; nil for nil.
+func (f *Failure) Cause() *fanout.Failure {
+	if f == nil {
+		return nil
+	}
+	x := &fanout.Failure{Op: f.Op, Message: f.Message, Hint: f.Hint, Remote: f.RemoteState}
+	if message, ok := strings.CutSuffix(f.Message, ": "+f.Detail); ok && f.Detail != "" {
+		x.Message, x.Detail = message, f.Detail
+	}
+	return x
 }
 
 // ending is how an attempt ended.

@@ -19,42 +19,42 @@ func Attended() bool {
 
 // AskYes asks on the terminal until the answer is yes or no.
 func AskYes(ctx context.Context, question string) (bool, error) {
+	for {
+		switch text, err := AskLine(ctx, question); {
+		case err != nil:
+			return false, err
+		case strings.EqualFold(text, "yes"), strings.EqualFold(text, "y"):
+			return true, nil
+		case strings.EqualFold(text, "no"), strings.EqualFold(text, "n"):
+			return false, nil
+		}
+	}
+}
+
+// AskLine asks on the terminal for a line, and returns it without the spaces around it.
+func AskLine(ctx context.Context, question string) (string, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	defer func() { _ = tty.Close() }()
+	if _, err := tty.WriteString(question); err != nil {
+		return "", err
+	}
 	type line struct {
 		text string
 		err  error
 	}
-	lines := make(chan line)
-	answers := bufio.NewReader(tty)
-	for {
-		if _, err := tty.WriteString(question); err != nil {
-			return false, err
-		}
-		go func() {
-			text, err := answers.ReadString('\n')
-			select {
-			case lines <- line{strings.ToLower(strings.TrimSpace(text)), err}:
-			case <-ctx.Done(): // the answer is too late
-			}
-		}()
-		select {
-		case l := <-lines:
-			switch {
-			case l.err != nil:
-				return false, l.err
-			case l.text == "yes", l.text == "y":
-				return true, nil
-			case l.text == "no", l.text == "n":
-				return false, nil
-			}
-		case <-ctx.Done():
-			// The read cannot be interrupted and ends with the process.
-			_, _ = tty.WriteString("\n")
-			return false, context.Cause(ctx)
-		}
+	lines := make(chan line, 1)
+	go func() { // it cannot be interrupted and ends with the process
+		text, err := bufio.NewReader(tty).ReadString('\n')
+		lines <- line{strings.TrimSpace(text), err}
+	}()
+	select {
+	case l := <-lines:
+		return l.text, l.err
+	case <-ctx.Done():
+		_, _ = tty.WriteString("\n")
+		return "", context.Cause(ctx)
 	}
 }

@@ -1,0 +1,267 @@
+package client
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"tutti/api/event"
+	"tutti/fanout"
+	"tutti/store"
+)
+
+const (
+	// linesType is what the events of a run are asked for as.
+	linesType = "application/x-ndjson"
+	// maxLine bounds a line: an event has 64 KiB of output at most.
+	maxLine = 2 << 20
+	// maxHosts is how long the names of hosts in a query may be together. Of more hosts
+	// all events are asked for, and those of the others left out here.
+	maxHosts = 4096
+	// lostTime is how long a stream that was lost is asked for again while nothing of it
+	// arrives.
+	lostTime = 2 * time.Minute
+)
+
+// Replay tells a run again to sink, as it is on record.
+func (h *History) Replay(ctx context.Context, run int64, f store.Filter, sink fanout.Sink) error {
+	return h.play(ctx, run, f, sink, "record")
+}
+
+// Follow is Replay for a run that may be running: it tells what happens in it until its
+// end. A stream that is lost is asked for again, and goes on where it was lost.
+func (h *History) Follow(ctx context.Context, run int64, f store.Filter, sink fanout.Sink) error {
+	return h.play(ctx, run, f, sink, "live")
+}
+
+// play tells a run to sink.
+func (h *History) play(ctx context.Context, run int64, f store.Filter, sink fanout.Sink, until string) error {
+	all, err := h.HostsOf(ctx, number(run), "", nil)
+	if err != nil {
+		return err
+	}
+	names, err := h.chosen(ctx, run, f, all)
+	if err != nil {
+		return err
+	}
+	s := &stream{c: h.c, names: all, query: values("until", until), to: &onward{sink: sink}}
+	if f.NoOutput {
+		s.query.Set("output", "none")
+	}
+	if len(names) < len(all) {
+		if text := strings.Join(names, ","); len(names) > 0 && len(text) <= maxHosts {
+			s.query.Set("hosts", text)
+			s.names = names
+		} else {
+			s.to.sink = newNarrowing(names, sink)
+		}
+	}
+	if s.request, err = newRequest(http.MethodGet, "runs", number(run), "events"); err != nil {
+		return err
+	}
+	return s.play(ctx)
+}
+
+// chosen are the hosts of a run that a filter chooses, in the order of its plan.
+func (h *History) chosen(ctx context.Context, run int64, f store.Filter, all []string) ([]string, error) {
+	names := all
+	if f.Hosts != nil {
+		names = only(names, f.Hosts)
+	}
+	if f.Outcomes == nil {
+		return names, nil
+	}
+	ended, err := h.HostsOf(ctx, number(run), "", f.Outcomes)
+	return only(names, ended), err
+}
+
+// only are the names that are also among others.
+func only(names, others []string) []string {
+	set := make(map[string]bool, len(others))
+	for _, name := range others {
+		set[name] = true
+	}
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !set[name] })
+}
+
+// A stream is the events of a run, asked for as often as they are lost.
+type stream struct {
+	c       *Client
+	request *request
+	query   url.Values
+	names   []string // of the hosts, in the order of the plan
+	to      *onward
+}
+
+// play passes the events on, to the end of the run.
+func (s *stream) play(ctx context.Context) error {
+	s.request.query, s.request.accept = s.query, linesType
+	wait, heard := firstWait, time.Now()
+	for {
+		before := s.to.passed
+		err := s.c.retry(ctx, s.request, s.read(ctx))
+		if err == nil || s.to.err != nil {
+			return errors.Join(err, s.to.err)
+		}
+		if !errors.As(err, new(*cutError)) && !errors.As(err, new(*lostError)) {
+			return err
+		}
+		if s.to.passed > before {
+			wait, heard = firstWait, time.Now()
+		}
+		if time.Since(heard)+wait > lostTime || !sleep(ctx, wait) {
+			return cause(ctx, err)
+		}
+		wait = min(2*wait, lostTime/4)
+	}
+}
+
+// A lostError says that a stream ended before the run.
+type lostError struct{ err error }
+
+func (e *lostError) Error() string { return "the events of the run were lost: " + e.err.Error() }
+func (e *lostError) Unwrap() error { return e.err }
+
+// read passes on the events of one answer.
+func (s *stream) read(ctx context.Context) func(*http.Response) error {
+	return func(r *http.Response) error {
+		decoder := event.NewDecoder(s.names)
+		s.to.again()
+		lines := bufio.NewScanner(r.Body)
+		lines.Buffer(make([]byte, 64<<10), maxLine)
+		lines.Split(wholeLine)
+		for lines.Scan() {
+			e, err := decoder.Decode(lines.Bytes())
+			if errors.Is(err, event.ErrUnknown) {
+				continue
+			}
+			if err != nil {
+				return s.c.notUnderstood(r, err)
+			}
+			if err := s.to.pass(ctx, e); err != nil || e.Kind == fanout.RunFinished {
+				return err
+			}
+		}
+		switch err := lines.Err(); {
+		case errors.Is(err, bufio.ErrTooLong):
+			return s.c.strange(fmt.Errorf("a line is longer than %d MiB", maxLine>>20))
+		case err != nil:
+			return cause(ctx, &lostError{err})
+		}
+		return &lostError{io.ErrUnexpectedEOF}
+	}
+}
+
+// wholeLine is a line with its end: without one it was cut off.
+func wholeLine(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		return i + 1, data[:i], nil
+	}
+	if atEOF {
+		return len(data), nil, nil
+	}
+	return 0, nil, nil
+}
+
+// An onward passes events on, each once, however often they are told.
+type onward struct {
+	sink fanout.Sink
+	// err is why sink takes no more; nil: it does.
+	err error
+	// passed counts the events that were passed on.
+	passed  int
+	started bool
+	hosts   map[int]*passedHost
+}
+
+// A passedHost is what of a host was passed on, and how far the telling at hand is.
+type passedHost struct {
+	attempt, retried int
+	ended            bool
+	bytes            [2]int64
+	told             [2]int64 // of the attempt at hand, in this telling
+}
+
+// again says that all is told once more, from the beginning.
+func (o *onward) again() {
+	for _, h := range o.hosts {
+		h.told = [2]int64{}
+	}
+}
+
+// pass passes e on, or what of it is new. Its error is that of the sink.
+func (o *onward) pass(ctx context.Context, e fanout.Event) error {
+	if !o.isNew(&e) {
+		return nil
+	}
+	o.passed++
+	o.err = o.sink.Handle(ctx, e)
+	return o.err
+}
+
+func (o *onward) isNew(e *fanout.Event) bool {
+	if e.Target == nil {
+		first := e.Kind != fanout.RunStarted || !o.started
+		o.started = true
+		return first
+	}
+	if o.hosts == nil {
+		o.hosts = make(map[int]*passedHost)
+	}
+	h := o.hosts[e.Target.Index]
+	if h == nil {
+		h = &passedHost{}
+		o.hosts[e.Target.Index] = h
+	}
+	switch e.Kind {
+	case fanout.TargetStarted:
+		h.told = [2]int64{}
+		if e.Attempt <= h.attempt {
+			return false
+		}
+		h.attempt, h.bytes = e.Attempt, [2]int64{}
+	case fanout.Output:
+		return h.rest(e)
+	case fanout.TargetRetrying:
+		if e.Attempt <= h.retried {
+			return false
+		}
+		h.retried = e.Attempt
+	case fanout.TargetFinished:
+		if h.ended {
+			return false
+		}
+		h.ended = true
+	}
+	return true
+}
+
+// rest takes from a piece of output what was passed on, and reports whether more is left.
+func (h *passedHost) rest(e *fanout.Event) bool {
+	if e.Attempt < h.attempt {
+		return false
+	}
+	from := h.told[e.Stream]
+	to := from + int64(len(e.Data)) + e.Omitted
+	h.told[e.Stream] = to
+	known := h.bytes[e.Stream] - from
+	switch {
+	case known <= 0:
+	case to <= h.bytes[e.Stream]:
+		return false
+	case e.Omitted > 0:
+		e.Omitted -= known
+	default:
+		e.Data = e.Data[known:]
+	}
+	h.bytes[e.Stream] = to
+	return true
+}

@@ -1,0 +1,303 @@
+package cmd
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tutti/api"
+	"tutti/client"
+	"tutti/internal/terminal"
+	"tutti/output"
+	"tutti/runner"
+)
+
+const exitHelpServer = `EXIT STATUS
+  0  done
+  1  local error (file, connection), or the server failed
+  2  usage error, or the server refused it`
+
+type loginOptions struct {
+	serverOptions
+	user       string
+	tokenStdin bool
+}
+
+func (o *loginOptions) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.user, "user", "", "log in as `NAME` (default: asked for)")
+	f.BoolVar(&o.tokenStdin, "token-stdin", false, "read a token from standard input, and keep that")
+}
+
+func (o *loginOptions) addServerFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.ca, "server-ca", "", "trust the certificate authorities in `FILE` for the server, instead of the system's")
+	f.BoolVar(&o.insecure, "insecure-http", false, "ask a server on another machine over plain HTTP: who listens on the network reads the password, the token and the output")
+}
+
+func newLoginCmd(c *console) *cobra.Command {
+	o := &loginOptions{}
+	cmd := &cobra.Command{
+		Use:   "login [flags] [URL]",
+		Short: "Log in to a tutti server, and keep a token for it",
+		Long: `URL is https://HOST[:PORT]; http:// is for a server on this machine (default
+$TUTTI_SERVER). Name and password are asked for on the terminal, and the server makes
+a token for this machine, which is kept with mode 0600 in ~/.config/tutti/servers.yaml.
+--server-ca and --insecure-http are kept with it. A local socket needs no login.`,
+		Example: `  tutti login https://ops.example
+  tutti login --token-stdin https://ops.example < token`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return login(cmd.Context(), c, o, args)
+		},
+	}
+	setHelp(cmd, exitHelpServer, flagGroup{"FLAGS", o.addFlags}, flagGroup{"SERVER", o.addServerFlags})
+	return cmd
+}
+
+// login keeps a token for a server.
+func login(ctx context.Context, c *console, o *loginOptions, args []string) error {
+	address, err := serverOf(c.Streams, args, o.insecure)
+	if err != nil {
+		return err
+	}
+	if address.Socket != "" {
+		return usagef("a local socket needs no login: the system says who asks")
+	}
+	keyring, err := c.keyring()
+	if err != nil {
+		return err
+	}
+	if _, err := keyring.Servers(); err != nil { // before a password is asked for
+		return err
+	}
+	kept := client.Server{Insecure: o.insecure && !address.Loopback()}
+	if o.ca != "" {
+		kept.CA = runner.Absolute(o.ca)
+	}
+	get := o.byPassword
+	if o.tokenStdin {
+		get = o.fromStdin
+	}
+	session, err := get(ctx, c, address, &kept)
+	if err != nil {
+		return usageOfServer(err)
+	}
+	if err := keyring.Put(address, kept); err != nil {
+		return err
+	}
+	return c.say(fmt.Sprintf("logged in to %s as %s, %s", address, session.Name, session.Role))
+}
+
+// serverOf is the server that is named by the argument or by the environment.
+func serverOf(std Streams, args []string, insecure bool) (client.Address, error) {
+	text, from := std.Getenv("TUTTI_SERVER"), "$TUTTI_SERVER: "
+	if len(args) > 0 {
+		text, from = args[0], ""
+	}
+	if text == "" {
+		return client.Address{}, hint(syntaxf("missing URL"), "tutti login https://ops.example")
+	}
+	address, err := client.ParseAddress(text, insecure)
+	if err != nil {
+		return address, usagef("%s%w", from, err)
+	}
+	return address, nil
+}
+
+// fromStdin reads a token, and finds out whose it is.
+func (o *loginOptions) fromStdin(ctx context.Context, c *console, address client.Address, kept *client.Server) (api.Session, error) {
+	if o.user != "" {
+		return api.Session{}, syntaxf("--user and --token-stdin cannot be combined")
+	}
+	token, err := client.ReadToken(c.In)
+	if err != nil {
+		return api.Session{}, usagef("--token-stdin: %w", err)
+	}
+	kept.Token = token
+	return whoIs(ctx, address, kept)
+}
+
+// whoIs asks the server whose the token is.
+func whoIs(ctx context.Context, address client.Address, kept *client.Server) (api.Session, error) {
+	remote, err := client.New(client.Config{Address: address, CA: kept.CA, Token: kept.Token, Version: moduleVersion()})
+	if err != nil {
+		return api.Session{}, usagef("--server-ca: %w", err)
+	}
+	defer remote.Close()
+	session, err := remote.Session(ctx)
+	kept.User = session.Name
+	return session, err
+}
+
+// byPassword asks for a name and a password, and has a token made.
+func (o *loginOptions) byPassword(ctx context.Context, c *console, address client.Address, kept *client.Server) (api.Session, error) {
+	if !terminal.Attended() {
+		return api.Session{}, hint(usagef("no terminal to ask for the password"), "--token-stdin reads a token from standard input")
+	}
+	name := o.user
+	for name == "" {
+		var err error
+		if name, err = terminal.AskLine(ctx, "name at "+address.String()+": "); err != nil {
+			return api.Session{}, err
+		}
+	}
+	p := &prompter{interrupts: c.interrupts}
+	password, err := p.secret(ctx, "password of "+name+": ")
+	if err != nil {
+		return api.Session{}, err
+	}
+	defer clear(password)
+	remote, err := client.New(client.Config{Address: address, CA: kept.CA, Version: moduleVersion()})
+	if err != nil {
+		return api.Session{}, usagef("--server-ca: %w", err)
+	}
+	defer remote.Close()
+	made, err := remote.Login(ctx, name, password, tokenName())
+	if err != nil {
+		return api.Session{}, wrongPassword(err)
+	}
+	kept.Token, kept.Name = made.Secret, made.Token.Token
+	return whoIs(ctx, address, kept)
+}
+
+// wrongPassword says of a login that was refused what can be done, in place of logging
+// in.
+func wrongPassword(err error) error {
+	refused, ok := errors.AsType[*client.ProblemError](err)
+	if !ok || refused.Status != 401 {
+		return err
+	}
+	return hint(usagef("%s", refused.Error()), "tutti user passwd NAME, on the machine of the server, sets a password")
+}
+
+// tokenName is the name of a new token, by which its owner knows it again.
+func tokenName() string {
+	host, _ := os.Hostname() // it need not be known
+	host = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(host))
+	const most, random = 40, 6
+	return "cli-" + host[:min(len(host), most)] + "-" + strings.ToLower(rand.Text()[:random])
+}
+
+type logoutOptions struct{ serverOptions }
+
+func newLogoutCmd(std Streams) *cobra.Command {
+	o := &logoutOptions{}
+	cmd := &cobra.Command{
+		Use:   "logout [flags] [URL]",
+		Short: "Remove the token for a tutti server, there and here",
+		Long: `A token that tutti login had made is removed from the server as well; one that was
+made elsewhere is only forgotten here.`,
+		Example: `  tutti logout https://ops.example`,
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return logout(cmd.Context(), std, o, args)
+		},
+	}
+	setHelp(cmd, exitHelpServer)
+	return cmd
+}
+
+func logout(ctx context.Context, std Streams, o *logoutOptions, args []string) error {
+	address, err := serverOf(std, args, true)
+	if err != nil {
+		return err
+	}
+	keyring, err := std.keyring()
+	if err != nil {
+		return err
+	}
+	kept, ok, err := keyring.Server(address)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return std.say("not logged in to " + address.String())
+	}
+	var left error
+	if kept.Name != "" {
+		left = removeToken(ctx, address, kept)
+	}
+	if err := keyring.Remove(address); err != nil {
+		return err
+	}
+	if left != nil {
+		return hint(fmt.Errorf("the token is gone here, but %s still takes it: %w", address, left), "tutti token rm "+kept.Name+", on the machine of the server, removes it")
+	}
+	return std.say("logged out of " + address.String())
+}
+
+// removeToken removes a token from its server. One that is not there any more is gone.
+func removeToken(ctx context.Context, address client.Address, kept client.Server) error {
+	remote, err := client.New(client.Config{Address: address, CA: kept.CA, Token: kept.Token, Version: moduleVersion()})
+	if err != nil {
+		return err
+	}
+	defer remote.Close()
+	err = remote.RemoveToken(ctx, kept.Name)
+	if refused, ok := errors.AsType[*client.ProblemError](err); ok && (refused.Status == 401 || refused.Status == 404) {
+		return nil
+	}
+	return err
+}
+
+type whoamiOptions struct {
+	serverOptions
+	json bool
+}
+
+func (o *whoamiOptions) addFlags(f *pflag.FlagSet) {
+	f.BoolVar(&o.json, "json", false, "print JSON")
+}
+
+func newWhoamiCmd(std Streams) *cobra.Command {
+	o := &whoamiOptions{}
+	cmd := &cobra.Command{
+		Use:     "whoami [flags]",
+		Short:   "Show who a tutti server takes you for, and what you may do",
+		Example: `  tutti whoami --server https://ops.example`,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			remote, err := o.client(std, cmd)
+			if err != nil {
+				return err
+			}
+			if remote == nil {
+				return hint(syntaxf("missing server"), "add --server URL, or set $TUTTI_SERVER")
+			}
+			defer remote.Close()
+			session, err := remote.Session(cmd.Context())
+			if err != nil {
+				return usageOfServer(err)
+			}
+			if o.json {
+				return output.WriteJSON(std.Out, session)
+			}
+			return std.print("%s", sessionText(remote.Address(), &session))
+		},
+	}
+	setHelp(cmd, exitHelpServer, flagGroup{"FLAGS", o.addFlags}, o.group())
+	return cmd
+}
+
+// sessionText says who asks a server, and what it may do.
+func sessionText(address client.Address, s *api.Session) string {
+	text := fmt.Sprintf("%s at %s (%s)\nrole   %s\nscope  %s\n", s.Name, address, s.Via, s.Role, cmp.Or(strings.Join(s.Scopes, "; "), "all hosts"))
+	if len(s.Jobs) > 0 {
+		text += "jobs   " + strings.Join(s.Jobs, ", ") + "\n"
+	}
+	if s.ExpiresAt != nil {
+		text += "until  " + clockText(api.AtOf(s.ExpiresAt).Local()) + "\n"
+	}
+	return text
+}

@@ -1,0 +1,197 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tutti/client"
+	"tutti/runner"
+)
+
+// serverOptions say which server a command asks instead of acting by itself.
+type serverOptions struct {
+	server    string
+	tokenFile string
+	ca        string
+	insecure  bool
+}
+
+func (o *serverOptions) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.server, "server", "", "ask the tutti server at `URL`, or at a local socket (unix:///PATH), instead of acting on this machine (default $TUTTI_SERVER)")
+	o.addAccessFlags(f)
+}
+
+// addAccessFlags are those about how a server is asked.
+func (o *serverOptions) addAccessFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.tokenFile, "token-file", "", "read the token for the server from `FILE` (default: that of tutti login)")
+	f.StringVar(&o.ca, "server-ca", "", "trust the certificate authorities in `FILE` for the server, instead of the system's")
+	f.BoolVar(&o.insecure, "insecure-http", false, "ask a server on another machine over plain HTTP: who listens on the network reads the token and the output")
+}
+
+// keyring is the file with the tokens of this user.
+func (s Streams) keyring() (client.Keyring, error) {
+	home := s.home()
+	if home == "" {
+		return client.Keyring{}, errors.New("no home directory for the file with the tokens: $HOME is not set")
+	}
+	return client.Keyring{Path: filepath.Join(home, ".config", "tutti", "servers.yaml")}, nil
+}
+
+// client is the client of the server that is to be asked; nil: none is. cmd is the
+// command, whose flags must not be about this machine.
+func (o *serverOptions) client(std Streams, cmd *cobra.Command) (*client.Client, error) {
+	text, from := o.server, "--server"
+	if !cmd.Flags().Changed("server") {
+		text, from = std.Getenv("TUTTI_SERVER"), "$TUTTI_SERVER"
+	}
+	if text == "" {
+		return nil, o.checkUnused(cmd)
+	}
+	if err := refuseLocal(cmd, from); err != nil {
+		return nil, err
+	}
+	return o.dial(std, text, from)
+}
+
+// checkUnused refuses flags about a server where none is asked.
+func (o *serverOptions) checkUnused(cmd *cobra.Command) error {
+	for _, name := range []string{"token-file", "server-ca", "insecure-http"} {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
+			return hint(syntaxf("--%s is for --server", name), "add --server URL, or set $TUTTI_SERVER")
+		}
+	}
+	return nil
+}
+
+// dial is a client of the server at the address in text, with what is kept of it.
+func (o *serverOptions) dial(std Streams, text, from string) (*client.Client, error) {
+	address, kept, err := o.address(std, text)
+	if err != nil {
+		return nil, usagef("%s: %w", from, err)
+	}
+	config := client.Config{Address: address, CA: kept.CA, Token: kept.Token, Version: moduleVersion()}
+	if o.ca != "" {
+		config.CA = o.ca
+	}
+	if o.tokenFile != "" {
+		if config.Token, err = client.ReadTokenFile(o.tokenFile); err != nil {
+			return nil, usagef("--token-file: %w", err)
+		}
+	}
+	c, err := client.New(config)
+	if err != nil {
+		return nil, usagef("--server-ca: %w", err)
+	}
+	return c, nil
+}
+
+// address is where a server is, and what is kept of it. Plain HTTP to another machine is
+// allowed by the flag, or where it was by the login.
+func (o *serverOptions) address(std Streams, text string) (client.Address, client.Server, error) {
+	address, plainErr := client.ParseAddress(text, true)
+	if plainErr != nil {
+		return address, client.Server{}, plainErr
+	}
+	keyring, err := std.keyring()
+	if err != nil && o.tokenFile == "" {
+		return address, client.Server{}, err
+	}
+	var kept client.Server
+	if err == nil {
+		if kept, _, err = keyring.Server(address); err != nil {
+			return address, kept, err
+		}
+	}
+	address, err = client.ParseAddress(text, o.insecure || kept.Insecure)
+	return address, kept, err
+}
+
+// refuseLocal refuses flags that are about this machine.
+func refuseLocal(cmd *cobra.Command, from string) error {
+	var refused error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if refused != nil {
+			return
+		}
+		if reason := localReason(f); reason != "" {
+			refused = hint(usagef("--%s cannot be combined with %s: %s", f.Name, from, reason), "--server '' acts on this machine")
+		}
+	})
+	return refused
+}
+
+// localReasons say of flags why a server does not take them.
+var localReasons = map[string]string{
+	"history":           "the server has a history of its own",
+	"no-history":        "a server records every run",
+	"inventory":         "the server has an inventory of its own",
+	"hosts":             "a server runs on hosts of its inventory only",
+	"identity":          "the server logs in with its own keys",
+	"jump":              "the way to a host is in the inventory of the server",
+	"port":              "the port of a host is in the inventory of the server",
+	"ssh-config":        "the server reads its own ssh_config",
+	"host-keys":         "the server decides which host keys it trusts",
+	"known-hosts":       "the server decides which host keys it trusts",
+	"ask-pass":          "the server logs in with its own keys",
+	"ask-sudo-pass":     "a server asks nobody",
+	"sudo-pass-command": "it would run a command on the machine of the server",
+}
+
+// localReason is why a flag is not for a server; empty: it is.
+func localReason(f *pflag.Flag) string {
+	if f.Name == "run-id-file" || f.Name == "stdin" { // it is written, or read, here
+		return ""
+	}
+	key, ok := runner.KeyNamed(f.Name)
+	if !ok || !key.Local(f.Value.String()) || f.Name == "env" {
+		return ""
+	}
+	if reason := localReasons[f.Name]; reason != "" {
+		return reason
+	}
+	return "it is about this machine"
+}
+
+// usageOfServer makes a refusal of the server a mistake of the caller, if it is one.
+func usageOfServer(err error) error {
+	refused, ok := errors.AsType[*client.ProblemError](err)
+	if !ok || refused.Status >= 500 || refused.Status == 429 {
+		return err
+	}
+	return usage(err)
+}
+
+// A place is where runs and jobs are read: a history of this machine, or a server.
+type place struct {
+	history string
+	serverOptions
+}
+
+// addHistory adds the flag of the history.
+func (p *place) addHistory(f *pflag.FlagSet) { addHistoryFlag(f, &p.history) }
+
+// addServer adds the flags of the server.
+func (p *place) addServer(f *pflag.FlagSet) { p.serverOptions.addFlags(f) }
+
+// group is the group of flags about the server, for help.
+func (o *serverOptions) group() flagGroup { return flagGroup{"SERVER", o.addFlags} }
+
+// withRecords does something with the runs of a server, or without one with those of a
+// history.
+func withRecords(ctx context.Context, std Streams, path string, remote *client.Client, warn func(string), do func(runner.Records) error) error {
+	if remote != nil {
+		defer remote.Close()
+		return do(remote.History())
+	}
+	history := &runner.History{Path: path, Getenv: std.Getenv, Warn: warn}
+	defer history.Close()
+	s, err := history.ForReading(ctx)
+	if err != nil {
+		return usageOfRun(err)
+	}
+	return do(s)
+}

@@ -47,7 +47,8 @@ type Action string
 
 // The actions. Those on hosts, runs and jobs are bounded by the scope too.
 const (
-	Read       Action = "read"        // runs, output, jobs and hosts
+	Read       Action = "read"        // runs, their output, and jobs
+	ReadFleet  Action = "read-fleet"  // hosts, their groups and labels, and daemons
 	Plan       Action = "plan"        // what a request would do; whether it is valid
 	Run        Action = "run"         // ad-hoc commands: run, ping, rerun
 	Kill       Action = "kill"        // stop runs
@@ -67,7 +68,7 @@ const (
 
 // least is the least role that may do each action.
 var least = map[Action]Role{
-	Read: Viewer, Plan: Viewer, OwnTokens: Viewer,
+	Read: Viewer, ReadFleet: Viewer, Plan: Viewer, OwnTokens: Viewer,
 	Run: Operator, Kill: Operator, StartJob: Operator, PauseJob: Operator, Maintain: Operator, Override: Operator,
 	EditJob:    Editor,
 	Controller: Admin, Users: Admin, AllTokens: Admin, ReadAudit: Admin, Delete: Admin, Origins: Admin,

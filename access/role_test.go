@@ -11,7 +11,7 @@ import (
 func TestRoles(t *testing.T) {
 	may := map[Role][]Action{
 		NoRole:   {},
-		Viewer:   {Read, Plan, OwnTokens},
+		Viewer:   {Read, ReadFleet, Plan, OwnTokens},
 		Operator: {Run, Kill, StartJob, PauseJob, Maintain, Override},
 		Editor:   {EditJob},
 		Admin:    {Controller, Users, AllTokens, ReadAudit, Delete, Origins},

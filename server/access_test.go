@@ -46,7 +46,7 @@ func TestRoleMatrix(t *testing.T) {
 func TestLimitedToJobs(t *testing.T) {
 	r := newRig(t)
 	r.who = access.Principal{Name: "ci", Role: access.Admin, Jobs: []string{"backup"}}
-	for path, want := range map[string]int{"/jobs": 200, "/users": 403, "/audit": 403, "/tokens": 403, "/validate": 405} {
+	for path, want := range map[string]int{"/jobs": 200, "/users": 403, "/audit": 403, "/tokens": 403, "/validate": 405, "/hosts": 403, "/hosts/web1": 403, "/groups": 403, "/labels": 403, "/daemons": 403} {
 		if w := r.ask(t, "GET", path, ""); w.Code != want {
 			t.Errorf("%s: got %d %s", path, w.Code, w.Body)
 		}

@@ -2,11 +2,13 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 
 	"tutti/access"
 	"tutti/api"
+	"tutti/inventory"
 	"tutti/runner"
 	"tutti/server/operation"
 )
@@ -14,7 +16,7 @@ import (
 // fleetOperations are those about hosts and daemons.
 func (a fleetOps) operations() []operation.Operation {
 	spec := func(path, id, summary string, problems ...operation.Kind) operation.Spec {
-		return operation.Spec{Method: http.MethodGet, Path: path, ID: id, Summary: summary, Tag: "fleet", Action: access.Read, Problems: problems}
+		return operation.Spec{Method: http.MethodGet, Path: path, ID: id, Summary: summary, Tag: "fleet", Action: access.ReadFleet, Problems: problems}
 	}
 	return []operation.Operation{
 		operation.ListOf(spec("/hosts", "listHosts", "List the hosts that a selector means, from the daemon's inventory", noInventory, noMatch, localOnly), a.listHosts),
@@ -64,20 +66,33 @@ func (a fleetOps) addHealth(ctx context.Context, hosts []api.FleetHost) error {
 	return nil
 }
 
-// hostViews are the hosts of a selector that who asks may see.
+// hostViews are the hosts of a selector that who asks may see. A selector that means
+// hosts out of sight is answered as one that means none, and no name of another host is
+// hinted at.
 func (a *API) hostViews(ctx context.Context, selector string) ([]runner.HostView, error) {
-	if selector == "" {
+	everything := selector == "" || selector == "all"
+	if everything {
 		selector = "all"
 	}
-	hosts, err := a.Fleet.Hosts(ctx, selector)
+	visible, err := a.visible(ctx)
 	if err != nil {
 		return nil, err
 	}
-	visible, err := a.visible(ctx)
-	if err != nil || visible == nil {
-		return hosts.Views, err
+	hosts, err := a.Fleet.Hosts(ctx, selector)
+	if visible != nil && errors.As(err, new(*inventory.NoMatchError)) {
+		return nil, noMatch.Fail("")
 	}
-	return slices.DeleteFunc(hosts.Views, func(v runner.HostView) bool { return !visible(v.Name) }), nil
+	if err != nil {
+		return nil, err
+	}
+	if visible == nil {
+		return hosts.Views, nil
+	}
+	views := slices.DeleteFunc(hosts.Views, func(v runner.HostView) bool { return !visible(v.Name) })
+	if len(views) == 0 && !everything {
+		return nil, noMatch.Fail("")
+	}
+	return views, nil
 }
 
 // hostForm is how a host is told to who asks: where its settings come from, and

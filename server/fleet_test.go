@@ -76,6 +76,17 @@ func TestScopeOfHosts(t *testing.T) {
 	if r.get(t, "/groups", &named); len(named.Items) != 1 || named.Items[0].Hosts != 1 {
 		t.Errorf("got %+v", named)
 	}
+	var known []string
+	for _, selector := range []string{"db1", "db", "web2", "no-such", "db11", "webb"} {
+		w := r.ask(t, "GET", "/hosts?selector="+selector, "")
+		if r.refused(t, w, "no-match"); strings.Contains(w.Body.String(), "hint") {
+			known = append(known, w.Body.String())
+		}
+		r.refused(t, r.ask(t, "POST", "/validate", `{"selector":"`+selector+`"}`), "no-match")
+	}
+	if known != nil {
+		t.Errorf("names out of sight are hinted at: %q", known)
+	}
 	r.who.Scopes = []string{"app"} // which nothing is any more
 	page = api.List[api.FleetHost]{}
 	if r.get(t, "/hosts", &page); len(page.Items) != 0 {

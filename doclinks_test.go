@@ -15,7 +15,8 @@ import (
 // docLink is a link of a doc comment to a name: of its own package, or of another.
 var docLink = regexp.MustCompile(`\[\*?(?:([a-z]\w*)\.)?([A-Z]\w*(?:\.\w+)?)\](?:[^\[(:]|$)`)
 
-// TestDocLinksLeadSomewhere: what a doc comment links to in our packages is a name there.
+// TestDocLinksLeadSomewhere: a doc comment's link to one of tutti's packages names
+// something there.
 func TestDocLinksLeadSomewhere(t *testing.T) {
 	var files []*ast.File
 	set := token.NewFileSet()

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// mayImport is the picture in ARCHITECTURE.md: which of our packages each of
-// them may use. Nothing points up, and nothing sideways between the edges.
+// mayImport is the picture in ARCHITECTURE.md: which of tutti's packages each of them
+// may use. Nothing points up, and nothing sideways between the edges.
 var mayImport = map[string][]string{
 	"tutti":                   {"tutti/cmd"},
 	"tutti/cmd":               {"tutti/client", "tutti/access", "tutti/internal/outgoing", "tutti/server", "tutti/internal/hostkeys", "tutti/fanout", "tutti/inventory", "tutti/inventory/sshconfig", "tutti/scheduler", "tutti/ssh", "tutti/ssh/knownhosts", "tutti/output", "tutti/store", "tutti/store/sqlite", "tutti/internal/hostlist", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind", "tutti/internal/safefile", "tutti/internal/errno", "tutti/internal/fleet", "tutti/internal/stdio", "tutti/internal/profile", "tutti/internal/terminal", "tutti/internal/sanitize", "tutti/internal/sdnotify", "tutti/internal/fault", "tutti/internal/typed", "tutti/internal/phrase", "tutti/runner", "tutti/api", "tutti/jobs", "tutti/daemon"},

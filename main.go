@@ -13,7 +13,7 @@ import (
 func main() {
 	signals := make(chan os.Signal, 8)
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
-		// What was ignored when we were started, as nohup does, stays ignored.
+		// A signal that is ignored at the start, as nohup does, stays ignored.
 		if !signal.Ignored(s) {
 			signal.Notify(signals, s)
 		}

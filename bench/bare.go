@@ -45,7 +45,7 @@ func bareRole(args []string, _ io.Reader, stdout io.Writer) error {
 		config: &gossh.ClientConfig{
 			User:            *user,
 			Auth:            []gossh.AuthMethod{gossh.PublicKeys(signer)},
-			HostKeyCallback: gossh.InsecureIgnoreHostKey(), // a fleet of our own, and it is the least that can be done
+			HostKeyCallback: gossh.InsecureIgnoreHostKey(), // the fleet is bench's own, and the client does the minimum
 			Timeout:         time.Minute,
 		},
 		command: strings.Join(f.Args(), " "),

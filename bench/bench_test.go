@@ -187,7 +187,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// TestPeersInTable: a peer has numbers as far as it goes.
+// TestPeersInTable: a peer has numbers for what it can do.
 func TestPeersInTable(t *testing.T) {
 	second := usage{wall: time.Second, cpu: time.Second, rss: 1 << 20}
 	slow := func(u usage) []peerUsage {

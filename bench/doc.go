@@ -7,18 +7,17 @@
 //	go run . -only 3,5.1     # the memory, and one line of the bulk
 //
 // It builds tutti from the tree it stands in, starts a fleet of canned hosts on
-// loopback in a process of its own (internal/fleet), and runs tutti, a bare client
-// and the peers against it in turn. The bare client is a few lines around
-// x/crypto/ssh (bare.go): log in, run, pass the output on, and nothing else; it
-// checks no host keys and remembers nothing. What it takes is the floor that a
-// program can reach with this library. The peers are pdsh, clush, pssh and
-// Ansible's raw module, as far as they are installed; -install gets them from
-// Debian, -peers none leaves them out.
+// loopback in a process of its own (internal/fleet), and runs tutti, a bare client and
+// the peers against it in turn. The bare client is a few lines around x/crypto/ssh
+// (bare.go): log in, run, pass the output on, and nothing else; it checks no host keys
+// and remembers nothing. What it takes is the floor that a program can reach with this
+// library. The peers are pdsh, clush, pssh and Ansible's raw module, those that are
+// installed; -install gets them from Debian, -peers none leaves them out.
 //
 // Lines 5.5 to 5.12 move 1 GB from the real sshd, whose packets are full as those of
-// the fleet are not always: by cat, dd, tar and yes, from one host and from ten, beside
-// as many ssh at once whose output is thrown away, as ours is. The ten are one server
-// under ten names. They need 1 GB in the folder for temporary files.
+// the fleet are not always: by cat, dd, tar and yes, from one host and from ten,
+// compared with as many ssh at once whose output is thrown away, as that of tutti is. The ten
+// are one server under ten names. They need 1 GB in the directory for temporary files.
 //
 // # What is measured
 //
@@ -35,14 +34,14 @@
 // # Quiet
 //
 // Before the first and after the last line a spin of known work runs on every
-// processor. If it takes much longer than the time it was given on the processor,
-// or the load average is high, somebody else is at work here: bench then refuses to
-// compare, or to publish what it has, unless -force says that numbers which
-// mean nothing are good enough.
+// processor. If it takes much longer than the time it was given on the processor, or
+// the load average is high, other work is going on here: bench then refuses to compare,
+// or to publish what it has, unless -force says that numbers which mean nothing are
+// good enough.
 //
 // # Results
 //
-// All lines are printed as they are known. A whole run writes RESULTS.md and its
-// charts next to this file, or to -out; one with -quick, -hosts, -only or -force
-// does only if -out names a folder. Ended with Ctrl-C it leaves nothing behind.
+// All lines are printed as they are known. A whole run writes RESULTS.md and its charts
+// next to this file, or to -out; one with -quick, -hosts, -only or -force does only if
+// -out names a directory. Ended with Ctrl-C it leaves nothing behind.
 package main

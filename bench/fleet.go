@@ -20,9 +20,9 @@ import (
 // are: clients do less for a server whose ways they know.
 const hostVersion = "SSH-2.0-OpenSSH_9.2p1"
 
-// fleetRole serves a fleet until its standard input ends, which it does when
-// whoever started it is gone. In its folder it leaves what the clients need, for
-// each of the sizes; see files.
+// fleetRole serves a fleet until its standard input ends, which it does when the
+// process that started it is gone. In its directory it leaves what the clients need,
+// for each of the sizes; see files.
 func fleetRole(args []string, stdin io.Reader, stdout io.Writer) error {
 	f := flag.NewFlagSet("fleet", flag.ContinueOnError)
 	dir := f.String("dir", "", "")

@@ -61,8 +61,8 @@ func (b bar) String() string {
 	return fmt.Sprintf("≤ %g %s", b.limit, b.unit)
 }
 
-// errAbsent is the error of a line that cannot be measured here because a program
-// is missing. It is nobody's fault.
+// errAbsent is the error of a line that cannot be measured here because a program is
+// missing.
 var errAbsent = errors.New("not measured")
 
 // A line is a spec that was measured.

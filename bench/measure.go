@@ -87,7 +87,7 @@ func (g *rig) measure(ctx context.Context, c command) (usage, error) {
 }
 
 // used is what a process that has ended took. The kernel counts those of its
-// descendants that somebody has waited for.
+// descendants that were waited for.
 func used(p *os.ProcessState) usage {
 	u := usage{cpu: p.UserTime() + p.SystemTime()}
 	if r, ok := p.SysUsage().(*syscall.Rusage); ok {

@@ -88,9 +88,9 @@ func (m *memoryRuns) idle(ctx context.Context, n int) (settled alive, err error)
 // quietShare: one host of so many says nothing while the others flood.
 const quietShare = 10
 
-// stalled lets hosts flood a pipe that nobody reads until those that are quiet are
-// on record, and then for a while longer. How much it takes to end so many
-// commands at once, when what they have said is read to hear their ends, is noted.
+// stalled lets hosts flood a pipe that no one reads until the quiet ones are on record,
+// and then for a while longer. How much it takes to end so many commands at once, when
+// what they have said is read to hear their ends, is noted.
 func stalled(ctx context.Context, l *lab) (reading, error) {
 	if err := l.removeHistory(); err != nil {
 		return reading{}, err

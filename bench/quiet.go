@@ -20,11 +20,11 @@ const (
 	// maxStretch is how much longer than its time on the processor a spin may
 	// take on a machine that has nothing else to do.
 	maxStretch = 1.08
-	// maxLoad is the load average per processor above which nobody needs a spin.
+	// maxLoad is the load average per processor above which other work is evident without a spin.
 	maxLoad = 0.75
 )
 
-// surroundings are what the machine does beside us.
+// surroundings are the other work of the machine.
 type surroundings struct {
 	load    float64 // average of the last minute, per processor
 	stretch float64 // wall over processor time of the worst spin
@@ -86,7 +86,7 @@ func loadAverage() float64 {
 }
 
 // busy says why nothing can be compared; nil: it can. The load after the lines is
-// our own, and says nothing.
+// bench's own, and says nothing.
 func (s surroundings) busy() error {
 	if s.stretch > maxStretch {
 		return fmt.Errorf("the machine is busy: work took %.2f times as long as its time on the processor", s.stretch)
@@ -94,7 +94,7 @@ func (s surroundings) busy() error {
 	return nil
 }
 
-// loaded is busy for a time at which we have not been at work ourselves.
+// loaded is busy for a time at which bench itself was idle.
 func (s surroundings) loaded() error {
 	if s.load > maxLoad {
 		return fmt.Errorf("the machine is busy: its load is %.2f for each processor", s.load)

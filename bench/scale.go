@@ -82,7 +82,7 @@ func (s *scaleRuns) peerOver(ctx context.Context, p peer, f files, expected time
 	}
 	var err error
 	if u.usage, err = s.measure(ctx, s.peerRun(p, f, u.fanout)); err != nil {
-		s.say("%v", err) // a peer that cannot do it keeps nobody else from being measured
+		s.say("%v", err) // a peer that fails does not stop the measurement of others
 		u.usage = usage{}
 	}
 	return u

@@ -94,7 +94,7 @@ func (g *rig) serve(ctx context.Context, history string, env []string) (_ *daemo
 	}
 }
 
-// get reads an answer and tells its size.
+// get reads an answer and returns its size.
 func (d *daemon) get(ctx context.Context, path string) (int64, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://tutti/api/v1"+path, nil)
 	if err != nil {

@@ -24,10 +24,10 @@ var sshdLines = []spec{
 	{"4.1", "until the first channel at the real sshd is open, and all else that the bare client has not", atMost(15, "ms"), firstChannel},
 }
 
-// firstChannel takes from our median time between the login and the end of a
-// command what the command itself takes, which is what the bare client needs once
-// it has a channel. To get one it waits for 40 ms at a server before OpenSSH 10.1,
-// because of its delayed acknowledgements.
+// firstChannel subtracts from tutti's median time between the login and the end of a
+// command what the command itself takes, which is what the bare client needs once it
+// has a channel. To get one it waits for 40 ms at a server before OpenSSH 10.1, because
+// of its delayed acknowledgements.
 func firstChannel(ctx context.Context, l *lab) (_ reading, err error) {
 	s, err := l.startSSHD(ctx)
 	if err != nil {
@@ -177,7 +177,7 @@ func (s *sshd) listen(ctx context.Context, path string) error {
 	lines := bufio.NewScanner(log)
 	for lines.Scan() {
 		if strings.Contains(lines.Text(), "Server listening on") {
-			// It must not wait for us to read. This ends with the server.
+			// The server must not block on its output. This ends with the server.
 			go func() { _, _ = io.Copy(io.Discard, log) }()
 			return nil
 		}
@@ -195,7 +195,7 @@ func findSSHD() string {
 	return ""
 }
 
-// freeAddress is one that nobody listens on yet.
+// freeAddress returns an address that no process listens on.
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -216,7 +216,7 @@ func (s *sshd) writeFiles() error {
 	}
 	key, host := fleet.NewKey(), fleet.NewKey()
 	keys := "AuthorizedKeysFile " + s.file("authorized")
-	if s.user == guest { // who could not read in our folders
+	if s.user == guest { // guest cannot read in the user's directories
 		keys = "AuthorizedKeysFile none\nAuthorizedKeysCommandUser root\nAuthorizedKeysCommand /bin/cat " + s.file("authorized")
 	}
 	config := fmt.Sprintf(`ListenAddress %s

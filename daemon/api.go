@@ -16,7 +16,7 @@ import (
 	"tutti/server/live"
 )
 
-// apiGrace is how long answers have that are being written when the daemon has
+// apiGrace is how long answers may take that are being written when the daemon has
 // nothing more to do.
 const apiGrace = 3 * time.Second
 

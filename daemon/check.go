@@ -14,15 +14,15 @@ import (
 	"tutti/scheduler"
 )
 
-// Check is what would keep a job from being run here and now, by l, which is
-// unattended: its firing is prepared as far as it can be without a connection, and
-// without a password. What is only odd goes to l.Warn.
+// Check returns what would keep l, which is unattended, from running a job here and
+// now: it prepares a firing up to the first connection, without a password. Oddities go
+// to l.Warn.
 func Check(ctx context.Context, l *runner.Launch, k *scheduler.StoredJob) []error {
 	if k.Broken != nil {
 		return []error{fmt.Errorf("cannot be read: %w", k.Broken)}
 	}
 	if err := k.Validate(jobs.Rules(time.Time{})); err != nil {
-		return []error{err} // the rest would say the same again
+		return []error{err} // the rest would fail for the same reason
 	}
 	var problems []error
 	for _, err := range []error{checkSecretFile(k.Notify.SecretFile), l.Check(ctx, k)} {
@@ -33,10 +33,10 @@ func Check(ctx context.Context, l *runner.Launch, k *scheduler.StoredJob) []erro
 	return problems
 }
 
-// maxSecretFile is far more than a key has that signs messages.
+// maxSecretFile is far more than the size of a signing key.
 const maxSecretFile = 4 << 10
 
-// checkSecretFile refuses a key that cannot be read, or that everybody can read.
+// checkSecretFile refuses a key that cannot be read, or that every user can read.
 func checkSecretFile(path string) error {
 	if path == "" {
 		return nil
@@ -48,7 +48,7 @@ func checkSecretFile(path string) error {
 	if err != nil {
 		return fmt.Errorf("secret_file: %w", err)
 	}
-	defer func() { _ = f.Close() }() // it was only read
+	defer func() { _ = f.Close() }() // opened for reading only
 	info, err := f.Stat()
 	switch {
 	case err != nil:

@@ -26,66 +26,66 @@ import (
 
 const (
 	// silenceLimit is how long a turn of the scheduler may take before the daemon
-	// counts as hung: longer than a history that is locked is waited for.
+	// counts as hung: longer than it waits for a locked history.
 	silenceLimit = time.Minute
-	// farewellLimit bounds how long the service manager is asked to wait beyond
-	// the stop timeout: for the end of what runs, and for what is written then.
+	// farewellLimit is the time beyond the stop timeout that the daemon asks the
+	// service manager for: to stop running commands, and to write their ends.
 	farewellLimit = 30 * time.Second
 )
 
-// A Config is what a daemon is made of.
+// A Config configures a daemon.
 type Config struct {
-	// Env is where the runs of jobs are launched.
+	// Env launches the runs of jobs.
 	Env *runner.Env
-	// History has the jobs; its Retention is what is kept. Its owner closes it
-	// when Run and Close have returned.
+	// History has the jobs, and its Retention is for pruning. Its owner closes it when
+	// Run and Close have returned.
 	History *runner.History
-	// StopTimeout is how long running firings have to come to their end once Run
-	// is to stop; 0: no time at all.
+	// StopTimeout is how long running firings may go on once Run is to stop; 0: they
+	// are stopped at once.
 	StopTimeout time.Duration
-	// Lanes is how many runs that were submitted are executed at once; 0: none is.
+	// Lanes is how many submitted runs are executed at once; 0: none.
 	Lanes int
-	// KeepConnections is how long connections are used again after their login,
-	// instead of logging in for each firing; 0: they are closed after each run.
+	// KeepConnections is how long after their login connections are reused; 0: each run
+	// logs in.
 	KeepConnections time.Duration
 	// Listener serves /metrics, /healthz and /readyz, and is closed when Run returns;
 	// nil: they are not served.
 	Listener net.Listener
-	// Endpoints are where the API is served, and are closed when Run returns.
+	// Endpoints serve the API, and are closed when Run returns.
 	Endpoints []*server.Endpoint
 	// PeerRules give other users of this machine a role over a local socket.
 	PeerRules []access.PeerRule
-	// BaseURL is by which clients reach the API; empty: that is not known.
+	// BaseURL is the URL by which clients reach the API; empty: it is unknown.
 	BaseURL string
-	// Live is told of the runs of jobs while they go on, for those who look at them
-	// over HTTP; its owner closes it when Run has returned. Nil: the daemon makes one.
+	// Live gets the runs of jobs as they go on, for clients over HTTP; its owner closes
+	// it when Run has returned. Nil: the daemon makes one.
 	Live *live.Hubs
-	// Callbacks says what may be reached by webhooks that were set by who is no admin.
+	// Callbacks restricts the targets of webhooks of users who are not admins.
 	Callbacks outgoing.Policy
 	// Manager is the service manager; nil: there is none.
 	Manager *sdnotify.Manager
-	// Version is this program's, for the log, the metrics and receivers.
+	// Version is the program's version, for the log, the metrics and receivers.
 	Version string
 	// Logger gets what an operator has to know; nil: it is not logged.
 	Logger *slog.Logger
 	// Now is the wall clock; nil: time.Now.
 	Now func() time.Time
 
-	// Signal is the signal that asked this process to stop, nil so far, for the
-	// exit codes of runs; nil: it gets none.
+	// Signal returns the signal that stops this process, or nil, for the exit codes of
+	// runs; nil: the process gets none.
 	Signal func() os.Signal
-	// Hint says what can be done about the cause of a failure, see runner.Launch;
-	// nil: nothing is said.
+	// Hint returns what to do about the cause of a failure, see runner.Launch; nil:
+	// there are no hints.
 	Hint func(by runner.Choice, host string, cause fanout.Cause) string
-	// Explain is an error with what can be done about it, for the log; nil: its
-	// text.
+	// Explain returns an error with its hints, for the log; nil: the error's text is
+	// logged.
 	Explain func(error) string
 	// FewerDays words for the log that these jobs fire on fewer days than under
 	// an earlier version; nil: it is not logged.
 	FewerDays func(names []string) string
 }
 
-// A Daemon fires the jobs of a history, alongside others that may do the same.
+// A Daemon fires the jobs of a history, alongside other daemons.
 type Daemon struct {
 	c            Config
 	store        store.Store
@@ -93,18 +93,18 @@ type Daemon struct {
 	service      *jobs.Service
 	metrics      *server.Metrics
 	lanes        *lanes
-	// connections outlive a firing; nil: none does.
+	// connections are reused between firings; nil: none are.
 	connections *ssh.IdlePool
-	// ownLive: nobody else closes c.Live.
+	// ownLive: the daemon made c.Live, and closes it.
 	ownLive bool
-	// hurried ends when what runs is to stop at once, by hurry.
+	// hurried ends, by hurry, when running commands are to stop at once.
 	hurried context.Context
 	hurry   context.CancelCauseFunc
-	// reloads has something when the jobs are to be looked at.
+	// reloads receives when the jobs are to be checked.
 	reloads chan struct{}
 }
 
-// Join makes this process one of the daemons of a history. Close has to follow.
+// Join registers this process as one of the daemons of a history. Close has to follow.
 func Join(ctx context.Context, c Config) (*Daemon, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -140,18 +140,18 @@ func Join(ctx context.Context, c Config) (*Daemon, error) {
 	return d, nil
 }
 
-// Close leaves the daemons of the history, after Run.
+// Close ends the registration, after Run.
 func (d *Daemon) Close() error {
 	d.hurry(nil)
 	return d.registration.member().Close()
 }
 
-// Hurry stops at once what still runs, for that cause. It is for a daemon whose
-// Run is to stop, and may be called at any time.
+// Hurry stops running commands at once, with that cause, in a daemon whose Run is to
+// stop. It may be called at any time.
 func (d *Daemon) Hurry(cause error) { d.hurry(cause) }
 
-// Reload has all jobs looked at as they are now; what would keep them from
-// running is logged. It does not wait for that, and may be called at any time.
+// Reload makes Run check all jobs as they are now, and log what would keep them from
+// running. It does not wait, and may be called at any time.
 func (d *Daemon) Reload() {
 	select {
 	case d.reloads <- struct{}{}:
@@ -159,8 +159,8 @@ func (d *Daemon) Reload() {
 	}
 }
 
-// Run fires jobs until ctx ends, and what runs has come to its end. Its error is
-// what could not be written down in the end. It is called once.
+// Run fires jobs until ctx ends, and returns when all firings have ended. Its error is
+// what it could not write in the end. It is called once.
 func (d *Daemon) Run(ctx context.Context) error {
 	if d.c.Listener != nil {
 		defer func() { _ = d.c.Listener.Close() }() // again, if its pages were served
@@ -173,7 +173,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	if d.c.KeepConnections > 0 {
 		d.connections = ssh.NewIdlePool(d.c.KeepConnections, mostKept())
-		defer func() { _ = d.connections.Close() }() // nothing runs on them
+		defer func() { _ = d.connections.Close() }() // no run uses them any more
 	}
 	if err := d.logStart(ctx); err != nil {
 		return err
@@ -183,7 +183,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	// What serves the firings goes on until the last of them has ended.
+	// What firings need goes on until the last of them has ended.
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -210,8 +210,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}).Run(ctx)
 }
 
-// tellStopping tells the service manager, once ctx has ended, how long what runs
-// may take. It returns when all is over at the latest.
+// tellStopping tells the service manager, once ctx has ended, how long stopping may
+// take. It returns when the daemon has stopped, at the latest.
 func (d *Daemon) tellStopping(ctx, over context.Context) {
 	select {
 	case <-ctx.Done():
@@ -222,7 +222,7 @@ func (d *Daemon) tellStopping(ctx, over context.Context) {
 	}
 }
 
-// logStart logs who serves what, and alongside whom.
+// logStart logs the daemon, its history, and the other daemons.
 func (d *Daemon) logStart(ctx context.Context) error {
 	daemons, err := d.store.Daemons(ctx)
 	if err != nil {
@@ -250,8 +250,8 @@ func (d *Daemon) logStart(ctx context.Context) error {
 	return nil
 }
 
-// fire makes a run of a ticket; see scheduler.Daemon. What registers daemons is a
-// store.Store, so by is one of its.
+// fire executes an assignment; see scheduler.Daemon. The store registered by, so it is
+// a store.Daemon.
 func (d *Daemon) fire(ctx context.Context, by scheduler.Membership, t scheduler.Assignment, begun func(run int64)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -265,12 +265,12 @@ func (d *Daemon) fire(ctx context.Context, by scheduler.Membership, t scheduler.
 		begun(run)
 	}})
 	if errors.As(err, new(*runner.ExitError)) {
-		return nil // that not every host is ok is on record
+		return nil // the history has the failed hosts
 	}
 	return err
 }
 
-// launch is one of a job, which is shown to clients at most.
+// launch returns the launch of a job, which only clients over HTTP may watch.
 func (d *Daemon) launch(log *slog.Logger) *runner.Launch {
 	l := runner.UnattendedLaunch(d.c.Env, d.c.History, log)
 	unattended := runner.Unattended{Signal: d.c.Signal}
@@ -279,7 +279,7 @@ func (d *Daemon) launch(log *slog.Logger) *runner.Launch {
 	return l
 }
 
-// watched is the view of a run at which clients may look.
+// watched is the view of a run that clients may watch.
 type watched struct {
 	runner.Unattended
 	hubs *live.Hubs
@@ -290,14 +290,14 @@ func (w watched) Begin(*runner.Decision) ([]fanout.Sink, error) {
 	return []fanout.Sink{w.hubs.Sink()}, nil
 }
 
-// notifier delivers what there is to notify.
+// notifier returns the notifier that empties the outbox.
 func (d *Daemon) notifier() *notify.Notifier {
 	return &notify.Notifier{
 		Outbox: d.outbox(), Version: d.c.Version, Observer: d.metrics, Guard: d.guard(), Logger: d.c.Logger, Now: d.c.Now, ForceStop: d.hurried,
 	}
 }
 
-// servePages shows the metrics and the health of the daemon until ctx ends.
+// servePages serves the metrics and the health of the daemon until ctx ends.
 func (d *Daemon) servePages(ctx context.Context) {
 	pages := server.Pages{Metrics: d.metrics, Silence: silenceLimit, Ready: d.registration.Ready, Logger: d.c.Logger}
 	handler := pages.Handler()
@@ -307,7 +307,7 @@ func (d *Daemon) servePages(ctx context.Context) {
 	}
 }
 
-// A watch is told what the scheduler does.
+// A watch is the observer of the scheduler.
 type watch struct {
 	*server.Metrics
 	manager *sdnotify.Manager
@@ -316,15 +316,16 @@ type watch struct {
 
 var _ scheduler.Observer = (*watch)(nil)
 
-// Beat says that the scheduler is alive, and ready the first time that it is.
+// Beat records that the scheduler is alive and, the first time, that the daemon is
+// ready.
 func (w *watch) Beat(now time.Time) {
 	w.Metrics.Beat(now)
 	w.once.Do(func() { w.manager.Tell(sdnotify.Ready) })
 	w.manager.Alive()
 }
 
-// mostKept is how many connections may be kept: some of the open files have to
-// be left for those that are used.
+// mostKept bounds the idle connections, so that open files are left for connections in
+// use.
 func mostKept() int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

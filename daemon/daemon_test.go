@@ -37,14 +37,13 @@ type rig struct {
 	env     *runner.Env
 	history *runner.History
 	store   store.Store
-	// visits gets something for each command that the host is given.
+	// visits receives for each command that the host gets.
 	visits chan string
 	// log gets the messages of the daemon.
 	log chan string
 }
 
-// newRig has a host that carries commands out by exec, after it has said that it
-// was given one.
+// newRig returns a rig whose host runs commands by exec, after a send to visits.
 func newRig(t *testing.T, exec func(*fleet.Session) fleet.Exit) *rig {
 	t.Helper()
 	r := &rig{dir: t.TempDir(), visits: make(chan string, 100), log: make(chan string, 1000)}
@@ -186,7 +185,7 @@ func await(t *testing.T, what string, cond func() bool) {
 
 func ok(*fleet.Session) fleet.Exit { return fleet.Exit{} }
 
-// A daemon of which the history knows nothing any more registers again: it fires, delivers
+// A daemon whose row was deleted from the history registers again: it fires, delivers
 // and is ready as before.
 func TestDaemonRegistersAgain(t *testing.T) {
 	r := newRig(t, ok)
@@ -276,7 +275,7 @@ func TestDaemonFires(t *testing.T) {
 	}
 }
 
-// nowhere is a history from which nothing can be followed.
+// nowhere is a history that follows no run.
 type nowhere struct{ store.Store }
 
 func (nowhere) Follow(context.Context, int64, store.Filter, fanout.Sink) error {
@@ -308,7 +307,7 @@ func TestDaemonRunsAreLive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it is read to its end
+	defer resp.Body.Close() //nolint:errcheck // the body was read to its end
 	lines := bufio.NewScanner(resp.Body)
 	until := func(text string) {
 		t.Helper()
@@ -328,7 +327,7 @@ func TestDaemonRunsAreLive(t *testing.T) {
 	d.wait(t)
 }
 
-// Run closes the listener also when it cannot begin.
+// Run closes the listener also when it cannot start.
 func TestDaemonClosesItsListener(t *testing.T) {
 	r := newRig(t, ok)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -352,7 +351,7 @@ func TestDaemonClosesItsListener(t *testing.T) {
 	}
 }
 
-// What runs has the stop timeout, unless there is a hurry.
+// Running commands have the stop timeout, unless Hurry is called.
 func TestDaemonHurries(t *testing.T) {
 	r := newRig(t, func(s *fleet.Session) fleet.Exit {
 		<-s.Done
@@ -374,7 +373,7 @@ func TestDaemonHurries(t *testing.T) {
 	}
 }
 
-// listenManager is a service manager, and all that it was told so far.
+// listenManager is a service manager that records the messages it gets.
 func listenManager(t *testing.T, dir string) (told func() string, m *sdnotify.Manager) {
 	t.Helper()
 	path := filepath.Join(dir, "notify")
@@ -404,7 +403,7 @@ func listenManager(t *testing.T, dir string) (told func() string, m *sdnotify.Ma
 	}, m
 }
 
-// get is what a page says.
+// get returns the text of a page.
 func get(t *testing.T, l net.Listener, path string) string {
 	t.Helper()
 	resp, err := http.Get("http://" + l.Addr().String() + path)

@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// pruneEvery is how often old runs are looked for, besides after each run.
+	// pruneEvery is how often old runs are pruned, in addition to after each run.
 	pruneEvery = time.Hour
-	// seededRuns is how many runs of a job are looked at for its last success.
+	// seededRuns is how many of a job's newest runs are searched for its last success.
 	seededRuns = 50
 )
 
-// seedMetrics tells the metrics what they cannot have counted: when each job was
-// last ok, as far as it was one of its newest runs.
+// seedMetrics sets, from the history, when each job last succeeded, if one of its
+// newest runs did.
 func (d *Daemon) seedMetrics(ctx context.Context) error {
 	kept, err := d.store.ListJobs(ctx)
 	if err != nil {
@@ -28,7 +28,7 @@ func (d *Daemon) seedMetrics(ctx context.Context) error {
 		rows, err := d.store.Firings(ctx, store.FiringQuery{
 			Job: kept[i].Name, Decisions: []scheduler.Decision{scheduler.Run}, Limit: seededRuns,
 		})
-		if err != nil { // one job whose past cannot be read keeps no other from firing
+		if err != nil { // a job whose runs cannot be read must not stop the others
 			d.c.Logger.Error("cannot read when a job last succeeded", "job", kept[i].Name, "error", err)
 			continue
 		}
@@ -42,8 +42,7 @@ func (d *Daemon) seedMetrics(ctx context.Context) error {
 	return nil
 }
 
-// keepHouse drops old runs, and looks at the jobs when it is asked to, until ctx
-// ends.
+// keepHouse prunes old runs, and checks the jobs at each Reload, until ctx ends.
 func (d *Daemon) keepHouse(ctx context.Context) {
 	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
@@ -72,10 +71,10 @@ func (d *Daemon) tellFewerDays(ctx context.Context) error {
 	return d.service.AnnounceFewerDays(ctx, store.InLog, func(names []string) { d.c.Logger.Warn(d.c.FewerDays(names)) })
 }
 
-// prune drops what is not to be kept.
+// prune deletes the runs that the retention does not keep.
 func (d *Daemon) prune(ctx context.Context) {
 	switch pruned, err := d.store.Prune(ctx, d.c.History.Retention); {
-	case ctx.Err() != nil: // the next daemon does it
+	case ctx.Err() != nil: // the next daemon prunes
 	case err != nil:
 		d.c.Logger.Error("cannot prune old runs", "error", err)
 	case pruned.Runs > 0:
@@ -83,8 +82,8 @@ func (d *Daemon) prune(ctx context.Context) {
 	}
 }
 
-// reload looks at all jobs as they are now, and logs what is wrong with them. The
-// service manager knows that it is over before the log says so.
+// reload checks all jobs as they are now, and logs their problems. It reports its end
+// to the service manager before it logs it.
 func (d *Daemon) reload(ctx context.Context) {
 	d.c.Manager.Tell(sdnotify.Reloading)
 	jobs, bad, err := d.checkAll(ctx)
@@ -96,7 +95,7 @@ func (d *Daemon) reload(ctx context.Context) {
 	d.c.Logger.Info("reloaded", "jobs", jobs, "bad", bad)
 }
 
-// checkAll logs what is wrong with which jobs, and counts all and those.
+// checkAll logs the problems of jobs, and counts all jobs and those with problems.
 func (d *Daemon) checkAll(ctx context.Context) (jobs, bad int, err error) {
 	kept, err := d.store.ListJobs(ctx)
 	if err != nil {

@@ -238,8 +238,8 @@ func (l *lanes) fail(ctx context.Context, run *store.ClaimedRun, why error) erro
 // errSecretsGone is why a run does not begin whose secrets this daemon should have.
 var errSecretsGone = errors.New("its secrets are gone")
 
-// startRun decides a run anew, with what its principal may do now, and executes it. begun
-// reports whether it has begun, and err why not, or how it ended.
+// startRun decides a run again, with the present rights of its principal, and executes
+// it. begun reports whether it has begun, and err why not, or how it ended.
 func (l *lanes) startRun(ctx, stopping context.Context, owner store.Daemon, run store.ClaimedRun, log *slog.Logger) (begun bool, err error) {
 	s := &runner.Submitted{ClaimedRun: run, Owner: owner, Stopping: stopping, Begun: func() { begun = true }}
 	if run.Secrets != 0 {

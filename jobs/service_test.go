@@ -205,17 +205,17 @@ func TestNamed(t *testing.T) {
 func TestRunNow(t *testing.T) {
 	r := newRig(t)
 	r.add(t, "sweep")
-	ticket, served, err := r.RunNow(t.Context(), "sweep", "ann")
-	if err != nil || served || ticket.Decision != scheduler.Run || ticket.RequestedBy != "ann" {
-		t.Errorf("got %+v, served %v, %v", ticket, served, err)
+	assignment, served, err := r.RunNow(t.Context(), "sweep", "ann")
+	if err != nil || served || assignment.Decision != scheduler.Run || assignment.RequestedBy != "ann" {
+		t.Errorf("got %+v, served %v, %v", assignment, served, err)
 	}
 	daemon, err := r.store.JoinDaemons(t.Context(), noon)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer daemon.Close() //nolint:errcheck // the test is over
-	if ticket, served, err = r.RunNow(t.Context(), "sweep", "ann"); err != nil || !served || ticket.Decision != scheduler.Skipped || ticket.Reason == "" {
-		t.Errorf("got %+v, served %v, %v", ticket, served, err)
+	if assignment, served, err = r.RunNow(t.Context(), "sweep", "ann"); err != nil || !served || assignment.Decision != scheduler.Skipped || assignment.Reason == "" {
+		t.Errorf("got %+v, served %v, %v", assignment, served, err)
 	}
 	rows, err := r.Log(t.Context(), store.FiringQuery{Job: "sweep"})
 	if err != nil || len(rows) != 2 {
@@ -234,12 +234,12 @@ func (r *rig) begin(t *testing.T, job string) *store.Recorder {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = daemon.Close() })
-	ticket, err := daemon.Request(t.Context(), job, "ann", noon)
+	assignment, err := daemon.Request(t.Context(), job, "ann", noon)
 	if err != nil {
 		t.Fatal(err)
 	}
 	plan := fanout.Plan{Source: "job", Task: fanout.Task{Action: fanout.Command("uptime")}, Targets: []fanout.Target{{Name: "web1"}}}
-	info := store.RunInfo{Job: job, JobID: ticket.Job.ID, Firing: ticket.ID, Owner: daemon, DueAt: noon}
+	info := store.RunInfo{Job: job, JobID: assignment.Job.ID, Firing: assignment.ID, Owner: daemon, DueAt: noon}
 	recorder, err := r.store.Begin(t.Context(), plan, info)
 	if err != nil {
 		t.Fatal(err)

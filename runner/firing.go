@@ -21,10 +21,10 @@ import (
 // program that prints an inventory or a password: until then no one can stop it.
 const prepareTime = 5 * time.Minute
 
-// A Firing is a claimed ticket that is about to become a run of its job.
+// A Firing is a claimed assignment that is about to become a run of its job.
 type Firing struct {
 	scheduler.Assignment
-	// Owner has claimed the ticket.
+	// Owner has claimed the assignment.
 	Owner store.Daemon
 	// Begun is called with the number of the run before anything connects; may be nil.
 	Begun func(run int64)

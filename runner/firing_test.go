@@ -67,8 +67,8 @@ func newSite(t *testing.T, hosts ...fleet.Host) *site {
 	return s
 }
 
-// ticket adds a job and asks for it.
-func (s *site) ticket(t *testing.T, job scheduler.Job) scheduler.Assignment {
+// request adds a job and requests a firing of it.
+func (s *site) request(t *testing.T, job scheduler.Job) scheduler.Assignment {
 	t.Helper()
 	now := time.Now()
 	job.Schedules, job.Zone = []string{"@daily"}, "UTC"
@@ -76,11 +76,11 @@ func (s *site) ticket(t *testing.T, job scheduler.Job) scheduler.Assignment {
 	if _, err := s.store.AddJob(t.Context(), job, "ada", now); err != nil {
 		t.Fatal(err)
 	}
-	ticket, err := s.owner.Request(t.Context(), job.Name, "ada", now)
+	assignment, err := s.owner.Request(t.Context(), job.Name, "ada", now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ticket
+	return assignment
 }
 
 // A firing is decided, executed and recorded by this package and those below:
@@ -101,7 +101,7 @@ func TestFire(t *testing.T) {
 			job.Selector, job.Command = tt.selector, "true"
 			var begun int64
 			l := UnattendedLaunch(s.env, s.history, slog.New(slog.DiscardHandler))
-			err := l.Fire(t.Context(), &Firing{Assignment: s.ticket(t, job), Owner: s.owner, Begun: func(run int64) { begun = run }})
+			err := l.Fire(t.Context(), &Firing{Assignment: s.request(t, job), Owner: s.owner, Begun: func(run int64) { begun = run }})
 			code := ExitOK
 			if exit, ok := errors.AsType[*ExitError](err); ok {
 				code = exit.Code
@@ -128,9 +128,9 @@ func TestFireAttachedSaysWhyThereIsNoRun(t *testing.T) {
 	s := newSite(t, fleet.Host{Name: "good"})
 	job := scheduler.NewJob("lost", "")
 	job.Selector, job.Command = "nowhere", "true"
-	ticket := s.ticket(t, job)
+	assignment := s.request(t, job)
 	l := UnattendedLaunch(s.env, s.history, slog.New(slog.DiscardHandler))
-	err := l.FireAttached(t.Context(), &Firing{Assignment: ticket, Owner: s.owner})
+	err := l.FireAttached(t.Context(), &Firing{Assignment: assignment, Owner: s.owner})
 	if err == nil || l.RunID() != 0 {
 		t.Fatalf("got run %d, %v, want none", l.RunID(), err)
 	}

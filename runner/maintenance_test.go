@@ -20,7 +20,7 @@ func TestFiringsLeaveHostsInMaintenanceOut(t *testing.T) {
 	s := newSite(t, fleet.Host{Name: "web1"}, fleet.Host{Name: "web2"})
 	job := scheduler.NewJob("backup", "UTC")
 	job.Selector, job.Command = "all", "echo hello"
-	first := s.ticket(t, job)
+	first := s.request(t, job)
 	by := access.By{Actor: "ann", Via: access.ViaSession, At: time.Now()}
 	rest := func(r store.Rest) {
 		t.Helper()
@@ -29,21 +29,21 @@ func TestFiringsLeaveHostsInMaintenanceOut(t *testing.T) {
 		}
 	}
 	var warned []string
-	fire := func(ticket scheduler.Assignment) (int64, error) {
+	fire := func(assignment scheduler.Assignment) (int64, error) {
 		t.Helper()
 		warned = nil
 		l := UnattendedLaunch(s.env, s.history, slog.New(slog.DiscardHandler))
 		l.Warn = func(text string) { warned = append(warned, text) }
-		err := l.FireAttached(t.Context(), &Firing{Assignment: ticket, Owner: s.owner})
+		err := l.FireAttached(t.Context(), &Firing{Assignment: assignment, Owner: s.owner})
 		return l.RunID(), err
 	}
 	again := func() scheduler.Assignment {
 		t.Helper()
-		ticket, err := s.owner.Request(t.Context(), "backup", "ada", time.Now())
+		assignment, err := s.owner.Request(t.Context(), "backup", "ada", time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
-		return ticket
+		return assignment
 	}
 	rest(store.Rest{Host: "web2", Note: "disk"})
 	rest(store.Rest{Host: "web1", Until: time.Now().Add(-time.Minute)}) // which is over

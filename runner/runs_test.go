@@ -52,7 +52,7 @@ func TestHostsOfRuns(t *testing.T) {
 	job := scheduler.NewJob("all", "")
 	job.Selector, job.Command = "all", "true"
 	l := UnattendedLaunch(s.env, s.history, slog.New(slog.DiscardHandler))
-	if err := l.Fire(t.Context(), &Firing{Assignment: s.ticket(t, job), Owner: s.owner}); err != nil {
+	if err := l.Fire(t.Context(), &Firing{Assignment: s.request(t, job), Owner: s.owner}); err != nil {
 		t.Fatal(err)
 	}
 	run, err := EndedRun(t.Context(), s.store, strconv.FormatInt(l.RunID(), 10), "ada")

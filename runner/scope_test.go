@@ -64,11 +64,11 @@ func TestFiringOutsideItsScope(t *testing.T) {
 	s := newSite(t, fleet.Host{Name: "web1"}, fleet.Host{Name: "web2"})
 	job := scheduler.NewJob("backup", "UTC")
 	job.Selector, job.Command, job.Scopes = "all", "echo hello", []string{"web1"}
-	ticket := s.ticket(t, job)
-	if got := ticket.Job.Scopes; len(got) != 1 || got[0] != "web1" {
+	assignment := s.request(t, job)
+	if got := assignment.Job.Scopes; len(got) != 1 || got[0] != "web1" {
 		t.Fatalf("got the scopes %q, want those of the job", got)
 	}
-	err := UnattendedLaunch(s.env, s.history, slog.New(slog.DiscardHandler)).FireAttached(t.Context(), &Firing{Assignment: ticket, Owner: s.owner})
+	err := UnattendedLaunch(s.env, s.history, slog.New(slog.DiscardHandler)).FireAttached(t.Context(), &Firing{Assignment: assignment, Owner: s.owner})
 	const want = "1 of 2 hosts outside the scope: ada changed the job last and may use only web1"
 	if !errors.Is(err, scheduler.ErrRefused) || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
@@ -99,12 +99,12 @@ func TestFiringOutsideItsScope(t *testing.T) {
 // fire runs the job now, which has to come to a run.
 func (s *site) fire(t *testing.T, job string) {
 	t.Helper()
-	ticket, err := s.owner.Request(t.Context(), job, "ada", time.Now())
+	assignment, err := s.owner.Request(t.Context(), job, "ada", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	run := int64(0)
-	f := &Firing{Assignment: ticket, Owner: s.owner, Begun: func(n int64) { run = n }}
+	f := &Firing{Assignment: assignment, Owner: s.owner, Begun: func(n int64) { run = n }}
 	if err := UnattendedLaunch(s.env, s.history, slog.New(slog.DiscardHandler)).FireAttached(t.Context(), f); err != nil || run == 0 {
 		t.Errorf("got run %d, %v, want one", run, err)
 	}

@@ -30,14 +30,14 @@ func jobsOf(names ...string) func(context.Context) ([]scheduler.StoredJob, error
 	}
 }
 
-// ticket is one of a job that was due at a time.
-func ticket(job string, due time.Time) scheduler.Assignment {
+// assignment is one of a job that was due at a time.
+func assignment(job string, due time.Time) scheduler.Assignment {
 	return scheduler.Assignment{Job: scheduler.StoredJob{Job: scheduler.Job{Name: job}}, Firing: scheduler.Firing{Due: due}}
 }
 
 // ending is one of a run that took a minute.
 func ending(job string, counts map[fanout.Outcome]int) scheduler.Completion {
-	e := scheduler.Completion{Assignment: ticket(job, epoch), Run: 1, OK: true}
+	e := scheduler.Completion{Assignment: assignment(job, epoch), Run: 1, OK: true}
 	e.Summary.Started, e.Summary.Ended = epoch, epoch.Add(time.Minute)
 	for o, n := range counts {
 		e.Summary.Counts[o] = n
@@ -84,9 +84,9 @@ func TestMetrics(t *testing.T) {
 	m.Decided("nightly", scheduler.Skipped, "an earlier firing is running", 1)
 	m.Decided("nightly", scheduler.Missed, scheduler.MissedDeadline, 40)
 	m.Decided("nightly", scheduler.Missed, "a text of any kind", 2)
-	m.Started(ticket("nightly", epoch), 1, 3*time.Second)
-	m.Started(ticket("nightly", time.Time{}), 2, 0)
-	repeated := ticket("nightly", epoch)
+	m.Started(assignment("nightly", epoch), 1, 3*time.Second)
+	m.Started(assignment("nightly", time.Time{}), 2, 0)
+	repeated := assignment("nightly", epoch)
 	repeated.Repeats = 1
 	m.Started(repeated, 3, 0)
 	m.Ended(ending("nightly", map[fanout.Outcome]int{fanout.OK: 4}))
@@ -97,7 +97,7 @@ func TestMetrics(t *testing.T) {
 	stopped := ending("nightly", map[fanout.Outcome]int{fanout.Canceled: 1})
 	stopped.OnRequest = true
 	m.Ended(stopped)
-	m.Ended(scheduler.Completion{Assignment: ticket("nightly", epoch)})
+	m.Ended(scheduler.Completion{Assignment: assignment("nightly", epoch)})
 	ended := m.Carrying("nightly")
 	m.Carrying("nightly")
 	ended()
@@ -143,7 +143,7 @@ func TestMetricsOfJobs(t *testing.T) {
 	var err error
 	m := NewMetrics("", func(context.Context) ([]scheduler.StoredJob, error) { return kept, err })
 	m.Ended(ending("removed", nil))
-	m.Started(ticket("removed", epoch), 1, time.Second)
+	m.Started(assignment("removed", epoch), 1, time.Second)
 	m.Decided("removed", scheduler.Missed, "", 1)
 	m.Carrying("removed")
 	text := scrape(t, m)
@@ -189,7 +189,7 @@ func TestMetricsOfNotifications(t *testing.T) {
 // What Prometheus' own rules say of names, units and help.
 func TestMetricsLint(t *testing.T) {
 	m := NewMetrics("1.2.3", jobsOf("nightly"))
-	m.Started(ticket("nightly", epoch), 1, time.Second)
+	m.Started(assignment("nightly", epoch), 1, time.Second)
 	m.Ended(ending("nightly", map[fanout.Outcome]int{fanout.OK: 1}))
 	m.Turned(map[string]error{"decide": errors.New("no space left")})
 	problems, err := promlint.New(strings.NewReader(scrape(t, m))).Lint()
@@ -206,7 +206,7 @@ func TestMetricsLint(t *testing.T) {
 // The documentation names each metric, and no other.
 func TestMetricsAreDocumented(t *testing.T) {
 	m := NewMetrics("1.2.3", jobsOf("nightly"))
-	m.Started(ticket("nightly", epoch), 1, time.Second)
+	m.Started(assignment("nightly", epoch), 1, time.Second)
 	m.Ended(ending("nightly", map[fanout.Outcome]int{fanout.OK: 1}))
 	m.Turned(map[string]error{"decide": errors.New("no space left")})
 	have := map[string]bool{}

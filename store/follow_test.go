@@ -37,7 +37,7 @@ func (h *heard) Handle(_ context.Context, e fanout.Event) error {
 	return nil
 }
 
-// TestFollowOfAQueuedRun: nothing is told of a run before it has started.
+// TestFollowOfAQueuedRun: a follower gets no event of a run before it has started.
 func TestFollowOfAQueuedRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, h, began := &turning{states: []State{Queued, Queued, Queued, Finished}}, &heard{}, time.Now()

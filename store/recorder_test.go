@@ -12,7 +12,7 @@ import (
 	"tutti/scheduler"
 )
 
-// A memory is a Writer that only remembers what it was told.
+// A memory is a Writer that only remembers its batches.
 type memory struct {
 	mu       sync.Mutex // guards what follows
 	calls    []string
@@ -60,7 +60,7 @@ func hosts(n int) (p fanout.Plan) {
 }
 
 // TestRecorderWithoutEnd: a run that has no end when its recorder is closed is
-// interrupted, before anybody else may take it for one that nobody records.
+// interrupted, before another process may treat it as dead.
 func TestRecorderWithoutEnd(t *testing.T) {
 	m, p := &memory{}, hosts(1)
 	r := NewRecorder(t.Context(), 7, p, RunInfo{}, m)

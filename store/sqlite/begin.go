@@ -10,10 +10,9 @@ import (
 	"tutti/store"
 )
 
-// Begin takes a number for a run of plan and writes the run and its hosts
-// down; and with them, if it is the run of a firing, that this has begun. The
-// recorder must be closed. Its writes do not end with ctx: an
-// interrupted run is recorded to its end.
+// Begin numbers a run of plan and writes the run with its hosts, and ties it to its
+// firing in the same transaction, if it is the run of one. The recorder must be closed.
+// The end of ctx does not end its writes: an interrupted run is recorded to its end.
 func (h *History) Begin(ctx context.Context, plan fanout.Plan, info store.RunInfo) (*store.Recorder, error) {
 	if h.unwritable != nil {
 		return nil, h.readOnlyError("record")

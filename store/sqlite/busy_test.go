@@ -39,7 +39,7 @@ func (b *busyLedger) Job(ctx context.Context, name string) (scheduler.StoredJob,
 	return k, err
 }
 
-// Who is never fast enough to change a job is told so, after a while.
+// A change of a job that loses every race is ErrBusy in the end.
 func TestBusyLedger(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	d := joinTest(t, s)

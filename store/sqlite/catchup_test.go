@@ -46,19 +46,19 @@ func TestCatchUpInOrder(t *testing.T) {
 			j.Overlap, j.MaxRunning = tt.overlap, tt.most
 			k := addJob(t, s, j)
 			d.tick(minute(4))
-			tickets, err := d.Decide(t.Context(), scheduler.Decisions{
+			assignments, err := d.Decide(t.Context(), scheduler.Decisions{
 				Job: k, CaughtUp: firingsAt(1, 2, 3), Firings: firingsAt(4), Cursor: minute(4),
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			checkStrings(t, "decided", told(tickets), tt.decided...)
+			checkStrings(t, "decided", told(assignments), tt.decided...)
 			for i, want := range tt.turns {
-				tickets := claim(t, d, minute(5))
-				checkStrings(t, fmt.Sprintf("turn %d", i+1), told(tickets), want...)
+				assignments := claim(t, d, minute(5))
+				checkStrings(t, fmt.Sprintf("turn %d", i+1), told(assignments), want...)
 				var begun []*store.Recorder
-				for _, x := range tickets {
-					begun = append(begun, beginTicket(t, d, x))
+				for _, x := range assignments {
+					begun = append(begun, beginAssigned(t, d, x))
 				}
 				checkStrings(t, "while they run", told(claim(t, d, minute(5))))
 				for _, r := range begun {

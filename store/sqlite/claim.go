@@ -16,7 +16,7 @@ func (q *Queue) Claim(ctx context.Context, owner store.Daemon, most int) (claime
 	if !ok {
 		return nil, store.ErrTaken
 	}
-	// Most looks find nothing, and those must not write.
+	// Most claims find nothing, and must not write then.
 	all, err := entries(ctx, q.r)
 	if err != nil || len(all) == 0 || most <= 0 {
 		return nil, q.fault("read", err)
@@ -74,12 +74,12 @@ func (q *Queue) fill(ctx context.Context, tx *sql.Tx, c *store.ClaimedRun) error
 	return err
 }
 
-// hostsOf are the names of the hosts of a run, in the order of its plan.
+// hostsOf returns the names of the hosts of a run, in the order of its plan.
 func hostsOf(ctx context.Context, q queryer, run int64) ([]string, error) {
 	return column[string](ctx, q, "SELECT host FROM results WHERE run_id = ? ORDER BY position", run)
 }
 
-// Release gives a run back; see [store.Queue].
+// Release returns a run to the queue; see [store.Queue].
 func (q *Queue) Release(ctx context.Context, held store.QueueEntry) error {
 	return q.change(ctx, func(tx *sql.Tx) error {
 		e, err := heldEntry(ctx, tx, held)
@@ -127,8 +127,7 @@ func leaveQueue(ctx context.Context, tx *sql.Tx, run int64) error {
 	return callbackDue(ctx, tx, run)
 }
 
-// beginQueued writes down that a run begins that was claimed: it is one that is
-// recorded from now on.
+// beginQueued turns a claimed run into a running one.
 func beginQueued(ctx context.Context, tx *sql.Tx, plan fanout.Plan, info store.RunInfo, decided string) (lock *runLock, err error) {
 	d, ok := info.Owner.(*Daemon)
 	if !ok || info.Claimed.Owner != d.id {

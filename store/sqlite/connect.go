@@ -49,8 +49,8 @@ func (h *fileHandle) connect(ctx context.Context) error {
 	return nil
 }
 
-// prepare makes a new file ready for its first table, and looks before at what an
-// old one is: to switch the journal changes the database of another program.
+// prepare prepares a new file for its first table. It checks first whose database an
+// old one is, since a switch of the journal would change that of another program.
 func (h *fileHandle) prepare(ctx context.Context, known int) error {
 	if err := checkLibrary(ctx, h.w); err != nil {
 		return err
@@ -71,8 +71,8 @@ func (h *fileHandle) prepare(ctx context.Context, known int) error {
 	return err
 }
 
-// lookMode are the parameters for one who only reads, and makes no files beside the
-// history: without a log nobody is writing.
+// lookMode are the parameters for reading without making files next to the history:
+// without a log no process is writing.
 func (h *fileHandle) lookMode() string {
 	switch {
 	case !hasLog(h.path):
@@ -83,10 +83,10 @@ func (h *fileHandle) lookMode() string {
 	return "mode=ro"
 }
 
-// connectReadOnly opens a history that cannot be written. SQLite wants to make
-// files beside it for that, unless it is told that nobody writes; without a
-// write-ahead log nobody does. Beside another user's history root could make them,
-// and does not.
+// connectReadOnly opens a history that cannot be written. For that SQLite makes files
+// next to it, unless a parameter says that no process writes, which is so if there is
+// no write-ahead log. Root could make them next to another user's history, and does
+// not.
 func (h *fileHandle) connectReadOnly(ctx context.Context, schema int) error {
 	var version int
 	try := func(param string) (err error) {
@@ -121,8 +121,8 @@ func (h *fileHandle) connectReadOnly(ctx context.Context, schema int) error {
 	return checkTables(ctx, h.r)
 }
 
-// pragmas for every connection. A history made by somebody else must not run
-// code through its schema; a log that a long reader let grow shrinks again.
+// pragmas for every connection. A history made by another user must not run code
+// through its schema; a log that a long reader let grow shrinks again.
 var pragmas = []string{"PRAGMA trusted_schema = OFF", "PRAGMA journal_size_limit = 16777216"}
 
 // source is the URI of path with parameters of SQLite and its driver. Without a

@@ -33,7 +33,7 @@ func (l *Ledger) controllers(ctx context.Context) ([]scheduler.Controller, error
 		if err := rows.Scan(&c.ID, &c.PID, &c.Serves, &started); err != nil {
 			return nil, err
 		}
-		c.Started, _ = parseTime(started) // who is alive counts, not since when
+		c.Started, _ = parseTime(started) // an unreadable time does not matter
 		alive, err := l.locks.held(daemonLocks + c.ID)
 		if err != nil {
 			return nil, err

@@ -9,8 +9,8 @@ import (
 // rowBytes is about what the row of a host takes in a file.
 const rowBytes = 300
 
-// JobCosts says for each job, by its number, what its runs take. Jobs that never
-// ran are not in it.
+// JobCosts returns, by job number, the space that the runs of each job use. Jobs
+// without runs are not in it.
 func (h *History) JobCosts(ctx context.Context) (map[int64]store.JobCost, error) {
 	costs, err := jobCosts(ctx, h.r)
 	return costs, h.fault("read", err)
@@ -35,5 +35,5 @@ func jobCosts(ctx context.Context, q queryer) (map[int64]store.JobCost, error) {
 	return costs, rows.Err()
 }
 
-// runBytes is what a run takes; its parameter is rowBytes.
+// runBytes is the space that a run uses; its parameter is rowBytes.
 const runBytes = "recorded_bytes + ? * (hosts + 1)"

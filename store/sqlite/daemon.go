@@ -12,13 +12,14 @@ import (
 	"tutti/store"
 )
 
-// daemonLocks is what the number of a daemon is added to for the byte of
-// FILE.lock that says whether it is alive; the numbers of runs stay below.
+// daemonLocks plus the number of a daemon is the byte of FILE.lock that the daemon
+// locks while it is alive; the numbers of runs are smaller.
 const daemonLocks = 1 << 62
 
-// A Daemon is a process that carries out firings, for as long as it is alive.
-// What it has claimed nobody else begins, and what it has not begun when it ends
-// others may claim. Its methods may be called by several goroutines at once.
+// A Daemon is the registration of a process that executes firings, until it leaves or
+// the process ends. No other process starts what it has claimed; once it has ended,
+// others may claim what it has not started. Its methods may be called by several
+// goroutines at once.
 type Daemon struct {
 	shared
 	ledger *Ledger
@@ -26,18 +27,18 @@ type Daemon struct {
 	serves bool
 	lock   *runLock
 	*feed
-	// wake receives when something was written; quiet ends that.
+	// wake receives after a write to the history, until quiet is called.
 	wake  <-chan struct{}
 	quiet func()
-	// lost is closed when the registration is over, by lose: the daemon has left, or its
-	// row is gone.
+	// lost is closed by lose when the registration is over: the daemon has left, or its
+	// row was deleted.
 	lost chan struct{}
 	lose func()
 
 	mu      sync.Mutex // guards what follows
-	now     time.Time  // the last that the caller said
+	now     time.Time  // the last time that the caller passed
 	left    bool       // it was closed
-	spaceAt time.Time  // when it was proved that there is space
+	spaceAt time.Time  // when proveSpace succeeded last
 }
 
 // shared is what a Daemon does as its Ledger does, whether it has left or not.
@@ -59,15 +60,15 @@ func (l *Ledger) Join(ctx context.Context, c scheduler.Controller) (scheduler.Me
 	return l.joined(ctx, c.Serves, c.Started)
 }
 
-// JoinDaemons makes the caller one of the daemons that serve this history. Its
+// JoinDaemons registers the caller as one of the daemons that serve this history. The
 // Daemon has to be closed before the store.
 func (l *Ledger) JoinDaemons(ctx context.Context, now time.Time) (store.Daemon, error) {
 	return l.joined(ctx, true, now)
 }
 
-// JoinOnce is JoinDaemons for a process that asks for a firing, carries out that
-// one and ends. It is none of the Daemons, and what it has not begun when it ends
-// nobody begins: whoever asked is gone.
+// JoinOnce is JoinDaemons for a process that requests a firing, executes it and exits.
+// It is not among the Daemons. A firing that it has not started when it exits is
+// skipped, since its requester is gone.
 func (l *Ledger) JoinOnce(ctx context.Context, now time.Time) (store.Daemon, error) {
 	return l.joined(ctx, false, now)
 }
@@ -117,7 +118,7 @@ func (l *Ledger) join(ctx context.Context, serves bool, now time.Time) (*Daemon,
 	return d, nil
 }
 
-// forgetDaemons deletes the daemons that have ended and left nothing behind.
+// forgetDaemons deletes the rows of daemons that have ended and own nothing any more.
 func (l *Ledger) forgetDaemons(ctx context.Context, tx *sql.Tx) error {
 	ids, err := column[int64](ctx, tx, `
 		SELECT id FROM daemons WHERE id NOT IN (
@@ -146,18 +147,19 @@ func (d *Daemon) ID() int64 { return d.id }
 // Fence is the daemon's number; see [scheduler.Membership].
 func (d *Daemon) Fence() int64 { return d.id }
 
-// Lost is closed when the daemon has left, or finds that its row is gone, so that others
-// take it for gone as well. The lock that keeps it registered lasts as long as its process.
+// Lost is closed when the daemon has left, or finds that its row was deleted, so that
+// other processes treat it as ended. The lock that keeps it registered lasts as long as
+// its process.
 func (d *Daemon) Lost() <-chan struct{} { return d.lost }
 
-// Wake receives when something was written; see [scheduler.Membership].
+// Wake receives after a write to the history; see [scheduler.Membership].
 func (d *Daemon) Wake() <-chan struct{} { return d.wake }
 
 // Leave is Close.
 func (d *Daemon) Leave(context.Context) error { return d.Close() }
 
-// Close ends the daemon. What it has claimed and not begun is for others to
-// claim, or for nobody, see JoinOnce.
+// Close ends the registration. Other daemons may claim the firings that it has claimed
+// and not started; those of JoinOnce are skipped.
 func (d *Daemon) Close() error {
 	d.mu.Lock()
 	left := d.left
@@ -182,8 +184,8 @@ func (d *Daemon) isOver() bool {
 	}
 }
 
-// registered is ErrFenced if the registration is over, which is known from then on. In a
-// transaction it is so until that ends.
+// registered returns ErrFenced, and closes lost, if the registration is over. In a
+// transaction, the result holds until that ends.
 func (d *Daemon) registered(ctx context.Context, q queryer) error {
 	if d.isOver() {
 		return scheduler.ErrFenced
@@ -225,13 +227,12 @@ func (d *Daemon) Request(ctx context.Context, job, by string, now time.Time) (sc
 	return d.ledger.jobs.Request(ctx, d, job, by, now)
 }
 
-// Fail closes a claimed firing that was not begun; see [scheduler.Desk].
+// Fail closes a claimed firing that was not started; see [scheduler.Desk].
 func (d *Daemon) Fail(ctx context.Context, t scheduler.Assignment, decision scheduler.Decision, reason string) error {
 	return scheduler.NewDesk(d).Fail(ctx, d, d.clock(), t, decision, reason)
 }
 
-// begin writes down that the firing has begun with the run, in the transaction that
-// writes the run.
+// begin ties the run to its firing, in the transaction that writes the run.
 func (d *Daemon) begin(ctx context.Context, tx *sql.Tx, firing, run int64) error {
 	if d == nil {
 		return store.ErrTaken
@@ -258,7 +259,7 @@ func (d *Daemon) begin(ctx context.Context, tx *sql.Tx, firing, run int64) error
 }
 
 // Mark makes starts durable; see [scheduler.Membership]. A recorder does so together
-// with what else it writes.
+// with its other writes.
 func (d *Daemon) Mark(ctx context.Context, c scheduler.Claim, positions []int) error {
 	return d.ledger.change(ctx, func(tx *sql.Tx) error {
 		if err := d.registered(ctx, tx); err != nil {
@@ -276,7 +277,8 @@ func (d *Daemon) Mark(ctx context.Context, c scheduler.Claim, positions []int) e
 	})
 }
 
-// taken is ErrTaken for ErrFenced: what one claimed whose registration is over is free.
+// taken turns ErrFenced into ErrTaken: the claims of a registration that is over are
+// free.
 func taken(err error) error {
 	if errors.Is(err, scheduler.ErrFenced) {
 		return store.ErrTaken
@@ -284,7 +286,7 @@ func taken(err error) error {
 	return err
 }
 
-// checkClaim is ErrTaken if the run is not the claim's any more.
+// checkClaim returns ErrTaken if the run is not the claim's any more.
 func checkClaim(ctx context.Context, q queryer, c scheduler.Claim) error {
 	query, args := "SELECT 1 FROM runs WHERE id = ? AND state = 'running'", []any{c.Run}
 	if c.Firing != 0 {
@@ -297,14 +299,14 @@ func checkClaim(ctx context.Context, q queryer, c scheduler.Claim) error {
 	return err
 }
 
-// Marks are the hosts of a run that were marked; see [scheduler.Membership].
+// Marks returns the hosts of a run that were marked; see [scheduler.Membership].
 func (d *Daemon) Marks(ctx context.Context, run int64) ([]int, error) {
 	marks, err := column[int](ctx, d.ledger.r, "SELECT position FROM results WHERE run_id = ? AND started ORDER BY position", run)
 	return marks, d.ledger.fault("read", err)
 }
 
-// tick takes down what time it is for the caller, whose clock need not be the
-// machine's; what is written without being told the time is of that time.
+// tick notes the caller's time, whose clock need not be the machine's. Methods without
+// a time argument use it.
 func (d *Daemon) tick(now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -20,7 +20,7 @@ type seat struct {
 	*Daemon
 	store *Store
 	desk  *scheduler.Desk
-	given map[int64]bool // the firings of which it has tickets
+	given map[int64]bool // the firings of its assignments
 }
 
 func seatOf(s *Store, d *Daemon) *seat {
@@ -41,11 +41,11 @@ func (d *seat) Decide(ctx context.Context, what scheduler.Decisions) ([]schedule
 	if _, err := d.desk.Sync(ctx, d); err != nil {
 		return nil, err
 	}
-	tickets, errs, err := d.desk.Decide(ctx, d.clock(), []scheduler.Decisions{what})
+	assignments, errs, err := d.desk.Decide(ctx, d.clock(), []scheduler.Decisions{what})
 	if err != nil {
 		return nil, err
 	}
-	return tickets[0], errs[0]
+	return assignments[0], errs[0]
 }
 
 func (d *seat) Claim(ctx context.Context, now time.Time) ([]scheduler.Assignment, error) {
@@ -53,11 +53,11 @@ func (d *seat) Claim(ctx context.Context, now time.Time) ([]scheduler.Assignment
 	if _, err := d.desk.Sync(ctx, d); err != nil {
 		return nil, err
 	}
-	tickets, err := d.desk.Claim(ctx, d, now, func(id int64) bool { return d.given[id] })
-	for _, t := range tickets {
+	assignments, err := d.desk.Claim(ctx, d, now, func(id int64) bool { return d.given[id] })
+	for _, t := range assignments {
 		d.given[t.ID] = true
 	}
-	return tickets, err
+	return assignments, err
 }
 
 func (d *seat) Settle(ctx context.Context, now time.Time) ([]scheduler.Completion, error) {
@@ -100,7 +100,7 @@ func poke(tb testing.TB, s *Store, query string, args ...any) {
 	}
 }
 
-// minute is the n-th instant after noon of a job that fires every minute.
+// minute is the n-th scheduled time after noon of a job that fires every minute.
 func minute(n int) time.Time { return noon.Add(time.Duration(n) * time.Minute) }
 
 func firingsAt(minutes ...int) []scheduler.Firing {
@@ -111,8 +111,7 @@ func firingsAt(minutes ...int) []scheduler.Firing {
 	return firings
 }
 
-// decide decides the given minutes of the job as it is kept, and returns what
-// became of them.
+// decide decides the given minutes of the stored job, and returns what became of them.
 func decide(tb testing.TB, d *seat, job string, minutes ...int) []string {
 	tb.Helper()
 	k, err := d.store.Job(tb.Context(), job)
@@ -121,17 +120,17 @@ func decide(tb testing.TB, d *seat, job string, minutes ...int) []string {
 	}
 	last := minute(minutes[len(minutes)-1])
 	d.tick(last)
-	tickets, err := d.Decide(tb.Context(), scheduler.Decisions{Job: k, Firings: firingsAt(minutes...), Cursor: last})
+	assignments, err := d.Decide(tb.Context(), scheduler.Decisions{Job: k, Firings: firingsAt(minutes...), Cursor: last})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return told(tickets)
+	return told(assignments)
 }
 
-// told says what tickets say: minute and decision.
-func told(tickets []scheduler.Assignment) []string {
+// told returns the minute and the decision of assignments.
+func told(assignments []scheduler.Assignment) []string {
 	var out []string
-	for _, t := range tickets {
+	for _, t := range assignments {
 		out = append(out, fmt.Sprintf("%.0f %s", t.Firing.At.Sub(noon).Minutes(), t.Decision))
 	}
 	return out
@@ -139,15 +138,15 @@ func told(tickets []scheduler.Assignment) []string {
 
 func claim(tb testing.TB, d *seat, now time.Time) []scheduler.Assignment {
 	tb.Helper()
-	tickets, err := d.Claim(tb.Context(), now)
+	assignments, err := d.Claim(tb.Context(), now)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return tickets
+	return assignments
 }
 
-// ofTicket is what begins the firing of a ticket.
-func ofTicket(d *seat, t scheduler.Assignment) store.RunInfo {
+// runInfoOf returns the RunInfo of an assignment.
+func runInfoOf(d *seat, t scheduler.Assignment) store.RunInfo {
 	return store.RunInfo{
 		Job: t.Job.Name, JobID: t.Job.ID, Firing: t.ID, Owner: d.Daemon, ScheduledAt: t.Firing.At, DueAt: t.Firing.Due, StopOnError: true,
 	}
@@ -159,13 +158,13 @@ func jobPlan(hosts ...string) fanout.Plan {
 	return p
 }
 
-// beginTicket begins the firing on the hosts a and b.
-func beginTicket(tb testing.TB, d *seat, t scheduler.Assignment) *store.Recorder {
+// beginAssigned begins the firing on the hosts a and b.
+func beginAssigned(tb testing.TB, d *seat, t scheduler.Assignment) *store.Recorder {
 	tb.Helper()
-	return begin(tb, d.store, jobPlan("a", "b"), ofTicket(d, t))
+	return begin(tb, d.store, jobPlan("a", "b"), runInfoOf(d, t))
 }
 
-// finish ends the run of a ticket: each host with the code given for it.
+// finish ends the run of an assignment: each host with the code given for it.
 func finish(tb testing.TB, r *store.Recorder, codes ...uint32) {
 	tb.Helper()
 	p := jobPlan("a", "b")
@@ -193,12 +192,12 @@ func TestClaimIsInherited(t *testing.T) {
 	first, second := joinTest(t, s), joinTest(t, openTest(t, path))
 	addJob(t, s, testJob("backup"))
 	decide(t, first, "backup", 1)
-	ticket := claim(t, first, minute(1))[0]
+	assignment := claim(t, first, minute(1))[0]
 	checkStrings(t, "while the first is alive", told(claim(t, second, minute(1))))
-	if _, err := second.store.Begin(t.Context(), jobPlan("a"), ofTicket(second, ticket)); !errors.Is(err, store.ErrTaken) {
+	if _, err := second.store.Begin(t.Context(), jobPlan("a"), runInfoOf(second, assignment)); !errors.Is(err, store.ErrTaken) {
 		t.Errorf("the other begins it: got %v, want %v", err, store.ErrTaken)
 	}
-	if err := second.Fail(t.Context(), ticket, scheduler.Failed, "x"); !errors.Is(err, scheduler.ErrConflict) {
+	if err := second.Fail(t.Context(), assignment, scheduler.Failed, "x"); !errors.Is(err, scheduler.ErrConflict) {
 		t.Errorf("the other closes it: got %v, want %v", err, scheduler.ErrConflict)
 	}
 	if err := first.Close(); err != nil {
@@ -206,11 +205,11 @@ func TestClaimIsInherited(t *testing.T) {
 	}
 	inherited := claim(t, second, minute(1))
 	checkStrings(t, "after it ended", told(inherited), "1 run")
-	if _, err := s.Begin(t.Context(), jobPlan("a"), ofTicket(first, ticket)); !errors.Is(err, store.ErrTaken) {
+	if _, err := s.Begin(t.Context(), jobPlan("a"), runInfoOf(first, assignment)); !errors.Is(err, store.ErrTaken) {
 		t.Errorf("the first begins it: got %v, want %v", err, store.ErrTaken)
 	}
-	r := beginTicket(t, second, inherited[0])
-	if _, err := s.Begin(t.Context(), jobPlan("a"), ofTicket(second, ticket)); !errors.Is(err, store.ErrTaken) {
+	r := beginAssigned(t, second, inherited[0])
+	if _, err := s.Begin(t.Context(), jobPlan("a"), runInfoOf(second, assignment)); !errors.Is(err, store.ErrTaken) {
 		t.Errorf("twice: got %v, want %v", err, store.ErrTaken)
 	}
 	runs, err := s.Runs(t.Context(), store.Query{})
@@ -220,7 +219,7 @@ func TestClaimIsInherited(t *testing.T) {
 	finish(t, r, 0, 0)
 }
 
-// What was decided and cannot be begun any more is closed and told.
+// A decided firing that cannot be started any more is closed and notified.
 func TestClaimCloses(t *testing.T) {
 	change := func(f func(j *scheduler.Job)) func(t *testing.T, s *Store) {
 		return func(t *testing.T, s *Store) {
@@ -258,9 +257,9 @@ func TestClaimCloses(t *testing.T) {
 			addJob(t, s, testJob("backup"))
 			decide(t, d, "backup", 1)
 			tt.do(t, s)
-			tickets := claim(t, d, tt.at)
-			checkStrings(t, "claimed", told(tickets), tt.want...)
-			for _, x := range tickets {
+			assignments := claim(t, d, tt.at)
+			checkStrings(t, "claimed", told(assignments), tt.want...)
+			for _, x := range assignments {
 				if (x.Reason == "") != (x.Decision == scheduler.Run) {
 					t.Errorf("got reason %q of %s", x.Reason, x.Decision)
 				}
@@ -331,11 +330,11 @@ func TestDaemonsThatAreAlive(t *testing.T) {
 	checkInt(t, s.r, "SELECT count(*) FROM daemons WHERE serves", 2)
 }
 
-// Many daemons decide and claim the same instants at the same time: each instant
-// is run exactly once.
+// Many daemons decide and claim the same scheduled times at the same time: each is run
+// exactly once.
 func TestManyDaemonsDecideOnce(t *testing.T) {
 	path := tempPath(t)
-	const daemons, instants = 4, 25
+	const daemons, times = 4, 25
 	addJob(t, openTest(t, path), func() scheduler.Job {
 		j := testJob("backup")
 		j.Overlap, j.MaxRunning = scheduler.OverlapAllow, 1000
@@ -348,27 +347,27 @@ func TestManyDaemonsDecideOnce(t *testing.T) {
 		s := openTest(t, path)
 		d := joinTest(t, s)
 		wg.Go(func() {
-			for n := 1; n <= instants; {
+			for n := 1; n <= times; {
 				k, err := s.Job(t.Context(), "backup")
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				n = int(k.Cursor.Sub(noon)/time.Minute) + 1
-				if n <= instants {
+				if n <= times {
 					_, err = d.Decide(t.Context(), scheduler.Decisions{Job: k, Firings: firingsAt(n), Cursor: minute(n)})
 					if err != nil && !errors.Is(err, scheduler.ErrConflict) {
 						t.Error(err)
 						return
 					}
 				}
-				tickets, err := d.Claim(t.Context(), minute(n))
+				assignments, err := d.Claim(t.Context(), minute(n))
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				mu.Lock()
-				for _, x := range tickets {
+				for _, x := range assignments {
 					runs[x.Firing.At.Unix()]++
 				}
 				mu.Unlock()
@@ -376,19 +375,19 @@ func TestManyDaemonsDecideOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	for n := 1; n <= instants; n++ {
+	for n := 1; n <= times; n++ {
 		if got := runs[minute(n).Unix()]; got != 1 {
 			t.Errorf("minute %d: got %d runs, want 1", n, got)
 		}
 	}
-	if len(runs) != instants {
-		t.Errorf("got %d instants, want %d", len(runs), instants)
+	if len(runs) != times {
+		t.Errorf("got %d times, want %d", len(runs), times)
 	}
 }
 
 // A claim that is on disk although its caller was told of an error is found
 // again, and given once.
-func TestClaimedWithoutTicket(t *testing.T) {
+func TestClaimedWithoutAssignment(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	d := joinTest(t, s)
 	addJob(t, s, testJob("backup"))
@@ -398,7 +397,7 @@ func TestClaimedWithoutTicket(t *testing.T) {
 	checkStrings(t, "again", told(claim(t, d, minute(1))))
 }
 
-// A daemon that waits for what the history says keeps nobody else waiting.
+// A daemon that waits for the history blocks no other process.
 func TestLookingKeepsNobodyWaiting(t *testing.T) {
 	d := joinTest(t, openTest(t, tempPath(t)))
 	d.db.SetMaxOpenConns(1)

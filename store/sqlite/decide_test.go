@@ -34,7 +34,7 @@ func TestDecideConflicts(t *testing.T) {
 	}
 }
 
-// After the clock was put back what the history has is left as it is.
+// After the clock was set back the history is left as it is.
 func TestKnownTimesDoNotFireAgain(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	d := joinTest(t, s)
@@ -92,7 +92,7 @@ func TestOverlap(t *testing.T) {
 			checkStrings(t, "first", decide(t, d, "backup", 1), "1 run")
 			first := claim(t, d, minute(1))
 			checkStrings(t, "claimed", told(first), "1 run")
-			r := beginTicket(t, d, first[0])
+			r := beginAssigned(t, d, first[0])
 			checkStrings(t, "decided", decide(t, d, "backup", 2, 3), tt.want...)
 			killed, err := d.Killed(t.Context(), []int64{r.RunID()})
 			if wantKill := tt.overlap == scheduler.OverlapReplace; err != nil || (len(killed) > 0) != wantKill {
@@ -107,14 +107,14 @@ func TestOverlap(t *testing.T) {
 			checkStrings(t, "afterwards", told(second), tt.after...)
 			for _, x := range second {
 				if !x.Waited {
-					t.Errorf("got a ticket that did not wait: %+v", x)
+					t.Errorf("got a assignment that did not wait: %+v", x)
 				}
 			}
 		})
 	}
 }
 
-// What has not begun is replaced by not being begun.
+// A firing that has not started is replaced by closing it.
 func TestReplaceUnbegun(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	d := joinTest(t, s)
@@ -125,7 +125,7 @@ func TestReplaceUnbegun(t *testing.T) {
 	second := claim(t, d, minute(2))
 	checkStrings(t, "claimed", told(second), "2 run")
 	checkStrings(t, "decided", decide(t, d, "backup", 3), "3 run")
-	if _, err := s.Begin(t.Context(), jobPlan("a"), ofTicket(d, second[0])); !errors.Is(err, store.ErrTaken) {
+	if _, err := s.Begin(t.Context(), jobPlan("a"), runInfoOf(d, second[0])); !errors.Is(err, store.ErrTaken) {
 		t.Errorf("got %v, want %v", err, store.ErrTaken)
 	}
 	if err := d.Fail(t.Context(), second[0], scheduler.Failed, "x"); !errors.Is(err, scheduler.ErrConflict) {
@@ -175,7 +175,7 @@ func TestReplaceNeedsProof(t *testing.T) {
 			j.Overlap = scheduler.OverlapReplace
 			addJob(t, s, j)
 			decide(t, d, "backup", 1)
-			r := beginTicket(t, d, claim(t, d, minute(1))[0])
+			r := beginAssigned(t, d, claim(t, d, minute(1))[0])
 			checkStrings(t, "decided", decide(t, d, "backup", 2), "2 queued")
 			tt.end(t, r)
 			checkStrings(t, "claimed", told(claim(t, d, tt.at)), tt.want...)

@@ -9,9 +9,9 @@ import (
 	"tutti/scheduler"
 )
 
-// Ends marks the runs of processes that are gone as interrupted, and says how those
-// of the given runs ended that run no more: what their processes may not have
-// written into the ledger. What cannot be marked is an error, beside those that could.
+// Ends marks the runs of dead processes as interrupted, and returns the ends of those
+// of runs that have ended, which their processes may not have written into the ledger.
+// A run that cannot be marked is an error; the other ends are returned with it.
 func (h *History) Ends(ctx context.Context, runs []int64) ([]scheduler.Ended, error) {
 	if err := h.inPlace("repair"); err != nil {
 		return nil, err
@@ -28,8 +28,8 @@ func (h *History) Ends(ctx context.Context, runs []int64) ([]scheduler.Ended, er
 	return ends, h.fault("repair", left)
 }
 
-// endsOfEach is endsOf in which a run that cannot be read is an error, and the others are
-// known.
+// endsOfEach is endsOf that reads run by run: one that cannot be read is an error, and
+// the others are returned.
 func (h *History) endsOfEach(ctx context.Context, runs []int64) ([]scheduler.Ended, error) {
 	ends, err := h.runs.endsOf(ctx, h.r, runs)
 	if err == nil || len(runs) < 2 || kindOf(err) != nil || ctx.Err() != nil {
@@ -46,7 +46,7 @@ func (h *History) endsOfEach(ctx context.Context, runs []int64) ([]scheduler.End
 	return ends, errors.Join(errs...)
 }
 
-// endsOf are the facts about those of the runs that run no more.
+// endsOf returns the ends of those of the runs that have ended.
 func (r *runReader) endsOf(ctx context.Context, q queryer, ids []int64) (ends []scheduler.Ended, err error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -76,19 +76,19 @@ func (r *runReader) endsOf(ctx context.Context, q queryer, ids []int64) (ends []
 	return ends, nil
 }
 
-// tellLedger tells the ledger of ends in the transaction that writes them into the
-// history. That is written also if the ledger cannot take them, since it cannot be
-// read: [History.Ends] tells them later.
+// tellLedger writes ends into the ledger, in the transaction that writes them into the
+// history. If the state of the job cannot be read, only the history has the end, and
+// [History.Ends] returns it later.
 func (r *repairer) tellLedger(ctx context.Context, tx *sql.Tx, run int64, tell func() error) error {
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT ledger"); err != nil {
 		return err
 	}
 	if err := tell(); err != nil {
 		if kindOf(err) != nil || ctx.Err() != nil {
-			return err // it is not the ledger that is wrong
+			return err // the error is not about the job's state
 		}
 		if _, failed := tx.ExecContext(ctx, "ROLLBACK TO ledger"); failed != nil {
-			return err // SQLite has taken back more than that
+			return err // SQLite has rolled back more than the savepoint
 		}
 		r.options.Logger.Error("cannot record the end of a run in its job", "run", run, "error", err)
 	}
@@ -96,8 +96,8 @@ func (r *repairer) tellLedger(ctx context.Context, tx *sql.Tx, run int64, tell f
 	return err
 }
 
-// endFiring takes down, for the firing of a run, how that ended: in the transaction
-// that writes it into the history, since both are in one file.
+// endFiring records the end of a run in its firing, in the transaction that writes it
+// into the history, since both are in one file.
 func (s *states) endFiring(ctx context.Context, tx *sql.Tx, e scheduler.Ended) error {
 	jobs, err := column[int64](ctx, tx, "SELECT job_id FROM firings WHERE run_id = ? AND "+openFirings, e.Run)
 	if err != nil || len(jobs) == 0 {
@@ -109,10 +109,10 @@ func (s *states) endFiring(ctx context.Context, tx *sql.Tx, e scheduler.Ended) e
 	}
 	t, err := subjects[0].State.End(e, scheduler.Moment{})
 	if errors.Is(err, scheduler.ErrConflict) && subjects[0].State.Damaged() {
-		return subjects[0].State.Broken // it may be in a firing that cannot be read
+		return subjects[0].State.Broken // the firing may be unreadable
 	}
 	if errors.Is(err, scheduler.ErrConflict) {
-		return nil // it is known already
+		return nil // the ledger has it already
 	}
 	if err != nil {
 		return err
@@ -120,13 +120,14 @@ func (s *states) endFiring(ctx context.Context, tx *sql.Tx, e scheduler.Ended) e
 	return s.move(ctx, tx, &scheduler.Move{From: subjects[0].Rev, Transition: t})
 }
 
-// endedFirings are those that have come to their end and are not settled, also if
-// the ledger does not know it.
+// endedFirings are the firings that have ended and are not settled, also if only the
+// history has the end.
 const endedFirings = openFirings + ` AND (decision = 'failed'
 	OR run_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = run_id AND state = 'running'))`
 
-// CountEnded brings the streaks of jobs up to what has ended and no daemon has
-// settled yet, as where none is running. Nothing is written.
+// CountEnded updates, in jobs, the consecutive failures by the firings that have ended
+// and that no daemon has settled yet, for instance because none is running. It writes
+// nothing.
 func (h *History) CountEnded(ctx context.Context, jobs []scheduler.StoredJob) error {
 	return h.fault("read", h.repairer.countEnded(ctx, jobs))
 }
@@ -164,9 +165,8 @@ func (r *repairer) countEnded(ctx context.Context, jobs []scheduler.StoredJob) e
 	return nil
 }
 
-// SetExitCode puts the exit code of the process that carried a run out in the
-// place of the one that was known at the end of the run, also for those who are still
-// to be told of it.
+// SetExitCode replaces the exit code that was computed at the end of a run by that with
+// which the process of the run exits, also in the messages that are still to be sent.
 func (h *History) SetExitCode(ctx context.Context, run int64, code int) error {
 	return h.change(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "UPDATE runs SET exit_code = ? WHERE id = ?", code, run); err != nil {
@@ -187,7 +187,7 @@ func (h *History) SetExitCode(ctx context.Context, run int64, code int) error {
 	})
 }
 
-// hostsNotOK are the first hosts of a run that are not ok.
+// hostsNotOK returns the first hosts of a run that failed.
 func hostsNotOK(ctx context.Context, q queryer, run int64) ([]scheduler.MessageHost, error) {
 	rows, err := q.QueryContext(ctx, `
 		SELECT host, outcome, exit_code, coalesce(error, '') FROM results

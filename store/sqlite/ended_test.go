@@ -37,7 +37,7 @@ func TestEndOnRequest(t *testing.T) {
 		stopped fanout.Stopped
 		before  func(t *testing.T, s *Store, run int64)
 		want    string
-		failure bool // it is told as a failure
+		failure bool // it is notified as a failure
 	}{
 		{"killed", fanout.StoppedKill, kill, "streak=1 killed by ann", false},
 		{"for no known reason", fanout.StoppedKill, nil, "streak=2", true},
@@ -94,7 +94,7 @@ func newest(tb testing.TB, d *seat, run int64) []scheduler.Delivery {
 	return out
 }
 
-// Those who do not want to be told of everything are not told.
+// A stopped run is notified only to those that want every result.
 func TestEndOnRequestIsNoFailure(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	d := joinTest(t, s)
@@ -117,18 +117,18 @@ func TestReplacedRunIsNoFailure(t *testing.T) {
 	checkStrings(t, "ended", settle(t, d, minute(2)), "run 1 ok=false streak=0 replaced by the firing of 13:02:00 CET")
 }
 
-// Whoever runs a job at a terminal and goes away is no failure of the job.
+// A user who runs a job at a terminal and goes away is no failure of the job.
 func TestAttachedRunIsInterrupted(t *testing.T) {
 	for _, why := range []fanout.Stopped{fanout.StoppedSignal, fanout.StoppedSink} {
 		t.Run(why.String(), func(t *testing.T) {
 			s := openTest(t, tempPath(t))
 			addJob(t, s, notified(scheduler.OnFailure))
 			asker := joinOnce(t, s)
-			ticket, err := asker.Request(t.Context(), "backup", "bob", minute(1))
+			assignment, err := asker.Request(t.Context(), "backup", "bob", minute(1))
 			if err != nil {
 				t.Fatal(err)
 			}
-			finishCut(t, beginTicket(t, asker, ticket), why)
+			finishCut(t, beginAssigned(t, asker, assignment), why)
 			if err := asker.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -138,7 +138,7 @@ func TestAttachedRunIsInterrupted(t *testing.T) {
 	}
 }
 
-// Nobody is told of a job that was removed, and that is on record.
+// Messages of a removed job are given up, and recorded as such.
 func TestRemovedJobHasNoMessages(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	d := joinTest(t, s)

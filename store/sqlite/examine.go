@@ -8,9 +8,9 @@ import (
 	"tutti/store"
 )
 
-// Examine looks at the history at path and changes nothing: no file is made, no
-// schema brought up to date, no run repaired. The error is of type *Error, and
-// wraps ErrNotExist if there is no file.
+// Examine examines the history at path and changes nothing: it makes no file, migrates
+// no schema, repairs no run. The error is of type *Error, and wraps ErrNotExist if
+// there is no file.
 func Examine(ctx context.Context, path string) (store.Condition, error) {
 	file, err := inspect(path)
 	if err != nil {
@@ -25,7 +25,7 @@ func Examine(ctx context.Context, path string) (store.Condition, error) {
 	}
 	c := store.Condition{Path: file.path, Size: sizeOf(file.path) + sizeOf(file.path+"-wal"), Exposed: file.exposed, ReadOnly: file.unwritable}
 	if sizeOf(file.path) == 0 {
-		return c, nil // as a run leaves it that ended while it made the file
+		return c, nil // a process that died while it made the file leaves this
 	}
 	h := &fileHandle{path: file.path, foreign: file.foreign}
 	defer func() { _ = h.Close() }() // it only reads

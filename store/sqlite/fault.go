@@ -10,9 +10,8 @@ import (
 // Fault is that of [store.JobLedger].
 func (h *fileHandle) Fault(op string, err error) error { return h.fault(op, err) }
 
-// fault wraps err, which may be nil, with what was tried and what SQLite says
-// about it. An error that already says so is passed on, and so is one about
-// what is in the history.
+// fault wraps err, which may be nil, with the operation and SQLite's details. It
+// returns an *Error as it is, and so an error about the content of the history.
 func (h *fileHandle) fault(op string, err error) error {
 	return faultAt(op, h.path, err)
 }

@@ -10,17 +10,17 @@ import (
 	"tutti/scheduler"
 )
 
-// A feed says which jobs have changed since its member looked last.
+// A feed returns the jobs that have changed since its member's last Sync.
 type feed struct {
 	ledger *Ledger
-	// registered is why the member must not go on; nil: it may.
+	// registered returns why the member must not go on; nil: it may.
 	registered func(context.Context, queryer) error
-	// db has the connection that only watches what is written: SQLite reports to
-	// each connection what the others write.
+	// db has the connection that only watches for writes: SQLite reports to each
+	// connection the writes of the others.
 	db *sql.DB
 
-	// looking guards what follows. It is held while the history is asked, which takes
-	// its time.
+	// looking guards the fields below. It is held during reads of the history, which
+	// take time.
 	looking sync.Mutex
 	conn    *sql.Conn
 	version int64              // that conn saw last
@@ -28,8 +28,9 @@ type feed struct {
 	known   map[int64]jobPrint // what Sync has returned
 }
 
-// changed reports whether anything was written since the last call, by this
-// process or another. The error wraps ErrMoved if the others write another file.
+// changed reports whether this or another process has written since the last call. The
+// error wraps ErrMoved if the path leads to another file, to which other processes
+// write.
 func (f *feed) changed(ctx context.Context) (bool, error) {
 	if err := f.ledger.inPlace("read"); err != nil {
 		return false, err
@@ -39,7 +40,7 @@ func (f *feed) changed(ctx context.Context) (bool, error) {
 	version, err := f.pollChanges(ctx)
 	if err != nil {
 		if f.conn != nil {
-			_ = f.conn.Close() // a new one has seen nothing yet
+			_ = f.conn.Close() // a new connection has seen no writes yet
 			f.conn = nil
 		}
 		f.seen = false
@@ -50,7 +51,7 @@ func (f *feed) changed(ctx context.Context) (bool, error) {
 	return changed, nil
 }
 
-// pollChanges is a number that is another one after something was written.
+// pollChanges returns a number that changes with each write of another connection.
 func (f *feed) pollChanges(ctx context.Context) (version int64, err error) {
 	if f.conn == nil {
 		if f.conn, err = f.db.Conn(ctx); err != nil {
@@ -71,7 +72,7 @@ func (f *feed) next(ctx context.Context) (scheduler.Changes, error) {
 	if err != nil {
 		f.looking.Lock()
 		defer f.looking.Unlock()
-		f.seen = false // what has changed is still to be returned
+		f.seen = false // the changes are still to be returned
 	}
 	return changes, f.ledger.fault("read", err)
 }
@@ -98,7 +99,7 @@ func (f *feed) read(ctx context.Context) (changes scheduler.Changes, err error) 
 		changes.Subjects, err = f.ledger.states.loadSubjects(ctx, q, changed)
 		for i := range changes.Subjects {
 			if s := &changes.Subjects[i].State; s.Damaged() {
-				now[s.ID] = jobPrint{} // it may be mended by hand, which changes no revision
+				now[s.ID] = jobPrint{} // a repair by hand changes no revision
 			}
 		}
 		return err

@@ -15,28 +15,27 @@ import (
 	"tutti/store"
 )
 
-// A historyFile is what was found at the path of a history.
+// A historyFile describes the file at the path of a history.
 type historyFile struct {
-	// path is absolute and free of symbolic links, so that all who open one
-	// file agree on the names of the files beside it.
+	// path is absolute and free of symbolic links, so that all processes agree on the
+	// names of the files next to it.
 	path     string
 	uid, gid int
-	// info tells this file from another one at the path.
+	// info identifies the file.
 	info fs.FileInfo
 	// foreign: it belongs to another user.
 	foreign bool
-	// exposed: others than the owner may read it.
+	// exposed: users other than the owner may read it.
 	exposed bool
-	// unwritable says why it must not or cannot be written; nil: it can.
+	// unwritable is why it must not or cannot be written; nil: it can.
 	unwritable error
 }
 
 // minDatabase is the size of the smallest SQLite database that is not empty.
 const minDatabase = 512
 
-// makeFile makes the file and its directory. It must not open a file that is
-// there: closing it would drop the locks that SQLite holds on it in this
-// process.
+// makeFile makes the file and its directory. It must not open an existing file: closing
+// it would drop the locks that SQLite holds on it in this process.
 func makeFile(path string) error {
 	if _, err := safefile.MkdirAll(filepath.Dir(path)); err != nil {
 		return err
@@ -96,8 +95,8 @@ func inspect(path string) (historyFile, error) {
 	return file, nil
 }
 
-// besideEndings are those of the files beside a history, which SQLite and we open
-// by their names, and root gives to the owner of the history.
+// besideEndings are the endings of the files next to a history, which SQLite and tutti
+// open by their names, and which root gives to the owner of the history.
 var besideEndings = []string{"-wal", "-shm", "-journal", ".lock"}
 
 // notOwned is the error of a history that another user may write at any time.
@@ -105,8 +104,8 @@ func (f historyFile) notOwned() error {
 	return &store.Error{Op: "open", Path: f.path, Kind: store.ErrNotOwned, Err: fmt.Errorf("user id %d", f.uid)}
 }
 
-// obeyable says why what the history tells to run must not be run: another user may
-// have written it. Nil: it may.
+// obeyable returns why commands from the history must not be run: another user may have
+// written them. Nil: they may.
 func (f historyFile) obeyable() error {
 	if f.foreign && f.uid != 0 {
 		return f.notOwned()
@@ -130,8 +129,8 @@ func (f historyFile) obeyable() error {
 	return nil
 }
 
-// writable says why the file cannot be written, or nil. SQLite needs to make
-// files beside it.
+// writable returns why the file cannot be written, or nil. SQLite needs to make files
+// next to it.
 func writable(file historyFile) error {
 	if me := os.Geteuid(); me != 0 && me != file.uid {
 		return file.notOwned()
@@ -170,8 +169,8 @@ func kindOfOS(err error) error {
 	return nil
 }
 
-// inPlace is an error that wraps ErrMoved if the open file is not the one at its
-// path: what is written to it nobody else sees. op is what was to be done.
+// inPlace returns an error that wraps ErrMoved if the open file is not the one at its
+// path, since no other process would see a write to it. op is the operation.
 func (h *fileHandle) inPlace(op string) error {
 	info, err := os.Lstat(h.path)
 	switch {

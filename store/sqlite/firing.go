@@ -14,8 +14,8 @@ import (
 const firingColumns = `id, job_id, job, scheduled_at, due_at, moved, decision, reason, run_id, count, more, first_at, last_at,
 	decided_at, requested_by, waited, caught_up, repeats, daemon_id, settled_at, attached, repeats_at, unproved, ended`
 
-// openFirings are those that have not come to their end, in the words of the
-// index firings_open.
+// openFirings selects the firings that are not settled, in the words of the index
+// firings_open.
 const openFirings = "settled_at IS NULL"
 
 // selectFirings calls unreadable with a row that cannot be read, and the error, which it
@@ -65,7 +65,8 @@ func firingByID(ctx context.Context, q queryer, id int64) (scheduler.FiringRecor
 	return firings[0], nil
 }
 
-// wrongFiring is a *scheduler.StateError if something of a firing cannot be read.
+// wrongFiring returns a *scheduler.StateError about a firing that cannot be read; nil
+// for nil.
 func wrongFiring(id int64, err error) error {
 	if err == nil {
 		return nil
@@ -111,7 +112,7 @@ func parseDecision(word string) (scheduler.Decision, error) {
 	return 0, fmt.Errorf("unknown decision %q", word)
 }
 
-// insertFiring writes a new firing down under its number.
+// insertFiring writes a new firing under its number.
 func insertFiring(ctx context.Context, tx *sql.Tx, f *scheduler.FiringRecord) error {
 	ended, err := endedText(f)
 	if err != nil {
@@ -125,7 +126,7 @@ func insertFiring(ctx context.Context, tx *sql.Tx, f *scheduler.FiringRecord) er
 	return err
 }
 
-// updateFiring writes down what may change of a firing.
+// updateFiring writes the columns of a firing that may change.
 func updateFiring(ctx context.Context, tx *sql.Tx, f *scheduler.FiringRecord) error {
 	ended, err := endedText(f)
 	if err != nil {
@@ -137,8 +138,8 @@ func updateFiring(ctx context.Context, tx *sql.Tx, f *scheduler.FiringRecord) er
 	return err
 }
 
-// endedText is how the run of an open firing ended. Of one that is settled the
-// history has it.
+// endedText returns how the run of an open firing ended, as JSON; nil for a settled
+// one, whose run is in the history.
 func endedText(f *scheduler.FiringRecord) (any, error) {
 	if f.Ended == nil || !f.Settled.IsZero() {
 		return nil, nil

@@ -14,7 +14,7 @@ import (
 	"tutti/store"
 )
 
-// Firing is ErrTaken if there is no such firing any more.
+// Firing returns a firing, or ErrTaken if it does not exist any more.
 func (h *History) Firing(ctx context.Context, id int64) (scheduler.FiringRecord, error) {
 	f, err := firingByID(ctx, h.r, id)
 	if errors.Is(err, sql.ErrNoRows) {

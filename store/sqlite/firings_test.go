@@ -33,20 +33,20 @@ func TestRequestFiring(t *testing.T) {
 	if err != nil || detached.Decision != scheduler.Run {
 		t.Fatalf("got %+v, %v, want one that is to be run", detached, err)
 	}
-	tickets := claim(t, d, minute(5))
-	if len(tickets) != 1 || tickets[0].ID != detached.ID || tickets[0].RequestedBy != "bob" || !tickets[0].Firing.Due.IsZero() {
-		t.Fatalf("got %+v, want the firing that bob asked for", tickets)
+	assignments := claim(t, d, minute(5))
+	if len(assignments) != 1 || assignments[0].ID != detached.ID || assignments[0].RequestedBy != "bob" || !assignments[0].Firing.Due.IsZero() {
+		t.Fatalf("got %+v, want the firing that bob asked for", assignments)
 	}
-	// Whoever asked may have it as long as it has not begun.
+	// The process that requested it may have it as long as it has not started.
 	asker := joinOnce(t, s)
-	ticket, err := s.ClaimFiring(t.Context(), asker.Daemon, detached.ID, minute(5))
-	if err != nil || ticket.Decision != scheduler.Run {
-		t.Fatalf("got %+v, %v, want one to begin", ticket, err)
+	assignment, err := s.ClaimFiring(t.Context(), asker.Daemon, detached.ID, minute(5))
+	if err != nil || assignment.Decision != scheduler.Run {
+		t.Fatalf("got %+v, %v, want one to begin", assignment, err)
 	}
-	if _, err := s.Begin(t.Context(), jobPlan("a"), ofTicket(d, tickets[0])); !errors.Is(err, store.ErrTaken) {
+	if _, err := s.Begin(t.Context(), jobPlan("a"), runInfoOf(d, assignments[0])); !errors.Is(err, store.ErrTaken) {
 		t.Errorf("the daemon begins it: got %v, want %v", err, store.ErrTaken)
 	}
-	r := beginTicket(t, asker, ticket)
+	r := beginAssigned(t, asker, assignment)
 	if _, err := s.ClaimFiring(t.Context(), asker.Daemon, detached.ID, minute(5)); !errors.Is(err, store.ErrTaken) {
 		t.Errorf("begun already: got %v, want %v", err, store.ErrTaken)
 	}
@@ -64,7 +64,7 @@ func TestRequestFiring(t *testing.T) {
 	}
 }
 
-// What was asked for and waits is not run once whoever asked is gone.
+// A requested firing that waits is not run once its requester is gone.
 func TestRequestEndsWithAsker(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	d := joinTest(t, s)
@@ -73,34 +73,34 @@ func TestRequestEndsWithAsker(t *testing.T) {
 	addJob(t, s, j)
 	r := runMinute(t, d, "backup", 1)
 	asker := joinOnce(t, s)
-	ticket, err := asker.Request(t.Context(), "backup", "bob", minute(2))
-	if err != nil || ticket.Decision != scheduler.Queued {
-		t.Fatalf("got %+v, %v, want it queued", ticket, err)
+	assignment, err := asker.Request(t.Context(), "backup", "bob", minute(2))
+	if err != nil || assignment.Decision != scheduler.Queued {
+		t.Fatalf("got %+v, %v, want it queued", assignment, err)
 	}
-	if ticket, err = s.ClaimFiring(t.Context(), asker.Daemon, ticket.ID, minute(2)); err != nil || ticket.Decision != scheduler.Queued {
-		t.Errorf("asked again: got %+v, %v, want it queued", ticket, err)
+	if assignment, err = s.ClaimFiring(t.Context(), asker.Daemon, assignment.ID, minute(2)); err != nil || assignment.Decision != scheduler.Queued {
+		t.Errorf("asked again: got %+v, %v, want it queued", assignment, err)
 	}
 	finish(t, r, 0, 0)
 	checkStrings(t, "the daemon's, while the asker is alive", told(claim(t, d, minute(2))))
 	if err := asker.Close(); err != nil {
 		t.Fatal(err)
 	}
-	tickets := claim(t, d, minute(2))
-	if len(tickets) != 1 || tickets[0].ID != ticket.ID || tickets[0].Decision != scheduler.Skipped || tickets[0].Reason != scheduler.ReasonRequesterGone {
-		t.Errorf("got %+v, want it skipped because the asker is gone", tickets)
+	assignments := claim(t, d, minute(2))
+	if len(assignments) != 1 || assignments[0].ID != assignment.ID || assignments[0].Decision != scheduler.Skipped || assignments[0].Reason != scheduler.ReasonRequesterGone {
+		t.Errorf("got %+v, want it skipped because the asker is gone", assignments)
 	}
 }
 
-// What nobody began for a day is not wanted any more.
+// A firing that was not started within a day is missed.
 func TestOldRequestIsMissed(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	addJob(t, s, testJob("backup"))
 	if _, err := s.RequestFiring(t.Context(), "backup", "bob", noon); err != nil {
 		t.Fatal(err)
 	}
-	tickets := claim(t, joinTest(t, s), noon.Add(24*time.Hour+1))
-	if len(tickets) != 1 || tickets[0].Decision != scheduler.Missed || tickets[0].Reason != scheduler.ReasonStale {
-		t.Errorf("got %+v, want it missed", tickets)
+	assignments := claim(t, joinTest(t, s), noon.Add(24*time.Hour+1))
+	if len(assignments) != 1 || assignments[0].Decision != scheduler.Missed || assignments[0].Reason != scheduler.ReasonStale {
+		t.Errorf("got %+v, want it missed", assignments)
 	}
 }
 
@@ -205,7 +205,7 @@ func TestJobCosts(t *testing.T) {
 	d := joinTest(t, s)
 	k := addJob(t, s, testJob("backup"))
 	decide(t, d, "backup", 1)
-	info := ofTicket(d, claim(t, d, minute(1))[0])
+	info := runInfoOf(d, claim(t, d, minute(1))[0])
 	said := string(noise(10_000)) // does not compress
 	record(t, s, info, said, said[:100])
 	settle(t, d, minute(1))

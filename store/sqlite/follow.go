@@ -10,7 +10,7 @@ import (
 	"tutti/store"
 )
 
-// Follow tells the run to sink as it goes on; see [store.History].
+// Follow sends the run to sink while it is running; see [store.History].
 func (h *History) Follow(ctx context.Context, run int64, f store.Filter, sink fanout.Sink) error {
 	wake, end := h.Wake()
 	defer end()
@@ -31,7 +31,7 @@ func newFollowed(h *History, run int64) *followed {
 	return &followed{pages: pages{fileHandle: h.fileHandle, run: run}, history: h}
 }
 
-// Now is the run as it is.
+// Now returns the run as it is.
 func (w *followed) Now(ctx context.Context) (store.Run, error) {
 	run, err := w.history.runByID(ctx, w.run, fmt.Sprint(w.run))
 	if err != nil || run.State != store.Running {
@@ -43,7 +43,7 @@ func (w *followed) Now(ctx context.Context) (store.Run, error) {
 		return run, w.fault("read", err)
 	case held:
 		return run, nil
-	case w.ReadOnly(): // nobody here may repair it
+	case w.ReadOnly(): // this process may not repair it
 		run.State = store.Interrupted
 		return run, nil
 	}
@@ -53,7 +53,7 @@ func (w *followed) Now(ctx context.Context) (store.Run, error) {
 	return w.history.runByID(ctx, w.run, fmt.Sprint(w.run))
 }
 
-// States are how far hosts are.
+// States returns the states of hosts.
 func (w *followed) States(ctx context.Context, positions []int) ([]store.HostState, error) {
 	if positions == nil {
 		return w.hostStates(ctx, "run_id = ?", w.run)
@@ -65,7 +65,7 @@ func (w *followed) States(ctx context.Context, positions []int) ([]store.HostSta
 	return w.hostStates(ctx, "run_id = ? AND position IN "+inPlaces, w.run, string(list))
 }
 
-// States are how far the hosts of a run are, in the order of its plan.
+// States returns the states of the hosts of a run, in the order of its plan.
 func (h *History) States(ctx context.Context, run int64) ([]store.HostState, error) {
 	states, err := h.hostStates(ctx, "run_id = ?", run)
 	return states, h.fault("read", err)

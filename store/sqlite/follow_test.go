@@ -119,8 +119,8 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// A follower of a run whose process is gone is told what is certain, also in a history
-// that it may only read.
+// A follower of a run whose process died gets what is certain, also in a history that
+// it may only read.
 func TestFollowCutOff(t *testing.T) {
 	path := tempPath(t)
 	s := openTest(t, path)
@@ -130,7 +130,7 @@ func TestFollowCutOff(t *testing.T) {
 	if err := r.Starting(t.Context(), p.Targets[0], 1, "10.0.0.1:22"); err != nil {
 		t.Fatal(err)
 	}
-	s.locks.path += ".gone" // where nobody holds the run
+	s.locks.path += ".gone" // where no process holds the run
 	var events []fanout.Event
 	err := s.Follow(t.Context(), r.RunID(), store.Filter{}, fanout.SinkFunc(func(_ context.Context, e fanout.Event) error {
 		events = append(events, e)

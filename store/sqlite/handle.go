@@ -13,8 +13,8 @@ import (
 	"tutti/store"
 )
 
-// A fileHandle is an open history file: its connections, and what has to be known before it
-// is written to. Its methods may be called by many goroutines at once.
+// A fileHandle is an open history file with its connections, and whether it may be
+// written. Its methods may be called by many goroutines at once.
 type fileHandle struct {
 	path string
 	// info is of the file that was opened.
@@ -22,7 +22,7 @@ type fileHandle struct {
 	foreign bool // it belongs to another user
 	options store.Options
 	locks   runLocks
-	// unwritable says why the history is open for reading only; nil: it is not.
+	// unwritable is why the history is open for reading only; nil: it is not.
 	unwritable error
 
 	// w is a single connection whose transactions take the write lock when
@@ -37,7 +37,7 @@ type fileHandle struct {
 	commit func(tx *sql.Tx) error
 }
 
-// newFileHandle is that of a file that is not open yet.
+// newFileHandle returns the handle of a file that is not open yet.
 func newFileHandle(file historyFile, options store.Options) *fileHandle {
 	h := &fileHandle{
 		path:       file.path,
@@ -97,8 +97,8 @@ func (h *fileHandle) change(ctx context.Context, f func(tx *sql.Tx) error) error
 	return h.fault("change", h.commit(tx))
 }
 
-// hurry lets conn wait for other processes no longer than ctx lives: SQLite does not
-// hear that it has ended while it waits.
+// hurry bounds conn's waits for other processes by the deadline of ctx, whose end
+// SQLite does not notice while it waits.
 func hurry(ctx context.Context, conn *sql.Conn) (restore func(), err error) {
 	deadline, ok := ctx.Deadline()
 	left := time.Until(deadline)
@@ -118,9 +118,8 @@ func hurry(ctx context.Context, conn *sql.Conn) (restore func(), err error) {
 	return restore, set(ctx, left)
 }
 
-// readOnlyError is the error of a change to a history that is open for reading only:
-// one that is so because the disk is full is to be told from one that may not be
-// written.
+// readOnlyError returns the error of a change to a history that is open for reading
+// only, which distinguishes a full disk from a file that must not be written.
 func (h *fileHandle) readOnlyError(op string) error {
 	kind, cause := store.ErrReadOnly, error(nil)
 	switch {
@@ -131,7 +130,7 @@ func (h *fileHandle) readOnlyError(op string) error {
 	}
 	fault := &store.Error{Op: op, Path: h.path, Kind: kind, Err: cause}
 	if was, ok := errors.AsType[*store.Error](h.unwritable); ok && errno.Of(was.Err) != 0 {
-		fault.Err = was.Err // why the system refuses it decides what can be done
+		fault.Err = was.Err // the system's reason decides the advice
 	}
 	return fault
 }
@@ -139,8 +138,8 @@ func (h *fileHandle) readOnlyError(op string) error {
 // Close closes the history. Recorders must have been closed before.
 func (h *fileHandle) Close() error {
 	var errs []error
-	// The writer goes last: whoever closes the last connection empties the
-	// write-ahead log into the file, and a reader may not.
+	// The writer is closed last: the last connection moves the write-ahead log into the
+	// file, which a reader may not.
 	for _, db := range []*sql.DB{h.r, h.w} {
 		if db != nil {
 			errs = append(errs, db.Close())

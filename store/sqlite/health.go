@@ -13,7 +13,7 @@ import (
 	"tutti/store"
 )
 
-// HealthOf is what is known of whether hosts can be reached; see [store.Views].
+// HealthOf returns the healths of hosts; see [store.Views].
 func (v views) HealthOf(ctx context.Context, hosts []string) ([]store.HostHealth, error) {
 	if hosts == nil {
 		var err error
@@ -197,7 +197,7 @@ func contacts(ctx context.Context, query *sql.Stmt, h *store.HostHealth) error {
 	return parseTimes(timeCell{&h.Reached.At, reachedAt}, timeCell{&h.Failed.At, failedAt}, timeCell{&h.Since, since})
 }
 
-// HostRuns are what became of a host in the newest runs; see [store.Views].
+// HostRuns returns the results of a host in its newest runs; see [store.Views].
 func (v views) HostRuns(ctx context.Context, host string, most int) ([]store.HostRun, error) {
 	all, err := v.hostRuns(ctx, host, most)
 	return all, v.readFault(err)

@@ -12,8 +12,8 @@ import (
 	"tutti/store"
 )
 
-// JobChanges are the changes of the jobs that have or had the name, newest
-// first. The error is a *NoJobError if there never was one.
+// JobChanges returns the changes of all jobs that have or had the name, newest first.
+// The error is a *NoJobError if there never was one.
 func (h *History) JobChanges(ctx context.Context, name string) ([]store.JobChange, error) {
 	changes, err := jobChanges(ctx, h.r, name)
 	if err == nil && len(changes) == 0 {
@@ -53,7 +53,7 @@ func jobChanges(ctx context.Context, q queryer, name string) ([]store.JobChange,
 
 // Job returns the job of that name. The error is a *NoJobError if there is none.
 func (l *Ledger) Job(ctx context.Context, name string) (scheduler.StoredJob, error) {
-	jobs, err := l.kept(ctx, "SELECT id FROM jobs WHERE name = ?", name)
+	jobs, err := l.storedJobs(ctx, "SELECT id FROM jobs WHERE name = ?", name)
 	if err == nil && len(jobs) == 0 {
 		err = noJob(ctx, l.r, name)
 	}
@@ -74,13 +74,13 @@ func noJob(ctx context.Context, q queryer, name string) error {
 // ListJobs returns all jobs, by name. A job that cannot be read any more is among
 // them, see [scheduler.StoredJob].
 func (l *Ledger) ListJobs(ctx context.Context) ([]scheduler.StoredJob, error) {
-	jobs, err := l.kept(ctx, "SELECT id FROM jobs ORDER BY name")
+	jobs, err := l.storedJobs(ctx, "SELECT id FROM jobs ORDER BY name")
 	return jobs, l.fault("read", err)
 }
 
-// kept are the jobs whose numbers a query has, in its order. One whose state is damaged is
-// broken.
-func (l *Ledger) kept(ctx context.Context, query string, args ...any) (jobs []scheduler.StoredJob, err error) {
+// storedJobs returns the jobs whose numbers a query selects, in its order. One whose
+// state is damaged is broken.
+func (l *Ledger) storedJobs(ctx context.Context, query string, args ...any) (jobs []scheduler.StoredJob, err error) {
 	err = l.readTogether(ctx, func(q queryer) error {
 		ids, err := column[int64](ctx, q, query, args...)
 		if err != nil {
@@ -125,7 +125,7 @@ func (s *states) selectJobs(ctx context.Context, q queryer, where string, args .
 	return jobs, rows.Err()
 }
 
-// unknownUser is the subject of nobody.
+// unknownUser is the subject of no user.
 const unknownUser = "unknown"
 
 func (s *states) scanJob(rows *sql.Rows) (k scheduler.StoredJob, err error) {
@@ -143,10 +143,10 @@ func (s *states) scanJob(rows *sql.Rows) (k scheduler.StoredJob, err error) {
 	}
 	k.Job, k.Broken = s.specs.job(k.ID, spec)
 	k.Broken = errors.Join(k.Broken, wrong)
-	// These have columns of their own, which count.
+	// These have their own columns, which override the spec.
 	k.Name, k.Version, k.Paused, k.Alarm = name, version, paused, alarm.String
 	if k.Scopes, err = parseList(scope); err != nil {
-		k.Broken = errors.Join(k.Broken, fmt.Errorf("scope: %w", err)) // or it would run anywhere
+		k.Broken = errors.Join(k.Broken, fmt.Errorf("scope: %w", err)) // without its scopes it would run anywhere
 	}
 	k.Notify.WebhookBy = webhookBy.String
 	if k.Cursor, err = parseTime(cursor); err != nil {

@@ -130,7 +130,7 @@ func TestJobChanges(t *testing.T) {
 	}
 }
 
-// A job nobody can read does not keep the others from being read, and can be
+// A job that cannot be read does not keep the others from being read, and can be
 // replaced.
 func TestBrokenJob(t *testing.T) {
 	s := openTest(t, tempPath(t))
@@ -156,8 +156,8 @@ func TestBrokenJob(t *testing.T) {
 	}
 }
 
-// What passed before a change that moves instants, or while the job was paused,
-// is not run, and is on record.
+// What passed before a change of the scheduled times, or while the job was paused, is
+// not run, and is on record.
 func TestChangeCausesNoBurst(t *testing.T) {
 	tests := []struct {
 		name    string

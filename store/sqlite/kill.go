@@ -11,7 +11,7 @@ import (
 	"tutti/store"
 )
 
-// Stop asks for the end of a run that is of no job; see [scheduler.Ledger].
+// Stop requests a stop of a run that belongs to no job; see [scheduler.Ledger].
 func (l *Ledger) Stop(ctx context.Context, x scheduler.Stop) error {
 	return l.change(ctx, func(tx *sql.Tx) error {
 		var state store.State
@@ -29,8 +29,7 @@ func (l *Ledger) Stop(ctx context.Context, x scheduler.Stop) error {
 	})
 }
 
-// Stops are the requests to stop those of the runs of which there is one; see
-// [scheduler.Ledger].
+// Stops returns the requests to stop any of the runs; see [scheduler.Ledger].
 func (l *Ledger) Stops(ctx context.Context, runs []int64) ([]scheduler.Stop, error) {
 	stops, err := l.stops(ctx, runs)
 	return stops, l.fault("read", err)

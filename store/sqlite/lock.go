@@ -6,8 +6,8 @@ import (
 	"tutti/internal/safefile"
 )
 
-// runLocks says which runs of a history are alive. How a run is locked depends
-// on the system.
+// runLocks are the locks of live runs of a history. How a run is locked depends on the
+// system.
 type runLocks struct {
 	path string // FILE.lock
 	// uid and gid of the history file, whose user the lock files have to belong to.

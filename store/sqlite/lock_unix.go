@@ -58,8 +58,8 @@ func (l runLocks) held(run int64) (bool, error) {
 
 func (l runLocks) file(run int64) string { return l.path + "-" + strconv.FormatInt(run, 10) }
 
-// sameFile reports whether path still leads to f: the holder before us removes
-// the file before it lets go of the lock.
+// sameFile reports whether path still leads to f: the previous holder removes the file
+// before it releases the lock.
 func sameFile(f *os.File, path string) bool {
 	a, err := f.Stat()
 	if err != nil {

@@ -48,7 +48,7 @@ func enqueueMessage(ctx context.Context, tx *sql.Tx, to *scheduler.Notify, m *sc
 	return nil
 }
 
-// machineName is empty if the system does not tell.
+// machineName returns the host name; empty if the system has none.
 func machineName() string {
 	name, err := os.Hostname()
 	if err != nil {

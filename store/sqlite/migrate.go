@@ -16,7 +16,7 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// applicationID marks a SQLite file as one of ours: "tutt" in ASCII.
+// applicationID marks a SQLite file as a history of tutti: "tutt" in ASCII.
 const applicationID = 0x74757474
 
 // A migration brings the schema from version n-1 to version n, its place in
@@ -48,9 +48,9 @@ func migrations(files fs.FS) ([]migration, error) {
 	return steps, nil
 }
 
-// migrate brings the schema up to the last of steps, each in a transaction of
-// its own, in which may is asked first; nil: every step may be. Several processes may
-// do so at once. It refuses a database that is not ours, or that is ahead of steps.
+// migrate brings the schema up to the last of steps, each in a transaction of its own,
+// in which may is asked first; nil: every step may be. Several processes may do so at
+// once. It refuses a database of another program, or one that is ahead of steps.
 func migrate(ctx context.Context, db *sql.DB, steps []migration, may mayMigrate) error {
 	for {
 		version, err := schemaVersion(ctx, db)
@@ -69,8 +69,8 @@ func migrate(ctx context.Context, db *sql.DB, steps []migration, may mayMigrate)
 	}
 }
 
-// applyNext applies the step that follows the version in the database, which
-// is read anew under the write lock: another process may have been faster.
+// applyNext applies the step that follows the version in the database, which is read
+// again under the write lock: another process may have been faster.
 func applyNext(ctx context.Context, db *sql.DB, steps []migration, may mayMigrate) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
@@ -107,8 +107,8 @@ const (
 )
 
 // noOlderDaemon refuses to change a history that a daemon of an older version serves:
-// that has the file open, looks at no version any more, and would not see what is
-// agreed on by compare and swap, nor spare the runs that wait.
+// that daemon has the file open, does not check the version again, and would neither
+// take part in compare and swap nor spare the runs that wait.
 func (h *fileHandle) noOlderDaemon(ctx context.Context, q queryer, version int) error {
 	if version < jobsVersion || version >= queueVersion {
 		return nil
@@ -140,8 +140,8 @@ type queryer interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// schemaVersion is the version of the schema, 0 for an empty database. The
-// error wraps ErrNotHistory if it is a database of someone else.
+// schemaVersion is the version of the schema, 0 for an empty database. The error wraps
+// ErrNotHistory if it is the database of another program.
 func schemaVersion(ctx context.Context, q queryer) (int, error) {
 	var version, application, objects int
 	row := q.QueryRowContext(ctx, `
@@ -190,7 +190,7 @@ func checkTables(ctx context.Context, q queryer) error {
 	return nil
 }
 
-// A schemaError says what is wrong with the schema of a history.
+// A schemaError is a problem of the schema of a history.
 type schemaError struct{ text string }
 
 func (e *schemaError) Error() string { return e.text }

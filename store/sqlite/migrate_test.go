@@ -90,9 +90,8 @@ func TestMigrationNames(t *testing.T) {
 	}
 }
 
-// A job that was stored before the rules for schedules changed is told about in
-// each place once; one that was added since then, or given a new schedule, not
-// at all.
+// A job that was stored before the rules for schedules changed is announced in each
+// place once; one that was added since then, or given a new schedule, not at all.
 func TestUntoldIsForOldJobs(t *testing.T) {
 	path := tempPath(t)
 	if err := makeFile(path); err != nil {

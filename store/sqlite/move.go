@@ -18,11 +18,10 @@ func (l *Ledger) Commit(ctx context.Context, moves []scheduler.Move) ([]schedule
 	return l.commitFor(ctx, anybody, moves)
 }
 
-// anybody may commit moves.
+// anybody is a check of commitFor that lets every caller commit.
 func anybody(context.Context, queryer) error { return nil }
 
-// commitFor is Commit for one who may do so: that is looked at in the same transaction,
-// and why not is the error.
+// commitFor is Commit if may, which is called in the same transaction, returns nil.
 func (l *Ledger) commitFor(ctx context.Context, may func(context.Context, queryer) error, moves []scheduler.Move) ([]scheduler.Committed, error) {
 	done := make([]scheduler.Committed, len(moves))
 	err := l.change(ctx, func(tx *sql.Tx) error {
@@ -42,8 +41,8 @@ func (l *Ledger) commitFor(ctx context.Context, may func(context.Context, querye
 	return done, nil
 }
 
-// commitOne carries a move out, or nothing of it. The error is for all of the
-// transaction, which cannot go on.
+// commitOne makes a move or nothing of it. Its own error means that the transaction
+// cannot go on.
 func (l *Ledger) commitOne(ctx context.Context, tx *sql.Tx, m *scheduler.Move, done *scheduler.Committed) error {
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT move"); err != nil {
 		return err
@@ -51,7 +50,7 @@ func (l *Ledger) commitOne(ctx context.Context, tx *sql.Tx, m *scheduler.Move, d
 	err := l.states.move(ctx, tx, m)
 	if err != nil {
 		if _, failed := tx.ExecContext(ctx, "ROLLBACK TO move"); failed != nil {
-			return err // SQLite has taken back more than the move
+			return err // SQLite has rolled back more than the move
 		}
 	}
 	done.Rev, done.Err = m.From+1, l.fault("change", err)
@@ -89,7 +88,7 @@ func (s *states) move(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error 
 	return nil
 }
 
-// checkMove says why a move cannot be carried out.
+// checkMove returns why a move is refused.
 func checkMove(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error {
 	var rev scheduler.Revision
 	err := tx.QueryRowContext(ctx, "SELECT revision FROM job_states WHERE job_id = ?", m.Next.ID).Scan(&rev)
@@ -122,7 +121,7 @@ func checkMove(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error {
 	return nil
 }
 
-// writeNext writes the job, and what belongs to its state beside its firings.
+// writeNext writes the job and its state, except the firings.
 func (s *states) writeNext(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error {
 	next := &m.Next
 	if next.Removed {
@@ -136,7 +135,7 @@ func (s *states) writeNext(ctx context.Context, tx *sql.Tx, m *scheduler.Move) e
 			_, err := tx.ExecContext(ctx, "DELETE FROM job_states WHERE job_id = ?", next.ID)
 			return err
 		}
-	} else if next.Damaged() { // what cannot be read is not overwritten
+	} else if next.Damaged() { // unreadable values are not overwritten
 		_, err := tx.ExecContext(ctx, "UPDATE job_states SET revision = revision + 1 WHERE job_id = ?", next.ID)
 		return err
 	} else if edited, err := s.updateJob(ctx, tx, &next.StoredJob); err != nil {
@@ -206,7 +205,7 @@ func (s *states) updateJob(ctx context.Context, tx *sql.Tx, k *scheduler.StoredJ
 	if err != nil {
 		return false, err
 	}
-	// Whoever changes a schedule has been told what that means.
+	// An edit of the schedule needs no announcement of the new rules any more.
 	_, err = tx.ExecContext(ctx, `
 		UPDATE jobs SET version = @version, spec = @spec, paused = @paused, `+setProgress+`, updated_at = @at, updated_by = @by, scope = @scope,
 			webhook_by = @webhook_by,
@@ -228,7 +227,7 @@ func (s *states) updateJob(ctx context.Context, tx *sql.Tx, k *scheduler.StoredJ
 	return true, noteChange(ctx, tx, k, what, string(spec))
 }
 
-// setProgress writes how far a job is, see progressOf.
+// setProgress sets the columns of a job's scheduling state, see progressOf.
 const setProgress = `cursor = coalesce(@cursor, cursor), failures = @failures,
 	failing_since = CASE WHEN @failures > 0 THEN coalesce(@since, failing_since) END, alarm = @alarm`
 
@@ -257,14 +256,15 @@ func (s *states) deleteJob(ctx context.Context, tx *sql.Tx, m *scheduler.Move) e
 	return noteChange(ctx, tx, k, store.JobRemoved, spec)
 }
 
-// noteChange keeps who made the job what it is now.
+// noteChange records a change of a job and its user.
 func noteChange(ctx context.Context, tx *sql.Tx, k *scheduler.StoredJob, what, spec string) error {
 	_, err := tx.ExecContext(ctx, "INSERT INTO job_changes (job_id, version, job, at, user, what, spec) VALUES (?, ?, ?, ?, ?, ?, ?)",
 		k.ID, k.Version, k.Name, timeText(k.UpdatedAt), k.UpdatedBy, what, spec)
 	return err
 }
 
-// writeStop writes a request to stop a run. Who was first is kept.
+// writeStop writes a request to stop a run. A second request leaves the user and time
+// of the first.
 func writeStop(ctx context.Context, tx *sql.Tx, x *scheduler.Stop) error {
 	_, err := tx.ExecContext(ctx, `
 		UPDATE runs SET kill_at = coalesce(kill_at, ?), kill_by = coalesce(kill_by, ?), replaced_by = coalesce(?, replaced_by)
@@ -272,7 +272,7 @@ func writeStop(ctx context.Context, tx *sql.Tx, x *scheduler.Stop) error {
 	return err
 }
 
-// Create keeps a new job; see [scheduler.Ledger].
+// Create stores a new job; see [scheduler.Ledger].
 func (l *Ledger) Create(ctx context.Context, job scheduler.Job, by string, now time.Time) (created scheduler.Subject, err error) {
 	spec, err := json.Marshal(job)
 	if err != nil {

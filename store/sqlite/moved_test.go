@@ -61,8 +61,8 @@ func TestDaemonOfAMovedFile(t *testing.T) {
 	refused("replaced")
 	move(t, path+".away", path)
 	check("back", nil)
-	if tickets := claim(t, d, minute(1)); len(tickets) != 1 {
-		t.Errorf("got %d tickets when it is back, want 1", len(tickets))
+	if assignments := claim(t, d, minute(1)); len(assignments) != 1 {
+		t.Errorf("got %d assignments when it is back, want 1", len(assignments))
 	}
 }
 

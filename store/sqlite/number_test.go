@@ -91,7 +91,7 @@ func TestNumbersOfAReplay(t *testing.T) {
 		data   string
 	}
 	var byTurns []piece
-	for i := range 6000 { // above what is kept in the order in which it came
+	for i := range 6000 { // above the number that is recorded in the order of arrival
 		byTurns = append(byTurns, piece{fanout.Stream(i % 2), letters("aA"[i%2]+byte(i%17), 1+i%3)})
 	}
 	long := []piece{{fanout.Stdout, letters('a', 100_000)}, {fanout.Stderr, "E"}, {fanout.Stdout, "yy"}}

@@ -11,7 +11,7 @@ import (
 	"tutti/scheduler"
 )
 
-// Lease takes the messages that are due; see [scheduler.Outbox].
+// Lease leases due messages; see [scheduler.Outbox].
 func (d *Daemon) Lease(ctx context.Context, now, until time.Time, most int) (deliveries []scheduler.Delivery, err error) {
 	const due = "SELECT id FROM outbox WHERE due_at <= ?"
 	some, err := exists(ctx, d.ledger.r, due, timeText(now))
@@ -26,7 +26,7 @@ func (d *Daemon) Lease(ctx context.Context, now, until time.Time, most int) (del
 		for _, id := range ids {
 			x, err := takeDelivery(ctx, tx, id, until)
 			switch _, damaged := errors.AsType[*messageError](err); {
-			case damaged: // or it would keep all others from being delivered
+			case damaged: // it must not block the others
 				err = dropDamaged(ctx, tx, id, err, now)
 			case err == nil:
 				deliveries = append(deliveries, x)
@@ -43,8 +43,8 @@ func (d *Daemon) Lease(ctx context.Context, now, until time.Time, most int) (del
 	return deliveries, nil
 }
 
-// takeDelivery begins an attempt. It is counted now: a message that ends the
-// process that delivers it is not told for ever.
+// takeDelivery starts an attempt and counts it now, so that a message that crashes its
+// deliverer is not tried for ever.
 func takeDelivery(ctx context.Context, tx *sql.Tx, id int64, until time.Time) (scheduler.Delivery, error) {
 	x := scheduler.Delivery{ID: id}
 	var kind, target, message string
@@ -67,7 +67,7 @@ func takeDelivery(ctx context.Context, tx *sql.Tx, id int64, until time.Time) (s
 	return x, nil
 }
 
-// A messageError says why a message cannot be read.
+// A messageError is why a message cannot be read.
 type messageError struct{ err error }
 
 func (e *messageError) Error() string { return "the message cannot be read: " + e.err.Error() }
@@ -106,7 +106,7 @@ func (d *Daemon) Delivered(ctx context.Context, x scheduler.Delivery, now time.T
 	})
 }
 
-// Release gives back deliveries that were not tried; see [scheduler.Outbox].
+// Release returns deliveries that were not attempted; see [scheduler.Outbox].
 func (d *Daemon) Release(ctx context.Context, ds []scheduler.Delivery, due time.Time) error {
 	return d.ledger.change(ctx, func(tx *sql.Tx) error {
 		for _, x := range ds {
@@ -120,7 +120,7 @@ func (d *Daemon) Release(ctx context.Context, ds []scheduler.Delivery, due time.
 	})
 }
 
-// dropMessages gives up what has not arrived of a job's messages.
+// dropMessages gives up the messages of a job that are not delivered yet.
 func dropMessages(ctx context.Context, tx *sql.Tx, job int64, reason string, now time.Time) error {
 	return drop(ctx, tx, "firing_id IN (SELECT id FROM firings WHERE job_id = ?)", job, reason, now)
 }

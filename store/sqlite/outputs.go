@@ -10,7 +10,7 @@ import (
 	"tutti/store"
 )
 
-// OutputRange is a part of what a host said; see [store.Views].
+// OutputRange returns a part of the output of a host; see [store.Views].
 func (v views) OutputRange(ctx context.Context, q store.OutputQuery) (r store.OutputRange, err error) {
 	p := pieces{views: v, run: q.Run, host: q.Host}
 	ended, err := p.find(ctx, q.Attempt)
@@ -22,7 +22,7 @@ func (v views) OutputRange(ctx context.Context, q store.OutputQuery) (r store.Ou
 	return r, v.readFault(err)
 }
 
-// SearchOutput looks for a text in what a host said; see [store.Views].
+// SearchOutput searches the output of a host; see [store.Views].
 func (v views) SearchOutput(ctx context.Context, q store.SearchQuery) (r store.SearchResult, err error) {
 	p := pieces{views: v, run: q.Run, host: q.Host}
 	if _, err := p.find(context.WithoutCancel(ctx), q.Attempt); err != nil {

@@ -14,14 +14,14 @@ import (
 	"tutti/store"
 )
 
-// vacuumPages is how many pages are given back in one transaction, so that
-// other processes can write in between.
+// vacuumPages is how many pages are freed in one transaction, so that other processes
+// can write in between.
 const vacuumPages = 2048
 
-// Prune deletes the runs that the retention does not keep, and what became of
-// the instants of jobs that are as old; and gives their space back to the file
-// system. Running runs are kept, and so is what a daemon still has to look at. If
-// there is nothing to delete it costs a few queries.
+// Prune deletes the runs that the retention does not keep, and firings of the same age,
+// and returns their space to the file system. It keeps running runs, and those whose
+// firing a daemon has still to settle. If there is nothing to delete, it costs a few
+// queries.
 func (h *History) Prune(ctx context.Context, keep store.Retention) (store.Pruned, error) {
 	if h.unwritable != nil {
 		return store.Pruned{}, h.readOnlyError("prune")
@@ -62,8 +62,8 @@ func (h *History) prune(ctx context.Context, keep store.Retention) (store.Pruned
 	return p, errors.Join(unreadable, err)
 }
 
-// WouldPrune says what Prune would delete, and deletes nothing: it does the same in
-// a transaction that is taken back.
+// WouldPrune returns what Prune would delete: it does the same in a transaction that it
+// rolls back.
 func (h *History) WouldPrune(ctx context.Context, keep store.Retention) (store.Pruned, error) {
 	var p store.Pruned
 	undone := errors.New("undone")
@@ -191,8 +191,8 @@ func remove(ctx context.Context, db database, id int64, p *store.Pruned) error {
 	return err
 }
 
-// vacuum gives the free pages back, and the write-ahead log as far as no
-// reader is in the way.
+// vacuum returns the free pages to the file system, and truncates the write-ahead log
+// unless a reader uses it.
 func vacuum(ctx context.Context, w *sql.DB) error {
 	for left := int64(math.MaxInt64); ; {
 		use, err := pageUseOf(ctx, w)
@@ -200,7 +200,7 @@ func vacuum(ctx context.Context, w *sql.DB) error {
 			return err
 		}
 		if use.free == 0 || use.free >= left {
-			break // the second if others write faster than this
+			break // the latter if other processes write faster than this frees
 		}
 		left = use.free
 		if err := vacuumSome(ctx, w); err != nil {
@@ -211,8 +211,8 @@ func vacuum(ctx context.Context, w *sql.DB) error {
 	return w.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &done)
 }
 
-// vacuumSome gives vacuumPages back: one with each step of the statement, which
-// therefore has to be read to its end.
+// vacuumSome frees vacuumPages: one with each step of the statement, which therefore
+// has to be read to its end.
 func vacuumSome(ctx context.Context, w *sql.DB) error {
 	rows, err := w.QueryContext(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages))
 	if err != nil {

@@ -13,13 +13,12 @@ import (
 	"tutti/store"
 )
 
-// guardTime is how far behind a job's cursor its firings are kept in any case:
-// if the clock is put back by that much, they are what keeps instants from firing
-// again.
+// guardTime is how far behind a job's cursor its firings are kept in any case: if the
+// clock is set back by that much, they keep scheduled times from firing again.
 const guardTime = 8 * 24 * time.Hour
 
-// lookedAt says of a run that a daemon has not done with it: it has to be
-// settled, to be repeated, or to prove that it has ended.
+// lookedAt selects the runs that a daemon still needs: to settle their firing, to
+// repeat them, or as proof that they have ended.
 const lookedAt = `EXISTS (SELECT 1 FROM firings f WHERE f.settled_at IS NULL
 	AND (f.run_id = runs.id OR f.repeats = runs.id OR f.id = runs.replaced_by))`
 
@@ -29,7 +28,7 @@ func keepsItsOwn(k *scheduler.StoredJob) bool {
 	return k.Broken != nil || k.Keep.Age > 0 || k.Keep.Runs > 0
 }
 
-// keepTheirOwn are the jobs that do.
+// keepTheirOwn returns the numbers of the jobs that do.
 func keepTheirOwn(jobs []scheduler.StoredJob) []int64 {
 	own := []int64{} // nil would be no JSON list
 	for i := range jobs {
@@ -68,7 +67,7 @@ func pruneFirings(ctx context.Context, r queryer, w database, keep store.Retenti
 	for i := range jobs {
 		byID[jobs[i].ID] = &jobs[i]
 	}
-	// Whatever ever was a job.
+	// All jobs that ever existed.
 	ids, err := column[int64](ctx, r, "SELECT DISTINCT job_id FROM job_changes")
 	if err != nil {
 		return err
@@ -95,14 +94,14 @@ func pruneFirings(ctx context.Context, r queryer, w database, keep store.Retenti
 	return errors.Join(append(unreadable, removeFirings(ctx, r, w, string(list)))...)
 }
 
-// A firingLimit says up to when the firings of a job are not kept.
+// A firingLimit is the time before which the firings of a job are deleted.
 type firingLimit struct {
 	Job    int64  `json:"job"`
 	Before string `json:"before"`
 }
 
-// firingsBefore is up to when firings of a job are not kept, zero if all are; k
-// is nil for a job that was removed.
+// firingsBefore returns the time before which firings of a job are deleted; zero: all
+// are kept. k is nil for a job that was removed.
 func firingsBefore(ctx context.Context, q queryer, id int64, k *scheduler.StoredJob, keep store.Retention) (before time.Time, err error) {
 	age, number := keep.Keep, keep.KeepRuns
 	if k != nil && keepsItsOwn(k) {

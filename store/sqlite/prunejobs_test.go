@@ -24,14 +24,14 @@ func agedRun(tb testing.TB, s *Store, info store.RunInfo, days, bytes int) int64
 	return r.RunID()
 }
 
-// What a job keeps counts for its runs in place of what is kept in general.
+// The limits of a job apply to its runs in place of those of the history.
 func TestPruneByJob(t *testing.T) {
 	const day = 24 * time.Hour
 	tests := []struct {
 		name string
 		job  scheduler.Keep
 		keep store.Retention
-		want []int64 // of the job's runs 1 to 4, which are 40, 30, 20 and 0 days old, and run 5 of nobody, of 40 days
+		want []int64 // of the job's runs 1 to 4, which are 40, 30, 20 and 0 days old, and run 5 without a job, of 40 days
 	}{
 		{"nothing of its own", scheduler.Keep{}, store.Retention{Keep: 25 * day}, []int64{3, 4}},
 		{"longer", scheduler.Keep{Age: 35 * day}, store.Retention{Keep: 25 * day}, []int64{2, 3, 4}},
@@ -67,7 +67,7 @@ func TestPruneByJob(t *testing.T) {
 	}
 }
 
-// A job that cannot be read may say what is kept of it.
+// A job that cannot be read may have limits of its own.
 func TestPruneSparesBrokenJobs(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	agedRun(t, s, store.RunInfo{Job: "backup", JobID: addJob(t, s, testJob("backup")).ID}, 40, 10)
@@ -99,7 +99,7 @@ func TestPruneSparesWhatIsUnsettled(t *testing.T) {
 	}
 }
 
-// Firings go with their age, but not while they are what keeps an instant from
+// Firings go with their age, but not while they are what keeps a scheduled time from
 // firing again.
 func TestPruneFirings(t *testing.T) {
 	s := openTest(t, tempPath(t))

@@ -15,10 +15,10 @@ import (
 const runColumns = `id, source, command, selector, inventory, note, user, state, exit_code, rerun_of, job, job_id,
 	scheduled_at, due_at, kill_by, principal, via, daemon_id, reason, hosts, stopped, spent_by, remote_code, started_at, ended_at, ` + countColumns
 
-// A runReader reads runs, and what of them is facts for the ledger.
+// A runReader reads runs, and their ends for the ledger.
 type runReader struct {
-	// dead are the runs in state running that nobody records; only in a history
-	// that could not be repaired. It does not change after Open.
+	// dead are the runs in state running whose process died, in a history that could
+	// not be repaired. It does not change after Open.
 	dead map[int64]bool
 }
 
@@ -79,7 +79,7 @@ func whereRuns(q store.Query) (string, []any) {
 	return " WHERE " + strings.Join(conds, " AND "), args
 }
 
-// whereMore adds what only pages ask for.
+// whereMore adds the conditions that only pages use.
 func whereMore(q *store.Query, add func(cond string, values ...any)) {
 	if !q.Until.IsZero() {
 		add("started_at < ?", timeText(q.Until))
@@ -113,7 +113,7 @@ func jsonList(words []string) string {
 	return string(list)
 }
 
-// HostNames are the names of all hosts that had a part in a run.
+// HostNames returns the names of all hosts in any run.
 func (h *History) HostNames(ctx context.Context) ([]string, error) {
 	names, err := column[string](ctx, h.r, "SELECT DISTINCT host FROM results ORDER BY host")
 	return names, h.fault("read", err)
@@ -127,9 +127,7 @@ func outcomeArgs(outcomes []fanout.Outcome) []any {
 	return args
 }
 
-// Run returns the run that ref names: a number, "last" for the newest run of user
-// that is not running any more, cut off or not, "last~1" for the one before; an empty
-// user is any. A job that was run by hand counts, a firing of a daemon does not. The error is a *RefError or a *NoRunError if there is none.
+// Run returns the run that ref names; see [store.History].
 func (h *History) Run(ctx context.Context, ref, user string) (store.Run, error) {
 	id, err := h.runID(ctx, ref, user)
 	if err != nil {
@@ -152,11 +150,11 @@ func (h *History) runByID(ctx context.Context, id int64, ref string) (store.Run,
 // lastRun is in the words of the index runs_last.
 const lastRun = "SELECT id FROM runs WHERE " + endedState + " AND by_hand = 1"
 
-// endedState is of runs that have come to their end, in the words of the index runs_last.
+// endedState selects runs that have ended, in the words of the index runs_last.
 const endedState = "state IN ('finished', 'interrupted')"
 
-// lastEnded is lastRun, and finds the runs that were cut off in a history which
-// could not be repaired.
+// lastEnded is lastRun for a history that could not be repaired: it finds its
+// interrupted runs, too.
 func (r *runReader) lastEnded() string {
 	var dead []string
 	for id, gone := range r.dead {

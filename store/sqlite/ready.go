@@ -8,19 +8,19 @@ import (
 )
 
 const (
-	// proofBytes is how much Ready writes to prove that there is space: more
-	// than what is written of a firing, which is in place of nothing else.
+	// proofBytes is how much Ready writes to prove that there is space: more than a
+	// firing needs.
 	proofBytes = 64 << 10
-	// proofEvery is how long such a proof counts.
+	// proofEvery is how long such a proof is valid.
 	proofEvery = 10 * time.Second
 )
 
-// errForgotten: somebody has deleted the daemon's row.
+// errForgotten: another process deleted the daemon's row.
 var errForgotten = errors.New("the daemon is not registered in the history")
 
-// Ready is an error that says what keeps the daemon from writing down what it
-// decides: it writes. What it has written changes nothing. A disk that is full
-// is found out within ten seconds, and at once that it is not any more.
+// Ready returns why the daemon cannot write its decisions, which it finds out by a
+// write without effect. It notices a full disk within ten seconds, and at once that the
+// disk has space again.
 func (d *Daemon) Ready(ctx context.Context) error {
 	err := d.ledger.change(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, "UPDATE daemons SET pid = pid WHERE id = ?", d.id)
@@ -44,17 +44,17 @@ func (d *Daemon) Ready(ctx context.Context) error {
 	return nil
 }
 
-// proved reports whether it is known that there is space.
+// proved reports whether a proof of space is still valid.
 func (d *Daemon) proved() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return !d.spaceAt.IsZero() && time.Since(d.spaceAt) < proofEvery
 }
 
-// proveSpace writes what needs space that is not in use, and deletes it. That
-// takes two transactions: what is deleted in the same one need not get to the
-// disk. A process that ends in between leaves the row of a daemon that is not
-// alive, of which there is no such number, and which the next one forgets.
+// proveSpace writes a row that needs unused space, and deletes it in a second
+// transaction, since a row deleted in the same one need not reach the disk. A process
+// that ends in between leaves the row of a daemon that is not alive, which the next
+// daemon deletes.
 func (d *Daemon) proveSpace(ctx context.Context) error {
 	err := d.ledger.change(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "REPLACE INTO daemons (id, pid, serves, started_at) VALUES (?, 0, 0, hex(randomblob(?)))",

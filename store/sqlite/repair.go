@@ -12,8 +12,8 @@ import (
 	"tutti/store"
 )
 
-// A repairer closes the record of runs whose process is gone, in the history and, if
-// they are runs of jobs, in the ledger.
+// A repairer ends the records of runs whose process died, in the history and, for runs
+// of jobs, in the ledger.
 type repairer struct {
 	*fileHandle
 	runs   *runReader
@@ -21,9 +21,8 @@ type repairer struct {
 	queue  *Queue
 }
 
-// repair marks the runs whose process is gone as interrupted. A run that is
-// alive is left alone. One that cannot be read keeps none of the others from that: they
-// are a *repairError.
+// repair marks the runs whose process died as interrupted. It goes on after a run that
+// cannot be marked, and returns those as a *repairError.
 func (r *repairer) repair(ctx context.Context) error {
 	ids, err := running(ctx, r.r)
 	if err != nil {
@@ -50,8 +49,7 @@ func (r *repairer) repair(ctx context.Context) error {
 	return left
 }
 
-// A repairError says which runs could not be marked as interrupted, and why: what is
-// wrong is their own.
+// A repairError has the runs that could not be marked as interrupted, and why.
 type repairError struct {
 	runs []int64
 	errs []error
@@ -61,7 +59,7 @@ func (e *repairError) Error() string { return errors.Join(e.errs...).Error() }
 
 func (e *repairError) Unwrap() []error { return e.errs }
 
-// repairRun marks a run as interrupted if its process is gone.
+// repairRun marks a run as interrupted if its process died.
 func (r *repairer) repairRun(ctx context.Context, id int64) error {
 	lock, err := r.locks.acquire(id)
 	if err != nil || lock == nil {
@@ -78,8 +76,8 @@ func (r *repairer) repairRun(ctx context.Context, id int64) error {
 	return err
 }
 
-// repairFirst is repair when the history is opened: what it cannot do for single runs
-// keeps nobody from the others. Those are known to be dead.
+// repairFirst is repair when the history is opened. Runs that it cannot mark do not
+// prevent that, and are remembered as dead.
 func (r *repairer) repairFirst(ctx context.Context) error {
 	err := r.repair(ctx)
 	left, ok := errors.AsType[*repairError](err)
@@ -93,16 +91,16 @@ func (r *repairer) repairFirst(ctx context.Context) error {
 	return nil
 }
 
-// catchUpEnds is tellEnds for those who do something else: what it cannot write now the
-// next one writes.
+// catchUpEnds is tellEnds as a side task: what it cannot write now, the next call
+// writes.
 func (r *repairer) catchUpEnds(ctx context.Context) {
 	if err := r.tellEnds(ctx); err != nil {
 		r.options.Logger.Warn("the ends of runs are not in the ledger", "error", err)
 	}
 }
 
-// tellEnds writes into the ledger how those runs of firings ended of which only the
-// history says so: an older version recorded them, or a repair could not write both.
+// tellEnds writes into the ledger the ends of runs of firings that only the history
+// has: an older version recorded them, or a repair could not write both.
 func (r *repairer) tellEnds(ctx context.Context) error {
 	runs, err := column[int64](ctx, r.r, untoldEnds)
 	if err != nil {
@@ -124,8 +122,8 @@ func (r *repairer) tellEnds(ctx context.Context) error {
 const untoldEnds = "SELECT run_id FROM firings WHERE " + openFirings + ` AND run_id IS NOT NULL AND ended IS NULL
 	AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = run_id AND state = 'running') ORDER BY run_id`
 
-// findDead is repair for a history that cannot be written: it only remembers
-// which runs were cut off.
+// findDead is repair for a history that cannot be written: it only remembers the dead
+// runs.
 func (r *repairer) findDead(ctx context.Context) error {
 	ids, err := running(ctx, r.r)
 	if err != nil {
@@ -148,13 +146,13 @@ func running(ctx context.Context, q queryer) ([]int64, error) {
 
 const runningRuns = "SELECT id FROM runs WHERE state = 'running' ORDER BY id"
 
-// lostMessage is the error of a host whose command had started when the record
-// ended. It does not say more than is known: the command may have ended well.
+// lostMessage is the error of a host whose command had started when the record ended.
+// The command may have succeeded.
 const lostMessage = "tutti exited before it recorded the result"
 
-// interrupt ends the record of a run that nobody records any more. The caller
-// holds its lock. It returns what became of the hosts without an end, for
-// people; "" if the run was not in state running.
+// interrupt marks a run as interrupted, whose lock the caller holds. It returns, for
+// users, the outcomes of the hosts without a result; "" if the run was not in state
+// running.
 func (r *repairer) interrupt(ctx context.Context, id int64) (cut string, err error) {
 	tx, err := r.w.BeginTx(ctx, nil)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"tutti/store"
 )
 
-// briefOutput is how many bytes a host may have said for its output to be read
-// together with that of others. Each may have a row of its own.
+// briefOutput bounds the output of a host that is read together with that of other
+// hosts; each byte may have its own row.
 const briefOutput = 512
 
 // Replay tells the run again to sink, host after host in the order of the
@@ -37,7 +37,7 @@ func (h *History) Replay(ctx context.Context, run int64, f store.Filter, sink fa
 	return store.Play(ctx, info, p, f, sink)
 }
 
-// pages are what is recorded of a run.
+// pages are the [store.Pages] of a run.
 type pages struct {
 	*fileHandle
 	run    int64
@@ -52,7 +52,7 @@ func (p *pages) close() {
 	}
 }
 
-// Fault says what was wrong with the history.
+// Fault adds the history to an error.
 func (p *pages) Fault(err error) error { return p.fault("read", err) }
 
 // Plan is the text of the plan.
@@ -61,7 +61,7 @@ func (p *pages) Plan(ctx context.Context) (plan string, err error) {
 	return plan, err
 }
 
-// Places are the hosts that a filter chooses.
+// Places returns the hosts that a filter selects.
 func (p *pages) Places(ctx context.Context, f store.Filter) (places []store.HostPlace, err error) {
 	query, args := "SELECT position, host FROM results WHERE run_id = ?", []any{p.run}
 	if f.Outcomes != nil {
@@ -91,7 +91,7 @@ func (p *pages) Places(ctx context.Context, f store.Filter) (places []store.Host
 	return places, rows.Err()
 }
 
-// Hosts are what is recorded of hosts, by their positions.
+// Hosts returns the records of hosts, by their positions.
 func (p *pages) Hosts(ctx context.Context, positions []int) (map[int]*store.RecordedHost, error) {
 	ctx = unwatched(ctx)
 	list, err := json.Marshal(positions)
@@ -127,7 +127,7 @@ func (p *pages) Hosts(ctx context.Context, positions []int) (map[int]*store.Reco
 		return nil, err
 	}
 	if p.readBrief(ctx, places, hosts) != nil {
-		// Each host's is read in its turn, and the trouble told where it belongs.
+		// Read host by host, so that the error comes at the host that cannot be read.
 		for _, h := range hosts {
 			h.Brief = nil
 		}
@@ -171,7 +171,7 @@ func (p *pages) readAttempts(ctx context.Context, places string, hosts map[int]*
 	return rows.Err()
 }
 
-// readBrief adds the output of those who said little, in one query for all of them.
+// readBrief adds the output of hosts that wrote little, in one query.
 func (p *pages) readBrief(ctx context.Context, places string, hosts map[int]*store.RecordedHost) error {
 	rows, err := p.r.QueryContext(ctx, `
 		SELECT r.position, o.attempt, o.seq, o.stream, o.at, o.codec, o.data

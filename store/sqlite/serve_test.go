@@ -41,7 +41,7 @@ func (s *served) serve(t *testing.T, change ...func(*Store, *scheduler.Daemon)) 
 	daemon := &scheduler.Daemon{
 		Member: member.Daemon, Ends: s.Ends,
 		Execute: func(ctx context.Context, by scheduler.Membership, x scheduler.Assignment, begun func(int64)) error {
-			info := ofTicket(member, x)
+			info := runInfoOf(member, x)
 			info.Owner = by
 			r, err := member.store.Begin(ctx, jobPlan("a", "b"), info)
 			if err != nil {

@@ -17,11 +17,11 @@ import (
 func runMinute(tb testing.TB, d *seat, job string, n int) *store.Recorder {
 	tb.Helper()
 	decide(tb, d, job, n)
-	tickets := claim(tb, d, minute(n))
-	if len(tickets) != 1 {
-		tb.Fatalf("minute %d: got %d tickets, want 1", n, len(tickets))
+	assignments := claim(tb, d, minute(n))
+	if len(assignments) != 1 {
+		tb.Fatalf("minute %d: got %d assignments, want 1", n, len(assignments))
 	}
-	return beginTicket(tb, d, tickets[0])
+	return beginAssigned(tb, d, assignments[0])
 }
 
 func settle(tb testing.TB, d *seat, now time.Time) []string {
@@ -71,7 +71,7 @@ func notified(on ...scheduler.NotifyEvent) scheduler.Job {
 	return j
 }
 
-// A streak of failures is told once, and its end.
+// Consecutive failures are notified once, and their end.
 func TestSettleCountsStreaks(t *testing.T) {
 	path := tempPath(t)
 	s := openTest(t, path)
@@ -103,11 +103,11 @@ func TestFailedFiringIsSettled(t *testing.T) {
 	d := joinTest(t, s)
 	addJob(t, s, notified(scheduler.OnAlways))
 	decide(t, d, "backup", 1)
-	ticket := claim(t, d, minute(1))[0]
-	if err := d.Fail(t.Context(), ticket, scheduler.Failed, "no host matches web"); err != nil {
+	assignment := claim(t, d, minute(1))[0]
+	if err := d.Fail(t.Context(), assignment, scheduler.Failed, "no host matches web"); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Fail(t.Context(), ticket, scheduler.Failed, "again"); !errors.Is(err, scheduler.ErrConflict) {
+	if err := d.Fail(t.Context(), assignment, scheduler.Failed, "again"); !errors.Is(err, scheduler.ErrConflict) {
 		t.Errorf("twice: got %v, want %v", err, scheduler.ErrConflict)
 	}
 	checkStrings(t, "ended", settle(t, d, minute(1)), "run 0 ok=false streak=1 failed: no host matches web")
@@ -126,7 +126,7 @@ func TestFailedFiringIsSettled(t *testing.T) {
 	}
 }
 
-// A removed job's runs end without anybody being told.
+// The runs of a removed job end without a notification.
 func TestSettleAfterRemoval(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	d := joinTest(t, s)
@@ -176,26 +176,26 @@ func TestInterruptedRunIsRepeated(t *testing.T) {
 			}
 			closeRecorder(t, r) // without an end, as a crash leaves it
 			checkStrings(t, "ended", settle(t, d, tt.now), "run 1 ok=false streak=1 interrupted")
-			tickets := claim(t, d, tt.now)
-			checkStrings(t, "claimed", told(tickets), tt.want...)
-			for _, x := range tickets {
+			assignments := claim(t, d, tt.now)
+			checkStrings(t, "claimed", told(assignments), tt.want...)
+			for _, x := range assignments {
 				if x.Repeats != 1 || !x.Firing.Due.Equal(minute(1)) {
 					t.Errorf("got %+v, want a repetition of run 1, due at 12:01", x)
 				}
-				finish(t, beginTicket(t, d, x), 0, 0)
+				finish(t, beginAssigned(t, d, x), 0, 0)
 				checkStrings(t, "repeated", settle(t, d, tt.now), "run 2 ok=true streak=0")
 			}
 		})
 	}
 }
 
-// Whoever is told of the end of a run knows what there is to know of it.
+// A message about the end of a run has all that is known of it.
 func TestMessage(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	d := joinTest(t, s)
 	addJob(t, s, notified(scheduler.OnFailure))
 	decide(t, d, "backup", 1)
-	info := ofTicket(d, claim(t, d, minute(1))[0])
+	info := runInfoOf(d, claim(t, d, minute(1))[0])
 	info.ExitCode = func(fanout.Summary) int { return 1 }
 	finish(t, begin(t, s, jobPlan("a", "b"), info), 0, 3)
 	settle(t, d, minute(2))
@@ -249,7 +249,7 @@ func TestOutbox(t *testing.T) {
 	checkStrings(t, "too early", said)
 	_, said = deliver(t, d, minute(5))
 	checkStrings(t, "later", said, fmt.Sprintf(hook, 2))
-	// That one ends without a word, so that somebody else tries.
+	// That process ends without a result, so that another one tries.
 	third, said := deliver(t, other, minute(6))
 	checkStrings(t, "after a crash", said, fmt.Sprintf(hook, 3))
 	if err := other.Delivered(t.Context(), third[0], minute(6), errors.New("gone"), time.Time{}); err != nil {
@@ -269,7 +269,7 @@ func TestOutbox(t *testing.T) {
 	checkStrings(t, "on record", notes, "failure webhook https://example.com/… 1 refused", "failure command mail 1 ", "failure webhook https://example.com/… 3 gone")
 }
 
-// What is given back is no attempt, unless somebody else has made one since.
+// A released delivery is no attempt, unless another process has made one since.
 func TestDeliveriesAreReturned(t *testing.T) {
 	path := tempPath(t)
 	s := openTest(t, path)
@@ -298,8 +298,8 @@ func TestDeliveriesAreReturned(t *testing.T) {
 	checkStrings(t, "returned by one who had it before", said)
 }
 
-// What a webhook has beside its host may be a secret, also in what is said about
-// a failure.
+// Parts of a webhook other than its host may be a secret, also in what is said about a
+// failure.
 func TestTargetsAreRedacted(t *testing.T) {
 	for webhook, want := range map[string]string{
 		"https://hooks.example.com/T0/B1/xyz?token=1": "https://hooks.example.com/…",

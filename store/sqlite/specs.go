@@ -7,9 +7,8 @@ import (
 	"tutti/scheduler"
 )
 
-// A specCache caches the parsed specs of jobs: a daemon reads all jobs again
-// whenever something was written to the history, and reading a text takes much
-// longer than comparing it.
+// A specCache caches the parsed specs of jobs: a daemon reads all jobs again after each
+// write to the history, and parsing a text takes much longer than comparing it.
 type specCache struct {
 	mu    sync.Mutex // guards known
 	known map[int64]spec
@@ -21,7 +20,7 @@ type spec struct {
 	err  error
 }
 
-// job is the job that text says; id is the job's.
+// job returns the job of which text is the spec; id is the job's.
 func (s *specCache) job(id int64, text string) (scheduler.Job, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,14 +9,14 @@ import (
 	"tutti/scheduler"
 )
 
-// states are the jobs and their open firings in the tables of the ledger. Its methods work
-// in a transaction of their caller.
+// states reads and writes the jobs and their open firings. Its methods work in a
+// transaction of their caller.
 type states struct{ specs specCache }
 
-// A jobPrint is what tells one state of a job from another.
+// A jobPrint identifies a state of a job.
 type jobPrint struct{ revision, version int64 }
 
-// jobPrints are those of all jobs that are kept or have open firings.
+// jobPrints returns those of all jobs that exist or have open firings.
 func jobPrints(ctx context.Context, q queryer) (map[int64]jobPrint, error) {
 	rows, err := q.QueryContext(ctx, "SELECT job_id, revision, coalesce(version, 0) FROM job_states LEFT JOIN jobs ON id = job_id")
 	if err != nil {
@@ -35,8 +35,7 @@ func jobPrints(ctx context.Context, q queryer) (map[int64]jobPrint, error) {
 	return prints, rows.Err()
 }
 
-// readTogether runs f in a transaction that reads, so that all it reads is of one
-// time.
+// readTogether calls f in a read transaction, so that all its reads are of one state.
 func (h *fileHandle) readTogether(ctx context.Context, f func(q queryer) error) error {
 	tx, err := h.r.BeginTx(ctx, nil)
 	if err != nil {
@@ -95,8 +94,7 @@ func (s *states) loadSubjects(ctx context.Context, q queryer, ids []int64) ([]sc
 // ofJobs are the rows whose job is in a list in JSON.
 const ofJobs = " IN (SELECT value FROM json_each(?))"
 
-// damaged notes that something of the state of a job cannot be read: that keeps this job
-// from firing, and no other.
+// damaged marks a job whose state cannot be read: it does not fire, and the others do.
 func damaged(s *scheduler.JobState, what string, err error) {
 	s.Broken = errors.Join(s.Broken, &scheduler.StateError{What: what, Err: err})
 }

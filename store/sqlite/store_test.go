@@ -161,7 +161,7 @@ func record(tb testing.TB, s *Store, info store.RunInfo, outputs ...string) int6
 	return r.RunID()
 }
 
-// replayed returns what Replay tells.
+// replayed returns the events of Replay.
 func replayed(tb testing.TB, s *Store, run int64, f store.Filter) []fanout.Event {
 	tb.Helper()
 	var events []fanout.Event

@@ -11,7 +11,7 @@ import (
 	"tutti/store"
 )
 
-// survive carries out what the end of daemons does to runs that wait.
+// survive applies [store.QueueEntry.Survive] to the runs that wait.
 func (q *Queue) survive(ctx context.Context) error {
 	all, err := entries(ctx, q.r)
 	if err != nil {
@@ -88,7 +88,7 @@ func suffer(ctx context.Context, tx *sql.Tx, e store.QueueEntry, fate store.Fate
 	return nil
 }
 
-// tell tells of the fate of a run.
+// tell reports the fate of a run.
 func (h *fileHandle) tell(e store.QueueEntry, fate store.Fate) {
 	switch fate {
 	case store.FateAgain:
@@ -129,7 +129,7 @@ func (h *fileHandle) requeue(ctx context.Context, tx *sql.Tx, run int64) (done b
 	return true, func() { h.tell(e, fate) }, suffer(ctx, tx, e, fate, time.Now())
 }
 
-// releaseAll gives back what a daemon has claimed that leaves.
+// releaseAll releases the runs that a leaving daemon has claimed.
 func (d *Daemon) releaseAll(ctx context.Context) error {
 	const claimed = " FROM queue WHERE daemon_id = ? AND run_id IN (SELECT id FROM runs WHERE state = 'queued')"
 	some, err := exists(ctx, d.ledger.r, "SELECT 1"+claimed, d.id)
@@ -145,8 +145,8 @@ func (d *Daemon) releaseAll(ctx context.Context) error {
 // releaseWithin bounds how long a daemon that leaves waits for others to write.
 const releaseWithin = 2 * time.Second
 
-// releaseSoon is releaseAll for a daemon that has no time: what it cannot give back now
-// counts as if it had died.
+// releaseSoon is releaseAll with a short bound: a run that it cannot release counts as
+// if the daemon had died.
 func (d *Daemon) releaseSoon() {
 	ctx, cancel := context.WithTimeout(context.Background(), releaseWithin)
 	defer cancel()

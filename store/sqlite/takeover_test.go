@@ -47,11 +47,11 @@ func serveStages(ctx context.Context, d *seat, stage string) error {
 	if err != nil || stage == "decided" {
 		return err
 	}
-	tickets, err := d.Claim(ctx, minute(1))
+	assignments, err := d.Claim(ctx, minute(1))
 	if err != nil || stage == "claimed" {
 		return err
 	}
-	r, err := d.store.Begin(ctx, jobPlan("a", "b"), ofTicket(d, tickets[0]))
+	r, err := d.store.Begin(ctx, jobPlan("a", "b"), runInfoOf(d, assignments[0]))
 	if err != nil || stage == "begun" {
 		return err
 	}
@@ -135,11 +135,11 @@ func TestKilledDaemonIsTakenOver(t *testing.T) {
 
 			repair(t, d)
 			checkStrings(t, "settled", settle(t, d, minute(1)), tt.settled...)
-			tickets := claim(t, d, minute(1))
-			checkStrings(t, "claimed", told(tickets), tt.claimed...)
+			assignments := claim(t, d, minute(1))
+			checkStrings(t, "claimed", told(assignments), tt.claimed...)
 			checkStrings(t, "decided again", decide(t, d, "backup", 1))
-			for _, x := range tickets {
-				finish(t, beginTicket(t, d, x), 0, 0)
+			for _, x := range assignments {
+				finish(t, beginAssigned(t, d, x), 0, 0)
 			}
 			checkInt(t, s.r, "SELECT count(*) FROM runs", 1)
 			checkInt(t, s.r, "SELECT count(*) FROM firings", 1)

@@ -6,15 +6,15 @@ import (
 	"tutti/store"
 )
 
-// Unannounced are the numbers of the jobs that were stored under an earlier version's
-// rules and of which nothing has been told in that place.
+// Unannounced returns the numbers of the jobs that were stored under an earlier
+// version's rules, if that was not announced in that place yet.
 func (l *Ledger) Unannounced(ctx context.Context, in store.Place) ([]int64, error) {
 	ids, err := column[int64](ctx, l.r, "SELECT id FROM jobs WHERE untold & ? ORDER BY name", int(in))
 	return ids, l.fault("read", err)
 }
 
-// Announced notes that it has been told in that place. In a history that cannot be
-// written to it is told again.
+// Announced records an announcement in that place. A history that is open for reading
+// only does not record it.
 func (l *Ledger) Announced(ctx context.Context, in store.Place) error {
 	if l.unwritable != nil {
 		return nil

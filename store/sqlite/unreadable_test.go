@@ -45,8 +45,8 @@ func pokeAny(tb testing.TB, s *Store, query string) {
 	poke(tb, s, "PRAGMA ignore_check_constraints = OFF")
 }
 
-// A job whose rows are damaged is broken, and says so where jobs are shown. All others go on,
-// and it can be removed.
+// A job whose rows are damaged is broken, and shown as that. The others go on, and it
+// can be removed.
 func TestDamagedJobKeepsNoOtherFromFiring(t *testing.T) {
 	for name, query := range damage {
 		t.Run(name, func(t *testing.T) {
@@ -62,9 +62,9 @@ func TestDamagedJobKeepsNoOtherFromFiring(t *testing.T) {
 
 			d := joinTest(t, s)
 			checkStrings(t, "decided", decide(t, d, "sweep", 2), "2 run")
-			for _, ticket := range claim(t, d, minute(2)) {
-				if ticket.Decision == scheduler.Run && ticket.Job.Name != "sweep" {
-					t.Errorf("got %+v, want nothing of the damaged job", ticket)
+			for _, assignment := range claim(t, d, minute(2)) {
+				if assignment.Decision == scheduler.Run && assignment.Job.Name != "sweep" {
+					t.Errorf("got %+v, want nothing of the damaged job", assignment)
 				}
 			}
 			if _, err := d.desk.Settle(t.Context(), minute(2)); err != nil {
@@ -206,7 +206,7 @@ func TestPruneBesideAnUnreadableRun(t *testing.T) {
 	checkInt(t, s.r, "SELECT count(*) FROM firings WHERE job = 'sweep'", 1)
 }
 
-// What is mended by hand is noticed, though that changes no revision.
+// A daemon notices a repair by hand, though that changes no revision.
 func TestMendedJobFires(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	addJob(t, s, testJob("backup"))
@@ -222,7 +222,7 @@ func TestMendedJobFires(t *testing.T) {
 	checkStrings(t, "decided", decide(t, d, "backup", 1), "1 run")
 }
 
-// What cannot be read of a job stays as it is, whatever happens to the job.
+// Unreadable values of a job are not overwritten by runs and kills.
 func TestDamagedStateIsKept(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	d := joinTest(t, s)
@@ -260,7 +260,7 @@ func TestDamagedMessageKeepsNoOtherWaiting(t *testing.T) {
 	checkInt(t, s.r, "SELECT count(*) FROM notifications WHERE error LIKE 'the message cannot be read%'", 1)
 }
 
-// A run that cannot be read keeps the ends of others from nobody.
+// A run that cannot be read does not hide the ends of others.
 func TestEndsBesideAnUnreadableRun(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	for range 2 {
@@ -289,8 +289,8 @@ func TestRunOfAnUnreadableJobEnds(t *testing.T) {
 	}
 }
 
-// A history in which a job cannot be read is opened, and a run of it that was cut off is
-// interrupted; once it can be read the ledger is told.
+// A history in which a job cannot be read is opened, and a run of it that was cut off
+// is interrupted; once it can be read the ledger gets the end.
 func TestHistoryWithAnUnreadableJobOpens(t *testing.T) {
 	for name, query := range unreadable {
 		t.Run(name, func(t *testing.T) {

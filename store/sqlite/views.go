@@ -44,7 +44,7 @@ const ownError = `CASE WHEN error_detail IS NOT NULL AND substr(error, -length(e
 const answerKey = `concat_ws(char(31), ifnull(output_hash, ''), ifnull(outcome, ''), started, attempts > 0, ifnull(exit_code, ''),
 	ifnull(signal, ''), ifnull(error_op, ''), ifnull(error_hint, ''), ` + ownError + `)`
 
-// Groups are the hosts that answered the same; see [store.Views].
+// Groups returns the groups of hosts with the same answer; see [store.Views].
 func (v views) Groups(ctx context.Context, run int64, visible store.Visible) ([]store.Group, error) {
 	var groups []store.Group
 	err := v.readTogether(ctx, func(q queryer) (err error) {
@@ -54,7 +54,7 @@ func (v views) Groups(ctx context.Context, run int64, visible store.Visible) ([]
 	return store.GroupsFor(groups, visible), v.readFault(err)
 }
 
-// Compare are the hosts of two runs by their answers; see [store.Views].
+// Compare returns the hosts of two runs by their answers; see [store.Views].
 func (v views) Compare(ctx context.Context, before, after int64, visible store.Visible) (changes []store.Change, err error) {
 	err = v.readTogether(ctx, func(q queryer) error {
 		var groups [2][]store.Group

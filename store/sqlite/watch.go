@@ -7,23 +7,22 @@ import (
 	"time"
 )
 
-// watchEvery is how often is looked whether something was written to the history.
+// watchEvery is how often a watch checks for writes to the history.
 const watchEvery = 200 * time.Millisecond
 
-// A watch looks, for all in this process who want to know it, whether anything was
-// written to the history, by this process or another. It looks as long as somebody
-// wants to know.
+// A watch detects writes to the history, by this process or another, for all
+// subscribers of this process. It polls as long as it has subscribers.
 type watch struct {
-	// open gives a connection that only watches.
+	// open returns a connection that only watches.
 	open func() *sql.DB
 
 	mu          sync.Mutex // guards what follows
 	subscribers map[chan struct{}]bool
-	stop        func() // ends looking, and waits for that; nil: nobody looks
+	stop        func() // ends the polling, and waits for its end; nil: there is none
 }
 
-// subscribe returns a channel that receives after something was written, soon and
-// at least once, until end is called.
+// subscribe returns a channel that receives at least once soon after each write, until
+// end is called.
 func (w *watch) subscribe() (wake <-chan struct{}, end func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -66,7 +65,7 @@ func (w *watch) start() {
 	}
 }
 
-// look looks until ctx ends. A history that cannot be read now may have changed.
+// look polls until ctx ends. A history that cannot be read counts as changed.
 func (w *watch) look(ctx context.Context) {
 	db := w.open()
 	defer func() { _ = db.Close() }() // it only reads
@@ -95,11 +94,11 @@ func (w *watch) tell() {
 	for ch := range w.subscribers {
 		select {
 		case ch <- struct{}{}:
-		default: // it has not come to the last one yet
+		default: // the subscriber has not received the last one yet
 		}
 	}
 }
 
-// Wake returns a channel that receives soon after something was written to the
-// history, by this process or another, until end is called. It is a hint.
+// Wake returns a channel that receives soon after this or another process has written
+// to the history, until end is called. It is a hint.
 func (h *fileHandle) Wake() (wake <-chan struct{}, end func()) { return h.watch.subscribe() }

@@ -11,21 +11,21 @@ import (
 	"tutti/store"
 )
 
-// A writer writes what a recorder has of a run.
+// A writer is the [store.Writer] of a run.
 type writer struct {
 	history *History
 	lock    *runLock // of the run
-	// claim is the right to start its commands.
+	// claim is the right to execute the run.
 	claim scheduler.Claim
-	args  []any // of the statement at hand; kept for its room
+	args  []any // of the current statement; reused
 	// finished: the end of the run is durable.
 	finished bool
 }
 
 var _ store.Writer = (*writer)(nil)
 
-// Write writes a batch in one transaction. Nothing is written of a run that is
-// another's by now.
+// Write writes a batch in one transaction, or nothing if another process owns the run
+// by now.
 func (w *writer) Write(ctx context.Context, b *store.Batch) error {
 	if w.history.beforeCommit != nil {
 		w.history.beforeCommit()
@@ -49,7 +49,7 @@ func (w *writer) Write(ctx context.Context, b *store.Batch) error {
 	return nil
 }
 
-// checkClaim looks whether the run still is the caller's.
+// checkClaim returns ErrTaken if the run is not the caller's any more.
 func (w *writer) checkClaim(ctx context.Context, tx *sql.Tx, b *store.Batch) error {
 	if w.finished {
 		return nil // what comes after its own end
@@ -178,14 +178,14 @@ func (w *writer) writeRun(ctx context.Context, tx *sql.Tx, b *store.Batch) error
 	return w.history.repairer.tellLedger(ctx, tx, w.claim.Run, func() error { return w.history.states.endFiring(ctx, tx, *b.Ended) })
 }
 
-// Interrupt ends the record of a run that has no end.
+// Interrupt marks a run as interrupted whose end was not written.
 func (w *writer) Interrupt(ctx context.Context) error {
 	_, err := w.history.repairer.interrupt(ctx, w.claim.Run)
 	return err
 }
 
-// Release lets go of the run.
+// Release releases the lock of the run.
 func (w *writer) Release() error { return w.lock.release() }
 
-// Fault says what was wrong with the history.
+// Fault adds the history to an error.
 func (w *writer) Fault(err error) error { return w.history.fault("record", err) }

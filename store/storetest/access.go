@@ -13,7 +13,7 @@ import (
 	"tutti/access"
 )
 
-// A lobby is a gate of a store, with a clock of its own.
+// A lobby is a gate of a store, with its own clock.
 type lobby struct {
 	*bed
 	access.Gate
@@ -59,7 +59,7 @@ func (l *lobby) log(since int64) (lines []string, newest int64) {
 	return lines, newest
 }
 
-// refusal is why err does not let in; empty if it does.
+// refusal returns the reason of err; empty for nil.
 func refusal(err error) access.Refusal {
 	if denied, ok := errors.AsType[*access.AuthError](err); ok {
 		return denied.Why
@@ -67,7 +67,8 @@ func refusal(err error) access.Refusal {
 	return ""
 }
 
-// Users and tokens are kept, each change with its line in the audit and a new revision.
+// Users and tokens are stored, each change with its line in the audit and a new
+// revision.
 func testAccounts(t *testing.T, b *bed) {
 	l := b.lobby()
 	ctx, s := t.Context(), l.Gate.Store

@@ -1,4 +1,4 @@
-// Package storetest is what every engine of package store must do, as a test that an
-// engine runs on itself with [Test]: what its errors mean, what survives, what several
-// processes at once may count on. It knows nothing but the interfaces.
+// Package storetest tests the contract of engines of package store, which an engine
+// calls with [Test]: the meaning of errors, durability, concurrency of processes. It
+// uses the interfaces only.
 package storetest

@@ -9,18 +9,17 @@ import (
 	"tutti/store"
 )
 
-// Faults are what an engine lets the tests break. Of what an engine does not offer
-// nothing is tested.
+// Faults are the faults that an engine can inject. Tests of a nil fault are left out.
 type Faults struct {
-	// Cut makes the next write of a store fail as where a connection breaks: before
-	// the engine has it, or, if applied, when it is durable and only the answer is
-	// missing. No other write of the store may be under way.
+	// Cut makes the next write of a store fail as if its connection broke: before the
+	// engine has it, or, if applied, when it is durable and only the answer is lost. No
+	// other write of the store may be under way.
 	Cut func(tb testing.TB, s store.Store, applied bool)
-	// Lose makes a member lose its place among the changes: they were compacted, or
-	// the connection that reports them broke.
+	// Lose makes a member lose its position in the changes: they were compacted, or the
+	// connection that reports them broke.
 	Lose func(tb testing.TB, d store.Daemon)
-	// Evict ends a registration without asking the member, as others do that have not
-	// heard of it for too long.
+	// Evict ends a registration as other processes do that have not heard of the member
+	// for too long.
 	Evict func(tb testing.TB, s store.Store, d store.Daemon)
 }
 
@@ -43,8 +42,8 @@ func (f *Faults) tests() map[string]func(*testing.T, *bed) {
 	return tests
 }
 
-// Of a write whose answer is missing nothing is known. Whoever looks again and applies the
-// rule again has done it once, whether it was applied or not.
+// It is unknown whether a write whose answer was lost was applied. A caller that loads
+// the state and applies the rule again has applied it once in either case.
 func testCut(t *testing.T, b *bed, applied bool) {
 	w := b.join()
 	cut := func(what string, s store.Store, do func() error) {
@@ -88,20 +87,20 @@ func testCut(t *testing.T, b *bed, applied bool) {
 		_, err := w.desk.Claim(t.Context(), w.Daemon, minute(1), func(id int64) bool { return w.has[id] })
 		return err
 	})
-	tickets := w.claim(1)
-	if len(tickets) != 1 || len(w.claim(1)) > 0 {
-		t.Fatalf("got %+v, want the firing, once", tickets)
+	assignments := w.claim(1)
+	if len(assignments) != 1 || len(w.claim(1)) > 0 {
+		t.Fatalf("got %+v, want the firing, once", assignments)
 	}
-	testCutRun(t, b, w, tickets[0], applied, cut)
+	testCutRun(t, b, w, assignments[0], applied, cut)
 }
 
-// testCutRun goes on where the firing is to begin. A run that may have been written and
-// has no process is one that was cut off.
-func testCutRun(t *testing.T, b *bed, w *worker, ticket scheduler.Assignment, applied bool, cut func(string, store.Store, func() error)) {
+// testCutRun goes on at the start of the firing. A run that may have been written and
+// has no process is interrupted.
+func testCutRun(t *testing.T, b *bed, w *worker, assignment scheduler.Assignment, applied bool, cut func(string, store.Store, func() error)) {
 	begin := func() error {
-		r, err := w.Begin(t.Context(), plan("job", 2), w.infoOf(ticket))
+		r, err := w.Begin(t.Context(), plan("job", 2), w.infoOf(assignment))
 		if err == nil {
-			b.must(w.Mark(t.Context(), scheduler.Claim{Run: r.RunID(), Firing: ticket.ID, Fence: w.Fence()}, []int{0}))
+			b.must(w.Mark(t.Context(), scheduler.Claim{Run: r.RunID(), Firing: assignment.ID, Fence: w.Fence()}, []int{0}))
 			b.must(r.Close())
 		}
 		return err
@@ -123,7 +122,7 @@ func testCutRun(t *testing.T, b *bed, w *worker, ticket scheduler.Assignment, ap
 		return err
 	})
 	w.settle(2)
-	if s := b.load(ticket.Job.ID).State; len(s.Open) > 0 || s.ConsecutiveFailures.Count != 1 {
+	if s := b.load(assignment.Job.ID).State; len(s.Open) > 0 || s.ConsecutiveFailures.Count != 1 {
 		t.Errorf("got %+v, want one failure and nothing open", s)
 	}
 	marks, err := w.Marks(t.Context(), runs[0].ID)
@@ -136,13 +135,14 @@ func testCutRun(t *testing.T, b *bed, w *worker, ticket scheduler.Assignment, ap
 	}
 }
 
-// isNamed reports whether err says what became of a write.
+// isNamed reports whether err says that a write was refused.
 func isNamed(err error) bool {
 	return slices.ContainsFunc([]error{scheduler.ErrConflict, scheduler.ErrKnown, scheduler.ErrFenced, scheduler.ErrTaken, scheduler.ErrBusy},
 		func(named error) bool { return errors.Is(err, named) })
 }
 
-// Who has lost its place lists everything again, and knows also what is gone.
+// A member that lost its position lists everything again, and learns which jobs are
+// gone.
 func testGap(t *testing.T, b *bed) {
 	removed, changed := b.add("removed"), b.add("changed")
 	b.add("untouched")
@@ -156,7 +156,7 @@ func testGap(t *testing.T, b *bed) {
 	}
 	b.faults.Lose(b, w.Daemon)
 	var got scheduler.Changes
-	for try := 0; ; try++ { // it may find out first that it has lost its place
+	for try := 0; ; try++ { // the first call may only report the lost position
 		var err error
 		if got, err = w.Sync(t.Context()); err == nil {
 			break
@@ -181,8 +181,8 @@ func testGap(t *testing.T, b *bed) {
 	}
 }
 
-// A registration that was ended by others accepts nothing any more. Its process registers
-// again, under a higher number, and has what nobody else has taken.
+// The ledger accepts nothing from a registration that others ended. Its process
+// registers again, under a higher number, and can claim what no other has claimed.
 func testEvicted(t *testing.T, b *bed) {
 	job := b.add("backup", func(j *scheduler.Job) { j.Overlap = scheduler.OverlapAllow; j.MaxRunning = 9 }).State.ID
 	first := b.join()
@@ -224,11 +224,11 @@ func testEvicted(t *testing.T, b *bed) {
 	if again.Fence() <= first.Fence() {
 		t.Errorf("got the fence %d after %d", again.Fence(), first.Fence())
 	}
-	tickets := second.claim(3)
-	if len(tickets) != 1 || tickets[0].ID != unbegun.ID {
-		t.Fatalf("got %+v, want what was claimed and not begun", tickets)
+	assignments := second.claim(3)
+	if len(assignments) != 1 || assignments[0].ID != unbegun.ID {
+		t.Fatalf("got %+v, want what was claimed and not begun", assignments)
 	}
-	second.finish(second.beginTicket(tickets[0]), plan("job", 2), 0, 0)
+	second.finish(second.beginAssigned(assignments[0]), plan("job", 2), 0, 0)
 	if marks, err := again.Marks(t.Context(), r.RunID()); err != nil || !slices.Equal(marks, []int{0}) {
 		t.Errorf("got the marks %v, %v, want the one from before", marks, err)
 	}

@@ -14,7 +14,7 @@ import (
 	"tutti/store"
 )
 
-// How a run ended is in the state of its job when its recorder is closed.
+// When a recorder is closed, the state of the job has the end of its run.
 func testEnds(t *testing.T, b *bed) {
 	job := b.add("backup", func(j *scheduler.Job) { j.Overlap = scheduler.OverlapAllow }).State.ID
 	w := b.join()
@@ -52,7 +52,7 @@ func testEnds(t *testing.T, b *bed) {
 	b.must(running.Close())
 }
 
-// A message is with one of those who deliver, until it has arrived or is given up.
+// One process at a time has a message, until it is delivered or given up.
 func testOutbox(t *testing.T, b *bed) {
 	job := b.add("backup").State.ID
 	first, second := b.join(), b.join()
@@ -76,7 +76,7 @@ func testOutbox(t *testing.T, b *bed) {
 	if len(again) != 1 || again[0].Attempt != 2 || again[0].ID != taken[0].ID || again[0].Message.ID != taken[0].Message.ID {
 		t.Fatalf("got %+v, want the same, since the first said nothing", again)
 	}
-	b.must(first.Release(t.Context(), taken, minute(1))) // which is not its own any more
+	b.must(first.Release(t.Context(), taken, minute(1))) // another process has leased them
 	if got := take(first, 2); len(got) > 0 {
 		t.Errorf("got %+v, which the second has", got)
 	}
@@ -106,7 +106,7 @@ func testLargeTexts(t *testing.T, b *bed) {
 	}
 }
 
-// Texts that no encoding has are no reason to lose what they belong to.
+// A record with invalid UTF-8 is not lost.
 func testOddTexts(t *testing.T, b *bed) {
 	odd := "a\x00b\xffc"
 	w := b.join()
@@ -125,7 +125,7 @@ func testOddTexts(t *testing.T, b *bed) {
 	}
 }
 
-// outputOf is what all hosts of a run have said.
+// outputOf returns the output of all hosts of a run.
 func outputOf(t *testing.T, b *bed, run int64) string {
 	t.Helper()
 	var said strings.Builder
@@ -140,7 +140,7 @@ func (s sink) Handle(_ context.Context, e fanout.Event) error {
 	return nil
 }
 
-// Who follows a run in another process is told of it while it goes on, and of its end.
+// A follower in another process gets the run while it is running, and its end.
 func testFollow(t *testing.T, b *bed) {
 	p := plan("cli", 2)
 	r, err := b.Begin(t.Context(), p, store.RunInfo{})
@@ -181,7 +181,7 @@ func testFollow(t *testing.T, b *bed) {
 	}
 }
 
-// A run is told again as it was recorded, and found by what is known of it.
+// A run is replayed as it was recorded, and found by its properties.
 func testReplay(t *testing.T, b *bed) {
 	p := plan("cli", 3)
 	r, err := b.Begin(t.Context(), p, store.RunInfo{User: "ann", Note: "first"})
@@ -215,7 +215,7 @@ func testReplay(t *testing.T, b *bed) {
 	}
 }
 
-// What operators do to jobs is refused with the reason.
+// Changes of jobs are refused with the right errors.
 func testOperators(t *testing.T, b *bed) {
 	s := b.add("backup")
 	k := s.State.StoredJob

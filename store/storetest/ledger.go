@@ -32,7 +32,7 @@ func testCreate(t *testing.T, b *bed) {
 	}
 }
 
-// request is a move that asks for a firing.
+// request is a move that requests a firing.
 func (b *bed) request(s scheduler.Subject, by string) scheduler.Move {
 	b.Helper()
 	first, err := b.Numbers(b.Context(), 1)
@@ -50,7 +50,7 @@ func (b *bed) commit(moves ...scheduler.Move) []scheduler.Committed {
 	return done
 }
 
-// A move is carried out at its revision, once.
+// A move is made at its revision, once.
 func testCommit(t *testing.T, b *bed) {
 	s := b.add("backup", func(j *scheduler.Job) { j.Overlap, j.MaxRunning = scheduler.OverlapAllow, 9 })
 	first, second := b.request(s, "ann"), b.request(s, "bob")
@@ -67,7 +67,7 @@ func testCommit(t *testing.T, b *bed) {
 	if now.Rev != done[0].Rev || len(now.State.Open) != 1 || now.State.Open[0].RequestedBy != "ann" || now.State.Open[0].ID != first.Firings[0].ID {
 		t.Errorf("got %+v, want what ann asked for", now)
 	}
-	// A number that was used is refused, also at the right revision.
+	// A used number is refused, also at the right revision.
 	taken := scheduler.Move{From: now.Rev, Transition: now.State.Request("eve", 0, scheduler.Moment{Now: minute(1), NextID: first.Firings[0].ID})}
 	if err := b.commit(taken)[0].Err; !errors.Is(err, scheduler.ErrConflict) {
 		t.Errorf("a number that was used: got %v, want %v", err, scheduler.ErrConflict)
@@ -82,14 +82,14 @@ func testCommit(t *testing.T, b *bed) {
 	}
 }
 
-// An instant has one firing, whatever the state says.
+// A scheduled time has one firing, whatever the state says.
 func testKnown(t *testing.T, b *bed) {
 	s := b.add("backup")
 	decide := func() error {
 		now := b.load(s.State.ID)
 		first, err := b.Numbers(t.Context(), 1)
 		b.must(err)
-		now.State.Since, now.State.Ahead = now.State.Cursor, nil // which knows of nothing
+		now.State.Since, now.State.Ahead = now.State.Cursor, nil // a state that knows no decided time
 		what := scheduler.Decisions{
 			Job: now.State.StoredJob, Cursor: now.State.Cursor.Add(time.Minute),
 			Firings: []scheduler.Firing{{ScheduledTime: scheduler.ScheduledTime{At: minute(1)}, Due: minute(1)}},
@@ -109,7 +109,7 @@ func testKnown(t *testing.T, b *bed) {
 	}
 }
 
-// Each move of a call stands for itself.
+// Each move of a call is made or refused by itself.
 func testBatch(t *testing.T, b *bed) {
 	var moves []scheduler.Move
 	first, err := b.Numbers(t.Context(), 3)
@@ -133,7 +133,8 @@ func testBatch(t *testing.T, b *bed) {
 	}
 }
 
-// Several members decide and claim the same: each instant is somebody's once.
+// Several members decide and claim the same: each scheduled time has one firing,
+// claimed once.
 func testRace(t *testing.T, b *bed) {
 	const members, jobs = 3, 20
 	var ids []int64
@@ -147,12 +148,12 @@ func testRace(t *testing.T, b *bed) {
 		w := b.join()
 		wg.Go(func() {
 			for _, id := range ids {
-				_ = w.decide(id, 1) // one of them is first
+				_ = w.decide(id, 1) // one member wins
 			}
-			tickets := w.claim(1)
+			assignments := w.claim(1)
 			mu.Lock()
 			defer mu.Unlock()
-			for _, x := range tickets {
+			for _, x := range assignments {
 				claimed[x.Job.ID]++
 			}
 		})
@@ -169,7 +170,7 @@ func testRace(t *testing.T, b *bed) {
 	}
 }
 
-// A member is told all at first, then what changes, and what goes.
+// The first Sync returns everything, later ones what changed and what is gone.
 func testSync(t *testing.T, b *bed) {
 	backup, sweep := b.add("backup"), b.add("sweep")
 	w := b.join()
@@ -205,7 +206,7 @@ func testSync(t *testing.T, b *bed) {
 	sync("one is gone", nil, []int64{backup.State.ID})
 	// A job that was removed stays until the last of its firings is settled.
 	other, third := b.join(), b.add("third").State.ID
-	other.claim(1) // what ann asked for
+	other.claim(1) // the firing that ann requested
 	r := other.begin(third, 1)
 	sync("one was claimed, one begun", []int64{sweep.State.ID, third}, nil)
 	b.must(b.RemoveJob(t.Context(), "third", 0, "ann", minute(1)))
@@ -218,7 +219,7 @@ func testSync(t *testing.T, b *bed) {
 	sync("settled", nil, []int64{third})
 }
 
-// What has left is refused, and what it has claimed is free.
+// A member that has left is refused, and its claims are free.
 func testFence(t *testing.T, b *bed) {
 	job := b.add("backup").State.ID
 	first, second := b.join(), b.join()
@@ -227,11 +228,11 @@ func testFence(t *testing.T, b *bed) {
 	}
 	err := first.decide(job, 1)
 	b.must(err)
-	ticket := first.claim(1)[0]
+	assignment := first.claim(1)[0]
 	if got := second.claim(1); len(got) > 0 {
 		t.Errorf("got %v of a member that is alive", got)
 	}
-	if _, err := second.Begin(t.Context(), plan("job", 1), second.infoOf(ticket)); !errors.Is(err, store.ErrTaken) {
+	if _, err := second.Begin(t.Context(), plan("job", 1), second.infoOf(assignment)); !errors.Is(err, store.ErrTaken) {
 		t.Errorf("another begins it: got %v, want %v", err, store.ErrTaken)
 	}
 	late := b.load(job)
@@ -245,7 +246,7 @@ func testFence(t *testing.T, b *bed) {
 	if err != nil || !errors.Is(done[0].Err, scheduler.ErrFenced) {
 		t.Errorf("commit: got %+v, %v, want %v", done, err, scheduler.ErrFenced)
 	}
-	if _, err := b.Begin(t.Context(), plan("job", 1), first.infoOf(ticket)); !errors.Is(err, store.ErrTaken) {
+	if _, err := b.Begin(t.Context(), plan("job", 1), first.infoOf(assignment)); !errors.Is(err, store.ErrTaken) {
 		t.Errorf("begin: got %v, want %v", err, store.ErrTaken)
 	}
 	all, err := b.Controllers(t.Context())
@@ -253,16 +254,16 @@ func testFence(t *testing.T, b *bed) {
 		t.Errorf("got %+v, %v, want the second alone", all, err)
 	}
 	inherited := second.claim(1)
-	if len(inherited) != 1 || inherited[0].ID != ticket.ID {
+	if len(inherited) != 1 || inherited[0].ID != assignment.ID {
 		t.Fatalf("got %v, want what the first had", inherited)
 	}
-	second.finish(second.beginTicket(inherited[0]), plan("job", 2), 0, 0)
-	if _, err := b.Begin(t.Context(), plan("job", 1), second.infoOf(ticket)); !errors.Is(err, store.ErrTaken) {
+	second.finish(second.beginAssigned(inherited[0]), plan("job", 2), 0, 0)
+	if _, err := b.Begin(t.Context(), plan("job", 1), second.infoOf(assignment)); !errors.Is(err, store.ErrTaken) {
 		t.Errorf("twice: got %v, want %v", err, store.ErrTaken)
 	}
 }
 
-// Whoever takes a run over sees every start that was marked before.
+// A process that takes a run over sees every start that was marked before.
 func testTakeover(t *testing.T, b *bed) {
 	const hosts = 200
 	for round := range b.rounds {
@@ -270,10 +271,10 @@ func testTakeover(t *testing.T, b *bed) {
 		first, second := b.join(), b.join()
 		err := first.decide(job, 1)
 		b.must(err)
-		ticket := first.claim(1)[0]
-		r, err := first.Begin(t.Context(), plan("job", hosts), first.infoOf(ticket))
+		assignment := first.claim(1)[0]
+		r, err := first.Begin(t.Context(), plan("job", hosts), first.infoOf(assignment))
 		b.must(err)
-		claim := scheduler.Claim{Run: r.RunID(), Firing: ticket.ID, Fence: first.Fence()}
+		claim := scheduler.Claim{Run: r.RunID(), Firing: assignment.ID, Fence: first.Fence()}
 		marked := make(chan []int, 1)
 		half := make(chan struct{})
 		go func() {
@@ -312,7 +313,7 @@ func testTakeover(t *testing.T, b *bed) {
 	}
 }
 
-// A request to stop a run is seen by all, and who was first is kept.
+// All members see a request to stop a run; the first user is recorded.
 func testStops(t *testing.T, b *bed) {
 	w := b.join()
 	r := w.begin(b.add("backup").State.ID, 1)
@@ -351,11 +352,11 @@ func testScopes(t *testing.T, b *bed) {
 	}
 	w := b.join()
 	b.must(w.decide(job.State.ID, 1))
-	tickets := w.claim(1)
-	if len(tickets) != 1 || !slices.Equal(tickets[0].Job.Scopes, scopes) {
-		t.Fatalf("got %+v, want a ticket with the scopes", tickets)
+	assignments := w.claim(1)
+	if len(assignments) != 1 || !slices.Equal(assignments[0].Job.Scopes, scopes) {
+		t.Fatalf("got %+v, want a assignment with the scopes", assignments)
 	}
-	b.must(w.Fail(t.Context(), tickets[0], scheduler.Refused, "outside the scope"))
+	b.must(w.Fail(t.Context(), assignments[0], scheduler.Refused, "outside the scope"))
 	if endings := w.settle(1); len(endings) != 1 || endings[0].OK || endings[0].ConsecutiveFailures.Count != 1 {
 		t.Errorf("got %+v, want a failure", endings)
 	}

@@ -10,8 +10,8 @@ import (
 	"tutti/store"
 )
 
-// A host is in maintenance until its time is over or it is taken back, and the audit
-// says who did that.
+// A host is in maintenance until its time is over or a user ends it, and the audit has
+// that user.
 func testMaintenance(t *testing.T, b *bed) {
 	ctx, m := t.Context(), b.Store.Maintenance()
 	by := func(actor string, n int) access.By {

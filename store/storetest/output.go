@@ -24,8 +24,8 @@ func numberedLines(from, to int) []byte {
 // lineSize is the size of such a line.
 const lineSize = 40
 
-// recordLong records a host that says 10,000 lines to one stream, of which the head
-// and the tail are kept, and a few to the other.
+// recordLong records a host that writes 10,000 lines to one stream, of which the head
+// and the tail are recorded, and a few to the other.
 func (b *bed) recordLong() int64 {
 	b.Helper()
 	p := plan("cli", 1)
@@ -52,7 +52,7 @@ func (b *bed) recordLong() int64 {
 	return r.RunID()
 }
 
-// Any part of what a host said can be read, by its offset or its lines.
+// Any part of the output of a host can be read, by its offset or its lines.
 func testOutput(t *testing.T, b *bed) {
 	run := b.recordLong()
 	all := string(numberedLines(1, 10000))
@@ -103,7 +103,7 @@ func testOutput(t *testing.T, b *bed) {
 	}
 }
 
-// joined is what the parts of a range say, one after the other.
+// joined returns the parts of a range, joined.
 func joined(r store.OutputRange) string {
 	var said []string
 	for _, p := range r.Parts {
@@ -112,7 +112,7 @@ func joined(r store.OutputRange) string {
 	return strings.Join(said, "|")
 }
 
-// Each attempt has its own output, and what has been said so far can be read.
+// Each attempt has its own output, which can be read while it is running.
 func testOutputOfAttempts(t *testing.T, b *bed) {
 	r := b.beginSome()
 	for _, tt := range []struct {
@@ -135,7 +135,7 @@ func testOutputOfAttempts(t *testing.T, b *bed) {
 	b.must(r.Close())
 }
 
-// A text is found in what is recorded, page by page, within the time that there is.
+// A search finds a text in the recorded output, page by page, until its deadline.
 func testSearch(t *testing.T, b *bed) {
 	q := store.SearchQuery{Run: b.recordLong(), Host: "web00", Streams: []fanout.Stream{fanout.Stdout}, Text: "00 OF", Fold: true, Limit: 4}
 	var lines []string

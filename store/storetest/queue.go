@@ -30,7 +30,7 @@ func (b *bed) submit(s store.Submission) int64 {
 	return done.Run
 }
 
-// claimQueued claims as a daemon does.
+// claimQueued claims runs as a daemon does.
 func (w *worker) claimQueued(most int) []store.ClaimedRun {
 	w.Helper()
 	claimed, err := w.Queue().Claim(w.bed.Context(), w.Daemon, most)
@@ -58,7 +58,7 @@ func (b *bed) waitingRuns() (lines []string) {
 	return lines
 }
 
-// byNumber is a run as it is.
+// byNumber returns the run of that number.
 func (b *bed) byNumber(id int64) store.Run {
 	b.Helper()
 	run, err := b.Run(b.Context(), fmt.Sprint(id), "")
@@ -120,7 +120,7 @@ func testQueue(t *testing.T, b *bed) {
 	checkSaid(t, "at the end", b.waitingRuns(), fmt.Sprintf("%d place 1 for turn", next))
 }
 
-// What waits is found, kept by a pruning, and never the last run of anybody.
+// A waiting run is found, is not pruned, and is never the last run of its user.
 func testQueuedRuns(t *testing.T, b *bed) {
 	waits := b.submit(submission(0))
 	if runs, err := b.Runs(t.Context(), store.Query{States: []store.State{store.Queued}}); err != nil || len(runs) != 1 || runs[0].ID != waits {
@@ -194,7 +194,7 @@ func testQueueStops(t *testing.T, b *bed) {
 	b.must(r.Close())
 }
 
-// The key of a submission is kept with the run, or not at all.
+// The key of a submission is stored with the run, or not at all.
 func testQueueKeys(t *testing.T, b *bed) {
 	s := submission(0)
 	s.Key, s.Body = "k1", []byte("mac of the body")
@@ -213,7 +213,7 @@ func testQueueKeys(t *testing.T, b *bed) {
 		t.Errorf("another body: got %+v, want that the key was used", x)
 	}
 	other.Info.Principal = "token:other"
-	b.must(replayed(other)) // whose keys are its own
+	b.must(replayed(other)) // another principal has its own keys
 	later := s
 	later.Now = noon.Add(store.KeptKeys + time.Second)
 	b.must(replayed(later))
@@ -223,10 +223,10 @@ func testQueueKeys(t *testing.T, b *bed) {
 		t.Errorf("got %v, want a *QueueFullError", err)
 	}
 	full.Most = 4
-	b.must(replayed(full)) // a refusal is not kept
+	b.must(replayed(full)) // a refusal does not store the key
 }
 
-// testQueueCut: an answer that is missing is had by sending the same again.
+// testQueueCut: a client whose answer was lost gets it by sending the same again.
 func testQueueCut(t *testing.T, b *bed, applied bool) {
 	s := submission(0)
 	s.Key, s.Body = "k", []byte("mac")
@@ -243,7 +243,7 @@ func testQueueCut(t *testing.T, b *bed, applied bool) {
 	}
 }
 
-// Several daemons claim at once: each run is one's, and the first are claimed first.
+// Several daemons claim at once: each run is claimed once, the first ones first.
 func testQueueRace(t *testing.T, b *bed) {
 	const members, runs = 3, 30
 	for i := range runs {
@@ -286,8 +286,8 @@ func testQueueRace(t *testing.T, b *bed) {
 	}
 }
 
-// What was claimed and not begun is another's once its daemon is gone; the third time it
-// is set aside. A daemon that leaves gives it back.
+// A claimed run that has not begun is claimed by another daemon once its own died; the
+// third time it is set aside. A daemon that leaves releases it.
 func testQueueDeaths(t *testing.T, b *bed) {
 	run := b.submit(submission(0))
 	leaving := b.join()
@@ -316,8 +316,8 @@ func testQueueDeaths(t *testing.T, b *bed) {
 	}
 }
 
-// A run that has begun and of which nothing is on record of any host is queued again;
-// one with a host that was started is interrupted, since a command may run.
+// A run that has begun without a record of any host is queued again; one with a started
+// host is interrupted, since a command may be running.
 func testQueueCutOff(t *testing.T, b *bed) {
 	first, second := b.submit(withCallback("a")), b.submit(withCallback("b"))
 	w := b.join()
@@ -331,7 +331,7 @@ func testQueueCutOff(t *testing.T, b *bed) {
 	b.must(rs[1].Starting(t.Context(), plan("api", 2).Targets[0], 1, ""))
 	b.faults.Evict(b, b.Store, w.Daemon)
 	for _, r := range rs {
-		_ = r.Close() // which ends the record without an end
+		_ = r.Close() // the run is interrupted by this
 	}
 	if got := b.byNumber(first); got.State != store.Queued || got.Daemon != 0 {
 		t.Errorf("got %+v, want it queued again", got)
@@ -356,7 +356,8 @@ func testQueueCutOff(t *testing.T, b *bed) {
 	}
 }
 
-// A run whose secrets are in a daemon's memory is that daemon's, and ends with it.
+// A run whose secrets are in a daemon's memory can be claimed by that daemon only, and
+// ends with it.
 func testQueueSecrets(t *testing.T, b *bed) {
 	holder, other := b.join(), b.join()
 	s := submission(0)
@@ -390,7 +391,7 @@ func testQueueSecrets(t *testing.T, b *bed) {
 	}
 }
 
-// A run that waits is followed from its start on.
+// A waiting run is followed from its start on.
 func testQueueFollowed(t *testing.T, b *bed) {
 	run := b.submit(submission(0))
 	w := b.join()

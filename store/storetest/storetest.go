@@ -13,14 +13,14 @@ import (
 	"tutti/store"
 )
 
-// An Engine is what is tested.
+// An Engine is the engine under test.
 type Engine struct {
-	// New makes an empty store, and returns what opens it: each call as another
-	// process would.
+	// New makes an empty store, and returns a function that opens it: each call as
+	// another process would.
 	New func(tb testing.TB) (open func(tb testing.TB) store.Store)
-	// Rounds is how often a race is repeated; 0: 50 times.
+	// Rounds is how often races are repeated; 0: 50 times.
 	Rounds int
-	// Faults are what of it can be broken on purpose.
+	// Faults are the faults that it can inject.
 	Faults Faults
 }
 
@@ -103,7 +103,7 @@ func (b *bed) must(err error) {
 	}
 }
 
-// add keeps a job that fires each minute, and tells everything to a command.
+// add adds a job that fires every minute, and sends all events to a command.
 func (b *bed) add(name string, change ...func(*scheduler.Job)) scheduler.Subject {
 	b.Helper()
 	j := scheduler.NewJob(name, "UTC")
@@ -117,7 +117,7 @@ func (b *bed) add(name string, change ...func(*scheduler.Job)) scheduler.Subject
 	return s
 }
 
-// load is the subject of a job as it is now.
+// load returns the subject of a job as it is now.
 func (b *bed) load(job int64) scheduler.Subject {
 	b.Helper()
 	subjects, err := b.Load(b.Context(), []int64{job})
@@ -128,7 +128,7 @@ func (b *bed) load(job int64) scheduler.Subject {
 	return subjects[0]
 }
 
-// A worker is a member that works at a desk, as a daemon does.
+// A worker is a member with a desk, as a daemon has.
 type worker struct {
 	store.Daemon
 	*bed
@@ -136,7 +136,7 @@ type worker struct {
 	has  map[int64]bool
 }
 
-// join is a member, in a process of its own.
+// join returns a member that has its own process.
 func (b *bed) join() *worker {
 	b.Helper()
 	s := b.open(b)
@@ -152,16 +152,16 @@ func (w *worker) sync() {
 	w.must(err)
 }
 
-// decide decides a minute of a job; the error is why that was not done.
+// decide decides a minute of a job.
 func (w *worker) decide(job int64, n int) error {
 	w.Helper()
 	w.sync()
 	k := w.load(job).State.StoredJob
 	firing := scheduler.Firing{ScheduledTime: scheduler.ScheduledTime{At: minute(n)}, Due: minute(n)}
-	tickets, errs, err := w.desk.Decide(w.bed.Context(), minute(n), []scheduler.Decisions{{Job: k, Firings: []scheduler.Firing{firing}, Cursor: minute(n)}})
+	assignments, errs, err := w.desk.Decide(w.bed.Context(), minute(n), []scheduler.Decisions{{Job: k, Firings: []scheduler.Firing{firing}, Cursor: minute(n)}})
 	w.must(err)
-	if errs[0] != nil || len(tickets[0]) != 1 {
-		return errors.Join(errs[0], fmt.Errorf("%d tickets", len(tickets[0])))
+	if errs[0] != nil || len(assignments[0]) != 1 {
+		return errors.Join(errs[0], fmt.Errorf("%d assignments", len(assignments[0])))
 	}
 	return nil
 }
@@ -169,12 +169,12 @@ func (w *worker) decide(job int64, n int) error {
 func (w *worker) claim(n int) []scheduler.Assignment {
 	w.Helper()
 	w.sync()
-	tickets, err := w.desk.Claim(w.bed.Context(), w.Daemon, minute(n), func(id int64) bool { return w.has[id] })
+	assignments, err := w.desk.Claim(w.bed.Context(), w.Daemon, minute(n), func(id int64) bool { return w.has[id] })
 	w.must(err)
-	for _, t := range tickets {
+	for _, t := range assignments {
 		w.has[t.ID] = true
 	}
-	return tickets
+	return assignments
 }
 
 func (w *worker) settle(n int) []scheduler.Completion {
@@ -185,18 +185,18 @@ func (w *worker) settle(n int) []scheduler.Completion {
 	return endings
 }
 
-// begin decides, claims and begins a minute of a job.
+// begin decides, claims and starts a minute of a job.
 func (w *worker) begin(job int64, n int) *store.Recorder {
 	w.Helper()
 	w.must(w.decide(job, n))
-	tickets := w.claim(n)
-	if len(tickets) != 1 {
-		w.Fatalf("got %d tickets, want 1", len(tickets))
+	assignments := w.claim(n)
+	if len(assignments) != 1 {
+		w.Fatalf("got %d assignments, want 1", len(assignments))
 	}
-	return w.beginTicket(tickets[0])
+	return w.beginAssigned(assignments[0])
 }
 
-func (w *worker) beginTicket(t scheduler.Assignment) *store.Recorder {
+func (w *worker) beginAssigned(t scheduler.Assignment) *store.Recorder {
 	w.Helper()
 	r, err := w.Begin(w.bed.Context(), plan("job", 2), w.infoOf(t))
 	w.must(err)
@@ -217,7 +217,7 @@ func plan(source string, hosts int) fanout.Plan {
 	return p
 }
 
-// finish ends a run: each host says its name, and ends with a code.
+// finish ends a run: each host writes its name, and exits with a code.
 func (b *bed) finish(r *store.Recorder, p fanout.Plan, codes ...uint32) {
 	b.Helper()
 	ctx := context.WithoutCancel(b.Context())

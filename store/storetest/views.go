@@ -51,7 +51,7 @@ func everyOutcome() (fanout.Plan, []fanout.Result) {
 	return p, results
 }
 
-// saidBy is what a host says that ends: the first two the same.
+// saidBy is the output of a host: the first two write the same.
 func saidBy(i int) string {
 	switch {
 	case i < 2:
@@ -62,8 +62,8 @@ func saidBy(i int) string {
 	return ""
 }
 
-// tell tells a recorder of an attempt of a host: what it says and, without a result,
-// no end.
+// tell sends a recorder an attempt of a host: its output and, unless the result is nil,
+// its end.
 func (b *bed) tell(r *store.Recorder, t *fanout.Target, attempt int, said string, result *fanout.Result) {
 	b.Helper()
 	ctx := context.WithoutCancel(b.Context())
@@ -102,7 +102,7 @@ func (b *bed) recordEvery(info store.RunInfo) int64 {
 	return r.RunID()
 }
 
-// retry tells of a first attempt that another is to follow.
+// retry sends a first attempt that another is to follow.
 func (b *bed) retry(r *store.Recorder, t *fanout.Target) {
 	b.Helper()
 	b.tell(r, t, 1, "not yet\n", nil)
@@ -154,7 +154,7 @@ func checkSaid(t *testing.T, what string, got []string, want ...string) {
 	}
 }
 
-// Hosts that answered the same are one group; what is hidden is not counted.
+// Hosts with the same answer are one group; hidden hosts are not counted.
 func testGroups(t *testing.T, b *bed) {
 	run := b.recordEvery(store.RunInfo{User: "ann"})
 	tell := func(run int64, visible store.Visible) (lines []string) {
@@ -181,7 +181,7 @@ func testGroups(t *testing.T, b *bed) {
 	b.must(going.Close())
 }
 
-// Pages hold what fits, in the order of the plan, and every host once.
+// Pages have the matching hosts, in the order of the plan, and each once.
 func testResultsPage(t *testing.T, b *bed) {
 	run := b.recordEvery(store.RunInfo{})
 	tell := func(q store.ResultQuery) (pages []string) {
@@ -260,7 +260,7 @@ func testCompare(t *testing.T, b *bed) {
 	}
 }
 
-// Runs are paged newest first, and found by what is known of them.
+// Runs are paged newest first, and found by their properties.
 func testRunsPage(t *testing.T, b *bed) {
 	first := b.recordEvery(store.RunInfo{User: "ann", Note: "before the change"})
 	for i := range 4 {
@@ -317,7 +317,7 @@ func testCounts(t *testing.T, b *bed) {
 	b.must(going.Close())
 }
 
-// Whether a host can be reached is what the newest run says that tried.
+// The newest run that tried to reach a host decides its health.
 func testHealth(t *testing.T, b *bed) {
 	run := func(at time.Time, outcomes ...fanout.Outcome) int64 {
 		t.Helper()

@@ -27,3 +27,45 @@ type Ticket struct {
 	Decision string `json:"decision"`
 	Reason   string `json:"reason,omitempty"`
 }
+
+// A JobChange is one version of a job.
+type JobChange struct {
+	Schema int    `json:"schema"` // 1
+	Type   string `json:"type"`   // "job_change"
+	Job    string `json:"job"`
+	Change
+}
+
+// A RestoreRequest names the version that a job is to be again.
+type RestoreRequest struct {
+	Version int64 `json:"version" minimum:"1"`
+}
+
+// A JobsPlan is what has to be done, or was done, so that the jobs are those of a file.
+type JobsPlan struct {
+	Schema int    `json:"schema"` // 1
+	Type   string `json:"type"`   // "jobs_plan"
+	// DryRun: nothing was done.
+	DryRun bool `json:"dry_run"`
+	// Added and Removed are the names of jobs, and Changed what is different of others.
+	Added   []string        `json:"added"`
+	Changed []PlannedChange `json:"changed"`
+	Removed []string        `json:"removed"`
+	// Same is how many are right already, and Left those that are not in the file and stay.
+	Same int      `json:"same"`
+	Left []string `json:"left"`
+}
+
+// A PlannedChange is a job that is to be another one.
+type PlannedChange struct {
+	Job string `json:"job"`
+	// Rewritten: the old one cannot be read, so that it is not known what is different.
+	Rewritten bool `json:"rewritten,omitempty"`
+	// Differences has a line for each key that is different.
+	Differences []string `json:"differences"`
+}
+
+// A JobsFile is jobs.yaml as JSON.
+type JobsFile struct {
+	Jobs map[string]json.RawMessage `json:"jobs"`
+}

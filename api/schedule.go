@@ -1,6 +1,8 @@
 package api
 
 import (
+	"encoding/json"
+
 	"tutti/api/event"
 	"tutti/scheduler"
 )
@@ -65,7 +67,8 @@ type Named struct {
 	Hosts int    `json:"hosts"`
 }
 
-// A ValidationRequest is what is to be looked at: a schedule, a selector, or both.
+// A ValidationRequest is what is to be looked at: a schedule, a selector, or both; or a
+// job.
 type ValidationRequest struct {
 	// Schedule are expressions; Zone is UTC if it is absent, and Seconds says that
 	// they have six fields.
@@ -75,4 +78,7 @@ type ValidationRequest struct {
 	// Job is the name that H in a schedule depends on.
 	Job      string `json:"job,omitempty" maxLength:"256"`
 	Selector string `json:"selector,omitempty" maxLength:"4096"`
+	// Spec is a whole job, with the keys of jobs.yaml; it goes with Job alone, which is
+	// its name.
+	Spec json.RawMessage `json:"spec,omitempty"`
 }

@@ -40,33 +40,42 @@ func (c jobChanges) of(p *access.Principal) *jobs.Service {
 	return &s
 }
 
+// Prepare says what would become of a job that is added, and adds nothing.
+func (c jobChanges) Prepare(ctx context.Context, p *access.Principal, job scheduler.Job) (*jobs.Prepared, error) {
+	if err := checkLocal(p, &job); err != nil {
+		return nil, err
+	}
+	return c.of(p).Prepare(ctx, job)
+}
+
 // Add adds a job.
 func (c jobChanges) Add(ctx context.Context, p *access.Principal, job scheduler.Job) (scheduler.StoredJob, error) {
-	if err := checkLocal(p, &job); err != nil {
-		return scheduler.StoredJob{}, err
-	}
-	s := c.of(p)
-	prepared, err := s.Prepare(ctx, job)
+	prepared, err := c.Prepare(ctx, p, job)
 	if err != nil {
 		return scheduler.StoredJob{}, err
 	}
-	return s.Add(ctx, prepared, p.Name)
+	return c.of(p).Add(ctx, prepared, p.Name)
 }
 
-// Replace replaces the job of that name and version.
-func (c jobChanges) Replace(ctx context.Context, p *access.Principal, job scheduler.Job) (scheduler.StoredJob, error) {
-	if err := checkLocal(p, &job); err != nil {
-		return scheduler.StoredJob{}, err
-	}
-	edited, err := c.of(p).Edit(ctx, job.Name, p.Name, func(old *scheduler.Job) error {
-		if err := checkLocal(p, old); err != nil {
+// Edit makes of the job of that name and version what change makes of it.
+func (c jobChanges) Edit(ctx context.Context, p *access.Principal, name string, version int64, change func(*scheduler.Job) error) (scheduler.StoredJob, error) {
+	edited, err := c.of(p).Edit(ctx, name, p.Name, func(job *scheduler.Job) error {
+		if err := checkLocal(p, job); err != nil {
+			return err
+		}
+		old := *job
+		if old.Version != version {
+			job.Version = version
+			return nil // the store says who has changed it
+		}
+		if err := change(job); err != nil {
 			return err
 		}
 		if job.Zone == "" {
 			job.Zone = old.Zone
 		}
-		*old = job
-		return nil
+		job.Name, job.Version = name, version
+		return checkLocal(p, job)
 	})
 	if err != nil {
 		return scheduler.StoredJob{}, err
@@ -109,8 +118,7 @@ func (c jobChanges) Kill(ctx context.Context, p *access.Principal, name string) 
 }
 
 // check refuses what is not who asks' to do with a job: one that has hosts outside its
-// scope, and, to edit it, one that acts on this machine. A job of which the hosts
-// cannot be told is outside of every scope.
+// scope, and, to edit it, one that acts on this machine.
 func (c jobChanges) check(ctx context.Context, p *access.Principal, name string, edits bool) error {
 	kept, err := c.service.Store.Job(ctx, name)
 	if err != nil {
@@ -127,13 +135,7 @@ func (c jobChanges) check(ctx context.Context, p *access.Principal, name string,
 	if err := jobs.Readable(&kept); err != nil {
 		return err
 	}
-	job := kept.Job
-	job.Scopes = p.Scopes
-	trial, err := c.of(p).Try(ctx, &job)
-	if err != nil {
-		return err
-	}
-	return trial.Err
+	return c.of(p).Within(ctx, &kept.Job)
 }
 
 // checkLocal is a *server.LocalError if a job acts on this machine, and an

@@ -58,16 +58,18 @@ func (s *Service) Plan(ctx context.Context, file string, jobs []scheduler.Job, p
 func (c *Checker) checkScopes(ctx context.Context, file string, p *Plan) error {
 	var all []error
 	check := func(job *scheduler.Job) {
-		if len(c.Scopes) == 0 {
-			return
-		}
-		if _, err := c.Try(ctx, job); err != nil {
+		if err := c.Within(ctx, job); err != nil {
 			all = append(all, fmt.Errorf("%s: job %s: %w", file, job.Name, err))
 		}
 	}
 	for _, job := range p.Written() {
 		job.Scopes = c.Scopes
 		check(job)
+	}
+	for i := range p.Changed {
+		if old := &p.Changed[i]; !old.Rewritten {
+			check(&old.Old)
+		}
 	}
 	for i := range p.Removed {
 		check(&p.Removed[i].Job)

@@ -151,6 +151,19 @@ func (c *Checker) Try(ctx context.Context, job *scheduler.Job) (t Trial, err err
 	return t, err
 }
 
+// Within refuses a job that has hosts outside the scopes of who asks. One of which the
+// hosts cannot be told is outside of every scope.
+func (c *Checker) Within(ctx context.Context, job *scheduler.Job) error {
+	if len(c.Scopes) == 0 {
+		return nil
+	}
+	trial, err := c.Try(ctx, job)
+	if err == nil {
+		err = trial.Err
+	}
+	return err
+}
+
 // Misspelt returns the error about an item that excludes hosts, or limits the job to
 // some, and that the inventory does not have; nil: there is none. Any other unknown
 // item may exist by the time the job fires.

@@ -58,6 +58,12 @@ func TestServiceWithinScopes(t *testing.T) {
 	_, err = r.Edit(t.Context(), "dbs", "eve", func(j *scheduler.Job) error { j.Command = "reboot"; return nil })
 	outside("change of the command", err)
 
+	// Nor does a job come into the scope by a change.
+	_, err = r.Edit(t.Context(), "dbs", "eve", func(j *scheduler.Job) error { j.Selector = "web1"; return nil })
+	outside("change into the scope", err)
+	_, err = r.Plan(t.Context(), "jobs.yaml", []scheduler.Job{job("dbs", "web1")}, false)
+	outside("a file that changes into the scope", err)
+
 	// A file is refused as a whole, also for a job that it removes.
 	_, err = r.Plan(t.Context(), "jobs.yaml", []scheduler.Job{job("mine", "web2"), job("new", "db1")}, false)
 	outside("a file", err)

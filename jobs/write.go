@@ -38,7 +38,8 @@ func (e *Edited) Retimed() bool { return retimed(&e.Old, &e.Job.Job) }
 
 // Edit calls change with the job of that name, and stores the result. The job's Version
 // is the one that was read; change may set the one that its caller has seen. A new
-// schedule has to fire again, and new hosts are checked as by Prepare.
+// schedule has to fire again, and new hosts are checked as by Prepare;
+// so are the old ones, where the caller is bounded by scopes.
 func (s *Service) Edit(ctx context.Context, name, by string, change func(*scheduler.Job) error) (*Edited, error) {
 	now := s.Now()
 	old, err := s.readable(ctx, name)
@@ -47,6 +48,9 @@ func (s *Service) Edit(ctx context.Context, name, by string, change func(*schedu
 	}
 	job := old.Job
 	if err := change(&job); err != nil {
+		return nil, err
+	}
+	if err := s.Within(ctx, &old.Job); err != nil {
 		return nil, err
 	}
 	job.Scopes = s.Scopes

@@ -176,6 +176,9 @@ func (a accessOps) token(ctx context.Context, p *access.Principal, in *api.Token
 		t.Expires = a.Now().Add(life)
 	}
 	for _, job := range t.Jobs {
+		if err := a.seesJob(ctx, job); err != nil {
+			return t, err
+		}
 		if _, err := a.Jobs.Changes(ctx, job); err != nil {
 			return t, err
 		}

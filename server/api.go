@@ -140,9 +140,15 @@ func (a *API) admit(r *http.Request, o *operation.Operation) (context.Context, e
 		return nil, refused
 	}
 	if err := p.Check(o.Action); err != nil {
+		if !readsOnly(r) {
+			a.record(r.Context(), access.Entry{
+				By: sourceOf(r).By(p.Name, p.Via, a.Now()), Action: "request", Object: "operation:" + o.ID, Outcome: access.Refused,
+				After: access.Details{"reason": lowRole.Name}.JSON(),
+			})
+		}
 		return nil, err
 	}
-	return context.WithValue(r.Context(), principalKey{}, p), nil
+	return context.WithValue(context.WithValue(r.Context(), principalKey{}, p), memoKey{}, &memo{}), nil
 }
 
 // aliases are the types whose JSON is not what their fields say.

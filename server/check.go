@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strconv"
@@ -18,8 +19,8 @@ func (a checkOps) operations() []operation.Operation {
 	return []operation.Operation{
 		operation.Of(operation.Spec{
 			Method: http.MethodPost, Path: "/validate", ID: "validate", Tag: "jobs", Action: access.Plan,
-			Summary:  "Say what a schedule or a selector means, as things are now",
-			Problems: []operation.Kind{noInventory, noMatch, localOnly},
+			Summary:  "Say what a schedule, a selector or a job means, as things are now",
+			Problems: []operation.Kind{noInventory, noMatch, localOnly, outOfScope},
 		}, a.validate),
 	}
 }
@@ -32,8 +33,11 @@ const (
 
 func (a checkOps) validate(ctx context.Context, in *struct{ Body api.ValidationRequest }) (*operation.Answer[api.Validation], error) {
 	answer := api.Validation{Schema: 1, Type: "validation", Warnings: []string{}}
+	if len(in.Body.Spec) > 0 {
+		return a.validateSpec(ctx, &in.Body, &answer)
+	}
 	if in.Body.Selector == "" && len(in.Body.Schedule) == 0 {
-		return nil, operation.Invalid.Fail("want a schedule, a selector, or both")
+		return nil, operation.Invalid.Fail("want a schedule, a selector, or both, or a spec")
 	}
 	if len(in.Body.Schedule) > 0 {
 		if err := a.validateSchedule(&in.Body, &answer); err != nil {
@@ -63,6 +67,11 @@ func (a checkOps) validateSchedule(in *api.ValidationRequest, answer *api.Valida
 	}
 	job := scheduler.NewJob(in.Job, zone)
 	job.Schedules, job.Seconds = in.Schedule, in.Seconds
+	return a.addTimes(&job, answer)
+}
+
+// addTimes says when a job fires.
+func (a checkOps) addTimes(job *scheduler.Job, answer *api.Validation) error {
 	now := a.Now()
 	timing, err := job.Timing(now)
 	if err != nil {
@@ -82,6 +91,41 @@ func (a checkOps) validateSchedule(in *api.ValidationRequest, answer *api.Valida
 	}
 	answer.Warnings = append(answer.Warnings, doubts.Warnings...)
 	return nil
+}
+
+// validateSpec says what would become of a job that is added, and adds nothing.
+func (a checkOps) validateSpec(ctx context.Context, in *api.ValidationRequest, answer *api.Validation) (*operation.Answer[api.Validation], error) {
+	if in.Selector != "" || len(in.Schedule) > 0 || in.Zone != "" || in.Seconds {
+		return nil, operation.Invalid.Fail("").With(api.At("/spec", "has a schedule and a selector of its own"))
+	}
+	if a.Changes == nil {
+		return nil, operation.Invalid.Fail("").With(api.At("/spec", "jobs cannot be changed here"))
+	}
+	job, err := specOf(in.Spec, cmp.Or(in.Job, "job"))
+	if err != nil {
+		return nil, err
+	}
+	p := principalOf(ctx)
+	prepared, err := a.Changes.Prepare(ctx, &p, job)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.addTimes(&prepared.Job, answer); err != nil {
+		return nil, err
+	}
+	if trial := &prepared.Trial; trial.Hosts != nil {
+		n := len(trial.Hosts.Hosts)
+		answer.Hosts = &n
+		for _, h := range trial.Hosts.Hosts[:min(n, shownNames)] {
+			answer.Names = append(answer.Names, h.Name)
+		}
+	} else if trial.Err != nil {
+		answer.Warnings = append(answer.Warnings, "it would run on no host: "+withoutQuoted(trial.Err.Error()))
+	}
+	if prepared.Trial.Script != nil {
+		answer.Warnings = append(answer.Warnings, "its script cannot be read")
+	}
+	return operation.Reply(*answer), nil
 }
 
 // inSelector says where a selector is wrong.

@@ -52,6 +52,7 @@ var kinds = []operation.Kind{
 	notKnown, lowRole, outOfScope, localOnly, noRun, prunedRun, noHost, noJob, brokenJob, jobExists, jobChanged, noVersion, overlaps, notRunning,
 	stillRunning, noInventory, noMatch, wrongHost, crossSite, tooOften, throttled, noUser, noToken, nameTaken, lastAdmin, historyBusy, historyFull, stopping,
 	tooManyStreams, streamQuery,
+	noChange, unconfirmed, partly,
 }
 
 // retryAfter adds how many seconds a client is to wait.
@@ -64,6 +65,9 @@ func retryAfter(f *operation.Failure, seconds string) *operation.Failure {
 // is one of ours. No text of a request is in it: which item of a list was wrong is
 // said by its place.
 func explain(err error) *operation.Failure {
+	if err == nil {
+		return nil
+	}
 	for _, rule := range []func(error) *operation.Failure{explainAccess, explainAccount, explainRun, explainJob, explainHistory, explainInput} {
 		if f := rule(err); f != nil {
 			f.Err = cmp.Or(f.Err, err)
@@ -185,6 +189,9 @@ func explainInput(err error) *operation.Failure {
 	}
 	if errors.As(err, new(*inventory.NotFoundError)) {
 		return noInventory.Fail("")
+	}
+	if wrong := operation.InFile(err); wrong != nil {
+		return operation.Invalid.Fail("the file is wrong").With(wrong...)
 	}
 	if wrong, ok := errors.AsType[*inventory.SelectorError](err); ok {
 		return operation.Invalid.Fail("").With(inSelector(wrong))

@@ -11,6 +11,7 @@ import (
 	"tutti/api"
 	"tutti/scheduler"
 	"tutti/server/operation"
+	"tutti/store"
 )
 
 // The problems of changes.
@@ -35,11 +36,14 @@ func (a changeOps) operations() []operation.Operation {
 	return []operation.Operation{
 		operation.Of(spec("POST", "/jobs", "addJob", "Add a job", access.EditJob, http.StatusCreated, jobExists), a.addJob),
 		operation.Of(put, a.putJob),
+		operation.Of(spec("PATCH", "/jobs/{job}", "patchJob", "Change keys of the job of the version in If-Match; null is the default", access.EditJob, 200, noJob, jobChanged, noVersion, brokenJob), a.patchJob),
+		operation.Of(spec("POST", "/jobs/{job}/restore", "restoreJob", "Make the job of the version in If-Match what it was at another", access.EditJob, 200, noJob, noChange, jobChanged, noVersion, brokenJob), a.restoreJob),
 		operation.Of(spec("DELETE", "/jobs/{job}", "removeJob", "Remove the job of the version in If-Match; what runs of it goes on", access.EditJob, http.StatusNoContent, noJob, jobChanged, noVersion), a.removeJob),
 		operation.Of(spec("POST", "/jobs/{job}/pause", "pauseJob", "Pause a job", access.PauseJob, 200, noJob, brokenJob), a.pause(true)),
 		operation.Of(spec("POST", "/jobs/{job}/resume", "resumeJob", "Resume a job", access.PauseJob, 200, noJob, brokenJob), a.pause(false)),
 		operation.Of(spec("POST", "/jobs/{job}/run", "runJob", "Run a job now", access.StartJob, http.StatusCreated, noJob, overlaps, brokenJob), a.runJob),
 		operation.Of(spec("POST", "/jobs/{job}/kill", "killJob", "Stop what runs of a job", access.Kill, http.StatusAccepted, noJob), a.killJob),
+		operation.Of(applySpec(spec("POST", "/apply", "applyJobs", "Make the jobs those of a file", access.EditJob, 200, jobChanged, unconfirmed, partly)), a.applyJobs),
 	}
 }
 
@@ -57,20 +61,22 @@ func specOf(data json.RawMessage, name string) (scheduler.Job, error) {
 }
 
 func (a changeOps) addJob(ctx context.Context, in *struct{ Body api.JobRequest }) (*operation.Answer[api.JobDetails], error) {
-	job, err := specOf(in.Body.Spec, in.Body.Job)
+	return a.add(ctx, in.Body.Job, in.Body.Spec)
+}
+
+// add adds a job of that spec.
+func (a changeOps) add(ctx context.Context, name string, spec json.RawMessage) (*operation.Answer[api.JobDetails], error) {
+	job, err := specOf(spec, name)
 	if err != nil {
 		return nil, err
 	}
-	p := principalOf(ctx)
-	if _, err := a.Changes.Add(ctx, &p, job); err != nil {
+	err = a.audited(ctx, "job.add", name, func(ctx context.Context, p *access.Principal) error {
+		_, err := a.Changes.Add(ctx, p, job)
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
-	a.audit(ctx, "job.add", "job:"+job.Name)
-	return a.created(ctx, job.Name)
-}
-
-// created answers with a job that is new.
-func (a changeOps) created(ctx context.Context, name string) (*operation.Answer[api.JobDetails], error) {
 	answer, err := jobOps(a).getJob(ctx, &JobPath{Job: name})
 	if err == nil {
 		answer.Status = http.StatusCreated
@@ -91,102 +97,139 @@ func versionOf(ifMatch string) (int64, error) {
 	return n, nil
 }
 
-func (a changeOps) putJob(ctx context.Context, in *struct {
+// JobVersion is a job in a path, and which version of it the request is about.
+type JobVersion struct {
 	JobPath
-	IfMatch     string `header:"If-Match" maxLength:"40" doc:"the version that is replaced, with quotes, as ETag has it"`
+	IfMatch string `header:"If-Match" maxLength:"40" doc:"the version that the change is of, with quotes, as ETag has it"`
+}
+
+func (a changeOps) putJob(ctx context.Context, in *struct {
+	JobVersion
 	IfNoneMatch string `header:"If-None-Match" maxLength:"40" doc:"*: only if there is no job of that name"`
 	Body        json.RawMessage
 },
 ) (*operation.Answer[api.JobDetails], error) {
+	if in.IfNoneMatch == "*" && in.IfMatch == "" {
+		return a.add(ctx, in.Job, in.Body)
+	}
 	job, err := specOf(in.Body, in.Job)
 	if err != nil {
 		return nil, err
 	}
-	p := principalOf(ctx)
-	if in.IfNoneMatch == "*" && in.IfMatch == "" {
-		if _, err := a.Changes.Add(ctx, &p, job); err != nil {
-			return nil, err
-		}
-		a.audit(ctx, "job.add", "job:"+job.Name)
-		return a.created(ctx, job.Name)
-	}
-	if job.Version, err = versionOf(in.IfMatch); err != nil {
-		return nil, err
-	}
-	if _, err := a.Changes.Replace(ctx, &p, job); err != nil {
-		return nil, err
-	}
-	a.audit(ctx, "job.change", "job:"+job.Name)
-	return jobOps(a).getJob(ctx, &in.JobPath)
+	return a.edit(ctx, "job.change", &in.JobVersion, func(old *scheduler.Job) error {
+		*old = job
+		return nil
+	})
 }
 
-func (a changeOps) removeJob(ctx context.Context, in *struct {
-	JobPath
-	IfMatch string `header:"If-Match" maxLength:"40" doc:"the version that is removed, with quotes, as ETag has it"`
-},
-) (*operation.Answer[operation.Nothing], error) {
+// edit makes of a job of a version what change makes of it.
+func (a changeOps) edit(ctx context.Context, action string, in *JobVersion, change func(*scheduler.Job) error) (*operation.Answer[api.JobDetails], error) {
 	version, err := versionOf(in.IfMatch)
 	if err != nil {
 		return nil, err
 	}
-	p := principalOf(ctx)
-	if err := a.Changes.Remove(ctx, &p, in.Job, version); err != nil {
+	err = a.onJob(ctx, action, in.Job, func(ctx context.Context, p *access.Principal) error {
+		_, err := a.Changes.Edit(ctx, p, in.Job, version, change)
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
-	a.audit(ctx, "job.remove", "job:"+in.Job)
-	return operation.Reply(operation.Nothing{}), nil
+	return jobOps(a).getJob(ctx, &in.JobPath)
+}
+
+func (a changeOps) removeJob(ctx context.Context, in *JobVersion) (*operation.Answer[operation.Nothing], error) {
+	version, err := versionOf(in.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	return operation.Reply(operation.Nothing{}), a.onJob(ctx, "job.remove", in.Job, func(ctx context.Context, p *access.Principal) error {
+		return a.Changes.Remove(ctx, p, in.Job, version)
+	})
 }
 
 // pause pauses or resumes a job.
 func (a changeOps) pause(paused bool) func(context.Context, *JobPath) (*operation.Answer[api.JobDetails], error) {
 	action := map[bool]string{true: "job.pause", false: "job.resume"}[paused]
 	return func(ctx context.Context, in *JobPath) (*operation.Answer[api.JobDetails], error) {
-		p := principalOf(ctx)
-		if _, err := a.Changes.SetPaused(ctx, &p, in.Job, paused); err != nil {
+		err := a.onJob(ctx, action, in.Job, func(ctx context.Context, p *access.Principal) error {
+			_, err := a.Changes.SetPaused(ctx, p, in.Job, paused)
+			return err
+		})
+		if err != nil {
 			return nil, err
 		}
-		a.audit(ctx, action, "job:"+in.Job)
 		return jobOps(a).getJob(ctx, in)
 	}
 }
 
 func (a changeOps) runJob(ctx context.Context, in *JobPath) (*operation.Answer[api.Ticket], error) {
-	if err := jobOps(a).seesJob(ctx, in.Job); err != nil {
-		return nil, err
-	}
-	p := principalOf(ctx)
-	t, err := a.Changes.RunNow(ctx, &p, in.Job)
+	var t scheduler.Assignment
+	err := a.onJob(ctx, "job.run", in.Job, func(ctx context.Context, p *access.Principal) (err error) {
+		t, err = a.Changes.RunNow(ctx, p, in.Job)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	if t.Decision != scheduler.Run && t.Decision != scheduler.Queued {
 		return nil, overlaps.Fail(t.Reason)
 	}
-	a.audit(ctx, "job.run", "job:"+in.Job)
 	return operation.Reply(api.Ticket{Schema: 1, Type: "ticket", Firing: t.ID, Job: in.Job, Decision: t.Decision.String(), Reason: t.Reason}), nil
 }
 
 func (a changeOps) killJob(ctx context.Context, in *JobPath) (*operation.Answer[api.KillAnswer], error) {
-	if err := jobOps(a).seesJob(ctx, in.Job); err != nil {
-		return nil, err
-	}
-	p := principalOf(ctx)
-	runs, err := a.Changes.Kill(ctx, &p, in.Job)
+	var runs []int64
+	err := a.onJob(ctx, "job.kill", in.Job, func(ctx context.Context, p *access.Principal) (err error) {
+		runs, err = a.Changes.Kill(ctx, p, in.Job)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	a.audit(ctx, "job.kill", "job:"+in.Job)
 	return operation.Reply(api.KillAnswer{Schema: 1, Type: "kill", Runs: append([]int64{}, runs...)}), nil
 }
 
-// audit records what was done to what is kept elsewhere. That it could not be
-// recorded is in the log: it was done.
-func (a changeOps) audit(ctx context.Context, action, object string) {
+// onJob does something to a job that who asks may see; see audited.
+func (a changeOps) onJob(ctx context.Context, action, job string, do func(context.Context, *access.Principal) error) error {
+	if err := a.seesJob(ctx, job); err != nil {
+		return err
+	}
+	return a.audited(ctx, action, job, do)
+}
+
+// audited does something to a job, which the audit has if it was done. What is refused
+// for want of a right it has too.
+func (a changeOps) audited(ctx context.Context, action, job string, do func(context.Context, *access.Principal) error) error {
+	p := principalOf(ctx)
+	e := access.Entry{By: by(ctx, a.Now()), Action: action, Object: "job:" + job}
+	err := do(store.Audited(ctx, e), &p)
+	if why := refusalOf(err); why != "" {
+		e.Outcome, e.After = access.Refused, access.Details{"reason": why}.JSON()
+		a.record(ctx, e)
+	}
+	return err
+}
+
+// refusalOf is the name of the problem that an error is if who asks has no right to do
+// that; "" otherwise.
+func refusalOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	if f := explainAccess(err); f != nil && f.Kind.Status == http.StatusForbidden {
+		return f.Kind.Name
+	}
+	return ""
+}
+
+// record adds what was refused to the audit. That it could not be recorded is in the log:
+// it was refused in any case.
+func (a *API) record(ctx context.Context, e access.Entry) {
 	if a.Gate == nil {
 		return
 	}
-	entry := access.Entry{By: by(ctx, a.Now()), Action: action, Object: object, Outcome: access.Done}
-	if err := a.Gate.Store.Record(context.WithoutCancel(ctx), entry); err != nil && a.Logger != nil {
-		a.Logger.Error("cannot record in the audit", "action", action, "request", strconv.Quote(entry.Request), "error", err)
+	if err := a.Gate.Store.Record(context.WithoutCancel(ctx), e); err != nil && a.Logger != nil {
+		a.Logger.Error("cannot record in the audit", "action", e.Action, "request", strconv.Quote(e.Request), "error", err)
 	}
 }

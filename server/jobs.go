@@ -33,6 +33,8 @@ func (a jobOps) operations() []operation.Operation {
 		operation.ListOf(spec("/jobs/{job}/log", "listFirings", "List what became of the scheduled times of a job, newest first"), a.listFirings),
 		operation.ListOf(spec("/jobs/{job}/next", "listNext", "List when a job fires next"), a.listNext),
 		operation.ListOf(spec("/jobs/{job}/changes", "listChanges", "List the versions of a job, newest first"), a.listChanges),
+		operation.Of(changeSpec(), a.getChange),
+		operation.Of(exportSpec(), a.exportJobs),
 		operation.Of(spec("/schedule", "getSchedule", "Show when all jobs fire within a span of time"), a.getSchedule),
 	}
 }
@@ -53,17 +55,19 @@ func (a jobOps) listJobs(ctx context.Context, in *listJobsIn, key string, limit 
 	if err != nil {
 		return nil, "", err
 	}
-	principal := principalOf(ctx)
+	if views, err = visibleJobs(ctx, a.API, views, jobOfView); err != nil {
+		return nil, "", err
+	}
 	var items []api.Job
 	for i := range views {
 		v := &views[i]
-		if v.Name <= key || !v.In(jobs.State(in.State)) || !speaksOf(&v.Job, in.Text) || principal.CheckJob(access.Read, v.Name) != nil {
+		if v.Name <= key || !v.In(jobs.State(in.State)) || !speaksOf(&v.Job, in.Text) {
 			continue
 		}
 		if len(items) == limit {
 			return items, items[limit-1].Job, nil
 		}
-		form, err := v.Form()
+		form, err := a.jobForm(ctx, v)
 		if err != nil {
 			return nil, "", err
 		}
@@ -71,6 +75,8 @@ func (a jobOps) listJobs(ctx context.Context, in *listJobsIn, key string, limit 
 	}
 	return items, "", nil
 }
+
+func jobOfView(v *jobs.View) *scheduler.Job { return &v.Job }
 
 // speaksOf reports whether text is in the words of a job; "" is.
 func speaksOf(job *scheduler.Job, text string) bool {
@@ -86,23 +92,22 @@ func (a jobOps) getJob(ctx context.Context, in *JobPath) (*operation.Answer[api.
 		return nil, err
 	}
 	form, err := details.Form()
+	if err == nil {
+		err = a.hideRuns(ctx, &form.Job, &details.View)
+	}
 	if err != nil {
 		return nil, err
+	}
+	for i := range details.Firings {
+		if form.Firings[i], err = a.firingForm(ctx, &details.Firings[i]); err != nil {
+			return nil, err
+		}
 	}
 	answer := operation.Reply(form)
 	// It is for If-Match. What a job is doing changes without its version, so that
 	// nothing is answered by 304.
 	answer.Header = http.Header{"Etag": {strconv.Quote(strconv.FormatInt(form.Version, 10))}}
 	return answer, nil
-}
-
-// seesJob is a problem unless who asks may know of that job.
-func (a jobOps) seesJob(ctx context.Context, job string) error {
-	p := principalOf(ctx)
-	if p.CheckJob(access.Read, job) != nil {
-		return noJob.Fail("") // which jobs there are is not told
-	}
-	return nil
 }
 
 type listFiringsIn struct {
@@ -142,7 +147,9 @@ func (a jobOps) listFirings(ctx context.Context, in *listFiringsIn, key string, 
 	}
 	items := make([]api.Firing, len(rows))
 	for i := range rows {
-		items[i] = api.NewFiring(&rows[i])
+		if items[i], err = a.firingForm(ctx, &rows[i]); err != nil {
+			return nil, "", err
+		}
 	}
 	return items, last, nil
 }
@@ -284,10 +291,12 @@ func (a jobOps) getSchedule(ctx context.Context, in *getScheduleIn) (*operation.
 		return nil, err
 	}
 	calendar := api.Calendar{Schema: 1, Type: "calendar", From: event.Time(from), To: event.Time(to), Firings: []api.Scheduled{}}
-	principal := principalOf(ctx)
+	if views, err = visibleJobs(ctx, a.API, views, jobOfView); err != nil {
+		return nil, err
+	}
 	for i := range views {
 		v := &views[i]
-		if v.Paused || principal.CheckJob(access.Read, v.Name) != nil {
+		if v.Paused {
 			continue
 		}
 		if err := addFirings(&calendar, &v.Job, from, to); err != nil {

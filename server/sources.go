@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"iter"
 	"net/http"
 
 	"tutti/access"
@@ -23,15 +24,23 @@ type Jobs interface {
 	Next(ctx context.Context, name string, n int) (*jobs.Times, error)
 	// Changes are the versions of the jobs that have or had the name.
 	Changes(ctx context.Context, name string) ([]store.JobChange, error)
+	// Export are the jobs of these names, or all, that can be read, and the others.
+	Export(ctx context.Context, names []string) (whole []scheduler.Job, broken []scheduler.StoredJob, err error)
 }
 
 // JobChanges are what is done to jobs, by p: no more than it may, on the hosts of its
 // scopes. What acts on the machine of the daemon is a [*LocalError] for who may not do
 // that, and a host outside the scopes an *access.ScopeError.
 type JobChanges interface {
+	// Prepare says what would become of a job that is added, and adds nothing.
+	Prepare(ctx context.Context, p *access.Principal, job scheduler.Job) (*jobs.Prepared, error)
 	Add(ctx context.Context, p *access.Principal, job scheduler.Job) (scheduler.StoredJob, error)
-	// Replace replaces the job of that name and version.
-	Replace(ctx context.Context, p *access.Principal, job scheduler.Job) (scheduler.StoredJob, error)
+	// Edit makes of the job of that name and version what change makes of it.
+	Edit(ctx context.Context, p *access.Principal, name string, version int64, change func(*scheduler.Job) error) (scheduler.StoredJob, error)
+	// Plan says what has to be done so that the jobs are those of a file, in YAML or
+	// JSON, and Apply does it, as those of jobs.Service.
+	Plan(ctx context.Context, p *access.Principal, data []byte, prune bool) (*jobs.Plan, error)
+	Apply(ctx context.Context, p *access.Principal, plan *jobs.Plan) iter.Seq2[jobs.Step, error]
 	Remove(ctx context.Context, p *access.Principal, name string, version int64) error
 	SetPaused(ctx context.Context, p *access.Principal, name string, paused bool) (scheduler.StoredJob, error)
 	RunNow(ctx context.Context, p *access.Principal, name string) (scheduler.Assignment, error)
@@ -47,6 +56,9 @@ type Fleet interface {
 	// Scopes are the names of the hosts that each of the selectors chooses, out of one
 	// reading of the inventory.
 	Scopes(ctx context.Context, selectors []string) ([]map[string]bool, error)
+	// JobHosts are the names of the hosts that each of the jobs would run on now; none
+	// of one of which that cannot be told.
+	JobHosts(ctx context.Context, jobs []*scheduler.Job) [][]string
 	// Daemons are those that serve the history, and the number of this one.
 	Daemons(ctx context.Context) (all []scheduler.Controller, self int64, err error)
 }

@@ -165,6 +165,12 @@ func (o *Operation) describe(f *fence, body reflect.Type) huma.Operation {
 		Responses:        map[string]*huma.Response{},
 		Extensions:       map[string]any{"x-role": o.Role().String()},
 	}
+	if o.hasBody && o.body == nil { // the library knows one type of it
+		h.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{}}
+		for _, name := range o.Accepts {
+			h.RequestBody.Content[name] = &huma.MediaType{}
+		}
+	}
 	if o.Starts {
 		h.Parameters = append(h.Parameters, idempotencyKey())
 	}

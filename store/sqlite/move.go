@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"tutti/access"
 	"tutti/scheduler"
 	"tutti/store"
 )
@@ -85,7 +86,24 @@ func (s *states) move(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error 
 			return err
 		}
 	}
-	return nil
+	outcome := access.Done
+	for i := fresh; i < len(m.Firings); i++ {
+		if f := &m.Firings[i]; f.RequestedBy != "" && f.Decision != scheduler.Run && f.Decision != scheduler.Queued {
+			outcome = access.Refused
+		}
+	}
+	return noteAudited(ctx, tx, &m.Next.StoredJob, outcome)
+}
+
+// noteAudited writes the entry of the audit that goes with a change of a job, if there is
+// one.
+func noteAudited(ctx context.Context, tx *sql.Tx, k *scheduler.StoredJob, outcome access.Outcome) error {
+	e, ok := store.AuditOf(ctx)
+	if !ok {
+		return nil
+	}
+	e.Object, e.Outcome, e.After = "job:"+k.Name, outcome, access.Details{"version": k.Version}.JSON()
+	return note(ctx, tx, &e)
 }
 
 // checkMove returns why a move is refused.
@@ -304,7 +322,10 @@ func (l *Ledger) Create(ctx context.Context, job scheduler.Job, by string, now t
 			return err
 		}
 		created = subjects[0]
-		return noteChange(ctx, tx, &created.State.StoredJob, store.JobAdded, string(spec))
+		if err := noteChange(ctx, tx, &created.State.StoredJob, store.JobAdded, string(spec)); err != nil {
+			return err
+		}
+		return noteAudited(ctx, tx, &created.State.StoredJob, access.Done)
 	})
 	return created, err
 }

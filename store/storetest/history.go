@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
 	"time"
 
+	"tutti/access"
 	"tutti/fanout"
 	"tutti/scheduler"
 	"tutti/store"
@@ -239,5 +241,47 @@ func testOperators(t *testing.T, b *bed) {
 	changes, err := b.JobChanges(t.Context(), "backup")
 	if err != nil || len(changes) != 3 || changes[0].What != store.JobRemoved || changes[1].User != "bob" {
 		t.Errorf("got %+v, %v, want who did what", changes, err)
+	}
+}
+
+// The line of the audit about a change is written with it, or not at all.
+func testAuditedChanges(t *testing.T, b *bed) {
+	audited := func(action string) context.Context {
+		return store.Audited(t.Context(), access.Entry{By: access.By{Actor: "ann", At: noon}, Action: action})
+	}
+	job := scheduler.NewJob("backup", "UTC")
+	job.Schedules, job.Selector, job.Command = []string{"0 4 * * *"}, "web", "df"
+	kept, err := b.AddJob(audited("job.add"), job, "ann", noon)
+	b.must(err)
+	if _, err := b.AddJob(audited("job.add"), job, "ann", noon); err == nil {
+		t.Error("it was added twice")
+	}
+	if _, err := b.ChangeJob(audited("job.change"), kept.Job, "ann", noon); err != nil { // nothing is different
+		t.Error(err)
+	}
+	changed := kept.Job
+	changed.Command = "df -h"
+	_, err = b.ChangeJob(audited("job.change"), changed, "ann", noon)
+	b.must(err)
+	if _, err := b.ChangeJob(audited("job.change"), kept.Job, "ann", noon); err == nil {
+		t.Error("another version was changed")
+	}
+	for range 2 { // the second is refused by the rule of overlap
+		_, err = b.RequestFiring(audited("job.run"), "backup", "ann", noon)
+		b.must(err)
+	}
+	b.must(b.RemoveJob(audited("job.remove"), "backup", 0, "ann", minute(1)))
+	entries, err := b.Access().Audit(t.Context(), access.AuditQuery{Object: "job:backup"})
+	b.must(err)
+	var got []string
+	for _, e := range slices.Backward(entries) {
+		got = append(got, fmt.Sprintf("%s %s %s", e.Action, e.Outcome, e.After))
+	}
+	want := []string{
+		`job.add done {"version":1}`, `job.change done {"version":2}`, `job.run done {"version":2}`, `job.run refused {"version":2}`,
+		`job.remove done {"version":3}`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the audit has\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }

@@ -46,6 +46,7 @@ func Test(t *testing.T, e Engine) {
 		"Replay":     testReplay,
 		"Follow":     testFollow,
 		"Operators":  testOperators,
+		"Audited":    testAuditedChanges,
 		"Groups":     testGroups,
 		"Results":    testResultsPage,
 		"Compare":    testCompare,

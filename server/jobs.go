@@ -194,14 +194,11 @@ func (a jobOps) listNext(ctx context.Context, in *listNextIn, key string, limit 
 	if err := a.seesJob(ctx, in.Job); err != nil {
 		return nil, "", err
 	}
-	from := in.From
-	if key != "" {
-		at, err := time.Parse(time.RFC3339Nano, key)
-		if err != nil {
-			return nil, "", operation.BadCursor.Fail("")
-		}
-		from = at
+	from, told, err := openNext(key, in.From)
+	if err != nil {
+		return nil, "", err
 	}
+	limit = min(limit, maxFirings-told)
 	times, err := a.Jobs.Next(ctx, in.Job, 0)
 	if err != nil {
 		return nil, "", err
@@ -216,13 +213,36 @@ func (a jobOps) listNext(ctx context.Context, in *listNextIn, key string, limit 
 	last := ""
 	if len(next) > limit {
 		next = next[:limit]
-		last = next[limit-1].At.Format(time.RFC3339Nano)
+		last = sealNext(next[limit-1].At, told+limit)
 	}
 	items := make([]api.Next, len(next))
 	for i, f := range next {
 		items[i] = api.NewNext(f)
 	}
 	return items, last, nil
+}
+
+// sealNext is the key of a firing after which so many have been told: most schedules
+// have no end.
+func sealNext(at time.Time, told int) string {
+	if told >= maxFirings {
+		return ""
+	}
+	return strconv.Itoa(told) + " " + at.Format(time.RFC3339Nano)
+}
+
+// openNext reads such a key; "" is before the first after from.
+func openNext(key string, from time.Time) (after time.Time, told int, err error) {
+	if key == "" {
+		return from, 0, nil
+	}
+	count, text, _ := strings.Cut(key, " ")
+	n, ok := parseNumber(count)
+	after, err = time.Parse(time.RFC3339Nano, text)
+	if !ok || n >= maxFirings || err != nil {
+		return after, 0, operation.BadCursor.Fail("")
+	}
+	return after, int(n), nil
 }
 
 type listChangesIn struct {
@@ -302,14 +322,27 @@ func (a jobOps) getSchedule(ctx context.Context, in *getScheduleIn) (*operation.
 		if err := addFirings(&calendar, &v.Job, from, to); err != nil {
 			calendar.Broken = append(calendar.Broken, v.Name)
 		}
+		if len(calendar.Firings) > 2*maxFirings { // not those of all jobs are held at once
+			to = cut(&calendar, maxFirings+1)
+		}
 	}
-	slices.SortStableFunc(calendar.Firings, func(a, b api.Scheduled) int {
+	cut(&calendar, maxFirings)
+	return operation.Reply(calendar), nil
+}
+
+// cut leaves the first firings of a calendar, sorted, at most so many, and returns when
+// the last of them is.
+func cut(c *api.Calendar, most int) (last time.Time) {
+	slices.SortStableFunc(c.Firings, func(a, b api.Scheduled) int {
 		return time.Time(a.ScheduledAt).Compare(time.Time(b.ScheduledAt))
 	})
-	if len(calendar.Firings) > maxFirings {
-		calendar.Firings, calendar.Truncated = calendar.Firings[:maxFirings], true
+	if len(c.Firings) > most {
+		c.Firings, c.Truncated = c.Firings[:most], true
 	}
-	return operation.Reply(calendar), nil
+	if len(c.Firings) > 0 {
+		last = time.Time(c.Firings[len(c.Firings)-1].ScheduledAt)
+	}
+	return last
 }
 
 // addFirings adds the firings of a job to a calendar.

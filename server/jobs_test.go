@@ -119,6 +119,41 @@ func TestSchedule(t *testing.T) {
 		t.Errorf("got %d firings, truncated: %v", len(c.Firings), c.Truncated)
 	}
 	r.refused(t, r.ask(t, "GET", "/schedule?to=2027-04-30T12:00:00Z", ""), "invalid")
+	for _, name := range []string{"more", "most"} {
+		r.add(t, name, func(j *scheduler.Job) { j.Schedules, j.Seconds = []string{"* * * * * *"}, true })
+	}
+	c = api.Calendar{}
+	r.get(t, "/schedule?from=2027-03-02T02:30:00Z&to=2027-03-20T00:00:00Z", &c)
+	counts := map[string]int{}
+	for _, f := range c.Firings {
+		counts[f.Job]++
+	}
+	if counts["often"] < 3332 || counts["more"] < 3332 || counts["most"] < 3332 || len(c.Firings) != 10_000 || !c.Truncated {
+		t.Errorf("got %v, truncated: %v", counts, c.Truncated)
+	}
+}
+
+// When a job fires has no end, and what is listed of it has one.
+func TestNextEnds(t *testing.T) {
+	r := newRig(t)
+	r.add(t, "often", func(j *scheduler.Job) { j.Schedules, j.Seconds = []string{"* * * * * *"}, true })
+	w := r.ask(t, "GET", "/jobs/often/next", "", "Accept", "application/x-ndjson")
+	if n := strings.Count(w.Body.String(), "\n"); n != 10_000 {
+		t.Errorf("got %d firings", n)
+	}
+	var page api.List[api.Next]
+	after, told := "", 0
+	for {
+		page = api.List[api.Next]{}
+		r.get(t, "/jobs/often/next?limit=1000&after="+after, &page)
+		told += len(page.Items)
+		if after = page.Next; after == "" {
+			break
+		}
+	}
+	if told != 10_000 {
+		t.Errorf("got %d firings", told)
+	}
 }
 
 // A principal that is limited to some jobs knows of no others.

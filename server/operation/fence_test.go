@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"tutti/access"
 	"tutti/api"
@@ -322,5 +323,37 @@ func TestAdmit(t *testing.T) {
 	w := ask(t, h, "POST", "/api/v1/things/a?x=1", "no JSON")
 	if problemOf(t, w).Type != "/problems/role" || asked != "addThing editor" {
 		t.Errorf("got %s for %q", w.Body, asked)
+	}
+}
+
+// A deadlined is a connection that notes until when it may be written to.
+type deadlined struct {
+	http.ResponseWriter
+	until time.Time
+	never int
+}
+
+func (d *deadlined) SetWriteDeadline(at time.Time) error { d.until = at; return nil }
+func (d *deadlined) SetReadDeadline(time.Time) error     { return nil }
+
+func (d *deadlined) Write(data []byte) (int, error) {
+	if d.until.IsZero() {
+		d.never++
+	}
+	return d.ResponseWriter.Write(data)
+}
+
+// Who asks for lines and does not read them keeps nothing for ever.
+func TestLinesHaveADeadline(t *testing.T) {
+	parts := 0
+	s := lines(func(string) ([]int, string, error) {
+		if parts++; parts == 3 {
+			return []int{3}, "", nil
+		}
+		return []int{1, 2}, "more", nil
+	}, "")
+	w := &deadlined{ResponseWriter: httptest.NewRecorder()}
+	if (&fence{}).stream(w, httptest.NewRequest(http.MethodGet, "/", nil), http.StatusOK, s); w.never > 0 || parts != 3 {
+		t.Errorf("%d lines of %d parts were written without a deadline", w.never, parts)
 	}
 }

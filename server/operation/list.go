@@ -86,6 +86,7 @@ func lines[T any](part func(key string) ([]T, string, error), key string) *Strea
 		enc := json.NewEncoder(w)
 		enc.SetEscapeHTML(false)
 		for {
+			limited(w) // for who reads no further
 			for i := range items {
 				if err := enc.Encode(items[i]); err != nil {
 					return err

@@ -224,6 +224,17 @@ func TestTokensOfOthers(t *testing.T) {
 }
 
 // Who asks too often waits; others do not, and neither does who has waited.
+// A token of a user of the machine would outlive what lets that user in.
+func TestTokensOfPeers(t *testing.T) {
+	r := newRig(t)
+	r.who = access.Principal{Name: "unix:bob", Via: access.ViaUnix, Role: access.Editor, Sudo: true}
+	r.refused(t, r.ask(t, "POST", "/tokens", `{"token":"kept","role":"viewer"}`), "role")
+	r.who = access.Principal{Name: "unix:root", Via: access.ViaUnix, Role: access.Admin, Sudo: true, AnyUser: true}
+	if w := r.ask(t, "POST", "/tokens", `{"token":"kept","role":"viewer"}`); w.Code != 201 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
 func TestPace(t *testing.T) {
 	r := newRig(t)
 	r.who = access.Principal{Name: "busy", Role: access.Viewer}

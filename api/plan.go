@@ -22,6 +22,9 @@ type Plan struct {
 	Source string      `json:"source"`
 	Task   fanout.Task `json:"task"`
 	Type   string      `json:"type"` // "plan"
+	// Warnings are about the decision; absent if there are none, and on the command line,
+	// which prints them.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // A PlanHost is a host of a plan, and how it would be reached.

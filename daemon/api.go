@@ -31,7 +31,7 @@ func (d *Daemon) serveAPI(ctx, over context.Context) {
 	}
 	gate := &server.Gate{Gate: accounts, Peers: server.Peers{Own: int64(os.Geteuid()), Rules: d.c.PeerRules}}
 	api := &server.API{
-		Runs: NewRuns(d.store), Jobs: d.service, Changes: NewJobChanges(d.service, d.c.Callbacks),
+		Runs: NewRuns(d.store), Jobs: d.service, Changes: NewJobChanges(d.service, d.c.Callbacks), Submissions: d.lanes.submissions(),
 		Fleet: NewFleet(d.c.Env, d.store, func() int64 { return d.registration.member().ID() }), Access: gate, Gate: accounts, BaseURL: d.c.BaseURL,
 		Alive: func() error { return d.metrics.Alive(silenceLimit) }, Ready: d.registration.Ready,
 		Stopping: ctx, Version: d.c.Version, Now: d.c.Now, Logger: d.c.Logger,

@@ -25,8 +25,10 @@ type API struct {
 	Jobs Jobs
 	// Changes are what is done to jobs; nil: they can only be read.
 	Changes JobChanges
-	Fleet   Fleet
-	Access  Access
+	// Submissions are the runs that clients start; nil: they start none.
+	Submissions Submissions
+	Fleet       Fleet
+	Access      Access
 	// Gate has users, tokens and sessions; nil: there are none.
 	Gate *access.Gate
 	// BaseURL is by which clients reach the API; empty: that is not known.
@@ -95,7 +97,8 @@ func (a *API) healthPages() map[string]http.Handler {
 func (a *API) table() []operation.Operation {
 	var all []operation.Operation
 	for _, part := range [][]operation.Operation{
-		runOps{a}.operations(), runOps{a}.eventOperations(), jobOps{a}.operations(), changeOps{a}.operations(), fleetOps{a}.operations(), accessOps{a}.operations(), checkOps{a}.operations(), ownOps{a}.operations(),
+		runOps{a}.operations(), runOps{a}.eventOperations(), jobOps{a}.operations(), changeOps{a}.operations(), submitOps{a}.operations(), queueOps{a}.operations(),
+		fleetOps{a}.operations(), accessOps{a}.operations(), checkOps{a}.operations(), ownOps{a}.operations(),
 	} {
 		all = append(all, part...)
 	}
@@ -108,6 +111,8 @@ type (
 	jobOps    struct{ *API }
 	fleetOps  struct{ *API }
 	changeOps struct{ *API }
+	submitOps struct{ *API }
+	queueOps  struct{ *API }
 	accessOps struct{ *API }
 	checkOps  struct{ *API }
 	ownOps    struct{ *API }

@@ -53,6 +53,7 @@ var kinds = []operation.Kind{
 	stillRunning, noInventory, noMatch, wrongHost, crossSite, tooOften, throttled, noUser, noToken, nameTaken, lastAdmin, historyBusy, historyFull, stopping,
 	tooManyStreams, streamQuery,
 	noChange, unconfirmed, partly,
+	keyReused, queueFull, notQueued, noScript,
 }
 
 // retryAfter adds how many seconds a client is to wait.
@@ -85,6 +86,9 @@ func explainAccess(err error) *operation.Failure {
 		return outOfScope.Fail(outside.Error())
 	}
 	if local, ok := errors.AsType[*LocalError](err); ok {
+		return localOnly.Fail(local.Error()).With(api.At("/"+local.Key, "is only for the machine of the daemon"))
+	}
+	if local, ok := errors.AsType[*runner.LocalKeyError](err); ok {
 		return localOnly.Fail(local.Error()).With(api.At("/"+local.Key, "is only for the machine of the daemon"))
 	}
 	if unknown, ok := errors.AsType[*access.AuthError](err); ok {
@@ -129,6 +133,9 @@ func explainRun(err error) *operation.Failure {
 		}
 		return noRun.Fail("")
 	}
+	if f := explainQueue(err); f != nil {
+		return f
+	}
 	switch {
 	case errors.As(err, new(*store.RefError)):
 		f := noRun.Fail("")
@@ -143,6 +150,25 @@ func explainRun(err error) *operation.Failure {
 	}
 	if none, ok := errors.AsType[*runner.NoHostError](err); ok {
 		return near(noHost.Fail(""), none.Near)
+	}
+	return nil
+}
+
+// explainQueue is about runs that wait.
+func explainQueue(err error) *operation.Failure {
+	if full, ok := errors.AsType[*store.QueueFullError](err); ok {
+		return retryAfter(queueFull.Fail(full.Error()), "10")
+	}
+	if other, ok := errors.AsType[*store.NotQueuedError](err); ok {
+		return notQueued.Fail("it is " + string(other.State))
+	}
+	switch {
+	case errors.As(err, new(*store.KeyReusedError)):
+		return keyReused.Fail("")
+	case errors.As(err, new(*store.NotEndedError)):
+		return stillRunning.Fail("")
+	case errors.Is(err, scheduler.ErrMaintenance):
+		return noMatch.Fail("all its hosts are in maintenance")
 	}
 	return nil
 }
@@ -198,6 +224,9 @@ func explainInput(err error) *operation.Failure {
 	}
 	if wrong, ok := errors.AsType[*scheduler.SyntaxError](err); ok {
 		return operation.Invalid.Fail("").With(inSchedule(wrong))
+	}
+	if wrong, ok := errors.AsType[*runner.KeyError](err); ok {
+		return operation.Invalid.Fail("").With(api.At("/"+wrong.Key, withoutQuoted(wrong.Err.Error())))
 	}
 	if wrong, ok := errors.AsType[*scheduler.KeyError](err); ok {
 		return operation.Invalid.Fail("").With(api.At("/"+wrong.Key, withoutQuoted(wrong.Err.Error())))

@@ -44,6 +44,8 @@ type rig struct {
 	now  time.Time
 	// remote is where requests come from; "" is httptest's.
 	remote string
+	// owner is the daemon that has what is on no disk.
+	owner store.Daemon
 
 	accounts *access.Gate
 	document *jsonschema.Compiler
@@ -98,8 +100,9 @@ func newRig(t *testing.T) *rig {
 	api := &server.API{
 		Runs: daemon.NewRuns(s),
 		Jobs: service, Changes: daemon.NewJobChanges(service, outgoing.Policy{}),
-		Fleet:  daemon.NewFleet(env, s, func() int64 { return 7 }),
-		Access: principal{r}, Version: "0", Now: now,
+		Submissions: daemon.NewSubmissions(env, &runner.History{Path: filepath.Join(dir, "history.db"), Getenv: env.Getenv, Warn: func(string) {}}, s, func() store.Daemon { return r.daemon(t) }),
+		Fleet:       daemon.NewFleet(env, s, func() int64 { return 7 }),
+		Access:      principal{r}, Version: "0", Now: now,
 		Gate: r.accounts,
 	}
 	api.Streams = &live.Streams{
@@ -112,6 +115,20 @@ func newRig(t *testing.T) *rig {
 	r.Handler = api.Handler()
 	r.readDocument(t)
 	return r
+}
+
+// daemon is the daemon that answers, which joins when it is needed.
+func (r *rig) daemon(t *testing.T) store.Daemon {
+	t.Helper()
+	if r.owner != nil {
+		return r.owner
+	}
+	var err error
+	if r.owner, err = r.store.JoinDaemons(t.Context(), noon); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.owner.Close() })
+	return r.owner
 }
 
 // real makes the API find out who asks.

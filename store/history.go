@@ -100,6 +100,9 @@ type Store interface {
 	ClaimFiring(ctx context.Context, owner scheduler.Membership, id int64, now time.Time) (scheduler.Assignment, error)
 	KillRuns(ctx context.Context, ref KillRef, by string, now time.Time) ([]int64, error)
 	StopRun(ctx context.Context, id int64, by string, now time.Time) error
+	// Delete deletes a run that has ended. The error is a *NoRunError, or a
+	// *NotEndedError, also while a daemon still has to look at how it ended.
+	Delete(ctx context.Context, run int64) error
 	// Unannounced returns the numbers of the jobs that were stored under an earlier
 	// version's rules, if that was not announced in that place yet; Announced records
 	// that it was.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"tutti/access"
 	"tutti/fanout"
 )
 
@@ -34,6 +35,9 @@ type Queue interface {
 	// *KeyReusedError if that body was another; if too many runs wait, it is a
 	// *QueueFullError.
 	Submit(ctx context.Context, s Submission) (Submitted, error)
+	// Replayed is what Submit would say of a submission with that key, by what was taken
+	// before: a *ReplayedError, a *KeyReusedError, or nil.
+	Replayed(ctx context.Context, principal, key string, body []byte, now time.Time) error
 	// Claim claims for owner the first runs that it may begin, at most most. Owner has
 	// to release or fail those that it cannot begin.
 	Claim(ctx context.Context, owner Daemon, most int) ([]ClaimedRun, error)
@@ -79,6 +83,9 @@ type Submission struct {
 	Callback *Callback
 	// Most bounds how many runs may wait, this one included; 0: any number.
 	Most int
+	// Audit is the line of the audit that is written with it, without its Object, which
+	// is the run; without an Action: none is.
+	Audit access.Entry
 	// Now is the time.
 	Now time.Time
 }
@@ -173,6 +180,15 @@ type NotQueuedError struct {
 func (e *NotQueuedError) Error() string {
 	return fmt.Sprintf("run %d is not waiting: it is %s", e.Run, e.State)
 }
+
+// A NotEndedError says that a run has not ended, or is not done with.
+type NotEndedError struct {
+	noAdvice
+	Run   int64
+	State State
+}
+
+func (e *NotEndedError) Error() string { return fmt.Sprintf("run %d is %s", e.Run, e.State) }
 
 // A HostsChangedError says that a submitted run would begin on other hosts than it was
 // submitted for.

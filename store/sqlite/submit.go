@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
 	"tutti/fanout"
@@ -51,6 +52,12 @@ func (q *Queue) Submit(ctx context.Context, s store.Submission) (done store.Subm
 		if err := keepCallback(ctx, tx, s.Callback, done.Run); err != nil {
 			return err
 		}
+		if s.Audit.Action != "" {
+			s.Audit.Object = fmt.Sprintf("run:%d", done.Run)
+			if err := note(ctx, tx, &s.Audit); err != nil {
+				return err
+			}
+		}
 		return keepKey(ctx, tx, &s, done.Run)
 	})
 	if err != nil {
@@ -77,21 +84,36 @@ func checkKey(ctx context.Context, tx *sql.Tx, s *store.Submission) error {
 	if _, err := tx.ExecContext(ctx, "DELETE FROM requests WHERE at < ?", timeText(s.Now.Add(-store.KeptKeys))); err != nil {
 		return err
 	}
-	if s.Key == "" {
+	return takenBefore(ctx, tx, s.Info.Principal, s.Key, s.Body, s.Now)
+}
+
+// Replayed says whether a submission was taken before; see [store.Queue].
+func (q *Queue) Replayed(ctx context.Context, principal, key string, body []byte, now time.Time) error {
+	err := takenBefore(ctx, q.r, principal, key, body, now)
+	if errors.As(err, new(*store.ReplayedError)) || errors.As(err, new(*store.KeyReusedError)) {
+		return err
+	}
+	return q.fault("read", err)
+}
+
+// takenBefore looks for the key of a submission among those that are kept.
+func takenBefore(ctx context.Context, q queryer, principal, key string, body []byte, now time.Time) error {
+	if key == "" {
 		return nil
 	}
-	var body []byte
+	var kept []byte
 	var run int64
-	err := tx.QueryRowContext(ctx, "SELECT body_mac, run_id FROM requests WHERE principal = ? AND key = ?", s.Info.Principal, s.Key).Scan(&body, &run)
+	err := q.QueryRowContext(ctx, "SELECT body_mac, run_id FROM requests WHERE principal = ? AND key = ? AND at >= ?",
+		principal, key, timeText(now.Add(-store.KeptKeys))).Scan(&kept, &run)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil
 	case err != nil:
 		return err
-	case bytes.Equal(body, s.Body):
+	case bytes.Equal(kept, body):
 		return &store.ReplayedError{Run: run}
 	}
-	return &store.KeyReusedError{Key: s.Key, Run: run}
+	return &store.KeyReusedError{Key: key, Run: run}
 }
 
 func keepKey(ctx context.Context, tx *sql.Tx, s *store.Submission, run int64) error {

@@ -1,0 +1,260 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"tutti/access"
+	"tutti/api"
+	"tutti/api/event"
+	"tutti/fanout"
+	"tutti/internal/quantity"
+	"tutti/server/operation"
+	"tutti/store"
+)
+
+// operations are those on runs that there are: in the queue, running, or over.
+func (a queueOps) operations() []operation.Operation {
+	if a.Submissions == nil {
+		return nil
+	}
+	spec := func(method, path, id, summary string, action access.Action, status int, problems ...operation.Kind) operation.Spec {
+		return operation.Spec{
+			Method: method, Path: path, ID: id, Summary: summary, Tag: "runs", Action: action, Statuses: []int{status}, Changes: method != http.MethodGet, Problems: problems,
+		}
+	}
+	kill := spec("POST", "/runs/{run}/kill", "killRun", "Stop a run, whatever started it", access.Kill, http.StatusAccepted, noRun, prunedRun, outOfScope)
+	kill.Statuses = append(kill.Statuses, http.StatusOK)
+	return []operation.Operation{
+		operation.Of(kill, a.kill),
+		operation.Of(spec("DELETE", "/runs/{run}", "deleteRun", "Delete a run that has ended", access.Delete, http.StatusNoContent, noRun, prunedRun, stillRunning), a.remove),
+		operation.Of(spec("POST", "/prune", "prune", "Delete the runs that are not kept", access.Delete, http.StatusOK), a.prune),
+		operation.ListOf(spec("GET", "/queue", "listQueue", "List the runs that run and wait, in the order of their turn", access.Read, http.StatusOK), a.list),
+		operation.Of(spec("PATCH", "/queue/{run}", "moveRun", "Change the priority of a run that waits", access.Run, http.StatusOK, noRun, prunedRun, notQueued, outOfScope), a.move),
+		operation.Of(spec("DELETE", "/queue/{run}", "removeFromQueue", "Stop a run that waits", access.Kill, http.StatusNoContent, noRun, prunedRun, notQueued, outOfScope), a.drop),
+	}
+}
+
+// QueuedPath is a run in a path, by its number.
+type QueuedPath struct {
+	Run int64 `path:"run" minimum:"1" doc:"a number"`
+}
+
+// own is the run of a path, if all of its hosts are in the scope of who asks, who may
+// do that action to it.
+func (a queueOps) own(ctx context.Context, ref string, action access.Action) (store.Run, error) {
+	run, form, err := runOps{a.API}.run(ctx, ref)
+	if err != nil {
+		return run, err
+	}
+	p := principalOf(ctx)
+	if err := p.CheckJob(action, run.Job); err != nil {
+		return run, err
+	}
+	if form.Hidden > 0 {
+		return run, &access.ScopeError{Outside: form.Hidden, Hosts: form.Hosts + form.Hidden}
+	}
+	return run, nil
+}
+
+func (a queueOps) kill(ctx context.Context, in *struct {
+	RunPath
+	Prefer string `header:"Prefer" maxLength:"100" doc:"wait=N: answer when the run has ended, or after N seconds, at most 300"`
+	Body   *api.KillRequest
+},
+) (*operation.Answer[api.Killed], error) {
+	wait, err := waitOf(in.Prefer)
+	if err != nil {
+		return nil, err
+	}
+	run, err := a.own(ctx, in.Run, access.Kill)
+	if err != nil {
+		return nil, err
+	}
+	now := a.Now()
+	stopped := !run.State.Ended()
+	if stopped {
+		p := principalOf(ctx)
+		err = a.Submissions.Stop(ctx, run.ID, p.Name)
+	}
+	switch {
+	case errors.As(err, new(*store.KillError)):
+		stopped = false
+	case err != nil:
+		return nil, err
+	case stopped:
+		a.audit(ctx, "run.kill", "run:"+strconv.FormatInt(run.ID, 10))
+		if err := (submitOps{a.API}).awaitEnd(ctx, strconv.FormatInt(run.ID, 10), wait); err != nil {
+			return nil, err
+		}
+	}
+	form, err := a.killed(ctx, run.ID)
+	if err != nil {
+		return nil, err
+	}
+	answer := operation.Reply(form)
+	if !stopped {
+		answer.Status = http.StatusOK
+		return answer, nil
+	}
+	at := event.Time(now)
+	answer.Body.RequestedAt = &at
+	return answer, nil
+}
+
+// killed says how far the hosts of a run are.
+func (a queueOps) killed(ctx context.Context, id int64) (api.Killed, error) {
+	run, err := a.Runs.Run(ctx, strconv.FormatInt(id, 10), "")
+	if err != nil {
+		return api.Killed{}, err
+	}
+	form := api.Killed{Schema: 1, Type: "kill", Run: id, State: run.State, Hosts: []api.KilledHost{}}
+	for from := 0; ; {
+		page, err := a.Runs.ResultsPage(ctx, store.ResultQuery{Run: id, From: from, Limit: 1000})
+		if err != nil {
+			return form, err
+		}
+		for i := range page.Hosts {
+			form.Hosts = append(form.Hosts, killedHost(&page.Hosts[i]))
+		}
+		if from = page.Next; from == 0 {
+			return form, nil
+		}
+	}
+}
+
+func killedHost(h *store.HostRow) api.KilledHost {
+	form := api.KilledHost{Host: h.Target.Name, State: "requested"}
+	switch {
+	case h.Phase == store.HostEnded && h.Outcome == fanout.Lost:
+		form.State = "unknown"
+	case h.Phase == store.HostEnded:
+		form.State = "ended"
+	}
+	return form
+}
+
+func (a queueOps) remove(ctx context.Context, in *struct{ QueuedPath }) (*operation.Answer[operation.Nothing], error) {
+	if err := a.Submissions.Delete(ctx, in.Run); err != nil {
+		return nil, err
+	}
+	a.audit(ctx, "run.delete", "run:"+strconv.FormatInt(in.Run, 10))
+	return operation.Reply(operation.Nothing{}), nil
+}
+
+func (a queueOps) prune(ctx context.Context, in *struct{ Body *api.PruneRequest }) (*operation.Answer[api.Pruned], error) {
+	var keep store.Retention
+	if r := in.Body; r != nil {
+		var err error
+		if keep, err = retentionOf(r); err != nil {
+			return nil, err
+		}
+	}
+	p, err := a.Submissions.Prune(ctx, keep)
+	if err != nil {
+		return nil, err
+	}
+	a.audit(ctx, "run.prune", "history")
+	return operation.Reply(api.Pruned{Schema: 1, Type: "pruned", Runs: p.Runs, Held: p.Held, Bytes: p.Bytes}), nil
+}
+
+func retentionOf(r *api.PruneRequest) (keep store.Retention, err error) {
+	keep.KeepRuns = r.KeepRuns
+	if r.Keep != "" {
+		if keep.Keep, err = quantity.ParseDuration(r.Keep); err != nil || keep.Keep <= 0 {
+			return keep, operation.Invalid.Fail("").With(api.At("/keep", "want a duration such as 30d"))
+		}
+	}
+	if r.MaxSize != "" {
+		if keep.MaxSize, err = quantity.ParseSize(r.MaxSize); err != nil || keep.MaxSize <= 0 {
+			return keep, operation.Invalid.Fail("").With(api.At("/max_size", "want a size such as 1GiB"))
+		}
+	}
+	return keep, nil
+}
+
+func (a queueOps) list(ctx context.Context, _ *onlyPage, key string, limit int) ([]api.QueueItem, string, error) {
+	running, err := a.Submissions.Running(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	waiting, err := a.Submissions.Waiting(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	var all []api.QueueItem
+	for _, run := range running {
+		form, sees, err := runOps{a.API}.runForm(ctx, run)
+		if err != nil {
+			return nil, "", err
+		}
+		if sees {
+			all = append(all, api.QueueItem{Schema: 1, Type: "queue_item", Run: form, Daemon: run.Daemon})
+		}
+	}
+	for i := range waiting {
+		form, sees, err := runOps{a.API}.runForm(ctx, waiting[i].Run)
+		if err != nil {
+			return nil, "", err
+		}
+		if sees {
+			all = append(all, api.NewQueueItem(&waiting[i], form))
+		}
+	}
+	return pageOf(all, key, limit, func(q api.QueueItem) string { return keyOfNumber(q.Run.Run) }, func(q api.QueueItem) api.QueueItem { return q })
+}
+
+func (a queueOps) move(ctx context.Context, in *struct {
+	QueuedPath
+	Body api.MoveRequest
+},
+) (*operation.Answer[api.QueueItem], error) {
+	number := strconv.FormatInt(in.Run, 10)
+	if _, err := a.own(ctx, number, access.Run); err != nil {
+		return nil, err
+	}
+	if _, err := a.Submissions.Move(ctx, in.Run, in.Body.Priority); err != nil {
+		return nil, err
+	}
+	a.audit(ctx, "run.move", "run:"+number)
+	waiting, err := a.Submissions.Waiting(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range waiting {
+		if w := &waiting[i]; w.QueueEntry.Run == in.Run {
+			return operation.Reply(api.NewQueueItem(w, api.NewRun(w.Run))), nil
+		}
+	}
+	return nil, notQueued.Fail("")
+}
+
+func (a queueOps) drop(ctx context.Context, in *struct{ QueuedPath }) (*operation.Answer[operation.Nothing], error) {
+	number := strconv.FormatInt(in.Run, 10)
+	run, err := a.own(ctx, number, access.Kill)
+	if err != nil {
+		return nil, err
+	}
+	if run.State != store.Queued {
+		return nil, notQueued.Fail("")
+	}
+	p := principalOf(ctx)
+	if err := a.Submissions.Stop(ctx, run.ID, p.Name); err != nil {
+		return nil, err
+	}
+	a.audit(ctx, "run.kill", "run:"+number)
+	return operation.Reply(operation.Nothing{}), nil
+}
+
+// audit records what was done to a run.
+func (a queueOps) audit(ctx context.Context, action, object string) {
+	if a.Gate == nil {
+		return
+	}
+	entry := access.Entry{By: by(ctx, a.Now()), Action: action, Object: object, Outcome: access.Done}
+	if err := a.Gate.Store.Record(context.WithoutCancel(ctx), entry); err != nil && a.Logger != nil {
+		a.Logger.Error("cannot record in the audit", "action", action, "request", entry.Request, "error", err)
+	}
+}

@@ -20,21 +20,21 @@ const (
 // seedMetrics sets, from the history, when each job last succeeded, if one of its
 // newest runs did.
 func (d *Daemon) seedMetrics(ctx context.Context) error {
-	kept, err := d.store.ListJobs(ctx)
+	stored, err := d.store.ListJobs(ctx)
 	if err != nil {
 		return err
 	}
-	for i := range kept {
+	for i := range stored {
 		rows, err := d.store.Firings(ctx, store.FiringQuery{
-			Job: kept[i].Name, Decisions: []scheduler.Decision{scheduler.Run}, Limit: seededRuns,
+			Job: stored[i].Name, Decisions: []scheduler.Decision{scheduler.Run}, Limit: seededRuns,
 		})
 		if err != nil { // a job whose runs cannot be read must not stop the others
-			d.c.Logger.Error("cannot read when a job last succeeded", "job", kept[i].Name, "error", err)
+			d.c.Logger.Error("cannot read when a job last succeeded", "job", stored[i].Name, "error", err)
 			continue
 		}
 		for _, row := range rows {
 			if r := row.Run; r != nil && r.State == store.Finished && r.Summary.Counts[fanout.OK] == r.Summary.Hosts {
-				d.metrics.SetLastSuccess(kept[i].Name, r.Summary.Ended)
+				d.metrics.SetLastSuccess(stored[i].Name, r.Summary.Ended)
 				break
 			}
 		}
@@ -97,16 +97,16 @@ func (d *Daemon) reload(ctx context.Context) {
 
 // checkAll logs the problems of jobs, and counts all jobs and those with problems.
 func (d *Daemon) checkAll(ctx context.Context) (jobs, bad int, err error) {
-	kept, err := d.store.ListJobs(ctx)
+	stored, err := d.store.ListJobs(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
-	for i := range kept {
-		problems := Check(ctx, d.launch(d.c.Logger.With("job", kept[i].Name)), &kept[i])
+	for i := range stored {
+		problems := Check(ctx, d.launch(d.c.Logger.With("job", stored[i].Name)), &stored[i])
 		for _, p := range problems {
-			d.c.Logger.Warn("job would fail", "job", kept[i].Name, "problem", d.c.Explain(p))
+			d.c.Logger.Warn("job would fail", "job", stored[i].Name, "problem", d.c.Explain(p))
 		}
 		bad += min(1, len(problems))
 	}
-	return len(kept), bad, nil
+	return len(stored), bad, nil
 }

@@ -96,8 +96,8 @@ func (c jobChanges) SetPaused(ctx context.Context, p *access.Principal, name str
 	if err := c.check(ctx, p, name, false); err != nil {
 		return scheduler.StoredJob{}, err
 	}
-	kept, _, err := c.service.SetPaused(ctx, name, paused, p.Name)
-	return kept, err
+	stored, _, err := c.service.SetPaused(ctx, name, paused, p.Name)
+	return stored, err
 }
 
 // RunNow asks for a run of a job.
@@ -120,22 +120,22 @@ func (c jobChanges) Kill(ctx context.Context, p *access.Principal, name string) 
 // check refuses what is not who asks' to do with a job: one that has hosts outside its
 // scope, and, to edit it, one that acts on this machine.
 func (c jobChanges) check(ctx context.Context, p *access.Principal, name string, edits bool) error {
-	kept, err := c.service.Store.Job(ctx, name)
+	stored, err := c.service.Store.Job(ctx, name)
 	if err != nil {
 		return err
 	}
 	if edits {
-		if err := checkLocal(p, &kept.Job); err != nil {
+		if err := checkLocal(p, &stored.Job); err != nil {
 			return err
 		}
 	}
 	if len(p.Scopes) == 0 {
 		return nil
 	}
-	if err := jobs.Readable(&kept); err != nil {
+	if err := jobs.Readable(&stored); err != nil {
 		return err
 	}
-	return c.of(p).Within(ctx, &kept.Job)
+	return c.of(p).Within(ctx, &stored.Job)
 }
 
 // checkLocal is a *server.LocalError if a job acts on this machine, and an

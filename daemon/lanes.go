@@ -143,7 +143,7 @@ func (b *board) inQueueOrBusy(ctx context.Context) (map[int64]bool, error) {
 	return runs, nil
 }
 
-// start executes a run in a lane, which is told to done when it is free again.
+// start executes a run in a lane, which is sent to done when it is free again.
 func (b *board) start(ctx, lasting context.Context, owner store.Daemon, run store.ClaimedRun) {
 	running, cancel := context.WithCancelCause(lasting)
 	x := &lane{run: run, cancel: cancel}

@@ -6,15 +6,15 @@ import (
 	"tutti/runner"
 )
 
-// A vault has what runs need that wait for this daemon and is kept nowhere else: secrets
-// and standard input, in memory. It may be used by several goroutines at once. The zero
-// value is empty.
+// A vault has, in memory only, the secrets and standard input of runs that wait for
+// this daemon. It may be used by several goroutines at once. The zero value is empty.
 type vault struct {
 	mu   sync.Mutex // guards what follows, and is held while a run is submitted
 	runs map[int64]runner.Unrecorded
 }
 
-// keep keeps what belongs to a run that submit submits: whoever claims the run finds it.
+// keep stores what belongs to a run that submit submits, before a lane can claim the
+// run.
 func (v *vault) keep(what runner.Unrecorded, submit func() (run int64, err error)) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -33,9 +33,9 @@ func keptNamed(names ...string) []scheduler.StoredJob {
 func TestPlan(t *testing.T) {
 	file := jobsNamed("same", "other", "rewritten", "new")
 	file[1].Command = "w"
-	kept := keptNamed("gone", "other", "rewritten", "same")
-	kept[2].Broken = errors.New("no schedule")
-	p, err := planJobs(file, kept, false)
+	stored := keptNamed("gone", "other", "rewritten", "same")
+	stored[2].Broken = errors.New("no schedule")
+	p, err := planJobs(file, stored, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestPlan(t *testing.T) {
 	if got := len(p.Written()); got != 3 {
 		t.Errorf("got %d to be written, want 3", got)
 	}
-	if p, err = planJobs(file, kept, true); err != nil || len(p.Removed) != 1 || p.Removed[0].Name != "gone" || p.Left != nil {
+	if p, err = planJobs(file, stored, true); err != nil || len(p.Removed) != 1 || p.Removed[0].Name != "gone" || p.Left != nil {
 		t.Errorf("got %+v, %v", p, err)
 	}
 }

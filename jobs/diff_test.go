@@ -63,7 +63,7 @@ func TestUnset(t *testing.T) {
 	if left, err := Diff(&fresh, &job); err != nil || left != nil {
 		t.Errorf("left over: %q, %v", left, err)
 	}
-	if _, kept := given["timeout"]; !kept {
+	if _, stored := given["timeout"]; !stored {
 		t.Error("the options of the job that was read were changed")
 	}
 	if err := Unset(&job, "schedule"); err == nil {

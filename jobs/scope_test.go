@@ -26,9 +26,9 @@ func TestServiceWithinScopes(t *testing.T) {
 	}
 	scoped := func(name string, want ...string) {
 		t.Helper()
-		kept, err := r.Store.Job(t.Context(), name)
-		if err != nil || !slices.Equal(kept.Scopes, want) {
-			t.Errorf("%s: got the scopes %q, %v, want %q", name, kept.Scopes, err, want)
+		stored, err := r.Store.Job(t.Context(), name)
+		if err != nil || !slices.Equal(stored.Scopes, want) {
+			t.Errorf("%s: got the scopes %q, %v, want %q", name, stored.Scopes, err, want)
 		}
 	}
 	r.add(t, "wide")

@@ -64,11 +64,11 @@ func (r *rig) add(t *testing.T, name string) scheduler.StoredJob {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept, err := r.Add(t.Context(), p, "ann")
+	stored, err := r.Add(t.Context(), p, "ann")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return kept
+	return stored
 }
 
 func TestPrepare(t *testing.T) {
@@ -140,9 +140,9 @@ func TestSetPaused(t *testing.T) {
 	r := newRig(t)
 	r.add(t, "sweep")
 	for _, step := range []struct{ paused, changed bool }{{true, true}, {true, false}, {false, true}, {false, false}} {
-		kept, changed, err := r.SetPaused(t.Context(), "sweep", step.paused, "ann")
-		if err != nil || changed != step.changed || kept.Paused != step.paused {
-			t.Errorf("%+v: got paused %v, changed %v, %v", step, kept.Paused, changed, err)
+		stored, changed, err := r.SetPaused(t.Context(), "sweep", step.paused, "ann")
+		if err != nil || changed != step.changed || stored.Paused != step.paused {
+			t.Errorf("%+v: got paused %v, changed %v, %v", step, stored.Paused, changed, err)
 		}
 	}
 }
@@ -171,9 +171,9 @@ func TestPauseKeepsWhatSomebodyElseChanges(t *testing.T) {
 	r := newRig(t)
 	r.add(t, "sweep")
 	r.Store = &racing{Store: r.store}
-	kept, changed, err := r.SetPaused(t.Context(), "sweep", true, "ann")
-	if err != nil || !changed || !kept.Paused || kept.Command != "whoami" {
-		t.Errorf("got %+v, changed %v, %v", kept.Job, changed, err)
+	stored, changed, err := r.SetPaused(t.Context(), "sweep", true, "ann")
+	if err != nil || !changed || !stored.Paused || stored.Command != "whoami" {
+		t.Errorf("got %+v, changed %v, %v", stored.Job, changed, err)
 	}
 }
 
@@ -181,17 +181,17 @@ func TestNamed(t *testing.T) {
 	r := newRig(t)
 	r.add(t, "a")
 	r.add(t, "b")
-	names := func(kept []scheduler.StoredJob) (out []string) {
-		for _, k := range kept {
+	names := func(stored []scheduler.StoredJob) (out []string) {
+		for _, k := range stored {
 			out = append(out, k.Name)
 		}
 		return out
 	}
-	if kept, err := r.Named(t.Context(), []string{"b", "a", "b"}); err != nil || !slices.Equal(names(kept), []string{"b", "a"}) {
-		t.Errorf("got %q, %v", names(kept), err)
+	if stored, err := r.Named(t.Context(), []string{"b", "a", "b"}); err != nil || !slices.Equal(names(stored), []string{"b", "a"}) {
+		t.Errorf("got %q, %v", names(stored), err)
 	}
-	if kept, err := r.Named(t.Context(), nil); err != nil || !slices.Equal(names(kept), []string{"a", "b"}) {
-		t.Errorf("got %q, %v", names(kept), err)
+	if stored, err := r.Named(t.Context(), nil); err != nil || !slices.Equal(names(stored), []string{"a", "b"}) {
+		t.Errorf("got %q, %v", names(stored), err)
 	}
 	if _, err := r.Named(t.Context(), []string{"a", "x"}); !errors.As(err, new(*store.NoJobError)) {
 		t.Errorf("got %v, want one that is missing", err)
@@ -315,12 +315,12 @@ func TestTellFewerDays(t *testing.T) {
 	for name, schedule := range map[string]string{"both": "0 2 */2 * 1", "either": "0 2 1 * 1", "other": "0 2 */3 * 2"} {
 		job := testJob(nil)
 		job.Name, job.Schedules = name, []string{schedule}
-		kept, err := r.store.AddJob(t.Context(), job, "ann", noon)
+		stored, err := r.store.AddJob(t.Context(), job, "ann", noon)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if name != "other" {
-			ids = append(ids, kept.ID)
+			ids = append(ids, stored.ID)
 		}
 	}
 	r.Store = &unannounced{r.store, ids}

@@ -47,7 +47,7 @@ func TestState(t *testing.T) {
 
 func TestShow(t *testing.T) {
 	r := newRig(t)
-	kept := r.add(t, "sweep")
+	stored := r.add(t, "sweep")
 	if _, _, err := r.RunNow(t.Context(), "sweep", "ann"); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestShow(t *testing.T) {
 		t.Fatalf("got %+v, %v", d, err)
 	}
 	form, err := d.Form()
-	if err != nil || form.Type != "job" || form.JobID != kept.ID || form.State != "ok" || form.Schedule == "" || len(form.Next) != ShownNext ||
+	if err != nil || form.Type != "job" || form.JobID != stored.ID || form.State != "ok" || form.Schedule == "" || len(form.Next) != ShownNext ||
 		form.Last == nil || form.Last.RequestedBy != "ann" || form.Spec == nil || form.Running == nil {
 		t.Errorf("got %+v, %v", form, err)
 	}

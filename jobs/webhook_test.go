@@ -16,12 +16,12 @@ func hooked(name, webhook string) scheduler.Job {
 	return j
 }
 
-// setBy is who set the webhook of a job, as it is kept.
+// setBy is who set the webhook of a job, as it is stored.
 func (r *rig) setBy(t *testing.T, name, want string) {
 	t.Helper()
-	kept, err := r.Store.Job(t.Context(), name)
-	if err != nil || kept.Notify.WebhookBy != want {
-		t.Errorf("%s: the webhook was set by %q, %v, want %q", name, kept.Notify.WebhookBy, err, want)
+	stored, err := r.Store.Job(t.Context(), name)
+	if err != nil || stored.Notify.WebhookBy != want {
+		t.Errorf("%s: the webhook was set by %q, %v, want %q", name, stored.Notify.WebhookBy, err, want)
 	}
 }
 
@@ -36,7 +36,8 @@ func (r *rig) addJob(t *testing.T, job scheduler.Job) {
 	}
 }
 
-// A webhook belongs to who set it, whoever changes the rest of the job.
+// A webhook belongs to the user who set it, also when another changes the rest of the
+// job.
 func TestWebhookBelongsToWhoSetIt(t *testing.T) {
 	const one, two = "https://one.example/", "https://two.example/"
 	r := newRig(t)

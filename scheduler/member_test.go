@@ -159,6 +159,7 @@ func (d *member) Release(context.Context, []Delivery, time.Time) error { return 
 func (d *member) Lease(context.Context, time.Time, time.Time, int) ([]Delivery, error) {
 	return nil, nil
 }
+
 func (d *member) Delivered(context.Context, Delivery, time.Time, error, time.Time) error { return nil }
 
 // Ends marks what was cut off, and says how runs ended.

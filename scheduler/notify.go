@@ -13,14 +13,14 @@ import (
 type NotifyEvent int
 
 const (
-	// OnFailure: the job failed for the first time since it succeeded. A run that
-	// someone stopped is no failure.
+	// OnFailure is the first failure of the job since it succeeded. A run that someone
+	// stopped is no failure.
 	OnFailure NotifyEvent = iota
-	// OnRecovery: the job succeeded for the first time since it failed.
+	// OnRecovery is the first success of the job since it failed.
 	OnRecovery
-	// OnMissed: scheduled times passed and were not run.
+	// OnMissed is that scheduled times passed and were not run.
 	OnMissed
-	// OnAlways: every result, and all of the above.
+	// OnAlways is every result, and all of the above.
 	OnAlways
 )
 

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A Callback is a URL that is told of the end of a run.
+// A Callback is a URL that gets the end of a run.
 type Callback struct {
 	// Run is the run, and Task what who submitted it calls it.
 	Run  int64

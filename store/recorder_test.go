@@ -78,8 +78,8 @@ func TestRecorderWithoutEnd(t *testing.T) {
 	}
 }
 
-// TestRecorderOfATakenRun: nobody starts a command for a run that is another's, whether
-// or not the run goes on where it cannot be recorded.
+// TestRecorderOfATakenRun: no command starts for a run that another process owns,
+// whether or not the run goes on where it cannot be recorded.
 func TestRecorderOfATakenRun(t *testing.T) {
 	m, p := &memory{taken: true}, hosts(1)
 	r := NewRecorder(t.Context(), 1, p, RunInfo{}, m)
@@ -131,8 +131,8 @@ func TestRecorderTellsTheEnd(t *testing.T) {
 	}
 }
 
-// TestRecorderThatCannotWrite: the first error is told, and stops what is to start if
-// that is wanted.
+// TestRecorderThatCannotWrite: the first error is returned, and stops what is to start
+// if that is wanted.
 func TestRecorderThatCannotWrite(t *testing.T) {
 	for _, stop := range []bool{false, true} {
 		m, p, disk := &memory{}, hosts(1), errors.New("disk full")

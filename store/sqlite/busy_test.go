@@ -45,11 +45,11 @@ func TestBusyLedger(t *testing.T) {
 	d := joinTest(t, s)
 	first := addJob(t, s, testJob("backup"))
 	r := runMinute(t, d, "backup", 1)
-	kept, err := s.Job(t.Context(), "backup")
+	stored, err := s.Job(t.Context(), "backup")
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := kept.Job
+	changed := stored.Job
 	changed.Command = "date"
 	for name, do := range map[string]func(j store.Jobs) error{
 		"kill a run": func(j store.Jobs) error {

@@ -17,7 +17,7 @@ var _ store.Callbacks = (*Callbacks)(nil)
 // Callbacks are those of submitted runs.
 func (s *Store) Callbacks() store.Callbacks { return &Callbacks{s.queue.fileHandle} }
 
-// keepCallback writes down whom a run that is submitted is told to.
+// keepCallback writes the callback of a submitted run.
 func keepCallback(ctx context.Context, tx *sql.Tx, c *store.Callback, run int64) error {
 	if c == nil {
 		return nil

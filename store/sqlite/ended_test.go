@@ -24,8 +24,7 @@ func finishCut(tb testing.TB, r *store.Recorder, why fanout.Stopped) {
 	closeRecorder(tb, r)
 }
 
-// What somebody wanted to be ended says nothing about the job; its deadline and
-// its budget do.
+// A run that a user stopped says nothing about the job; its deadline and its budget do.
 func TestEndOnRequest(t *testing.T) {
 	kill := func(t *testing.T, s *Store, run int64) {
 		if _, err := s.KillRuns(t.Context(), store.KillRef{Run: run}, "ann", minute(3)); err != nil {

@@ -21,7 +21,7 @@ func joinOnce(tb testing.TB, s *Store) *seat {
 	return seatOf(s, d.(*Daemon))
 }
 
-// A job that is run out of turn is run by a daemon, or by whoever asks and
+// A job that is started manually is run by a daemon, or by the process that asks and
 // claims it.
 func TestRequestFiring(t *testing.T) {
 	s := openTest(t, tempPath(t))

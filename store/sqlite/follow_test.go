@@ -68,7 +68,7 @@ func mixed(rng *rand.Rand, events []fanout.Event) []fanout.Event {
 	return append(out, events[len(events)-1])
 }
 
-// TestFollow: whoever follows a run is told of each host what a replay tells afterwards,
+// TestFollow: a follower of a run gets of each host what a replay sends afterwards,
 // whenever the follower looks, and whatever is left out of the record.
 func TestFollow(t *testing.T) {
 	for seed := range uint64(16) {

@@ -24,11 +24,11 @@ var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
 func addJob(tb testing.TB, s *Store, j scheduler.Job) scheduler.StoredJob {
 	tb.Helper()
-	kept, err := s.AddJob(tb.Context(), j, "ann", noon)
+	stored, err := s.AddJob(tb.Context(), j, "ann", noon)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return kept
+	return stored
 }
 
 func TestJobsAreKept(t *testing.T) {
@@ -75,9 +75,9 @@ func TestLostUpdateIsRefused(t *testing.T) {
 	j := addJob(t, s, testJob("backup")).Job
 	first, second := j, j
 	first.Command, second.Command = "one", "two"
-	kept, err := s.ChangeJob(t.Context(), first, "bob", noon.Add(time.Second))
-	if err != nil || kept.Version != 2 || kept.Command != "one" || kept.UpdatedBy != "bob" {
-		t.Fatalf("got %+v, %v, want version 2 by bob", kept, err)
+	stored, err := s.ChangeJob(t.Context(), first, "bob", noon.Add(time.Second))
+	if err != nil || stored.Version != 2 || stored.Command != "one" || stored.UpdatedBy != "bob" {
+		t.Fatalf("got %+v, %v, want version 2 by bob", stored, err)
 	}
 	_, err = s.ChangeJob(t.Context(), second, "eve", noon.Add(2*time.Second))
 	for i, err := range []error{err, s.RemoveJob(t.Context(), "backup", 1, "eve", noon)} {
@@ -86,7 +86,7 @@ func TestLostUpdateIsRefused(t *testing.T) {
 			t.Errorf("%d: got %v, want a *JobChangedError by bob", i, err)
 		}
 	}
-	if again, err := s.ChangeJob(t.Context(), kept.Job, "eve", noon); err != nil || again.Version != 2 {
+	if again, err := s.ChangeJob(t.Context(), stored.Job, "eve", noon); err != nil || again.Version != 2 {
 		t.Errorf("no difference: got version %d, %v, want 2", again.Version, err)
 	}
 }
@@ -101,11 +101,11 @@ func TestJobChanges(t *testing.T) {
 	}
 	for i, step := range steps {
 		step()
-		kept, err := s.ChangeJob(t.Context(), j, "bob", noon.Add(time.Duration(i+1)*time.Second))
+		stored, err := s.ChangeJob(t.Context(), j, "bob", noon.Add(time.Duration(i+1)*time.Second))
 		if err != nil {
 			t.Fatal(err)
 		}
-		j = kept.Job
+		j = stored.Job
 	}
 	if err := s.RemoveJob(t.Context(), "backup", 4, "eve", noon.Add(time.Hour)); err != nil {
 		t.Fatal(err)
@@ -151,8 +151,8 @@ func TestBrokenJob(t *testing.T) {
 	}
 	whole := testJob("backup")
 	whole.Version = 1
-	if kept, err := s.ChangeJob(t.Context(), whole, "ann", noon); err != nil || kept.Broken != nil {
-		t.Errorf("replaced: got %v, %v, want a job that is whole", kept.Broken, err)
+	if stored, err := s.ChangeJob(t.Context(), whole, "ann", noon); err != nil || stored.Broken != nil {
+		t.Errorf("replaced: got %v, %v, want a job that is whole", stored.Broken, err)
 	}
 }
 
@@ -183,7 +183,7 @@ func TestChangeCausesNoBurst(t *testing.T) {
 			j = addJob(t, s, j).Job
 			tt.change(&j)
 			now := noon.Add(5*time.Minute + time.Second)
-			kept, err := s.ChangeJob(t.Context(), j, "bob", now)
+			stored, err := s.ChangeJob(t.Context(), j, "bob", now)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -191,8 +191,8 @@ func TestChangeCausesNoBurst(t *testing.T) {
 			if tt.forward {
 				wantCursor = now
 			}
-			if !kept.Cursor.Equal(wantCursor) {
-				t.Errorf("cursor: got %s, want %s", kept.Cursor, wantCursor)
+			if !stored.Cursor.Equal(wantCursor) {
+				t.Errorf("cursor: got %s, want %s", stored.Cursor, wantCursor)
 			}
 			var missed int
 			var reason, first, last string

@@ -8,8 +8,7 @@ import (
 	"tutti/store"
 )
 
-// TestMessageOfARunThatWasCutOff: nobody knows how long it took, and so none is
-// told.
+// TestMessageOfARunThatWasCutOff: its duration is unknown, and left out.
 func TestMessageOfARunThatWasCutOff(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	d := joinTest(t, s)
@@ -41,11 +40,11 @@ func TestMessageOfAWebhookThatAnEditorSet(t *testing.T) {
 	d := joinTest(t, s)
 	job := notified(scheduler.OnAlways)
 	job.Notify.SecretFile, job.Notify.WebhookBy = "", "user:3"
-	kept := addJob(t, s, job)
+	stored := addJob(t, s, job)
 	finish(t, runMinute(t, d, "backup", 1), 0, 0)
 	settle(t, d, minute(1))
-	kept.Job.Notify.WebhookBy, kept.Job.Command = "", "another"
-	if _, err := s.ChangeJob(t.Context(), kept.Job, "ann", minute(1)); err != nil {
+	stored.Job.Notify.WebhookBy, stored.Job.Command = "", "another"
+	if _, err := s.ChangeJob(t.Context(), stored.Job, "ann", minute(1)); err != nil {
 		t.Fatal(err)
 	}
 	finish(t, runMinute(t, d, "backup", 2), 0, 0)
@@ -70,8 +69,8 @@ func TestWebhookOfADamagedJob(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	addJob(t, s, notified(scheduler.OnAlways))
 	pokeAny(t, s, "UPDATE jobs SET paused = 7")
-	kept, err := s.ListJobs(t.Context())
-	if err != nil || len(kept) != 1 || kept[0].Broken == nil || kept[0].Notify.WebhookBy == "" {
-		t.Errorf("got %+v, %v, want a broken job whose webhook is not an admin's", kept, err)
+	stored, err := s.ListJobs(t.Context())
+	if err != nil || len(stored) != 1 || stored[0].Broken == nil || stored[0].Notify.WebhookBy == "" {
+		t.Errorf("got %+v, %v, want a broken job whose webhook is not an admin's", stored, err)
 	}
 }

@@ -58,9 +58,9 @@ func TestPruneByJob(t *testing.T) {
 				if _, err := s.Prune(t.Context(), tt.keep); err != nil {
 					t.Fatal(err)
 				}
-				kept, err := column[int64](t.Context(), s.r, "SELECT id FROM runs ORDER BY id")
-				if err != nil || !slices.Equal(kept, tt.want) {
-					t.Errorf("got runs %d, %v, want %d", kept, err, tt.want)
+				stored, err := column[int64](t.Context(), s.r, "SELECT id FROM runs ORDER BY id")
+				if err != nil || !slices.Equal(stored, tt.want) {
+					t.Errorf("got runs %d, %v, want %d", stored, err, tt.want)
 				}
 			}
 		})

@@ -245,9 +245,9 @@ func TestPrune(t *testing.T) {
 			if would.Runs != got.Runs || would.Newest != got.Newest {
 				t.Errorf("got %+v, after it was said to be %+v", got, would)
 			}
-			kept, err := column[int64](t.Context(), s.r, "SELECT id FROM runs ORDER BY id")
-			if err != nil || !slices.Equal(kept, tt.want) {
-				t.Errorf("got runs %d, %v, want %d", kept, err, tt.want)
+			stored, err := column[int64](t.Context(), s.r, "SELECT id FROM runs ORDER BY id")
+			if err != nil || !slices.Equal(stored, tt.want) {
+				t.Errorf("got runs %d, %v, want %d", stored, err, tt.want)
 			}
 			gone := 5 - len(tt.want)
 			if got.Runs != gone || got.Bytes < int64(gone)*490_000 || gone == 0 && got.Bytes != 0 {

@@ -47,8 +47,8 @@ func readOnly(ctx context.Context, path string) error {
 	return s.Close()
 }
 
-// Permissions mean nothing to root, who therefore reads as somebody else; a
-// normal user reads a file that is made read-only.
+// Permissions mean nothing to root, which therefore reads as another user; a normal
+// user reads a file that is made read-only.
 func TestOpenExistingReadsWhatItCannotWrite(t *testing.T) {
 	for _, tt := range []struct {
 		name string

@@ -141,8 +141,8 @@ func TestOutputBeyondLimitHurriesNoCommit(t *testing.T) {
 	})
 }
 
-// What nobody waits for is on disk after the delay, and not before: it waits
-// for company.
+// An event that no caller waits for is on disk after the delay, and not before: it
+// waits for company.
 func TestOutputIsCommittedAfterDelay(t *testing.T) {
 	path := tempPath(t)
 	synctest.Test(t, func(t *testing.T) {

@@ -141,8 +141,8 @@ func TestSettleAfterRemoval(t *testing.T) {
 	checkStrings(t, "messages", said)
 }
 
-// What was cut off is repeated if the job says that it may be: while it is not
-// too late, on hosts whose end nobody knows, and unless it was to be ended.
+// What was cut off is repeated if the job says that it may be: while it is not too
+// late, on hosts whose result is unknown, and unless it was to be stopped.
 func TestInterruptedRunIsRepeated(t *testing.T) {
 	tests := []struct {
 		name       string

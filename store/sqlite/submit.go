@@ -66,7 +66,7 @@ func (q *Queue) Submit(ctx context.Context, s store.Submission) (done store.Subm
 	return done, nil
 }
 
-// insertQueued writes the rows of a run that waits. Nobody records it, so that its
+// insertQueued writes the rows of a run that waits. No process records it, so that its
 // number is locked only to see that it is free.
 func (q *Queue) insertQueued(ctx context.Context, tx *sql.Tx, s *store.Submission, decided string) (int64, error) {
 	id, lock, err := takeNumber(ctx, tx, q.locks, store.Queued, s.Plan, s.Info, decided, s.Now)

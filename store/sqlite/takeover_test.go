@@ -19,8 +19,8 @@ import (
 // stageEnv says how far a daemon of a test goes.
 const stageEnv = "TUTTI_STORE_TEST_STAGE"
 
-// serveUntil is a daemon that decides the next minute of the job backup, claims
-// it and begins it, as far as it is told, and then stays until it is killed.
+// serveUntil is a daemon that decides the next minute of the job backup, claims it and
+// begins it, up to the step it is given, and then stays until it is killed.
 func serveUntil(ctx context.Context, path string) error {
 	s, err := Open(ctx, path, store.Options{})
 	if err != nil {
@@ -82,8 +82,8 @@ func serveStages(ctx context.Context, d *seat, stage string) error {
 	return err
 }
 
-// Wherever a daemon is killed: what it had not begun another one begins, and what
-// it had begun nobody does.
+// Wherever a daemon is killed: what it had not begun another one begins, and what it
+// had begun no other does.
 func TestKilledDaemonIsTakenOver(t *testing.T) {
 	for _, tt := range []struct {
 		stage   string
@@ -147,8 +147,8 @@ func TestKilledDaemonIsTakenOver(t *testing.T) {
 	}
 }
 
-// A run of which the history has the end and the ledger has not, since whoever
-// carried it out ended in between, is settled once a daemon has looked.
+// A run of which the history has the end and the ledger has not, since its process died
+// in between, is settled once a daemon has looked.
 func TestEndThatOnlyTheHistoryHas(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -267,7 +267,7 @@ func plan(tb testing.TB, s *Store, query string) (steps []string, err error) {
 }
 
 // Of a run that another process has ended nothing is written any more: it stays as that
-// left it, and whoever carried it out is told.
+// left it, and the process that executed it learns that.
 func TestRunOfAnotherIsNotWritten(t *testing.T) {
 	for name, start := range map[string]func(t *testing.T, s *Store) *store.Recorder{
 		"of a job": func(t *testing.T, s *Store) *store.Recorder {

@@ -215,8 +215,8 @@ func TestMendedJobFires(t *testing.T) {
 	if _, err := d.desk.Sync(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
-	if kept := d.desk.ListJobs(); len(kept) != 1 || !kept[0].Damaged() {
-		t.Fatalf("got %+v, want it damaged", kept)
+	if stored := d.desk.ListJobs(); len(stored) != 1 || !stored[0].Damaged() {
+		t.Fatalf("got %+v, want it damaged", stored)
 	}
 	poke(t, s, "UPDATE job_states SET ahead = NULL")
 	checkStrings(t, "decided", decide(t, d, "backup", 1), "1 run")

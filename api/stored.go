@@ -44,7 +44,7 @@ func (j *Firing) Stored() (store.FiringRow, error) {
 		Missed: scheduler.Gap{Count: j.Missed, More: j.MissedMore, First: AtOf(j.FirstAt), Last: AtOf(j.LastAt)},
 	}
 	var err error
-	if f.Decision, err = decisionOf(j.Decision); err != nil {
+	if f.Decision, err = DecisionOf(j.Decision); err != nil {
 		return f, err
 	}
 	for _, n := range j.Notifications {
@@ -61,7 +61,8 @@ func (j *Firing) Stored() (store.FiringRow, error) {
 	return f, summarize(s, j.Counts, j.Stopped)
 }
 
-func decisionOf(word string) (scheduler.Decision, error) {
+// DecisionOf is the decision of that word.
+func DecisionOf(word string) (scheduler.Decision, error) {
 	for d := scheduler.Run; d <= scheduler.Refused; d++ {
 		if d.String() == word {
 			return d, nil

@@ -81,8 +81,28 @@ type jobReader interface {
 	Served(ctx context.Context) (bool, error)
 }
 
+// unservedJobs says whether jobs wait for a daemon; see jobs.Service.
+type unservedJobs interface {
+	Unserved(ctx context.Context, jobs ...*scheduler.Job) (bool, error)
+}
+
+// A jobKeeper changes jobs as well.
+type jobKeeper interface {
+	jobReader
+	unservedJobs
+	Named(ctx context.Context, names []string) ([]scheduler.StoredJob, error)
+	SetPaused(ctx context.Context, name string, paused bool, by string) (stored scheduler.StoredJob, changed bool, err error)
+	Remove(ctx context.Context, name string, version int64, by string) error
+	RunNow(ctx context.Context, name, by string) (t scheduler.Assignment, served bool, err error)
+}
+
 // withJobReader does something with the jobs of a history, or of a server.
 func withJobReader(cmd *cobra.Command, std Streams, p *place, missing withoutHistory, do func(jobReader) error) error {
+	return withJobKeeper(cmd, std, p, missing, func(s jobKeeper) error { return do(s) })
+}
+
+// withJobKeeper is withJobReader for what changes jobs.
+func withJobKeeper(cmd *cobra.Command, std Streams, p *place, missing withoutHistory, do func(jobKeeper) error) error {
 	remote, err := p.client(std, cmd)
 	if err != nil {
 		return err

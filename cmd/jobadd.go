@@ -273,7 +273,7 @@ func warnOfIdle(std Streams, job *scheduler.Job) {
 
 // warnOfNoDaemon warns if no daemon runs that would fire the jobs, unless none of them
 // is to fire.
-func warnOfNoDaemon(ctx context.Context, std Streams, s *jobs.Service, written ...*scheduler.Job) error {
+func warnOfNoDaemon(ctx context.Context, std Streams, s unservedJobs, written ...*scheduler.Job) error {
 	unserved, err := s.Unserved(ctx, written...)
 	if unserved {
 		std.warn("no daemon is running: start tutti serve")

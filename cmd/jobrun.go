@@ -6,20 +6,19 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"tutti/jobs"
 	"tutti/runner"
 	"tutti/scheduler"
 )
 
 type jobRunOptions struct {
 	outputOptions
-	history string
-	detach  bool
+	place
+	detach bool
 }
 
 func (o *jobRunOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.detach, "detach", false, "queue for tutti serve and return")
-	addHistoryFlag(f, &o.history)
+	o.addHistory(f)
 }
 
 func newJobRunCmd(c *console) *cobra.Command {
@@ -46,33 +45,36 @@ notification settings apply.`,
 				return err
 			}
 			if o.detach {
-				return usageOfJob(detachJob(cmd.Context(), c.Streams, o.history, name))
+				return withJobKeeper(cmd, c.Streams, &o.place, wantsHistory, func(s jobKeeper) error {
+					return detachJob(cmd.Context(), c.Streams, s, name)
+				})
+			}
+			if err := o.refuseServer(c.Streams, cmd, "a server runs jobs by itself", "add --detach; tutti job log shows the run, and tutti show --follow follows it"); err != nil {
+				return err
 			}
 			history := &runner.History{Path: o.history, Getenv: c.Getenv, Warn: c.warn, Obey: true}
 			defer history.Close()
 			return usageOfJob(runJobNow(cmd.Context(), c, history, name, &o.outputOptions))
 		},
 	}
-	setHelp(cmd, exitHelp, flagGroup{"FLAGS", o.addFlags}, flagGroup{"OUTPUT", o.outputOptions.addFlags})
+	setHelp(cmd, exitHelp, flagGroup{"FLAGS", o.addFlags}, flagGroup{"OUTPUT", o.outputOptions.addFlags}, o.group())
 	return cmd
 }
 
 // detachJob asks the daemon to run a job.
-func detachJob(ctx context.Context, std Streams, history, name string) error {
-	return withJobs(ctx, std, history, wantsHistory, func(s *jobs.Service) error {
-		t, served, err := s.RunNow(ctx, name, std.userName())
-		if err != nil {
-			return err
-		}
-		if err := runner.CheckRun(&t); err != nil {
-			return err
-		}
-		if !served {
-			std.warn("no tutti serve is running on this history: the job waits for one")
-		}
-		if t.Decision == scheduler.Queued {
-			return std.print("job %s waits: %s; tutti job log %[1]s shows its run\n", name, t.Reason)
-		}
-		return std.print("job %s will run; tutti job log %[1]s shows its run\n", name)
-	})
+func detachJob(ctx context.Context, std Streams, s jobKeeper, name string) error {
+	t, served, err := s.RunNow(ctx, name, std.userName())
+	if err != nil {
+		return err
+	}
+	if err := runner.CheckRun(&t); err != nil {
+		return err
+	}
+	if !served {
+		std.warn("no tutti serve is running on this history: the job waits for one")
+	}
+	if t.Decision == scheduler.Queued {
+		return std.print("job %s waits: %s; tutti job log %[1]s shows its run\n", name, t.Reason)
+	}
+	return std.print("job %s will run; tutti job log %[1]s shows its run\n", name)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func newJobPauseCmd(std Streams) *cobra.Command {
-	o := &historyOption{}
+	o := &place{}
 	cmd := &cobra.Command{
 		Use:   "pause [flags] NAME...",
 		Short: "Pause jobs; running ones continue",
@@ -21,17 +21,17 @@ func newJobPauseCmd(std Streams) *cobra.Command {
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeJobs(std, &o.history, manyJobs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return eachJob(cmd.Context(), std, o.history, args, readable, func(s *jobs.Service, name string) error {
+			return eachJob(cmd, std, o, args, readable, func(s jobKeeper, name string) error {
 				return setPaused(cmd.Context(), std, s, name, true)
 			})
 		},
 	}
-	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags})
+	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addHistory}, o.group())
 	return cmd
 }
 
 func newJobResumeCmd(std Streams) *cobra.Command {
-	o := &historyOption{}
+	o := &place{}
 	cmd := &cobra.Command{
 		Use:   "resume [flags] NAME...",
 		Short: "Resume jobs; firings missed while paused are recorded, not run",
@@ -40,17 +40,17 @@ func newJobResumeCmd(std Streams) *cobra.Command {
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeJobs(std, &o.history, manyJobs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return eachJob(cmd.Context(), std, o.history, args, readable, func(s *jobs.Service, name string) error {
+			return eachJob(cmd, std, o, args, readable, func(s jobKeeper, name string) error {
 				return setPaused(cmd.Context(), std, s, name, false)
 			})
 		},
 	}
-	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags})
+	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addHistory}, o.group())
 	return cmd
 }
 
 func newJobRemoveCmd(std Streams) *cobra.Command {
-	o := &historyOption{}
+	o := &place{}
 	cmd := &cobra.Command{
 		Use:     "rm [flags] NAME...",
 		Aliases: []string{"remove", "delete", "del"},
@@ -60,7 +60,7 @@ func newJobRemoveCmd(std Streams) *cobra.Command {
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeJobs(std, &o.history, manyJobs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return eachJob(cmd.Context(), std, o.history, args, nil, func(s *jobs.Service, name string) error {
+			return eachJob(cmd, std, o, args, nil, func(s jobKeeper, name string) error {
 				if err := s.Remove(cmd.Context(), name, 0, std.userName()); err != nil {
 					return err
 				}
@@ -68,7 +68,7 @@ func newJobRemoveCmd(std Streams) *cobra.Command {
 			})
 		},
 	}
-	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags})
+	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addHistory}, o.group())
 	return cmd
 }
 
@@ -78,14 +78,14 @@ const manyJobs = 1000
 // eachJob calls do for each named job, if all exist and fits, unless nil, refuses none.
 // An error with one job does not stop the others.
 func eachJob(
-	ctx context.Context, std Streams, history string, names []string, fits func(*scheduler.StoredJob) error, do func(s *jobs.Service, name string) error,
+	cmd *cobra.Command, std Streams, p *place, names []string, fits func(*scheduler.StoredJob) error, do func(s jobKeeper, name string) error,
 ) error {
 	if len(names) == 0 {
 		_, err := oneJob(nil)
 		return err
 	}
-	return withJobs(ctx, std, history, wantsHistory, func(s *jobs.Service) error {
-		named, err := s.Named(ctx, names)
+	return withJobKeeper(cmd, std, p, wantsHistory, func(s jobKeeper) error {
+		named, err := s.Named(cmd.Context(), names)
 		if err != nil {
 			return err
 		}
@@ -106,7 +106,7 @@ func eachJob(
 }
 
 // setPaused pauses a job, or resumes it.
-func setPaused(ctx context.Context, std Streams, s *jobs.Service, name string, paused bool) error {
+func setPaused(ctx context.Context, std Streams, s jobKeeper, name string, paused bool) error {
 	kept, changed, err := s.SetPaused(ctx, name, paused, std.userName())
 	if err != nil {
 		return err

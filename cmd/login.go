@@ -189,10 +189,7 @@ func tokenName() string {
 	return "cli-" + host[:min(len(host), most)] + "-" + strings.ToLower(rand.Text()[:random])
 }
 
-type logoutOptions struct{ serverOptions }
-
 func newLogoutCmd(std Streams) *cobra.Command {
-	o := &logoutOptions{}
 	cmd := &cobra.Command{
 		Use:   "logout [flags] [URL]",
 		Short: "Remove the token for a tutti server, there and here",
@@ -201,14 +198,14 @@ made elsewhere is only forgotten here.`,
 		Example: `  tutti logout https://ops.example`,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return logout(cmd.Context(), std, o, args)
+			return logout(cmd.Context(), std, args)
 		},
 	}
 	setHelp(cmd, exitHelpServer)
 	return cmd
 }
 
-func logout(ctx context.Context, std Streams, o *logoutOptions, args []string) error {
+func logout(ctx context.Context, std Streams, args []string) error {
 	address, err := serverOf(std, args, true)
 	if err != nil {
 		return err

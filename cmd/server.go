@@ -57,6 +57,16 @@ func (o *serverOptions) client(std Streams, cmd *cobra.Command) (*client.Client,
 	return o.dial(std, text, from)
 }
 
+// refuseServer refuses a server, for that reason, where one is to be asked.
+func (o *serverOptions) refuseServer(std Streams, cmd *cobra.Command, reason, way string) error {
+	remote, err := o.client(std, cmd)
+	if err != nil || remote == nil {
+		return err
+	}
+	remote.Close()
+	return hint(usagef("%s", reason), way)
+}
+
 // checkUnused refuses flags about a server where none is asked.
 func (o *serverOptions) checkUnused(cmd *cobra.Command) error {
 	for _, name := range []string{"token-file", "server-ca", "insecure-http"} {
@@ -173,9 +183,6 @@ type place struct {
 
 // addHistory adds the flag of the history.
 func (p *place) addHistory(f *pflag.FlagSet) { addHistoryFlag(f, &p.history) }
-
-// addServer adds the flags of the server.
-func (p *place) addServer(f *pflag.FlagSet) { p.serverOptions.addFlags(f) }
 
 // group is the group of flags about the server, for help.
 func (o *serverOptions) group() flagGroup { return flagGroup{"SERVER", o.addFlags} }

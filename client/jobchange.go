@@ -1,0 +1,77 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"tutti/api"
+	"tutti/jobs"
+	"tutti/scheduler"
+)
+
+// SetPaused pauses or resumes a job; who does so the server knows. changed is false if the
+// job was paused, or not, already.
+func (j *Jobs) SetPaused(ctx context.Context, name string, paused bool, _ string) (stored scheduler.StoredJob, changed bool, err error) {
+	details, err := j.Show(ctx, name)
+	if err != nil {
+		return stored, false, err
+	}
+	if err := jobs.Readable(&details.StoredJob); err != nil || details.Paused == paused {
+		return details.StoredJob, false, err
+	}
+	var form api.JobDetails
+	word := map[bool]string{true: "pause", false: "resume"}[paused]
+	if err := j.c.send(ctx, http.MethodPost, nil, &form, "jobs", name, word); err != nil {
+		return stored, false, j.noJob(ctx, name, err)
+	}
+	if stored, err = form.Stored(); err != nil {
+		return stored, false, j.c.strange(err)
+	}
+	return stored, true, nil
+}
+
+// Remove removes a job if it is at that version; 0: at the one that it has now. Its
+// running commands go on.
+func (j *Jobs) Remove(ctx context.Context, name string, version int64, _ string) error {
+	if version == 0 {
+		details, err := j.Show(ctx, name)
+		if err != nil {
+			return err
+		}
+		version = details.Version
+	}
+	q, err := newRequest(http.MethodDelete, "jobs", name)
+	if err != nil {
+		return err
+	}
+	q.header = http.Header{"If-Match": {strconv.Quote(number(version))}}
+	return j.noJob(ctx, name, j.c.exchange(ctx, q, nil))
+}
+
+// RunNow starts a job manually: a daemon runs it. The server refuses it where the job's
+// overlap policy does.
+func (j *Jobs) RunNow(ctx context.Context, name, _ string) (t scheduler.Assignment, served bool, err error) {
+	var form api.Ticket
+	if err := j.c.send(ctx, http.MethodPost, nil, &form, "jobs", name, "run"); err != nil {
+		return t, false, j.noJob(ctx, name, err)
+	}
+	t.ID, t.Reason = form.Firing, form.Reason
+	t.Job.Name = form.Job
+	if t.Decision, err = api.DecisionOf(form.Decision); err != nil {
+		return t, false, j.c.strange(err)
+	}
+	served, err = j.Served(ctx)
+	return t, served, err
+}
+
+// Unserved reports whether one of the jobs is not paused and no daemon serves the jobs.
+func (j *Jobs) Unserved(ctx context.Context, all ...*scheduler.Job) (bool, error) {
+	for _, job := range all {
+		if !job.Paused {
+			served, err := j.Served(ctx)
+			return err == nil && !served, err
+		}
+	}
+	return false, nil
+}

@@ -39,6 +39,8 @@ type Principal struct {
 	AnyUser bool
 	// Sudo: it may run commands as another user there.
 	Sudo bool
+	// TaskSelector is as of a [Token].
+	TaskSelector string
 	// Expires is when it is not let in any more; zero: that is not known beforehand.
 	Expires time.Time
 
@@ -118,6 +120,7 @@ func ofToken(t *Token, owner *User) Principal {
 	p := Principal{
 		Name: "token:" + t.Name, Via: ViaToken, Token: t.ID, Role: t.Role,
 		Jobs: slices.Clone(t.Jobs), Users: slices.Clone(t.Users), Sudo: t.Sudo && t.Role.May(Run), Expires: t.Expires,
+		TaskSelector: t.TaskSelector,
 	}
 	if t.Scope != "" {
 		p.Scopes = []string{t.Scope}

@@ -49,3 +49,12 @@ func UserSubject(id int64) string { return "user:" + strconv.FormatInt(id, 10) }
 
 // TokenSubject is that of the token of that number, which has no owner.
 func TokenSubject(id int64) string { return "token:" + strconv.FormatInt(id, 10) }
+
+// MAC is that of data for a purpose, so that what is kept of it can be compared, and
+// nothing be guessed from it.
+func (k *SigningKey) MAC(purpose string, data []byte) []byte {
+	mac := hmac.New(sha256.New, k[:])
+	_, _ = io.WriteString(mac, purpose+"\x00") // a hash takes everything
+	_, _ = mac.Write(data)                     // as above
+	return mac.Sum(nil)
+}

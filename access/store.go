@@ -41,6 +41,9 @@ type Token struct {
 	// Jobs, Users and Sudo are as of a [Principal].
 	Jobs, Users []string
 	Sudo        bool
+	// TaskSelector chooses the hosts of tasks and jobs that name none; empty: they have
+	// to. It gives no right.
+	TaskSelector string
 	// AllowFrom is where it may be used from.
 	AllowFrom Networks
 	Created   time.Time

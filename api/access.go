@@ -54,6 +54,8 @@ type Token struct {
 	// Users are those of the hosts it may log in as; absent: those of the inventory.
 	Users []string `json:"users,omitempty"`
 	Sudo  bool     `json:"sudo"`
+	// TaskSelector chooses the hosts of tasks that name none; absent: they have to.
+	TaskSelector string `json:"task_selector,omitempty"`
 	// AllowFrom are networks; absent: it may be used from anywhere.
 	AllowFrom []string   `json:"allow_from,omitempty"`
 	CreatedAt event.Time `json:"created_at"`
@@ -67,7 +69,7 @@ type Token struct {
 func NewToken(t *access.Token) Token {
 	return Token{
 		Schema: 1, Type: "token", Token: t.Name, TokenID: t.ID, Owner: t.OwnerName, Role: t.Role.String(), Scope: t.Scope,
-		Jobs: t.Jobs, Users: t.Users, Sudo: t.Sudo, AllowFrom: t.AllowFrom.Texts(), CreatedAt: event.Time(t.Created),
+		Jobs: t.Jobs, Users: t.Users, Sudo: t.Sudo, TaskSelector: t.TaskSelector, AllowFrom: t.AllowFrom.Texts(), CreatedAt: event.Time(t.Created),
 		CreatedBy: t.CreatedBy, ExpiresAt: event.Time(t.Expires), UsedAt: TimeOf(t.Used),
 	}
 }

@@ -62,6 +62,8 @@ type TokenRequest struct {
 	Users     []string `json:"users,omitempty" maxItems:"100"`
 	Sudo      bool     `json:"sudo,omitempty"`
 	AllowFrom []string `json:"allow_from,omitempty" maxItems:"100"`
+	// TaskSelector chooses the hosts of tasks that name none.
+	TaskSelector string `json:"task_selector,omitempty" maxLength:"4096"`
 	// Expires is a duration such as 90d, the default.
 	Expires string `json:"expires,omitempty" maxLength:"20"`
 }

@@ -73,17 +73,25 @@ does everything.`
 
 // scopeOf checks the selector of a scope; empty: all hosts.
 func scopeOf(text string) (string, error) {
-	if text == "" || text == "all" {
+	if text == "all" {
+		return "", nil
+	}
+	return hostSelector("--scope", text)
+}
+
+// hostSelector checks a selector of hosts of the daemon's inventory; empty: none.
+func hostSelector(flag, text string) (string, error) {
+	if text == "" {
 		return "", nil
 	}
 	sel, err := inventory.ParseSelector(text)
 	switch {
 	case err != nil:
-		return "", usagef("--scope: %w", err)
+		return "", usagef("%s: %w", flag, err)
 	case sel.UsesRuns():
-		return "", usagef("--scope %q: a scope cannot name the hosts of a run", text)
+		return "", usagef("%s %q: a scope cannot name the hosts of a run", flag, text)
 	case len(sel.Files()) > 0:
-		return "", usagef("--scope %q: a scope cannot name a file", text)
+		return "", usagef("%s %q: a scope cannot name a file", flag, text)
 	}
 	return text, nil
 }

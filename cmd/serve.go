@@ -85,6 +85,7 @@ func newServeCmd(c *console) *cobra.Command {
 	o := &serveOptions{
 		logFormat:   typed.Choice{Word: logText, Of: []string{logText, logJSON}},
 		stopTimeout: typed.Duration(time.Minute),
+		apiOptions:  apiOptions{maxWait: typed.Duration(5 * time.Minute)},
 		maxRuns:     daemon.DefaultLanes,
 	}
 	cmd := &cobra.Command{
@@ -161,7 +162,7 @@ func runServe(ctx context.Context, c *console, o *serveOptions) error {
 		StopTimeout: time.Duration(o.stopTimeout), Lanes: int(o.maxRuns), KeepConnections: time.Duration(o.keepConnections),
 		Version: moduleVersion(), Logger: log, Now: c.now,
 		Signal: c.interrupts.signal, Hint: remedies(c.Getenv), Explain: explain, FewerDays: fewerDaysText,
-		Callbacks: o.callbacks,
+		Callbacks: o.callbacks, CompatAPI: o.compat, MaxWait: time.Duration(o.maxWait),
 	}
 	var err error
 	if config.Manager, err = sdnotify.Dial(c.Getenv); err != nil {

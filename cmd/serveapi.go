@@ -17,6 +17,7 @@ import (
 	"tutti/access"
 	"tutti/daemon"
 	"tutti/internal/outgoing"
+	"tutti/internal/typed"
 	"tutti/runner"
 	"tutti/server"
 )
@@ -34,6 +35,8 @@ type apiOptions struct {
 	// reach besides the public internet.
 	callbackAllow []string
 	callbackPorts []uint
+	compat        bool
+	maxWait       typed.Duration
 
 	callbacks outgoing.Policy
 	base      *url.URL
@@ -49,6 +52,8 @@ func (o *apiOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.socket, "socket", "", "serve the API on the local socket `FILE` (default: $XDG_RUNTIME_DIR/tutti/api.sock)")
 	f.StringArrayVar(&o.socketGroups, "socket-group", nil, "let members of a `GROUP=ROLE` use the socket: viewer, operator, editor, admin")
 	f.StringSliceVar(&o.callbackAllow, "callback-allow", nil, "let callbacks, and webhooks set by users who are no admins, reach private or loopback `NETWORK`; may be repeated")
+	f.BoolVar(&o.compat, "compat-api", false, "serve the compatible endpoints too: /task, /job/…, /worker/list")
+	f.Var(&o.maxWait, "max-wait", "there, let a client wait up to `DURATION` for its command")
 	f.UintSliceVar(&o.callbackPorts, "callback-port", nil, "let them reach `PORT` besides 80 and 443; may be repeated")
 }
 

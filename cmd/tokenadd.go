@@ -17,6 +17,7 @@ import (
 type tokenAddOptions struct {
 	historyOption
 	owner, scope, expires  string
+	taskSelector           string
 	role                   typed.Choice
 	jobs, users, allowFrom []string
 	sudo                   bool
@@ -29,6 +30,7 @@ func (o *tokenAddOptions) addFlags(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.jobs, "job", nil, "only start, stop and read `JOB`, as it is; may be repeated")
 	f.StringSliceVar(&o.users, "user", nil, "may log in to the hosts as `USER` too; may be repeated")
 	f.BoolVar(&o.sudo, "sudo", false, "may use sudo on the hosts")
+	f.StringVar(&o.taskSelector, "task-selector", "", "run tasks of the compatible endpoints that name no host on the hosts of `SELECTOR`")
 	f.StringSliceVar(&o.allowFrom, "allow-from", nil, "only from addresses in `NETWORK`; may be repeated")
 	f.StringVar(&o.expires, "expires", quantity.FormatDuration(access.TokenLife), "expire after, or on, `WHEN`: 12h, 90d, 2027-03-31; at most a year")
 	o.historyOption.addFlags(f)
@@ -74,6 +76,9 @@ func (o *tokenAddOptions) token(name string, now time.Time) (t access.Token, err
 		return t, err
 	}
 	if t.Scope, err = scopeOf(o.scope); err != nil {
+		return t, err
+	}
+	if t.TaskSelector, err = hostSelector("--task-selector", o.taskSelector); err != nil {
 		return t, err
 	}
 	if t.AllowFrom, err = access.ParseNetworks(o.allowFrom); err != nil {

@@ -43,6 +43,14 @@ func (d *Daemon) serveAPI(ctx, over context.Context) {
 		Refuse:   server.RefuseStream, Principal: server.StreamPrincipal,
 	}
 	defer context.AfterFunc(ctx, api.Streams.Close)()
+	if d.c.CompatAPI {
+		pages, err := d.compatible(api)
+		if err != nil {
+			d.c.Logger.Error("cannot serve the compatible endpoints", "error", err)
+		} else {
+			api.Pages = pages.Pages()
+		}
+	}
 	handler := api.Handler()
 	grace := min(d.c.StopTimeout, apiGrace)
 	var wg sync.WaitGroup

@@ -60,6 +60,10 @@ type Config struct {
 	// Live gets the runs of jobs as they go on, for clients over HTTP; its owner closes
 	// it when Run has returned. Nil: the daemon makes one.
 	Live *live.Hubs
+	// CompatAPI: the compatible endpoints are served, too. MaxWait is how long a client
+	// may wait there for its command.
+	CompatAPI bool
+	MaxWait   time.Duration
 	// Callbacks restricts the targets of webhooks of users who are not admins.
 	Callbacks outgoing.Policy
 	// Manager is the service manager; nil: there is none.

@@ -168,6 +168,12 @@ func (a accessOps) token(ctx context.Context, p *access.Principal, in *api.Token
 	if t.Scope, err = scopeOf(in.Scope); err != nil {
 		return t, err
 	}
+	if in.TaskSelector != "" {
+		if _, err := scopeOf(in.TaskSelector); err != nil {
+			return t, operation.Invalid.Fail("").With(api.At("/task_selector", "want a selector of hosts of the inventory"))
+		}
+		t.TaskSelector = in.TaskSelector
+	}
 	if t.AllowFrom, err = access.ParseNetworks(in.AllowFrom); err != nil {
 		return t, operation.Invalid.Fail("").With(api.At("/allow_from", "want networks such as 10.0.0.0/8"))
 	}

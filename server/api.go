@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"reflect"
 	"time"
@@ -29,6 +30,8 @@ type API struct {
 	Submissions Submissions
 	Fleet       Fleet
 	Access      Access
+	// Pages are served besides the operations, by pattern.
+	Pages map[string]http.Handler
 	// Gate has users, tokens and sessions; nil: there are none.
 	Gate *access.Gate
 	// BaseURL is by which clients reach the API; empty: that is not known.
@@ -64,7 +67,7 @@ func (a *API) Handler() *operation.Handler {
 		Title: "tutti", Version: a.Version, Base: base,
 		Guard: a.guard, Stopping: a.Stopping, Admit: a.admit, Explain: explain, Kinds: kinds, Aliases: aliases(), Logger: a.Logger,
 		Common: []operation.Kind{notKnown, lowRole, crossSite, tooOften, historyBusy},
-		Others: a.healthPages(),
+		Others: a.others(),
 	}, a.table())
 	a.document = h.Document
 	return h
@@ -76,6 +79,13 @@ func (a *API) knock(r *http.Request) *operation.Failure {
 		return nil
 	}
 	return a.knocking.take(network(remoteOf(r)))
+}
+
+// others are the pages that are no operations.
+func (a *API) others() map[string]http.Handler {
+	pages := a.healthPages()
+	maps.Copy(pages, a.Pages)
+	return pages
 }
 
 // healthPages are those that tell whether the daemon lives and works.
@@ -124,6 +134,15 @@ type principalKey struct{}
 func principalOf(ctx context.Context) access.Principal {
 	p, _ := ctx.Value(principalKey{}).(access.Principal)
 	return p
+}
+
+// Admit is who asks, if it may do that: for pages that are no operations.
+func (a *API) Admit(r *http.Request, action access.Action) (access.Principal, error) {
+	ctx, err := a.admit(r, &operation.Operation{Spec: operation.Spec{Action: action}})
+	if err != nil {
+		return access.Principal{}, err
+	}
+	return principalOf(ctx), nil
 }
 
 // admit lets those in who may ask for o.

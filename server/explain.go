@@ -261,3 +261,28 @@ func withoutQuoted(text string) string {
 		}
 	}
 }
+
+// Explain is what an error is for a client of another front: the status, what is wrong,
+// and headers such as Retry-After. No text of a request is in it, nor of what is the
+// server's own.
+func Explain(err error) (status int, text string, header http.Header) {
+	f, ok := errors.AsType[*operation.Failure](err)
+	if !ok {
+		f = explain(err)
+	}
+	if f == nil {
+		f = operation.Internal.Fail("")
+	}
+	text = f.Kind.Title
+	if f.Detail != "" {
+		text += ": " + f.Detail
+	}
+	for _, e := range f.Errors {
+		place := e.Parameter
+		if e.Pointer != nil {
+			place = strings.TrimPrefix(*e.Pointer, "/")
+		}
+		text += "; " + place + ": " + e.Message
+	}
+	return f.Kind.Status, text, f.Header
+}

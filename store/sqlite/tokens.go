@@ -10,7 +10,7 @@ import (
 )
 
 const tokenColumns = `t.id, t.name, coalesce(t.owner, 0), coalesce(u.name, ''), t.hash, t.role, t.scope, t.jobs, t.users, t.sudo, t.allow_from,
-	t.created_at, t.created_by, t.expires_at, t.used_at`
+	t.created_at, t.created_by, t.expires_at, t.used_at, t.task_selector`
 
 // Tokens are all tokens, by name.
 func (a *Accounts) Tokens(ctx context.Context) ([]access.Token, error) {
@@ -43,12 +43,12 @@ func selectTokens(ctx context.Context, q queryer, where string, args ...any) ([]
 func scanToken(rows *sql.Rows) (t access.Token, err error) {
 	var role string
 	var hash []byte
-	var scope, jobs, users, networks, created, expires, used sql.NullString
-	if err := rows.Scan(&t.ID, &t.Name, &t.Owner, &t.OwnerName, &hash, &role, &scope, &jobs, &users, &t.Sudo, &networks, &created, &t.CreatedBy, &expires, &used); err != nil {
+	var scope, jobs, users, networks, created, expires, used, tasks sql.NullString
+	if err := rows.Scan(&t.ID, &t.Name, &t.Owner, &t.OwnerName, &hash, &role, &scope, &jobs, &users, &t.Sudo, &networks, &created, &t.CreatedBy, &expires, &used, &tasks); err != nil {
 		return t, err
 	}
 	copy(t.Hash[:], hash)
-	t.Scope = scope.String
+	t.Scope, t.TaskSelector = scope.String, tasks.String
 	if t.Role, err = access.ParseRole(role); err != nil {
 		return t, err
 	}
@@ -75,7 +75,7 @@ func tokenDetails(t *access.Token) access.Details {
 			d[key] = list
 		}
 	}
-	for key, word := range map[string]string{"owner": t.OwnerName, "scope": t.Scope} {
+	for key, word := range map[string]string{"owner": t.OwnerName, "scope": t.Scope, "task_selector": t.TaskSelector} {
 		if word != "" {
 			d[key] = word
 		}
@@ -102,10 +102,10 @@ func (a *Accounts) AddToken(ctx context.Context, t access.Token, by access.By) (
 			return cmp.Or(err, error(&access.ExistsError{What: "token", Name: t.Name}))
 		}
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO tokens (name, owner, hash, role, scope, jobs, users, sudo, allow_from, created_at, created_by, expires_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			INSERT INTO tokens (name, owner, hash, role, scope, jobs, users, sudo, allow_from, created_at, created_by, expires_at, task_selector)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			t.Name, number(t.Owner), t.Hash[:], t.Role.String(), text(t.Scope), jobs, users, t.Sudo, networks,
-			timeText(t.Created), t.CreatedBy, timeText(t.Expires))
+			timeText(t.Created), t.CreatedBy, timeText(t.Expires), text(t.TaskSelector))
 		if err != nil {
 			return err
 		}

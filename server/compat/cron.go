@@ -1,0 +1,52 @@
+package compat
+
+import (
+	"fmt"
+	"strings"
+
+	"tutti/scheduler"
+)
+
+// schedule reads an expression as the callers of this form write it: five fields, six
+// with a year at the end, or seven with seconds before and a year. seconds: the
+// expression has six fields.
+func schedule(cron string) (expression string, seconds bool, err error) {
+	fields := strings.Fields(cron)
+	if len(fields) == 1 && strings.HasPrefix(cron, "@") {
+		switch fields[0] {
+		case "@yearly", "@annually", "@monthly", "@weekly", "@daily", "@hourly":
+			return fields[0], false, nil
+		}
+		return "", false, fmt.Errorf("cronExpr: want 5 fields, 6 with a year, or 7 with seconds and a year; or @yearly, @monthly, @weekly, @daily, @hourly")
+	}
+	switch len(fields) {
+	case 5:
+	case 6, 7:
+		last := len(fields) - 1
+		if year := fields[last]; year != "*" && year != "?" {
+			return "", false, fmt.Errorf("cronExpr: the year has to be *: jobs here have no year")
+		}
+		fields = fields[:last]
+	default:
+		return "", false, fmt.Errorf("cronExpr: %d fields; want 5, 6 with a year, or 7 with seconds and a year", len(fields))
+	}
+	for i, f := range fields {
+		if f == "?" {
+			fields[i] = "*"
+		}
+	}
+	return strings.Join(fields, " "), len(fields) == 6, nil
+}
+
+// cronExpr is how callers of this form read the schedules of a job: one with seconds has
+// seven fields. Several are joined by semicolons, and not theirs to read.
+func cronExpr(j *scheduler.Job) string {
+	all := make([]string, len(j.Schedules))
+	for i, text := range j.Schedules {
+		all[i] = text
+		if j.Seconds && len(strings.Fields(text)) == 6 {
+			all[i] += " *"
+		}
+	}
+	return strings.Join(all, "; ")
+}

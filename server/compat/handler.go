@@ -1,0 +1,144 @@
+package compat
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"tutti/access"
+	"tutti/scheduler"
+	"tutti/server"
+	"tutti/store"
+)
+
+// Tasks submits runs, and knows what has become of them.
+type Tasks interface {
+	store.Views
+	// Submit decides a run for p and puts it into the queue. What p may not do is an
+	// error of package access; a task that was submitted before a *store.ReplayedError, or
+	// a *store.KeyReusedError.
+	Submit(ctx context.Context, p *access.Principal, r *Request) (run int64, err error)
+	// Find is the run of a task of p; 0: there is none.
+	Find(ctx context.Context, p *access.Principal, id string) (run int64, err error)
+	// Ended is a run once it has ended, or as it is when ctx ends, which is no error.
+	Ended(ctx context.Context, run int64) (store.Run, error)
+}
+
+// A Request is a task that is to be submitted.
+type Request struct {
+	// ID is what its client calls it.
+	ID string
+	// Selector chooses its hosts, or Host is the only one.
+	Selector, Host string
+	Command        string
+	// Timeout bounds the command, and Deadline all of it; 0: nothing does.
+	Timeout, Deadline time.Duration
+	// Callback is told of its end; empty: nobody is.
+	Callback string
+	// Body is the request as it came.
+	Body []byte
+}
+
+// A Handler answers programs that speak these interfaces. Its fields are set before
+// Pages is called.
+type Handler struct {
+	Tasks   Tasks
+	Jobs    server.Jobs
+	Changes server.JobChanges
+	// Scopes are the names of the hosts that each selector chooses.
+	Scopes func(ctx context.Context, selectors []string) ([]map[string]bool, error)
+	// Daemons are those that serve the history, and Machine what theirs is called.
+	Daemons func(ctx context.Context) ([]scheduler.Controller, error)
+	Machine string
+	// Admit is who asks, if it may do that; see [server.API.Admit].
+	Admit func(r *http.Request, action access.Action) (access.Principal, error)
+	// CheckCallback says why nothing would be sent to a URL.
+	CheckCallback func(url string) error
+	// MaxWait is how long a task may take whose client waits for it.
+	MaxWait time.Duration
+	// Logger gets what clients are not told.
+	Logger *slog.Logger
+}
+
+// Pages are the handlers by pattern.
+func (h *Handler) Pages() map[string]http.Handler {
+	pages := map[string]http.Handler{
+		"POST /task":              h.task(h.postTask),
+		"POST /hosts/{host}/task": h.task(h.postTask),
+		"GET /task/{id}":          h.task(h.getTask),
+	}
+	for pattern, do := range map[string]func(*http.Request) (any, error){
+		"POST /job/save":   h.saveJob,
+		"POST /job/delete": h.deleteJob,
+		"POST /job/kill":   h.killJob,
+		"GET /job/list":    h.listJobs,
+		"GET /job/log":     h.logJob,
+		"GET /worker/list": h.listWorkers,
+	} {
+		pages[pattern] = h.form(do)
+	}
+	return pages
+}
+
+// admit lets in who shows a token and may do that. A session or a local socket is not
+// enough: browsers and other programs would send along who they are.
+func (h *Handler) admit(r *http.Request, action access.Action) (access.Principal, error) {
+	if r.Header.Get("Authorization") == "" {
+		return access.Principal{}, &access.AuthError{What: "token", Why: access.Unknown}
+	}
+	return h.Admit(r, action)
+}
+
+// A refusal is what is wrong with a request, and the status that says so.
+type refusal struct {
+	status int
+	text   string
+	header http.Header
+}
+
+func (r *refusal) Error() string { return r.text }
+
+func refuse(status int, text string) error { return &refusal{status: status, text: text} }
+
+// unwell is the refusal of what is no mistake of the client: never 500, which callers
+// take for the failure of a command.
+func unwell(text string) *refusal {
+	return &refusal{http.StatusServiceUnavailable, text, http.Header{"Retry-After": {"5"}}}
+}
+
+// checkScope is an *access.ScopeError if p may not see all hosts of a run.
+func (h *Handler) checkScope(ctx context.Context, p *access.Principal, run int64) error {
+	if len(p.Scopes) == 0 {
+		return nil
+	}
+	sets, err := h.Scopes(ctx, p.Scopes)
+	if err != nil {
+		return err
+	}
+	groups, err := h.Tasks.Groups(ctx, run, nil)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for i := range groups {
+		names = append(names, groups[i].Hosts...)
+	}
+	return access.CheckScope(sets, names)
+}
+
+// write writes a body of JSON.
+func write(w http.ResponseWriter, status int, body any) {
+	data, err := json.Marshal(body)
+	if err != nil { // it is made of texts and numbers
+		data = []byte("null")
+	}
+	data = append(data, '\n')
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+	w.WriteHeader(status)
+	_, _ = w.Write(data) // the client may have gone
+}

@@ -17,6 +17,7 @@ type launchOptions struct {
 	requestOptions
 	outputOptions
 	dryRun bool
+	detach bool
 	yes    bool
 	exit   typed.Choice
 

@@ -26,6 +26,7 @@ parent shell reads its script from there.
   tutti run -b all uname -r
   tutti run --diff web sysctl -a
   tutti run --outdir results --junit report.xml web make check
+  tutti run --detach web 'apt-get -y upgrade'
   tutti run --sudo --ask-sudo-pass -e STAGE=prod web ./deploy
   tutti run --stdin dump.sql db psql
   tutti run -J ops@bastion.example.com web uptime
@@ -39,9 +40,12 @@ parent shell reads its script from there.
 		if strings.TrimSpace(command) == "" {
 			return hint(syntaxf("missing COMMAND to run on %s", o.Hosts.Describe(selector)), "tutti ping logs in and runs nothing")
 		}
+		if o.detach {
+			return c.detach(ctx, cmd, o, selector, map[string]any{"command": command})
+		}
 		return c.launchTask(ctx, o, selector, fanout.Task{Action: fanout.Command(command)})
 	})
-	setHelp(cmd, exitHelp, o.groups(o.flags().addHosts, o.flags().addCommandTask, o.addCareFlags)...)
+	setHelp(cmd, exitHelp, o.groups(o.flags().addHosts, o.flags().addCommandTask, o.addDetachedCareFlags)...)
 	return cmd
 }
 

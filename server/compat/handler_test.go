@@ -38,9 +38,13 @@ func (f *fake) fail() error {
 func (f *fake) Submit(context.Context, *access.Principal, *Request) (int64, error) {
 	return 1, f.fail()
 }
+
 func (f *fake) Find(context.Context, *access.Principal, string) (int64, error) { return 1, f.fail() }
-func (f *fake) Ended(context.Context, int64) (store.Run, error)                { return f.run, f.fail() }
-func (f *fake) List(context.Context) ([]jobs.View, error)                      { return nil, f.fail() }
+
+func (f *fake) Ended(context.Context, int64) (store.Run, error) { return f.run, f.fail() }
+
+func (f *fake) List(context.Context) ([]jobs.View, error) { return nil, f.fail() }
+
 func (f *fake) Log(context.Context, store.FiringQuery) ([]store.FiringRow, error) {
 	return nil, f.fail()
 }

@@ -15,7 +15,7 @@ demo: ## run the main job on an embedded fleet of twenty hosts
 	go run . demo
 
 test: ## every test, with the race detector and the real sshd; a package at a time, since proof has its time limits
-	@.ci/need go cc sshd sudo dropbear mksh posh bash bash-completion zsh fish
+	@.ci/need go cc sshd sudo dropbear mksh posh bash bash-completion zsh fish curl
 	go test -race -p 1 -timeout 15m ./...
 	cd bench && go test -race ./...
 

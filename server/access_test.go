@@ -223,7 +223,6 @@ func TestTokensOfOthers(t *testing.T) {
 	r.refused(t, r.ask(t, "POST", "/tokens", `{"token":"x","role":"viewer"}`), "role")
 }
 
-// Who asks too often waits; others do not, and neither does who has waited.
 // A token of a user of the machine would outlive what lets that user in.
 func TestTokensOfPeers(t *testing.T) {
 	r := newRig(t)
@@ -235,6 +234,7 @@ func TestTokensOfPeers(t *testing.T) {
 	}
 }
 
+// Who asks too often waits; others do not, and neither does who has waited.
 func TestPace(t *testing.T) {
 	r := newRig(t)
 	r.who = access.Principal{Name: "busy", Role: access.Viewer}

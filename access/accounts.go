@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"tutti/internal/quantity"
@@ -39,6 +40,31 @@ func (g *Gate) SetPassword(ctx context.Context, name string, password []byte, by
 		return nil
 	}, by)
 	return err
+}
+
+// ChangeOwnPassword gives the user of a principal another password, if current is the
+// one it has, and ends its sessions. The error is that of [Gate.Login], or about the
+// new one.
+func (g *Gate) ChangeOwnPassword(ctx context.Context, p *Principal, current, password []byte, from Source) error {
+	u, err := g.Store.UserByID(ctx, p.User)
+	if err != nil {
+		return err
+	}
+	now := g.Now()
+	if err := g.Throttle.Attempt(u.Name, from.Addr, now); err != nil {
+		return err
+	}
+	u, err = g.checkPassword(ctx, u.Name, current)
+	by := from.By(p.Name, p.Via, now)
+	if denied, ok := errors.AsType[*AuthError](err); ok {
+		e := Entry{By: by, Action: "user.change", Object: "user:" + denied.Name, Outcome: Refused, After: Details{"reason": denied.Why}.JSON()}
+		return errors.Join(denied, g.Store.Record(ctx, e))
+	}
+	if err != nil {
+		return err
+	}
+	g.Throttle.Success(u.Name, from.Addr)
+	return g.SetPassword(ctx, u.Name, password, by)
 }
 
 // NewLink makes a login link for a user, which is good once and for [LinkLife]. An

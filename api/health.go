@@ -11,6 +11,33 @@ import (
 type FleetHost struct {
 	Host
 	Health Health `json:"health"`
+	// Maintenance is absent unless the host is in maintenance.
+	Maintenance *Maintenance `json:"maintenance,omitempty"`
+}
+
+// A Maintenance is a host that runs leave out.
+type Maintenance struct {
+	Schema int    `json:"schema"` // 1
+	Type   string `json:"type"`   // "maintenance"
+	Host   string `json:"host"`
+	// Until is when it ends by itself; absent: it does not.
+	Until *event.Time `json:"until,omitempty"`
+	Note  string      `json:"note,omitempty"`
+	// By is who took the host out, and Since when.
+	By    string     `json:"by"`
+	Since event.Time `json:"since"`
+}
+
+// NewMaintenance is the form of r.
+func NewMaintenance(r *store.Rest) *Maintenance {
+	return &Maintenance{1, "maintenance", r.Host, TimeOf(r.Until), r.Note, r.By, event.Time(r.Since)}
+}
+
+// A MaintenanceRequest says until when a host is out, and why.
+type MaintenanceRequest struct {
+	// Until is a time, or how long from now, such as 2h; absent: until it is taken back.
+	Until string `json:"until,omitempty" maxLength:"40"`
+	Note  string `json:"note,omitempty" maxLength:"1000"`
 }
 
 // A Health is whether a host can be reached, as far as runs know.

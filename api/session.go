@@ -8,6 +8,18 @@ type LoginRequest struct {
 	Password string `json:"password" maxLength:"1024"`
 }
 
+// A LinkRequest is the secret of a login link, and the password that its user chooses.
+type LinkRequest struct {
+	Link     string `json:"link" maxLength:"256"`
+	Password string `json:"password" maxLength:"1024"`
+}
+
+// A PasswordChange is one's password and the one that it is to be.
+type PasswordChange struct {
+	Current  string `json:"current" maxLength:"1024"`
+	Password string `json:"password" maxLength:"1024"`
+}
+
 // A Session is who asks, and what it may do.
 type Session struct {
 	Schema int    `json:"schema"` // 1

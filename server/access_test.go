@@ -151,6 +151,50 @@ func TestSession(t *testing.T) {
 	r.refused(t, r.ask(t, "GET", "/session", "", "Cookie", cookie), "not-known")
 }
 
+// A login link lets its user in once, who chooses a password and can change it.
+func TestOwnPassword(t *testing.T) {
+	r := newRig(t)
+	r.ask(t, "POST", "/users", `{"user":"eve","role":"viewer"}`)
+	u, err := r.accounts.Store.User(t.Context(), "eve")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, err := r.accounts.NewLink(t.Context(), &u, access.By{Actor: "ann", At: r.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.refused(t, r.ask(t, "PUT", "/session/password", `{"current":"x","password":"correct horse battery"}`), "role") // no session
+	r.real()
+	r.remote = "192.0.2.1:1"
+	body := func(password string) string { return `{"link":"` + link.Reveal() + `","password":"` + password + `"}` }
+	if w := r.ask(t, "POST", "/session/link", body("x")); w.Code != 422 || strings.Contains(w.Body.String(), link.Reveal()) {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	w := r.ask(t, "POST", "/session/link", body("correct horse battery"))
+	cookies := w.Result().Cookies()
+	if w.Code != 201 || len(cookies) != 1 {
+		t.Fatalf("got %d %s", w.Code, w.Body)
+	}
+	r.refused(t, r.ask(t, "POST", "/session/link", body("another horse battery")), "not-known")
+	session := []string{"Cookie", cookies[0].Name + "=" + cookies[0].Value, "Origin", "http://example.com"}
+	w = r.ask(t, "PUT", "/session/password", `{"current":"zqwrongzq","password":"another horse battery"}`, session...)
+	if r.refused(t, w, "not-known"); strings.Contains(w.Body.String(), "horse") {
+		t.Errorf("got %s", w.Body)
+	}
+	if w := r.ask(t, "PUT", "/session/password", `{"current":"correct horse battery","password":"another horse battery"}`, session...); w.Code != 204 {
+		t.Fatalf("got %d %s", w.Code, w.Body)
+	}
+	r.refused(t, r.ask(t, "GET", "/session", "", session...), "not-known")
+	if w := r.ask(t, "POST", "/session", `{"name":"eve","password":"another horse battery"}`); w.Code != 201 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	r.gate = nil
+	var audit api.List[api.AuditEntry]
+	if r.get(t, "/audit?action=user.change&object=user:eve", &audit); len(audit.Items) < 2 || audit.Items[1].Outcome != "refused" {
+		t.Errorf("got %+v", audit.Items)
+	}
+}
+
 // A page of another site can change nothing, whoever would let it in.
 func TestCrossSiteWithoutCookie(t *testing.T) {
 	r := newRig(t)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"tutti/fanout"
 	"tutti/server/live"
 	"tutti/server/operation"
+	"tutti/store"
 )
 
 // base is where the operations are.
@@ -32,6 +34,8 @@ type API struct {
 	Access      Access
 	// Pages are served besides the operations, by pattern.
 	Pages map[string]http.Handler
+	// Maintenance is which hosts runs leave out; nil: that is not offered.
+	Maintenance store.Maintenance
 	// Gate has users, tokens and sessions; nil: there are none.
 	Gate *access.Gate
 	// BaseURL is by which clients reach the API; empty: that is not known.
@@ -41,6 +45,9 @@ type API struct {
 	// Alive and Ready are what /healthz and /readyz say; nil: that all is well.
 	Alive func() error
 	Ready func(context.Context) error
+	// Patience is how long a request waits for another process that has the history
+	// locked; 0: 3 s.
+	Patience time.Duration
 	// Stopping ends when streams have to end; nil: they do not.
 	Stopping context.Context
 	// Version is this program's.
@@ -60,6 +67,9 @@ type API struct {
 func (a *API) Handler() *operation.Handler {
 	if a.Now == nil {
 		a.Now = time.Now
+	}
+	if a.Patience == 0 {
+		a.Patience = 3 * time.Second
 	}
 	a.asking, a.knocking = newPace(perSecond, atOnce, a.Now), newPace(knocksASecond, knocksASecond, a.Now)
 	a.cross = crossOrigin(a.BaseURL)
@@ -108,7 +118,7 @@ func (a *API) table() []operation.Operation {
 	var all []operation.Operation
 	for _, part := range [][]operation.Operation{
 		runOps{a}.operations(), runOps{a}.eventOperations(), jobOps{a}.operations(), changeOps{a}.operations(), submitOps{a}.operations(), queueOps{a}.operations(),
-		fleetOps{a}.operations(), accessOps{a}.operations(), checkOps{a}.operations(), ownOps{a}.operations(),
+		fleetOps{a}.operations(), restOps{a}.operations(), accessOps{a}.operations(), checkOps{a}.operations(), ownOps{a}.operations(),
 	} {
 		all = append(all, part...)
 	}
@@ -120,6 +130,7 @@ type (
 	runOps    struct{ *API }
 	jobOps    struct{ *API }
 	fleetOps  struct{ *API }
+	restOps   struct{ *API }
 	changeOps struct{ *API }
 	submitOps struct{ *API }
 	queueOps  struct{ *API }
@@ -147,6 +158,7 @@ func (a *API) Admit(r *http.Request, action access.Action) (access.Principal, er
 
 // admit lets those in who may ask for o.
 func (a *API) admit(r *http.Request, o *operation.Operation) (context.Context, error) {
+	r = r.WithContext(store.Patience(r.Context(), a.Patience))
 	if o.Action == "" {
 		if refused := a.knock(r); refused != nil {
 			return nil, refused
@@ -166,7 +178,7 @@ func (a *API) admit(r *http.Request, o *operation.Operation) (context.Context, e
 	if err := p.Check(o.Action); err != nil {
 		if !readsOnly(r) {
 			a.record(r.Context(), access.Entry{
-				By: sourceOf(r).By(p.Name, p.Via, a.Now()), Action: "request", Object: "operation:" + o.ID, Outcome: access.Refused,
+				By: sourceOf(r).By(p.Name, p.Via, a.Now()), Action: "request", Object: "operation:" + cmp.Or(o.ID, string(o.Action)), Outcome: access.Refused,
 				After: access.Details{"reason": lowRole.Name}.JSON(),
 			})
 		}

@@ -29,13 +29,19 @@ func (a fleetOps) operations() []operation.Operation {
 
 type listHostsIn struct {
 	operation.Page
-	Selector string `query:"selector" maxLength:"4096" doc:"which hosts, as on the command line; all, if it is not given"`
+	Selector string   `query:"selector" maxLength:"4096" doc:"which hosts, as on the command line; all, if it is not given"`
+	Health   []string `query:"health" enum:"reachable,unreachable,unknown" doc:"only hosts in one of these states"`
 }
 
 func (a fleetOps) listHosts(ctx context.Context, in *listHostsIn, key string, limit int) ([]api.FleetHost, string, error) {
 	views, err := a.hostViews(ctx, in.Selector)
 	if err != nil {
 		return nil, "", err
+	}
+	if len(in.Health) > 0 {
+		if views, err = a.healthy(ctx, views, in.Health); err != nil {
+			return nil, "", err
+		}
 	}
 	form := a.hostForm(ctx)
 	items, last, err := pageOf(views, key, limit, func(v runner.HostView) string { return v.Name },
@@ -44,6 +50,29 @@ func (a fleetOps) listHosts(ctx context.Context, in *listHostsIn, key string, li
 		err = a.addHealth(ctx, items)
 	}
 	return items, last, err
+}
+
+// healthy are the hosts in one of some states.
+func (a fleetOps) healthy(ctx context.Context, views []runner.HostView, states []string) ([]runner.HostView, error) {
+	if len(views) == 0 {
+		return nil, nil
+	}
+	names := make([]string, len(views))
+	for i := range views {
+		names[i] = views[i].Name
+	}
+	health, err := a.Runs.HealthOf(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	now := a.Now()
+	var some []runner.HostView
+	for i := range views {
+		if slices.Contains(states, api.NewHealth(&health[i], now).State) {
+			some = append(some, views[i])
+		}
+	}
+	return some, nil
 }
 
 // addHealth says of hosts whether they can be reached.
@@ -63,7 +92,7 @@ func (a fleetOps) addHealth(ctx context.Context, hosts []api.FleetHost) error {
 	for i := range hosts {
 		hosts[i].Health = api.NewHealth(&health[i], now)
 	}
-	return nil
+	return a.addMaintenance(ctx, hosts)
 }
 
 // hostViews are the hosts of a selector that who asks may see. A selector that means

@@ -140,9 +140,62 @@ func TestHealth(t *testing.T) {
 	if host.Health.State != "reachable" || host.Health.LastRun != 1 || len(host.Runs) != 1 || host.Runs[0].Outcome != "failed" {
 		t.Errorf("got %+v", host)
 	}
+	var page api.List[api.FleetHost]
+	r.get(t, "/hosts?health=reachable&limit=1", &page)
+	next := page.Next
+	if page = (api.List[api.FleetHost]{}); next == "" {
+		t.Error("there is one page only")
+	}
+	if r.get(t, "/hosts?health=reachable&limit=2&after="+next, &page); names(page.Items) != "web2 db1" {
+		t.Errorf("got %s", names(page.Items))
+	}
+	page = api.List[api.FleetHost]{}
+	if r.get(t, "/hosts?health=unreachable,unknown", &page); len(page.Items) != 0 {
+		t.Errorf("got %s", names(page.Items))
+	}
 	r.now = noon.Add(48 * time.Hour)
 	host = api.FleetHostDetails{}
 	if r.get(t, "/hosts/db1", &host); host.Health.State != "unknown" {
 		t.Errorf("got %+v", host.Health)
+	}
+}
+
+// A host is taken out of runs until a time, for a reason, and back.
+func TestMaintenance(t *testing.T) {
+	r := newRig(t)
+	w := r.ask(t, "PUT", "/hosts/web1/maintenance", `{"until":"2h","note":"new disk"}`)
+	if w.Code != 200 || !strings.Contains(w.Body.String(), `"until":"2027-03-01T14:00:00`) {
+		t.Fatalf("got %d %s", w.Code, w.Body)
+	}
+	rest := func() *api.Maintenance {
+		t.Helper()
+		var host api.FleetHostDetails
+		r.get(t, "/hosts/web1", &host)
+		return host.Maintenance
+	}
+	if m := rest(); m == nil || m.Note != "new disk" || m.By != "ann" {
+		t.Errorf("got %+v", m)
+	}
+	if r.now = noon.Add(2 * time.Hour); rest() != nil {
+		t.Error("it goes on")
+	}
+	r.now = noon
+	if w := r.ask(t, "PUT", "/hosts/web1/maintenance", `{}`); w.Code != 200 || rest() == nil || rest().Until != nil {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	if w := r.ask(t, "DELETE", "/hosts/web1/maintenance", ""); w.Code != 204 || rest() != nil {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	for _, until := range []string{"yesterday", "0s", "2020-01-01T00:00:00Z"} {
+		r.refused(t, r.ask(t, "PUT", "/hosts/web1/maintenance", `{"until":"`+until+`"}`), "invalid")
+	}
+	r.refused(t, r.ask(t, "PUT", "/hosts/none/maintenance", `{}`), "no-host")
+	r.who.Scopes = []string{"db1"}
+	r.refused(t, r.ask(t, "PUT", "/hosts/web1/maintenance", `{}`), "no-host")
+	r.refused(t, r.ask(t, "DELETE", "/hosts/web1/maintenance", ""), "no-host")
+	r.who.Scopes = nil
+	var audit api.List[api.AuditEntry]
+	if r.get(t, "/audit?object=host:web1", &audit); len(audit.Items) != 3 || audit.Items[0].Action != "maintenance.stop" {
+		t.Errorf("got %+v", audit.Items)
 	}
 }

@@ -38,6 +38,8 @@ var noon = time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
 type rig struct {
 	*operation.Handler
 	store store.Store
+	api   *server.API
+	path  string // of the history
 	// who asks, if the API does not find that out by itself.
 	who  access.Principal
 	gate *server.Gate
@@ -50,6 +52,14 @@ type rig struct {
 	accounts *access.Gate
 	document *jsonschema.Compiler
 	paths    map[string]map[string]operationDoc
+	// components are the schemas of the document, as far as they are looked into.
+	components map[string]component
+}
+
+type component struct {
+	Properties map[string]struct {
+		Items map[string]any `json:"items"`
+	} `json:"properties"`
 }
 
 type operationDoc struct {
@@ -103,7 +113,7 @@ func newRig(t *testing.T) *rig {
 		Submissions: daemon.NewSubmissions(env, &runner.History{Path: filepath.Join(dir, "history.db"), Getenv: env.Getenv, Warn: func(string) {}}, s, func() store.Daemon { return r.daemon(t) }),
 		Fleet:       daemon.NewFleet(env, s, func() int64 { return 7 }),
 		Access:      principal{r}, Version: "0", Now: now,
-		Gate: r.accounts,
+		Gate: r.accounts, Maintenance: s.Maintenance(),
 	}
 	api.Streams = &live.Streams{
 		Hubs: &live.Hubs{}, History: s,
@@ -112,6 +122,7 @@ func newRig(t *testing.T) *rig {
 		Refuse:   server.RefuseStream, Principal: server.StreamPrincipal,
 	}
 	t.Cleanup(api.Streams.Close)
+	r.api, r.path = api, filepath.Join(dir, "history.db")
 	r.Handler = api.Handler()
 	r.readDocument(t)
 	return r
@@ -138,12 +149,15 @@ func (r *rig) real() { r.gate = &server.Gate{Gate: r.accounts, Peers: server.Pee
 func (r *rig) readDocument(t *testing.T) {
 	t.Helper()
 	var doc struct {
-		Paths map[string]map[string]operationDoc `json:"paths"`
+		Paths      map[string]map[string]operationDoc `json:"paths"`
+		Components struct {
+			Schemas map[string]component `json:"schemas"`
+		} `json:"components"`
 	}
 	if err := json.Unmarshal(r.Document(), &doc); err != nil {
 		t.Fatal(err)
 	}
-	r.paths = doc.Paths
+	r.paths, r.components = doc.Paths, doc.Components.Schemas
 	whole, err := jsonschema.UnmarshalJSON(bytes.NewReader(r.Document()))
 	if err != nil {
 		t.Fatal(err)
@@ -217,9 +231,20 @@ func (r *rig) check(t *testing.T, method, path string, w *httptest.ResponseRecor
 		t.Errorf("%s %s answered with %s, which the document does not have", method, path, kind)
 		return
 	}
+	if items := r.itemsOf(response.Content["application/json"].Schema); kind == "application/x-ndjson" && items != nil {
+		for line := range bytes.Lines(w.Body.Bytes()) {
+			r.checkJSON(t, method+" "+path, items, line)
+		}
+	}
 	if strings.HasSuffix(kind, "json") && kind != "application/x-ndjson" {
 		r.checkJSON(t, method+" "+path, media.Schema, w.Body.Bytes())
 	}
+}
+
+// itemsOf is the schema of the items of a list; nil if that is none.
+func (r *rig) itemsOf(list map[string]any) map[string]any {
+	ref, _ := list["$ref"].(string)
+	return r.components[strings.TrimPrefix(ref, "#/components/schemas/")].Properties["items"].Items
 }
 
 func (r *rig) checkJSON(t *testing.T, what string, schema map[string]any, data []byte) {

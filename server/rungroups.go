@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -70,6 +71,7 @@ type listDiffIn struct {
 	RunPath
 	operation.Page
 	With string `query:"with" required:"true" maxLength:"20" doc:"the run that it is compared with, which is the earlier one: a number, last, or last~1"`
+	By   string `query:"by" enum:"outcome,exit,output" doc:"only hosts of which the outcome, the exit, or the output is another"`
 }
 
 func (a runOps) listDiff(ctx context.Context, in *listDiffIn, key string, limit int) ([]event.Diff, string, error) {
@@ -97,7 +99,30 @@ func (a runOps) listDiff(ctx context.Context, in *listDiffIn, key string, limit 
 	if err != nil {
 		return nil, "", err
 	}
+	if in.By != "" {
+		diffs = slices.DeleteFunc(diffs, func(d event.Diff) bool { return !changedBy(&d, in.By) })
+	}
 	return slicePage(diffs, key, limit)
+}
+
+// changedBy reports whether that has changed: outcome, exit or output.
+func changedBy(d *event.Diff, what string) bool {
+	if what == "output" {
+		return d.Stdout != nil || d.Stderr != nil || d.Unrecorded
+	}
+	if d.Before == nil || d.After == nil {
+		return d.Before != d.After // a host that one of the runs does not have
+	}
+	if d.Before.Outcome != d.After.Outcome || what == "outcome" {
+		return d.Before.Outcome != d.After.Outcome
+	}
+	code := func(f *event.Fate) int64 {
+		if f.ExitCode == nil {
+			return -1
+		}
+		return int64(*f.ExitCode)
+	}
+	return code(d.Before) != code(d.After) || d.Before.Signal != d.After.Signal || d.Before.ErrorOp != d.After.ErrorOp
 }
 
 // fieldsOf are the words of a text.

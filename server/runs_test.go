@@ -287,6 +287,12 @@ func TestDiff(t *testing.T) {
 	if len(page.Items) != 2 || page.Items[0].Runs != [2]int64{1, 2} || !page.Items[0].Changed || page.Items[0].Stdout == nil {
 		t.Errorf("got %+v", page)
 	}
+	for by, want := range map[string]int{"output": 2, "outcome": 0, "exit": 0} {
+		page = api.List[event.Diff]{}
+		if r.get(t, "/runs/2/diff?with=1&by="+by, &page); len(page.Items) != want {
+			t.Errorf("by %s: got %+v", by, page.Items)
+		}
+	}
 	for path, name := range map[string]string{"/runs/2/diff": "invalid", "/runs/2/diff?with=2": "invalid", "/runs/2/diff?with=7": "no-run"} {
 		r.refused(t, r.ask(t, "GET", path, ""), name)
 	}

@@ -21,6 +21,10 @@ func (a accessOps) operations() []operation.Operation {
 	}
 	login := spec("POST", "/session", "login", "Log in with a name and a password, for a cookie", "", notKnown, throttled, crossSite)
 	login.Statuses = []int{http.StatusCreated}
+	redeem := spec("POST", "/session/link", "redeemLink", "Log in with a login link, and choose a password", "", notKnown, crossSite)
+	redeem.Statuses = []int{http.StatusCreated}
+	password := spec("PUT", "/session/password", "changeOwnPassword", "Change one's own password, which ends one's sessions", access.Read, throttled)
+	password.Statuses = []int{http.StatusNoContent}
 	logout := spec("DELETE", "/session", "logout", "Log out", access.Read)
 	logout.Statuses = []int{http.StatusNoContent}
 	addUser := spec("POST", "/users", "addUser", "Add a user, who has no password yet", access.Users, nameTaken)
@@ -35,6 +39,8 @@ func (a accessOps) operations() []operation.Operation {
 		operation.Of(login, a.login),
 		operation.Of(spec("GET", "/session", "getSession", "Show who asks, and what it may do", access.Read), a.getSession),
 		operation.Of(logout, a.logout),
+		operation.Of(redeem, a.redeem),
+		operation.Of(password, a.changeOwnPassword),
 		operation.ListOf(spec("GET", "/users", "listUsers", "List the users, by name", access.Users), a.listUsers),
 		operation.Of(addUser, a.addUser),
 		operation.Of(spec("GET", "/users/{user}", "getUser", "Show a user", access.Users, noUser), a.getUser),
@@ -59,9 +65,7 @@ func (a accessOps) login(ctx context.Context, in *struct{ Body api.LoginRequest 
 	if err != nil {
 		return nil, err
 	}
-	answer := operation.Reply(a.session(&p))
-	answer.Header = http.Header{"Set-Cookie": {sessionCookie(r, secret.Reveal()).String()}, "Cache-Control": {"no-store"}}
-	return answer, nil
+	return a.entered(r, secret, &p), nil
 }
 
 func (a accessOps) getSession(ctx context.Context, _ *struct{}) (*operation.Answer[api.Session], error) {

@@ -100,9 +100,14 @@ func (h *fileHandle) change(ctx context.Context, f func(tx *sql.Tx) error) error
 // hurry bounds conn's waits for other processes by the deadline of ctx, whose end
 // SQLite does not notice while it waits.
 func hurry(ctx context.Context, conn *sql.Conn) (restore func(), err error) {
-	deadline, ok := ctx.Deadline()
-	left := time.Until(deadline)
-	if !ok || left >= busyTimeout {
+	left := busyTimeout
+	if wait, ok := store.PatienceOf(ctx); ok {
+		left = min(left, wait)
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		left = min(left, time.Until(deadline))
+	}
+	if left >= busyTimeout {
 		return func() {}, nil
 	}
 	set := func(ctx context.Context, d time.Duration) error {

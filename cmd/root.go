@@ -127,6 +127,7 @@ func newRootCmd(c *console) *cobra.Command {
 		newShowCmd(c.Streams),
 		newDiffCmd(c.Streams),
 		newKillCmd(c.Streams),
+		newQueueCmd(c.Streams),
 		newJobCmd(c),
 		newServeCmd(c),
 		newLoginCmd(c),

@@ -3,10 +3,12 @@ package cmd
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"tutti/client"
 	"tutti/store"
 )
 
@@ -26,18 +28,40 @@ Queued runs are dropped. The job stays: tutti job pause keeps it from firing aga
 			if err != nil {
 				return err
 			}
+			remote, err := o.client(std, cmd)
+			if err != nil {
+				return err
+			}
+			if remote != nil {
+				defer remote.Close()
+				return usageOfJob(killJobOf(cmd.Context(), std, remote, ref, time.Duration(o.wait)))
+			}
 			return withStore(cmd.Context(), std, o.history, wantsHistory, func(s store.Store) error {
 				return killJob(cmd.Context(), std, s, ref, time.Duration(o.wait))
 			})
 		},
 	}
-	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags})
+	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags}, o.group())
 	return cmd
 }
 
 // killJob stops the runs that ref names, and waits for their ends.
 func killJob(ctx context.Context, std Streams, s store.Store, ref string, wait time.Duration) error {
 	runs, err := jobService(std, s).Kill(ctx, ref, std.userName())
+	return stoppedJob(ctx, std, s, ref, runs, err, wait)
+}
+
+// killJobOf is killJob for a server.
+func killJobOf(ctx context.Context, std Streams, remote *client.Client, ref string, wait time.Duration) error {
+	if strings.Trim(ref, "0123456789") == "" {
+		return hint(usagef("a server is told the name of the job"), "tutti kill "+ref+" stops a run")
+	}
+	runs, err := remote.Jobs(jobChecker(std)).Kill(ctx, ref)
+	return stoppedJob(ctx, std, remote.History(), ref, runs, err, wait)
+}
+
+// stoppedJob shows what became of the runs of a job that are being stopped.
+func stoppedJob(ctx context.Context, std Streams, s stopper, ref string, runs []int64, err error, wait time.Duration) error {
 	switch {
 	case len(runs) > 0: // these are being stopped, even if others failed
 		return errors.Join(err, showStopped(ctx, std, s, runs, wait))

@@ -27,15 +27,25 @@ const exitHelpKill = `EXIT STATUS
 
 // killOptions are those of all commands that stop runs.
 type killOptions struct {
-	history string
-	wait    typed.Duration
+	place
+	wait typed.Duration
+}
+
+// A stopper stops runs and shows what became of them: a history, or a server. What the
+// methods promise is said at those of store.Store.
+type stopper interface {
+	Runs(ctx context.Context, q store.Query) ([]store.Run, error)
+	Run(ctx context.Context, ref, user string) (store.Run, error)
+	Results(ctx context.Context, run int64) ([]store.HostResult, error)
+	StopRun(ctx context.Context, run int64, by string, now time.Time) error
+	Wake() (wake <-chan struct{}, end func())
 }
 
 func newKillOptions() *killOptions { return &killOptions{wait: typed.Duration(15 * time.Second)} }
 
 func (o *killOptions) addFlags(f *pflag.FlagSet) {
 	f.Var(&o.wait, "wait", "wait up to `DURATION` for the hosts to finish; 0: do not wait")
-	addHistoryFlag(f, &o.history)
+	o.addHistory(f)
 }
 
 func newKillCmd(std Streams) *cobra.Command {
@@ -55,18 +65,29 @@ newest run that is running and not a job's.`,
 			if len(args) == 0 {
 				return hint(syntaxf("missing run"), "tutti history lists runs; last is your newest running one")
 			}
+			remote, err := o.client(std, cmd)
+			if err != nil {
+				return err
+			}
+			if remote != nil {
+				defer remote.Close()
+				if slices.Contains(args, "last") {
+					return hint(usagef("a server is told the number of the run that it is to stop"), "tutti history lists runs")
+				}
+				return usageOfJob(killRuns(cmd.Context(), std, remote.History(), args, time.Duration(o.wait)))
+			}
 			return withStore(cmd.Context(), std, o.history, wantsHistory, func(s store.Store) error {
 				return killRuns(cmd.Context(), std, s, args, time.Duration(o.wait))
 			})
 		},
 	}
-	setHelp(cmd, exitHelpKill, flagGroup{"FLAGS", o.addFlags})
+	setHelp(cmd, exitHelpKill, flagGroup{"FLAGS", o.addFlags}, o.group())
 	return cmd
 }
 
 // killRuns stops those of the named runs that are active, and shows how they ended.
 // The error is about the others.
-func killRuns(ctx context.Context, std Streams, s store.Store, refs []string, wait time.Duration) error {
+func killRuns(ctx context.Context, std Streams, s stopper, refs []string, wait time.Duration) error {
 	var stopped []int64
 	var errs []error
 	for _, ref := range refs {
@@ -91,7 +112,7 @@ func killRuns(ctx context.Context, std Streams, s store.Store, refs []string, wa
 }
 
 // runningRun is the number of the run that ref names.
-func runningRun(ctx context.Context, std Streams, s store.Store, ref string) (int64, error) {
+func runningRun(ctx context.Context, std Streams, s stopper, ref string) (int64, error) {
 	if ref != "last" {
 		id, err := strconv.ParseInt(ref, 10, 64)
 		if err != nil || id < 1 {
@@ -114,7 +135,7 @@ func runningRun(ctx context.Context, std Streams, s store.Store, ref string) (in
 // showStopped says that runs are being stopped, waits for their results, and shows those
 // of each host. A run that is not stopped in time keeps none of the others from being
 // shown.
-func showStopped(ctx context.Context, std Streams, s store.Store, runs []int64, wait time.Duration) error {
+func showStopped(ctx context.Context, std Streams, s stopper, runs []int64, wait time.Duration) error {
 	for _, run := range runs {
 		if err := std.print("stopping run %d\n", run); err != nil {
 			return err
@@ -137,7 +158,7 @@ func showStopped(ctx context.Context, std Streams, s store.Store, runs []int64, 
 }
 
 // showEnds waits for the end of a run, and shows that of each host.
-func showEnds(ctx context.Context, std Streams, s store.Store, id int64, wait time.Duration) error {
+func showEnds(ctx context.Context, std Streams, s stopper, id int64, wait time.Duration) error {
 	run, err := awaitEnd(ctx, s, id)
 	if err != nil {
 		return err
@@ -167,7 +188,7 @@ func showEnds(ctx context.Context, std Streams, s store.Store, id int64, wait ti
 }
 
 // awaitEnd returns a run that has ended, or as it is when ctx ends.
-func awaitEnd(ctx context.Context, s store.Store, id int64) (store.Run, error) {
+func awaitEnd(ctx context.Context, s stopper, id int64) (store.Run, error) {
 	wake, end := s.Wake()
 	defer end()
 	for {

@@ -241,7 +241,7 @@ func (j Jobs) StopRun(ctx context.Context, id int64, by string, now time.Time) e
 // firings may wait for it.
 func (j Jobs) stop(ctx context.Context, run *Run, by string, now time.Time) (err error) {
 	if run.State.Ended() {
-		return endedError(run.ID)
+		return RunEndedError(run.ID)
 	}
 	if run.JobID == 0 {
 		err = j.ledger.Stop(ctx, scheduler.Stop{Run: run.ID, By: by, At: now})
@@ -251,12 +251,13 @@ func (j Jobs) stop(ctx context.Context, run *Run, by string, now time.Time) (err
 		})
 	}
 	if errors.Is(err, scheduler.ErrConflict) {
-		err = endedError(run.ID)
+		err = RunEndedError(run.ID)
 	}
 	return err
 }
 
-func endedError(run int64) error {
+// RunEndedError is the *KillError for a run that has ended.
+func RunEndedError(run int64) error {
 	return &KillError{Run: run, Reason: "it has finished", advice: AdviceRunEnded}
 }
 

@@ -142,6 +142,10 @@ func TestWrongJobsFiles(t *testing.T) {
 			t.Errorf("%s: got %s", body, w.Body)
 		}
 	}
+	w := r.ask(t, "POST", "/apply", "jobs:\n  a:\n    zqzqz: 1\n", "Content-Type", "application/yaml")
+	if !strings.Contains(w.Body.String(), `"message":"line 3, column 5: `) {
+		t.Errorf("the place is not told: %s", w.Body)
+	}
 	r.refused(t, r.ask(t, "POST", "/apply", `{"jobs":{"a":1,"a":2}}`), "invalid")
 	if jobs, err := r.store.ListJobs(t.Context()); err != nil || len(jobs) != 1 {
 		t.Errorf("got %d jobs, %v", len(jobs), err)

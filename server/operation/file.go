@@ -2,7 +2,7 @@ package operation
 
 import (
 	"errors"
-	"strings"
+	"fmt"
 
 	"tutti/api"
 	"tutti/internal/yamltree"
@@ -17,9 +17,14 @@ func InFile(err error) []api.ProblemError {
 	}
 	all := make([]api.ProblemError, len(wrong.List))
 	for i, one := range wrong.List {
-		place := one.Pos
-		place.File = ""
-		all[i] = api.At("", strings.TrimPrefix(place.String()+": ", ": ")+one.Bare())
+		text := one.Bare()
+		switch {
+		case one.Line > 0 && one.Column > 0:
+			text = fmt.Sprintf("line %d, column %d: %s", one.Line, one.Column, text)
+		case one.Line > 0:
+			text = fmt.Sprintf("line %d: %s", one.Line, text)
+		}
+		all[i] = api.At("", text)
 	}
 	return all
 }

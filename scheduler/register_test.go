@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,13 +77,13 @@ func TestDaemonRegistersWhilePreparing(t *testing.T) {
 		r := newRig()
 		r.add("job", "*/5 * * * *")
 		r.rejoins(time.Time{})
-		executed := 0
+		var executed atomic.Int64
 		execute := r.daemon.Execute
 		r.daemon.Execute = func(ctx context.Context, by Membership, assignment Assignment, begun func(int64)) error {
-			executed++
+			executed.Add(1)
 			time.Sleep(20 * time.Second)
 			err := execute(ctx, by, assignment, begun)
-			if lost := executed == 2 && by.Fence() == 1; lost != errors.Is(err, ErrTaken) {
+			if lost := executed.Load() == 2 && by.Fence() == 1; lost != errors.Is(err, ErrTaken) {
 				t.Errorf("registration %d: got %v", by.Fence(), err)
 			}
 			return err
@@ -93,8 +94,8 @@ func TestDaemonRegistersWhilePreparing(t *testing.T) {
 		pass(4 * time.Minute)
 		r.finish(t)
 		r.wantRows(t, "job", "01T00:05:00 run 01T00:05:30 ok")
-		if executed != 2 {
-			t.Errorf("got %d attempts, want one of each registration", executed)
+		if n := executed.Load(); n != 2 {
+			t.Errorf("got %d attempts, want one of each registration", n)
 		}
 	})
 }

@@ -45,7 +45,7 @@ type QueuedPath struct {
 // own is the run of a path, if all of its hosts are in the scope of who asks, who may
 // do that action to it.
 func (a queueOps) own(ctx context.Context, ref string, action access.Action) (store.Run, error) {
-	run, form, err := runOps{a.API}.run(ctx, ref)
+	run, form, err := runOps(a).run(ctx, ref)
 	if err != nil {
 		return run, err
 	}
@@ -86,7 +86,7 @@ func (a queueOps) kill(ctx context.Context, in *struct {
 		return nil, err
 	case stopped:
 		a.audit(ctx, "run.kill", "run:"+strconv.FormatInt(run.ID, 10))
-		if err := (submitOps{a.API}).awaitEnd(ctx, strconv.FormatInt(run.ID, 10), wait); err != nil {
+		if err := submitOps(a).awaitEnd(ctx, strconv.FormatInt(run.ID, 10), wait); err != nil {
 			return nil, err
 		}
 	}
@@ -186,7 +186,7 @@ func (a queueOps) list(ctx context.Context, _ *onlyPage, key string, limit int) 
 	}
 	var all []api.QueueItem
 	for _, run := range running {
-		form, sees, err := runOps{a.API}.runForm(ctx, run)
+		form, sees, err := runOps(a).runForm(ctx, run)
 		if err != nil {
 			return nil, "", err
 		}
@@ -195,7 +195,7 @@ func (a queueOps) list(ctx context.Context, _ *onlyPage, key string, limit int) 
 		}
 	}
 	for i := range waiting {
-		form, sees, err := runOps{a.API}.runForm(ctx, waiting[i].Run)
+		form, sees, err := runOps(a).runForm(ctx, waiting[i].Run)
 		if err != nil {
 			return nil, "", err
 		}

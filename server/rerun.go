@@ -25,7 +25,7 @@ func (a submitOps) rerun(ctx context.Context, in *struct {
 	if name := r.Local(); name != "" {
 		return nil, &runner.LocalKeyError{Key: name}
 	}
-	run, _, err := runOps{a.API}.run(ctx, in.Run)
+	run, _, err := runOps(a).run(ctx, in.Run)
 	if err != nil {
 		return nil, err
 	}

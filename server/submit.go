@@ -296,7 +296,7 @@ func (a submitOps) await(ctx context.Context, run int64, wait time.Duration) (*o
 			return nil, err
 		}
 	}
-	_, form, err := runOps{a.API}.run(ctx, number)
+	_, form, err := runOps(a).run(ctx, number)
 	if err != nil {
 		return nil, err
 	}

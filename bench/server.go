@@ -82,14 +82,28 @@ func (g *rig) serve(ctx context.Context, history string, env []string) (_ *daemo
 	if err := d.cmd.Start(); err != nil {
 		return nil, errors.Join(err, d.log.Close())
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	if err := d.await(ctx); err != nil {
+		said, _ := os.ReadFile(d.log.Name()) // it is only to explain
+		return nil, errors.Join(fmt.Errorf("tutti serve does not answer: %w\n%s", err, said), d.close())
+	}
+	return d, nil
+}
+
+// await returns once it answers, or has not for too long.
+func (d *daemon) await(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for {
 		_, err := d.get(ctx, "/daemons")
 		if err == nil {
-			return d, nil
+			return nil
 		}
-		if time.Now().After(deadline) || ctx.Err() != nil {
-			said, _ := os.ReadFile(d.log.Name()) // it is only to explain
-			return nil, errors.Join(fmt.Errorf("tutti serve does not answer: %w\n%s", err, said), d.close())
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return err
 		}
 	}
 }

@@ -224,6 +224,7 @@ func (l *login) try(ctx context.Context, began time.Time) (*conn, error) {
 		return nil, err
 	}
 	w.patient = isPatient(s.ServerVersion())
+	w.grants.near.Store(isNear(tcp))
 	w.loggedIn.Store(true)
 	conn := l.client.adopt(&conn{
 		wire: w, ssh: s, ep: l.ep, jump: l.jump, dead: make(chan struct{}),

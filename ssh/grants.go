@@ -28,7 +28,7 @@ const (
 // the way to a host that is near. Its methods may be called concurrently.
 type grantWriter struct {
 	write func([]byte) error // called by one goroutine at a time
-	trip  roundTrip          // of the login
+	near  atomic.Bool        // the host is known to be no further away than nearHost
 
 	mu    sync.Mutex // guards what follows, and the order of writes
 	held  []byte
@@ -41,7 +41,7 @@ type grantWriter struct {
 func (g *grantWriter) send(p []byte, grant bool) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if grant && g.trip.isShort() {
+	if grant && g.near.Load() {
 		g.held = append(g.held, p...)
 		if g.count++; g.count < heldGrants {
 			g.startTimer()
@@ -80,27 +80,4 @@ func (g *grantWriter) flushLate() {
 	if g.count > 0 {
 		_ = g.flush() // the reader notices that the host has gone away
 	}
-}
-
-// A roundTrip is how long the last answer of a login took. The zero value has seen
-// none.
-type roundTrip struct {
-	asked  atomic.Int64 // the last question, in nanoseconds since epoch; 0: it is answered
-	answer atomic.Int64 // in nanoseconds; 0: none has come
-}
-
-// ask and hear note that something was sent, or has come, so long after the
-// connection was made.
-func (r *roundTrip) ask(at time.Duration) { r.asked.Store(max(1, int64(at))) }
-
-func (r *roundTrip) hear(at time.Duration) {
-	if asked := r.asked.Swap(0); asked > 0 {
-		r.answer.Store(max(1, int64(at)-asked))
-	}
-}
-
-// isShort reports whether the host is known to be near.
-func (r *roundTrip) isShort() bool {
-	answer := r.answer.Load()
-	return answer > 0 && answer <= int64(nearHost)
 }

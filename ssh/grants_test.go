@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -16,9 +17,9 @@ import (
 	"tutti/internal/fleet"
 )
 
-// newGrantWriter gives a writer to a host of that round trip, and what it has
+// newGrantWriter gives a writer to a host that is near or not, and what it has
 // written so far.
-func newGrantWriter(answer time.Duration) (g *grantWriter, written func() []string) {
+func newGrantWriter(near bool) (g *grantWriter, written func() []string) {
 	var mu sync.Mutex
 	var all []string
 	g = &grantWriter{write: func(p []byte) error {
@@ -27,7 +28,7 @@ func newGrantWriter(answer time.Duration) (g *grantWriter, written func() []stri
 		all = append(all, string(p))
 		return nil
 	}}
-	g.trip.answer.Store(int64(answer))
+	g.near.Store(near)
 	return g, func() []string {
 		mu.Lock()
 		defer mu.Unlock()
@@ -36,10 +37,10 @@ func newGrantWriter(answer time.Duration) (g *grantWriter, written func() []stri
 }
 
 func TestGrantsGoOutTogether(t *testing.T) {
-	const near, far = time.Millisecond, 2 * nearHost
+	const near, far = true, false
 	tests := []struct {
 		name string
-		trip time.Duration
+		near bool
 		sent []string // grants begin with g
 		want []string // at once
 		late []string // in addition, after a while
@@ -50,12 +51,11 @@ func TestGrantsGoOutTogether(t *testing.T) {
 		{"fewer wait a while", near, []string{"g1", "g2"}, nil, []string{"g1g2"}},
 		{"a message takes them along, in their order", near, []string{"g1", "g2", "a", "g3"}, []string{"g1g2a"}, []string{"g3"}},
 		{"a host that is far away gets each at once", far, []string{"g1", "g2", "a"}, []string{"g1", "g2", "a"}, nil},
-		{"so does one of unknown distance", 0, []string{"g1", "g2"}, []string{"g1", "g2"}, nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				g, written := newGrantWriter(test.trip)
+				g, written := newGrantWriter(test.near)
 				for _, text := range test.sent {
 					if err := g.send([]byte(text), text[0] == 'g'); err != nil {
 						t.Fatal(err)
@@ -81,28 +81,16 @@ func TestGrantWriterReportsAClosedConnection(t *testing.T) {
 	}
 }
 
-// TestRoundTripIsTheLastAnswerOfTheLogin: what a host says unasked, such as its
-// version line, says nothing of how far away it is.
-func TestRoundTripIsTheLastAnswerOfTheLogin(t *testing.T) {
-	const ms = time.Millisecond
-	var r roundTrip
-	if r.hear(0); r.isShort() {
-		t.Error("a host that was not asked is near")
+// TestLoopbackIsNear: that is measured, and not how long a login takes.
+func TestLoopbackIsNear(t *testing.T) {
+	ours, theirs := tcpPair(t)
+	defer func() { _ = theirs.Close() }()
+	defer func() { _ = ours.Close() }()
+	if got, want := isNear(ours), runtime.GOOS == "linux"; got != want {
+		t.Errorf("got near %v, want %v", got, want)
 	}
-	r.ask(0)
-	if r.hear(0); !r.isShort() {
-		t.Error("a host that answers at once is far away")
-	}
-	r.ask(10 * ms)
-	if r.hear(60 * ms); r.isShort() {
-		t.Error("a host that took 50ms to answer is near")
-	}
-	if r.hear(61 * ms); r.isShort() {
-		t.Error("the second part of an answer was taken for one")
-	}
-	r.ask(70 * ms)
-	if r.hear(71 * ms); !r.isShort() {
-		t.Error("a host that took 1ms to answer is far away")
+	if pipe, _ := net.Pipe(); isNear(pipe) {
+		t.Error("what cannot be measured is near")
 	}
 }
 
@@ -122,7 +110,7 @@ func (c countedConn) Write(p []byte) (int, error) {
 // library is the real one.
 func TestNearHostIsGrantedItsWindowInFewerWrites(t *testing.T) {
 	const size = 16 << 20
-	writes := func(trip time.Duration) int64 {
+	writes := func(near bool) int64 {
 		ours, theirs := tcpPair(t)
 		var count atomic.Int64
 		var wg sync.WaitGroup
@@ -136,7 +124,7 @@ func TestNearHostIsGrantedItsWindowInFewerWrites(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.grants.trip.answer.Store(int64(trip))
+		w.grants.near.Store(near)
 		w.loggedIn.Store(true)
 		client := gossh.NewClient(s, channels, requests)
 		ch, r, err := client.OpenChannel("session", nil)
@@ -150,7 +138,7 @@ func TestNearHostIsGrantedItsWindowInFewerWrites(t *testing.T) {
 		}
 		return count.Load()
 	}
-	near, far := writes(time.Microsecond), writes(2*nearHost)
+	near, far := writes(true), writes(false)
 	if far < size/(256<<10) {
 		t.Fatalf("got %d writes to a host far away: it is not what grants its window any more", far)
 	}

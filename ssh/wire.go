@@ -93,11 +93,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.greeting.read(p)
 	if n > 0 {
 		w.gate.read(n)
-		at := time.Since(w.born)
-		w.lastRead.Store(int64(at))
-		if !w.loggedIn.Load() {
-			w.grants.trip.hear(at)
-		}
+		w.lastRead.Store(int64(time.Since(w.born)))
 		w.leaveRead()
 		if n > 1 && n < len(p) && w.commanded.Load() {
 			n--
@@ -119,8 +115,6 @@ func (w *wire) Write(p []byte) (int, error) {
 	sender := passesOn
 	if w.loggedIn.Load() {
 		sender = w.callers.sender(p)
-	} else {
-		w.grants.trip.ask(time.Since(w.born))
 	}
 	if sender == answersOnly {
 		w.closes.Add(1)

@@ -24,7 +24,8 @@ const (
 	// closeAnswerer sends nothing but the answer to a close by itself.
 	closeAnswerer = "golang.org/x/crypto/ssh.(*channel).handlePacket"
 	// windowKeeper is called by it, and may send something else.
-	windowKeeper  = "golang.org/x/crypto/ssh.(*channel).handleData"
+	windowKeeper = "golang.org/x/crypto/ssh.(*channel).handleData"
+	// windowGranter sends nothing but grants of the window.
 	windowGranter = "golang.org/x/crypto/ssh.(*channel).adjustWindow"
 	// maxShort is the longest that one of these messages can be once it is
 	// encrypted, and maxDepth how far away the function is that sends it.
@@ -43,14 +44,15 @@ func isPatient(version []byte) bool {
 	return bytes.HasPrefix(version, []byte("SSH-2.0-OpenSSH_"))
 }
 
-// A role is what a function of the library has to do with the answer to a close.
+// A role is what a function of the library says about a message that is sent beneath
+// it.
 type role int
 
 const (
-	passesOn role = iota
-	answersOnly
-	keepsWindow
-	grantsWindow
+	passesOn     role = iota // nothing
+	answersOnly              // it is the answer to a close
+	keepsWindow              // it is not
+	grantsWindow             // it grants the host more of a window
 )
 
 // callers remembers the roles of places in the program that messages were sent
@@ -61,9 +63,8 @@ type callers struct {
 	mu    sync.Mutex                       // held by who replaces it
 }
 
-// sender is the role of the innermost function of the library that has one, of
-// those that have called Write, whose first function the caller was called as, to
-// send p.
+// sender is the role of the innermost function with a role that p is sent beneath. It
+// is called by Write itself, whose callers it looks through.
 func (c *callers) sender(p []byte) role {
 	if len(p) > maxShort {
 		return passesOn
@@ -106,8 +107,6 @@ func lookUpRole(pc uintptr) role {
 			return answersOnly
 		case f.Function == windowKeeper:
 			return keepsWindow
-		case f.Function == windowGranter:
-			return grantsWindow
 		case f.Function == windowGranter:
 			return grantsWindow
 		case !more:

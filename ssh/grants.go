@@ -8,8 +8,8 @@ import (
 
 // While a host sends much, the library grants it more of the channel's window after
 // each 100 KB or so, by a message of its own. Both sides pay for each: a system call,
-// a cipher and a wakeup, together about a seventh of the CPU of a bulk transfer. A
-// host that is near has always enough of its window left to wait for a few of them.
+// a cipher and a wakeup, together about a tenth of the CPU of a bulk transfer. A host
+// that is near has always enough of its window left to wait for a few of them.
 
 const (
 	// heldGrants is how many grants go out in one write. Less than a quarter of

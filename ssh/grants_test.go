@@ -14,6 +14,7 @@ import (
 
 	gossh "golang.org/x/crypto/ssh"
 
+	"tutti/fanout"
 	"tutti/internal/fleet"
 )
 
@@ -91,6 +92,11 @@ func TestLoopbackIsNear(t *testing.T) {
 	}
 	if pipe, _ := net.Pipe(); isNear(pipe) {
 		t.Error("what cannot be measured is near")
+	}
+	b := newBench(t, []fleet.Host{{Name: "h"}}, nil)
+	b.exec(t.Context(), 0, "x").wantExit(t, fanout.Exit{})
+	if got, want := b.held[0].wire.grants.near.Load(), runtime.GOOS == "linux"; got != want {
+		t.Errorf("after a login: got near %v, want %v", got, want)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 func (c *console) selectsHosts(cmd *cobra.Command, o *launchOptions, question string, do func(ctx context.Context, selector string, rest []string) error) {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.ValidArgsFunction = completeSelector(c.Streams, &o.requestOptions)
-	cmd.Flags().SetInterspersed(false)
+	takesFlagsBehind(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		selector, rest, err := words(cmd, args)
 		if err != nil {
@@ -35,6 +35,12 @@ func (c *console) selectsHosts(cmd *cobra.Command, o *launchOptions, question st
 	}
 }
 
+// takesFlagsBehind lets cmd have flags behind its first words, which words reads.
+func takesFlagsBehind(cmd *cobra.Command) {
+	cmd.Flags().SetInterspersed(false)
+	cmd.Annotations = map[string]string{flagsBehind: ""}
+}
+
 // words parses the words of a command that takes flags before and after its
 // SELECTOR: cobra has parsed the flags before it, args begins with it. Flags
 // end at the first word after SELECTOR that is not one. With -w there is no
@@ -42,10 +48,10 @@ func (c *console) selectsHosts(cmd *cobra.Command, o *launchOptions, question st
 func words(cmd *cobra.Command, args []string) (selector string, rest []string, err error) {
 	adHoc := func() bool { return cmd.Flags().Changed("hosts") }
 	if adHoc() {
-		return "", args, nil
+		return "", args, actsHere(cmd)
 	}
 	if len(args) == 0 {
-		return "", nil, nil
+		return "", nil, actsHere(cmd)
 	}
 	selector = args[0]
 	if err := cmd.Flags().Parse(args[1:]); err != nil {
@@ -54,7 +60,7 @@ func words(cmd *cobra.Command, args []string) (selector string, rest []string, e
 	if adHoc() {
 		return "", nil, syntaxf("-w/--hosts replaces SELECTOR: remove %q", selector)
 	}
-	return selector, cmd.Flags().Args(), nil
+	return selector, cmd.Flags().Args(), actsHere(cmd)
 }
 
 // checkTrailing refuses --dry-run behind COMMAND, where it would be a word of the

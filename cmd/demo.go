@@ -61,6 +61,9 @@ func runDemo(ctx context.Context, c *console, keep bool) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, site.fleet.Close()) }()
+	if c.Getenv("TUTTI_SERVER") != "" {
+		site.env = append(site.env, [2]string{"TUTTI_SERVER", ""}) // the hosts are here
+	}
 
 	if keep {
 		return demoKeep(ctx, c.Streams, site)

@@ -86,7 +86,7 @@ func checkDetached(f *pflag.FlagSet) (refused error) {
 		_, isKey := runner.KeyNamed(flag.Name)
 		reason := localReason(flag)
 		switch {
-		case refused != nil || flag.Name == "detach":
+		case refused != nil || flag.Name == "detach" || aboutServer(flag):
 			return
 		case flag.Name == "run-id-file":
 			reason = "the number is printed"

@@ -63,7 +63,7 @@ command: a login shell or a forced command may refuse it.
 			return runDoctor(cmd.Context(), c, o, selector)
 		},
 	}
-	cmd.Flags().SetInterspersed(false)
+	takesFlagsBehind(cmd)
 	setHelp(cmd, exitHelpDoctor,
 		flagGroup{"HOSTS", o.flags().addHosts},
 		flagGroup{"LIMITS", o.flags().addConnect},

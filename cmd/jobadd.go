@@ -85,7 +85,7 @@ environment of tutti serve.
 			return addJob(cmd.Context(), std, cmd.Flags(), o, name, selector, rest)
 		},
 	}
-	cmd.Flags().SetInterspersed(false)
+	takesFlagsBehind(cmd)
 	setHelp(cmd, exitHelpJob, o.groups(nil)...)
 	return cmd
 }
@@ -125,7 +125,7 @@ skipped by a daylight-saving change run right after it; repeated times run once.
 // jobWords parses NAME, SELECTOR and COMMAND, with flags before each of them.
 func jobWords(cmd *cobra.Command, args []string) (name, selector string, rest []string, err error) {
 	if len(args) == 0 {
-		return "", "", nil, nil
+		return "", "", nil, actsHere(cmd)
 	}
 	if err := cmd.Flags().Parse(args[1:]); err != nil {
 		return "", "", nil, flagError(cmd, err)

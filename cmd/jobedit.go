@@ -55,15 +55,15 @@ one left undone are recorded as missed.`,
 			return editJob(cmd.Context(), std, cmd.Flags(), o, name, selector, rest)
 		},
 	}
-	cmd.Flags().SetInterspersed(false)
+	takesFlagsBehind(cmd)
 	setHelp(cmd, exitHelpJob, o.groups(o.addCareFlags)...)
 	return cmd
 }
 
-// anyChanged reports whether something was given besides the history.
+// anyChanged reports whether something was given besides where the job is.
 func anyChanged(f *pflag.FlagSet) bool {
 	given := false
-	f.Visit(func(flag *pflag.Flag) { given = given || flag.Name != "history" })
+	f.Visit(func(flag *pflag.Flag) { given = given || flag.Name != "history" && !aboutServer(flag) })
 	return given
 }
 

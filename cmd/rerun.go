@@ -131,7 +131,7 @@ func repeat(c *console, f *pflag.FlagSet, o *rerunOptions, run store.Run, decide
 	model := modelOf(c, decided.Task)
 	var wrong error
 	f.Visit(func(flag *pflag.Flag) {
-		if model.Flags().Lookup(flag.Name) == nil && flag.Name != "outcome" && flag.Name != "yes" && wrong == nil {
+		if model.Flags().Lookup(flag.Name) == nil && flag.Name != "outcome" && flag.Name != "yes" && !aboutServer(flag) && wrong == nil {
 			wrong = syntaxf("--%s: run %d was a tutti %s, which has no such flag", flag.Name, run.ID, model.Name())
 		}
 	})

@@ -142,6 +142,7 @@ func newRootCmd(c *console) *cobra.Command {
 		newVersionCmd(c.Streams),
 	)
 	completeItemFlags(c.Streams, cmd)
+	refuseServers(cmd, c.Getenv)
 	setHelp(cmd, exitHelpShort)
 	return cmd
 }
@@ -153,6 +154,9 @@ var notANumber = regexp.MustCompile(`strconv\.Parse\w+: parsing "(.*)": .*$`)
 func flagError(cmd *cobra.Command, err error) error {
 	if empty, ok := errors.AsType[*emptyFileError](err); ok {
 		return syntaxf("%w", empty)
+	}
+	if refused := refusedServer(cmd, err); refused != nil {
+		return refused
 	}
 	wrapped := syntaxf("%s", notANumber.ReplaceAllString(err.Error(), `"$1" is not a whole number that fits`))
 	if !cmd.HasParent() && strings.HasPrefix(err.Error(), "unknown") {

@@ -83,7 +83,7 @@ has changed may be an impostor; its known key stays unless --update is given.
 			return runTrust(cmd.Context(), c, o, selector)
 		},
 	}
-	cmd.Flags().SetInterspersed(false)
+	takesFlagsBehind(cmd)
 	setHelp(cmd, exitHelp,
 		flagGroup{"HOSTS", o.flags().addHosts},
 		flagGroup{"LIMITS", o.flags().addConnect},

@@ -9,13 +9,13 @@ import (
 const (
 	// frameEvery is how often what has changed becomes a frame.
 	frameEvery = 100 * time.Millisecond
-	// keptFrames is how many frames are kept for those who are behind, as long as they
-	// have no more changes together than a snapshot.
+	// keptFrames is how many frames are kept for viewers that are behind, as long as
+	// together they have no more changes than a snapshot.
 	keptFrames = 64
 )
 
-// A board is the state of each host of a run. Writing to it takes no longer for any
-// number of viewers, and allocates nothing without one.
+// A board is the state of each host of a run. The cost of writing to it does not depend
+// on the number of viewers, and without one it allocates nothing.
 type board struct {
 	mu      sync.Mutex // guards what follows
 	slots   []slot
@@ -28,7 +28,7 @@ type board struct {
 	// changed is closed with each frame.
 	changed chan struct{}
 	viewers int
-	// tick makes frames while something is dirty and somebody looks.
+	// tick makes frames while something is dirty and there is a viewer.
 	tick  *time.Timer
 	armed bool
 	over  bool // nothing will change any more
@@ -124,7 +124,7 @@ func (b *board) enter() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.viewers++; b.viewers == 1 && len(b.dirty) > 0 {
-		b.publish() // what has changed while nobody looked
+		b.publish() // what has changed while there was no viewer
 	}
 }
 
@@ -144,8 +144,8 @@ type news struct {
 	changed  <-chan struct{}
 }
 
-// since is what a viewer has to be shown that has seen that version; known is false
-// for one that has seen none. A version that never was gets a snapshot.
+// since is what a viewer that has seen that version still has to be shown; known is
+// false for one that has seen none. A version that never was gets a snapshot.
 func (b *board) since(version uint64, known bool) news {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -16,8 +16,7 @@ type cursor struct {
 	outputs map[string]position // by host
 }
 
-// readCursor reads an id. Of one that is none, or of which a part is none, the rest is
-// left out: who has it gets a snapshot.
+// readCursor reads an id. What cannot be read is left out: its client gets a snapshot.
 func readCursor(id string) cursor {
 	parts := strings.Split(id, ";")
 	c := cursor{outputs: map[string]position{}}

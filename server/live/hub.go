@@ -13,11 +13,11 @@ import (
 	"tutti/store"
 )
 
-// A Hub has how the hosts of one run are, and the newest output of those that are
+// A Hub has the states of the hosts of one run, and the newest output of those that are
 // watched. It is a sink that never waits, never fails, and keeps nothing that is lent.
 type Hub struct {
 	hubs *Hubs
-	// epoch tells its versions from those of other processes and runs.
+	// epoch distinguishes its versions from those of other processes and runs.
 	epoch string
 	// ready is closed when the run has started, and what was on record by then is known:
 	// run, hosts and board are set, and do not change any more.
@@ -36,9 +36,14 @@ type Hub struct {
 var _ store.Watcher = (*Hub)(nil)
 
 func newHub(hubs *Hubs) *Hub {
+	return &Hub{hubs: hubs, epoch: newEpoch(), ready: make(chan struct{})}
+}
+
+// newEpoch is a random epoch for versions that only this process counts.
+func newEpoch() string {
 	var epoch [4]byte
 	_, _ = rand.Read(epoch[:]) // it never fails
-	return &Hub{hubs: hubs, epoch: hex.EncodeToString(epoch[:]), ready: make(chan struct{})}
+	return hex.EncodeToString(epoch[:])
 }
 
 // Handle notes e.
@@ -46,7 +51,7 @@ func (h *Hub) Handle(_ context.Context, e fanout.Event) error {
 	switch {
 	case e.Kind == fanout.RunStarted:
 		h.start(&e)
-	case h.board == nil: // it is told of no run
+	case h.board == nil: // no run has started
 	case e.Kind == fanout.RunFinished:
 		h.board.finish()
 		h.hubs.over(h)
@@ -68,7 +73,7 @@ func (h *Hub) start(e *fanout.Event) {
 	h.hubs.began(h)
 }
 
-// CaughtUp says that all that is on record was told; see store.Watcher.
+// CaughtUp says that all events on record were handled; see store.Watcher.
 func (h *Hub) CaughtUp() {
 	select {
 	case <-h.ready:
@@ -110,7 +115,7 @@ func (h *Hub) note(e *fanout.Event) {
 	}
 }
 
-// feed notes what a host that is watched wrote in a run that the history tells of.
+// feed notes what a watched host wrote in a run that is followed from the history.
 func (h *Hub) feed(r *ring, e *fanout.Event) {
 	switch e.Kind {
 	case fanout.TargetStarted:
@@ -128,7 +133,7 @@ func (h *Hub) feed(r *ring, e *fanout.Event) {
 	if s := &b.slots[r.host]; int(s.attempt) == e.Attempt && s.bytes[e.Stream] < to {
 		s.bytes[e.Stream] = to
 	}
-	b.mark(&b.slots[r.host], r.host) // whoever looks reads the ring as well
+	b.mark(&b.slots[r.host], r.host) // the next frame makes viewers read the ring
 }
 
 // Why output of a host is not kept for a viewer.
@@ -153,7 +158,7 @@ func (h *Hub) watch(host int) (*ring, error) {
 		h.board.mu.Lock()
 		s := h.board.slots[host]
 		h.board.mu.Unlock()
-		if h.feeder != nil { // which begins at the beginning
+		if h.feeder != nil { // it starts at the first byte
 			s = slot{attempt: 1}
 		}
 		r = newRing(host, int(s.attempt), s.bytes)
@@ -192,7 +197,7 @@ func (h *Hub) copyRings() map[int]*ring {
 	return rings
 }
 
-// abandon says that nothing more will be heard of the run, if it has not ended.
+// abandon says that no more events of the run will come, if it has not ended.
 func (h *Hub) abandon() {
 	if h.board != nil {
 		h.board.finish()

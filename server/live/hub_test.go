@@ -13,7 +13,7 @@ import (
 	"tutti/fanout"
 )
 
-// aPlan is a plan for so many hosts.
+// aPlan is a plan for that many hosts.
 func aPlan(hosts int) *fanout.Plan {
 	p := &fanout.Plan{Source: "job", Selector: "web", Task: fanout.Task{Action: fanout.Command("uptime")}}
 	for i := range hosts {
@@ -22,16 +22,16 @@ func aPlan(hosts int) *fanout.Plan {
 	return p
 }
 
-// started is a hub of a run on so many hosts, which has begun.
+// started is the hub of a run on that many hosts, which has started.
 func started(tb testing.TB, hubs *Hubs, run int64, hosts int) (*Hub, *fanout.Plan) {
 	tb.Helper()
 	h, p := newHub(hubs), aPlan(hosts)
-	tell(tb, h, fanout.Event{Kind: fanout.RunStarted, RunID: run, Plan: p})
+	send(tb, h, fanout.Event{Kind: fanout.RunStarted, RunID: run, Plan: p})
 	tb.Cleanup(hubs.Close)
 	return h, p
 }
 
-func tell(tb testing.TB, sink fanout.Sink, events ...fanout.Event) {
+func send(tb testing.TB, sink fanout.Sink, events ...fanout.Event) {
 	tb.Helper()
 	for _, e := range events {
 		if err := sink.Handle(tb.Context(), e); err != nil {
@@ -90,19 +90,19 @@ func (p *picture) catchUp(tb testing.TB, b *board, l *lens, known bool) {
 	p.Version = n.version
 }
 
-// Frames are made while something changes and somebody looks, each tenth of a second,
-// and once for all.
+// Frames are made while something changes and there is a viewer, each tenth of a second,
+// and once for all viewers.
 func TestFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, p := started(t, &Hubs{}, 1, 3)
 		b := h.board
 		connect := func(i, attempt int) {
-			tell(t, h, fanout.Event{Kind: fanout.TargetConnecting, Target: &p.Targets[i], Attempt: attempt})
+			send(t, h, fanout.Event{Kind: fanout.TargetConnecting, Target: &p.Targets[i], Attempt: attempt})
 		}
 		connect(0, 1)
 		time.Sleep(time.Minute)
 		if b.version != 0 {
-			t.Errorf("got version %d while nobody looks", b.version)
+			t.Errorf("got version %d without a viewer", b.version)
 		}
 		b.enter()
 		defer b.leave()
@@ -145,7 +145,7 @@ func TestStrangeCursors(t *testing.T) {
 	h.board.enter()
 	defer h.board.leave()
 	for i := range 200 {
-		tell(t, h, fanout.Event{Kind: fanout.TargetConnecting, Target: &p.Targets[i], Attempt: 1})
+		send(t, h, fanout.Event{Kind: fanout.TargetConnecting, Target: &p.Targets[i], Attempt: 1})
 		h.board.flush()
 	}
 	for _, version := range []uint64{0, 100, 135, 201, 1 << 40, 1<<64 - 1} {
@@ -170,7 +170,7 @@ func TestFramesAreBounded(t *testing.T) {
 	h, p := started(t, &Hubs{}, 1, 100)
 	for n := range 30 {
 		for i := range 100 {
-			tell(t, h, fanout.Event{Kind: fanout.TargetConnecting, Target: &p.Targets[i], Attempt: n + 1})
+			send(t, h, fanout.Event{Kind: fanout.TargetConnecting, Target: &p.Targets[i], Attempt: n + 1})
 		}
 		h.board.flush()
 		if len(h.board.frames) != 1 || h.board.kept != 100 {
@@ -219,11 +219,11 @@ func (w *world) step(tb testing.TB, rng *rand.Rand) {
 		return
 	}
 	e.Attempt = w.attempt[i]
-	tell(tb, w.h, e)
+	send(tb, w.h, e)
 }
 
-// Whatever happens, and however rarely a viewer looks, one that has caught up knows what
-// is; what it may not see it does not know.
+// Whatever happens, and however rarely a viewer reads, one that has caught up has the
+// present states; it has nothing that it may not see.
 func TestViewersCatchUp(t *testing.T) {
 	for seed := range uint64(50) {
 		rng := rand.New(rand.NewPCG(seed, 2))
@@ -248,7 +248,7 @@ func TestViewersCatchUp(t *testing.T) {
 				seen[i] = true
 			}
 		}
-		tell(t, h, fanout.Event{Kind: fanout.RunFinished, Summary: &fanout.Summary{}})
+		send(t, h, fanout.Event{Kind: fanout.RunFinished, Summary: &fanout.Summary{}})
 		for i := range viewers {
 			viewers[i].catchUp(t, h.board, lenses[i], seen[i])
 			want, counts := map[int]string{}, map[string]int{}
@@ -285,7 +285,7 @@ func TestViewersCatchUp(t *testing.T) {
 	}
 }
 
-// A viewer of output knows of each byte what it is, or that it was left out.
+// A viewer of output gets each byte, or a gap in its place.
 func TestRing(t *testing.T) {
 	for seed := range uint64(24) {
 		rng := rand.New(rand.NewPCG(seed, 3))
@@ -346,7 +346,7 @@ func TestRing(t *testing.T) {
 	}
 }
 
-// A new attempt begins its streams anew.
+// A new attempt starts its streams at offset 0.
 func TestRingOfAttempts(t *testing.T) {
 	r := newRing(0, 1, [2]int64{100, 0})
 	all, tail := r.start(), r.tail()
@@ -370,7 +370,7 @@ func TestRingOfAttempts(t *testing.T) {
 	if got, want := text(r.read(&tail)), []string{"1 stdout 100 first", "2 stdout 0 second"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	ahead := position{attempt: 2, offsets: [2]int64{8, 0}} // of a client of a process that has heard more
+	ahead := position{attempt: 2, offsets: [2]int64{8, 0}} // of a client of a process that was further
 	r.write(2, fanout.Stdout, 7, []byte("7"))
 	if got := text(r.read(&ahead)); len(got) > 0 {
 		t.Errorf("got %q, want nothing, since it is known", got)
@@ -381,7 +381,7 @@ func TestRingOfAttempts(t *testing.T) {
 	}
 }
 
-// Handle takes nothing from the heap for a host that nobody watches.
+// Handle allocates nothing for a host without viewers.
 func TestHandleAllocatesNothing(t *testing.T) {
 	h, p := started(t, &Hubs{}, 1, 100)
 	e := fanout.Event{Kind: fanout.Output, Attempt: 1, Data: []byte("text")}
@@ -389,7 +389,7 @@ func TestHandleAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(1000, func() {
 		e.Target = &p.Targets[i%100]
 		i++
-		tell(t, h, e)
+		send(t, h, e)
 	}); n != 0 {
 		t.Errorf("got %v allocations, want 0", n)
 	}
@@ -421,7 +421,7 @@ func FuzzCursor(f *testing.F) {
 	h, p := started(f, &Hubs{}, 1, 3)
 	r := newRing(0, 1, [2]int64{})
 	r.write(1, fanout.Stdout, 4, []byte("text"))
-	tell(f, h, fanout.Event{Kind: fanout.TargetConnecting, Target: &p.Targets[0], Attempt: 1})
+	send(f, h, fanout.Event{Kind: fanout.TargetConnecting, Target: &p.Targets[0], Attempt: 1})
 	h.board.flush()
 	f.Fuzz(func(t *testing.T, id string) {
 		c := readCursor(id)

@@ -13,17 +13,17 @@ import (
 
 const (
 	// ringsPerRun is how many hosts of a run may be watched, and ringsInAll how many of
-	// all runs: 64 MiB.
+	// all runs, which use 64 MiB.
 	ringsPerRun, ringsInAll = 64, 256
-	// grace is how long a run that is over is found, for clients who come late or again.
+	// grace is how long a run that is over is found, for clients that come late or again.
 	grace = 30 * time.Second
 )
 
-// A Source is where runs are followed that no hub of this process is told of: a history.
+// A Source is where runs of other processes are followed: a history.
 type Source interface {
-	// Follow tells a run to sink as it goes on; see store.History.
+	// Follow passes the events of a run to sink as they happen; see store.History.
 	Follow(ctx context.Context, run int64, f store.Filter, sink fanout.Sink) error
-	// Replay tells a run as it is on record; see store.History.
+	// Replay passes the events on record to sink; see store.History.
 	Replay(ctx context.Context, run int64, f store.Filter, sink fanout.Sink) error
 }
 
@@ -40,11 +40,11 @@ type Hubs struct {
 	timers   map[*time.Timer]bool // for what is over
 }
 
-// Sink is told of one run, which is found by its number from its start until some time
-// after its end. It is for a run that is recorded.
+// Sink is for the events of one run, which is found by its number from its start until
+// some time after its end. It is for a run that is recorded.
 func (hs *Hubs) Sink() fanout.Sink { return newHub(hs) }
 
-// Close ends following. Streams have to have ended before.
+// Close stops following runs. Streams have to be over before.
 func (hs *Hubs) Close() {
 	hs.mu.Lock()
 	hs.closed = true
@@ -112,19 +112,19 @@ func (hs *Hubs) takeRing() bool {
 
 func (hs *Hubs) giveRing() { hs.rings.Add(-1) }
 
-// A followed run is one that a Source tells a hub of, for as long as somebody looks.
+// A followed run is one whose events a hub gets from a Source, as long as it has viewers.
 type followed struct {
 	*Hub
 	users int // guarded by Hubs.mu
 	stop  context.CancelFunc
-	done  chan struct{} // closed when the run was told to its end, or cannot be
+	done  chan struct{} // closed when the run was read to its end, or cannot be
 	err   error         // why it cannot; set before done is closed
 }
 
 var errClosed = errors.New("the server is stopping")
 
-// hub is the hub of a run: that which the run tells, or one that follows it. release has
-// to be called.
+// hub is the hub of a run: the one that is a sink of it, or one that follows it. release
+// has to be called.
 func (hs *Hubs) hub(ctx context.Context, src Source, run int64) (h *Hub, release func(), err error) {
 	hs.mu.Lock()
 	if h := hs.runs[run]; h != nil {
@@ -159,8 +159,8 @@ func (hs *Hubs) hub(ctx context.Context, src Source, run int64) (h *Hub, release
 	return nil, nil, err
 }
 
-// follow begins to follow a run; hs.mu is held. It goes on when the one who asked has
-// gone, if others came.
+// follow starts following a run; hs.mu is held. It goes on when the client that caused it
+// has gone, if others came.
 func (hs *Hubs) follow(ctx context.Context, src Source, run int64) *followed {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	f := &followed{Hub: newHub(hs), stop: stop, done: make(chan struct{})}
@@ -168,7 +168,7 @@ func (hs *Hubs) follow(ctx context.Context, src Source, run int64) *followed {
 		ctx, stop := context.WithCancel(ctx)
 		filter := store.Filter{Hosts: []string{f.hosts[r.host]}}
 		hs.feeders.Go(func() {
-			_ = src.Follow(ctx, run, filter, fanout.SinkFunc(func(_ context.Context, e fanout.Event) error { // the states tell
+			_ = src.Follow(ctx, run, filter, fanout.SinkFunc(func(_ context.Context, e fanout.Event) error { // the states show an error
 				f.feed(r, &e)
 				return nil
 			}))

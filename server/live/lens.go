@@ -1,10 +1,10 @@
 package live
 
-// A lens is what one viewer may see of the hosts of a run. Their indexes are those
-// among the hosts that it sees, so that nothing tells of the others but their number.
+// A lens is what one viewer may see of the hosts of a run. Indexes count the hosts that it
+// sees, so that it learns nothing of the others but their number.
 type lens struct {
-	// names are the hosts, in the order of the plan, and hidden is how many there are
-	// beside them.
+	// names are the hosts that are seen, in the order of the plan, and hidden is how many
+	// others there are.
 	names  []string
 	hidden int
 	// index is the viewer's index of each host, -1 for one that is hidden; nil: all

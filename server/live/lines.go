@@ -16,15 +16,15 @@ import (
 const (
 	// patience is how long a client of lines may read nothing before it is cut off.
 	patience = 5 * time.Minute
-	// lineDelay is how long a line waits for company.
+	// lineDelay is how long a line waits so that others are sent with it.
 	lineDelay = 100 * time.Millisecond
 	// lineBuffer is how much waits at most.
 	lineBuffer = 32 << 10
 )
 
 // lines sends the events of a run as lines of JSON: all of them, from the history, and
-// then as they are recorded. A slow client waits for nothing but itself: what it has not
-// read stays in the history.
+// then as they are recorded. A slow client delays only itself: what it has not read stays
+// in the history.
 func (s *Streams) lines(ctx context.Context, w http.ResponseWriter, r *http.Request, run store.Run, q runQuery, visible func(string) bool) {
 	if q.from > 0 && !run.State.Ended() {
 		s.refuse(w, r, Problem{http.StatusConflict, "running", "the order of hosts is not kept while a run goes on: read it from the start, or wait for its end"})
@@ -42,11 +42,11 @@ func (s *Streams) lines(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	out := newLineWriter(w, q.from)
 	defer out.stop()
 	enc := s.Encode(out, s.codeOf(ctx, run))
-	tell := s.History.Follow
+	play := s.History.Follow
 	if q.record {
-		tell = s.History.Replay
+		play = s.History.Replay
 	}
-	err := tell(ctx, run.ID, f, enc)
+	err := play(ctx, run.ID, f, enc)
 	switch err = errors.Join(err, enc.Close()); {
 	case err == nil:
 		_ = out.flush() // the client has gone
@@ -74,7 +74,7 @@ type lineWriter struct {
 func newLineWriter(w http.ResponseWriter, skip int64) *lineWriter {
 	l := &lineWriter{ctl: http.NewResponseController(w), w: w, skip: skip}
 	l.buf = bufio.NewWriterSize(deadlined{l}, lineBuffer)
-	l.timer = time.AfterFunc(time.Hour, func() { _ = l.flush() }) // the next write tells
+	l.timer = time.AfterFunc(time.Hour, func() { _ = l.flush() }) // the next write returns its error
 	l.timer.Stop()
 	return l
 }
@@ -86,7 +86,7 @@ func (l *lineWriter) begun() bool {
 	return l.started
 }
 
-// Write takes lines, but for those that are to be left out.
+// Write buffers lines, except those that are to be left out.
 func (l *lineWriter) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

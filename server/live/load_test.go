@@ -21,7 +21,7 @@ import (
 )
 
 // clients is how many clients follow the run of TestLoad, and silent how many more never
-// read what they asked for.
+// read their answers.
 var (
 	clients = flag.Int("clients", 80, "how many clients look at the run of TestLoad")
 	silent  = flag.Int("silent", 20, "how many clients of TestLoad read nothing")
@@ -30,8 +30,8 @@ var (
 // hosts is how many the run of TestLoad is on.
 const hosts = 500
 
-// TestLoad: many clients, some of whom read nothing, neither slow a run down nor miss how
-// it ended, and nothing is left of them.
+// TestLoad: many clients, some of which read nothing, neither slow a run down nor miss how
+// it ended, and leave nothing behind.
 func TestLoad(t *testing.T) {
 	before := runtime.NumGoroutine()
 	r := newRig(t)
@@ -45,7 +45,7 @@ func TestLoad(t *testing.T) {
 	}
 
 	m := r.begin(hosts, true)
-	// Half of them look at all hosts, and half at one that floods.
+	// Half of them watch all hosts, and half one that floods.
 	path := func(i int) string {
 		return fmt.Sprintf("/runs/%d/events%s", m.recorder.RunID(), []string{"", "?output=tail&hosts=web00000"}[i%2])
 	}
@@ -76,9 +76,9 @@ func TestLoad(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	size := 0
 	t0 := &m.plan.Targets[0]
-	m.tell(fanout.Event{Kind: fanout.TargetStarted, Target: t0, Attempt: 1})
+	m.emit(fanout.Event{Kind: fanout.TargetStarted, Target: t0, Attempt: 1})
 	for i := 1; i < hosts; i++ {
-		m.tell(fanout.Event{Kind: fanout.TargetStarted, Target: &m.plan.Targets[i], Attempt: 1})
+		m.emit(fanout.Event{Kind: fanout.TargetStarted, Target: &m.plan.Targets[i], Attempt: 1})
 		m.say(0, flood)
 		size += len(flood)
 		m.end(i, uint32(rng.IntN(2)), 0)
@@ -102,7 +102,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// checkEnd reads a stream to its end, and checks that it knows how all hosts ended.
+// checkEnd reads a stream to its end, and checks that it has how all hosts ended.
 func checkEnd(ctx context.Context, t *testing.T, client *http.Client, url string, want int, begun chan<- struct{}) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -188,7 +188,7 @@ func TestHubsForgetRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hubs := &Hubs{}
 		h, _ := started(t, hubs, 7, 1)
-		tell(t, h, fanout.Event{Kind: fanout.RunFinished, Summary: &fanout.Summary{}})
+		send(t, h, fanout.Event{Kind: fanout.RunFinished, Summary: &fanout.Summary{}})
 		time.Sleep(grace - time.Second)
 		known := func() (n int) {
 			hubs.mu.Lock()

@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	// summaryEvery is how often the history is looked at for summaries at most.
+	// summaryEvery is how often the history is read for summaries at most.
 	summaryEvery = time.Second
-	// newRuns is how many of the newest runs are looked at.
+	// newRuns is how many of the newest runs are read.
 	newRuns = 1000
 )
 
-// A looker finds out what has happened since it looked last.
+// A looker finds out what has changed in the history since it last looked.
 type looker struct {
 	s       *Streams
 	running map[int64]bool // runs that have not ended, and whether they have started
@@ -29,13 +29,13 @@ type looker struct {
 	looked  bool
 }
 
-// A job is one as it was seen; state is another when it has changed.
+// A job is one as it was last seen; a change makes state another text.
 type job struct {
 	name, state string
 }
 
-// Look finds out what happens in the history and publishes it, until ctx ends. It looks
-// when something was written, at most once a second.
+// Look publishes summaries of what happens in the history, until ctx ends. It reads the
+// history when something was written, at most once a second.
 func (s *Streams) Look(ctx context.Context) {
 	wake, end := s.History.Wake()
 	defer end()
@@ -89,17 +89,17 @@ func (l *looker) lookAtRuns(runs []store.Run) {
 		}
 		if !started {
 			l.running[run.ID] = true
-			l.tell(Summary{Topic: TopicRun, Event: "run_started", Run: run}, api.NewRun(*run))
+			l.publish(Summary{Topic: TopicRun, Event: "run_started", Run: run}, api.NewRun(*run))
 		}
 		if run.State.Ended() {
 			delete(l.running, run.ID)
-			l.tell(Summary{Topic: TopicRun, Event: "run_ended", Run: run}, api.NewRun(*run))
+			l.publish(Summary{Topic: TopicRun, Event: "run_ended", Run: run}, api.NewRun(*run))
 		}
 	}
 }
 
-// tell publishes x, unless it happened before the first look.
-func (l *looker) tell(x Summary, form any) {
+// publish publishes x, unless it happened before the first look.
+func (l *looker) publish(x Summary, form any) {
 	if l.looked {
 		l.s.events.publish(x, form)
 	}
@@ -130,30 +130,30 @@ func (l *looker) lookAtJobs(kept []scheduler.StoredJob) {
 			continue
 		}
 		l.jobs[k.ID] = now
-		l.tell(Summary{Topic: TopicJob, Event: "job_changed", Job: k}, jobForm{1, "job_changed", k.Name, k.Version})
+		l.publish(Summary{Topic: TopicJob, Event: "job_changed", Job: k}, jobForm{1, "job_changed", k.Name, k.Version})
 	}
 	for id, was := range gone {
 		delete(l.jobs, id)
 		k := &scheduler.StoredJob{ID: id}
 		k.Name = was.name
-		l.tell(Summary{Topic: TopicJob, Event: "job_removed", Job: k}, jobForm{1, "job_removed", was.name, 0})
+		l.publish(Summary{Topic: TopicJob, Event: "job_removed", Job: k}, jobForm{1, "job_removed", was.name, 0})
 	}
 }
 
 func (l *looker) lookAtDaemons(daemons []scheduler.Controller) {
 	gone := maps.Clone(l.daemons)
-	tell := func(name string, c scheduler.Controller) {
-		l.tell(Summary{Topic: TopicDaemon, Event: name, Daemon: &c}, daemonForm{1, name, c.ID, event.Time(c.Started)})
+	publish := func(name string, c scheduler.Controller) {
+		l.publish(Summary{Topic: TopicDaemon, Event: name, Daemon: &c}, daemonForm{1, name, c.ID, event.Time(c.Started)})
 	}
 	for _, c := range daemons {
 		delete(gone, c.ID)
 		if _, known := l.daemons[c.ID]; !known {
 			l.daemons[c.ID] = c
-			tell("daemon_came", c)
+			publish("daemon_came", c)
 		}
 	}
 	for id, c := range gone {
 		delete(l.daemons, id)
-		tell("daemon_went", c)
+		publish("daemon_went", c)
 	}
 }

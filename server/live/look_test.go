@@ -20,9 +20,9 @@ func TestLookAtRuns(t *testing.T) {
 	} {
 		l.lookAtRuns(runs)
 	}
-	told, _, _, _ := s.events.after(0)
+	published, _, _, _ := s.events.after(0)
 	var got []string
-	for _, x := range told {
+	for _, x := range published {
 		got = append(got, fmt.Sprint(x.Event, " ", x.Run.ID))
 	}
 	want := []string{"run_started 1", "run_ended 1", "run_started 2", "run_started 3", "run_ended 3", "run_ended 2"}

@@ -9,13 +9,13 @@ import (
 const (
 	// ringSize is how much output of a watched host is kept, in bytes.
 	ringSize = 256 << 10
-	// ringPieces is in how many pieces it may be.
+	// ringPieces bounds the pieces of that output.
 	ringPieces = 4096
-	// viewerBytes is how much of it a viewer gets at a time.
+	// viewerBytes is how much of it a viewer gets at a time, in bytes.
 	viewerBytes = 64 << 10
 )
 
-// A ring has the newest output of a host that somebody watches.
+// A ring has the newest output of a host that viewers watch.
 type ring struct {
 	host     int
 	watchers int    // guarded by the hub, as is stop
@@ -43,7 +43,7 @@ func newRing(host, attempt int, offsets [2]int64) *ring {
 	return &ring{host: host, buf: make([]byte, ringSize), attempt: attempt, offsets: offsets}
 }
 
-// begin says that an attempt begins.
+// begin starts an attempt.
 func (r *ring) begin(attempt int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -59,8 +59,8 @@ func (r *ring) after(stream fanout.Stream) int64 {
 	return r.offsets[stream]
 }
 
-// write takes the bytes of a stream before the offset to; they are copied. What is
-// known by its sizes already, since the ring was made meanwhile, is left out.
+// write copies the bytes of a stream that end at the offset to. Bytes that were counted
+// before the ring was made are left out.
 func (r *ring) write(attempt int, stream fanout.Stream, to int64, data []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -124,7 +124,7 @@ type piece struct {
 	to      int64  // of a gap
 }
 
-// tail is the place of one who wants what comes from now on, and the last bytes before.
+// tail is where a viewer starts that wants output from now on, and the last bytes before.
 func (r *ring) tail() position {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -140,15 +140,15 @@ func (r *ring) tail() position {
 	return p
 }
 
-// start is the place of one who wants all of the attempt at hand.
+// start is where a viewer starts that wants all output of the current attempt.
 func (r *ring) start() position {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return position{attempt: r.attempt}
 }
 
-// read brings p to the present: the newest bytes, at most as many as a viewer gets, and
-// gaps for what was left out.
+// read moves p to the present and returns the newest bytes, at most viewerBytes, and gaps
+// for what was left out.
 func (r *ring) read(p *position) []piece {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -13,7 +13,7 @@ type phase uint8
 
 // The steps; ended plus an outcome is a host that has that.
 const (
-	waiting    phase = iota // not begun
+	waiting    phase = iota // not started
 	connecting              // on the way to a login
 	running                 // its command was sent
 	retrying                // another attempt will follow
@@ -39,7 +39,7 @@ type counts [maxPhases]int32
 
 // A slot is the state of a host.
 type slot struct {
-	// bytes that the attempt at hand wrote so far, by stream.
+	// bytes that the current attempt has written so far, by stream.
 	bytes   [2]int64
 	exit    uint32 // if hasExit
 	ms      uint32 // that the command took
@@ -54,7 +54,7 @@ func (s *slot) begin(attempt int) {
 	*s = slot{attempt: uint16(min(attempt, math.MaxUint16)), phase: s.phase, dirty: s.dirty}
 }
 
-// end takes how the last attempt ended.
+// end notes how the last attempt ended.
 func (s *slot) end(r *fanout.Result) {
 	s.attempt = uint16(min(r.Attempts, math.MaxUint16))
 	s.bytes = [2]int64{r.StdoutBytes, r.StderrBytes}

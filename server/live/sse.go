@@ -9,12 +9,12 @@ import (
 
 const (
 	// writeLimit is how long a client may take to read what it was sent; then it is cut
-	// off, and may come again with its cursor.
+	// off, and may connect again with its cursor.
 	writeLimit = 10 * time.Second
-	// heartbeat is how often a comment is sent when there is nothing else, so that both
-	// sides know that the other is there.
+	// heartbeat is how often a comment is sent when there is nothing else, so that each
+	// side notices if the other is gone.
 	heartbeat = 15 * time.Second
-	// retryMS is how long a client that lost its stream waits.
+	// retryMS is how long a client waits before it connects again, in milliseconds.
 	retryMS = "2000"
 )
 

@@ -18,11 +18,11 @@ import (
 )
 
 const (
-	// perPrincipal is how many streams one may have open, and inAll all together.
+	// perPrincipal is how many streams a principal may have open, and inAll all together.
 	perPrincipal, inAll = 32, 2000
-	// watchedHosts is of how many hosts a stream may show the output.
+	// watchedHosts is how many hosts a stream may show the output of.
 	watchedHosts = 8
-	// retryAfter is when to come again, in seconds, if there are too many.
+	// retryAfter is when a client may try again if there are too many, in seconds.
 	retryAfter = 5
 )
 
@@ -37,8 +37,8 @@ type History interface {
 	Wake() (wake <-chan struct{}, end func())
 }
 
-// An Encoder writes the events of a run as lines of JSON. It has written what it was
-// told of before Handle returns, but for incomplete lines of output.
+// An Encoder writes the events of a run as lines of JSON. Handle returns when the event is
+// written, except an incomplete line of output.
 type Encoder interface {
 	fanout.Sink
 	Close() error
@@ -58,7 +58,7 @@ type Streams struct {
 	// Hubs has the runs of this process, and History all runs.
 	Hubs    *Hubs
 	History History
-	// Encode makes what writes a run as lines; exitCode tells the code of the run.
+	// Encode makes what writes a run as lines; exitCode is called for the code of the run.
 	Encode func(w io.Writer, exitCode func(fanout.Summary) int) Encoder
 	// ExitCode is the code of a run that has none on record.
 	ExitCode func(fanout.Summary) int
@@ -70,7 +70,7 @@ type Streams struct {
 	mu   sync.Mutex // guards what follows
 	open map[string]int
 	all  int
-	// ending ends when streams are to, by end; nil: nobody asked.
+	// ending is done when streams are to end, by end; nil until it is needed.
 	ending context.Context
 	end    context.CancelFunc
 
@@ -83,7 +83,7 @@ func (s *Streams) Close() {
 	s.end()
 }
 
-// closing ends when streams are to.
+// closing is the context that is done when streams are to end.
 func (s *Streams) closing() context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,8 +93,13 @@ func (s *Streams) closing() context.Context {
 	return s.ending
 }
 
-// enter counts a stream, or refuses the request.
-func (s *Streams) enter(w http.ResponseWriter, r *http.Request) (leave func(), ok bool) {
+// enter counts a stream, or refuses the request; problem is what is wrong with its query,
+// empty if nothing is.
+func (s *Streams) enter(w http.ResponseWriter, r *http.Request, problem string) (leave func(), ok bool) {
+	if problem != "" {
+		s.refuse(w, r, Problem{http.StatusUnprocessableEntity, "stream-query", problem})
+		return nil, false
+	}
 	who, ending := "", s.closing()
 	if s.Principal != nil {
 		who = s.Principal(r)
@@ -111,7 +116,7 @@ func (s *Streams) enter(w http.ResponseWriter, r *http.Request) (leave func(), o
 	case s.all >= inAll:
 		full = fmt.Sprintf("%d streams are open, the most that this server has", inAll)
 	case s.open[who] >= perPrincipal:
-		full = fmt.Sprintf("%d of your streams are open, the most that one may have", perPrincipal)
+		full = fmt.Sprintf("%d of your streams are open, the most that you may have", perPrincipal)
 	}
 	if full != "" {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
@@ -149,7 +154,7 @@ type runQuery struct {
 	hosts  []string // those that are named; nil: all
 	output string   // none, tail, all
 	from   int64    // how many lines the client has
-	// record: the lines are told to the end of the record as it is now.
+	// record: the lines stop at the end of the record as it is now.
 	record bool
 }
 
@@ -185,7 +190,7 @@ func readRunQuery(r *http.Request, lines bool) (q runQuery, problem string) {
 	if from := values.Get("from"); from != "" {
 		n, err := strconv.ParseInt(from, 10, 64)
 		if err != nil || n < 0 {
-			return q, "from is how many lines there have been, a whole number"
+			return q, "from is how many lines to leave out, a whole number"
 		}
 		q.from = n
 	}
@@ -195,17 +200,13 @@ func readRunQuery(r *http.Request, lines bool) (q runQuery, problem string) {
 	return q, ""
 }
 
-// Run sends what happens in a run until that has ended: as text/event-stream, or, to who
-// accepts application/x-ndjson, as the lines of --json. visible says which of its hosts
-// may be seen; nil: all. Who may not see the run must have been turned away before.
+// Run sends what happens in a run until it has ended: as text/event-stream, or, if the
+// client accepts application/x-ndjson, as the lines of --json. visible says which of its
+// hosts may be seen; nil: all. The caller has checked that the run may be seen.
 func (s *Streams) Run(w http.ResponseWriter, r *http.Request, run store.Run, visible func(host string) bool) {
 	lines := acceptsLines(r)
 	q, problem := readRunQuery(r, lines)
-	if problem != "" {
-		s.refuse(w, r, Problem{http.StatusUnprocessableEntity, "stream-query", problem})
-		return
-	}
-	leave, ok := s.enter(w, r)
+	leave, ok := s.enter(w, r, problem)
 	if !ok {
 		return
 	}

@@ -66,7 +66,7 @@ func newRig(tb testing.TB) *rig {
 	return r
 }
 
-// A making is a run that is told to the history, and to a hub if it is this process's.
+// A making is a run whose events go to the history, and to a hub if it is this process's.
 type making struct {
 	*rig
 	plan     fanout.Plan
@@ -88,11 +88,11 @@ func (r *rig) begin(hosts int, own bool) *making {
 	if own {
 		m.sink = fanout.Tee(r.Hubs.Sink(), m.recorder)
 	}
-	m.tell(fanout.Event{Kind: fanout.RunStarted, Plan: &m.plan})
+	m.emit(fanout.Event{Kind: fanout.RunStarted, Plan: &m.plan})
 	return m
 }
 
-func (m *making) tell(e fanout.Event) {
+func (m *making) emit(e fanout.Event) {
 	m.Helper()
 	e.Time, e.RunID = time.Now(), m.recorder.RunID()
 	if err := m.sink.Handle(context.WithoutCancel(m.Context()), e); err != nil {
@@ -103,16 +103,16 @@ func (m *making) tell(e fanout.Event) {
 func (m *making) start(host int) {
 	m.Helper()
 	t := &m.plan.Targets[host]
-	m.tell(fanout.Event{Kind: fanout.TargetConnecting, Target: t, Attempt: 1})
+	m.emit(fanout.Event{Kind: fanout.TargetConnecting, Target: t, Attempt: 1})
 	if err := m.recorder.Starting(context.WithoutCancel(m.Context()), *t, 1, "10.0.0.1:22"); err != nil {
 		m.Fatal(err)
 	}
-	m.tell(fanout.Event{Kind: fanout.TargetStarted, Target: t, Attempt: 1, Address: "10.0.0.1:22"})
+	m.emit(fanout.Event{Kind: fanout.TargetStarted, Target: t, Attempt: 1, Address: "10.0.0.1:22"})
 }
 
 func (m *making) say(host int, text string) {
 	m.Helper()
-	m.tell(fanout.Event{Kind: fanout.Output, Target: &m.plan.Targets[host], Attempt: 1, Data: []byte(text)})
+	m.emit(fanout.Event{Kind: fanout.Output, Target: &m.plan.Targets[host], Attempt: 1, Data: []byte(text)})
 }
 
 func (m *making) end(host int, code uint32, size int) {
@@ -121,13 +121,13 @@ func (m *making) end(host int, code uint32, size int) {
 	o := []fanout.Outcome{fanout.OK, fanout.Failed}[min(code, 1)]
 	r := result(t, 1, o, code, [2]int64{int64(size), 0})
 	m.summary.Add(*r)
-	m.tell(fanout.Event{Kind: fanout.TargetFinished, Target: t, Attempt: 1, Result: r})
+	m.emit(fanout.Event{Kind: fanout.TargetFinished, Target: t, Attempt: 1, Result: r})
 }
 
 func (m *making) finish() {
 	m.Helper()
 	m.summary.Ended = time.Now()
-	m.tell(fanout.Event{Kind: fanout.RunFinished, Summary: &m.summary})
+	m.emit(fanout.Event{Kind: fanout.RunFinished, Summary: &m.summary})
 	if err := m.recorder.Close(); err != nil {
 		m.Fatal(err)
 	}
@@ -206,8 +206,8 @@ func (e *eventReader) until(want, text string) (data string, before []string) {
 	}
 }
 
-// TestRunEvents: a client is told of a run from any moment to its end, whether this
-// process executes it or another.
+// TestRunEvents: a client follows a run from any moment to its end, whether this process
+// executes it or another.
 func TestRunEvents(t *testing.T) {
 	for _, own := range []bool{true, false} {
 		t.Run(fmt.Sprint("own ", own), func(t *testing.T) {
@@ -246,7 +246,7 @@ func TestRunEvents(t *testing.T) {
 			if name, _ := e.next(); name != "" {
 				t.Errorf("got %s after the end", name)
 			}
-			// One that lost the stream goes on where it was, also in another process.
+			// A client that lost the stream goes on where it was, also in another process.
 			again := r.events(m.recorder.RunID(), "?output=all&hosts=web00000,web00001", id)
 			_, before := again.until("end", "")
 			if text := strings.Join(before, "\n"); strings.Contains(text, "hello") || strings.Contains(text, "gap") || !strings.Contains(text, `[0,"ok",0,1,30,11]`) {
@@ -256,13 +256,13 @@ func TestRunEvents(t *testing.T) {
 	}
 }
 
-// A client that comes when all is over gets the states and the end.
+// A client of a run that is over gets the states and the end.
 func TestRunEventsAfterwards(t *testing.T) {
 	r := newRig(t)
 	m := r.begin(4001, false)
 	for i := range m.plan.Targets {
 		m.summary.Add(fanout.Result{Outcome: fanout.Skipped})
-		m.tell(fanout.Event{Kind: fanout.TargetFinished, Target: &m.plan.Targets[i], Result: &fanout.Result{Target: m.plan.Targets[i], Outcome: fanout.Skipped}})
+		m.emit(fanout.Event{Kind: fanout.TargetFinished, Target: &m.plan.Targets[i], Result: &fanout.Result{Target: m.plan.Targets[i], Outcome: fanout.Skipped}})
 	}
 	m.finish()
 	e := r.events(m.recorder.RunID(), "", "9f3c-99999999999")
@@ -281,12 +281,12 @@ func TestRunEventsAfterwards(t *testing.T) {
 	}
 }
 
-// A client of a run that waits in the queue is told of it once it has started.
+// A client of a run that waits in the queue gets its events once it has started.
 func TestQueuedRunEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hubs := &Hubs{}
 		h, p := started(t, hubs, 1, 1)
-		tell(t, h, fanout.Event{Kind: fanout.TargetConnecting, Target: &p.Targets[0], Attempt: 1})
+		send(t, h, fanout.Event{Kind: fanout.TargetConnecting, Target: &p.Targets[0], Attempt: 1})
 		began := time.Now()
 		s := &Streams{Hubs: hubs, History: queue{start: began.Add(time.Minute)}}
 		ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -316,7 +316,7 @@ func (q queue) Run(context.Context, string, string) (store.Run, error) {
 	return store.Run{ID: 1, State: store.Running}, nil
 }
 
-// What may not be seen is in none of what is sent.
+// Nothing that is sent has a host that may not be seen.
 func TestVisible(t *testing.T) {
 	for _, own := range []bool{true, false} {
 		r := newRig(t)
@@ -403,7 +403,7 @@ func TestRunLines(t *testing.T) {
 	}
 }
 
-// Requests that make no sense are refused, and so are too many.
+// Queries that are not known are refused, and so are too many streams.
 func TestRefused(t *testing.T) {
 	r := newRig(t)
 	m := r.begin(1, true)
@@ -457,7 +457,7 @@ func TestWatchedHostsAreBounded(t *testing.T) {
 	}
 }
 
-// Summaries tell of what happened since a client was there last.
+// Summaries have what happened since a client was there last.
 func TestSummaries(t *testing.T) {
 	r := newRig(t)
 	ctx, stop := context.WithCancel(t.Context())
@@ -486,14 +486,14 @@ func TestSummaries(t *testing.T) {
 	}
 	id := first.id
 	m.summary.Add(fanout.Result{Outcome: fanout.Skipped})
-	m.tell(fanout.Event{Kind: fanout.TargetFinished, Target: &m.plan.Targets[0], Result: &fanout.Result{Target: m.plan.Targets[0], Outcome: fanout.Skipped}})
+	m.emit(fanout.Event{Kind: fanout.TargetFinished, Target: &m.plan.Targets[0], Result: &fanout.Result{Target: m.plan.Targets[0], Outcome: fanout.Skipped}})
 	m.finish()
 	first.until("run_ended", `"state":"finished"`)
 	second := r.reader(r.get("/events?topics=run", "Last-Event-ID", id))
 	if name, data := second.next(); name != "run_ended" || !strings.Contains(data, `"skipped":1`) {
 		t.Errorf("got %s %s, want what came after %s", name, data, id)
 	}
-	for _, strange := range []string{"nobody-1", "x", strings.Split(id, "-")[0] + "-99999"} {
+	for _, strange := range []string{"other-1", "x", strings.Split(id, "-")[0] + "-99999"} {
 		if name, _ := r.reader(r.get("/events", "Last-Event-ID", strange)).next(); name != "reset" {
 			t.Errorf("%s: got %s, want a reset", strange, name)
 		}

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// keptSummaries is how many summaries are kept for clients who come again.
+	// keptSummaries is how many summaries are kept for clients that come again.
 	keptSummaries = 1000
 )
 
@@ -69,12 +69,12 @@ func (s *summaries) publish(x Summary, form any) {
 // init makes what the zero value lacks; s.mu is held.
 func (s *summaries) init() {
 	if s.changed == nil {
-		s.epoch, s.changed = newHub(nil).epoch, make(chan struct{})
+		s.epoch, s.changed = newEpoch(), make(chan struct{})
 	}
 }
 
-// after are those that follow the one numbered number; ok is false if some of them are
-// gone, or it never was.
+// after are the summaries after that number; ok is false if some of them are gone, or if
+// there never was one of that number.
 func (s *summaries) after(number uint64) (list []Summary, last uint64, changed <-chan struct{}, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,17 +100,13 @@ func (s *summaries) cursor(id string) (number uint64, ok bool) {
 	return n, err == nil && epoch == s.epoch
 }
 
-// Events sends summaries of what happens in the history, until the client goes: the
-// topics that it asks for, as far as visible is true of them. Look has to be running.
-// A client that was away for too long gets the event reset, and has to ask for lists
-// again.
+// Events sends summaries of what happens in the history, until the client goes: those of
+// the topics that it asks for for which visible returns true; nil: all. Look has to be
+// running. A client that was away for too long gets the event reset, and has to read the
+// lists again.
 func (s *Streams) Events(w http.ResponseWriter, r *http.Request, visible func(*Summary) bool) {
 	topics, problem := readTopics(r)
-	if problem != "" {
-		s.refuse(w, r, Problem{http.StatusUnprocessableEntity, "stream-query", problem})
-		return
-	}
-	leave, ok := s.enter(w, r)
+	leave, ok := s.enter(w, r, problem)
 	if !ok {
 		return
 	}

@@ -34,7 +34,7 @@ type viewer struct {
 	outputs []*shownHost
 }
 
-// A shownHost is one whose output a viewer is shown.
+// A shownHost is a host whose output a viewer is shown.
 type shownHost struct {
 	host string
 	ring *ring
@@ -47,7 +47,7 @@ func (s *Streams) watch(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if run.State == store.Queued {
 		var err error
 		if run, err = s.started(ctx, out, run); err != nil {
-			return // the client has gone, or comes again
+			return // the client has gone, or connects again
 		}
 	}
 	hub, release, err := s.Hubs.hub(ctx, s.History, run.ID)
@@ -78,7 +78,7 @@ func chosen(hosts []string, visible func(string) bool) func(string) bool {
 	return func(host string) bool { return slices.Contains(hosts, host) && (visible == nil || visible(host)) }
 }
 
-// begin sends what comes first, and makes the viewer one of the watchers.
+// begin sends what comes first, and starts watching the hosts.
 func (v *viewer) begin(q runQuery, from cursor) error {
 	v.out.line("retry: " + retryMS)
 	if from.epoch == v.hub.epoch {
@@ -213,8 +213,8 @@ type gapForm struct {
 	To      int64  `json:"to"`
 }
 
-// showOutput adds what the watched hosts wrote. All of a host bears the same id, as it
-// was read at once.
+// showOutput adds what the watched hosts wrote. The last event of a host has the id, as
+// all of it was read at once.
 func (v *viewer) showOutput() {
 	for _, o := range v.outputs {
 		pieces := o.ring.read(&o.at)
@@ -249,7 +249,7 @@ func (v *viewer) end(ctx context.Context) error {
 	return v.out.flush()
 }
 
-// started is a run that has left the queue, whose client is told that the stream lives.
+// started waits until a run has left the queue; the client gets a comment now and then.
 func (s *Streams) started(ctx context.Context, out *eventWriter, run store.Run) (store.Run, error) {
 	wake, end := s.History.Wake()
 	defer end()
@@ -274,8 +274,8 @@ func (s *Streams) started(ctx context.Context, out *eventWriter, run store.Run) 
 	}
 }
 
-// recorded is a run that has ended, once its record is complete; as it is if that takes
-// too long.
+// recorded is a run that has ended, once its record is complete, or as it is after
+// recordTime.
 func (s *Streams) recorded(ctx context.Context, run store.Run) (store.Run, error) {
 	wake, end := s.History.Wake()
 	defer end()

@@ -12,13 +12,13 @@ type User struct {
 	Schema int    `json:"schema"` // 1
 	Type   string `json:"type"`   // "user"
 	User   string `json:"user"`
-	// UserID tells a user from another one that had its name before.
+	// UserID distinguishes a user from an earlier one of the same name.
 	UserID int64  `json:"user_id"`
 	Role   string `json:"role"`
 	// Scope is a selector; absent: all hosts.
 	Scope    string `json:"scope,omitempty"`
 	Disabled bool   `json:"disabled"`
-	// Password is whether there is one.
+	// Password is whether the user has one.
 	Password bool `json:"password"`
 	// Revision counts the changes, from 1.
 	Revision  int64      `json:"revision"`
@@ -38,7 +38,7 @@ func NewUser(u *access.User) User {
 	}
 }
 
-// A Token lets a program in: what `token list --json` prints. Its secret is nowhere.
+// A Token lets a program in: what `token list --json` prints. It has no secret.
 type Token struct {
 	Schema  int    `json:"schema"` // 1
 	Type    string `json:"type"`   // "token"
@@ -49,14 +49,15 @@ type Token struct {
 	Role  string `json:"role"`
 	// Scope is a selector; absent: all hosts.
 	Scope string `json:"scope,omitempty"`
-	// Jobs are those it is limited to; absent: it is not.
+	// Jobs are the jobs that it is limited to; absent: no limit.
 	Jobs []string `json:"jobs,omitempty"`
-	// Users are those of the hosts it may log in as; absent: those of the inventory.
+	// Users are the users of the hosts that it may log in as; absent: those of the
+	// inventory.
 	Users []string `json:"users,omitempty"`
 	Sudo  bool     `json:"sudo"`
-	// TaskSelector chooses the hosts of tasks that name none; absent: they have to.
+	// TaskSelector chooses the hosts of tasks that name none; absent: a task must name them.
 	TaskSelector string `json:"task_selector,omitempty"`
-	// AllowFrom are networks; absent: it may be used from anywhere.
+	// AllowFrom are the networks that it may be used from; absent: any.
 	AllowFrom []string   `json:"allow_from,omitempty"`
 	CreatedAt event.Time `json:"created_at"`
 	CreatedBy string     `json:"created_by"`
@@ -90,7 +91,7 @@ type AuditEntry struct {
 	Object string `json:"object,omitempty"`
 	// Outcome is "done", "refused" or "failed".
 	Outcome string `json:"outcome"`
-	// Before and After are objects; absent where there is nothing to say.
+	// Before and After are the object before and after the action; absent if unknown.
 	Before json.RawMessage `json:"before,omitempty"`
 	After  json.RawMessage `json:"after,omitempty"`
 	// Request is the number of the request in the log; absent: there was none.

@@ -31,7 +31,7 @@ func TestAccessAsItIsPrinted(t *testing.T) {
 		{"token", `{"schema":1,"type":"token","token":"ci","token_id":4,"owner":"ann","role":"operator","scope":"web","jobs":["backup"],"users":["deploy"],"sudo":true,"allow_from":["10.0.0.0/8"],"created_at":"2027-03-01T12:00:00.005Z","created_by":"unix:root","expires_at":"2027-03-01T13:00:00.005Z","used_at":"2027-03-01T12:00:00.005Z"}`, NewToken(&token)},
 		{"new token", `{"schema":1,"type":"token","token":"x","token_id":1,"role":"viewer","sudo":false,"created_at":"2027-03-01T12:00:00.005Z","created_by":"x","expires_at":"2027-03-01T12:00:00.005Z"}`, NewToken(&access.Token{ID: 1, Name: "x", Role: access.Viewer, Created: noon, CreatedBy: "x", Expires: noon})},
 		{"entry", `{"schema":1,"type":"audit","id":5,"at":"2027-03-01T12:00:00.005Z","actor":"ann","via":"session","remote":"192.0.2.1","action":"user.change","object":"user:bob","outcome":"done","before":{"role":"viewer"},"after":{"role":"admin"},"request":"r1"}`, NewAuditEntry(&entry)},
-		{"entry of nobody", `{"schema":1,"type":"audit","id":1,"at":"2027-03-01T12:00:00.005Z","action":"session.add","outcome":"refused"}`, NewAuditEntry(&access.Entry{ID: 1, By: access.By{At: noon}, Action: "session.add", Outcome: access.Refused})},
+		{"entry without an actor", `{"schema":1,"type":"audit","id":1,"at":"2027-03-01T12:00:00.005Z","action":"session.add","outcome":"refused"}`, NewAuditEntry(&access.Entry{ID: 1, By: access.By{At: noon}, Action: "session.add", Outcome: access.Refused})},
 	} {
 		if got := line(t, tt.form); got != tt.want {
 			t.Errorf("%s: got\n%s, want\n%s", tt.name, got, tt.want)

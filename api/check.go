@@ -1,6 +1,6 @@
 package api
 
-// A Finding is how much a check has to say.
+// A Finding is the result of a check.
 type Finding string
 
 // The findings.
@@ -10,15 +10,15 @@ const (
 	FindingProblem Finding = "problem" // runs do not work
 )
 
-// A Check is one thing that was looked at: what `doctor --json` prints.
+// A Check is one thing that was checked: what `doctor --json` prints.
 type Check struct {
 	Schema int    `json:"schema"` // 1
 	Type   string `json:"type"`   // "check"
-	// Check is the name of what was looked at.
+	// Check is the name of what was checked.
 	Check   string  `json:"check"`
 	State   Finding `json:"state"`
 	Message string  `json:"message"`
-	// Remedy is what can be done; absent where nothing has to be.
+	// Remedy is what can be done; absent if nothing has to be.
 	Remedy string `json:"remedy,omitempty"`
 }
 

@@ -7,7 +7,7 @@ import (
 	"tutti/store"
 )
 
-// A FleetHost is a host of the inventory, with what runs have found out about it.
+// A FleetHost is a host of the inventory, and its health as runs have seen it.
 type FleetHost struct {
 	Host
 	Health Health `json:"health"`
@@ -15,15 +15,15 @@ type FleetHost struct {
 	Maintenance *Maintenance `json:"maintenance,omitempty"`
 }
 
-// A Maintenance is a host that runs leave out.
+// A Maintenance is the state of a host that runs leave out.
 type Maintenance struct {
 	Schema int    `json:"schema"` // 1
 	Type   string `json:"type"`   // "maintenance"
 	Host   string `json:"host"`
-	// Until is when it ends by itself; absent: it does not.
+	// Until is when it ends by itself; absent: never.
 	Until *event.Time `json:"until,omitempty"`
 	Note  string      `json:"note,omitempty"`
-	// By is who took the host out, and Since when.
+	// By is who put the host into maintenance, and Since when.
 	By    string     `json:"by"`
 	Since event.Time `json:"since"`
 }
@@ -33,14 +33,14 @@ func NewMaintenance(r *store.Rest) *Maintenance {
 	return &Maintenance{1, "maintenance", r.Host, TimeOf(r.Until), r.Note, r.By, event.Time(r.Since)}
 }
 
-// A MaintenanceRequest says until when a host is out, and why.
+// A MaintenanceRequest says until when a host is in maintenance, and why.
 type MaintenanceRequest struct {
-	// Until is a time, or how long from now, such as 2h; absent: until it is taken back.
+	// Until is a time, or a duration from now such as 2h; absent: until it is removed.
 	Until string `json:"until,omitempty" maxLength:"40"`
 	Note  string `json:"note,omitempty" maxLength:"1000"`
 }
 
-// A Health is whether a host can be reached, as far as runs know.
+// A Health is whether a host can be reached, according to the newest runs.
 type Health struct {
 	// State is "reachable", "unreachable", or "unknown" if no run has tried for a day.
 	State string `json:"state"`
@@ -48,14 +48,14 @@ type Health struct {
 	// after that; absent: never.
 	SeenAt *event.Time `json:"seen_at,omitempty"`
 	Since  *event.Time `json:"since,omitempty"`
-	// LastRun is the newest run that it had a part in; absent: none.
+	// LastRun is the newest run that included it; absent: none.
 	LastRun int64 `json:"last_run,omitempty"`
 	// ErrorOp is the step that failed, and Error why; absent unless it is unreachable.
 	ErrorOp string `json:"error_op,omitempty"`
 	Error   string `json:"error,omitempty"`
 }
 
-// quiet is how long after the last contact nothing is known of a host.
+// quiet is how long after the last contact the state of a host is unknown.
 const quiet = 24 * time.Hour
 
 // NewHealth is the form of h, now.
@@ -73,7 +73,7 @@ type FleetHostDetails struct {
 	Runs []HostRun `json:"runs"`
 }
 
-// A HostRun is what became of a host in a run.
+// A HostRun is the result of a host in a run.
 type HostRun struct {
 	Run       int64      `json:"run"`
 	Source    string     `json:"source"`

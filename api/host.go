@@ -172,8 +172,8 @@ func (j *Host) addSSH(h runner.HostView) {
 	}
 }
 
-// HidePaths takes out what names files and commands of the machine that runs the
-// commands, and where settings come from.
+// HidePaths removes files and commands of the daemon's machine, and where settings come
+// from.
 func (j *Host) HidePaths() {
 	j.Identity, j.ProxyCommand, j.Certificate, j.Agent = nil, "", nil, ""
 	j.KnownHosts, j.GlobalKnownHosts, j.RevokedHostKeys, j.Origins = nil, nil, "", nil

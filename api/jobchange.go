@@ -2,7 +2,7 @@ package api
 
 import "encoding/json"
 
-// A JobRequest is a job that is to be added.
+// A JobRequest is a job to add.
 type JobRequest struct {
 	Job string `json:"job" maxLength:"256"`
 	// Spec has the keys of jobs.yaml.
@@ -17,7 +17,7 @@ type KillAnswer struct {
 	Runs []int64 `json:"runs"`
 }
 
-// A Ticket is a firing that was asked for.
+// A Ticket is a firing that was started manually.
 type Ticket struct {
 	Schema int    `json:"schema"` // 1
 	Type   string `json:"type"`   // "ticket"
@@ -36,12 +36,12 @@ type JobChange struct {
 	Change
 }
 
-// A RestoreRequest names the version that a job is to be again.
+// A RestoreRequest names the version to restore.
 type RestoreRequest struct {
 	Version int64 `json:"version" minimum:"1"`
 }
 
-// A JobsPlan is what has to be done, or was done, so that the jobs are those of a file.
+// A JobsPlan is what would be done, or was done, so that the jobs are those of a file.
 type JobsPlan struct {
 	Schema int    `json:"schema"` // 1
 	Type   string `json:"type"`   // "jobs_plan"
@@ -56,10 +56,10 @@ type JobsPlan struct {
 	Left []string `json:"left"`
 }
 
-// A PlannedChange is a job that is to be another one.
+// A PlannedChange is a job that changes.
 type PlannedChange struct {
 	Job string `json:"job"`
-	// Rewritten: the old one cannot be read, so that it is not known what is different.
+	// Rewritten: the old one cannot be read, so that the differences are unknown.
 	Rewritten bool `json:"rewritten,omitempty"`
 	// Differences has a line for each key that is different.
 	Differences []string `json:"differences"`

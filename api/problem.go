@@ -10,7 +10,7 @@ type Problem struct {
 	Status int    `json:"status"`
 	// Detail is about this request; absent if the title says it all.
 	Detail string `json:"detail,omitempty"`
-	// Hint is what can be done about it; absent if that is not known.
+	// Hint is what the client can do about it; absent if unknown.
 	Hint string `json:"hint,omitempty"`
 	// Errors are the places in the request that are wrong; absent if it is not
 	// about places.

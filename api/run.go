@@ -31,15 +31,14 @@ type Run struct {
 	EndedAt   *event.Time `json:"ended_at,omitempty"`
 	// Duration is absent while it is running, and if it was cut off.
 	Duration *int64 `json:"duration_ms,omitempty"`
-	// Hosts is how many hosts it has; Counts has every outcome. Of some of the hosts
-	// nothing is told to who may not see them: Hidden is how many; absent if that is
-	// none.
+	// Hosts is how many hosts it has; Counts has every outcome. Both leave out hosts that
+	// the client may not see: Hidden is how many; absent if none.
 	Hosts  int            `json:"hosts"`
 	Hidden int            `json:"hidden,omitempty"`
 	Counts map[string]int `json:"counts"`
 	// Stopped is what stopped it early; "none" if nothing did.
 	Stopped string `json:"stopped"`
-	// Reason is why a run that had waited was not started; absent if it was, or waits.
+	// Reason is why a queued run was not started; absent if it was, or still waits.
 	Reason string `json:"reason,omitempty"`
 	// ExitCode is absent while it is running, and if it was cut off.
 	ExitCode *int `json:"exit_code,omitempty"`

@@ -14,8 +14,8 @@ type RunHost struct {
 	Host   string `json:"host"`
 	// State is "waiting", "running", "retrying" or "ended".
 	State store.Phase `json:"state"`
-	// Outcome is absent of one that has not ended. What follows is as in HostFinished,
-	// and of one that has not ended as far as it is known.
+	// Outcome is absent of one that has not ended. What follows is as in HostFinished; of
+	// one that has not ended, only what is known already.
 	Outcome   string         `json:"outcome,omitempty"`
 	Address   string         `json:"address,omitempty"`
 	Started   bool           `json:"started"`
@@ -32,7 +32,7 @@ type RunHost struct {
 	StdoutBytes    int64 `json:"stdout_bytes"`
 	StderrBytes    int64 `json:"stderr_bytes"`
 	OmittedBytes   int64 `json:"omitted_bytes"`
-	// OutputHash is equal for equal output; absent if there was none to be had.
+	// OutputHash is equal for equal output; absent if there was none.
 	OutputHash string `json:"output_hash,omitempty"`
 }
 
@@ -111,8 +111,8 @@ type Group struct {
 	// ExitCode, Signal and Error are absent as in RunHost.
 	ExitCode *int   `json:"exit_code,omitempty"`
 	Signal   string `json:"signal,omitempty"`
-	// ErrorOp is the step that failed, and Error the line about it, without what is
-	// the host's own.
+	// ErrorOp is the step that failed, and Error its message without the name and the
+	// address of the host.
 	ErrorOp string `json:"error_op,omitempty"`
 	Error   string `json:"error,omitempty"`
 	Hint    string `json:"hint,omitempty"`
@@ -122,10 +122,10 @@ type Group struct {
 	// SampleHost is the host whose output stands for that of all.
 	SampleHost string `json:"sample_host"`
 	OutputHash string `json:"output_hash,omitempty"`
-	// Output is the beginning of what the sample said; absent unless it was asked
-	// for, and if it said nothing.
+	// Output is the beginning of what the sample wrote; absent unless it was asked
+	// for, and if the sample wrote nothing.
 	Output []OutputPart `json:"output,omitempty"`
-	// OutputMore: it said more.
+	// OutputMore: the sample wrote more.
 	OutputMore bool `json:"output_more,omitempty"`
 }
 
@@ -141,7 +141,7 @@ func NewGroup(g *store.Group, fold func([]string) string) Group {
 	return v
 }
 
-// An OutputRange is a part of what a host said in an attempt.
+// An OutputRange is a part of what a host wrote in an attempt.
 type OutputRange struct {
 	Schema int    `json:"schema"` // 1
 	Type   string `json:"type"`   // "output_range"
@@ -219,6 +219,6 @@ type RunPlan struct {
 	Inventory string      `json:"inventory,omitempty"`
 	Command   string      `json:"command"`
 	Task      fanout.Task `json:"task"`
-	// Options are the keys that the run was given, as a rerun gives them again.
+	// Options are the keys that the run was given, as a rerun repeats them.
 	Options map[string][]string `json:"options"`
 }

@@ -12,8 +12,8 @@ import (
 	"tutti/store"
 )
 
-// A RunRequest asks for a run. Its names are those of the keys of jobs; a value is the
-// text that a job has, or a number.
+// A RunRequest asks for a run. Its names are those of the keys of jobs; a value is a
+// number or the text that a job has.
 type RunRequest struct {
 	Selector string  `json:"selector" maxLength:"65536" doc:"which hosts"`
 	Command  string  `json:"command,omitempty" maxLength:"1048576" doc:"what the login shell executes; or script"`
@@ -40,8 +40,8 @@ type Script struct {
 type Hosts struct {
 	Only    []string `json:"only,omitempty" doc:"keep only the hosts of these items"`
 	Exclude []string `json:"exclude,omitempty" doc:"leave out the hosts of these items"`
-	Limit   *int     `json:"limit,omitempty" minimum:"1" doc:"the first so many hosts"`
-	Pick    *int     `json:"pick,omitempty" minimum:"1" doc:"so many hosts by chance"`
+	Limit   *int     `json:"limit,omitempty" minimum:"1" doc:"only the first hosts, this many"`
+	Pick    *int     `json:"pick,omitempty" minimum:"1" doc:"this many hosts, chosen at random"`
 }
 
 // TaskKeys are the environment of a command, and what is recorded with the run.
@@ -53,7 +53,7 @@ type TaskKeys struct {
 	StdinBase64 *string           `json:"stdin_base64,omitempty" maxLength:"1398104" doc:"the same, as base64"`
 	Sudo        string            `json:"sudo,omitempty" maxLength:"256" doc:"run as that user by sudo, which must not ask for a password"`
 	PTY         bool              `json:"pty,omitempty"`
-	User        string            `json:"user,omitempty" maxLength:"256" doc:"log in as that user, if who asks may"`
+	User        string            `json:"user,omitempty" maxLength:"256" doc:"log in as that user, if you may"`
 	Note        string            `json:"note,omitempty" maxLength:"10000"`
 	RecordLimit string            `json:"record_limit,omitempty" maxLength:"20" doc:"such as 4MiB"`
 }
@@ -74,7 +74,7 @@ type LimitKeys struct {
 	MaxFail        string   `json:"max_fail,omitempty" maxLength:"20"`
 }
 
-// LocalKeys act on the machine of the daemon, and are refused by name.
+// LocalKeys would act on the machine of the daemon; they are refused by name.
 type LocalKeys struct {
 	Inventory       any `json:"inventory,omitempty" doc:"refused: the daemon has its own"`
 	Named           any `json:"hosts,omitempty" doc:"refused: hosts are those of the inventory"`
@@ -84,15 +84,15 @@ type LocalKeys struct {
 	KnownHosts      any `json:"known_hosts,omitempty" doc:"refused"`
 	Jump            any `json:"jump,omitempty" doc:"refused"`
 	SSHConfig       any `json:"ssh_config,omitempty" doc:"refused"`
-	AskPass         any `json:"ask_pass,omitempty" doc:"refused: nobody is asked"`
-	AskSudoPass     any `json:"ask_sudo_pass,omitempty" doc:"refused: nobody is asked"`
+	AskPass         any `json:"ask_pass,omitempty" doc:"refused: the daemon cannot prompt"`
+	AskSudoPass     any `json:"ask_sudo_pass,omitempty" doc:"refused: the daemon cannot prompt"`
 	SudoPassCommand any `json:"sudo_pass_command,omitempty" doc:"refused"`
-	History         any `json:"history,omitempty" doc:"refused: there is one"`
+	History         any `json:"history,omitempty" doc:"refused: the daemon has its own"`
 	NoHistory       any `json:"no_history,omitempty" doc:"refused: runs are recorded"`
 	RunIDFile       any `json:"run_id_file,omitempty" doc:"refused"`
 }
 
-// Local is the name of a key that is refused; empty: there is none.
+// Local is the name of a refused key that is set; empty: none is.
 func (l *LocalKeys) Local() string {
 	for name, value := range fields(l) {
 		if !value.IsZero() {
@@ -102,8 +102,8 @@ func (l *LocalKeys) Local() string {
 	return ""
 }
 
-// Keys are the texts of the keys that were given, as runner.Request.Set takes them, by
-// the names it has. Of a secret there is the name.
+// Keys are the texts of the keys that were given, by name, as runner.Request.Set wants
+// them. For a secret that is its name.
 func Keys(parts ...any) map[string][]string {
 	keys := make(map[string][]string)
 	for _, part := range parts {
@@ -166,10 +166,10 @@ func fields(form any) map[string]reflect.Value {
 	return all
 }
 
-// A RerunRequest asks for a run of the same once more; what is given replaces what the
-// run had, and variables are added.
+// A RerunRequest asks to repeat a run; a key that is given replaces that of the run, and
+// variables are added.
 type RerunRequest struct {
-	Outcomes []string `json:"outcomes,omitempty" enum:"ok,failed,timeout,lost,unreachable,canceled,skipped" doc:"on the hosts with one of these; those that are not ok, if it is not given"`
+	Outcomes []string `json:"outcomes,omitempty" enum:"ok,failed,timeout,lost,unreachable,canceled,skipped" doc:"on the hosts with one of these; default: those that are not ok"`
 	All      bool     `json:"all,omitempty" doc:"on all its hosts"`
 	TaskKeys
 	LimitKeys
@@ -177,7 +177,7 @@ type RerunRequest struct {
 	LocalKeys
 }
 
-// A PingRequest asks for a login on hosts, and nothing else.
+// A PingRequest asks for a login on hosts without a command.
 type PingRequest struct {
 	Selector       string `json:"selector" maxLength:"65536" doc:"which hosts"`
 	ConnectTimeout string `json:"connect_timeout,omitempty" maxLength:"20"`
@@ -210,7 +210,7 @@ type Killed struct {
 }
 
 // A KilledHost is a host of a run that is being stopped: State is "ended", "requested", or
-// "unknown" if it was never learned whether its command has ended.
+// "unknown" if the run is over and the end of its command was not recorded.
 type KilledHost struct {
 	Host  string `json:"host"`
 	State string `json:"state"`
@@ -221,7 +221,7 @@ type QueueItem struct {
 	Schema int    `json:"schema"` // 1
 	Type   string `json:"type"`   // "queue_item"
 	Run    Run    `json:"run"`
-	// Place is 1 for the next; absent if it waits no more. WaitsFor is "start", "turn",
+	// Place is 1 for the next; absent if it is running. WaitsFor is "start", "turn",
 	// "secrets" or "daemon"; absent if it runs.
 	Place    int         `json:"place,omitempty"`
 	WaitsFor string      `json:"waits_for,omitempty"`
@@ -244,10 +244,10 @@ type MoveRequest struct {
 	Priority int `json:"priority" minimum:"-1000" maximum:"1000" doc:"the highest is first"`
 }
 
-// A PruneRequest says what is kept; without anything: what the daemon keeps.
+// A PruneRequest says what is kept; empty: what the daemon keeps.
 type PruneRequest struct {
 	Keep     string `json:"keep,omitempty" maxLength:"20" doc:"runs that are not older, such as 30d"`
-	KeepRuns int    `json:"keep_runs,omitempty" minimum:"1" doc:"the newest so many"`
+	KeepRuns int    `json:"keep_runs,omitempty" minimum:"1" doc:"the newest runs, this many"`
 	MaxSize  string `json:"max_size,omitempty" maxLength:"20" doc:"such as 1GiB"`
 }
 
@@ -256,7 +256,8 @@ type Pruned struct {
 	Schema int    `json:"schema"` // 1
 	Type   string `json:"type"`   // "pruned"
 	Runs   int    `json:"runs"`
-	// Held is how many runs stay that were not to be kept.
+	// Held is how many runs stay although they were not to be kept: their firings are not
+	// settled yet.
 	Held  int   `json:"held"`
 	Bytes int64 `json:"bytes"`
 }

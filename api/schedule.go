@@ -27,16 +27,16 @@ type Calendar struct {
 	Broken []string `json:"broken,omitempty"`
 }
 
-// A Daemon is a process that fires jobs: what is known of it in the history.
+// A Daemon is a process that fires jobs, as the history has it.
 type Daemon struct {
 	Schema int    `json:"schema"` // 1
 	Type   string `json:"type"`   // "daemon"
 	Daemon int64  `json:"daemon"`
 	PID    int    `json:"pid"`
-	// Serves is false for a process that runs one job that was asked for.
+	// Serves is false for a process that only runs one job manually.
 	Serves    bool       `json:"serves"`
 	StartedAt event.Time `json:"started_at"`
-	// Self: it is the one that answers.
+	// Self: it is the one that answers the request.
 	Self bool `json:"self"`
 }
 
@@ -45,7 +45,7 @@ func NewDaemon(c scheduler.Controller, self int64) Daemon {
 	return Daemon{1, "daemon", c.ID, c.PID, c.Serves, event.Time(c.Started), c.ID == self}
 }
 
-// A Validation is what a schedule, a selector or a job would do.
+// A Validation is what a schedule, a selector or a job means.
 type Validation struct {
 	Schema int    `json:"schema"` // 1
 	Type   string `json:"type"`   // "validation"
@@ -61,14 +61,13 @@ type Validation struct {
 	Warnings []string `json:"warnings"`
 }
 
-// A Named is a group or a label of the inventory, and how many hosts have it.
+// A Named is a group or a label of the inventory, and the number of its hosts.
 type Named struct {
 	Name  string `json:"name"`
 	Hosts int    `json:"hosts"`
 }
 
-// A ValidationRequest is what is to be looked at: a schedule, a selector, or both; or a
-// job.
+// A ValidationRequest is what to check: a schedule, a selector, or both; or a job.
 type ValidationRequest struct {
 	// Schedule are expressions; Zone is UTC if it is absent, and Seconds says that
 	// they have six fields.

@@ -8,32 +8,32 @@ type LoginRequest struct {
 	Password string `json:"password" maxLength:"1024"`
 }
 
-// A LinkRequest is the secret of a login link, and the password that its user chooses.
+// A LinkRequest is the secret of a login link, and the new password of its user.
 type LinkRequest struct {
 	Link     string `json:"link" maxLength:"256"`
 	Password string `json:"password" maxLength:"1024"`
 }
 
-// A PasswordChange is one's password and the one that it is to be.
+// A PasswordChange is the user's present password and the new one.
 type PasswordChange struct {
 	Current  string `json:"current" maxLength:"1024"`
 	Password string `json:"password" maxLength:"1024"`
 }
 
-// A Session is who asks, and what it may do.
+// A Session is the principal of a request, and its rights.
 type Session struct {
 	Schema int    `json:"schema"` // 1
 	Type   string `json:"type"`   // "session"
-	// Name is what is recorded of what it does.
+	// Name is the name in records: a user, owner/token, or unix:login.
 	Name string `json:"name"`
 	// Via is "unix", "session", "token" or "proxy".
 	Via  string `json:"via"`
 	Role string `json:"role"`
-	// Scopes are selectors, each of which has to select a host; empty: all hosts.
+	// Scopes are selectors, all of which must select a host; empty: all hosts.
 	Scopes []string `json:"scopes"`
-	// Jobs are those it is limited to; absent: it is not.
+	// Jobs are the jobs that it is limited to; absent: no limit.
 	Jobs []string `json:"jobs,omitempty"`
-	// Users are those it may log in as on the hosts, any with AnyUser.
+	// Users are the users of the hosts that it may log in as; with AnyUser any.
 	Users     []string    `json:"users,omitempty"`
 	AnyUser   bool        `json:"any_user"`
 	Sudo      bool        `json:"sudo"`
@@ -41,7 +41,7 @@ type Session struct {
 	Limits    Limits      `json:"limits"`
 }
 
-// Limits are what a client has to keep to. Sizes are bytes.
+// Limits bound what a client may send and read. Sizes are in bytes.
 type Limits struct {
 	RequestsPerSecond int   `json:"requests_per_second"`
 	RequestsAtOnce    int   `json:"requests_at_once"`
@@ -50,14 +50,14 @@ type Limits struct {
 	MaxOutput         int64 `json:"max_output"`
 }
 
-// A UserRequest is a user that is to be added.
+// A UserRequest is a user to add.
 type UserRequest struct {
 	User  string `json:"user" maxLength:"256"`
 	Role  string `json:"role" enum:"viewer,operator,editor,admin"`
 	Scope string `json:"scope,omitempty" maxLength:"4096"`
 }
 
-// A UserChange is what is to be different of a user.
+// A UserChange has the settings of a user that change.
 type UserChange struct {
 	Role     *string `json:"role,omitempty" enum:"viewer,operator,editor,admin"`
 	Scope    *string `json:"scope,omitempty" maxLength:"4096"`
@@ -65,7 +65,7 @@ type UserChange struct {
 	Password *string `json:"password,omitempty" maxLength:"1024"`
 }
 
-// A TokenRequest is a token that is to be made.
+// A TokenRequest is a token to make.
 type TokenRequest struct {
 	Token     string   `json:"token" maxLength:"256"`
 	Role      string   `json:"role" enum:"viewer,operator,editor,admin"`
@@ -76,11 +76,11 @@ type TokenRequest struct {
 	AllowFrom []string `json:"allow_from,omitempty" maxItems:"100"`
 	// TaskSelector chooses the hosts of tasks that name none.
 	TaskSelector string `json:"task_selector,omitempty" maxLength:"4096"`
-	// Expires is a duration such as 90d, the default.
+	// Expires is a duration; absent: 90d.
 	Expires string `json:"expires,omitempty" maxLength:"20"`
 }
 
-// A NewTokenAnswer is a token with its secret, which nobody is told again.
+// A NewTokenAnswer is a token with its secret, which is in no other answer.
 type NewTokenAnswer struct {
 	Token
 	Secret string `json:"secret"`

@@ -12,7 +12,7 @@ import (
 	"tutti/store"
 )
 
-// Stored is the run that j is the form of, as far as the form has it.
+// Stored is the run that j is the form of; what the form lacks is zero.
 func (j *Run) Stored() (store.Run, error) {
 	r := store.Run{
 		ID: j.Run, Source: j.Source, Command: j.Command, Selector: j.Selector, Inventory: j.Inventory, Note: j.Note, User: j.User,
@@ -36,7 +36,7 @@ func summarize(s *fanout.Summary, counts map[string]int, stopped string) error {
 	return err
 }
 
-// Stored is the firing that j is the form of, as far as the form has it.
+// Stored is the firing that j is the form of; what the form lacks is zero.
 func (j *Firing) Stored() (store.FiringRow, error) {
 	f := store.FiringRow{
 		ID: j.Firing, Job: j.Job, JobID: j.JobID, Reason: j.Reason, RunID: j.Run, RequestedBy: j.RequestedBy, Repeats: j.Repeats,
@@ -90,7 +90,7 @@ func (j *Change) Stored(id int64) (store.JobChange, error) {
 	return c, json.Unmarshal(data, c.Job)
 }
 
-// Stored is the job that j is the form of, as far as the form has it.
+// Stored is the job that j is the form of; what the form lacks is zero.
 func (j *Job) Stored() (scheduler.StoredJob, error) {
 	k := scheduler.StoredJob{
 		ID: j.JobID, Cursor: time.Time(j.Cursor), Alarm: j.Alarm, UpdatedAt: time.Time(j.UpdatedAt), UpdatedBy: j.UpdatedBy,

@@ -14,13 +14,12 @@ import (
 // maxHosts bounds what a line may make a Decoder allocate.
 const maxHosts = 1 << 20
 
-// ErrUnknown is a line of a type that is not known here: of a later version.
+// ErrUnknown is a line of an unknown type: of a later version.
 var ErrUnknown = errors.New("not an event of a run")
 
-// A Decoder reads the lines of a run back into its events, so that who gets them from
-// elsewhere can show them as the run itself is shown. What the lines do not have the
-// events do not have: connecting, batches, the policy, limits. Use it for one run, by one
-// goroutine.
+// A Decoder reads the lines of a run back into its events, so that a run of another
+// machine is shown as one of this machine. The events lack what the lines lack:
+// connecting, batches, the policy, limits. A Decoder is for one run and one goroutine.
 type Decoder struct {
 	names    []string // in the order of the plan; nil: that of the lines
 	plan     *fanout.Plan
@@ -34,15 +33,14 @@ type Decoder struct {
 type decoded struct {
 	target  *fanout.Target
 	numbers fanout.Numbering
-	// Of the attempt at hand: when its command was sent, and what it wrote.
+	// Of the current attempt: when its command was sent, and how much it wrote.
 	startedAt time.Time
 	bytes     [2]int64
 	ended     bool
 }
 
-// NewDecoder is a decoder for a run on those hosts, in the order of its plan. For nil
-// they are taken in the order in which the lines name them, which is another while a run
-// goes on: what is sorted by host is sorted by that.
+// NewDecoder is a decoder for a run on those hosts, in the order of its plan. If hosts is
+// nil their order is that in which the lines name them, which differs while a run goes on.
 func NewDecoder(hosts []string) *Decoder {
 	return &Decoder{names: hosts, targets: make(map[string]*decoded)}
 }
@@ -50,8 +48,8 @@ func NewDecoder(hosts []string) *Decoder {
 // ExitCode is that of the run, once it is over; nil: it has none.
 func (d *Decoder) ExitCode() *int { return d.exitCode }
 
-// Decode is the event of a line; [ErrUnknown] for one that is to be left out. Any other
-// error is a line that no run has.
+// Decode is the event of a line; [ErrUnknown] for one that the caller leaves out. Any
+// other error is a line that is not valid.
 func (d *Decoder) Decode(line []byte) (fanout.Event, error) {
 	var head Head
 	if err := json.Unmarshal(line, &head); err != nil {
@@ -65,7 +63,7 @@ func (d *Decoder) Decode(line []byte) (fanout.Event, error) {
 	case !known:
 		return fanout.Event{}, ErrUnknown
 	case (d.plan == nil) != (head.Type == "run_started"):
-		return fanout.Event{}, fmt.Errorf("the lines of a run begin with run_started, once, and not with %s", head.Type)
+		return fanout.Event{}, fmt.Errorf("want run_started as the first line of a run, and only there: got %s", head.Type)
 	}
 	e := fanout.Event{Time: time.Time(head.Time), RunID: head.Run}
 	if err := kind(d, line, &e); err != nil {
@@ -77,9 +75,9 @@ func (d *Decoder) Decode(line []byte) (fanout.Event, error) {
 // notAnEvent says what is wrong with a line without its values.
 func notAnEvent(err error) error {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return fmt.Errorf("a line is no JSON at byte %d", syntax.Offset)
+		return fmt.Errorf("a line is not JSON at byte %d", syntax.Offset)
 	}
-	return fmt.Errorf("a line is no event: %w", err)
+	return fmt.Errorf("a line is not an event: %w", err)
 }
 
 func (d *Decoder) runStarted(line []byte, e *fanout.Event) error {
@@ -88,7 +86,7 @@ func (d *Decoder) runStarted(line []byte, e *fanout.Event) error {
 		return err
 	}
 	if v.Hosts < 0 || v.Hosts > maxHosts || d.names != nil && len(d.names) != v.Hosts {
-		return errors.New("it is on another number of hosts")
+		return errors.New("the number of hosts is not that of the run")
 	}
 	plan := &fanout.Plan{Source: v.Source, Selector: v.Selector, Targets: make([]fanout.Target, v.Hosts)}
 	plan.Task.Action = fanout.Ping{}
@@ -113,13 +111,13 @@ func (d *Decoder) target(name string) (*decoded, error) {
 	t := d.targets[name]
 	switch {
 	case t != nil && t.ended:
-		return nil, errors.New("its host has ended before")
+		return nil, errors.New("its host has already ended")
 	case t != nil:
 		return t, nil
 	case name == "":
-		return nil, errors.New("it has no host")
+		return nil, errors.New("host is missing")
 	case len(d.targets) == len(d.plan.Targets):
-		return nil, errors.New("it is of a host that the run does not have")
+		return nil, errors.New("its host is not in the run")
 	}
 	t = &decoded{target: &d.plan.Targets[len(d.targets)]}
 	t.target.Name = name
@@ -134,7 +132,7 @@ func (d *Decoder) about(e *fanout.Event, kind fanout.Kind, host string, attempt 
 		return nil, err
 	}
 	if attempt < 0 || attempt == 0 && kind != fanout.TargetFinished {
-		return nil, errors.New("its attempt is none")
+		return nil, errors.New("attempt is not valid")
 	}
 	e.Kind, e.Target, e.Attempt = kind, t.target, attempt
 	return t, nil
@@ -168,10 +166,10 @@ func (d *Decoder) output(line []byte, e *fanout.Event) error {
 	case fanout.Stderr.String():
 		e.Stream = fanout.Stderr
 	default:
-		return errors.New("its stream is none")
+		return errors.New("stream is not stdout or stderr")
 	}
 	if e.Data, err = v.bytes(); err != nil || v.OmittedBytes < 0 {
-		return errors.New("its data are not encoded as it says")
+		return errors.New("data does not have the encoding that it names")
 	}
 	e.Omitted = v.OmittedBytes
 	t.bytes[e.Stream] += int64(len(e.Data)) + e.Omitted
@@ -187,7 +185,7 @@ func (o *Output) bytes() ([]byte, error) {
 	case "base64":
 		return base64.StdEncoding.DecodeString(o.Data)
 	}
-	return nil, errors.New("an unknown encoding")
+	return nil, errors.New("unknown encoding")
 }
 
 func (d *Decoder) hostRetrying(line []byte, e *fanout.Event) error {
@@ -234,12 +232,12 @@ func (d *Decoder) hostFinished(line []byte, e *fanout.Event) error {
 	return nil
 }
 
-// result is that of an attempt, as far as all that end have it.
+// result has the fields that the results of all attempts have.
 func (t *decoded) result(at time.Time, o fanout.Outcome, attempts int) *fanout.Result {
 	return &fanout.Result{Target: *t.target, Outcome: o, Attempts: attempts, StartedAt: t.startedAt, EndedAt: at}
 }
 
-// exitOf is how a command ended; nil for one that did not.
+// exitOf is the exit of a command; nil if it has none.
 func exitOf(code *uint32, signal string, core bool) *fanout.Exit {
 	switch {
 	case signal != "":
@@ -257,7 +255,7 @@ func (d *Decoder) runFinished(line []byte, e *fanout.Event) error {
 	}
 	stopped, err := fanout.ParseStopped(v.Stopped)
 	if err != nil || v.Counts.s == nil {
-		return errors.New("it lacks counts, or what stopped it")
+		return errors.New("counts or stopped is missing or not valid")
 	}
 	s := *v.Counts.s
 	s.Hosts, s.Stopped, s.SpentBy, s.Started, s.RemoteCode = v.Hosts, stopped, v.SpentBy, d.started, d.remote.RemoteCode

@@ -7,9 +7,8 @@ import (
 	"tutti/scheduler"
 )
 
-// schedule reads an expression as the callers of this form write it: five fields, six
-// with a year at the end, or seven with seconds before and a year. seconds: the
-// expression has six fields.
+// schedule converts a cronExpr: five fields, six with a year at the end, or seven with
+// seconds first and a year at the end. seconds: expression has six fields.
 func schedule(cron string) (expression string, seconds bool, err error) {
 	fields := strings.Fields(cron)
 	if len(fields) == 1 && strings.HasPrefix(cron, "@") {
@@ -24,7 +23,7 @@ func schedule(cron string) (expression string, seconds bool, err error) {
 	case 6, 7:
 		last := len(fields) - 1
 		if year := fields[last]; year != "*" && year != "?" {
-			return "", false, fmt.Errorf("cronExpr: the year has to be *: jobs here have no year")
+			return "", false, fmt.Errorf("cronExpr: the year must be *: schedules have no year")
 		}
 		fields = fields[:last]
 	default:
@@ -38,8 +37,8 @@ func schedule(cron string) (expression string, seconds bool, err error) {
 	return strings.Join(fields, " "), len(fields) == 6, nil
 }
 
-// cronExpr is how callers of this form read the schedules of a job: one with seconds has
-// seven fields. Several are joined by semicolons, and not theirs to read.
+// cronExpr is the schedule of a job as schedule reads it: one with seconds has seven
+// fields. Several are joined by semicolons, which schedule does not read.
 func cronExpr(j *scheduler.Job) string {
 	all := make([]string, len(j.Schedules))
 	for i, text := range j.Schedules {

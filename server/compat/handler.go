@@ -14,12 +14,12 @@ import (
 	"tutti/store"
 )
 
-// Tasks submits runs, and knows what has become of them.
+// Tasks submits runs, and reads their results.
 type Tasks interface {
 	store.Views
-	// Submit decides a run for p and puts it into the queue. What p may not do is an
-	// error of package access; a task that was submitted before a *store.ReplayedError, or
-	// a *store.KeyReusedError.
+	// Submit decides a run for p and puts it into the queue. The error is one of package
+	// access if p may not do that; for an ID that was used before it is a
+	// *store.ReplayedError, or for another request a *store.KeyReusedError.
 	Submit(ctx context.Context, p *access.Principal, r *Request) (run int64, err error)
 	// Find is the run of a task of p; 0: there is none.
 	Find(ctx context.Context, p *access.Principal, id string) (run int64, err error)
@@ -29,37 +29,36 @@ type Tasks interface {
 
 // A Request is a task that is to be submitted.
 type Request struct {
-	// ID is what its client calls it.
+	// ID is the client's name for it.
 	ID string
 	// Selector chooses its hosts, or Host is the only one.
 	Selector, Host string
 	Command        string
-	// Timeout bounds the command, and Deadline all of it; 0: nothing does.
+	// Timeout bounds the command, and Deadline the whole run; 0: no limit.
 	Timeout, Deadline time.Duration
-	// Callback is told of its end; empty: nobody is.
+	// Callback is the URL that gets its result; empty: none.
 	Callback string
-	// Body is the request as it came.
+	// Body is the request as it was sent.
 	Body []byte
 }
 
-// A Handler answers programs that speak these interfaces. Its fields are set before
-// Pages is called.
+// A Handler serves these interfaces. Its fields are set before Pages is called.
 type Handler struct {
 	Tasks   Tasks
 	Jobs    server.Jobs
 	Changes server.JobChanges
 	// Scopes are the names of the hosts that each selector chooses.
 	Scopes func(ctx context.Context, selectors []string) ([]map[string]bool, error)
-	// Daemons are those that serve the history, and Machine what theirs is called.
+	// Daemons are those that serve the history, and Machine is the name of their machine.
 	Daemons func(ctx context.Context) ([]scheduler.Controller, error)
 	Machine string
-	// Admit is who asks, if it may do that; see [server.API.Admit].
+	// Admit is the principal of a request, if it may do that; see [server.API.Admit].
 	Admit func(r *http.Request, action access.Action) (access.Principal, error)
-	// CheckCallback says why nothing would be sent to a URL.
+	// CheckCallback is an error if nothing would be sent to a URL, and says why.
 	CheckCallback func(url string) error
-	// MaxWait is how long a task may take whose client waits for it.
+	// MaxWait bounds the command of a task whose client waits for it.
 	MaxWait time.Duration
-	// Logger gets what clients are not told.
+	// Logger gets the causes of failures, which clients do not see.
 	Logger *slog.Logger
 }
 
@@ -83,8 +82,9 @@ func (h *Handler) Pages() map[string]http.Handler {
 	return pages
 }
 
-// admit lets in who shows a token and may do that. A session or a local socket is not
-// enough: browsers and other programs would send along who they are.
+// admit is the principal of the token of a request, if it may do that. A session or the
+// local socket is not enough: a page in a browser, or another program, could use those of
+// its user.
 func (h *Handler) admit(r *http.Request, action access.Action) (access.Principal, error) {
 	if r.Header.Get("Authorization") == "" {
 		return access.Principal{}, &access.AuthError{What: "token", Why: access.Unknown}
@@ -92,7 +92,7 @@ func (h *Handler) admit(r *http.Request, action access.Action) (access.Principal
 	return h.Admit(r, action)
 }
 
-// A refusal is what is wrong with a request, and the status that says so.
+// A refusal is what is wrong with a request, and the status of the answer.
 type refusal struct {
 	status int
 	text   string
@@ -103,7 +103,10 @@ func (r *refusal) Error() string { return r.text }
 
 func refuse(status int, text string) error { return &refusal{status: status, text: text} }
 
-// unwell is the refusal of what is no mistake of the client: never 500, which callers
+// internalText is all that a client sees of a panic.
+const internalText = "internal error on the server"
+
+// unwell is a refusal that is no mistake of the client: never 500, which these programs
 // take for the failure of a command.
 func unwell(text string) *refusal {
 	return &refusal{http.StatusServiceUnavailable, text, http.Header{"Retry-After": {"5"}}}

@@ -73,8 +73,8 @@ func ask(h http.Handler, method, path, media, body string) *httptest.ResponseRec
 	return w
 }
 
-// Whatever goes wrong on this side, it is never 500, which is the failure of a command;
-// and nothing of it is told.
+// An error of the server is never answered with 500, which is the failure of a command,
+// and its text is not in the answer.
 func TestOurFaultsAreNever500(t *testing.T) {
 	const canary = "canary-that-must-not-leak"
 	tooMany := operation.Kind{Name: "x", Title: "Too many requests", Status: http.StatusTooManyRequests}.Fail("")
@@ -86,14 +86,14 @@ func TestOurFaultsAreNever500(t *testing.T) {
 		retry  string
 		text   string
 	}{
-		{"unknown", fake{err: errors.New(canary)}, 503, "5", "went wrong"},
-		{"panic", fake{panic: canary}, 503, "5", "went wrong"},
+		{"unknown", fake{err: errors.New(canary)}, 503, "5", "nternal error on the server"},
+		{"panic", fake{panic: canary}, 503, "5", "nternal error on the server"},
 		{"busy", fake{err: store.ErrBusy}, 503, "2", "busy"},
 		{"disk full", fake{err: store.ErrFull}, 503, "60", "space"},
 		{"queue full", fake{err: &store.QueueFullError{Most: 100}}, 503, "5", "too many runs"},
 		{"stopping", fake{err: context.Canceled}, 503, "5", "stopping"},
 		{"too often", fake{err: tooMany}, 429, "3", "Too many"},
-		{"it goes on", fake{run: store.Run{ID: 1, State: store.Queued}}, 503, "5", "ask again with the same id"},
+		{"it goes on", fake{run: store.Run{ID: 1, State: store.Queued}}, 503, "5", "repeat the request with the same id"},
 		{"pruned", fake{err: &store.NoRunError{Ref: "1", Newest: 9}}, 410, "", "deleted"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

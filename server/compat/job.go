@@ -15,15 +15,14 @@ import (
 	"tutti/store"
 )
 
-// An answer is what the endpoints of jobs say, always with the status 200 but for who
-// may not ask.
+// An answer is the body of the endpoints of jobs; the status is 200, or 401 without access.
 type answer struct {
 	Errno int    `json:"errno"`
 	Msg   string `json:"msg"`
 	Data  any    `json:"data"`
 }
 
-// A job is one in this form.
+// A job is the form of a job.
 type job struct {
 	Name     string `json:"name"`
 	Command  string `json:"command"`
@@ -45,12 +44,12 @@ type logEntry struct {
 const (
 	// maxForm bounds a form, in bytes.
 	maxForm = 1 << 20
-	// defaultLog and maxLog are how many runs are listed, and maxSkip how many are left
-	// out before them at most.
+	// defaultLog and maxLog are how many runs are listed, and maxSkip how many may be
+	// skipped before them.
 	defaultLog, maxLog, maxSkip = 20, 200, 10_000
 	// maxLogOutput bounds the output of a run in the log, in bytes.
 	maxLogOutput = 64 << 10
-	// putAgain is how often a put is tried while others change the job.
+	// putAgain is how often a put is tried while other clients change the job.
 	putAgain = 5
 )
 
@@ -60,7 +59,7 @@ func (h *Handler) form(do func(*http.Request) (any, error)) http.Handler {
 		defer func() {
 			if cause := recover(); cause != nil {
 				h.Logger.Error("an operation panicked", "method", r.Method, "cause", cause)
-				write(w, http.StatusOK, answer{Errno: -1, Msg: "something went wrong on the server"})
+				write(w, http.StatusOK, answer{Errno: -1, Msg: internalText})
 			}
 		}()
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
@@ -81,8 +80,8 @@ func (h *Handler) form(do func(*http.Request) (any, error)) http.Handler {
 	})
 }
 
-// field is one of a form, which has to be there. What stands in the query of the URL is
-// none: it is in logs.
+// field is a field of a form, which must be there. The query of the URL does not count:
+// it ends up in logs.
 func field(r *http.Request, name string) (string, error) {
 	if err := r.ParseForm(); err != nil {
 		return "", errors.New("want a form: application/x-www-form-urlencoded")
@@ -116,8 +115,8 @@ func formOf(k *scheduler.StoredJob) any {
 	return job{Name: k.Name, Command: k.Command, CronExpr: cronExpr(&k.Job)}
 }
 
-// saveJob adds a job, or changes its command and its schedule whatever they were. Its
-// other keys stay.
+// saveJob adds a job, or replaces the command and the schedule of one. Its other keys
+// stay.
 func (h *Handler) saveJob(r *http.Request) (any, error) {
 	p, err := h.admit(r, access.EditJob)
 	if err != nil {
@@ -142,11 +141,11 @@ func (h *Handler) saveJob(r *http.Request) (any, error) {
 		}
 		err = h.put(r.Context(), &p, old, &in, expression, seconds)
 		if errors.As(err, new(*store.JobChangedError)) || errors.As(err, new(*store.JobExistsError)) {
-			continue // it is put whatever it was
+			continue // the last writer wins, as these programs expect
 		}
 		return formOf(old), err
 	}
-	return nil, unwell("others change the job at the same time: try again")
+	return nil, unwell("other clients are changing the job: try again")
 }
 
 func (h *Handler) put(ctx context.Context, p *access.Principal, old *scheduler.StoredJob, in *job, expression string, seconds bool) error {
@@ -183,7 +182,7 @@ func (h *Handler) deleteJob(r *http.Request) (any, error) {
 	return formOf(old), h.Changes.Remove(r.Context(), &p, name, 0)
 }
 
-// killJob stops what runs of a job.
+// killJob stops the runs of a job.
 func (h *Handler) killJob(r *http.Request) (any, error) {
 	p, err := h.admit(r, access.Kill)
 	if err != nil {
@@ -267,7 +266,7 @@ func count(r *http.Request, name string, usual, least, most int) (int, error) {
 	return n, nil
 }
 
-// entry is what became of a firing. Of hosts that who asks may not see nothing is told.
+// entry is the result of a firing, without output if p may not see all its hosts.
 func (h *Handler) entry(ctx context.Context, p *access.Principal, row *store.FiringRow) (logEntry, error) {
 	e := logEntry{JobName: row.Job, PlanTime: millis(row.ScheduledAt), ScheduleTime: millis(row.DecidedAt)}
 	run := row.Run

@@ -14,23 +14,23 @@ import (
 	"tutti/store"
 )
 
-// A Task is what is answered about a task, and sent to its callback.
+// A Task is the answer about a task, and the body of its callback.
 type Task struct {
 	ID string `json:"id"`
 	// Status is "pending", "success" or "failed".
 	Status string `json:"status"`
-	// Output is what the host wrote, of several hosts folded: those that wrote the same
-	// together. Absent while it is pending.
+	// Output is what the host wrote; that of several hosts is folded, those with equal
+	// output together. Absent while it is pending.
 	Output *string `json:"output,omitempty"`
 	// Error says why it failed.
 	Error string `json:"error,omitempty"`
-	// ExitCode is that of the command on a single host; absent: it has none.
+	// ExitCode is that of the command on a single host; absent if there is none.
 	ExitCode *uint32 `json:"exit_code,omitempty"`
-	// Outcome is that of the host, of several the one of most hosts that are not ok.
+	// Outcome is that of the host; for several, the most frequent one that is not ok.
 	Outcome string `json:"outcome,omitempty"`
 	// Run is the number of the run.
 	Run int64 `json:"run,omitempty"`
-	// Hosts are those of several; absent of a single one.
+	// Hosts are absent for a single host.
 	Hosts []TaskHost `json:"hosts,omitempty"`
 	// Truncated: there is more output on record than is here.
 	Truncated bool `json:"output_truncated,omitempty"`
@@ -52,16 +52,15 @@ const (
 )
 
 const (
-	// maxOutput bounds the output in an answer, in bytes, of all hosts together, and
-	// maxHostOutput that of each of several.
+	// maxOutput bounds the output of all hosts in an answer, in bytes, and maxHostOutput
+	// that of each of several hosts.
 	maxOutput     = 1 << 20
 	maxHostOutput = 64 << 10
 	// hostsPage is how many hosts are read at once.
 	hostsPage = 1000
 )
 
-// Result is the answer about a run that is called id by who submitted it: pending
-// until it has ended.
+// Result is the answer about a run whose client calls it id: pending until it has ended.
 func Result(ctx context.Context, v store.Views, run *store.Run, id string) (Task, error) {
 	t := Task{ID: id, Status: pending, Run: run.ID}
 	if !run.State.Ended() {
@@ -93,13 +92,13 @@ type builder struct {
 	views store.Views
 	run   *store.Run
 	task  *Task
-	// left is how much output still has room, and said what each sample has written.
+	// left is the room for output, in bytes, and said what each sample has written.
 	left      int
 	said      map[string]string
 	truncated bool
 }
 
-// judge says whether all is well, and if not, why.
+// judge sets the status, and the outcome and error if a host is not ok.
 func (b *builder) judge(groups []store.Group) {
 	var bad *store.Group
 	count := 0
@@ -156,7 +155,7 @@ func (b *builder) single(ctx context.Context, groups []store.Group) error {
 	return err
 }
 
-// several are the answers of more hosts than one, those that wrote the same together.
+// several is the answer of several hosts, those with equal output together.
 func (b *builder) several(ctx context.Context, groups []store.Group) error {
 	var folded strings.Builder
 	for i := range groups {
@@ -178,7 +177,7 @@ func (b *builder) several(ctx context.Context, groups []store.Group) error {
 	return b.hosts(ctx)
 }
 
-// verdict is what became of hosts, in a few words.
+// verdict is the outcome of hosts and its reason, in a few words.
 func verdict(a *store.Answer) string {
 	if text := why(a); a.Outcome != fanout.OK && text != a.Outcome.String() {
 		return a.Outcome.String() + ", " + text
@@ -186,7 +185,7 @@ func verdict(a *store.Answer) string {
 	return a.Outcome.String()
 }
 
-// output is what the sample of a group has written, as far as it has room.
+// output is the start of what the sample of a group has written, as much as there is room for.
 func (b *builder) output(ctx context.Context, g *store.Group, most int) (string, error) {
 	most = min(most, b.left)
 	if !g.Started {

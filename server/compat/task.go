@@ -23,15 +23,14 @@ import (
 const (
 	// maxBody bounds the body of a request, in bytes.
 	maxBody = 2 << 20
-	// defaultTimeout is how long the command of a task may take that says nothing and
-	// has no callback.
+	// defaultTimeout bounds the command of a task without a timeout and a callback.
 	defaultTimeout = 30 * time.Second
-	// connectAllowance is how long a task may take besides its command.
+	// connectAllowance is how much longer than its command a task may take.
 	connectAllowance = 20 * time.Second
-	// maxID is how long the name of a task may be, in bytes.
+	// maxID bounds the id of a task, in bytes.
 	maxID = 255
-	// OutcomeHeader has the outcome of a command that is not ok: an answer with the
-	// status 500 and without it is no answer about a command.
+	// OutcomeHeader has the outcome of a command that is not ok: a 500 without it is not
+	// about a command.
 	OutcomeHeader = "Tutti-Outcome"
 )
 
@@ -41,7 +40,7 @@ func (h *Handler) task(do func(http.ResponseWriter, *http.Request) (status int, 
 		defer func() {
 			if cause := recover(); cause != nil {
 				h.Logger.Error("an operation panicked", "method", r.Method, "cause", cause)
-				h.refuseTask(w, unwell("something went wrong on the server"))
+				h.refuseTask(w, unwell(internalText))
 			}
 		}()
 		status, t, err := do(w, r)
@@ -59,7 +58,7 @@ func (h *Handler) task(do func(http.ResponseWriter, *http.Request) (status int, 
 	})
 }
 
-// wantsStatus reports whether the client reads the status in the body.
+// wantsStatus reports whether the client wants 200 and reads the status in the body.
 func wantsStatus(r *http.Request) bool {
 	for _, header := range r.Header.Values("Prefer") {
 		for word := range strings.FieldsFuncSeq(header, func(c rune) bool { return c == ',' || c == ';' }) {
@@ -78,7 +77,7 @@ func (h *Handler) refuseTask(w http.ResponseWriter, why *refusal) {
 	write(w, why.status, &Task{Status: failed, Error: why.text})
 }
 
-// refusalOf is what is wrong, for the client, and never 500.
+// refusalOf is the refusal for an error; its status is never 500.
 func (h *Handler) refusalOf(r *http.Request, err error) *refusal {
 	if own, ok := errors.AsType[*refusal](err); ok {
 		return own
@@ -87,7 +86,7 @@ func (h *Handler) refusalOf(r *http.Request, err error) *refusal {
 	case errors.As(err, new(*store.KeyReusedError)):
 		return &refusal{status: http.StatusConflict, text: "the id was used for another task"}
 	case errors.As(err, new(*store.QueueFullError)):
-		return unwell("too many runs wait already")
+		return unwell("too many runs are waiting")
 	}
 	status, text, header := server.Explain(err)
 	if status >= http.StatusInternalServerError {
@@ -100,7 +99,7 @@ func (h *Handler) refusalOf(r *http.Request, err error) *refusal {
 	return &refusal{status, text, header}
 }
 
-// postTask runs a command, and answers when it has ended.
+// postTask submits a task and answers when it has ended, or at once if it has a callback.
 func (h *Handler) postTask(w http.ResponseWriter, r *http.Request) (status int, t *Task, err error) {
 	p, err := h.admit(r, access.Run)
 	if err != nil {
@@ -120,7 +119,7 @@ func (h *Handler) postTask(w http.ResponseWriter, r *http.Request) (status int, 
 	if q.Callback != "" {
 		return http.StatusAccepted, &Task{ID: q.ID, Status: pending, Run: run}, nil
 	}
-	// The body is read: what bounds that would end the wait.
+	// The body is read; the deadline for that would end the wait.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // tests have no connection
 	ctx, cancel := context.WithTimeout(r.Context(), q.Deadline+connectAllowance)
 	defer cancel()
@@ -129,13 +128,13 @@ func (h *Handler) postTask(w http.ResponseWriter, r *http.Request) (status int, 
 		return 0, nil, err
 	}
 	if !ended.State.Ended() {
-		return 0, nil, unwell("the task waits or goes on: ask again with the same id")
+		return 0, nil, unwell("the task is waiting or running: repeat the request with the same id")
 	}
 	result, err := Result(r.Context(), h.Tasks, &ended, q.ID)
 	return http.StatusOK, &result, err
 }
 
-// getTask answers about a task as it is.
+// getTask answers with the present state of a task.
 func (h *Handler) getTask(_ http.ResponseWriter, r *http.Request) (status int, t *Task, err error) {
 	p, err := h.admit(r, access.Read)
 	if err != nil {
@@ -144,7 +143,7 @@ func (h *Handler) getTask(_ http.ResponseWriter, r *http.Request) (status int, t
 	id := r.PathValue("id")
 	run, err := h.Tasks.Find(r.Context(), &p, id)
 	if err == nil && run == 0 {
-		err = refuse(http.StatusNotFound, "no such task of yours in the last 24 hours")
+		err = refuse(http.StatusNotFound, "you have submitted no such task in the last 24 hours")
 	}
 	if err != nil {
 		return 0, nil, err
@@ -153,7 +152,7 @@ func (h *Handler) getTask(_ http.ResponseWriter, r *http.Request) (status int, t
 		return 0, nil, err
 	}
 	now, cancel := context.WithCancel(r.Context())
-	cancel() // it is not waited for
+	cancel() // do not wait
 	ended, err := h.Tasks.Ended(now, run)
 	if err != nil {
 		return 0, nil, err
@@ -172,7 +171,7 @@ type body struct {
 	Host     string   `json:"host"`
 }
 
-// read reads a task, for who asks.
+// read reads the task that p submits.
 func (h *Handler) read(r *http.Request, p *access.Principal) (*Request, error) {
 	data, err := readJSON(r)
 	if err != nil {
@@ -218,7 +217,7 @@ func readJSON(r *http.Request) ([]byte, error) {
 	return data, nil
 }
 
-// check refuses what a task must not be, and sets its times.
+// check refuses a task that is not valid, and sets its times.
 func (h *Handler) check(q *Request, timeout *float64) error {
 	bad := func(text string) error { return refuse(http.StatusUnprocessableEntity, text) }
 	switch {
@@ -227,7 +226,7 @@ func (h *Handler) check(q *Request, timeout *float64) error {
 	case len(q.ID) > maxID || strings.ContainsFunc(q.ID, func(c rune) bool { return !unicode.IsPrint(c) }):
 		return bad("id: want at most 255 printable characters")
 	case q.Selector != "" && q.Host != "":
-		return bad("selector and host are both there: want one")
+		return bad("selector and host exclude each other")
 	case q.Selector == "" && q.Host == "":
 		return bad("selector or host is missing, and the token has no task selector")
 	case timeout != nil && !(*timeout > 0 && *timeout <= math.MaxInt32):
@@ -246,7 +245,7 @@ func (h *Handler) check(q *Request, timeout *float64) error {
 		q.Timeout = min(defaultTimeout, h.MaxWait)
 	}
 	if q.Timeout > h.MaxWait {
-		return bad("timeout: longer than a client may wait here: use callback")
+		return bad("timeout: longer than a client may wait on this server; use callback")
 	}
 	q.Timeout = max(q.Timeout, time.Millisecond)
 	q.Deadline = q.Timeout + connectAllowance

@@ -50,7 +50,7 @@ func send[T any](f *fence, o *Operation, w http.ResponseWriter, r *http.Request,
 	}
 }
 
-// readsOnly reports whether a request changes nothing.
+// readsOnly reports whether the method of a request is one that changes nothing.
 func readsOnly(r *http.Request) bool {
 	return r.Method == http.MethodGet || r.Method == http.MethodHead
 }
@@ -66,8 +66,8 @@ func matches(header, tag string) bool {
 	return false
 }
 
-// writeJSON writes v, a line of JSON. An error is that of v, and nothing was
-// written.
+// writeJSON writes v as a line of JSON. The error is that of encoding v, before which
+// nothing was written.
 func writeJSON(w http.ResponseWriter, r *http.Request, status int, media string, v any) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -89,8 +89,8 @@ func writeBytes(w http.ResponseWriter, r *http.Request, status int, media string
 	}
 }
 
-// stream lets s write. Where that fails on the way the connection is cut, so that
-// the client knows.
+// stream lets s write. If that fails after the start of the answer, the connection is
+// cut, so that the client does not take the answer for complete.
 func (f *fence) stream(w http.ResponseWriter, r *http.Request, status int, s *Stream) {
 	if s.Type != "" {
 		w.Header().Set("Content-Type", s.Type)
@@ -119,10 +119,10 @@ func (f *fence) stream(w http.ResponseWriter, r *http.Request, status int, s *St
 	panic(http.ErrAbortHandler)
 }
 
-// answerLimit is how long an answer that is no stream may be written.
+// answerLimit is how long a client may take to read an answer that is no stream.
 const answerLimit = time.Minute
 
-// limited bounds how long the answer is written; unlimited leaves that to a stream.
+// limited sets answerLimit; unlimited leaves limits to a stream.
 func limited(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerLimit)) // tests have no connection
 }
@@ -133,7 +133,7 @@ func unlimited(w http.ResponseWriter) {
 	_ = c.SetWriteDeadline(time.Time{})
 }
 
-// refusal is what the library refuses, without the values that it names.
+// refusal is the failure for errors of the library, without the values in their texts.
 func refusal(status int, errs []error) *Failure {
 	failure := Invalid.Fail("")
 	if status >= http.StatusInternalServerError {
@@ -150,8 +150,8 @@ func refusal(status int, errs []error) *Failure {
 	return failure
 }
 
-// place is what the library says of a place, without what was there: its messages
-// have that, if they do, behind a colon.
+// place is an error of the library at a place, without the value there: its messages
+// have that after a colon, if at all.
 func place(d *huma.ErrorDetail) api.ProblemError {
 	message, _, _ := strings.Cut(d.Message, ": ")
 	where, name, _ := strings.Cut(d.Location, ".")

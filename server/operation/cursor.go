@@ -27,7 +27,7 @@ func openCursor(cursor, operation string, query url.Values) (string, error) {
 	return string(data[sumSize:]), nil
 }
 
-// listSum tells lists apart: by the operation and by what filters it.
+// listSum identifies a list: its operation and its filters.
 func listSum(operation string, query url.Values) []byte {
 	filters := url.Values{}
 	for name, values := range query {

@@ -17,8 +17,8 @@ import (
 // An Alias says that a type is written as JSON like another one.
 type Alias struct{ Of, As reflect.Type }
 
-// library is how the library is set up: with nothing of its own in answers, no
-// pages, and no output.
+// library is the configuration of the library: it adds nothing to answers, serves no
+// pages, and prints nothing.
 func (f *fence) library() huma.Config {
 	schemas := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
 	for _, a := range f.Aliases {
@@ -45,8 +45,7 @@ func (f *fence) schemaOf(t reflect.Type) *huma.Schema {
 	return f.api.OpenAPI().Components.Schemas.Schema(t, true, "")
 }
 
-// describeProblems describes the problems of an operation: its own, and those
-// that the fence finds.
+// describeProblems describes the problems of an operation: its own and the fence's.
 func (o *Operation) describeProblems(f *fence, h *huma.Operation) {
 	kinds := slices.Clone(o.Problems)
 	kinds = append(kinds, Invalid, Internal)
@@ -74,7 +73,7 @@ func (o *Operation) describeProblems(f *fence, h *huma.Operation) {
 	}
 }
 
-// finishDocument writes the document down, when all operations are in it.
+// finishDocument encodes the document, when all operations are in it.
 func (f *fence) finishDocument(table []Operation) {
 	doc := f.api.OpenAPI()
 	schemas := doc.Components.Schemas.Map()
@@ -96,7 +95,7 @@ func (f *fence) finishDocument(table []Operation) {
 	f.document = b.Bytes()
 }
 
-// closeBody says of the body of o that it has no other keys.
+// closeBody documents that the body of o has no other keys.
 func (f *fence) closeBody(o *Operation) {
 	t := shapeOf(o.body)
 	if t == nil || t.Kind() != reflect.Struct {

@@ -25,27 +25,28 @@ import (
 type Config struct {
 	// Title and Version are of the program; Version goes with each answer.
 	Title, Version string
-	// Base is put before each path, such as /api/v1, and Pages before those of
-	// problems; it may be empty.
+	// Base is the prefix of each path, such as /api/v1, and Pages that of the pages
+	// of problems; both may be empty.
 	Base, Pages string
-	// Guard refuses requests before anything else is looked at; nil: none.
+	// Guard refuses requests before any other check; nil: none.
 	Guard func(r *http.Request) *Failure
-	// Stopping ends when streams have to end; nil: they do not.
+	// Stopping is done when streams have to end; nil: never.
 	Stopping context.Context
-	// Admit says who asks, if that is somebody who may, as a context that the
-	// operation gets; or it is a *Failure. nil: everybody may.
+	// Admit puts the principal of a request into the context that the operation gets.
+	// Its error refuses the request. nil: all requests are admitted.
 	Admit func(r *http.Request, o *Operation) (context.Context, error)
-	// Explain is what an error of an operation means for its client; nil, or a nil
-	// result: that something went wrong.
+	// Explain is the failure that an error of an operation is for its client; nil, or a
+	// nil result: Internal.
 	Explain func(error) *Failure
 	// Kinds are the problems of Explain and of the operations, for their pages, and
-	// Common those that every operation may answer with that is not public.
+	// Common those of every operation that is not public.
 	Kinds, Common []Kind
 	// Others are handlers of patterns that are no operations, such as pages of health.
 	Others map[string]http.Handler
 	// Aliases are types whose JSON is that of another type.
 	Aliases []Alias
-	// Logger gets what clients are not told; nil: it is not logged.
+	// Logger gets the causes of failures, which clients do not see; nil: they are not
+	// logged.
 	Logger *slog.Logger
 }
 
@@ -55,7 +56,7 @@ type Handler struct {
 	table []Operation
 }
 
-// A fence is what stands between clients, operations and the library.
+// A fence stands between clients, operations and the library.
 type fence struct {
 	Config
 	mux *http.ServeMux
@@ -176,7 +177,7 @@ func (f *fence) survive(w *writer, r *http.Request) {
 	f.refuse(w, r, Internal.Fail(""))
 }
 
-// nothingHere answers requests that no operation takes.
+// nothingHere answers requests that match no operation.
 func (f *fence) nothingHere(w http.ResponseWriter, r *http.Request) {
 	var allowed []string
 	for _, method := range f.methods {
@@ -214,7 +215,7 @@ func (f *fence) explainKind(w http.ResponseWriter, r *http.Request) {
 	f.refuse(w, r, NotFound.Fail(""))
 }
 
-// check refuses what is wrong with a request and what the library would let pass.
+// check refuses wrong requests that the library would let pass.
 func (f *fence) check(w http.ResponseWriter, r *http.Request, o *Operation) error {
 	if refused := checkQuery(r.URL.RawQuery, f.queries[o.ID]); refused != nil {
 		return refused
@@ -267,7 +268,7 @@ func readBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error
 	return data, nil
 }
 
-// refuse answers with the problem that err is for the client.
+// refuse answers with the problem that stands for err.
 func (f *fence) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	s := stateOf(r.Context())
 	refused, ok := errors.AsType[*Failure](err)
@@ -280,13 +281,13 @@ func (f *fence) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if refused.Kind.Status >= http.StatusInternalServerError && r.Context().Err() == nil {
 		f.Logger.Warn("a request failed", "request", s.number, "method", r.Method, "problem", refused.Kind.Name, "error", cmp.Or(refused.Err, err))
 	}
-	told := *refused
-	told.scrub(valuesOf(r, s.body))
+	shown := *refused
+	shown.scrub(valuesOf(r, s.body))
 	for name, values := range refused.Header {
 		w.Header()[http.CanonicalHeaderKey(name)] = values
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	_ = writeJSON(w, r, refused.Kind.Status, "application/problem+json", told.problem(f.Pages, s.number)) // a problem always has a form
+	_ = writeJSON(w, r, refused.Kind.Status, "application/problem+json", shown.problem(f.Pages, s.number)) // a problem always has a form
 }
 
 // state is what belongs to one request.
@@ -321,7 +322,7 @@ func newNumber() string {
 	return hex.EncodeToString(b[:])
 }
 
-// A writer knows whether its answer has begun.
+// A writer notes whether its answer has started.
 type writer struct {
 	http.ResponseWriter
 	begun bool

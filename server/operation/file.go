@@ -8,8 +8,8 @@ import (
 	"tutti/internal/yamltree"
 )
 
-// InFile says where a file in a body is wrong, without what stands there; nil if that is
-// not what err says.
+// InFile are the places of a file in a body that err is about, without the values there;
+// nil if err is not about such places.
 func InFile(err error) []api.ProblemError {
 	wrong, ok := errors.AsType[*yamltree.Errors](err)
 	if !ok {

@@ -30,9 +30,9 @@ func (p *Page) page() *Page { return p }
 type Paged interface{ page() *Page }
 
 // ListOf is the operation that answers with a list of items, page by page. part
-// returns the items after a key, at most limit, and the key of the last; "" if no
+// returns at most limit items after a key, and the key of the last; "" if no
 // more follow. A key is any text, and "" is before the first; the cursor that the
-// client gets of it is good for this list and these filters only.
+// client gets is valid for this list and these filters only.
 func ListOf[T any, I any, P interface {
 	*I
 	Paged
@@ -75,8 +75,8 @@ func wantsLines(accept string) bool {
 	return false
 }
 
-// lines writes all items from a key on. What fails before the first line is
-// still a problem.
+// lines writes all items after a key. An error before the first line is answered with a
+// problem.
 func lines[T any](part func(key string) ([]T, string, error), key string) *Stream {
 	items, last, err := part(key)
 	if err != nil {
@@ -86,7 +86,7 @@ func lines[T any](part func(key string) ([]T, string, error), key string) *Strea
 		enc := json.NewEncoder(w)
 		enc.SetEscapeHTML(false)
 		for {
-			limited(w) // for who reads no further
+			limited(w) // the client may stop reading
 			for i := range items {
 				if err := enc.Encode(items[i]); err != nil {
 					return err

@@ -9,7 +9,7 @@ import (
 	"tutti/internal/sanitize"
 )
 
-// A Kind is a sort of problem: what a client may decide by.
+// A Kind is a kind of problem, by which a client may decide what to do.
 type Kind struct {
 	// Name is what its page is called: /problems/NAME.
 	Name string
@@ -27,12 +27,12 @@ var (
 		"The body has to be one JSON value in UTF-8, with nothing after it.",
 	}
 	BadCursor = Kind{
-		"cursor", "The cursor is not one of this list", http.StatusBadRequest,
-		"A cursor is only good for the list, and with the filters, that it came with. Ask for the first page again.",
+		"cursor", "The cursor is not from this list", http.StatusBadRequest,
+		"A cursor is valid only for the list and the filters that it came with. Request the first page again.",
 	}
 	NotFound = Kind{
 		"not-found", "There is no such resource", http.StatusNotFound,
-		"Nothing is at this path, or nothing that you may see.",
+		"This path does not exist, or what is there is outside your role or scope.",
 	}
 	BadMethod = Kind{
 		"method", "The method is not allowed here", http.StatusMethodNotAllowed,
@@ -44,14 +44,14 @@ var (
 	}
 	BadMedia = Kind{
 		"media-type", "The type of the body is not supported", http.StatusUnsupportedMediaType,
-		"Say in the header Content-Type what the body is, and send one of the types that the operation takes, most often application/json.",
+		"Set the header Content-Type to the type of the body, one that the operation accepts; for most that is application/json.",
 	}
 	Invalid = Kind{
-		"invalid", "The request is refused by its meaning", http.StatusUnprocessableEntity,
-		"The list errors says which places in the request are wrong: unknown or doubled keys, unknown query names, values out of range. Nothing was done.",
+		"invalid", "The request is not valid", http.StatusUnprocessableEntity,
+		"The list errors has the places in the request that are wrong: unknown or repeated keys, unknown query names, values out of range. Nothing was done.",
 	}
 	Internal = Kind{
-		"internal", "Something went wrong on the server", http.StatusInternalServerError,
+		"internal", "Internal error on the server", http.StatusInternalServerError,
 		"The cause is in the log of the server, under the number of the request.",
 	}
 )
@@ -88,7 +88,7 @@ func (f *Failure) Error() string {
 
 func (f *Failure) Unwrap() error { return f.Err }
 
-// With is f with places in the request.
+// With adds places in the request, and returns f.
 func (f *Failure) With(errors ...api.ProblemError) *Failure {
 	f.Errors = append(f.Errors, errors...)
 	return f
@@ -104,7 +104,7 @@ func (f *Failure) problem(base, request string) *api.Problem {
 	return p
 }
 
-// pointerTo is the JSON pointer of a place as the library writes it, body.a[0].b.
+// pointerTo is the JSON pointer of a place that the library writes as body.a[0].b.
 func pointerTo(place string) string {
 	place = strings.NewReplacer("[", ".", "]", "").Replace(place)
 	var b strings.Builder
@@ -119,7 +119,7 @@ func escapePointer(key string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
 }
 
-// Link is the header that leads to the page after, of the request to u.
+// nextLink is the header Link to the next page of the request to u.
 func nextLink(u *url.URL, after string) string {
 	q := u.Query()
 	q.Set("after", after)

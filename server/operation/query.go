@@ -7,12 +7,11 @@ import (
 	"tutti/api"
 )
 
-// checkQuery refuses the names in a raw query that are not known, and those that
-// are there twice.
+// checkQuery refuses unknown and repeated names in a raw query.
 func checkQuery(raw string, known []string) *Failure {
 	query, err := url.ParseQuery(raw)
 	if err != nil {
-		return Invalid.Fail("the query cannot be read: it is not percent-encoded as it should be")
+		return Invalid.Fail("the query is not valid percent-encoding")
 	}
 	var names []string
 	for name := range query {
@@ -23,9 +22,9 @@ func checkQuery(raw string, known []string) *Failure {
 	for _, name := range names {
 		switch {
 		case !slices.Contains(known, name):
-			found = append(found, api.InParameter(name, unknownText("no such query name", name, known)))
+			found = append(found, api.InParameter(name, unknownText("unknown query name", name, known)))
 		case len(query[name]) > 1:
-			found = append(found, api.InParameter(name, "is there twice"))
+			found = append(found, api.InParameter(name, "is repeated"))
 		}
 	}
 	if found == nil {

@@ -10,13 +10,12 @@ import (
 	"unicode/utf8"
 )
 
-// leastScrubbed is how long a value has to be to be taken out of a text: shorter ones
+// leastScrubbed is the shortest value that is taken out of a text, in bytes: shorter ones
 // are in every text.
 const leastScrubbed = 4
 
-// scrub takes the values of a request out of what a failure says. Errors of the
-// program may name what they are about; a client knows what it sent, and who reads
-// its log need not.
+// scrub takes the values of the request out of a failure. Errors of the program may name
+// what they are about; the client knows what it sent, and its log should not have it.
 func (f *Failure) scrub(values []string) {
 	f.Detail = scrubText(f.Detail, values)
 	f.Hint = scrubText(f.Hint, values)

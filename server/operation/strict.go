@@ -17,17 +17,17 @@ import (
 const (
 	// maxDepth is how deep a body may be nested.
 	maxDepth = 64
-	// maxFound is how many places of a request are said to be wrong. Nothing is looked
-	// for beyond, so that a body of nothing but mistakes costs no more than another.
+	// maxFound is how many wrong places of a request are reported. The search stops there,
+	// so that a body of nothing but mistakes costs no more than another.
 	maxFound = 20
 )
 
 // isJSON reports whether data is one JSON value in UTF-8.
 func isJSON(data []byte) bool { return utf8.Valid(data) && json.Valid(data) }
 
-// strict looks through data, which is JSON, for what the library lets pass: keys
-// that are there twice, and keys that t does not have in these letters. No value is
-// in what it returns, and no more than maxFound places.
+// strict finds what the library lets pass in data, which is JSON: repeated keys, and
+// keys that t does not have in that case. It returns no value, and at most maxFound
+// places.
 func strict(data []byte, t reflect.Type) []api.ProblemError {
 	w := &walk{dec: json.NewDecoder(bytes.NewReader(data))}
 	w.dec.UseNumber()
@@ -35,7 +35,7 @@ func strict(data []byte, t reflect.Type) []api.ProblemError {
 	return w.found
 }
 
-// A walk looks through a body.
+// A walk goes through a body.
 type walk struct {
 	dec   *json.Decoder
 	found []api.ProblemError
@@ -86,9 +86,9 @@ func (w *walk) object(t reflect.Type, at string, depth int) {
 		inner, known := fields(key)
 		switch {
 		case seen[key]:
-			w.found = append(w.found, api.At(place, "is there twice"))
+			w.found = append(w.found, api.At(place, "is repeated"))
 		case !known:
-			w.found = append(w.found, api.At(place, unknownText("is not known", key, namesOf(t))))
+			w.found = append(w.found, api.At(place, unknownText("unknown key", key, namesOf(t))))
 		}
 		seen[key] = true
 		w.value(inner, place, depth+1)
@@ -98,8 +98,8 @@ func (w *walk) object(t reflect.Type, at string, depth int) {
 // full reports whether enough was found.
 func (w *walk) full() bool { return len(w.found) >= maxFound }
 
-// keysOf is a function that says of which type is what t has by a key, and whether t
-// has it.
+// keysOf is a function that returns the type that t has for a key, and whether it has
+// the key.
 func keysOf(t reflect.Type) func(key string) (reflect.Type, bool) {
 	switch {
 	case t != nil && t.Kind() == reflect.Map:
@@ -179,7 +179,7 @@ func namesOf(t reflect.Type) []string {
 	return names
 }
 
-// unknownText says that a name is not known, and which may have been meant.
+// unknownText adds to text the known name that may have been meant.
 func unknownText(text, name string, known []string) string {
 	if near := yamltree.Nearest(name, known); near != "" {
 		return text + "; did you mean " + near + "?"

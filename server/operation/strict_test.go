@@ -72,7 +72,7 @@ func FuzzStrict(f *testing.F) {
 }
 
 // TestStrictEnds: a body of nothing but mistakes, as large as a body may be, is not
-// gone through to its end for a list that nobody gets.
+// read to its end once the list is full.
 func TestStrictEnds(t *testing.T) {
 	const keys = 150_000
 	var wrong, doubled, list strings.Builder
@@ -105,7 +105,7 @@ func TestRefusalsEnd(t *testing.T) {
 	}
 }
 
-// TestManyValues: the values of a body are told apart without comparing each with all.
+// TestManyValues: repeated values of a body are found without comparing each with all.
 func TestManyValues(t *testing.T) {
 	texts := make([]string, 200_000)
 	for i := range texts {

@@ -16,15 +16,14 @@ import (
 type Spec struct {
 	// Method and Path are its route; {name} stands for one segment of the path.
 	Method, Path string
-	// ID is its name for programs, Summary what it does, and Tag what it is about.
+	// ID is its name for programs, Summary what it does, and Tag its subject.
 	ID, Summary, Tag string
-	// Action is what a principal has to be allowed; empty: anybody may ask, who need
-	// not be known.
+	// Action is what the principal must be allowed to do; empty: no login is needed.
 	Action access.Action
 	// Statuses are those of answers that are no problems, the usual one first; nil:
 	// 200.
 	Statuses []int
-	// Problems are those that are its own; the fence's go without saying.
+	// Problems are its own; those of the fence are added.
 	Problems []Kind
 	// Types are the types of its answer; nil: application/json.
 	Types []string
@@ -34,7 +33,7 @@ type Spec struct {
 	Accepts []string
 	// MaxBody bounds the body, in bytes; 0: 2 MiB.
 	MaxBody int64
-	// Starts: it starts work, so that it takes an Idempotency-Key.
+	// Starts: it starts work, and accepts an Idempotency-Key.
 	Starts bool
 	// Changes: it changes something on the server; reading operations do not.
 	Changes bool
@@ -48,12 +47,12 @@ type Operation struct {
 	Spec
 	// body is the type of the body; nil: it has none, or reads it by itself.
 	body reflect.Type
-	// hasBody and needsBody: it takes a body, and cannot do without.
+	// hasBody: it accepts a body. needsBody: it requires one.
 	hasBody, needsBody bool
 	register           func(*fence, *Operation)
 }
 
-// Role is the least that may ask for it; access.NoRole: anybody may.
+// Role is the least role that may request it; access.NoRole: no login is needed.
 func (s *Spec) Role() access.Role {
 	if s.Action == "" {
 		return access.NoRole
@@ -98,8 +97,8 @@ type Bytes struct {
 	Data []byte
 }
 
-// A Stream is a body that is written while it is made, by Write, which returns
-// when the client has gone or there is no more to say.
+// A Stream is a body that Write writes as it is made. Write returns when the client has
+// gone or nothing more will come.
 type Stream struct {
 	Type  string
 	Write func(ctx context.Context, w http.ResponseWriter) error
@@ -108,9 +107,9 @@ type Stream struct {
 // Reply makes an answer of a body.
 func Reply[T any](body T) *Answer[T] { return &Answer[T]{Body: body} }
 
-// Of is the operation of a spec, carried out by handle. I is a struct as huma has
-// them: fields for the path, the query, headers, and a Body. A field RawBody gets
-// a body as it is.
+// Of is the operation of a spec, which handle executes. I is a struct as huma wants
+// it: fields for the path, the query, headers, and a Body. A field RawBody gets
+// the body as it was sent.
 func Of[I, T any](s Spec, handle func(context.Context, *I) (*Answer[T], error)) Operation {
 	o := Operation{Spec: s}
 	o.takeBody(reflect.TypeFor[I]())
@@ -131,12 +130,12 @@ func Of[I, T any](s Spec, handle func(context.Context, *I) (*Answer[T], error)) 
 	return o
 }
 
-// reply is what the library is told of answers: that they write themselves.
+// reply is an answer for the library: a function that writes it.
 type reply struct {
 	Body func(huma.Context)
 }
 
-// takeBody finds out what body an operation with that input has.
+// takeBody sets which body an operation with that input has.
 func (o *Operation) takeBody(input reflect.Type) {
 	if f, ok := input.FieldByName("Body"); ok {
 		o.hasBody, o.body = true, f.Type

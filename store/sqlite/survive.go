@@ -104,8 +104,8 @@ func (h *fileHandle) tell(e store.QueueEntry, fate store.Fate) {
 }
 
 // requeue puts a run back that a daemon which is gone has begun, unless anything is on
-// record of one of its hosts: then a command may have been sent. It reports whether
-// the run has its fate.
+// record of one of its hosts: then a command may have been sent. A run that was to be
+// stopped has ended then, as one that waits has. It reports whether the run has its fate.
 func (h *fileHandle) requeue(ctx context.Context, tx *sql.Tx, run int64) (done bool, tell func(), err error) {
 	e, err := scanQueued(tx.QueryRowContext(ctx, `
 		SELECT `+entryColumns+` FROM queue AS q WHERE run_id = ?
@@ -120,13 +120,21 @@ func (h *fileHandle) requeue(ctx context.Context, tx *sql.Tx, run int64) (done b
 	if err != nil || fate == store.FateNone {
 		return false, nil, err
 	}
+	now := time.Now()
 	if fate == store.FateAgain {
+		stopped, err := exists(ctx, tx, "SELECT 1 FROM runs WHERE id = ? AND kill_at IS NOT NULL", run)
+		if err != nil {
+			return false, nil, err
+		}
+		if stopped {
+			return true, func() {}, endQueued(ctx, tx, run, store.Finished, fanout.StoppedKill, "", now)
+		}
 		_, err = tx.ExecContext(ctx, "UPDATE runs SET state = 'queued', started_at = ?, daemon_id = NULL WHERE id = ?", timeText(e.At), run)
 		if err != nil {
 			return false, nil, err
 		}
 	}
-	return true, func() { h.tell(e, fate) }, suffer(ctx, tx, e, fate, time.Now())
+	return true, func() { h.tell(e, fate) }, suffer(ctx, tx, e, fate, now)
 }
 
 // releaseAll releases the runs that a leaving daemon has claimed.

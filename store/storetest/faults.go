@@ -38,6 +38,7 @@ func (f *Faults) tests() map[string]func(*testing.T, *bed) {
 		tests["Evicted"] = testEvicted
 		tests["QueueDeaths"] = testQueueDeaths
 		tests["QueueCutOff"] = testQueueCutOff
+		tests["QueueStoppedAndCutOff"] = testQueueStoppedAndCutOff
 	}
 	return tests
 }

@@ -356,6 +356,29 @@ func testQueueCutOff(t *testing.T, b *bed) {
 	}
 }
 
+// A run that was to be stopped when its daemon died does not start again.
+func testQueueStoppedAndCutOff(t *testing.T, b *bed) {
+	run := b.submit(withCallback("a"))
+	w := b.join()
+	claimed := w.claimQueued(1)
+	r, err := w.beginQueued(&claimed[0])
+	b.must(err)
+	b.must(b.StopRun(t.Context(), run, "bob", minute(1)))
+	b.faults.Evict(b, b.Store, w.Daemon)
+	_ = r.Close() // the run is interrupted by this
+	got := b.byNumber(run)
+	if got.State != store.Finished || got.Summary.Stopped != fanout.StoppedKill || got.KillBy != "bob" || got.Summary.Counts[fanout.Skipped] != 2 {
+		t.Errorf("got %+v, want it stopped", got)
+	}
+	if again := b.join().claimQueued(1); len(again) > 0 {
+		t.Errorf("got %+v to start, which was to be stopped", again)
+	}
+	const late = 1 << 20 // minutes: it is after every end
+	if cs, _ := b.leaseCallbacks(late); len(cs) != 1 || cs[0].Run != run {
+		t.Errorf("got %+v, want the callback of run %d", cs, run)
+	}
+}
+
 // A run whose secrets are in a daemon's memory can be claimed by that daemon only, and
 // ends with it.
 func testQueueSecrets(t *testing.T, b *bed) {

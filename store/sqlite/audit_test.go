@@ -47,7 +47,7 @@ func TestAuditIsNotChanged(t *testing.T) {
 }
 
 // What has ended by itself is removed with old runs, and nothing else.
-func TestPruneForgetsVisits(t *testing.T) {
+func TestPruneForgetsExpired(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	now := time.Now()
 	text := func(age time.Duration) string { return fanout.FormatTime(now.Add(-age)) }
@@ -56,7 +56,11 @@ func TestPruneForgetsVisits(t *testing.T) {
 			(x'01', 1, '` + text(time.Hour) + `', '` + text(time.Minute) + `'),
 			(x'02', 1, '` + text(13*time.Hour) + `', '` + text(12*time.Hour+time.Minute) + `'),
 			(x'03', 1, '` + text(access.SessionLife+time.Minute) + `', '` + text(0) + `');
-		INSERT INTO login_links (user_id, hash, created_at, expires_at) VALUES (1, x'01', '', '` + text(time.Second) + `'), (2, x'02', '', '` + text(-time.Hour) + `');`)
+		INSERT INTO login_links (user_id, hash, created_at, expires_at) VALUES (1, x'01', '', '` + text(time.Second) + `'), (2, x'02', '', '` + text(-time.Hour) + `');
+		INSERT INTO maintenance (host, until, by, since) VALUES
+			('web1', '` + text(time.Second) + `', 'ann', ''), ('web2', '` + text(-time.Hour) + `', 'ann', ''), ('web3', NULL, 'ann', '');
+		INSERT INTO requests (principal, key, body_mac, at, run_id) VALUES
+			('ann', 'old', x'01', '` + text(store.KeptKeys+time.Minute) + `', 1), ('ann', 'new', x'01', '` + text(store.KeptKeys-time.Minute) + `', 2);`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,10 +71,14 @@ func TestPruneForgetsVisits(t *testing.T) {
 	checkInt(t, s.w, "SELECT count(*) FROM sessions WHERE hash = x'01'", 1)
 	checkInt(t, s.w, "SELECT count(*) FROM login_links", 1)
 	checkInt(t, s.w, "SELECT user_id FROM login_links", 2)
+	checkInt(t, s.w, "SELECT count(*) FROM maintenance", 2)
+	checkInt(t, s.w, "SELECT count(*) FROM maintenance WHERE host = 'web1'", 0)
+	checkInt(t, s.w, "SELECT count(*) FROM requests", 1)
+	checkInt(t, s.w, "SELECT count(*) FROM requests WHERE key = 'new'", 1)
 }
 
-// A file of which somebody has taken away the revision is told from one of an empty
-// access.
+// A file without the row of the revision is an error, and not one in which no right was
+// ever changed.
 func TestRevisionIsMissed(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	if _, err := s.w.Exec("DELETE FROM access_state"); err != nil {

@@ -48,7 +48,7 @@ func (h *History) prune(ctx context.Context, keep store.Retention) (store.Pruned
 		return p, err
 	}
 	unreadable := pruneFirings(ctx, h.r, h.w, keep, jobs)
-	if err := forgetVisits(ctx, h.r, h.w, time.Now()); err != nil {
+	if err := forgetExpired(ctx, h.r, h.w, time.Now()); err != nil {
 		return p, errors.Join(unreadable, err)
 	}
 	if p.Runs == 0 && (keep.MaxSize == 0 || before.total*before.size <= keep.MaxSize) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tutti/access"
+	"tutti/store"
 )
 
 // AddSession lets a user in who is as it was at that revision.
@@ -138,9 +139,10 @@ func (a *Accounts) TakeLink(ctx context.Context, hash access.Hash, password stri
 	return u, err
 }
 
-// forgetVisits removes what has ended by itself, maintenance too, and what of the audit is not kept any
-// longer.
-func forgetVisits(ctx context.Context, r queryer, w database, now time.Time) error {
+// forgetExpired removes the sessions, login links and maintenance that have ended by
+// themselves, the keys of submissions that are not looked for any more, and entries of
+// the audit that are older than it is kept.
+func forgetExpired(ctx context.Context, r queryer, w database, now time.Time) error {
 	for _, old := range []struct {
 		from string
 		args []any
@@ -148,6 +150,7 @@ func forgetVisits(ctx context.Context, r queryer, w database, now time.Time) err
 		{"sessions WHERE used_at <= ? OR created_at <= ?", []any{timeText(now.Add(-access.SessionIdle)), timeText(now.Add(-access.SessionLife))}},
 		{"login_links WHERE expires_at <= ?", []any{timeText(now)}},
 		{"maintenance WHERE until <= ?", []any{timeText(now)}},
+		{"requests WHERE at < ?", []any{timeText(now.Add(-store.KeptKeys))}},
 		// A little longer, so that the trigger agrees.
 		{"audit WHERE at < ?", []any{timeText(now.Add(-access.AuditLife - time.Minute))}},
 	} {

@@ -112,13 +112,16 @@ type running struct {
 	done chan error
 }
 
-// start joins and runs a daemon.
-func (r *rig) start(t *testing.T, c daemon.Config) *running {
+// start joins and runs a daemon, which prepare changes before it runs.
+func (r *rig) start(t *testing.T, c daemon.Config, prepare ...func(*daemon.Daemon)) *running {
 	t.Helper()
 	c.Env, c.History, c.Version, c.Logger = r.env, r.history, "1.2.3", slog.New(handler{r.log})
 	d, err := daemon.Join(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range prepare {
+		f(d)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stopped := fmt.Errorf("%w by TERM", fanout.ErrSignal)

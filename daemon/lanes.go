@@ -216,23 +216,29 @@ func (l *lanes) execute(ctx, stopping context.Context, owner store.Daemon, run s
 	}
 	reason := l.c.Explain(err)
 	log.Warn("a submitted run cannot start", "reason", reason)
-	return func(ctx context.Context) error { return l.fail(ctx, &run, err) }
+	return l.failure(&run, err)
 }
 
-// fail ends a run that cannot begin. That rights did not allow it is in the audit.
-func (l *lanes) fail(ctx context.Context, run *store.ClaimedRun, why error) error {
-	now := l.c.Now()
-	if err := l.queue.Fail(ctx, run.QueueEntry, why.Error(), now); err != nil {
-		return err
+// failure returns what ends a run that cannot begin, and is called until it returns nil.
+// That rights did not allow the run is in the audit.
+func (l *lanes) failure(run *store.ClaimedRun, why error) func(context.Context) error {
+	now, failed := l.c.Now(), false
+	return func(ctx context.Context) error {
+		if !failed {
+			if err := l.queue.Fail(ctx, run.QueueEntry, why.Error(), now); err != nil {
+				return err
+			}
+			failed = true
+		}
+		if !errors.As(why, new(*access.ScopeError)) && !errors.As(why, new(*access.DeniedError)) && !errors.As(why, new(*access.AuthError)) {
+			return nil
+		}
+		return l.gate.Store.Record(ctx, access.Entry{
+			By:     access.By{Actor: run.Run.Principal, Via: access.Via(run.Run.Via), At: now},
+			Action: "run.start", Object: fmt.Sprintf("run:%d", run.QueueEntry.Run), Outcome: access.Refused,
+			After: access.Details{"reason": why.Error()}.JSON(),
+		})
 	}
-	if !errors.As(why, new(*access.ScopeError)) && !errors.As(why, new(*access.DeniedError)) && !errors.As(why, new(*access.AuthError)) {
-		return nil
-	}
-	return l.gate.Store.Record(ctx, access.Entry{
-		By:     access.By{Actor: run.Run.Principal, Via: access.Via(run.Run.Via), At: now},
-		Action: "run.start", Object: fmt.Sprintf("run:%d", run.QueueEntry.Run), Outcome: access.Refused,
-		After: access.Details{"reason": why.Error()}.JSON(),
-	})
 }
 
 // errSecretsGone is why a run does not begin whose secrets this daemon should have.

@@ -95,7 +95,7 @@ func TestLaneRefuses(t *testing.T) {
 		{"a variable of this machine", func(s *store.Submission) { s.Request.Keys = map[string][]string{"env": {"HOME"}} }, "env acts on the daemon's machine, and is never taken from a request"},
 		{"a user that is no more", func(s *store.Submission) { s.Info.Principal, s.Info.Via = "eve", string(access.ViaSession) }, "the user is not valid"},
 		{"a token that is no more", func(s *store.Submission) { s.Info.Principal, s.Info.Via = "ann/ci", string(access.ViaToken) }, "the token is not valid"},
-		{"nobody knows who", func(s *store.Submission) { s.Info.Principal, s.Info.Via = "eve", "" }, "the user is not valid"},
+		{"an unknown way in", func(s *store.Submission) { s.Info.Principal, s.Info.Via = "eve", "" }, "the user is not valid"},
 		{"a scope that became smaller", func(s *store.Submission) { s.Info.Principal, s.Info.Via = "bob", string(access.ViaSession) }, "outside"},
 		{"a role that became smaller", func(s *store.Submission) { s.Info.Principal, s.Info.Via = "tim", string(access.ViaSession) }, "viewer"},
 	}
@@ -125,6 +125,20 @@ func TestLaneRefuses(t *testing.T) {
 	if err != nil || len(refused) != 5 || refused[0].Outcome != access.Refused || refused[0].Object != "run:8" || refused[0].Actor != "tim" {
 		t.Errorf("got %+v, %v, want the starts that rights did not allow in the audit", refused, err)
 	}
+}
+
+// That rights did not allow a run is in the audit, also if the history was locked when it
+// was to be written.
+func TestLaneRefusesOnRecord(t *testing.T) {
+	r := newRig(t, ok)
+	r.submit(t, "true", func(s *store.Submission) { s.Info.Principal, s.Info.Via = "eve", string(access.ViaSession) })
+	d := r.start(t, daemon.Config{Lanes: 1}, daemon.BreakAudit)
+	await(t, "the audit has the refusal", func() bool {
+		refused, err := r.store.Access().Audit(t.Context(), access.AuditQuery{Action: "run.start"})
+		return err == nil && len(refused) == 1 && refused[0].Object == "run:1" && refused[0].Actor == "eve"
+	})
+	d.stop()
+	d.wait(t)
 }
 
 // What another process asks to stop is stopped, running or not.

@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -116,13 +117,21 @@ func TestListenSocketLeavesDirectories(t *testing.T) {
 }
 
 // Another user, whose directory it is, could put a socket of its own there.
-func TestListenSocketOfAnotherUser(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.Chown(dir, 4711, -1); err != nil {
-		t.Skip("only root can give a directory away")
+func TestSocketDirOfAnotherUser(t *testing.T) {
+	dir, self := t.TempDir(), os.Geteuid()
+	if err := socketDir(filepath.Join(dir, "s"), dirOfOne, self); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := ListenSocket(filepath.Join(dir, "s"), nil); err == nil || !strings.Contains(err.Error(), "another user") {
-		t.Errorf("got %v", err)
+	owner := self
+	if self++; owner == 0 { // root's directories are good for all
+		owner, self = 4711, 0
+		if err := os.Chown(dir, owner, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := fmt.Sprintf("%s belongs to another user (user id %d)", dir, owner)
+	if err := socketDir(filepath.Join(dir, "s"), dirOfOne, self); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 

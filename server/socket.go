@@ -40,7 +40,7 @@ func ListenSocket(path string, rules []access.PeerRule) (_ *Socket, err error) {
 	if len(rules) > 0 {
 		dirMode, mode = dirOfMany, 0o666
 	}
-	if err := socketDir(path, dirMode); err != nil {
+	if err := socketDir(path, dirMode, os.Geteuid()); err != nil {
 		return nil, err
 	}
 	lock, err := safefile.OpenOwn(lockOf(path), os.Geteuid(), os.Getegid())
@@ -79,10 +79,10 @@ func (s *Socket) Close() error {
 // The modes of a directory that is made for a socket: for this user, and for others too.
 const dirOfOne, dirOfMany = fs.FileMode(0o700), fs.FileMode(0o711)
 
-// socketDir makes the directory of the socket at path, or refuses one in which others
-// can put something in its place. One that was made for other things, such as /run, stays
+// socketDir makes the directory of the socket at path, or refuses one in which users other
+// than uid, and root, can put something in its place. One that was made for other things, such as /run, stays
 // as it is.
-func socketDir(path string, mode fs.FileMode) error {
+func socketDir(path string, mode fs.FileMode, uid int) error {
 	dir := filepath.Dir(path)
 	_, err := os.Stat(dir)
 	made := errors.Is(err, fs.ErrNotExist)
@@ -93,7 +93,7 @@ func socketDir(path string, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	if sys, ok := info.Sys().(*syscall.Stat_t); ok && sys.Uid != 0 && int(sys.Uid) != os.Geteuid() {
+	if sys, ok := info.Sys().(*syscall.Stat_t); ok && sys.Uid != 0 && int(sys.Uid) != uid {
 		return fmt.Errorf("%s belongs to another user (user id %d)", dir, sys.Uid)
 	}
 	if info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {

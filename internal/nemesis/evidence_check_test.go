@@ -1,6 +1,8 @@
 package nemesis
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -133,5 +135,26 @@ func TestJudge(t *testing.T) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+// TestUndo: what a move could not undo while the history was locked is undone once, when
+// it is not.
+func TestUndo(t *testing.T) {
+	n := &nemesis{}
+	paused, locked := true, true
+	half := func() error {
+		if locked {
+			return fmt.Errorf("resume: %w", store.ErrBusy)
+		}
+		paused = false
+		return nil
+	}
+	if err := n.undoing(half); !errors.Is(err, store.ErrBusy) || !paused {
+		t.Fatalf("got %v, paused %t", err, paused)
+	}
+	locked = false
+	if err := n.undo(); err != nil || paused || n.undoing(half) != nil || len(n.halves) > 0 {
+		t.Errorf("got %v, paused %t, %d halves left", err, paused, len(n.halves))
 	}
 }

@@ -99,19 +99,42 @@ func (n *nemesis) stop() error {
 	for range n.rng.IntN(3) {
 		err := n.make(others[n.rng.IntN(len(others))])
 		if errors.Is(err, store.ErrBusy) {
-			break // the daemon was stopped while it wrote: it alone can let go
+			n.made["a move is broken off: the stopped daemon has the history locked"]++
+			break // it was stopped while it wrote, and it alone can let go
 		}
 		if err != nil {
 			return err
 		}
 	}
 	if n.rng.IntN(4) > 0 {
-		return d.signal(syscall.SIGCONT)
+		return errors.Join(d.signal(syscall.SIGCONT), n.undo())
 	}
 	if err := d.kill(); err != nil {
 		return err
 	}
-	return d.start(n.t.Context(), n.world)
+	return errors.Join(d.start(n.t.Context(), n.world), n.undo())
+}
+
+// undoing does the second half of a move, which undoes the first; if a stopped daemon has
+// the history locked, undo does it.
+func (n *nemesis) undoing(half func() error) error {
+	err := half()
+	if errors.Is(err, store.ErrBusy) {
+		n.halves = append(n.halves, half)
+	}
+	return err
+}
+
+// undo does the halves that are left.
+func (n *nemesis) undo() error {
+	halves := n.halves
+	n.halves = nil
+	for _, half := range halves {
+		if err := half(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // putBack puts the clock back by so much that a warning is due, and forward again, or
@@ -161,7 +184,7 @@ func (n *nemesis) pause() error {
 		return err
 	}
 	n.linger()
-	return n.edit(name, func(j *scheduler.Job) { j.Paused = false })
+	return n.undoing(func() error { return n.edit(name, func(j *scheduler.Job) { j.Paused = false }) })
 }
 
 func (n *nemesis) kill() error {

@@ -49,6 +49,7 @@ type nemesis struct {
 	jobs    []kept
 	rng     *rand.Rand
 	made    map[string]int // moves, by name
+	halves  []func() error // of moves, see undoing
 }
 
 // TestNemesis: whatever happens to daemons, a host is sent a command once for each

@@ -170,7 +170,7 @@ func jobExamples(t *testing.T) []example {
 	path := "../jobs.example.yaml"
 	rules := jobs.Rules(time.Time{})
 	rules.Dir = t.TempDir()
-	read, err := scheduler.ReadJobs(path, []byte(readText(t, path)), rules)
+	read, err := scheduler.ReadJobs(t.Context(), path, []byte(readText(t, path)), rules)
 	if err != nil {
 		t.Fatal(err)
 	}

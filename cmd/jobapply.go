@@ -65,7 +65,7 @@ jobs.example.yaml shows every key.`,
 // applyJobs makes the jobs in the history equal to those in a file.
 func applyJobs(ctx context.Context, std Streams, o *jobApplyOptions) error {
 	now := std.now()
-	read, err := readJobs(std, o.file)
+	read, err := readJobs(ctx, std, o.file)
 	if err != nil {
 		return err
 	}
@@ -95,13 +95,13 @@ func applyJobs(ctx context.Context, std Streams, o *jobApplyOptions) error {
 }
 
 // readJobs reads a jobs file, and checks that each job can run.
-func readJobs(std Streams, file string) ([]scheduler.Job, error) {
+func readJobs(ctx context.Context, std Streams, file string) ([]scheduler.Job, error) {
 	data, dir, err := readJobsFile(std, file)
 	if err != nil {
 		return nil, err
 	}
 	checker := jobChecker(std)
-	read, err := checker.Read(file, data, dir)
+	read, err := checker.Read(ctx, file, data, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -177,18 +177,8 @@ const wouldBe = "would be "
 
 // printJobsPlan says what would be done.
 func printJobsPlan(std Streams, p *jobs.Plan) error {
-	for i := range p.Added {
-		if err := printStep(std, jobs.Step{Added: &p.Added[i]}, wouldBe); err != nil {
-			return err
-		}
-	}
-	for i := range p.Changed {
-		if err := printStep(std, jobs.Step{Changed: &p.Changed[i]}, wouldBe); err != nil {
-			return err
-		}
-	}
-	for i := range p.Removed {
-		if err := printStep(std, jobs.Step{Removed: &p.Removed[i]}, wouldBe); err != nil {
+	for step := range p.Steps() {
+		if err := printStep(std, step, wouldBe); err != nil {
 			return err
 		}
 	}

@@ -13,11 +13,15 @@ import (
 // jobsFile is what errors call a file of jobs that a client has sent.
 const jobsFile = "jobs.yaml"
 
+// mostJobs is how many jobs a file may have that a client has sent.
+const mostJobs = 10_000
+
 // Plan says what has to be done so that the jobs are those of a file. A path in it has
 // to be a whole one: a client has no directory on this machine.
 func (c jobChanges) Plan(ctx context.Context, p *access.Principal, data []byte, prune bool) (*jobs.Plan, error) {
 	s := c.of(p)
-	read, err := s.Read(jobsFile, data, "")
+	s.MostJobs = mostJobs
+	read, err := s.Read(ctx, jobsFile, data, "")
 	if err != nil {
 		return nil, err
 	}

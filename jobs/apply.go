@@ -2,11 +2,12 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"tutti/internal/fault"
+	"tutti/runner"
 	"tutti/scheduler"
 )
 
@@ -56,10 +57,18 @@ func (s *Service) Plan(ctx context.Context, file string, jobs []scheduler.Job, p
 // checkScopes refuses a plan that affects hosts outside the caller's scopes as they are
 // now, and bounds the jobs that it writes by these scopes.
 func (c *Checker) checkScopes(ctx context.Context, file string, p *Plan) error {
-	var all []error
+	if len(c.Scopes) == 0 {
+		return nil
+	}
+	var all firstErrors
+	var from runner.Inventories
 	check := func(job *scheduler.Job) {
-		if err := c.Within(ctx, job); err != nil {
-			all = append(all, fmt.Errorf("%s: job %s: %w", file, job.Name, err))
+		err := ctx.Err()
+		if err == nil {
+			err = c.within(ctx, job, &from)
+		}
+		if err != nil {
+			all.add(fmt.Errorf("%s: job %s: %w", file, job.Name, err))
 		}
 	}
 	for _, job := range p.Written() {
@@ -74,7 +83,10 @@ func (c *Checker) checkScopes(ctx context.Context, file string, p *Plan) error {
 	for i := range p.Removed {
 		check(&p.Removed[i].Job)
 	}
-	return errors.Join(all...)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return all.err()
 }
 
 // markWebhooks notes who has set the webhooks of the jobs that a plan writes.
@@ -143,16 +155,16 @@ func (p *Plan) add(k *scheduler.StoredJob, job scheduler.Job) error {
 // checkTimes refuses new times of which none is to come, and webhooks that nothing would
 // be sent to.
 func (s *Service) checkTimes(file string, p *Plan) error {
-	var all []error
+	var all firstErrors
 	for _, job := range p.Written() {
 		if err := s.checkWebhook(job); err != nil {
-			all = append(all, fault.Usagef("%s: job %s: %w", file, job.Name, err))
+			all.add(fault.Usagef("%s: job %s: %w", file, job.Name, err))
 		}
 	}
 	rules := Rules(s.Now())
 	check := func(job *scheduler.Job) {
 		if err := job.Validate(rules); err != nil {
-			all = append(all, fault.Usagef("%s: job %s: %w", file, job.Name, err))
+			all.add(fault.Usagef("%s: job %s: %w", file, job.Name, err))
 		}
 	}
 	for i := range p.Added {
@@ -163,7 +175,7 @@ func (s *Service) checkTimes(file string, p *Plan) error {
 			check(&c.Job)
 		}
 	}
-	return errors.Join(all...)
+	return all.err()
 }
 
 // Written returns the jobs that the plan adds or changes.
@@ -206,8 +218,8 @@ type Step struct {
 
 // Apply makes the changes of a plan job by job, and yields each step with its error; it
 // goes on after an error. A job that changed since the plan was made is an error, and
-// stays as it is. If the caller stops the iteration, the remaining steps are not made.
-// A plan that removes most jobs and is not Confirmed yields only an *UnconfirmedError.
+// stays as it is. If the caller stops the iteration, the remaining steps are not made; if
+// ctx ends, the first of them is yielded with its error. A plan that removes most jobs and is not Confirmed yields only an *UnconfirmedError.
 func (s *Service) Apply(ctx context.Context, p *Plan, by string) iter.Seq2[Step, error] {
 	now := s.Now()
 	return func(yield func(Step, error) bool) {
@@ -215,24 +227,48 @@ func (s *Service) Apply(ctx context.Context, p *Plan, by string) iter.Seq2[Step,
 			yield(Step{}, &UnconfirmedError{len(p.Removed), p.All})
 			return
 		}
-		for i := range p.Added {
-			_, err := s.Store.AddJob(ctx, p.Added[i], by, now)
-			if !yield(Step{Added: &p.Added[i]}, err) {
+		for step := range p.Steps() {
+			if err := ctx.Err(); err != nil {
+				yield(step, err)
 				return
 			}
-		}
-		for i := range p.Changed {
-			_, err := s.Store.ChangeJob(ctx, p.Changed[i].Job, by, now)
-			if !yield(Step{Changed: &p.Changed[i]}, err) {
-				return
-			}
-		}
-		for i := range p.Removed {
-			k := &p.Removed[i]
-			err := s.Store.RemoveJob(ctx, k.Name, k.Version, by, now)
-			if !yield(Step{Removed: k}, err) {
+			if !yield(step, step.make(ctx, s.Store, by, now)) {
 				return
 			}
 		}
 	}
+}
+
+// Steps returns the changes of the plan, in their order.
+func (p *Plan) Steps() iter.Seq[Step] {
+	return func(yield func(Step) bool) {
+		for i := range p.Added {
+			if !yield(Step{Added: &p.Added[i]}) {
+				return
+			}
+		}
+		for i := range p.Changed {
+			if !yield(Step{Changed: &p.Changed[i]}) {
+				return
+			}
+		}
+		for i := range p.Removed {
+			if !yield(Step{Removed: &p.Removed[i]}) {
+				return
+			}
+		}
+	}
+}
+
+// make makes the change in the store.
+func (s *Step) make(ctx context.Context, in Definitions, by string, now time.Time) (err error) {
+	switch {
+	case s.Added != nil:
+		_, err = in.AddJob(ctx, *s.Added, by, now)
+	case s.Changed != nil:
+		_, err = in.ChangeJob(ctx, s.Changed.Job, by, now)
+	default:
+		err = in.RemoveJob(ctx, s.Removed.Name, s.Removed.Version, by, now)
+	}
+	return err
 }

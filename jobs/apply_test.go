@@ -1,8 +1,11 @@
 package jobs
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -144,9 +147,71 @@ func TestPlanRefusesTimesThatHavePassed(t *testing.T) {
 	}
 }
 
+// The problems of many jobs are the first ten of them, and how many more there are.
+func TestPlanBoundsItsErrors(t *testing.T) {
+	r := newRig(t)
+	file := make([]scheduler.Job, 30)
+	for i := range file {
+		file[i] = testJob(nil)
+		file[i].Name, file[i].Schedules = fmt.Sprintf("j%d", i), []string{"@at 2027-01-31T18:00:00Z"}
+	}
+	_, err := r.Plan(t.Context(), "jobs.yaml", file, false)
+	if err == nil {
+		t.Fatal("got no error")
+	}
+	if lines := strings.Split(err.Error(), "\n"); len(lines) != 11 || lines[10] != "and 20 more" {
+		t.Errorf("got %q, want ten problems and how many more", lines)
+	}
+}
+
+// No step is made once the context has ended, and the caller is told.
+func TestApplyEndsWithItsContext(t *testing.T) {
+	r := newRig(t)
+	p, err := r.Plan(t.Context(), "jobs.yaml", jobsNamed("a", "b", "c"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var errs []error
+	for _, err := range r.Apply(ctx, p, "ann") {
+		errs = append(errs, err)
+		cancel()
+	}
+	if len(errs) != 2 || errs[0] != nil || !errors.Is(errs[1], context.Canceled) {
+		t.Errorf("got %v, want a step and the end of the context", errs)
+	}
+	if all, err := r.List(t.Context()); err != nil || len(all) != 1 {
+		t.Errorf("got %v, %v, want one job", all, err)
+	}
+}
+
+// However many jobs of a file are checked against the caller's scopes, the inventory is
+// read once.
+func TestScopesReadTheInventoryOnce(t *testing.T) {
+	r := newRig(t)
+	reads := filepath.Join(t.TempDir(), "reads")
+	program := filepath.Join(t.TempDir(), "hosts")
+	text := "#!/bin/sh\n[ \"$1\" = --list ] && echo x >>" + reads + "\necho '{\"web\": {\"hosts\": [\"web1\", \"web2\"]}, \"_meta\": {\"hostvars\": {}}}'\n"
+	if err := os.WriteFile(program, []byte(text), 0o700); err != nil { //nolint:gosec // an inventory that is a program
+		t.Fatal(err)
+	}
+	file := jobsNamed("a", "b", "c")
+	for i := range file {
+		file[i].Inventory = []string{program}
+	}
+	r.Scopes = []string{"web"}
+	if _, err := r.Plan(t.Context(), "jobs.yaml", file, false); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(reads); err != nil || string(data) != "x\n" {
+		t.Errorf("got %q, %v, want one reading", data, err)
+	}
+}
+
 func TestRead(t *testing.T) {
 	r := newRig(t)
-	read, err := r.Read("jobs.yaml", []byte("jobs:\n  a: {schedule: '@daily', selector: web, script: a.sh}\n"), "/srv")
+	read, err := r.Read(t.Context(), "jobs.yaml", []byte("jobs:\n  a: {schedule: '@daily', selector: web, script: a.sh}\n"), "/srv")
 	if err != nil || len(read) != 1 || read[0].Script != "/srv/a.sh" || read[0].Zone != "Europe/Berlin" {
 		t.Errorf("got %+v, %v", read, err)
 	}
@@ -154,7 +219,7 @@ func TestRead(t *testing.T) {
 		"{}": "jobs",
 		"jobs:\n  a: {schedule: '@daily', selector: web, command: w, sudo_pass_command: pass}\n": "needs --sudo; add --sudo",
 	} {
-		if _, err := r.Read("jobs.yaml", []byte(text), "/srv"); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := r.Read(t.Context(), "jobs.yaml", []byte(text), "/srv"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %q", text, err, want)
 		}
 	}

@@ -29,6 +29,8 @@ type Checker struct {
 	// CheckWebhook says why nothing would be sent to a webhook that they set; nil: that
 	// is not known here.
 	CheckWebhook func(url string) error
+	// MostJobs bounds how many jobs a file may have that Read reads; 0: any number.
+	MostJobs int
 }
 
 // Rules returns the rules for a job that can run, and fires again after now; zero: its
@@ -133,6 +135,11 @@ type Trial struct {
 // Try looks up the hosts and the script of a job. The error is a problem of the job
 // itself, which could not run anywhere, or an [*access.ScopeError].
 func (c *Checker) Try(ctx context.Context, job *scheduler.Job) (t Trial, err error) {
+	return c.try(ctx, job, nil)
+}
+
+// try is Try; from are the inventories that were read before, nil: none.
+func (c *Checker) try(ctx context.Context, job *scheduler.Job, from *runner.Inventories) (t Trial, err error) {
 	request, err := runner.CompleteJob(job, c.Env.Getenv)
 	if err != nil {
 		return t, err
@@ -144,7 +151,7 @@ func (c *Checker) Try(ctx context.Context, job *scheduler.Job) (t Trial, err err
 		}
 		t.Script = err
 	}
-	t.Hosts, t.Err = c.Env.Choose(ctx, &request, &runner.Lookup{ForJob: true}, job.Selector)
+	t.Hosts, t.Err = c.Env.Choose(ctx, &request, &runner.Lookup{ForJob: true, Inventories: from}, job.Selector)
 	if t.Err == nil {
 		err = t.Hosts.Within(ctx, c.Scopes)
 	}
@@ -154,10 +161,15 @@ func (c *Checker) Try(ctx context.Context, job *scheduler.Job) (t Trial, err err
 // Within refuses a job that has hosts outside the scopes of who asks. One of which the
 // hosts cannot be told is outside of every scope.
 func (c *Checker) Within(ctx context.Context, job *scheduler.Job) error {
+	return c.within(ctx, job, nil)
+}
+
+// within is Within; from is that of try.
+func (c *Checker) within(ctx context.Context, job *scheduler.Job, from *runner.Inventories) error {
 	if len(c.Scopes) == 0 {
 		return nil
 	}
-	trial, err := c.Try(ctx, job)
+	trial, err := c.try(ctx, job, from)
 	if err == nil {
 		err = trial.Err
 	}
@@ -180,9 +192,9 @@ func (t *Trial) NoInventory() bool { return errors.As(t.Err, new(*inventory.NotF
 
 // Read parses a jobs file and checks that each job can run; a schedule may have ended.
 // name is the file's name in errors; relative paths in the file start from dir.
-func (c *Checker) Read(name string, data []byte, dir string) ([]scheduler.Job, error) {
+func (c *Checker) Read(ctx context.Context, name string, data []byte, dir string) ([]scheduler.Job, error) {
 	rules := Rules(time.Time{})
-	rules.Dir = dir
+	rules.Dir, rules.MostJobs = dir, c.MostJobs
 	var err error
 	if rules.Zone, err = scheduler.MachineZone(c.Env.Getenv); err != nil {
 		rules.Zone = "Local" // an invalid zone: a job that does not name one is refused
@@ -194,7 +206,10 @@ func (c *Checker) Read(name string, data []byte, dir string) ([]scheduler.Job, e
 		_, err := runner.CompleteJob(&job, c.Env.Getenv)
 		return c.withHints(err)
 	}
-	read, err := scheduler.ReadJobs(name, data, rules)
+	read, err := scheduler.ReadJobs(ctx, name, data, rules)
+	if ctx.Err() != nil {
+		return nil, err
+	}
 	return read, fault.Usage(err)
 }
 

@@ -57,6 +57,8 @@ type Lookup struct {
 	// Exactly are the names of the hosts, in their order, whatever the selector means
 	// now; nil: those of the selector.
 	Exactly []string
+	// Inventories are those that were read before; nil: each lookup reads its own.
+	Inventories *Inventories
 }
 
 // Decide makes a plan of a request, a selector and a task. Nothing connects.
@@ -124,10 +126,15 @@ type Selection struct {
 	Text     string // the selector, with what was narrowed
 	Files    string // those of the inventory
 	Warnings []string
+	// scopes are the hosts by selector that Within has found; nil: it keeps none.
+	scopes map[string]map[string]bool
 }
 
 // Choose loads the inventory and selects from it.
 func (env *Env) Choose(ctx context.Context, r *Request, how *Lookup, selector string) (*Selection, error) {
+	if how.Inventories != nil {
+		return how.Inventories.choose(ctx, env, r, how, selector)
+	}
 	inv, files, err := env.LoadInventory(ctx, r, how.Previous)
 	if err != nil {
 		return nil, err

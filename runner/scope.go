@@ -34,6 +34,18 @@ func (s *Selection) inScope(ctx context.Context, scope string) (map[string]bool,
 	if s.Files == "" { // its hosts were named, and may be any
 		return nil, nil
 	}
+	if in, known := s.scopes[scope]; known {
+		return in, nil
+	}
+	in, err := s.find(ctx, scope)
+	if err == nil && s.scopes != nil {
+		s.scopes[scope] = in
+	}
+	return in, err
+}
+
+// find looks for the hosts that a scope selects.
+func (s *Selection) find(ctx context.Context, scope string) (map[string]bool, error) {
 	sel, err := inventory.ParseSelector(scope)
 	if err != nil {
 		return nil, err

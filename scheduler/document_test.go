@@ -18,12 +18,12 @@ func TestFilesThatHoldNoJobs(t *testing.T) {
 		"-----BEGIN RSA PRIVATE KEY-----\nSECRET\n":     "jobs.yaml: this is a private key",
 		"jbos: {}\n":                                    `unknown key "jbos"; did you mean "jobs"?`,
 	} {
-		_, err := ReadJobs("jobs.yaml", []byte(text), rules())
+		_, err := ReadJobs(t.Context(), "jobs.yaml", []byte(text), rules())
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "SECRET") {
 			t.Errorf("%q: got %v, want %s", text, err, want)
 		}
 	}
-	jobs, err := ReadJobs("jobs.yaml", []byte("jobs:\n  a: &a {schedule: '@daily', selector: all, command: x, zone: UTC}\n  b: {<<: *a, command: y}\n"), rules())
+	jobs, err := ReadJobs(t.Context(), "jobs.yaml", []byte("jobs:\n  a: &a {schedule: '@daily', selector: all, command: x, zone: UTC}\n  b: {<<: *a, command: y}\n"), rules())
 	if err != nil || len(jobs) != 2 || jobs[1].Command != "y" || jobs[1].Selector != "all" {
 		t.Errorf("a job that merges another: got %+v, %v", jobs, err)
 	}

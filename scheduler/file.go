@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -10,7 +11,7 @@ import (
 
 // ReadJobs parses a jobs file, jobs.yaml; file is its name in errors. Keys that a job
 // leaves out have their defaults. The error is a [*yamltree.Errors] with the first ten
-// problems and their places; then no jobs are returned.
+// problems and their places, or that of ctx; then no jobs are returned.
 //
 //	jobs:
 //	  nightly-backup:
@@ -19,7 +20,7 @@ import (
 //	    selector: "db,!db2"
 //	    command: /usr/local/bin/backup
 //	    timeout: 2h              # an option: run's --timeout
-func ReadJobs(file string, data []byte, rules Rules) ([]Job, error) {
+func ReadJobs(ctx context.Context, file string, data []byte, rules Rules) ([]Job, error) {
 	root, err := parseJobs(file, data)
 	if err != nil {
 		return nil, err
@@ -35,10 +36,19 @@ func ReadJobs(file string, data []byte, rules Rules) ([]Job, error) {
 		default:
 			r.problems.Addf(value.Pos(), "jobs: want a mapping from names to jobs, got %s", value.Kind())
 		}
+		if !r.checkCount(value) {
+			return
+		}
 		for name, fields := range value.Fields() {
+			if ctx.Err() != nil {
+				return
+			}
 			jobs = append(jobs, r.job(name, fields))
 		}
 	})
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if err := r.problems.Err(); err != nil {
 		return nil, err
 	}
@@ -60,6 +70,19 @@ func (r *jobReader) checkNone(root yamltree.Node, file string) {
 		}
 		r.problems.Addf(root.Pos(), `the file has no "jobs:"; %s`, noJobsHint)
 	}
+}
+
+// checkCount refuses more jobs than the rules allow, before any of them is read.
+func (r *jobReader) checkCount(jobs yamltree.Node) bool {
+	count := 0
+	for range jobs.Fields() {
+		count++
+	}
+	if most := r.rules.MostJobs; most > 0 && count > most {
+		r.problems.Addf(jobs.Pos(), "jobs: %d jobs; one file may have at most %d", count, most)
+		return false
+	}
+	return true
 }
 
 // A jobReader makes jobs of the nodes of a file, and collects problems.

@@ -56,7 +56,7 @@ func FuzzReadJobs(f *testing.F) {
 	f.Add("jobs: {a: {schedule: ['@daily'], hosts: x, script: /x, keep: 5d, notify: {command: x}}}")
 	f.Add("jobs: {a: {schedule: &s '@daily', selector: *s, command: |\n  x\n\n}}")
 	f.Fuzz(func(t *testing.T, text string) {
-		jobs, err := ReadJobs("f", []byte(text), rules())
+		jobs, err := ReadJobs(t.Context(), "f", []byte(text), rules())
 		if err != nil {
 			if _, ok := errors.AsType[*yamltree.Errors](err); !ok {
 				t.Fatalf("got %v (%T)", err, err)

@@ -118,6 +118,8 @@ type Rules struct {
 	// Whole checks a job in a file as a whole, once each key is valid by itself; nil:
 	// no such check.
 	Whole func(Job) error
+	// MostJobs bounds how many jobs a file may have; 0: any number.
+	MostJobs int
 }
 
 func (r *Rules) zone() string {
@@ -198,14 +200,24 @@ func checkName(name string) error {
 
 // checkTiming checks zone, schedule and jitter; the latter also if the zone is unknown.
 func (j *Job) checkTiming(now time.Time, report func(key string, err error)) {
-	_, key, err := j.timing(now, now)
+	key, err := j.checkTimingHere(now)
 	report(key, err)
 	if key == "zone" {
 		elsewhere := *j
 		elsewhere.Zone = "UTC"
-		_, key, err = elsewhere.timing(now, now)
-		report(key, err)
+		report(elsewhere.checkTimingHere(now))
 	}
+}
+
+// checkTimingHere is checkTiming in the job's own zone. Only jitter needs the period,
+// which takes a thousand times as long as the rest.
+func (j *Job) checkTimingHere(now time.Time) (key string, err error) {
+	if j.Jitter == 0 {
+		_, key, err = j.schedule(now)
+		return key, err
+	}
+	_, key, err = j.timing(now, now)
+	return key, err
 }
 
 // Timing parses the job's schedule. Its Period is measured from now on. The error is a
@@ -218,8 +230,8 @@ func (j *Job) Timing(now time.Time) (*Timing, error) {
 	return t, nil
 }
 
-// timing is Timing, and refuses a schedule that never fires after come.
-func (j *Job) timing(now, come time.Time) (t *Timing, key string, err error) {
+// schedule parses the job's schedule, and refuses one that never fires after come.
+func (j *Job) schedule(come time.Time) (s *Schedule, key string, err error) {
 	zone, err := LoadZone(j.Zone)
 	if err != nil {
 		return nil, "zone", err
@@ -227,9 +239,15 @@ func (j *Job) timing(now, come time.Time) (t *Timing, key string, err error) {
 	if len(j.Schedules) == 0 {
 		return nil, "schedule", errors.New(`missing schedule; "30 2 * * *" is every night at 02:30`)
 	}
-	s, err := Parse(j.Schedules, Options{Zone: zone, Seconds: j.Seconds, Job: j.Name, Now: come})
+	s, err = Parse(j.Schedules, Options{Zone: zone, Seconds: j.Seconds, Job: j.Name, Now: come})
+	return s, "schedule", err
+}
+
+// timing is Timing, and refuses a schedule that never fires after come.
+func (j *Job) timing(now, come time.Time) (t *Timing, key string, err error) {
+	s, key, err := j.schedule(come)
 	if err != nil {
-		return nil, "schedule", err
+		return nil, key, err
 	}
 	if now.IsZero() {
 		now = time.Unix(0, 0)

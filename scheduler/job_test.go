@@ -68,7 +68,7 @@ const someJobs = `jobs:
 `
 
 func TestReadJobs(t *testing.T) {
-	got, err := ReadJobs("jobs.yaml", []byte(someJobs), rules())
+	got, err := ReadJobs(t.Context(), "jobs.yaml", []byte(someJobs), rules())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestReadJobsRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			jobs, err := ReadJobs("jobs.yaml", []byte(tt.text), rules())
+			jobs, err := ReadJobs(t.Context(), "jobs.yaml", []byte(tt.text), rules())
 			if err == nil || jobs != nil {
 				t.Fatalf("got %+v, %v, want an error", jobs, err)
 			}
@@ -189,7 +189,7 @@ func TestReadJobsRefuses(t *testing.T) {
 			}
 		})
 	}
-	if jobs, err := ReadJobs("jobs.yaml", []byte("jobs: {}"), rules()); err != nil || len(jobs) != 0 {
+	if jobs, err := ReadJobs(t.Context(), "jobs.yaml", []byte("jobs: {}"), rules()); err != nil || len(jobs) != 0 {
 		t.Errorf("none: got %v, %v", jobs, err)
 	}
 }
@@ -204,7 +204,7 @@ func TestReadJobsTellsAMistakeOnce(t *testing.T) {
 		if !strings.Contains(lines, "selector") {
 			text += ", selector: all"
 		}
-		_, err := ReadJobs("jobs.yaml", []byte(text+"}"), rules())
+		_, err := ReadJobs(t.Context(), "jobs.yaml", []byte(text+"}"), rules())
 		if all, ok := errors.AsType[*yamltree.Errors](err); !ok || len(all.List) != 1 || !strings.Contains(err.Error(), "want a single value") {
 			t.Errorf("%s: got %v, want one error", lines, err)
 		}
@@ -216,7 +216,7 @@ func TestReadJobsTakesWhatIsNatural(t *testing.T) {
 	r := rules()
 	r.CommaKeys = []string{"batch"}
 	text := `jobs: {a: {schedule: "@daily", selector: all, command: x, env: {B: b, A: "1=2"}, batch: [1, 10%]}}`
-	jobs, err := ReadJobs("jobs.yaml", []byte(text), r)
+	jobs, err := ReadJobs(t.Context(), "jobs.yaml", []byte(text), r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +232,7 @@ func TestReadJobsChecksTheWhole(t *testing.T) {
 	r := rules()
 	r.Whole = func(Job) error { return errors.New("it does not fit") }
 	const text = "jobs:\n  a: {schedule: '@daily', selector: all, command: x}\n  b: {keep: 7x}\n  c: {schedule: '@daily', selector: all, command: x}"
-	_, err := ReadJobs("jobs.yaml", []byte(text), r)
+	_, err := ReadJobs(t.Context(), "jobs.yaml", []byte(text), r)
 	for _, want := range []string{"jobs.yaml:2:3: job a: it does not fit", "job b: keep", "jobs.yaml:4:3: job c: it does not fit"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
@@ -250,7 +250,7 @@ func roundTrip(t *testing.T, jobs []Job, r Rules) string {
 	if err := WriteJobs(&b, jobs); err != nil {
 		t.Fatal(err)
 	}
-	again, err := ReadJobs("written", b.Bytes(), r)
+	again, err := ReadJobs(t.Context(), "written", b.Bytes(), r)
 	if err != nil {
 		t.Fatalf("read what was written: %v\n%s", err, b.String())
 	}
@@ -271,7 +271,7 @@ func roundTrip(t *testing.T, jobs []Job, r Rules) string {
 }
 
 func TestWriteJobs(t *testing.T) {
-	jobs, err := ReadJobs("jobs.yaml", []byte(someJobs), rules())
+	jobs, err := ReadJobs(t.Context(), "jobs.yaml", []byte(someJobs), rules())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -349,7 +349,7 @@ func TestExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jobs, err := ReadJobs("jobs.example.yaml", data, rules())
+	jobs, err := ReadJobs(t.Context(), "jobs.example.yaml", data, rules())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -19,7 +20,7 @@ import (
 
 var (
 	unconfirmed = operation.Kind{Name: "unconfirmed", Title: "Most jobs would be removed", Status: http.StatusPreconditionRequired, Text: "Ask with dry_run first, and send the tag of that plan in If-Match."}
-	partly      = operation.Kind{Name: "partly", Title: "Some jobs could not be changed", Status: http.StatusConflict, Text: "Others changed them at the same time; all else was done. Ask with dry_run for what is left."}
+	partly      = operation.Kind{Name: "partly", Title: "Some jobs could not be changed", Status: http.StatusConflict, Text: "The detail says how many changes were made. Ask with dry_run for those that are left."}
 )
 
 // maxJobsFile bounds a file of jobs, in bytes.
@@ -80,7 +81,7 @@ func (a changeOps) refusedFile(ctx context.Context, err error) error {
 }
 
 // apply does what was planned. Steps that others were faster with are a problem that
-// names them.
+// names them. What the others would fail by too, such as a full disk, ends it.
 func (a changeOps) apply(ctx context.Context, p *access.Principal, plan *jobs.Plan) error {
 	ctx = store.Audited(ctx, access.Entry{By: by(ctx, a.Now()), Action: "job.apply"})
 	failure, done := partly.Fail(""), 0
@@ -94,10 +95,15 @@ func (a changeOps) apply(ctx context.Context, p *access.Principal, plan *jobs.Pl
 			return err
 		}
 		failure.Errors = append(failure.Errors, api.At("/jobs/"+stepName(&step), f.Kind.Title))
+		if f.Kind.Status >= http.StatusInternalServerError {
+			break
+		}
 	}
 	if failure.Errors == nil {
 		return nil
 	}
+	steps := len(plan.Written()) + len(plan.Removed)
+	failure.Detail = fmt.Sprintf("of %d changes %d were made, %d failed, and %d were not tried", steps, done, len(failure.Errors), steps-done-len(failure.Errors))
 	return failure
 }
 

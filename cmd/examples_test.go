@@ -190,7 +190,7 @@ func commandExamples(t *testing.T, where, text string) []example {
 		if slices.ContainsFunc(line, func(word string) bool { return strings.Contains(word, "SELECTOR") }) {
 			continue
 		}
-		cmd, args, err := newRootCmd(&console{}).Find(line[1:])
+		cmd, args, err := newRootCmd(&console{Streams: Streams{Getenv: func(string) string { return "" }}}).Find(line[1:])
 		if err != nil {
 			t.Errorf("%s: %s: %v", where, m[1], err)
 			continue

@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
+	"maps"
 	"os"
 	"sync"
 	"time"
 
 	"tutti/access"
+	"tutti/console"
 	"tutti/fanout"
 	"tutti/output"
 	"tutti/runner"
@@ -44,15 +46,17 @@ func (d *Daemon) serveAPI(ctx, over context.Context) {
 		Refuse:   server.RefuseStream, Principal: server.StreamPrincipal,
 	}
 	defer context.AfterFunc(ctx, api.Streams.Close)()
+	pages := &console.Console{Now: d.c.Now, Logger: d.c.Logger}
+	api.Pages = pages.Pages()
 	if d.c.CompatAPI {
-		pages, err := d.compatible(api)
+		compatible, err := d.compatible(api)
 		if err != nil {
 			d.c.Logger.Error("cannot serve the compatible endpoints", "error", err)
 		} else {
-			api.Pages = pages.Pages()
+			maps.Copy(api.Pages, compatible.Pages())
 		}
 	}
-	handler := api.Handler()
+	handler := pages.Over(api.Handler())
 	grace := min(d.c.StopTimeout, apiGrace)
 	var wg sync.WaitGroup
 	for _, e := range d.c.Endpoints {

@@ -170,7 +170,7 @@ func (a *API) admit(r *http.Request, o *operation.Operation) (context.Context, e
 		if refused := a.knocking.take(network(remoteOf(r))); refused != nil {
 			return nil, refused
 		}
-		return nil, err
+		return nil, a.unknown(r.Context(), o, err)
 	}
 	if refused := a.asking.take(string(p.Via) + p.Name); refused != nil {
 		return nil, refused
@@ -185,6 +185,20 @@ func (a *API) admit(r *http.Request, o *operation.Operation) (context.Context, e
 		return nil, err
 	}
 	return context.WithValue(context.WithValue(r.Context(), principalKey{}, p), memoKey{}, &memo{}), nil
+}
+
+// unknown is err, which says that who asks is not known, or that nobody is: who asks for
+// its session is told if there are no users yet.
+func (a *API) unknown(ctx context.Context, o *operation.Operation, err error) error {
+	if o.ID != sessionID || a.Gate == nil {
+		return err
+	}
+	if users, failed := a.Gate.Store.Users(ctx); failed == nil && len(users) == 0 {
+		f := noUsers.Fail("")
+		f.Err = err
+		return f
+	}
+	return err
 }
 
 // aliases are the types whose JSON is not what their fields say.

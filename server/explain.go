@@ -23,6 +23,7 @@ import (
 // status.
 var (
 	notKnown     = operation.Kind{Name: "not-known", Title: "Who asks is not known", Status: http.StatusUnauthorized, Text: "Ask over the socket of the daemon, or send a token in the header Authorization: Bearer TOKEN."}
+	noUsers      = operation.Kind{Name: "no-users", Title: "There are no users yet", Status: http.StatusUnauthorized, Text: "Nobody can log in. Users are made on the machine of the daemon first; there is no default user, and no default password."}
 	lowRole      = operation.Kind{Name: "role", Title: "The role does not allow it", Status: http.StatusForbidden, Text: "Each operation has a least role: viewer, operator, editor or admin. An admin can give it."}
 	outOfScope   = operation.Kind{Name: "scope", Title: "Some hosts are outside the scope", Status: http.StatusForbidden, Text: "A user or token may be limited to the hosts of a selector. Nothing was done, on no host."}
 	localOnly    = operation.Kind{Name: "local-only", Title: "This is only for the machine of the daemon", Status: http.StatusForbidden, Text: "Files, commands, keys and addresses of the daemon's machine are never taken from a request."}
@@ -49,7 +50,7 @@ var (
 
 // kinds are all of them.
 var kinds = []operation.Kind{
-	notKnown, lowRole, outOfScope, localOnly, noRun, prunedRun, noHost, noJob, brokenJob, jobExists, jobChanged, noVersion, overlaps, notRunning,
+	notKnown, noUsers, lowRole, outOfScope, localOnly, noRun, prunedRun, noHost, noJob, brokenJob, jobExists, jobChanged, noVersion, overlaps, notRunning,
 	stillRunning, noInventory, noMatch, wrongHost, crossSite, tooOften, throttled, noUser, noToken, nameTaken, lastAdmin, historyBusy, historyFull, stopping,
 	tooManyStreams, streamQuery,
 	noChange, unconfirmed, partly,

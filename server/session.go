@@ -11,6 +11,9 @@ import (
 	"tutti/server/operation"
 )
 
+// sessionID is the operation that tells who asks.
+const sessionID = "getSession"
+
 // operations are those about who may do what.
 func (a accessOps) operations() []operation.Operation {
 	if a.Gate == nil {
@@ -37,7 +40,7 @@ func (a accessOps) operations() []operation.Operation {
 	removeToken.Statuses = []int{http.StatusNoContent}
 	return []operation.Operation{
 		operation.Of(login, a.login),
-		operation.Of(spec("GET", "/session", "getSession", "Show who asks, and what it may do", access.Read), a.getSession),
+		operation.Of(spec("GET", "/session", sessionID, "Show who asks, and what it may do", access.Read, noUsers), a.getSession),
 		operation.Of(logout, a.logout),
 		operation.Of(redeem, a.redeem),
 		operation.Of(password, a.changeOwnPassword),

@@ -8,6 +8,9 @@ GOLANGCI_LINT = v2.15.0
 GOFUMPT = v0.12.0
 GOVULNCHECK = v1.9.0
 
+# The program, and what has a module of its own.
+MODULES = . bench browser
+
 .PHONY: demo test soak bench build install lint clean
 
 demo: ## run the main job on an embedded fleet of twenty hosts
@@ -15,18 +18,19 @@ demo: ## run the main job on an embedded fleet of twenty hosts
 	go run . demo
 
 test: ## every test, with the race detector and the real sshd; a package at a time, since proof has its time limits
-	@.ci/need go cc sshd sudo dropbear mksh posh bash bash-completion zsh fish curl
+	@.ci/need go cc sshd sudo dropbear mksh posh bash bash-completion zsh fish curl chromium
 	go test -race -p 1 -timeout 15m ./...
 	cd bench && go test -race ./...
+	cd browser && go test -race ./...
 
 SESSIONS = 20000
 FIRINGS = 3000
 SEED = 0
-soak: ## SESSIONS of several processes and FIRINGS of several daemons, with everything going wrong, SEED repeats one; a run with 1,200 clients; ten years of schedules
+soak: ## SESSIONS of several processes and FIRINGS of several daemons, with everything going wrong, SEED repeats one; a run with 1,200 clients and more that come and go; ten years of schedules
 	@.ci/need go cc
 	go test -race -count=1 -v -timeout 60m ./internal/soak -sessions $(SESSIONS) -seed $(SEED)
 	go test -race -count=1 -v -timeout 60m ./internal/nemesis -firings $(FIRINGS) -seed $(SEED)
-	go test -race -count=1 -v -timeout 30m -run TestLoad ./server/live -clients 1000 -silent 200
+	go test -race -count=1 -v -timeout 30m -run TestLoad ./server/live -clients 1000 -silent 200 -restless 20
 	TUTTI_SOAK=1 go test -count=1 -timeout 60m -run TestNextIsTheMinuteWalk ./scheduler
 
 bench: ## tutti beside a bare client and its peers, into bench/RESULTS.md; needs a quiet machine
@@ -45,9 +49,7 @@ lint_tool = $(TOOLS)/$(1)-$(2)/$(1)
 LINTERS = $(call lint_tool,golangci-lint,$(GOLANGCI_LINT)) $(call lint_tool,gofumpt,$(GOFUMPT)) $(call lint_tool,govulncheck,$(GOVULNCHECK))
 
 lint: $(LINTERS) ## what a reviewer should not have to say
-	go vet ./... && cd bench && go vet ./...
-	go mod tidy -diff && cd bench && go mod tidy -diff
-	$(call lint_tool,golangci-lint,$(GOLANGCI_LINT)) run ./... && cd bench && $(call lint_tool,golangci-lint,$(GOLANGCI_LINT)) run ./...
+	for module in $(MODULES); do (cd $$module && go vet ./... && go mod tidy -diff && $(call lint_tool,golangci-lint,$(GOLANGCI_LINT)) run ./...) || exit 1; done
 	@unformatted=$$($(call lint_tool,gofumpt,$(GOFUMPT)) -l .); [ -z "$$unformatted" ] || { echo "not formatted:" $$unformatted; exit 1; }
 	@.ci/vulncheck $(call lint_tool,govulncheck,$(GOVULNCHECK))
 

@@ -39,7 +39,8 @@ var mayImport = map[string][]string{
 	"tutti/scheduler":         {"tutti/fanout", "tutti/internal/quantity", "tutti/internal/yamltree", "tutti/internal/filekind"},
 	"tutti/access":            {"tutti/internal/phrase", "tutti/internal/quantity"},
 	"tutti/fanout":            {},
-	"tutti/bench":             {"tutti/fanout", "tutti/store", "tutti/store/sqlite", "tutti/internal/fleet"},
+	"tutti/bench":             {"tutti/fanout", "tutti/server/live", "tutti/store", "tutti/store/sqlite", "tutti/internal/fleet"},
+	"tutti/browser":           {},
 	"tutti/internal/fault":    {},
 	"tutti/internal/hostkeys": {},
 	"tutti/internal/tail":     {},
@@ -97,11 +98,11 @@ type goPackage struct {
 	Imports    []string
 }
 
-// listPackages are the packages of the program and of bench, which is a module of
-// its own.
+// listPackages are the packages of the program, and of bench and browser, which are
+// modules of their own.
 func listPackages(tb testing.TB) []goPackage {
 	tb.Helper()
-	return append(listModule(tb, "."), listModule(tb, "bench")...)
+	return append(append(listModule(tb, "."), listModule(tb, "bench")...), listModule(tb, "browser")...)
 }
 
 func listModule(tb testing.TB, dir string) []goPackage {

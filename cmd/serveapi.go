@@ -44,7 +44,7 @@ type apiOptions struct {
 }
 
 func (o *apiOptions) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.listen, "listen", "", "serve the HTTP API on `ADDRESS:PORT`; other than loopback needs TLS")
+	f.StringVar(&o.listen, "listen", "", "serve the HTTP API and the console on `ADDRESS:PORT`; other than loopback needs TLS")
 	f.StringVar(&o.tlsCert, "tls-cert", "", "certificate chain `FILE` for --listen; read again when it changes")
 	f.StringVar(&o.tlsKey, "tls-key", "", "private key `FILE` of --tls-cert")
 	f.BoolVar(&o.insecureHTTP, "insecure-http", false, "serve plain HTTP on any address: who listens on the network reads tokens and output")

@@ -109,6 +109,13 @@ var navigations = []struct {
 	needs     access.Action
 }{
 	{"runs", "/runs", access.Read},
+	{"jobs", "/jobs", access.Read},
+	{"calendar", "/calendar", access.Read},
+	{"hosts", "/hosts", access.ReadFleet},
+	{"queue", "/queue", access.Read},
+	{"audit", "/audit", access.ReadAudit},
+	{"access", "/access", access.OwnTokens},
+	{"help", "/help", access.Read},
 }
 
 // pick is the first text that is not empty.

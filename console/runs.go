@@ -80,6 +80,14 @@ func (*view) Phases() []string { return []string{"waiting", "running", "retrying
 // Sources are what starts runs.
 func (*view) Sources() []string { return []string{"cli", "rerun", "job", "api"} }
 
+// JobStates are the states of jobs.
+func (*view) JobStates() []string {
+	return []string{"ok", "failing", "running", "paused", "over", "broken"}
+}
+
+// Healths are the states of hosts.
+func (*view) Healths() []string { return []string{"reachable", "unreachable", "unknown"} }
+
 // runFilters are the filters of the list that its form has.
 var runFilters = []string{"q", "outcome", "since", "source", "user", "state", "host", "job", "selector", "note", "rerun_of", "until"}
 

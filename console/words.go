@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tutti/internal/phrase"
 	"tutti/internal/quantity"
 )
 
@@ -47,3 +48,6 @@ func firstLine(text string) (line string, more bool) {
 	line, _, more = strings.Cut(strings.TrimSpace(text), "\n")
 	return line, more
 }
+
+// shellWord is a word that a shell reads as text.
+func shellWord(text string) string { return phrase.ShellWord(text) }

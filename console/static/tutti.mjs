@@ -68,6 +68,7 @@ function onKey(event) {
     if (link) { event.preventDefault(); link.click(); }
     return;
   }
+  if (event.key === "?") { location.href = `${root.dataset.base}/help`; return; }
   if (event.key === "g") { going = Date.now(); return; }
   if (event.key === "j") return chooseRow(1);
   if (event.key === "k") return chooseRow(-1);
@@ -75,6 +76,15 @@ function onKey(event) {
   if (!named) return;
   event.preventDefault();
   if (named.matches("input, select, textarea")) named.focus(); else named.click();
+}
+
+// Keys can be switched off, for who speaks to the browser.
+function keySwitch() {
+  const box = document.getElementById("keys");
+  if (!box) return;
+  box.closest("label").hidden = false;
+  box.checked = localStorage.getItem("keys") !== "off";
+  box.addEventListener("change", () => localStorage.setItem("keys", box.checked ? "on" : "off"));
 }
 
 // A menu closes when something else is chosen.
@@ -90,6 +100,7 @@ tellZone();
 copyButtons();
 sendOnce();
 closeMenus();
+keySwitch();
 addEventListener("keydown", onKey);
 watchRun();
 watchOutput();

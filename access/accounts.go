@@ -9,7 +9,7 @@ import (
 	"tutti/internal/quantity"
 )
 
-// Details are what an entry of the audit says besides; never a secret.
+// Details are the further fields of an audit entry; never a secret.
 type Details map[string]any
 
 // JSON is the object, or null if it cannot be written as one.
@@ -29,7 +29,7 @@ func (g *Gate) AddUser(ctx context.Context, u User, by By) (User, error) {
 	return g.Store.AddUser(ctx, u, by)
 }
 
-// SetPassword gives a user another password, and ends its sessions.
+// SetPassword sets the password of a user, and ends its sessions.
 func (g *Gate) SetPassword(ctx context.Context, name string, password []byte, by By) error {
 	hash, err := g.Hasher.Hash(ctx, password)
 	if err != nil {
@@ -42,9 +42,9 @@ func (g *Gate) SetPassword(ctx context.Context, name string, password []byte, by
 	return err
 }
 
-// ChangeOwnPassword gives the user of a principal another password, if current is the
-// one it has, and ends its sessions. The error is that of [Gate.Login], or about the
-// new one.
+// ChangeOwnPassword sets the password of the user of a principal, if current is the
+// present one, and ends its sessions. The error is that of [Gate.Login], or about the
+// new password.
 func (g *Gate) ChangeOwnPassword(ctx context.Context, p *Principal, current, password []byte, from Source) error {
 	u, err := g.Store.UserByID(ctx, p.User)
 	if err != nil {
@@ -67,8 +67,8 @@ func (g *Gate) ChangeOwnPassword(ctx context.Context, p *Principal, current, pas
 	return g.SetPassword(ctx, u.Name, password, by)
 }
 
-// NewLink makes a login link for a user, which is good once and for [LinkLife]. An
-// earlier one is good no more.
+// NewLink makes a login link for a user, which is valid once and for [LinkLife]. It
+// invalidates an earlier one.
 func (g *Gate) NewLink(ctx context.Context, u *User, by By) (Secret, error) {
 	secret, err := NewSecret(g.Random)
 	if err != nil {
@@ -77,7 +77,7 @@ func (g *Gate) NewLink(ctx context.Context, u *User, by By) (Secret, error) {
 	return secret, g.Store.AddLink(ctx, Link{Hash: secret.Hash(), User: u.ID, Created: by.At, Expires: by.At.Add(LinkLife)}, by)
 }
 
-// Link is the user of a login link that is good still, or an [*AuthError].
+// Link is the user of a login link that is still valid, or an [*AuthError].
 func (g *Gate) Link(ctx context.Context, text string) (User, error) {
 	_, u, err := g.link(ctx, text)
 	return u, err
@@ -106,8 +106,8 @@ func (g *Gate) link(ctx context.Context, text string) (Hash, User, error) {
 	return hash, u, err
 }
 
-// Redeem lets a user in by a login link, with the password that it chooses, and returns
-// the secret of the new session. A password that is refused leaves the link as it is.
+// Redeem starts a session by a login link, sets the user's password, and returns the
+// secret of the session. A refused password leaves the link valid.
 func (g *Gate) Redeem(ctx context.Context, text string, password []byte, from Source) (Secret, Principal, error) {
 	hash, u, err := g.link(ctx, text)
 	if err != nil {
@@ -125,9 +125,9 @@ func (g *Gate) Redeem(ctx context.Context, text string, password []byte, from So
 	return g.enter(ctx, &u, from, now)
 }
 
-// AddToken makes a token and returns its secret, which is kept nowhere. An Expires of
-// zero is after [TokenLife]. What is more than the owner may is no error: it does not
-// count.
+// AddToken makes a token and returns its secret, which is stored nowhere. An Expires of
+// zero means [TokenLife] from now. Rights that the owner lacks are no error: the token
+// does not have them.
 func (g *Gate) AddToken(ctx context.Context, t Token, by By) (Secret, Token, error) {
 	if err := CheckName("token", t.Name); err != nil {
 		return Secret{}, Token{}, err
@@ -150,7 +150,7 @@ func (g *Gate) AddToken(ctx context.Context, t Token, by By) (Secret, Token, err
 	return secret, t, nil
 }
 
-// checkLife is a [*ValueError] if no token may be good for so long.
+// checkLife is a [*ValueError] if a token may not be valid for that long.
 func checkLife(life time.Duration) error {
 	if life > 0 && life <= MaxTokenLife {
 		return nil

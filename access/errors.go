@@ -10,25 +10,25 @@ import (
 // What can be done about the errors of this package: the codes of their Advice, whose
 // words the caller has.
 const (
-	// AdviceRole is of what a role may not do: the least that may.
+	// AdviceRole is for a role that is too low; its argument is the least that is enough.
 	AdviceRole = "role too low"
-	// AdviceScope is of hosts outside a scope.
+	// AdviceScope is for hosts outside a scope.
 	AdviceScope = "outside scope"
-	// AdviceJobs is of what a token that is limited to jobs may not do.
+	// AdviceJobs is for what a token that is limited to jobs may not do.
 	AdviceJobs = "token for jobs only"
-	// AdviceNoUser and AdviceNoToken are of names that nothing has; AdviceNear: the
-	// name that may have been meant.
+	// AdviceNoUser and AdviceNoToken are for unknown names; the argument of AdviceNear is
+	// the name that may have been meant.
 	AdviceNoUser  = "no such user"
 	AdviceNoToken = "no such token"
 	AdviceNear    = "no such name but one like it"
-	// AdviceUserExists and AdviceTokenExists: the name.
+	// AdviceUserExists and AdviceTokenExists have the name as their argument.
 	AdviceUserExists  = "user exists already"
 	AdviceTokenExists = "token exists already"
-	// AdviceLastAdmin is of the last user that is an admin and may log in.
+	// AdviceLastAdmin is for the last user that is an admin and may log in.
 	AdviceLastAdmin = "last admin"
 )
 
-// A ValueError is a value that is not what it has to be. Text is never a secret.
+// A ValueError is a value that is not valid. Text is never a secret.
 type ValueError struct{ What, Text, Want string }
 
 func (e *ValueError) Error() string {
@@ -38,14 +38,14 @@ func (e *ValueError) Error() string {
 // Advice is none: what is wanted is in the text.
 func (e *ValueError) Advice() (code string, args []any) { return "", nil }
 
-// A DeniedError says that the principal may not do that.
+// A DeniedError is an action that the principal may not do.
 type DeniedError struct {
 	Action Action
 	// Has and Needs are roles.
 	Has, Needs Role
-	// Jobs: it may start, stop and read some jobs only, whatever its role.
+	// Jobs: it may start, stop and read only some jobs, whatever its role.
 	Jobs bool
-	// What is wanted beside the action, such as sudo; empty: nothing.
+	// What is required in addition to the action, such as sudo; empty: nothing.
 	What string
 }
 
@@ -86,24 +86,24 @@ func (e *ScopeError) Advice() (code string, args []any) { return AdviceScope, ni
 // A Refusal is why a principal is not let in.
 type Refusal string
 
-// The refusals. The text for the client does not tell Wrong from Unknown.
+// The refusals. The text for the client is the same for Wrong and Unknown.
 const (
 	Wrong    Refusal = "wrong"    // the password
 	Unknown  Refusal = "unknown"  // no such user, token, session or link
-	Damaged  Refusal = "damaged"  // no token: another form, or a mistyped one
+	Damaged  Refusal = "damaged"  // not a token: another form, or mistyped
 	Disabled Refusal = "disabled" // the user is
 	Expired  Refusal = "expired"  // the token, session or link is
 	Network  Refusal = "network"  // the token is not for that address
 	Peer     Refusal = "peer"     // that user of this machine has no access
 )
 
-// An AuthError says that a principal is not let in. Its text is for the client;
-// Why and Name are for the audit.
+// An AuthError is a failed authentication. Its text is for the client; Why and Name are
+// for the audit.
 type AuthError struct {
 	// What was shown: "password", "token", "session", "login link" or "peer".
 	What string
 	Why  Refusal
-	// Name is who it is or claims to be; empty: that is not known.
+	// Name is who it is or claims to be; empty: unknown.
 	Name string
 }
 
@@ -125,7 +125,7 @@ func (e *AuthError) Error() string {
 	return "the " + e.What + " is not valid"
 }
 
-// Advice is none: who is not let in is not helped.
+// Advice is none: it would help to guess.
 func (e *AuthError) Advice() (code string, args []any) { return "", nil }
 
 // A ThrottledError says that there were too many tries to log in.
@@ -138,7 +138,7 @@ func (e *ThrottledError) Error() string {
 	return fmt.Sprintf("too many attempts to log in: try again in %s", phrase.Count(int((e.Wait+time.Second-1)/time.Second), "second"))
 }
 
-// A MissingError says that nothing has that name.
+// A MissingError is a name that no user or token has.
 type MissingError struct {
 	// What is "user" or "token".
 	What, Name string
@@ -172,7 +172,7 @@ func (e *ExistsError) Advice() (code string, args []any) {
 	return AdviceUserExists, []any{e.Name}
 }
 
-// A LastAdminError says that no user would be left who may manage users.
+// A LastAdminError is a change after which no user could manage users.
 type LastAdminError struct{ Name string }
 
 func (e *LastAdminError) Error() string { return fmt.Sprintf("user %q is the last admin", e.Name) }
@@ -180,7 +180,7 @@ func (e *LastAdminError) Error() string { return fmt.Sprintf("user %q is the las
 // Advice says how to go on.
 func (e *LastAdminError) Advice() (code string, args []any) { return AdviceLastAdmin, nil }
 
-// A PasswordError says what is wrong with a new password, and not which it is.
+// A PasswordError says what is wrong with a new password, without the password.
 type PasswordError struct{ Reason string }
 
 func (e *PasswordError) Error() string { return "password " + e.Reason }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A Gate lets principals in. Its methods may be called by several goroutines at once.
+// A Gate authenticates principals. Its methods may be called by several goroutines at once.
 type Gate struct {
 	Store    Store
 	Hasher   *Hasher
@@ -21,7 +21,7 @@ type Gate struct {
 
 // A Source is where a request comes from.
 type Source struct {
-	// Addr is that of the other end; the zero value: this machine, or it is not known.
+	// Addr is the address of the client; the zero value: this machine, or unknown.
 	Addr netip.Addr
 	// Request is its number in the log.
 	Request string
@@ -36,8 +36,7 @@ func (s Source) By(actor string, via Via, at time.Time) By {
 	return by
 }
 
-// Token is the principal of a token. An error that is an [*AuthError] says that it is
-// not let in.
+// Token is the principal of a token, or an [*AuthError].
 func (g *Gate) Token(ctx context.Context, text string, from Source) (Principal, error) {
 	secret, err := ParseToken(text)
 	if err != nil {
@@ -76,8 +75,8 @@ func (g *Gate) Token(ctx context.Context, text string, from Source) (Principal, 
 	return p, nil
 }
 
-// ofToken is the principal of a token as it is now. The owner is looked up each time:
-// what it loses the token loses.
+// ofToken is the principal of a token as it is now. The owner is read each time: the token
+// loses the rights that its owner loses.
 func (g *Gate) ofToken(ctx context.Context, t *Token) (Principal, error) {
 	var owner *User
 	if t.Owner != 0 {
@@ -100,9 +99,8 @@ func (g *Gate) ofToken(ctx context.Context, t *Token) (Principal, error) {
 	return p, nil
 }
 
-// Login lets a user in who knows the password, and returns the secret of the new
-// session. The error is a [*ThrottledError], or an [*AuthError] that takes as long
-// whatever is wrong.
+// Login starts a session for a user with the right password, and returns its secret. The
+// error is a [*ThrottledError], or an [*AuthError] after the same time whatever is wrong.
 func (g *Gate) Login(ctx context.Context, name string, password []byte, from Source) (Secret, Principal, error) {
 	now := g.Now()
 	if err := g.Throttle.Attempt(name, from.Addr, now); err != nil {
@@ -122,8 +120,8 @@ func (g *Gate) Login(ctx context.Context, name string, password []byte, from Sou
 	return secret, p, err
 }
 
-// checkPassword is the user of that name and password. Whether there is one is not to
-// be seen from the time that it takes.
+// checkPassword is the user of that name and password. Its duration does not reveal
+// whether there is a user of that name.
 func (g *Gate) checkPassword(ctx context.Context, name string, password []byte) (User, error) {
 	u, err := g.Store.User(ctx, name)
 	missing := errors.As(err, new(*MissingError))
@@ -134,7 +132,7 @@ func (g *Gate) checkPassword(ctx context.Context, name string, password []byte) 
 	switch {
 	case err != nil:
 		return u, err
-	case missing: // what was typed as the name may be a password, and is not repeated
+	case missing: // the name may be a password in the wrong field: it is not recorded
 		return u, &AuthError{What: "password", Why: Unknown}
 	case !right:
 		return u, &AuthError{What: "password", Why: Wrong, Name: u.Name}
@@ -144,7 +142,7 @@ func (g *Gate) checkPassword(ctx context.Context, name string, password []byte) 
 	return u, nil
 }
 
-// recordRefusal writes down that a user was not let in.
+// recordRefusal records a failed login.
 func (g *Gate) recordRefusal(ctx context.Context, denied *AuthError, by By) error {
 	e := Entry{By: by, Action: "session.add", Outcome: Refused, After: Details{"reason": denied.Why}.JSON()}
 	if denied.Name != "" {
@@ -174,11 +172,11 @@ func ofSession(u *User, s *Session) Principal {
 	return p
 }
 
-// touchEvery is how often the use of a session is written down.
+// touchEvery is how often the use of a session is recorded.
 const touchEvery = time.Minute
 
-// Session is the principal of a session, as its user is now. The error is an
-// [*AuthError] if it is not let in.
+// Session is the principal of a session, with the present rights of its user, or an
+// [*AuthError].
 func (g *Gate) Session(ctx context.Context, text string) (Principal, error) {
 	secret, ok := ParseSecret(text)
 	if !ok {
@@ -195,7 +193,7 @@ func (g *Gate) Session(ctx context.Context, text string) (Principal, error) {
 	return p, nil
 }
 
-// ofSession is the principal of a session, which is not used by that.
+// ofSession is the principal of a session; it does not count as a use of it.
 func (g *Gate) ofSession(ctx context.Context, hash Hash) (Session, Principal, error) {
 	s, err := g.Store.SessionByHash(ctx, hash)
 	switch {
@@ -213,7 +211,7 @@ func (g *Gate) ofSession(ctx context.Context, hash Hash) (Session, Principal, er
 	return s, ofSession(&u, &s), nil
 }
 
-// checkUser says why a user that was looked up is not let in.
+// checkUser is an [*AuthError] if the user that was read, or not found, may not log in.
 func (g *Gate) checkUser(u *User, err error, what string) error {
 	switch {
 	case errors.As(err, new(*MissingError)):
@@ -235,8 +233,8 @@ func (g *Gate) Logout(ctx context.Context, text string, p *Principal, from Sourc
 	return g.Store.EndSession(ctx, secret.Hash(), from.By(p.Name, p.Via, g.Now()))
 }
 
-// Proxy is the principal of a user that a trusted proxy names. Whether the proxy is to
-// be trusted is for the caller to know.
+// Proxy is the principal of a user that a proxy names. The caller has checked that the
+// proxy is trusted.
 func (g *Gate) Proxy(ctx context.Context, name string) (Principal, error) {
 	u, err := g.Store.User(ctx, name)
 	if err := g.checkUser(&u, err, "user"); err != nil {
@@ -245,8 +243,8 @@ func (g *Gate) Proxy(ctx context.Context, name string) (Principal, error) {
 	return ofUser(&u, ViaProxy), nil
 }
 
-// Again is what a principal that was let in may do now, for streams that stay open
-// while Revision grows. The error is an [*AuthError] if it would not be let in any more.
+// Again is an authenticated principal with its present rights, for streams that are open
+// when Revision grows. The error is an [*AuthError] if it has no access any more.
 func (g *Gate) Again(ctx context.Context, p Principal) (Principal, error) {
 	switch {
 	case p.Token != 0:

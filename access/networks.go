@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Networks are addresses that something is allowed from; none: from anywhere.
+// Networks are the addresses from which something is allowed; none: any.
 type Networks []netip.Prefix
 
 // ParseNetworks reads networks such as 10.0.0.0/8, and single addresses. An IPv4
@@ -49,15 +49,15 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	}
 	if p.Addr().Is4In6() {
 		if p.Bits() < mappedBits {
-			return netip.Prefix{}, errNetwork // of it nothing could be meant but all of IPv4
+			return netip.Prefix{}, errNetwork // it has all of IPv4 and more
 		}
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mappedBits)
 	}
 	return p, nil
 }
 
-// Contain reports whether addr is in one of the networks. Without networks every
-// address is, also one that is not known; with some, one that is not known is not.
+// Contain reports whether addr is in one of the networks. Without networks it is true of
+// every address, also the zero one; with networks it is false of the zero one.
 func (n Networks) Contain(addr netip.Addr) bool {
 	if len(n) == 0 {
 		return true

@@ -12,14 +12,14 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// How long a password is. Nothing else is asked of it: rules about its characters
-// make people choose worse ones.
+// The length of a password. There is no rule about its characters: such rules make people
+// choose worse ones.
 const (
 	MinPassword = 12   // characters
 	MaxPassword = 1024 // bytes
 )
 
-// CheckPassword is a [*PasswordError] if it is no allowed password.
+// CheckPassword is a [*PasswordError] if password is not allowed.
 func CheckPassword(password []byte) error {
 	switch {
 	case !utf8.Valid(password):
@@ -39,16 +39,16 @@ type cost struct {
 	threads uint8
 }
 
-// usual is what new passwords cost: about 20 ms. It is stored with each of them.
+// usual is the cost of new passwords: about 20 ms. It is stored with each of them.
 var usual = cost{memory: 19 * 1024, time: 2, threads: 1}
 
-// most is what a stored password may cost, so that a file that was tampered with does
-// not take all memory.
+// most bounds the cost of a stored password, so that a manipulated history cannot use up
+// the memory.
 var most = cost{memory: 1024 * 1024, time: 16, threads: 16}
 
 const (
 	saltBytes, keyBytes = 16, 32
-	// hashesAtOnce bounds how many passwords are hashed at the same time: each takes
+	// hashesAtOnce bounds how many passwords are hashed at the same time: each uses
 	// 19 MiB.
 	hashesAtOnce = 2
 )
@@ -58,7 +58,7 @@ const (
 type Hasher struct {
 	random io.Reader
 	slots  chan struct{}
-	// dummy is what is checked where there is no password.
+	// dummy is checked where there is no password, so that the check takes as long.
 	dummy string
 }
 
@@ -69,8 +69,8 @@ func NewHasher(random io.Reader) *Hasher {
 	return h
 }
 
-// Hash is what is kept of a password. It waits for its turn as long as ctx lives. The
-// error is a [*PasswordError] if it is no allowed password.
+// Hash is what is stored of a password. It waits for its turn as long as ctx lives. The
+// error is a [*PasswordError] if the password is not allowed.
 func (h *Hasher) Hash(ctx context.Context, password []byte) (string, error) {
 	if err := CheckPassword(password); err != nil {
 		return "", err
@@ -83,8 +83,8 @@ func (h *Hasher) Hash(ctx context.Context, password []byte) (string, error) {
 	return format(usual, salt, key), err
 }
 
-// Check reports whether kept is of the password. An empty kept is of none, and takes
-// as long to say. It waits for its turn as long as ctx lives.
+// Check reports whether kept is the hash of the password. An empty kept matches none, and
+// the check takes as long. It waits for its turn as long as ctx lives.
 func (h *Hasher) Check(ctx context.Context, password []byte, kept string) (bool, error) {
 	if len(password) > MaxPassword {
 		return false, nil

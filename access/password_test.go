@@ -92,7 +92,7 @@ func TestStoredPasswordsOfOthers(t *testing.T) {
 	}
 }
 
-// Two passwords are hashed at once, and who waits can give up.
+// Two passwords are hashed at once, and a caller that waits can give up.
 func TestHasherWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHasher(rand.Reader)

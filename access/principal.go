@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Via is how a principal has shown who it is.
+// Via is how a principal was authenticated.
 type Via string
 
 // The ways.
@@ -14,26 +14,26 @@ const (
 	ViaSession Via = "session" // a password, then a cookie
 	ViaToken   Via = "token"
 	ViaProxy   Via = "proxy" // the header of a trusted proxy
-	ViaLocal   Via = "local" // who can write the history
+	ViaLocal   Via = "local" // a user that can write the history
 )
 
-// A Principal is who asks for something, with the rights it has: of a token, the
-// least of its own and its owner's. The zero value may do nothing.
+// A Principal is an authenticated user or token with its rights; those of a token are
+// never more than its owner's. The zero value may do nothing.
 type Principal struct {
 	// Name is what is recorded: a user, owner/token, or unix:login.
 	Name string
 	Via  Via
-	// User is the number of the user, or of the token's owner; 0: there is none.
-	// Token is that of the token; 0: it is none.
+	// User is the number of the user, or of the token's owner; 0: none. Token is the
+	// number of the token; 0: it is not a token.
 	User, Token int64
 	Role        Role
-	// Scopes are selectors; it has to do with hosts that each of them selects. None:
-	// with all hosts.
+	// Scopes are selectors; the hosts that all of them select are in scope. None: all
+	// hosts.
 	Scopes []string
-	// Jobs are the jobs that it may start, stop and read, and nothing else; none: it
-	// is not limited to jobs.
+	// Jobs are the jobs that it may start, stop and read, and nothing else; none: no
+	// limit.
 	Jobs []string
-	// Users are those it may log in as on the hosts, in place of the inventory's.
+	// Users are the users of the hosts that it may log in as, instead of the inventory's.
 	Users []string
 	// AnyUser: it may log in as any.
 	AnyUser bool
@@ -41,14 +41,14 @@ type Principal struct {
 	Sudo bool
 	// TaskSelector is as of a [Token].
 	TaskSelector string
-	// Expires is when it is not let in any more; zero: that is not known beforehand.
+	// Expires is when its access ends; zero: unknown.
 	Expires time.Time
 
 	session Hash // of its session, if it has one
 }
 
-// Check is a [*DeniedError] if the principal may not do a. Of one that is limited to
-// some jobs, and of hosts, that is not enough: see CheckJob, and [CheckScope].
+// Check is a [*DeniedError] if the principal may not do a. For jobs and hosts it is not
+// enough: see CheckJob, and [CheckScope].
 func (p *Principal) Check(a Action) error {
 	switch {
 	case !p.Role.May(a):
@@ -60,7 +60,7 @@ func (p *Principal) Check(a Action) error {
 }
 
 // CheckJob is a [*DeniedError] if the principal may not do a to that job, or to a run
-// of it. An empty job is that of a run that is of none.
+// of it. job is empty for a run of no job.
 func (p *Principal) CheckJob(a Action, job string) error {
 	if err := p.Check(a); err != nil {
 		return err
@@ -71,8 +71,8 @@ func (p *Principal) CheckJob(a Action, job string) error {
 	return nil
 }
 
-// CheckLogin is a [*DeniedError] if the principal may not choose that user of the
-// hosts to log in as. An empty user is the inventory's.
+// CheckLogin is a [*DeniedError] if the principal may not log in to the hosts as that
+// user. An empty user is the inventory's.
 func (p *Principal) CheckLogin(user string) error {
 	if user == "" || p.AnyUser || slices.Contains(p.Users, user) {
 		return nil
@@ -88,8 +88,8 @@ func (p *Principal) CheckSudo() error {
 	return &DeniedError{Action: Run, Has: p.Role, What: "sudo"}
 }
 
-// CheckOverrides is a [*DeniedError] if the principal may not start a job, or repeat
-// its run, in another way than it is written.
+// CheckOverrides is a [*DeniedError] if the principal may not change settings of a job
+// when it starts it or repeats its run.
 func (p *Principal) CheckOverrides() error {
 	if len(p.Jobs) == 0 {
 		return nil
@@ -142,12 +142,12 @@ func ofToken(t *Token, owner *User) Principal {
 
 // A PeerRule gives users or groups of this machine a role.
 type PeerRule struct {
-	// UID or GID, by number; -1: the other one counts.
+	// UID or GID, by number; -1: unset, the other is set.
 	UID, GID int64
 	Role     Role
 }
 
-// A PeerUser is the user at the other end of a local socket, as the kernel knows it.
+// A PeerUser is the user at the other end of a local socket, according to the kernel.
 type PeerUser struct {
 	// Login is its name, for the record.
 	Login string
@@ -155,9 +155,9 @@ type PeerUser struct {
 	GIDs  []int64
 }
 
-// OfPeer is the principal of a peer. root and the user that this process runs as,
-// whose number is own, can write the history and are admins; others have the most
-// that a rule gives them. The error is an [*AuthError].
+// OfPeer is the principal of a peer. root and the user of this process, whose number is
+// own, can write the history and are admins; others have the highest role that a rule
+// gives them. The error is an [*AuthError].
 func OfPeer(peer PeerUser, own int64, rules []PeerRule) (Principal, error) {
 	p := Principal{Name: "unix:" + peer.Login, Via: ViaUnix}
 	if peer.UID == 0 || peer.UID == own {

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Recall is what the principal of that name that came that way may do now, for work that
-// it asked for before. One of this machine may do what it was let do then: it has no
-// scopes. The error is an [*AuthError] if it would not be let in any more; that a session
-// has ended is no reason, if its user has not.
+// Recall is the principal of that name, authenticated by via, with its present rights, for
+// work that it requested earlier. One of this machine has no scopes, and keeps the rights
+// that it had then. The error is an [*AuthError] if it has no access any more; the end of a
+// session is no reason if its user still has access.
 func (g *Gate) Recall(ctx context.Context, name string, via Via) (Principal, error) {
 	switch via {
 	case ViaToken:
@@ -27,8 +27,7 @@ func (g *Gate) Recall(ctx context.Context, name string, via Via) (Principal, err
 	return Principal{}, &AuthError{What: "user", Why: Unknown}
 }
 
-// recallToken is Recall for a token. A name that was taken by another token since then
-// is that one's.
+// recallToken is Recall for a token. If another token has the name now, it is that one.
 func (g *Gate) recallToken(ctx context.Context, name string) (Principal, error) {
 	short := strings.TrimPrefix(name, "token:")
 	if _, of, owned := strings.Cut(name, "/"); owned {

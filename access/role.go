@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// A Role is what a principal may do at most. The zero value may do nothing.
+// A Role bounds what a principal may do. The zero value may do nothing.
 type Role int
 
-// The roles, each of which may do what those before it may.
+// The roles. Each may do what those before it may.
 const (
 	NoRole   Role = iota
-	Viewer        // looks
+	Viewer        // reads
 	Operator      // runs commands and jobs, and stops them
 	Editor        // changes jobs
 	Admin         // does everything
@@ -42,7 +42,7 @@ func ParseRole(word string) (Role, error) {
 	return NoRole, &ValueError{What: "role", Text: word, Want: strings.Join(Roles(), ", ")}
 }
 
-// An Action is something a principal may want to do.
+// An Action is what a principal may request.
 type Action string
 
 // The actions. Those on hosts, runs and jobs are bounded by the scope too.
@@ -54,7 +54,7 @@ const (
 	Kill       Action = "kill"        // stop runs
 	StartJob   Action = "start-job"   // run a job now
 	PauseJob   Action = "pause-job"   // pause and resume jobs
-	Maintain   Action = "maintain"    // take hosts out of runs, and back
+	Maintain   Action = "maintain"    // put hosts into maintenance, and end it
 	EditJob    Action = "edit-job"    // add, change, apply and remove jobs
 	Controller Action = "controller"  // jobs with keys that act on the controller
 	Users      Action = "users"       // see and change users
@@ -86,7 +86,7 @@ func Actions() []Action {
 	return all
 }
 
-// May reports whether the role may do a. No role may do what is no action.
+// May reports whether the role may do a. No role may do an unknown action.
 func (r Role) May(a Action) bool {
 	need, known := least[a]
 	return known && r >= need

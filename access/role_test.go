@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// What each role may do, once more and in another form: an action that is added has to
-// be thought about here.
+// What each role may do, in another form: an added action needs a decision here.
 func TestRoles(t *testing.T) {
 	may := map[Role][]Action{
 		NoRole:   {},

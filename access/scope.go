@@ -1,19 +1,8 @@
 package access
 
-// Covers counts the targets that are not in scope. Both are names of hosts from one
-// reading of the inventory: those that a scope selects, and those that a plan was
-// decided for.
-func Covers(scope map[string]bool, targets []string) (outside int) {
-	for _, name := range targets {
-		if !scope[name] {
-			outside++
-		}
-	}
-	return outside
-}
-
-// CheckScope is a [*ScopeError] if a target is outside of one of the scopes. Without
-// scopes nothing is outside.
+// CheckScope is a [*ScopeError] if a target is outside of one of the scopes, which are the
+// names of the hosts that each of them selects, from the reading of the inventory that the
+// targets were decided for. Without scopes all targets are inside.
 func CheckScope(scopes []map[string]bool, targets []string) error {
 	outside := 0
 	for _, name := range targets {

@@ -9,21 +9,21 @@ import (
 	"strings"
 )
 
-// A Hash is SHA-256 of a random secret: what is kept of it. That is enough, as it has
-// 256 random bits.
+// A Hash is the SHA-256 of a random secret: what is stored of it. That is enough for 256
+// random bits.
 type Hash [sha256.Size]byte
 
 // Equal compares in constant time.
 func (h Hash) Equal(other Hash) bool { return subtle.ConstantTimeCompare(h[:], other[:]) == 1 }
 
-// A Secret is a token, a session or a login link in clear: shown once and kept
+// A Secret is a token, a session or a login link in clear: shown once and stored
 // nowhere. It does not print itself.
 type Secret struct{ text string }
 
-// Reveal is the text of the secret, for whom it was made.
+// Reveal is the text of the secret, for its owner.
 func (s Secret) Reveal() string { return s.text }
 
-// Hash is what is kept of it.
+// Hash is what is stored of it.
 func (s Secret) Hash() Hash { return sha256.Sum256([]byte(s.text)) }
 
 // String hides the secret.
@@ -53,8 +53,8 @@ func NewSecret(random io.Reader) (Secret, error) {
 	return Secret{base62(data[:], secretDigits)}, nil
 }
 
-// ParseSecret reads the secret of a session or a login link. What has another form is
-// no secret; ok is false.
+// ParseSecret reads the secret of a session or a login link; ok is false if text does not
+// have that form.
 func ParseSecret(text string) (s Secret, ok bool) {
 	if len(text) != secretDigits || !isBase62(text) {
 		return Secret{}, false
@@ -71,8 +71,8 @@ func NewToken(random io.Reader) (Secret, error) {
 	return Secret{TokenPrefix + s.text + checksum(s.text)}, nil
 }
 
-// ParseToken reads the secret of a token. The checksum tells a token that was mistyped
-// or cut off without a look at what is kept; the error is an [*AuthError].
+// ParseToken reads the secret of a token. The checksum detects one that was mistyped or
+// cut off without reading the history; the error is an [*AuthError].
 func ParseToken(text string) (Secret, error) {
 	body, ok := strings.CutPrefix(text, TokenPrefix)
 	if !ok || len(body) != secretDigits+sumDigits || !isBase62(body) ||

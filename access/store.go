@@ -8,14 +8,14 @@ import (
 
 // A User may log in.
 type User struct {
-	// ID is its own for ever; a name may be given to another user later.
+	// ID is never used again; a name may be given to another user later.
 	ID   int64
 	Name string
 	Role Role
-	// Scope is the selector of the hosts it has to do with; empty: all.
+	// Scope is the selector of its hosts; empty: all.
 	Scope string
-	// Password is what [Hasher.Hash] made of it; empty: it has none, and cannot log
-	// in with one.
+	// Password is the result of [Hasher.Hash]; empty: it has none, and cannot log in with
+	// one.
 	Password string
 	Disabled bool
 	// Revision counts its changes, from 1.
@@ -32,7 +32,7 @@ type Token struct {
 	ID   int64
 	Name string
 	// Owner is the user whose rights bound those of the token, and OwnerName its name;
-	// 0: it was made by who can write the history, and has no owner.
+	// 0: it was made by a user that can write the history, and has no owner.
 	Owner     int64
 	OwnerName string
 	Hash      Hash
@@ -41,8 +41,8 @@ type Token struct {
 	// Jobs, Users and Sudo are as of a [Principal].
 	Jobs, Users []string
 	Sudo        bool
-	// TaskSelector chooses the hosts of tasks and jobs that name none; empty: they have
-	// to. It gives no right.
+	// TaskSelector chooses the hosts of tasks and jobs that name none; empty: they must
+	// name them. It gives no right.
 	TaskSelector string
 	// AllowFrom is where it may be used from.
 	AllowFrom Networks
@@ -58,8 +58,7 @@ const (
 	SessionIdle = 12 * time.Hour     // without a request
 	SessionLife = 7 * 24 * time.Hour // in any case
 	LinkLife    = 15 * time.Minute
-	// TokenLife is how long a token is good unless something else is said, and
-	// MaxTokenLife how long at most.
+	// TokenLife is how long a token is valid by default, and MaxTokenLife at most.
 	TokenLife    = 90 * 24 * time.Hour
 	MaxTokenLife = 365 * 24 * time.Hour
 	// AuditLife is how long the audit is kept.
@@ -76,7 +75,7 @@ type Session struct {
 	Remote string
 }
 
-// Ends is when the session ends if it is not used again.
+// Ends is when the session ends unless it is used again.
 func (s *Session) Ends() time.Time {
 	idle, life := s.Used.Add(SessionIdle), s.Created.Add(SessionLife)
 	if life.Before(idle) {
@@ -85,7 +84,7 @@ func (s *Session) Ends() time.Time {
 	return idle
 }
 
-// A Link lets a user in once, to choose a password.
+// A Link lets a user log in once, to choose a password.
 type Link struct {
 	Hash    Hash
 	User    int64
@@ -93,7 +92,7 @@ type Link struct {
 	Expires time.Time
 }
 
-// By is who does something, for the audit.
+// By is who does something and how, for the audit.
 type By struct {
 	// Actor is the name of a principal; empty: unknown.
 	Actor string
@@ -105,7 +104,7 @@ type By struct {
 	At      time.Time
 }
 
-// An Outcome is what came of an action.
+// An Outcome is the result of an action.
 type Outcome string
 
 // The outcomes.
@@ -115,17 +114,16 @@ const (
 	Failed  Outcome = "failed"
 )
 
-// An Entry is a line of the audit. No secret is in it, and of variables the names
-// only.
+// An Entry is a line of the audit. It has no secret, and only the names of variables.
 type Entry struct {
 	ID int64
 	By
-	// Action is a word such as user.add, token.use, run.start; Object what it was done
-	// to, such as user:ann or run:418.
+	// Action is a word such as user.add, token.use, run.start; Object is its object, such
+	// as user:ann or run:418.
 	Action, Object string
 	Outcome        Outcome
-	// Before and After are what it was and is, or why it was refused, as JSON; nil:
-	// nothing.
+	// Before and After are the object before and after, or why the action was refused, as
+	// JSON; nil: unknown.
 	Before, After json.RawMessage
 }
 
@@ -142,37 +140,37 @@ type AuditQuery struct {
 	Limit int
 }
 
-// A Store keeps who may do what. Each change is written together with its line of the
-// audit, or not at all. Its methods may be called by several goroutines, and several
-// processes, at once.
+// A Store stores users, tokens, sessions and the audit. Each change is written together
+// with its line of the audit, or not at all. Its methods may be called by several
+// goroutines, and several processes, at once.
 type Store interface {
 	Accounts
 	Visits
-	// Record adds a line to the audit about something that is kept elsewhere, or that
+	// Record adds a line to the audit about something that is stored elsewhere, or that
 	// was refused.
 	Record(ctx context.Context, e Entry) error
 	// Audit are the entries that fit q, newest first.
 	Audit(ctx context.Context, q AuditQuery) ([]Entry, error)
-	// Revision grows with each change of a user, a token, or what a session rests on.
-	// Who has a stream open for a principal looks at it after each Wake.
+	// Revision grows with each change of a user, a token, or a session. After each Wake,
+	// the owner of an open stream compares it; see [Gate.Again].
 	Revision(ctx context.Context) (int64, error)
-	// Wake receives soon after something was written, by this process or another,
-	// until end is called. It is a hint.
+	// Wake receives soon after something was written, by this process or another, until
+	// end is called. It may also receive without a change.
 	Wake() (wake <-chan struct{}, end func())
 }
 
-// Accounts are users and tokens. Names that nothing has are a [*MissingError], names
-// that are taken an [*ExistsError].
+// Accounts are users and tokens. An unknown name is a [*MissingError], a taken one an
+// [*ExistsError].
 type Accounts interface {
 	// Users are all users, by name.
 	Users(ctx context.Context) ([]User, error)
 	User(ctx context.Context, name string) (User, error)
 	UserByID(ctx context.Context, id int64) (User, error)
 	AddUser(ctx context.Context, u User, by By) (User, error)
-	// ChangeUser lets change set role, scope, password and whether it is disabled. A
-	// new password, and a user that is disabled, end its sessions and login links. It is
-	// a [*LastAdminError] if no admin that is not disabled were left. Nothing is written
-	// if nothing is different.
+	// ChangeUser lets change set role, scope, password and whether the user is disabled. A
+	// new password, and disabling, end its sessions and login links. The error is a
+	// [*LastAdminError] if no admin that is not disabled would be left. Nothing is written
+	// if nothing differs.
 	ChangeUser(ctx context.Context, name string, change func(*User) error, by By) (User, error)
 	// RemoveUser removes a user with its tokens, sessions and links.
 	RemoveUser(ctx context.Context, name string, by By) error
@@ -183,25 +181,26 @@ type Accounts interface {
 	RemoveToken(ctx context.Context, name string, by By) error
 }
 
-// Visits are what comes of logging in. A hash that nothing has is an [*AuthError].
+// Visits are logins: sessions, login links and uses of tokens. An unknown hash is an
+// [*AuthError].
 type Visits interface {
 	TokenByHash(ctx context.Context, hash Hash) (Token, error)
 	TokenByID(ctx context.Context, id int64) (Token, error)
-	// UseToken notes that a token was used, or refused for a reason, once an hour at
-	// most.
+	// UseToken records that a token was used, or refused for a reason, at most once an
+	// hour.
 	UseToken(ctx context.Context, t *Token, refused Refusal, by By) error
-	// AddSession lets a user in who is as it was at that revision, or is an
-	// [*AuthError].
+	// AddSession adds a session if its user is still at that revision; else the error is
+	// an [*AuthError].
 	AddSession(ctx context.Context, s Session, revision int64, by By) error
 	SessionByHash(ctx context.Context, hash Hash) (Session, error)
-	// UseSession moves the end of a session.
+	// UseSession postpones the end of a session.
 	UseSession(ctx context.Context, hash Hash, at time.Time) error
 	// EndSession ends one, if there is one.
 	EndSession(ctx context.Context, hash Hash, by By) error
 	// AddLink makes a login link the only one of its user.
 	AddLink(ctx context.Context, l Link, by By) error
 	LinkByHash(ctx context.Context, hash Hash) (Link, error)
-	// TakeLink gives the user of a link its password, if the link is there still: it is
-	// good once.
+	// TakeLink sets the password of the user of a link and removes the link, if it is
+	// still there.
 	TakeLink(ctx context.Context, hash Hash, password string, by By) (User, error)
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// How many attempts to log in there may be: for a name, and from an address.
+// The limits of attempts to log in, for a name and from an address.
 const (
 	maxTries    = 5
 	tryPeriod   = 5 * time.Minute
@@ -23,8 +23,8 @@ type Throttle struct {
 }
 
 // Attempt counts an attempt, which Success takes back. It is a [*ThrottledError] if
-// there were too many; that one is not counted, so that waiting helps. An address that
-// is not known is not throttled; its name is.
+// there were too many; that one is not counted, so that waiting helps. The zero address
+// is not throttled; its name is.
 func (t *Throttle) Attempt(name string, from netip.Addr, now time.Time) error {
 	name = throttled(name)
 	t.mu.Lock()
@@ -56,8 +56,8 @@ func (t *Throttle) Success(name string, from netip.Addr) {
 	}
 }
 
-// throttled is what a name is counted under: all that no user can have, however long
-// they are, count as one.
+// throttled is the name under which attempts are counted: all names that no user can have
+// count as one.
 func throttled(name string) string {
 	if CheckName("user", name) != nil {
 		return ""
@@ -65,7 +65,7 @@ func throttled(name string) string {
 	return name
 }
 
-// sourceOf is what counts as one address.
+// sourceOf is the network that counts as one address.
 func sourceOf(addr netip.Addr) (netip.Prefix, bool) {
 	if !addr.IsValid() {
 		return netip.Prefix{}, false
@@ -78,7 +78,7 @@ func sourceOf(addr netip.Addr) (netip.Prefix, bool) {
 	return netip.PrefixFrom(addr, bits).Masked(), true
 }
 
-// tries are the attempts of the last period, the oldest first, by whose they are.
+// tries are the attempts of the last period by name or network, the oldest first.
 type tries[K comparable] struct{ at map[K][]time.Time }
 
 // wait is how long k has to wait; 0: not at all.
@@ -108,7 +108,7 @@ func (t *tries[K]) takeBack(k K) {
 	delete(t.at, k)
 }
 
-// forget makes room: what is over goes, and if nothing is, what began first.
+// forget makes room: it removes the expired ones, or else the oldest.
 func (t *tries[K]) forget(now time.Time) {
 	var oldest K
 	var first time.Time
@@ -126,7 +126,7 @@ func (t *tries[K]) forget(now time.Time) {
 	}
 }
 
-// recentOf are the attempts that count still. A clock that was set back makes none of
+// recentOf are the attempts that still count. A clock that was set back makes none of
 // them older.
 func recentOf(at []time.Time, now time.Time) []time.Time {
 	for len(at) > 0 && now.Sub(at[0]) >= tryPeriod {

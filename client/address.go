@@ -19,7 +19,7 @@ type Address struct {
 	URL *url.URL
 }
 
-// String is the address in its one form, by which tokens are kept.
+// String is the canonical form of the address, by which tokens are stored.
 func (a Address) String() string {
 	if a.Socket != "" {
 		return "unix://" + a.Socket
@@ -36,17 +36,17 @@ func (a Address) Loopback() bool {
 	return a.URL.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Why an address is refused. The address is not in the texts: what was put there may be
-// a password.
+// Why an address is refused. The texts do not have the address, which may contain a
+// password.
 var (
 	errNoAddress = errors.New("want a URL such as https://ops.example, or the path of a local socket")
 	errScheme    = errors.New("want https://, http:// on this machine, or unix:// and the path of a local socket")
-	errUserInfo  = errors.New("a URL with a name or a password is not taken: it would be seen by every user of this machine")
-	errPath      = errors.New("a path, a query or a fragment is not taken: want https://HOST[:PORT]")
-	errPlain     = errors.New("another machine would be asked over plain HTTP, and who listens on the network would read the token")
+	errUserInfo  = errors.New("a URL must not have a name or a password, which every user of this machine could see")
+	errPath      = errors.New("a URL must not have a path, a query or a fragment: want https://HOST[:PORT]")
+	errPlain     = errors.New("plain HTTP to another machine would show the token to everyone on the network")
 )
 
-// AdvicePlain is the code of advice about a server that is asked without TLS.
+// AdvicePlain is the code of advice about a server without TLS.
 const AdvicePlain = "client-plain"
 
 // ParseAddress reads https://HOST[:PORT], http:// for a server on this machine, or with
@@ -91,7 +91,7 @@ func ParseAddress(text string, insecure bool) (Address, error) {
 	return a, nil
 }
 
-// canonicalHost is the host in small letters, without the port that goes without saying.
+// canonicalHost is the host in lower case, without the default port of the scheme.
 func canonicalHost(u *url.URL) string {
 	host, port := strings.ToLower(u.Hostname()), u.Port()
 	if port == "" || u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {

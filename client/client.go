@@ -26,8 +26,8 @@ import (
 const base = "/api/v1"
 
 const (
-	// connectTime is how long a connection may take, and answerTime how long the
-	// server may take to begin its answer: it decides all hosts of a run first.
+	// connectTime bounds a connection, and answerTime the time to the start of an answer:
+	// the server first decides all hosts of a run.
 	connectTime = 10 * time.Second
 	answerTime  = 2 * time.Minute
 	// maxAnswer bounds an answer that is no stream.
@@ -36,25 +36,25 @@ const (
 	maxHeader = 64 << 10
 )
 
-// A Config says which server is asked, and how.
+// A Config says which server to ask, and how.
 type Config struct {
 	Address Address
-	// CA is a file with the certificates of authorities that are trusted for this
-	// server in place of the system's; empty: those.
+	// CA is a file with the certificates of the authorities that are trusted for this
+	// server; empty: the system's.
 	CA string
-	// Token is sent with each request; empty: none. Over a socket none is needed.
+	// Token is sent with each request; empty: none, as over a socket.
 	Token string
 	// Version is this program's.
 	Version string
 }
 
-// A Client asks one server. Its methods may be called concurrently.
+// A Client sends requests to one server. Its methods may be called concurrently.
 type Client struct {
 	address Address
 	token   string
 	version string
 	http    *http.Client
-	// streams is for answers that may be long in coming.
+	// streams is for answers that may start late.
 	streams *http.Client
 	base    *url.URL
 }
@@ -86,7 +86,7 @@ func New(c Config) (*Client, error) {
 		}
 		t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}
-	// The token would go along to wherever an answer leads.
+	// The token would be sent to the target of a redirect.
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	patient := t.Clone()
 	patient.ResponseHeaderTimeout = 0
@@ -117,7 +117,7 @@ func (c *Client) Close() {
 	c.streams.CloseIdleConnections()
 }
 
-// A request is what is sent, as often as needed.
+// A request may be sent several times.
 type request struct {
 	method string
 	// path is the way from the root, and rawPath the same with its segments escaped.
@@ -127,11 +127,11 @@ type request struct {
 	// body is sent as media; nil: there is none.
 	body  []byte
 	media string
-	// key makes that the server does it once; empty: it may be done again.
+	// key makes the server execute it once; empty: it may be repeated.
 	key string
 	// header is added.
 	header http.Header
-	// got gets the header of the answer; nil: it is not looked at.
+	// got gets the header of the answer; nil: it is ignored.
 	got func(http.Header)
 }
 
@@ -139,8 +139,8 @@ type request struct {
 func newRequest(method string, segments ...string) (*request, error) {
 	q := &request{method: method, path: base, rawPath: base}
 	for _, s := range segments {
-		if s == "" || s == "." || s == ".." { // they would lead elsewhere
-			return nil, fault.Usagef("%q is no name", s)
+		if s == "" || s == "." || s == ".." { // these would be another path
+			return nil, fault.Usagef("%q is not a name", s)
 		}
 		q.path += "/" + s
 		q.rawPath += "/" + url.PathEscape(s)
@@ -148,7 +148,7 @@ func newRequest(method string, segments ...string) (*request, error) {
 	return q, nil
 }
 
-// get reads what an operation answers into answer.
+// get reads the answer of an operation into answer.
 func (c *Client) get(ctx context.Context, answer any, query url.Values, segments ...string) error {
 	q, err := newRequest(http.MethodGet, segments...)
 	if err != nil {
@@ -159,7 +159,7 @@ func (c *Client) get(ctx context.Context, answer any, query url.Values, segments
 }
 
 // send sends body to an operation that changes something, and reads the answer; nil:
-// it is not looked at. However often it has to be sent, the server does it once.
+// it is ignored. A POST that has to be sent again is executed once.
 func (c *Client) send(ctx context.Context, method string, body, answer any, segments ...string) error {
 	q, err := newRequest(method, segments...)
 	if err != nil {
@@ -176,7 +176,7 @@ func (c *Client) send(ctx context.Context, method string, body, answer any, segm
 	return c.exchange(ctx, q, answer)
 }
 
-// newKey is the key of a request that nobody else makes.
+// newKey is a random key for a request.
 func newKey() string {
 	return "cli-" + strings.ToLower(rand.Text())
 }
@@ -187,7 +187,7 @@ func (c *Client) exchange(ctx context.Context, q *request, answer any) error {
 	return c.retry(ctx, q, c.reader(q, answer))
 }
 
-// reader reads the JSON of an answer; nil: it is not looked at.
+// reader reads the JSON of an answer into answer; nil: it is ignored.
 func (c *Client) reader(q *request, answer any) func(*http.Response) error {
 	return func(r *http.Response) error {
 		if q.got != nil {
@@ -221,7 +221,7 @@ func readAll(from io.Reader) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// do sends q once. An answer that is no refusal is returned, and its body is to be closed.
+// do sends q once. It returns an answer that is not a refusal, whose body must be closed.
 func (c *Client) do(ctx context.Context, q *request) (*http.Response, error) {
 	u := *c.base
 	u.Path, u.RawPath, u.RawQuery = q.path, q.rawPath, q.query.Encode()
@@ -256,19 +256,19 @@ func (c *Client) do(ctx context.Context, q *request) (*http.Response, error) {
 		return nil, c.unreachable(err)
 	}
 	if err := c.check(answer); err != nil {
-		_ = answer.Body.Close() // it was read as far as it is of use
+		_ = answer.Body.Close() // nothing more of it is needed
 		return nil, err
 	}
 	return answer, nil
 }
 
-// check refuses an answer that is none of a tutti server, or that is a refusal.
+// check is the error for an answer that is not from a tutti server, or is a refusal.
 func (c *Client) check(r *http.Response) error {
 	switch {
 	case r.StatusCode >= 300 && r.StatusCode < 400:
 		return c.redirected(r)
 	case r.Header.Get("Tutti-Version") == "":
-		return fault.Advise(fmt.Errorf("%s is not a tutti server: it answered %d without saying so", c.address, r.StatusCode), AdviceNotTutti)
+		return fault.Advise(fmt.Errorf("%s is not a tutti server: it answered %d without the header Tutti-Version", c.address, r.StatusCode), AdviceNotTutti)
 	case r.StatusCode >= 400:
 		return notNow(r, c.problem(r))
 	}

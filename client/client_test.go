@@ -84,7 +84,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// What is not a tutti server is told from one, and what it says is not obeyed.
+// An answer that is not from a tutti server is an error without control characters.
 func TestOtherServers(t *testing.T) {
 	other := reply(200, "text/html", "hello")
 	other.Header.Del("Tutti-Version")
@@ -128,7 +128,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 	defer c.Close()
 	_, err = c.Session(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "leads to another address, "+other.URL) || elsewhere != 0 {
+	if err == nil || !strings.Contains(err.Error(), "redirects to "+other.URL) || elsewhere != 0 {
 		t.Errorf("got %v, and %d requests elsewhere", err, elsewhere)
 	}
 }

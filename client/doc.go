@@ -1,15 +1,14 @@
-// Package client asks a tutti server over its HTTP API: over a local socket, or over an
-// address with a token.
+// Package client uses the HTTP API of a tutti server: over a local socket, or over the
+// network with a token.
 //
 // A [Client] sends typed requests and returns the forms of package api. A refusal of the
-// server is a [*ProblemError]; that there is no server, or another one than was meant, is
-// an error that says what to do. Requests that a busy server turns away are sent again,
-// for a bounded time, and those that start work carry a key by which the server runs them
-// once, however often they arrive.
+// server is a [*ProblemError]; other errors say why there is no answer from a tutti
+// server. A request that a busy server refuses is repeated for a bounded time, and one
+// that starts work has a key, so that the server executes it once.
 //
-// What a server answers is no more trusted than what a host writes: answers are bounded,
-// and their texts are made visible before they become errors. Redirects are not followed,
-// and a token goes to the server that it belongs to and nowhere else.
+// An answer is trusted no more than the output of a host: it is bounded, and its texts are
+// made safe for a terminal before they become errors. Redirects are not followed, and a
+// token is sent to its own server only.
 //
-// [Keyring] keeps the tokens of servers in a file.
+// [Keyring] stores the tokens of servers in a file.
 package client

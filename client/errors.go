@@ -22,39 +22,39 @@ import (
 // The codes of advice about servers. The argument of AdviceLogin is the address of the
 // server.
 const (
-	AdviceLogin       = "client-login"       // who asks is not known
+	AdviceLogin       = "client-login"       // not logged in, or no longer valid
 	AdviceSocket      = "client-socket"      // no daemon serves the socket
 	AdviceRefused     = "client-refused"     // nothing listens at the address
 	AdviceSocketRight = "client-socket-role" // the socket may not be used
-	AdviceName        = "client-name"        // the name of the server is not known
+	AdviceName        = "client-name"        // the name of the server cannot be resolved
 	AdviceUnreachable = "client-unreachable" // no connection, for another reason
-	AdviceAuthority   = "client-authority"   // nobody trusted has signed the certificate
+	AdviceAuthority   = "client-authority"   // no trusted authority has signed the certificate
 	AdviceCertName    = "client-cert-name"   // the certificate is for another name
 	AdviceCertDates   = "client-cert-dates"  // the certificate is not valid now
 	AdviceNoTLS       = "client-no-tls"      // the server speaks plain HTTP
 	AdviceNotTutti    = "client-not-tutti"   // something else answers
 	AdviceOther       = "client-other"       // the server is at another address; the argument
-	AdviceVersions    = "client-versions"    // the two versions may not understand one another
+	AdviceVersions    = "client-versions"    // the two versions may not be compatible
 )
 
-// maxText bounds what an error says of what a server answered.
+// maxText bounds each text of an answer in an error, in bytes.
 const maxText = 600
 
-// A ProblemError is a refusal of a server, as it told it.
+// A ProblemError is a refusal of a server.
 type ProblemError struct {
 	// Name is what the problem is called: no-run, role, …
 	Name   string
 	Status int
-	// Detail, Advised and Places are what the server says: why, what can be done, and
-	// which places of the request are wrong. Nothing in them is obeyed by a terminal.
+	// Detail, Advised and Places are the server's texts: why, what can be done, and
+	// which places of the request are wrong. They have no control characters.
 	Detail, Advised string
 	Places          []string
 	// Request is its number in the log of the server.
 	Request string
 
 	server  string
-	version string // of the server, if it is another than ours
-	ours    string
+	version string // of the server, if it differs from client
+	client  string // the version of this program
 }
 
 func (e *ProblemError) Error() string {
@@ -71,20 +71,20 @@ func (e *ProblemError) Error() string {
 // Hint is what the server says can be done.
 func (e *ProblemError) Hint() string { return e.Advised }
 
-// Advice is about who asks, and about versions that differ.
+// Advice is about the login, and about versions that differ.
 func (e *ProblemError) Advice() (code string, args []any) {
 	switch {
 	case e.Status == http.StatusUnauthorized:
 		return AdviceLogin, []any{e.server}
 	case e.version != "" && (e.Name == "invalid" || e.Name == "not-found" || e.Name == "method" || e.Name == "media-type"):
-		return AdviceVersions, []any{e.version, e.ours}
+		return AdviceVersions, []any{e.version, e.client}
 	}
 	return "", nil
 }
 
 // problem is the refusal in an answer.
 func (c *Client) problem(r *http.Response) error {
-	e := &ProblemError{Status: r.StatusCode, server: c.address.String(), version: c.otherVersion(r), ours: c.version}
+	e := &ProblemError{Status: r.StatusCode, server: c.address.String(), version: c.otherVersion(r), client: c.version}
 	data, err := readAll(r.Body)
 	if err != nil {
 		return &cutError{fmt.Errorf("cannot read the answer: %w", err)}
@@ -111,55 +111,55 @@ func (c *Client) problem(r *http.Response) error {
 	return e
 }
 
-// otherVersion is the version of the server, if it is not ours.
+// otherVersion is the version of the server; empty if it is that of this program.
 func (c *Client) otherVersion(r *http.Response) string {
-	if theirs := r.Header.Get("Tutti-Version"); theirs != c.version {
-		return sanitize.Line(theirs, 64)
+	if version := r.Header.Get("Tutti-Version"); version != c.version {
+		return sanitize.Line(version, 64)
 	}
 	return ""
 }
 
-// notUnderstood says that an answer is not what it has to be.
+// notUnderstood is the error for an answer that cannot be decoded.
 func (c *Client) notUnderstood(r *http.Response, err error) error {
 	text := sanitize.Line(err.Error(), maxText)
 	wrong := fmt.Errorf("the answer of %s is not understood: %s", c.address, text)
-	if theirs := c.otherVersion(r); theirs != "" {
-		return fault.Advise(wrong, AdviceVersions, theirs, c.version)
+	if version := c.otherVersion(r); version != "" {
+		return fault.Advise(wrong, AdviceVersions, version, c.version)
 	}
 	return wrong
 }
 
-// redirected says where a server says that it is. It is not asked there: the token is
-// not for whoever that is.
+// redirected is the error for a redirect, with its target. It is not followed: the token
+// is not for that server.
 func (c *Client) redirected(r *http.Response) error {
 	to, err := r.Location()
 	if err != nil {
 		return fault.Advise(fmt.Errorf("%s is not a tutti server: it answered %d", c.address, r.StatusCode), AdviceNotTutti)
 	}
 	there := sanitize.Line((&url.URL{Scheme: to.Scheme, Host: to.Host}).String(), maxText)
-	return fault.Advise(fmt.Errorf("%s leads to another address, %s, which was not asked", c.address, there), AdviceOther, there)
+	return fault.Advise(fmt.Errorf("%s redirects to %s, which was not followed", c.address, there), AdviceOther, there)
 }
 
-// A cutError says that the connection ended before the answer did.
+// A cutError is a connection that was closed before the end of the answer.
 type cutError struct{ err error }
 
 func (e *cutError) Error() string { return e.err.Error() }
 func (e *cutError) Unwrap() error { return e.err }
 
-// An UnreachableError says that the server could not be asked.
+// An UnreachableError is a request that did not reach the server.
 type UnreachableError struct {
 	server string
 	err    error
 	code   string
 }
 
-func (e *UnreachableError) Error() string { return "cannot ask " + e.server + ": " + e.err.Error() }
+func (e *UnreachableError) Error() string { return "cannot reach " + e.server + ": " + e.err.Error() }
 func (e *UnreachableError) Unwrap() error { return e.err }
 
 // Advice is about the reason.
 func (e *UnreachableError) Advice() (code string, args []any) { return e.code, nil }
 
-// unreachable says why a request was not answered. What was asked is left out.
+// unreachable is the error for a request without an answer. It does not have the request.
 func (c *Client) unreachable(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err

@@ -19,30 +19,29 @@ import (
 )
 
 const (
-	// linesType is what the events of a run are asked for as.
+	// linesType is the media type in which the events of a run are requested.
 	linesType = "application/x-ndjson"
 	// maxLine bounds a line: an event has 64 KiB of output at most.
 	maxLine = 2 << 20
-	// maxHosts is how long the names of hosts in a query may be together. Of more hosts
-	// all events are asked for, and those of the others left out here.
+	// maxHosts bounds the names of hosts in a query, in bytes. Above it the events of all
+	// hosts are requested, and those of the others left out here.
 	maxHosts = 4096
-	// lostTime is how long a stream that was lost is asked for again while nothing of it
-	// arrives.
+	// lostTime is how long a lost stream is requested again while nothing of it arrives.
 	lostTime = 2 * time.Minute
 )
 
-// Replay tells a run again to sink, as it is on record.
+// Replay passes the events of a run on record to sink.
 func (h *History) Replay(ctx context.Context, run int64, f store.Filter, sink fanout.Sink) error {
 	return h.play(ctx, run, f, sink, "record")
 }
 
-// Follow is Replay for a run that may be running: it tells what happens in it until its
-// end. A stream that is lost is asked for again, and goes on where it was lost.
+// Follow is Replay for a run that may be running: it passes events on until its end. A
+// lost stream is requested again, and goes on where it was lost.
 func (h *History) Follow(ctx context.Context, run int64, f store.Filter, sink fanout.Sink) error {
 	return h.play(ctx, run, f, sink, "live")
 }
 
-// play tells a run to sink.
+// play passes the events of a run to sink.
 func (h *History) play(ctx context.Context, run int64, f store.Filter, sink fanout.Sink, until string) error {
 	all, err := h.HostsOf(ctx, number(run), "", nil)
 	if err != nil {
@@ -92,7 +91,7 @@ func only(names, others []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !set[name] })
 }
 
-// A stream is the events of a run, asked for as often as they are lost.
+// A stream is the events of a run, requested again each time they are lost.
 type stream struct {
 	c       *Client
 	request *request
@@ -124,7 +123,7 @@ func (s *stream) play(ctx context.Context) error {
 	}
 }
 
-// A lostError says that a stream ended before the run.
+// A lostError is a stream that ended before the run.
 type lostError struct{ err error }
 
 func (e *lostError) Error() string { return "the events of the run were lost: " + e.err.Error() }
@@ -160,7 +159,7 @@ func (s *stream) read(ctx context.Context) func(*http.Response) error {
 	}
 }
 
-// wholeLine is a line with its end: without one it was cut off.
+// wholeLine splits lines that have a newline; the last one without it was cut off.
 func wholeLine(data []byte, atEOF bool) (advance int, token []byte, err error) {
 	if i := bytes.IndexByte(data, '\n'); i >= 0 {
 		return i + 1, data[:i], nil
@@ -171,10 +170,10 @@ func wholeLine(data []byte, atEOF bool) (advance int, token []byte, err error) {
 	return 0, nil, nil
 }
 
-// An onward passes events on, each once, however often they are told.
+// An onward passes each event on once, however often the server sends it.
 type onward struct {
 	sink fanout.Sink
-	// err is why sink takes no more; nil: it does.
+	// err is the error of sink.
 	err error
 	// passed counts the events that were passed on.
 	passed  int
@@ -182,22 +181,23 @@ type onward struct {
 	hosts   map[int]*passedHost
 }
 
-// A passedHost is what of a host was passed on, and how far the telling at hand is.
+// A passedHost is which events of a host were passed on, and the position of the current
+// answer.
 type passedHost struct {
 	attempt, retried int
 	ended            bool
 	bytes            [2]int64
-	told             [2]int64 // of the attempt at hand, in this telling
+	received         [2]int64 // of the attempt in the current answer
 }
 
-// again says that all is told once more, from the beginning.
+// again starts another answer, which has all events from the start.
 func (o *onward) again() {
 	for _, h := range o.hosts {
-		h.told = [2]int64{}
+		h.received = [2]int64{}
 	}
 }
 
-// pass passes e on, or what of it is new. Its error is that of the sink.
+// pass passes e on, or the new part of its output. The error is that of the sink.
 func (o *onward) pass(ctx context.Context, e fanout.Event) error {
 	if !o.isNew(&e) {
 		return nil
@@ -223,7 +223,7 @@ func (o *onward) isNew(e *fanout.Event) bool {
 	}
 	switch e.Kind {
 	case fanout.TargetStarted:
-		h.told = [2]int64{}
+		h.received = [2]int64{}
 		if e.Attempt <= h.attempt {
 			return false
 		}
@@ -244,14 +244,14 @@ func (o *onward) isNew(e *fanout.Event) bool {
 	return true
 }
 
-// rest takes from a piece of output what was passed on, and reports whether more is left.
+// rest removes from a piece of output what was passed on, and reports whether any is left.
 func (h *passedHost) rest(e *fanout.Event) bool {
 	if e.Attempt < h.attempt {
 		return false
 	}
-	from := h.told[e.Stream]
+	from := h.received[e.Stream]
 	to := from + int64(len(e.Data)) + e.Omitted
-	h.told[e.Stream] = to
+	h.received[e.Stream] = to
 	known := h.bytes[e.Stream] - from
 	switch {
 	case known <= 0:

@@ -17,7 +17,7 @@ import (
 	"tutti/store"
 )
 
-// A heard sink writes down what it is told.
+// A heard sink records its events.
 type heard struct {
 	text  map[string]string // by host, attempt and stream
 	steps []string
@@ -39,43 +39,43 @@ func (h *heard) Handle(_ context.Context, e fanout.Event) error {
 	return nil
 }
 
-// aRun tells a run on n hosts to sink, with output in pieces as rng has them.
+// aRun passes a run on n hosts to sink, with output in random pieces.
 func aRun(tb testing.TB, n int, rng *rand.Rand, sink fanout.Sink) {
 	tb.Helper()
 	plan := &fanout.Plan{Source: "cli", Selector: "web", Task: fanout.Task{Action: fanout.Command("x")}}
 	for i := range n {
 		plan.Targets = append(plan.Targets, fanout.Target{Index: i, Name: fmt.Sprintf("web%02d", i)})
 	}
-	tell := func(e fanout.Event) {
+	emit := func(e fanout.Event) {
 		e.RunID = 7
 		if err := sink.Handle(tb.Context(), e); err != nil {
 			tb.Fatal(err)
 		}
 	}
-	tell(fanout.Event{Kind: fanout.RunStarted, Plan: plan})
+	emit(fanout.Event{Kind: fanout.RunStarted, Plan: plan})
 	s := fanout.Summary{}
 	for i := range plan.Targets {
 		t := &plan.Targets[i]
 		for attempt := 1; attempt <= 2; attempt++ {
-			tell(fanout.Event{Kind: fanout.TargetStarted, Target: t, Attempt: attempt})
+			emit(fanout.Event{Kind: fanout.TargetStarted, Target: t, Attempt: attempt})
 			for stream := range 2 {
 				text := fmt.Sprintf("%d of %s\nline\nend %d\n", attempt, t.Name, stream)
 				for len(text) > 0 {
 					piece := 1 + rng.IntN(len(text))
-					tell(fanout.Event{Kind: fanout.Output, Target: t, Attempt: attempt, Stream: fanout.Stream(stream), Data: []byte(text[:piece])})
+					emit(fanout.Event{Kind: fanout.Output, Target: t, Attempt: attempt, Stream: fanout.Stream(stream), Data: []byte(text[:piece])})
 					text = text[piece:]
 				}
 			}
 			result := &fanout.Result{Target: *t, Outcome: fanout.Failed, Attempts: attempt, Report: fanout.Report{Started: true, Exit: &fanout.Exit{Code: 1}}}
 			if attempt == 1 {
-				tell(fanout.Event{Kind: fanout.TargetRetrying, Target: t, Attempt: attempt, Result: result})
+				emit(fanout.Event{Kind: fanout.TargetRetrying, Target: t, Attempt: attempt, Result: result})
 				continue
 			}
-			tell(fanout.Event{Kind: fanout.TargetFinished, Target: t, Attempt: attempt, Result: result})
+			emit(fanout.Event{Kind: fanout.TargetFinished, Target: t, Attempt: attempt, Result: result})
 			s.Add(*result)
 		}
 	}
-	tell(fanout.Event{Kind: fanout.RunFinished, Summary: &s})
+	emit(fanout.Event{Kind: fanout.RunFinished, Summary: &s})
 }
 
 // lines are the run as a server sends it.

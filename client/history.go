@@ -14,7 +14,7 @@ import (
 	"tutti/store"
 )
 
-// A History is the runs of a server, as those of a history of this machine are read.
+// A History reads the runs of a server like those of a history on this machine.
 type History struct{ c *Client }
 
 // History is the runs of the server.
@@ -35,8 +35,8 @@ func (h *History) Runs(ctx context.Context, q store.Query) ([]store.Run, error) 
 	return runs, nil
 }
 
-// Forms are the forms of the runs that fit q, newest first, with what the server alone
-// knows of them. A word of q that has a space in it is two words to the server.
+// Forms are the forms of the runs that fit q, newest first, with fields that a store.Run
+// lacks. A word of q with a space in it is two words for the server.
 func (h *History) Forms(ctx context.Context, q store.Query) ([]api.Run, error) {
 	query := values("q", strings.Join(q.Words, " "), "source", q.Source, "user", q.User)
 	if !q.Since.IsZero() {
@@ -55,13 +55,13 @@ func (h *History) Forms(ctx context.Context, q store.Query) ([]api.Run, error) {
 	case 1:
 		query.Set("host", hosts[0])
 	default:
-		return nil, errors.New("a server is asked for the runs of one host")
+		return nil, errors.New("a server selects runs by one host only")
 	}
 	return list[api.Run](ctx, h.c, q.Limit, query, "runs")
 }
 
-// Run is the run that ref names. Whose runs are meant by last the server decides: those
-// of who asks.
+// Run is the run that ref names. The server takes last as the newest run of the
+// principal.
 func (h *History) Run(ctx context.Context, ref, _ string) (store.Run, error) {
 	var form api.Run
 	if err := h.c.get(ctx, &form, nil, "runs", ref); err != nil {
@@ -129,7 +129,7 @@ func (h *History) Results(ctx context.Context, run int64) ([]store.HostResult, e
 	return results, nil
 }
 
-// strange says that an answer has something in it that is not known here.
+// strange is the error for an answer that is not valid.
 func (c *Client) strange(err error) error {
 	return fmt.Errorf("the answer of %s is not understood: %w", c.address, err)
 }

@@ -10,8 +10,8 @@ import (
 	"tutti/scheduler"
 )
 
-// SetPaused pauses or resumes a job; who does so the server knows. changed is false if the
-// job was paused, or not, already.
+// SetPaused pauses or resumes a job; the server records the principal. changed is false if
+// the job already was in that state.
 func (j *Jobs) SetPaused(ctx context.Context, name string, paused bool, _ string) (stored scheduler.StoredJob, changed bool, err error) {
 	details, err := j.Show(ctx, name)
 	if err != nil {
@@ -31,8 +31,8 @@ func (j *Jobs) SetPaused(ctx context.Context, name string, paused bool, _ string
 	return stored, true, nil
 }
 
-// Remove removes a job if it is at that version; 0: at the one that it has now. Its
-// running commands go on.
+// Remove removes a job if it is at that version; 0: whatever its version. Its running
+// commands go on.
 func (j *Jobs) Remove(ctx context.Context, name string, version int64, _ string) error {
 	if version == 0 {
 		details, err := j.Show(ctx, name)

@@ -13,10 +13,10 @@ import (
 	"tutti/store"
 )
 
-// Jobs are the jobs of a server, as those of a history of this machine are read.
+// Jobs reads and changes the jobs of a server like those of a history on this machine.
 type Jobs struct {
 	c *Client
-	// now is the clock by which schedules are worked out.
+	// checker has the clock for schedules.
 	checker jobs.Checker
 }
 
@@ -51,7 +51,7 @@ func (j *Jobs) Show(ctx context.Context, name string) (*jobs.Details, error) {
 	return details, nil
 }
 
-// noJob makes of a refusal the error that a history has.
+// noJob converts a refusal into the error of a history.
 func (j *Jobs) noJob(ctx context.Context, name string, err error) error {
 	refused, ok := errors.AsType[*ProblemError](err)
 	if !ok || refused.Name != "no-job" {
@@ -94,7 +94,7 @@ func (j *Jobs) Log(ctx context.Context, q store.FiringQuery) ([]store.FiringRow,
 	return rows, nil
 }
 
-// Next is when the job of that name fires, at most n times, as the server says.
+// Next is when the job of that name fires, at most n times, according to the server.
 func (j *Jobs) Next(ctx context.Context, name string, n int) (*jobs.Times, error) {
 	details, err := j.Show(ctx, name)
 	if err != nil {
@@ -153,7 +153,8 @@ func (j *Jobs) Export(ctx context.Context, names []string) (whole []scheduler.Jo
 	return whole, broken, err
 }
 
-// AnnounceFewerDays announces nothing: it is about jobs that earlier versions stored here.
+// AnnounceFewerDays does nothing: it is for jobs that earlier versions stored on this
+// machine.
 func (j *Jobs) AnnounceFewerDays(context.Context, store.Place, func(names []string)) error {
 	return nil
 }

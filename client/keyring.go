@@ -21,19 +21,18 @@ import (
 // its argument is the file.
 const AdviceOpenFile = "client-open-file"
 
-// A Server is what is kept of a server.
+// A Server is an entry of a Keyring.
 type Server struct {
-	// Token is what lets this program in, Name what the server calls it, and User whose it
-	// is; Name is empty for one that was made elsewhere.
+	// Token is the secret of the token, Name its name on the server, and User its owner;
+	// Name is empty for one that was made elsewhere.
 	Token, Name, User string
-	// CA is the file of the authorities that are trusted for it; empty: those of the
-	// system.
+	// CA is the file with the authorities that are trusted for it; empty: the system's.
 	CA string
-	// Insecure: it is asked over plain HTTP, though it is another machine.
+	// Insecure: plain HTTP is allowed, although it is another machine.
 	Insecure bool
 }
 
-// A Keyring is a file with the tokens of servers. Nobody but its owner may read it.
+// A Keyring is a file with the tokens of servers, which only its owner may read.
 type Keyring struct {
 	// Path is the file; it need not exist.
 	Path string
@@ -42,7 +41,7 @@ type Keyring struct {
 // maxKeyring bounds the file.
 const maxKeyring = 1 << 20
 
-// Servers are those that are kept, by their addresses; none if there is no file.
+// Servers are all entries, by address; none if there is no file.
 func (k Keyring) Servers() (map[string]Server, error) {
 	f, err := safefile.ReadOwn(k.Path, os.Geteuid())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -108,19 +107,19 @@ func readServers(path string, data []byte) (map[string]Server, error) {
 	return servers, nil
 }
 
-// Server is what is kept of the server at an address.
+// Server is the entry of the server at an address.
 func (k Keyring) Server(a Address) (Server, bool, error) {
 	servers, err := k.Servers()
 	s, ok := servers[a.String()]
 	return s, ok, err
 }
 
-// Put keeps s as the server at an address.
+// Put stores s as the entry of the server at an address.
 func (k Keyring) Put(a Address, s Server) error {
 	return k.change(func(servers map[string]Server) { servers[a.String()] = s })
 }
 
-// Remove keeps nothing of the server at an address any more.
+// Remove removes the entry of the server at an address.
 func (k Keyring) Remove(a Address) error {
 	return k.change(func(servers map[string]Server) { delete(servers, a.String()) })
 }
@@ -143,8 +142,7 @@ func (k Keyring) change(do func(map[string]Server)) error {
 	})
 }
 
-// writeServers is the file. A Go string in quotes is one of YAML as well, for what can be
-// in it.
+// writeServers is the file. A quoted ASCII string of Go is one of YAML too.
 func writeServers(servers map[string]Server) []byte {
 	var b bytes.Buffer
 	b.WriteString("# The servers that tutti asks. The tokens are secrets.\nservers:")
@@ -182,20 +180,20 @@ func ReadToken(from io.Reader) (string, error) {
 	text := string(bytes.TrimSpace(data))
 	switch {
 	case text == "":
-		return "", errors.New("it has no token")
+		return "", errors.New("there is no token in it")
 	case len(data) > maxToken:
 		return "", errors.New("it is too long for a token")
 	}
 	for _, c := range []byte(text) {
 		if c <= ' ' || c >= asciiDEL {
-			return "", errors.New("it is no token: want one line without spaces")
+			return "", errors.New("it is not a token: want one line without spaces")
 		}
 	}
 	return text, nil
 }
 
-// ReadTokenFile reads the token in a file, which must not be open to other users if it is
-// this user's.
+// ReadTokenFile reads the token in a file. If this user owns the file, others must not be
+// able to read it.
 func ReadTokenFile(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {

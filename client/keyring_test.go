@@ -50,7 +50,7 @@ func TestKeyring(t *testing.T) {
 	}
 }
 
-// A file that others can read, or that is damaged, is refused, and its tokens are not told.
+// A file that others can read, or that is damaged, is refused without showing its tokens.
 func TestBadKeyrings(t *testing.T) {
 	for _, tt := range []struct {
 		name, text string

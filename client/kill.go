@@ -12,7 +12,8 @@ import (
 // lookEvery is how often a server is asked whether a run has ended.
 const lookEvery = 500 * time.Millisecond
 
-// Wake wakes who waits for something to change, whether it has or not, until end.
+// Wake wakes a caller at intervals, whether something has changed or not, until end is
+// called.
 func (h *History) Wake() (wake <-chan struct{}, end func()) {
 	woken, ended := make(chan struct{}, 1), make(chan struct{})
 	done := make(chan struct{})
@@ -38,7 +39,7 @@ func (h *History) Wake() (wake <-chan struct{}, end func()) {
 	}
 }
 
-// StopRun stops a run, whatever process executes it; who wants that the server knows. The
+// StopRun stops a run, whatever process executes it; the server records the principal. The
 // error is a *store.KillError if the run has ended.
 func (h *History) StopRun(ctx context.Context, run int64, _ string, _ time.Time) error {
 	var killed api.Killed
@@ -51,8 +52,8 @@ func (h *History) StopRun(ctx context.Context, run int64, _ string, _ time.Time)
 	return nil
 }
 
-// Kill stops what runs of a job, and drops what waits of it. It returns the runs that are
-// being stopped.
+// Kill stops the runs of a job, and drops queued ones. It returns the runs that are being
+// stopped.
 func (j *Jobs) Kill(ctx context.Context, name string) ([]int64, error) {
 	var answer api.KillAnswer
 	if err := j.c.send(ctx, http.MethodPost, nil, &answer, "jobs", name, "kill"); err != nil {

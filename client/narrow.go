@@ -6,8 +6,7 @@ import (
 	"tutti/fanout"
 )
 
-// A narrowing passes on what is about some of the hosts of a run, as if there were no
-// others.
+// A narrowing passes on the events of some hosts of a run, as if there were no others.
 type narrowing struct {
 	sink    fanout.Sink
 	chosen  map[string]bool

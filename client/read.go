@@ -9,7 +9,7 @@ import (
 	"tutti/api"
 )
 
-// Hosts are those of the server's inventory that a selector means.
+// Hosts are the hosts of the server's inventory that a selector selects.
 func (c *Client) Hosts(ctx context.Context, selector string) ([]api.Host, error) {
 	return list[api.Host](ctx, c, 0, values("selector", selector), "hosts")
 }

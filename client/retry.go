@@ -10,25 +10,24 @@ import (
 )
 
 const (
-	// patience is how long a busy server is asked again, and tries how often at most.
+	// patience is how long a request to a busy server is repeated, and tries how often.
 	patience = time.Minute
 	tries    = 6
-	// firstWait is how long is waited before a request is sent again where the server
-	// does not say so; twice as long each time after.
+	// firstWait is the pause before a request is repeated if the server names none; it
+	// doubles each time.
 	firstWait = 500 * time.Millisecond
 )
 
-// A busyError is a refusal for now.
+// A busyError is a refusal after which the request may be repeated.
 type busyError struct {
 	error
-	after time.Duration // 0: the server does not say
+	after time.Duration // 0: the server names no time
 }
 
 func (e *busyError) Unwrap() error { return e.error }
 
-// retry sends q until it is answered otherwise than with "not now", and calls read with
-// the answer. A request that was cut off is sent again, too, if nothing is done twice by
-// that.
+// retry sends q until the server is not busy, and calls read with the answer. A request
+// that was cut off is repeated, too, if the server does not execute it twice then.
 func (c *Client) retry(ctx context.Context, q *request, read func(*http.Response) error) error {
 	began, wait := time.Now(), firstWait
 	for try := 1; ; try++ {
@@ -61,7 +60,7 @@ func (c *Client) once(ctx context.Context, q *request, read func(*http.Response)
 	return read(r)
 }
 
-// sleep waits, and reports whether it was not disturbed.
+// sleep waits, and reports whether the time has passed before the end of ctx.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -81,7 +80,7 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// notNow makes of a refusal one for now, if the answer says so.
+// notNow makes a refusal a busyError if the status says that.
 func notNow(r *http.Response, err error) error {
 	if r.StatusCode != http.StatusServiceUnavailable && r.StatusCode != http.StatusTooManyRequests {
 		return err

@@ -9,15 +9,15 @@ import (
 	"tutti/api"
 )
 
-// Session is who asks, for the server, and what it may do.
+// Session is the principal of this client, and its rights.
 func (c *Client) Session(ctx context.Context) (api.Session, error) {
 	var s api.Session
 	err := c.get(ctx, &s, nil, "session")
 	return s, err
 }
 
-// Login makes a token of that name for the user who has the password, with all the rights
-// that it may have. The session that it takes is over when Login returns.
+// Login makes a token of that name with all rights of the user that has the password. The
+// session that it uses is over when Login returns.
 func (c *Client) Login(ctx context.Context, user string, password []byte, token string) (made api.NewTokenAnswer, err error) {
 	var s api.Session
 	var cookie string
@@ -38,7 +38,7 @@ func (c *Client) Login(ctx context.Context, user string, password []byte, token 
 	return made, err
 }
 
-// session sends a request of a session. It is sent once: a password is not tried again.
+// session sends a request of a session, once: a password must not be tried repeatedly.
 func (c *Client) session(ctx context.Context, method string, body, answer any, cookie string, got func(http.Header), segments ...string) error {
 	q, err := newRequest(method, segments...)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"tutti/api"
 )
 
-// Start submits a run; request is the JSON of an [api.RunRequest]. However often it
-// arrives, the server starts one run.
+// Start submits a run; request is encoded as an [api.RunRequest]. If it has to be sent
+// again, the server starts one run.
 func (c *Client) Start(ctx context.Context, request any) (run api.StartedRun, err error) {
 	err = c.send(ctx, http.MethodPost, request, &run, "runs")
 	return run, err

@@ -20,24 +20,23 @@ import (
 	"tutti/scheduler"
 )
 
-// A Guard is how webhooks are reached that were set by who may not act on the machine
-// of the daemon.
+// A Guard reaches webhooks of users that may not act on the machine of the daemon.
 type Guard struct {
-	// Dialer connects to what its policy lets be reached.
+	// Dialer connects to the addresses that its policy allows.
 	Dialer outgoing.Dialer
-	// TLS is how receivers prove who they are; nil: by the certificates that this
-	// machine trusts.
+	// TLS checks the certificates of receivers; nil: against those that this machine
+	// trusts.
 	TLS *tls.Config
-	// Secret is that of who set the webhook; see [scheduler.Notify]. It signs what is
-	// sent.
+	// Secret is the secret of the user that set the webhook, which signs what is sent; see
+	// [scheduler.Notify].
 	Secret func(by string) ([]byte, error)
 }
 
-// SignatureHeader is the header with the signature of what is sent to webhooks that
-// were set by who may not act on the machine of the daemon.
+// SignatureHeader is the header with the signature of what a Guard sends.
 const SignatureHeader = "Tutti-Signature"
 
-// Sign proves to who has the secret that it has sent the body, and when.
+// Sign is the signature of a body that was sent at that time, for receivers that have the
+// secret.
 func Sign(secret []byte, at time.Time, body []byte) string {
 	stamp := strconv.FormatInt(at.Unix(), 10)
 	return "t=" + stamp + ",v1=" + hex.EncodeToString(macOf(secret, stamp, body))
@@ -51,13 +50,13 @@ func macOf(secret []byte, stamp string, body []byte) []byte {
 	return mac.Sum(nil)
 }
 
-// guarded is [webhooks] for those who may not act on this machine.
+// guarded is [webhooks] for users that may not act on this machine.
 type guarded struct {
 	*Guard
 	client *http.Client
 }
 
-// newGuarded does not follow redirects: they lead anywhere.
+// newGuarded does not follow redirects: they may lead to any address.
 func newGuarded(g *Guard) *guarded {
 	if g == nil {
 		return nil
@@ -68,9 +67,9 @@ func newGuarded(g *Guard) *guarded {
 	}}
 }
 
-var errUnguarded = errors.New("the webhook was set by a user who is not an admin, and this daemon does not send to such")
+var errUnguarded = errors.New("the webhook was set by a user who is not an admin, and this daemon sends to none of those")
 
-// sign signs a request with the secret of who set its webhook.
+// sign signs a request with the secret of the user that set its webhook.
 func (g *guarded) sign(req *http.Request, d scheduler.Delivery, at time.Time, body []byte) error {
 	if g == nil || g.Secret == nil {
 		return errUnguarded
@@ -87,8 +86,8 @@ func (g *guarded) sign(req *http.Request, d scheduler.Delivery, at time.Time, bo
 	return nil
 }
 
-// do sends a request. Its error tells how it went and nothing of what was answered,
-// which may be a service that is no business of who set the webhook.
+// do sends a request. Its error has nothing of the answer, which may come from a service
+// that the user who set the webhook must not read.
 func (g *guarded) do(req *http.Request) (*http.Response, error) {
 	resp, err := g.client.Do(req)
 	if err == nil {
@@ -107,11 +106,11 @@ func (g *guarded) do(req *http.Request) (*http.Response, error) {
 	case errors.Is(err, outgoing.ErrLookup):
 		return nil, outgoing.ErrLookup
 	case isTLS(err):
-		return nil, errors.New("TLS failed: the certificate is not valid for this name, or it is no TLS server")
+		return nil, errors.New("TLS failed: the certificate is not valid for this name, or it is not a TLS server")
 	case isTimeout(err):
 		return nil, errNoAnswer
 	}
-	return nil, errors.New("no answer that is HTTP")
+	return nil, errors.New("the answer is not HTTP")
 }
 
 func isTLS(err error) bool {

@@ -42,7 +42,7 @@ func portOf(tb testing.TB, text string) uint16 {
 	return uint16(port)
 }
 
-// sendGuarded makes one attempt at a webhook that ann set, who is no admin.
+// sendGuarded makes one attempt at a webhook of ann, who is no admin.
 func sendGuarded(tb testing.TB, g *Guard, url string) error {
 	tb.Helper()
 	w := newWebhooks(nil, "1.2.3", time.Now)
@@ -53,7 +53,7 @@ func sendGuarded(tb testing.TB, g *Guard, url string) error {
 	return w.send(tb.Context(), d)
 }
 
-// A receiver believes what is signed with the secret of who set the webhook.
+// A receiver can verify what is signed with the secret of the user that set the webhook.
 func TestGuardedIsSigned(t *testing.T) {
 	var got *http.Request
 	var body []byte
@@ -120,7 +120,7 @@ func TestGuardedRefuses(t *testing.T) {
 	}{
 		{"this machine", elsewhere, s.URL, "loopback", true},
 		{"this machine by name", elsewhere, strings.Replace(s.URL, "127.0.0.1", "localhost", 1), "loopback", true},
-		{"port", ports, s.URL, "is not 80, 443", true},
+		{"port", ports, s.URL, "is not allowed: want 80, 443", true},
 		{"credentials", here, strings.Replace(s.URL, "http://", "http://ann:"+canary+"@", 1), "credentials", true},
 		{"metadata", here, "http://169.254.169.254/", "link-local", true},
 		{"no guard", nil, s.URL, "not an admin", false},
@@ -142,20 +142,20 @@ func TestGuardedRefuses(t *testing.T) {
 	}
 }
 
-// What answers may be a service that is no business of who set the webhook: nothing of
-// it is in the error.
+// The answer may come from a service that the user who set the webhook must not read: the
+// error has nothing of it.
 func TestGuardedTellsNothingOfAnswers(t *testing.T) {
 	for _, tt := range []struct {
 		name, answer string
 		scheme       string
 		want         string
 	}{
-		{"garbage", canary + "\r\n\r\n", "http", "no answer that is HTTP"},
+		{"garbage", canary + "\r\n\r\n", "http", "the answer is not HTTP"},
 		{"no TLS", canary + "\r\n\r\n", "https", "TLS failed"},
-		{"odd status", "HTTP/1.1 " + canary + "\r\n\r\n", "http", "no answer that is HTTP"},
+		{"odd status", "HTTP/1.1 " + canary + "\r\n\r\n", "http", "the answer is not HTTP"},
 		{"status text", "HTTP/1.1 403 " + canary + "\r\nContent-Length: 0\r\n\r\n", "http", "403 Forbidden"},
 		{"redirect", "HTTP/1.1 302 Found\r\nLocation: http://" + canary + "/\r\nContent-Length: 0\r\n\r\n", "http", "302 Found: redirects are not followed"},
-		{"nothing", "", "http", "no answer that is HTTP"},
+		{"nothing", "", "http", "the answer is not HTTP"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))

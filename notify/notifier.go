@@ -44,8 +44,8 @@ type Notifier struct {
 	// Transport reaches webhooks; nil: directly, or by the proxy that the
 	// environment names.
 	Transport http.RoundTripper
-	// Guard reaches webhooks that were set by who may not act on this machine; nil:
-	// they are not sent.
+	// Guard reaches webhooks of users that may not act on this machine; nil: they are
+	// not sent.
 	Guard *Guard
 	// Now is the time; nil: time.Now.
 	Now func() time.Time

@@ -19,7 +19,7 @@ type Kind string
 const (
 	Webhook  Kind = "webhook"
 	Command  Kind = "command"
-	Callback Kind = "callback" // a webhook that tells of a submitted run
+	Callback Kind = "callback" // a webhook with the result of a submitted run
 )
 
 // Kinds are all kinds.

@@ -44,8 +44,8 @@ type webhooks struct {
 	agent  string
 	now    func() time.Time
 	close  func()
-	// guarded is for those that were set by who may not act on this machine; nil: these
-	// are not sent.
+	// guarded is for webhooks of users that may not act on this machine; nil: they are
+	// not sent.
 	guarded *guarded
 }
 

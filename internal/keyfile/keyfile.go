@@ -1,5 +1,5 @@
-// Package keyfile keeps a random key in a file next to another, of the same user and
-// for that user alone. The key is made when it is first asked for.
+// Package keyfile keeps a random key in a file next to another, with the same owner and
+// readable only by it. The key is made when it is first loaded.
 package keyfile
 
 import (
@@ -17,19 +17,19 @@ import (
 // Size is how long a key is, in bytes.
 const Size = 32
 
-// maxFile is more than a key takes in its file.
+// maxFile is the size of a file with a key, and more.
 const maxFile = 2*Size + 2
 
-// Load reads the key at path, or writes one made of random that others who ask at the
-// same time get too. The file belongs to the user uid, and is in hexadecimal digits. The
-// error never has any of the key.
+// Load reads the key at path, or makes one from random and writes it; processes that load
+// it at the same time get the same key. The file has hexadecimal digits and belongs to the
+// user uid. The error has nothing of the key.
 func Load(path string, uid, gid int, random io.Reader) (key [Size]byte, err error) {
 	f, err := safefile.OpenOwn(path, uid, gid)
 	if err != nil {
 		return key, err
 	}
 	defer func() { _ = f.Close() }() // what was written is on the disk
-	// It is let go of with the file.
+	// Closing the file releases the lock.
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
 		return key, fmt.Errorf("lock %s: %w", path, err)
 	}

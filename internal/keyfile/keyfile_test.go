@@ -14,7 +14,7 @@ func load(path string, random io.Reader) ([Size]byte, error) {
 	return Load(path, os.Geteuid(), os.Getegid(), random)
 }
 
-// All who ask at the same time get one key, which stays.
+// All calls at the same time get one key, which stays.
 func TestLoad(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key")
 	var wg sync.WaitGroup

@@ -10,23 +10,23 @@ import (
 	"time"
 )
 
-// A Dialer connects to what a policy lets be reached. It may be used by several
+// A Dialer connects to the addresses that a policy allows. It may be used by several
 // goroutines at once.
 type Dialer struct {
 	Policy Policy
-	// Lookup finds the addresses of a name; nil: as this machine does.
+	// Lookup resolves a name; nil: by the resolver of this machine.
 	Lookup func(ctx context.Context, name string) ([]netip.Addr, error)
 	// Dial connects to an address and a port, never to a name; nil: by TCP.
 	Dial func(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
 }
 
-// ErrLookup is all that is told of why a name was not found: the rest names servers of
-// the network.
+// ErrLookup is the error for a name that was not found. The cause is left out: it names
+// servers of the network.
 var ErrLookup = errors.New("the name cannot be looked up")
 
 // DialContext connects to address, a name or an address with a port. The name is
-// looked up once, and nothing is connected if one of its addresses is refused, which
-// is a [*RefusedError]. One that has no address is an [ErrLookup].
+// looked up once. The error is a [*RefusedError] if any of its addresses is refused,
+// before anything is connected, and [ErrLookup] if it has none.
 func (d *Dialer) DialContext(ctx context.Context, _, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -93,7 +93,7 @@ func (d *Dialer) connect(ctx context.Context, addrs []netip.Addr, port uint16) (
 	return nil, first
 }
 
-// share is ctx for one of several that are left.
+// share is ctx with an equal share of the time that is left.
 func share(ctx context.Context, left int) (context.Context, context.CancelFunc) {
 	end, ok := ctx.Deadline()
 	if !ok {
@@ -109,8 +109,8 @@ const (
 	handshakeLimit = 10 * time.Second
 )
 
-// NewTransport connects by d, anew for each request, and by no proxy. The name of the
-// URL is the one that a certificate has to have.
+// NewTransport connects by d, once for each request, without a proxy. The certificate must
+// be for the name of the URL.
 func NewTransport(d *Dialer, config *tls.Config) *http.Transport {
 	return &http.Transport{
 		DialContext:            d.DialContext,

@@ -124,8 +124,8 @@ func client(t *testing.T, s *httptest.Server, n names, policy Policy) *http.Clie
 	return &http.Client{Transport: transport}
 }
 
-// The certificate has to be that of the name, whatever address it has, and no proxy
-// of the environment is used.
+// The certificate must be for the name, whatever its address, and the environment's proxy
+// is not used.
 func TestTransportTLS(t *testing.T) {
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
@@ -148,7 +148,7 @@ func TestTransportTLS(t *testing.T) {
 	}
 }
 
-// Each request looks the name up anew: no connection is used again.
+// Each request looks the name up: no connection is reused.
 func TestTransportLooksUpEachTime(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer s.Close()

@@ -5,16 +5,16 @@ import (
 	"slices"
 )
 
-// A special network is not of the public internet.
+// A special network is not part of the public internet.
 type special struct {
 	prefix netip.Prefix
 	what   string
 }
 
-// forbidden are addresses that nobody may reach, whatever is listed.
+// forbidden are addresses that may never be reached, even if they are listed.
 var forbidden = slices.Concat(
 	networks("a link-local address", "169.254.0.0/16", "fe80::/10"),
-	// The services of clouds that give credentials to their machines.
+	// Metadata services of clouds, which hand out credentials.
 	networks("a metadata address", "fd00:ec2::254/128", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32"),
 	networks("a multicast address", "224.0.0.0/4", "ff00::/8"),
 	networks("an unspecified address", "0.0.0.0/8", "::/128"),
@@ -39,7 +39,7 @@ func networks(what string, prefixes ...string) []special {
 	return all
 }
 
-// in says what an address is that one of the networks has; empty: none has it.
+// in is the kind of the network that has an address; empty: none has it.
 func in(all []special, addr netip.Addr) string {
 	for _, s := range all {
 		if s.prefix.Contains(addr) {
@@ -49,7 +49,7 @@ func in(all []special, addr netip.Addr) string {
 	return ""
 }
 
-// The networks whose addresses lead to an IPv4 address behind a gateway.
+// The networks whose addresses stand for an IPv4 address behind a gateway.
 var (
 	nat64 = netip.MustParsePrefix("64:ff9b::/96")
 	// atEnd have it in the last four bytes.
@@ -58,9 +58,9 @@ var (
 	teredo    = netip.MustParsePrefix("2001::/32")
 )
 
-// embedded is the IPv4 address that an IPv6 address leads to; the zero value: to none.
-// public: the IPv6 address is how a machine without IPv4 reaches any address, and says
-// nothing by itself.
+// embedded is the IPv4 address that an IPv6 address stands for; the zero value: none.
+// public: a machine without IPv4 reaches any address that way, so that only the IPv4
+// address is to be checked.
 func embedded(addr netip.Addr) (inner netip.Addr, public bool) {
 	if !addr.Is6() || addr == netip.IPv6Loopback() || addr == netip.IPv6Unspecified() {
 		return netip.Addr{}, false

@@ -9,17 +9,17 @@ import (
 	"strings"
 )
 
-// A Policy says what may be reached. The zero value lets the public internet be
-// reached, at the ports 80 and 443. It is not changed while it is used.
+// A Policy says what may be reached. The zero value allows the public internet at the
+// ports 80 and 443. It must not change while it is used.
 type Policy struct {
-	// Networks may be reached although they are private, or of this machine.
+	// Networks may be reached although they are private, or loopback.
 	Networks []netip.Prefix
-	// Ports may be reached besides 80 and 443.
+	// Ports may be reached in addition to 80 and 443.
 	Ports []uint16
 }
 
-// A RefusedError says why an address may not be reached. It names no address that a
-// name stands for: who asks is not told how the network is made.
+// A RefusedError says why an address may not be reached. It has no address of a name,
+// which would reveal the network.
 type RefusedError struct{ Reason string }
 
 func (e *RefusedError) Error() string { return "refused: " + e.Reason }
@@ -31,9 +31,9 @@ func refuse(format string, args ...any) error {
 // MaxURL bounds a URL, in bytes.
 const MaxURL = 2048
 
-// CheckURL is a [*RefusedError] unless text is a URL that may be reached, as far as
-// that can be said without looking up its name. The error holds nothing of the URL but
-// its port, because its path may be a secret.
+// CheckURL is a [*RefusedError] unless text is a URL that may be reached; its name is not
+// looked up. The error has nothing of the URL but its port, because its path may be a
+// secret.
 func (p *Policy) CheckURL(text string) error {
 	if len(text) > MaxURL {
 		return refuse("the URL has more than %d bytes", MaxURL)
@@ -58,7 +58,7 @@ func (p *Policy) CheckURL(text string) error {
 	return err
 }
 
-// checkHost judges the host of a URL: an address by what it is, a name by its form.
+// checkHost checks the host of a URL: an address by its network, a name by its form.
 func (p *Policy) checkHost(host string) error {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return p.CheckAddr(addr)
@@ -96,21 +96,21 @@ func isNumber(label string) bool {
 	return strings.Trim(label, "0123456789") == ""
 }
 
-// checkPort judges a port.
+// checkPort checks a port.
 func (p *Policy) checkPort(text string) (uint16, error) {
 	n, err := strconv.ParseUint(text, 10, 16)
 	switch port := uint16(n); {
 	case err != nil || n == 0:
 		return 0, refuse("the port is not a number from 1 to 65535")
 	case port != 80 && port != 443 && !slices.Contains(p.Ports, port):
-		return 0, refuse("port %d is not 80, 443, or one that is allowed", n)
+		return 0, refuse("port %d is not allowed: want 80, 443, or a port that the daemon allows", n)
 	default:
 		return port, nil
 	}
 }
 
-// CheckAddrs is a [*RefusedError] if any of the addresses of a name may not be
-// reached: one of them would do for who chose the name.
+// CheckAddrs is a [*RefusedError] if any of the addresses of a name may not be reached:
+// one would be enough for an attack.
 func (p *Policy) CheckAddrs(addrs []netip.Addr) error {
 	if len(addrs) == 0 {
 		return ErrLookup
@@ -141,7 +141,7 @@ func (p *Policy) CheckAddr(addr netip.Addr) error {
 	return p.checkPlain(addr)
 }
 
-// checkPlain judges an address that stands for itself.
+// checkPlain checks an address without one embedded in it.
 func (p *Policy) checkPlain(addr netip.Addr) error {
 	if what := in(forbidden, addr); what != "" {
 		return refuse("%s", what)

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"tutti/api/event"
 	"tutti/output"
@@ -21,16 +20,9 @@ func NewRuns(s store.Store) server.Runs { return runs{s} }
 // Diff are what changed between two runs, as the command line shows it.
 func (r runs) Diff(ctx context.Context, before, after store.Run, visible store.Visible) (all []event.Diff, err error) {
 	both := &runner.Comparison{Store: r.Store, Before: before, After: after}
-	pairs, err := both.Pairs(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	if visible != nil {
-		pairs = slices.DeleteFunc(pairs, func(p output.HostPair) bool { return !visible(p.Host) })
-	}
 	comparison := output.NewComparison(output.Options{}, before.ID, after.ID)
 	defer func() { err = errors.Join(err, comparison.Close()) }()
-	if err := both.Feed(ctx, pairs, comparison); err != nil {
+	if err := both.FeedGroups(ctx, r.Store, visible, comparison); err != nil {
 		return nil, err
 	}
 	err = comparison.Each(func(d event.Diff) error {

@@ -55,6 +55,7 @@ var _ fanout.Sink = (*side)(nil)
 // A changeGroup is hosts with the same change, or without any.
 type changeGroup struct {
 	members []member
+	first   int             // the lowest index of members
 	pair    HostPair        // of the first
 	streams [2]streamChange // by Stream
 	// unrecorded says that the outputs differ only in a part that was not recorded.
@@ -139,32 +140,51 @@ func (s *side) take(host string) *transcript {
 // in one of the runs, there is nothing to compare its output with. Hosts are shown in
 // the order in which they are added. The error is that of the temporary file.
 func (c *Comparison) Add(pair HostPair) error {
+	return c.AddHosts(pair, []string{pair.Host}, []int{c.hosts})
+}
+
+// AddHosts is Add for hosts of which pair.Host is one, and the others have the same
+// results and the same output. They are shown in the order of places, which all hosts
+// have.
+func (c *Comparison) AddHosts(pair HostPair, hosts []string, places []int) error {
 	before, after := c.sides[0].take(pair.Host), c.sides[1].take(pair.Host)
 	defer before.free()
 	defer after.free()
 	g := &changeGroup{pair: pair, changed: fate(pair.Before) != fate(pair.After)}
-	like := c.byOutput[pair.Output]
+	var like *changeGroup
+	compared := !pair.SameOutput && started(pair.Before) && started(pair.After)
+	if compared {
+		like = c.byOutput[pair.Output]
+	}
 	switch {
-	case pair.SameOutput || !started(pair.Before) || !started(pair.After):
-		like = nil
 	case like != nil:
 		g.take(like)
-	default:
+	case compared:
 		if err := c.compare(g, before, after); err != nil {
 			return err
 		}
 	}
-	if err := c.join(g, like != nil); err != nil {
+	g, err := c.join(g, like != nil)
+	if err != nil {
 		return err
 	}
-	c.hosts++
+	if compared && pair.Output != "" { // otherwise g says nothing of these outputs
+		c.byOutput[pair.Output] = g
+	}
+	for i, host := range hosts {
+		if g.members = append(g.members, member{places[i], host}); len(g.members) == 1 {
+			g.first = places[i]
+		}
+		g.first = min(g.first, places[i])
+	}
+	c.hosts += len(hosts)
 	return nil
 }
 
 // join adds the host of g to the group with the same change, which may be g
-// itself. shared says that the hunks of g are another group's.
-func (c *Comparison) join(g *changeGroup, shared bool) error {
-	pair, key := g.pair, g.key()
+// itself, and returns that. shared says that the hunks of g are another group's.
+func (c *Comparison) join(g *changeGroup, shared bool) (*changeGroup, error) {
+	key := g.key()
 	switch known := c.groups[key]; {
 	case known != nil && !shared:
 		g.free()
@@ -173,15 +193,11 @@ func (c *Comparison) join(g *changeGroup, shared bool) error {
 		g = known
 	case shared:
 		if err := g.copyHunks(c.pool); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	c.groups[key] = g
-	if pair.Output != "" {
-		c.byOutput[pair.Output] = g
-	}
-	g.members = append(g.members, member{c.hosts, pair.Host})
-	return nil
+	return g, nil
 }
 
 // started reports whether there was a command that could have output.
@@ -300,7 +316,7 @@ func (g *changeGroup) free() {
 // because they are the exceptions.
 func (c *Comparison) sorted() []*changeGroup {
 	return slices.SortedFunc(maps.Values(c.groups), func(a, b *changeGroup) int {
-		return cmp.Or(cmp.Compare(len(a.members), len(b.members)), cmp.Compare(a.members[0].index, b.members[0].index))
+		return cmp.Or(cmp.Compare(len(a.members), len(b.members)), cmp.Compare(a.first, b.first))
 	})
 }
 

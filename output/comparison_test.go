@@ -1,9 +1,11 @@
 package output
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
+	"tutti/api/event"
 	"tutti/fanout"
 )
 
@@ -198,6 +200,29 @@ func TestComparisonByOutput(t *testing.T) {
 	}
 	if c.pool.used != 0 {
 		t.Errorf("%d bytes are still in use", c.pool.used)
+	}
+}
+
+// A host on which the command did not start tells nothing of the output of others, though
+// there it is known to be the same.
+func TestComparisonOfUnstarted(t *testing.T) {
+	c := NewComparison(Options{}, 1, 2)
+	w := &twice{tb: t, c: c, output: "nothing, then something"}
+	w.add(HostPair{Host: "a", Before: &fanout.Result{Outcome: fanout.Unreachable}, After: &fanout.Result{Report: exited(0)}, Output: w.output})
+	w.host("b", [2]told{toldOK(""), toldOK("y\n")})
+	var got []string
+	err := c.Each(func(d event.Diff) error {
+		got = append(got, fmt.Sprint(d.Hosts, d.Changed, d.Stdout != nil))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "[[a] true false [b] true true]"; fmt.Sprint(got) != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 

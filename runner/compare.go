@@ -45,24 +45,32 @@ func pair(before, after []store.HostResult) []output.HostPair {
 	}
 	var pairs []output.HostPair
 	for i := range after {
-		now := &after[i]
-		p := output.HostPair{Host: now.Target.Name, After: &now.Result}
-		if then := earlier[p.Host]; then != nil {
-			p.Before = &then.Result
-			if then.OutputHash != "" && now.OutputHash != "" {
-				p.SameOutput = then.OutputHash == now.OutputHash
-				p.Output = then.OutputHash + now.OutputHash
-			}
-			delete(earlier, p.Host)
-		}
-		pairs = append(pairs, p)
+		name := after[i].Target.Name
+		pairs = append(pairs, pairOf(name, earlier[name], &after[i]))
+		delete(earlier, name)
 	}
 	for i := range before {
 		if name := before[i].Target.Name; earlier[name] != nil {
-			pairs = append(pairs, output.HostPair{Host: name, Before: &before[i].Result})
+			pairs = append(pairs, pairOf(name, &before[i], nil))
 		}
 	}
 	return pairs
+}
+
+// pairOf is a host with its results in both runs; nil: the run did not have it.
+func pairOf(host string, then, now *store.HostResult) output.HostPair {
+	p := output.HostPair{Host: host}
+	if then != nil {
+		p.Before = &then.Result
+	}
+	if now != nil {
+		p.After = &now.Result
+	}
+	if then != nil && now != nil && then.OutputHash != "" && now.OutputHash != "" {
+		p.SameOutput = then.OutputHash == now.OutputHash
+		p.Output = then.OutputHash + now.OutputHash
+	}
+	return p
 }
 
 // only returns the named pairs.

@@ -30,8 +30,10 @@ type Answer struct {
 // A Group has the hosts of a run with the same answer.
 type Group struct {
 	Answer
-	// Hosts has at least one, in the order of the plan.
-	Hosts []string
+	// Hosts has at least one, in the order of the plan, and Positions their positions
+	// in it.
+	Hosts     []string
+	Positions []int
 }
 
 // Sample returns the host whose output represents that of all.
@@ -42,13 +44,24 @@ func (g *Group) Sample() string { return g.Hosts[0] }
 func GroupsFor(groups []Group, visible Visible) []Group {
 	if visible != nil {
 		for i := range groups {
-			g := &groups[i]
-			g.Hosts = slices.DeleteFunc(g.Hosts, func(host string) bool { return !visible(host) })
+			groups[i].keep(visible)
 		}
 		groups = slices.DeleteFunc(groups, func(g Group) bool { return len(g.Hosts) == 0 })
 	}
 	slices.SortStableFunc(groups, func(a, b Group) int { return cmp.Compare(len(a.Hosts), len(b.Hosts)) })
 	return groups
+}
+
+// keep leaves the visible hosts.
+func (g *Group) keep(visible Visible) {
+	kept := 0
+	for i, host := range g.Hosts {
+		if visible(host) {
+			g.Hosts[kept], g.Positions[kept] = host, g.Positions[i]
+			kept++
+		}
+	}
+	g.Hosts, g.Positions = g.Hosts[:kept], g.Positions[:kept]
 }
 
 // A Change has the hosts with one answer in a run, and one answer in a later run.
@@ -59,59 +72,13 @@ type Change struct {
 	// Hosts in the order of the later run, or of the earlier one if they are in that
 	// only.
 	Hosts []string
+	// Places order the hosts of all changes: those of the later run, then those of the
+	// earlier one only.
+	Places []int
 }
 
 // SameOutput reports whether the output of the hosts is known to be the same in both
 // runs.
 func (c *Change) SameOutput() bool {
 	return c.From != nil && c.To != nil && c.From.OutputHash != "" && c.From.OutputHash == c.To.OutputHash
-}
-
-// Changes joins the groups of two runs, fewest hosts first, in time linear in the
-// number of hosts.
-func Changes(before, after []Group) []Change {
-	earlier := make(map[string]int) // the group of a host
-	for i := range before {
-		for _, host := range before[i].Hosts {
-			earlier[host] = i
-		}
-	}
-	const none = -1
-	var changes []Change
-	places := make(map[[2]int]int)
-	add := func(host string, from, to int) {
-		place, known := places[[2]int{from, to}]
-		if !known {
-			place = len(changes)
-			places[[2]int{from, to}] = place
-			var c Change
-			if from != none {
-				c.From = &before[from].Answer
-			}
-			if to != none {
-				c.To = &after[to].Answer
-			}
-			changes = append(changes, c)
-		}
-		changes[place].Hosts = append(changes[place].Hosts, host)
-	}
-	for i := range after {
-		for _, host := range after[i].Hosts {
-			from, known := earlier[host]
-			if !known {
-				from = none
-			}
-			delete(earlier, host)
-			add(host, from, i)
-		}
-	}
-	for i := range before {
-		for _, host := range before[i].Hosts {
-			if _, only := earlier[host]; only {
-				add(host, i, none)
-			}
-		}
-	}
-	slices.SortStableFunc(changes, func(a, b Change) int { return cmp.Compare(len(a.Hosts), len(b.Hosts)) })
-	return changes
 }

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -82,17 +81,19 @@ func (v views) groups(ctx context.Context, q queryer, run int64) ([]store.Group,
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells
-	hostsAt := make(map[int][]string)   // by the position of the first
+	defer func() { _ = rows.Close() }()   // rows.Err tells
+	hostsAt := make(map[int]*store.Group) // by the position of the first
 	for rows.Next() {
 		var first int
 		var lines string
 		if err := rows.Scan(&first, &lines); err != nil {
 			return nil, err
 		}
-		if hostsAt[first], err = hostsInOrder(lines); err != nil {
+		g := &store.Group{}
+		if g.Hosts, g.Positions, err = hostsInOrder(lines); err != nil {
 			return nil, err
 		}
+		hostsAt[first] = g
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -101,7 +102,7 @@ func (v views) groups(ctx context.Context, q queryer, run int64) ([]store.Group,
 }
 
 // answers adds to hosts what they have in common: that of the first.
-func (v views) answers(ctx context.Context, q queryer, run int64, hostsAt map[int][]string) ([]store.Group, error) {
+func (v views) answers(ctx context.Context, q queryer, run int64, hostsAt map[int]*store.Group) ([]store.Group, error) {
 	positions, err := json.Marshal(slices.Collect(maps.Keys(hostsAt)))
 	if err != nil {
 		return nil, err
@@ -124,32 +125,39 @@ func (v views) answers(ctx context.Context, q queryer, run int64, hostsAt map[in
 		if err != nil {
 			return nil, err
 		}
-		groups = append(groups, store.Group{Answer: answer, Hosts: hostsAt[first]})
+		g := hostsAt[first]
+		g.Answer = answer
+		groups = append(groups, *g)
 	}
 	return groups, rows.Err()
 }
 
-// hostsInOrder are the names in lines with a position and a name. They are in order as
-// a rule, to which SQLite is not bound; to ask for it takes longer than all the rest.
-func hostsInOrder(lines string) ([]string, error) {
-	places := make([]store.HostPlace, 0, 1+strings.Count(lines, "\n"))
+// hostsInOrder are the names and positions in lines with a position and a name. They are
+// in order as a rule, to which SQLite is not bound; to ask for it takes longer than all
+// the rest.
+func hostsInOrder(lines string) (hosts []string, positions []int, err error) {
+	count := 1 + strings.Count(lines, "\n")
+	hosts, positions = make([]string, 0, count), make([]int, 0, count)
 	for line := range strings.SplitSeq(lines, "\n") {
 		position, host, _ := strings.Cut(line, " ")
 		n, err := strconv.Atoi(position)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		places = append(places, store.HostPlace{Position: n, Host: host})
+		hosts, positions = append(hosts, host), append(positions, n)
 	}
-	byPosition := func(a, b store.HostPlace) int { return cmp.Compare(a.Position, b.Position) }
-	if !slices.IsSortedFunc(places, byPosition) {
-		slices.SortFunc(places, byPosition)
+	if slices.IsSorted(positions) {
+		return hosts, positions, nil
 	}
-	hosts := make([]string, len(places))
-	for i := range places {
-		hosts[i] = places[i].Host
+	at := make(map[int]string, count)
+	for i, position := range positions {
+		at[position] = hosts[i]
 	}
-	return hosts, nil
+	slices.Sort(positions)
+	for i, position := range positions {
+		hosts[i] = at[position]
+	}
+	return hosts, positions, nil
 }
 
 // An answerRow is what hosts have in common.

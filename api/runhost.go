@@ -219,6 +219,8 @@ type RunPlan struct {
 	Inventory string      `json:"inventory,omitempty"`
 	Command   string      `json:"command"`
 	Task      fanout.Task `json:"task"`
+	// Policy is how it goes over its hosts.
+	Policy fanout.Policy `json:"policy"`
 	// Options are the keys that the run was given, as a rerun repeats them.
 	Options map[string][]string `json:"options"`
 }

@@ -25,7 +25,22 @@ type RunRequest struct {
 	// maintenance.
 	Priority           int  `json:"priority,omitempty" minimum:"-1000" maximum:"1000" doc:"the highest is first; 0 if it is not given"`
 	IncludeMaintenance bool `json:"include_maintenance,omitempty" doc:"do not leave out the hosts that are in maintenance"`
+	TuttiEnv           bool `json:"tutti_env,omitempty" doc:"set the variables TUTTI_RUN, TUTTI_HOST and TUTTI_ATTEMPT of the command"`
+	Receivers
+	DryRun bool `json:"dry_run,omitempty" doc:"say what the run would do, as /plan does; nothing is run"`
 	LocalKeys
+}
+
+// Receivers are sent the end of a run; one of them at most.
+type Receivers struct {
+	Callback string     `json:"callback,omitempty" maxLength:"2048" doc:"a URL that is sent the run when it has ended"`
+	Notify   *RunNotify `json:"notify,omitempty"`
+}
+
+// A RunNotify is a webhook that is sent a message about the end of a run, as jobs send it.
+type RunNotify struct {
+	On      []string `json:"on" minItems:"1" enum:"failure,always" doc:"failure: some host is not ok"`
+	Webhook string   `json:"webhook" minLength:"1" maxLength:"2048" doc:"a URL"`
 }
 
 // A Script is executed in place of a command.
@@ -52,7 +67,7 @@ type TaskKeys struct {
 	Stdin       *string           `json:"stdin,omitempty" maxLength:"1048576" doc:"the command's standard input; it is not recorded"`
 	StdinBase64 *string           `json:"stdin_base64,omitempty" maxLength:"1398104" doc:"the same, as base64"`
 	Sudo        string            `json:"sudo,omitempty" maxLength:"256" doc:"run as that user by sudo, which must not ask for a password"`
-	PTY         bool              `json:"pty,omitempty"`
+	PTY         *bool             `json:"pty,omitempty"`
 	User        string            `json:"user,omitempty" maxLength:"256" doc:"log in as that user, if you may"`
 	Note        string            `json:"note,omitempty" maxLength:"10000"`
 	RecordLimit string            `json:"record_limit,omitempty" maxLength:"20" doc:"such as 4MiB"`
@@ -147,8 +162,8 @@ func textsOf(v reflect.Value) []string {
 		return []string{v}
 	case *int:
 		return []string{strconv.Itoa(*v)}
-	case bool:
-		return []string{strconv.FormatBool(v)}
+	case *bool:
+		return []string{strconv.FormatBool(*v)}
 	case []string:
 		return v
 	}
@@ -171,9 +186,14 @@ func fields(form any) map[string]reflect.Value {
 type RerunRequest struct {
 	Outcomes []string `json:"outcomes,omitempty" enum:"ok,failed,timeout,lost,unreachable,canceled,skipped" doc:"on the hosts with one of these; default: those that are not ok"`
 	All      bool     `json:"all,omitempty" doc:"on all its hosts"`
+	Hosts
 	TaskKeys
 	LimitKeys
-	Priority int `json:"priority,omitempty" minimum:"-1000" maximum:"1000"`
+	Priority           int   `json:"priority,omitempty" minimum:"-1000" maximum:"1000"`
+	IncludeMaintenance bool  `json:"include_maintenance,omitempty" doc:"do not leave out the hosts that are in maintenance"`
+	TuttiEnv           *bool `json:"tutti_env,omitempty" doc:"whether the variables TUTTI_RUN, TUTTI_HOST and TUTTI_ATTEMPT are set"`
+	Receivers
+	DryRun bool `json:"dry_run,omitempty" doc:"say what the run would do, as /plan does; nothing is run"`
 	LocalKeys
 }
 

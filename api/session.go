@@ -46,8 +46,27 @@ type Limits struct {
 	RequestsPerSecond int   `json:"requests_per_second"`
 	RequestsAtOnce    int   `json:"requests_at_once"`
 	MaxBody           int64 `json:"max_body"`
+	MaxApplyBody      int64 `json:"max_apply_body"`
 	MaxPage           int   `json:"max_page"`
 	MaxOutput         int64 `json:"max_output"`
+	// MaxWait is how long an answer may be put off, by Prefer: wait.
+	MaxWaitMS int64 `json:"max_wait_ms"`
+	// MaxStreams is how many streams may be open at once.
+	MaxStreams int       `json:"max_streams"`
+	Runs       RunLimits `json:"runs"`
+}
+
+// RunLimits bound a run that is submitted. Sizes are in bytes.
+type RunLimits struct {
+	// MaxQueued is how many runs may wait, of all clients.
+	MaxQueued     int   `json:"max_queued"`
+	MaxHosts      int   `json:"max_hosts"`
+	MaxFanout     int   `json:"max_fanout"`
+	MaxTimeoutMS  int64 `json:"max_timeout_ms"`
+	MaxDeadlineMS int64 `json:"max_deadline_ms"`
+	// MaxRecordLimit is of each output, MaxInput of the standard input and of a script.
+	MaxRecordLimit int64 `json:"max_record_limit"`
+	MaxInput       int64 `json:"max_input"`
 }
 
 // A UserRequest is a user to add.

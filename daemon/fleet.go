@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 
+	"tutti/fanout"
 	"tutti/internal/fault"
 	"tutti/inventory"
 	"tutti/runner"
@@ -86,6 +87,38 @@ func (f *fleet) Scopes(ctx context.Context, selectors []string) ([]map[string]bo
 		}
 	}
 	return sets, nil
+}
+
+// Means returns what says whether a selector means something; see [server.Fleet].
+func (f *fleet) Means(ctx context.Context, visible store.Visible) (func(selector string) bool, error) {
+	request := runner.NewRequest()
+	inv, _, err := f.env.LoadInventory(ctx, &request, nil)
+	if err != nil {
+		return nil, err
+	}
+	if visible != nil {
+		inv = inv.Among(visible)
+	}
+	return func(selector string) bool {
+		parsed, err := inventory.ParseSelector(selector)
+		if err != nil || len(parsed.Files()) > 0 {
+			return false
+		}
+		_, err = inv.Select(ctx, parsed, inventory.SelectOptions{Unusable: true, Runs: anyRun{inv}})
+		return err == nil
+	}, nil
+}
+
+// anyRun has each earlier run on all hosts of an inventory.
+type anyRun struct{ *inventory.Inventory }
+
+// Hosts are those of any run.
+func (r anyRun) Hosts(context.Context, string, []fanout.Outcome) ([]string, error) {
+	var names []string
+	for _, h := range r.Inventory.Hosts() {
+		names = append(names, h.Name)
+	}
+	return names, nil
 }
 
 // Daemons are those that serve the history.

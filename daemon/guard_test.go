@@ -2,6 +2,7 @@ package daemon_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -98,6 +99,43 @@ func TestDaemonGuardsItsMachine(t *testing.T) {
 		<-h.bodies
 		if req := <-h.got; req.URL.Path != "/admins" {
 			t.Errorf("got %s", req.URL.Path)
+		}
+	}
+	d.stop()
+	d.wait(t)
+}
+
+// The end of a run is sent as its receiver wants it: the run itself, or a message, if it
+// is about such an end.
+func TestDaemonTellsReceivers(t *testing.T) {
+	r := newRig(t, said)
+	h := newHooks(t)
+	url := func(path, on string) func(*store.Submission) {
+		return func(s *store.Submission) { s.Callback = &store.Callback{URL: h.URL + path, On: on, By: "user:3"} }
+	}
+	d := r.start(t, daemon.Config{StopTimeout: time.Minute, Lanes: 1, Callbacks: h.policy})
+	for _, tt := range []struct{ command, path, on, event, want string }{
+		{"fail no", "/run", "", "run", `{"schema":1,"type":"run","run":1,"source":"api","command":"fail no","selector":"web",`},
+		{"say yes", "/none", "failure", "", ""},
+		{"fail no", "/failure", "failure", "failure", `{"id":3,"schema":1,"type":"failure",`},
+		{"say yes", "/always", "always", "always", `{"id":4,"schema":1,"type":"always",`},
+	} {
+		run := r.submit(t, tt.command, url(tt.path, tt.on))
+		if tt.want == "" {
+			await(t, "it is done with", func() bool {
+				s, ok, err := r.store.Callbacks().Callback(t.Context(), run)
+				return err == nil && ok && !s.Done.IsZero() && s.Error == ""
+			})
+			continue
+		}
+		body, req := <-h.bodies, <-h.got
+		if req.URL.Path != tt.path || req.Header.Get("X-Tutti-Event") != tt.event || !strings.HasPrefix(string(body), tt.want) || !h.signed(t, r, req, body, "user:3") {
+			t.Errorf("%s: got %s, %v, want %s", tt.path, body, req.Header, tt.want)
+		}
+		for _, part := range []string{`"hosts":1`, `"exit_code":`, fmt.Sprintf(`"run":%d`, run)} {
+			if !strings.Contains(string(body), part) {
+				t.Errorf("%s: %s is not in %s", tt.path, part, body)
+			}
 		}
 	}
 	d.stop()

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"tutti/scheduler"
-	"tutti/server/compat"
 	"tutti/store"
 )
 
@@ -18,24 +16,14 @@ import (
 type outbox struct {
 	scheduler.Outbox
 	callbacks store.Callbacks
-	// body is what a callback sends.
-	body func(context.Context, store.Callback) ([]byte, error)
+	// form is what a callback sends; false: it is not told of that end.
+	form func(context.Context, store.Callback) (scheduler.Delivery, bool, error)
 	log  *slog.Logger
 }
 
 // outbox is what there is to deliver.
 func (d *Daemon) outbox() *outbox {
-	return &outbox{Outbox: &d.registration, callbacks: d.store.Callbacks(), log: d.c.Logger, body: func(ctx context.Context, c store.Callback) ([]byte, error) {
-		run, err := d.store.Run(ctx, strconv.FormatInt(c.Run, 10), "")
-		if err != nil {
-			return nil, err
-		}
-		task, err := compat.Result(ctx, d.store, &run, c.Task)
-		if err != nil {
-			return nil, err
-		}
-		return task.Body()
-	}}
+	return &outbox{Outbox: &d.registration, callbacks: d.store.Callbacks(), log: d.c.Logger, form: d.callbackForm}
 }
 
 // callbackEvent is what receivers are told that a callback is about.
@@ -57,7 +45,10 @@ func (o *outbox) Lease(ctx context.Context, now, until time.Time, most int) ([]s
 		return all, nil
 	}
 	for _, c := range callbacks {
-		body, err := o.body(ctx, c)
+		sent, told, err := o.form(ctx, c)
+		if err == nil && !told {
+			err = o.callbacks.Delivered(ctx, c, now, nil, time.Time{})
+		}
 		if err != nil {
 			o.log.Warn("callback delayed: cannot read its run", "run", c.Run, "error", err)
 			if err := o.callbacks.Release(ctx, []store.Callback{c}, now.Add(bodyAgain)); err != nil {
@@ -65,11 +56,9 @@ func (o *outbox) Lease(ctx context.Context, now, until time.Time, most int) ([]s
 			}
 			continue
 		}
-		all = append(all, scheduler.Delivery{
-			ID: c.Run, Attempt: c.Attempt, Body: body,
-			Notify:  scheduler.Notify{Webhook: c.URL, WebhookBy: c.By},
-			Message: scheduler.Message{Type: callbackEvent, Run: c.Run, Time: c.Ended},
-		})
+		if told {
+			all = append(all, sent)
+		}
 	}
 	return all, nil
 }

@@ -80,7 +80,7 @@ func (q *submissions) Submit(ctx context.Context, s *server.Submission, d *runne
 			Inventory: d.Inventory, Note: first(s.Request.Keys["note"]), User: strings.TrimPrefix(p.Name, "unix:"),
 			RerunOf: s.RerunOf, Given: d.Given, Principal: p.Name, Via: string(p.Via), ByHand: p.Via == access.ViaUnix,
 		},
-		Request: s.Request, Priority: s.Priority, Key: s.Key, Body: s.Body, Most: server.MaxQueued, Now: now,
+		Request: s.Request, Priority: s.Priority, Key: s.Key, Body: s.Body, Most: server.MaxQueued, Now: now, Callback: s.Receiver,
 		Audit: access.Entry{By: s.By, Action: "run.start", Outcome: access.Done, After: access.Details{
 			"selector": d.Plan.Selector, "hosts": len(d.Plan.Targets), "command": d.Plan.Task.Label(),
 		}.JSON()},
@@ -118,6 +118,11 @@ func (q *submissions) Stop(ctx context.Context, run int64, by string) error {
 // Hosts are those of a run with one of the outcomes.
 func (q *submissions) Hosts(ctx context.Context, run int64, outcomes []fanout.Outcome) ([]string, error) {
 	return q.store.HostsOf(ctx, strconv.FormatInt(run, 10), "", outcomes)
+}
+
+// Script is the text of the script of a run.
+func (q *submissions) Script(ctx context.Context, run int64) ([]byte, error) {
+	return q.Queue.Script(ctx, run)
 }
 
 // Delete deletes a run that has ended.

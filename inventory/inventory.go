@@ -35,6 +35,32 @@ func (inv *Inventory) Host(name string) (*Host, bool) {
 	return inv.hosts[i], true
 }
 
+// Among returns the inventory as it would be with only the hosts that sees is true of,
+// and the groups and labels that one of them has. It shares the hosts, and has no
+// warnings.
+func (inv *Inventory) Among(sees func(host string) bool) *Inventory {
+	some := &Inventory{byName: make(map[string]int), members: make(map[string][]int), defaults: inv.defaults}
+	at := make([]int, len(inv.hosts)) // in some, from 1; 0: it is not
+	for i, h := range inv.hosts {
+		if sees(h.Name) {
+			some.byName[h.Name] = len(some.hosts)
+			some.hosts = append(some.hosts, h)
+			at[i] = len(some.hosts)
+		}
+	}
+	for _, group := range inv.groups {
+		for _, i := range inv.members[group] {
+			if at[i] > 0 {
+				some.members[group] = append(some.members[group], at[i]-1)
+			}
+		}
+		if some.members[group] != nil {
+			some.groups = append(some.groups, group)
+		}
+	}
+	return some
+}
+
 // Groups returns the names of all groups, in inventory order.
 func (inv *Inventory) Groups() []string { return slices.Clone(inv.groups) }
 

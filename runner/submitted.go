@@ -102,6 +102,7 @@ func (e *KeyError) Unwrap() error { return e.Err }
 // taskOfQueued is the task of a run that was submitted, without its environment. The
 // caller closes its script.
 func taskOfQueued(ctx context.Context, q *store.QueuedRequest) (task fanout.Task, err error) {
+	task.Job = q.Job
 	if q.Command != "" {
 		task.Action = fanout.Command(q.Command)
 	}

@@ -34,6 +34,14 @@ func (r *ruling) notify(f *FiringRecord, m Message) {
 	r.Messages = append(r.Messages, m)
 }
 
+// RunMessage is a message about the end of a run that is no job's. ID and Machine are
+// not set.
+func RunMessage(run *Ended, about NotifyEvent) Message {
+	m := Message{Schema: 1, Type: about.String(), Time: run.Summary.Ended, Decision: Run.String()}
+	m.describe(run)
+	return m
+}
+
 // describe sets the fields about a run.
 func (m *Message) describe(run *Ended) {
 	s := &run.Summary

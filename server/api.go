@@ -34,6 +34,8 @@ type API struct {
 	Access      Access
 	// Pages are served besides the operations, by pattern.
 	Pages map[string]http.Handler
+	// CheckCallback says why a URL may not be sent the end of a run; nil: none may.
+	CheckCallback func(url string) error
 	// Maintenance is which hosts runs leave out; nil: that is not offered.
 	Maintenance store.Maintenance
 	// Gate has users, tokens and sessions; nil: there are none.

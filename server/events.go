@@ -38,10 +38,11 @@ type followIn struct {
 }
 
 func (a runOps) follow(ctx context.Context, in *followIn) (*operation.Answer[operation.Stream], error) {
-	run, _, err := a.run(ctx, in.Run)
+	run, form, err := a.run(ctx, in.Run)
 	if err != nil {
 		return nil, err
 	}
+	run.Selector, run.ExitCode = form.Selector, form.ExitCode
 	visible, err := a.visible(ctx)
 	if err != nil {
 		return nil, err

@@ -54,7 +54,7 @@ var kinds = []operation.Kind{
 	stillRunning, noInventory, noMatch, wrongHost, crossSite, tooOften, throttled, noUser, noToken, nameTaken, lastAdmin, historyBusy, historyFull, stopping,
 	tooManyStreams, streamQuery,
 	noChange, unconfirmed, partly,
-	keyReused, queueFull, notQueued, noScript,
+	keyReused, queueFull, notQueued, noScript, badRange,
 }
 
 // retryAfter adds how many seconds a client is to wait.

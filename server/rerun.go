@@ -20,7 +20,7 @@ func (a submitOps) rerun(ctx context.Context, in *struct {
 	Starting
 	Body api.RerunRequest
 },
-) (*operation.Answer[api.StartedRun], error) {
+) (*operation.Answer[any], error) {
 	r := &in.Body
 	if name := r.Local(); name != "" {
 		return nil, &runner.LocalKeyError{Key: name}
@@ -32,17 +32,21 @@ func (a submitOps) rerun(ctx context.Context, in *struct {
 	if !run.State.Ended() {
 		return nil, stillRunning.Fail("")
 	}
-	s := &Submission{Principal: principalOf(ctx), Priority: r.Priority, RerunOf: run.ID}
+	s := &Submission{Principal: principalOf(ctx), Priority: r.Priority, Maintained: r.IncludeMaintenance, RerunOf: run.ID}
 	if err := a.again(ctx, s, run, r); err != nil {
 		return nil, err
 	}
-	if s.Exactly, err = a.hostsAgain(ctx, s, run, r); err != nil {
+	hosts, err := a.hostsAgain(ctx, s, run, r)
+	if err != nil {
 		return nil, err
 	}
-	if err := unrecorded(s, &r.TaskKeys); err != nil {
+	if !narrows(&r.Hosts) {
+		s.Exactly = hosts
+	}
+	if err := a.complete(s, &r.TaskKeys, &r.Receivers); err != nil {
 		return nil, err
 	}
-	return a.start(ctx, s, &in.Starting)
+	return a.startOrPlan(ctx, s, &in.Starting, r.DryRun)
 }
 
 // again takes over what the run was given, below what is given now.
@@ -55,17 +59,33 @@ func (a submitOps) again(ctx context.Context, s *Submission, run store.Run, r *a
 	case fanout.Command:
 		s.Request.Command = string(action)
 	case *fanout.Script:
-		return noScript.Fail("")
+		if s.Request.Script, err = a.scriptAgain(ctx, run.ID, action); err != nil {
+			return err
+		}
+	}
+	if s.Request.Job = decided.Task.Job; r.TuttiEnv != nil {
+		s.Request.Job = nil
+		if *r.TuttiEnv {
+			s.Request.Job = &fanout.JobInfo{}
+		}
 	}
 	keys := maps.Clone(decided.Given)
 	if keys == nil {
 		keys = map[string][]string{}
 	}
-	for name, texts := range api.Keys(&r.TaskKeys, &r.LimitKeys) {
+	for name, texts := range api.Keys(&r.Hosts, &r.TaskKeys, &r.LimitKeys) {
 		if name == "env" {
 			texts = append(withoutNames(keys["env"], texts), texts...)
 		}
 		keys[name] = texts
+	}
+	switch { // a terminal and an input exclude each other: what is given now counts
+	case r.Stdin != nil || r.StdinBase64 != nil:
+		delete(keys, "pty")
+	case r.PTY != nil && *r.PTY:
+		delete(keys, "stdin")
+	case keys["stdin"] != nil && keys["stdin"][0] == "-":
+		return operation.Invalid.Fail("").With(api.At("/stdin", "is missing: the run had a standard input, which is not on record"))
 	}
 	for _, variable := range keys["env"] {
 		if _, given := r.SecretEnv[variable]; !given && !strings.Contains(variable, "=") {
@@ -74,6 +94,18 @@ func (a submitOps) again(ctx context.Context, s *Submission, run store.Run, r *a
 	}
 	s.Request.Keys = keys
 	return nil
+}
+
+// scriptAgain is the script of a run, whose text is on record if it was submitted.
+func (a submitOps) scriptAgain(ctx context.Context, run int64, script *fanout.Script) (*store.QueuedScript, error) {
+	text, err := a.Submissions.Script(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	if text == nil {
+		return nil, noScript.Fail("")
+	}
+	return &store.QueuedScript{Label: script.Label, Text: text, Interpreter: strings.Join(script.Interpreter, " "), Args: script.Args}, nil
 }
 
 // withoutNames are the variables that later ones do not set.
@@ -92,7 +124,13 @@ func withoutNames(variables, later []string) []string {
 	return left
 }
 
-// hostsAgain are the hosts of a run that are meant; none may be hidden from who asks.
+// narrows reports whether some of the hosts are chosen.
+func narrows(h *api.Hosts) bool {
+	return h.Only != nil || h.Exclude != nil || h.Limit != nil || h.Pick != nil
+}
+
+// hostsAgain are the hosts of a run that are meant, before some of them are chosen. Of
+// all of them, none may be hidden from who asks.
 func (a submitOps) hostsAgain(ctx context.Context, s *Submission, run store.Run, r *api.RerunRequest) ([]string, error) {
 	wanted, err := outcomesOf(r.Outcomes)
 	if err != nil {
@@ -110,8 +148,8 @@ func (a submitOps) hostsAgain(ctx context.Context, s *Submission, run store.Run,
 	}
 	s.Request.Selector = runner.RunItem(run.ID, outcomes)
 	visible, err := a.visible(ctx)
-	if err != nil || visible == nil {
-		return hosts, err
+	if err != nil || visible == nil || narrows(&r.Hosts) {
+		return hosts, err // the decision sees to those that are chosen
 	}
 	outside := 0
 	for _, host := range hosts {

@@ -113,7 +113,7 @@ func newRig(t *testing.T) *rig {
 		Submissions: daemon.NewSubmissions(env, &runner.History{Path: filepath.Join(dir, "history.db"), Getenv: env.Getenv, Warn: func(string) {}}, s, func() store.Daemon { return r.daemon(t) }),
 		Fleet:       daemon.NewFleet(env, s, func() int64 { return 7 }),
 		Access:      principal{r}, Version: "0", Now: now,
-		Gate: r.accounts, Maintenance: s.Maintenance(),
+		Gate: r.accounts, Maintenance: s.Maintenance(), CheckCallback: new(outgoing.Policy).CheckURL,
 	}
 	api.Streams = &live.Streams{
 		Hubs: &live.Hubs{}, History: s,
@@ -257,7 +257,7 @@ func (r *rig) checkJSON(t *testing.T, what string, schema map[string]any, data [
 	ref, ok := schema["$ref"].(string)
 	if forms, of := schema["anyOf"].([]any); of {
 		i := 0
-		if object, is := value.(map[string]any); is && object["type"] == "search" {
+		if object, is := value.(map[string]any); is && object["type"] == "search" || object["type"] == "plan" {
 			i = 1
 		}
 		ref, ok = forms[i].(map[string]any)["$ref"].(string)

@@ -116,14 +116,22 @@ type getOutputIn struct {
 	Text     string   `query:"q" maxLength:"1000" doc:"which lines have that text, as JSON"`
 	Fold     bool     `query:"fold" doc:"the text may have other letters, large or small"`
 	After    string   `query:"after" maxLength:"200" doc:"next of the search before"`
-	Download bool     `query:"download" doc:"name a file for it"`
+	Download string   `query:"download" enum:"true,false" doc:"name a file for it; also without a value"`
+	Range    string   `header:"Range" maxLength:"200" doc:"bytes=FIRST-LAST, of application/octet-stream: one range of the bytes, with 206"`
+	IfRange  string   `header:"If-Range" hidden:"true"`
 	Accept   string   `header:"Accept" hidden:"true"`
 }
+
+// download reports whether the client wants a file.
+func (in *getOutputIn) download() bool { return in.Download == "true" }
 
 func (a runOps) getOutput(ctx context.Context, in *getOutputIn) (*operation.Answer[any], error) {
 	run, err := a.runHost(ctx, &in.RunHostPath)
 	if err != nil {
 		return nil, err
+	}
+	if in.Download == "" && operation.Request(ctx).URL.Query().Has("download") {
+		in.Download = "true"
 	}
 	attempt := 0
 	if in.Attempt != "" && in.Attempt != "last" {
@@ -141,10 +149,18 @@ func (a runOps) getOutput(ctx context.Context, in *getOutputIn) (*operation.Answ
 	if in.Text != "" {
 		return a.search(ctx, in, store.SearchQuery{Run: run.ID, Host: in.Host, Attempt: attempt, Streams: streams, Text: in.Text, Fold: in.Fold})
 	}
-	part, err := a.Runs.OutputRange(ctx, store.OutputQuery{
+	q := store.OutputQuery{
 		Run: run.ID, Host: in.Host, Attempt: attempt, Streams: streams,
 		Offset: in.Offset, Bytes: in.Bytes, Line: in.Line, Lines: in.Lines, Tail: in.Tail,
-	})
+	}
+	wanted, some, err := in.wanted()
+	if err != nil {
+		return nil, err
+	}
+	if some {
+		return a.outputBytes(ctx, in, q, wanted)
+	}
+	part, err := a.Runs.OutputRange(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -178,8 +194,7 @@ func outputAnswer(in *getOutputIn, run int64, part *store.OutputRange) *operatio
 	header.Set("Tutti-Omitted", strconv.FormatInt(part.Omitted, 10))
 	header.Set("Tutti-Next", strconv.FormatInt(part.Next, 10))
 	media := prefers(in.Accept, "application/json", "text/plain", "application/octet-stream")
-	if in.Download {
-		header.Set("Content-Disposition", fmt.Sprintf("attachment; filename=\"run-%d-%s.txt\"", run, fileWord(in.Host)))
+	if in.nameFile(header, run); in.download() {
 		if in.Accept == "" || media == "application/json" {
 			media = "application/octet-stream"
 		}
@@ -200,6 +215,7 @@ func outputAnswer(in *getOutputIn, run int64, part *store.OutputRange) *operatio
 		answer.Body = operation.Bytes{Type: "text/plain; charset=utf-8", Data: bytes.ToValidUTF8(b.Bytes(), []byte("\uFFFD"))}
 		return answer
 	}
+	header.Set("Accept-Ranges", "bytes")
 	answer.Body = operation.Bytes{Type: media, Data: b.Bytes()}
 	return answer
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 	"tutti/api"
 	"tutti/api/event"
 	"tutti/fanout"
+	"tutti/runner"
 	"tutti/server/operation"
 	"tutti/store"
 )
@@ -38,8 +40,9 @@ func (a runOps) operations() []operation.Operation {
 	run.Statuses = []int{http.StatusOK, http.StatusNotModified}
 	output := spec("/runs/{run}/hosts/{host}/output", "getOutput", "Read, or search, what a host wrote", noHost)
 	output.Types = []string{"application/json", "text/plain", "application/octet-stream"}
+	output.Statuses = []int{http.StatusOK, http.StatusPartialContent}
 	output.Forms = []any{api.OutputRange{}, api.Search{}}
-	output.Problems = append(output.Problems, operation.BadCursor)
+	output.Problems = append(output.Problems, operation.BadCursor, badRange)
 	list := spec("/runs", "listRuns", "List the runs, newest first")
 	list.Problems = nil
 	return []operation.Operation{
@@ -96,6 +99,18 @@ func (in *listRunsIn) query(ctx context.Context, a runOps) (q store.Query, err e
 	return q, err
 }
 
+// shows reports whether what who asks sees of a run is what it asked for: the history
+// has looked at hosts, and at a selector, that it may not see.
+func (in *listRunsIn) shows(form *api.Run) bool {
+	if in.Selector != "" && form.Selector != in.Selector {
+		return false
+	}
+	if form.Hidden == 0 || len(in.Outcome) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(in.Outcome, func(word string) bool { return form.Counts[word] > 0 })
+}
+
 // outcomesOf reads words that the schema has let through.
 func outcomesOf(words []string) (outcomes []fanout.Outcome, err error) {
 	for _, word := range words {
@@ -131,7 +146,7 @@ func (a runOps) listRuns(ctx context.Context, in *listRunsIn, key string, limit 
 			if err != nil {
 				return nil, "", err
 			}
-			if sees {
+			if sees && in.shows(&form) {
 				items = append(items, form)
 			}
 		}
@@ -152,34 +167,31 @@ func (a runOps) runForm(ctx context.Context, run store.Run) (form api.Run, sees 
 	if p.CheckJob(access.Read, run.Job) != nil {
 		return form, false, nil
 	}
-	form = api.NewRun(run)
 	visible, err := a.visible(ctx)
 	if err != nil || visible == nil {
-		return form, err == nil, err
+		return api.NewRun(run), err == nil, err
 	}
-	groups, err := a.Runs.Groups(ctx, run.ID, visible)
-	if err != nil {
+	counts, err := a.Runs.Counts(ctx, []int64{run.ID}, visible)
+	seen, sees := counts[run.ID]
+	if err != nil || !sees {
 		return form, false, err
 	}
-	form.Hosts = 0
-	clear(form.Counts)
-	for _, o := range fanout.Outcomes() {
-		form.Counts[o.String()] = 0
+	if run.Selector, err = a.selectorOf(ctx, &run); err != nil {
+		return form, false, err
 	}
-	for i := range groups {
-		g := &groups[i]
-		form.Hosts += len(g.Hosts)
-		if g.Phase == store.HostEnded {
-			form.Counts[g.Outcome.String()] += len(g.Hosts)
-		}
+	run.Summary.Hosts, run.Summary.Counts = seen.Hosts, seen.Outcomes
+	if seen.Hidden > 0 && run.ExitCode != nil {
+		code := runner.ExitCode(run.Summary, nil, nil)
+		run.ExitCode = &code
 	}
-	form.Hidden = run.Summary.Hosts - form.Hosts
-	return form, form.Hosts > 0, nil
+	form = api.NewRun(run)
+	form.Hidden = seen.Hidden
+	return form, true, nil
 }
 
 // run is the run of a path, if who asks may see it.
 func (a runOps) run(ctx context.Context, ref string) (store.Run, api.Run, error) {
-	run, err := a.Runs.Run(ctx, ref, userOf(ctx))
+	run, err := a.named(ctx, ref)
 	if err != nil {
 		return run, api.Run{}, err
 	}
@@ -190,14 +202,14 @@ func (a runOps) run(ctx context.Context, ref string) (store.Run, api.Run, error)
 	return run, form, err
 }
 
-// userOf is whose runs are meant by "last": those of who asks, which over a local socket
-// is a user of this machine, with its runs of the command line.
-func userOf(ctx context.Context) string {
+// named is the run of a path, "last" being that of who asks: the last that it submitted;
+// over a local socket that of a user of this machine, with its runs of the command line.
+func (a runOps) named(ctx context.Context, ref string) (store.Run, error) {
 	p := principalOf(ctx)
 	if p.Via == access.ViaUnix {
-		return strings.TrimPrefix(p.Name, "unix:")
+		return a.Runs.Run(ctx, ref, strings.TrimPrefix(p.Name, "unix:"))
 	}
-	return p.Name
+	return a.Runs.Submitted(ctx, ref, p.Name)
 }
 
 func (a runOps) getRun(ctx context.Context, in *RunPath) (*operation.Answer[api.Run], error) {
@@ -213,7 +225,7 @@ func (a runOps) getRun(ctx context.Context, in *RunPath) (*operation.Answer[api.
 }
 
 func (a runOps) getRunPlan(ctx context.Context, in *RunPath) (*operation.Answer[api.RunPlan], error) {
-	run, _, err := a.run(ctx, in.Run)
+	run, seen, err := a.run(ctx, in.Run)
 	if err != nil {
 		return nil, err
 	}
@@ -222,8 +234,8 @@ func (a runOps) getRunPlan(ctx context.Context, in *RunPath) (*operation.Answer[
 		return nil, err
 	}
 	form := api.RunPlan{
-		Schema: 1, Type: "run_plan", Run: run.ID, Source: run.Source, Selector: run.Selector, Command: run.Command,
-		Task: decided.Task, Options: decided.Given,
+		Schema: 1, Type: "run_plan", Run: run.ID, Source: run.Source, Selector: seen.Selector, Command: run.Command,
+		Task: decided.Task, Policy: decided.Policy, Options: decided.Given,
 	}
 	if form.Options == nil {
 		form.Options = map[string][]string{}

@@ -18,8 +18,14 @@ import (
 // says returns of it, and db1 failed.
 func (r *rig) record(t *testing.T, info store.RunInfo, says func(host string) string) int64 {
 	t.Helper()
-	p := fanout.Plan{Source: "cli", Selector: "all", Task: fanout.Task{Action: fanout.Command("uptime")}, Policy: fanout.Policy{Fanout: 10}}
-	for i, name := range []string{"web1", "web2", "db1"} {
+	return r.recordOn(t, info, "all", []string{"web1", "web2", "db1"}, says)
+}
+
+// recordOn is record on some hosts, which a selector chose.
+func (r *rig) recordOn(t *testing.T, info store.RunInfo, selector string, hosts []string, says func(host string) string) int64 {
+	t.Helper()
+	p := fanout.Plan{Source: "cli", Selector: selector, Task: fanout.Task{Action: fanout.Command("uptime")}, Policy: fanout.Policy{Fanout: 10}}
+	for i, name := range hosts {
 		p.Targets = append(p.Targets, fanout.Target{Index: i, Name: name})
 	}
 	recorder, err := r.store.Begin(t.Context(), p, info)
@@ -85,7 +91,7 @@ func TestQueuedRun(t *testing.T) {
 func TestRuns(t *testing.T) {
 	r := newRig(t)
 	for i := range 3 {
-		r.record(t, store.RunInfo{User: "ann", Note: fmt.Sprint("note ", i)}, up)
+		r.record(t, store.RunInfo{User: "ann", Principal: "ann", Note: fmt.Sprint("note ", i)}, up)
 	}
 	var ids []int64
 	path := "/runs?limit=2"
@@ -132,6 +138,35 @@ func TestRuns(t *testing.T) {
 	if lines := strings.Split(strings.TrimSpace(w.Body.String()), "\n"); len(lines) != 3 || !strings.HasPrefix(lines[0], `{"schema":1,"type":"run","run":3,`) {
 		t.Errorf("got %s", w.Body)
 	}
+}
+
+// The last run is that of who asks: what it submitted, or at the local socket what its
+// user did on this machine.
+func TestLastRun(t *testing.T) {
+	r := newRig(t)
+	r.record(t, store.RunInfo{User: "ann"}, up)
+	for _, principal := range []string{"ann", "ann/ci", "ann/ci", "bob"} {
+		r.record(t, store.RunInfo{User: "ann", Principal: principal}, up)
+	}
+	for _, tt := range []struct {
+		who  access.Principal
+		ref  string
+		want int64
+	}{
+		{access.Principal{Name: "ann"}, "last", 2},
+		{access.Principal{Name: "ann/ci"}, "last", 4},
+		{access.Principal{Name: "ann/ci"}, "last~1", 3},
+		{access.Principal{Name: "unix:ann", Via: access.ViaUnix}, "last", 5},
+	} {
+		r.who = tt.who
+		r.who.Role = access.Viewer
+		var run api.Run
+		if r.get(t, "/runs/"+tt.ref, &run); run.Run != tt.want {
+			t.Errorf("%s of %s: got run %d, want %d", tt.ref, tt.who.Name, run.Run, tt.want)
+		}
+	}
+	r.who = access.Principal{Name: "eve", Role: access.Viewer}
+	r.refused(t, r.ask(t, "GET", "/runs/last", ""), "no-run")
 }
 
 // A run that was deleted is told from one that never was.
@@ -301,8 +336,8 @@ func TestDiff(t *testing.T) {
 // Of hosts outside the scope nothing is told, in no operation that reads runs.
 func TestScopeOfRuns(t *testing.T) {
 	r := newRig(t)
-	r.record(t, store.RunInfo{User: "ann"}, up)
-	r.record(t, store.RunInfo{User: "ann"}, func(host string) string { return host + " is up\n" })
+	r.record(t, store.RunInfo{User: "ann", Principal: "ann"}, up)
+	r.record(t, store.RunInfo{User: "ann", Principal: "ann"}, func(host string) string { return host + " is up\n" })
 	r.who = access.Principal{Name: "ann", Role: access.Viewer, Scopes: []string{"db1"}}
 	for _, path := range []string{
 		"/runs", "/runs/1", "/runs/last", "/runs/1/hosts", "/runs/1/hosts/db1", "/runs/1/hosts/db1/output", "/runs/1/groups", "/runs/1/groups?output=head", "/runs/2/diff?with=1",

@@ -8,7 +8,9 @@ import (
 
 	"tutti/access"
 	"tutti/api"
+	"tutti/server/live"
 	"tutti/server/operation"
+	"tutti/store"
 )
 
 // sessionID is the operation that tells who asks.
@@ -81,7 +83,19 @@ func (a accessOps) session(p *access.Principal) api.Session {
 	return api.Session{
 		Schema: 1, Type: "session", Name: p.Name, Via: string(p.Via), Role: p.Role.String(), Scopes: append([]string{}, p.Scopes...),
 		Jobs: p.Jobs, Users: p.Users, AnyUser: p.AnyUser, Sudo: p.Sudo, ExpiresAt: api.TimeOf(p.Expires),
-		Limits: api.Limits{RequestsPerSecond: perSecond, RequestsAtOnce: atOnce, MaxBody: 2 << 20, MaxPage: 1000, MaxOutput: 8 << 20},
+		Limits: limits(),
+	}
+}
+
+// limits bound what clients may ask for.
+func limits() api.Limits {
+	return api.Limits{
+		RequestsPerSecond: perSecond, RequestsAtOnce: atOnce, MaxBody: 2 << 20, MaxApplyBody: maxJobsFile, MaxPage: 1000, MaxOutput: store.MaxOutput,
+		MaxWaitMS: maxWait.Milliseconds(), MaxStreams: live.PerPrincipal,
+		Runs: api.RunLimits{
+			MaxQueued: MaxQueued, MaxHosts: runLimits.Hosts, MaxFanout: runLimits.Fanout, MaxTimeoutMS: runLimits.Timeout.Milliseconds(),
+			MaxDeadlineMS: runLimits.Deadline.Milliseconds(), MaxRecordLimit: runLimits.RecordLimit, MaxInput: int64(runLimits.Input),
+		},
 	}
 }
 

@@ -56,6 +56,10 @@ type Fleet interface {
 	// Scopes are the names of the hosts that each of the selectors chooses, out of one
 	// reading of the inventory.
 	Scopes(ctx context.Context, selectors []string) ([]map[string]bool, error)
+	// Means returns what says of a selector whether each part of it means something among
+	// the visible hosts alone, out of one reading of the inventory. It is for use by one
+	// goroutine.
+	Means(ctx context.Context, visible store.Visible) (func(selector string) bool, error)
 	// JobHosts are the names of the hosts that each of the jobs would run on now; none
 	// of one of which that cannot be told.
 	JobHosts(ctx context.Context, jobs []*scheduler.Job) [][]string

@@ -2,9 +2,11 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"tutti/access"
+	"tutti/api"
 	"tutti/fanout"
 	"tutti/runner"
 	"tutti/store"
@@ -32,6 +34,9 @@ type Submissions interface {
 	Stop(ctx context.Context, run int64, by string) error
 	// Hosts are those of a run that ended with one of the outcomes; nil: all.
 	Hosts(ctx context.Context, run int64, outcomes []fanout.Outcome) ([]string, error)
+	// Script is the text of the script of a run that was submitted; nil: there is none on
+	// record.
+	Script(ctx context.Context, run int64) ([]byte, error)
 	// Delete deletes a run that has ended.
 	Delete(ctx context.Context, run int64) error
 	// Prune deletes the runs that are not kept; the zero value keeps what the daemon keeps.
@@ -52,10 +57,18 @@ type Submission struct {
 	Maintained bool
 	RerunOf    int64
 	Priority   int
+	// Receiver is sent its end; nil: it is sent to none.
+	Receiver *store.Callback
 	// Key and Body are those of store.Submission, and By who it is, for the audit.
 	Key  string
 	Body []byte
 	By   access.By
+}
+
+// RunBody is a run as it is sent to its callback: as who may see all its hosts gets it.
+func RunBody(run store.Run) ([]byte, error) {
+	data, err := json.Marshal(api.NewRun(run))
+	return append(data, '\n'), err
 }
 
 // runLimits bound what a client may ask of a run.

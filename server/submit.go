@@ -45,12 +45,17 @@ func (a submitOps) operations() []operation.Operation {
 	plan := spec("/plan", "plan", "Say what a run would do, and where; nothing is run")
 	plan.Action, plan.Statuses, plan.Starts, plan.Changes = access.Plan, nil, false, false
 	plan.Problems = []operation.Kind{outOfScope, localOnly, noInventory, noMatch}
+	dry := func(s operation.Spec) operation.Spec {
+		s.Statuses = append(s.Statuses, http.StatusOK)
+		s.Forms = []any{api.StartedRun{}, api.Plan{}}
+		return s
+	}
 	return []operation.Operation{
-		operation.Of(spec("/runs", "createRun", "Run a command or a script on hosts"), a.createRun),
+		operation.Of(dry(spec("/runs", "createRun", "Run a command or a script on hosts")), a.createRun),
 		operation.Of(plan, a.plan),
 		operation.Of(spec("/ping", "ping", "Log in to hosts, and run nothing"), a.ping),
 		operation.Of(spec("/hosts/{host}/ping", "pingHost", "Log in to a host, and run nothing", noHost), a.pingHost),
-		operation.Of(spec("/runs/{run}/rerun", "rerun", "Run the same again, on the hosts that were not ok", noRun, prunedRun, stillRunning, noScript), a.rerun),
+		operation.Of(dry(spec("/runs/{run}/rerun", "rerun", "Run the same again, on the hosts that were not ok", noRun, prunedRun, stillRunning, noScript)), a.rerun),
 	}
 }
 
@@ -64,12 +69,12 @@ func (a submitOps) createRun(ctx context.Context, in *struct {
 	Starting
 	Body api.RunRequest
 },
-) (*operation.Answer[api.StartedRun], error) {
+) (*operation.Answer[any], error) {
 	s, err := a.submission(ctx, &in.Body)
 	if err != nil {
 		return nil, err
 	}
-	return a.start(ctx, s, &in.Starting)
+	return a.startOrPlan(ctx, s, &in.Starting, in.Body.DryRun)
 }
 
 // submission is what a request asks for.
@@ -92,12 +97,23 @@ func (a submitOps) submission(ctx context.Context, r *api.RunRequest) (*Submissi
 	if r.Script != nil {
 		s.Request.Script = queuedScript(r.Script)
 	}
+	if r.TuttiEnv {
+		s.Request.Job = &fanout.JobInfo{}
+	}
+	return s, a.complete(s, &r.TaskKeys, &r.Receivers)
+}
+
+// complete adds to a submission what runs and reruns have in common.
+func (a submitOps) complete(s *Submission, t *api.TaskKeys, to *api.Receivers) (err error) {
 	if s.Maintained {
 		if err := s.Principal.Check(access.Override); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return s, unrecorded(s, &r.TaskKeys)
+	if s.Receiver, err = a.receiver(&s.Principal, to); err != nil {
+		return err
+	}
+	return unrecorded(s, t)
 }
 
 // queuedScript is a script as the queue keeps it.
@@ -147,26 +163,6 @@ func unrecorded(s *Submission, t *api.TaskKeys) error {
 		return operation.Invalid.Fail("").With(api.At("/stdin", "is larger than 1 MiB"))
 	}
 	return nil
-}
-
-func (a submitOps) plan(ctx context.Context, in *struct{ Body api.RunRequest }) (*operation.Answer[api.Plan], error) {
-	s, err := a.submission(ctx, &in.Body)
-	if err != nil {
-		return nil, err
-	}
-	d, err := a.decide(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	form := api.NewPlan(d)
-	form.Warnings = d.Warnings
-	if s.Principal.Check(access.Origins) != nil {
-		form.Inventory = ""
-		for i := range form.Hosts {
-			form.Hosts[i].Identity, form.Hosts[i].ProxyCommand = nil, ""
-		}
-	}
-	return operation.Reply(form), nil
 }
 
 func (a submitOps) ping(ctx context.Context, in *struct {

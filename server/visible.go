@@ -18,6 +18,10 @@ type memo struct {
 	once    sync.Once
 	visible store.Visible
 	err     error
+
+	meansOnce sync.Once
+	means     func(selector string) bool
+	meansErr  error
 }
 
 // visible says which hosts who asks may see; nil: all. It is the one place where the
@@ -49,6 +53,34 @@ func (a *API) findVisible(ctx context.Context, scopes []string) (store.Visible, 
 		}
 		return true
 	}, nil
+}
+
+// selectorOf is the selector of a run as who asks, who has a scope, may read it: empty if
+// a part of it means nothing among the hosts that it may see, so that it tells of no other.
+// Who submitted the run knows it.
+func (a *API) selectorOf(ctx context.Context, run *store.Run) (string, error) {
+	if p := principalOf(ctx); run.Principal == p.Name || run.Selector == "all" {
+		return run.Selector, nil
+	}
+	means, err := a.means(ctx)
+	if err != nil || !means(run.Selector) {
+		return "", err
+	}
+	return run.Selector, nil
+}
+
+// means is Fleet.Means for who asks, once for a request.
+func (a *API) means(ctx context.Context) (func(selector string) bool, error) {
+	visible, err := a.visible(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m, ok := ctx.Value(memoKey{}).(*memo)
+	if !ok {
+		return a.Fleet.Means(ctx, visible)
+	}
+	m.meansOnce.Do(func() { m.means, m.meansErr = a.Fleet.Means(ctx, visible) })
+	return m.means, m.meansErr
 }
 
 // visibleJobs are the items whose jobs who asks may see: those that it is limited to,

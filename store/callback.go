@@ -7,9 +7,12 @@ import (
 
 // A Callback is a URL that gets the end of a run.
 type Callback struct {
-	// Run is the run, and Task what who submitted it calls it.
+	// Run is the run, and Task what who submitted it calls it; empty: it has no name.
 	Run  int64
 	Task string
+	// On is which ends it gets, and then as a message about a run: "failure" or "always".
+	// Empty: all, in the form of an answer.
+	On string
 	// URL was given with the submission, and By is whose secret signs what is sent
 	// there; see [access.Principal.Subject].
 	URL, By string

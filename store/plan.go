@@ -13,6 +13,8 @@ type Decided struct {
 	Task fanout.Task
 	// Given is that of RunInfo; nil if there was none.
 	Given map[string][]string
+	// Policy is how the run goes over its hosts.
+	Policy fanout.Policy
 }
 
 // planRecord is the JSON of the plan column: the plan without its targets, which are
@@ -43,7 +45,7 @@ func readPlan(text, command string, run int64) (record planRecord, err error) {
 // ReadDecided returns how a run of the command was decided, from its PlanText.
 func ReadDecided(text, command string, run int64) (Decided, error) {
 	record, err := readPlan(text, command, run)
-	return Decided{Task: record.Task, Given: record.Given}, err
+	return Decided{Task: record.Task, Given: record.Given, Policy: record.Policy}, err
 }
 
 // unlabelled returns a without its label, which the command column has; nil if that

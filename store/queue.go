@@ -50,6 +50,9 @@ type Queue interface {
 	Fail(ctx context.Context, held QueueEntry, reason string, now time.Time) error
 	// Waiting returns the runs in the queue, in order, claimed ones first.
 	Waiting(ctx context.Context) ([]WaitingRun, error)
+	// Script returns the text of the script that a run was submitted with, for as long as
+	// the run is kept; nil: it was submitted with none.
+	Script(ctx context.Context, run int64) ([]byte, error)
 	// Find returns the run that a principal submitted with a key in the last 24 hours;
 	// 0: none.
 	Find(ctx context.Context, principal, key string, now time.Time) (run int64, err error)
@@ -100,6 +103,9 @@ type QueuedRequest struct {
 	Selector string        `json:"selector,omitempty"`
 	Command  string        `json:"command,omitempty"`
 	Script   *QueuedScript `json:"script,omitempty"`
+	// Job is what TUTTI_ variables tell the command; nil: there are none. It is the
+	// zero value in a run that is no job's.
+	Job *fanout.JobInfo `json:"job,omitempty"`
 }
 
 // A QueuedScript is a script to send.

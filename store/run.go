@@ -1,6 +1,8 @@
 package store
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"tutti/fanout"
@@ -83,6 +85,21 @@ type Query struct {
 	RerunOf             int64
 	// Limit bounds how many runs are returned; 0: all.
 	Limit int
+}
+
+// ParseLast returns how many runs before the last one ref names, which is "last" or
+// "last~N"; ok is false if it is neither.
+func ParseLast(ref string) (back int64, ok bool) {
+	rest, ok := strings.CutPrefix(ref, "last")
+	if !ok || rest == "" {
+		return 0, ok
+	}
+	digits, ok := strings.CutPrefix(rest, "~")
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(digits, 10, 31)
+	return int64(n), err == nil
 }
 
 // A Filter selects hosts of a run, and their events. The zero value selects all.

@@ -21,6 +21,9 @@ type Views interface {
 	// RunsPage returns the first q.Limit runs that match q, newest first; 0:
 	// DefaultPage.
 	RunsPage(ctx context.Context, q Query) (RunPage, error)
+	// Submitted is Run of a History where "last" is the newest run that principal
+	// submitted.
+	Submitted(ctx context.Context, ref, principal string) (Run, error)
 	// Counts returns, by run number, how many hosts of runs are visible. A run without
 	// any is not in it. It reads all hosts of the runs: without a Visible, use the
 	// Summary of a run.

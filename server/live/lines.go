@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"tutti/fanout"
 	"tutti/store"
 )
 
@@ -41,7 +42,11 @@ func (s *Streams) lines(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	}
 	out := newLineWriter(w, q.from)
 	defer out.stop()
-	enc := s.Encode(out, s.codeOf(ctx, run))
+	code := s.codeOf(ctx, run)
+	if visible != nil {
+		code = s.scopedCode(run)
+	}
+	enc := scopedLines{s.Encode(out, code), run.Selector}
 	play := s.History.Follow
 	if q.record {
 		play = s.History.Replay
@@ -55,6 +60,32 @@ func (s *Streams) lines(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	default:
 		panic(http.ErrAbortHandler) // a client must not take it for the end
 	}
+}
+
+// scopedCode is codeOf for who may not see all hosts: run is as it may see it.
+func (s *Streams) scopedCode(run store.Run) func(fanout.Summary) int {
+	return func(sum fanout.Summary) int {
+		if run.ExitCode != nil {
+			return *run.ExitCode
+		}
+		return s.ExitCode(sum)
+	}
+}
+
+// scopedLines are lines with the selector of the run as its viewer may read it.
+type scopedLines struct {
+	Encoder
+	selector string
+}
+
+// Handle writes the line of an event.
+func (l scopedLines) Handle(ctx context.Context, e fanout.Event) error {
+	if e.Kind == fanout.RunStarted && e.Plan != nil {
+		plan := *e.Plan
+		plan.Selector = l.selector
+		e.Plan = &plan
+	}
+	return l.Encoder.Handle(ctx, e)
 }
 
 // A lineWriter sends lines, soon.

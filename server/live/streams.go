@@ -17,9 +17,12 @@ import (
 	"tutti/store"
 )
 
+// PerPrincipal is how many streams a principal may have open.
+const PerPrincipal = 32
+
 const (
-	// perPrincipal is how many streams a principal may have open, and inAll all together.
-	perPrincipal, inAll = 32, 2000
+	// inAll is how many streams may be open all together.
+	perPrincipal, inAll = PerPrincipal, 2000
 	// watchedHosts is how many hosts a stream may show the output of.
 	watchedHosts = 8
 	// retryAfter is when a client may try again if there are too many, in seconds.
@@ -202,7 +205,8 @@ func readRunQuery(r *http.Request, lines bool) (q runQuery, problem string) {
 
 // Run sends what happens in a run until it has ended: as text/event-stream, or, if the
 // client accepts application/x-ndjson, as the lines of --json. visible says which of its
-// hosts may be seen; nil: all. The caller has checked that the run may be seen.
+// hosts may be seen; nil: all. The caller has checked that the run may be seen, and run
+// has the selector and the exit code that may be.
 func (s *Streams) Run(w http.ResponseWriter, r *http.Request, run store.Run, visible func(host string) bool) {
 	lines := acceptsLines(r)
 	q, problem := readRunQuery(r, lines)

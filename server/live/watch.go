@@ -23,12 +23,16 @@ const (
 
 // A viewer is one stream of a run.
 type viewer struct {
-	s     *Streams
-	out   *eventWriter
-	hub   *Hub
-	lens  *lens
-	run   store.Run
-	known bool
+	s    *Streams
+	out  *eventWriter
+	hub  *Hub
+	lens *lens
+	run  store.Run
+	// selector is that of the run as the viewer may read it, and scoped that it may not
+	// see all hosts.
+	selector string
+	scoped   bool
+	known    bool
 	// version is that of what was shown, if known.
 	version uint64
 	outputs []*shownHost
@@ -43,7 +47,7 @@ type shownHost struct {
 
 // watch sends the states of hosts, and the output of some.
 func (s *Streams) watch(ctx context.Context, w http.ResponseWriter, r *http.Request, run store.Run, q runQuery, visible func(string) bool) {
-	out := newEventWriter(w)
+	out, selector := newEventWriter(w), run.Selector
 	if run.State == store.Queued {
 		var err error
 		if run, err = s.started(ctx, out, run); err != nil {
@@ -56,7 +60,8 @@ func (s *Streams) watch(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		return
 	}
 	defer release()
-	v := &viewer{s: s, out: out, hub: hub, run: run, lens: newLens(hub.hosts, chosen(q.hosts, visible))}
+	v := &viewer{s: s, out: out, hub: hub, run: run, selector: selector, lens: newLens(hub.hosts, chosen(q.hosts, visible))}
+	v.scoped = visible != nil && v.lens.index != nil
 	hub.board.enter()
 	defer hub.board.leave()
 	if v.lens.index != nil { // whose counts are its own
@@ -119,11 +124,16 @@ type runForm struct {
 }
 
 func (v *viewer) runForm(run store.Run) runForm {
+	run.Selector = v.selector
 	if v.lens.index != nil {
 		run.Summary.Hosts, run.Summary.Counts = len(v.lens.names), [len(run.Summary.Counts)]int{}
 		for p := ended; int(p) < numPhases; p++ {
 			run.Summary.Counts[p-ended] = int(v.lens.counts[p])
 		}
+	}
+	if v.scoped && run.ExitCode != nil {
+		code := v.s.ExitCode(run.Summary)
+		run.ExitCode = &code
 	}
 	return runForm{api.NewRun(run), v.lens.hidden}
 }

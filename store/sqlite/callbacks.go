@@ -22,7 +22,7 @@ func keepCallback(ctx context.Context, tx *sql.Tx, c *store.Callback, run int64)
 	if c == nil {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, "INSERT INTO callbacks (run_id, task, target, set_by) VALUES (?, ?, ?, ?)", run, c.Task, c.URL, c.By)
+	_, err := tx.ExecContext(ctx, "INSERT INTO callbacks (run_id, task, told_of, target, set_by) VALUES (?, ?, ?, ?, ?)", run, c.Task, text(c.On), c.URL, c.By)
 	return err
 }
 
@@ -50,16 +50,17 @@ func (c *Callbacks) Lease(ctx context.Context, now, until time.Time, most int) (
 		}
 		for _, id := range ids {
 			x := store.Callback{Run: id}
-			var ended sql.NullString
+			var ended, on sql.NullString
 			// It is counted now: a callback that ends the process that delivers it is not
 			// tried for ever.
 			err := tx.QueryRowContext(ctx, `
 				UPDATE callbacks SET attempts = attempts + 1, due_at = ? WHERE run_id = ?
-				RETURNING task, target, set_by, attempts, (SELECT coalesce(ended_at, started_at) FROM runs WHERE id = run_id)`, timeText(until), id).
-				Scan(&x.Task, &x.URL, &x.By, &x.Attempt, &ended)
+				RETURNING task, told_of, target, set_by, attempts, (SELECT coalesce(ended_at, started_at) FROM runs WHERE id = run_id)`, timeText(until), id).
+				Scan(&x.Task, &on, &x.URL, &x.By, &x.Attempt, &ended)
 			if err != nil {
 				return err
 			}
+			x.On = on.String
 			if x.Ended, err = parseTime(ended); err != nil {
 				return err
 			}

@@ -86,6 +86,7 @@ func TestDocumentedColumns(t *testing.T) {
 		"queue":         "run_id, priority, queued_at, request, secrets_of, daemon_id, claim, deaths",
 		"requests":      "principal, key, at, run_id",
 		"callbacks":     "run_id, task, due_at, attempts, error, done_at",
+		"scripts":       "run_id, codec, data",
 		"users":         "id, name, role, scope, disabled, revision",
 		"tokens":        "id, name, owner, role, scope, expires_at, used_at",
 		"sessions":      "user_id, created_at, used_at",

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
 
@@ -56,4 +57,34 @@ func TestLast(t *testing.T) {
 	s.runs.dead = map[int64]bool{dead: true, 99: false}
 	last("last", dead)
 	last("last~2", cut)
+}
+
+// TestSubmittedLast: the newest run that a principal submitted and that is over; those of
+// others, and of a user of the same name, do not count.
+func TestSubmittedLast(t *testing.T) {
+	s := openTest(t, filepath.Join(t.TempDir(), "history.db"))
+	run := func(user, principal string) int64 {
+		t.Helper()
+		plan := jobPlan("a", "b")
+		plan.Source = "api"
+		r := begin(t, s, plan, store.RunInfo{User: user, Principal: principal, Via: "token"})
+		finish(t, r, 0)
+		return r.RunID()
+	}
+	first, second := run("ann", "ann/ci"), run("ann", "ann/ci")
+	other := run("ann", "ann")
+	for _, tt := range []struct {
+		ref, principal string
+		want           int64
+	}{{"last", "ann/ci", second}, {"last~1", "ann/ci", first}, {"last", "ann", other}, {"1", "ann", first}} {
+		got, err := s.Submitted(t.Context(), tt.ref, tt.principal)
+		if err != nil || got.ID != tt.want {
+			t.Errorf("%s of %s: got %d, %v, want %d", tt.ref, tt.principal, got.ID, err, tt.want)
+		}
+	}
+	for _, tt := range []struct{ ref, principal string }{{"last~2", "ann/ci"}, {"last", "bob"}, {"99", "ann"}} {
+		if got, err := s.Submitted(t.Context(), tt.ref, tt.principal); !errors.As(err, new(*store.NoRunError)) {
+			t.Errorf("%s of %s: got %d, %v, want none", tt.ref, tt.principal, got.ID, err)
+		}
+	}
 }

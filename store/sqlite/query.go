@@ -147,15 +147,12 @@ func (h *History) runByID(ctx context.Context, id int64, ref string) (store.Run,
 	return runs[0], nil
 }
 
-// lastRun is in the words of the index runs_last.
-const lastRun = "SELECT id FROM runs WHERE " + endedState + " AND by_hand = 1"
-
-// endedState selects runs that have ended, in the words of the index runs_last.
+// endedState selects runs that have ended, in the words of the indexes runs_last and
+// runs_principal.
 const endedState = "state IN ('finished', 'interrupted')"
 
-// lastEnded is lastRun for a history that could not be repaired: it finds its
-// interrupted runs, too.
-func (r *runReader) lastEnded() string {
+// ended is endedState, for a history that could not be repaired with its interrupted runs.
+func (r *runReader) ended() string {
 	var dead []string
 	for id, gone := range r.dead {
 		if gone {
@@ -163,14 +160,14 @@ func (r *runReader) lastEnded() string {
 		}
 	}
 	if dead == nil {
-		return lastRun
+		return endedState
 	}
-	return "SELECT id FROM runs WHERE (" + endedState + " OR id IN (" + strings.Join(dead, ", ") + ")) AND by_hand = 1"
+	return "(" + endedState + " OR id IN (" + strings.Join(dead, ", ") + "))"
 }
 
 // runID is the number that ref stands for; such a run may not exist.
 func (h *History) runID(ctx context.Context, ref, user string) (int64, error) {
-	back, ok := parseLast(ref)
+	back, ok := store.ParseLast(ref)
 	if !ok {
 		id, err := strconv.ParseInt(ref, 10, 64)
 		if err != nil || id < 1 || strings.HasPrefix(ref, "+") {
@@ -178,30 +175,31 @@ func (h *History) runID(ctx context.Context, ref, user string) (int64, error) {
 		}
 		return id, nil
 	}
-	query, args := h.runs.lastEnded(), []any{back}
-	if user != "" {
-		query, args = query+" AND user = ?", []any{user, back}
+	if user == "" {
+		return lastRun(ctx, h, ref, back, "by_hand = 1")
 	}
-	var id int64
-	err := h.r.QueryRowContext(ctx, query+" ORDER BY id DESC LIMIT 1 OFFSET ?", args...).Scan(&id)
+	return lastRun(ctx, h, ref, back, ofUser, user)
+}
+
+// What the last run has to meet, in the words of the indexes.
+const (
+	ofUser      = "by_hand = 1 AND user = ?"
+	ofPrincipal = "principal = ?"
+)
+
+// lastQuery is the query of lastRun.
+func (r *runReader) lastQuery(cond string) string {
+	return "SELECT id FROM runs WHERE " + r.ended() + " AND " + cond + " ORDER BY id DESC LIMIT 1 OFFSET ?"
+}
+
+// lastRun is the number of the newest run that has ended, or so many before it, of those
+// that meet a condition; ref is what it was called.
+func lastRun(ctx context.Context, h *History, ref string, back int64, cond string, args ...any) (id int64, err error) {
+	err = h.r.QueryRowContext(ctx, h.runs.lastQuery(cond), append(args, back)...).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, h.fault("read", noRun(ctx, h.r, ref))
 	}
 	return id, h.fault("read", err)
-}
-
-// parseLast reads "last" and "last~N".
-func parseLast(ref string) (back int64, ok bool) {
-	rest, ok := strings.CutPrefix(ref, "last")
-	if !ok || rest == "" {
-		return 0, ok
-	}
-	digits, ok := strings.CutPrefix(rest, "~")
-	if !ok {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(digits, 10, 31)
-	return int64(n), err == nil
 }
 
 func noRun(ctx context.Context, q queryer, ref string) error {

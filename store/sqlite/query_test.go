@@ -168,7 +168,8 @@ func TestQueryPlans(t *testing.T) {
 	}{
 		{"list", "SELECT " + runColumns + " FROM runs" + all + " ORDER BY id DESC", nil},
 		{"list by host", "SELECT " + runColumns + " FROM runs" + where + " ORDER BY id DESC", args},
-		{"last", lastRun + " AND user = ? ORDER BY id DESC LIMIT 1 OFFSET ?", []any{"me", 0}},
+		{"last", s.runs.lastQuery(ofUser), []any{"me", 0}},
+		{"last of a principal", s.runs.lastQuery(ofPrincipal), []any{"me", 0}},
 		{"running", runningRuns, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -185,6 +186,7 @@ func TestQueryPlans(t *testing.T) {
 				}
 				if strings.Contains(step, "TEMP B-TREE") || strings.HasPrefix(step, "SCAN r ") ||
 					tt.name == "last" && !strings.Contains(step, "runs_last") ||
+					tt.name == "last of a principal" && !strings.Contains(step, "runs_principal") ||
 					tt.name == "running" && !strings.Contains(step, "runs_running") {
 					t.Errorf("got %q", step)
 				}

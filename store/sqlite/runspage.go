@@ -22,6 +22,19 @@ func (v views) RunsPage(ctx context.Context, q store.Query) (store.RunPage, erro
 	return store.PageOfRuns(runs, limit), nil
 }
 
+// Submitted is the run of a principal that ref names; see [store.Views].
+func (v views) Submitted(ctx context.Context, ref, principal string) (store.Run, error) {
+	back, ok := store.ParseLast(ref)
+	if !ok {
+		return v.history.Run(ctx, ref, "")
+	}
+	id, err := lastRun(ctx, v.history, ref, back, ofPrincipal, principal)
+	if err != nil {
+		return store.Run{}, err
+	}
+	return v.history.runByID(ctx, id, ref)
+}
+
 // Counts are those of the visible hosts of runs; see [store.Views].
 func (v views) Counts(ctx context.Context, runs []int64, visible store.Visible) (map[int64]store.HostCounts, error) {
 	counts, err := v.counts(ctx, runs, visible)

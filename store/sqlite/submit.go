@@ -49,6 +49,9 @@ func (q *Queue) Submit(ctx context.Context, s store.Submission) (done store.Subm
 			return err
 		}
 		done.Place = placeOf(all, done.Run)
+		if err := keepScript(ctx, tx, s.Request.Script, done.Run); err != nil {
+			return err
+		}
 		if err := keepCallback(ctx, tx, s.Callback, done.Run); err != nil {
 			return err
 		}

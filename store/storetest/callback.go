@@ -31,7 +31,9 @@ func (b *bed) leaseCallbacks(at int) (cs []store.Callback, lines []string) {
 // has arrived or is given up.
 func testCallbacks(t *testing.T, b *bed) {
 	w := b.join()
-	failed, stopped, ran, plain := b.submit(withCallback("a")), b.submit(withCallback("b")), b.submit(withCallback("c")), b.submit(submission(0))
+	onFailure := withCallback("b")
+	onFailure.Callback.On = "failure"
+	failed, stopped, ran, plain := b.submit(withCallback("a")), b.submit(onFailure), b.submit(withCallback("c")), b.submit(submission(0))
 	_, lines := b.leaseCallbacks(1)
 	checkSaid(t, "before the end", lines)
 
@@ -45,6 +47,11 @@ func testCallbacks(t *testing.T, b *bed) {
 	}
 	const late = 1 << 20 // minutes: it is after every end
 	cs, lines := b.leaseCallbacks(late)
+	for _, c := range cs {
+		if want := map[int64]string{stopped: "failure"}[c.Run]; c.On != want {
+			b.Errorf("run %d: got %q, want %q", c.Run, c.On, want)
+		}
+	}
 	to := " to https://hooks.example/secret by user:3 attempt 1"
 	checkSaid(t, "all ends", lines, fmt.Sprintf("run %d task a%s", failed, to), fmt.Sprintf("run %d task b%s", stopped, to), fmt.Sprintf("run %d task c%s", ran, to))
 	if _, ok, err := b.Callbacks().Callback(t.Context(), plain); ok || err != nil {

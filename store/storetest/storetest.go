@@ -59,6 +59,7 @@ func Test(t *testing.T, e Engine) {
 
 		"Callbacks":     testCallbacks,
 		"Find":          testFind,
+		"Script":        testScript,
 		"Queue":         testQueue,
 		"QueuedRuns":    testQueuedRuns,
 		"QueueStops":    testQueueStops,

@@ -12,13 +12,13 @@ import (
 // that is near has always enough of its window left to wait for a few of them.
 
 const (
-	// heldGrants is how many grants go out in one write. Less than a quarter of
-	// the window, which has 2 MiB, is held that way.
-	heldGrants = 4
+	// heldGrants is how many grants go out in one write. Less than half of the
+	// window, which has 2 MiB, is held that way.
+	heldGrants = 8
 	// grantTime is how long a grant is held at most, so that a host that pauses
-	// finds all of its window again. At less than 20 MB/s four grants take longer
+	// finds all of its window again. At less than 20 MB/s eight grants take longer
 	// than that to come together, but then they cost little.
-	grantTime = 20 * time.Millisecond
+	grantTime = 40 * time.Millisecond
 	// nearHost is the longest round trip over which grants are held. A host that is
 	// further away may need its whole window to fill the path.
 	nearHost = 5 * time.Millisecond

@@ -39,6 +39,7 @@ func newGrantWriter(near bool) (g *grantWriter, written func() []string) {
 
 func TestGrantsGoOutTogether(t *testing.T) {
 	const near, far = true, false
+	eight := []string{"g1", "g2", "g3", "g4", "g5", "g6", "g7", "g8"}
 	tests := []struct {
 		name string
 		near bool
@@ -47,8 +48,8 @@ func TestGrantsGoOutTogether(t *testing.T) {
 		late []string // in addition, after a while
 	}{
 		{"what is no grant waits for nothing", near, []string{"a", "b"}, []string{"a", "b"}, nil},
-		{"four grants are one write", near, []string{"g1", "g2", "g3", "g4"}, []string{"g1g2g3g4"}, nil},
-		{"and then the next ones", near, []string{"g1", "g2", "g3", "g4", "g5"}, []string{"g1g2g3g4"}, []string{"g5"}},
+		{"eight grants are one write", near, eight, []string{"g1g2g3g4g5g6g7g8"}, nil},
+		{"and then the next ones", near, append(eight, "g9"), []string{"g1g2g3g4g5g6g7g8"}, []string{"g9"}},
 		{"fewer wait a while", near, []string{"g1", "g2"}, nil, []string{"g1g2"}},
 		{"a message takes them along, in their order", near, []string{"g1", "g2", "a", "g3"}, []string{"g1g2a"}, []string{"g3"}},
 		{"a host that is far away gets each at once", far, []string{"g1", "g2", "a"}, []string{"g1", "g2", "a"}, nil},

@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"time"
 
 	"tutti/fanout"
 	"tutti/runner"
@@ -56,8 +57,8 @@ func NewPlan(d *runner.Decision) Plan {
 			Host: t.Name, Address: e.Address, Port: e.Port, User: e.User,
 			Jump: runner.JumpText(e), ProxyCommand: e.ProxyCommand,
 			Identity: e.Identities, HostKeys: e.HostKeys.String(), Labels: t.Labels,
-			ConnectTimeoutMS: t.Limits.ConnectTimeout.Milliseconds(),
-			TimeoutMS:        t.Limits.Timeout.Milliseconds(),
+			ConnectTimeoutMS: limitMS(t.Limits.ConnectTimeout),
+			TimeoutMS:        limitMS(t.Limits.Timeout),
 			Retries:          t.Limits.Retries,
 		}
 		for _, g := range t.Gates {
@@ -68,4 +69,12 @@ func NewPlan(d *runner.Decision) Plan {
 		Type: "plan", Schema: 1, Source: d.Plan.Source, Selector: d.Plan.Selector,
 		Command: d.Plan.Task.Label(), Task: d.Plan.Task, Inventory: d.Inventory, Policy: d.Plan.Policy, Hosts: hosts,
 	}
+}
+
+// limitMS is a limit in milliseconds; one that is shorter is not none.
+func limitMS(d time.Duration) int64 {
+	if d > 0 {
+		return max(1, d.Milliseconds())
+	}
+	return 0
 }

@@ -199,10 +199,16 @@ type RerunRequest struct {
 
 // A PingRequest asks for a login on hosts without a command.
 type PingRequest struct {
-	Selector       string `json:"selector" maxLength:"65536" doc:"which hosts"`
-	ConnectTimeout string `json:"connect_timeout,omitempty" maxLength:"20"`
+	Selector string `json:"selector" maxLength:"65536" doc:"which hosts"`
+	Hosts
+	User           string `json:"user,omitempty" maxLength:"256" doc:"log in as that user, if you may"`
 	Fanout         *int   `json:"fanout,omitempty" minimum:"1"`
+	ConnectTimeout string `json:"connect_timeout,omitempty" maxLength:"20"`
+	Deadline       string `json:"deadline,omitempty" maxLength:"20" doc:"of the whole run"`
+	Retries        *int   `json:"retries,omitempty" minimum:"0"`
+	RetryDelay     string `json:"retry_delay,omitempty" maxLength:"20"`
 	Note           string `json:"note,omitempty" maxLength:"10000"`
+	RecordLimit    string `json:"record_limit,omitempty" maxLength:"20" doc:"such as 4MiB"`
 	Priority       int    `json:"priority,omitempty" minimum:"-1000" maximum:"1000"`
 	LocalKeys
 }

@@ -98,6 +98,11 @@ type stream struct {
 	query   url.Values
 	names   []string // of the hosts, in the order of the plan
 	to      *onward
+	// known says that the server has answered before, so that it is only away for now if it
+	// cannot be asked.
+	known bool
+	// lost is called, once, when the stream is lost for the first time; nil: it is not.
+	lost func(error)
 }
 
 // play passes the events on, to the end of the run.
@@ -110,8 +115,12 @@ func (s *stream) play(ctx context.Context) error {
 		if err == nil || s.to.err != nil {
 			return errors.Join(err, s.to.err)
 		}
-		if !errors.As(err, new(*cutError)) && !errors.As(err, new(*lostError)) {
+		if !s.isLost(err) {
 			return err
+		}
+		if s.lost != nil {
+			s.lost(err)
+			s.lost = nil
 		}
 		if s.to.passed > before {
 			wait, heard = firstWait, time.Now()
@@ -123,6 +132,14 @@ func (s *stream) play(ctx context.Context) error {
 	}
 }
 
+// isLost reports whether err says that the stream, or the server, is away for now.
+func (s *stream) isLost(err error) bool {
+	if errors.As(err, new(*cutError)) || errors.As(err, new(*lostError)) {
+		return true
+	}
+	return s.known && (errors.As(err, new(*busyError)) || errors.As(err, new(*UnreachableError)))
+}
+
 // A lostError is a stream that ended before the run.
 type lostError struct{ err error }
 
@@ -132,6 +149,7 @@ func (e *lostError) Unwrap() error { return e.err }
 // read passes on the events of one answer.
 func (s *stream) read(ctx context.Context) func(*http.Response) error {
 	return func(r *http.Response) error {
+		s.known = true
 		decoder := event.NewDecoder(s.names)
 		s.to.again()
 		lines := bufio.NewScanner(r.Body)

@@ -129,6 +129,31 @@ func (h *History) Results(ctx context.Context, run int64) ([]store.HostResult, e
 	return results, nil
 }
 
+// Decided is how a run was decided. Below admin it lacks what is about the machine of the
+// server.
+func (h *History) Decided(ctx context.Context, run int64) (store.Decided, error) {
+	var form api.RunPlan
+	if err := h.c.get(ctx, &form, nil, "runs", number(run), "plan"); err != nil {
+		return store.Decided{}, h.noRun(ctx, number(run), err)
+	}
+	d := store.Decided{Task: form.Task, Given: form.Options}
+	if len(form.Task.Env) == 0 {
+		return d, nil
+	}
+	if d.Given == nil {
+		d.Given = map[string][]string{}
+	}
+	d.Given["env"] = nil
+	for _, v := range form.Task.Env {
+		text := v.Name // of a secret
+		if v.Secret == nil {
+			text += "=" + v.Value
+		}
+		d.Given["env"] = append(d.Given["env"], text)
+	}
+	return d, nil
+}
+
 // strange is the error for an answer that is not valid.
 func (c *Client) strange(err error) error {
 	return fmt.Errorf("the answer of %s is not understood: %w", c.address, err)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"tutti/api"
-	"tutti/store"
 )
 
 // lookEvery is how often a server is asked whether a run has ended.
@@ -42,14 +41,7 @@ func (h *History) Wake() (wake <-chan struct{}, end func()) {
 // StopRun stops a run, whatever process executes it; the server records the principal. The
 // error is a *store.KillError if the run has ended.
 func (h *History) StopRun(ctx context.Context, run int64, _ string, _ time.Time) error {
-	var killed api.Killed
-	if err := h.c.send(ctx, http.MethodPost, api.KillRequest{}, &killed, "runs", number(run), "kill"); err != nil {
-		return h.noRun(ctx, number(run), err)
-	}
-	if killed.RequestedAt == nil {
-		return store.RunEndedError(run)
-	}
-	return nil
+	return h.noRun(ctx, number(run), h.c.Runner().Stop(ctx, run, StopEnd))
 }
 
 // Kill stops the runs of a job, and drops queued ones. It returns the runs that are being

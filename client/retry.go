@@ -27,29 +27,39 @@ type busyError struct {
 func (e *busyError) Unwrap() error { return e.error }
 
 // retry sends q until the server is not busy, and calls read with the answer. A request
-// that was cut off is repeated, too, if the server does not execute it twice then.
+// that was cut off is repeated, too, also to a server that is away then, if the server
+// does not execute it twice.
 func (c *Client) retry(ctx context.Context, q *request, read func(*http.Response) error) error {
-	began, wait := time.Now(), firstWait
+	began, wait, unknown := time.Now(), firstWait, false
 	for try := 1; ; try++ {
 		err := c.once(ctx, q, read)
 		busy, isBusy := errors.AsType[*busyError](err)
-		again := isBusy || errors.As(err, new(*cutError)) && (q.method == http.MethodGet || q.key != "")
-		if !again || try == tries || ctx.Err() != nil {
-			return cause(ctx, err)
-		}
+		isCut := errors.As(err, new(*cutError)) && (q.method == http.MethodGet || q.key != "")
+		unknown = unknown || isCut && q.key != ""
+		isAway := unknown && errors.As(err, new(*UnreachableError))
 		pause := wait
 		if isBusy && busy.after > 0 {
 			pause = busy.after
 		}
-		if time.Since(began)+pause > patience {
-			return err
-		}
-		wait *= 2
-		if !sleep(ctx, pause) {
+		again := (isBusy || isCut || isAway) && try < tries && time.Since(began)+pause <= patience
+		if !again || !sleep(ctx, pause) {
+			if unknown && (isCut || isAway || ctx.Err() != nil) {
+				return &UnknownError{cause(ctx, err)}
+			}
 			return cause(ctx, err)
 		}
+		wait *= 2
 	}
 }
+
+// An UnknownError says that a change may have been made: the server got the request, and
+// its answer was lost.
+type UnknownError struct{ err error }
+
+func (e *UnknownError) Error() string {
+	return e.err.Error() + "; whether the server has done what it was asked for is not known"
+}
+func (e *UnknownError) Unwrap() error { return e.err }
 
 func (c *Client) once(ctx context.Context, q *request, read func(*http.Response) error) error {
 	r, err := c.do(ctx, q)

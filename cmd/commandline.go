@@ -25,6 +25,11 @@ func (c *console) selectsHosts(cmd *cobra.Command, o *launchOptions, question st
 		if selector == "" && !cmd.Flags().Changed("hosts") {
 			return syntaxf("%s", question)
 		}
+		closeServer, err := o.dialServer(c.Streams, cmd)
+		if err != nil {
+			return err
+		}
+		defer closeServer()
 		if o.stdinTaken, err = takeHosts(cmd.Flags(), c.In); err != nil {
 			return err
 		}

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/api"
+	"tutti/client"
 	"tutti/fanout"
 	"tutti/internal/typed"
 	"tutti/runner"
@@ -20,6 +23,12 @@ type launchOptions struct {
 	detach bool
 	yes    bool
 	exit   typed.Choice
+
+	// remote says which server is asked, there is its client, and serverWords name it on
+	// the command line, as they were given. nil: the run is one of this machine.
+	remote      serverOptions
+	there       *client.Client
+	serverWords string
 
 	// stdinTaken says that -w @- has read standard input.
 	stdinTaken bool
@@ -58,6 +67,15 @@ func (o *launchOptions) addCareFlags(f *pflag.FlagSet) {
 	f.Var(&o.exit, "exit", "exit status by `RULE`: class (see EXIT STATUS), remote (the highest status of a command, 255 for a host without one, as with ssh)")
 }
 
+// dialServer makes the client of the server that is to be asked, if one is.
+func (o *launchOptions) dialServer(std Streams, cmd *cobra.Command) (closeServer func(), err error) {
+	if o.there, err = o.remote.client(std, cmd); err != nil || o.there == nil {
+		return func() {}, err
+	}
+	o.serverWords = o.remote.words(cmd.Flags())
+	return o.there.Close, nil
+}
+
 func (o *launchOptions) finalize(f *pflag.FlagSet, getenv func(string) string) error {
 	return errors.Join(o.Complete(getenv), o.outputOptions.finalize(f))
 }
@@ -93,7 +111,8 @@ func decideAndRun(ctx context.Context, o *launchOptions, l *runner.Launch, scree
 		if err := screen.checkInput(d); err != nil {
 			return err
 		}
-		return printPlan(screen.out, d, o.mode.Word == modeJSON)
+		plan := api.NewPlan(d)
+		return printPlan(screen.out, &plan, o.mode.Word == modeJSON)
 	}
 	screen.opts.Again = func(run int64) string { return againText(run, d, o.Record.History) }
 	return hintNoRecord(l.Run(ctx, d))
@@ -124,15 +143,7 @@ func (c *console) newLaunch(o *launchOptions, s *screen) *runner.Launch {
 // finish shows what is left to show of a launch that ended with err, and records the
 // exit code of the process.
 func (c *console) finish(ctx context.Context, l *runner.Launch, s *screen, err error) error {
-	if err != nil {
-		s.reveal()
-	}
-	// A reader that does not read is waited for until the operator has enough.
-	// What was decided from the hosts' outcomes gives way to a stdout that
-	// could not be written to its end.
-	if closeErr := s.close(ctx); closeErr != nil && runner.OnlyOutcomes(err) {
-		err = closeErr
-	}
+	err = c.closeScreen(ctx, s, err)
 	if l.RunID() == 0 {
 		return err
 	}
@@ -142,6 +153,20 @@ func (c *console) finish(ctx context.Context, l *runner.Launch, s *screen, err e
 		code = codeOf(err, c.interrupts)
 	}
 	return &decided{err, code}
+}
+
+// closeScreen shows what is left to show of a run that ended with err.
+func (c *console) closeScreen(ctx context.Context, s *screen, err error) error {
+	if err != nil {
+		s.reveal()
+	}
+	// A reader that does not read is waited for until the operator has enough.
+	// What was decided from the hosts' outcomes gives way to a stdout that
+	// could not be written to its end.
+	if closeErr := s.close(ctx); closeErr != nil && runner.OnlyOutcomes(err) {
+		err = closeErr
+	}
+	return err
 }
 
 // againText is the command that repeats a run of d on the hosts that were not ok;

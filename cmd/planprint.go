@@ -13,34 +13,32 @@ import (
 	"tutti/internal/quantity"
 	"tutti/internal/sanitize"
 	"tutti/internal/typed"
-	"tutti/runner"
 )
 
-// printPlan shows d for people, and with asJSON for programs.
-func printPlan(w io.Writer, d *runner.Decision, asJSON bool) error {
-	plan := api.NewPlan(d)
+// printPlan shows a plan for people, and with asJSON for programs.
+func printPlan(w io.Writer, plan *api.Plan, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(w).Encode(plan)
 	}
-	_, err := io.WriteString(w, planText(d, plan.Hosts))
+	_, err := io.WriteString(w, planText(plan))
 	return err
 }
 
-// planText is d for people: hosts that are treated alike share a line.
-func planText(d *runner.Decision, hosts []api.PlanHost) string {
+// planText is a plan for people: hosts that are treated alike share a line.
+func planText(plan *api.Plan) string {
 	var b strings.Builder
 	what := "log in"
-	if d.Plan.Task.Runs() {
-		what = "run " + d.Plan.Task.Label()
+	if plan.Task.Runs() {
+		what = "run " + plan.Task.Label()
 	}
+	hosts := plan.Hosts
 	names := make([]string, len(hosts))
 	alike := map[string][]string{}
 	var order []string
 	for i, h := range hosts {
 		names[i] = h.Host
-		limits := d.Plan.Targets[i].Limits
 		how := fmt.Sprintf("as %s, port %d, host keys %s, %s, %s, %s",
-			h.User, h.Port, h.HostKeys, timeoutText("login", limits.ConnectTimeout), timeoutText("command", limits.Timeout), count(h.Retries, "retry"))
+			h.User, h.Port, h.HostKeys, timeoutText("login", h.ConnectTimeoutMS), timeoutText("command", h.TimeoutMS), count(h.Retries, "retry"))
 		if h.Jump != "" {
 			how += ", through " + h.Jump
 		}
@@ -55,11 +53,11 @@ func planText(d *runner.Decision, hosts []api.PlanHost) string {
 		}
 		alike[how] = append(alike[how], h.Host)
 	}
-	fmt.Fprintf(&b, "would %s\n  on %s (%d), %d at once\n", what, hostlist.Fold(names), len(hosts), min(d.Plan.Policy.Fanout, len(hosts)))
-	for _, s := range environmentText(d.Plan.Task) {
+	fmt.Fprintf(&b, "would %s\n  on %s (%d), %d at once\n", what, hostlist.Fold(names), len(hosts), min(plan.Policy.Fanout, len(hosts)))
+	for _, s := range environmentText(plan.Task) {
 		fmt.Fprintf(&b, "  %s\n", s)
 	}
-	for _, line := range policyText(d.Plan.Policy, len(hosts)) {
+	for _, line := range policyText(plan.Policy, len(hosts)) {
 		fmt.Fprintf(&b, "  %s\n", line)
 	}
 	for _, how := range order {
@@ -95,10 +93,10 @@ func maxFailText(most fanout.Share, hosts int) string {
 	return fmt.Sprintf("starts no more hosts once more than %s of %s are not ok", most, count(hosts, "host"))
 }
 
-// timeoutText is the limit of a step; 0 is none.
-func timeoutText(step string, limit time.Duration) string {
+// timeoutText is the limit of a step, in milliseconds; 0 is none.
+func timeoutText(step string, limit int64) string {
 	if limit == 0 {
 		return "no " + step + " timeout"
 	}
-	return step + " timeout " + quantity.FormatDuration(limit)
+	return step + " timeout " + quantity.FormatDuration(time.Duration(limit)*time.Millisecond)
 }

@@ -16,6 +16,7 @@ var screenFlags = map[string]bool{
 	"output": true, "fold": true, "json": true, "diff": true, "timestamps": true, "outdir": true, "junit": true,
 	"no-prefix": true, "raw": true, "quiet": true, "verbose": true, "color": true, "progress": true,
 	"dry-run": true, "yes": true, "exit": true, "detach": true,
+	"server": true, "token-file": true, "server-ca": true, "insecure-http": true,
 }
 
 // isBound reports whether a value is that of a key.

@@ -40,12 +40,13 @@ parent shell reads its script from there.
 		if strings.TrimSpace(command) == "" {
 			return hint(syntaxf("missing COMMAND to run on %s", o.Hosts.Describe(selector)), "tutti ping logs in and runs nothing")
 		}
-		if o.detach {
-			return c.detach(ctx, cmd, o, selector, map[string]any{"command": command})
+		task := fanout.Task{Action: fanout.Command(command)}
+		if o.isSubmitted() {
+			return c.submit(ctx, cmd, o, selector, task, "")
 		}
-		return c.launchTask(ctx, o, selector, fanout.Task{Action: fanout.Command(command)})
+		return c.launchTask(ctx, o, selector, task)
 	})
-	setHelp(cmd, exitHelp, o.groups(o.flags().addHosts, o.flags().addCommandTask, o.addDetachedCareFlags)...)
+	setHelp(cmd, exitHelp, append(o.groups(o.flags().addHosts, o.flags().addCommandTask, o.addDetachedCareFlags), o.remote.group())...)
 	return cmd
 }
 

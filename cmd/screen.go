@@ -46,8 +46,11 @@ type screen struct {
 	// says that the run that has started does not read it.
 	in                        io.Reader
 	checksInput, ignoresInput bool
+	inputChecked              bool
 	// runID is the number of the run that has started; 0: none, or none on record.
 	runID atomic.Int64
+	// left is what an operator can do who leaves the run before its end; nil: repeat it.
+	left func(run int64) string
 	// reserve has the warnings that -q holds back.
 	reserve reserve
 
@@ -210,15 +213,30 @@ func (s *screen) mute() {
 // restore takes the progress off the terminal, before the program leaves a run behind.
 func (s *screen) restore() {
 	s.mute()
-	if run := s.runID.Load(); run != 0 && s.opts.Again != nil {
-		if command := s.opts.Again(run); command != "" {
-			s.showLines("hint: " + command + " continues where this run stopped\n")
+	if run := s.runID.Load(); run != 0 {
+		if text := s.farewell(run); text != "" {
+			s.showLines("hint: " + text + "\n")
 		}
 	}
 	_ = s.progress.Close() // it does not fail
 	ctx, cancel := context.WithTimeout(context.Background(), farewellTime)
 	defer cancel()
 	_ = s.err.Close(ctx) // who leaves at once does not wait for more
+}
+
+// farewell is what an operator can do who leaves a run before its end; empty: nothing.
+func (s *screen) farewell(run int64) string {
+	if s.left != nil {
+		return s.left(run)
+	}
+	if s.opts.Again == nil {
+		return ""
+	}
+	command := s.opts.Again(run)
+	if command == "" {
+		return ""
+	}
+	return command + " continues where this run stopped"
 }
 
 // Code is the exit code for sum, by the rule of --exit.

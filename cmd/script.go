@@ -38,15 +38,11 @@ unchanged. Flags may come before and after SELECTOR; they end at FILE. Without
 		}
 		defer func() { _ = script.Source.Close() }() // it was only read
 		script.Label, script.Args = "script "+shellWords(rest), rest[1:]
-		if o.detach {
-			body, err := scriptBody(ctx, script, rest[0])
-			if err != nil {
-				return err
-			}
-			return c.detach(ctx, cmd, o, selector, body)
+		if o.isSubmitted() {
+			return c.submit(ctx, cmd, o, selector, fanout.Task{Action: script}, rest[0])
 		}
 		return c.launchTask(ctx, o, selector, fanout.Task{Action: script})
 	})
-	setHelp(cmd, exitHelp, o.groups(o.flags().addHosts, o.flags().addTask, o.addDetachedCareFlags)...)
+	setHelp(cmd, exitHelp, append(o.groups(o.flags().addHosts, o.flags().addTask, o.addDetachedCareFlags), o.remote.group())...)
 	return cmd
 }

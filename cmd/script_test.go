@@ -64,6 +64,8 @@ func runScripts(t *testing.T, dir string, more map[string]scriptCommand) {
 		"nowhere": checkNowhere,
 		"sql":     changeHistory,
 		"both":    runBothWays,
+		"alike":   runAlike,
+		"ways":    setWays,
 		// documented FILE: every line of JSON in it is as docs/json.md says
 		"documented": checkDocumented,
 	}

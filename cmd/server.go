@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -147,14 +148,17 @@ var localReasons = map[string]string{
 	"host-keys":         "the server decides which host keys it trusts",
 	"known-hosts":       "the server decides which host keys it trusts",
 	"ask-pass":          "the server logs in with its own keys",
-	"ask-sudo-pass":     "a server asks nobody",
+	"ask-sudo-pass":     "the server cannot prompt",
 	"sudo-pass-command": "it would run a command on the machine of the server",
 }
 
 // localReason is why a flag is not for a server; empty: it is.
 func localReason(f *pflag.Flag) string {
-	if f.Name == "run-id-file" || f.Name == "stdin" { // it is written, or read, here
+	switch f.Name {
+	case "run-id-file", "stdin": // it is written, or read, here
 		return ""
+	case "verbose":
+		return "the steps are in the log of the server"
 	}
 	key, ok := runner.KeyNamed(f.Name)
 	if !ok || !key.Local(f.Value.String()) || f.Name == "env" {
@@ -183,6 +187,25 @@ type place struct {
 
 // addHistory adds the flag of the history.
 func (p *place) addHistory(f *pflag.FlagSet) { addHistoryFlag(f, &p.history) }
+
+// words are the flags about the server that were given, for a command that is to ask the
+// same one; a space is before each.
+func (o *serverOptions) words(f *pflag.FlagSet) string {
+	var b strings.Builder
+	own := pflag.NewFlagSet("", pflag.ContinueOnError)
+	(&serverOptions{}).addFlags(own)
+	own.VisitAll(func(flag *pflag.Flag) {
+		given := f.Lookup(flag.Name)
+		switch {
+		case given == nil || !given.Changed:
+		case flag.Value.Type() == "bool":
+			b.WriteString(" --" + flag.Name)
+		default:
+			b.WriteString(" --" + flag.Name + " " + shellWord(given.Value.String()))
+		}
+	})
+	return b.String()
+}
 
 // group is the group of flags about the server, for help.
 func (o *serverOptions) group() flagGroup { return flagGroup{"SERVER", o.addFlags} }

@@ -53,8 +53,8 @@ var serverRules = map[string]serverRule{
 	"tutti queue":                 refusesServer,
 	"tutti queue move":            refusesServer,
 	"tutti rerun":                 refusesServer,
-	"tutti run":                   refusesServer,
-	"tutti script":                refusesServer,
+	"tutti run":                   asksServer,
+	"tutti script":                asksServer,
 	"tutti serve":                 needsNoServer,
 	"tutti show":                  asksServer,
 	"tutti token":                 needsNoServer, // its help

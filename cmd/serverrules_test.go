@@ -2,11 +2,14 @@ package cmd
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"tutti/runner"
 )
 
 // TestEveryCommandHasARuleForServers: a new command has to say what it does where a
@@ -77,5 +80,30 @@ func refusesHere(t *testing.T, path string, words []string, server, want string)
 	}
 	if made, _ := filepath.Glob(history + "*"); made != nil {
 		t.Errorf("%s: %q made %q", path, words, made)
+	}
+}
+
+// TestFlagsThatActHereAreRefusedByName: what would act on one of the two machines has a
+// reason, which says so; what is read or written here has none.
+func TestFlagsThatActHereAreRefusedByName(t *testing.T) {
+	values := map[string]string{"only": "@file", "exclude": "@file", "port": "22", "host-keys": "off", "ask-pass": "true", "ask-sudo-pass": "true", "no-history": "true"}
+	read := []string{"env", "stdin", "run-id-file"}
+	for _, key := range runner.Keys() {
+		value := cmp.Or(values[key.Name], "x")
+		if !key.Local(value) || slices.Contains(read, key.Name) {
+			continue
+		}
+		var errs bytes.Buffer
+		std := testStreams()
+		std.Err = &errs
+		ctx, in := newInterrupter(context.Background(), false)
+		code := execute(ctx, []string{"run", "--server", "https://ops.example", "--" + key.Name + "=" + value, "web", "true"}, &console{std, in})
+		if key.Name == "hosts" {
+			code = execute(ctx, []string{"run", "--server", "https://ops.example", "-w", value, "true"}, &console{std, in})
+		}
+		want := "tutti: --" + key.Name + " cannot be combined with --server: "
+		if code != 2 || !strings.Contains(errs.String(), want) || !strings.Contains(errs.String(), "hint: --server '' acts on this machine") {
+			t.Errorf("%s: got code %d, %q", key.Name, code, errs.String())
+		}
 	}
 }

@@ -29,12 +29,13 @@ func checkWaiting(stdin io.Reader, text string, warn func(string)) error {
 	return nil
 }
 
-// checkInput is checkWaiting before d is executed, if d could have been meant to read
-// the data.
+// checkInput is checkWaiting before d is executed, once, if d could have been meant to
+// read the data.
 func (s *screen) checkInput(d *runner.Decision) error {
-	if !s.checksInput || !d.ReadsNothing() {
+	if s.inputChecked || !s.checksInput || !d.ReadsNothing() {
 		return nil
 	}
+	s.inputChecked = true
 	return checkWaiting(s.in, waitingData, s.warn)
 }
 

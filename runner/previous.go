@@ -26,7 +26,7 @@ type Previous struct {
 
 // PreviousRun is run, to be repeated on its hosts with one of the outcomes; nil: on
 // all.
-func PreviousRun(ctx context.Context, s store.Store, run store.Run, outcomes []fanout.Outcome) (*Previous, error) {
+func PreviousRun(ctx context.Context, s Records, run store.Run, outcomes []fanout.Outcome) (*Previous, error) {
 	p := &Previous{Run: run}
 	var err error
 	if p.Hosts, err = s.HostsOf(ctx, strconv.FormatInt(run.ID, 10), "", outcomes); err != nil {

@@ -35,10 +35,8 @@ func (l *Launch) record(ctx context.Context, d *Decision) (*store.Recorder, erro
 	if l.Request.Record.Off {
 		return nil, nil
 	}
-	if l.Request.Record.RunIDFile != "" {
-		if err := safefile.CheckReplace(l.Request.Record.RunIDFile); err != nil {
-			return nil, fault.Usagef("%s: %w", fault.Key("run-id-file"), err)
-		}
+	if err := CheckRunIDFile(l.Request.Record.RunIDFile); err != nil {
+		return nil, err
 	}
 	if s := l.submitted; s != nil && s.Stopping.Err() != nil {
 		return nil, context.Cause(s.Stopping)
@@ -58,7 +56,7 @@ func (l *Launch) record(ctx context.Context, d *Decision) (*store.Recorder, erro
 	if l.submitted != nil {
 		l.submitted.Begun()
 	}
-	if err := writeRunID(l.Request.Record.RunIDFile, r.RunID()); err != nil {
+	if err := WriteRunID(l.Request.Record.RunIDFile, r.RunID()); err != nil {
 		return nil, errors.Join(err, l.History.end(ctx, r))
 	}
 	return r, nil
@@ -100,8 +98,19 @@ func (l *Launch) recordedCode(s fanout.Summary) int {
 	return c
 }
 
-// writeRunID writes the number of a run to the file path, if there is one.
-func writeRunID(path string, id int64) error {
+// CheckRunIDFile refuses a file that WriteRunID could not write; empty: there is none.
+func CheckRunIDFile(path string) error {
+	if path == "" {
+		return nil
+	}
+	if err := safefile.CheckReplace(path); err != nil {
+		return fault.Usagef("%s: %w", fault.Key("run-id-file"), err)
+	}
+	return nil
+}
+
+// WriteRunID writes the number of a run to the file path, if there is one.
+func WriteRunID(path string, id int64) error {
 	if path == "" {
 		return nil
 	}

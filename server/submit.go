@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -15,6 +16,7 @@ import (
 	"tutti/access"
 	"tutti/api"
 	"tutti/fanout"
+	"tutti/internal/phrase"
 	"tutti/runner"
 	"tutti/server/operation"
 	"tutti/store"
@@ -118,13 +120,8 @@ func (a submitOps) complete(s *Submission, t *api.TaskKeys, to *api.Receivers) (
 
 // queuedScript is a script as the queue keeps it.
 func queuedScript(x *api.Script) *store.QueuedScript {
-	label := "script " + x.Name
-	if x.Name == "" {
-		label = "script -"
-	}
-	for _, arg := range x.Args {
-		label += " " + arg
-	}
+	words := append([]string{cmp.Or(x.Name, "-")}, x.Args...)
+	label := "script " + phrase.ShellWords(words)
 	return &store.QueuedScript{Label: label, Text: []byte(x.Text), Interpreter: x.Interpreter, Args: x.Args}
 }
 
@@ -176,7 +173,7 @@ func (a submitOps) ping(ctx context.Context, in *struct {
 	}
 	return a.start(ctx, &Submission{
 		Principal: principalOf(ctx), Priority: r.Priority,
-		Request: store.QueuedRequest{Selector: r.Selector, Keys: api.Keys(r)},
+		Request: store.QueuedRequest{Selector: r.Selector, Keys: api.Keys(r, &r.Hosts)},
 	}, &in.Starting)
 }
 

@@ -25,10 +25,11 @@ const (
 	demoOld    = "web03.demo"  // has an older release
 )
 
-type demoOptions struct{ keep bool }
+type demoOptions struct{ keep, console bool }
 
 func (o *demoOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.keep, "keep", false, "keep the hosts running, to try tutti from a second terminal")
+	f.BoolVar(&o.console, "console", false, "serve the console for them, and print its address with a login link")
 }
 
 func newDemoCmd(c *console) *cobra.Command {
@@ -40,17 +41,21 @@ func newDemoCmd(c *console) *cobra.Command {
 key, inventory, known_hosts and history. They run real commands, each in its own
 directory; everything is removed at the end.`,
 		Example: `  tutti demo
-  tutti demo --keep`,
+  tutti demo --keep
+  tutti demo --console`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runDemo(cmd.Context(), c, o.keep)
+			if o.keep && o.console {
+				return syntaxf("--keep and --console cannot be combined")
+			}
+			return runDemo(cmd.Context(), c, o)
 		},
 	}
 	setHelp(cmd, exitHelpShort, flagGroup{"FLAGS", o.addFlags})
 	return cmd
 }
 
-func runDemo(ctx context.Context, c *console, keep bool) (err error) {
+func runDemo(ctx context.Context, c *console, o *demoOptions) (err error) {
 	dir, err := os.MkdirTemp("", "tutti-demo-")
 	if err != nil {
 		return err
@@ -65,8 +70,11 @@ func runDemo(ctx context.Context, c *console, keep bool) (err error) {
 		site.env = append(site.env, [2]string{"TUTTI_SERVER", ""}) // the hosts are here
 	}
 
-	if keep {
+	switch {
+	case o.keep:
 		return demoKeep(ctx, c.Streams, site)
+	case o.console:
+		return demoConsole(ctx, c, site)
 	}
 	return demoTour(ctx, c, site)
 }
@@ -74,6 +82,7 @@ func runDemo(ctx context.Context, c *console, keep bool) (err error) {
 // A demoSite is a fleet with everything that a tutti needs to work on it.
 type demoSite struct {
 	fleet *fleet.Fleet
+	dir   string
 	// env is what has to be set, in this order.
 	env [][2]string
 }
@@ -102,7 +111,7 @@ func newDemoSite(dir string) (*demoSite, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &demoSite{fleet: f, env: [][2]string{
+	return &demoSite{fleet: f, dir: dir, env: [][2]string{
 		{"TUTTI_INVENTORY", path("hosts.yaml")},
 		{"TUTTI_KNOWN_HOSTS", path("known_hosts")},
 		{"TUTTI_HISTORY", path("history.db")},

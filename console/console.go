@@ -38,6 +38,7 @@ func (c *Console) Pages() map[string]http.Handler {
 	all := map[string]http.Handler{
 		"GET /{$}":                  http.HandlerFunc(c.home),
 		"GET /static/{hash}/{name}": c.assets,
+		"GET /favicon.ico":          http.HandlerFunc(c.icon),
 	}
 	for i := range pages {
 		p := &pages[i]
@@ -78,4 +79,9 @@ func looksAtPage(r *http.Request) bool {
 
 func (c *Console) home(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, c.Base+"/runs", http.StatusSeeOther)
+}
+
+// icon leads to the icon those who look for it in its old place: pages without a head.
+func (c *Console) icon(w http.ResponseWriter, r *http.Request) {
+	http.Redirect(w, r, c.Base+c.assets.path("icon.svg"), http.StatusSeeOther)
 }

@@ -51,7 +51,7 @@ func specOf(raw json.RawMessage) jobSpec {
 
 func newJobRow(v *visit, j *api.Job) jobRow {
 	row := jobRow{Job: *j, spec: specOf(j.Spec), MayRun: v.mayTo(access.StartJob, j.Job), MayPause: v.mayTo(access.PauseJob, j.Job)}
-	row.Line, _ = firstLine(pick(row.spec.text("command"), "script "+row.spec.text("script")))
+	row.Line, _ = firstLine(row.Command())
 	return row
 }
 
@@ -62,11 +62,11 @@ func (r *jobRow) Expression() string { return r.spec.text("schedule") }
 func (r *jobRow) Zone() string { return r.spec.text("zone") }
 
 // Selector is which hosts it means.
-func (r *jobRow) Selector() string { return r.spec.text("selector") }
+func (r *jobRow) Selector() string { return seen(r.spec.text("selector")) }
 
 // Command is what it runs.
 func (r *jobRow) Command() string {
-	return pick(r.spec.text("command"), "script "+r.spec.text("script"))
+	return seen(pick(r.spec.text("command"), "script "+r.spec.text("script")))
 }
 
 // Badge is its state: a sign, and words.

@@ -20,7 +20,7 @@ var templateFiles embed.FS
 func parseTemplates() map[string]*template.Template {
 	frame := template.Must(template.New("").Funcs(template.FuncMap{
 		"sign": func(name string) sign { return sign(name) },
-		"pick": pick, "count": grouped, "plural": plural, "size": size, "join": strings.Join,
+		"pick": pick, "count": grouped, "plural": plural, "size": size, "join": strings.Join, "seen": seen,
 	}).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
 	all := map[string]*template.Template{}
 	files, err := fs.Glob(templateFiles, "templates/*.html")

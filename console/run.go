@@ -108,9 +108,15 @@ func cardsOf(groups []api.Group) []groupCard {
 	slices.SortStableFunc(cards, func(a, b groupCard) int {
 		return cmp.Or(cmp.Compare(rank(a.Shown), rank(b.Shown)), cmp.Compare(a.Count, b.Count))
 	})
+	ended := 0
 	for i := range cards {
-		c := &cards[i]
-		c.Open = c.Shown != "waiting" && c.Shown != "running" && (c.Shown != "ok" || i < len(cards)-1 || len(cards) == 1)
+		if cards[i].State == "ended" {
+			cards[i].Open = true
+			ended++
+		}
+	}
+	if last := len(cards) - 1; ended > 1 && cards[last].Shown == "ok" {
+		cards[last].Open = false // what most hosts say is what one expects
 	}
 	return cards
 }
@@ -134,7 +140,7 @@ func whyOf(g *api.Group) string {
 	case g.ExitCode != nil && *g.ExitCode != 0:
 		return "exit " + grouped(*g.ExitCode)
 	case g.Error != "":
-		return g.Error
+		return seen(g.Error)
 	}
 	return ""
 }
@@ -152,7 +158,7 @@ func facts(options map[string][]string) []string {
 		if texts == nil {
 			texts = options[strings.ReplaceAll(k[0], "-", "_")]
 		}
-		if text := strings.Join(texts, ","); text != "" && text != "0" && text != "0s" {
+		if text := strings.Join(texts, ","); text != "" && text != "0" && text != "0s" && (k[0] != "deadline" || text != "1d") {
 			all = append(all, k[1]+" "+text)
 		}
 	}
@@ -186,7 +192,7 @@ func newHostRow(h *api.RunHost) hostRow {
 	case h.ExitCode != nil:
 		row.Why = "exit " + grouped(int(*h.ExitCode))
 	case h.Error != nil:
-		row.Why = h.Error.Message
+		row.Why = seen(h.Error.Message)
 	}
 	return row
 }

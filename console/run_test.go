@@ -9,7 +9,7 @@ import (
 	"tutti/api"
 )
 
-const liveRun = `{"schema":1,"type":"run","run":7,"source":"api","command":"echo <b>\nmore","selector":"web","user":"ann","note":"<i>","state":"running",
+const liveRun = `{"schema":1,"type":"run","run":7,"source":"api","command":"echo <b>\nmore","selector":"web","user":"ann","note":"<i>\u202e","state":"running",
 "started_at":"2027-03-01T11:59:00.000Z","hosts":10000,"counts":{"ok":9000,"failed":1},"stopped":"none"}`
 
 const endedRun = `{"schema":1,"type":"run","run":7,"source":"api","command":"uptime","selector":"web","user":"ann","state":"finished",
@@ -28,7 +28,7 @@ func TestRunPage(t *testing.T) {
 	}}
 	body := look(t, serve(t, f), "/runs/7").Body.String()
 	for _, want := range []string{
-		"echo &lt;b&gt;", "# &lt;i&gt;", "fan-out 500", "exit 3", "web[0001-9000]", "&lt;img src=x onerror=alert(1)&gt;", `\u202e`, `<span class="f1">red</span>`, "^[]8;;http://x^G",
+		"echo &lt;b&gt;", `# &lt;i&gt;\u202e`, "fan-out 500", "exit 3", "web[0001-9000]", "&lt;img src=x onerror=alert(1)&gt;", `\u202e`, `<span class="f1">red</span>`, "^[]8;;http://x^G",
 		"68.4KiB are not in the record here", `data-state="running"`, "/runs/7/kill",
 	} {
 		if !strings.Contains(body, want) {

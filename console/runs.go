@@ -49,7 +49,10 @@ func stateWord(r *api.Run) string {
 
 func newRunRow(r *api.Run) runRow {
 	row := runRow{Run: *r, Tally: tallyOf(r)}
-	row.Line, row.More = firstLine(cmp.Or(r.Command, "ping"))
+	for _, text := range []*string{&row.Run.Command, &row.Run.Note, &row.Run.Selector, &row.Run.User, &row.Run.Reason} {
+		*text = seen(*text)
+	}
+	row.Line, row.More = firstLine(cmp.Or(row.Run.Command, "ping"))
 	return row
 }
 

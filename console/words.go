@@ -6,6 +6,7 @@ import (
 
 	"tutti/internal/phrase"
 	"tutti/internal/quantity"
+	"tutti/internal/sanitize"
 )
 
 // grouped is a number with its thousands apart: 9,951.
@@ -51,3 +52,7 @@ func firstLine(text string) (line string, more bool) {
 
 // shellWord is a word that a shell reads as text.
 func shellWord(text string) string { return phrase.ShellWord(text) }
+
+// seen is text as it is shown: what steers a terminal, reorders text or cannot be seen is
+// there by its name. What a form holds, or a button copies, is not changed so.
+func seen(text string) string { return sanitize.Visible(text) }

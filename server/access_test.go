@@ -312,3 +312,16 @@ func TestPace(t *testing.T) {
 		}
 	}
 }
+
+// Who comes without a token is told if there are no users yet, and nobody else is.
+func TestNoUsers(t *testing.T) {
+	r := newRig(t)
+	r.real()
+	r.refused(t, r.ask(t, "GET", "/session", ""), "no-users")
+	r.refused(t, r.ask(t, "GET", "/session", "", "Authorization", "Bearer tutti_x"), "not-known")
+	r.refused(t, r.ask(t, "GET", "/runs", ""), "not-known")
+	if _, err := r.accounts.AddUser(t.Context(), access.User{Name: "eve", Role: access.Viewer}, access.By{Actor: "test", At: noon}); err != nil {
+		t.Fatal(err)
+	}
+	r.refused(t, r.ask(t, "GET", "/session", ""), "not-known")
+}

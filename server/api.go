@@ -172,7 +172,7 @@ func (a *API) admit(r *http.Request, o *operation.Operation) (context.Context, e
 		if refused := a.knocking.take(network(remoteOf(r))); refused != nil {
 			return nil, refused
 		}
-		return nil, a.unknown(r.Context(), o, err)
+		return nil, a.unknown(r, o, err)
 	}
 	if refused := a.asking.take(string(p.Via) + p.Name); refused != nil {
 		return nil, refused
@@ -190,12 +190,12 @@ func (a *API) admit(r *http.Request, o *operation.Operation) (context.Context, e
 }
 
 // unknown is err, which says that who asks is not known, or that nobody is: who asks for
-// its session is told if there are no users yet.
-func (a *API) unknown(ctx context.Context, o *operation.Operation, err error) error {
-	if o.ID != sessionID || a.Gate == nil {
+// its session, and has no token, is told if there are no users yet.
+func (a *API) unknown(r *http.Request, o *operation.Operation, err error) error {
+	if o.ID != sessionID || a.Gate == nil || r.Header.Get("Authorization") != "" {
 		return err
 	}
-	if users, failed := a.Gate.Store.Users(ctx); failed == nil && len(users) == 0 {
+	if users, failed := a.Gate.Store.Users(r.Context()); failed == nil && len(users) == 0 {
 		f := noUsers.Fail("")
 		f.Err = err
 		return f

@@ -59,6 +59,8 @@ func (d *Daemon) serveAPI(ctx, over context.Context) {
 	handler := pages.Over(api.Handler())
 	grace := min(d.c.StopTimeout, apiGrace)
 	var wg sync.WaitGroup
+	wg.Go(func() { api.Streams.Look(ctx) })
+	wg.Go(func() { server.WatchRights(ctx, api) })
 	for _, e := range d.c.Endpoints {
 		wg.Go(func() {
 			if err := e.Serve(over, handler, grace, d.c.Logger); err != nil {

@@ -63,6 +63,7 @@ type API struct {
 	// asking bounds how often principals ask, knocking who has not shown who it is.
 	asking, knocking *pace
 	cross            *http.CrossOriginProtection
+	rights           rights
 }
 
 // Handler serves the operations of the table.
@@ -75,9 +76,10 @@ func (a *API) Handler() *operation.Handler {
 	}
 	a.asking, a.knocking = newPace(perSecond, atOnce, a.Now), newPace(knocksASecond, knocksASecond, a.Now)
 	a.cross = crossOrigin(a.BaseURL)
+	a.rights.gate, a.rights.now = a.Gate, a.Now
 	h := operation.NewHandler(operation.Config{
 		Title: "tutti", Version: a.Version, Base: base,
-		Guard: a.guard, Stopping: a.Stopping, Admit: a.admit, Explain: explain, Kinds: kinds, Aliases: aliases(), Logger: a.Logger,
+		Guard: a.guard, Stopping: a.Stopping, Admit: a.admit, While: a.rights.while, Explain: explain, Kinds: kinds, Aliases: aliases(), Logger: a.Logger,
 		Common: []operation.Kind{notKnown, lowRole, crossSite, tooOften, historyBusy},
 		Others: a.others(),
 	}, a.table())

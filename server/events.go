@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"strconv"
 
 	"tutti/access"
 	"tutti/server/live"
@@ -15,12 +16,20 @@ func (a runOps) eventOperations() []operation.Operation {
 	if a.Streams == nil {
 		return nil
 	}
-	return []operation.Operation{operation.Of(operation.Spec{
-		Method: http.MethodGet, Path: "/runs/{run}/events", ID: "followRun", Tag: "runs", Action: access.Read,
-		Summary:  "Follow a run: its states and output, or as lines all that happens in it",
-		Problems: []operation.Kind{noRun, prunedRun, stillRunning, tooManyStreams, streamQuery},
-		Types:    []string{"text/event-stream", "application/x-ndjson"},
-	}, a.follow)}
+	return []operation.Operation{
+		operation.Of(operation.Spec{
+			Method: http.MethodGet, Path: "/runs/{run}/events", ID: "followRun", Tag: "runs", Action: access.Read,
+			Summary:  "Follow a run: its states and output, or as lines all that happens in it",
+			Problems: []operation.Kind{noRun, prunedRun, stillRunning, tooManyStreams, streamQuery},
+			Types:    []string{"text/event-stream", "application/x-ndjson"},
+		}, a.follow),
+		operation.Of(operation.Spec{
+			Method: http.MethodGet, Path: "/events", ID: "followHistory", Tag: "runs", Action: access.Read,
+			Summary:  "Follow what happens: which runs start and end, which jobs change, which daemons come and go",
+			Problems: []operation.Kind{tooManyStreams, streamQuery},
+			Types:    []string{"text/event-stream"},
+		}, a.followHistory),
+	}
 }
 
 // tooManyStreams and streamQuery are the problems of streams.
@@ -47,13 +56,48 @@ func (a runOps) follow(ctx context.Context, in *followIn) (*operation.Answer[ope
 	if err != nil {
 		return nil, err
 	}
+	return streamed(func(w http.ResponseWriter, r *http.Request) { a.Streams.Run(w, r, run, visible) }), nil
+}
+
+// streamed is the answer that serve writes, or its refusal.
+func streamed(serve func(w http.ResponseWriter, r *http.Request)) *operation.Answer[operation.Stream] {
 	return operation.Reply(operation.Stream{Write: func(ctx context.Context, w http.ResponseWriter) error {
 		var refused error
 		r := operation.Request(ctx)
-		r = r.WithContext(context.WithValue(ctx, refusalKey{}, &refused))
-		a.Streams.Run(w, r, run, visible)
+		serve(w, r.WithContext(context.WithValue(ctx, refusalKey{}, &refused)))
 		return refused
-	}}), nil
+	}})
+}
+
+type followHistoryIn struct {
+	Topics []string `query:"topics" enum:"run,job,daemon" doc:"only what is about these"`
+}
+
+func (a runOps) followHistory(context.Context, *followHistoryIn) (*operation.Answer[operation.Stream], error) {
+	return streamed(func(w http.ResponseWriter, r *http.Request) {
+		a.Streams.Events(w, r, a.summaries(r.Context()))
+	}), nil
+}
+
+// summaries says what of the summaries who asks may see.
+func (a runOps) summaries(ctx context.Context) live.Show {
+	p := principalOf(ctx)
+	if len(p.Scopes) == 0 && len(p.Jobs) == 0 {
+		return nil
+	}
+	ctx = context.WithValue(ctx, memoKey{}, nil) // a stream lasts, and the inventory changes
+	return func(x *live.Summary) (form any, sees bool, err error) {
+		switch x.Topic {
+		case live.TopicRun:
+			return a.runForm(ctx, *x.Run)
+		case live.TopicJob:
+			err = a.seesJob(ctx, x.Job.Name)
+			if unseen(err) {
+				return nil, false, nil
+			}
+		}
+		return nil, err == nil, err
+	}
 }
 
 type refusalKey struct{}
@@ -75,9 +119,13 @@ func RefuseStream(w http.ResponseWriter, r *http.Request, p live.Problem) {
 	}
 }
 
-// StreamPrincipal is who asks for a stream.
+// StreamPrincipal is who asks for a stream: a user together with all its tokens, which it
+// can make itself, or who else was admitted.
 func StreamPrincipal(r *http.Request) string {
 	p := principalOf(r.Context())
+	if p.User != 0 {
+		return "user " + strconv.FormatInt(p.User, 10)
+	}
 	return p.Name
 }
 

@@ -210,6 +210,9 @@ func TestGeneratedRequests(t *testing.T) {
 		d := &all[i]
 		t.Run(d.method+" "+d.path, func(t *testing.T) {
 			r := generatedRig(t)
+			if d.path == "/events" {
+				r.api.Streams.Close() // one that is open would not end
+			}
 			bodies := g.bodies(d)
 			for role := access.NoRole; role <= access.Admin; role++ {
 				if r.who = (access.Principal{Name: "p", Role: role}); role == access.NoRole {
@@ -239,6 +242,9 @@ func FuzzOperations(f *testing.F) {
 		r := generatedRig(t)
 		all, shapes := describedOperations(t, r.Document())
 		d, g := &all[int(which)%len(all)], generator{shapes, marker + text}
+		if d.path == "/events" {
+			r.api.Streams.Close() // one that is open would not end
+		}
 		r.who = access.Principal{Name: "p", Role: access.Role(int(role) % (int(access.Admin) + 1))}
 		paths, queries, bodies := g.paths(d), g.queries(d), g.bodies(d)
 		n := int(variant)

@@ -2,12 +2,14 @@ package server
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"tutti/access"
 	"tutti/api"
 	"tutti/jobs"
 	"tutti/scheduler"
+	"tutti/server/operation"
 	"tutti/store"
 )
 
@@ -139,6 +141,12 @@ func (a *API) seesJob(ctx context.Context, name string) error {
 		err = noJob.Fail("")
 	}
 	return err
+}
+
+// unseen reports whether an error of seesJob is that who asks may not know of the job.
+func unseen(err error) bool {
+	f, ok := errors.AsType[*operation.Failure](err)
+	return ok && f.Kind.Name == noJob.Name
 }
 
 // firingForm is the form of a firing for who asks: of its run it has only the hosts

@@ -25,6 +25,8 @@ type Hub struct {
 	run   int64
 	hosts []string
 	board *board // nil before
+	// pages are the names of all hosts as they are sent, made when they are first needed.
+	pages func() [][]byte
 
 	mu sync.Mutex // guards changes of rings, which are not changed in place
 	// rings are those of the hosts that are watched; nil: none is.
@@ -67,6 +69,7 @@ func (h *Hub) start(e *fanout.Event) {
 	for i := range e.Plan.Targets {
 		h.hosts[i] = e.Plan.Targets[i].Name
 	}
+	h.pages = sync.OnceValue(func() [][]byte { return namePages(h.hosts) })
 	if h.feeder == nil {
 		close(h.ready)
 	}

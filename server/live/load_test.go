@@ -1,6 +1,7 @@
 package live
 
 import (
+	"bufio"
 	"context"
 	"flag"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,10 +23,11 @@ import (
 )
 
 // clients is how many clients follow the run of TestLoad, and silent how many more never
-// read their answers.
+// read their answers. Further ones come, read a little and go, restless of them at once.
 var (
-	clients = flag.Int("clients", 80, "how many clients look at the run of TestLoad")
-	silent  = flag.Int("silent", 20, "how many clients of TestLoad read nothing")
+	clients  = flag.Int("clients", 80, "how many clients look at the run of TestLoad")
+	silent   = flag.Int("silent", 20, "how many clients of TestLoad read nothing")
+	restless = flag.Int("restless", 2, "how many clients of TestLoad come and go at once")
 )
 
 // hosts is how many the run of TestLoad is on.
@@ -72,6 +75,16 @@ func TestLoad(t *testing.T) {
 	for range *clients {
 		<-begun
 	}
+	var over atomic.Bool
+	var visits atomic.Int64
+	for i := range *restless {
+		wg.Go(func() {
+			for n := 0; n < 10 || !over.Load(); n++ {
+				visit(ctx, t, client, r.server.URL+path(i))
+				visits.Add(1)
+			}
+		})
+	}
 	flood := strings.Repeat("the same line again and again\n", 1000)
 	rng := rand.New(rand.NewPCG(1, 1))
 	size := 0
@@ -85,7 +98,9 @@ func TestLoad(t *testing.T) {
 	}
 	m.end(0, 0, size)
 	m.finish()
+	over.Store(true)
 	wg.Wait()
+	t.Logf("%d visits", visits.Load())
 	for _, conn := range idle {
 		_ = conn.Close()
 	}
@@ -100,6 +115,29 @@ func TestLoad(t *testing.T) {
 		}
 		runtime.Gosched()
 	}
+}
+
+// visit reads the first states of a stream, and goes.
+func visit(ctx context.Context, t *testing.T, client *http.Client, url string) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer func() { _ = resp.Body.Close() }()
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		if lines.Text() == "event: snapshot" {
+			return
+		}
+	}
+	t.Errorf("a stream ended without a snapshot: %v", lines.Err())
 }
 
 // checkEnd reads a stream to its end, and checks that it has how all hosts ended.

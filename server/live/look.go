@@ -34,20 +34,23 @@ type job struct {
 	name, state string
 }
 
-// Look publishes summaries of what happens in the history, until ctx ends. It reads the
-// history when something was written, at most once a second.
+// Look publishes summaries of what happens in the history, until ctx ends; it is called
+// once. It reads the history when something was written, at most once a second.
 func (s *Streams) Look(ctx context.Context) {
 	wake, end := s.History.Wake()
 	defer end()
 	l := &looker{s: s, running: map[int64]bool{}, jobs: map[int64]job{}, daemons: map[int64]scheduler.Controller{}}
 	for {
-		l.look(ctx) // what cannot be read now is seen the next time
+		ok := l.look(ctx)
 		pause := time.NewTimer(summaryEvery)
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
 			pause.Stop()
 			return
+		}
+		if !ok {
+			continue
 		}
 		select {
 		case <-wake:
@@ -57,23 +60,29 @@ func (s *Streams) Look(ctx context.Context) {
 	}
 }
 
-func (l *looker) look(ctx context.Context) {
+// look reads the history and publishes what is new. What could not be read, for which it
+// returns false, is new the next time.
+func (l *looker) look(ctx context.Context) (ok bool) {
 	runs, err := l.s.History.Runs(ctx, store.Query{Limit: newRuns})
 	if err != nil {
-		return
+		return false
 	}
 	kept, err := l.s.History.ListJobs(ctx)
 	if err != nil {
-		return
+		return false
 	}
 	daemons, err := l.s.History.Daemons(ctx)
 	if err != nil {
-		return
+		return false
 	}
 	l.lookAtRuns(runs)
 	l.lookAtJobs(kept)
 	l.lookAtDaemons(daemons)
-	l.looked = true
+	if !l.looked {
+		l.looked = true
+		close(l.s.events.ready())
+	}
+	return true
 }
 
 func (l *looker) lookAtRuns(runs []store.Run) {

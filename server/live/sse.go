@@ -14,6 +14,9 @@ const (
 	// heartbeat is how often a comment is sent when there is nothing else, so that each
 	// side notices if the other is gone.
 	heartbeat = 15 * time.Second
+	// sharedSize is how large data is that is sent from where it is, and keptBuffer how much
+	// of a viewer's own buffer is kept between two moments at which something is sent.
+	sharedSize, keptBuffer = 512, 4 << 10
 	// retryMS is how long a client waits before it connects again, in milliseconds.
 	retryMS = "2000"
 )
@@ -22,8 +25,17 @@ const (
 type eventWriter struct {
 	w   http.ResponseWriter
 	ctl *http.ResponseController
-	buf []byte
-	err error
+	// buf is what is to be sent, but for data that is shared with other viewers: a client
+	// that reads nothing then holds no copy of it.
+	buf    []byte
+	shared []sharedData
+	err    error
+}
+
+// sharedData belongs at that place of a buffer.
+type sharedData struct {
+	at   int
+	data []byte
 }
 
 func newEventWriter(w http.ResponseWriter) *eventWriter {
@@ -35,7 +47,8 @@ func newEventWriter(w http.ResponseWriter) *eventWriter {
 	return &eventWriter{w: w, ctl: http.NewResponseController(w)}
 }
 
-// event adds an event, whose data is JSON on one line; id and name may be empty.
+// event adds an event, whose data is JSON on one line and does not change any more; id and
+// name may be empty.
 func (e *eventWriter) event(id []byte, name string, data []byte) {
 	if len(id) > 0 {
 		e.buf = append(append(append(e.buf, "id: "...), id...), '\n')
@@ -43,7 +56,13 @@ func (e *eventWriter) event(id []byte, name string, data []byte) {
 	if name != "" {
 		e.buf = append(append(append(e.buf, "event: "...), name...), '\n')
 	}
-	e.buf = append(append(append(e.buf, "data: "...), data...), '\n', '\n')
+	e.buf = append(e.buf, "data: "...)
+	if len(data) >= sharedSize {
+		e.shared = append(e.shared, sharedData{len(e.buf), data})
+	} else {
+		e.buf = append(e.buf, data...)
+	}
+	e.buf = append(e.buf, '\n', '\n')
 }
 
 // object is event for what is not JSON yet.
@@ -67,13 +86,30 @@ func (e *eventWriter) flush() error {
 	if err := e.ctl.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
-	_, err := e.w.Write(e.buf)
-	if err == nil {
-		err = e.ctl.Flush()
+	e.err = e.write()
+	if e.err == nil {
+		e.err = e.ctl.Flush()
 	}
-	if e.buf = e.buf[:0]; cap(e.buf) > 2*viewerBytes {
-		e.buf = nil // of a snapshot
+	clear(e.shared)
+	e.buf, e.shared = e.buf[:0], e.shared[:0]
+	if cap(e.buf) > keptBuffer {
+		e.buf = nil
 	}
-	e.err = err
+	return e.err
+}
+
+// write passes on what was added.
+func (e *eventWriter) write() error {
+	from := 0
+	for _, s := range e.shared {
+		if _, err := e.w.Write(e.buf[from:s.at]); err != nil {
+			return err
+		}
+		if _, err := e.w.Write(s.data); err != nil {
+			return err
+		}
+		from = s.at
+	}
+	_, err := e.w.Write(e.buf[from:])
 	return err
 }

@@ -168,9 +168,11 @@ func readRunQuery(r *http.Request, lines bool) (q runQuery, problem string) {
 			return q, "only hosts, output and, of lines, from and until are known here"
 		}
 	}
+	named := map[string]bool{}
 	for _, list := range values["hosts"] {
 		for host := range strings.SplitSeq(list, ",") {
-			if host != "" {
+			if host != "" && !named[host] {
+				named[host] = true
 				q.hosts = append(q.hosts, host)
 			}
 		}

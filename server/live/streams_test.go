@@ -413,6 +413,11 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: got %d", query, resp.StatusCode)
 		}
 	}
+	if resp := r.get(fmt.Sprintf("/runs/%d/events?output=all&hosts=a,a,a,a,a,a,a,a,a", run)); resp.StatusCode != http.StatusOK {
+		t.Errorf("got %d for a host that is named nine times", resp.StatusCode)
+	} else {
+		_ = resp.Body.Close()
+	}
 	if resp := r.get("/events?topics=run,cat"); resp.StatusCode != http.StatusUnprocessableEntity {
 		t.Errorf("got %d for a topic that is none", resp.StatusCode)
 	}

@@ -46,6 +46,7 @@ type summaries struct {
 	ring    []Summary
 	number  uint64 // of the last
 	changed chan struct{}
+	looked  chan struct{} // closed once the history was looked at
 }
 
 func (s *summaries) publish(x Summary, form any) {
@@ -69,8 +70,16 @@ func (s *summaries) publish(x Summary, form any) {
 // init makes what the zero value lacks; s.mu is held.
 func (s *summaries) init() {
 	if s.changed == nil {
-		s.epoch, s.changed = newEpoch(), make(chan struct{})
+		s.epoch, s.changed, s.looked = newEpoch(), make(chan struct{}), make(chan struct{})
 	}
+}
+
+// ready is closed once the history was looked at: what happens from then on is told.
+func (s *summaries) ready() chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.init()
+	return s.looked
 }
 
 // after are the summaries after that number; ok is false if some of them are gone, or if
@@ -100,11 +109,15 @@ func (s *summaries) cursor(id string) (number uint64, ok bool) {
 	return n, err == nil && epoch == s.epoch
 }
 
+// A Show says whether a client may see a summary, and in which form; a nil form is the one
+// that all have who see everything. Its error ends the stream, which the client continues
+// later.
+type Show func(x *Summary) (form any, sees bool, err error)
+
 // Events sends summaries of what happens in the history, until the client goes: those of
-// the topics that it asks for for which visible returns true; nil: all. Look has to be
-// running. A client that was away for too long gets the event reset, and has to read the
-// lists again.
-func (s *Streams) Events(w http.ResponseWriter, r *http.Request, visible func(*Summary) bool) {
+// the topics that it asks for, as show has them; nil: all. Look has to be running. A client
+// that was away for too long gets the event reset, and has to read the lists again.
+func (s *Streams) Events(w http.ResponseWriter, r *http.Request, show Show) {
 	topics, problem := readTopics(r)
 	leave, ok := s.enter(w, r, problem)
 	if !ok {
@@ -113,6 +126,16 @@ func (s *Streams) Events(w http.ResponseWriter, r *http.Request, visible func(*S
 	defer leave()
 	out := newEventWriter(w)
 	out.line("retry: " + retryMS)
+	if out.flush() != nil {
+		return
+	}
+	select {
+	case <-s.events.ready():
+	case <-r.Context().Done():
+		return
+	case <-s.closing().Done():
+		return
+	}
 	number, known := s.events.cursor(r.Header.Get("Last-Event-ID"))
 	quiet := time.NewTimer(heartbeat)
 	defer quiet.Stop()
@@ -123,8 +146,8 @@ func (s *Streams) Events(w http.ResponseWriter, r *http.Request, visible func(*S
 			out.event(id(last), "reset", []byte("{}"))
 		} else {
 			for i := range list {
-				if x := &list[i]; slices.Contains(topics, x.Topic) && (visible == nil || visible(x)) {
-					out.event(id(x.number), x.Event, x.data)
+				if x := &list[i]; slices.Contains(topics, x.Topic) {
+					out.summary(id(x.number), x, show)
 				}
 			}
 		}
@@ -143,6 +166,26 @@ func (s *Streams) Events(w http.ResponseWriter, r *http.Request, visible func(*S
 		}
 		quiet.Reset(heartbeat)
 	}
+}
+
+// summary adds a summary as show has it.
+func (e *eventWriter) summary(id []byte, x *Summary, show Show) {
+	var form any
+	if show != nil {
+		var sees bool
+		var err error
+		if form, sees, err = show(x); err != nil {
+			e.err = err
+		}
+		if !sees || err != nil {
+			return
+		}
+	}
+	if form == nil {
+		e.event(id, x.Event, x.data)
+		return
+	}
+	e.object(id, x.Event, form)
 }
 
 func readTopics(r *http.Request) (topics []string, problem string) {

@@ -3,8 +3,8 @@ package live
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -80,7 +80,11 @@ func chosen(hosts []string, visible func(string) bool) func(string) bool {
 	if hosts == nil {
 		return visible
 	}
-	return func(host string) bool { return slices.Contains(hosts, host) && (visible == nil || visible(host)) }
+	named := make(map[string]bool, len(hosts))
+	for _, host := range hosts {
+		named[host] = true
+	}
+	return func(host string) bool { return named[host] && (visible == nil || visible(host)) }
 }
 
 // begin sends what comes first, and starts watching the hosts.
@@ -140,15 +144,28 @@ func (v *viewer) runForm(run store.Run) runForm {
 
 // names sends the names of the hosts, some at a time.
 func (v *viewer) names() {
+	pages := v.hub.pages
+	if v.lens.index != nil {
+		pages = func() [][]byte { return namePages(v.lens.names) }
+	}
+	for _, page := range pages() {
+		v.out.event(nil, "hosts", page)
+	}
+}
+
+// namePages are names as they are sent; at least one.
+func namePages(names []string) (pages [][]byte) {
 	type page struct {
 		First int      `json:"first"`
 		Of    int      `json:"of"`
 		Hosts []string `json:"hosts"`
 	}
-	for first := 0; first == 0 || first < len(v.lens.names); first += hostsPerEvent {
-		some := v.lens.names[first:min(len(v.lens.names), first+hostsPerEvent)]
-		v.out.object(nil, "hosts", page{first, len(v.lens.names), append([]string{}, some...)})
+	for first := 0; first == 0 || first < len(names); first += hostsPerEvent {
+		some := names[first:min(len(names), first+hostsPerEvent)]
+		data, _ := json.Marshal(page{first, len(names), append([]string{}, some...)}) // texts and numbers always are JSON
+		pages = append(pages, data)
 	}
+	return pages
 }
 
 // follow sends what is new until the run has ended.

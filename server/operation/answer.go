@@ -104,6 +104,15 @@ func (f *fence) stream(w http.ResponseWriter, r *http.Request, status int, s *St
 	if f.Stopping != nil {
 		defer context.AfterFunc(f.Stopping, cancel)()
 	}
+	if f.While != nil {
+		while, end, err := f.While(ctx)
+		if err != nil {
+			f.refuse(w, r, err)
+			return
+		}
+		defer end()
+		ctx = while
+	}
 	unlimited(w)
 	err := s.Write(ctx, w)
 	if err == nil || f.Stopping != nil && f.Stopping.Err() != nil {

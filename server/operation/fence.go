@@ -32,6 +32,9 @@ type Config struct {
 	Guard func(r *http.Request) *Failure
 	// Stopping is done when streams have to end; nil: never.
 	Stopping context.Context
+	// While is the context of a stream of who was admitted with ctx: it ends when they
+	// have to ask again. end has to be called. nil: it is ctx.
+	While func(ctx context.Context) (while context.Context, end func(), err error)
 	// Admit puts the principal of a request into the context that the operation gets.
 	// Its error refuses the request. nil: all requests are admitted.
 	Admit func(r *http.Request, o *Operation) (context.Context, error)

@@ -44,7 +44,7 @@ var arrivals = map[string]struct {
 	"script": {`"script":{"text":"#!/bin/sh\nid\n","args":["a b"],"interpreter":"/bin/bash -e","name":"x.sh"}`, func(a *arrival) bool {
 		s, ok := a.plan.Task.Action.(*fanout.Script)
 		return ok && s.Size == 13 && reflect.DeepEqual(s.Args, []string{"a b"}) && reflect.DeepEqual(s.Interpreter, []string{"/bin/bash", "-e"}) &&
-			a.plan.Command == "script x.sh a b" && string(a.request.Script.Text) == "#!/bin/sh\nid\n"
+			a.plan.Command == "script x.sh 'a b'" && string(a.request.Script.Text) == "#!/bin/sh\nid\n"
 	}},
 	"only": {`"only":["web1"]`, func(a *arrival) bool {
 		return slices.Equal(a.hosts, []string{"web1"}) && a.plan.Selector == "web,&web1"

@@ -37,7 +37,7 @@ func TestRerunOfScript(t *testing.T) {
 	text := "#!/usr/bin/env -S python3 -u\n" + strings.Repeat("print('hello')\n", 1000)
 	r.endQueued(t, `{"selector":"web","script":{"name":"deploy.py","text":"`+strings.ReplaceAll(text, "\n", `\n`)+`","args":["--now","a b"]}}`)
 	got := r.again(t, `{}`).Request.Script
-	if got == nil || string(got.Text) != text || got.Label != "script deploy.py --now a b" || !slices.Equal(got.Args, []string{"--now", "a b"}) || got.Interpreter != "/usr/bin/env -S python3 -u" {
+	if got == nil || string(got.Text) != text || got.Label != "script deploy.py --now 'a b'" || !slices.Equal(got.Args, []string{"--now", "a b"}) || got.Interpreter != "/usr/bin/env -S python3 -u" {
 		t.Errorf("got %+v", got)
 	}
 	// A script of this machine is not on record.

@@ -57,6 +57,9 @@ func sameSet(tb testing.TB, list []string) {
 	if len(list) == 0 {
 		return
 	}
+	if slow := foldAny(list); slow != folded {
+		tb.Fatalf("Fold gave %s, want %s, as for any names", Quote(folded), Quote(slow))
+	}
 	got, err := Expand(folded)
 	if err != nil {
 		tb.Fatalf("Fold gave %s: %v", Quote(folded), err)
@@ -76,6 +79,26 @@ func TestFoldExpandIsTheSameSet(t *testing.T) {
 			list[i] = fmt.Sprintf("r%dn%0*d.%d", random.IntN(3), random.IntN(4), random.IntN(12), random.IntN(2))
 		}
 		sameSet(t, list)
+	}
+}
+
+// Lists that are in order fold as any others.
+func TestFoldOfSorted(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 8))
+	fast := 0
+	for range 500 {
+		var list []string
+		format := []string{"web%d", "n%03d.fra", "%02d", "r1n%d"}[random.IntN(4)]
+		for i, n := 0, random.IntN(12); i < random.IntN(30); i, n = i+1, n+1+random.IntN(3)/2 {
+			list = append(list, fmt.Sprintf(format, n))
+		}
+		if _, ok := foldSorted(list); ok {
+			fast++
+		}
+		sameSet(t, list)
+	}
+	if fast < 50 {
+		t.Errorf("only %d lists were in order", fast)
 	}
 }
 

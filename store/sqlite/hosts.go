@@ -37,7 +37,7 @@ func (v views) ResultsPage(ctx context.Context, q store.ResultQuery) (page store
 // hostRows are the first hosts that fit q, seen or not.
 func (v views) hostRows(ctx context.Context, q *store.ResultQuery, limit int) ([]store.HostRow, error) {
 	where, args := v.whereHosts(q)
-	rows, err := v.read(ctx, "SELECT position, host, attempts, "+reportColumns+" FROM results WHERE "+where+" ORDER BY position LIMIT ?", append(args, limit)...)
+	rows, err := v.read(ctx, "SELECT position, host, attempts, "+reportColumns+" FROM "+resultsOf(q.Hosts)+" WHERE "+where+" ORDER BY position LIMIT ?", append(args, limit)...)
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +51,16 @@ func (v views) hostRows(ctx context.Context, q *store.ResultQuery, limit int) ([
 		hosts = append(hosts, h)
 	}
 	return hosts, rows.Err()
+}
+
+// resultsOf is the table of hosts of which some are chosen by name; nil: they are not.
+// SQLite prefers to look at all hosts of a run.
+func resultsOf(hosts []string) string {
+	const fewHosts = 256
+	if hosts != nil && len(hosts) <= fewHosts {
+		return "results INDEXED BY results_host"
+	}
+	return "results"
 }
 
 // scanHostRow reads the columns of more, then position, host, attempts and

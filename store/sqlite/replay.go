@@ -63,7 +63,7 @@ func (p *pages) Plan(ctx context.Context) (plan string, err error) {
 
 // Places returns the hosts that a filter selects.
 func (p *pages) Places(ctx context.Context, f store.Filter) (places []store.HostPlace, err error) {
-	query, args := "SELECT position, host FROM results WHERE run_id = ?", []any{p.run}
+	query, args := "SELECT position, host FROM "+resultsOf(f.Hosts)+" WHERE run_id = ?", []any{p.run}
 	if f.Outcomes != nil {
 		query += " AND outcome IN (" + placeholders(len(f.Outcomes)) + ")"
 		args = append(args, outcomeArgs(f.Outcomes)...)

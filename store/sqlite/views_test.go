@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,5 +127,25 @@ func TestViewsOfAForeignHistory(t *testing.T) {
 	groups, err := ro.Groups(t.Context(), r.RunID(), nil)
 	if err != nil || len(groups) != 2 || groups[0].Outcome != fanout.Lost {
 		t.Errorf("got %+v, %v, want two groups", groups, err)
+	}
+}
+
+// Whatever is in the message of a failure, hosts with it are a group, and it is told whole.
+func TestGroupsOfOddMessages(t *testing.T) {
+	s := openTest(t, tempPath(t))
+	p := testPlan("a", "b", "c")
+	r := begin(t, s, p, store.RunInfo{})
+	var results []*fanout.Result
+	for i, message := range []string{"x\x1ey\x1fz\n1", "x\x1ey\x1fz\n1", "x"} {
+		x := &fanout.Result{Target: p.Targets[i], Attempts: 1, Outcome: fanout.Unreachable, EndedAt: at(9)}
+		x.Report.Failure = &fanout.Failure{Op: fanout.OpDial, Message: message}
+		handle(t, r, fanout.Event{Kind: fanout.TargetFinished, Time: at(9), Target: &p.Targets[i], Attempt: 1, Result: x})
+		results = append(results, x)
+	}
+	handle(t, r, endEvent(results...))
+	closeRecorder(t, r)
+	groups, err := s.Groups(t.Context(), r.RunID(), nil)
+	if err != nil || len(groups) != 2 || groups[0].Error != "x" || !slices.Equal(groups[1].Hosts, []string{"a", "b"}) || groups[1].Error != results[0].Report.Failure.Text() {
+		t.Errorf("got %+v, %v", groups, err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -168,6 +169,10 @@ func TestTasks(t *testing.T) {
 			}
 		})
 	}
+	if status, _, answer := f.post(t, "editor", "/task", `{"command":"say x"}`); status != "200" {
+		t.Errorf("got %s %s", status, answer)
+	}
+	f.wantAudit(t, "run.start", "run.start run:8")
 }
 
 // large is a file that is more than a task may be.
@@ -274,6 +279,27 @@ func TestCompatibleJobs(t *testing.T) {
 		t.Errorf("got %s", body)
 	}
 	get("viewer", "/job/list", success("[]"))
+	f.wantAudit(t, "job", "job.add job:backup", "job.change job:backup", "job.change job:backup", "job.remove job:backup")
+}
+
+// wantAudit compares what the audit says of an action: that it was done by the editor, from
+// this machine.
+func (f *front) wantAudit(t *testing.T, action string, want ...string) {
+	t.Helper()
+	entries, err := f.store.Access().Audit(t.Context(), access.AuditQuery{Action: action, Actor: "token:editor"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range slices.Backward(entries) {
+		if e.Remote != "127.0.0.1" || e.Via != access.ViaToken || e.Outcome != access.Done {
+			t.Errorf("got %+v", e)
+		}
+		got = append(got, e.Action+" "+e.Object)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the audit has %q, want %q", got, want)
+	}
 }
 
 // logs runs the job, whose other keys were changed elsewhere, and reads its log.

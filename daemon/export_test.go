@@ -3,8 +3,8 @@ package daemon
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
-	"tutti/access"
 	"tutti/server"
 	"tutti/store"
 )
@@ -21,18 +21,18 @@ func Deafen(d *Daemon) { d.store = deaf{d.store} }
 // SubmissionsOf are the runs that clients start in a daemon.
 func SubmissionsOf(d *Daemon) server.Submissions { return d.lanes.submissions() }
 
-// BreakAudit makes the first entry fail that the lanes of a daemon add to the audit. It is
-// for a daemon that does not run yet.
-func BreakAudit(d *Daemon) { d.lanes.gate.Store = &brokenAudit{Store: d.lanes.gate.Store} }
+// BreakQueue makes the first Fail of a daemon's lanes fail. It is for a daemon that does not
+// run yet.
+func BreakQueue(d *Daemon) { d.lanes.queue = &brokenQueue{Queue: d.lanes.queue} }
 
-type brokenAudit struct {
-	access.Store
+type brokenQueue struct {
+	store.Queue
 	failed atomic.Bool
 }
 
-func (a *brokenAudit) Record(ctx context.Context, e access.Entry) error {
-	if a.failed.CompareAndSwap(false, true) {
+func (q *brokenQueue) Fail(ctx context.Context, held store.QueueEntry, reason string, now time.Time) error {
+	if q.failed.CompareAndSwap(false, true) {
 		return store.ErrBusy
 	}
-	return a.Store.Record(ctx, e)
+	return q.Queue.Fail(ctx, held, reason, now)
 }

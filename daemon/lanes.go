@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -222,22 +221,15 @@ func (l *lanes) execute(ctx, stopping context.Context, owner store.Daemon, run s
 // failure returns what ends a run that cannot begin, and is called until it returns nil.
 // That rights did not allow the run is in the audit.
 func (l *lanes) failure(run *store.ClaimedRun, why error) func(context.Context) error {
-	now, failed := l.c.Now(), false
+	now := l.c.Now()
 	return func(ctx context.Context) error {
-		if !failed {
-			if err := l.queue.Fail(ctx, run.QueueEntry, why.Error(), now); err != nil {
-				return err
-			}
-			failed = true
+		if errors.As(why, new(*access.ScopeError)) || errors.As(why, new(*access.DeniedError)) || errors.As(why, new(*access.AuthError)) {
+			ctx = store.Audited(ctx, access.Entry{
+				By:     access.By{Actor: run.Run.Principal, Via: access.Via(run.Run.Via), At: now},
+				Action: "run.start", Outcome: access.Refused, After: access.Details{"reason": why.Error()}.JSON(),
+			})
 		}
-		if !errors.As(why, new(*access.ScopeError)) && !errors.As(why, new(*access.DeniedError)) && !errors.As(why, new(*access.AuthError)) {
-			return nil
-		}
-		return l.gate.Store.Record(ctx, access.Entry{
-			By:     access.By{Actor: run.Run.Principal, Via: access.Via(run.Run.Via), At: now},
-			Action: "run.start", Object: fmt.Sprintf("run:%d", run.QueueEntry.Run), Outcome: access.Refused,
-			After: access.Details{"reason": why.Error()}.JSON(),
-		})
+		return l.queue.Fail(ctx, run.QueueEntry, why.Error(), now)
 	}
 }
 

@@ -142,7 +142,7 @@ func TestLaneRefuses(t *testing.T) {
 func TestLaneRefusesOnRecord(t *testing.T) {
 	r := newRig(t, ok)
 	r.submit(t, "true", func(s *store.Submission) { s.Info.Principal, s.Info.Via = "eve", string(access.ViaSession) })
-	d := r.start(t, daemon.Config{Lanes: 1}, daemon.BreakAudit)
+	d := r.start(t, daemon.Config{Lanes: 1}, daemon.BreakQueue)
 	await(t, "the audit has the refusal", func() bool {
 		refused, err := r.store.Access().Audit(t.Context(), access.AuditQuery{Action: "run.start"})
 		return err == nil && len(refused) == 1 && refused[0].Object == "run:1" && refused[0].Actor == "eve"

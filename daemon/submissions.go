@@ -81,10 +81,10 @@ func (q *submissions) Submit(ctx context.Context, s *server.Submission, d *runne
 			RerunOf: s.RerunOf, Given: d.Given, Principal: p.Name, Via: string(p.Via), ByHand: p.Via == access.ViaUnix,
 		},
 		Request: s.Request, Priority: s.Priority, Key: s.Key, Body: s.Body, Most: server.MaxQueued, Now: now, Callback: s.Receiver,
-		Audit: access.Entry{By: s.By, Action: "run.start", Outcome: access.Done, After: access.Details{
-			"selector": d.Plan.Selector, "hosts": len(d.Plan.Targets), "command": d.Plan.Task.Label(),
-		}.JSON()},
 	}
+	ctx = store.Audited(ctx, access.Entry{By: s.By, Action: "run.start", After: access.Details{
+		"selector": d.Plan.Selector, "hosts": len(d.Plan.Targets), "command": d.Plan.Task.Label(),
+	}.JSON()})
 	defer q.submitted()
 	if s.With.IsZero() {
 		return q.Queue.Submit(ctx, x)

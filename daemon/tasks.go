@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"strconv"
 	"time"
@@ -47,10 +48,6 @@ func (t *tasks) Submit(ctx context.Context, p *access.Principal, r *compat.Reque
 		return 0, err
 	}
 	t.d.lanes.look()
-	entry := access.Entry{By: access.By{Actor: p.Name, Via: p.Via, At: t.d.c.Now()}, Action: "run.start", Object: "run:" + strconv.FormatInt(done.Run, 10), Outcome: access.Done}
-	if err := t.Access().Record(context.WithoutCancel(ctx), entry); err != nil {
-		t.d.c.Logger.Error("cannot record in the audit", "action", entry.Action, "run", done.Run, "error", err)
-	}
 	return done.Run, nil
 }
 
@@ -109,6 +106,11 @@ func (t *tasks) Ended(ctx context.Context, id int64) (store.Run, error) {
 
 var _ compat.Tasks = (*tasks)(nil)
 
+// audited is [server.Audited] by the daemon's clock.
+func (d *Daemon) audited(r *http.Request, p *access.Principal, action string) context.Context {
+	return server.Audited(r, p, action, d.c.Now())
+}
+
 // compatible are the pages of the compatible endpoints of an API.
 func (d *Daemon) compatible(api *server.API) (*compat.Handler, error) {
 	path, err := d.c.History.Location()
@@ -126,6 +128,6 @@ func (d *Daemon) compatible(api *server.API) (*compat.Handler, error) {
 	return &compat.Handler{
 		Tasks: &tasks{d.store, d, key}, Jobs: d.service, Changes: api.Changes, Scopes: api.Fleet.Scopes, Machine: machine,
 		Daemons: func(ctx context.Context) ([]scheduler.Controller, error) { return d.store.Daemons(ctx) },
-		Admit:   api.Admit, CheckCallback: d.c.Callbacks.CheckURL, MaxWait: d.c.MaxWait, Logger: d.c.Logger,
+		Admit:   api.Admit, Audited: d.audited, CheckCallback: d.c.Callbacks.CheckURL, MaxWait: d.c.MaxWait, Logger: d.c.Logger,
 	}, nil
 }

@@ -77,7 +77,7 @@ func (a queueOps) kill(ctx context.Context, in *struct {
 	stopped := !run.State.Ended()
 	if stopped {
 		p := principalOf(ctx)
-		err = a.Submissions.Stop(ctx, run.ID, p.Name)
+		err = a.Submissions.Stop(a.audited(ctx, "run.kill", runObject(run.ID), access.Details{"how": "end"}), run.ID, p.Name)
 	}
 	switch {
 	case errors.As(err, new(*store.KillError)):
@@ -85,7 +85,6 @@ func (a queueOps) kill(ctx context.Context, in *struct {
 	case err != nil:
 		return nil, err
 	case stopped:
-		a.audit(ctx, "run.kill", "run:"+strconv.FormatInt(run.ID, 10))
 		if err := submitOps(a).awaitEnd(ctx, strconv.FormatInt(run.ID, 10), wait); err != nil {
 			return nil, err
 		}
@@ -137,26 +136,26 @@ func killedHost(h *store.HostRow) api.KilledHost {
 }
 
 func (a queueOps) remove(ctx context.Context, in *struct{ QueuedPath }) (*operation.Answer[operation.Nothing], error) {
-	if err := a.Submissions.Delete(ctx, in.Run); err != nil {
+	if err := a.Submissions.Delete(a.audited(ctx, "run.delete", runObject(in.Run), nil), in.Run); err != nil {
 		return nil, err
 	}
-	a.audit(ctx, "run.delete", "run:"+strconv.FormatInt(in.Run, 10))
 	return operation.Reply(operation.Nothing{}), nil
 }
 
 func (a queueOps) prune(ctx context.Context, in *struct{ Body *api.PruneRequest }) (*operation.Answer[api.Pruned], error) {
 	var keep store.Retention
+	var after access.Details
 	if r := in.Body; r != nil {
 		var err error
 		if keep, err = retentionOf(r); err != nil {
 			return nil, err
 		}
+		after = access.Details{"retention": r}
 	}
-	p, err := a.Submissions.Prune(ctx, keep)
+	p, err := a.Submissions.Prune(a.audited(ctx, "run.prune", "history", after), keep)
 	if err != nil {
 		return nil, err
 	}
-	a.audit(ctx, "run.prune", "history")
 	return operation.Reply(api.Pruned{Schema: 1, Type: "pruned", Runs: p.Runs, Held: p.Held, Bytes: p.Bytes}), nil
 }
 
@@ -215,10 +214,9 @@ func (a queueOps) move(ctx context.Context, in *struct {
 	if _, err := a.own(ctx, number, access.Run); err != nil {
 		return nil, err
 	}
-	if _, err := a.Submissions.Move(ctx, in.Run, in.Body.Priority); err != nil {
+	if _, err := a.Submissions.Move(a.audited(ctx, "run.move", runObject(in.Run), nil), in.Run, in.Body.Priority); err != nil {
 		return nil, err
 	}
-	a.audit(ctx, "run.move", "run:"+number)
 	waiting, err := a.Submissions.Waiting(ctx)
 	if err != nil {
 		return nil, err
@@ -241,20 +239,20 @@ func (a queueOps) drop(ctx context.Context, in *struct{ QueuedPath }) (*operatio
 		return nil, notQueued.Fail("")
 	}
 	p := principalOf(ctx)
-	if err := a.Submissions.Stop(ctx, run.ID, p.Name); err != nil {
+	if err := a.Submissions.Stop(a.audited(ctx, "run.kill", runObject(run.ID), access.Details{"how": "end"}), run.ID, p.Name); err != nil {
 		return nil, err
 	}
-	a.audit(ctx, "run.kill", "run:"+number)
 	return operation.Reply(operation.Nothing{}), nil
 }
 
-// audit records what was done to a run.
-func (a queueOps) audit(ctx context.Context, action, object string) {
-	if a.Gate == nil {
-		return
+// audited is a context whose change is in the audit as that action; see store.Audited.
+func (a queueOps) audited(ctx context.Context, action, object string, after access.Details) context.Context {
+	e := access.Entry{By: by(ctx, a.Now()), Action: action, Object: object}
+	if after != nil {
+		e.After = after.JSON()
 	}
-	entry := access.Entry{By: by(ctx, a.Now()), Action: action, Object: object, Outcome: access.Done}
-	if err := a.Gate.Store.Record(context.WithoutCancel(ctx), entry); err != nil && a.Logger != nil {
-		a.Logger.Error("cannot record in the audit", "action", action, "request", entry.Request, "error", err)
-	}
+	return store.Audited(ctx, e)
 }
+
+// runObject is a run as the audit names it.
+func runObject(run int64) string { return "run:" + strconv.FormatInt(run, 10) }

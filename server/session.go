@@ -64,6 +64,12 @@ func by(ctx context.Context, now time.Time) access.By {
 	return sourceOf(operation.Request(ctx)).By(p.Name, p.Via, now)
 }
 
+// Audited is a context whose change, by p at now, is in the audit as that action: for pages
+// that are no operations. See store.Audited.
+func Audited(r *http.Request, p *access.Principal, action string, now time.Time) context.Context {
+	return store.Audited(r.Context(), access.Entry{By: sourceOf(r).By(p.Name, p.Via, now), Action: action})
+}
+
 func (a accessOps) login(ctx context.Context, in *struct{ Body api.LoginRequest }) (*operation.Answer[api.Session], error) {
 	r := operation.Request(ctx)
 	secret, p, err := a.Gate.Login(ctx, in.Body.Name, []byte(in.Body.Password), sourceOf(r))

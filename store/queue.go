@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"tutti/access"
 	"tutti/fanout"
 )
 
@@ -86,9 +85,6 @@ type Submission struct {
 	Callback *Callback
 	// Most bounds how many runs may wait, this one included; 0: any number.
 	Most int
-	// Audit is the line of the audit that is written with it, without its Object, which
-	// is the run; without an Action: none is.
-	Audit access.Entry
 	// Now is the time.
 	Now time.Time
 }

@@ -54,6 +54,9 @@ type Handler struct {
 	Machine string
 	// Admit is the principal of a request, if it may do that; see [server.API.Admit].
 	Admit func(r *http.Request, action access.Action) (access.Principal, error)
+	// Audited is the context of a request whose change, by p, is in the audit as that
+	// action; see [server.Audited].
+	Audited func(r *http.Request, p *access.Principal, action string) context.Context
 	// CheckCallback is an error if nothing would be sent to a URL, and says why.
 	CheckCallback func(url string) error
 	// MaxWait bounds the command of a task whose client waits for it.

@@ -56,6 +56,7 @@ func pages(f *fake) http.Handler {
 		Admit: func(*http.Request, access.Action) (access.Principal, error) {
 			return access.Principal{Name: "ann", Role: access.Admin, TaskSelector: "web"}, nil
 		},
+		Audited: func(r *http.Request, _ *access.Principal, _ string) context.Context { return r.Context() },
 	}
 	mux := http.NewServeMux()
 	for pattern, page := range h.Pages() {

@@ -139,7 +139,11 @@ func (h *Handler) saveJob(r *http.Request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		err = h.put(r.Context(), &p, old, &in, expression, seconds)
+		action := "job.change"
+		if old == nil {
+			action = "job.add"
+		}
+		err = h.put(h.Audited(r, &p, action), &p, old, &in, expression, seconds)
 		if errors.As(err, new(*store.JobChangedError)) || errors.As(err, new(*store.JobExistsError)) {
 			continue // the last writer wins, as these programs expect
 		}
@@ -179,7 +183,7 @@ func (h *Handler) deleteJob(r *http.Request) (any, error) {
 	if err != nil || old == nil {
 		return nil, err
 	}
-	return formOf(old), h.Changes.Remove(r.Context(), &p, name, 0)
+	return formOf(old), h.Changes.Remove(h.Audited(r, &p, "job.remove"), &p, name, 0)
 }
 
 // killJob stops the runs of a job.
@@ -195,7 +199,7 @@ func (h *Handler) killJob(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = h.Changes.Kill(r.Context(), &p, name)
+	_, err = h.Changes.Kill(h.Audited(r, &p, "job.kill"), &p, name)
 	return nil, err
 }
 

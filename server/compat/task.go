@@ -109,7 +109,7 @@ func (h *Handler) postTask(w http.ResponseWriter, r *http.Request) (status int, 
 	if err != nil {
 		return 0, nil, err
 	}
-	run, err := h.Tasks.Submit(r.Context(), &p, q)
+	run, err := h.Tasks.Submit(h.Audited(r, &p, "run.start"), &p, q)
 	if replayed, ok := errors.AsType[*store.ReplayedError](err); ok {
 		run, err = replayed.Run, nil
 	}

@@ -1,12 +1,16 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"tutti/access"
+	"tutti/scheduler"
+	"tutti/store"
 )
 
 // note adds a line to the audit.
@@ -16,6 +20,66 @@ func note(ctx context.Context, tx *sql.Tx, e *access.Entry) error {
 		timeText(e.At), text(e.Actor), text(string(e.Via)), text(e.Remote), e.Action, text(e.Object), string(e.Outcome),
 		text(string(e.Before)), text(string(e.After)), text(e.Request))
 	return err
+}
+
+// noteAudited adds the entry that goes with a change, if there is one; see [store.Audited].
+// after is for an entry that has none; nil: it stays without.
+func noteAudited(ctx context.Context, tx *sql.Tx, object string, outcome access.Outcome, after access.Details) error {
+	e, ok := store.AuditOf(ctx)
+	if !ok {
+		return nil
+	}
+	e.Object, e.Outcome = cmp.Or(e.Object, object), cmp.Or(e.Outcome, outcome)
+	if e.After == nil && after != nil {
+		e.After = after.JSON()
+	}
+	return note(ctx, tx, &e)
+}
+
+// noteJob is noteAudited for a change of a job.
+func noteJob(ctx context.Context, tx *sql.Tx, k *scheduler.StoredJob, outcome access.Outcome) error {
+	return noteAudited(ctx, tx, "job:"+k.Name, outcome, access.Details{"version": k.Version})
+}
+
+// noteRun is noteAudited for a change of a run.
+func noteRun(ctx context.Context, tx *sql.Tx, run int64, after access.Details) error {
+	return noteAudited(ctx, tx, fmt.Sprintf("run:%d", run), access.Done, after)
+}
+
+// A notedDatabase adds the entry that goes with a change to the audit, in the transaction of
+// the first statement that changes a row. It is for one goroutine.
+type notedDatabase struct {
+	*History
+	noted bool
+}
+
+// QueryContext implements [queryer].
+func (n *notedDatabase) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return n.w.QueryContext(ctx, query, args...)
+}
+
+// QueryRowContext implements [queryer].
+func (n *notedDatabase) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	return n.w.QueryRowContext(ctx, query, args...)
+}
+
+// ExecContext implements [database].
+func (n *notedDatabase) ExecContext(ctx context.Context, query string, args ...any) (res sql.Result, err error) {
+	if n.noted {
+		return n.w.ExecContext(ctx, query, args...)
+	}
+	changed := int64(0)
+	err = n.change(ctx, func(tx *sql.Tx) error {
+		if res, err = tx.ExecContext(ctx, query, args...); err != nil {
+			return err
+		}
+		if changed, err = res.RowsAffected(); err != nil || changed == 0 {
+			return err
+		}
+		return noteAudited(ctx, tx, "history", access.Done, nil)
+	})
+	n.noted = err == nil && changed > 0
+	return res, err
 }
 
 // Record adds a line to the audit about something that is kept elsewhere, or that was

@@ -99,7 +99,10 @@ func (q *Queue) Fail(ctx context.Context, held store.QueueEntry, reason string, 
 		if _, err := heldEntry(ctx, tx, held); err != nil {
 			return err
 		}
-		return endQueued(ctx, tx, held.Run, store.Finished, fanout.StoppedRefused, reason, now)
+		if err := endQueued(ctx, tx, held.Run, store.Finished, fanout.StoppedRefused, reason, now); err != nil {
+			return err
+		}
+		return noteRun(ctx, tx, held.Run, nil)
 	})
 }
 

@@ -17,7 +17,7 @@ func TestConformance(t *testing.T) {
 			return func(tb testing.TB) store.Store { return openTest(tb, path) }
 		},
 		Rounds: 10,
-		Faults: storetest.Faults{Cut: cutNextCommit, Lose: loseFeed, Evict: evict},
+		Faults: storetest.Faults{Cut: cutNextCommit, Lose: loseFeed, Evict: evict, BreakAudit: breakAudit},
 	})
 }
 
@@ -47,6 +47,14 @@ func loseFeed(tb testing.TB, of store.Daemon) {
 	if err := d.conn.Close(); err != nil {
 		tb.Fatal(err)
 	}
+}
+
+// breakAudit has the database refuse every row of the audit.
+func breakAudit(tb testing.TB, of store.Store) (mend func()) {
+	tb.Helper()
+	s := of.(*Store)
+	poke(tb, s, "CREATE TRIGGER broken BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'broken'); END")
+	return func() { poke(tb, s, "DROP TRIGGER broken") }
 }
 
 // evict removes the row by which others know a daemon.

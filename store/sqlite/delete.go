@@ -12,8 +12,11 @@ import (
 func (s *Store) Delete(ctx context.Context, run int64) error {
 	return s.Ledger.change(ctx, func(tx *sql.Tx) error {
 		var p store.Pruned
-		if err := remove(ctx, tx, run, &p); err != nil || p.Runs > 0 {
+		if err := remove(ctx, tx, run, &p); err != nil {
 			return err
+		}
+		if p.Runs > 0 {
+			return noteRun(ctx, tx, run, nil)
 		}
 		rows, err := column[string](ctx, tx, "SELECT state FROM runs WHERE id = ?", run)
 		if err != nil {

@@ -22,10 +22,15 @@ func (l *Ledger) Stop(ctx context.Context, x scheduler.Stop) error {
 		case err != nil:
 			return err
 		}
-		if err := writeStop(ctx, tx, &x); err != nil || state == store.Running {
+		if err := writeStop(ctx, tx, &x); err != nil {
 			return err
 		}
-		return endQueued(ctx, tx, x.Run, store.Finished, fanout.StoppedKill, "", x.At)
+		if state == store.Queued {
+			if err := endQueued(ctx, tx, x.Run, store.Finished, fanout.StoppedKill, "", x.At); err != nil {
+				return err
+			}
+		}
+		return noteRun(ctx, tx, x.Run, nil)
 	})
 }
 

@@ -92,18 +92,7 @@ func (s *states) move(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error 
 			outcome = access.Refused
 		}
 	}
-	return noteAudited(ctx, tx, &m.Next.StoredJob, outcome)
-}
-
-// noteAudited writes the entry of the audit that goes with a change of a job, if there is
-// one.
-func noteAudited(ctx context.Context, tx *sql.Tx, k *scheduler.StoredJob, outcome access.Outcome) error {
-	e, ok := store.AuditOf(ctx)
-	if !ok {
-		return nil
-	}
-	e.Object, e.Outcome, e.After = "job:"+k.Name, outcome, access.Details{"version": k.Version}.JSON()
-	return note(ctx, tx, &e)
+	return noteJob(ctx, tx, &m.Next.StoredJob, outcome)
 }
 
 // checkMove returns why a move is refused.
@@ -325,7 +314,7 @@ func (l *Ledger) Create(ctx context.Context, job scheduler.Job, by string, now t
 		if err := noteChange(ctx, tx, &created.State.StoredJob, store.JobAdded, string(spec)); err != nil {
 			return err
 		}
-		return noteAudited(ctx, tx, &created.State.StoredJob, access.Done)
+		return noteJob(ctx, tx, &created.State.StoredJob, access.Done)
 	})
 	return created, err
 }

@@ -44,10 +44,14 @@ func (h *History) prune(ctx context.Context, keep store.Retention) (store.Pruned
 	if err != nil {
 		return p, err
 	}
-	if err := removeRuns(ctx, h.w, ids, keep, &p); err != nil {
+	db := database(h.w)
+	if _, audited := store.AuditOf(ctx); audited {
+		db = &notedDatabase{History: h}
+	}
+	if err := removeRuns(ctx, db, ids, keep, &p); err != nil {
 		return p, err
 	}
-	unreadable := pruneFirings(ctx, h.r, h.w, keep, jobs)
+	unreadable := pruneFirings(ctx, h.r, db, keep, jobs)
 	if err := forgetExpired(ctx, h.r, h.w, time.Now()); err != nil {
 		return p, errors.Join(unreadable, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"tutti/access"
 	"tutti/store"
 )
 
@@ -177,6 +178,9 @@ func (q *Queue) Move(ctx context.Context, run int64, priority int) (place int, e
 		}
 		e.Priority = priority
 		if err := writeEntry(ctx, tx, e); err != nil {
+			return err
+		}
+		if err := noteRun(ctx, tx, run, access.Details{"priority": priority}); err != nil {
 			return err
 		}
 		all, err := entries(ctx, tx)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"time"
 
 	"tutti/fanout"
@@ -55,11 +54,8 @@ func (q *Queue) Submit(ctx context.Context, s store.Submission) (done store.Subm
 		if err := keepCallback(ctx, tx, s.Callback, done.Run); err != nil {
 			return err
 		}
-		if s.Audit.Action != "" {
-			s.Audit.Object = fmt.Sprintf("run:%d", done.Run)
-			if err := note(ctx, tx, &s.Audit); err != nil {
-				return err
-			}
+		if err := noteRun(ctx, tx, done.Run, nil); err != nil {
+			return err
 		}
 		return keepKey(ctx, tx, &s, done.Run)
 	})

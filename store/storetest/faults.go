@@ -21,6 +21,8 @@ type Faults struct {
 	// Evict ends a registration as other processes do that have not heard of the member
 	// for too long.
 	Evict func(tb testing.TB, s store.Store, d store.Daemon)
+	// BreakAudit makes every entry of the audit fail to be written, until mend is called.
+	BreakAudit func(tb testing.TB, s store.Store) (mend func())
 }
 
 func (f *Faults) tests() map[string]func(*testing.T, *bed) {
@@ -29,7 +31,11 @@ func (f *Faults) tests() map[string]func(*testing.T, *bed) {
 		for name, applied := range map[string]bool{"Refused": false, "Applied": true} {
 			tests["Cut"+name] = func(t *testing.T, b *bed) { testCut(t, b, applied) }
 			tests["QueueCut"+name] = func(t *testing.T, b *bed) { testQueueCut(t, b, applied) }
+			tests["AuditedCut"+name] = func(t *testing.T, b *bed) { testAuditedCut(t, b, applied) }
 		}
+	}
+	if f.BreakAudit != nil {
+		tests["AuditBroken"] = testAuditBroken
 	}
 	if f.Lose != nil {
 		tests["Gap"] = testGap

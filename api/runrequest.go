@@ -220,10 +220,19 @@ type StartedRun struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// A KillRequest says how a run is stopped.
+// A KillRequest says how a run is stopped; nil: as without How.
 type KillRequest struct {
-	How string `json:"how,omitempty" enum:"end" doc:"end: its commands are stopped, and no more hosts are started"`
+	How string `json:"how,omitempty" enum:"end,halt" doc:"end, the default: running commands are stopped; halt: they go on, and no more hosts are started"`
 }
+
+// The values of KillRequest.How.
+const (
+	KillEnd  = "end"
+	KillHalt = "halt"
+)
+
+// Halts reports whether running commands go on.
+func (r *KillRequest) Halts() bool { return r != nil && r.How == KillHalt }
 
 // A Killed is a run that is being stopped.
 type Killed struct {
@@ -235,8 +244,9 @@ type Killed struct {
 	Hosts       []KilledHost `json:"hosts"`
 }
 
-// A KilledHost is a host of a run that is being stopped: State is "ended", "requested", or
-// "unknown" if the run is over and the end of its command was not recorded.
+// A KilledHost is a host of a run that is being stopped: State is "ended", "requested",
+// "running" if its command goes on, or "unknown" if the run is over and the end of its
+// command was not recorded.
 type KilledHost struct {
 	Host  string `json:"host"`
 	State string `json:"state"`

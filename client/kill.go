@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tutti/api"
+	"tutti/scheduler"
 )
 
 // lookEvery is how often a server is asked whether a run has ended.
@@ -38,17 +39,26 @@ func (h *History) Wake() (wake <-chan struct{}, end func()) {
 	}
 }
 
-// StopRun stops a run, whatever process executes it; the server records the principal. The
-// error is a *store.KillError if the run has ended.
-func (h *History) StopRun(ctx context.Context, run int64, _ string, _ time.Time) error {
-	return h.noRun(ctx, number(run), h.c.Runner().Stop(ctx, run, StopEnd))
+// StopRun requests a stop of a run, whatever process executes it. Only x.Run and x.Halt
+// are used: the server records the principal. The error is a *store.KillError if the run
+// has ended.
+func (h *History) StopRun(ctx context.Context, x scheduler.Stop) error {
+	return h.noRun(ctx, number(x.Run), h.c.Runner().Stop(ctx, x.Run, stopHow(x.Halt)))
 }
 
-// Kill stops the runs of a job, and drops queued ones. It returns the runs that are being
-// stopped.
-func (j *Jobs) Kill(ctx context.Context, name string) ([]int64, error) {
+// stopHow is [StopHalt] or [StopEnd].
+func stopHow(halt bool) string {
+	if halt {
+		return StopHalt
+	}
+	return StopEnd
+}
+
+// Kill stops the runs of a job, and drops its queued firings. halt: running commands go
+// on, and no more hosts are started. It returns the runs that are being stopped.
+func (j *Jobs) Kill(ctx context.Context, name string, halt bool) ([]int64, error) {
 	var answer api.KillAnswer
-	if err := j.c.send(ctx, http.MethodPost, nil, &answer, "jobs", name, "kill"); err != nil {
+	if err := j.c.send(ctx, http.MethodPost, api.KillRequest{How: stopHow(halt)}, &answer, "jobs", name, "kill"); err != nil {
 		return nil, j.noJob(ctx, name, err)
 	}
 	return answer.Runs, nil

@@ -17,6 +17,7 @@ import (
 	"tutti/internal/quantity"
 	"tutti/internal/typed"
 	"tutti/runner"
+	"tutti/scheduler"
 	"tutti/store"
 )
 
@@ -28,7 +29,17 @@ const exitHelpKill = `EXIT STATUS
 // killOptions are those of all commands that stop runs.
 type killOptions struct {
 	place
+	halt bool
 	wait typed.Duration
+}
+
+// patience is how long to wait for the ends of runs: those that are only halted may take
+// as long as their commands.
+func (o *killOptions) patience(cmd *cobra.Command) time.Duration {
+	if o.halt && !cmd.Flags().Changed("wait") {
+		return 0
+	}
+	return time.Duration(o.wait)
 }
 
 // A stopper stops runs and shows what became of them: a history, or a server. What the
@@ -37,13 +48,14 @@ type stopper interface {
 	Runs(ctx context.Context, q store.Query) ([]store.Run, error)
 	Run(ctx context.Context, ref, user string) (store.Run, error)
 	Results(ctx context.Context, run int64) ([]store.HostResult, error)
-	StopRun(ctx context.Context, run int64, by string, now time.Time) error
+	StopRun(ctx context.Context, x scheduler.Stop) error
 	Wake() (wake <-chan struct{}, end func())
 }
 
 func newKillOptions() *killOptions { return &killOptions{wait: typed.Duration(15 * time.Second)} }
 
 func (o *killOptions) addFlags(f *pflag.FlagSet) {
+	f.BoolVar(&o.halt, "halt", false, "start no more hosts, and let running commands finish")
 	f.Var(&o.wait, "wait", "wait up to `DURATION` for the hosts to finish; 0: do not wait")
 	o.addHistory(f)
 }
@@ -55,9 +67,13 @@ func newKillCmd(std Streams) *cobra.Command {
 		Short: "Stop runs and show how each host ended",
 		Long: `The process that executes the run stops the command on every host, as Ctrl-C would:
 in another terminal, in a script, or tutti serve. RUN is a number, or last for your
-newest run that is running and not a job's.`,
+newest run that is running and not a job's.
+
+With --halt it starts no more hosts, as the first Ctrl-C would, and running commands
+finish; tutti waits for that only with --wait. Stop them later without --halt.`,
 		Example: `  tutti kill last
   tutti kill 142 143
+  tutti kill --halt 142
   tutti kill --wait 1m 142`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeRunning(std, &o.history),
@@ -74,10 +90,10 @@ newest run that is running and not a job's.`,
 				if slices.Contains(args, "last") {
 					return hint(usagef("a server is told the number of the run that it is to stop"), "tutti history lists runs")
 				}
-				return usageOfJob(killRuns(cmd.Context(), std, remote.History(), args, time.Duration(o.wait)))
+				return usageOfJob(killRuns(cmd.Context(), std, remote.History(), args, o.halt, o.patience(cmd)))
 			}
 			return withStore(cmd.Context(), std, o.history, wantsHistory, func(s store.Store) error {
-				return killRuns(cmd.Context(), std, s, args, time.Duration(o.wait))
+				return killRuns(cmd.Context(), std, s, args, o.halt, o.patience(cmd))
 			})
 		},
 	}
@@ -85,9 +101,9 @@ newest run that is running and not a job's.`,
 	return cmd
 }
 
-// killRuns stops those of the named runs that are active, and shows how they ended.
-// The error is about the others.
-func killRuns(ctx context.Context, std Streams, s stopper, refs []string, wait time.Duration) error {
+// killRuns stops, or halts, those of the named runs that are active, and shows how they
+// ended. The error is about the others.
+func killRuns(ctx context.Context, std Streams, s stopper, refs []string, halt bool, wait time.Duration) error {
 	var stopped []int64
 	var errs []error
 	for _, ref := range refs {
@@ -96,7 +112,7 @@ func killRuns(ctx context.Context, std Streams, s stopper, refs []string, wait t
 			continue
 		}
 		if err == nil {
-			err = s.StopRun(ctx, id, std.userName(), std.now())
+			err = s.StopRun(ctx, scheduler.Stop{Run: id, By: std.userName(), At: std.now(), Halt: halt})
 		}
 		if err != nil {
 			errs = append(errs, err)
@@ -104,7 +120,7 @@ func killRuns(ctx context.Context, std Streams, s stopper, refs []string, wait t
 		}
 		stopped = append(stopped, id)
 	}
-	err := showStopped(ctx, std, s, stopped, wait)
+	err := showStopped(ctx, std, s, stopped, halt, wait)
 	if err == nil && len(errs) == 1 {
 		return errs[0] // with its hint
 	}
@@ -132,12 +148,16 @@ func runningRun(ctx context.Context, std Streams, s stopper, ref string) (int64,
 	return 0, hint(fault.Usagef("none of your runs is running"), "tutti job kill stops those of a job")
 }
 
-// showStopped says that runs are being stopped, waits for their results, and shows those
-// of each host. A run that is not stopped in time keeps none of the others from being
-// shown.
-func showStopped(ctx context.Context, std Streams, s stopper, runs []int64, wait time.Duration) error {
+// showStopped says that runs are being stopped or halted, waits for their results, and
+// shows those of each host. A run that does not end in time keeps none of the others from
+// being shown.
+func showStopped(ctx context.Context, std Streams, s stopper, runs []int64, halt bool, wait time.Duration) error {
+	text := "stopping run %d\n"
+	if halt {
+		text = "halting run %d: no more hosts are started\n"
+	}
 	for _, run := range runs {
-		if err := std.print("stopping run %d\n", run); err != nil {
+		if err := std.print(text, run); err != nil {
 			return err
 		}
 	}
@@ -148,7 +168,7 @@ func showStopped(ctx context.Context, std Streams, s stopper, runs []int64, wait
 	defer cancel()
 	var errs []error
 	for _, run := range runs {
-		err := showEnds(waiting, std, s, run, wait)
+		err := showEnds(waiting, std, s, run, halt, wait)
 		if ctx.Err() != nil {
 			return errors.Join(append(errs, err)...) // the operator waits no more
 		}
@@ -158,7 +178,7 @@ func showStopped(ctx context.Context, std Streams, s stopper, runs []int64, wait
 }
 
 // showEnds waits for the end of a run, and shows that of each host.
-func showEnds(ctx context.Context, std Streams, s stopper, id int64, wait time.Duration) error {
+func showEnds(ctx context.Context, std Streams, s stopper, id int64, halt bool, wait time.Duration) error {
 	run, err := awaitEnd(ctx, s, id)
 	if err != nil {
 		return err
@@ -166,6 +186,10 @@ func showEnds(ctx context.Context, std Streams, s stopper, id int64, wait time.D
 	if !run.State.Ended() {
 		if cause := context.Cause(ctx); !errors.Is(cause, context.DeadlineExceeded) {
 			return cause // the operator has stopped waiting
+		}
+		if halt {
+			return hint(fmt.Errorf("run %d has not ended within %s", id, quantity.FormatDuration(wait)),
+				"commands are still running; tutti kill "+strconv.FormatInt(id, 10)+" stops them")
 		}
 		return hint(fmt.Errorf("run %d was not stopped within %s", id, quantity.FormatDuration(wait)),
 			"the process that runs it may be hanging, and stops it when it continues; tutti show "+strconv.FormatInt(id, 10)+" shows its progress")

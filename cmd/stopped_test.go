@@ -39,7 +39,7 @@ func (stuckStore) Results(context.Context, int64) ([]store.HostResult, error) {
 func TestStoppedRunsAreShownBesideOneThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		err := showStopped(t.Context(), Streams{Out: &out}, stuckStore{}, []int64{142, 143, 144}, time.Minute)
+		err := showStopped(t.Context(), Streams{Out: &out}, stuckStore{}, []int64{142, 143, 144}, false, time.Minute)
 		if err == nil || err.Error() != "run 142 was not stopped within 1m" || len(hints(err)) != 1 {
 			t.Errorf("got %v with the hints %q, want that run 142 was not stopped", err, hints(err))
 		}
@@ -56,7 +56,7 @@ func TestStoppedRunsAreShownBesideOneThatHangs(t *testing.T) {
 func TestShowStoppedEndsWithItsOperator(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(fanout.ErrSignal)
-	err := showStopped(ctx, Streams{Out: &bytes.Buffer{}}, stuckStore{}, []int64{142, 142}, time.Minute)
+	err := showStopped(ctx, Streams{Out: &bytes.Buffer{}}, stuckStore{}, []int64{142, 142}, false, time.Minute)
 	if err == nil || err.Error() != fanout.ErrSignal.Error() {
 		t.Errorf("got %v, want %v once", err, fanout.ErrSignal)
 	}

@@ -256,7 +256,7 @@ func (d *Daemon) logStart(ctx context.Context) error {
 
 // fire executes an assignment; see scheduler.Daemon. The store registered by, so it is
 // a store.Daemon.
-func (d *Daemon) fire(ctx context.Context, by scheduler.Membership, t scheduler.Assignment, begun func(run int64)) error {
+func (d *Daemon) fire(ctx context.Context, by scheduler.Membership, t scheduler.Assignment, halt <-chan struct{}, begun func(run int64)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(d.hurried, func() { cancel(context.Cause(d.hurried)) })()
@@ -264,7 +264,7 @@ func (d *Daemon) fire(ctx context.Context, by scheduler.Membership, t scheduler.
 	defer func() { ended() }()
 	l := d.launch(d.c.Logger.With("job", t.Job.Name, "firing", t.ID))
 	l.Connections = d.connections
-	err := l.Fire(ctx, &runner.Firing{Assignment: t, Owner: by.(store.Daemon), Begun: func(run int64) {
+	err := l.Fire(ctx, &runner.Firing{Assignment: t, Owner: by.(store.Daemon), Halt: halt, Begun: func(run int64) {
 		ended = d.metrics.Carrying(t.Job.Name)
 		begun(run)
 	}})

@@ -109,12 +109,12 @@ func (c jobChanges) RunNow(ctx context.Context, p *access.Principal, name string
 	return t, err
 }
 
-// Kill stops what runs of a job.
-func (c jobChanges) Kill(ctx context.Context, p *access.Principal, name string) ([]int64, error) {
+// Kill stops, or halts, the runs of a job.
+func (c jobChanges) Kill(ctx context.Context, p *access.Principal, name string, halt bool) ([]int64, error) {
 	if err := c.check(ctx, p, name, false); err != nil {
 		return nil, err
 	}
-	return c.service.Kill(ctx, name, p.Name)
+	return c.service.Kill(ctx, name, halt, p.Name)
 }
 
 // check refuses what is not who asks' to do with a job: one that has hosts outside its

@@ -13,6 +13,7 @@ import (
 	"tutti/daemon"
 	"tutti/fanout"
 	"tutti/internal/fleet"
+	"tutti/scheduler"
 	"tutti/store"
 )
 
@@ -163,7 +164,7 @@ func TestLaneStops(t *testing.T) {
 	<-r.visits
 	r.submit(t, "waiting", short)
 	for _, run := range []int64{2, 1} {
-		if err := r.store.StopRun(t.Context(), run, "tester", time.Now()); err != nil {
+		if err := r.store.StopRun(t.Context(), scheduler.Stop{Run: run, By: "tester", At: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
 	}

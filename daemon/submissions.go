@@ -9,6 +9,7 @@ import (
 	"tutti/access"
 	"tutti/fanout"
 	"tutti/runner"
+	"tutti/scheduler"
 	"tutti/server"
 	"tutti/store"
 )
@@ -110,9 +111,9 @@ func (q *submissions) Running(ctx context.Context) ([]store.Run, error) {
 	return q.store.Runs(ctx, store.Query{States: []store.State{store.Running}})
 }
 
-// Stop asks for the end of a run.
-func (q *submissions) Stop(ctx context.Context, run int64, by string) error {
-	return q.store.StopRun(ctx, run, by, time.Now())
+// Stop requests a stop of a run.
+func (q *submissions) Stop(ctx context.Context, x scheduler.Stop) error {
+	return q.store.StopRun(ctx, x)
 }
 
 // Hosts are those of a run with one of the outcomes.

@@ -60,7 +60,7 @@ func (d *dispatcher) execute(ctx context.Context) Summary {
 	timer := time.NewTimer(0)
 	timer.Stop()
 	defer timer.Stop()
-	halt, done := d.run.opts.Halt, ctx.Done()
+	halt, request, done := d.run.opts.Halt, d.run.opts.HaltRequest, ctx.Done()
 
 	for {
 		d.emitBatch(ctx)
@@ -78,6 +78,9 @@ func (d *dispatcher) execute(ctx context.Context) Summary {
 		case <-halt:
 			halt = nil
 			d.stop(ctx, StoppedSignal)
+		case <-request:
+			request = nil
+			d.stop(ctx, StoppedKill)
 		case <-done:
 			done = nil
 			d.stop(ctx, stoppedBy(ctx))

@@ -25,8 +25,9 @@ type Options struct {
 	Sink Sink
 	// Journal records starts. Nil: they are not recorded.
 	Journal Journal
-	// Halt, once closed, starts no more targets; running ones continue. Nil: never.
-	Halt <-chan struct{}
+	// Halt and HaltRequest, once closed, start no more targets; running ones continue.
+	// The run was stopped by a signal then, or on request. Nil: never.
+	Halt, HaltRequest <-chan struct{}
 	// OutputBudget bounds the memory for output that has been taken from the
 	// hosts and not yet been released by every sink, in bytes. 0: 16 MiB.
 	OutputBudget int64

@@ -176,6 +176,10 @@ func TestOutcomeTable(t *testing.T) {
 		{"halt", "before the start", fanout.OK, true, "", fanout.StoppedNone},
 		{"halt", "sent", fanout.OK, true, "", fanout.StoppedNone},
 		{"halt", "awaiting a retry", fanout.Unreachable, false, fanout.OpDial, fanout.StoppedSignal},
+		{"halt request", "not begun", fanout.Skipped, false, "", fanout.StoppedKill},
+		{"halt request", "before the start", fanout.OK, true, "", fanout.StoppedNone},
+		{"halt request", "sent", fanout.OK, true, "", fanout.StoppedNone},
+		{"halt request", "awaiting a retry", fanout.Unreachable, false, fanout.OpDial, fanout.StoppedKill},
 
 		{"budget", "not begun", fanout.Skipped, false, "", fanout.StoppedBudget},
 		{"budget", "before the start", fanout.OK, true, "", fanout.StoppedNone},
@@ -203,12 +207,13 @@ func TestOutcomeTable(t *testing.T) {
 
 				ctx, cancel := context.WithCancelCause(t.Context())
 				defer cancel(nil)
-				halt := make(chan struct{})
+				halt, request := make(chan struct{}), make(chan struct{})
 				sink := &tape{}
 				opts := fanout.Options{
-					Executor: &scripted{steps: map[string][]step{"other": {other}, "target": ph.steps}},
-					Sink:     sink,
-					Halt:     halt,
+					Executor:    &scripted{steps: map[string][]step{"other": {other}, "target": ph.steps}},
+					Sink:        sink,
+					Halt:        halt,
+					HaltRequest: request,
 				}
 				strike := func(f func()) { time.AfterFunc(hit, f) }
 				switch tt.limit {
@@ -220,6 +225,8 @@ func TestOutcomeTable(t *testing.T) {
 					strike(func() { cancel(fanout.ErrKill) })
 				case "halt":
 					strike(func() { close(halt) })
+				case "halt request":
+					strike(func() { close(request) })
 				case "budget":
 					plan.Policy.MaxFail = &fanout.Share{}
 				case "sink":

@@ -271,7 +271,7 @@ func TestKill(t *testing.T) {
 		{"99", nil, new(*store.NoRunError)},
 		{strconv.FormatInt(own.RunID(), 10), nil, new(*store.KillError)},
 	} {
-		got, err := r.Kill(t.Context(), tt.ref, "bob")
+		got, err := r.Kill(t.Context(), tt.ref, false, "bob")
 		if !slices.Equal(got, tt.want) || (err == nil) != (tt.err == nil) || err != nil && !errors.As(err, tt.err) {
 			t.Errorf("%s: got %v, %v, want %v, %T", tt.ref, got, err, tt.want, tt.err)
 		}

@@ -129,15 +129,15 @@ func (s *Service) RunNow(ctx context.Context, name, by string) (t scheduler.Assi
 }
 
 // Kill stops the runs of a job and drops its queued firings, or stops one run of a job:
-// ref is the job's name or the run's number; no job has a name of digits alone. It
-// returns the runs that are being stopped, which the caller may wait for: none if the
-// job is not running, and some also with an error about others. The error is a
-// *store.NoJobError, a *store.NoRunError, or a *store.KillError if the run has ended or
-// belongs to no job.
-func (s *Service) Kill(ctx context.Context, ref, by string) (runs []int64, err error) {
-	kill := store.KillRef{Job: ref}
+// ref is the job's name or the run's number; no job has a name of digits alone. halt:
+// running commands go on, and no more hosts are started. It returns the runs that are
+// being stopped, which the caller may wait for: none if the job is not running, and some
+// also with an error about others. The error is a *store.NoJobError, a *store.NoRunError,
+// or a *store.KillError if the run has ended or belongs to no job.
+func (s *Service) Kill(ctx context.Context, ref string, halt bool, by string) (runs []int64, err error) {
+	kill := store.KillRef{Job: ref, Halt: halt}
 	if run, err := strconv.ParseInt(ref, 10, 64); err == nil {
-		kill = store.KillRef{Run: run}
+		kill = store.KillRef{Run: run, Halt: halt}
 	}
 	return s.Store.KillRuns(ctx, kill, by, s.Now())
 }

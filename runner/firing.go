@@ -28,6 +28,8 @@ type Firing struct {
 	Owner store.Daemon
 	// Begun is called with the number of the run before anything connects; may be nil.
 	Begun func(run int64)
+	// Halt is closed when no more hosts are to be started; nil: it never is.
+	Halt <-chan struct{}
 	// attached says that no daemon watches for requests to stop the run.
 	attached bool
 }

@@ -98,8 +98,11 @@ func (l *Launch) Run(ctx context.Context, d *Decision) error {
 	opts.Sink = fanout.Tee(sinks...)
 
 	running, heeded := ctx, func() {}
-	if recorder != nil && (l.firing == nil || l.firing.attached) {
-		running, heeded = heedStops(ctx, l.History.store, recorder.RunID())
+	switch {
+	case l.firing != nil && !l.firing.attached:
+		opts.HaltRequest = l.firing.Halt
+	case recorder != nil:
+		running, opts.HaltRequest, heeded = l.heedStops(ctx, recorder.RunID())
 	}
 	summary, err := l.Execute(running, d.Plan, opts)
 	heeded()

@@ -26,9 +26,10 @@ type Daemon struct {
 	// connects. An error before that closes the firing as failed, with the error's text
 	// as the reason; one after it is only logged, because the history has the result of
 	// the run. Each call has its own goroutine. When it returns nil, the ledger has the
-	// end of the run. Its ctx ends with the cause fanout.ErrKill after a request to
-	// stop the run, and with the cause of Run's ctx when StopTimeout is over.
-	Execute func(ctx context.Context, by Membership, t Assignment, started func(run int64)) error
+	// end of the run. After a request to stop the run halt is closed, if running commands
+	// are to go on, or ctx ends with the cause fanout.ErrKill; it ends with the cause of
+	// Run's ctx when StopTimeout is over.
+	Execute func(ctx context.Context, by Membership, t Assignment, halt <-chan struct{}, started func(run int64)) error
 	// StopTimeout is how long running firings may go on once Run's ctx has ended; 0:
 	// they are stopped at once.
 	StopTimeout time.Duration

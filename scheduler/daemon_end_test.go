@@ -56,7 +56,7 @@ func TestDaemonStopsForItsCause(t *testing.T) {
 		r.add("job", "* * * * *")
 		causes := make(chan error, 1)
 		r.daemon.StopTimeout = 0
-		r.daemon.Execute = func(ctx context.Context, by Membership, t Assignment, begun func(int64)) error {
+		r.daemon.Execute = func(ctx context.Context, by Membership, t Assignment, _ <-chan struct{}, begun func(int64)) error {
 			run := r.begun(by, t)
 			begun(run)
 			<-ctx.Done()
@@ -91,6 +91,34 @@ func TestDaemonKills(t *testing.T) {
 	})
 }
 
+// A run that is halted ends by itself, unless its commands are stopped later; it is halted
+// once, and never after that.
+func TestDaemonHalts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		r.add("job", "*/5 * * * *")
+		r.add("other", "5 * * * *")
+		r.takes["job"], r.takes["other"], r.stubborn = time.Hour, time.Hour, 3*time.Minute
+		r.start(t)
+		pass(6*time.Minute + 500*time.Millisecond)
+		for _, job := range []string{"job", "other", "job"} {
+			r.request(job, Stop{By: "ann", Halt: true})
+			pass(time.Second)
+		}
+		r.wantLog(t, 2, "starting no more hosts of a run on request")
+		pass(time.Minute)
+		r.wantRows(t, "job", "01T00:05:00 run 01T00:05:00 running")
+		r.request("other", Stop{By: "bob"})
+		r.request("other", Stop{By: "ann", Halt: true})
+		pass(time.Second)
+		r.wantRows(t, "other", "01T00:05:00 run 01T00:05:00 not ok")
+		r.wantLog(t, 1, "stopping a run on request")
+		pass(2 * time.Minute)
+		r.wantRows(t, "job", "01T00:05:00 run: killed by ann 01T00:05:00 not ok")
+		r.wantLog(t, 2, "starting no more hosts of a run on request")
+	})
+}
+
 func TestDaemonClosesWhatCannotBegin(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -114,7 +142,7 @@ func TestDaemonClosesWhatCannotBegin(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig()
-				r.daemon.Execute = func(ctx context.Context, by Membership, t Assignment, begun func(int64)) error {
+				r.daemon.Execute = func(ctx context.Context, by Membership, t Assignment, _ <-chan struct{}, begun func(int64)) error {
 					// The history does not work when the firing is to be closed.
 					r.refuse(errDisk)
 					return test.execute(ctx, t, begun)
@@ -140,7 +168,7 @@ func TestDaemonClosesWhatCannotBegin(t *testing.T) {
 func TestDaemonPanicInARun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()
-		r.daemon.Execute = func(_ context.Context, by Membership, t Assignment, begun func(int64)) error {
+		r.daemon.Execute = func(_ context.Context, by Membership, t Assignment, _ <-chan struct{}, begun func(int64)) error {
 			run := r.begun(by, t)
 			begun(run)
 			defer r.end(run, false, r.now())
@@ -195,7 +223,7 @@ func TestDaemonClosesWhatHasNoEnd(t *testing.T) {
 		t.Run(full.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig()
-				r.daemon.Execute = func(_ context.Context, by Membership, t Assignment, begun func(int64)) error {
+				r.daemon.Execute = func(_ context.Context, by Membership, t Assignment, _ <-chan struct{}, begun func(int64)) error {
 					run := r.begun(by, t)
 					begun(run)
 					r.leave(run)
@@ -226,7 +254,7 @@ func TestDaemonClosesWhatHasNoEnd(t *testing.T) {
 func TestDaemonSaysWhatItCouldNotWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()
-		r.daemon.Execute = func(context.Context, Membership, Assignment, func(int64)) error {
+		r.daemon.Execute = func(context.Context, Membership, Assignment, <-chan struct{}, func(int64)) error {
 			r.refuse(errDisk)
 			return errors.New("no host matches")
 		}

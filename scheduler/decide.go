@@ -139,7 +139,7 @@ func (r *ruling) decide(f FiringRecord) int {
 	f.Decision, f.Reason = v.Decision, v.Reason
 	place := r.add(f)
 	if v.End {
-		r.stop(0, replacementActor(k.Name), &r.Next.Open[place])
+		r.stop(Stop{By: replacementActor(k.Name)}, &r.Next.Open[place])
 	}
 	return place
 }

@@ -173,13 +173,13 @@ func (d *Desk) Running() (runs []int64) {
 	return runs
 }
 
-// Stopped returns the running runs that someone requested to stop.
-func (d *Desk) Stopped() map[int64]bool {
-	stopped := map[int64]bool{}
+// Stopped returns the requests to stop running runs, by their numbers.
+func (d *Desk) Stopped() map[int64]Stop {
+	stopped := map[int64]Stop{}
 	for _, s := range d.jobs {
 		for i := range s.State.Open {
 			if f := &s.State.Open[i]; f.running() && f.Stop.By != "" {
-				stopped[f.Run] = true
+				stopped[f.Run] = f.Stop
 			}
 		}
 	}

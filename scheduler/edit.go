@@ -5,20 +5,21 @@ import (
 	"time"
 )
 
-// Kill requests, for the user by, a stop of the job's runs, and closes firings that
-// have not started.
-func (s JobState) Kill(by string, at Moment) Transition {
+// Kill makes the request x of all of the job's runs, and closes firings that have not
+// started. Its Run and At are not used.
+func (s JobState) Kill(x Stop, at Moment) Transition {
 	r := s.rule(at)
-	r.closeUnstarted("killed by " + by)
-	r.stop(0, by, nil)
+	r.closeUnstarted("killed by " + x.By)
+	x.Run = 0
+	r.stop(x, nil)
 	return r.done()
 }
 
-// KillRun requests, for the user by, a stop of one run of the job. The error is
+// KillRun makes the request x of one run of the job. Its At is not used. The error is
 // [ErrConflict] if the run has ended.
-func (s JobState) KillRun(run int64, by string, at Moment) (Transition, error) {
+func (s JobState) KillRun(x Stop, at Moment) (Transition, error) {
 	r := s.rule(at)
-	if r.stop(run, by, nil); len(r.Stops) == 0 {
+	if r.stop(x, nil); len(r.Stops) == 0 {
 		return Transition{}, ErrConflict
 	}
 	return r.done(), nil

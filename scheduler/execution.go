@@ -16,11 +16,13 @@ type execution struct {
 	assignment Assignment
 	by         Membership // has claimed it
 	cancel     context.CancelCauseFunc
+	// halt is closed by a request to start no more hosts.
+	halt chan struct{}
 	// run is the number of the run; 0: it has none yet. Guarded by executions.mu.
 	run int64
-	// stopped: the run was cancelled because of a request to stop it. It belongs to
-	// Run's goroutine.
-	stopped bool
+	// stopped: the run was cancelled because of a request to stop it, and halted: halt is
+	// closed. They belong to Run's goroutine.
+	stopped, halted bool
 	// err is what execute returned, or its panic, whose stack is then set. Both are set
 	// before the execution is sent to finished.
 	err   error
@@ -32,7 +34,7 @@ type execution struct {
 type executions struct {
 	reporter
 	// execute is Daemon.Execute.
-	execute func(ctx context.Context, by Membership, t Assignment, started func(run int64)) error
+	execute func(ctx context.Context, by Membership, t Assignment, halt <-chan struct{}, started func(run int64)) error
 	// now reads the wall clock, from any goroutine.
 	now func() time.Time
 	// finished receives each execution that has finished; Run waits for all.
@@ -63,7 +65,7 @@ func (e *executions) has(by Membership, firing int64) bool {
 // start executes a firing in its own goroutine, which sends to finished at its end.
 func (e *executions) start(ctx context.Context, by Membership, t Assignment) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	x := &execution{assignment: t, by: by, cancel: cancel}
+	x := &execution{assignment: t, by: by, cancel: cancel, halt: make(chan struct{})}
 	e.running[x] = true
 	go func() {
 		defer func() { e.finished <- x }()
@@ -73,7 +75,7 @@ func (e *executions) start(ctx context.Context, by Membership, t Assignment) {
 				x.err, x.stack = fmt.Errorf("panic: %v", r), debug.Stack()
 			}
 		}()
-		x.err = e.execute(ctx, by, t, func(run int64) { e.started(x, run) })
+		x.err = e.execute(ctx, by, t, x.halt, func(run int64) { e.started(x, run) })
 	}()
 }
 
@@ -113,16 +115,23 @@ func (e *executions) finish(x *execution) (u unstarted, ok bool) {
 	return unstarted{}, false
 }
 
-// stop cancels the executions of the runs, each once.
-func (e *executions) stop(runs map[int64]bool) {
+// stop heeds the requests to stop runs: it halts or cancels their executions, each once.
+func (e *executions) stop(requests map[int64]Stop) {
 	for x := range e.running {
 		run := e.runOf(x)
-		if x.stopped || !runs[run] {
-			continue
+		request, ok := requests[run]
+		attrs := append(assignmentAttrs(x.assignment), "run", run)
+		switch {
+		case !ok || x.stopped || request.Halt && x.halted:
+		case request.Halt:
+			x.halted = true
+			e.log.Warn("starting no more hosts of a run on request", attrs...)
+			close(x.halt)
+		default:
+			x.stopped = true
+			e.log.Warn("stopping a run on request", attrs...)
+			x.cancel(fanout.ErrKill)
 		}
-		x.stopped = true
-		e.log.Warn("stopping a run on request", append(assignmentAttrs(x.assignment), "run", run)...)
-		x.cancel(fanout.ErrKill)
 	}
 }
 

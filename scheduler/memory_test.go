@@ -167,8 +167,11 @@ func (m *memory) ask(name, by string) {
 }
 
 // kill stops the runs of a job.
-func (m *memory) kill(name string) {
-	m.applyTo(name, time.Now(), func(s JobState, at Moment) Transition { return s.Kill("somebody", at) })
+func (m *memory) kill(name string) { m.request(name, Stop{By: "somebody"}) }
+
+// request makes a request to stop the runs of a job.
+func (m *memory) request(name string, x Stop) {
+	m.applyTo(name, time.Now(), func(s JobState, at Moment) Transition { return s.Kill(x, at) })
 }
 
 // remove removes a job.

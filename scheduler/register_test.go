@@ -79,10 +79,10 @@ func TestDaemonRegistersWhilePreparing(t *testing.T) {
 		r.rejoins(time.Time{})
 		var executed atomic.Int64
 		execute := r.daemon.Execute
-		r.daemon.Execute = func(ctx context.Context, by Membership, assignment Assignment, begun func(int64)) error {
+		r.daemon.Execute = func(ctx context.Context, by Membership, assignment Assignment, halt <-chan struct{}, begun func(int64)) error {
 			executed.Add(1)
 			time.Sleep(20 * time.Second)
-			err := execute(ctx, by, assignment, begun)
+			err := execute(ctx, by, assignment, halt, begun)
 			if lost := executed.Load() == 2 && by.Fence() == 1; lost != errors.Is(err, ErrTaken) {
 				t.Errorf("registration %d: got %v", by.Fence(), err)
 			}

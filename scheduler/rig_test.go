@@ -25,7 +25,7 @@ type rig struct {
 	seen   *sights
 	// takes is how long a run of a job takes; a minute if it is not named.
 	takes map[string]time.Duration
-	// stubborn is how long a run goes on after it was stopped.
+	// stubborn is how long a run goes on after it was stopped or halted.
 	stubborn time.Duration
 	offset   time.Duration
 	stop     context.CancelCauseFunc
@@ -60,7 +60,7 @@ func (r *rig) put(by time.Duration) {
 }
 
 // execute is a run that takes its time.
-func (r *rig) execute(ctx context.Context, by Membership, t Assignment, begun func(int64)) error {
+func (r *rig) execute(ctx context.Context, by Membership, t Assignment, halt <-chan struct{}, begun func(int64)) error {
 	run, err := r.begin(by.Fence(), t, r.now())
 	if err != nil {
 		return err
@@ -73,6 +73,14 @@ func (r *rig) execute(ctx context.Context, by Membership, t Assignment, begun fu
 	select {
 	case <-time.After(took):
 		r.end(run, true, r.now())
+	case <-halt: // the running command goes on
+		select {
+		case <-time.After(r.stubborn):
+			r.endFor(run, false, r.now(), fanout.StoppedKill)
+		case <-ctx.Done():
+			r.end(run, false, r.now())
+			return context.Cause(ctx)
+		}
 	case <-ctx.Done():
 		time.Sleep(r.stubborn)
 		r.end(run, false, r.now())

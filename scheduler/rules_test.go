@@ -341,7 +341,7 @@ func TestRuleEnd(t *testing.T) {
 }
 
 func TestRuleKillRun(t *testing.T) {
-	kill := func(s JobState, at Moment) (Transition, error) { return s.KillRun(1, "ann", at) }
+	kill := func(s JobState, at Moment) (Transition, error) { return s.KillRun(Stop{Run: 1, By: "ann"}, at) }
 	checkRules(t, []ruleCase{
 		{"it runs", stateOf(runs(1, 1, runRunning), runs(2, 2, runRunning)), kill, "stop 1 by ann for 0", nil},
 		{"it has finished", stateOf(runs(1, 1, runFinished), runs(2, 2, runRunning)), kill, "", ErrConflict},
@@ -398,7 +398,7 @@ func TestRuleCountEnded(t *testing.T) {
 func TestRuleKillAndRemove(t *testing.T) {
 	busy := stateOf(runs(1, 1, runRunning), runs(2, 2, runRunning, killedBy("bob")), runs(3, 3, runFinished), firing(4, Run, daemon(1)), firing(5, Queued))
 	checkRules(t, []ruleCase{
-		{"kill", busy, func(s JobState, at Moment) (Transition, error) { return s.Kill("ann", at), nil }, `
+		{"kill", busy, func(s JobState, at Moment) (Transition, error) { return s.Kill(Stop{By: "ann"}, at), nil }, `
 			firing 4 skipped (killed by ann) daemon 1 settled
 			firing 5 skipped (killed by ann) waited settled
 			stop 1 by ann for 0
@@ -407,13 +407,36 @@ func TestRuleKillAndRemove(t *testing.T) {
 			firing 4 skipped (the job was removed) daemon 1 settled
 			firing 5 skipped (the job was removed) waited settled`, nil},
 	})
-	killed := busy.Kill("ann", Moment{Now: clock(1)})
+	killed := busy.Kill(Stop{By: "ann"}, Moment{Now: clock(1)})
 	if got := killed.Next.Open; got[0].Stop.By != "ann" || got[1].Stop.By != "bob" || got[2].Stop.By != "" {
 		t.Errorf("got %+v, want who asked first, of those that run", got)
+	}
+	halted := busy.Kill(Stop{By: "ann", Halt: true}, Moment{Now: clock(1)})
+	if got := halted.Next.Open; !got[0].Stop.Halt || got[0].Stop.By != "ann" || got[1].Stop.Halt || got[1].Stop.By != "bob" || len(halted.Firings) != 2 {
+		t.Errorf("got %+v, want the first halted, and the second stopped as before", got)
 	}
 	removed := busy.Remove("ann", Moment{Now: clock(1)}).Next
 	if !removed.Removed || removed.Version != 2 || removed.UpdatedBy != "ann" || len(removed.Open) != 3 {
 		t.Errorf("got %+v, want what runs to go on", removed)
+	}
+}
+
+// The first request is in force, unless a later one stops the commands of a run that was
+// halted.
+func TestStopThen(t *testing.T) {
+	end := func(by string, n int) Stop { return Stop{Run: 1, By: by, At: clock(n)} }
+	halt := func(by string, n int) Stop { return Stop{Run: 1, By: by, At: clock(n), Halt: true} }
+	for _, tt := range []struct{ first, next, want Stop }{
+		{Stop{}, end("ann", 1), end("ann", 1)},
+		{Stop{}, halt("ann", 1), halt("ann", 1)},
+		{end("ann", 1), end("bob", 2), end("ann", 1)},
+		{end("ann", 1), halt("bob", 2), end("ann", 1)},
+		{halt("ann", 1), halt("bob", 2), halt("ann", 1)},
+		{halt("ann", 1), end("bob", 2), end("bob", 2)},
+	} {
+		if got := tt.first.Then(tt.next); got != tt.want {
+			t.Errorf("%+v, then %+v: got %+v, want %+v", tt.first, tt.next, got, tt.want)
+		}
 	}
 }
 

@@ -130,16 +130,28 @@ func (f *FiringRecord) ended() bool {
 	return f.Settled.IsZero() && (f.Decision.failed() || f.Run != 0 && f.Ended != nil)
 }
 
-// A Stop is a request to stop a run. A second request leaves By and At of the first.
+// A Stop is a request to stop a run. A second request leaves By, At and Halt of the first,
+// unless it stops the commands of a run that the first only halts; see [Stop.Then].
 type Stop struct {
 	Run int64
 	// By is the user, or the job, that requested the stop, and At when.
 	By string
 	At time.Time
+	// Halt: no more hosts are started, and running commands go on; false: they are stopped.
+	Halt bool
 	// ReplacedBy is the firing that waits for the stop; 0: none does. ReplacedAt is its
 	// scheduled time; if it has none, when it was decided.
 	ReplacedBy int64
 	ReplacedAt time.Time
+}
+
+// Then returns the request that is in force once next was made, too.
+func (x Stop) Then(next Stop) Stop {
+	if x.By == "" || x.Halt && !next.Halt {
+		return next
+	}
+	next.By, next.At, next.Halt = x.By, x.At, x.Halt
+	return next
 }
 
 // A Moment is when a rule is applied.
@@ -241,15 +253,17 @@ func (r *ruling) closeUnstarted(reason string) {
 	}
 }
 
-// stop requests a stop of run, or of all running runs if run is 0. by is the firing
-// that waits for it; nil: none does.
-func (r *ruling) stop(run int64, who string, by *FiringRecord) {
+// stop makes the request x of its Run, or of all running runs if that is 0. by is the
+// firing that waits for it; nil: none does.
+func (r *ruling) stop(x Stop, by *FiringRecord) {
+	run := x.Run
+	x.At = r.at.Now
 	for i := range r.Next.Open {
 		f := &r.Next.Open[i]
 		if !f.running() || run != 0 && f.Run != run {
 			continue
 		}
-		x := Stop{Run: f.Run, By: who, At: r.at.Now}
+		x.Run = f.Run
 		if by != nil {
 			x.ReplacedBy, x.ReplacedAt = by.ID, by.At
 			if by.At.IsZero() {
@@ -257,13 +271,11 @@ func (r *ruling) stop(run int64, who string, by *FiringRecord) {
 			}
 		}
 		r.Stops = append(r.Stops, x)
-		if f.Stop.By != "" {
-			x.By, x.At = f.Stop.By, f.Stop.At
-			if by == nil {
-				x.ReplacedBy, x.ReplacedAt = f.Stop.ReplacedBy, f.Stop.ReplacedAt
-			}
+		next := f.Stop.Then(x)
+		if by == nil {
+			next.ReplacedBy, next.ReplacedAt = f.Stop.ReplacedBy, f.Stop.ReplacedAt
 		}
-		f.Stop = x
+		f.Stop = next
 	}
 }
 

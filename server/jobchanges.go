@@ -42,7 +42,7 @@ func (a changeOps) operations() []operation.Operation {
 		operation.Of(spec("POST", "/jobs/{job}/pause", "pauseJob", "Pause a job", access.PauseJob, 200, noJob, brokenJob), a.pause(true)),
 		operation.Of(spec("POST", "/jobs/{job}/resume", "resumeJob", "Resume a job", access.PauseJob, 200, noJob, brokenJob), a.pause(false)),
 		operation.Of(spec("POST", "/jobs/{job}/run", "runJob", "Run a job now", access.StartJob, http.StatusCreated, noJob, overlaps, brokenJob), a.runJob),
-		operation.Of(spec("POST", "/jobs/{job}/kill", "killJob", "Stop what runs of a job", access.Kill, http.StatusAccepted, noJob), a.killJob),
+		operation.Of(spec("POST", "/jobs/{job}/kill", "killJob", "Stop the runs of a job, and drop its queued firings", access.Kill, http.StatusAccepted, noJob), a.killJob),
 		operation.Of(applySpec(spec("POST", "/apply", "applyJobs", "Make the jobs those of a file", access.EditJob, 200, jobChanged, unconfirmed, partly)), a.applyJobs),
 	}
 }
@@ -178,10 +178,16 @@ func (a changeOps) runJob(ctx context.Context, in *JobPath) (*operation.Answer[a
 	return operation.Reply(api.Ticket{Schema: 1, Type: "ticket", Firing: t.ID, Job: in.Job, Decision: t.Decision.String(), Reason: t.Reason}), nil
 }
 
-func (a changeOps) killJob(ctx context.Context, in *JobPath) (*operation.Answer[api.KillAnswer], error) {
+func (a changeOps) killJob(ctx context.Context, in *struct {
+	JobPath
+	Body *api.KillRequest
+},
+) (*operation.Answer[api.KillAnswer], error) {
 	var runs []int64
 	err := a.onJob(ctx, "job.kill", in.Job, func(ctx context.Context, p *access.Principal) (err error) {
-		runs, err = a.Changes.Kill(ctx, p, in.Job)
+		e, _ := store.AuditOf(ctx)
+		e.After = killDetails(in.Body).JSON()
+		runs, err = a.Changes.Kill(store.Audited(ctx, e), p, in.Job, in.Body.Halts())
 		return err
 	})
 	if err != nil {

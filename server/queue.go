@@ -11,6 +11,7 @@ import (
 	"tutti/api/event"
 	"tutti/fanout"
 	"tutti/internal/quantity"
+	"tutti/scheduler"
 	"tutti/server/operation"
 	"tutti/store"
 )
@@ -76,8 +77,7 @@ func (a queueOps) kill(ctx context.Context, in *struct {
 	now := a.Now()
 	stopped := !run.State.Ended()
 	if stopped {
-		p := principalOf(ctx)
-		err = a.Submissions.Stop(a.audited(ctx, "run.kill", runObject(run.ID), access.Details{"how": "end"}), run.ID, p.Name)
+		err = a.stop(ctx, run.ID, in.Body)
 	}
 	switch {
 	case errors.As(err, new(*store.KillError)):
@@ -89,7 +89,7 @@ func (a queueOps) kill(ctx context.Context, in *struct {
 			return nil, err
 		}
 	}
-	form, err := a.killed(ctx, run.ID)
+	form, err := a.killed(ctx, run.ID, in.Body.Halts())
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +103,23 @@ func (a queueOps) kill(ctx context.Context, in *struct {
 	return answer, nil
 }
 
-// killed says how far the hosts of a run are.
-func (a queueOps) killed(ctx context.Context, id int64) (api.Killed, error) {
+// stop requests a stop of a run.
+func (a queueOps) stop(ctx context.Context, run int64, how *api.KillRequest) error {
+	p := principalOf(ctx)
+	ctx = a.audited(ctx, "run.kill", runObject(run), killDetails(how))
+	return a.Submissions.Stop(ctx, scheduler.Stop{Run: run, By: p.Name, At: a.Now(), Halt: how.Halts()})
+}
+
+// killDetails are what the audit says of a kill.
+func killDetails(how *api.KillRequest) access.Details {
+	if how.Halts() {
+		return access.Details{"how": api.KillHalt}
+	}
+	return access.Details{"how": api.KillEnd}
+}
+
+// killed says how far the hosts of a run are that was stopped, or halted.
+func (a queueOps) killed(ctx context.Context, id int64, halted bool) (api.Killed, error) {
 	run, err := a.Runs.Run(ctx, strconv.FormatInt(id, 10), "")
 	if err != nil {
 		return api.Killed{}, err
@@ -116,7 +131,7 @@ func (a queueOps) killed(ctx context.Context, id int64) (api.Killed, error) {
 			return form, err
 		}
 		for i := range page.Hosts {
-			form.Hosts = append(form.Hosts, killedHost(&page.Hosts[i]))
+			form.Hosts = append(form.Hosts, killedHost(&page.Hosts[i], halted))
 		}
 		if from = page.Next; from == 0 {
 			return form, nil
@@ -124,13 +139,15 @@ func (a queueOps) killed(ctx context.Context, id int64) (api.Killed, error) {
 	}
 }
 
-func killedHost(h *store.HostRow) api.KilledHost {
+func killedHost(h *store.HostRow, halted bool) api.KilledHost {
 	form := api.KilledHost{Host: h.Target.Name, State: "requested"}
 	switch {
 	case h.Phase == store.HostEnded && h.Outcome == fanout.Lost:
 		form.State = "unknown"
 	case h.Phase == store.HostEnded:
 		form.State = "ended"
+	case halted && h.Phase == store.HostRunning:
+		form.State = "running"
 	}
 	return form
 }
@@ -238,8 +255,7 @@ func (a queueOps) drop(ctx context.Context, in *struct{ QueuedPath }) (*operatio
 	if run.State != store.Queued {
 		return nil, notQueued.Fail("")
 	}
-	p := principalOf(ctx)
-	if err := a.Submissions.Stop(a.audited(ctx, "run.kill", runObject(run.ID), access.Details{"how": "end"}), run.ID, p.Name); err != nil {
+	if err := a.stop(ctx, run.ID, nil); err != nil {
 		return nil, err
 	}
 	return operation.Reply(operation.Nothing{}), nil

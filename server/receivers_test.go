@@ -8,6 +8,7 @@ import (
 
 	"tutti/access"
 	"tutti/api"
+	"tutti/scheduler"
 )
 
 // Who is sent the end of a run is kept with it, and only where that may be sent.
@@ -22,7 +23,7 @@ func TestReceivers(t *testing.T) {
 	} {
 		r.now = r.now.Add(time.Second)
 		number := started(t, r.ask(t, "POST", "/runs", run+tt.body)).Run.Run
-		if err := r.store.StopRun(t.Context(), number, "ann", r.now); err != nil {
+		if err := r.store.StopRun(t.Context(), scheduler.Stop{Run: number, By: "ann", At: r.now}); err != nil {
 			t.Fatal(err)
 		}
 		due, err := r.store.Callbacks().Lease(t.Context(), r.now.Add(time.Hour), r.now.Add(2*time.Hour), 10)

@@ -44,8 +44,9 @@ type JobChanges interface {
 	Remove(ctx context.Context, p *access.Principal, name string, version int64) error
 	SetPaused(ctx context.Context, p *access.Principal, name string, paused bool) (scheduler.StoredJob, error)
 	RunNow(ctx context.Context, p *access.Principal, name string) (scheduler.Assignment, error)
-	// Kill stops what runs of a job, and returns the numbers of the runs.
-	Kill(ctx context.Context, p *access.Principal, name string) ([]int64, error)
+	// Kill stops the runs of a job, and returns their numbers. halt: running commands go
+	// on, and no more hosts are started.
+	Kill(ctx context.Context, p *access.Principal, name string, halt bool) ([]int64, error)
 }
 
 // Fleet is the hosts that the daemon knows, and the daemons themselves.

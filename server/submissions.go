@@ -9,6 +9,7 @@ import (
 	"tutti/api"
 	"tutti/fanout"
 	"tutti/runner"
+	"tutti/scheduler"
 	"tutti/store"
 )
 
@@ -30,8 +31,8 @@ type Submissions interface {
 	Running(ctx context.Context) ([]store.Run, error)
 	// Move changes the priority of a run that waits; see store.Queue.
 	Move(ctx context.Context, run int64, priority int) (place int, err error)
-	// Stop asks for the end of a run, or is a *store.KillError if it has ended.
-	Stop(ctx context.Context, run int64, by string) error
+	// Stop requests a stop of a run. The error is a *store.KillError if it has ended.
+	Stop(ctx context.Context, x scheduler.Stop) error
 	// Hosts are those of a run that ended with one of the outcomes; nil: all.
 	Hosts(ctx context.Context, run int64, outcomes []fanout.Outcome) ([]string, error)
 	// Script is the text of the script of a run that was submitted; nil: there is none on

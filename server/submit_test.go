@@ -14,6 +14,7 @@ import (
 	"tutti/api"
 	"tutti/fanout"
 	"tutti/runner"
+	"tutti/scheduler"
 	"tutti/store"
 )
 
@@ -399,6 +400,62 @@ func TestQueue(t *testing.T) {
 	}
 }
 
+// A run is halted, and stopped after that; the audit says which.
+func TestHalt(t *testing.T) {
+	r := newRig(t)
+	plan := fanout.Plan{Source: "cli", Selector: "web", Task: fanout.Task{Action: fanout.Command("x")}, Targets: []fanout.Target{{Name: "web1"}, {Index: 1, Name: "web2"}}}
+	recorder, err := r.store.Begin(t.Context(), plan, store.RunInfo{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := recorder.Starting(t.Context(), plan.Targets[0], 1, "10.0.0.1:22"); err != nil {
+		t.Fatal(err)
+	}
+	r.refused(t, r.ask(t, "POST", "/runs/1/kill", `{"how":"maybe"}`), "invalid")
+	for _, step := range []struct {
+		body, states string
+		halt         bool
+	}{
+		{`{"how":"halt"}`, "running requested", true},
+		{`{"how":"end"}`, "requested requested", false},
+		{`{"how":"halt"}`, "running requested", false},
+	} {
+		var killed api.Killed
+		w := r.ask(t, "POST", "/runs/1/kill", step.body)
+		if err := json.Unmarshal(w.Body.Bytes(), &killed); err != nil || w.Code != 202 || killed.RequestedAt == nil || len(killed.Hosts) != 2 {
+			t.Fatalf("got %d %s", w.Code, w.Body)
+		}
+		if got := killed.Hosts[0].State + " " + killed.Hosts[1].State; got != step.states {
+			t.Errorf("%s: got %s, want %s", step.body, got, step.states)
+		}
+		if stops, err := r.store.Stops(t.Context(), []int64{1}); err != nil || len(stops) != 1 || stops[0].Halt != step.halt {
+			t.Errorf("%s: got %+v, %v", step.body, stops, err)
+		}
+	}
+	r.add(t, "backup", nil)
+	if w := r.ask(t, "POST", "/jobs/backup/run", ""); w.Code != 201 {
+		t.Fatalf("got %d %s", w.Code, w.Body)
+	}
+	if w := r.ask(t, "POST", "/jobs/backup/kill", `{"how":"halt"}`); w.Code != 202 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	r.refused(t, r.ask(t, "POST", "/jobs/backup/kill", `{"how":"maybe"}`), "invalid")
+	var audit api.List[api.AuditEntry]
+	var got []string
+	for _, action := range []string{"job.kill", "run.kill"} {
+		r.get(t, "/audit?action="+action, &audit)
+		for _, e := range audit.Items {
+			got = append(got, e.Object+" "+string(e.After))
+		}
+	}
+	if want := `job:backup {"how":"halt"}, run:1 {"how":"halt"}, run:1 {"how":"end"}, run:1 {"how":"halt"}`; strings.Join(got, ", ") != want {
+		t.Errorf("got %s, want %s", strings.Join(got, ", "), want)
+	}
+	if err := recorder.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // An answer waits for the end of a run, as long as it is asked to.
 func TestPreferWait(t *testing.T) {
 	r := newRig(t)
@@ -414,7 +471,7 @@ func TestPreferWait(t *testing.T) {
 				return
 			}
 			if len(waiting) == 2 {
-				_ = r.store.StopRun(context.Background(), waiting[1].QueueEntry.Run, "tester", time.Now()) // the answer says whether
+				_ = r.store.StopRun(context.Background(), scheduler.Stop{Run: waiting[1].QueueEntry.Run, By: "tester", At: time.Now()}) // the answer says whether
 				return
 			}
 		}

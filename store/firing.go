@@ -113,4 +113,6 @@ const (
 type KillRef struct {
 	Job string
 	Run int64
+	// Halt: running commands go on, and no more hosts are started.
+	Halt bool
 }

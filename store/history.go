@@ -99,7 +99,7 @@ type Store interface {
 	RequestFiring(ctx context.Context, job, by string, now time.Time) (scheduler.Assignment, error)
 	ClaimFiring(ctx context.Context, owner scheduler.Membership, id int64, now time.Time) (scheduler.Assignment, error)
 	KillRuns(ctx context.Context, ref KillRef, by string, now time.Time) ([]int64, error)
-	StopRun(ctx context.Context, id int64, by string, now time.Time) error
+	StopRun(ctx context.Context, x scheduler.Stop) error
 	// Delete deletes a run that has ended. The error is a *NoRunError, or a
 	// *NotEndedError, also while a daemon still has to look at how it ended.
 	Delete(ctx context.Context, run int64) error

@@ -199,7 +199,7 @@ func (j Jobs) ClaimFiring(ctx context.Context, owner scheduler.Membership, id in
 }
 
 // KillRuns requests, for the user by, a stop of a job's runs, or of one run of a job,
-// and returns their numbers. The process that executes a run stops it soon. Firings of
+// and returns their numbers. The process that executes a run heeds it soon. Firings of
 // the job that have not started are dropped. The error is a *NoJobError, a *NoRunError,
 // or a *KillError if the run cannot be stopped; of a job, numbers are returned also
 // with an error.
@@ -208,7 +208,7 @@ func (j Jobs) KillRuns(ctx context.Context, ref KillRef, by string, now time.Tim
 		return nil, err
 	}
 	if ref.Job != "" {
-		return j.killJob(ctx, ref.Job, by, now)
+		return j.killJob(ctx, ref.Job, scheduler.Stop{By: by, At: now, Halt: ref.Halt})
 	}
 	run, err := j.ledger.Run(ctx, strconv.FormatInt(ref.Run, 10), "")
 	switch {
@@ -217,37 +217,37 @@ func (j Jobs) KillRuns(ctx context.Context, ref KillRef, by string, now time.Tim
 	case run.JobID == 0:
 		return nil, &KillError{Run: ref.Run, Reason: "it does not belong to a job", advice: AdviceKillElsewhere}
 	}
-	if err := j.stop(ctx, &run, by, now); err != nil {
+	if err := j.stop(ctx, &run, scheduler.Stop{Run: run.ID, By: by, At: now, Halt: ref.Halt}); err != nil {
 		return nil, err
 	}
 	return []int64{ref.Run}, nil
 }
 
-// StopRun requests, for the user by, a stop of a run, of a job or not. The process that
-// executes it stops it soon. The error is a *NoRunError, or a *KillError if the run has
-// ended.
-func (j Jobs) StopRun(ctx context.Context, id int64, by string, now time.Time) error {
+// StopRun makes the request x to stop a run, of a job or not. The process that executes it
+// heeds it soon; a run that waits in the queue has ended, whatever x.Halt. The error is a
+// *NoRunError, or a *KillError if the run has ended.
+func (j Jobs) StopRun(ctx context.Context, x scheduler.Stop) error {
 	if err := j.ledger.Changeable(); err != nil {
 		return err
 	}
-	run, err := j.ledger.Run(ctx, strconv.FormatInt(id, 10), "")
+	run, err := j.ledger.Run(ctx, strconv.FormatInt(x.Run, 10), "")
 	if err != nil {
 		return err
 	}
-	return j.stop(ctx, &run, by, now)
+	return j.stop(ctx, &run, x)
 }
 
-// stop requests a stop of a run. For a run of a job the job's rules do so, since later
-// firings may wait for it.
-func (j Jobs) stop(ctx context.Context, run *Run, by string, now time.Time) (err error) {
+// stop makes a request to stop a run. For a run of a job the job's rules do so, since
+// later firings may wait for it.
+func (j Jobs) stop(ctx context.Context, run *Run, x scheduler.Stop) (err error) {
 	if run.State.Ended() {
 		return RunEndedError(run.ID)
 	}
 	if run.JobID == 0 {
-		err = j.ledger.Stop(ctx, scheduler.Stop{Run: run.ID, By: by, At: now})
+		err = j.ledger.Stop(ctx, x)
 	} else {
-		_, err = scheduler.NewDesk(j.ledger).Apply(ctx, run.JobID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
-			return s.KillRun(run.ID, by, at)
+		_, err = scheduler.NewDesk(j.ledger).Apply(ctx, run.JobID, x.At, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+			return s.KillRun(x, at)
 		})
 	}
 	if errors.Is(err, scheduler.ErrConflict) {
@@ -261,7 +261,7 @@ func RunEndedError(run int64) error {
 	return &KillError{Run: run, Reason: "it has finished", advice: AdviceRunEnded}
 }
 
-func (j Jobs) killJob(ctx context.Context, name, by string, now time.Time) ([]int64, error) {
+func (j Jobs) killJob(ctx context.Context, name string, x scheduler.Stop) ([]int64, error) {
 	subjects, err := j.ledger.Find(ctx, name)
 	if err != nil {
 		return nil, err
@@ -272,9 +272,9 @@ func (j Jobs) killJob(ctx context.Context, name, by string, now time.Time) ([]in
 	}
 	var runs []int64
 	var errs []error
-	for _, x := range subjects {
-		t, err := scheduler.NewDesk(j.ledger).Apply(ctx, x.State.ID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
-			return s.Kill(by, at), nil
+	for _, job := range subjects {
+		t, err := scheduler.NewDesk(j.ledger).Apply(ctx, job.State.ID, x.At, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+			return s.Kill(x, at), nil
 		})
 		errs = append(errs, err)
 		for _, stop := range t.Stops {

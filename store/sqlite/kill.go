@@ -46,7 +46,7 @@ func (l *Ledger) stops(ctx context.Context, runs []int64) (stops []scheduler.Sto
 		return nil, err
 	}
 	rows, err := l.r.QueryContext(ctx, `
-		SELECT id, kill_by, kill_at, replaced_by FROM runs
+		SELECT id, kill_by, kill_at, kill_how = 'halt', replaced_by FROM runs
 		WHERE id IN (SELECT value FROM json_each(?)) AND kill_at IS NOT NULL ORDER BY id`, string(list))
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (l *Ledger) stops(ctx context.Context, runs []int64) (stops []scheduler.Sto
 		var x scheduler.Stop
 		var at sql.NullString
 		var replacedBy sql.NullInt64
-		if err := rows.Scan(&x.Run, &x.By, &at, &replacedBy); err != nil {
+		if err := rows.Scan(&x.Run, &x.By, &at, &x.Halt, &replacedBy); err != nil {
 			return nil, err
 		}
 		x.ReplacedBy = replacedBy.Int64

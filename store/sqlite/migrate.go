@@ -101,16 +101,17 @@ func applyNext(ctx context.Context, db *sql.DB, steps []migration, may mayMigrat
 type mayMigrate func(ctx context.Context, q queryer, version int) error
 
 const (
-	// jobsVersion is the first schema that has daemons, and queueVersion the first in which
-	// a run may wait: one of an older daemon would prune it.
-	jobsVersion, queueVersion = 3, 10
+	// jobsVersion is the first schema that has daemons, and haltVersion the first in which
+	// a run may be halted: an older daemon would stop its commands.
+	jobsVersion, haltVersion = 3, 19
 )
 
 // noOlderDaemon refuses to change a history that a daemon of an older version serves:
 // that daemon has the file open, does not check the version again, and would neither
-// take part in compare and swap nor spare the runs that wait.
+// take part in compare and swap, nor spare the runs that wait, nor the commands of those that
+// are halted.
 func (h *fileHandle) noOlderDaemon(ctx context.Context, q queryer, version int) error {
-	if version < jobsVersion || version >= queueVersion {
+	if version < jobsVersion || version >= haltVersion {
 		return nil
 	}
 	rows, err := q.QueryContext(ctx, "SELECT id, pid FROM daemons WHERE serves AND id > 0 ORDER BY id")

@@ -270,12 +270,27 @@ func noteChange(ctx context.Context, tx *sql.Tx, k *scheduler.StoredJob, what, s
 	return err
 }
 
-// writeStop writes a request to stop a run. A second request leaves the user and time
-// of the first.
+// The values of runs.kill_how.
+const (
+	killHalt = "halt"
+	killEnd  = "end"
+)
+
+func killHow(x *scheduler.Stop) string {
+	if x.Halt {
+		return killHalt
+	}
+	return killEnd
+}
+
+// writeStop writes a request to stop a run, as [scheduler.Stop.Then] says.
 func writeStop(ctx context.Context, tx *sql.Tx, x *scheduler.Stop) error {
+	const counts = "kill_at IS NULL OR kill_how = 'halt' AND @how = 'end'"
 	_, err := tx.ExecContext(ctx, `
-		UPDATE runs SET kill_at = coalesce(kill_at, ?), kill_by = coalesce(kill_by, ?), replaced_by = coalesce(?, replaced_by)
-		WHERE id = ? AND state IN ('queued', 'running')`, timeText(x.At), x.By, number(x.ReplacedBy), x.Run)
+		UPDATE runs SET kill_at = iif(`+counts+`, @at, kill_at), kill_by = iif(`+counts+`, @by, kill_by), kill_how = iif(`+counts+`, @how, kill_how),
+			replaced_by = coalesce(@replaced_by, replaced_by)
+		WHERE id = @run AND state IN ('queued', 'running')`, sql.Named("at", timeText(x.At)), sql.Named("by", x.By), sql.Named("how", killHow(x)),
+		sql.Named("replaced_by", number(x.ReplacedBy)), sql.Named("run", x.Run))
 	return err
 }
 

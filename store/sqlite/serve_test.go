@@ -40,7 +40,7 @@ func (s *served) serve(t *testing.T, change ...func(*Store, *scheduler.Daemon)) 
 	member := joinTest(t, openTest(t, s.path))
 	daemon := &scheduler.Daemon{
 		Member: member.Daemon, Ends: s.Ends,
-		Execute: func(ctx context.Context, by scheduler.Membership, x scheduler.Assignment, begun func(int64)) error {
+		Execute: func(ctx context.Context, by scheduler.Membership, x scheduler.Assignment, _ <-chan struct{}, begun func(int64)) error {
 			info := runInfoOf(member, x)
 			info.Owner = by
 			r, err := member.store.Begin(ctx, jobPlan("a", "b"), info)

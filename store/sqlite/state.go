@@ -135,9 +135,9 @@ func (s *states) loadJobs(ctx context.Context, q queryer, list string, place map
 }
 
 // openOfJobs are the open firings of jobs, with the request to stop their runs.
-const openOfJobs = "SELECT " + firingColumns + `, kill_at, kill_by, replaced_by,
+const openOfJobs = "SELECT " + firingColumns + `, kill_at, kill_by, kill_how = 'halt', replaced_by,
 		(SELECT coalesce(later.scheduled_at, later.decided_at) FROM firings AS later WHERE later.id = replaced_by)
-	FROM firings LEFT JOIN (SELECT id AS run, kill_at, kill_by, replaced_by FROM runs) ON run = run_id
+	FROM firings LEFT JOIN (SELECT id AS run, kill_at, kill_by, kill_how, replaced_by FROM runs) ON run = run_id
 	WHERE ` + openFirings + " AND job_id" + ofJobs + " ORDER BY job_id, id"
 
 func loadFirings(ctx context.Context, q queryer, list string, place map[int64]*scheduler.Subject) error {
@@ -148,10 +148,11 @@ func loadFirings(ctx context.Context, q queryer, list string, place map[int64]*s
 	defer func() { _ = rows.Close() }() // rows.Err tells
 	for rows.Next() {
 		var stopAt, by, replacedAt sql.NullString
+		var halt sql.NullBool
 		var replacedBy sql.NullInt64
-		f, err := scanFiring(rows, &stopAt, &by, &replacedBy, &replacedAt)
+		f, err := scanFiring(rows, &stopAt, &by, &halt, &replacedBy, &replacedAt)
 		if err == nil && by.Valid {
-			f.Stop = scheduler.Stop{Run: f.Run, By: by.String, ReplacedBy: replacedBy.Int64}
+			f.Stop = scheduler.Stop{Run: f.Run, By: by.String, Halt: halt.Bool, ReplacedBy: replacedBy.Int64}
 			err = wrongFiring(f.ID, parseTimes(timeCell{&f.Stop.At, stopAt}, timeCell{&f.Stop.ReplacedAt, replacedAt}))
 		}
 		if _, ok := errors.AsType[*scheduler.StateError](err); err != nil && !ok {

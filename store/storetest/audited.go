@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tutti/access"
+	"tutti/scheduler"
 	"tutti/store"
 )
 
@@ -60,10 +61,10 @@ func (b *bed) auditedChanges() []auditedChange {
 			return err
 		}, func() bool { return there(ofJob.RunID() + 1) }},
 		{"kill waiting", runOf(stopped) + " done", func(ctx context.Context) error {
-			return b.StopRun(ctx, stopped, "ann", minute(1))
+			return b.StopRun(ctx, scheduler.Stop{Run: stopped, By: "ann", At: minute(1)})
 		}, func() bool { return state(stopped).Ended() }},
 		{"kill running", runOf(running.RunID()) + " done", func(ctx context.Context) error {
-			return b.StopRun(ctx, running.RunID(), "ann", minute(1))
+			return b.StopRun(ctx, scheduler.Stop{Run: running.RunID(), By: "ann", At: minute(1)})
 		}, func() bool { return asked(running.RunID()) }},
 		{"kill job", "job:backup done", func(ctx context.Context) error {
 			_, err := b.KillRuns(ctx, store.KillRef{Job: "backup"}, "ann", minute(1))

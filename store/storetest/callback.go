@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"tutti/scheduler"
 	"tutti/store"
 )
 
@@ -39,7 +40,7 @@ func testCallbacks(t *testing.T, b *bed) {
 
 	claimed := w.claimQueued(1)
 	b.must(b.Queue().Fail(t.Context(), claimed[0].QueueEntry, "no host", minute(1)))
-	b.must(b.StopRun(t.Context(), stopped, "ann", minute(1)))
+	b.must(b.StopRun(t.Context(), scheduler.Stop{Run: stopped, By: "ann", At: minute(1)}))
 	for _, c := range w.claimQueued(2) {
 		r, err := w.beginQueued(&c)
 		b.must(err)

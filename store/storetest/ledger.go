@@ -2,12 +2,14 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"tutti/fanout"
 	"tutti/scheduler"
 	"tutti/store"
 )
@@ -332,7 +334,7 @@ func testStops(t *testing.T, b *bed) {
 	if err != nil || len(stops) != 2 || stops[0].By != "ann" || stops[1].By != "ann" || !stops[0].At.Equal(minute(1)) {
 		t.Errorf("got %+v, %v, want both by ann", stops, err)
 	}
-	if w.sync(); !w.desk.Stopped()[r.RunID()] {
+	if w.sync(); w.desk.Stopped()[r.RunID()].By == "" {
 		t.Error("the state of the job does not say it")
 	}
 	b.must(alone.Close())
@@ -340,6 +342,48 @@ func testStops(t *testing.T, b *bed) {
 		t.Errorf("it has ended: got %v, want %v", err, scheduler.ErrConflict)
 	}
 	b.must(r.Close())
+}
+
+// A run that was halted may be stopped later, and one that was stopped is not halted.
+func testHalts(t *testing.T, b *bed) {
+	w := b.join()
+	r := w.begin(b.add("backup").State.ID, 1)
+	alone, err := b.Begin(t.Context(), plan("cli", 1), store.RunInfo{User: "ann"})
+	b.must(err)
+	runs := []int64{r.RunID(), alone.RunID()}
+	for _, step := range []struct {
+		by   string
+		n    int
+		halt bool
+		want string
+	}{
+		{"ann", 1, true, "ann 12:01 true"},
+		{"bob", 2, true, "ann 12:01 true"},
+		{"bob", 3, false, "bob 12:03 false"},
+		{"eve", 4, true, "bob 12:03 false"},
+		{"eve", 5, false, "bob 12:03 false"},
+	} {
+		_, err := b.KillRuns(t.Context(), store.KillRef{Job: "backup", Halt: step.halt}, step.by, minute(step.n))
+		b.must(err)
+		b.must(b.StopRun(t.Context(), scheduler.Stop{Run: alone.RunID(), By: step.by, At: minute(step.n), Halt: step.halt}))
+		line := func(x scheduler.Stop) string { return fmt.Sprintf("%s %s %t", x.By, x.At.Format("15:04"), x.Halt) }
+		var got []string
+		stops, err := w.Daemon.Stops(t.Context(), runs)
+		b.must(err)
+		for _, x := range stops {
+			got = append(got, line(x))
+		}
+		w.sync()
+		checkSaid(t, fmt.Sprintf("after %+v", step), append(got, line(w.desk.Stopped()[r.RunID()])), step.want, step.want, step.want)
+	}
+	b.must(alone.Close())
+	b.must(r.Close())
+	// Nothing of a run that waits has started.
+	waiting := b.submit(submission(0))
+	b.must(b.StopRun(t.Context(), scheduler.Stop{Run: waiting, By: "ann", At: minute(6), Halt: true}))
+	if got := b.byNumber(waiting); got.State != store.Finished || got.Summary.Stopped != fanout.StoppedKill || got.KillBy != "ann" {
+		t.Errorf("got %+v, want it ended", got)
+	}
 }
 
 // A job keeps the scopes of who changed it last, and a firing that is refused for them is

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tutti/fanout"
+	"tutti/scheduler"
 	"tutti/store"
 )
 
@@ -142,7 +143,7 @@ func testQueuedRuns(t *testing.T, b *bed) {
 	mine := submission(0)
 	mine.Plan.Source, mine.Info.ByHand = "cli", true
 	here := b.submit(mine)
-	b.must(b.StopRun(t.Context(), here, "ann", minute(1)))
+	b.must(b.StopRun(t.Context(), scheduler.Stop{Run: here, By: "ann", At: minute(1)}))
 	if run, err := b.Run(t.Context(), "last", "ann"); err != nil || run.ID != here {
 		t.Errorf("got %+v, %v, want run %d as the last", run, err, here)
 	}
@@ -164,7 +165,7 @@ func testQueueStops(t *testing.T, b *bed) {
 		t.Fatalf("got %+v, want the one that was moved", claimed)
 	}
 	for _, run := range []int64{second, third} {
-		b.must(b.StopRun(t.Context(), run, "bob", minute(1)))
+		b.must(b.StopRun(t.Context(), scheduler.Stop{Run: run, By: "bob", At: minute(1)}))
 		got := b.byNumber(run)
 		if got.State != store.Finished || got.Summary.Stopped != fanout.StoppedKill || got.KillBy != "bob" || !got.Summary.Ended.Equal(minute(1)) ||
 			got.Summary.Counts[fanout.Skipped] != 2 {
@@ -174,7 +175,7 @@ func testQueueStops(t *testing.T, b *bed) {
 	if _, err := w.beginQueued(&claimed[0]); !errors.Is(err, store.ErrTaken) {
 		t.Errorf("begin: got %v, want %v", err, store.ErrTaken)
 	}
-	if err := b.StopRun(t.Context(), second, "eve", minute(2)); !errors.As(err, new(*store.KillError)) {
+	if err := b.StopRun(t.Context(), scheduler.Stop{Run: second, By: "eve", At: minute(2)}); !errors.As(err, new(*store.KillError)) {
 		t.Errorf("again: got %v, want a *KillError", err)
 	}
 	if _, err := b.Queue().Move(t.Context(), second, 9); !errors.As(err, new(*store.NotQueuedError)) {
@@ -187,7 +188,7 @@ func testQueueStops(t *testing.T, b *bed) {
 	running := w.claimQueued(1)
 	r, err := w.beginQueued(&running[0])
 	b.must(err)
-	b.must(b.StopRun(t.Context(), first, "bob", minute(3)))
+	b.must(b.StopRun(t.Context(), scheduler.Stop{Run: first, By: "bob", At: minute(3)}))
 	if stops, err := w.Daemon.Stops(t.Context(), []int64{first}); err != nil || len(stops) != 1 || b.byNumber(first).State != store.Running {
 		t.Errorf("got %+v, %v, want a request to stop the run that goes on", stops, err)
 	}
@@ -363,7 +364,7 @@ func testQueueStoppedAndCutOff(t *testing.T, b *bed) {
 	claimed := w.claimQueued(1)
 	r, err := w.beginQueued(&claimed[0])
 	b.must(err)
-	b.must(b.StopRun(t.Context(), run, "bob", minute(1)))
+	b.must(b.StopRun(t.Context(), scheduler.Stop{Run: run, By: "bob", At: minute(1)}))
 	b.faults.Evict(b, b.Store, w.Daemon)
 	_ = r.Close() // the run is interrupted by this
 	got := b.byNumber(run)

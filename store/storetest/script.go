@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"testing"
 
+	"tutti/scheduler"
 	"tutti/store"
 )
 
@@ -27,7 +28,7 @@ func testScript(t *testing.T, b *bed) {
 			}
 		}
 		check("while it waits", tt.want)
-		b.must(b.StopRun(t.Context(), run, "ann", minute(1)))
+		b.must(b.StopRun(t.Context(), scheduler.Stop{Run: run, By: "ann", At: minute(1)}))
 		check("after its end", tt.want)
 		b.must(b.Delete(t.Context(), run))
 		check("after it was deleted", nil)

@@ -38,6 +38,7 @@ func Test(t *testing.T, e Engine) {
 		"Sync":        testSync,
 		"Fence":       testFence,
 		"Takeover":    testTakeover,
+		"Halts":       testHalts,
 		"Stops":       testStops,
 		"Ends":        testEnds,
 		"Outbox":      testOutbox,

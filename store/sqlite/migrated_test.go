@@ -338,9 +338,21 @@ func firingLines(tb testing.TB, s *Store) (lines []string) {
 // TestOlderDaemonAtWork: a daemon that has the history of an older version open would not
 // see what is agreed on now, so that the history is not changed under it.
 func TestOlderDaemonAtWork(t *testing.T) {
-	for name, history := range map[string]string{"before the ledger": history6, "before the queue": history9} {
+	for name, history := range map[string]string{
+		"before the ledger": history6, "before the queue": history9, "before halting": migratedText(t, history9, 9, haltVersion-1),
+	} {
 		t.Run(name, func(t *testing.T) { checkOlderDaemon(t, history) })
 	}
+}
+
+// migratedText is text, which makes a history of version from, followed by the steps to
+// another version.
+func migratedText(tb testing.TB, text string, from, to int) string {
+	tb.Helper()
+	for _, step := range embedded(tb)[from:to] {
+		text += "\n" + step.sql + "\n;"
+	}
+	return text + fmt.Sprintf("PRAGMA user_version = %d;", to)
 }
 
 func checkOlderDaemon(t *testing.T, history string) {

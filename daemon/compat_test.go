@@ -182,7 +182,7 @@ func (f *front) large(t *testing.T) string {
 	return f.dir + "/large"
 }
 
-// A task with a callback is answered at once, can be asked about, and is told in the
+// A task with a callback is answered at once, can be asked about, and its result arrives in the
 // end as a client that waits for it would have been.
 func TestTaskWithCallback(t *testing.T) {
 	h := newHooks(t)
@@ -205,12 +205,12 @@ func TestTaskWithCallback(t *testing.T) {
 			t.Errorf("%q: got %s %s", token, status, answer)
 		}
 	}
-	// Sent again it is the same task, and is told once.
+	// Sent again it is the same task, with one callback.
 	if status, _, answer := f.post(t, "operator", "/task", fmt.Sprintf(task, h.URL)); status != "202" || answer != `{"id":"build 7","status":"pending","run":1}` {
 		t.Errorf("got %s %s", status, answer)
 	}
 	if len(h.bodies) > 0 {
-		t.Errorf("it was told again: %s", <-h.bodies)
+		t.Errorf("its callback came again: %s", <-h.bodies)
 	}
 }
 

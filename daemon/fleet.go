@@ -128,7 +128,7 @@ func (f *fleet) Daemons(ctx context.Context) ([]scheduler.Controller, int64, err
 }
 
 // SocketPath is where a daemon serves its local socket if nothing is said: in the
-// user's directory for such things, or else beside the history.
+// user's directory for such things, or else next to the history.
 func SocketPath(getenv func(string) string, history string) string {
 	if dir := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "tutti", "api.sock")

@@ -185,6 +185,6 @@ func TestDaemonDeliversCallbacks(t *testing.T) {
 	d.stop()
 	d.wait(t)
 	if pruned, err := r.store.Prune(t.Context(), store.Retention{KeepRuns: 0, Keep: time.Nanosecond}); err != nil || pruned.Runs != 1 {
-		t.Errorf("got %+v, %v, want the run pruned that was told", pruned, err)
+		t.Errorf("got %+v, %v, want the run pruned whose callback was sent", pruned, err)
 	}
 }

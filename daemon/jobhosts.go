@@ -8,7 +8,7 @@ import (
 )
 
 // JobHosts are the names of the hosts that each of the jobs would run on now; none of
-// one of which that cannot be told. Each inventory is read once.
+// one of which they cannot be known. Each inventory is read once.
 func (f *fleet) JobHosts(ctx context.Context, jobs []*scheduler.Job) [][]string {
 	how := f.lookup()
 	how.Inventories = &runner.Inventories{}

@@ -104,7 +104,7 @@ func (b *board) turn(ctx, lasting context.Context) {
 	if err == nil && len(b.busy) < b.c.Lanes {
 		err = b.claim(ctx, lasting)
 	}
-	b.tell(err)
+	b.report(err)
 }
 
 func (b *board) claim(ctx, lasting context.Context) error {
@@ -119,8 +119,8 @@ func (b *board) claim(ctx, lasting context.Context) error {
 	return err
 }
 
-// tell logs trouble with the history once, until it is over.
-func (b *board) tell(err error) {
+// report logs trouble with the history once, until it is over.
+func (b *board) report(err error) {
 	if err != nil && b.trouble == nil {
 		b.log.Error("cannot read the queue of submitted runs", "error", b.c.Explain(err))
 	}

@@ -26,7 +26,7 @@ func (d *Daemon) outbox() *outbox {
 	return &outbox{Outbox: &d.registration, callbacks: d.store.Callbacks(), log: d.c.Logger, form: d.callbackForm}
 }
 
-// callbackEvent is what receivers are told that a callback is about.
+// callbackEvent is the event of a callback, in its header.
 const callbackEvent = "run"
 
 // bodyAgain is when a callback is tried again whose body could not be made.
@@ -63,7 +63,7 @@ func (o *outbox) Lease(ctx context.Context, now, until time.Time, most int) ([]s
 	return all, nil
 }
 
-// callbackOf is the callback that a delivery tells; ok is false for a message.
+// callbackOf is the callback of a delivery; ok is false for a message.
 func callbackOf(d scheduler.Delivery) (c store.Callback, ok bool) {
 	return store.Callback{Run: d.ID, Attempt: d.Attempt, URL: d.Notify.Webhook, By: d.Notify.WebhookBy}, d.Body != nil
 }

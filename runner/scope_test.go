@@ -17,7 +17,7 @@ import (
 )
 
 // Every host of a plan has to be in each scope, in the inventory that the plan was made
-// of; and who is refused is told how many are outside, not which.
+// of; and the error says how many are outside, not which.
 func TestDecideWithinScopes(t *testing.T) {
 	dir := t.TempDir()
 	hosts := filepath.Join(dir, "hosts.yaml")

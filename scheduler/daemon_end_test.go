@@ -285,7 +285,7 @@ func TestDaemonsShareAHistory(t *testing.T) {
 		for _, r := range all {
 			r.finish(t)
 			if strings.Contains(r.log.String(), "does not work") {
-				t.Errorf("somebody who is faster is trouble:\n%s", r.log)
+				t.Errorf("another process that is faster is trouble:\n%s", r.log)
 			}
 		}
 		if got := strings.Count(m.text("job"), " ok"); got != 10 || len(m.rows) != 10 {

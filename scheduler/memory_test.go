@@ -167,7 +167,7 @@ func (m *memory) ask(name, by string) {
 }
 
 // kill stops the runs of a job.
-func (m *memory) kill(name string) { m.request(name, Stop{By: "somebody"}) }
+func (m *memory) kill(name string) { m.request(name, Stop{By: "someone"}) }
 
 // request makes a request to stop the runs of a job.
 func (m *memory) request(name string, x Stop) {
@@ -176,7 +176,7 @@ func (m *memory) request(name string, x Stop) {
 
 // remove removes a job.
 func (m *memory) remove(name string) {
-	m.applyTo(name, time.Now(), func(s JobState, at Moment) Transition { return s.Remove("somebody", at) })
+	m.applyTo(name, time.Now(), func(s JobState, at Moment) Transition { return s.Remove("someone", at) })
 }
 
 // begin numbers the run of an assignment, for the daemon that has claimed it.

@@ -73,10 +73,10 @@ func TestRuleDecide(t *testing.T) {
 			firing 12 run
 			assignment 11 skipped
 			assignment 12 run`, nil},
-		{"what has ended is in nobody's way", stateOf(runs(1, 1, runFinished, ends(2, 0, 0)), firing(2, Failed)), decideAt(nil, 5), `
+		{"what has ended is in no one's way", stateOf(runs(1, 1, runFinished, ends(2, 0, 0)), firing(2, Failed)), decideAt(nil, 5), `
 			firing 11 run
 			assignment 11 run`, nil},
-		{"a run that was deleted is in nobody's way", stateOf(busy, deleted), decideAt(nil, 5), `
+		{"a run that was deleted is in no one's way", stateOf(busy, deleted), decideAt(nil, 5), `
 			firing 11 run
 			assignment 11 run`, nil},
 		{"caught up", stateOf(overlap(OverlapReplace)), decideAt(caughtUp, 5, 10), `

@@ -227,7 +227,7 @@ func TestSearchHasATime(t *testing.T) {
 			t.Errorf("got %+v, %v, want the rest after %+v", rest, err, first.Next)
 		}
 		stopped, stop := context.WithCancelCause(t.Context())
-		why := errors.New("nobody wants it")
+		why := errors.New("it is not wanted")
 		stop(why)
 		if _, err := store.SearchPieces(stopped, q, s); !errors.Is(err, why) {
 			t.Errorf("got %v, want %v", err, why)

@@ -61,7 +61,7 @@ func TestQueueSurvives(t *testing.T) {
 		want  store.QueueEntry
 		fate  store.Fate
 	}{
-		{"nobody has it", store.QueueEntry{}, nil, store.QueueEntry{}, store.FateNone},
+		{"it has no owner", store.QueueEntry{}, nil, store.QueueEntry{}, store.FateNone},
 		{"its owner is alive", store.QueueEntry{Owner: 7, Claim: 1}, []int64{7}, store.QueueEntry{Owner: 7, Claim: 1}, store.FateNone},
 		{"its owner died", store.QueueEntry{Owner: 7, Claim: 1}, []int64{8}, store.QueueEntry{Claim: 1, Deaths: 1}, store.FateAgain},
 		{"the second died", store.QueueEntry{Owner: 7, Deaths: 1}, nil, store.QueueEntry{Deaths: 2}, store.FateAgain},

@@ -34,7 +34,7 @@ func callbackDue(ctx context.Context, tx *sql.Tx, run int64) error {
 	return err
 }
 
-// toldLater says of a run that its end is still to be told.
+// toldLater selects the runs whose callback is still to be sent.
 const toldLater = "EXISTS (SELECT 1 FROM callbacks c WHERE c.run_id = runs.id AND c.due_at IS NOT NULL)"
 
 // Lease takes those that are due; see [store.Callbacks].

@@ -121,7 +121,7 @@ func endQueued(ctx context.Context, tx *sql.Tx, run int64, state store.State, wh
 	return leaveQueue(ctx, tx, run)
 }
 
-// leaveQueue forgets what a run was decided from that has ended, which is to be told now.
+// leaveQueue deletes what a run that has ended was decided from, and makes its callback due.
 // Its end is written before, in the same transaction.
 func leaveQueue(ctx context.Context, tx *sql.Tx, run int64) error {
 	if _, err := tx.ExecContext(ctx, "DELETE FROM queue WHERE run_id = ?", run); err != nil {

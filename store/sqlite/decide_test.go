@@ -99,7 +99,7 @@ func TestOverlap(t *testing.T) {
 				t.Errorf("killed: got %v, %v, want some: %v", killed, err, wantKill)
 			}
 			if tt.overlap == scheduler.OverlapAllow {
-				checkStrings(t, "beside", told(claim(t, d, minute(2))), "2 run")
+				checkStrings(t, "alongside", told(claim(t, d, minute(2))), "2 run")
 			}
 			checkStrings(t, "while it runs", told(claim(t, d, minute(2))))
 			finish(t, r, 0, 0)

@@ -5,8 +5,8 @@
 // [History.Begin] takes a number for a run and returns its [store.Recorder], which is
 // both a [fanout.Sink] and a [fanout.Journal]: it records the run as it goes on, so
 // that what is known survives a crash of this process at any moment. [History.Replay]
-// tells a recorded run again as the events it was made from, so that a past run is
-// printed by the same sinks as a live one.
+// sends the events that a recorded run was made from, so that a past run is printed by
+// the same sinks as a live one.
 //
 // It stores jobs, too, and their firings: the Ledger is the [scheduler.Ledger] of the
 // daemons on its file, and a [Daemon] is the [scheduler.Membership] of one. What

@@ -64,13 +64,13 @@ func TestEndOnRequest(t *testing.T) {
 			if err != nil || (rows[0].Reason != "") == tt.failure {
 				t.Errorf("got the reason %q, %v, want one: %v", rows[0].Reason, err, !tt.failure)
 			}
-			occasion := scheduler.OnAlways
+			event := scheduler.OnAlways
 			if tt.failure {
-				occasion = scheduler.OnFailure
+				event = scheduler.OnFailure
 			}
 			for _, x := range newest(t, d, 2) {
-				if m := x.Message; m.Type != occasion.String() || m.Reason != rows[0].Reason {
-					t.Errorf("told: got %s, %q, want %s, %q", m.Type, m.Reason, occasion, rows[0].Reason)
+				if m := x.Message; m.Type != event.String() || m.Reason != rows[0].Reason {
+					t.Errorf("message: got %s, %q, want %s, %q", m.Type, m.Reason, event, rows[0].Reason)
 				}
 			}
 		})
@@ -88,7 +88,7 @@ func newest(tb testing.TB, d *seat, run int64) []scheduler.Delivery {
 		}
 	}
 	if len(out) == 0 {
-		tb.Fatalf("nobody is told of run %d", run)
+		tb.Fatalf("no receiver is notified of run %d", run)
 	}
 	return out
 }
@@ -161,8 +161,8 @@ func TestRemovedJobHasNoMessages(t *testing.T) {
 		"failure webhook https://example.com/… 0 the job was removed", "failure command mail 0 the job was removed")
 }
 
-// The exit code that a process ends with is the one that is told, if nobody was told
-// before, also by a daemon that has read the one before.
+// Messages have the exit code that the process of a run ended with, unless they were sent
+// before that; also those of a daemon that has read the earlier one.
 func TestExitCodeIsTold(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	d := joinTest(t, s)

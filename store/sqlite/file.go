@@ -44,7 +44,7 @@ func makeFile(path string) error {
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
-	// Where a directory is read-only, that is told for a file that is there too.
+	// A read-only directory is an error also for a file that exists.
 	if _, statErr := os.Stat(path); err != nil && statErr == nil {
 		return nil
 	}

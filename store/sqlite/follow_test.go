@@ -13,7 +13,7 @@ import (
 	"tutti/store"
 )
 
-// toldOf is what a sink was told of each host, without what Follow does not promise to
+// toldOf is what a sink received about each host, without what Follow does not promise to
 // keep: the order of the streams of an attempt, and the pieces of output. Times are those
 // at which this test makes hosts durable.
 func toldOf(events []fanout.Event) map[string][]string {

@@ -126,8 +126,8 @@ func ownerOf(t *testing.T, path string) int {
 	return int(info.Sys().(*syscall.Stat_t).Uid)
 }
 
-// TestFilesInThePlaceOfOurs: whatever stands beside a history where SQLite or we would
-// open a file is neither followed nor given away, and blocks no process.
+// TestFilesInThePlaceOfOurs: a file next to a history, where SQLite or tutti would open
+// one of their own, is neither followed nor given away, and blocks no process.
 func TestFilesInThePlaceOfOurs(t *testing.T) {
 	puts := map[string]func(victim, path string) error{
 		"link":      os.Symlink,

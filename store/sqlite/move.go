@@ -16,11 +16,11 @@ import (
 
 // Commit commits moves; see [scheduler.States]. They share a transaction.
 func (l *Ledger) Commit(ctx context.Context, moves []scheduler.Move) ([]scheduler.Committed, error) {
-	return l.commitFor(ctx, anybody, moves)
+	return l.commitFor(ctx, anyCaller, moves)
 }
 
-// anybody is a check of commitFor that lets every caller commit.
-func anybody(context.Context, queryer) error { return nil }
+// anyCaller is a check of commitFor that lets every caller commit.
+func anyCaller(context.Context, queryer) error { return nil }
 
 // commitFor is Commit if may, which is called in the same transaction, returns nil.
 func (l *Ledger) commitFor(ctx context.Context, may func(context.Context, queryer) error, moves []scheduler.Move) ([]scheduler.Committed, error) {

@@ -200,8 +200,8 @@ func startHosts(ctx context.Context, path string) error {
 	return err
 }
 
-// Whenever the process is killed: a start that it was told to be durable is in
-// the record, with everything that was handled before.
+// Whenever the process is killed: a start that was acknowledged as durable is in the
+// record, with everything that was handled before.
 func TestAcknowledgedStartsSurvive(t *testing.T) {
 	for _, last := range []int{0, 1, 50, 333} {
 		path := tempPath(t)

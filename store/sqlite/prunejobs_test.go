@@ -41,7 +41,7 @@ func TestPruneByJob(t *testing.T) {
 		{"both", scheduler.Keep{Runs: 3, Age: 25 * day}, store.Retention{}, []int64{3, 4, 5}},
 		{"a size", scheduler.Keep{Size: 25_000}, store.Retention{}, []int64{3, 4, 5}},
 		{"a size that no run fits", scheduler.Keep{Size: 1}, store.Retention{}, []int64{4, 5}},
-		{"a size beside an age", scheduler.Keep{Size: 35_000}, store.Retention{Keep: 25 * day}, []int64{3, 4}},
+		{"a size and an age", scheduler.Keep{Size: 35_000}, store.Retention{Keep: 25 * day}, []int64{3, 4}},
 		{"the size of all", scheduler.Keep{Runs: 9}, store.Retention{MaxSize: 1}, nil},
 	}
 	for _, tt := range tests {

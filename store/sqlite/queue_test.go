@@ -72,7 +72,7 @@ func submitTest(tb testing.TB, s *Store) int64 {
 	return done.Run
 }
 
-// claimOne joins as a daemon, claims a run, begins it if it is told to, says which, and
+// claimOne joins as a daemon, claims a run, begins it if it is to, says which, and
 // stays until it is killed.
 func claimOne(ctx context.Context, path string) error {
 	s, err := Open(ctx, path, store.Options{})
@@ -130,8 +130,8 @@ func killClaimed(t *testing.T, path string, begins bool) (run int64) {
 }
 
 // TestQueueOutlivesDaemons: a run that a process was killed with is another's, whether it
-// was about to begin or had begun without a host; the third time it is set aside, and
-// that is told.
+// was about to begin or had begun without a host; the third time it is set aside, with a
+// warning.
 func TestQueueOutlivesDaemons(t *testing.T) {
 	path := tempPath(t)
 	s := openTest(t, path)

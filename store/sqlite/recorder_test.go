@@ -216,7 +216,7 @@ func TestHandleDoesNotWaitForDisk(t *testing.T) {
 	}
 }
 
-// output is what Replay tells of a host's output.
+// output is a host's output as Replay sends it.
 func output(tb testing.TB, s *Store, run int64, host string) string {
 	tb.Helper()
 	var b strings.Builder

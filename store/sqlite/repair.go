@@ -164,7 +164,7 @@ func (r *repairer) interrupt(ctx context.Context, id int64) (cut string, err err
 	if err != nil || state != store.Running {
 		return "", err
 	}
-	done, tell, err := r.requeue(ctx, tx, id)
+	done, report, err := r.requeue(ctx, tx, id)
 	if err != nil {
 		return "", err
 	}
@@ -172,7 +172,7 @@ func (r *repairer) interrupt(ctx context.Context, id int64) (cut string, err err
 		if err := r.commit(tx); err != nil {
 			return "", err
 		}
-		tell()
+		report()
 		return "", nil
 	}
 	var parts []string

@@ -16,7 +16,7 @@ import (
 // hosts; each byte may have its own row.
 const briefOutput = 512
 
-// Replay tells the run again to sink, host after host in the order of the
+// Replay sends the events of the run to sink, host after host in the order of the
 // plan. The events are those it was recorded from, with these differences:
 // targets know their name only; pieces of output are joined; an Output event
 // with Omitted stands where bytes are missing; times and durations are in

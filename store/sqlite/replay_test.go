@@ -194,7 +194,7 @@ func TestReplayFilter(t *testing.T) {
 		want   []string
 	}{
 		{"all", store.Filter{}, []string{"host00000", "host00001", "host00002", "host00003"}},
-		{"by host", store.Filter{Hosts: []string{"host00003", "host00000", "nobody"}}, []string{"host00000", "host00003"}},
+		{"by host", store.Filter{Hosts: []string{"host00003", "host00000", "none"}}, []string{"host00000", "host00003"}},
 		{"by outcome", store.Filter{Outcomes: []fanout.Outcome{fanout.Failed}}, []string{"host00001", "host00003"}},
 		{"by both", store.Filter{Hosts: []string{"host00003", "host00000"}, Outcomes: []fanout.Outcome{fanout.Failed}}, []string{"host00003"}},
 		{"none", store.Filter{Hosts: []string{}}, nil},
@@ -352,8 +352,8 @@ func recordPieces(t *testing.T, s *Store, limit int64, data []byte, piece int) (
 	return head, gap, tail, result
 }
 
-// However much a host said, and in whichever way it is read for that, its output
-// is told as it was recorded, and that of the last attempt only once.
+// However much a host wrote, and in whichever way it is read for that, its output is
+// replayed as it was recorded, and that of the last attempt only once.
 func TestReplayAroundBriefOutput(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	p := testPlan("none", "one", "less", "just", "more", "tried")
@@ -384,9 +384,9 @@ func TestReplayAroundBriefOutput(t *testing.T) {
 	closeRecorder(t, r)
 }
 
-// Output that cannot be read is told of where it belongs: those before it are told,
-// its host is named, and who does not ask for it does not meet it.
-func TestReplayBesideDamage(t *testing.T) {
+// Output that cannot be read is an error in its place: the hosts before it are replayed,
+// the error names its host, and a filter without that host meets no error.
+func TestReplayNextToDamage(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	run := record(t, s, store.RunInfo{}, "a says", "b says", "c says")
 	if _, err := s.w.Exec("UPDATE output SET at = 'long ago' WHERE host = ?", numbered(3)[1]); err != nil {
@@ -404,7 +404,7 @@ func TestReplayBesideDamage(t *testing.T) {
 	}
 	for _, name := range []string{numbered(3)[0], numbered(3)[2]} {
 		if got := output(t, s, run, name); got == "" {
-			t.Errorf("got no output of %s beside the damage", name)
+			t.Errorf("got no output of %s next to the damage", name)
 		}
 	}
 	others := []string{numbered(3)[0], numbered(3)[2]}

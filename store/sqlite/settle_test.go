@@ -90,7 +90,7 @@ func TestSettleCountsStreaks(t *testing.T) {
 			by, notBy = other, d
 		}
 		checkStrings(t, "ended", settle(t, by, minute(i+1)), wantEnding[i])
-		checkStrings(t, "told again", settle(t, notBy, minute(i+1)))
+		checkStrings(t, "settled again", settle(t, notBy, minute(i+1)))
 	}
 	_, said := deliver(t, d, minute(9))
 	checkStrings(t, "messages", said,
@@ -290,7 +290,7 @@ func TestDeliveriesAreReturned(t *testing.T) {
 	checkStrings(t, "after", said, fmt.Sprintf(hook, 1), fmt.Sprintf(mail, 1))
 
 	_, said = deliver(t, other, minute(4))
-	checkStrings(t, "nobody said how it went", said, fmt.Sprintf(hook, 2), fmt.Sprintf(mail, 2))
+	checkStrings(t, "its outcome was not reported", said, fmt.Sprintf(hook, 2), fmt.Sprintf(mail, 2))
 	if err := d.Release(t.Context(), taken, minute(4)); err != nil {
 		t.Fatal(err)
 	}

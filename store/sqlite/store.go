@@ -72,7 +72,7 @@ func Open(ctx context.Context, path string, options store.Options) (*Store, erro
 // OpenExisting is Open for those who only read: it makes nothing, the error
 // wraps ErrNotExist if there is no file, and a file that cannot be written, or
 // belongs to another user, is opened for reading only. Begin and Prune fail in
-// such a store, and runs that were cut off are told as such without being
+// such a store, and runs that were cut off are returned as such without being
 // marked in the file.
 func OpenExisting(ctx context.Context, path string, options store.Options) (*Store, error) {
 	file, err := inspect(path)

@@ -308,7 +308,7 @@ func TestOpenOddPaths(t *testing.T) {
 			}
 			for _, e := range entries {
 				if !strings.HasPrefix(filepath.Base(e), name) {
-					t.Errorf("got a file %s beside it", e)
+					t.Errorf("got a file %s next to it", e)
 				}
 			}
 		})

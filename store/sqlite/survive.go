@@ -28,7 +28,7 @@ func (q *Queue) survive(ctx context.Context) error {
 	if !lost {
 		return nil
 	}
-	var told []func()
+	var reports []func()
 	err = q.change(ctx, func(tx *sql.Tx) error {
 		if all, err = entries(ctx, tx); err != nil {
 			return err
@@ -41,13 +41,13 @@ func (q *Queue) survive(ctx context.Context) error {
 			if err := suffer(ctx, tx, next, fate, time.Now()); err != nil {
 				return err
 			}
-			told = append(told, func() { q.tell(next, fate) })
+			reports = append(reports, func() { q.report(next, fate) })
 		}
 		return nil
 	})
 	if err == nil {
-		for _, tell := range told {
-			tell()
+		for _, report := range reports {
+			report()
 		}
 	}
 	return err
@@ -88,8 +88,8 @@ func suffer(ctx context.Context, tx *sql.Tx, e store.QueueEntry, fate store.Fate
 	return nil
 }
 
-// tell reports the fate of a run.
-func (h *fileHandle) tell(e store.QueueEntry, fate store.Fate) {
+// report reports the fate of a run.
+func (h *fileHandle) report(e store.QueueEntry, fate store.Fate) {
 	switch fate {
 	case store.FateAgain:
 		h.options.Logger.Warn("a daemon ended while it was starting a run; the run is queued again", "run", e.Run, "daemons", e.Deaths)
@@ -106,7 +106,7 @@ func (h *fileHandle) tell(e store.QueueEntry, fate store.Fate) {
 // requeue puts a run back that a daemon which is gone has begun, unless anything is on
 // record of one of its hosts: then a command may have been sent. A run that was to be
 // stopped has ended then, as one that waits has. It reports whether the run has its fate.
-func (h *fileHandle) requeue(ctx context.Context, tx *sql.Tx, run int64) (done bool, tell func(), err error) {
+func (h *fileHandle) requeue(ctx context.Context, tx *sql.Tx, run int64) (done bool, report func(), err error) {
 	e, err := scanQueued(tx.QueryRowContext(ctx, `
 		SELECT `+entryColumns+` FROM queue AS q WHERE run_id = ?
 			AND NOT EXISTS (SELECT 1 FROM results WHERE run_id = q.run_id AND (started OR attempts > 0 OR outcome IS NOT NULL))`, run))
@@ -134,7 +134,7 @@ func (h *fileHandle) requeue(ctx context.Context, tx *sql.Tx, run int64) (done b
 			return false, nil, err
 		}
 	}
-	return true, func() { h.tell(e, fate) }, suffer(ctx, tx, e, fate, now)
+	return true, func() { h.report(e, fate) }, suffer(ctx, tx, e, fate, now)
 }
 
 // releaseAll releases the runs that a leaving daemon has claimed.

@@ -173,7 +173,7 @@ func TestEndThatOnlyTheHistoryHas(t *testing.T) {
 			checkStrings(t, "settled", settle(t, d, minute(2)), tt.want...)
 			checkStrings(t, "the next", decide(t, d, "backup", 3), "3 run")
 			if _, said := deliver(t, d, minute(3)); len(said) != 2*len(tt.want) {
-				t.Errorf("got %q, want each receiver to be told once", said)
+				t.Errorf("got %q, want each receiver to be notified once", said)
 			}
 		})
 	}

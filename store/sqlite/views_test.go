@@ -86,7 +86,7 @@ func TestOutputStarts(t *testing.T) {
 }
 
 // TestViewsOfAForeignHistory: in a history that cannot be written, a run that was cut
-// off is told as such.
+// off is shown as such.
 func TestViewsOfAForeignHistory(t *testing.T) {
 	path := writeText(t, history7)
 	s := openTest(t, path) // brings the schema up to date

@@ -9,7 +9,7 @@ import (
 	"tutti/store"
 )
 
-// Who was not told is told again, until he is given up.
+// A notification that did not arrive is sent again, until it is given up.
 func TestNotificationsWait(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	d := joinTest(t, s)
@@ -21,7 +21,7 @@ func TestNotificationsWait(t *testing.T) {
 		t.Helper()
 		rows, err := s.Firings(t.Context(), store.FiringQuery{Job: "backup"})
 		if err != nil || len(rows) != 1 || len(rows[0].Notifications) == 0 {
-			t.Fatalf("%s: got %+v, %v, want one firing that was told", what, rows, err)
+			t.Fatalf("%s: got %+v, %v, want one firing with notifications", what, rows, err)
 		}
 		for _, n := range rows[0].Notifications {
 			if n.Waiting != want[n.Kind] {

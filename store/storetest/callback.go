@@ -10,7 +10,7 @@ import (
 	"tutti/store"
 )
 
-// withCallback is a submission whose end is told.
+// withCallback is a submission with a callback.
 func withCallback(task string) store.Submission {
 	s := submission(0)
 	s.Callback = &store.Callback{Task: task, URL: "https://hooks.example/secret", By: "user:3"}

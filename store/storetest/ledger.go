@@ -200,7 +200,7 @@ func testSync(t *testing.T, b *bed) {
 		select {
 		case <-wake:
 		case <-time.After(10 * time.Second):
-			t.Error("nobody was woken")
+			t.Error("no one was woken")
 		}
 	}
 	sync("one changed", []int64{sweep.State.ID}, nil)

@@ -342,7 +342,7 @@ func testQueueCutOff(t *testing.T, b *bed) {
 	}
 	const late = 1 << 20 // minutes: it is after every end
 	if cs, _ := b.leaseCallbacks(late); len(cs) != 1 || cs[0].Run != second {
-		t.Errorf("got %+v, want the end of run %d to be told", cs, second)
+		t.Errorf("got %+v, want the callback of run %d", cs, second)
 	}
 	other := b.join()
 	again := other.claimQueued(2)

@@ -87,7 +87,8 @@ type Outbox interface {
 	Lease(ctx context.Context, now, until time.Time, most int) ([]Delivery, error)
 	// Delivered records an attempt at now: the message was delivered if err is nil;
 	// else err is why not, and again is when to try next. A zero again gives the
-	// delivery up.
+	// delivery up. If another process has leased it by now, only that it was delivered
+	// counts; the attempt is recorded in any case.
 	Delivered(ctx context.Context, d Delivery, now time.Time, err error, again time.Time) error
 	// Release returns leased deliveries that were not attempted, to be leased again at
 	// due. Those that another process has leased by now are left alone.

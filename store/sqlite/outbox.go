@@ -97,11 +97,15 @@ func (d *Daemon) Delivered(ctx context.Context, x scheduler.Delivery, now time.T
 		if err != nil {
 			return err
 		}
-		if failure == nil || again.IsZero() {
+		const current = " WHERE id = ? AND attempts = ?"
+		switch {
+		case failure == nil:
 			_, err = tx.ExecContext(ctx, "DELETE FROM outbox WHERE id = ?", x.ID)
-			return err
+		case again.IsZero():
+			_, err = tx.ExecContext(ctx, "DELETE FROM outbox"+current, x.ID, x.Attempt)
+		default:
+			_, err = tx.ExecContext(ctx, "UPDATE outbox SET due_at = ?"+current, timeText(again), x.ID, x.Attempt)
 		}
-		_, err = tx.ExecContext(ctx, "UPDATE outbox SET due_at = ? WHERE id = ?", timeText(again), x.ID)
 		return err
 	})
 }

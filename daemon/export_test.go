@@ -36,3 +36,6 @@ func (q *brokenQueue) Fail(ctx context.Context, held store.QueueEntry, reason st
 	}
 	return q.Queue.Fail(ctx, held, reason, now)
 }
+
+// KeepHouse does a daemon's regular tasks until ctx ends.
+func KeepHouse(ctx context.Context, d *Daemon) { d.keepHouse(ctx) }

@@ -11,17 +11,22 @@ GOVULNCHECK = v1.9.0
 # The program, and what has a module of its own.
 MODULES = . bench browser
 
-.PHONY: demo test soak bench build install lint clean
+.PHONY: demo test screens soak bench build install lint clean
 
 demo: ## run the main job on an embedded fleet of twenty hosts
 	@.ci/need go cc
 	go run . demo
 
 test: ## every test, with the race detector and the real sshd; a package at a time, since proof has its time limits
-	@.ci/need go cc sshd sudo dropbear mksh posh bash bash-completion zsh fish curl chromium
+	@.ci/need go cc sshd sudo dropbear mksh posh bash bash-completion zsh fish curl chromium axe
 	go test -race -p 1 -timeout 15m ./...
 	cd bench && go test -race ./...
 	cd browser && go test -race ./...
+
+SCREENS = $(CURDIR)/screens
+screens: ## pictures of the console, into SCREENS
+	@.ci/need go cc chromium
+	cd browser && go test -count=1 -run TestDemo . -screens $(SCREENS)
 
 SESSIONS = 20000
 FIRINGS = 3000

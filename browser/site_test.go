@@ -54,6 +54,8 @@ type site struct {
 	hosts *stage
 	// daemon is the one that serves; nil: none does.
 	daemon *program
+	// daemonAddress is where that listens.
+	daemonAddress string
 }
 
 // newSite is one with hosts of those names, which wait in each command until the test
@@ -147,7 +149,7 @@ func (s *site) start(words ...string) *program {
 	s.Helper()
 	p := &program{TB: s.TB, cmd: s.command(words...), log: newLogged(), done: make(chan struct{})}
 	r, w := io.Pipe()
-	p.cmd.Stderr = w
+	p.cmd.Stdout, p.cmd.Stderr = w, w
 	if err := p.cmd.Start(); err != nil {
 		s.Fatalf("tutti %q: %v", words, err)
 	}
@@ -191,7 +193,8 @@ func (s *site) serve() {
 	_, port, _ := strings.Cut(line, local)
 	port, _, _ = strings.Cut(port, " ")
 	s.daemon.log.await(s.TB, `msg="scheduler started"`)
-	s.lead("127.0.0.1:" + port)
+	s.daemonAddress = "127.0.0.1:" + port
+	s.lead(s.daemonAddress)
 }
 
 // A logged is what a program has written so far, line by line.

@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"tutti/store":             {"tutti/access", "tutti/fanout", "tutti/scheduler", "tutti/internal/errno", "tutti/internal/tail"},
 	"tutti/store/storetest":   {"tutti/access", "tutti/fanout", "tutti/scheduler", "tutti/store"},
 	"tutti/store/sqlite":      {"tutti/access", "tutti/fanout", "tutti/scheduler", "tutti/store", "tutti/internal/yamltree", "tutti/internal/errno", "tutti/internal/safefile"},
-	"tutti/client":            {"tutti/api", "tutti/api/event", "tutti/fanout", "tutti/jobs", "tutti/scheduler", "tutti/store", "tutti/internal/fault", "tutti/internal/safefile", "tutti/internal/sanitize", "tutti/internal/yamltree"},
+	"tutti/client":            {"tutti/access", "tutti/api", "tutti/api/event", "tutti/fanout", "tutti/jobs", "tutti/scheduler", "tutti/store", "tutti/internal/fault", "tutti/internal/safefile", "tutti/internal/sanitize", "tutti/internal/yamltree"},
 	"tutti/server":            {"tutti/server/live", "tutti/internal/hostlist", "tutti/access", "tutti/api", "tutti/api/event", "tutti/fanout", "tutti/inventory", "tutti/jobs", "tutti/notify", "tutti/runner", "tutti/scheduler", "tutti/server/operation", "tutti/store", "tutti/internal/fault", "tutti/internal/phrase", "tutti/internal/quantity", "tutti/internal/safefile", "tutti/internal/sanitize"},
 	"tutti/server/compat":     {"tutti/access", "tutti/api/event", "tutti/fanout", "tutti/internal/hostlist", "tutti/internal/phrase", "tutti/jobs", "tutti/scheduler", "tutti/server", "tutti/store"},
 	"tutti/server/operation":  {"tutti/access", "tutti/api", "tutti/internal/sanitize", "tutti/internal/yamltree"},

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"maps"
 	"reflect"
 	"slices"
@@ -263,7 +264,8 @@ type QueueItem struct {
 	WaitsFor string      `json:"waits_for,omitempty"`
 	Priority int         `json:"priority"`
 	QueuedAt *event.Time `json:"queued_at,omitempty"`
-	// Daemon is the number of the daemon that executes it, or is about to; absent if none is.
+	// Daemon is the number of the daemon that executes it, or is about to, or has the
+	// secrets that it waits for; absent if there is none.
 	Daemon int64 `json:"daemon,omitempty"`
 }
 
@@ -271,7 +273,7 @@ type QueueItem struct {
 func NewQueueItem(w *store.WaitingRun, run Run) QueueItem {
 	at := event.Time(w.At)
 	return QueueItem{
-		Schema: 1, Type: "queue_item", Run: run, Place: w.Place, WaitsFor: string(w.For), Priority: w.Priority, QueuedAt: &at, Daemon: w.Owner,
+		Schema: 1, Type: "queue_item", Run: run, Place: w.Place, WaitsFor: string(w.For), Priority: w.Priority, QueuedAt: &at, Daemon: cmp.Or(w.Owner, w.Secrets),
 	}
 }
 

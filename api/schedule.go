@@ -57,8 +57,12 @@ type Validation struct {
 	// absent without one.
 	Hosts *int     `json:"hosts,omitempty"`
 	Names []string `json:"names,omitempty"`
+	// Inventory are the files that these hosts of a job come from; for admins only.
+	Inventory string `json:"inventory,omitempty"`
 	// Warnings are what its author may not have meant.
 	Warnings []string `json:"warnings"`
+	// Fails is what would make a job fail now; absent if nothing would.
+	Fails []string `json:"fails,omitempty"`
 }
 
 // A Named is a group or a label of the inventory, and the number of its hosts.

@@ -74,6 +74,18 @@ type UserRequest struct {
 	User  string `json:"user" maxLength:"256"`
 	Role  string `json:"role" enum:"viewer,operator,editor,admin"`
 	Scope string `json:"scope,omitempty" maxLength:"4096"`
+	// Password is absent for a user that is to choose one with a login link.
+	Password *string `json:"password,omitempty" maxLength:"1024"`
+}
+
+// A UserLink is the secret with which a user chooses a password, once.
+type UserLink struct {
+	Schema int    `json:"schema"` // 1
+	Type   string `json:"type"`   // "user_link"
+	User   string `json:"user"`
+	// Link is for POST /session/link; nobody is told it again.
+	Link      string     `json:"link"`
+	ExpiresAt event.Time `json:"expires_at"`
 }
 
 // A UserChange has the settings of a user that change.
@@ -86,7 +98,9 @@ type UserChange struct {
 
 // A TokenRequest is a token to make.
 type TokenRequest struct {
-	Token     string   `json:"token" maxLength:"256"`
+	Token string `json:"token" maxLength:"256"`
+	// Owner is another user who is to own it, which an admin may say; absent: who asks.
+	Owner     string   `json:"owner,omitempty" maxLength:"256"`
 	Role      string   `json:"role" enum:"viewer,operator,editor,admin"`
 	Scope     string   `json:"scope,omitempty" maxLength:"4096"`
 	Jobs      []string `json:"jobs,omitempty" maxItems:"100"`
@@ -95,8 +109,8 @@ type TokenRequest struct {
 	AllowFrom []string `json:"allow_from,omitempty" maxItems:"100"`
 	// TaskSelector chooses the hosts of tasks that name none.
 	TaskSelector string `json:"task_selector,omitempty" maxLength:"4096"`
-	// Expires is a duration; absent: 90d.
-	Expires string `json:"expires,omitempty" maxLength:"20"`
+	// Expires is a duration such as 30d, or a time; absent: 90d.
+	Expires string `json:"expires,omitempty" maxLength:"40"`
 }
 
 // A NewTokenAnswer is a token with its secret, which is in no other answer.

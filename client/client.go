@@ -161,19 +161,37 @@ func (c *Client) get(ctx context.Context, answer any, query url.Values, segments
 // send sends body to an operation that changes something, and reads the answer; nil:
 // it is ignored. A POST that has to be sent again is executed once.
 func (c *Client) send(ctx context.Context, method string, body, answer any, segments ...string) error {
-	q, err := newRequest(method, segments...)
+	q, err := bodyRequest(method, body, segments...)
 	if err != nil {
 		return err
-	}
-	if q.media = "application/json"; body != nil {
-		if q.body, err = json.Marshal(body); err != nil {
-			return err
-		}
 	}
 	if method == http.MethodPost {
 		q.key = newKey()
 	}
 	return c.exchange(ctx, q, answer)
+}
+
+// sendOnce is send, with headers of its own, for an operation that the server would execute
+// once more: a request that was cut off is not sent again.
+func (c *Client) sendOnce(ctx context.Context, method string, body, answer any, header http.Header, segments ...string) error {
+	q, err := bodyRequest(method, body, segments...)
+	if err != nil {
+		return err
+	}
+	q.header = header
+	return c.exchange(ctx, q, answer)
+}
+
+// bodyRequest is a request with the JSON of body; nil: there is none.
+func bodyRequest(method string, body any, segments ...string) (*request, error) {
+	q, err := newRequest(method, segments...)
+	if err != nil {
+		return nil, err
+	}
+	if q.media = "application/json"; body != nil {
+		q.body, err = json.Marshal(body)
+	}
+	return q, err
 }
 
 // newKey is a random key for a request.

@@ -195,7 +195,7 @@ func TestCutConnections(t *testing.T) {
 			sent++
 			return nil, io.EOF
 		})
-		if err := c.RemoveToken(t.Context(), "ci"); err == nil || sent != 1 {
+		if err := c.Accounts().RemoveToken(t.Context(), "ci"); err == nil || sent != 1 {
 			t.Errorf("got %v after %d requests, want one", err, sent)
 		}
 	})

@@ -82,6 +82,12 @@ func (e *ProblemError) Advice() (code string, args []any) {
 	return "", nil
 }
 
+// isProblem reports whether err is a refusal of the server of that name.
+func isProblem(err error, name string) bool {
+	refused, ok := errors.AsType[*ProblemError](err)
+	return ok && refused.Name == name
+}
+
 // problem is the refusal in an answer.
 func (c *Client) problem(r *http.Response) error {
 	e := &ProblemError{Status: r.StatusCode, server: c.address.String(), version: c.otherVersion(r), client: c.version}

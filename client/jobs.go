@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"tutti/api"
@@ -16,12 +15,14 @@ import (
 // Jobs reads and changes the jobs of a server like those of a history on this machine.
 type Jobs struct {
 	c *Client
-	// checker has the clock for schedules.
+	// checker has the clock for schedules, and checks jobs first.
 	checker jobs.Checker
+	// planned is the plan that was made last; nil: none was.
+	planned *filePlan
 }
 
 // Jobs is the jobs of the server; checker has the clock of this machine.
-func (c *Client) Jobs(checker jobs.Checker) *Jobs { return &Jobs{c, checker} }
+func (c *Client) Jobs(checker jobs.Checker) *Jobs { return &Jobs{c: c, checker: checker} }
 
 // List are all jobs, by name.
 func (j *Jobs) List(ctx context.Context) ([]jobs.View, error) {
@@ -51,10 +52,9 @@ func (j *Jobs) Show(ctx context.Context, name string) (*jobs.Details, error) {
 	return details, nil
 }
 
-// noJob converts a refusal into the error of a history.
+// noJob converts a refusal about a job that is shown into the error of a history.
 func (j *Jobs) noJob(ctx context.Context, name string, err error) error {
-	refused, ok := errors.AsType[*ProblemError](err)
-	if !ok || refused.Name != "no-job" {
+	if !isProblem(err, "no-job") {
 		return err
 	}
 	var changes []api.Change
@@ -63,15 +63,7 @@ func (j *Jobs) noJob(ctx context.Context, name string, err error) error {
 			return &jobs.RemovedError{Name: name, Last: last}
 		}
 	}
-	none := &store.NoJobError{Name: name}
-	if forms, listErr := list[api.Job](ctx, j.c, 0, nil, "jobs"); listErr == nil {
-		names := make([]string, len(forms))
-		for i := range forms {
-			names[i] = forms[i].Job
-		}
-		none.Nearest = yamltree.Nearest(name, names)
-	}
-	return none
+	return j.missing(ctx, name)
 }
 
 // Log are the firings of a job, newest first.

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"slices"
 	"strings"
@@ -24,34 +23,18 @@ const exitHelpAccess = `EXIT STATUS
   1  local error (file, history, disk)
   2  usage error: flags, no such user or token, the last admin`
 
-// A keeper changes who may do what, for who can write the history.
-type keeper struct {
-	access.Gate
-	Streams
-	// history is what else the store knows.
-	history store.Store
-}
-
-// withAccess opens the history and does something with the users and tokens in it.
-// There is no store, and no mistake in that, if missing is noHistory.
-func withAccess(ctx context.Context, std Streams, path string, missing withoutHistory, do func(*keeper) error) error {
-	err := withHistory(ctx, std, path, missing, "tutti user add adds the first user and creates the history; --history names another", func(s store.Store) error {
-		if s == nil {
-			return nil
-		}
-		return do(&keeper{
-			Gate: access.Gate{
-				Store: s.Access(), Hasher: access.NewHasher(rand.Reader), Throttle: &access.Throttle{}, Now: std.now, Random: rand.Reader,
-			},
-			Streams: std, history: s,
-		})
-	})
-	return usageOfAccess(err)
-}
-
-// by is who does it.
-func (k *keeper) by() access.By {
-	return access.By{Actor: "unix:" + k.userName(), Via: access.ViaLocal, At: k.now()}
+// withAccounts does something with the users and tokens of a server, or of a history.
+// There is no history, and no mistake in that, if missing is noHistory.
+func withAccounts(cmd *cobra.Command, std Streams, p *place, missing withoutHistory, do func(accounts) error) error {
+	remote, err := p.client(std, cmd)
+	if err != nil {
+		return err
+	}
+	if remote != nil {
+		defer remote.Close()
+		return usageOfAccess(do(remote.Accounts()))
+	}
+	return withStoredAccounts(cmd.Context(), std, p.history, missing, func(s *storedAccounts) error { return do(s) })
 }
 
 // usageOfAccess makes mistakes about users and tokens mistakes of the caller.
@@ -185,12 +168,10 @@ func tokenNames(ctx context.Context, s access.Store) ([]string, error) {
 	return names, err
 }
 
-// A roster is how things are listed.
+// A roster is how things, which are forms of JSON, are listed.
 type roster[T any] struct {
 	columns []output.Column
 	row     func(*T) []string
-	// form is what JSON has of each.
-	form func(*T) any
 	// none is said where there is nothing to list.
 	none string
 }
@@ -198,12 +179,7 @@ type roster[T any] struct {
 // write lists items in a table, or as lines of JSON.
 func (l *roster[T]) write(std Streams, items []T, json bool) error {
 	if json {
-		for i := range items {
-			if err := output.WriteJSON(std.Out, l.form(&items[i])); err != nil {
-				return err
-			}
-		}
-		return nil
+		return printJSON(std.Out, items)
 	}
 	if len(items) == 0 {
 		return std.say(l.none)

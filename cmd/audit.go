@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -42,21 +43,21 @@ func newAuditCmd(std Streams) *cobra.Command {
 			if o.query.Since, err = parseSince(o.since, std.now()); err != nil {
 				return err
 			}
-			return withAccess(cmd.Context(), std, o.history, noHistory, func(k *keeper) error {
-				return listAudit(cmd.Context(), k, o)
+			return withAccounts(cmd, std, &o.place, noHistory, func(a accounts) error {
+				return listAudit(cmd.Context(), std, a, o)
 			})
 		},
 	}
-	setHelp(cmd, exitHelpAccess, flagGroup{"FILTERS", o.addFilters}, flagGroup{"OUTPUT", o.addFlags})
+	setHelp(cmd, exitHelpAccess, flagGroup{"FILTERS", o.addFilters}, flagGroup{"OUTPUT", o.addFlags}, o.group())
 	return cmd
 }
 
-func listAudit(ctx context.Context, k *keeper, o *auditOptions) error {
-	entries, err := k.Store.Audit(ctx, o.query)
+func listAudit(ctx context.Context, std Streams, a accounts, o *auditOptions) error {
+	entries, err := a.Audit(ctx, o.query)
 	if err != nil {
 		return err
 	}
-	l := &roster[access.Entry]{
+	l := &roster[api.AuditEntry]{
 		columns: []output.Column{
 			{Title: "TIME"},
 			{Title: "ACTOR", Least: leastJobColumn},
@@ -66,14 +67,13 @@ func listAudit(ctx context.Context, k *keeper, o *auditOptions) error {
 			{Title: "OUTCOME"},
 			{Title: "DETAILS", Least: leastJobColumn},
 		},
-		row: func(e *access.Entry) []string {
-			from := strings.TrimSuffix(string(e.Via)+" "+e.Remote, " ")
-			return []string{clockText(e.At.Local()), orDash(e.Actor), from, e.Action, orDash(e.Object), string(e.Outcome), detailsText(e)}
+		row: func(e *api.AuditEntry) []string {
+			from := strings.TrimSuffix(e.Via+" "+e.Remote, " ")
+			return []string{clockText(time.Time(e.At).Local()), orDash(e.Actor), from, e.Action, orDash(e.Object), e.Outcome, detailsText(e)}
 		},
-		form: func(e *access.Entry) any { return api.NewAuditEntry(e) },
 		none: "no matching entries",
 	}
-	return l.write(k.Streams, entries, o.json)
+	return l.write(std, entries, o.json)
 }
 
 func orDash(text string) string {
@@ -84,7 +84,7 @@ func orDash(text string) string {
 }
 
 // detailsText is what it was and became.
-func detailsText(e *access.Entry) string {
+func detailsText(e *api.AuditEntry) string {
 	switch {
 	case e.Before != nil && e.After != nil:
 		return string(e.Before) + " → " + string(e.After)

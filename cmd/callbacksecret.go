@@ -12,7 +12,7 @@ import (
 
 // newCallbackSecretCmd prints the secret that signs what is sent for a user or a token.
 func newCallbackSecretCmd(
-	std Streams, what string, names func(context.Context, access.Store) ([]string, error), example string, subject func(ctx context.Context, k *keeper, name string) (string, error),
+	std Streams, what string, names func(context.Context, access.Store) ([]string, error), example string, subject func(ctx context.Context, accounts access.Store, name string) (string, error),
 ) *cobra.Command {
 	o := &historyOption{}
 	cmd := &cobra.Command{
@@ -29,8 +29,8 @@ of the key next to the history. To replace the secrets of all, remove that file.
 			if err != nil {
 				return err
 			}
-			return withAccess(cmd.Context(), std, o.history, wantsHistory, func(k *keeper) error {
-				of, err := subject(cmd.Context(), k, name)
+			return withStoredAccounts(cmd.Context(), std, o.history, wantsHistory, func(a *storedAccounts) error {
+				of, err := subject(cmd.Context(), a.gate.Store, name)
 				if err != nil {
 					return err
 				}
@@ -55,14 +55,14 @@ func printCallbackSecret(std Streams, history, subject string) error {
 }
 
 // userSubject is whose secret signs for a user.
-func userSubject(ctx context.Context, k *keeper, name string) (string, error) {
-	u, err := k.Store.User(ctx, name)
+func userSubject(ctx context.Context, s access.Store, name string) (string, error) {
+	u, err := s.User(ctx, name)
 	return access.UserSubject(u.ID), err
 }
 
 // tokenSubject is whose secret signs for a token: its owner's, if it has one.
-func tokenSubject(ctx context.Context, k *keeper, name string) (string, error) {
-	tokens, err := k.Store.Tokens(ctx)
+func tokenSubject(ctx context.Context, s access.Store, name string) (string, error) {
+	tokens, err := s.Tokens(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -54,18 +54,16 @@ func (c *console) submit(ctx context.Context, cmd *cobra.Command, o *launchOptio
 func (c *console) detach(ctx context.Context, o *launchOptions, s *submission) error {
 	server := o.there
 	if server == nil {
-		var err error
-		if server, err = c.daemonHere(); err != nil {
+		path, err := (&runner.History{Path: o.Record.History, Getenv: c.Getenv}).Location()
+		if err != nil {
+			return err
+		}
+		if server, err = c.daemonOf(ctx, runner.Absolute(path)); err != nil {
 			return err
 		}
 		defer server.Close()
 	}
 	run, err := server.Runner().Submit(ctx, s.body, s.operation...)
-	if advised := fault.Adviser(nil); errors.As(err, &advised) && o.there == nil {
-		if code, _ := advised.Advice(); code == client.AdviceSocket {
-			return noDaemon(server.Address().Socket)
-		}
-	}
 	if err != nil {
 		return usageOfServer(err)
 	}
@@ -77,17 +75,31 @@ func (c *console) detach(ctx context.Context, o *launchOptions, s *submission) e
 	return c.print("%d\n", id)
 }
 
-// daemonHere is a client of the daemon of this machine.
-func (c *console) daemonHere() (*client.Client, error) {
-	path, err := runner.HistoryPath(c.Getenv)
-	if err != nil {
-		return nil, err
-	}
-	socket := daemon.SocketPath(c.Getenv, runner.Absolute(path))
+// daemonOf is a client of the daemon of this machine that has the history at path.
+func (c *console) daemonOf(ctx context.Context, path string) (*client.Client, error) {
+	socket := daemon.SocketPath(c.Getenv, path)
 	if _, err := os.Stat(socket); err != nil {
 		return nil, noDaemon(socket)
 	}
-	return client.New(client.Config{Address: client.Address{Socket: socket}, Version: moduleVersion()})
+	server, err := client.New(client.Config{Address: client.Address{Socket: socket}, Version: moduleVersion()})
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkServes(ctx, server, socket, path); err != nil {
+		server.Close()
+		return nil, socketError(err, socket)
+	}
+	return server, nil
+}
+
+// socketError is err of the daemon at a socket, or that there is none.
+func socketError(err error, socket string) error {
+	if advised := fault.Adviser(nil); errors.As(err, &advised) {
+		if code, _ := advised.Advice(); code == client.AdviceSocket {
+			return noDaemon(socket)
+		}
+	}
+	return err
 }
 
 // noDaemon is the error of a socket that no daemon serves.
@@ -101,7 +113,7 @@ func checkDetached(f *pflag.FlagSet) (refused error) {
 		_, isKey := runner.KeyNamed(flag.Name)
 		reason := localReason(flag)
 		switch {
-		case refused != nil || flag.Name == "detach" || aboutServer(flag):
+		case refused != nil || flag.Name == "detach" || flag.Name == "history" || aboutServer(flag):
 			return
 		case flag.Name == "run-id-file":
 			reason = "the number is printed"

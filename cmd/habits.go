@@ -48,7 +48,7 @@ var commandHabits = []habit{
 // userHabits are words for the commands of user.
 var userHabits = []habit{
 	{words: []string{"create", "new", "invite"}, advice: "tutti user add NAME --role ROLE"},
-	{words: []string{"password", "reset", "set-password", "link"}, advice: "tutti user passwd NAME sets a password, with --link it prints a login link"},
+	{words: []string{"password", "reset", "set-password", "link"}, advice: "tutti user passwd NAME sets a password; with --link the user chooses it"},
 	{words: []string{"scope", "grant", "edit", "set", "update", "change", "chmod", "mod", "modify"}, advice: "tutti user role NAME ROLE --scope SELECTOR"},
 	{words: []string{"lock", "block", "suspend", "deactivate"}, advice: "tutti user disable NAME"},
 	{words: []string{"unlock", "unblock", "activate"}, advice: "tutti user enable NAME"},

@@ -127,11 +127,11 @@ func listRunsOf(ctx context.Context, std Streams, remote *client.Client, q store
 	if o.host != "" {
 		q.Host = o.host
 		if names, err := hostlist.Expand(o.host); err != nil || len(names) != 1 || strings.ContainsAny(names[0], "*?[") {
-			return usagef("--host: a server is asked for the runs of one host, by its name")
+			return usagef("--host: only the name of one host works with a server")
 		}
 	}
 	if slices.ContainsFunc(q.Words, func(word string) bool { return strings.ContainsFunc(word, unicode.IsSpace) }) {
-		return usagef("a server looks for single words: give each WORD by itself")
+		return usagef("a WORD with spaces does not work with a server: give each word by itself")
 	}
 	if o.json { // which has what the server alone knows
 		forms, err := remote.History().Forms(ctx, q)

@@ -18,7 +18,8 @@ import (
 // A jobForm has the flags of a job.
 type jobForm struct {
 	jobFlags
-	run *launchOptions
+	run    *launchOptions
+	server serverOptions
 }
 
 func newJobForm() *jobForm {
@@ -42,7 +43,7 @@ func (o *jobForm) groups(care func(*pflag.FlagSet)) []flagGroup {
 	if care != nil {
 		groups = append(groups, flagGroup{"SAFETY", care})
 	}
-	return groups
+	return append(groups, o.server.group())
 }
 
 func combineFlags(first, second func(*pflag.FlagSet)) func(*pflag.FlagSet) {
@@ -58,7 +59,8 @@ func newJobAddCmd(std Streams) *cobra.Command {
 before and after NAME and SELECTOR; they end at the first word of COMMAND. Each
 firing reads the inventory and resolves the hosts again. Without -i, tutti serve
 looks for the inventory in the usual places; -e K passes the value from the
-environment of tutti serve.
+environment of tutti serve. Files are those of the machine of tutti serve: paths for
+a server are absolute.
 
 ` + scheduleHelp,
 		Example: `  tutti job add backup --schedule '30 2 * * *' --zone Europe/Berlin --timeout 2h db /usr/local/bin/backup
@@ -82,7 +84,7 @@ environment of tutti serve.
 			case selector == "" && !cmd.Flags().Changed("hosts"):
 				return hintSwallowedArg(cmd.Flags(), syntaxf("missing SELECTOR and COMMAND"))
 			}
-			return addJob(cmd.Context(), std, cmd.Flags(), o, name, selector, rest)
+			return addJob(cmd, std, o, name, selector, rest)
 		},
 	}
 	takesFlagsBehind(cmd)
@@ -94,11 +96,7 @@ environment of tutti serve.
 // value of the flag before them.
 func hintSwallowedArg(f *pflag.FlagSet, err error) error {
 	f.Visit(func(flag *pflag.Flag) {
-		values := []string{flag.Value.String()}
-		if list, ok := flag.Value.(pflag.SliceValue); ok {
-			values = list.GetSlice()
-		}
-		for _, value := range values {
+		for _, value := range textsOf(flag) {
 			name, long := strings.CutPrefix(value, "--")
 			name, _, _ = strings.Cut(name, "=")
 			short := len(value) == 2 && value[0] == '-' && f.ShorthandLookup(value[1:]) != nil
@@ -154,8 +152,13 @@ func (o *jobForm) fill(f *pflag.FlagSet, job *scheduler.Job, selector string, re
 }
 
 // addJob adds the job that the command line describes.
-func addJob(ctx context.Context, std Streams, f *pflag.FlagSet, o *jobForm, name, selector string, rest []string) error {
-	now := std.now()
+func addJob(cmd *cobra.Command, std Streams, o *jobForm, name, selector string, rest []string) error {
+	now, f := std.now(), cmd.Flags()
+	place, err := o.place(std, cmd)
+	if err != nil {
+		return err
+	}
+	defer place.close()
 	job := scheduler.NewJob(name, "")
 	if _, err := takeHosts(f, std.In); err != nil {
 		return err
@@ -163,14 +166,13 @@ func addJob(ctx context.Context, std Streams, f *pflag.FlagSet, o *jobForm, name
 	if err := o.fill(f, &job, selector, rest); err != nil {
 		return err
 	}
-	checker := jobChecker(std)
-	prepared, err := checker.Prepare(ctx, job)
+	prepared, err := place.prepare(job)
 	if err != nil {
 		return zoneHint(err)
 	}
 	warnOfIdle(std, &job)
-	return withJobs(ctx, std, o.run.Record.History, makesHistory, func(s *jobs.Service) error {
-		kept, err := s.Add(ctx, prepared, std.userName())
+	return place.write(makesHistory, func(s jobWriter) error {
+		kept, err := s.Add(cmd.Context(), prepared, std.userName())
 		if err != nil {
 			return err
 		}
@@ -183,7 +185,7 @@ func addJob(ctx context.Context, std Streams, f *pflag.FlagSet, o *jobForm, name
 		if err := showHosts(std, &kept.Job, &prepared.Trial); err != nil {
 			return err
 		}
-		return warnOfNoDaemon(ctx, std, s, &kept.Job)
+		return warnOfNoDaemon(cmd.Context(), std, s, &kept.Job)
 	})
 }
 

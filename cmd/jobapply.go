@@ -22,11 +22,11 @@ import (
 const maxJobsFile = 16 << 20
 
 type jobApplyOptions struct {
-	history string
-	file    string
-	prune   bool
-	dryRun  bool
-	yes     bool
+	place
+	file   string
+	prune  bool
+	dryRun bool
+	yes    bool
 }
 
 func (o *jobApplyOptions) addFlags(f *pflag.FlagSet) {
@@ -34,7 +34,7 @@ func (o *jobApplyOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.prune, "prune", false, "remove jobs that are not in FILE")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what would change, and change nothing")
 	f.BoolVar(&o.yes, "yes", false, "do not ask, even if --prune removes every job, or most of ten or more")
-	addHistoryFlag(f, &o.history)
+	o.addHistory(f)
 }
 
 func newJobApplyCmd(std Streams) *cobra.Command {
@@ -45,8 +45,9 @@ func newJobApplyCmd(std Streams) *cobra.Command {
 		Long: `Nothing is changed unless every job in FILE is valid. Jobs that are not in FILE
 stay, unless --prune is given. --prune asks before it removes all jobs, or more than
 half of ten or more; without a terminal it needs --yes. A job that another process
-changes at the same time is not touched, and is reported as an error.
-jobs.example.yaml shows every key.`,
+changes at the same time is not touched, and is reported as an error; of a server
+nothing is changed then. Files are those of the machine of tutti serve: paths for a
+server are absolute. jobs.example.yaml shows every key.`,
 		Example: `  tutti job apply --dry-run -f jobs.yaml
   tutti job apply --prune -f jobs.yaml
   tutti job export | ssh other tutti job apply -f -`,
@@ -55,17 +56,23 @@ jobs.example.yaml shows every key.`,
 			if o.file == "" {
 				return syntaxf("missing file: -f FILE, or -f - for standard input")
 			}
-			return applyJobs(cmd.Context(), std, o)
+			return applyJobs(cmd, std, o)
 		},
 	}
-	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags})
+	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags}, o.group())
 	return cmd
 }
 
-// applyJobs makes the jobs in the history equal to those in a file.
-func applyJobs(ctx context.Context, std Streams, o *jobApplyOptions) error {
-	now := std.now()
-	read, err := readJobs(ctx, std, o.file)
+// applyJobs makes the jobs in the history, or of a server, equal to those in a file.
+func applyJobs(cmd *cobra.Command, std Streams, o *jobApplyOptions) error {
+	now, ctx := std.now(), cmd.Context()
+	remote, err := o.client(std, cmd)
+	if err != nil {
+		return err
+	}
+	place := &jobPlace{std, cmd, o.history, remote}
+	defer place.close()
+	read, err := readJobs(ctx, std, o.file, remote == nil)
 	if err != nil {
 		return err
 	}
@@ -73,7 +80,7 @@ func applyJobs(ctx context.Context, std Streams, o *jobApplyOptions) error {
 	if o.dryRun {
 		missing = noHistory
 	}
-	return withJobs(ctx, std, o.history, missing, func(s *jobs.Service) error {
+	return place.write(missing, func(s jobWriter) error {
 		p, err := s.Plan(ctx, o.file, read, o.prune)
 		if err != nil {
 			return err
@@ -94,11 +101,15 @@ func applyJobs(ctx context.Context, std Streams, o *jobApplyOptions) error {
 	})
 }
 
-// readJobs reads a jobs file, and checks that each job can run.
-func readJobs(ctx context.Context, std Streams, file string) ([]scheduler.Job, error) {
+// readJobs reads a jobs file, and checks that each job can run. Of jobs that run here,
+// paths begin in the directory of the file; those of others have to be absolute.
+func readJobs(ctx context.Context, std Streams, file string, here bool) ([]scheduler.Job, error) {
 	data, dir, err := readJobsFile(std, file)
 	if err != nil {
 		return nil, err
+	}
+	if !here {
+		dir = ""
 	}
 	checker := jobChecker(std)
 	read, err := checker.Read(ctx, file, data, dir)
@@ -141,7 +152,7 @@ const mostTried = 100
 // warnOfPlan has the warnings of job add: times that may not be meant, and what would
 // make a job fail now. A missing inventory is reported once, and not in a dry run: a
 // file may be checked anywhere.
-func warnOfPlan(ctx context.Context, std Streams, s *jobs.Service, p *jobs.Plan, dryRun bool, now time.Time) error {
+func warnOfPlan(ctx context.Context, std Streams, s jobWriter, p *jobs.Plan, dryRun bool, now time.Time) error {
 	inventories := true
 	for i, job := range p.Written() {
 		warn := func(text string) { std.warn(fmt.Sprintf("job %s: %s", job.Name, text)) }
@@ -225,7 +236,7 @@ func printRest(std Streams, p *jobs.Plan) error {
 }
 
 // applyPlan executes the plan, and reports each step.
-func applyPlan(ctx context.Context, std Streams, s *jobs.Service, p *jobs.Plan) error {
+func applyPlan(ctx context.Context, std Streams, s jobWriter, p *jobs.Plan) error {
 	var all []error
 	for step, err := range s.Apply(ctx, p, std.userName()) {
 		if err == nil {

@@ -52,7 +52,7 @@ one left undone are recorded as missed.`,
 			case selector == "" && !anyChanged(cmd.Flags()):
 				return syntaxf("nothing to change for job %s", name)
 			}
-			return editJob(cmd.Context(), std, cmd.Flags(), o, name, selector, rest)
+			return editJob(cmd, std, o, name, selector, rest)
 		},
 	}
 	takesFlagsBehind(cmd)
@@ -68,16 +68,21 @@ func anyChanged(f *pflag.FlagSet) bool {
 }
 
 // editJob changes the job of that name into what the command line says.
-func editJob(ctx context.Context, std Streams, f *pflag.FlagSet, o *jobEditOptions, name, selector string, rest []string) error {
-	return withJobs(ctx, std, o.run.Record.History, wantsHistory, func(s *jobs.Service) error {
+func editJob(cmd *cobra.Command, std Streams, o *jobEditOptions, name, selector string, rest []string) error {
+	place, err := o.place(std, cmd)
+	if err != nil {
+		return err
+	}
+	defer place.close()
+	return place.write(wantsHistory, func(s jobWriter) error {
 		now := std.now()
-		edited, err := s.Edit(ctx, name, std.userName(), func(job *scheduler.Job) error {
-			return fillEdit(std, f, o, job, selector, rest)
+		edited, err := s.Edit(cmd.Context(), name, std.userName(), func(job *scheduler.Job) error {
+			return fillEdit(std, cmd.Flags(), o, job, selector, rest)
 		})
 		if err != nil {
 			return err
 		}
-		return sayEdited(ctx, std, s, edited, now)
+		return sayEdited(cmd.Context(), std, s, edited, now)
 	})
 }
 
@@ -101,7 +106,7 @@ func fillEdit(std Streams, f *pflag.FlagSet, o *jobEditOptions, job *scheduler.J
 }
 
 // sayEdited reports what changed in a job.
-func sayEdited(ctx context.Context, std Streams, s *jobs.Service, e *jobs.Edited, now time.Time) error {
+func sayEdited(ctx context.Context, std Streams, s unservedJobs, e *jobs.Edited, now time.Time) error {
 	job := &e.Job.Job
 	if len(e.Differences) == 0 {
 		return std.print("job %s: nothing to change\n", job.Name)

@@ -58,7 +58,7 @@ func killJob(ctx context.Context, std Streams, s store.Store, ref string, halt b
 // killJobOf is killJob for a server.
 func killJobOf(ctx context.Context, std Streams, remote *client.Client, ref string, halt bool, wait time.Duration) error {
 	if strings.Trim(ref, "0123456789") == "" {
-		return hint(usagef("a server is told the name of the job"), "tutti kill "+ref+" stops a run")
+		return hint(usagef("tutti job kill needs the name of the job with a server"), "tutti kill "+ref+" stops a run")
 	}
 	runs, err := remote.Jobs(jobChecker(std)).Kill(ctx, ref, halt)
 	return stoppedJob(ctx, std, remote.History(), ref, runs, err, halt, wait)

@@ -158,7 +158,7 @@ func TestJobSelectorIsTheSameEverywhere(t *testing.T) {
 
 // What the example says can be done can be done.
 func TestExampleJobs(t *testing.T) {
-	all, err := readJobs(t.Context(), testStreams(), "../jobs.example.yaml")
+	all, err := readJobs(t.Context(), testStreams(), "../jobs.example.yaml", true)
 	if err != nil || len(all) == 0 {
 		t.Fatalf("got %d jobs, %v", len(all), err)
 	}

@@ -88,7 +88,7 @@ finish; tutti waits for that only with --wait. Stop them later without --halt.`,
 			if remote != nil {
 				defer remote.Close()
 				if slices.Contains(args, "last") {
-					return hint(usagef("a server is told the number of the run that it is to stop"), "tutti history lists runs")
+					return hint(usagef("tutti kill needs the number of the run with a server"), "tutti history lists runs")
 				}
 				return usageOfJob(killRuns(cmd.Context(), std, remote.History(), args, o.halt, o.patience(cmd)))
 			}

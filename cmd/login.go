@@ -6,12 +6,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/access"
 	"tutti/api"
 	"tutti/client"
 	"tutti/internal/terminal"
@@ -27,11 +29,13 @@ const exitHelpServer = `EXIT STATUS
 type loginOptions struct {
 	serverOptions
 	user       string
+	link       bool
 	tokenStdin bool
 }
 
 func (o *loginOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.user, "user", "", "log in as `NAME` (default: asked for)")
+	f.BoolVar(&o.link, "link", false, "log in with the secret of a login link, which is asked for, and choose a password")
 	f.BoolVar(&o.tokenStdin, "token-stdin", false, "read a token from standard input, and keep that")
 }
 
@@ -50,6 +54,7 @@ $TUTTI_SERVER). Name and password are asked for on the terminal, and the server 
 a token for this machine, which is kept with mode 0600 in ~/.config/tutti/servers.yaml.
 --server-ca and --insecure-http are kept with it. A local socket needs no login.`,
 		Example: `  tutti login https://ops.example
+  tutti login --link https://ops.example
   tutti login --token-stdin https://ops.example < token`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -62,6 +67,10 @@ a token for this machine, which is kept with mode 0600 in ~/.config/tutti/server
 
 // login keeps a token for a server.
 func login(ctx context.Context, c *console, o *loginOptions, args []string) error {
+	get, err := o.way()
+	if err != nil {
+		return err
+	}
 	address, err := serverOf(c.Streams, args, o.insecure)
 	if err != nil {
 		return err
@@ -73,16 +82,13 @@ func login(ctx context.Context, c *console, o *loginOptions, args []string) erro
 	if err != nil {
 		return err
 	}
-	if _, err := keyring.Servers(); err != nil { // before a password is asked for
+	earlier, _, err := keyring.Server(address) // before a password is asked for
+	if err != nil {
 		return err
 	}
 	kept := client.Server{Insecure: o.insecure && !address.Loopback()}
 	if o.ca != "" {
 		kept.CA = runner.Absolute(o.ca)
-	}
-	get := o.byPassword
-	if o.tokenStdin {
-		get = o.fromStdin
 	}
 	session, err := get(ctx, c, address, &kept)
 	if err != nil {
@@ -91,7 +97,32 @@ func login(ctx context.Context, c *console, o *loginOptions, args []string) erro
 	if err := keyring.Put(address, kept); err != nil {
 		return err
 	}
+	if earlier.Name != "" && earlier.Token != kept.Token {
+		if err := removeToken(ctx, address, earlier); err != nil {
+			c.warn(fmt.Sprintf("the token of the login before, %s, was not removed: %v", earlier.Name, err))
+		}
+	}
 	return c.say(fmt.Sprintf("logged in to %s as %s, %s", address, session.Name, session.Role))
+}
+
+// A loginWay logs in at an address, and adds the token to what is kept of the server.
+type loginWay func(ctx context.Context, c *console, address client.Address, kept *client.Server) (api.Session, error)
+
+// way is how the flags say to log in.
+func (o *loginOptions) way() (loginWay, error) {
+	switch {
+	case o.user != "" && o.link:
+		return nil, syntaxf("--user and --link cannot be combined")
+	case o.user != "" && o.tokenStdin:
+		return nil, syntaxf("--user and --token-stdin cannot be combined")
+	case o.link && o.tokenStdin:
+		return nil, syntaxf("--link and --token-stdin cannot be combined")
+	case o.link:
+		return byLink, nil
+	case o.tokenStdin:
+		return fromStdin, nil
+	}
+	return o.byPassword, nil
 }
 
 // serverOf is the server that is named by the argument or by the environment.
@@ -111,10 +142,7 @@ func serverOf(std Streams, args []string, insecure bool) (client.Address, error)
 }
 
 // fromStdin reads a token, and finds out whose it is.
-func (o *loginOptions) fromStdin(ctx context.Context, c *console, address client.Address, kept *client.Server) (api.Session, error) {
-	if o.user != "" {
-		return api.Session{}, syntaxf("--user and --token-stdin cannot be combined")
-	}
+func fromStdin(ctx context.Context, c *console, address client.Address, kept *client.Server) (api.Session, error) {
 	token, err := client.ReadToken(c.In)
 	if err != nil {
 		return api.Session{}, usagef("--token-stdin: %w", err)
@@ -125,9 +153,9 @@ func (o *loginOptions) fromStdin(ctx context.Context, c *console, address client
 
 // whoIs asks the server whose the token is.
 func whoIs(ctx context.Context, address client.Address, kept *client.Server) (api.Session, error) {
-	remote, err := client.New(client.Config{Address: address, CA: kept.CA, Token: kept.Token, Version: moduleVersion()})
+	remote, err := remoteOf(address, kept)
 	if err != nil {
-		return api.Session{}, usagef("--server-ca: %w", err)
+		return api.Session{}, err
 	}
 	defer remote.Close()
 	session, err := remote.Session(ctx)
@@ -153,27 +181,64 @@ func (o *loginOptions) byPassword(ctx context.Context, c *console, address clien
 		return api.Session{}, err
 	}
 	defer clear(password)
-	remote, err := client.New(client.Config{Address: address, CA: kept.CA, Version: moduleVersion()})
+	return haveToken(ctx, address, kept, "tutti user passwd NAME, on the machine of the server, sets a password", func(remote *client.Client) (api.NewTokenAnswer, error) {
+		return remote.Accounts().Login(ctx, name, password, tokenName())
+	})
+}
+
+// byLink asks for the secret of a login link and for a password, and has a token made.
+func byLink(ctx context.Context, c *console, address client.Address, kept *client.Server) (api.Session, error) {
+	if !terminal.Attended() {
+		return api.Session{}, hint(usagef("no terminal to ask for the secret of the login link"), "--token-stdin reads a token from standard input")
+	}
+	p := &prompter{interrupts: c.interrupts}
+	link, err := p.secret(ctx, "secret of the login link: ")
 	if err != nil {
-		return api.Session{}, usagef("--server-ca: %w", err)
+		return api.Session{}, err
+	}
+	defer clear(link)
+	const another = "tutti user passwd --link NAME, on the machine of the server, prints another"
+	if _, ok := access.ParseSecret(string(link)); !ok {
+		return api.Session{}, hint(usagef("that is not the secret of a login link"), another)
+	}
+	password, err := passwordTwice(ctx, p, "new password: ")
+	if err != nil {
+		return api.Session{}, err
+	}
+	defer clear(password)
+	return haveToken(ctx, address, kept, another, func(remote *client.Client) (api.NewTokenAnswer, error) {
+		return remote.Accounts().Redeem(ctx, link, password, tokenName())
+	})
+}
+
+// haveToken has a token made, and keeps it; way is what can be done if the server
+// refuses the login.
+func haveToken(
+	ctx context.Context, address client.Address, kept *client.Server, way string, login func(*client.Client) (api.NewTokenAnswer, error),
+) (api.Session, error) {
+	remote, err := remoteOf(address, kept)
+	if err != nil {
+		return api.Session{}, err
 	}
 	defer remote.Close()
-	made, err := remote.Login(ctx, name, password, tokenName())
+	made, err := login(remote)
+	if refused, ok := errors.AsType[*client.ProblemError](err); ok && refused.Status == http.StatusUnauthorized {
+		err = hint(usagef("%s", refused.Error()), way) // in place of the hint to log in
+	}
 	if err != nil {
-		return api.Session{}, wrongPassword(err)
+		return api.Session{}, err
 	}
 	kept.Token, kept.Name = made.Secret, made.Token.Token
 	return whoIs(ctx, address, kept)
 }
 
-// wrongPassword says of a login that was refused what can be done, in place of logging
-// in.
-func wrongPassword(err error) error {
-	refused, ok := errors.AsType[*client.ProblemError](err)
-	if !ok || refused.Status != 401 {
-		return err
+// remoteOf is a client of the server of which that is kept.
+func remoteOf(address client.Address, kept *client.Server) (*client.Client, error) {
+	remote, err := client.New(client.Config{Address: address, CA: kept.CA, Token: kept.Token, Version: moduleVersion()})
+	if err != nil {
+		return nil, usagef("--server-ca: %w", err)
 	}
-	return hint(usagef("%s", refused.Error()), "tutti user passwd NAME, on the machine of the server, sets a password")
+	return remote, nil
 }
 
 // tokenName is the name of a new token, by which its owner knows it again.
@@ -229,20 +294,20 @@ func logout(ctx context.Context, std Streams, args []string) error {
 		return err
 	}
 	if left != nil {
-		return hint(fmt.Errorf("the token is gone here, but %s still takes it: %w", address, left), "tutti token rm "+kept.Name+", on the machine of the server, removes it")
+		return hint(fmt.Errorf("the token is gone here, but %s still accepts it: %w", address, left), "tutti token rm "+kept.Name+", on the machine of the server, removes it")
 	}
 	return std.say("logged out of " + address.String())
 }
 
 // removeToken removes a token from its server. One that is not there any more is gone.
 func removeToken(ctx context.Context, address client.Address, kept client.Server) error {
-	remote, err := client.New(client.Config{Address: address, CA: kept.CA, Token: kept.Token, Version: moduleVersion()})
+	remote, err := remoteOf(address, &kept)
 	if err != nil {
 		return err
 	}
 	defer remote.Close()
-	err = remote.RemoveToken(ctx, kept.Name)
-	if refused, ok := errors.AsType[*client.ProblemError](err); ok && (refused.Status == 401 || refused.Status == 404) {
+	err = remote.Accounts().RemoveToken(ctx, kept.Name)
+	if refused, ok := errors.AsType[*client.ProblemError](err); ok && refused.Status == http.StatusUnauthorized || errors.As(err, new(*access.MissingError)) {
 		return nil
 	}
 	return err

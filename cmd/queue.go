@@ -13,18 +13,17 @@ import (
 	"tutti/api"
 	"tutti/internal/terminal"
 	"tutti/output"
-	"tutti/runner"
 	"tutti/store"
 )
 
 type queueOptions struct {
-	history string
-	json    bool
+	place
+	json bool
 }
 
 func (o *queueOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.json, "json", false, "print a line of JSON for each run")
-	addHistoryFlag(f, &o.history)
+	o.addHistory(f)
 }
 
 func newQueueCmd(std Streams) *cobra.Command {
@@ -38,79 +37,113 @@ highest priority first, then the oldest. tutti kill stops one that waits, too.`,
   tutti queue move 142 --priority 5`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			history := &runner.History{Path: o.history, Getenv: std.Getenv, Warn: std.warn}
-			defer history.Close()
-			s, err := history.ForReading(cmd.Context())
-			if errors.Is(err, store.ErrNotExist) && o.history == "" {
-				return sayNoHistory(std, history)
-			}
-			if err != nil {
-				return usageOfRun(err)
-			}
-			return listQueue(cmd.Context(), std, s, o.json)
+			return withQueue(cmd, std, &o.place, noHistory, func(q queue) error {
+				return listQueue(cmd.Context(), std, q, o.json)
+			})
 		},
 	}
-	setHelp(cmd, exitHelpShort, flagGroup{"FLAGS", o.addFlags})
+	setHelp(cmd, exitHelpShort, flagGroup{"FLAGS", o.addFlags}, o.group())
 	cmd.AddCommand(newQueueMoveCmd(std))
 	return cmd
 }
 
-// listQueue lists the runs that run, then those that wait.
-func listQueue(ctx context.Context, std Streams, s store.Store, asJSON bool) error {
-	waiting, err := s.Queue().Waiting(ctx)
-	if err != nil {
-		return err
-	}
-	running, err := s.Runs(ctx, store.Query{Running: true})
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		var items []api.QueueItem
-		for _, run := range running {
-			items = append(items, api.QueueItem{Schema: 1, Type: "queue_item", Run: api.NewRun(run), Daemon: run.Daemon})
-		}
-		for i := range waiting {
-			items = append(items, api.NewQueueItem(&waiting[i], api.NewRun(waiting[i].Run)))
-		}
-		return printJSON(std.Out, items)
-	}
-	if len(running)+len(waiting) == 0 {
-		return std.say("no run is running or waiting")
-	}
-	return printQueue(std.Out, running, waiting, terminal.Width(std.Out))
+// A queue is the runs that run and wait, in a history or on a server.
+type queue interface {
+	// Queued are the runs that run, then those that wait, in the order of their turn.
+	Queued(ctx context.Context) ([]api.QueueItem, error)
+	// Move changes the priority of a run that waits, and returns its place.
+	Move(ctx context.Context, run int64, priority int) (place int, err error)
 }
 
-func printQueue(w io.Writer, running []store.Run, waiting []store.WaitingRun, width int) error {
+// withQueue does something with the queue of a history, or of a server.
+func withQueue(cmd *cobra.Command, std Streams, p *place, missing withoutHistory, do func(queue) error) error {
+	remote, err := p.client(std, cmd)
+	if err != nil {
+		return err
+	}
+	if remote != nil {
+		defer remote.Close()
+		return usageOfRun(do(remote.Queue()))
+	}
+	err = withHistory(cmd.Context(), std, p.history, missing, "the first run creates it; --history names another", func(s store.Store) error {
+		if s == nil {
+			return nil
+		}
+		return do(storedQueue{s})
+	})
+	return usageOfRun(err)
+}
+
+// A storedQueue is the queue of a history.
+type storedQueue struct{ s store.Store }
+
+func (q storedQueue) Queued(ctx context.Context) ([]api.QueueItem, error) {
+	waiting, err := q.s.Queue().Waiting(ctx)
+	if err != nil {
+		return nil, err
+	}
+	running, err := q.s.Runs(ctx, store.Query{Running: true})
+	if err != nil {
+		return nil, err
+	}
+	var items []api.QueueItem
+	for _, run := range running {
+		items = append(items, api.QueueItem{Schema: 1, Type: "queue_item", Run: api.NewRun(run), Daemon: run.Daemon})
+	}
+	for i := range waiting {
+		items = append(items, api.NewQueueItem(&waiting[i], api.NewRun(waiting[i].Run)))
+	}
+	return items, nil
+}
+
+func (q storedQueue) Move(ctx context.Context, run int64, priority int) (int, error) {
+	return q.s.Queue().Move(ctx, run, priority)
+}
+
+// listQueue lists the runs that run, then those that wait.
+func listQueue(ctx context.Context, std Streams, q queue, asJSON bool) error {
+	items, err := q.Queued(ctx)
+	switch {
+	case err != nil:
+		return err
+	case asJSON:
+		return printJSON(std.Out, items)
+	case len(items) == 0:
+		return std.say("no run is running or waiting")
+	}
+	return printQueue(std.Out, items, terminal.Width(std.Out))
+}
+
+func printQueue(w io.Writer, items []api.QueueItem, width int) error {
 	t := output.NewTable(
 		output.Column{Title: "RUN"}, output.Column{Title: "PLACE"}, output.Column{Title: "WAITS FOR"}, output.Column{Title: "PRIORITY"},
 		output.Column{Title: "HOSTS", Optional: true}, output.Column{Title: "BY", Optional: true},
 		output.Column{Title: "SELECTOR", Least: leastSelector}, output.Column{Title: "COMMAND", Least: leastCommand})
-	add := func(r store.Run, place, waits, priority string) {
-		t.Add(strconv.FormatInt(r.ID, 10), place, waits, priority, strconv.Itoa(r.Summary.Hosts), r.User,
-			r.Selector, strings.Join(strings.Fields(commandOf(r)), " "))
-	}
-	for _, r := range running {
-		add(r, "-", "- (running)", "-")
-	}
-	for i := range waiting {
-		q := &waiting[i]
-		place := "-"
+	for i := range items {
+		q := &items[i]
+		place, priority := "-", "-"
 		if q.Place > 0 {
 			place = strconv.Itoa(q.Place)
 		}
-		add(q.Run, place, waitText(q), strconv.Itoa(q.Priority))
+		if q.WaitsFor != "" {
+			priority = strconv.Itoa(q.Priority)
+		}
+		command := commandOf(store.Run{Command: q.Run.Command, Note: q.Run.Note})
+		t.Add(strconv.FormatInt(q.Run.Run, 10), place, waitText(q), priority, strconv.Itoa(q.Run.Hosts), q.Run.User,
+			q.Run.Selector, strings.Join(strings.Fields(command), " "))
 	}
 	return t.Write(w, width)
 }
 
 // waitText says what a run waits for.
-func waitText(q *store.WaitingRun) string {
-	switch q.For {
+func waitText(q *api.QueueItem) string {
+	switch store.Wait(q.WaitsFor) {
+	case "":
+		return "- (running)"
 	case store.WaitStart:
-		return "its start, by daemon " + strconv.FormatInt(q.Owner, 10)
+		return "its start, by daemon " + strconv.FormatInt(q.Daemon, 10)
 	case store.WaitSecrets:
-		return "room in daemon " + strconv.FormatInt(q.Secrets, 10) + ", which has its secrets"
+		return "room in daemon " + strconv.FormatInt(q.Daemon, 10) + ", which has its secrets"
 	case store.WaitDaemon:
 		return "a daemon: tutti serve"
 	}
@@ -118,7 +151,7 @@ func waitText(q *store.WaitingRun) string {
 }
 
 func newQueueMoveCmd(std Streams) *cobra.Command {
-	var history string
+	o := &place{}
 	var priority int
 	cmd := &cobra.Command{
 		Use:     "move [flags] RUN",
@@ -133,13 +166,13 @@ func newQueueMoveCmd(std Streams) *cobra.Command {
 			if err != nil || id < 1 {
 				return hint(syntaxf("%q is not the number of a run", args[0]), "tutti queue lists the runs that wait")
 			}
-			return withStore(cmd.Context(), std, history, wantsHistory, func(s store.Store) error {
-				place, err := s.Queue().Move(cmd.Context(), id, priority)
+			return withQueue(cmd, std, o, wantsHistory, func(q queue) error {
+				place, err := q.Move(cmd.Context(), id, priority)
 				if errors.As(err, new(*store.NotQueuedError)) {
 					return hint(usage(err), "tutti queue lists the runs that wait")
 				}
 				if err != nil {
-					return usageOfRun(err)
+					return err
 				}
 				return std.print("run %d has place %d\n", id, place)
 			})
@@ -147,7 +180,7 @@ func newQueueMoveCmd(std Streams) *cobra.Command {
 	}
 	setHelp(cmd, exitHelpShort, flagGroup{"FLAGS", func(f *pflag.FlagSet) {
 		f.IntVar(&priority, "priority", 0, "`N`: the highest is first, then the oldest; runs have 0")
-		addHistoryFlag(f, &history)
-	}})
+		o.addHistory(f)
+	}}, o.group())
 	return cmd
 }

@@ -45,6 +45,12 @@ func (s Streams) keyring() (client.Keyring, error) {
 // client is the client of the server that is to be asked; nil: none is. cmd is the
 // command, whose flags must not be about this machine.
 func (o *serverOptions) client(std Streams, cmd *cobra.Command) (*client.Client, error) {
+	return o.clientFor(std, cmd, localReason)
+}
+
+// clientFor is client for a command with a reason of its own why a flag is about this
+// machine; empty: it is not.
+func (o *serverOptions) clientFor(std Streams, cmd *cobra.Command, reason func(*pflag.Flag) string) (*client.Client, error) {
 	text, from := o.server, "--server"
 	if !cmd.Flags().Changed("server") {
 		text, from = std.Getenv("TUTTI_SERVER"), "$TUTTI_SERVER"
@@ -52,7 +58,7 @@ func (o *serverOptions) client(std Streams, cmd *cobra.Command) (*client.Client,
 	if text == "" {
 		return nil, o.checkUnused(cmd)
 	}
-	if err := refuseLocal(cmd, from); err != nil {
+	if err := refuseLocal(cmd, from, reason); err != nil {
 		return nil, err
 	}
 	return o.dial(std, text, from)
@@ -122,20 +128,20 @@ func (o *serverOptions) address(std Streams, text string) (client.Address, clien
 }
 
 // refuseLocal refuses flags that are about this machine.
-func refuseLocal(cmd *cobra.Command, from string) error {
+func refuseLocal(cmd *cobra.Command, from string, why func(*pflag.Flag) string) error {
 	var refused error
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		if refused != nil {
 			return
 		}
-		if reason := localReason(f); reason != "" {
+		if reason := why(f); reason != "" {
 			refused = hint(usagef("--%s cannot be combined with %s: %s", f.Name, from, reason), "--server '' acts on this machine")
 		}
 	})
 	return refused
 }
 
-// localReasons say of flags why a server does not take them.
+// localReasons say of flags why they do not work with a server.
 var localReasons = map[string]string{
 	"history":           "the server has a history of its own",
 	"no-history":        "a server records every run",

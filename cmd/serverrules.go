@@ -23,7 +23,7 @@ const (
 // serverRules say of each command which rule it has. One that is missing is refused.
 var serverRules = map[string]serverRule{
 	"tutti":                       needsNoServer,
-	"tutti audit":                 refusesServer,
+	"tutti audit":                 asksServer,
 	"tutti completion":            needsNoServer,
 	"tutti demo":                  needsNoServer,
 	"tutti diff":                  asksServer,
@@ -33,9 +33,9 @@ var serverRules = map[string]serverRule{
 	"tutti history prune":         refusesServer,
 	"tutti hosts":                 asksServer,
 	"tutti job":                   needsNoServer, // its help
-	"tutti job add":               refusesServer,
-	"tutti job apply":             refusesServer,
-	"tutti job edit":              refusesServer,
+	"tutti job add":               asksServer,
+	"tutti job apply":             asksServer,
+	"tutti job edit":              asksServer,
 	"tutti job export":            asksServer,
 	"tutti job kill":              asksServer,
 	"tutti job list":              asksServer,
@@ -50,29 +50,29 @@ var serverRules = map[string]serverRule{
 	"tutti login":                 asksServer,
 	"tutti logout":                asksServer,
 	"tutti ping":                  refusesServer,
-	"tutti queue":                 refusesServer,
-	"tutti queue move":            refusesServer,
+	"tutti queue":                 asksServer,
+	"tutti queue move":            asksServer,
 	"tutti rerun":                 refusesServer,
 	"tutti run":                   asksServer,
 	"tutti script":                asksServer,
 	"tutti serve":                 needsNoServer,
 	"tutti show":                  asksServer,
 	"tutti token":                 needsNoServer, // its help
-	"tutti token add":             refusesServer,
+	"tutti token add":             asksServer,
 	"tutti token callback-secret": refusesServer,
-	"tutti token list":            refusesServer,
-	"tutti token rm":              refusesServer,
+	"tutti token list":            asksServer,
+	"tutti token rm":              asksServer,
 	"tutti trust":                 refusesServer,
 	"tutti user":                  needsNoServer, // its help
-	"tutti user add":              refusesServer,
+	"tutti user add":              asksServer,
 	"tutti user callback-secret":  refusesServer,
-	"tutti user disable":          refusesServer,
-	"tutti user enable":           refusesServer,
-	"tutti user list":             refusesServer,
-	"tutti user passwd":           refusesServer,
-	"tutti user rm":               refusesServer,
-	"tutti user role":             refusesServer,
-	"tutti user show":             refusesServer,
+	"tutti user disable":          asksServer,
+	"tutti user enable":           asksServer,
+	"tutti user list":             asksServer,
+	"tutti user passwd":           asksServer,
+	"tutti user rm":               asksServer,
+	"tutti user role":             asksServer,
+	"tutti user show":             asksServer,
 	"tutti version":               needsNoServer,
 	"tutti whoami":                asksServer,
 }
@@ -172,10 +172,13 @@ func actsHere(cmd *cobra.Command) error {
 	return nil
 }
 
-// aboutServer reports whether a flag says which server is asked, where none can be.
+// aboutServer reports whether a flag says which server is asked, and how.
 func aboutServer(f *pflag.Flag) bool {
-	_, is := f.Value.(*serverRefusal)
-	return is
+	switch f.Name {
+	case "server", "token-file", "server-ca", "insecure-http":
+		return true
+	}
+	return false
 }
 
 // refusedServer is the error of a flag about a server that was refused; nil: err is

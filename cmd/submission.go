@@ -102,7 +102,7 @@ func (c *console) addKeys(r *runner.Request, body map[string]any) error {
 		texts := r.Get(k.Name)
 		var value any = texts[0]
 		switch {
-		case k.Name == "env", k.Name == "run-id-file": // which is written here
+		case k.Name == "env", k.Name == "run-id-file", k.Name == "history": // which are this machine's
 			continue
 		case k.Name == "stdin":
 			data, err := c.readInput(texts[0])

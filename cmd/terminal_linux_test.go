@@ -22,6 +22,7 @@ import (
 //	terminal [COLUMNSxROWS] COMMAND...  start it
 //	sees TEXT...                        wait until each TEXT has been shown since
 //	type TEXT                           type; ^C, ^Z, ^\, ^M and ^I are the keys
+//	typefile FILE                       type what is in FILE
 //	resize COLUMNSxROWS
 //	ends CODE                           wait for its end; what was shown is in the file terminal
 func terminalCommands() map[string]scriptCommand {
@@ -29,6 +30,7 @@ func terminalCommands() map[string]scriptCommand {
 		"terminal": startTerminal,
 		"sees":     waitForTerminal,
 		"type":     typeAtTerminal,
+		"typefile": typeFileAtTerminal,
 		"resize":   resizeTerminal,
 		"ends":     waitForTerminalEnd,
 	}
@@ -175,6 +177,14 @@ func typeAtTerminal(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: type TEXT")
 	}
 	_, err := terminalOf(ts).keys.WriteString(strings.NewReplacer("^C", "\x03", "^Z", "\x1a", `^\`, "\x1c", "^M", "\r", "^I", "\t").Replace(args[0]))
+	ts.Check(err)
+}
+
+func typeFileAtTerminal(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: typefile FILE")
+	}
+	_, err := terminalOf(ts).keys.WriteString(strings.ReplaceAll(ts.ReadFile(args[0]), "\n", "\r"))
 	ts.Check(err)
 }
 

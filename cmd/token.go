@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tutti/access"
 	"tutti/api"
 	"tutti/output"
 )
@@ -30,7 +29,7 @@ A token with --job may start, stop and read these jobs, as they are, and nothing
 			Short: "Remove a token; what uses it is refused from then on",
 			Example: `  tutti token rm ci
   tutti audit --object token:ci`,
-		}, func(ctx context.Context, k *keeper, name string) error { return k.Store.RemoveToken(ctx, name, k.by()) }),
+		}, accounts.RemoveToken),
 	)
 }
 
@@ -44,40 +43,39 @@ func newTokenListCmd(std Streams) *cobra.Command {
   tutti token list --json | jq -r 'select(.expires_at < (now + 604800 | todate)).token'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withAccess(cmd.Context(), std, o.history, noHistory, func(k *keeper) error {
-				return listTokens(cmd.Context(), k, o.json)
+			return withAccounts(cmd, std, &o.place, noHistory, func(a accounts) error {
+				return listTokens(cmd.Context(), std, a, o.json)
 			})
 		},
 	}
-	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags})
+	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags}, o.group())
 	return cmd
 }
 
-func listTokens(ctx context.Context, k *keeper, json bool) error {
-	tokens, err := k.Store.Tokens(ctx)
+func listTokens(ctx context.Context, std Streams, a accounts, json bool) error {
+	tokens, err := a.Tokens(ctx)
 	if err != nil {
 		return err
 	}
-	l := &roster[access.Token]{
+	l := &roster[api.Token]{
 		columns: []output.Column{
 			{Title: "TOKEN"}, {Title: "OWNER"}, {Title: "RIGHTS", Least: leastJobColumn}, {Title: "EXPIRES"}, {Title: "LAST USED", Optional: true},
 		},
-		row: func(t *access.Token) []string {
-			return []string{t.Name, orDash(t.OwnerName), tokenText(t), expiryText(t, k.now()), whenText(t.Used, "never")}
+		row: func(t *api.Token) []string {
+			return []string{t.Token, orDash(t.Owner), tokenText(t), expiryText(t, std.now()), whenText(api.AtOf(t.UsedAt), "never")}
 		},
-		form: func(t *access.Token) any { return api.NewToken(t) },
 		none: "no tokens yet; add one with tutti token add NAME",
 	}
-	return l.write(k.Streams, tokens, json)
+	return l.write(std, tokens, json)
 }
 
 // tokenText says on a line what a token may do.
-func tokenText(t *access.Token) string {
-	words := []string{t.Role.String() + " " + onText(t.Scope)}
+func tokenText(t *api.Token) string {
+	words := []string{t.Role + " " + onText(t.Scope)}
 	for _, list := range []struct {
 		before string
 		items  []string
-	}{{"only job ", t.Jobs}, {"as ", t.Users}, {"from ", t.AllowFrom.Texts()}} {
+	}{{"only job ", t.Jobs}, {"as ", t.Users}, {"from ", t.AllowFrom}} {
 		if len(list.items) > 0 {
 			words = append(words, list.before+strings.Join(list.items, ","))
 		}
@@ -89,9 +87,10 @@ func tokenText(t *access.Token) string {
 }
 
 // expiryText says until when a token is good.
-func expiryText(t *access.Token, now time.Time) string {
-	if !now.Before(t.Expires) {
-		return "expired " + clockText(t.Expires.Local())
+func expiryText(t *api.Token, now time.Time) string {
+	at := time.Time(t.ExpiresAt)
+	if !now.Before(at) {
+		return "expired " + clockText(at.Local())
 	}
-	return clockText(t.Expires.Local())
+	return clockText(at.Local())
 }

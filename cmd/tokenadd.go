@@ -10,12 +10,13 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/access"
+	"tutti/api"
 	"tutti/internal/quantity"
 	"tutti/internal/typed"
 )
 
 type tokenAddOptions struct {
-	historyOption
+	place
 	owner, scope, expires  string
 	taskSelector           string
 	role                   typed.Choice
@@ -26,14 +27,14 @@ type tokenAddOptions struct {
 func (o *tokenAddOptions) addFlags(f *pflag.FlagSet) {
 	f.Var(&o.role, "role", "what the token may do: `ROLE` is viewer, operator, editor or admin")
 	f.StringVar(&o.scope, "scope", "", "only on the hosts of `SELECTOR`; default all")
-	f.StringVar(&o.owner, "owner", "", "limit it to what `USER` may do, and remove it with USER; default: no owner")
+	f.StringVar(&o.owner, "owner", "", "limit it to what `USER` may do, and remove it with USER; default: no owner, over a server the user who asks")
 	f.StringSliceVar(&o.jobs, "job", nil, "only start, stop and read `JOB`, as it is; may be repeated")
 	f.StringSliceVar(&o.users, "user", nil, "may log in to the hosts as `USER` too; may be repeated")
 	f.BoolVar(&o.sudo, "sudo", false, "may use sudo on the hosts")
 	f.StringVar(&o.taskSelector, "task-selector", "", "run tasks of the compatible endpoints that name no host on the hosts of `SELECTOR`")
 	f.StringSliceVar(&o.allowFrom, "allow-from", nil, "only from addresses in `NETWORK`; may be repeated")
 	f.StringVar(&o.expires, "expires", quantity.FormatDuration(access.TokenLife), "expire after, or on, `WHEN`: 12h, 90d, 2027-03-31; at most a year")
-	o.historyOption.addFlags(f)
+	o.addHistory(f)
 }
 
 func newTokenAddCmd(std Streams) *cobra.Command {
@@ -53,46 +54,47 @@ that the SSH login has on these hosts: to give less, name jobs with --job.
 			if err != nil {
 				return err
 			}
-			t, err := o.token(name, std.now())
+			want, err := o.request(name, std.now())
 			if err != nil {
 				return usageOfAccess(err)
 			}
-			return withAccess(cmd.Context(), std, o.history, makesHistory, func(k *keeper) error {
-				return addToken(cmd.Context(), k, o.owner, t)
+			return withAccounts(cmd, std, &o.place, makesHistory, func(a accounts) error {
+				return addToken(cmd.Context(), std, a, want)
 			})
 		},
 	}
-	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags})
+	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags}, o.group())
 	return cmd
 }
 
-// token is what the flags say.
-func (o *tokenAddOptions) token(name string, now time.Time) (t access.Token, err error) {
-	t = access.Token{Name: name, Jobs: o.jobs, Users: o.users, Sudo: o.sudo}
+// request is what the flags say.
+func (o *tokenAddOptions) request(name string, now time.Time) (want api.TokenRequest, err error) {
+	want = api.TokenRequest{
+		Token: name, Owner: o.owner, Role: o.role.Word, Jobs: o.jobs, Users: o.users, Sudo: o.sudo, AllowFrom: o.allowFrom,
+	}
 	if err := access.CheckName("token", name); err != nil {
-		return t, err
+		return want, err
 	}
-	if t.Role, err = access.ParseRole(o.role.Word); err != nil {
-		return t, err
+	if want.Scope, err = scopeOf(o.scope); err != nil {
+		return want, err
 	}
-	if t.Scope, err = scopeOf(o.scope); err != nil {
-		return t, err
+	if want.TaskSelector, err = hostSelector("--task-selector", o.taskSelector); err != nil {
+		return want, err
 	}
-	if t.TaskSelector, err = hostSelector("--task-selector", o.taskSelector); err != nil {
-		return t, err
+	if _, err = access.ParseNetworks(o.allowFrom); err != nil {
+		return want, usagef("--allow-from: %w", err)
 	}
-	if t.AllowFrom, err = access.ParseNetworks(o.allowFrom); err != nil {
-		return t, usagef("--allow-from: %w", err)
+	expires, err := parseExpiry(o.expires, now)
+	if err != nil {
+		return want, err
 	}
-	if t.Expires, err = parseExpiry(o.expires, now); err != nil {
-		return t, err
-	}
+	want.Expires = expires.UTC().Format(time.RFC3339Nano)
 	for _, user := range o.users {
 		if user == "" || strings.ContainsFunc(user, func(c rune) bool { return unicode.IsSpace(c) || !unicode.IsPrint(c) }) {
-			return t, usagef("--user %q: not the name of a user", user)
+			return want, usagef("--user %q: not the name of a user", user)
 		}
 	}
-	return t, nil
+	return want, nil
 }
 
 // parseExpiry reads how long a token is good, or until which day.
@@ -111,36 +113,35 @@ func parseExpiry(text string, now time.Time) (time.Time, error) {
 }
 
 // addToken creates a token and prints its secret, alone on stdout.
-func addToken(ctx context.Context, k *keeper, owner string, t access.Token) error {
-	if owner != "" {
-		u, err := k.Store.User(ctx, owner)
-		if err != nil {
-			return err
-		}
-		t.Owner = u.ID
-		if t.Role > u.Role {
-			k.warn(owner + " is " + u.Role.String() + ", and so is the token at most")
-		}
-	}
-	for _, job := range t.Jobs {
-		if _, err := k.history.Job(ctx, job); err != nil {
-			return err
-		}
-	}
-	if !t.Role.May(access.Run) {
-		if len(t.Jobs) > 0 {
-			k.warn("a " + t.Role.String() + " may read the jobs and not start them: --role operator")
-		}
-		if t.Sudo || len(t.Users) > 0 {
-			k.warn("--sudo and --user have no effect for a " + t.Role.String() + ": --role operator")
-		}
-	}
-	secret, added, err := k.AddToken(ctx, t, k.by())
+func addToken(ctx context.Context, std Streams, a accounts, want api.TokenRequest) error {
+	role, err := access.ParseRole(want.Role)
 	if err != nil {
 		return err
 	}
-	if err := k.say("token " + added.Name + ": " + tokenText(&added) + "; expires " + clockText(added.Expires.Local()) + "; its secret is shown only now:"); err != nil {
+	if want.Owner != "" {
+		owner, err := a.User(ctx, want.Owner)
+		if err != nil {
+			return err
+		}
+		if most, err := access.ParseRole(owner.Role); err == nil && role > most {
+			std.warn(owner.User + " is " + owner.Role + ", and so is the token at most")
+		}
+	}
+	made, err := a.AddToken(ctx, want)
+	if err != nil {
 		return err
 	}
-	return k.print("%s\n", secret.Reveal())
+	if !role.May(access.Run) {
+		if len(want.Jobs) > 0 {
+			std.warn("a " + want.Role + " may read the jobs and not start them: --role operator")
+		}
+		if want.Sudo || len(want.Users) > 0 {
+			std.warn("--sudo and --user have no effect for a " + want.Role + ": --role operator")
+		}
+	}
+	text := "token " + made.Token.Token + ": " + tokenText(&made.Token) + "; expires " + clockText(time.Time(made.ExpiresAt).Local()) + "; its secret is shown only now:"
+	if err := std.say(text); err != nil {
+		return err
+	}
+	return std.print("%s\n", made.Secret)
 }

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"tutti/access"
 	"tutti/api"
 	"tutti/output"
 )
@@ -37,15 +37,15 @@ Who can write the history is admin anyway, and needs no user.
 	)
 }
 
-// listOptions are those of a command that lists what is in the history.
+// listOptions are those of a command that lists users, tokens, or the audit.
 type listOptions struct {
-	historyOption
+	place
 	json bool
 }
 
 func (o *listOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.json, "json", false, "print JSON, one object per line")
-	o.historyOption.addFlags(f)
+	o.addHistory(f)
 }
 
 func newUserListCmd(std Streams) *cobra.Command {
@@ -58,37 +58,36 @@ func newUserListCmd(std Streams) *cobra.Command {
   tutti user list --json | jq -r 'select(.role == "admin").user'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withAccess(cmd.Context(), std, o.history, noHistory, func(k *keeper) error {
-				return listUsers(cmd.Context(), k, o.json)
+			return withAccounts(cmd, std, &o.place, noHistory, func(a accounts) error {
+				return listUsers(cmd.Context(), std, a, o.json)
 			})
 		},
 	}
-	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags})
+	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags}, o.group())
 	return cmd
 }
 
-func listUsers(ctx context.Context, k *keeper, json bool) error {
-	users, err := k.Store.Users(ctx)
+func listUsers(ctx context.Context, std Streams, a accounts, json bool) error {
+	users, err := a.Users(ctx)
 	if err != nil {
 		return err
 	}
-	l := &roster[access.User]{
+	l := &roster[api.User]{
 		columns: []output.Column{{Title: "USER"}, {Title: "ROLE"}, {Title: "STATE"}, {Title: "SCOPE", Least: leastJobColumn}, {Title: "LAST LOGIN"}},
-		row: func(u *access.User) []string {
-			return []string{u.Name, u.Role.String(), userState(u), scopeText(u.Scope), whenText(u.Login, "never")}
+		row: func(u *api.User) []string {
+			return []string{u.User, u.Role, userState(u), scopeText(u.Scope), whenText(api.AtOf(u.LoginAt), "never")}
 		},
-		form: func(u *access.User) any { return api.NewUser(u) },
 		none: "no users yet; add one with tutti user add NAME --role admin",
 	}
-	return l.write(k.Streams, users, json)
+	return l.write(std, users, json)
 }
 
 // userState says whether a user can log in.
-func userState(u *access.User) string {
+func userState(u *api.User) string {
 	switch {
 	case u.Disabled:
 		return "disabled"
-	case u.Password == "":
+	case !u.Password:
 		return "no password"
 	}
 	return "active"
@@ -108,35 +107,35 @@ func newUserShowCmd(std Streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return withAccess(cmd.Context(), std, o.history, wantsHistory, func(k *keeper) error {
-				return showUser(cmd.Context(), k, name, o.json)
+			return withAccounts(cmd, std, &o.place, wantsHistory, func(a accounts) error {
+				return showUser(cmd.Context(), std, a, name, o.json)
 			})
 		},
 	}
-	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags})
+	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags}, o.group())
 	return cmd
 }
 
-func showUser(ctx context.Context, k *keeper, name string, json bool) error {
-	u, err := k.Store.User(ctx, name)
+func showUser(ctx context.Context, std Streams, a accounts, name string, json bool) error {
+	u, err := a.User(ctx, name)
 	if err != nil {
 		return err
 	}
 	if json {
-		return output.WriteJSON(k.Out, api.NewUser(&u))
+		return output.WriteJSON(std.Out, u)
 	}
-	tokens, err := k.Store.Tokens(ctx)
+	tokens, err := a.Tokens(ctx)
 	if err != nil {
 		return err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s, %s\n", u.Name, u.Role, userState(&u))
-	fmt.Fprintf(&b, "  scope       %s\n  last login  %s\n", scopeText(u.Scope), whenText(u.Login, "never"))
-	fmt.Fprintf(&b, "  added       %s\n  changed     %s by %s\n", whenText(u.Created, ""), whenText(u.Updated, ""), u.UpdatedBy)
+	fmt.Fprintf(&b, "%s  %s, %s\n", u.User, u.Role, userState(&u))
+	fmt.Fprintf(&b, "  scope       %s\n  last login  %s\n", scopeText(u.Scope), whenText(api.AtOf(u.LoginAt), "never"))
+	fmt.Fprintf(&b, "  added       %s\n  changed     %s by %s\n", whenText(time.Time(u.CreatedAt), ""), whenText(time.Time(u.UpdatedAt), ""), u.UpdatedBy)
 	for i := range tokens {
-		if t := &tokens[i]; t.Owner == u.ID {
-			fmt.Fprintf(&b, "  token       %s: %s; %s\n", t.Name, tokenText(t), expiryText(t, k.now()))
+		if t := &tokens[i]; t.Owner == u.User {
+			fmt.Fprintf(&b, "  token       %s: %s; %s\n", t.Token, tokenText(t), expiryText(t, std.now()))
 		}
 	}
-	return k.print("%s", b.String())
+	return std.print("%s", b.String())
 }

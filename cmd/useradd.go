@@ -10,13 +10,14 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/access"
+	"tutti/api"
 	"tutti/internal/quantity"
 	"tutti/internal/terminal"
 	"tutti/internal/typed"
 )
 
 type userAddOptions struct {
-	historyOption
+	place
 	role     typed.Choice
 	scope    string
 	password bool
@@ -25,17 +26,18 @@ type userAddOptions struct {
 func (o *userAddOptions) addFlags(f *pflag.FlagSet) {
 	f.Var(&o.role, "role", "what the user may do: `ROLE` is viewer, operator, editor or admin")
 	f.StringVar(&o.scope, "scope", "", "only on the hosts of `SELECTOR`; default all")
-	f.BoolVar(&o.password, "password-stdin", false, "read a password from standard input, and print no link")
-	o.historyOption.addFlags(f)
+	f.BoolVar(&o.password, "password-stdin", false, "read a password from standard input, and make no login link")
+	o.addHistory(f)
 }
 
 func newUserAddCmd(std Streams) *cobra.Command {
 	o := &userAddOptions{role: typed.Choice{Of: access.Roles(), Word: access.Viewer.String()}}
 	cmd := &cobra.Command{
 		Use:   "add [flags] NAME",
-		Short: "Add a user, and print a login link",
-		Long: `The link is a path below the address of the console. It works once, within 15 minutes,
-and lets the user choose a password. tutti user passwd --link prints another.
+		Short: "Add a user, and print the secret of a login link",
+		Long: `The secret lets the user choose a password, once and within 15 minutes: tutti login
+--link URL asks for it; the page in a browser is URL/login/SECRET. tutti user passwd
+--link prints another.
 ` + roleHelp,
 		Example: `  tutti user add ann --role admin
   tutti user add bob --role operator --scope 'web,!web13'
@@ -46,23 +48,20 @@ and lets the user choose a password. tutti user passwd --link prints another.
 			if err != nil {
 				return err
 			}
-			u := access.User{Name: name}
-			if u.Role, err = access.ParseRole(o.role.Word); err != nil {
+			want := api.UserRequest{User: name, Role: o.role.Word}
+			if want.Scope, err = scopeOf(o.scope); err != nil {
 				return err
 			}
-			if u.Scope, err = scopeOf(o.scope); err != nil {
-				return err
-			}
-			return addUser(cmd.Context(), std, o, u)
+			return addUser(cmd, std, o, want)
 		},
 	}
-	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags})
+	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags}, o.group())
 	return cmd
 }
 
 // addUser adds a user with a password, or with a link to choose one.
-func addUser(ctx context.Context, std Streams, o *userAddOptions, u access.User) error {
-	if err := access.CheckName("user", u.Name); err != nil {
+func addUser(cmd *cobra.Command, std Streams, o *userAddOptions, want api.UserRequest) error {
+	if err := access.CheckName("user", want.User); err != nil {
 		return usage(err)
 	}
 	var password []byte
@@ -73,38 +72,29 @@ func addUser(ctx context.Context, std Streams, o *userAddOptions, u access.User)
 		}
 		defer clear(password)
 	}
-	return withAccess(ctx, std, o.history, makesHistory, func(k *keeper) error {
-		if o.password {
-			hash, err := k.Hasher.Hash(ctx, password)
-			if err != nil {
-				return err
-			}
-			u.Password = hash
-		}
-		added, err := k.AddUser(ctx, u, k.by())
+	return withAccounts(cmd, std, &o.place, makesHistory, func(a accounts) error {
+		added, err := a.AddUser(cmd.Context(), want, password)
 		if err != nil {
 			return err
 		}
-		if err := std.say("user " + added.Name + " added: " + added.Role.String() + ", " + onText(added.Scope)); err != nil || o.password {
+		if err := std.say("user " + added.User + " added: " + added.Role + ", " + onText(added.Scope)); err != nil || o.password {
 			return err
 		}
-		return printLink(ctx, k, &added)
+		return printLink(cmd.Context(), std, a, added.User)
 	})
 }
 
-// loginPath is where a login link leads, below the address of the console.
-const loginPath = "/login/"
-
-// printLink prints a login link, alone on stdout.
-func printLink(ctx context.Context, k *keeper, u *access.User) error {
-	secret, err := k.NewLink(ctx, u, k.by())
+// printLink prints the secret of a login link, alone on stdout.
+func printLink(ctx context.Context, std Streams, a accounts, user string) error {
+	secret, err := a.NewLink(ctx, user)
 	if err != nil {
 		return err
 	}
-	if err := k.say("login link, below the address of the console; it works once, within " + quantity.FormatDuration(access.LinkLife) + ":"); err != nil {
+	text := user + " chooses a password with this secret, once, within " + quantity.FormatDuration(access.LinkLife) + ", by tutti login --link URL, or in a browser at URL/login/SECRET:"
+	if err := std.say(text); err != nil {
 		return err
 	}
-	return k.print("%s%s\n", loginPath, secret.Reveal())
+	return std.print("%s\n", secret)
 }
 
 // passwordFrom reads a password from a stream: its one line, or what is there without
@@ -125,14 +115,14 @@ func passwordFrom(in io.Reader) ([]byte, error) {
 }
 
 type userPasswdOptions struct {
-	historyOption
+	place
 	stdin, link bool
 }
 
 func (o *userPasswdOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.stdin, "password-stdin", false, "read the password from standard input")
-	f.BoolVar(&o.link, "link", false, "print a login link instead, by which the user chooses one")
-	o.historyOption.addFlags(f)
+	f.BoolVar(&o.link, "link", false, "print the secret of a login link instead, with which the user chooses one")
+	o.addHistory(f)
 }
 
 func newUserPasswdCmd(c *console) *cobra.Command {
@@ -154,22 +144,21 @@ func newUserPasswdCmd(c *console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return withAccess(cmd.Context(), c.Streams, o.history, wantsHistory, func(k *keeper) error {
-				return setPassword(cmd.Context(), c, k, name, o)
+			return withAccounts(cmd, c.Streams, &o.place, wantsHistory, func(a accounts) error {
+				return setPassword(cmd.Context(), c, a, name, o)
 			})
 		},
 	}
-	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags})
+	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags}, o.group())
 	return cmd
 }
 
-func setPassword(ctx context.Context, c *console, k *keeper, name string, o *userPasswdOptions) error {
-	u, err := k.Store.User(ctx, name)
-	if err != nil {
+func setPassword(ctx context.Context, c *console, a accounts, name string, o *userPasswdOptions) error {
+	if _, err := a.User(ctx, name); err != nil {
 		return err
 	}
 	if o.link {
-		return printLink(ctx, k, &u)
+		return printLink(ctx, c.Streams, a, name)
 	}
 	read := func() ([]byte, error) { return newPassword(ctx, c, name) }
 	if o.stdin {
@@ -180,7 +169,8 @@ func setPassword(ctx context.Context, c *console, k *keeper, name string, o *use
 		return err
 	}
 	defer clear(password)
-	if err := k.SetPassword(ctx, name, password, k.by()); err != nil {
+	text := string(password)
+	if _, err := a.ChangeUser(ctx, name, api.UserChange{Password: &text}); err != nil {
 		return err
 	}
 	return c.say("password of " + name + " set; its sessions have ended")
@@ -188,17 +178,21 @@ func setPassword(ctx context.Context, c *console, k *keeper, name string, o *use
 
 // newPassword asks for a password on the terminal, twice.
 func newPassword(ctx context.Context, c *console, name string) ([]byte, error) {
-	p := &prompter{interrupts: c.interrupts}
 	if !terminal.Attended() {
-		return nil, hint(usagef("no terminal to ask for the password of %s", name), "--password-stdin reads it from standard input; --link prints a link by which the user chooses one")
+		return nil, hint(usagef("no terminal to ask for the password of %s", name), "--password-stdin reads it from standard input; --link prints a secret with which the user chooses one")
 	}
-	first, err := p.secret(ctx, "new password of "+name+": ")
+	return passwordTwice(ctx, &prompter{interrupts: c.interrupts}, "new password of "+name+": ")
+}
+
+// passwordTwice asks for a password that is good enough, twice.
+func passwordTwice(ctx context.Context, p *prompter, question string) ([]byte, error) {
+	first, err := p.secret(ctx, question)
 	if err != nil {
 		return nil, err
 	}
 	if err := access.CheckPassword(first); err != nil {
 		clear(first)
-		return nil, err
+		return nil, usage(err)
 	}
 	second, err := p.secret(ctx, "again: ")
 	defer clear(second)

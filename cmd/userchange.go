@@ -7,16 +7,17 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/access"
+	"tutti/api"
 )
 
 type userRoleOptions struct {
-	historyOption
+	place
 	scope string
 }
 
 func (o *userRoleOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.scope, "scope", "", "and only on the hosts of `SELECTOR`; all for every host; default: as it is")
-	o.historyOption.addFlags(f)
+	o.addHistory(f)
 }
 
 func newUserRoleCmd(std Streams) *cobra.Command {
@@ -54,26 +55,26 @@ func newUserRoleCmd(std Streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return changeUser(cmd.Context(), std, o.history, name, func(u *access.User) {
-				u.Role = role
-				if cmd.Flags().Changed("scope") {
-					u.Scope = scope
-				}
-			})
+			word := role.String()
+			change := api.UserChange{Role: &word}
+			if cmd.Flags().Changed("scope") {
+				change.Scope = &scope
+			}
+			return changeUser(cmd, std, &o.place, name, change)
 		},
 	}
-	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags})
+	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags}, o.group())
 	return cmd
 }
 
 // changeUser changes a user and says what it is now.
-func changeUser(ctx context.Context, std Streams, history, name string, change func(*access.User)) error {
-	return withAccess(ctx, std, history, wantsHistory, func(k *keeper) error {
-		u, err := k.Store.ChangeUser(ctx, name, func(u *access.User) error { change(u); return nil }, k.by())
+func changeUser(cmd *cobra.Command, std Streams, p *place, name string, change api.UserChange) error {
+	return withAccounts(cmd, std, p, wantsHistory, func(a accounts) error {
+		u, err := a.ChangeUser(cmd.Context(), name, change)
 		if err != nil {
 			return err
 		}
-		return std.print("user %s is %s, %s, %s\n", u.Name, u.Role, onText(u.Scope), userState(&u))
+		return std.print("user %s is %s, %s, %s\n", u.User, u.Role, onText(u.Scope), userState(&u))
 	})
 }
 
@@ -96,7 +97,7 @@ func newUserEnableCmd(std Streams) *cobra.Command {
 }
 
 func newUserSwitchCmd(std Streams, disabled bool, cmd *cobra.Command) *cobra.Command {
-	o := &historyOption{}
+	o := &place{}
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.ValidArgsFunction = completeNames(std, &o.history, userNames)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -104,9 +105,9 @@ func newUserSwitchCmd(std Streams, disabled bool, cmd *cobra.Command) *cobra.Com
 		if err != nil {
 			return err
 		}
-		return changeUser(cmd.Context(), std, o.history, name, func(u *access.User) { u.Disabled = disabled })
+		return changeUser(cmd, std, o, name, api.UserChange{Disabled: &disabled})
 	}
-	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags})
+	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addHistory}, o.group())
 	return cmd
 }
 
@@ -115,14 +116,14 @@ func newUserRemoveCmd(std Streams) *cobra.Command {
 		Short: "Remove a user, with its tokens and sessions; the audit keeps what it did",
 		Example: `  tutti user rm bob
   tutti user disable bob          keep it, but let it do nothing`,
-	}, func(ctx context.Context, k *keeper, name string) error { return k.Store.RemoveUser(ctx, name, k.by()) })
+	}, accounts.RemoveUser)
 }
 
 // newRemoveCmd makes of cmd one that removes a user, or a token.
 func newRemoveCmd(
-	std Streams, what string, names func(context.Context, access.Store) ([]string, error), cmd *cobra.Command, remove func(ctx context.Context, k *keeper, name string) error,
+	std Streams, what string, names func(context.Context, access.Store) ([]string, error), cmd *cobra.Command, remove func(accounts, context.Context, string) error,
 ) *cobra.Command {
-	o := &historyOption{}
+	o := &place{}
 	cmd.Use, cmd.Aliases, cmd.Args = "rm [flags] NAME", []string{"remove", "delete", "del"}, cobra.ArbitraryArgs
 	cmd.ValidArgsFunction = completeNames(std, &o.history, names)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -130,13 +131,13 @@ func newRemoveCmd(
 		if err != nil {
 			return err
 		}
-		return withAccess(cmd.Context(), std, o.history, wantsHistory, func(k *keeper) error {
-			if err := remove(cmd.Context(), k, name); err != nil {
+		return withAccounts(cmd, std, o, wantsHistory, func(a accounts) error {
+			if err := remove(a, cmd.Context(), name); err != nil {
 				return err
 			}
 			return std.print("%s %s removed\n", what, name)
 		})
 	}
-	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags})
+	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addHistory}, o.group())
 	return cmd
 }

@@ -43,15 +43,21 @@ func (s *Service) Plan(ctx context.Context, file string, jobs []scheduler.Job, p
 	if err != nil {
 		return nil, err
 	}
+	p, err := s.Compare(file, jobs, stored, prune)
+	if err != nil {
+		return p, err
+	}
+	return p, s.checkScopes(ctx, file, p)
+}
+
+// Compare is Plan for jobs that were stored when the caller read them.
+func (c *Checker) Compare(file string, jobs []scheduler.Job, stored []scheduler.StoredJob, prune bool) (*Plan, error) {
 	p, err := planJobs(jobs, stored, prune)
 	if err != nil {
 		return nil, err
 	}
-	s.markWebhooks(p)
-	if err := s.checkTimes(file, p); err != nil {
-		return p, err
-	}
-	return p, s.checkScopes(ctx, file, p)
+	c.markWebhooks(p)
+	return p, c.checkTimes(file, p)
 }
 
 // checkScopes refuses a plan that affects hosts outside the caller's scopes as they are
@@ -154,14 +160,14 @@ func (p *Plan) add(k *scheduler.StoredJob, job scheduler.Job) error {
 
 // checkTimes refuses new times of which none is to come, and webhooks that nothing would
 // be sent to.
-func (s *Service) checkTimes(file string, p *Plan) error {
+func (c *Checker) checkTimes(file string, p *Plan) error {
 	var all firstErrors
 	for _, job := range p.Written() {
-		if err := s.checkWebhook(job); err != nil {
+		if err := c.checkWebhook(job); err != nil {
 			all.add(fault.Usagef("%s: job %s: %w", file, job.Name, err))
 		}
 	}
-	rules := Rules(s.Now())
+	rules := Rules(c.Now())
 	check := func(job *scheduler.Job) {
 		if err := job.Validate(rules); err != nil {
 			all.add(fault.Usagef("%s: job %s: %w", file, job.Name, err))
@@ -171,8 +177,8 @@ func (s *Service) checkTimes(file string, p *Plan) error {
 		check(&p.Added[i])
 	}
 	for i := range p.Changed {
-		if c := &p.Changed[i]; retimed(&c.Old, &c.Job) && !c.Job.Paused {
-			check(&c.Job)
+		if one := &p.Changed[i]; retimed(&one.Old, &one.Job) && !one.Job.Paused {
+			check(&one.Job)
 		}
 	}
 	return all.err()
@@ -214,6 +220,19 @@ type Step struct {
 	Added   *scheduler.Job
 	Changed *Change
 	Removed *scheduler.StoredJob
+}
+
+// Job returns the name of the job that the step is about.
+func (s *Step) Job() string {
+	switch {
+	case s.Added != nil:
+		return s.Added.Name
+	case s.Changed != nil:
+		return s.Changed.Job.Name
+	case s.Removed != nil:
+		return s.Removed.Name
+	}
+	return ""
 }
 
 // Apply makes the changes of a plan job by job, and yields each step with its error; it

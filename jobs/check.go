@@ -103,16 +103,7 @@ func (e *ZoneError) Unwrap() error { return e.Err }
 // It refuses a job that excludes hosts, or limits itself to some, by a name that the
 // inventory does not have: a job must not run on a host that was to be excluded.
 func (c *Checker) Prepare(ctx context.Context, job scheduler.Job) (*Prepared, error) {
-	job.Scopes = c.Scopes
-	c.markWebhook(nil, &job)
-	if job.Zone == "" {
-		zone, err := scheduler.MachineZone(c.Env.Getenv)
-		if err != nil {
-			return nil, &ZoneError{err}
-		}
-		job.Zone = zone
-	}
-	if err := c.check(&job, c.Now()); err != nil {
+	if err := c.Complete(&job); err != nil {
 		return nil, err
 	}
 	trial, err := c.Try(ctx, &job)
@@ -120,6 +111,20 @@ func (c *Checker) Prepare(ctx context.Context, job scheduler.Job) (*Prepared, er
 		err = trial.Misspelt()
 	}
 	return &Prepared{job, trial}, err
+}
+
+// Complete is Prepare without a look at the hosts and the script.
+func (c *Checker) Complete(job *scheduler.Job) error {
+	job.Scopes = c.Scopes
+	c.markWebhook(nil, job)
+	if job.Zone == "" {
+		zone, err := scheduler.MachineZone(c.Env.Getenv)
+		if err != nil {
+			return &ZoneError{err}
+		}
+		job.Zone = zone
+	}
+	return c.check(job, c.Now())
 }
 
 // A Trial is the result of looking up a job's hosts and script on this machine now.

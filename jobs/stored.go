@@ -1,9 +1,14 @@
 package jobs
 
 import (
+	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"tutti/api"
+	"tutti/inventory"
+	"tutti/runner"
 	"tutti/scheduler"
 	"tutti/store"
 )
@@ -37,6 +42,43 @@ func firingOf(j *api.Firing) (*store.FiringRow, error) {
 	}
 	f, err := j.Stored()
 	return &f, err
+}
+
+// maxHosts bounds how many hosts a form may count.
+const maxHosts = 10_000_000
+
+// TrialOf returns the trial of a job, as of now, that j tells of. Its hosts are so many,
+// without names.
+func TrialOf(j *api.Validation, job *scheduler.Job, now time.Time) (t Trial, err error) {
+	var fails []error
+	for _, text := range j.Fails {
+		fails = append(fails, errors.New(text))
+	}
+	if n := len(fails); n > 0 && j.Hosts == nil { // the last is about the hosts, any other about the script
+		t.Err, fails = fails[n-1], fails[:n-1]
+	}
+	t.Script = errors.Join(fails...)
+	if j.Hosts == nil {
+		return t, nil
+	}
+	if *j.Hosts < 0 || *j.Hosts > maxHosts {
+		return t, fmt.Errorf("%d hosts", *j.Hosts)
+	}
+	t.Hosts = &runner.Selection{Hosts: make([]*inventory.Host, *j.Hosts), Files: j.Inventory}
+	timing, err := job.Timing(now)
+	if err != nil {
+		return t, err
+	}
+	doubts, err := DoubtsOf(timing, now)
+	if err != nil {
+		return t, err
+	}
+	for _, text := range j.Warnings {
+		if !slices.Contains(doubts.Warnings, text) { // the others are about the hosts
+			t.Hosts.Warnings = append(t.Hosts.Warnings, text)
+		}
+	}
+	return t, nil
 }
 
 // location returns the time zone of the job's schedule; UTC if it is unknown here.

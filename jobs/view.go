@@ -21,7 +21,7 @@ type State string
 const (
 	OK      State = "ok"
 	Failing State = "failing" // its last run failed
-	Broken  State = "broken"  // it cannot be read, or its last firing could not be started
+	Broken  State = "broken"  // it cannot be read, or its last firing could not be started and it was not changed since
 	Running State = "running" // a run of it is running
 	Paused  State = "paused"
 	Over    State = "over" // its schedule has ended
@@ -102,12 +102,42 @@ func (s *Service) look(ctx context.Context, v *View) error {
 		}
 	}
 	slices.Sort(v.Running)
-	v.find(s.Now())
-	return nil
+	mended, err := s.mended(ctx, v)
+	v.find(s.Now(), mended)
+	return err
 }
 
-// find sets the state of the job, and when it fires next.
-func (v *View) find(now time.Time) {
+// mended reports whether the job was changed since its last firing could not be started,
+// by more than being paused or resumed.
+func (s *Service) mended(ctx context.Context, v *View) (bool, error) {
+	if !v.lastUnstarted() || !v.UpdatedAt.After(v.Last.DecidedAt) {
+		return false, nil
+	}
+	changes, err := s.Store.JobChanges(ctx, v.Name)
+	if err != nil {
+		return false, err
+	}
+	for i := range changes { // newest first
+		c := &changes[i]
+		if c.JobID != v.ID || c.At.After(v.Last.DecidedAt) || c.Job == nil {
+			continue
+		}
+		was := *c.Job
+		was.Paused = v.Paused
+		lines, err := Diff(&was, &v.Job)
+		return len(lines) > 0, err
+	}
+	return true, nil // what it was then is not known any more
+}
+
+// lastUnstarted reports whether the last firing of the job could not be started.
+func (v *View) lastUnstarted() bool {
+	return v.Last != nil && (v.Last.Decision == scheduler.Failed || v.Last.Decision == scheduler.Refused)
+}
+
+// find sets the state of the job, and when it fires next. A job that was mended counts
+// as never having failed to start.
+func (v *View) find(now time.Time, mended bool) {
 	var next []scheduler.Firing
 	err := v.Broken
 	if err == nil {
@@ -126,7 +156,7 @@ func (v *View) find(now time.Time) {
 		v.State = Running
 	case v.Paused:
 		v.State = Paused
-	case v.Last != nil && (v.Last.Decision == scheduler.Failed || v.Last.Decision == scheduler.Refused):
+	case v.lastUnstarted() && !mended:
 		v.State, v.Wrong = Broken, v.Last.Reason
 	case v.ConsecutiveFailures.Count > 0:
 		v.State = Failing

@@ -23,6 +23,7 @@ func TestState(t *testing.T) {
 		{"failing", func(v *View) { v.ConsecutiveFailures.Count = 2 }, Failing, ""},
 		{"its last firing could not be begun", func(v *View) { v.Last, v.ConsecutiveFailures.Count = failed, 1 }, Broken, "no host"},
 		{"paused since", func(v *View) { v.Last, v.Paused = failed, true }, Paused, ""},
+		{"mended since", func(v *View) { v.Last, v.ConsecutiveFailures.Count = failed, 1 }, Failing, ""},
 		{"cannot be read", func(v *View) { v.StoredJob.Broken = errors.New("no schedule") }, Broken, "no schedule"},
 		{"has run out", func(v *View) { v.Schedules = []string{"@at 2027-01-31T18:00:00Z"} }, Over, ""},
 	}
@@ -30,7 +31,7 @@ func TestState(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			v := View{StoredJob: scheduler.StoredJob{Job: testJob(nil)}}
 			tt.change(&v)
-			v.find(noon)
+			v.find(noon, tt.name == "mended since")
 			if v.State != tt.want || v.Wrong != tt.wrong {
 				t.Errorf("got %s (%s), want %s (%s)", v.State, v.Wrong, tt.want, tt.wrong)
 			}

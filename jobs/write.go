@@ -55,15 +55,8 @@ func (s *Service) Edit(ctx context.Context, name, by string, change func(*schedu
 	}
 	job.Scopes = s.Scopes
 	s.markWebhook(&old.Job, &job)
-	e := &Edited{Old: old.Job}
-	if e.Differences, err = Diff(&old.Job, &job); err != nil {
-		return nil, err
-	}
-	come := now
-	if !retimed(&old.Job, &job) {
-		come = time.Time{} // the schedule is unchanged, and may have ended
-	}
-	if err := s.check(&job, come); err != nil {
+	e, err := s.CheckEdit(&old.Job, &job)
+	if err != nil {
 		return nil, err
 	}
 	if e.Trial, err = s.tryChange(ctx, &old.Job, &job); err != nil {
@@ -73,11 +66,26 @@ func (s *Service) Edit(ctx context.Context, name, by string, change func(*schedu
 	return e, err
 }
 
+// CheckEdit checks what old is to become, except for its hosts and its script. Of the
+// result Job and Trial are not set yet.
+func (c *Checker) CheckEdit(old, job *scheduler.Job) (*Edited, error) {
+	e := &Edited{Old: *old}
+	var err error
+	if e.Differences, err = Diff(old, job); err != nil {
+		return nil, err
+	}
+	come := c.Now()
+	if !retimed(old, job) {
+		come = time.Time{} // the schedule is unchanged, and may have ended
+	}
+	return e, c.check(job, come)
+}
+
 // tryChange calls Try if job may select other hosts than old, has another script, or
 // the caller is bounded by scopes; else the trial is nil.
 func (s *Service) tryChange(ctx context.Context, old, job *scheduler.Job) (*Trial, error) {
 	moved := otherHosts(old, job)
-	if !moved && old.Script == job.Script && len(s.Scopes) == 0 {
+	if !Moved(old, job) && len(s.Scopes) == 0 {
 		return nil, nil
 	}
 	trial, err := s.Try(ctx, job)
@@ -86,6 +94,9 @@ func (s *Service) tryChange(ctx context.Context, old, job *scheduler.Job) (*Tria
 	}
 	return &trial, err
 }
+
+// Moved reports whether job may select other hosts than old, or has another script.
+func Moved(old, job *scheduler.Job) bool { return otherHosts(old, job) || old.Script != job.Script }
 
 // otherHosts reports whether job may select other hosts than old.
 func otherHosts(old, job *scheduler.Job) bool {

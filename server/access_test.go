@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"tutti/access"
 	"tutti/api"
@@ -238,6 +239,44 @@ func TestTokens(t *testing.T) {
 	r.refused(t, r.ask(t, "GET", "/users", "", bearer...), "role")
 	r.remote = "198.51.100.1:99"
 	r.refused(t, r.ask(t, "GET", "/jobs", "", bearer...), "not-known")
+}
+
+// An admin adds a user with a password, makes login links, and tokens of others.
+func TestAccountsOfOthers(t *testing.T) {
+	r := newRig(t)
+	if w := r.ask(t, "POST", "/users", `{"user":"eve","role":"viewer","password":"correct horse battery"}`); w.Code != 201 || !strings.Contains(w.Body.String(), `"password":true`) {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	r.refused(t, r.ask(t, "POST", "/users", `{"user":"bob","role":"viewer","password":"short"}`), "invalid")
+	r.refused(t, r.ask(t, "GET", "/users/bob", ""), "no-user")
+	r.refused(t, r.ask(t, "POST", "/users/evi/link", ""), "no-user")
+	var link api.UserLink
+	w := r.ask(t, "POST", "/users/eve/link", "")
+	if err := json.Unmarshal(w.Body.Bytes(), &link); err != nil || w.Code != 201 || link.User != "eve" || link.Link == "" || w.Header().Get("Cache-Control") != "no-store" {
+		t.Fatalf("got %d %s", w.Code, w.Body)
+	}
+	if !time.Time(link.ExpiresAt).Equal(r.now.Add(access.LinkLife)) {
+		t.Errorf("got %v", link.ExpiresAt)
+	}
+	if w := r.ask(t, "POST", "/tokens", `{"token":"hers","role":"viewer","owner":"eve","expires":"`+r.now.Add(time.Hour).Format(time.RFC3339)+`"}`); w.Code != 201 || !strings.Contains(w.Body.String(), `"owner":"eve"`) {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	r.refused(t, r.ask(t, "POST", "/tokens", `{"token":"x","role":"viewer","owner":"evi"}`), "no-user")
+	r.refused(t, r.ask(t, "POST", "/tokens", `{"token":"x","role":"viewer","expires":"2001-01-01T00:00:00Z"}`), "invalid")
+	eve, err := r.store.Access().User(t.Context(), "eve")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.who = access.Principal{Name: "eve", User: eve.ID, Role: access.Editor, Via: access.ViaSession}
+	r.refused(t, r.ask(t, "POST", "/tokens", `{"token":"x","role":"viewer","owner":"eve"}`), "role")
+	r.refused(t, r.ask(t, "POST", "/users/eve/link", ""), "role")
+	r.real()
+	r.remote = "192.0.2.1:1"
+	body := `{"link":"` + link.Link + `","password":"another horse battery"}`
+	if w := r.ask(t, "POST", "/session/link", body); w.Code != 201 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	r.refused(t, r.ask(t, "POST", "/session/link", body), "not-known")
 }
 
 // Nobody makes a token that may more than who makes it.

@@ -2,9 +2,12 @@ package server
 
 import (
 	"context"
+	"net/http"
+	"time"
 
 	"tutti/access"
 	"tutti/api"
+	"tutti/api/event"
 	"tutti/internal/quantity"
 	"tutti/inventory"
 	"tutti/server/operation"
@@ -40,12 +43,34 @@ func (a accessOps) addUser(ctx context.Context, in *struct{ Body api.UserRequest
 	if u.Scope, err = scopeOf(in.Body.Scope); err != nil {
 		return nil, err
 	}
+	if in.Body.Password != nil {
+		if u.Password, err = a.Gate.Hasher.Hash(ctx, []byte(*in.Body.Password)); err != nil {
+			return nil, err
+		}
+	}
 	added, err := a.Gate.AddUser(ctx, u, by(ctx, a.Now()))
 	if err != nil {
 		return nil, err
 	}
 	answer := operation.Reply(api.NewUser(&added))
 	answer.Header = location("/users/", added.Name)
+	return answer, nil
+}
+
+func (a accessOps) addLink(ctx context.Context, in *UserPath) (*operation.Answer[api.UserLink], error) {
+	u, err := a.Gate.Store.User(ctx, in.User)
+	if err != nil {
+		return nil, err
+	}
+	now := a.Now()
+	secret, err := a.Gate.NewLink(ctx, &u, by(ctx, now))
+	if err != nil {
+		return nil, err
+	}
+	answer := operation.Reply(api.UserLink{
+		Schema: 1, Type: "user_link", User: u.Name, Link: secret.Reveal(), ExpiresAt: event.Time(now.Add(access.LinkLife)),
+	})
+	answer.Header = http.Header{"Cache-Control": {"no-store"}}
 	return answer, nil
 }
 
@@ -153,12 +178,15 @@ func (a accessOps) token(ctx context.Context, p *access.Principal, in *api.Token
 	if p.User == 0 && p.Check(access.AllTokens) != nil { // it would have no owner whose rights it loses
 		return t, lowRole.Fail("who has no account here has no tokens: the local socket needs none")
 	}
-	t = access.Token{Name: in.Token, Owner: p.User, Jobs: in.Jobs, Users: in.Users, Sudo: in.Sudo}
+	t = access.Token{Name: in.Token, Jobs: in.Jobs, Users: in.Users, Sudo: in.Sudo}
 	if t.Role, err = access.ParseRole(in.Role); err != nil {
 		return t, err
 	}
 	if t.Role > p.Role || t.Sudo && p.CheckSudo() != nil {
 		return t, lowRole.Fail("the token would be allowed more than you are")
+	}
+	if t.Owner, err = a.owner(ctx, p, in.Owner); err != nil {
+		return t, err
 	}
 	for _, user := range t.Users {
 		if err := p.CheckLogin(user); err != nil {
@@ -177,12 +205,8 @@ func (a accessOps) token(ctx context.Context, p *access.Principal, in *api.Token
 	if t.AllowFrom, err = access.ParseNetworks(in.AllowFrom); err != nil {
 		return t, operation.Invalid.Fail("").With(api.At("/allow_from", "want networks such as 10.0.0.0/8"))
 	}
-	if in.Expires != "" {
-		life, err := quantity.ParseDuration(in.Expires)
-		if err != nil || life <= 0 || life > access.MaxTokenLife {
-			return t, operation.Invalid.Fail("").With(api.At("/expires", "want a duration such as 90d, at most a year"))
-		}
-		t.Expires = a.Now().Add(life)
+	if t.Expires, err = expiry(in.Expires, a.Now()); err != nil {
+		return t, err
 	}
 	for _, job := range t.Jobs {
 		if err := a.seesJob(ctx, job); err != nil {
@@ -193,6 +217,34 @@ func (a accessOps) token(ctx context.Context, p *access.Principal, in *api.Token
 		}
 	}
 	return t, nil
+}
+
+// expiry is when a token ends by the text of a request; zero if that is empty.
+func expiry(text string, now time.Time) (at time.Time, err error) {
+	if text == "" {
+		return at, nil
+	}
+	if at, err = time.Parse(time.RFC3339, text); err != nil {
+		var life time.Duration
+		life, err = quantity.ParseDuration(text)
+		at = now.Add(life)
+	}
+	if err != nil || !at.After(now) || at.Sub(now) > access.MaxTokenLife {
+		return at, operation.Invalid.Fail("").With(api.At("/expires", "want a duration such as 90d, or a time, at most a year from now"))
+	}
+	return at, nil
+}
+
+// owner is the user who owns a token that is made: who asks, unless an admin names another.
+func (a accessOps) owner(ctx context.Context, p *access.Principal, name string) (int64, error) {
+	if name == "" {
+		return p.User, nil
+	}
+	if err := p.Check(access.AllTokens); err != nil {
+		return 0, err
+	}
+	u, err := a.Gate.Store.User(ctx, name)
+	return u.ID, err
 }
 
 // TokenPath is a token in a path.

@@ -113,19 +113,31 @@ func (a checkOps) validateSpec(ctx context.Context, in *api.ValidationRequest, a
 	if err := a.addTimes(&prepared.Job, answer); err != nil {
 		return nil, err
 	}
-	if trial := &prepared.Trial; trial.Hosts != nil {
-		n := len(trial.Hosts.Hosts)
-		answer.Hosts = &n
-		for _, h := range trial.Hosts.Hosts[:min(n, shownNames)] {
-			answer.Names = append(answer.Names, h.Name)
-		}
-	} else if trial.Err != nil {
-		answer.Warnings = append(answer.Warnings, "it would run on no host: "+withoutQuoted(trial.Err.Error()))
-	}
-	if prepared.Trial.Script != nil {
-		answer.Warnings = append(answer.Warnings, "its script cannot be read")
-	}
+	addTrial(&p, &prepared.Trial, answer)
 	return operation.Reply(*answer), nil
+}
+
+// addTrial says on which hosts a job would run now, and what would make it fail. Where its
+// inventory is, who may act on this machine is told.
+func addTrial(p *access.Principal, trial *jobs.Trial, answer *api.Validation) {
+	if trial.Script != nil {
+		answer.Fails = append(answer.Fails, "its script cannot be read")
+	}
+	if trial.Hosts == nil {
+		if trial.Err != nil {
+			answer.Fails = append(answer.Fails, withoutQuoted(trial.Err.Error()))
+		}
+		return
+	}
+	n := len(trial.Hosts.Hosts)
+	answer.Hosts = &n
+	for _, h := range trial.Hosts.Hosts[:min(n, shownNames)] {
+		answer.Names = append(answer.Names, h.Name)
+	}
+	answer.Warnings = append(answer.Warnings, trial.Hosts.Warnings...)
+	if p.Check(access.Controller) == nil {
+		answer.Inventory = trial.Hosts.Files
+	}
 }
 
 // inSelector says where a selector is wrong.

@@ -94,7 +94,7 @@ func (a changeOps) apply(ctx context.Context, p *access.Principal, plan *jobs.Pl
 		if f == nil || f.Kind.Status >= http.StatusInternalServerError && done == 0 {
 			return err
 		}
-		failure.Errors = append(failure.Errors, api.At("/jobs/"+stepName(&step), f.Kind.Title))
+		failure.Errors = append(failure.Errors, api.At("/jobs/"+step.Job(), f.Kind.Title))
 		if f.Kind.Status >= http.StatusInternalServerError {
 			break
 		}
@@ -105,19 +105,6 @@ func (a changeOps) apply(ctx context.Context, p *access.Principal, plan *jobs.Pl
 	steps := len(plan.Written()) + len(plan.Removed)
 	failure.Detail = fmt.Sprintf("of %d changes %d were made, %d failed, and %d were not tried", steps, done, len(failure.Errors), steps-done-len(failure.Errors))
 	return failure
-}
-
-// stepName is the job of a step.
-func stepName(s *jobs.Step) string {
-	switch {
-	case s.Added != nil:
-		return s.Added.Name
-	case s.Changed != nil:
-		return s.Changed.Job.Name
-	case s.Removed != nil:
-		return s.Removed.Name
-	}
-	return ""
 }
 
 // planTag is a word for what a plan does: another plan has another one.

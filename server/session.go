@@ -32,11 +32,13 @@ func (a accessOps) operations() []operation.Operation {
 	password.Statuses = []int{http.StatusNoContent}
 	logout := spec("DELETE", "/session", "logout", "Log out", access.Read)
 	logout.Statuses = []int{http.StatusNoContent}
-	addUser := spec("POST", "/users", "addUser", "Add a user, who has no password yet", access.Users, nameTaken)
+	addUser := spec("POST", "/users", "addUser", "Add a user, with a password or without one", access.Users, nameTaken)
 	addUser.Statuses = []int{http.StatusCreated}
+	addLink := spec("POST", "/users/{user}/link", "addLink", "Make a login link, with which a user chooses a password; an earlier one is good no more", access.Users, noUser)
+	addLink.Statuses = []int{http.StatusCreated}
 	removeUser := spec("DELETE", "/users/{user}", "removeUser", "Remove a user with its tokens and sessions", access.Users, noUser, lastAdmin)
 	removeUser.Statuses = []int{http.StatusNoContent}
-	addToken := spec("POST", "/tokens", "addToken", "Make a token; its secret is in this answer only", access.OwnTokens, nameTaken, noJob)
+	addToken := spec("POST", "/tokens", "addToken", "Make a token; its secret is in this answer only", access.OwnTokens, nameTaken, noJob, noUser)
 	addToken.Statuses = []int{http.StatusCreated}
 	removeToken := spec("DELETE", "/tokens/{token}", "removeToken", "Remove a token", access.OwnTokens, noToken)
 	removeToken.Statuses = []int{http.StatusNoContent}
@@ -50,6 +52,7 @@ func (a accessOps) operations() []operation.Operation {
 		operation.Of(addUser, a.addUser),
 		operation.Of(spec("GET", "/users/{user}", "getUser", "Show a user", access.Users, noUser), a.getUser),
 		operation.Of(spec("PATCH", "/users/{user}", "changeUser", "Change role, scope or password of a user, or disable it", access.Users, noUser, lastAdmin), a.changeUser),
+		operation.Of(addLink, a.addLink),
 		operation.Of(removeUser, a.removeUser),
 		operation.ListOf(spec("GET", "/tokens", "listTokens", "List the tokens: one's own, or all for an admin", access.OwnTokens), a.listTokens),
 		operation.Of(addToken, a.addToken),

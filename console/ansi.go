@@ -55,10 +55,10 @@ func (k *ink) take(parameters string) {
 	}
 	for i := 0; i < len(codes); i++ {
 		n, _ := strconv.Atoi(codes[i]) // the sanitizer lets numbers through only
-		switch {
-		case n == 0:
+		switch n {
+		case 0:
 			*k = ink{}
-		case n == 38 || n == 48:
+		case 38, 48:
 			color, used := wide(codes[i+1:])
 			i += used
 			if n == 38 {
@@ -165,9 +165,9 @@ type printer struct {
 	ink    ink
 }
 
-// print is data as HTML. It holds back what is incomplete at its end, unless it is the
+// html is data as HTML. It holds back what is incomplete at its end, unless it is the
 // last of its stream. A span ends with its line.
-func (p *printer) print(data []byte, last bool) template.HTML {
+func (p *printer) html(data []byte, last bool) template.HTML {
 	p.stream.Colours = true
 	shown := p.stream.Append(nil, data)
 	if last {
@@ -223,7 +223,7 @@ func chunksOf(parts []api.OutputPart) []chunk {
 		}
 		chunks[i] = chunk{Stream: p.Stream, Omitted: p.Omitted}
 		if p.Omitted == 0 {
-			chunks[i].Text = printers[p.Stream].print(bytesOf(p), i == last[p.Stream])
+			chunks[i].Text = printers[p.Stream].html(bytesOf(p), i == last[p.Stream])
 		}
 	}
 	return chunks

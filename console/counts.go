@@ -8,8 +8,15 @@ var states = []struct {
 	name string
 	bad  bool
 }{
-	{"ok", false}, {"failed", true}, {"timeout", true}, {"lost", true}, {"unreachable", true}, {"canceled", true}, {"skipped", true},
-	{"running", false}, {"waiting", false},
+	{"ok", false},
+	{"failed", true},
+	{"timeout", true},
+	{"lost", true},
+	{"unreachable", true},
+	{"canceled", true},
+	{"skipped", true},
+	{"running", false},
+	{"waiting", false},
 }
 
 // A count is how many hosts are in a state.

@@ -147,8 +147,15 @@ func whyOf(g *api.Group) string {
 
 // factKeys are the settings that the head of a run names, with the words for them.
 var factKeys = [][2]string{
-	{"fanout", "fan-out"}, {"timeout", "timeout"}, {"deadline", "deadline"}, {"retries", "retries"}, {"batch", "batches"}, {"max-fail", "stops after"},
-	{"sudo", "sudo as"}, {"user", "login as"}, {"dir", "in"},
+	{"fanout", "fan-out"},
+	{"timeout", "timeout"},
+	{"deadline", "deadline"},
+	{"retries", "retries"},
+	{"batch", "batches"},
+	{"max-fail", "stops after"},
+	{"sudo", "sudo as"},
+	{"user", "login as"},
+	{"dir", "in"},
 }
 
 func facts(options map[string][]string) []string {

@@ -43,7 +43,7 @@ func (b *browser) do(method, path string, form url.Values, header ...string) (st
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	defer answer.Body.Close()
+	defer answer.Body.Close() //nolint:errcheck // it was read
 	data, err := io.ReadAll(answer.Body)
 	if err != nil {
 		b.t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"tutti/api"
 	"tutti/jobs"
 	"tutti/scheduler"
+	"tutti/store"
 )
 
 // SetPaused pauses or resumes a job; the server records the principal. changed is false if
@@ -64,6 +65,32 @@ func (j *Jobs) RunNow(ctx context.Context, name, _ string) (t scheduler.Assignme
 	served, err = j.Served(ctx)
 	return t, served, err
 }
+
+// AwaitRun waits until the firing of t, which RunNow returned, is run or is known not to
+// be. It returns the number of the run; 0 if there is none: t then says why.
+func (j *Jobs) AwaitRun(ctx context.Context, t *scheduler.Assignment) (run int64, err error) {
+	for {
+		rows, err := j.Log(ctx, store.FiringQuery{Job: t.Job.Name, Limit: awaitedRows})
+		if err != nil {
+			return 0, err
+		}
+		for i := range rows {
+			if f := &rows[i]; f.ID == t.ID {
+				t.Decision, t.Reason, run = f.Decision, f.Reason, f.RunID
+			}
+		}
+		if run != 0 || t.Decision != scheduler.Run && t.Decision != scheduler.Queued {
+			return run, nil
+		}
+		if !sleep(ctx, lookEvery) {
+			return 0, context.Cause(ctx)
+		}
+	}
+}
+
+// awaitedRows is how many firings of a job are looked through for one that was made just
+// now.
+const awaitedRows = 100
 
 // Unserved reports whether one of the jobs is not paused and no daemon serves the jobs.
 func (j *Jobs) Unserved(ctx context.Context, all ...*scheduler.Job) (bool, error) {

@@ -26,8 +26,8 @@ func newJobRunCmd(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [flags] NAME",
 		Short: "Run a job now, even if it is paused",
-		Long: `The job runs in this process and is recorded as a firing. Its overlap and
-notification settings apply.`,
+		Long: `The job runs in this process, or with --server in the server, and is recorded as a
+firing. Its overlap and notification settings apply.`,
 		Example: `  tutti job run backup
   tutti job run -b backup
   tutti job run --detach backup`,
@@ -49,8 +49,13 @@ notification settings apply.`,
 					return detachJob(cmd.Context(), c.Streams, s, name)
 				})
 			}
-			if err := o.refuseServer(c.Streams, cmd, "a server runs jobs by itself", "add --detach; tutti job log shows the run, and tutti show --follow follows it"); err != nil {
+			remote, err := o.client(c.Streams, cmd)
+			if err != nil {
 				return err
+			}
+			if remote != nil {
+				defer remote.Close()
+				return runJobThere(cmd.Context(), c, o, remote, o.words(cmd.Flags()), name)
 			}
 			history := &runner.History{Path: o.history, Getenv: c.Getenv, Warn: c.warn, Obey: true}
 			defer history.Close()
@@ -60,6 +65,9 @@ notification settings apply.`,
 	setHelp(cmd, exitHelp, flagGroup{"FLAGS", o.addFlags}, flagGroup{"OUTPUT", o.outputOptions.addFlags}, o.group())
 	return cmd
 }
+
+// jobUnserved warns that no daemon is there that would run a job.
+const jobUnserved = "no tutti serve is running on this history: the job waits for one"
 
 // detachJob asks the daemon to run a job.
 func detachJob(ctx context.Context, std Streams, s jobKeeper, name string) error {
@@ -71,7 +79,7 @@ func detachJob(ctx context.Context, std Streams, s jobKeeper, name string) error
 		return err
 	}
 	if !served {
-		std.warn("no tutti serve is running on this history: the job waits for one")
+		std.warn(jobUnserved)
 	}
 	if t.Decision == scheduler.Queued {
 		return std.print("job %s waits: %s; tutti job log %[1]s shows its run\n", name, t.Reason)

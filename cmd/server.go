@@ -64,16 +64,6 @@ func (o *serverOptions) clientFor(std Streams, cmd *cobra.Command, reason func(*
 	return o.dial(std, text, from)
 }
 
-// refuseServer refuses a server, for that reason, where one is to be asked.
-func (o *serverOptions) refuseServer(std Streams, cmd *cobra.Command, reason, way string) error {
-	remote, err := o.client(std, cmd)
-	if err != nil || remote == nil {
-		return err
-	}
-	remote.Close()
-	return hint(usagef("%s", reason), way)
-}
-
 // checkUnused refuses flags about a server where none is asked.
 func (o *serverOptions) checkUnused(cmd *cobra.Command) error {
 	for _, name := range []string{"token-file", "server-ca", "insecure-http"} {

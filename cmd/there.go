@@ -29,14 +29,24 @@ const (
 // launchThere has the server execute s, and shows it as a run of this machine. Its error
 // is an ExitError if everything has been reported and only the exit code is left.
 func (c *console) launchThere(ctx context.Context, o *launchOptions, s *submission) error {
+	t := c.newThereRun(o, s)
+	t.screen.checksInput = true
+	return c.leaveThere(ctx, t, t.launch(ctx))
+}
+
+// newThereRun is a run that the server of o is asked for.
+func (c *console) newThereRun(o *launchOptions, s *submission) *thereRun {
 	screen := newScreen(c.Streams, &o.outputOptions)
-	screen.exit, screen.checksInput, screen.interrupts = o.exit.Word, true, c.interrupts
-	t := &thereRun{launchOptions: o, submission: s, screen: screen}
-	err := t.launch(ctx)
+	screen.exit, screen.interrupts = o.exit.Word, c.interrupts
+	return &thereRun{launchOptions: o, submission: s, screen: screen}
+}
+
+// leaveThere closes the screen of a run that ended, or was left, with err.
+func (c *console) leaveThere(ctx context.Context, t *thereRun, err error) error {
 	if t.left {
-		err = hint(err, fmt.Sprintf("tutti show --follow %d%s shows it", t.run, o.serverWords))
+		err = hint(err, fmt.Sprintf("tutti show --follow %d%s shows it", t.run, t.serverWords))
 	}
-	err = c.closeScreen(ctx, screen, err)
+	err = c.closeScreen(ctx, t.screen, err)
 	if t.run == 0 {
 		return err
 	}
@@ -73,14 +83,23 @@ func (t *thereRun) launch(ctx context.Context) error {
 	if err != nil {
 		return usageOfServer(err)
 	}
+	return t.showRun(ctx, d, hosts, func(run int64) string { return fmt.Sprintf("tutti rerun %d%s", run, t.serverWords) })
+}
+
+// showRun shows the run, which has started on these hosts, to its end. again is the
+// command that repeats it; nil: there is none.
+func (t *thereRun) showRun(ctx context.Context, d *runner.Decision, hosts []string, again func(run int64) string) error {
 	for i, name := range hosts {
 		d.Plan.Targets = append(d.Plan.Targets, fanout.Target{Index: i, Name: name})
 	}
+	t.screen.opts.Again = again
 	sinks, err := t.show(d)
 	if err == nil {
 		err = runner.WriteRunID(t.Record.RunIDFile, t.run)
 	}
 	if err != nil { // it cannot be shown as it was asked for
+		lasting, end := lingering(ctx, startGrace)
+		defer end()
 		stopErr := t.there.Runner().Stop(lasting, t.run, client.StopEnd)
 		t.left = stopErr != nil
 		return errors.Join(err, stopErr)
@@ -111,7 +130,6 @@ func (t *thereRun) begin(ctx context.Context) ([]string, error) {
 // show makes the sinks that show the run.
 func (t *thereRun) show(d *runner.Decision) ([]fanout.Sink, error) {
 	t.screen.opts.CutOff = true // of a run that was left without its end nothing more is heard
-	t.screen.opts.Again = func(run int64) string { return fmt.Sprintf("tutti rerun %d%s", run, t.serverWords) }
 	t.screen.left = func(run int64) string {
 		return fmt.Sprintf("tutti show --follow %d%s shows how it ends", run, t.serverWords)
 	}

@@ -69,8 +69,12 @@ func runAlike(ts *testscript.TestScript, neg bool, args []string) {
 		dir := ts.MkAbs(filepath.Join("ways", w.name))
 		ts.Check(os.RemoveAll(dir))
 		ts.Check(os.MkdirAll(dir, 0o700))
-		line := append([]string{want, "tutti", words[0]}, strings.Fields(w.words)...)
-		for _, word := range words[1:] {
+		depth := 1
+		if words[0] == "job" {
+			depth = 2
+		}
+		line := append(append([]string{want, "tutti"}, words[:depth]...), strings.Fields(w.words)...)
+		for _, word := range words[depth:] {
 			line = append(line, strings.ReplaceAll(word, "DIR", dir))
 		}
 		if stdin != "" {

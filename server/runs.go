@@ -185,7 +185,9 @@ func (a runOps) runForm(ctx context.Context, run store.Run) (form api.Run, sees 
 		run.ExitCode = &code
 	}
 	form = api.NewRun(run)
-	form.Hidden = seen.Hidden
+	if form.Hidden = seen.Hidden; form.Hidden > 0 {
+		form.Reason = "" // it may name some of them
+	}
 	return form, true, nil
 }
 
@@ -244,6 +246,9 @@ func (a runOps) getRunPlan(ctx context.Context, in *RunPath) (*operation.Answer[
 		form.Inventory = run.Inventory
 	} else {
 		hideLocal(form.Options)
+	}
+	if seen.Hidden > 0 {
+		delete(form.Options, "hosts") // the names of all
 	}
 	return operation.Reply(form), nil
 }

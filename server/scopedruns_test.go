@@ -38,8 +38,12 @@ func scopedRig(t *testing.T, left func(host string) bool) *rig {
 		selector string
 		hosts    []string
 	}{
-		{"all", []string{"web1", "web2", "db1"}}, {"web1,db1", []string{"web1", "db1"}}, {"all,!web1", []string{"web2", "db1"}},
-		{"db1", []string{"db1"}}, {"web", []string{"web1", "web2"}}, {"all", []string{"web1", "web2", "db1"}},
+		{"all", []string{"web1", "web2", "db1"}},
+		{"web1,db1", []string{"web1", "db1"}},
+		{"all,!web1", []string{"web2", "db1"}},
+		{"db1", []string{"db1"}},
+		{"web", []string{"web1", "web2"}},
+		{"all", []string{"web1", "web2", "db1"}},
 	} {
 		hosts := slices.DeleteFunc(slices.Clone(x.hosts), func(host string) bool { return !left(host) })
 		if len(hosts) == 0 {
@@ -60,7 +64,32 @@ func scopedRig(t *testing.T, left func(host string) bool) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.refuse(t, targets)
 	return r
+}
+
+// refuse submits a run that is not started, for a reason that names all its hosts, also
+// those of an option, if it has several.
+func (r *rig) refuse(t *testing.T, targets []fanout.Target) {
+	t.Helper()
+	s := store.Submission{
+		Plan: fanout.Plan{Source: "api", Selector: "all", Targets: targets}, Priority: 1, Now: noon,
+		Info: store.RunInfo{User: "ann", Given: map[string][]string{"timeout": {"1m"}}},
+	}
+	reason := ""
+	if len(targets) == 3 {
+		s.Info.Given["hosts"], reason = []string{"db1,web1,web2"}, "of its 3 hosts, no longer in the inventory: db1,web1,web2"
+	}
+	if _, err := r.store.Queue().Submit(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	claimed, err := r.store.Queue().Claim(t.Context(), r.daemon(t), 1)
+	if err != nil || len(claimed) != 1 || claimed[0].Priority != 1 {
+		t.Fatalf("got %+v, %v", claimed, err)
+	}
+	if err := r.store.Queue().Fail(t.Context(), claimed[0].QueueEntry, reason, noon); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // notCompared are what of an answer is not about hosts: times, cursors, the number of a
@@ -78,7 +107,7 @@ func TestScopedAnswers(t *testing.T) {
 		t.Run(scope, func(t *testing.T) {
 			whole, part := scopedRig(t, func(string) bool { return true }), scopedRig(t, in)
 			for _, r := range []*rig{whole, part} {
-				r.who = access.Principal{Name: "eve", Role: access.Viewer, Scopes: []string{scope}}
+				r.who = access.Principal{Name: "eve", Role: access.Admin, Scopes: []string{scope}}
 			}
 			shown := 0
 			for i := range all {

@@ -55,6 +55,7 @@ const (
 	StartJob   Action = "start-job"   // run a job now
 	PauseJob   Action = "pause-job"   // pause and resume jobs
 	Maintain   Action = "maintain"    // put hosts into maintenance, and end it
+	Notify     Action = "notify"      // deliver a notification again now
 	EditJob    Action = "edit-job"    // add, change, apply and remove jobs
 	Controller Action = "controller"  // jobs with keys that act on the controller
 	Users      Action = "users"       // see and change users
@@ -69,7 +70,7 @@ const (
 // least is the least role that may do each action.
 var least = map[Action]Role{
 	Read: Viewer, ReadFleet: Viewer, Plan: Viewer, OwnTokens: Viewer,
-	Run: Operator, Kill: Operator, StartJob: Operator, PauseJob: Operator, Maintain: Operator, Override: Operator,
+	Run: Operator, Kill: Operator, StartJob: Operator, PauseJob: Operator, Maintain: Operator, Notify: Operator, Override: Operator,
 	EditJob:    Editor,
 	Controller: Admin, Users: Admin, AllTokens: Admin, ReadAudit: Admin, Delete: Admin, Origins: Admin,
 }

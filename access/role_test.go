@@ -11,7 +11,7 @@ func TestRoles(t *testing.T) {
 	may := map[Role][]Action{
 		NoRole:   {},
 		Viewer:   {Read, ReadFleet, Plan, OwnTokens},
-		Operator: {Run, Kill, StartJob, PauseJob, Maintain, Override},
+		Operator: {Run, Kill, StartJob, PauseJob, Maintain, Notify, Override},
 		Editor:   {EditJob},
 		Admin:    {Controller, Users, AllTokens, ReadAudit, Delete, Origins},
 	}

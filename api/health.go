@@ -40,10 +40,12 @@ type MaintenanceRequest struct {
 	Note  string `json:"note,omitempty" maxLength:"1000"`
 }
 
-// A Health is whether a host can be reached, according to the newest runs.
+// A Health is whether a host can be reached, according to the newest run or heartbeat.
 type Health struct {
-	// State is "reachable", "unreachable", or "unknown" if no run has tried for a day.
+	// State is "reachable", "unreachable", or "unknown" if nothing has tried for a day.
 	State string `json:"state"`
+	// From is what says so: "run", or "heartbeat"; absent: nothing has tried.
+	From string `json:"from,omitempty"`
 	// SeenAt is when it was reached last, and Since when it was unreachable first
 	// after that; absent: never.
 	SeenAt *event.Time `json:"seen_at,omitempty"`
@@ -61,7 +63,13 @@ const quiet = 24 * time.Hour
 // NewHealth is the form of h, now.
 func NewHealth(h *store.HostHealth, now time.Time) Health {
 	v := Health{State: h.State(now, quiet), SeenAt: TimeOf(h.Reached.At), LastRun: h.LastRun}
-	if h.Failed.Run > h.Reached.Run {
+	switch {
+	case h.Beat:
+		v.From = "heartbeat"
+	case h.Last() != store.Contact{}:
+		v.From = "run"
+	}
+	if h.Unreachable() {
 		v.Since, v.ErrorOp, v.Error = TimeOf(h.Since), string(h.Op), h.Error
 	}
 	return v

@@ -24,6 +24,12 @@ type Job struct {
 	// Alarm is what an operator has to look at; absent if nothing is.
 	Alarm  string `json:"alarm,omitempty"`
 	Paused bool   `json:"paused"`
+	// PausedBy is who paused it, and PausedAt when; PausedUntil is when a daemon resumes
+	// it, and PausedNote why it is paused. Absent if it is not, or that is not known.
+	PausedBy    string      `json:"paused_by,omitempty"`
+	PausedAt    *event.Time `json:"paused_at,omitempty"`
+	PausedUntil *event.Time `json:"paused_until,omitempty"`
+	PausedNote  string      `json:"paused_note,omitempty"`
 	// Schedule is in words; the expressions are in Spec. Absent if the job
 	// cannot be read.
 	Schedule string `json:"schedule,omitempty"`

@@ -9,6 +9,13 @@ type JobRequest struct {
 	Spec json.RawMessage `json:"spec"`
 }
 
+// A PauseRequest says until when a job is paused, and why.
+type PauseRequest struct {
+	// Until is a time, or a duration from now such as 2h; absent: until it is resumed.
+	Until string `json:"until,omitempty" maxLength:"40"`
+	Note  string `json:"note,omitempty" maxLength:"1000"`
+}
+
 // A KillAnswer says which runs are being stopped.
 type KillAnswer struct {
 	Schema int    `json:"schema"` // 1

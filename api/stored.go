@@ -103,6 +103,7 @@ func (j *Job) Stored() (scheduler.StoredJob, error) {
 		k.Broken = errors.New(j.Broken)
 	}
 	k.Name, k.Version, k.Paused = j.Job, j.Version, j.Paused
+	k.Pause = scheduler.Pause{By: j.PausedBy, At: AtOf(j.PausedAt), Until: AtOf(j.PausedUntil), Note: j.PausedNote}
 	return k, err
 }
 

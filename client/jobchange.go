@@ -6,24 +6,39 @@ import (
 	"strconv"
 
 	"tutti/api"
+	"tutti/api/event"
 	"tutti/jobs"
 	"tutti/scheduler"
 	"tutti/store"
 )
 
-// SetPaused pauses or resumes a job; the server records the principal. changed is false if
-// the job already was in that state.
-func (j *Jobs) SetPaused(ctx context.Context, name string, paused bool, _ string) (stored scheduler.StoredJob, changed bool, err error) {
+// Pause pauses a job, or changes until when and why it is paused; the server
+// records the principal. changed is false if it is paused so already.
+func (j *Jobs) Pause(ctx context.Context, name string, p scheduler.Pause) (stored scheduler.StoredJob, changed bool, err error) {
+	body := api.PauseRequest{Note: p.Note}
+	if !p.Until.IsZero() {
+		body.Until = event.FormatTime(p.Until)
+	}
+	return pausing(ctx, j, name, "pause", body, func(k *scheduler.StoredJob) bool { return !k.Paused || !k.Pause.Same(p) })
+}
+
+// Resume resumes a job; the server records the principal. changed is false if the job was not
+// paused.
+func (j *Jobs) Resume(ctx context.Context, name, _ string) (stored scheduler.StoredJob, changed bool, err error) {
+	return pausing(ctx, j, name, "resume", nil, func(k *scheduler.StoredJob) bool { return k.Paused })
+}
+
+// pausing asks for an operation on a job, unless it differs in nothing.
+func pausing(ctx context.Context, j *Jobs, name, word string, body any, differs func(*scheduler.StoredJob) bool) (stored scheduler.StoredJob, changed bool, err error) {
 	details, err := j.Show(ctx, name)
 	if err != nil {
 		return stored, false, err
 	}
-	if err := jobs.Readable(&details.StoredJob); err != nil || details.Paused == paused {
+	if err := jobs.Readable(&details.StoredJob); err != nil || !differs(&details.StoredJob) {
 		return details.StoredJob, false, err
 	}
 	var form api.JobDetails
-	word := map[bool]string{true: "pause", false: "resume"}[paused]
-	if err := j.c.send(ctx, http.MethodPost, nil, &form, "jobs", name, word); err != nil {
+	if err := j.c.send(ctx, http.MethodPost, body, &form, "jobs", name, word); err != nil {
 		return stored, false, j.noJob(ctx, name, err)
 	}
 	if stored, err = form.Stored(); err != nil {

@@ -112,7 +112,7 @@ func (j *Jobs) Apply(ctx context.Context, p *jobs.Plan, _ string) iter.Seq2[jobs
 		failed := map[string]error{}
 		switch {
 		case isProblem(err, "changed"), isProblem(err, "partly"):
-			failed, err = j.failures(ctx, p, err)
+			failed, err = failures(ctx, j, p, err)
 		case err != nil:
 			yield(jobs.Step{}, err)
 			return
@@ -134,7 +134,7 @@ func (j *Jobs) Apply(ctx context.Context, p *jobs.Plan, _ string) iter.Seq2[jobs
 
 // failures are the steps of a plan that were not made because others changed these jobs,
 // by the names of the jobs. The error is nil if the other steps were made.
-func (j *Jobs) failures(ctx context.Context, p *jobs.Plan, refused error) (map[string]error, error) {
+func failures(ctx context.Context, j *Jobs, p *jobs.Plan, refused error) (map[string]error, error) {
 	kept, err := j.Named(ctx, nil)
 	if err != nil {
 		return nil, errors.Join(refused, err)

@@ -91,7 +91,8 @@ type jobKeeper interface {
 	jobReader
 	unservedJobs
 	Named(ctx context.Context, names []string) ([]scheduler.StoredJob, error)
-	SetPaused(ctx context.Context, name string, paused bool, by string) (stored scheduler.StoredJob, changed bool, err error)
+	Pause(ctx context.Context, name string, p scheduler.Pause) (stored scheduler.StoredJob, changed bool, err error)
+	Resume(ctx context.Context, name, by string) (stored scheduler.StoredJob, changed bool, err error)
 	Remove(ctx context.Context, name string, version int64, by string) error
 	RunNow(ctx context.Context, name, by string) (t scheduler.Assignment, served bool, err error)
 }

@@ -117,7 +117,7 @@ func (v jobView) scheduleText() string {
 
 func (v jobView) nextText() string {
 	if v.Paused {
-		return string(jobs.Paused)
+		return pausedText(&v.StoredJob)
 	}
 	if v.Next.At.IsZero() {
 		return "-"

@@ -67,6 +67,11 @@ func printDetails(std Streams, d *jobs.Details) error {
 		d.Name, d.State, d.Version, d.UpdatedBy, clockText(d.UpdatedAt.Local())); err != nil {
 		return err
 	}
+	if d.Pause.By != "" {
+		if err := std.print("%s\n", oneLine(pauseText(&d.StoredJob), maxDiffLine)); err != nil {
+			return err
+		}
+	}
 	if d.Broken == nil {
 		if err := printJob(std, d); err != nil {
 			return err
@@ -88,6 +93,15 @@ func printDetails(std Streams, d *jobs.Details) error {
 		}
 	}
 	return std.print("%s", b.String())
+}
+
+// pauseText says who paused a job, when, until when, and why.
+func pauseText(k *scheduler.StoredJob) string {
+	text := pausedText(k) + " by " + k.Pause.By + " at " + clockText(k.Pause.At.Local())
+	if k.Pause.Note != "" {
+		text += ": " + k.Pause.Note
+	}
+	return text
 }
 
 // printJob prints the settings of the job, as in jobs.yaml, and what follows from them.

@@ -11,25 +11,6 @@ import (
 	"tutti/scheduler"
 )
 
-func newJobPauseCmd(std Streams) *cobra.Command {
-	o := &place{}
-	cmd := &cobra.Command{
-		Use:   "pause [flags] NAME...",
-		Short: "Pause jobs; running ones continue",
-		Example: `  tutti job pause backup
-  tutti job kill backup           also stop running commands`,
-		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobs(std, &o.history, manyJobs),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return eachJob(cmd, std, o, args, readable, func(s jobKeeper, name string) error {
-				return setPaused(cmd.Context(), std, s, name, true)
-			})
-		},
-	}
-	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addHistory}, o.group())
-	return cmd
-}
-
 func newJobResumeCmd(std Streams) *cobra.Command {
 	o := &place{}
 	cmd := &cobra.Command{
@@ -41,7 +22,7 @@ func newJobResumeCmd(std Streams) *cobra.Command {
 		ValidArgsFunction: completeJobs(std, &o.history, manyJobs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return eachJob(cmd, std, o, args, readable, func(s jobKeeper, name string) error {
-				return setPaused(cmd.Context(), std, s, name, false)
+				return resumeJob(cmd.Context(), std, s, name)
 			})
 		},
 	}
@@ -105,17 +86,16 @@ func eachJob(
 	})
 }
 
-// setPaused pauses a job, or resumes it.
-func setPaused(ctx context.Context, std Streams, s jobKeeper, name string, paused bool) error {
-	kept, changed, err := s.SetPaused(ctx, name, paused, std.userName())
+// resumeJob resumes a job, and says when it fires next.
+func resumeJob(ctx context.Context, std Streams, s jobKeeper, name string) error {
+	kept, changed, err := s.Resume(ctx, name, std.userName())
 	if err != nil {
 		return err
 	}
 	if !changed {
-		return std.print("job %s: nothing to change, it is %s\n", name, map[bool]string{true: "paused", false: "not paused"}[paused])
+		return std.print("job %s: nothing to change, it is not paused\n", name)
 	}
-	word := map[bool]string{true: "paused", false: "resumed"}[paused]
-	if err := std.print("job %s %s\n", name, word); err != nil || paused {
+	if err := std.print("job %s resumed\n", name); err != nil {
 		return err
 	}
 	if err := printNext(std, &kept.Job, std.now()); err != nil {

@@ -30,6 +30,7 @@ type serveOptions struct {
 	stopTimeout     typed.Duration
 	keepConnections typed.Duration
 	maxRuns         typed.Number
+	heartbeat       typed.Duration
 	metrics         string
 	check           bool
 
@@ -41,6 +42,7 @@ func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 	f.Var(&o.stopTimeout, "stop-timeout", "on shutdown, wait `DURATION` for running jobs, then stop them")
 	f.Var(&o.keepConnections, "keep-connections", "reuse connections for `DURATION` after their login (default: log in for each firing)")
 	f.Var(&o.maxRuns, "max-runs", "execute up to `N` submitted runs at once; the others wait (0: leave them to other daemons)")
+	f.Var(&o.heartbeat, "heartbeat", "log in to hosts that nothing has tried to reach for `DURATION`, such as 5m, to learn whether they can be reached")
 	f.StringVar(&o.metrics, "metrics", "", "serve /metrics, /healthz and /readyz on `ADDRESS:PORT`, such as 127.0.0.1:9464")
 	f.Var(&o.logFormat, "log-format", "log on stderr as `FORMAT`: text, json")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "also log each step of the logins")
@@ -56,6 +58,9 @@ func (o *serveOptions) finalize(f *pflag.FlagSet) (err error) {
 	}
 	if o.maxRuns < 0 {
 		return syntaxf("--max-runs %d: must be 0 or more", o.maxRuns)
+	}
+	if f.Changed("heartbeat") && time.Duration(o.heartbeat) < daemon.MinHeartbeat {
+		return syntaxf("--heartbeat %s: must be %s or more", &o.heartbeat, daemon.MinHeartbeat)
 	}
 	if o.metrics == "" {
 		return refuseEmptyAddress(f)
@@ -159,7 +164,7 @@ func runServe(ctx context.Context, c *console, o *serveOptions) error {
 	}
 	config := daemon.Config{
 		Env: c.env(), History: history,
-		StopTimeout: time.Duration(o.stopTimeout), Lanes: int(o.maxRuns), KeepConnections: time.Duration(o.keepConnections),
+		StopTimeout: time.Duration(o.stopTimeout), Lanes: int(o.maxRuns), KeepConnections: time.Duration(o.keepConnections), Heartbeat: time.Duration(o.heartbeat),
 		Version: moduleVersion(), Logger: log, Now: c.now,
 		Signal: c.interrupts.signal, Hint: remedies(c.Getenv), Explain: explain, FewerDays: fewerDaysText,
 		Callbacks: o.callbacks, CompatAPI: o.compat, MaxWait: time.Duration(o.maxWait),

@@ -48,6 +48,9 @@ type Config struct {
 	// KeepConnections is how long after their login connections are reused; 0: each run
 	// logs in.
 	KeepConnections time.Duration
+	// Heartbeat is after which time without a contact a host is logged in to, to learn
+	// whether it can be reached; 0: none is.
+	Heartbeat time.Duration
 	// Listener serves /metrics, /healthz and /readyz, and is closed when Run returns;
 	// nil: they are not served.
 	Listener net.Listener
@@ -199,6 +202,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		wg.Go(func() { d.servePages(background) })
 	}
 	wg.Go(func() { d.serveAPI(ctx, background) })
+	wg.Go(func() { (&heart{d, d.c.Heartbeat, beatPatience}).run(ctx) })
 	var lanes sync.WaitGroup
 	lanes.Go(func() { d.lanes.run(ctx) })
 	defer lanes.Wait()

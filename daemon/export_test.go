@@ -18,6 +18,17 @@ func (deaf) Wake() (wake <-chan struct{}, end func()) { return nil, func() {} }
 // for a daemon that does not run yet.
 func Deafen(d *Daemon) { d.store = deaf{d.store} }
 
+// Beat has a daemon log in, once, to the hosts that nothing has tried to reach for every,
+// each for patience at most.
+func Beat(ctx context.Context, d *Daemon, every, patience time.Duration) error {
+	return (&heart{d, every, patience}).beat(ctx)
+}
+
+// RunHeart is what a daemon does with that interval of heartbeats, until ctx ends.
+func RunHeart(ctx context.Context, d *Daemon, every time.Duration) {
+	(&heart{d, every, beatPatience}).run(ctx)
+}
+
 // SubmissionsOf are the runs that clients start in a daemon.
 func SubmissionsOf(d *Daemon) server.Submissions { return d.lanes.submissions() }
 

@@ -14,6 +14,7 @@ import (
 	"tutti/runner"
 	"tutti/scheduler"
 	"tutti/server"
+	"tutti/store"
 )
 
 // jobChanges are what clients over HTTP do to jobs: no more than their scope covers,
@@ -91,13 +92,23 @@ func (c jobChanges) Remove(ctx context.Context, p *access.Principal, name string
 	return c.service.Remove(ctx, name, version, p.Name)
 }
 
-// SetPaused pauses or resumes a job.
-func (c jobChanges) SetPaused(ctx context.Context, p *access.Principal, name string, paused bool) (scheduler.StoredJob, error) {
+// Pause pauses a job.
+func (c jobChanges) Pause(ctx context.Context, p *access.Principal, name string, how scheduler.Pause) error {
 	if err := c.check(ctx, p, name, false); err != nil {
-		return scheduler.StoredJob{}, err
+		return err
 	}
-	stored, _, err := c.service.SetPaused(ctx, name, paused, p.Name)
-	return stored, err
+	how.By = p.Name
+	_, _, err := c.service.Pause(ctx, name, how)
+	return err
+}
+
+// Resume resumes a job.
+func (c jobChanges) Resume(ctx context.Context, p *access.Principal, name string) error {
+	if err := c.check(ctx, p, name, false); err != nil {
+		return err
+	}
+	_, _, err := c.service.Resume(ctx, name, p.Name)
+	return err
 }
 
 // RunNow asks for a run of a job.
@@ -109,12 +120,22 @@ func (c jobChanges) RunNow(ctx context.Context, p *access.Principal, name string
 	return t, err
 }
 
-// Kill stops, or halts, the runs of a job.
-func (c jobChanges) Kill(ctx context.Context, p *access.Principal, name string, halt bool) ([]int64, error) {
-	if err := c.check(ctx, p, name, false); err != nil {
+// Kill stops, or halts, the runs of a job. Of a principal with a scope, known are the runs
+// whose hosts are in it. A firing that has not started would run on the hosts that the job
+// has now: it is left alone if one of them is outside.
+func (c jobChanges) Kill(ctx context.Context, p *access.Principal, name string, halt bool, known []int64) ([]int64, error) {
+	ref := store.KillRef{Job: name, Halt: halt}
+	err := c.check(ctx, p, name, false)
+	if len(p.Scopes) > 0 {
+		ref.Known = append([]int64{}, known...)
+		if len(known) > 0 && errors.As(err, new(*access.ScopeError)) {
+			ref.StartedOnly, err = true, nil
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
-	return c.service.Kill(ctx, name, halt, p.Name)
+	return c.service.Store.KillRuns(ctx, ref, p.Name, c.service.Now())
 }
 
 // check refuses what is not who asks' to do with a job: one that has hosts outside its

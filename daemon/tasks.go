@@ -126,7 +126,7 @@ func (d *Daemon) compatible(api *server.API) (*compat.Handler, error) {
 		machine = "localhost"
 	}
 	return &compat.Handler{
-		Tasks: &tasks{d.store, d, key}, Jobs: d.service, Changes: api.Changes, Scopes: api.Fleet.Scopes, Machine: machine,
+		Tasks: &tasks{d.store, d, key}, Jobs: d.service, Changes: api.Changes, Kill: api.KillJob, Scopes: api.Fleet.Scopes, Machine: machine,
 		Daemons: func(ctx context.Context) ([]scheduler.Controller, error) { return d.store.Daemons(ctx) },
 		Admit:   api.Admit, Audited: d.audited, CheckCallback: d.c.Callbacks.CheckURL, MaxWait: d.c.MaxWait, Logger: d.c.Logger,
 	}, nil

@@ -84,7 +84,7 @@ func TestServiceWithinScopes(t *testing.T) {
 	// The next user who changes the job brings other scopes; pausing does not change
 	// them.
 	r.Scopes = nil
-	if _, _, err := r.SetPaused(t.Context(), "mine", true, "ann"); err != nil {
+	if _, _, err := r.Pause(t.Context(), "mine", scheduler.Pause{By: "ann"}); err != nil {
 		t.Error(err)
 	}
 	scoped("mine", "web")

@@ -34,6 +34,10 @@ type Definitions interface {
 	// ChangeJob replaces the job of that name and Version, or returns a
 	// *store.JobChangedError. It writes nothing if nothing differs.
 	ChangeJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.StoredJob, error)
+	// PauseJob pauses a job for the user p.By, or changes until when and why it is paused;
+	// changed is false if it is paused so already. The error is a *store.NoJobError if
+	// there is none.
+	PauseJob(ctx context.Context, name string, p scheduler.Pause, now time.Time) (paused scheduler.StoredJob, changed bool, err error)
 	// RemoveJob removes a job if it is at that version; 0: at any.
 	RemoveJob(ctx context.Context, name string, version int64, by string, now time.Time) error
 	// JobChanges returns the changes of all jobs that have or had the name, newest

@@ -140,10 +140,71 @@ func TestSetPaused(t *testing.T) {
 	r := newRig(t)
 	r.add(t, "sweep")
 	for _, step := range []struct{ paused, changed bool }{{true, true}, {true, false}, {false, true}, {false, false}} {
-		stored, changed, err := r.SetPaused(t.Context(), "sweep", step.paused, "ann")
+		set := func() (scheduler.StoredJob, bool, error) { return r.Resume(t.Context(), "sweep", "ann") }
+		if step.paused {
+			set = func() (scheduler.StoredJob, bool, error) {
+				return r.Pause(t.Context(), "sweep", scheduler.Pause{By: "ann"})
+			}
+		}
+		stored, changed, err := set()
 		if err != nil || changed != step.changed || stored.Paused != step.paused {
 			t.Errorf("%+v: got paused %v, changed %v, %v", step, stored.Paused, changed, err)
 		}
+	}
+}
+
+// Who paused a job, until when and why is kept whatever else is changed, until it is
+// resumed; who pauses it again says that anew.
+func TestPauses(t *testing.T) {
+	r := newRig(t)
+	r.add(t, "sweep")
+	until := noon.Add(2 * time.Hour)
+	for _, p := range []scheduler.Pause{{Until: noon}, {Until: noon.Add(-time.Hour)}, {Note: strings.Repeat("x", 1001)}, {Note: "\x1b[2J"}, {Note: "\u202eabc"}} {
+		if _, _, err := r.Pause(t.Context(), "sweep", p); !errors.As(err, new(*scheduler.KeyError)) {
+			t.Errorf("%+v: got %v, want a *KeyError", p, err)
+		}
+	}
+	pause := func(p scheduler.Pause, want bool) {
+		t.Helper()
+		if stored, changed, err := r.Pause(t.Context(), "sweep", p); err != nil || changed != want || !stored.Paused {
+			t.Errorf("%+v: got changed %t, %v", p, changed, err)
+		}
+	}
+	check := func(want scheduler.Pause) {
+		t.Helper()
+		if stored, err := r.store.Job(t.Context(), "sweep"); err != nil || stored.Pause != want {
+			t.Errorf("got %+v, %v, want %+v", stored.Pause, err, want)
+		}
+	}
+	pause(scheduler.Pause{By: "ann", Until: until, Note: "disk"}, true)
+	pause(scheduler.Pause{By: "bob", Until: until, Note: "disk"}, false)
+	check(scheduler.Pause{By: "ann", At: noon, Until: until, Note: "disk"})
+	r.now = noon.Add(time.Minute)
+	if _, err := r.Edit(t.Context(), "sweep", "eve", func(j *scheduler.Job) error { j.Command = "ls"; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	check(scheduler.Pause{By: "ann", At: noon, Until: until, Note: "disk"})
+	pause(scheduler.Pause{By: "bob"}, true)
+	check(scheduler.Pause{By: "bob", At: r.now})
+	changes, err := r.Changes(t.Context(), "sweep")
+	if err != nil || len(changes) != 4 || changes[0].What != store.JobChanged || changes[2].What != store.JobPaused {
+		t.Errorf("got %+v, %v", changes, err)
+	}
+	if _, _, err := r.Resume(t.Context(), "sweep", "ann"); err != nil {
+		t.Fatal(err)
+	}
+	check(scheduler.Pause{})
+	if _, err := r.Edit(t.Context(), "sweep", "eve", func(j *scheduler.Job) error { j.Paused = true; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	check(scheduler.Pause{By: "eve", At: r.now})
+	if _, _, err := r.Pause(t.Context(), "swoop", scheduler.Pause{}); !errors.As(err, new(*store.NoJobError)) {
+		t.Errorf("got %v, want no such job", err)
+	}
+	paused := testJob(nil)
+	paused.Name, paused.Paused = "born", true
+	if stored, err := r.store.AddJob(t.Context(), paused, "eve", r.now); err != nil || stored.Pause != (scheduler.Pause{By: "eve", At: r.now}) {
+		t.Errorf("got %+v, %v", stored.Pause, err)
 	}
 }
 
@@ -158,7 +219,7 @@ func (r *racing) ChangeJob(ctx context.Context, job scheduler.Job, by string, no
 	if !r.raced {
 		r.raced = true
 		other := job
-		other.Paused = false
+		other.Paused = true
 		other.Command = "whoami"
 		if _, err := r.Store.ChangeJob(ctx, other, "eve", now); err != nil {
 			return scheduler.StoredJob{}, err
@@ -167,12 +228,37 @@ func (r *racing) ChangeJob(ctx context.Context, job scheduler.Job, by string, no
 	return r.Store.ChangeJob(ctx, job, by, now)
 }
 
+func (r *racing) PauseJob(ctx context.Context, name string, p scheduler.Pause, now time.Time) (scheduler.StoredJob, bool, error) {
+	kept, err := r.Store.Job(ctx, name)
+	if err != nil {
+		return kept, false, err
+	}
+	kept.Command = "whoami"
+	if _, err := r.Store.ChangeJob(ctx, kept.Job, "eve", now); err != nil {
+		return kept, false, err
+	}
+	return r.Store.PauseJob(ctx, name, p, now)
+}
+
 func TestPauseKeepsWhatSomebodyElseChanges(t *testing.T) {
 	r := newRig(t)
 	r.add(t, "sweep")
 	r.Store = &racing{Store: r.store}
-	stored, changed, err := r.SetPaused(t.Context(), "sweep", true, "ann")
+	stored, changed, err := r.Pause(t.Context(), "sweep", scheduler.Pause{By: "ann"})
 	if err != nil || !changed || !stored.Paused || stored.Command != "whoami" {
+		t.Errorf("got %+v, changed %v, %v", stored.Job, changed, err)
+	}
+}
+
+func TestResumeKeepsWhatSomebodyElseChanges(t *testing.T) {
+	r := newRig(t)
+	r.add(t, "sweep")
+	if _, _, err := r.Pause(t.Context(), "sweep", scheduler.Pause{By: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	r.Store = &racing{Store: r.store}
+	stored, changed, err := r.Resume(t.Context(), "sweep", "ann")
+	if err != nil || !changed || stored.Paused || stored.Command != "whoami" {
 		t.Errorf("got %+v, changed %v, %v", stored.Job, changed, err)
 	}
 }

@@ -178,6 +178,7 @@ func (v *View) Form() (api.Job, error) {
 	j := api.Job{
 		Schema: 1, Type: "job", Job: v.Name, JobID: v.ID, Version: v.Version, State: string(v.State), Broken: v.Wrong, Alarm: v.Alarm, Paused: v.Paused,
 		Cursor: event.Time(v.Cursor), Running: append([]int64{}, v.Running...), Failures: v.ConsecutiveFailures.Count, FailingSince: api.TimeOf(v.ConsecutiveFailures.Since),
+		PausedBy: v.Pause.By, PausedAt: api.TimeOf(v.Pause.At), PausedUntil: api.TimeOf(v.Pause.Until), PausedNote: v.Pause.Note,
 		Runs: v.Cost.Runs, Bytes: v.Cost.Bytes, UpdatedAt: event.Time(v.UpdatedAt), UpdatedBy: v.UpdatedBy,
 	}
 	if v.Last != nil {
@@ -236,7 +237,7 @@ func (e *RemovedError) Error() string {
 func (s *Service) Show(ctx context.Context, name string) (*Details, error) {
 	job, err := s.Store.Job(ctx, name)
 	if errors.As(err, new(*store.NoJobError)) {
-		return nil, s.removed(ctx, name, err)
+		return nil, removed(ctx, s.Store, name, err)
 	}
 	if err != nil {
 		return nil, err
@@ -268,8 +269,8 @@ func (s *Service) Show(ctx context.Context, name string) (*Details, error) {
 }
 
 // removed returns a *RemovedError if there once was a job of that name, else err.
-func (s *Service) removed(ctx context.Context, name string, err error) error {
-	changes, changesErr := s.Store.JobChanges(ctx, name)
+func removed(ctx context.Context, s Definitions, name string, err error) error {
+	changes, changesErr := s.JobChanges(ctx, name)
 	if changesErr != nil || len(changes) == 0 {
 		return err
 	}

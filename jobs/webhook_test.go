@@ -94,7 +94,7 @@ func TestWebhookBelongsToWhoSetIt(t *testing.T) {
 	again.Command = "echo four"
 	apply(again)
 	r.setBy(t, "filed", "user:3")
-	if _, _, err := r.SetPaused(t.Context(), "editors", true, "ann"); err != nil {
+	if _, _, err := r.Pause(t.Context(), "editors", scheduler.Pause{By: "ann"}); err != nil {
 		t.Error(err)
 	}
 	r.setBy(t, "editors", "user:3")

@@ -111,15 +111,30 @@ func otherHosts(old, job *scheduler.Job) bool {
 	return false
 }
 
-// SetPaused pauses or resumes a job, and tries again if another user changes the job at
-// the same time. changed is false if the job was paused, or not, already.
-func (s *Service) SetPaused(ctx context.Context, name string, paused bool, by string) (stored scheduler.StoredJob, changed bool, err error) {
+// Pause pauses a job for the user p.By, or changes until when and why it is paused. The
+// error is a *scheduler.KeyError if p has ended, or has no proper note. changed is false if
+// it is paused so already.
+func (s *Service) Pause(ctx context.Context, name string, p scheduler.Pause) (stored scheduler.StoredJob, changed bool, err error) {
+	now := s.Now()
+	if err := p.Check(now); err != nil {
+		return stored, false, err
+	}
+	if stored, err = s.readable(ctx, name); err != nil {
+		return stored, false, err
+	}
+	p.Until = p.Until.Truncate(time.Millisecond) // as the history has it
+	return s.Store.PauseJob(ctx, name, p, now)
+}
+
+// Resume resumes a job, and tries again if another user changes the job at the same time.
+// changed is false if the job was not paused.
+func (s *Service) Resume(ctx context.Context, name, by string) (stored scheduler.StoredJob, changed bool, err error) {
 	for {
-		if stored, err = s.readable(ctx, name); err != nil || stored.Paused == paused {
+		if stored, err = s.readable(ctx, name); err != nil || !stored.Paused {
 			return stored, false, err
 		}
 		job := stored.Job
-		job.Paused = paused
+		job.Paused = false
 		written, err := s.Store.ChangeJob(ctx, job, by, s.Now())
 		if errors.As(err, new(*store.JobChangedError)) && ctx.Err() == nil {
 			continue

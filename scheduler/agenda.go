@@ -20,7 +20,7 @@ type agenda struct {
 	stale   bool
 	entries []*entry
 	byID    map[int64]*entry
-	// next is when the first entry is due, zero if none is; last is the latest cursor.
+	// next is when the first entry is due, or to be resumed, zero if none is; last is the latest cursor.
 	// A turn in which nothing is due looks at these two only.
 	next, last time.Time
 }
@@ -52,6 +52,9 @@ func (a *agenda) load(jobs []StoredJob) {
 func (a *agenda) recompute() {
 	a.next, a.last = time.Time{}, time.Time{}
 	for _, e := range a.entries {
+		if until := e.job.Pause.Until; e.job.Paused && e.job.Broken == nil && !until.IsZero() && (a.next.IsZero() || until.Before(a.next)) {
+			a.next = until
+		}
 		if e.timing == nil {
 			continue
 		}

@@ -50,7 +50,7 @@ func (s JobState) Claim(by Claimant, at Moment) Transition {
 		left, free := by.claimable(f)
 		if free && r.take(f, by.ID, left) {
 			f.Attached = f.Attached && left
-			r.Assignments = append(r.Assignments, r.Next.assignment(f))
+			r.Assignments = append(r.Assignments, r.Next.Assignment(f))
 		}
 	}
 	return r.done()
@@ -72,7 +72,7 @@ func (s JobState) Take(firing, daemon int64, at Moment) (Transition, error) {
 		}
 		r.take(f, daemon, false)
 	}
-	r.Assignments = []Assignment{r.Next.assignment(f)}
+	r.Assignments = []Assignment{r.Next.Assignment(f)}
 	return r.done(), nil
 }
 

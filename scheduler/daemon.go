@@ -165,6 +165,7 @@ func (l *loop) turn(ctx context.Context) time.Duration {
 		// Firings that a dead daemon left are started or closed first, since they could
 		// keep a due firing from running.
 		l.claim(ctx)
+		l.resume(ctx, now)
 		pause = l.decideAll(ctx, now)
 	}
 	l.executions.stop(l.desk.Stopped())

@@ -41,7 +41,7 @@ func (s JobState) Decide(d Decisions, at Moment) (Transition, error) {
 	}
 	known := s.knownIn(d.Missed)
 	for _, i := range decided {
-		r.Assignments = append(r.Assignments, r.Next.assignment(&r.Next.Open[i]))
+		r.Assignments = append(r.Assignments, r.Next.Assignment(&r.Next.Open[i]))
 		if f := &r.Next.Open[i]; within(f.At, d.Missed) {
 			known++
 		}
@@ -162,6 +162,6 @@ func (r *ruling) miss(gap Gap, reason string, known int) *FiringRecord {
 func (s JobState) Request(by string, daemon int64, at Moment) Transition {
 	r := s.rule(at)
 	place := r.decide(FiringRecord{Due: at.Now, RequestedBy: by, Daemon: daemon, Attached: daemon != 0})
-	r.Assignments = []Assignment{r.Next.assignment(&r.Next.Open[place])}
+	r.Assignments = []Assignment{r.Next.Assignment(&r.Next.Open[place])}
 	return r.done()
 }

@@ -15,8 +15,9 @@ func (s JobState) Kill(x Stop, at Moment) Transition {
 	return r.done()
 }
 
-// KillRun makes the request x of one run of the job. Its At is not used. The error is
-// [ErrConflict] if the run has ended.
+// KillRun makes the request x of one run of the job; if its Run is 0, of all its runs. Firings
+// that have not started stay. Its At is not used. The error is [ErrConflict] if the run has
+// ended.
 func (s JobState) KillRun(x Stop, at Moment) (Transition, error) {
 	r := s.rule(at)
 	if r.stop(x, nil); len(r.Stops) == 0 {
@@ -71,6 +72,7 @@ func (s JobState) Edit(job Job, left Decisions, by string, at Moment) (Transitio
 		r.Next.Since, r.Next.Ahead = left.Cursor, nil
 	}
 	job.Name, job.Version = k.Name, k.Version+1
+	k.Pause = s.pauseAfter(&job, by, at.Now)
 	k.Job, k.Broken, k.UpdatedAt, k.UpdatedBy = job, nil, at.Now, by
 	if k.Count > 0 && k.Since.IsZero() { // it may be unreadable
 		k.Since = at.Now

@@ -18,6 +18,8 @@ type StoredJob struct {
 	// Alarm is what an operator has to look at, such as a clock that was set back;
 	// empty: nothing. An edit of the job clears it.
 	Alarm string
+	// Pause is how it was paused.
+	Pause Pause
 	// Broken is why the job cannot be read any more; nil: it can. A broken job has a
 	// name and an ID, and does not fire.
 	Broken error

@@ -74,11 +74,11 @@ func (r *ruling) settle(place int) {
 	}
 	var e Completion
 	if run != nil {
-		f.Reason = r.Next.stopReason(f)
+		f.Reason = f.stopReason(r.Next.Zone)
 		e.Run, e.OK, e.Interrupted, e.Summary = run.Run, run.ok(), run.interrupted(), run.Summary
 		e.OnRequest = f.Reason != ""
 	}
-	e.Assignment = r.Next.assignment(f)
+	e.Assignment = r.Next.Assignment(f)
 	if !r.Next.Removed {
 		e.ConsecutiveFailures = r.count(*f)
 		e.Job.ConsecutiveFailures = e.ConsecutiveFailures
@@ -136,7 +136,7 @@ func (s JobState) CountEnded() ConsecutiveFailures {
 			if !f.Ended.Known() {
 				continue
 			}
-			f.Reason = s.stopReason(&f)
+			f.Reason = f.stopReason(s.Zone)
 		}
 		s.ConsecutiveFailures, _, _ = s.after(&f, f.endedAt())
 	}
@@ -166,7 +166,7 @@ func (r *ruling) repeat(f FiringRecord) {
 // stopReason returns who stopped the run of a firing before it was complete; empty: no
 // one did, or it succeeded all the same. A run that ends at its deadline or its failure
 // budget is not stopped in this sense, nor is one whose process died.
-func (s *JobState) stopReason(f *FiringRecord) string {
+func (f *FiringRecord) stopReason(zone string) string {
 	run := f.Ended
 	if run.State != runFinished || run.ok() {
 		return ""
@@ -174,7 +174,7 @@ func (s *JobState) stopReason(f *FiringRecord) string {
 	stopped := run.Summary.Stopped
 	switch stopped {
 	case fanout.StoppedKill:
-		if later := f.replacement(s.Zone); later != "" {
+		if later := f.replacement(zone); later != "" {
 			return later
 		}
 		if f.Stop.By != "" {

@@ -330,9 +330,9 @@ func (s *JobState) activity() (a activity) {
 	return a
 }
 
-// assignment returns the assignment of a firing. A repetition has the scheduled time of
-// the run that it repeats.
-func (s *JobState) assignment(f *FiringRecord) Assignment {
+// Assignment returns the assignment of a firing of the job, whatever its decision. A
+// repetition has the scheduled time of the run that it repeats.
+func (s *JobState) Assignment(f *FiringRecord) Assignment {
 	t := Assignment{
 		ID: f.ID, Job: s.StoredJob, Decision: f.Decision, Reason: f.Reason,
 		RequestedBy: f.RequestedBy, Repeats: f.Repeats, Waited: f.Waited,
@@ -355,6 +355,3 @@ func (f *FiringRecord) scheduledTime() time.Time {
 	}
 	return f.At
 }
-
-// Assignment returns the assignment of a firing of the job, whatever its decision.
-func (s *JobState) Assignment(f FiringRecord) Assignment { return s.assignment(&f) }

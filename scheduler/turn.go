@@ -120,6 +120,31 @@ func (l *loop) close(ctx context.Context, u unstarted) error {
 	return nil
 }
 
+// resume resumes the jobs whose pause has ended.
+func (l *loop) resume(ctx context.Context, now time.Time) {
+	a := &l.agenda
+	if a.next.IsZero() || now.Before(a.next) {
+		return
+	}
+	var errs []error
+	for _, e := range a.entries {
+		if !e.job.PauseOver(now) {
+			continue
+		}
+		left := e.job.LeavePause()
+		_, err := l.desk.Apply(ctx, e.job.ID, now, func(s JobState, at Moment) (Transition, error) { return s.EndPause(left, at) })
+		switch {
+		case err == nil:
+			l.log.Info("job resumed: its pause has ended", "job", e.job.Name, "paused_by", e.job.Pause.By)
+		case !errors.Is(err, ErrConflict): // another process was faster
+			errs = append(errs, fmt.Errorf("job %s: %w", e.job.Name, err))
+		}
+		a.stale = true
+	}
+	l.trouble.note("resume jobs", someOf(errs))
+	a.load(l.desk.ListJobs())
+}
+
 // decideAll decides and starts what is due, and returns the time until the next turn is
 // needed.
 func (l *loop) decideAll(ctx context.Context, now time.Time) time.Duration {

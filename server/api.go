@@ -38,6 +38,8 @@ type API struct {
 	CheckCallback func(url string) error
 	// Maintenance is which hosts runs leave out; nil: that is not offered.
 	Maintenance store.Maintenance
+	// Messages are the notifications that wait; nil: they are not shown.
+	Messages store.Messages
 	// Gate has users, tokens and sessions; nil: there are none.
 	Gate *access.Gate
 	// BaseURL is by which clients reach the API; empty: that is not known.
@@ -122,7 +124,7 @@ func (a *API) table() []operation.Operation {
 	var all []operation.Operation
 	for _, part := range [][]operation.Operation{
 		runOps{a}.operations(), runOps{a}.eventOperations(), jobOps{a}.operations(), changeOps{a}.operations(), submitOps{a}.operations(), queueOps{a}.operations(),
-		fleetOps{a}.operations(), restOps{a}.operations(), accessOps{a}.operations(), checkOps{a}.operations(), ownOps{a}.operations(),
+		fleetOps{a}.operations(), restOps{a}.operations(), accessOps{a}.operations(), checkOps{a}.operations(), outboxOps{a}.operations(), ownOps{a}.operations(),
 	} {
 		all = append(all, part...)
 	}
@@ -140,6 +142,7 @@ type (
 	queueOps  struct{ *API }
 	accessOps struct{ *API }
 	checkOps  struct{ *API }
+	outboxOps struct{ *API }
 	ownOps    struct{ *API }
 )
 
@@ -188,7 +191,12 @@ func (a *API) admit(r *http.Request, o *operation.Operation) (context.Context, e
 		}
 		return nil, err
 	}
-	return context.WithValue(context.WithValue(r.Context(), principalKey{}, p), memoKey{}, &memo{}), nil
+	return withPrincipal(r.Context(), p), nil
+}
+
+// withPrincipal is the context of a request of p.
+func withPrincipal(ctx context.Context, p access.Principal) context.Context {
+	return context.WithValue(context.WithValue(ctx, principalKey{}, p), memoKey{}, &memo{})
 }
 
 // unknown is err, which says that who asks is not known, or that nobody is: who asks for

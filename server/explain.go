@@ -54,7 +54,7 @@ var kinds = []operation.Kind{
 	stillRunning, noInventory, noMatch, wrongHost, crossSite, tooOften, throttled, noUser, noToken, nameTaken, lastAdmin, historyBusy, historyFull, stopping,
 	tooManyStreams, streamQuery,
 	noChange, unconfirmed, partly,
-	keyReused, queueFull, notQueued, noScript, badRange,
+	keyReused, queueFull, notQueued, noScript, badRange, noNotification,
 }
 
 // retryAfter adds how many seconds a client is to wait.
@@ -187,6 +187,8 @@ func explainJob(err error) *operation.Failure {
 		return jobChanged.Fail("it was changed by " + changed.By)
 	}
 	switch {
+	case errors.As(err, new(*store.NoMessageError)):
+		return noNotification.Fail("")
 	case errors.As(err, new(*jobs.BrokenError)):
 		return brokenJob.Fail("")
 	case errors.As(err, new(*store.JobExistsError)):
@@ -201,7 +203,7 @@ func explainHistory(err error) *operation.Failure {
 		return retryAfter(historyBusy.Fail(""), "2")
 	case errors.Is(err, store.ErrFull):
 		return retryAfter(historyFull.Fail(""), "60")
-	case errors.Is(err, scheduler.ErrConflict):
+	case errors.Is(err, scheduler.ErrConflict), errors.Is(err, scheduler.ErrBusy):
 		return retryAfter(historyBusy.Fail("others changed it at the same time"), "1")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return retryAfter(stopping.Fail(""), "5")

@@ -61,8 +61,8 @@ func TestLockedHistory(t *testing.T) {
 // fullChanges are changes on a disk without space.
 type fullChanges struct{ server.JobChanges }
 
-func (fullChanges) SetPaused(context.Context, *access.Principal, string, bool) (scheduler.StoredJob, error) {
-	return scheduler.StoredJob{}, &store.Error{Op: "change", Kind: store.ErrFull}
+func (fullChanges) Pause(context.Context, *access.Principal, string, scheduler.Pause) error {
+	return &store.Error{Op: "change", Kind: store.ErrFull}
 }
 
 func TestFullDisk(t *testing.T) {

@@ -31,17 +31,21 @@ func (a changeOps) operations() []operation.Operation {
 			Problems: append([]operation.Kind{outOfScope, localOnly}, problems...),
 		}
 	}
+	starts := func(s operation.Spec) operation.Spec {
+		s.Starts, s.Problems = true, append(s.Problems, keyReused)
+		return s
+	}
 	put := spec("PUT", "/jobs/{job}", "putJob", "Replace a job of the version in If-Match, or create it with If-None-Match: *", access.EditJob, 200, noJob, jobExists, jobChanged, noVersion, brokenJob)
 	put.Statuses = []int{http.StatusOK, http.StatusCreated}
 	return []operation.Operation{
-		operation.Of(spec("POST", "/jobs", "addJob", "Add a job", access.EditJob, http.StatusCreated, jobExists), a.addJob),
+		operation.Of(starts(spec("POST", "/jobs", "addJob", "Add a job", access.EditJob, http.StatusCreated, jobExists, noJob)), a.addJob),
 		operation.Of(put, a.putJob),
 		operation.Of(spec("PATCH", "/jobs/{job}", "patchJob", "Change keys of the job of the version in If-Match; null is the default", access.EditJob, 200, noJob, jobChanged, noVersion, brokenJob), a.patchJob),
 		operation.Of(spec("POST", "/jobs/{job}/restore", "restoreJob", "Make the job of the version in If-Match what it was at another", access.EditJob, 200, noJob, noChange, jobChanged, noVersion, brokenJob), a.restoreJob),
 		operation.Of(spec("DELETE", "/jobs/{job}", "removeJob", "Remove the job of the version in If-Match; what runs of it goes on", access.EditJob, http.StatusNoContent, noJob, jobChanged, noVersion), a.removeJob),
-		operation.Of(spec("POST", "/jobs/{job}/pause", "pauseJob", "Pause a job", access.PauseJob, 200, noJob, brokenJob), a.pause(true)),
-		operation.Of(spec("POST", "/jobs/{job}/resume", "resumeJob", "Resume a job", access.PauseJob, 200, noJob, brokenJob), a.pause(false)),
-		operation.Of(spec("POST", "/jobs/{job}/run", "runJob", "Run a job now", access.StartJob, http.StatusCreated, noJob, overlaps, brokenJob), a.runJob),
+		operation.Of(spec("POST", "/jobs/{job}/pause", "pauseJob", "Pause a job, until a time or until it is resumed", access.PauseJob, 200, noJob, brokenJob), a.pauseJob),
+		operation.Of(spec("POST", "/jobs/{job}/resume", "resumeJob", "Resume a job", access.PauseJob, 200, noJob, brokenJob), a.resumeJob),
+		operation.Of(starts(spec("POST", "/jobs/{job}/run", "runJob", "Run a job now", access.StartJob, http.StatusCreated, noJob, overlaps, brokenJob)), a.runJob),
 		operation.Of(spec("POST", "/jobs/{job}/kill", "killJob", "Stop the runs of a job, and drop its queued firings", access.Kill, http.StatusAccepted, noJob), a.killJob),
 		operation.Of(applySpec(spec("POST", "/apply", "applyJobs", "Make the jobs those of a file", access.EditJob, 200, jobChanged, unconfirmed, partly)), a.applyJobs),
 	}
@@ -60,8 +64,26 @@ func specOf(data json.RawMessage, name string) (scheduler.Job, error) {
 	return job, nil
 }
 
-func (a changeOps) addJob(ctx context.Context, in *struct{ Body api.JobRequest }) (*operation.Answer[api.JobDetails], error) {
-	return a.add(ctx, in.Body.Job, in.Body.Spec)
+func (a changeOps) addJob(ctx context.Context, in *struct {
+	Body    api.JobRequest
+	RawBody []byte
+},
+) (answer *operation.Answer[api.JobDetails], err error) {
+	before, err := a.once(ctx, in.RawBody, func(ctx context.Context) error {
+		answer, err = a.add(ctx, in.Body.Job, in.Body.Spec)
+		return err
+	})
+	if err != nil || before == nil {
+		return answer, err
+	}
+	if answer, err = a.added(ctx, in.Body.Job); err != nil {
+		return nil, err
+	}
+	if answer.Body.JobID != before.Job {
+		return nil, noJob.Fail("the job that this request added was removed")
+	}
+	answer.Header = replayed(answer.Header)
+	return answer, nil
 }
 
 // add adds a job of that spec.
@@ -77,6 +99,11 @@ func (a changeOps) add(ctx context.Context, name string, spec json.RawMessage) (
 	if err != nil {
 		return nil, err
 	}
+	return a.added(ctx, name)
+}
+
+// added answers with a job that was added.
+func (a changeOps) added(ctx context.Context, name string) (*operation.Answer[api.JobDetails], error) {
 	answer, err := jobOps(a).getJob(ctx, &JobPath{Job: name})
 	if err == nil {
 		answer.Status = http.StatusCreated
@@ -148,34 +175,70 @@ func (a changeOps) removeJob(ctx context.Context, in *JobVersion) (*operation.An
 	})
 }
 
-// pause pauses or resumes a job.
-func (a changeOps) pause(paused bool) func(context.Context, *JobPath) (*operation.Answer[api.JobDetails], error) {
-	action := map[bool]string{true: "job.pause", false: "job.resume"}[paused]
-	return func(ctx context.Context, in *JobPath) (*operation.Answer[api.JobDetails], error) {
-		err := a.onJob(ctx, action, in.Job, func(ctx context.Context, p *access.Principal) error {
-			_, err := a.Changes.SetPaused(ctx, p, in.Job, paused)
-			return err
-		})
-		if err != nil {
+func (a changeOps) pauseJob(ctx context.Context, in *struct {
+	JobPath
+	Body *api.PauseRequest
+},
+) (*operation.Answer[api.JobDetails], error) {
+	var how scheduler.Pause
+	if in.Body != nil {
+		var err error
+		if how.Until, err = a.until(in.Body.Until); err != nil {
 			return nil, err
 		}
-		return jobOps(a).getJob(ctx, in)
+		how.Note = in.Body.Note
 	}
-}
-
-func (a changeOps) runJob(ctx context.Context, in *JobPath) (*operation.Answer[api.Ticket], error) {
-	var t scheduler.Assignment
-	err := a.onJob(ctx, "job.run", in.Job, func(ctx context.Context, p *access.Principal) (err error) {
-		t, err = a.Changes.RunNow(ctx, p, in.Job)
-		return err
+	err := a.onJob(ctx, "job.pause", in.Job, func(ctx context.Context, p *access.Principal) error {
+		return a.Changes.Pause(ctx, p, in.Job, how)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if t.Decision != scheduler.Run && t.Decision != scheduler.Queued {
+	return jobOps(a).getJob(ctx, &in.JobPath)
+}
+
+func (a changeOps) resumeJob(ctx context.Context, in *JobPath) (*operation.Answer[api.JobDetails], error) {
+	err := a.onJob(ctx, "job.resume", in.Job, func(ctx context.Context, p *access.Principal) error {
+		return a.Changes.Resume(ctx, p, in.Job)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return jobOps(a).getJob(ctx, in)
+}
+
+func (a changeOps) runJob(ctx context.Context, in *JobPath) (*operation.Answer[api.Ticket], error) {
+	var t scheduler.Assignment
+	before, err := a.once(ctx, nil, func(ctx context.Context) error {
+		return a.onJob(ctx, "job.run", in.Job, func(ctx context.Context, p *access.Principal) (err error) {
+			t, err = a.Changes.RunNow(ctx, p, in.Job)
+			return err
+		})
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case before != nil:
+		return a.ranBefore(ctx, in.Job, before.Firing)
+	case t.Decision != scheduler.Run && t.Decision != scheduler.Queued:
 		return nil, overlaps.Fail(t.Reason)
 	}
 	return operation.Reply(api.Ticket{Schema: 1, Type: "ticket", Firing: t.ID, Job: in.Job, Decision: t.Decision.String(), Reason: t.Reason}), nil
+}
+
+// ranBefore answers with a firing that the same request has made, as it is now.
+func (a changeOps) ranBefore(ctx context.Context, job string, firing int64) (*operation.Answer[api.Ticket], error) {
+	rows, err := a.Jobs.Log(ctx, store.FiringQuery{Job: job, Before: firing + 1, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	ticket := api.Ticket{Schema: 1, Type: "ticket", Firing: firing, Job: job, Decision: scheduler.Run.String()} // its row may be deleted
+	if len(rows) > 0 && rows[0].ID == firing {
+		ticket.Decision, ticket.Reason = rows[0].Decision.String(), rows[0].Reason
+	}
+	answer := operation.Reply(ticket)
+	answer.Header = replayed(answer.Header)
+	return answer, nil
 }
 
 func (a changeOps) killJob(ctx context.Context, in *struct {
@@ -187,13 +250,56 @@ func (a changeOps) killJob(ctx context.Context, in *struct {
 	err := a.onJob(ctx, "job.kill", in.Job, func(ctx context.Context, p *access.Principal) (err error) {
 		e, _ := store.AuditOf(ctx)
 		e.After = killDetails(in.Body).JSON()
-		runs, err = a.Changes.Kill(store.Audited(ctx, e), p, in.Job, in.Body.Halts())
+		runs, err = a.KillJob(store.Audited(ctx, e), p, in.Job, in.Body.Halts())
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return operation.Reply(api.KillAnswer{Schema: 1, Type: "kill", Runs: append([]int64{}, runs...)}), nil
+}
+
+// KillJob stops, or halts, for p, the runs of a job, and returns their numbers. It is an
+// *access.ScopeError if one of them has hosts outside the scope of p.
+func (a *API) KillJob(ctx context.Context, p *access.Principal, job string, halt bool) (runs []int64, err error) {
+	ctx = withPrincipal(ctx, *p)
+	err = scheduler.Retry(ctx, func() error { // another run may start meanwhile
+		known, err := changeOps{a}.ownRuns(ctx, p, job)
+		if err == nil {
+			runs, err = a.Changes.Kill(ctx, p, job, halt, known)
+		}
+		return err
+	})
+	return runs, err
+}
+
+// ownRuns are the running runs of a job, all of whose hosts are in the scope of p: those
+// that were decided, whatever the job has now. It is an *access.ScopeError if one has
+// others. Who has no scope need not know them.
+func (a changeOps) ownRuns(ctx context.Context, p *access.Principal, job string) ([]int64, error) {
+	if len(p.Scopes) == 0 {
+		return nil, nil
+	}
+	var known []int64
+	for q := (store.Query{Job: job, States: []store.State{store.Running}}); ; {
+		page, err := a.Runs.RunsPage(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, run := range page.Runs {
+			form, _, err := runOps(a).runForm(ctx, run)
+			if err != nil {
+				return nil, err
+			}
+			if form.Hidden > 0 {
+				return nil, &access.ScopeError{Outside: form.Hidden, Hosts: form.Hosts + form.Hidden}
+			}
+			known = append(known, run.ID)
+		}
+		if q.Before = page.Next; q.Before == 0 {
+			return known, nil
+		}
+	}
 }
 
 // onJob does something to a job that who asks may see; see audited.

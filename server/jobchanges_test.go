@@ -1,14 +1,18 @@
 package server_test
 
 import (
+	"fmt"
 	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"tutti/access"
 	"tutti/api"
+	"tutti/fanout"
 	"tutti/scheduler"
+	"tutti/store"
 )
 
 const sweepSpec = `{"schedule":"0 4 * * *","zone":"UTC","selector":"web","command":"sweep"}`
@@ -163,6 +167,105 @@ func TestPauseRunKill(t *testing.T) {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
 	r.refused(t, r.ask(t, "POST", "/jobs/bakup/run", ""), "no-job")
+}
+
+// Who stops a job has all hosts of what runs of it in the scope, as they were decided: what
+// the job has become since does not count. What has not started would run on the hosts of
+// now.
+func TestKillIsAboutTheHostsThatRun(t *testing.T) {
+	eve := access.Principal{Name: "eve", Role: access.Operator, Scopes: []string{"web"}}
+	for _, tt := range []struct {
+		name, decided, now string
+		want               string // the problem; empty: it is stopped
+		waits              string // what becomes of a firing that waits
+	}{
+		{"within", "web", "web", "", "skipped"},
+		{"wider since", "web", "all", "", "queued"},
+		{"narrower since", "all", "web", "scope", "queued"},
+	} {
+		r := newRig(t)
+		r.add(t, "sweep", func(j *scheduler.Job) { j.Selector, j.Overlap = tt.now, scheduler.OverlapQueue })
+		run := r.startFiring(t, "sweep", tt.decided)
+		waits := r.ask(t, "POST", "/jobs/sweep/run", "")
+		if waits.Code != 201 || !strings.Contains(waits.Body.String(), `"queued"`) {
+			t.Fatalf("%s: got %d %s", tt.name, waits.Code, waits.Body)
+		}
+		r.who = eve
+		w := r.ask(t, "POST", "/jobs/sweep/kill", "")
+		if tt.want != "" {
+			r.refused(t, w, tt.want)
+		} else if w.Code != 202 || !strings.Contains(w.Body.String(), fmt.Sprintf(`"runs":[%d]`, run)) {
+			t.Errorf("%s: got %d %s", tt.name, w.Code, w.Body)
+		}
+		stops, err := r.store.Stops(t.Context(), []int64{run})
+		if err != nil || (len(stops) == 1) != (tt.want == "") {
+			t.Errorf("%s: got %+v, %v", tt.name, stops, err)
+		}
+		r.who = access.Principal{Name: "ann", Role: access.Admin}
+		var log api.List[api.Firing]
+		if r.get(t, "/jobs/sweep/log", &log); log.Items[0].Decision != tt.waits {
+			t.Errorf("%s: what waits is %s, want %s", tt.name, log.Items[0].Decision, tt.waits)
+		}
+	}
+}
+
+// startFiring starts a run of a job, which was decided for the hosts web or all, and goes
+// on.
+func (r *rig) startFiring(t *testing.T, job, hosts string) int64 {
+	t.Helper()
+	kept, err := r.store.Job(t.Context(), job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	member, err := r.store.JoinOnce(t.Context(), noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = member.Close() })
+	firing, err := member.Request(t.Context(), job, "ann", noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := fanout.Plan{Source: "job", Selector: hosts, Task: fanout.Task{Action: fanout.Command("sweep")}, Policy: fanout.Policy{Fanout: 10}}
+	for i, name := range map[string][]string{"web": {"web1", "web2"}, "all": {"web1", "web2", "db1"}}[hosts] {
+		p.Targets = append(p.Targets, fanout.Target{Index: i, Name: name})
+	}
+	recorder, err := r.store.Begin(t.Context(), p, store.RunInfo{Job: job, JobID: kept.ID, Firing: firing.ID, Owner: member})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = recorder.Close() })
+	if err := recorder.Handle(t.Context(), fanout.Event{Kind: fanout.RunStarted, Time: noon, Plan: &p}); err != nil {
+		t.Fatal(err)
+	}
+	return recorder.RunID()
+}
+
+// A pause says until when and why, and the audit has it.
+func TestPauseUntil(t *testing.T) {
+	r := newRig(t)
+	r.add(t, "backup", nil)
+	r.who = access.Principal{Name: "olga", Role: access.Operator}
+	w := r.ask(t, "POST", "/jobs/backup/pause", `{"until":"2h","note":"disk"}`)
+	var job api.JobDetails
+	r.get(t, "/jobs/backup", &job)
+	if w.Code != 200 || !job.Paused || job.PausedBy != "olga" || job.PausedNote != "disk" || !time.Time(*job.PausedUntil).Equal(noon.Add(2*time.Hour)) || !time.Time(*job.PausedAt).Equal(noon) {
+		t.Errorf("got %d %s, then %+v", w.Code, w.Body, job)
+	}
+	for _, body := range []string{`{"until":"2020-01-01T00:00:00Z"}`, `{"until":"soon"}`, `{"note":"\u001b[2J"}`, `{"note":"\u202e"}`, `{"untill":"2h"}`, `{"until":""}x`} {
+		if w := r.ask(t, "POST", "/jobs/backup/pause", body); w.Code != 422 && w.Code != 400 {
+			t.Errorf("%s: got %d %s", body, w.Code, w.Body)
+		}
+	}
+	if w := r.ask(t, "POST", "/jobs/backup/resume", ""); w.Code != 200 || strings.Contains(w.Body.String(), "paused_") {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	r.who = access.Principal{Name: "ann", Role: access.Admin}
+	var audit api.List[api.AuditEntry]
+	r.get(t, "/audit?object=job:backup", &audit)
+	if len(audit.Items) != 2 || string(audit.Items[1].After) != `{"note":"disk","until":"2027-03-01T14:00:00.000Z","version":2}` {
+		t.Errorf("got %+v", audit.Items)
+	}
 }
 
 // A webhook of an editor is the editor's, and must not lead into the daemon's network.

@@ -61,7 +61,7 @@ func (a restOps) stop(ctx context.Context, in *HostPath) (*operation.Answer[oper
 }
 
 // knowsHost is a problem unless the inventory has a host that who asks may see.
-func (a *API) knowsHost(ctx context.Context, name string) error {
+func (a restOps) knowsHost(ctx context.Context, name string) error {
 	views, err := a.hostViews(ctx, "all")
 	if err == nil && !slices.ContainsFunc(views, func(v runner.HostView) bool { return v.Name == name }) {
 		err = noHost.Fail("the inventory has no such host")

@@ -42,11 +42,15 @@ type JobChanges interface {
 	Plan(ctx context.Context, p *access.Principal, data []byte, prune bool) (*jobs.Plan, error)
 	Apply(ctx context.Context, p *access.Principal, plan *jobs.Plan) iter.Seq2[jobs.Step, error]
 	Remove(ctx context.Context, p *access.Principal, name string, version int64) error
-	SetPaused(ctx context.Context, p *access.Principal, name string, paused bool) (scheduler.StoredJob, error)
+	// Pause pauses a job as how says, whose By is p's, and Resume resumes it.
+	Pause(ctx context.Context, p *access.Principal, name string, how scheduler.Pause) error
+	Resume(ctx context.Context, p *access.Principal, name string) error
 	RunNow(ctx context.Context, p *access.Principal, name string) (scheduler.Assignment, error)
 	// Kill stops the runs of a job, and returns their numbers. halt: running commands go
-	// on, and no more hosts are started.
-	Kill(ctx context.Context, p *access.Principal, name string, halt bool) ([]int64, error)
+	// on, and no more hosts are started. Of p that has scopes, known are the runs whose
+	// hosts, as they were decided, are in them: if another is running, nothing is stopped,
+	// and the error is scheduler.ErrConflict.
+	Kill(ctx context.Context, p *access.Principal, name string, halt bool, known []int64) ([]int64, error)
 }
 
 // Fleet is the hosts that the daemon knows, and the daemons themselves.

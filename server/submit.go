@@ -3,10 +3,7 @@ package server
 import (
 	"cmp"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"net/http"
 	"strconv"
@@ -276,7 +273,7 @@ func (a submitOps) replay(ctx context.Context, err error, wait time.Duration) (*
 	}
 	answer, err := a.await(ctx, before.Run, wait)
 	if err == nil {
-		answer.Header.Set("Idempotency-Replayed", "true")
+		answer.Header = replayed(answer.Header)
 	}
 	return answer, err
 }
@@ -342,23 +339,9 @@ func waitOf(prefer string) (time.Duration, error) {
 	return 0, nil
 }
 
-// identify takes over the key of an idempotent request, and what the history keeps of
-// its body. The key itself is kept nowhere: it is what the body is hidden by.
+// identify takes over the key of an idempotent request.
 func identify(ctx context.Context, s *Submission, body []byte) error {
-	r := operation.Request(ctx)
-	keys := r.Header.Values("Idempotency-Key")
-	if len(keys) == 0 {
-		return nil
-	}
-	key := keys[0]
-	printable := !strings.ContainsFunc(key, func(c rune) bool { return c < ' ' || c > '~' })
-	if len(keys) > 1 || key == "" || len(key) > 255 || !printable {
-		return operation.Invalid.Fail("").With(api.InParameter("Idempotency-Key", "want one key, of 1 to 255 printable characters"))
-	}
-	hidden := sha256.Sum256([]byte("tutti idempotency\x00" + key))
-	mac := hmac.New(sha256.New, []byte(key))
-	mac.Write([]byte(r.Method + " " + r.URL.Path + "\x00"))
-	mac.Write(body)
-	s.Key, s.Body = hex.EncodeToString(hidden[:]), mac.Sum(nil)
-	return nil
+	k, err := requestKey(ctx, body, s.By.At)
+	s.Key, s.Body = k.Key, k.Body
+	return err
 }

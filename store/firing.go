@@ -108,11 +108,16 @@ const (
 	InList                   // the list of jobs
 )
 
-// A KillRef names what to stop: the runs of a job, or one run. Exactly one field is
-// set.
+// A KillRef names what to stop: the runs of a job, or one run. Exactly one of Job and Run
+// is set.
 type KillRef struct {
 	Job string
 	Run int64
 	// Halt: running commands go on, and no more hosts are started.
 	Halt bool
+	// Known are the runs of the job that the caller knows of: if another is running, none
+	// is stopped, and the error is [scheduler.ErrConflict]. Nil: any may be.
+	Known []int64
+	// StartedOnly: the firings of the job that have not started stay.
+	StartedOnly bool
 }

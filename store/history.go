@@ -95,6 +95,7 @@ type Store interface {
 	// AddJob and the methods up to StopRun are those of [Jobs].
 	AddJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.StoredJob, error)
 	ChangeJob(ctx context.Context, job scheduler.Job, by string, now time.Time) (scheduler.StoredJob, error)
+	PauseJob(ctx context.Context, name string, p scheduler.Pause, now time.Time) (paused scheduler.StoredJob, changed bool, err error)
 	RemoveJob(ctx context.Context, name string, version int64, by string, now time.Time) error
 	RequestFiring(ctx context.Context, job, by string, now time.Time) (scheduler.Assignment, error)
 	ClaimFiring(ctx context.Context, owner scheduler.Membership, id int64, now time.Time) (scheduler.Assignment, error)
@@ -125,6 +126,10 @@ type Store interface {
 	Access() access.Store
 	// Maintenance has the hosts in maintenance, which runs leave out.
 	Maintenance() Maintenance
+	// Messages has the notifications that are not delivered yet.
+	Messages() Messages
+	// Heartbeats has the newest heartbeat of each host, which HealthOf counts, too.
+	Heartbeats() Heartbeats
 }
 
 // A Daemon is the registration of a process that executes firings, until it leaves or

@@ -59,15 +59,15 @@ type HostRun struct {
 	HostRow
 }
 
-// A HostHealth is whether a host could be reached, from the results of runs. A result
-// counts if its command was sent, or if it is ok, failed, or unreachable for a reason
-// other than this machine.
+// A HostHealth is whether a host could be reached, from the results of runs and from
+// heartbeats. A result counts if its command was sent, or if it is ok, failed, or
+// unreachable for a reason other than this machine.
 type HostHealth struct {
 	Host string
 	// LastRun is the newest run with the host; 0: none.
 	LastRun int64
 	// Reached is the newest contact, and Failed the newest failure to reach the host
-	// after that.
+	// after that; zero: none.
 	Reached, Failed Contact
 	// Since is the first recorded failure after the host was last reached; zero if it
 	// is reachable.
@@ -75,13 +75,27 @@ type HostHealth struct {
 	// Op and Error describe Failed.
 	Op    fanout.Op
 	Error string
+	// Beat: the newest of Reached and Failed is a heartbeat.
+	Beat bool
 }
 
-// A Contact is an attempt of a run to reach a host. The zero value is none.
+// A Contact is an attempt to reach a host. The zero value is none.
 type Contact struct {
+	// Run made it; 0: a heartbeat did.
 	Run int64
 	At  time.Time
 }
+
+// Last returns the newest contact, or failure to reach the host.
+func (h *HostHealth) Last() Contact {
+	if h.Unreachable() {
+		return h.Failed
+	}
+	return h.Reached
+}
+
+// Unreachable reports whether the newest contact failed.
+func (h *HostHealth) Unreachable() bool { return h.Failed != Contact{} }
 
 // The healths of a host.
 const (
@@ -93,14 +107,14 @@ const (
 // State returns the health of the host at now: HealthUnknown if there was no contact
 // within quiet; 0: if there never was.
 func (h *HostHealth) State(now time.Time, quiet time.Duration) string {
-	last, state := h.Reached, HealthReachable
-	if h.Failed.Run > h.Reached.Run {
-		last, state = h.Failed, HealthUnreachable
-	}
-	if last.Run == 0 || quiet > 0 && now.Sub(last.At) > quiet {
+	last := h.Last()
+	switch {
+	case last == Contact{} || quiet > 0 && now.Sub(last.At) > quiet:
 		return HealthUnknown
+	case h.Unreachable():
+		return HealthUnreachable
 	}
-	return state
+	return HealthReachable
 }
 
 // A NoHostError says that a run did not have the host.

@@ -86,6 +86,31 @@ func (j Jobs) changeOnce(ctx context.Context, job scheduler.Job, by string, now 
 	return t.Next.StoredJob, err
 }
 
+// PauseJob pauses a job for the user p.By, or changes until when and why it is paused. The
+// error is a *NoJobError if there is no such job. changed is false if it is paused so
+// already.
+func (j Jobs) PauseJob(ctx context.Context, name string, p scheduler.Pause, now time.Time) (paused scheduler.StoredJob, changed bool, err error) {
+	if err := j.ledger.Changeable(); err != nil {
+		return paused, false, err
+	}
+	err = scheduler.Retry(ctx, func() error {
+		k, err := j.ledger.Job(ctx, name)
+		if err != nil {
+			return err
+		}
+		if changed = !k.Paused || !k.Pause.Same(p); !changed {
+			paused = k
+			return nil
+		}
+		t, err := scheduler.NewDesk(j.ledger).Apply(ctx, k.ID, now, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
+			return s.StartPause(p, at)
+		})
+		paused = t.Next.StoredJob
+		return err
+	})
+	return paused, changed && err == nil, err
+}
+
 // sameJob reports whether nothing would change.
 func sameJob(old *scheduler.StoredJob, job *scheduler.Job) (bool, error) {
 	if old.Broken != nil {
@@ -195,7 +220,7 @@ func (j Jobs) ClaimFiring(ctx context.Context, owner scheduler.Membership, id in
 	if err != nil {
 		return assignment, err
 	}
-	return subjects[0].State.Assignment(f), nil
+	return subjects[0].State.Assignment(&f), nil
 }
 
 // KillRuns requests, for the user by, a stop of a job's runs, or of one run of a job,
@@ -208,7 +233,7 @@ func (j Jobs) KillRuns(ctx context.Context, ref KillRef, by string, now time.Tim
 		return nil, err
 	}
 	if ref.Job != "" {
-		return j.killJob(ctx, ref.Job, scheduler.Stop{By: by, At: now, Halt: ref.Halt})
+		return j.killJob(ctx, ref, scheduler.Stop{By: by, At: now, Halt: ref.Halt})
 	}
 	run, err := j.ledger.Run(ctx, strconv.FormatInt(ref.Run, 10), "")
 	switch {
@@ -261,20 +286,20 @@ func RunEndedError(run int64) error {
 	return &KillError{Run: run, Reason: "it has finished", advice: AdviceRunEnded}
 }
 
-func (j Jobs) killJob(ctx context.Context, name string, x scheduler.Stop) ([]int64, error) {
-	subjects, err := j.ledger.Find(ctx, name)
+func (j Jobs) killJob(ctx context.Context, ref KillRef, x scheduler.Stop) ([]int64, error) {
+	subjects, err := j.ledger.Find(ctx, ref.Job)
 	if err != nil {
 		return nil, err
 	}
 	if len(subjects) == 0 {
-		_, err := j.ledger.Job(ctx, name) // its error suggests a name
+		_, err := j.ledger.Job(ctx, ref.Job) // its error suggests a name
 		return nil, err
 	}
 	var runs []int64
 	var errs []error
 	for _, job := range subjects {
 		t, err := scheduler.NewDesk(j.ledger).Apply(ctx, job.State.ID, x.At, func(s scheduler.JobState, at scheduler.Moment) (scheduler.Transition, error) {
-			return s.Kill(x, at), nil
+			return ref.rule(s, x, at)
 		})
 		errs = append(errs, err)
 		for _, stop := range t.Stops {
@@ -283,4 +308,19 @@ func (j Jobs) killJob(ctx context.Context, name string, x scheduler.Stop) ([]int
 	}
 	slices.Sort(runs)
 	return runs, errors.Join(errs...)
+}
+
+// rule makes the request x of what ref names of a job.
+func (ref *KillRef) rule(s scheduler.JobState, x scheduler.Stop, at scheduler.Moment) (scheduler.Transition, error) {
+	if ref.Known != nil {
+		for _, run := range s.Running() {
+			if !slices.Contains(ref.Known, run) {
+				return scheduler.Transition{}, scheduler.ErrConflict
+			}
+		}
+	}
+	if ref.StartedOnly {
+		return s.KillRun(x, at)
+	}
+	return s.Kill(x, at), nil
 }

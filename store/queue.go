@@ -143,17 +143,25 @@ type WaitingRun struct {
 // KeptKeys is how long the key of a submission is stored.
 const KeptKeys = 24 * time.Hour
 
-// A ReplayedError says that the same submission was accepted before, as Run.
+// A ReplayedError says that the same request was accepted before: it made Run, or the job
+// of the number Job, or Firing of that job.
 type ReplayedError struct {
 	noAdvice
-	Run int64
+	Run, Job, Firing int64
 }
 
 func (e *ReplayedError) Error() string {
-	return fmt.Sprintf("it was submitted before, as run %d", e.Run)
+	switch {
+	case e.Run != 0:
+		return fmt.Sprintf("it was submitted before, as run %d", e.Run)
+	case e.Firing != 0:
+		return fmt.Sprintf("it was requested before, as firing %d", e.Firing)
+	}
+	return "the same request added the job before"
 }
 
-// A KeyReusedError says that the key of a submission was used for another request.
+// A KeyReusedError says that the key of a request was used for another one, which may
+// have made Run.
 type KeyReusedError struct {
 	noAdvice
 	Key string
@@ -161,6 +169,9 @@ type KeyReusedError struct {
 }
 
 func (e *KeyReusedError) Error() string {
+	if e.Run == 0 {
+		return "the key was used for another request"
+	}
 	return fmt.Sprintf("the key was used for another request, which is run %d", e.Run)
 }
 

@@ -51,6 +51,26 @@ func ParseSince(text string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q: want a time such as 2026-11-20T14:30 or a duration such as 2h or 7d", text)
 }
 
+// ParseUntil reads a time such as 2026-11-20T14:30, in the zone of now, or how long after
+// now it is. It has to be after now.
+func ParseUntil(text string, now time.Time) (time.Time, error) {
+	d, err := ParseDuration(text)
+	at := now.Add(d)
+	for _, layout := range sinceLayouts {
+		if err == nil {
+			break
+		}
+		at, err = time.ParseInLocation(layout, text, now.Location())
+	}
+	switch {
+	case err != nil:
+		return time.Time{}, fmt.Errorf("%q: want a time such as 2026-11-20T14:30 or a duration such as 2h or 7d", clip(text))
+	case !at.After(now):
+		return time.Time{}, fmt.Errorf("%q is not to come", clip(text))
+	}
+	return at, nil
+}
+
 // FormatDuration is a text that [ParseDuration] reads as d, without units of
 // which there are none: 5m, not 5m0s. Whole days are days.
 func FormatDuration(d time.Duration) string {

@@ -25,6 +25,28 @@ func TestParseSince(t *testing.T) {
 	}
 }
 
+func TestParseUntil(t *testing.T) {
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.FixedZone("CET", 3600))
+	for text, want := range map[string]string{
+		"2h":                   "2026-11-21T13:00:00Z",
+		"7d":                   "2026-11-28T11:00:00Z",
+		"2026-11-22":           "2026-11-21T23:00:00Z",
+		"2026-11-21 14:30":     "2026-11-21T13:30:00Z",
+		"2026-11-21T14:30:05Z": "2026-11-21T14:30:05Z",
+		"2026-11-21T12:00":     "",
+		"2026-11-20":           "",
+		"0s":                   "",
+		"-1h":                  "",
+		"tomorrow":             "",
+		"":                     "",
+	} {
+		got, err := ParseUntil(text, now)
+		if (err == nil) != (want != "") || err == nil && got.UTC().Format(time.RFC3339) != want {
+			t.Errorf("%q: got %s, %v, want %q", text, got, err, want)
+		}
+	}
+}
+
 // FuzzSince: an accepted time is not after now unless it was written as a point in
 // time.
 func FuzzSince(f *testing.F) {

@@ -47,6 +47,8 @@ type Handler struct {
 	Tasks   Tasks
 	Jobs    server.Jobs
 	Changes server.JobChanges
+	// Kill stops, or halts, the runs of a job; see [server.API.KillJob].
+	Kill func(ctx context.Context, p *access.Principal, job string, halt bool) ([]int64, error)
 	// Scopes are the names of the hosts that each selector chooses.
 	Scopes func(ctx context.Context, selectors []string) ([]map[string]bool, error)
 	// Daemons are those that serve the history, and Machine is the name of their machine.

@@ -199,7 +199,7 @@ func (h *Handler) killJob(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = h.Changes.Kill(h.Audited(r, &p, "job.kill"), &p, name, false)
+	_, err = h.Kill(h.Audited(r, &p, "job.kill"), &p, name, false)
 	return nil, err
 }
 

@@ -357,3 +357,31 @@ func TestLinesHaveADeadline(t *testing.T) {
 		t.Errorf("%d lines of %d parts were written without a deadline", w.never, parts)
 	}
 }
+
+// Lines that go on for long are cut off when who asks has to ask again.
+func TestLinesEndWithRights(t *testing.T) {
+	var lost func()
+	pages := 0
+	h := NewHandler(Config{
+		While: func(ctx context.Context) (context.Context, func(), error) {
+			while, cancel := context.WithCancel(ctx)
+			lost = cancel
+			return while, cancel, nil
+		},
+	}, []Operation{ListOf(Spec{Method: "GET", Path: "/things", ID: "listThings", Tag: "things", Action: access.Read},
+		func(_ context.Context, _ *things, key string, _ int) ([]thing, string, error) {
+			if pages++; pages == 3 {
+				lost()
+			}
+			return []thing{{Count: pages}}, key + "x", nil
+		})})
+	r := httptest.NewRequest("GET", "/things", nil)
+	r.Header.Set("Accept", "application/x-ndjson")
+	w := httptest.NewRecorder()
+	defer func() {
+		if cut := recover(); cut == nil || pages != 3 || strings.Count(w.Body.String(), "\n") != 3 {
+			t.Errorf("got %v after %d pages: %s", cut, pages, w.Body)
+		}
+	}()
+	h.ServeHTTP(w, r)
+}

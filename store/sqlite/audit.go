@@ -38,7 +38,16 @@ func noteAudited(ctx context.Context, tx *sql.Tx, object string, outcome access.
 
 // noteJob is noteAudited for a change of a job.
 func noteJob(ctx context.Context, tx *sql.Tx, k *scheduler.StoredJob, outcome access.Outcome) error {
-	return noteAudited(ctx, tx, "job:"+k.Name, outcome, access.Details{"version": k.Version})
+	details := access.Details{"version": k.Version}
+	if e, _ := store.AuditOf(ctx); e.Action == "job.pause" {
+		if !k.Pause.Until.IsZero() {
+			details["until"] = timeText(k.Pause.Until)
+		}
+		if k.Pause.Note != "" {
+			details["note"] = k.Pause.Note
+		}
+	}
+	return noteAudited(ctx, tx, "job:"+k.Name, outcome, details)
 }
 
 // noteRun is noteAudited for a change of a run.

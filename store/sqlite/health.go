@@ -22,6 +22,9 @@ func (v views) HealthOf(ctx context.Context, hosts []string) ([]store.HostHealth
 		}
 	}
 	all, err := v.health(ctx, hosts, len(hosts) > fewHosts)
+	if err == nil {
+		err = v.addPulses(ctx, all)
+	}
 	return all, v.readFault(err)
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"tutti/internal/yamltree"
 	"tutti/scheduler"
@@ -109,7 +110,8 @@ func (s *states) jobByID(ctx context.Context, q queryer, id int64) (scheduler.St
 
 func (s *states) selectJobs(ctx context.Context, q queryer, where string, args ...any) ([]scheduler.StoredJob, error) {
 	rows, err := q.QueryContext(ctx, `
-		SELECT id, name, version, spec, paused, cursor, failures, failing_since, alarm, updated_at, updated_by, scope, webhook_by FROM jobs`+where, args...)
+		SELECT id, name, version, spec, paused, cursor, failures, failing_since, alarm, updated_at, updated_by, scope, webhook_by,
+			paused_by, paused_at, paused_until, paused_note FROM jobs`+where, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -132,8 +134,9 @@ func (s *states) scanJob(rows *sql.Rows) (k scheduler.StoredJob, err error) {
 	var name, spec string
 	var version int64
 	var paused bool
-	var cursor, updated, since, alarm, scope, webhookBy sql.NullString
-	wrong := rows.Scan(&k.ID, &name, &version, &spec, &paused, &cursor, &k.ConsecutiveFailures.Count, &since, &alarm, &updated, &k.UpdatedBy, &scope, &webhookBy)
+	var cursor, updated, since, alarm, scope, webhookBy, pausedBy, pausedAt, until, note sql.NullString
+	wrong := rows.Scan(&k.ID, &name, &version, &spec, &paused, &cursor, &k.ConsecutiveFailures.Count, &since, &alarm, &updated, &k.UpdatedBy, &scope, &webhookBy,
+		&pausedBy, &pausedAt, &until, &note)
 	if wrong != nil {
 		if err := scanFirst(rows, &k.ID, &name, &version, &spec); err != nil {
 			return k, err
@@ -149,14 +152,21 @@ func (s *states) scanJob(rows *sql.Rows) (k scheduler.StoredJob, err error) {
 		k.Broken = errors.Join(k.Broken, fmt.Errorf("scope: %w", err)) // without its scopes it would run anywhere
 	}
 	k.Notify.WebhookBy = webhookBy.String
-	if k.Cursor, err = parseTime(cursor); err != nil {
-		k.Broken = errors.Join(k.Broken, fmt.Errorf("cursor: %w", err))
-	}
-	if k.ConsecutiveFailures.Since, err = parseTime(since); err != nil {
-		k.Broken = errors.Join(k.Broken, fmt.Errorf("failing_since: %w", err))
-	}
-	if k.UpdatedAt, err = parseTime(updated); err != nil {
-		k.Broken = errors.Join(k.Broken, fmt.Errorf("updated_at: %w", err))
+	k.Pause.By, k.Pause.Note = pausedBy.String, note.String
+	for _, c := range []struct {
+		name string
+		to   *time.Time
+		text sql.NullString
+	}{
+		{"cursor", &k.Cursor, cursor},
+		{"failing_since", &k.ConsecutiveFailures.Since, since},
+		{"updated_at", &k.UpdatedAt, updated},
+		{"paused_at", &k.Pause.At, pausedAt},
+		{"paused_until", &k.Pause.Until, until},
+	} {
+		if *c.to, err = parseTime(c.text); err != nil {
+			k.Broken = errors.Join(k.Broken, fmt.Errorf("%s: %w", c.name, err))
+		}
 	}
 	return k, nil
 }

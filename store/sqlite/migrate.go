@@ -174,7 +174,7 @@ func checkVersion(version, known int) error {
 var tables = []string{
 	"runs", "results", "attempts", "output", "jobs", "job_states", "job_changes", "daemons", "firings", "outbox", "notifications",
 	"users", "tokens", "sessions", "login_links", "access_state", "audit", "maintenance",
-	"queue", "requests", "callbacks", "scripts",
+	"queue", "requests", "callbacks", "scripts", "heartbeats",
 }
 
 // checkTables refuses a database in which a table is missing.

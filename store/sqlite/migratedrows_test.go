@@ -45,6 +45,9 @@ var rowsSince = map[int]string{
 	17: `UPDATE callbacks SET told_of = 'always';`,
 	18: `INSERT INTO scripts (run_id, codec, data) VALUES (101, 'plain', x'23212f62696e2f7368');`,
 	19: `UPDATE runs SET kill_at = '2026-11-21T12:00:00.000Z', kill_by = 'ann', kill_how = 'halt' WHERE id = 11;`,
+	20: `INSERT INTO requests (principal, key, body_mac, at, run_id, job_id, firing_id) VALUES ('ann', 'k2', x'00', '2026-11-21T12:00:00.000Z', 0, 2, 901);`,
+	21: `UPDATE jobs SET paused_by = 'ann', paused_at = '2026-11-21T12:00:00.000Z', paused_until = '2046-11-21T12:00:00.000Z', paused_note = 'disk' WHERE name = 'backup';`,
+	22: `INSERT INTO heartbeats (host, at, reached_at, since, error_op, error) VALUES ('web1', '2026-11-21T12:00:00.000Z', NULL, '2026-11-21T12:00:00.000Z', 'dial', 'refused');`,
 }
 
 // hash is a SHA-256 in hexadecimal digits, of that digit.

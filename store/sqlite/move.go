@@ -60,6 +60,9 @@ func (l *Ledger) commitOne(ctx context.Context, tx *sql.Tx, m *scheduler.Move, d
 }
 
 func (s *states) move(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error {
+	if err := checkOnce(ctx, tx); err != nil {
+		return err
+	}
 	if err := checkMove(ctx, tx, m); err != nil {
 		return err
 	}
@@ -88,8 +91,15 @@ func (s *states) move(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error 
 	}
 	outcome := access.Done
 	for i := fresh; i < len(m.Firings); i++ {
-		if f := &m.Firings[i]; f.RequestedBy != "" && f.Decision != scheduler.Run && f.Decision != scheduler.Queued {
+		f := &m.Firings[i]
+		switch {
+		case f.RequestedBy == "":
+		case f.Decision != scheduler.Run && f.Decision != scheduler.Queued:
 			outcome = access.Refused
+		default:
+			if err := keepOnce(ctx, tx, made{job: f.JobID, firing: f.ID}); err != nil {
+				return err
+			}
 		}
 	}
 	return noteJob(ctx, tx, &m.Next.StoredJob, outcome)
@@ -215,11 +225,13 @@ func (s *states) updateJob(ctx context.Context, tx *sql.Tx, k *scheduler.StoredJ
 	// An edit of the schedule needs no announcement of the new rules any more.
 	_, err = tx.ExecContext(ctx, `
 		UPDATE jobs SET version = @version, spec = @spec, paused = @paused, `+setProgress+`, updated_at = @at, updated_by = @by, scope = @scope,
-			webhook_by = @webhook_by,
+			webhook_by = @webhook_by, paused_by = @paused_by, paused_at = @paused_at, paused_until = @until, paused_note = @note,
 			untold = CASE WHEN @same THEN untold ELSE 0 END WHERE id = @id`,
 		append(progressOf(k), sql.Named("version", k.Version), sql.Named("spec", string(spec)), sql.Named("paused", k.Paused),
 			sql.Named("at", timeText(k.UpdatedAt)), sql.Named("by", k.UpdatedBy), sql.Named("scope", scope),
 			sql.Named("webhook_by", text(k.Notify.WebhookBy)),
+			sql.Named("paused_by", text(k.Pause.By)), sql.Named("paused_at", timeText(k.Pause.At)),
+			sql.Named("until", timeText(k.Pause.Until)), sql.Named("note", text(k.Pause.Note)),
 			sql.Named("same", slices.Equal(old.Schedules, k.Schedules)), sql.Named("id", k.ID))...)
 	if err != nil {
 		return false, err
@@ -231,7 +243,16 @@ func (s *states) updateJob(ctx context.Context, tx *sql.Tx, k *scheduler.StoredJ
 	case !k.Paused && old.Paused:
 		what = store.JobResumed
 	}
-	return true, noteChange(ctx, tx, k, what, string(spec))
+	if err := noteChange(ctx, tx, k, what, string(spec)); err != nil {
+		return true, err
+	}
+	if what != store.JobResumed || k.UpdatedBy != scheduler.ResumedBy {
+		return true, nil
+	}
+	return true, note(ctx, tx, &access.Entry{ // no user's request has it
+		By: access.By{Actor: k.UpdatedBy, Via: access.ViaLocal, At: k.UpdatedAt}, Action: "job.resume", Object: "job:" + k.Name, Outcome: access.Done,
+		After: access.Details{"version": k.Version}.JSON(),
+	})
 }
 
 // setProgress sets the columns of a job's scheduling state, see progressOf.
@@ -305,12 +326,17 @@ func (l *Ledger) Create(ctx context.Context, job scheduler.Job, by string, now t
 		return created, l.fault("change", err)
 	}
 	err = l.change(ctx, func(tx *sql.Tx) error {
+		if err := checkOnce(ctx, tx); err != nil {
+			return err
+		}
 		if there, err := exists(ctx, tx, "SELECT 1 FROM jobs WHERE name = ?", job.Name); err != nil || there {
 			return cmp.Or(err, scheduler.ErrConflict)
 		}
 		res, err := tx.ExecContext(ctx, `
-			INSERT INTO jobs (name, version, spec, paused, cursor, updated_at, updated_by, scope, webhook_by) VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?)`,
-			job.Name, string(spec), job.Paused, timeText(now), timeText(now), by, scope, text(job.Notify.WebhookBy))
+			INSERT INTO jobs (name, version, spec, paused, cursor, updated_at, updated_by, scope, webhook_by, paused_by, paused_at)
+			VALUES (@name, 1, @spec, @paused, @now, @now, @by, @scope, @webhook_by, iif(@paused, @by, NULL), iif(@paused, @now, NULL))`,
+			sql.Named("name", job.Name), sql.Named("spec", string(spec)), sql.Named("paused", job.Paused), sql.Named("now", timeText(now)),
+			sql.Named("by", by), sql.Named("scope", scope), sql.Named("webhook_by", text(job.Notify.WebhookBy)))
 		if err != nil {
 			return err
 		}
@@ -327,6 +353,9 @@ func (l *Ledger) Create(ctx context.Context, job scheduler.Job, by string, now t
 		}
 		created = subjects[0]
 		if err := noteChange(ctx, tx, &created.State.StoredJob, store.JobAdded, string(spec)); err != nil {
+			return err
+		}
+		if err := keepOnce(ctx, tx, made{job: id}); err != nil {
 			return err
 		}
 		return noteJob(ctx, tx, &created.State.StoredJob, access.Done)

@@ -129,6 +129,9 @@ func (s *Store) Access() access.Store { return &Accounts{s.fileHandle} }
 // Maintenance is which hosts runs leave out.
 func (s *Store) Maintenance() store.Maintenance { return &Maintenance{s.fileHandle} }
 
+// Heartbeats are the newest of each host.
+func (s *Store) Heartbeats() store.Heartbeats { return &Heartbeats{s.fileHandle} }
+
 // newStore puts together what works on a file.
 func newStore(h *fileHandle) (*Store, error) {
 	runs, states := &runReader{dead: make(map[int64]bool)}, &states{}

@@ -1,11 +1,8 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
-	"errors"
-	"time"
 
 	"tutti/fanout"
 	"tutti/store"
@@ -21,8 +18,9 @@ func (q *Queue) Submit(ctx context.Context, s store.Submission) (done store.Subm
 	if err != nil {
 		return done, q.fault("record", err)
 	}
+	key := store.RequestKey{Principal: s.Info.Principal, Key: s.Key, Body: s.Body, At: s.Now}
 	err = q.change(ctx, func(tx *sql.Tx) error {
-		if err := checkKey(ctx, tx, &s); err != nil {
+		if err := checkRequest(ctx, tx, key); err != nil {
 			return err
 		}
 		all, err := entries(ctx, tx)
@@ -57,7 +55,7 @@ func (q *Queue) Submit(ctx context.Context, s store.Submission) (done store.Subm
 		if err := noteRun(ctx, tx, done.Run, nil); err != nil {
 			return err
 		}
-		return keepKey(ctx, tx, &s, done.Run)
+		return keepRequest(ctx, tx, key, made{run: done.Run})
 	})
 	if err != nil {
 		return store.Submitted{}, err
@@ -76,62 +74,6 @@ func (q *Queue) insertQueued(ctx context.Context, tx *sql.Tx, s *store.Submissio
 		return 0, err
 	}
 	return id, insertHosts(ctx, tx, id, s.Plan)
-}
-
-// checkKey looks whether the submission was taken before, and forgets old keys.
-func checkKey(ctx context.Context, tx *sql.Tx, s *store.Submission) error {
-	if _, err := tx.ExecContext(ctx, "DELETE FROM requests WHERE at < ?", timeText(s.Now.Add(-store.KeptKeys))); err != nil {
-		return err
-	}
-	return takenBefore(ctx, tx, s.Info.Principal, s.Key, s.Body, s.Now)
-}
-
-// Replayed says whether a submission was taken before; see [store.Queue].
-func (q *Queue) Replayed(ctx context.Context, principal, key string, body []byte, now time.Time) error {
-	err := takenBefore(ctx, q.r, principal, key, body, now)
-	if errors.As(err, new(*store.ReplayedError)) || errors.As(err, new(*store.KeyReusedError)) {
-		return err
-	}
-	return q.fault("read", err)
-}
-
-// takenBefore looks for the key of a submission among those that are kept.
-func takenBefore(ctx context.Context, q queryer, principal, key string, body []byte, now time.Time) error {
-	if key == "" {
-		return nil
-	}
-	var kept []byte
-	var run int64
-	err := q.QueryRowContext(ctx, "SELECT body_mac, run_id FROM requests WHERE principal = ? AND key = ? AND at >= ?",
-		principal, key, timeText(now.Add(-store.KeptKeys))).Scan(&kept, &run)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return nil
-	case err != nil:
-		return err
-	case bytes.Equal(kept, body):
-		return &store.ReplayedError{Run: run}
-	}
-	return &store.KeyReusedError{Key: key, Run: run}
-}
-
-func keepKey(ctx context.Context, tx *sql.Tx, s *store.Submission, run int64) error {
-	if s.Key == "" {
-		return nil
-	}
-	_, err := tx.ExecContext(ctx, "INSERT INTO requests (principal, key, body_mac, at, run_id) VALUES (?, ?, ?, ?, ?)",
-		s.Info.Principal, s.Key, append([]byte{}, s.Body...), timeText(s.Now), run)
-	return err
-}
-
-// Find is the run of a submission; see [store.Queue].
-func (q *Queue) Find(ctx context.Context, principal, key string, now time.Time) (run int64, err error) {
-	err = q.r.QueryRowContext(ctx, "SELECT run_id FROM requests WHERE principal = ? AND key = ? AND at >= ?",
-		principal, key, timeText(now.Add(-store.KeptKeys))).Scan(&run)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, nil
-	}
-	return run, q.fault("read", err)
 }
 
 // insertHosts writes the rows of the hosts of a run.

@@ -285,3 +285,54 @@ func testAuditedChanges(t *testing.T, b *bed) {
 		t.Errorf("the audit has\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
+
+// A job is added, and a firing requested, once for a key: both are written, or neither.
+func testOnce(t *testing.T, b *bed) {
+	key := func(name, body string, at time.Time) store.RequestKey {
+		return store.RequestKey{Principal: "ann", Key: name, Body: []byte(body), At: at}
+	}
+	once := func(k store.RequestKey) context.Context { return store.Once(t.Context(), k) }
+	job := scheduler.NewJob("backup", "UTC")
+	job.Schedules, job.Selector, job.Command = []string{"0 4 * * *"}, "web", "df"
+	kept, err := b.AddJob(once(key("add", "1", noon)), job, "ann", noon)
+	b.must(err)
+	before := func(what string, err error, want store.ReplayedError) {
+		t.Helper()
+		if got, ok := errors.AsType[*store.ReplayedError](err); !ok || *got != want {
+			t.Errorf("%s: got %v, want %+v", what, err, want)
+		}
+	}
+	_, err = b.AddJob(once(key("add", "1", noon)), job, "ann", noon)
+	before("add", err, store.ReplayedError{Job: kept.ID})
+	_, err = b.AddJob(once(key("add", "2", noon)), job, "ann", noon)
+	if !errors.As(err, new(*store.KeyReusedError)) {
+		t.Errorf("another body: got %v, want a *KeyReusedError", err)
+	}
+	run := func(k store.RequestKey) (scheduler.Assignment, error) {
+		return b.RequestFiring(once(k), "backup", "ann", noon)
+	}
+	first, err := run(key("run", "1", noon))
+	b.must(err)
+	_, err = run(key("run", "1", noon))
+	before("run", err, store.ReplayedError{Job: kept.ID, Firing: first.ID})
+	_, err = run(key("add", "1", noon))
+	before("a key of another operation", err, store.ReplayedError{Job: kept.ID})
+	for range 2 { // what overlap refuses may be asked for again
+		refused, err := run(key("later", "1", noon))
+		if b.must(err); refused.Decision == scheduler.Run {
+			t.Errorf("got %+v, want a refusal", refused)
+		}
+	}
+	other := key("run", "1", noon)
+	other.Principal = "bob"
+	if _, err := run(other); err != nil { // another principal has its own keys
+		t.Error(err)
+	}
+	if _, err := run(key("run", "1", noon.Add(store.KeptKeys+time.Second))); err != nil {
+		t.Errorf("a day later: %v", err)
+	}
+	rows, err := b.Firings(t.Context(), store.FiringQuery{Job: "backup"})
+	if b.must(err); len(rows) != 5 {
+		t.Errorf("got %d firings, want 5", len(rows))
+	}
+}

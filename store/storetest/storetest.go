@@ -50,6 +50,7 @@ func Test(t *testing.T, e Engine) {
 		"Operators":   testOperators,
 		"Audited":     testAuditedChanges,
 		"AuditedRuns": testAuditedRuns,
+		"Once":        testOnce,
 		"Groups":      testGroups,
 		"Results":     testResultsPage,
 		"Compare":     testCompare,

@@ -371,8 +371,37 @@ func testHealth(t *testing.T, b *bed) {
 	if err != nil || all[0].State(minute(200), time.Hour) != store.HealthUnknown {
 		t.Errorf("got %+v, %v, want nothing known after an hour", all, err)
 	}
+	beat := func(at time.Time, host, failure string) {
+		t.Helper()
+		x := store.Heartbeat{Host: host, At: at, Failed: failure != ""}
+		if x.Failed {
+			x.Op, x.Error = fanout.OpDial, failure
+		}
+		b.must(b.Heartbeats().Beat(t.Context(), []store.Heartbeat{x}, at))
+	}
+	beat(minute(4), "web00", "no route")
+	beat(minute(5), "web00", "refused")
+	beat(minute(4), "web01", "")
+	beat(minute(2), "web02", "") // a run failed since
+	beat(minute(4), "web03", "no route")
+	beat(minute(3), "web03", "") // another daemon was slower
+	beat(minute(4), "new", "")
+	checkSaid(t, "heartbeats", tell([]string{"web00", "web01", "web02", "web03", "new"}),
+		"web00 unreachable last 2 reached 2m0s failed 5m0s since 4m0s refused", "web01 reachable last 2 reached 4m0s failed - since - ",
+		"web02 unreachable last 2 reached 2m0s failed 3m0s since 3m0s connection refused", "web03 unreachable last 2 reached - failed 4m0s since 4m0s no route",
+		"new reachable last -1 reached 4m0s failed - since - ")
+	beat(minute(6), "web00", "")
+	run(minute(7), fanout.Skipped, fanout.Unreachable)
+	all, err = b.HealthOf(t.Context(), []string{"web00", "web01"})
+	if err != nil || !all[0].Beat || all[0].Unreachable() || all[1].Beat || !all[1].Unreachable() || !all[1].Reached.At.Equal(minute(4)) || !all[1].Since.Equal(minute(7)) {
+		t.Errorf("got %+v, %v, want the newest of each", all, err)
+	}
+	b.must(b.Heartbeats().Beat(t.Context(), nil, minute(7).Add(store.KeptHeartbeats)))
+	if all, err := b.HealthOf(t.Context(), []string{"web00", "new"}); err != nil || !all[0].Reached.At.Equal(minute(2)) || all[1].Last() != (store.Contact{}) {
+		t.Errorf("got %+v, %v, want old heartbeats to be forgotten", all, err)
+	}
 	runs, err := b.HostRuns(t.Context(), "web01", 2)
-	if err != nil || len(runs) != 2 || runs[0].Run.ID != first+2 || runs[1].Outcome != fanout.Unreachable || runs[1].Run.Command != "uptime" {
+	if err != nil || len(runs) != 2 || runs[0].Run.ID != first+3 || runs[1].Outcome != fanout.Unreachable || runs[1].Run.Command != "uptime" {
 		t.Errorf("got %+v, %v, want the last two of web01", runs, err)
 	}
 }

@@ -56,7 +56,7 @@ func (a *Accounts) ChangeUser(ctx context.Context, name string, change api.UserC
 
 // RemoveUser removes a user with its tokens and sessions.
 func (a *Accounts) RemoveUser(ctx context.Context, name string) error {
-	return a.explain(ctx, "user", name, a.c.sendOnce(ctx, http.MethodDelete, nil, nil, nil, "users", name))
+	return a.explain(ctx, "user", name, a.c.send(ctx, http.MethodDelete, nil, nil, "users", name))
 }
 
 // Tokens are all tokens that who asks may know of, by name.
@@ -78,7 +78,7 @@ func (a *Accounts) AddToken(ctx context.Context, want api.TokenRequest) (made ap
 
 // RemoveToken removes a token.
 func (a *Accounts) RemoveToken(ctx context.Context, name string) error {
-	return a.explain(ctx, "token", name, a.c.sendOnce(ctx, http.MethodDelete, nil, nil, nil, "tokens", name))
+	return a.explain(ctx, "token", name, a.c.send(ctx, http.MethodDelete, nil, nil, "tokens", name))
 }
 
 // Audit are the entries that fit q, newest first.

@@ -34,22 +34,11 @@ A token with --job may start, stop and read these jobs, as they are, and nothing
 }
 
 func newTokenListCmd(std Streams) *cobra.Command {
-	o := &listOptions{}
-	cmd := &cobra.Command{
-		Use:     "list [flags]",
-		Aliases: []string{"ls"},
-		Short:   "List tokens: rights, expiry, last use; never the secret",
+	return newListCmd(std, &cobra.Command{
+		Short: "List tokens: rights, expiry, last use; never the secret",
 		Example: `  tutti token list
   tutti token list --json | jq -r 'select(.expires_at < (now + 604800 | todate)).token'`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withAccounts(cmd, std, &o.place, noHistory, func(a accounts) error {
-				return listTokens(cmd.Context(), std, a, o.json)
-			})
-		},
-	}
-	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags}, o.group())
-	return cmd
+	}, listTokens)
 }
 
 func listTokens(ctx context.Context, std Streams, a accounts, json bool) error {

@@ -48,23 +48,25 @@ func (o *listOptions) addFlags(f *pflag.FlagSet) {
 	o.addHistory(f)
 }
 
-func newUserListCmd(std Streams) *cobra.Command {
+// newListCmd makes of cmd one that lists what accounts have.
+func newListCmd(std Streams, cmd *cobra.Command, list func(ctx context.Context, std Streams, a accounts, json bool) error) *cobra.Command {
 	o := &listOptions{}
-	cmd := &cobra.Command{
-		Use:     "list [flags]",
-		Aliases: []string{"ls"},
-		Short:   "List users: role, scope, state, last login",
-		Example: `  tutti user list
-  tutti user list --json | jq -r 'select(.role == "admin").user'`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withAccounts(cmd, std, &o.place, noHistory, func(a accounts) error {
-				return listUsers(cmd.Context(), std, a, o.json)
-			})
-		},
+	cmd.Use, cmd.Aliases, cmd.Args = "list [flags]", []string{"ls"}, noArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return withAccounts(cmd, std, &o.place, noHistory, func(a accounts) error {
+			return list(cmd.Context(), std, a, o.json)
+		})
 	}
 	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags}, o.group())
 	return cmd
+}
+
+func newUserListCmd(std Streams) *cobra.Command {
+	return newListCmd(std, &cobra.Command{
+		Short: "List users: role, scope, state, last login",
+		Example: `  tutti user list
+  tutti user list --json | jq -r 'select(.role == "admin").user'`,
+	}, listUsers)
 }
 
 func listUsers(ctx context.Context, std Streams, a accounts, json bool) error {

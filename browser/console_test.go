@@ -100,7 +100,7 @@ func TestConsoleGrid(t *testing.T) {
 	v.see(1300, "light")
 	v.login(viewer)
 	v.visit("/runs/1")
-	v.until(`document.querySelector("#grid").open && document.querySelector("#cells").height > 0`)
+	v.until(`document.querySelector("#grid").open && document.querySelector("#cells").style.height !== ""`)
 	v.do("focus", chromedp.Focus("#cells"), chromedp.KeyEvent("\u0303"), chromedp.KeyEvent("\u0303"))
 	v.do("open", chromedp.KeyEvent("\r"))
 	v.until(`location.pathname.startsWith("/runs/1/hosts/web")`)

@@ -19,6 +19,8 @@ type killPage struct {
 	Groups []groupCard
 	// Type is the number that has to be typed; 0: none.
 	Type int
+	// How is what was asked for: end, or halt.
+	How string
 	// Killed are the hosts by what was proved; nil: nothing was asked for yet.
 	Killed []killed
 }
@@ -34,6 +36,7 @@ type killed struct {
 var killWords = []struct{ state, shown, text string }{
 	{"unknown", "lost", "unknown: nobody could look whether the command has ended"},
 	{"requested", "running", "being stopped"},
+	{"running", "running", "goes on to its end: the run was only halted"},
 	{"ended", "ok", "ended: nothing of the command is left, or it was never started"},
 }
 
@@ -73,7 +76,7 @@ func takeKill(v *visit) {
 		return
 	}
 	a := v.post(question{
-		method: http.MethodPost, path: at("/runs/{run}/kill", v.r.PathValue("run")), header: map[string]string{"Prefer": "wait=5"},
+		method: http.MethodPost, path: at("/runs/{run}/kill", v.r.PathValue("run")), body: api.KillRequest{How: v.form("how")}, header: map[string]string{"Prefer": "wait=5"},
 	})
 	if v.problem != nil {
 		v.again("kill", title, p)
@@ -84,7 +87,7 @@ func takeKill(v *visit) {
 		v.fail(v, &api.Problem{Status: http.StatusInternalServerError, Title: "The answer cannot be read"})
 		return
 	}
-	p.State, p.Killed = done.State, killedOf(done.Hosts)
+	p.State, p.Killed, p.How = done.State, killedOf(done.Hosts), v.form("how")
 	v.show("kill", title, p)
 }
 

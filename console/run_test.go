@@ -115,9 +115,12 @@ func TestKill(t *testing.T) {
 	if w := send(t, h, "/runs/7/kill", url.Values{"number": {"1998"}}); w.Code != 422 || strings.Contains(strings.Join(f.asked, " "), "POST") {
 		t.Errorf("it was stopped without the number: %d %q", w.Code, f.asked)
 	}
-	w := send(t, h, "/runs/7/kill", url.Values{"number": {"1,999"}})
+	w := send(t, h, "/runs/7/kill", url.Values{"number": {"1,999"}, "how": {"halt"}})
+	if n := len(f.bodies); f.bodies[n-1] != `{"how":"halt"}` {
+		t.Errorf("sent %s", f.bodies[n-1])
+	}
 	body := w.Body.String()
-	for _, want := range []string{"web[1-2]", "nobody could look", "web3", "web4", "Look again"} {
+	for _, want := range []string{"web[1-2]", "nobody could look", "web3", "web4", "Look again", "Stop what runs, too"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%q is missing in %s", want, body)
 		}

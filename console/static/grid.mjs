@@ -1,6 +1,7 @@
 // A grid of all hosts of a run: a cell for each, on a canvas, with a shape as well as a
 // colour. The groups say the same to who cannot see it.
 const cell = 10, gap = 2, step = cell + gap;
+const names = ["waiting", "ok", "failed", "timeout", "lost", "unreachable", "canceled", "skipped", "running"];
 const words = { connecting: "running", retrying: "running" };
 
 export class Grid {
@@ -19,7 +20,7 @@ export class Grid {
     details.open = innerWidth > 720; // on a phone it would be screens long
     details.addEventListener("toggle", () => this.layOut());
     new ResizeObserver(() => this.layOut()).observe(this.canvas);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { this.ink = null; this.all(); });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { this.ink = this.stamps = null; this.all(); });
     this.canvas.addEventListener("mousemove", (e) => this.choose(this.at(e)));
     this.canvas.addEventListener("click", (e) => { this.choose(this.at(e)); this.open(); });
     this.canvas.addEventListener("keydown", (e) => this.key(e));
@@ -43,7 +44,7 @@ export class Grid {
   }
 
   later() { this.frame ||= requestAnimationFrame(() => { this.frame = 0; this.draw(); }); }
-  all() { for (let i = 0; i < this.names.length; i++) this.dirty.add(i); this.later(); }
+  all() { this.whole = true; for (let i = 0; i < this.names.length; i++) this.dirty.add(i); this.later(); }
 
   layOut() {
     const width = this.canvas.clientWidth;
@@ -55,7 +56,7 @@ export class Grid {
     this.canvas.width = width * scale;
     this.canvas.height = height * scale;
     this.canvas.style.height = `${height}px`;
-    this.ink = null;
+    this.ink = this.stamps = null;
     this.all();
   }
 
@@ -64,7 +65,7 @@ export class Grid {
     document.body.append(probe);
     const of = (name) => { probe.style.color = `var(--${name})`; return getComputedStyle(probe).color; };
     const ink = { page: of("page"), line: of("edge"), text: of("text") };
-    for (const s of ["ok", "failed", "timeout", "lost", "unreachable", "canceled", "skipped", "running", "waiting"]) ink[s] = [of(s), of(`${s}-soft`)];
+    for (const s of names) ink[s] = [of(s), of(`${s}-soft`)];
     probe.remove();
     return ink;
   }
@@ -72,23 +73,55 @@ export class Grid {
   draw() {
     if (!this.details.open || !this.columns) return;
     this.ink ??= this.colours();
-    const c = this.canvas.getContext("2d");
-    c.setTransform(this.scale, 0, 0, this.scale, 0, 0);
-    for (const i of this.dirty) this.paint(c, i);
+    this.stamps ??= this.cut();
+    const c = this.canvas.getContext("2d", { alpha: false });
+    c.setTransform(1, 0, 0, 1, 0, 0);
+    if (this.whole) {
+      c.fillStyle = this.ink.page;
+      c.fillRect(0, 0, this.canvas.width, this.canvas.height);
+      this.whole = false;
+    }
+    const size = Math.round(step * this.scale), scale = this.scale;
+    for (const i of this.dirty) {
+      const x = (i % this.columns) * step * scale, y = Math.floor(i / this.columns) * step * scale;
+      c.drawImage(this.stamps, (names.indexOf(this.stateOf(i)) + 1 || 1) * size - size, 0, size, size, x, y, size, size);
+      if (i === this.chosen) this.frameOf(c, x, y);
+    }
     this.dirty.clear();
+  }
+
+  // cut draws a cell of each state once; the grid is made of copies.
+  cut() {
+    const stamps = document.createElement("canvas"), size = Math.round(step * this.scale);
+    stamps.width = size * names.length;
+    stamps.height = size;
+    const c = stamps.getContext("2d", { alpha: false });
+    c.fillStyle = this.ink.page;
+    c.fillRect(0, 0, stamps.width, stamps.height);
+    names.forEach((state, i) => {
+      c.setTransform(this.scale, 0, 0, this.scale, i * size, 0);
+      this.paint(c, state, gap, gap);
+    });
+    return stamps;
+  }
+
+  frameOf(c, x, y) {
+    c.save();
+    c.setTransform(this.scale, 0, 0, this.scale, x, y);
+    c.strokeStyle = this.ink.text;
+    c.lineWidth = 2;
+    c.strokeRect(1, 1, step, step);
+    c.restore();
   }
 
   stateOf(i) { const s = this.rows[i]?.[1] ?? "waiting"; return words[s] ?? s; }
 
-  paint(c, i) {
-    const x = gap + (i % this.columns) * step, y = gap + Math.floor(i / this.columns) * step;
-    const state = this.stateOf(i), [strong, soft] = this.ink[state] ?? this.ink.waiting;
-    c.fillStyle = this.ink.page;
-    c.fillRect(x - gap, y - gap, step + gap, step + gap);
+  paint(c, state, x, y) {
+    const [strong, soft] = this.ink[state];
     c.lineWidth = 1.6;
     c.strokeStyle = c.fillStyle = strong;
     switch (state) {
-    case "ok": c.fillStyle = soft; c.fillRect(x, y, cell, cell); break;
+    case "ok": c.fillStyle = soft; c.fillRect(x, y, cell, cell); c.lineWidth = 1; c.globalAlpha = .35; c.strokeRect(x + .5, y + .5, cell - 1, cell - 1); c.globalAlpha = 1; break;
     case "running": c.fillRect(x, y, cell, cell); break;
     case "failed": this.lines(c, strong, soft, x, y, [[2, 2, 8, 8], [8, 2, 2, 8]]); break;
     case "unreachable": this.lines(c, strong, soft, x, y, [[2, 8, 8, 2]]); break;
@@ -98,7 +131,6 @@ export class Grid {
     case "lost": c.beginPath(); c.arc(x + cell / 2, y + cell / 2, cell / 2 - 1.2, 0, 7); c.stroke(); break;
     default: c.strokeStyle = this.ink.line; c.lineWidth = 1; c.strokeRect(x + 2.5, y + 2.5, cell - 5, cell - 5);
     }
-    if (i === this.chosen) { c.strokeStyle = this.ink.text; c.lineWidth = 2; c.strokeRect(x - 1, y - 1, cell + 2, cell + 2); }
   }
 
   lines(c, strong, soft, x, y, lines) {

@@ -19,10 +19,25 @@ export async function refresh() {
     const next = page.getElementById(now.id);
     if (!next || next.isEqualNode(now)) continue;
     keepOpen(now, next);
-    const focused = now.contains(document.activeElement) ? pathTo(now, document.activeElement) : null;
-    now.replaceWith(document.adoptNode(next));
-    if (focused) followPath(next, focused)?.focus();
+    take(now, next);
   }
+}
+
+// take puts what is new in the place of what differs. Of parts that have as many parts of
+// their own, those that are the same stay: there is less to lay out.
+function take(now, next) {
+  const was = [...now.children], are = [...next.children];
+  if (was.length > 1 && was.length === are.length && now.cloneNode(false).isEqualNode(next.cloneNode(false))) {
+    was.forEach((one, i) => { if (!one.isEqualNode(are[i])) put(one, are[i]); });
+    return;
+  }
+  put(now, next);
+}
+
+function put(now, next) {
+  const focused = now.contains(document.activeElement) ? pathTo(now, document.activeElement) : null;
+  now.replaceWith(document.adoptNode(next));
+  if (focused) followPath(next, focused)?.focus();
 }
 
 // What a person has opened or closed stays so, by the hosts of the group.
@@ -131,9 +146,24 @@ function drawBar(counts) {
   for (const rect of have.values()) rect.remove();
 }
 
+// What ended in the last seconds, and how long the rest takes at that pace.
+const samples = [];
+function drawRate(all) {
+  const at = document.getElementById("rate");
+  if (!at) return;
+  const left = (all.waiting ?? 0) + (all.running ?? 0), now = performance.now();
+  samples.push([now, order.slice(0, 7).reduce((n, s) => n + (all[s] ?? 0), 0)]);
+  while (samples.length > 2 && now - samples[0][0] > 10000) samples.shift();
+  const seconds = (now - samples[0][0]) / 1000, rate = (samples.at(-1)[1] - samples[0][1]) / seconds;
+  if (left === 0 || seconds < 1 || rate <= 0) { at.textContent = ""; return; }
+  const rest = left / rate;
+  at.textContent = `${rate < 10 ? rate.toFixed(1) : grouped.format(Math.round(rate))} hosts a second, about ${rest < 90 ? `${Math.ceil(rest)} s` : `${Math.ceil(rest / 60)} min`} left`;
+}
+
 let saidAt = 0;
 function drawCounts(counts) {
   const all = fold(counts);
+  drawRate(all);
   for (const badge of document.querySelectorAll("#counts [data-state]")) {
     const n = all[badge.dataset.state] ?? 0;
     badge.classList.toggle("none", n === 0);

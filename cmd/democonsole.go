@@ -49,8 +49,8 @@ func demoConsole(ctx context.Context, c *console, site *demoSite) error {
 			}
 		}
 	}
-	var link, said bytes.Buffer
-	quiet.Out, quiet.Err = &link, &said
+	var secret, said bytes.Buffer
+	quiet.Out, quiet.Err = &secret, &said
 	if code := execute(ctx, []string{"user", "add", "demo", "--role", "admin"}, &console{quiet, c.interrupts}); code != 0 {
 		return fmt.Errorf("cannot set up the demo: %s", said.String())
 	}
@@ -58,7 +58,7 @@ func demoConsole(ctx context.Context, c *console, site *demoSite) error {
 	if err != nil {
 		return err
 	}
-	if err := c.print("http://%s%s\n", address, strings.TrimSpace(link.String())); err != nil {
+	if err := c.print("http://%s/login/%s\n", address, strings.TrimSpace(secret.String())); err != nil {
 		return err
 	}
 	_, _ = fmt.Fprintln(c.Err, "# open this in a browser: it works once, and asks for a password of your choice\n# Ctrl-C here stops the console and the hosts")

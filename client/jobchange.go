@@ -69,7 +69,7 @@ func (j *Jobs) Remove(ctx context.Context, name string, version int64, _ string)
 // overlap policy does.
 func (j *Jobs) RunNow(ctx context.Context, name, _ string) (t scheduler.Assignment, served bool, err error) {
 	var form api.Ticket
-	if err := j.c.sendOnce(ctx, http.MethodPost, nil, &form, nil, "jobs", name, "run"); err != nil {
+	if err := j.c.send(ctx, http.MethodPost, nil, &form, "jobs", name, "run"); err != nil {
 		return t, false, j.noJob(ctx, name, err)
 	}
 	t.ID, t.Reason = form.Firing, form.Reason

@@ -41,15 +41,14 @@ func (j *Jobs) Try(ctx context.Context, job *scheduler.Job) (t jobs.Trial, err e
 	return t, nil
 }
 
-// Add adds a prepared job; who does so the server knows. It is asked once: whether a
-// request without an answer added the job is not known.
+// Add adds a prepared job, once; who does so the server knows.
 func (j *Jobs) Add(ctx context.Context, p *jobs.Prepared, _ string) (scheduler.StoredJob, error) {
 	spec, err := json.Marshal(&p.Job)
 	if err != nil {
 		return scheduler.StoredJob{}, err
 	}
 	var form api.JobDetails
-	err = j.c.sendOnce(ctx, http.MethodPost, api.JobRequest{Job: p.Job.Name, Spec: spec}, &form, nil, "jobs")
+	err = j.c.send(ctx, http.MethodPost, api.JobRequest{Job: p.Job.Name, Spec: spec}, &form, "jobs")
 	if isProblem(err, "job-exists") {
 		return scheduler.StoredJob{}, &store.JobExistsError{Name: p.Job.Name}
 	}

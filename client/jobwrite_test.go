@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"tutti/api"
@@ -190,4 +191,37 @@ func TestEditAmongOthers(t *testing.T) {
 	if err == nil || len(s.asked) != asked+1 {
 		t.Errorf("got %v, and the server was asked %q", err, s.asked[asked:])
 	}
+}
+
+// A request that was cut off is sent again with its key, where the server knows it by that.
+func TestCutOffJobRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var keys []string
+		s := newShelf()
+		c := newClient(t, func(r *http.Request) (*http.Response, error) {
+			switch r.Method + " " + r.URL.Path {
+			case "GET /api/v1/daemons":
+				return answer(200, api.NewList([]api.Daemon{{Serves: true}}, ""))
+			case "POST /api/v1/jobs", "POST /api/v1/jobs/a/run":
+				if keys = append(keys, r.Header.Get("Idempotency-Key")); len(keys)%2 == 1 {
+					return nil, io.EOF
+				}
+				if r.URL.Path == "/api/v1/jobs" {
+					return answer(201, s.form("a"))
+				}
+				return answer(201, api.Ticket{Firing: 7, Job: "a", Decision: "run"})
+			}
+			return problem(404, "not-found", ""), nil
+		})
+		j := c.Jobs(jobs.Checker{})
+		if kept, err := j.Add(t.Context(), &jobs.Prepared{Job: testJob("a", "w")}, ""); err != nil || kept.Version != 3 {
+			t.Errorf("got %+v, %v", kept, err)
+		}
+		if ticket, served, err := j.RunNow(t.Context(), "a", ""); err != nil || ticket.ID != 7 || !served {
+			t.Errorf("got %+v, %v", ticket, err)
+		}
+		if len(keys) != 4 || keys[0] == "" || keys[0] != keys[1] || keys[2] == "" || keys[2] != keys[3] || keys[0] == keys[2] {
+			t.Errorf("got keys %q", keys)
+		}
+	})
 }

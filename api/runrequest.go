@@ -211,6 +211,7 @@ type PingRequest struct {
 	Note           string `json:"note,omitempty" maxLength:"10000"`
 	RecordLimit    string `json:"record_limit,omitempty" maxLength:"20" doc:"such as 4MiB"`
 	Priority       int    `json:"priority,omitempty" minimum:"-1000" maximum:"1000"`
+	DryRun         bool   `json:"dry_run,omitempty" doc:"say what the run would do, as /plan does; nothing is run"`
 	LocalKeys
 }
 

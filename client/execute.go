@@ -58,14 +58,14 @@ type GoneError struct {
 
 func (e *GoneError) Error() string {
 	if e.Stopped {
-		return fmt.Sprintf("run %d, which is to stop, has not ended so far: %s", e.Run, e.err)
+		return fmt.Sprintf("run %d is being stopped there, and has not ended so far", e.Run)
 	}
 	return fmt.Sprintf("%s; run %d continues there", e.err, e.Run)
 }
 func (e *GoneError) Unwrap() error { return e.err }
 
-// errGrace is why a run that is being stopped is not waited for any more.
-var errGrace = errors.New("it was waited for long enough")
+// errGrace is why a run that is to stop is not waited for any more.
+var errGrace = errors.New("the server did not stop it in time")
 
 // Execute tells x.Sink a run that was submitted, to its end, and returns its summary: what
 // [fanout.Run] does with a run of this process. When ctx ends the run is stopped as by

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -54,11 +55,8 @@ func (c *console) submit(ctx context.Context, cmd *cobra.Command, o *launchOptio
 func (c *console) detach(ctx context.Context, o *launchOptions, s *submission) error {
 	server := o.there
 	if server == nil {
-		path, err := (&runner.History{Path: o.Record.History, Getenv: c.Getenv}).Location()
-		if err != nil {
-			return err
-		}
-		if server, err = c.daemonOf(ctx, runner.Absolute(path)); err != nil {
+		var err error
+		if server, err = c.daemonHere(ctx, o); err != nil {
 			return err
 		}
 		defer server.Close()
@@ -73,6 +71,15 @@ func (c *console) detach(ctx context.Context, o *launchOptions, s *submission) e
 	id := run.Run.Run
 	_, _ = fmt.Fprintf(c.Err, "%s; tutti show --follow %d%s shows it, tutti kill %[2]d%[3]s stops it\n", runText(id, run.Hosts), id, o.serverWords) // an error of stderr has nowhere to go
 	return c.print("%d\n", id)
+}
+
+// daemonHere is a client of the daemon that has the history of o.
+func (c *console) daemonHere(ctx context.Context, o *launchOptions) (*client.Client, error) {
+	path, err := (&runner.History{Path: o.Record.History, Getenv: c.Getenv}).Location()
+	if err != nil {
+		return nil, err
+	}
+	return c.daemonOf(ctx, runner.Absolute(path))
 }
 
 // daemonOf is a client of the daemon of this machine that has the history at path.
@@ -113,7 +120,7 @@ func checkDetached(f *pflag.FlagSet) (refused error) {
 		_, isKey := runner.KeyNamed(flag.Name)
 		reason := localReason(flag)
 		switch {
-		case refused != nil || flag.Name == "detach" || flag.Name == "history" || aboutServer(flag):
+		case refused != nil || aboutServer(flag) || slices.Contains([]string{"detach", "history", "outcome"}, flag.Name):
 			return
 		case flag.Name == "run-id-file":
 			reason = "the number is printed"

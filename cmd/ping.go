@@ -30,6 +30,9 @@ func newPingCmd(c *console) *cobra.Command {
 		if len(rest) > 0 {
 			return hint(syntaxf("tutti ping runs no command: unexpected %q", rest[0]), "use tutti run")
 		}
+		if o.isSubmitted() {
+			return c.submit(ctx, cmd, o, selector, fanout.Task{Action: fanout.Ping{}}, "")
+		}
 		return c.launch(ctx, o, selector, &runner.PreparedTask{Task: fanout.Task{Action: fanout.Ping{}}})
 	})
 	setHelp(cmd, exitHelp,
@@ -39,6 +42,7 @@ func newPingCmd(c *console) *cobra.Command {
 		flagGroup{"OUTPUT", o.outputOptions.addPingFlags},
 		flagGroup{"RECORD", o.flags().addRecord},
 		flagGroup{"SAFETY", o.addCareFlags},
+		o.remote.group(),
 	)
 	return cmd
 }

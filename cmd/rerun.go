@@ -31,6 +31,7 @@ func (o *rerunOptions) addHostFlags(f *pflag.FlagSet) {
 func (o *rerunOptions) addCareFlags(f *pflag.FlagSet) {
 	o.launchOptions.addCareFlags(f)
 	f.Lookup("yes").Usage += ", and without the hosts that are no longer in the inventory"
+	o.addDetachFlag(f)
 }
 
 func newRerunCmd(c *console) *cobra.Command {
@@ -54,12 +55,20 @@ the same place, unchanged.`,
 			case 0:
 				return hint(syntaxf("missing run"), "tutti rerun last repeats the newest run; tutti history lists runs")
 			case 1:
+				closeServer, err := o.dialServer(c.Streams, cmd)
+				if err != nil {
+					return err
+				}
+				defer closeServer()
+				if o.isSubmitted() {
+					return rerunThere(cmd.Context(), c, cmd.Flags(), o, args[0])
+				}
 				return runRerun(cmd.Context(), c, cmd.Flags(), o, args[0])
 			}
 			return hint(syntaxf("only one run can be repeated, with its own command: unexpected %q", args[1]), "tutti run run:"+args[0]+" runs another one on its hosts")
 		},
 	}
-	setHelp(cmd, exitHelp, o.groups(o.addHostFlags, o.flags().addCommandTask, o.addCareFlags)...)
+	setHelp(cmd, exitHelp, append(o.groups(o.addHostFlags, o.flags().addCommandTask, o.addCareFlags), o.remote.group())...)
 	return cmd
 }
 
@@ -75,42 +84,66 @@ func runRerun(ctx context.Context, c *console, f *pflag.FlagSet, o *rerunOptions
 	if err != nil {
 		return usageOfRun(err)
 	}
-	run, err := runner.EndedRun(ctx, s, ref, c.userName())
-	if err != nil {
-		return usageOfRun(err)
-	}
-	outcomes, some := o.outcomes.of(run)
-	if !some {
-		return nothingAgain(c.Streams, run, o)
-	}
-	decided, err := s.Decided(ctx, run.ID)
-	if err != nil {
+	again, err := repeatRun(ctx, c, f, o, s, ref, func(text string) { history.Warn(text) })
+	if err != nil || again == nil {
 		return err
-	}
-	if err := repeat(c, f, o, run, decided); err != nil {
-		return err
-	}
-	if err := o.finalize(f, c.Getenv); err != nil {
-		return err
-	}
-	if o.Previous, err = runner.PreviousRun(ctx, s, run, outcomes); err != nil {
-		return err
-	}
-	o.Previous.Yes = o.yes
-	if open := o.Previous.Running; open != nil {
-		history.Warn(fmt.Sprintf("the command of run %d may still be running on %s", run.ID, hostlist.Fold(open)))
 	}
 	o.previousHistory, o.previousWarnings = history, warnings
-	if !o.quiet {
-		text := fmt.Sprintf("repeating run %d on %d of %s: %s", run.ID, len(o.Previous.Hosts), count(run.Summary.Hosts, "host"), commandOf(run))
-		_, _ = fmt.Fprintln(c.Err, oneLine(text, maxAgainText)) // an error of stderr has nowhere to go
-	}
-	task, err := runner.TaskAgain(ctx, c.In, run, decided.Task)
+	task, err := runner.TaskAgain(ctx, c.In, again.run, again.task)
 	if err != nil {
 		return err
 	}
 	defer runner.CloseScript(task)
-	return c.launchTask(ctx, o.launchOptions, runner.RunItem(run.ID, outcomes), task)
+	return c.launchTask(ctx, o.launchOptions, runner.RunItem(again.run.ID, again.outcomes), task)
+}
+
+// An again is a run that is to be repeated, on its hosts with one of the outcomes; nil:
+// all.
+type again struct {
+	run      store.Run
+	task     fanout.Task // as it is on record
+	outcomes []fanout.Outcome
+}
+
+// decidedRuns are runs on record, and how they were decided.
+type decidedRuns interface {
+	runner.Records
+	Decided(ctx context.Context, run int64) (store.Decided, error)
+}
+
+// repeatRun finds the run that ref names, and sets in o what it was given. It returns nil
+// if there is nothing to repeat, which it has said.
+func repeatRun(ctx context.Context, c *console, f *pflag.FlagSet, o *rerunOptions, s decidedRuns, ref string, warn func(string)) (*again, error) {
+	run, err := runner.EndedRun(ctx, s, ref, c.userName())
+	if err != nil {
+		return nil, usageOfRun(err)
+	}
+	outcomes, some := o.outcomes.of(run)
+	if !some {
+		return nil, nothingAgain(c.Streams, run, o)
+	}
+	decided, err := s.Decided(ctx, run.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := repeat(c, f, o, run, decided); err != nil {
+		return nil, err
+	}
+	if err := o.finalize(f, c.Getenv); err != nil {
+		return nil, err
+	}
+	if o.Previous, err = runner.PreviousRun(ctx, s, run, outcomes); err != nil {
+		return nil, err
+	}
+	o.Previous.Yes = o.yes
+	if open := o.Previous.Running; open != nil {
+		warn(fmt.Sprintf("the command of run %d may still be running on %s", run.ID, hostlist.Fold(open)))
+	}
+	if !o.quiet {
+		text := fmt.Sprintf("repeating run %d on %d of %s: %s", run.ID, len(o.Previous.Hosts), count(run.Summary.Hosts, "host"), commandOf(run))
+		_, _ = fmt.Fprintln(c.Err, oneLine(text, maxAgainText)) // an error of stderr has nowhere to go
+	}
+	return &again{run, decided.Task, outcomes}, nil
 }
 
 // maxAgainText bounds the line that says what is repeated, in characters.
@@ -131,7 +164,7 @@ func repeat(c *console, f *pflag.FlagSet, o *rerunOptions, run store.Run, decide
 	model := modelOf(c, decided.Task)
 	var wrong error
 	f.Visit(func(flag *pflag.Flag) {
-		if model.Flags().Lookup(flag.Name) == nil && flag.Name != "outcome" && flag.Name != "yes" && !aboutServer(flag) && wrong == nil {
+		if model.Flags().Lookup(flag.Name) == nil && flag.Name != "outcome" && flag.Name != "yes" && flag.Name != "detach" && !aboutServer(flag) && wrong == nil {
 			wrong = syntaxf("--%s: run %d was a tutti %s, which has no such flag", flag.Name, run.ID, model.Name())
 		}
 	})

@@ -66,6 +66,10 @@ func runScripts(t *testing.T, dir string, more map[string]scriptCommand) {
 		"both":    runBothWays,
 		"alike":   runAlike,
 		"ways":    setWays,
+		// envfile NAME FILE: the variable is what the file holds
+		"envfile": func(ts *testscript.TestScript, _ bool, args []string) {
+			ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
+		},
 		// documented FILE: every line of JSON in it is as docs/json.md says
 		"documented": checkDocumented,
 	}

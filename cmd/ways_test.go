@@ -145,7 +145,7 @@ var volatileParts = []struct {
 	{regexp.MustCompile(`"source":"(cli|api|rerun)"`), `"source":"S"`},
 	{regexp.MustCompile(`<property name="source" value="[a-z]+"`), `<property name="source" value="S"`},
 	{regexp.MustCompile(` (time|timestamp)="[^"]*"`), ` $1="T"`},
-	{regexp.MustCompile(`\bin +[0-9.]+ ms \(.*\)`), "in T ms"},
+	{regexp.MustCompile(` +in +[0-9.]+ ms \(.*\)`), " in T ms"},
 	{regexp.MustCompile(`(?m)^[0-9-]{10}T[0-9:.]{12}Z `), "T "},
 	{regexp.MustCompile(`:[0-9]{4,5}\b`), ":PORT"},
 }

@@ -160,6 +160,9 @@ func (l *Launch) DecideSubmission(ctx context.Context, q *store.QueuedRequest, w
 		return nil, err
 	}
 	done()
+	if l.Lookup.Exactly != nil {
+		d.Plan.Selector = q.Selector
+	}
 	return d, nil
 }
 

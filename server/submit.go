@@ -52,7 +52,7 @@ func (a submitOps) operations() []operation.Operation {
 	return []operation.Operation{
 		operation.Of(dry(spec("/runs", "createRun", "Run a command or a script on hosts")), a.createRun),
 		operation.Of(plan, a.plan),
-		operation.Of(spec("/ping", "ping", "Log in to hosts, and run nothing"), a.ping),
+		operation.Of(dry(spec("/ping", "ping", "Log in to hosts, and run nothing")), a.ping),
 		operation.Of(spec("/hosts/{host}/ping", "pingHost", "Log in to a host, and run nothing", noHost), a.pingHost),
 		operation.Of(dry(spec("/runs/{run}/rerun", "rerun", "Run the same again, on the hosts that were not ok", noRun, prunedRun, stillRunning, noScript)), a.rerun),
 	}
@@ -163,15 +163,15 @@ func (a submitOps) ping(ctx context.Context, in *struct {
 	Starting
 	Body api.PingRequest
 },
-) (*operation.Answer[api.StartedRun], error) {
+) (*operation.Answer[any], error) {
 	r := &in.Body
 	if name := r.Local(); name != "" {
 		return nil, &runner.LocalKeyError{Key: name}
 	}
-	return a.start(ctx, &Submission{
+	return a.startOrPlan(ctx, &Submission{
 		Principal: principalOf(ctx), Priority: r.Priority,
 		Request: store.QueuedRequest{Selector: r.Selector, Keys: api.Keys(r, &r.Hosts)},
-	}, &in.Starting)
+	}, &in.Starting, r.DryRun)
 }
 
 func (a submitOps) pingHost(ctx context.Context, in *struct {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"maps"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -16,10 +16,11 @@ import (
 // HealthOf returns the healths of hosts; see [store.Views].
 func (v views) HealthOf(ctx context.Context, hosts []string) ([]store.HostHealth, error) {
 	if hosts == nil {
-		var err error
-		if hosts, err = column[string](ctx, v.r, everyHost); err != nil {
+		lines, err := linesOf(ctx, v.r, everyHost)
+		if err != nil {
 			return nil, v.readFault(err)
 		}
+		hosts = slices.Collect(lines)
 	}
 	all, err := v.health(ctx, hosts, len(hosts) > fewHosts)
 	if err == nil {
@@ -35,13 +36,15 @@ const (
 	// reachedRow and failedRow are results that say whether a host could be reached.
 	reachedRow = "(started OR outcome IN ('ok', 'failed'))"
 	failedRow  = "(outcome = 'unreachable' AND error_op <> 'local')"
-	// contactAt is when a result says it.
-	contactAt = "coalesce(x.ended_at, x.started_at, (SELECT runs.started_at FROM runs WHERE runs.id = x.run_id))"
+	// contactAt is when a result says it; contactOfR and contactOfF are those of r and f.
+	contactAt  = "coalesce(x.ended_at, x.started_at, (SELECT runs.started_at FROM runs WHERE runs.id = x.run_id))"
+	contactOfR = "coalesce(r.ended_at, r.started_at, (SELECT runs.started_at FROM runs WHERE runs.id = r.run_id))"
+	contactOfF = "coalesce(f.ended_at, f.started_at, (SELECT runs.started_at FROM runs WHERE runs.id = f.run_id))"
 	// everyHost steps from name to name in the index, which may have very many rows for
-	// each.
+	// each; it is a line for each name.
 	everyHost = `WITH RECURSIVE h (value) AS (
 		SELECT min(host) FROM results UNION ALL SELECT (SELECT min(host) FROM results WHERE host > h.value) FROM h WHERE h.value IS NOT NULL)
-		SELECT value FROM h WHERE value IS NOT NULL`
+		SELECT coalesce(group_concat(value, char(10)), '') FROM h`
 	// newestResult is that of each host, and whether that reached it.
 	newestResult = `
 		WITH h (value) AS (SELECT value FROM json_each(?))
@@ -54,110 +57,116 @@ const (
 		SELECT coalesce(group_concat(iif(` + reachedRow + `, '1' || ` + contactAt + `, '0') || x.host, char(10)), '')
 		FROM results AS x WHERE x.run_id = ?`
 	// ofHost are the results of a host by an index that has them in the order of runs.
-	ofHost = "FROM results AS x INDEXED BY results_host WHERE x.host = @host"
-	// contactsOfHost are when a host was last reached, when that failed last after that,
+	ofHost = "FROM results AS x INDEXED BY results_host WHERE x.host = h.value"
+	// contactsOfHosts are when each host was last reached, when that failed last after that,
 	// and since when.
-	contactsOfHost = `
-		WITH r (run_id, at) AS MATERIALIZED (
-				SELECT run_id, ` + contactAt + ` ` + ofHost + ` AND ` + reachedRow + ` ORDER BY run_id DESC LIMIT 1),
-			f (run_id, at, op, error) AS MATERIALIZED (
-				SELECT run_id, ` + contactAt + `, error_op, error ` + ofHost + ` AND run_id > coalesce((SELECT run_id FROM r), 0) AND ` + failedRow + `
-				ORDER BY run_id DESC LIMIT 1)
-		SELECT (SELECT run_id FROM r), (SELECT at FROM r), (SELECT run_id FROM f), (SELECT at FROM f), (SELECT op FROM f), (SELECT error FROM f),
-			(SELECT ` + contactAt + ` ` + ofHost + ` AND run_id > coalesce((SELECT run_id FROM r), 0) AND ` + failedRow + ` ORDER BY run_id LIMIT 1)`
+	contactsOfHosts = `
+		WITH h (value) AS (SELECT value FROM json_each(?))
+		SELECT h.value, r.run_id, ` + contactOfR + `, f.run_id, ` + contactOfF + `, f.error_op, f.error,
+			(SELECT ` + contactAt + ` ` + ofHost + ` AND x.run_id > coalesce(r.run_id, 0) AND ` + failedRow + ` ORDER BY x.run_id LIMIT 1)
+		FROM h
+		LEFT JOIN results AS r INDEXED BY results_host ON r.host = h.value
+			AND r.run_id = (SELECT x.run_id ` + ofHost + ` AND ` + reachedRow + ` ORDER BY x.run_id DESC LIMIT 1)
+		LEFT JOIN results AS f INDEXED BY results_host ON f.host = h.value
+			AND f.run_id = (SELECT x.run_id ` + ofHost + ` AND x.run_id > coalesce(r.run_id, 0) AND ` + failedRow + ` ORDER BY x.run_id DESC LIMIT 1)`
 )
 
 // health reads the newest result of each host, and more only of those that it did not
 // reach. many: there are so many hosts that most are in the newest runs.
 func (v views) health(ctx context.Context, hosts []string, many bool) ([]store.HostHealth, error) {
-	all, missing := make([]store.HostHealth, len(hosts)), make(map[string]*store.HostHealth, len(hosts))
+	all, byName := make([]store.HostHealth, len(hosts)), make(healths, len(hosts))
 	for i, host := range hosts {
 		all[i].Host = host
-		missing[host] = &all[i]
+		byName[host] = &all[i]
 	}
 	if many {
-		if err := v.newestRuns(ctx, missing); err != nil {
+		if err := v.newestRuns(ctx, byName); err != nil {
 			return nil, err
 		}
 	}
-	if err := v.newestResults(ctx, missing); err != nil {
+	if err := byName.newestResults(ctx, v); err != nil {
 		return nil, err
 	}
-	more, err := v.r.PrepareContext(ctx, contactsOfHost)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = more.Close() }() // it only reads
-	for i := range all {
-		if h := &all[i]; h.LastRun != 0 && h.Reached.Run == 0 {
-			if err := contacts(ctx, more, h); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return all, nil
+	return all, byName.contacts(ctx, v)
 }
 
-// newestRuns reads run after run, the newest first, and takes the hosts out of missing
-// that were in one; until it has read more results than it has found hosts for.
-func (v views) newestRuns(ctx context.Context, missing map[string]*store.HostHealth) error {
-	wanted, before := len(missing), int64(math.MaxInt64)
-	for read := 0; read < 2*wanted && len(missing) > 0; {
-		var lines string
-		err := v.r.QueryRowContext(unwatched(ctx), "SELECT id FROM runs WHERE id < ? ORDER BY id DESC LIMIT 1", before).Scan(&before)
+// healths are those of hosts, by name. One whose newest run is not known has no LastRun.
+type healths map[string]*store.HostHealth
+
+// names are the hosts that are as which says.
+func (h healths) names(which func(*store.HostHealth) bool) (names []string) {
+	for name, x := range h {
+		if which(x) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// newestRuns reads run after run, the newest first, for the hosts that were in one; until
+// it has read more results than it has found hosts for.
+func (v views) newestRuns(ctx context.Context, hosts healths) error {
+	left, before := len(hosts), int64(math.MaxInt64)
+	for read := 0; read < 2*len(hosts) && left > 0; {
+		// The state is read first: of a run that has ended nothing changes after that.
+		var state store.State
+		err := v.r.QueryRowContext(unwatched(ctx), "SELECT id, state FROM runs WHERE id < ? ORDER BY id DESC LIMIT 1", before).Scan(&before, &state)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
-		}
-		if err == nil {
-			err = v.r.QueryRowContext(unwatched(ctx), ofRun, before).Scan(&lines)
-		}
-		if err == nil && ctx.Err() != nil {
-			err = context.Cause(ctx)
 		}
 		if err != nil {
 			return err
 		}
-		read += 1 + strings.Count(lines, "\n")
-		if err := takeOut(missing, before, lines); err != nil {
+		contacts, err := v.ended.read(ctx, v.r, before, state)
+		if err != nil {
 			return err
 		}
+		read += 1 + len(contacts)
+		left -= hosts.take(before, contacts)
 	}
 	return nil
 }
 
-// takeOut takes the hosts out of missing that are in the lines of a run.
-func takeOut(missing map[string]*store.HostHealth, run int64, lines string) error {
-	for line := range strings.SplitSeq(lines, "\n") {
-		host, reached := strings.CutPrefix(line, "1")
-		at := ""
-		if reached && len(host) > len(fanout.TimeLayout) {
-			at, host = host[:len(fanout.TimeLayout)], host[len(fanout.TimeLayout):]
-		} else {
-			host = strings.TrimPrefix(line, "0")
-		}
-		h := missing[host]
-		if h == nil {
-			continue
-		}
-		delete(missing, host)
-		if h.LastRun = run; !reached {
-			continue
-		}
-		var err error
-		h.Reached.Run = run
-		if h.Reached.At, err = parseTime(sql.NullString{String: at, Valid: true}); err != nil {
-			return err
-		}
+// linesOf are those of a query whose only row is one text. It is read at once, in a fraction
+// of the time that rows take.
+func linesOf(ctx context.Context, q queryer, query string, args ...any) (iter.Seq[string], error) {
+	var text string
+	if err := q.QueryRowContext(unwatched(ctx), query, args...).Scan(&text); err != nil {
+		return nil, err
 	}
-	return nil
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if text == "" {
+		return func(func(string) bool) {}, nil
+	}
+	return strings.SplitSeq(text, "\n"), nil
 }
 
-// newestResults looks the newest result of each host up that is missing.
-func (v views) newestResults(ctx context.Context, missing map[string]*store.HostHealth) error {
-	if len(missing) == 0 {
+// take notes what a run says of the hosts of which no newer run is known, and returns how
+// many it says something of.
+func (h healths) take(run int64, contacts []contact) (found int) {
+	for i := range contacts {
+		c := &contacts[i]
+		x := h[c.host]
+		if x == nil || x.LastRun != 0 {
+			continue
+		}
+		found++
+		if x.LastRun = run; c.reached {
+			x.Reached.Run, x.Reached.At = run, c.at
+		}
+	}
+	return found
+}
+
+// newestResults looks up the newest result of each host of which it is not known.
+func (h healths) newestResults(ctx context.Context, v views) error {
+	names := h.names(func(x *store.HostHealth) bool { return x.LastRun == 0 })
+	if len(names) == 0 {
 		return nil
 	}
-	rows, err := v.read(ctx, newestResult, jsonList(slices.Collect(maps.Keys(missing))))
+	rows, err := v.read(ctx, newestResult, jsonList(names))
 	if err != nil {
 		return err
 	}
@@ -170,13 +179,13 @@ func (v views) newestResults(ctx context.Context, missing map[string]*store.Host
 		if err := rows.Scan(&host, &run, &at, &reached); err != nil {
 			return err
 		}
-		h := missing[host]
-		if h == nil {
+		x := h[host]
+		if x == nil {
 			continue // a name that JSON cannot hold, which no host has
 		}
-		if h.LastRun = run.Int64; reached.Bool {
-			h.Reached.Run = run.Int64
-			if h.Reached.At, err = parseTime(at); err != nil {
+		if x.LastRun = run.Int64; reached.Bool {
+			x.Reached.Run = run.Int64
+			if x.Reached.At, err = parseTime(at); err != nil {
 				return err
 			}
 		}
@@ -184,20 +193,36 @@ func (v views) newestResults(ctx context.Context, missing map[string]*store.Host
 	return rows.Err()
 }
 
-// contacts looks up when a host was last reached, and since when it is not.
-func contacts(ctx context.Context, query *sql.Stmt, h *store.HostHealth) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+// contacts looks up when the hosts that the newest run did not reach were last reached, and
+// since when they are not.
+func (h healths) contacts(ctx context.Context, v views) error {
+	names := h.names(func(x *store.HostHealth) bool { return x.LastRun != 0 && x.Reached.Run == 0 })
+	if len(names) == 0 {
+		return nil
 	}
-	var reached, failed sql.NullInt64
-	var reachedAt, failedAt, op, message, since sql.NullString
-	row := query.QueryRowContext(unwatched(ctx), sql.Named("host", h.Host))
-	if err := row.Scan(&reached, &reachedAt, &failed, &failedAt, &op, &message, &since); err != nil {
+	rows, err := v.read(ctx, contactsOfHosts, jsonList(names))
+	if err != nil {
 		return err
 	}
-	h.Reached.Run, h.Failed.Run = reached.Int64, failed.Int64
-	h.Op, h.Error = fanout.Op(op.String), message.String
-	return parseTimes(timeCell{&h.Reached.At, reachedAt}, timeCell{&h.Failed.At, failedAt}, timeCell{&h.Since, since})
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	for rows.Next() {
+		var host string
+		var reached, failed sql.NullInt64
+		var reachedAt, failedAt, op, message, since sql.NullString
+		if err := rows.Scan(&host, &reached, &reachedAt, &failed, &failedAt, &op, &message, &since); err != nil {
+			return err
+		}
+		x := h[host]
+		if x == nil {
+			continue // as above
+		}
+		x.Reached.Run, x.Failed.Run = reached.Int64, failed.Int64
+		x.Op, x.Error = fanout.Op(op.String), message.String
+		if err := parseTimes(timeCell{&x.Reached.At, reachedAt}, timeCell{&x.Failed.At, failedAt}, timeCell{&x.Since, since}); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // HostRuns returns the results of a host in its newest runs; see [store.Views].

@@ -45,6 +45,42 @@ func parseTime(s sql.NullString) (time.Time, error) {
 	return time.Parse(time.RFC3339, s.String)
 }
 
+// A timeReader reads many times, of which most are in the same minute as the one before:
+// that takes a tenth of the time. The zero value is ready; it is for one goroutine.
+type timeReader struct {
+	minute string // as it is written, with the colon behind it
+	start  time.Time
+}
+
+// read reads a time that is written in [fanout.TimeLayout].
+func (r *timeReader) read(text string) (time.Time, error) {
+	const minute = len("2006-01-02T15:04:")
+	if len(text) == len(fanout.TimeLayout) && text[:minute] == r.minute {
+		if ms, ok := milliseconds(text[minute:]); ok {
+			return r.start.Add(time.Duration(ms) * time.Millisecond), nil
+		}
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err == nil && len(text) == len(fanout.TimeLayout) {
+		r.minute, r.start = text[:minute], at.Truncate(time.Minute)
+	}
+	return at, err
+}
+
+// milliseconds reads the seconds of a time, such as 05.678Z.
+func milliseconds(text string) (ms int, ok bool) {
+	for i, c := range []byte(text) {
+		switch digit := int(c) - '0'; {
+		case i == 2 && c == '.', i == 6 && c == 'Z':
+		case i != 2 && i != 6 && 0 <= digit && digit <= 9:
+			ms = ms*10 + digit
+		default:
+			return 0, false
+		}
+	}
+	return ms, ms < 60_000
+}
+
 // A timeCell is a time as it was read, and where it goes.
 type timeCell struct {
 	to   *time.Time

@@ -142,7 +142,7 @@ func newStore(h *fileHandle) (*Store, error) {
 		Ledger:     &Ledger{fileHandle: h, states: states},
 		queue:      queue,
 	}
-	s.views = views{fileHandle: h, history: s.History}
+	s.views = views{fileHandle: h, history: s.History, ended: &endedContacts{}}
 	s.Jobs = store.NewJobs(s)
 	s.Ledger.jobs = s.Jobs
 	var err error

@@ -17,6 +17,7 @@ import (
 type views struct {
 	*fileHandle
 	history *History
+	ended   *endedContacts
 }
 
 var _ store.Views = views{}

@@ -22,7 +22,7 @@ func BenchmarkViews(b *testing.B) {
 		runs = append(runs, recordFleet(b, s))
 	}
 	run := runs[1]
-	some := numbered(100)
+	some, given := numbered(100), numbered(fleetHosts)
 	for _, bm := range []struct {
 		name string
 		read func() (rows int, err error)
@@ -45,6 +45,7 @@ func BenchmarkViews(b *testing.B) {
 		{"Compare", func() (int, error) { x, err := s.Compare(b.Context(), runs[0], runs[1], nil); return len(x), err }, 4},
 		{"RunsPage", func() (int, error) { x, err := s.RunsPage(b.Context(), store.Query{}); return len(x.Runs), err }, 3},
 		{"HealthOf", func() (int, error) { x, err := s.HealthOf(b.Context(), nil); return len(x), err }, fleetHosts},
+		{"HealthOfGiven", func() (int, error) { x, err := s.HealthOf(b.Context(), given); return len(x), err }, fleetHosts},
 		{"HealthOf100", func() (int, error) { x, err := s.HealthOf(b.Context(), some); return len(x), err }, 100},
 		{"HostRuns", func() (int, error) { x, err := s.HostRuns(b.Context(), some[7], 50); return len(x), err }, 3},
 		{"OutputRange", func() (int, error) {

@@ -99,8 +99,8 @@ func (h *holder) same(ctx context.Context, g *access.Gate) (bool, error) {
 	return reflect.DeepEqual(now, h.principal), nil
 }
 
-// WatchRights ends the streams of a of those whose rights have changed, soon after a user, a
-// token or a session has, until ctx ends.
+// WatchRights ends the streams of a that were opened with rights which have changed since,
+// soon after a user, a token or a session has, until ctx ends.
 func WatchRights(ctx context.Context, a *API) {
 	wake, end := a.Gate.Store.Wake()
 	defer end()

@@ -381,17 +381,19 @@ func TestRingOfAttempts(t *testing.T) {
 	}
 }
 
-// Handle allocates nothing for a host without viewers.
+// Handle allocates nothing for a host without viewers, whatever happens there.
 func TestHandleAllocatesNothing(t *testing.T) {
 	h, p := started(t, &Hubs{}, 1, 100)
-	e := fanout.Event{Kind: fanout.Output, Attempt: 1, Data: []byte("text")}
-	i := 0
-	if n := testing.AllocsPerRun(1000, func() {
-		e.Target = &p.Targets[i%100]
-		i++
-		send(t, h, e)
-	}); n != 0 {
-		t.Errorf("got %v allocations, want 0", n)
+	for kind := fanout.TargetConnecting; kind <= fanout.TargetFinished; kind++ {
+		e := fanout.Event{Kind: kind, Attempt: 1, Data: []byte("text"), Result: result(&p.Targets[0], 1, fanout.Failed, 3, [2]int64{4, 0})}
+		i := 0
+		if n := testing.AllocsPerRun(1000, func() {
+			e.Target = &p.Targets[i%100]
+			i++
+			send(t, h, e)
+		}); n != 0 {
+			t.Errorf("event %d: got %v allocations, want 0", kind, n)
+		}
 	}
 }
 

@@ -223,7 +223,7 @@ func (s *Streams) Run(w http.ResponseWriter, r *http.Request, run store.Run, vis
 	if lines {
 		s.lines(ctx, w, r, run, q, visible)
 	} else {
-		s.watch(ctx, w, r, run, q, visible)
+		s.watch(ctx, w, r, &run, &q, visible)
 	}
 }
 

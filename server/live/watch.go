@@ -45,34 +45,48 @@ type shownHost struct {
 	at   position
 }
 
-// watch sends the states of hosts, and the output of some.
-func (s *Streams) watch(ctx context.Context, w http.ResponseWriter, r *http.Request, run store.Run, q runQuery, visible func(string) bool) {
-	out, selector := newEventWriter(w), run.Selector
+// watch sends the states of hosts, and the output of some. What it needs of the stack stays
+// in use for as long as the client follows: it is little, and that of view is free again.
+func (s *Streams) watch(ctx context.Context, w http.ResponseWriter, r *http.Request, run *store.Run, q *runQuery, visible func(string) bool) {
+	v, leave := s.view(ctx, w, r, run, q, visible)
+	if v == nil {
+		return
+	}
+	defer leave()
+	_ = v.follow(ctx) // the client has gone
+}
+
+// view sends what comes first; nil: there is nothing to follow. leave has to be called.
+func (s *Streams) view(ctx context.Context, w http.ResponseWriter, r *http.Request, run *store.Run, q *runQuery, visible func(string) bool) (v *viewer, leave func()) {
+	v = &viewer{s: s, out: newEventWriter(w), run: *run}
 	if run.State == store.Queued {
 		var err error
-		if run, err = s.started(ctx, out, run); err != nil {
-			return // the client has gone, or connects again
+		if v.run, err = s.started(ctx, v.out, *run); err != nil {
+			return nil, nil // the client has gone, or connects again
 		}
 	}
 	hub, release, err := s.Hubs.hub(ctx, s.History, run.ID)
 	if err != nil {
 		s.unreadable(w, r, err)
-		return
+		return nil, nil
 	}
-	defer release()
-	v := &viewer{s: s, out: out, hub: hub, run: run, selector: selector, lens: newLens(hub.hosts, chosen(q.hosts, visible))}
-	v.scoped = visible != nil && v.lens.index != nil
+	v.hub, v.lens = hub, newLens(hub.hosts, chosen(q.hosts, visible))
 	hub.board.enter()
-	defer hub.board.leave()
+	leave = func() {
+		for _, o := range v.outputs {
+			hub.unwatch(o.ring)
+		}
+		hub.board.leave()
+		release()
+	}
 	if v.lens.index != nil { // whose counts are its own
 		v.lens.snapshot(hub.board.since(0, false).snapshot)
 	}
-	if err := v.begin(q, readCursor(r.Header.Get("Last-Event-ID"))); err == nil {
-		_ = v.follow(ctx) // the client has gone
+	if err := v.begin(q, readCursor(r.Header.Get("Last-Event-ID"))); err != nil {
+		leave()
+		return nil, nil
 	}
-	for _, o := range v.outputs {
-		hub.unwatch(o.ring)
-	}
+	return v, leave
 }
 
 // chosen is visible, and one of hosts if there are any.
@@ -88,7 +102,7 @@ func chosen(hosts []string, visible func(string) bool) func(string) bool {
 }
 
 // begin sends what comes first, and starts watching the hosts.
-func (v *viewer) begin(q runQuery, from cursor) error {
+func (v *viewer) begin(q *runQuery, from cursor) error {
 	v.out.line("retry: " + retryMS)
 	if from.epoch == v.hub.epoch {
 		v.known, v.version = true, from.version

@@ -19,6 +19,10 @@
 // compared with as many ssh at once whose output is thrown away, as that of tutti is. The ten
 // are one server under ten names. They need 1 GB in the directory for temporary files.
 //
+// Lines 10.4 to 10.6 have a daemon, whose clients are in a process of their own. The run that
+// they follow is one that leaves the processors time: where they are busy anyway, each
+// client takes its time from the run.
+//
 // # What is measured
 //
 // Each line has a bar. Most bars are ratios of two programs that ran in turn, in

@@ -30,6 +30,7 @@ type sizes struct {
 	stall       time.Duration // how long a reader does not read
 	logins      int           // at the real sshd
 	sshdBytes   int           // in all, from the real sshd
+	clients     int           // that follow a run
 }
 
 var fullSizes = sizes{
@@ -37,7 +38,7 @@ var fullSizes = sizes{
 	peerFanouts: []int{16, 64, 256}, ansible: 100,
 	latency: 50 * time.Millisecond, idle: "6s",
 	bulkHosts: 10, bulkBytes: 50_000_000, longLine: 10_000_000,
-	runs: 1000, stall: 5 * time.Second, logins: 15, sshdBytes: 1_000_000_000,
+	runs: 1000, stall: 5 * time.Second, logins: 15, sshdBytes: 1_000_000_000, clients: 1000,
 }
 
 var quickSizes = sizes{
@@ -45,7 +46,7 @@ var quickSizes = sizes{
 	peerFanouts: []int{16}, ansible: 2,
 	latency: 20 * time.Millisecond, idle: "1500ms",
 	bulkHosts: 2, bulkBytes: 200_000, longLine: 100_000,
-	runs: 5, stall: 100 * time.Millisecond, logins: 2, sshdBytes: 1_000_000,
+	runs: 5, stall: 100 * time.Millisecond, logins: 2, sshdBytes: 1_000_000, clients: 10,
 }
 
 // A rig starts and measures programs, in a directory of its own.
@@ -78,6 +79,7 @@ type lab struct {
 	past   *pastRuns
 	scale  *scaleRuns
 	server *serverRuns
+	live   *liveRuns
 }
 
 // A memo keeps what was measured once for all lines that need it.
@@ -104,7 +106,7 @@ func newLab(ctx context.Context, o options, log io.Writer) (*lab, error) {
 	cold := &coldRuns{testbed: b}
 	l := &lab{
 		testbed: b, cold: cold, memory: &memoryRuns{b}, bulk: &bulkRuns{testbed: b}, past: &pastRuns{testbed: b},
-		scale: &scaleRuns{testbed: b, cold: cold}, server: &serverRuns{testbed: b},
+		scale: &scaleRuns{testbed: b, cold: cold}, server: &serverRuns{testbed: b}, live: &liveRuns{b},
 	}
 	if err := b.prepare(ctx); err != nil {
 		return nil, errors.Join(err, l.close())

@@ -136,5 +136,5 @@ var sections = []section{
 	{"7", "Start-up", startLines},
 	{"8", "Warm", warmLines},
 	{"9", "Scale", scaleLines},
-	{"10", "Server", serverLines},
+	{"10", "Server", append(serverLines, liveLines...)},
 }

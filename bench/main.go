@@ -20,9 +20,10 @@ func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 // roles are what the program does in processes of its own, started with the
 // role's name as the first word.
 var roles = map[string]func(args []string, stdin io.Reader, stdout io.Writer) error{
-	"fleet":   fleetRole,
-	"bare":    bareRole,
-	"history": historyRole,
+	"fleet":     fleetRole,
+	"bare":      bareRole,
+	"history":   historyRole,
+	"followers": followersRole,
 }
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {

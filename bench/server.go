@@ -61,12 +61,14 @@ type daemon struct {
 	cmd    *exec.Cmd
 	client *http.Client
 	log    *os.File
+	socket string
+	tokens string // a file of them, one a line; empty: none were made
 }
 
-// serve starts one, and returns once it answers.
-func (g *rig) serve(ctx context.Context, history string, env []string) (_ *daemon, err error) {
+// serve starts one, with more arguments, and returns once it answers.
+func (g *rig) serve(ctx context.Context, history string, env []string, more ...string) (_ *daemon, err error) {
 	socket := g.path("api.sock")
-	d := &daemon{client: &http.Client{Transport: &http.Transport{
+	d := &daemon{socket: socket, client: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 		},
@@ -75,7 +77,7 @@ func (g *rig) serve(ctx context.Context, history string, env []string) (_ *daemo
 	if d.log, err = os.Create(g.path("serve.log")); err != nil {
 		return nil, err
 	}
-	d.cmd = exec.CommandContext(ctx, g.tutti, "serve", "--history", history, "--socket", socket)
+	d.cmd = exec.CommandContext(ctx, g.tutti, append([]string{"serve", "--history", history, "--socket", socket}, more...)...)
 	d.cmd.Env = append(append(os.Environ(), "HOME="+g.dir), env...)
 	d.cmd.Stderr = d.log
 	d.cmd.WaitDelay = 10 * time.Second

@@ -65,6 +65,7 @@ func TestRefusals(t *testing.T) {
 		{"who asks", problem(401, "not-known", ""), "T", "", AdviceLogin},
 		{"role", problem(403, "role", `,"detail":"that takes the role editor","hint":"ask an admin"`), "T: that takes the role editor", "ask an admin", ""},
 		{"places", problem(422, "invalid", `,"errors":[{"pointer":"/a","message":"is wrong"},{"parameter":"limit","message":"is large"}]`), "T: /a is wrong; limit is large", "", ""},
+		{"places that were named", problem(403, "local-only", `,"detail":"script names what acts on it","errors":[{"pointer":"/script","message":"is only for the machine of the daemon"}]`), "T: script names what acts on it", "", ""},
 		{"ours", problem(500, "internal", ""), "T (request r7 in the log of the server)", "", ""},
 		{"another version", problem(404, "not-found", "", "Tutti-Version", "2.0"), "T", "", AdviceVersions},
 		{"no problem", reply(404, "text/html", "<script>"), "the server answered Not Found", "", ""},

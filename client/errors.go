@@ -106,6 +106,9 @@ func (c *Client) problem(r *http.Response) error {
 	if p.Detail != "" {
 		e.Detail = sanitize.Line(p.Title+": "+p.Detail, maxText)
 	}
+	if e.Name == "local-only" && p.Detail != "" { // which names the places
+		return e
+	}
 	const mostPlaces = 5
 	for _, at := range p.Errors[:min(len(p.Errors), mostPlaces)] {
 		where := at.Parameter

@@ -168,7 +168,11 @@ func checkLocal(p *access.Principal, job *scheduler.Job) error {
 		return nil
 	}
 	if keys := localKeys(job); len(keys) > 0 {
-		return fault.Usage(&server.LocalError{Key: keys[0], What: "what is only for the daemon's machine (" + strings.Join(keys, ", ") + ")"})
+		what := "what acts on it"
+		if len(keys) > 1 {
+			what += ", as do " + strings.Join(keys[1:], ", ")
+		}
+		return fault.Usage(&server.LocalError{Key: keys[0], What: what})
 	}
 	return checkRights(p, job.Options)
 }

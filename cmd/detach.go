@@ -53,6 +53,9 @@ func (c *console) submit(ctx context.Context, cmd *cobra.Command, o *launchOptio
 // detach submits a run to the server, or to the daemon of this machine, and says how to
 // watch it.
 func (c *console) detach(ctx context.Context, o *launchOptions, s *submission) error {
+	if err := runner.CheckRunIDFile(o.Record.RunIDFile); err != nil {
+		return err
+	}
 	server := o.there
 	if server == nil {
 		var err error
@@ -70,7 +73,7 @@ func (c *console) detach(ctx context.Context, o *launchOptions, s *submission) e
 	}
 	id := run.Run.Run
 	_, _ = fmt.Fprintf(c.Err, "%s; tutti show --follow %d%s shows it, tutti kill %[2]d%[3]s stops it\n", runText(id, run.Hosts), id, o.serverWords) // an error of stderr has nowhere to go
-	return c.print("%d\n", id)
+	return errors.Join(runner.WriteRunID(o.Record.RunIDFile, id), c.print("%d\n", id))
 }
 
 // daemonHere is a client of the daemon that has the history of o.
@@ -122,8 +125,6 @@ func checkDetached(f *pflag.FlagSet) (refused error) {
 		switch {
 		case refused != nil || aboutServer(flag) || slices.Contains([]string{"detach", "history", "outcome"}, flag.Name):
 			return
-		case flag.Name == "run-id-file":
-			reason = "the number is printed"
 		case !isKey:
 			reason = "nothing of the run is shown or asked here; tutti show shows it"
 		case reason == "":

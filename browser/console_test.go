@@ -29,7 +29,7 @@ func TestConsolePages(t *testing.T) {
 	for _, path := range []string{
 		"/runs", "/runs?q=nothing", "/runs/1", "/runs/1/hosts", "/runs/1/plan", "/runs/1/hosts/web1", "/runs/1/hosts/web1?q=red", "/runs/1/rerun", "/runs/1/kill",
 		"/runs/2/diff", "/runs/2/diff?with=1", "/runs/new", "/jobs", "/jobs/backup", "/jobs/backup/edit", "/jobs/backup/remove", "/jobs/new", "/calendar", "/hosts", "/hosts/web1",
-		"/queue", "/audit", "/access", "/account", "/help",
+		"/jobs/backup/pause", "/queue", "/notifications", "/audit", "/access", "/account", "/help",
 	} {
 		v.visit(path)
 		v.inEverySize(checks, path)

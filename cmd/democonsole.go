@@ -19,7 +19,7 @@ var demoPast = [][]string{
 	{"job", "add", "--schedule", "30 2 * * *", "-t", "1s", "backup", "db,cache", `test -s release && echo "backup of $(cat release) done" || { echo "nothing to back up" >&2; exit 2; }`},
 	{"job", "add", "--schedule", "*/5 * * * *", "sync", "web", "sleep 3; echo synced"},
 	{"job", "add", "--schedule", "0 3 * * 6", "patch", "all,!db", "echo patched"},
-	{"job", "pause", "patch"},
+	{"job", "pause", "--until", "14d", "--note", "freeze before the holidays", "patch"},
 	{"run", "-q", "--note", "after the release", "-t", "1s", "all", "cat release"},
 	{"run", "-q", "db[1-3].demo", `echo "$HOSTNAME: $(seq 400 | tail -1) rows"; seq 400`},
 }

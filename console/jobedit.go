@@ -50,7 +50,8 @@ type jobForm struct {
 	Others string
 	// Conflicts are the keys that somebody else has changed meanwhile; nil: none.
 	Conflicts []conflict
-	Hosts     string
+	// Key is for a new one.
+	Key string
 }
 
 // A conflict is a key as it was, as somebody saved it, and as it is in the form.
@@ -84,7 +85,7 @@ func formOf(spec jobSpec) *jobForm {
 
 func showJobForm(v *visit) {
 	f := formOf(jobSpec{"zone": json.RawMessage(strconv.Quote(v.clock.Zone())), "selector": json.RawMessage(quoted(v.r.URL.Query().Get("selector")))})
-	f.New, f.Base = true, "{}"
+	f.New, f.Base, f.Key = true, "{}", newKey()
 	v.show("jobedit", "New job", f)
 }
 
@@ -150,10 +151,10 @@ func (f *jobField) value(text string) string {
 
 func addJob(v *visit) {
 	f, spec, wrong := sentForm(v)
-	f.New = true
+	f.New, f.Key = true, v.form("key")
 	if v.problem = wrong; wrong == nil {
 		data, _ := json.Marshal(spec) // it was JSON
-		v.post(question{method: http.MethodPost, path: "/jobs", body: api.JobRequest{Job: f.Name, Spec: data}})
+		v.post(question{method: http.MethodPost, path: "/jobs", body: api.JobRequest{Job: f.Name, Spec: data}, header: map[string]string{"Idempotency-Key": pick(v.form("key"), newKey())}})
 	}
 	if v.problem != nil {
 		v.again("jobedit", "New job", f)

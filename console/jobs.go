@@ -17,6 +17,8 @@ type jobRow struct {
 	spec jobSpec
 	// Line is the first line of its command.
 	Line string
+	// Key is for the form that runs it.
+	Key string
 	// MayRun and MayPause are what is offered.
 	MayRun, MayPause bool
 }
@@ -50,7 +52,7 @@ func specOf(raw json.RawMessage) jobSpec {
 }
 
 func newJobRow(v *visit, j *api.Job) jobRow {
-	row := jobRow{Job: *j, spec: specOf(j.Spec), MayRun: v.mayTo(access.StartJob, j.Job), MayPause: v.mayTo(access.PauseJob, j.Job)}
+	row := jobRow{Job: *j, spec: specOf(j.Spec), Key: newKey(), MayRun: v.mayTo(access.StartJob, j.Job), MayPause: v.mayTo(access.PauseJob, j.Job)}
 	row.Line, _ = firstLine(row.Command())
 	return row
 }
@@ -192,12 +194,46 @@ func act(v *visit, q question, next string) {
 	v.leave(next)
 }
 
-// toJob is a page that does something to the job of the path, and goes back to it.
-func toJob(method, what string) func(*visit) {
-	return func(v *visit) {
-		name := v.r.PathValue("job")
-		act(v, question{method: method, path: at("/jobs/{job}", name) + what}, at("/jobs/{job}", name))
+func resumeJob(v *visit) {
+	name := v.r.PathValue("job")
+	act(v, question{method: http.MethodPost, path: at("/jobs/{job}/resume", name)}, at("/jobs/{job}", name))
+}
+
+// runJob runs the job of the path now; a form that is sent twice does it once.
+func runJob(v *visit) {
+	name := v.r.PathValue("job")
+	act(v, question{
+		method: http.MethodPost, path: at("/jobs/{job}/run", name), header: map[string]string{"Idempotency-Key": pick(v.form("key"), newKey())},
+	}, at("/jobs/{job}", name))
+}
+
+// A pausePage asks until when a job is paused, and why.
+type pausePage struct {
+	jobRow
+	Until, Note string
+}
+
+func showPause(v *visit) {
+	_, row := askJob(v)
+	v.show("pause", "Pause the job "+v.r.PathValue("job"), &pausePage{jobRow: row})
+}
+
+func pauseJob(v *visit) {
+	name := v.r.PathValue("job")
+	p := &pausePage{Until: strings.TrimSpace(v.form("until")), Note: strings.TrimSpace(v.form("note"))}
+	v.post(question{method: http.MethodPost, path: at("/jobs/{job}/pause", name), body: api.PauseRequest{Until: p.Until, Note: p.Note}})
+	if v.problem == nil {
+		v.leave(at("/jobs/{job}", name))
+		return
 	}
+	problem := v.problem
+	v.problem = nil
+	if _, p.jobRow = askJob(v); v.problem == nil {
+		v.problem = problem
+		v.again("pause", "Pause the job "+name, p)
+		return
+	}
+	v.fail(v, v.problem)
 }
 
 // A removal asks whether something is to be removed.

@@ -27,7 +27,7 @@ func TestJobPages(t *testing.T) {
 	h := serve(t, f)
 	for path, wants := range map[string][]string{
 		"/jobs":        {"failing, 2 times", "tomorrow 02:30", "echo &lt;b&gt;", `href="/runs/8"`, `action="/jobs/backup/run"`},
-		"/jobs/backup": {"2 failed", "38 ok", "4 times missed", "the daemon was not running", "p50 4.0 s", `name="to" value="2"`, `action="/jobs/backup/pause"`, "run 9: 4.0 s"},
+		"/jobs/backup": {"2 failed", "38 ok", "4 times missed", "the daemon was not running", "p50 4.0 s", `name="to" value="2"`, `href="/jobs/backup/pause"`, "run 9: 4.0 s"},
 	} {
 		body := look(t, h, path).Body.String()
 		for _, want := range wants {
@@ -41,6 +41,39 @@ func TestJobPages(t *testing.T) {
 		if body := look(t, h, path).Body.String(); strings.Contains(body, `action="/jobs`) && strings.Contains(body, "Run now") || strings.Contains(body, "Edit") {
 			t.Errorf("%s: a viewer is offered changes", path)
 		}
+	}
+}
+
+func TestPauseAndNotifications(t *testing.T) {
+	f := &fakeAPI{answers: map[string]string{
+		"GET /jobs/backup":   strings.Replace(aJob, `"paused":false`, `"paused":true,"paused_by":"ben","paused_until":"2027-03-05T10:00:00.000Z","paused_note":"freeze <x>"`, 1),
+		"GET /notifications": `{"items":[{"notification":5,"job":"backup","occasion":"failure","kind":"webhook","target":"x.example","attempts":3,"error":"refused <x>","due_at":"2027-03-01T12:05:00.000Z"}]}`,
+	}}
+	h := serve(t, f)
+	body := look(t, h, "/jobs/backup").Body.String()
+	for _, want := range []string{"paused by ben", "Fri 10:00", "freeze &lt;x&gt;", `action="/jobs/backup/resume"`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("%q is missing in %s", want, body)
+		}
+	}
+	send(t, h, "/jobs/backup/pause", url.Values{"until": {" 2h "}, "note": {"freeze"}})
+	if n := len(f.asked) - 1; f.asked[n] != "POST /jobs/backup/pause" || f.bodies[n] != `{"until":"2h","note":"freeze"}` {
+		t.Errorf("sent %s %s", f.asked[n], f.bodies[n])
+	}
+	send(t, h, "/jobs/backup/run", url.Values{"key": {"k1"}})
+	if n := len(f.asked) - 1; f.headers[n].Get("Idempotency-Key") != "k1" {
+		t.Errorf("sent %v", f.headers[n])
+	}
+	if body := look(t, h, "/notifications").Body.String(); !strings.Contains(body, "refused &lt;x&gt;") || !strings.Contains(body, "in 5 min") || !strings.Contains(body, `action="/notifications/5"`) {
+		t.Errorf("got %s", body)
+	}
+	send(t, h, "/notifications/5", nil)
+	if n := len(f.asked) - 1; f.asked[n] != "POST /notifications/5/retry" {
+		t.Errorf("sent %s", f.asked[n])
+	}
+	f.refused = map[string]string{"POST /jobs/backup/pause": `{"title":"The request is not valid","status":422,"errors":[{"pointer":"/until","message":"is past"}]}`}
+	if w := send(t, h, "/jobs/backup/pause", url.Values{"until": {"yesterday"}}); w.Code != 422 || !strings.Contains(w.Body.String(), "is past") || !strings.Contains(w.Body.String(), `value="yesterday"`) {
+		t.Errorf("got %d %s", w.Code, w.Body)
 	}
 }
 

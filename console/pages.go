@@ -48,9 +48,10 @@ var pages = []page{
 	{pattern: "GET /jobs/{job}/remove", asks: []string{"GET /jobs/{job}"}, tab: "jobs", show: showJobRemoval},
 	{pattern: "POST /jobs/{job}/remove", asks: []string{"DELETE /jobs/{job}"}, tab: "jobs", show: removeJob},
 	{pattern: "POST /jobs/{job}/restore", asks: []string{"POST /jobs/{job}/restore"}, tab: "jobs", show: restoreJob},
-	{pattern: "POST /jobs/{job}/run", asks: []string{"POST /jobs/{job}/run"}, tab: "jobs", show: toJob("POST", "/run")},
-	{pattern: "POST /jobs/{job}/pause", asks: []string{"POST /jobs/{job}/pause"}, tab: "jobs", show: toJob("POST", "/pause")},
-	{pattern: "POST /jobs/{job}/resume", asks: []string{"POST /jobs/{job}/resume"}, tab: "jobs", show: toJob("POST", "/resume")},
+	{pattern: "POST /jobs/{job}/run", asks: []string{"POST /jobs/{job}/run"}, tab: "jobs", show: runJob},
+	{pattern: "GET /jobs/{job}/pause", asks: []string{"GET /jobs/{job}"}, tab: "jobs", show: showPause},
+	{pattern: "POST /jobs/{job}/pause", asks: []string{"POST /jobs/{job}/pause", "GET /jobs/{job}"}, tab: "jobs", show: pauseJob},
+	{pattern: "POST /jobs/{job}/resume", asks: []string{"POST /jobs/{job}/resume"}, tab: "jobs", show: resumeJob},
 	{pattern: "GET /calendar", asks: []string{"GET /schedule"}, tab: "calendar", show: showCalendar},
 
 	{pattern: "GET /hosts", asks: []string{"GET /hosts"}, tab: "hosts", show: showHosts},
@@ -63,6 +64,8 @@ var pages = []page{
 	{pattern: "GET /queue", asks: []string{"GET /queue", "GET /daemons"}, tab: "queue", show: showQueue},
 	{pattern: "POST /queue/{run}", asks: []string{"PATCH /queue/{run}"}, tab: "queue", show: moveRun},
 
+	{pattern: "GET /notifications", asks: []string{"GET /notifications"}, tab: "notifications", show: showNotifications},
+	{pattern: "POST /notifications/{id}", asks: []string{"POST /notifications/{id}/retry"}, tab: "notifications", show: retryNotification},
 	{pattern: "GET /audit", asks: []string{"GET /audit"}, tab: "audit", show: showAudit},
 	{pattern: "GET /access", asks: []string{"GET /users", "GET /tokens"}, tab: "access", show: showAccess},
 	{pattern: "POST /access/users", asks: []string{"POST /users", "GET /users", "GET /tokens"}, tab: "access", show: addUser},

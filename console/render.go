@@ -113,6 +113,7 @@ var navigations = []struct {
 	{"calendar", "/calendar", access.Read},
 	{"hosts", "/hosts", access.ReadFleet},
 	{"queue", "/queue", access.Read},
+	{"notifications", "/notifications", access.Read},
 	{"audit", "/audit", access.ReadAudit},
 	{"access", "/access", access.OwnTokens},
 	{"help", "/help", access.Read},

@@ -14,7 +14,9 @@ const (
 	ViaSession Via = "session" // a password, then a cookie
 	ViaToken   Via = "token"
 	ViaProxy   Via = "proxy" // the header of a trusted proxy
-	ViaLocal   Via = "local" // a user that can write the history
+	// ViaCertificate is a certificate of TLS, of which the subject names the user.
+	ViaCertificate Via = "certificate"
+	ViaLocal       Via = "local" // a user that can write the history
 )
 
 // A Principal is an authenticated user or token with its rights; those of a token are

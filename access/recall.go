@@ -15,7 +15,7 @@ func (g *Gate) Recall(ctx context.Context, name string, via Via) (Principal, err
 	switch via {
 	case ViaToken:
 		return g.recallToken(ctx, name)
-	case ViaSession, ViaProxy:
+	case ViaSession, ViaProxy, ViaCertificate:
 		u, err := g.Store.User(ctx, name)
 		if err := g.checkUser(&u, err, "user"); err != nil {
 			return Principal{}, err

@@ -83,7 +83,7 @@ type AuditEntry struct {
 	At     event.Time `json:"at"`
 	// Actor is absent where it is unknown.
 	Actor string `json:"actor,omitempty"`
-	// Via is "local", "unix", "session", "token" or "proxy"; absent as Actor is.
+	// Via is "local", "unix", "session", "token", "proxy" or "certificate"; absent as Actor is.
 	Via string `json:"via,omitempty"`
 	// Remote is the address of the client; absent: this machine.
 	Remote string `json:"remote,omitempty"`

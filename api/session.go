@@ -26,7 +26,7 @@ type Session struct {
 	Type   string `json:"type"`   // "session"
 	// Name is the name in records: a user, owner/token, or unix:login.
 	Name string `json:"name"`
-	// Via is "unix", "session", "token" or "proxy".
+	// Via is "unix", "session", "token", "proxy" or "certificate".
 	Via  string `json:"via"`
 	Role string `json:"role"`
 	// Scopes are selectors, all of which must select a host; empty: all hosts.

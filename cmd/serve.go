@@ -188,7 +188,7 @@ func runServe(ctx context.Context, c *console, o *serveOptions) error {
 		return err
 	}
 	defer closeEndpoints(config.Endpoints)
-	config.PeerRules = o.rules
+	config.PeerRules, config.Trusted = o.rules, o.trusted
 	if o.base != nil {
 		config.BaseURL = o.base.Scheme + "://" + o.base.Host
 	}

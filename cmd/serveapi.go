@@ -27,7 +27,10 @@ type apiOptions struct {
 	listen       string
 	tlsCert      string
 	tlsKey       string
+	clientCA     string
 	insecureHTTP bool
+	authHeader   string
+	trustedProxy []string
 	baseURL      string
 	socket       string
 	socketGroups []string
@@ -38,6 +41,7 @@ type apiOptions struct {
 	compat        bool
 	maxWait       typed.Duration
 
+	trusted   server.TrustedProxy
 	callbacks outgoing.Policy
 	base      *url.URL
 	rules     []access.PeerRule
@@ -47,6 +51,9 @@ func (o *apiOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.listen, "listen", "", "serve the HTTP API and the console on `ADDRESS:PORT`; other than loopback needs TLS")
 	f.StringVar(&o.tlsCert, "tls-cert", "", "certificate chain `FILE` for --listen; read again when it changes")
 	f.StringVar(&o.tlsKey, "tls-key", "", "private key `FILE` of --tls-cert")
+	f.StringVar(&o.clientCA, "client-ca", "", "let users in by TLS certificates of the authorities in `FILE`: the common name is the user; read again when it changes")
+	f.StringVar(&o.authHeader, "auth-header", "", "let users in that a proxy names in the header `NAME`; only from --trusted-proxy")
+	f.StringSliceVar(&o.trustedProxy, "trusted-proxy", nil, "trust the proxies in `NETWORK`, which have to take --auth-header out of what clients send; may be repeated")
 	f.BoolVar(&o.insecureHTTP, "insecure-http", false, "serve plain HTTP on any address: who listens on the network reads tokens and output")
 	f.StringVar(&o.baseURL, "base-url", "", "`URL` by which clients reach the API, such as https://ops.example")
 	f.StringVar(&o.socket, "socket", "", "serve the API on the local socket `FILE` (default: $XDG_RUNTIME_DIR/tutti/api.sock)")
@@ -77,6 +84,9 @@ func (o *apiOptions) finalize() error {
 			return syntaxf("--base-url %q: a path is not supported", o.baseURL)
 		}
 		o.base = base
+	}
+	if err := o.finalizeProxy(); err != nil {
+		return err
 	}
 	if err := o.finalizeCallbacks(); err != nil {
 		return err
@@ -202,7 +212,15 @@ func (o *apiOptions) tls(log *slog.Logger) (*tls.Config, error) {
 	if err != nil {
 		return nil, usagef("--tls-cert: %w", err)
 	}
-	return certificate.Config(), nil
+	config := certificate.Config()
+	if o.clientCA != "" {
+		ca, err := server.LoadClientCA(o.clientCA, log)
+		if err != nil {
+			return nil, usagef("--client-ca: %w", err)
+		}
+		ca.Verify(config)
+	}
+	return config, nil
 }
 
 func closeEndpoints(all []*server.Endpoint) {

@@ -31,7 +31,7 @@ func (d *Daemon) serveAPI(ctx, over context.Context) {
 	accounts := &access.Gate{
 		Store: d.store.Access(), Hasher: access.NewHasher(rand.Reader), Throttle: &access.Throttle{}, Now: d.c.Now, Random: rand.Reader,
 	}
-	gate := &server.Gate{Gate: accounts, Peers: server.Peers{Own: int64(os.Geteuid()), Rules: d.c.PeerRules}}
+	gate := &server.Gate{Gate: accounts, Peers: server.Peers{Own: int64(os.Geteuid()), Rules: d.c.PeerRules}, Trusted: d.c.Trusted}
 	api := &server.API{
 		Runs: NewRuns(d.store), Jobs: d.service, Changes: NewJobChanges(d.service, d.c.Callbacks), Submissions: d.lanes.submissions(),
 		Fleet: NewFleet(d.c.Env, d.store, func() int64 { return d.registration.member().ID() }), Access: gate, Gate: accounts, BaseURL: d.c.BaseURL,

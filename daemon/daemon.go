@@ -58,6 +58,8 @@ type Config struct {
 	Endpoints []*server.Endpoint
 	// PeerRules give other users of this machine a role over a local socket.
 	PeerRules []access.PeerRule
+	// Trusted is a proxy that says who the user is.
+	Trusted server.TrustedProxy
 	// BaseURL is the URL by which clients reach the API; empty: it is unknown.
 	BaseURL string
 	// Live gets the runs of jobs as they go on, for clients over HTTP; its owner closes

@@ -16,12 +16,14 @@ type Gate struct {
 	*access.Gate
 	// Peers are for local sockets.
 	Peers Peers
+	// Trusted is a proxy that says who the user is.
+	Trusted TrustedProxy
 }
 
 var _ Access = (*Gate)(nil)
 
-// Who is the principal of a request: of its token, if it has one, of its session, or
-// of the process at the other end of a local socket. A token in another place, such as
+// Who is the principal of a request: of its token, if it has one, that a trusted proxy or a
+// certificate names, of its session, or of the process at the other end of a local socket. A token in another place, such as
 // the query, counts for nothing.
 func (g *Gate) Who(r *http.Request) (access.Principal, error) {
 	header := r.Header.Values("Authorization")
@@ -34,6 +36,9 @@ func (g *Gate) Who(r *http.Request) (access.Principal, error) {
 			return access.Principal{}, notKnown.Fail("want the header Authorization: Bearer TOKEN")
 		}
 		return g.Token(r.Context(), strings.TrimSpace(text), sourceOf(r))
+	}
+	if p, ok, err := g.outside(r); ok || err != nil {
+		return p, err
 	}
 	if c, err := r.Cookie(cookieName(r)); err == nil {
 		if err := checkCookieUse(r); err != nil {

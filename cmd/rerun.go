@@ -89,7 +89,7 @@ func runRerun(ctx context.Context, c *console, f *pflag.FlagSet, o *rerunOptions
 		return err
 	}
 	o.previousHistory, o.previousWarnings = history, warnings
-	task, err := runner.TaskAgain(ctx, c.In, again.run, again.task)
+	task, err := taskAgain(ctx, c, s, again.run, again.task)
 	if err != nil {
 		return err
 	}
@@ -144,6 +144,15 @@ func repeatRun(ctx context.Context, c *console, f *pflag.FlagSet, o *rerunOption
 		_, _ = fmt.Fprintln(c.Err, oneLine(text, maxAgainText)) // an error of stderr has nowhere to go
 	}
 	return &again{run, decided.Task, outcomes}, nil
+}
+
+// taskAgain is the task of run, with the script that it was submitted with, if it was.
+func taskAgain(ctx context.Context, c *console, s store.Store, run store.Run, recorded fanout.Task) (fanout.Task, error) {
+	kept, err := s.Queue().Script(ctx, run.ID)
+	if err != nil {
+		return fanout.Task{}, err
+	}
+	return runner.TaskAgain(ctx, c.In, run, recorded, kept)
 }
 
 // maxAgainText bounds the line that says what is repeated, in characters.

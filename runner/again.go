@@ -13,13 +13,21 @@ import (
 	"tutti/store"
 )
 
-// TaskAgain returns the task of run for a repetition, without its environment. The
+// TaskAgain returns the task of run for a repetition, without its environment. kept is
+// the text of the script that it was submitted with; nil: there is none on record. The
 // caller closes the source of its script.
-func TaskAgain(ctx context.Context, stdin io.Reader, run store.Run, recorded fanout.Task) (fanout.Task, error) {
+func TaskAgain(ctx context.Context, stdin io.Reader, run store.Run, recorded fanout.Task, kept []byte) (fanout.Task, error) {
 	task := fanout.Task{Action: recorded.Action, Job: recorded.Job}
 	script, ok := recorded.Action.(*fanout.Script)
 	if !ok {
 		return task, nil
+	}
+	if kept != nil {
+		again, err := scriptOfText(ctx, QueuedAgain(script, kept))
+		if err == nil {
+			task.Action = again
+		}
+		return task, err
 	}
 	if script.Name == "-" {
 		return task, fault.Advise(fault.Usagef("run %d read its script from standard input, which cannot be read again", run.ID),
@@ -37,6 +45,11 @@ func TaskAgain(ctx context.Context, stdin io.Reader, run store.Run, recorded fan
 	again.Label, again.Args = script.Label, script.Args
 	task.Action = again
 	return task, nil
+}
+
+// QueuedAgain is a recorded script of that text, to be submitted.
+func QueuedAgain(script *fanout.Script, text []byte) *store.QueuedScript {
+	return &store.QueuedScript{Label: script.Label, Text: text, Interpreter: strings.Join(script.Interpreter, " "), Args: script.Args}
 }
 
 // RunItem is the selector item for the hosts of a run.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,7 +63,7 @@ func TestTasksOfJobsAndRerunsHaveTheScript(t *testing.T) {
 		t.Errorf("got %+v", task)
 	}
 	run := store.Run{ID: 7, Command: task.Label()}
-	again, err := TaskAgain(t.Context(), nil, run, task)
+	again, err := TaskAgain(t.Context(), nil, run, task, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,12 +75,21 @@ func TestTasksOfJobsAndRerunsHaveTheScript(t *testing.T) {
 	if err := os.WriteFile(path, []byte("#!/bin/sh\nfalse\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := TaskAgain(t.Context(), nil, run, task); err == nil || !strings.Contains(err.Error(), "has changed since run 7") {
+	if _, err := TaskAgain(t.Context(), nil, run, task, nil); err == nil || !strings.Contains(err.Error(), "has changed since run 7") {
 		t.Errorf("got %v", err)
 	}
 	script.Name = "-"
-	if _, err := TaskAgain(t.Context(), nil, run, task); err == nil || !strings.Contains(err.Error(), "cannot be read again") {
+	if _, err := TaskAgain(t.Context(), nil, run, task, nil); err == nil || !strings.Contains(err.Error(), "cannot be read again") {
 		t.Errorf("got %v", err)
+	}
+	script.Interpreter, script.Args = []string{"/bin/sh", "-e"}, []string{"a"}
+	again, err = TaskAgain(t.Context(), nil, run, task, []byte("#!/bin/sh -e\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	CloseScript(again)
+	if got := again.Action.(*fanout.Script); got.Size != 13 || got.Label != script.Label || !slices.Equal(got.Interpreter, script.Interpreter) || !slices.Equal(got.Args, script.Args) || again.Job != task.Job {
+		t.Errorf("got %+v", again)
 	}
 	job.Script = t.TempDir()
 	if _, err := taskOfJob(t.Context(), &job, at); err == nil || !strings.Contains(err.Error(), "is not a regular file") {

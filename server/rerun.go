@@ -105,7 +105,7 @@ func (a submitOps) scriptAgain(ctx context.Context, run int64, script *fanout.Sc
 	if text == nil {
 		return nil, noScript.Fail("")
 	}
-	return &store.QueuedScript{Label: script.Label, Text: text, Interpreter: strings.Join(script.Interpreter, " "), Args: script.Args}, nil
+	return runner.QueuedAgain(script, text), nil
 }
 
 // withoutNames are the variables that later ones do not set.

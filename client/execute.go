@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tutti/api"
@@ -72,21 +73,24 @@ var errGrace = errors.New("the server did not stop it in time")
 // [StopEnd], and its end is still waited for. An error is that of the sink, then the run
 // is stopped too, or a [*GoneError].
 func (r *Runner) Execute(ctx context.Context, x *Execution) (fanout.Summary, error) {
+	attended := ctx
 	following, leave := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer leave(nil)
 	w := &attendant{r: r, x: x, started: make(chan struct{}), over: make(chan struct{}), leave: leave}
 	var last fanout.Summary
-	ends := fanout.SinkFunc(func(_ context.Context, e fanout.Event) error {
+	seen := fanout.SinkFunc(func(ctx context.Context, e fanout.Event) error {
 		switch e.Kind {
 		case fanout.RunStarted:
 			close(w.started)
 		case fanout.RunFinished:
 			last = *e.Summary
+			last.Stopped = w.stoppedBy(attended, last.Stopped)
+			e.Summary = &last
 		}
-		return nil
+		return x.Sink.Handle(ctx, e)
 	})
 	s := &stream{c: r.c, names: x.Hosts, query: values("until", "live"), known: true, lost: x.Lost}
-	s.to = &onward{sink: fanout.Bounded(fanout.WithBatches(x.Policy, fanout.Tee(ends, x.Sink)))}
+	s.to = &onward{sink: fanout.Bounded(fanout.WithBatches(x.Policy, seen))}
 	var err error
 	if s.request, err = newRequest(http.MethodGet, "runs", number(x.Run), "events"); err != nil {
 		return last, err
@@ -115,8 +119,22 @@ type attendant struct {
 	// started is closed when the run has started, and over when its end is known here.
 	started, over chan struct{}
 	leave         context.CancelCauseFunc
-	// stopped: the server knows that the run is to stop.
+	// stopped: the server knows that the run is to stop. asked: it knows that it is to stop,
+	// or to start no more hosts.
 	stopped bool
+	asked   atomic.Bool
+}
+
+// stoppedBy is what stopped the run, for who asked for it here: ctx is the operator's. For
+// the server it was another process.
+func (w *attendant) stoppedBy(ctx context.Context, why fanout.Stopped) fanout.Stopped {
+	switch {
+	case why != fanout.StoppedKill || !w.asked.Load():
+		return why
+	case errors.Is(context.Cause(ctx), fanout.ErrSink):
+		return fanout.StoppedSink
+	}
+	return fanout.StoppedSignal
 }
 
 // attend waits for what the operator wants, until the run is over.
@@ -168,6 +186,7 @@ func (w *attendant) stop(ctx context.Context, how string, until time.Time) {
 		switch {
 		case err == nil || errors.As(err, new(*store.KillError)): // or it has just ended
 			w.stopped = w.stopped || how == StopEnd
+			w.asked.Store(true)
 			return
 		case ctx.Err() != nil:
 			return

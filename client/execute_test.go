@@ -124,8 +124,9 @@ func TestExecuteIsStopped(t *testing.T) {
 		time.AfterFunc(2*time.Minute, func() { cancel(fanout.ErrSignal) })
 		x := s.execution(&heard{})
 		x.Halt = halt
+		s.lines = bytes.Replace(s.lines, []byte(`"stopped":"none"`), []byte(`"stopped":"kill"`), 1)
 		sum, err := newClient(t, s.answer).Runner().Execute(ctx, x)
-		if err != nil || sum.Hosts != 3 || !slices.Equal(s.stops, []string{StopHalt, StopEnd}) {
+		if err != nil || sum.Hosts != 3 || sum.Stopped != fanout.StoppedSignal || !slices.Equal(s.stops, []string{StopHalt, StopEnd}) {
 			t.Errorf("got %+v, %v, %v", sum, err, s.stops)
 		}
 	})

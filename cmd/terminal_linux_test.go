@@ -100,7 +100,7 @@ func environmentOf(ts *testscript.TestScript) []string {
 	env := []string{"TERM=xterm-256color"}
 	for _, name := range []string{
 		"PATH", "HOME", "USER", "TZ", "WORK", "TMPDIR", "TERM", "PAGER", "NO_COLOR", "GOCOVERDIR", "GORACE",
-		"TUTTI_HISTORY", "TUTTI_INVENTORY", "TUTTI_KNOWN_HOSTS",
+		"TUTTI_HISTORY", "TUTTI_INVENTORY", "TUTTI_KNOWN_HOSTS", "TUTTI_SERVER", "XDG_RUNTIME_DIR",
 	} {
 		if v := ts.Getenv(name); v != "" {
 			env = append(env, name+"="+v)

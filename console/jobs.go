@@ -143,15 +143,23 @@ func showJobs(v *visit) {
 	v.get(&list, withQuery("/jobs", asked))
 	for i := range list.Items {
 		p.Rows = append(p.Rows, newJobRow(v, &list.Items[i]))
-		var last *firingRow
-		if ran := list.Items[i].Ran; ran != nil {
-			row := newFiringRow(ran)
-			last = &row
-		}
-		p.Last = append(p.Last, last)
+		p.Last = append(p.Last, lastRun(&list.Items[i]))
 	}
 	p.Next = nextPage("/jobs", query, list.Next)
 	v.show("jobs", "Jobs", p)
+}
+
+// lastRun is the newest firing of a job that was run; nil: there was none.
+func lastRun(j *api.Job) *firingRow {
+	ran := j.Ran
+	if ran == nil {
+		ran = j.Last
+	}
+	if ran == nil || ran.Run == 0 {
+		return nil
+	}
+	row := newFiringRow(ran)
+	return &row
 }
 
 // A jobPage is the page of a job.

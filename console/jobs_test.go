@@ -13,7 +13,7 @@ import (
 const aJob = `{"schema":1,"type":"job","job":"backup","version":3,"state":"failing","paused":false,"failures":2,"schedule":"at 02:30, every day","running":[8],
 "due_at":"2027-03-02T02:30:00.000Z","updated_at":"2027-03-01T10:00:00.000Z","updated_by":"bob",
 "spec":{"name":"backup","schedule":["30 2 * * *","0 4 * * *"],"zone":"UTC","selector":"db","command":"echo <b>","timeout":"1m","paused":false,"grace":"1m","keep":{"age":"90d"}},
-"next":[],"changes":[{"version":3,"at":"2027-03-01T10:00:00.000Z","user":"bob","what":"timeout 1m"},{"version":2,"at":"2027-02-01T10:00:00.000Z","user":"ann","what":"added"}]}`
+"last":{"firing":3,"decision":"run","run":9,"started_at":"2027-03-01T02:30:00.000Z","counts":{"failed":2}},"next":[],"changes":[{"version":3,"at":"2027-03-01T10:00:00.000Z","user":"bob","what":"timeout 1m"},{"version":2,"at":"2027-02-01T10:00:00.000Z","user":"ann","what":"added"}]}`
 
 const firings = `{"items":[
 {"firing":3,"decision":"run","run":9,"state":"finished","exit_code":1,"counts":{"ok":38,"failed":2},"duration_ms":4000,"lag_ms":200,"scheduled_at":"2027-03-01T02:30:00.000Z"},
@@ -26,7 +26,7 @@ func TestJobPages(t *testing.T) {
 	}}
 	h := serve(t, f)
 	for path, wants := range map[string][]string{
-		"/jobs":        {"failing, 2 times", "tomorrow 02:30", "echo &lt;b&gt;", `href="/runs/8"`, `action="/jobs/backup/run"`},
+		"/jobs":        {`<a href="/runs/9">`, "2 failed", "failing, 2 times", "tomorrow 02:30", "echo &lt;b&gt;", `href="/runs/8"`, `action="/jobs/backup/run"`},
 		"/jobs/backup": {"2 failed", "38 ok", "4 times missed", "the daemon was not running", "p50 4.0 s", `name="to" value="2"`, `href="/jobs/backup/pause"`, "run 9: 4.0 s"},
 	} {
 		body := look(t, h, path).Body.String()

@@ -122,6 +122,7 @@ func newRootCmd(c *console) *cobra.Command {
 		newRerunCmd(c),
 		newPingCmd(c),
 		newHostsCmd(c.Streams),
+		newMaintenanceCmd(c.Streams),
 		newTrustCmd(c),
 		newHistoryCmd(c.Streams),
 		newShowCmd(c.Streams),

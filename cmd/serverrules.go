@@ -49,6 +49,10 @@ var serverRules = map[string]serverRule{
 	"tutti kill":                  asksServer,
 	"tutti login":                 asksServer,
 	"tutti logout":                asksServer,
+	"tutti maintenance":           needsNoServer, // its help
+	"tutti maintenance list":      refusesServer,
+	"tutti maintenance rm":        refusesServer,
+	"tutti maintenance set":       refusesServer,
 	"tutti ping":                  asksServer,
 	"tutti queue":                 asksServer,
 	"tutti queue move":            asksServer,

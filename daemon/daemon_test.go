@@ -177,7 +177,7 @@ func await(t *testing.T, what string, cond func() bool) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for timeout := time.After(30 * time.Second); !cond(); {
+	for timeout := time.After(2 * time.Minute); !cond(); {
 		select {
 		case <-tick.C:
 		case <-timeout:

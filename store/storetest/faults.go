@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"tutti/fanout"
 	"tutti/scheduler"
 	"tutti/store"
 )
@@ -44,6 +45,7 @@ func (f *Faults) tests() map[string]func(*testing.T, *bed) {
 		tests["Evicted"] = testEvicted
 		tests["QueueDeaths"] = testQueueDeaths
 		tests["QueueCutOff"] = testQueueCutOff
+		tests["QueueMarkedAndCutOff"] = testQueueMarkedAndCutOff
 		tests["QueueStoppedAndCutOff"] = testQueueStoppedAndCutOff
 	}
 	return tests
@@ -242,5 +244,24 @@ func testEvicted(t *testing.T, b *bed) {
 	b.must(r.Close())
 	if endings := second.settle(4); len(endings) != 2 {
 		t.Errorf("got %+v, want the ends of both", endings)
+	}
+}
+
+// A submitted run of which a host is marked does not start again when its daemon dies: its
+// command may have been sent, although nothing else is on record.
+func testQueueMarkedAndCutOff(t *testing.T, b *bed) {
+	run := b.submit(submission(0))
+	w := b.join()
+	claimed := w.claimQueued(1)
+	r, err := w.beginQueued(&claimed[0])
+	b.must(err)
+	b.must(w.Mark(t.Context(), scheduler.Claim{Run: run, Fence: w.Fence()}, []int{1}))
+	b.faults.Evict(b, b.Store, w.Daemon)
+	_ = r.Close() // the run is interrupted by this
+	if got := b.byNumber(run); got.State != store.Interrupted || got.Summary.Counts[fanout.Lost] != 1 || got.Summary.Counts[fanout.Skipped] != 1 {
+		t.Errorf("got %+v, want it interrupted", got)
+	}
+	if again := b.join().claimQueued(1); len(again) > 0 {
+		t.Errorf("got %+v to start, which may have started", again)
 	}
 }

@@ -49,6 +49,9 @@ func TestPostsSentAgain(t *testing.T) {
 		r.add(t, name, nil)
 	}
 	link := r.link(t)
+	if w := r.ask(t, "POST", "/users", `{"user":"dave","role":"viewer"}`); w.Code != 201 {
+		t.Fatalf("got %d %s", w.Code, w.Body)
+	}
 	const run, replays = `{"selector":"web","command":"true"}`, "Idempotency-Replayed"
 	tests := map[string]struct {
 		path, body string
@@ -74,6 +77,7 @@ func TestPostsSentAgain(t *testing.T) {
 		"/notifications/{id}/retry": {path: "/notifications/" + r.message(t) + "/retry", first: 200, again: 200},
 		"/validate":                 {body: `{"selector":"web"}`, first: 200, again: 200},
 		"/users":                    {body: `{"user":"carol","role":"viewer"}`, first: 201, again: 409},
+		"/users/{user}/link":        {path: "/users/dave/link", first: 201, again: 201},
 		"/tokens":                   {body: `{"token":"ci","role":"viewer"}`, first: 201, again: 409},
 		"/session":                  {body: `{"name":"linked","password":"correct horse battery"}`, first: 201, again: 201},
 		"/session/link":             {body: `{"link":"` + link + `","password":"correct horse battery"}`, first: 201, again: 401},

@@ -77,7 +77,7 @@ func pingRow(e fanout.Event) []string {
 		took time.Duration
 	}{{"resolve", r.Resolve}, {"dial", r.Dial}, {"login", r.Login}} {
 		word := ""
-		if step.took > 0 {
+		if step.took > 0 || step.name == "login" { // of a record, which has whole milliseconds, all may be 0
 			word = step.name + " " + milliseconds(step.took) + ","
 		}
 		row = append(row, word)

@@ -116,7 +116,7 @@ func replay(ctx context.Context, std Streams, o *showOptions, ref string, s runn
 	// Of a run that was followed without an end nothing more will be heard.
 	screen.opts.Of, screen.opts.CutOff = run.Summary.Hosts, o.follow || run.State == store.Interrupted
 	screen.opts.Queued = run.State == store.Queued
-	sink := fanout.Tee(screen.sinks(run.Command == "", codeOfRun(ctx, s, run))...)
+	sink := fanout.Bounded(fanout.Tee(screen.sinks(run.Command == "", codeOfRun(ctx, s, run))...))
 	filter := store.Filter{Hosts: hosts, Outcomes: o.outcomes}
 	if o.follow {
 		err = follow(ctx, s, run.ID, filter, sink, screen)

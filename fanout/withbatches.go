@@ -46,7 +46,7 @@ func (b *batching) Handle(ctx context.Context, e Event) error {
 		return err
 	}
 	b.count(&e)
-	if b.left[b.at] > 0 || b.finished || b.stopped || b.at+1 == len(b.sizes) {
+	if b.left[b.at] > 0 || b.stopped || b.at+1 == len(b.sizes) {
 		return nil
 	}
 	b.finished = true

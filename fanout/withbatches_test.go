@@ -15,12 +15,13 @@ import (
 
 // story writes down the events of a run as a text each.
 type story struct {
+	began   time.Time
 	lines   []string
 	numbers []int64 // of those that are about no target
 }
 
 func (s *story) Handle(_ context.Context, e fanout.Event) error {
-	line := fmt.Sprint(e.Kind)
+	line := fmt.Sprintf("%s %d", time.Since(s.began), e.Kind)
 	if e.Target == nil {
 		s.numbers = append(s.numbers, e.Number)
 	} else {
@@ -50,7 +51,7 @@ func TestWithBatches(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 1))
 			plan, steps := aRollingRun(rng)
-			var want, got story
+			want, got := story{began: time.Now()}, story{began: time.Now()}
 			live := fanout.SinkFunc(func(ctx context.Context, e fanout.Event) error {
 				if e.Kind == fanout.TargetConnecting {
 					return nil
@@ -101,4 +102,34 @@ func aRollingRun(rng *rand.Rand) (fanout.Plan, map[string][]step) {
 		plan.Policy.MaxFail = &fanout.Share{Value: float64(rng.IntN(3))}
 	}
 	return plan, steps
+}
+
+// Of a run that was stopped the hosts may be told in another order: no batch has finished
+// before the one that was never started.
+func TestWithBatchesOfAStoppedRun(t *testing.T) {
+	plan := planOf("a", "b")
+	plan.Policy.Batches = []fanout.Share{{Value: 1}}
+	for _, outcome := range []fanout.Outcome{fanout.OK, fanout.Canceled} {
+		var kinds []fanout.Kind
+		sink := fanout.WithBatches(plan.Policy, fanout.SinkFunc(func(_ context.Context, e fanout.Event) error {
+			kinds = append(kinds, e.Kind)
+			return nil
+		}))
+		want := []fanout.Kind{fanout.RunStarted, fanout.BatchStarted, fanout.TargetFinished, fanout.BatchFinished, fanout.TargetFinished}
+		if outcome == fanout.Canceled {
+			want = slices.Delete(want, 3, 4)
+		}
+		for _, e := range []fanout.Event{
+			{Kind: fanout.RunStarted, Plan: &plan},
+			{Kind: fanout.TargetFinished, Target: &plan.Targets[0], Attempt: 1, Result: &fanout.Result{Outcome: outcome, Attempts: 1}},
+			{Kind: fanout.TargetFinished, Target: &plan.Targets[1], Result: &fanout.Result{Outcome: fanout.Skipped}},
+		} {
+			if err := sink.Handle(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(kinds, want) {
+			t.Errorf("%s: got %v, want %v", outcome, kinds, want)
+		}
+	}
 }

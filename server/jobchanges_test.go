@@ -252,7 +252,7 @@ func TestPauseUntil(t *testing.T) {
 	if w.Code != 200 || !job.Paused || job.PausedBy != "olga" || job.PausedNote != "disk" || !time.Time(*job.PausedUntil).Equal(noon.Add(2*time.Hour)) || !time.Time(*job.PausedAt).Equal(noon) {
 		t.Errorf("got %d %s, then %+v", w.Code, w.Body, job)
 	}
-	for _, body := range []string{`{"until":"2020-01-01T00:00:00Z"}`, `{"until":"soon"}`, `{"note":"\u001b[2J"}`, `{"note":"\u202e"}`, `{"untl":"2h"}`, `{"until":""}x`} {
+	for _, body := range []string{`{"until":"2020-01-01T00:00:00Z"}`, `{"until":"soon"}`, `{"note":"\u001b[2J"}`, `{"note":"\u202e"}`, `{"til":"2h"}`, `{"until":""}x`} {
 		if w := r.ask(t, "POST", "/jobs/backup/pause", body); w.Code != 422 && w.Code != 400 {
 			t.Errorf("%s: got %d %s", body, w.Code, w.Body)
 		}

@@ -35,7 +35,7 @@ soak: ## SESSIONS of several processes and FIRINGS of several daemons, with ever
 	@.ci/need go cc
 	go test -race -count=1 -v -timeout 60m ./internal/soak -sessions $(SESSIONS) -seed $(SEED)
 	go test -race -count=1 -v -timeout 60m ./internal/nemesis -firings $(FIRINGS) -seed $(SEED)
-	go test -race -count=1 -v -timeout 30m -run TestLoad ./server/live -clients 1000 -silent 200 -restless 20
+	go test -race -count=1 -v -timeout 30m -run TestLoad ./server/live -clients 1000 -silent 200 -restless 2000
 	TUTTI_SOAK=1 go test -count=1 -timeout 60m -run TestNextIsTheMinuteWalk ./scheduler
 
 bench: ## tutti beside a bare client and its peers, into bench/RESULTS.md; needs a quiet machine

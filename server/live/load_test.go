@@ -13,7 +13,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,15 +22,19 @@ import (
 )
 
 // clients is how many clients follow the run of TestLoad, and silent how many more never
-// read their answers. Further ones come, read a little and go, restless of them at once.
+// read their answers. Further ones come, read a little and go while the run goes on.
 var (
 	clients  = flag.Int("clients", 80, "how many clients look at the run of TestLoad")
 	silent   = flag.Int("silent", 20, "how many clients of TestLoad read nothing")
-	restless = flag.Int("restless", 2, "how many clients of TestLoad come and go at once")
+	restless = flag.Int("restless", 100, "how many clients of TestLoad come and go, one after the other")
 )
 
-// hosts is how many the run of TestLoad is on.
-const hosts = 500
+// hosts is how many the run of TestLoad is on, and visitors how many of the restless are
+// there at once.
+const (
+	hosts    = 500
+	visitors = 4
+)
 
 // TestLoad: many clients, some of which read nothing, neither slow a run down nor miss how
 // it ended, and leave nothing behind.
@@ -63,7 +66,7 @@ func TestLoad(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer stop()
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
@@ -75,13 +78,11 @@ func TestLoad(t *testing.T) {
 	for range *clients {
 		<-begun
 	}
-	var over atomic.Bool
-	var visits atomic.Int64
-	for i := range *restless {
+	visits := make(chan int)
+	for range visitors {
 		wg.Go(func() {
-			for n := 0; n < 10 || !over.Load(); n++ {
+			for i := range visits {
 				visit(ctx, t, client, r.server.URL+path(i))
-				visits.Add(1)
 			}
 		})
 	}
@@ -91,16 +92,18 @@ func TestLoad(t *testing.T) {
 	t0 := &m.plan.Targets[0]
 	m.emit(fanout.Event{Kind: fanout.TargetStarted, Target: t0, Attempt: 1})
 	for i := 1; i < hosts; i++ {
+		for n := (i - 1) * *restless / (hosts - 1); n < i**restless/(hosts-1); n++ {
+			visits <- n
+		}
 		m.emit(fanout.Event{Kind: fanout.TargetStarted, Target: &m.plan.Targets[i], Attempt: 1})
 		m.say(0, flood)
 		size += len(flood)
 		m.end(i, uint32(rng.IntN(2)), 0)
 	}
+	close(visits)
 	m.end(0, 0, size)
 	m.finish()
-	over.Store(true)
 	wg.Wait()
-	t.Logf("%d visits", visits.Load())
 	for _, conn := range idle {
 		_ = conn.Close()
 	}

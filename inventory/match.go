@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,8 +25,9 @@ type NoMatchError struct {
 	Missing []string
 	// Nearest are similar names, the nearest first.
 	Nearest []string
-	// reason ends the error's sentence about the item.
-	reason string
+	// reason ends the error's sentence about the item, and plain is the same without
+	// names; empty: reason has none.
+	reason, plain string
 	// known says that the item exists in the inventory, but has no hosts.
 	known bool
 	op    op // that stands before the item
@@ -34,6 +36,9 @@ type NoMatchError struct {
 // Narrows reports whether the item was to keep or exclude hosts: if it is misspelt,
 // more hosts are left than were meant.
 func (e *NoMatchError) Narrows() bool { return e.op != opAdd }
+
+// Reason ends a sentence about the item, and has no names.
+func (e *NoMatchError) Reason() string { return cmp.Or(e.plain, e.reason) }
 
 // Error names the item, and similar names.
 func (e *NoMatchError) Error() string {
@@ -120,7 +125,7 @@ func (m *matcher) names(it item, set hostSet) error {
 		if count == 1 {
 			verb = "is neither a host nor a group"
 		}
-		err.Missing = missing
+		err.Missing, err.plain = missing, "expands to names that are neither hosts nor groups"
 		err.reason = fmt.Sprintf("expands to %d name%s that %s: %s", count, plural(count, "s"), verb, cut(hostlist.Fold(missing)))
 	}
 	return err
@@ -210,6 +215,7 @@ func (m *matcher) labels(it item, set hostSet) error {
 			Item:    it.text,
 			Nearest: yamltree.NearestN(it.label, m.labelNames(), 3),
 			reason:  fmt.Sprintf("matches nothing: no host has a label %q", it.label),
+			plain:   "matches nothing: no host has such a label",
 		}
 	}
 	err := m.where(it, set, "matches no host", func(h *Host) bool {
@@ -270,6 +276,7 @@ func (m *matcher) run(it item, set hostSet) error {
 		return &NoMatchError{
 			Item: it.text, Missing: missing,
 			reason: "names only hosts that are no longer in the inventory: " + cut(hostlist.Fold(missing)),
+			plain:  "names only hosts that are no longer in the inventory",
 			known:  true,
 		}
 	case len(missing) > 0:

@@ -95,9 +95,10 @@ func (r *itemFileReader) end(it item) error {
 	case r.missed == nil:
 		return nil
 	case r.found == 0:
-		return &NoMatchError{Item: it.text, reason: fmt.Sprintf("contains nothing that is in the inventory (%s:%d)", r.path, r.missedAt)}
+		return &NoMatchError{Item: it.text, reason: fmt.Sprintf("contains nothing that is in the inventory (%s:%d)", r.path, r.missedAt), plain: "contains nothing that is in the inventory"}
 	}
 	located := *r.missed
+	located.plain = located.Reason()
 	located.reason += fmt.Sprintf(" (%s:%d)", r.path, r.missedAt)
 	return &located
 }

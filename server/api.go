@@ -81,7 +81,7 @@ func (a *API) Handler() *operation.Handler {
 	a.rights.gate, a.rights.now = a.Gate, a.Now
 	h := operation.NewHandler(operation.Config{
 		Title: "tutti", Version: a.Version, Base: base,
-		Guard: a.guard, Stopping: a.Stopping, Admit: a.admit, While: a.rights.while, Explain: explain, Kinds: kinds, Aliases: aliases(), Logger: a.Logger,
+		Guard: a.guard, Stopping: a.Stopping, Admit: a.admit, While: a.rights.while, Explain: explainTo, Kinds: kinds, Aliases: aliases(), Logger: a.Logger,
 		Common: []operation.Kind{notKnown, lowRole, crossSite, tooOften, historyBusy},
 		Others: a.others(),
 	}, a.table())

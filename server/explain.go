@@ -25,7 +25,7 @@ var (
 	notKnown     = operation.Kind{Name: "not-known", Title: "Who asks is not known", Status: http.StatusUnauthorized, Text: "Ask over the socket of the daemon, or send a token in the header Authorization: Bearer TOKEN."}
 	noUsers      = operation.Kind{Name: "no-users", Title: "There are no users yet", Status: http.StatusUnauthorized, Text: "Nobody can log in. Users are made on the machine of the daemon first; there is no default user, and no default password."}
 	lowRole      = operation.Kind{Name: "role", Title: "The role does not allow it", Status: http.StatusForbidden, Text: "Each operation has a least role: viewer, operator, editor or admin. An admin can give it."}
-	outOfScope   = operation.Kind{Name: "scope", Title: "Some hosts are outside the scope", Status: http.StatusForbidden, Text: "A user or token may be limited to the hosts of a selector. Nothing was done, on no host."}
+	outOfScope   = operation.Kind{Name: "scope", Title: "The scope does not allow it", Status: http.StatusForbidden, Text: "A user or token may be limited to the hosts of a selector. Nothing was done, on no host."}
 	localOnly    = operation.Kind{Name: "local-only", Title: "This is only for the machine of the daemon", Status: http.StatusForbidden, Text: "Files, commands, keys and addresses of the daemon's machine are never taken from a request."}
 	noRun        = operation.Kind{Name: "no-run", Title: "There is no such run", Status: http.StatusNotFound, Text: "Want a number, last, or last~1 for the one before."}
 	prunedRun    = operation.Kind{Name: "pruned", Title: "The run was deleted", Status: http.StatusGone, Text: "Runs are deleted when they are older than the history keeps them."}
@@ -77,6 +77,24 @@ func explain(err error) *operation.Failure {
 		}
 	}
 	return nil
+}
+
+// explainTo is explain for the client that asks. What is wrong with a name, and which may
+// have been meant, is for one that sees all names: another would learn from its mistakes
+// which are outside its scope.
+func explainTo(ctx context.Context, err error) *operation.Failure {
+	f := explain(err)
+	if f == nil {
+		return nil
+	}
+	p := principalOf(ctx)
+	switch limited := len(p.Scopes)+len(p.Jobs) > 0; {
+	case limited && errors.As(err, new(*inventory.NoMatchError)):
+		f.Detail = ""
+	case !limited && f.Near != "":
+		f.Hint = "did you mean " + f.Near + "?"
+	}
+	return f
 }
 
 func explainAccess(err error) *operation.Failure {
@@ -214,7 +232,7 @@ func explainHistory(err error) *operation.Failure {
 // explainInput is about mistakes in what a request asks for.
 func explainInput(err error) *operation.Failure {
 	if none, ok := errors.AsType[*inventory.NoMatchError](err); ok {
-		return near(noMatch.Fail(""), strings.Join(none.Nearest, ", "))
+		return near(noMatch.Fail("an item "+none.Reason()), strings.Join(none.Nearest, ", "))
 	}
 	if errors.As(err, new(*inventory.NotFoundError)) {
 		return noInventory.Fail("")
@@ -240,11 +258,9 @@ func explainInput(err error) *operation.Failure {
 	return nil
 }
 
-// near says which name may have been meant.
+// near adds a name that may have been meant; "" is none.
 func near(f *operation.Failure, name string) *operation.Failure {
-	if name != "" {
-		f.Hint = "did you mean " + name + "?"
-	}
+	f.Near = name
 	return f
 }
 

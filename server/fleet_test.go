@@ -84,6 +84,15 @@ func TestScopeOfHosts(t *testing.T) {
 		}
 		r.refused(t, r.ask(t, "POST", "/validate", `{"selector":"`+selector+`"}`), "no-match")
 	}
+	for _, selector := range []string{"no-such", "db11", "webb", "app[1-2]"} {
+		for _, path := range []string{"/plan", "/runs"} {
+			w := r.ask(t, "POST", path, `{"selector":"`+selector+`","command":"true"}`)
+			r.refused(t, w, "no-match")
+			if text := w.Body.String(); strings.Contains(text, "hint") || strings.Contains(text, "detail") {
+				known = append(known, text)
+			}
+		}
+	}
 	if known != nil {
 		t.Errorf("names out of sight are hinted at: %q", known)
 	}
@@ -91,6 +100,22 @@ func TestScopeOfHosts(t *testing.T) {
 	page = api.List[api.FleetHost]{}
 	if r.get(t, "/hosts", &page); len(page.Items) != 0 {
 		t.Errorf("got %s", names(page.Items))
+	}
+}
+
+// Without a scope a mistake in a selector is explained, without what was asked for.
+func TestMistakenSelector(t *testing.T) {
+	r := newRig(t)
+	for selector, want := range map[string]string{
+		"webb":         `"detail":"an item is neither a host nor a group","hint":"did you mean web`,
+		"web[7-9]":     `"detail":"an item expands to names that are neither hosts nor groups"`,
+		"zqsecretzq=1": `"detail":"an item matches nothing: no host has such a label"`,
+	} {
+		w := r.ask(t, "POST", "/plan", `{"selector":"`+selector+`","command":"true"}`)
+		r.refused(t, w, "no-match")
+		if text := w.Body.String(); !strings.Contains(text, want) {
+			t.Errorf("%s: got %s, want %s", selector, text, want)
+		}
 	}
 }
 

@@ -40,7 +40,7 @@ type Config struct {
 	Admit func(r *http.Request, o *Operation) (context.Context, error)
 	// Explain is the failure that an error of an operation is for its client; nil, or a
 	// nil result: Internal.
-	Explain func(error) *Failure
+	Explain func(context.Context, error) *Failure
 	// Kinds are the problems of Explain and of the operations, for their pages, and
 	// Common those of every operation that is not public.
 	Kinds, Common []Kind
@@ -276,7 +276,7 @@ func (f *fence) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	s := stateOf(r.Context())
 	refused, ok := errors.AsType[*Failure](err)
 	if !ok && f.Explain != nil {
-		refused = f.Explain(err)
+		refused = f.Explain(r.Context(), err)
 	}
 	if refused == nil {
 		refused = &Failure{Kind: Internal, Err: err}

@@ -66,6 +66,9 @@ type Failure struct {
 	Kind   Kind
 	Detail string
 	Hint   string
+	// Near is a name that may have been meant, for Explain to put into the hint of a
+	// client that may know it.
+	Near   string
 	Errors []api.ProblemError
 	// Header is added to the answer.
 	Header http.Header

@@ -132,7 +132,12 @@ func fieldsOf(text string) []string { return strings.Fields(text) }
 func hideLocal(options map[string][]string) {
 	for name, texts := range options {
 		k, known := runner.KeyNamed(strings.ReplaceAll(name, "_", "-"))
-		if !known || len(texts) > 0 && k.Local(texts[0]) {
+		if !known {
+			delete(options, name)
+			continue
+		}
+		kept := slices.DeleteFunc(slices.Clone(texts), k.Local)
+		if options[name] = kept; len(kept) == 0 && len(texts) > 0 {
 			delete(options, name)
 		}
 	}

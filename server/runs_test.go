@@ -3,6 +3,7 @@ package server_test
 import (
 	"fmt"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -137,6 +138,23 @@ func TestRuns(t *testing.T) {
 	w = r.ask(t, "GET", "/runs", "", "Accept", "application/x-ndjson")
 	if lines := strings.Split(strings.TrimSpace(w.Body.String()), "\n"); len(lines) != 3 || !strings.HasPrefix(lines[0], `{"schema":1,"type":"run","run":3,`) {
 		t.Errorf("got %s", w.Body)
+	}
+}
+
+// What a run of the command line took from its machine is for admins, value by value.
+func TestPlanHidesLocalValues(t *testing.T) {
+	r := newRig(t)
+	given := map[string][]string{"env": {"HOME", "A=1"}, "identity": {"/secret-key"}, "timeout": {"30s"}}
+	r.record(t, store.RunInfo{User: "ann", Given: given}, up)
+	for role, want := range map[access.Role]map[string][]string{
+		access.Admin:  given,
+		access.Viewer: {"env": {"A=1"}, "timeout": {"30s"}},
+	} {
+		r.who = access.Principal{Name: "eve", Role: role}
+		var plan api.RunPlan
+		if r.get(t, "/runs/1/plan", &plan); !reflect.DeepEqual(plan.Options, want) {
+			t.Errorf("%s: got %v, want %v", role, plan.Options, want)
+		}
 	}
 }
 

@@ -16,9 +16,6 @@ const (
 	spillLimit = 32 << 20
 	// spillMin is the first allocation of a buffer.
 	spillMin = 256
-	// spillDirect is how much goes to the file without a copy in memory, once a
-	// buffer has more than its memory.
-	spillDirect = 16 << 10
 )
 
 // A pool bounds the memory of the buffers that are made from it, and gives
@@ -139,9 +136,6 @@ func (p *pool) buffer() *buffer { return &buffer{pool: p} }
 
 // write appends data.
 func (b *buffer) write(data []byte) error {
-	if len(b.blocks) > 0 && len(data) >= spillDirect {
-		return b.writeDirect(data)
-	}
 	for len(data) > 0 {
 		if len(b.mem) == spillBlock {
 			if err := b.writeFile(b.mem); err != nil {
@@ -159,19 +153,6 @@ func (b *buffer) write(data []byte) error {
 		b.size += int64(len(part))
 		b.last = part[len(part)-1]
 	}
-	return nil
-}
-
-// writeDirect moves what is in memory to the file, and data after it. The memory stays.
-func (b *buffer) writeDirect(data []byte) error {
-	for _, part := range [][]byte{b.mem, data} {
-		if err := b.writeFile(part); err != nil {
-			return err
-		}
-	}
-	b.mem = b.mem[:0]
-	b.size += int64(len(data))
-	b.last = data[len(data)-1]
 	return nil
 }
 

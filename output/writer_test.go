@@ -252,7 +252,7 @@ func TestPoolSpills(t *testing.T) {
 		for n := range 40 {
 			part := bytes.Repeat([]byte{byte('a' + i)}, 1+i*n*7)
 			if n%10 == 9 {
-				part = bytes.Repeat(part[:1], spillDirect+n) // as of a host that sends much
+				part = bytes.Repeat(part[:1], spillBlock/3+n) // as of a host that sends much
 			}
 			if err := b.write(part); err != nil {
 				t.Fatal(err)

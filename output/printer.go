@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"os"
 	"time"
 
 	"tutti/api/event"
@@ -99,7 +98,7 @@ func (f style) queue(p segment) error {
 		if _, err := b.WriteString(p.header); err != nil {
 			return err
 		}
-		l := lineWriter{w: b, to: f.w, prefix: p.prefix, safe: f.terminal}
+		l := lineWriter{w: b, prefix: p.prefix, safe: f.terminal}
 		l.clean.Colours = f.raw
 		if err := p.kept.copyTo(&l); err != nil {
 			return err
@@ -125,7 +124,6 @@ func (f style) queue(p segment) error {
 // terminal.
 type lineWriter struct {
 	w      *bufio.Writer
-	to     *Writer // that w is of; nil: no matter
 	prefix string
 	safe   bool
 	clean  sanitize.Stream
@@ -158,17 +156,6 @@ func (l *lineWriter) Write(p []byte) (int, error) {
 		}
 	}
 	return len(p), nil
-}
-
-// takeFile passes the bytes on where nothing is added to them.
-func (l *lineWriter) takeFile(f *os.File, from, n int64) (int64, error) {
-	if l.to == nil || l.prefix != "" || l.safe {
-		return 0, nil
-	}
-	if err := l.w.Flush(); err != nil {
-		return 0, err
-	}
-	return l.to.takeFile(f, from, n)
 }
 
 func (l *lineWriter) content(text []byte) error {

@@ -208,36 +208,21 @@ func (b *buffer) writeFile(data []byte) error {
 	return nil
 }
 
-// A fileTaker is a destination that may take bytes of a file without a copy in memory.
-type fileTaker interface {
-	// takeFile writes n bytes of f from an offset, and returns how many it has written.
-	// The rest, which has no error, is to be written.
-	takeFile(f *os.File, from, n int64) (int64, error)
-}
-
 // copyTo writes everything to w. It may be called again.
 func (b *buffer) copyTo(w io.Writer) error {
 	if b == nil {
 		return nil
 	}
-	taker, _ := w.(fileTaker)
 	var block []byte
 	for i, n := range b.blocks {
-		from, size := n*spillBlock, int64(spillBlock)
-		if i == len(b.blocks)-1 {
-			size = int64(b.fill)
-		}
-		if taker != nil {
-			taken, err := taker.takeFile(b.pool.file, from, size-1) // w sees how it ends
-			if err != nil {
-				return err
-			}
-			from, size = from+taken, size-taken
-		}
 		if block == nil {
 			block = make([]byte, spillBlock)
 		}
-		if _, err := b.pool.file.ReadAt(block[:size], from); err != nil {
+		size := spillBlock
+		if i == len(b.blocks)-1 {
+			size = b.fill
+		}
+		if _, err := b.pool.file.ReadAt(block[:size], n*spillBlock); err != nil {
 			return fmt.Errorf("read back output from a temporary file: %w", err)
 		}
 		if _, err := w.Write(block[:size]); err != nil {

@@ -7,8 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -354,74 +352,4 @@ func BenchmarkStream(b *testing.B) {
 		}
 	}
 	closeWriters(b, w)
-}
-
-// Lines that were kept on disk reach a file, a pipe, and a file that is open for appending,
-// to which the kernel copies nothing by itself.
-func TestStreamFromDisk(t *testing.T) {
-	long := strings.Repeat("0123456789abcde", 3*spillBlock/10)
-	texts := []string{long + "\n", long[:spillBlock] + "\n", long, "short", long[:spillBlock]} // whole lines come first
-	var want strings.Builder
-	for _, text := range texts {
-		want.WriteString(text)
-	}
-	path := filepath.Join(t.TempDir(), "out")
-	for name, flag := range map[string]int{"written": os.O_WRONLY, "appended": os.O_WRONLY | os.O_APPEND} {
-		f, err := os.OpenFile(path, flag|os.O_CREATE|os.O_TRUNC, 0o600)
-		if err != nil {
-			t.Fatal(err)
-		}
-		streamFromDisk(t, f, texts)
-		if err := f.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := os.ReadFile(path); err != nil || string(got) != want.String() {
-			t.Errorf("%s: got %d bytes, %v, want %d", name, len(got), err, want.Len())
-		}
-	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	read := make(chan string)
-	go func() {
-		all, _ := io.ReadAll(r)
-		read <- string(all)
-	}()
-	streamFromDisk(t, w, texts)
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if got := <-read; got != want.String() {
-		t.Errorf("pipe: got %d bytes, want %d", len(got), want.Len())
-	}
-}
-
-// streamFromDisk prints texts of as many hosts, in pieces, without memory to keep them.
-func streamFromDisk(t *testing.T, dst *os.File, texts []string) {
-	t.Helper()
-	out := NewWriter(dst)
-	s := NewStream(Options{Stdout: out, Stderr: out, NoPrefix: true})
-	s.partials.pool = newPool(0)
-	hosts := make([]fanout.Target, len(texts))
-	handle := func(e fanout.Event) {
-		if err := s.Handle(t.Context(), e); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i := range hosts {
-		hosts[i] = fanout.Target{Index: i, Name: "h"}
-	}
-	handle(fanout.Event{Kind: fanout.RunStarted, Plan: &fanout.Plan{Targets: hosts}})
-	for i, text := range texts {
-		for piece := range slices.Chunk([]byte(text), 20_000) {
-			handle(fanout.Event{Kind: fanout.Output, Target: &hosts[i], Attempt: 1, Data: piece})
-		}
-	}
-	for i := range hosts {
-		handle(fanout.Event{Kind: fanout.TargetFinished, Target: &hosts[i], Attempt: 1, Result: &fanout.Result{Target: hosts[i]}})
-	}
-	if err := errors.Join(s.Close(), out.Close(t.Context())); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"slices"
 	"sync"
 )
@@ -301,16 +300,6 @@ func (d destination) Write(p []byte) (int, error) {
 		d.w.q.midLine = len(p) > 0 && p[len(p)-1] != '\n'
 	}
 	return d.w.dst.Write(p)
-}
-
-// takeFile writes bytes of a file, if w writes to a file or a pipe; see [fileTaker]. It is
-// for the goroutine of the queue, once what is buffered has been written.
-func (w *Writer) takeFile(f *os.File, from, n int64) (int64, error) {
-	dst, ok := w.dst.(*os.File)
-	if !ok {
-		return 0, nil
-	}
-	return sendFile(dst, f, from, n)
 }
 
 // push adds an item; q.mu is held.

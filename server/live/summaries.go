@@ -124,11 +124,7 @@ func (s *Streams) Events(w http.ResponseWriter, r *http.Request, show Show) {
 		return
 	}
 	defer leave()
-	out := newEventWriter(w)
-	out.line("retry: " + retryMS)
-	if out.flush() != nil {
-		return
-	}
+	// What happens once the client has the header is told.
 	select {
 	case <-s.events.ready():
 	case <-r.Context().Done():
@@ -137,6 +133,11 @@ func (s *Streams) Events(w http.ResponseWriter, r *http.Request, show Show) {
 		return
 	}
 	number, known := s.events.cursor(r.Header.Get("Last-Event-ID"))
+	out := newEventWriter(w)
+	out.line("retry: " + retryMS)
+	if out.flush() != nil {
+		return
+	}
 	quiet := time.NewTimer(heartbeat)
 	defer quiet.Stop()
 	for {

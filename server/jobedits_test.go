@@ -193,6 +193,9 @@ func TestVisibleJobs(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := r.recordFiring(t, "all", ticket)
+	if err := r.store.SetExitCode(t.Context(), run, 3); err != nil { // of db1
+		t.Fatal(err)
+	}
 	r.who = access.Principal{Name: "eve", Role: access.Operator, Scopes: []string{"web"}}
 	var list api.List[api.Job]
 	r.get(t, "/jobs", &list)
@@ -231,6 +234,9 @@ func TestVisibleJobs(t *testing.T) {
 	for _, f := range []*api.Firing{job.Last, &job.Firings[0], &firings.Items[0]} {
 		if f == nil || f.Run != run || f.Hosts != 2 || f.Counts["ok"] != 2 || f.Counts["failed"] != 0 {
 			t.Errorf("got %+v", f)
+		}
+		if f != nil && (f.ExitCode == nil || *f.ExitCode != 0) {
+			t.Errorf("got exit code %v of a run whose visible hosts are ok", f.ExitCode)
 		}
 	}
 	r.who.Scopes = []string{"web2"}

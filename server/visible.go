@@ -166,7 +166,7 @@ func (a *API) firingForm(ctx context.Context, row *store.FiringRow) (api.Firing,
 		hidden.Run, hidden.RunID = nil, 0
 		return api.NewFiring(&hidden), nil
 	}
-	form.Hosts, form.Counts = run.Hosts, run.Counts
+	form.Hosts, form.Counts, form.ExitCode = run.Hosts, run.Counts, run.ExitCode
 	return form, nil
 }
 

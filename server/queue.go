@@ -30,8 +30,8 @@ func (a queueOps) operations() []operation.Operation {
 	kill.Statuses = append(kill.Statuses, http.StatusOK)
 	return []operation.Operation{
 		operation.Of(kill, a.kill),
-		operation.Of(spec("DELETE", "/runs/{run}", "deleteRun", "Delete a run that has ended", access.Delete, http.StatusNoContent, noRun, prunedRun, stillRunning), a.remove),
-		operation.Of(spec("POST", "/prune", "prune", "Delete the runs that are not kept", access.Delete, http.StatusOK), a.prune),
+		operation.Of(spec("DELETE", "/runs/{run}", "deleteRun", "Delete a run that has ended", access.Delete, http.StatusNoContent, noRun, prunedRun, stillRunning, outOfScope), a.remove),
+		operation.Of(spec("POST", "/prune", "prune", "Delete the runs that are not kept", access.Delete, http.StatusOK, outOfScope), a.prune),
 		operation.ListOf(spec("GET", "/queue", "listQueue", "List the runs that run and wait, in the order of their turn", access.Read, http.StatusOK), a.list),
 		operation.Of(spec("PATCH", "/queue/{run}", "moveRun", "Change the priority of a run that waits", access.Run, http.StatusOK, noRun, prunedRun, notQueued, outOfScope), a.move),
 		operation.Of(spec("DELETE", "/queue/{run}", "removeFromQueue", "Stop a run that waits", access.Kill, http.StatusNoContent, noRun, prunedRun, notQueued, outOfScope), a.drop),
@@ -153,6 +153,9 @@ func killedHost(h *store.HostRow, halted bool) api.KilledHost {
 }
 
 func (a queueOps) remove(ctx context.Context, in *struct{ QueuedPath }) (*operation.Answer[operation.Nothing], error) {
+	if _, err := a.own(ctx, strconv.FormatInt(in.Run, 10), access.Delete); err != nil {
+		return nil, err
+	}
 	if err := a.Submissions.Delete(a.audited(ctx, "run.delete", runObject(in.Run), nil), in.Run); err != nil {
 		return nil, err
 	}
@@ -160,6 +163,9 @@ func (a queueOps) remove(ctx context.Context, in *struct{ QueuedPath }) (*operat
 }
 
 func (a queueOps) prune(ctx context.Context, in *struct{ Body *api.PruneRequest }) (*operation.Answer[api.Pruned], error) {
+	if p := principalOf(ctx); len(p.Scopes) > 0 {
+		return nil, outOfScope.Fail("runs are deleted whatever their hosts")
+	}
 	var keep store.Retention
 	var after access.Details
 	if r := in.Body; r != nil {

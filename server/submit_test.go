@@ -122,7 +122,7 @@ func TestCreateRunRefused(t *testing.T) {
 	}
 }
 
-// Every key that acts on the machine of the daemon is refused by its name, whoever asks;
+// Every key that acts on the machine of the daemon is refused by its name, in every role;
 // every other key is one of the request.
 func TestLocalKeysAreRefused(t *testing.T) {
 	r := newRig(t)
@@ -260,6 +260,27 @@ func TestScopeMatrix(t *testing.T) {
 	}
 	if refused != 3 {
 		t.Errorf("got %d refused starts in the audit, want 3: %+v", refused, audit.Items)
+	}
+}
+
+// An admin with a scope deletes no runs that have hosts outside it.
+func TestScopeOfDeleting(t *testing.T) {
+	r := newRig(t)
+	admin := r.who
+	for range 2 {
+		r.record(t, store.RunInfo{User: "ann"}, up)
+	}
+	r.who = access.Principal{Name: "eve", Role: access.Admin, Scopes: []string{"web"}}
+	r.refused(t, r.ask(t, "DELETE", "/runs/1", ""), "scope")
+	r.refused(t, r.ask(t, "POST", "/prune", `{"keep_runs":1}`), "scope")
+	r.who.Scopes = []string{"all"}
+	if w := r.ask(t, "DELETE", "/runs/1", ""); w.Code != 204 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	r.who = admin
+	var page api.List[api.Run]
+	if r.get(t, "/runs", &page); len(page.Items) != 1 || page.Items[0].Run != 2 {
+		t.Errorf("got %+v", page.Items)
 	}
 }
 

@@ -83,7 +83,7 @@ type UserLink struct {
 	Schema int    `json:"schema"` // 1
 	Type   string `json:"type"`   // "user_link"
 	User   string `json:"user"`
-	// Link is for POST /session/link; nobody is told it again.
+	// Link is for POST /session/link; it is shown once.
 	Link      string     `json:"link"`
 	ExpiresAt event.Time `json:"expires_at"`
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A door is a listener before a host of the fleet, which notes when somebody comes.
+// A door is a listener before a host of the fleet, which records when a connection comes.
 type door struct {
 	listener net.Listener
 	port     int

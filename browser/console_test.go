@@ -92,7 +92,7 @@ func TestConsoleLive(t *testing.T) {
 	v.until(`location.pathname === "/jobs"`)
 }
 
-// Cells of the grid are told by keys, and lead to what the host wrote.
+// Cells of the grid are announced by keys, and lead to what the host wrote.
 func TestConsoleGrid(t *testing.T) {
 	s := newSite(t, "web1", "web2", "web3")
 	s.do("", "run", "-q", "all", "uptime")

@@ -31,7 +31,7 @@ func (v *visitor) picture(name string) {
 	}
 }
 
-// Somebody who has never seen the console finds out, in the demo, why the backup failed and
+// A person who has never seen the console finds out, in the demo, why the backup failed and
 // on which hosts, and what changed since the run before.
 func TestDemo(t *testing.T) {
 	s := newSite(t, "web1")

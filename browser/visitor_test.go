@@ -124,7 +124,7 @@ func (v *visitor) says(words string) {
 	v.until("document.body.innerText.includes(" + text(words) + ")")
 }
 
-// see shows pages as somebody sees them: with that width, in light or dark.
+// see shows pages as a person sees them: with that width, in light or dark.
 func (v *visitor) see(width int64, scheme string) {
 	v.Helper()
 	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}

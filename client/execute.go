@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// waitTime is how long a run may wait for its start before that is told.
+	// waitTime is how long a run may wait for its start before that is reported.
 	waitTime = 2 * time.Second
 	// stopAgain is how often a server that is away is asked again to stop a run.
 	stopAgain = 2 * time.Second
@@ -68,7 +68,7 @@ func (e *GoneError) Unwrap() error { return e.err }
 // errGrace is why a run that is to stop is not waited for any more.
 var errGrace = errors.New("the server did not stop it in time")
 
-// Execute tells x.Sink a run that was submitted, to its end, and returns its summary: what
+// Execute passes the events of a submitted run to x.Sink until its end, and returns its summary: what
 // [fanout.Run] does with a run of this process. When ctx ends the run is stopped as by
 // [StopEnd], and its end is still waited for. An error is that of the sink, then the run
 // is stopped too, or a [*GoneError].

@@ -99,7 +99,7 @@ func (s *runningServer) execution(sink fanout.Sink) *Execution {
 	return &Execution{Run: 7, Hosts: names(3), Sink: sink, Grace: 15 * time.Second}
 }
 
-// A run is told to its end, with the summary of its hosts.
+// A run is shown to its end, with the summary of its hosts.
 func TestExecute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRunningServer(t, 3)
@@ -132,7 +132,7 @@ func TestExecuteIsStopped(t *testing.T) {
 	})
 }
 
-// A stop that is refused is told, and the run goes on.
+// A refused stop is reported, and the run goes on.
 func TestExecuteIsNotStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRunningServer(t, 3)
@@ -174,7 +174,7 @@ func TestExecuteLeaves(t *testing.T) {
 	}
 }
 
-// A connection that is lost is told once, and what follows is heard once; a server that
+// A lost connection is reported once, and later events arrive once; a server that
 // stays away is given up, and the error says that the run continues.
 func TestExecuteLosesTheServer(t *testing.T) {
 	for _, back := range []bool{true, false} {
@@ -222,7 +222,7 @@ func TestExecuteWithoutAReader(t *testing.T) {
 	})
 }
 
-// A run that waits for its start is told about once.
+// A run that waits for its start is reported once.
 func TestExecuteWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRunningServer(t, 3)

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// demoPast is what has happened on the hosts of the demo before somebody looks: runs, in
+// demoPast is what has happened on the hosts of the demo before the console starts: runs, in
 // which some hosts fail, and jobs.
 var demoPast = [][]string{
 	{"run", "-q", "--note", "before the release", "-t", "1s", "all", "cat release"},

@@ -42,7 +42,7 @@ func rerunThere(ctx context.Context, c *console, f *pflag.FlagSet, o *rerunOptio
 // repeat, which it has said.
 func (c *console) rerunSubmission(ctx context.Context, f *pflag.FlagSet, o *rerunOptions, server *client.Client, ref string) (*submission, error) {
 	s := &submission{body: map[string]any{}}
-	// The server has what the run was given: it is told what is given now.
+	// The server has what the run was given: it gets what is given now.
 	if err := c.addKeys(&o.Request, s.body); err != nil {
 		return nil, err
 	}

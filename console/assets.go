@@ -17,7 +17,7 @@ import (
 var staticFiles embed.FS
 
 // assets are the files in static. Their address has the hash of all of them, so that a
-// browser may keep them for ever, and modules find one another beside themselves.
+// browser may keep them for ever, and modules find one another in their own directory.
 type assets struct {
 	hash  string
 	files map[string]asset

@@ -15,7 +15,7 @@ import (
 
 var noon = time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// A fakeAPI answers as it is told, and notes what it was asked.
+// A fakeAPI gives the answers of its table, and records the requests.
 type fakeAPI struct {
 	asked []string // "GET /runs"
 	// answers are bodies by method and path; what is not there is an empty object.

@@ -48,7 +48,7 @@ type jobForm struct {
 	Fields []jobField
 	// Others are the keys without a field, as JSON.
 	Others string
-	// Conflicts are the keys that somebody else has changed meanwhile; nil: none.
+	// Conflicts are the keys that another user has changed meanwhile; nil: none.
 	Conflicts []conflict
 	// Key is for a new one.
 	Key string
@@ -163,7 +163,7 @@ func addJob(v *visit) {
 	v.leave(at("/jobs/{job}", f.Name))
 }
 
-// changeJob sends the keys that differ from what the form was opened with. If somebody
+// changeJob sends the keys that differ from what the form was opened with. If another user
 // saved another version meanwhile, it shows the three.
 func changeJob(v *visit) {
 	f, spec, wrong := sentForm(v)

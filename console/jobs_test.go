@@ -104,7 +104,7 @@ func TestJobEdit(t *testing.T) {
 	}
 }
 
-// Who saves after somebody else sees what was, what was saved, and what is in the form; and
+// Who saves after another user sees what was, what was saved, and what is in the form; and
 // saves on top of that.
 func TestTwoEditors(t *testing.T) {
 	f := &fakeAPI{

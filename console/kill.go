@@ -34,7 +34,7 @@ type killed struct {
 
 // killWords are the states of hosts that are being stopped, those first that need a look.
 var killWords = []struct{ state, shown, text string }{
-	{"unknown", "lost", "unknown: nobody could look whether the command has ended"},
+	{"unknown", "lost", "unknown: the host could not be asked whether the command has ended"},
 	{"requested", "running", "being stopped"},
 	{"running", "running", "goes on to its end: the run was only halted"},
 	{"ended", "ok", "ended: nothing of the command is left, or it was never started"},

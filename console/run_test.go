@@ -120,7 +120,7 @@ func TestKill(t *testing.T) {
 		t.Errorf("sent %s", f.bodies[n-1])
 	}
 	body := w.Body.String()
-	for _, want := range []string{"web[1-2]", "nobody could look", "web3", "web4", "Look again", "Stop what runs, too"} {
+	for _, want := range []string{"web[1-2]", "could not be asked", "web3", "web4", "Look again", "Stop what runs, too"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%q is missing in %s", want, body)
 		}

@@ -17,7 +17,7 @@ import (
 )
 
 // beating is a rig whose inventory is good, deaf (it says nothing after its version), shut
-// (it lets nobody in) and resting, and a daemon of it that does not run.
+// (it refuses logins) and resting, and a daemon of it that does not run.
 func beating(t *testing.T, struck func()) (*rig, *daemon.Daemon, *fleet.Fleet) {
 	t.Helper()
 	r := newRig(t, ok)
@@ -75,7 +75,7 @@ func (r *rig) healths(t *testing.T) string {
 }
 
 // The hosts are logged in to, a part of them at a time, the one that was tried longest ago
-// first; one that hangs, or lets nobody in, is unreachable; one in maintenance is left
+// first; one that hangs, or refuses logins, is unreachable; one in maintenance is left
 // alone. No run is recorded of it.
 func TestHeartbeats(t *testing.T) {
 	r, d, f := beating(t, nil)

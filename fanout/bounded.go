@@ -2,7 +2,7 @@ package fanout
 
 import "context"
 
-// Bounded returns a sink for events that nobody produces as fast as they are taken, such
+// Bounded returns a sink for events that are produced faster than they are used, such
 // as those of a record or of the network: it passes them on to sink, and waits while the
 // output that sink holds (see Event.Hold) is as much as a run may have on its way, so that
 // a slow reader does not fill memory. Unlike other sinks it heeds the context of Handle

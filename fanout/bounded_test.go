@@ -20,7 +20,7 @@ func (h *holding) Handle(_ context.Context, e Event) error {
 	return nil
 }
 
-// A sink that holds output is told no more than the bound until it releases some; what it
+// A sink that holds output gets no more than the bound until it releases some; what it
 // holds stays as it was.
 func TestBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

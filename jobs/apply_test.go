@@ -116,7 +116,7 @@ func TestApply(t *testing.T) {
 	}
 	steps, errs := apply(late)
 	if want := []string{"added d", "removed b", "removed c"}; !slices.Equal(steps, want) || len(errs) != 1 {
-		t.Errorf("got %q and %v, want %q and an error of what somebody else has changed", steps, errs, want)
+		t.Errorf("got %q and %v, want %q and an error of what another user has changed", steps, errs, want)
 	}
 	if steps, errs = apply(plan(false, "a", "d")); !slices.Equal(steps, []string{"changed a"}) || errs != nil {
 		t.Errorf("got %q, %v", steps, errs)
@@ -164,7 +164,7 @@ func TestPlanBoundsItsErrors(t *testing.T) {
 	}
 }
 
-// No step is made once the context has ended, and the caller is told.
+// No step is made once the context has ended, and the caller gets the error.
 func TestApplyEndsWithItsContext(t *testing.T) {
 	r := newRig(t)
 	p, err := r.Plan(t.Context(), "jobs.yaml", jobsNamed("a", "b", "c"), false)

@@ -154,7 +154,7 @@ func TestSetPaused(t *testing.T) {
 }
 
 // Who paused a job, until when and why is kept whatever else is changed, until it is
-// resumed; who pauses it again says that anew.
+// resumed; another pause needs its own.
 func TestPauses(t *testing.T) {
 	r := newRig(t)
 	r.add(t, "sweep")

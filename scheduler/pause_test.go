@@ -31,7 +31,7 @@ func TestRulePause(t *testing.T) {
 		{"never", stateOf(pausedUntil(time.Time{})), end, "", ErrConflict},
 		{"resumed meanwhile", stateOf(), end, "", ErrConflict},
 		{"removed meanwhile", stateOf(pausedUntil(clock(21)), func(s *JobState) { s.Removed = true }), end, "", ErrConflict},
-		{"paused anew meanwhile", stateOf(pausedUntil(clock(21))), func(s JobState, at Moment) (Transition, error) {
+		{"paused again meanwhile", stateOf(pausedUntil(clock(21))), func(s JobState, at Moment) (Transition, error) {
 			left := s.LeavePause()
 			at.Now = clock(41)
 			s.Version++

@@ -354,7 +354,7 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// Who comes without a token is told if there are no users yet, and nobody else is.
+// A request without a token is told if there are no users yet; no other is.
 func TestNoUsers(t *testing.T) {
 	r := newRig(t)
 	r.real()

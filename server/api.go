@@ -199,8 +199,8 @@ func withPrincipal(ctx context.Context, p access.Principal) context.Context {
 	return context.WithValue(context.WithValue(ctx, principalKey{}, p), memoKey{}, &memo{})
 }
 
-// unknown is err, which says that who asks is not known, or that nobody is: who asks for
-// its session, and has no token, is told if there are no users yet.
+// unknown is err, about a client that is not logged in. For its session, without a token and
+// while there are no users, it is the problem that says so.
 func (a *API) unknown(r *http.Request, o *operation.Operation, err error) error {
 	if o.ID != sessionID || a.Gate == nil || r.Header.Get("Authorization") != "" {
 		return err

@@ -118,7 +118,7 @@ func (a checkOps) validateSpec(ctx context.Context, in *api.ValidationRequest, a
 }
 
 // addTrial says on which hosts a job would run now, and what would make it fail. Where its
-// inventory is, who may act on this machine is told.
+// inventory is, a principal that may act on this machine learns.
 func addTrial(p *access.Principal, trial *jobs.Trial, answer *api.Validation) {
 	if trial.Script != nil {
 		answer.Fails = append(answer.Fails, "its script cannot be read")

@@ -17,7 +17,7 @@ type TrustedProxy struct {
 	From   access.Networks
 }
 
-// user is whom the proxy names; ok is false if it is no proxy of these, or names nobody.
+// user is whom the proxy names; ok is false if it is no proxy of these, or names no user.
 func (x *TrustedProxy) user(r *http.Request) (name string, ok bool, err error) {
 	addr := remoteOf(r)
 	if x.Header == "" || len(x.From) == 0 || !addr.IsValid() || !x.From.Contain(addr) {
@@ -29,7 +29,7 @@ func (x *TrustedProxy) user(r *http.Request) (name string, ok bool, err error) {
 	case len(values) > 1:
 		return "", false, notKnown.Fail("the header of the proxy is there twice")
 	case strings.TrimSpace(values[0]) == "":
-		return "", false, notKnown.Fail("the header of the proxy names nobody")
+		return "", false, notKnown.Fail("the header of the proxy is empty")
 	default:
 		return strings.TrimSpace(values[0]), true, nil
 	}

@@ -259,6 +259,6 @@ func TestCertificateOverMeanwhile(t *testing.T) {
 	}
 	r.TLS.VerifiedChains, r.TLS.PeerCertificates = nil, []*x509.Certificate{leaf}
 	if name, ok, err := certified(r, time.Now()); ok || err != nil {
-		t.Errorf("got %s, %t, %v of a certificate that nobody verified", name, ok, err)
+		t.Errorf("got %s, %t, %v of a certificate that was not verified", name, ok, err)
 	}
 }

@@ -160,7 +160,7 @@ func (r *rig) change(t *testing.T, name string) {
 	}
 }
 
-// A job and a firing are made once for a key, whoever is faster, and a refusal is not
+// A job and a firing are made once for a key, whichever request is first, and a refusal is not
 // remembered.
 func TestOnceForJobs(t *testing.T) {
 	r := newRig(t)

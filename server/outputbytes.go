@@ -87,7 +87,7 @@ func (in *getOutputIn) wanted() (r byteRange, ok bool, err error) {
 		return r, false, err
 	}
 	if in.Offset > 0 || in.Line > 0 || in.Tail > 0 || in.Bytes > 0 || in.Text != "" {
-		return r, false, operation.Invalid.Fail("").With(api.InParameter("Range", "is there beside a part that the query chooses"))
+		return r, false, operation.Invalid.Fail("").With(api.InParameter("Range", "cannot be combined with a part that the query chooses"))
 	}
 	const bytes = "application/octet-stream"
 	if prefers(in.Accept, bytes, "application/json", "text/plain") != bytes {

@@ -10,13 +10,13 @@ import (
 )
 
 // receiver is who is sent the end of a run; nil: none is. The URL may lead where those of
-// editors may, whoever asks.
+// editors may, for every role.
 func (a submitOps) receiver(p *access.Principal, to *api.Receivers) (*store.Callback, error) {
 	c := &store.Callback{URL: to.Callback, By: p.Subject()}
 	place := "/callback"
 	if to.Notify != nil {
 		if to.Callback != "" {
-			return nil, operation.Invalid.Fail("").With(api.At("/notify", "is there beside callback"))
+			return nil, operation.Invalid.Fail("").With(api.At("/notify", "cannot be combined with callback"))
 		}
 		c.URL, c.On, place = to.Notify.Webhook, "failure", "/notify/webhook"
 		if slices.Contains(to.Notify.On, "always") {

@@ -30,7 +30,7 @@ var triedQueries = map[string][]string{
 // neededBeside is what a name needs beside it.
 var neededBeside = map[string]string{"by": "with=1&", "lines": "line=1&", "fold": "q=UP&"}
 
-// scopedRig has the same runs whoever asks, each on those of its hosts that are left.
+// scopedRig has the same runs for every principal, each on those of its hosts that are left.
 func scopedRig(t *testing.T, left func(host string) bool) *rig {
 	t.Helper()
 	r := newRig(t)
@@ -93,7 +93,7 @@ func (r *rig) refuse(t *testing.T, targets []fanout.Target) {
 }
 
 // notCompared are what of an answer is not about hosts: times, cursors, the number of a
-// request, and how many hosts are hidden, which is all that is told of them.
+// request, and how many hosts are hidden, which is all that an answer says of them.
 var notCompared = regexp.MustCompile(`"(?:[a-z_]+_at|time|next|request)":"[^"]*"|"(?:duration_ms|elapsed_ms|hidden)":\d+,?`)
 
 // TestScopedAnswers: whatever is asked about runs, who has a scope is answered as if the

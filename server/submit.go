@@ -89,7 +89,7 @@ func (a submitOps) submission(ctx context.Context, r *api.RunRequest) (*Submissi
 	case r.Command == "" && r.Script == nil:
 		return nil, operation.Invalid.Fail("want a command or a script").With(api.At("/command", "is missing"))
 	case r.Command != "" && r.Script != nil:
-		return nil, operation.Invalid.Fail("want a command or a script, not both").With(api.At("/script", "is there beside command"))
+		return nil, operation.Invalid.Fail("want a command or a script, not both").With(api.At("/script", "cannot be combined with command"))
 	case r.Command != "" && strings.TrimSpace(r.Command) == "":
 		return nil, operation.Invalid.Fail("").With(api.At("/command", "is blank"))
 	}
@@ -143,7 +143,7 @@ func unrecorded(s *Submission, t *api.TaskKeys) error {
 	}
 	switch {
 	case t.Stdin != nil && t.StdinBase64 != nil:
-		return operation.Invalid.Fail("").With(api.At("/stdin_base64", "is there beside stdin"))
+		return operation.Invalid.Fail("").With(api.At("/stdin_base64", "cannot be combined with stdin"))
 	case t.Stdin != nil:
 		s.With.Stdin = []byte(*t.Stdin)
 	case t.StdinBase64 != nil:

@@ -74,7 +74,7 @@ func (s *summaries) init() {
 	}
 }
 
-// ready is closed once the history was looked at: what happens from then on is told.
+// ready is closed once the history was looked at: events from then on are sent.
 func (s *summaries) ready() chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,7 +124,7 @@ func (s *Streams) Events(w http.ResponseWriter, r *http.Request, show Show) {
 		return
 	}
 	defer leave()
-	// What happens once the client has the header is told.
+	// A client that has the header gets all events from then on.
 	select {
 	case <-s.events.ready():
 	case <-r.Context().Done():

@@ -130,7 +130,7 @@ func TestViewsOfAForeignHistory(t *testing.T) {
 	}
 }
 
-// Whatever is in the message of a failure, hosts with it are a group, and it is told whole.
+// Whatever is in the message of a failure, hosts with it are a group, and the message is whole.
 func TestGroupsOfOddMessages(t *testing.T) {
 	s := openTest(t, tempPath(t))
 	p := testPlan("a", "b", "c")

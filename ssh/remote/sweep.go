@@ -26,8 +26,10 @@ const (
 // process that has the connection's SSH_CONNECTION in its environment, as daemons have
 // that left their parents. These must be as young as the command: earlier commands on
 // the connection may have left daemons, and the process number may have been another's
-// before. If earlier commands have left any, a process that leaves its parent now may
-// be theirs, and is not signalled.
+// before. Of two processes of the same tick the younger has the higher number, counted
+// from the command's own and on from the highest to the lowest. If earlier commands
+// have left any, a process that leaves its parent now may be theirs, and is not
+// signalled.
 //
 // A process that has left both its parent and its environment, such as a daemon started
 // with sudo, cannot be attributed. It is not signalled, but as long as there is one
@@ -101,7 +103,9 @@ marks() {
 	echo " "$(grep -lszxF "SSH_CONNECTION=$SSH_CONNECTION" /proc/[0-9]*/environ)" "
 }
 young() {
-	[ "$b" -gt "$since" ] || [ "$b" -eq "$since" ] && [ "$1" -ge "$first" ]
+	[ "$b" -gt "$since" ] || [ "$b" -eq "$since" ] && {
+		[ "$first" -eq 0 ] || [ $((($1 - first + ${pids:=4194304}) %% pids * 2)) -lt "$pids" ]
+	}
 }
 marked() {
 	old= new=
@@ -111,6 +115,7 @@ marked() {
 		p=${p%%%%/*}
 		born "$p"
 		[ -n "$b" ] && [ "$b" -ge "$birth" ] || continue
+		case "$self" in *" $p "*) continue ;; esac
 		if young "$p"; then new="$new$p "; else old="$old$p "; fi
 	done
 }
@@ -179,6 +184,7 @@ served=$(name "$root")
 case ${served##*/} in sshd*|dropbear*) ;; *) exit ;; esac
 born "$root"
 birth=$b sure=1 first=0
+pids=$(cat /proc/sys/kernel/pid_max 2>/dev/null)
 case $since in
 connection) since=$birth ;;
 unknown) since=$birth sure=0 ;;

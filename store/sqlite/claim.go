@@ -8,6 +8,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/store"
+	"tutti/store/tables"
 )
 
 // Claim gives runs to owner; see [store.Queue].
@@ -127,7 +128,7 @@ func leaveQueue(ctx context.Context, tx *sql.Tx, run int64) error {
 	if _, err := tx.ExecContext(ctx, "DELETE FROM queue WHERE run_id = ?", run); err != nil {
 		return err
 	}
-	return callbackDue(ctx, tx, run)
+	return tables.CallbackDue(ctx, on(tx), run)
 }
 
 // beginQueued turns a claimed run into a running one.

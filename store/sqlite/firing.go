@@ -98,8 +98,8 @@ func scanFiring(rows *sql.Rows, more ...any) (f scheduler.FiringRecord, err erro
 			return f, wrongFiring(f.ID, err)
 		}
 	}
-	err = parseTimes(timeCell{&f.RepeatsAt, repeatsAt}, timeCell{&f.At, scheduled}, timeCell{&f.Due, due}, timeCell{&f.Gap.First, first},
-		timeCell{&f.Gap.Last, last}, timeCell{&f.Decided, decided}, timeCell{&f.Settled, settled})
+	err = parseTimes(timeCell(&f.RepeatsAt, repeatsAt), timeCell(&f.At, scheduled), timeCell(&f.Due, due), timeCell(&f.Gap.First, first),
+		timeCell(&f.Gap.Last, last), timeCell(&f.Decided, decided), timeCell(&f.Settled, settled))
 	return f, wrongFiring(f.ID, err)
 }
 

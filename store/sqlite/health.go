@@ -218,7 +218,7 @@ func (h healths) contacts(ctx context.Context, v views) error {
 		}
 		x.Reached.Run, x.Failed.Run = reached.Int64, failed.Int64
 		x.Op, x.Error = fanout.Op(op.String), message.String
-		if err := parseTimes(timeCell{&x.Reached.At, reachedAt}, timeCell{&x.Failed.At, failedAt}, timeCell{&x.Since, since}); err != nil {
+		if err := parseTimes(timeCell(&x.Reached.At, reachedAt), timeCell(&x.Failed.At, failedAt), timeCell(&x.Since, since)); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"tutti/internal/yamltree"
 	"tutti/scheduler"
 	"tutti/store"
+	"tutti/store/tables"
 )
 
 // JobChanges returns the changes of all jobs that have or had the name, newest first.
@@ -148,7 +149,7 @@ func (s *states) scanJob(rows *sql.Rows) (k scheduler.StoredJob, err error) {
 	k.Broken = errors.Join(k.Broken, wrong)
 	// These have their own columns, which override the spec.
 	k.Name, k.Version, k.Paused, k.Alarm = name, version, paused, alarm.String
-	if k.Scopes, err = parseList(scope); err != nil {
+	if k.Scopes, err = tables.ParseList(scope); err != nil {
 		k.Broken = errors.Join(k.Broken, fmt.Errorf("scope: %w", err)) // without its scopes it would run anywhere
 	}
 	k.Notify.WebhookBy = webhookBy.String

@@ -8,19 +8,14 @@ import (
 	"time"
 
 	"tutti/scheduler"
-)
-
-// The kinds of receivers of a message.
-const (
-	kindWebhook = "webhook"
-	kindCommand = "command"
+	"tutti/store/tables"
 )
 
 // enqueueMessage puts a message into the outbox, once for each receiver that the
 // job names.
 func enqueueMessage(ctx context.Context, tx *sql.Tx, to *scheduler.Notify, m *scheduler.Message, now time.Time) error {
 	receivers := []struct{ kind, target, secret, by string }{
-		{kindWebhook, to.Webhook, to.SecretFile, to.WebhookBy}, {kindCommand, to.Command, "", ""},
+		{tables.KindWebhook, to.Webhook, to.SecretFile, to.WebhookBy}, {tables.KindCommand, to.Command, "", ""},
 	}
 	m.Machine = machineName()
 	for _, r := range receivers {

@@ -170,8 +170,8 @@ func checkVersion(version, known int) error {
 	return nil
 }
 
-// tables are those of the newest schema.
-var tables = []string{
+// newestTables are those of the newest schema.
+var newestTables = []string{
 	"runs", "results", "attempts", "output", "jobs", "job_states", "job_changes", "daemons", "firings", "outbox", "notifications",
 	"users", "tokens", "sessions", "login_links", "access_state", "audit", "maintenance",
 	"queue", "requests", "callbacks", "scripts", "heartbeats",
@@ -183,7 +183,7 @@ func checkTables(ctx context.Context, q queryer) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range tables {
+	for _, name := range newestTables {
 		if !slices.Contains(there, name) {
 			return &schemaError{"missing table " + name}
 		}

@@ -12,6 +12,7 @@ import (
 	"tutti/access"
 	"tutti/scheduler"
 	"tutti/store"
+	"tutti/store/tables"
 )
 
 // Commit commits moves; see [scheduler.States]. They share a transaction.
@@ -60,7 +61,7 @@ func (l *Ledger) commitOne(ctx context.Context, tx *sql.Tx, m *scheduler.Move, d
 }
 
 func (s *states) move(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error {
-	if err := checkOnce(ctx, tx); err != nil {
+	if err := tables.CheckOnce(ctx, on(tx)); err != nil {
 		return err
 	}
 	if err := checkMove(ctx, tx, m); err != nil {
@@ -97,7 +98,7 @@ func (s *states) move(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error 
 		case f.Decision != scheduler.Run && f.Decision != scheduler.Queued:
 			outcome = access.Refused
 		default:
-			if err := keepOnce(ctx, tx, made{job: f.JobID, firing: f.ID}); err != nil {
+			if err := tables.KeepOnce(ctx, on(tx), tables.Made{Job: f.JobID, Firing: f.ID}); err != nil {
 				return err
 			}
 		}
@@ -218,7 +219,7 @@ func (s *states) updateJob(ctx context.Context, tx *sql.Tx, k *scheduler.StoredJ
 	if err != nil {
 		return false, err
 	}
-	scope, err := listText(k.Scopes)
+	scope, err := tables.List(k.Scopes)
 	if err != nil {
 		return false, err
 	}
@@ -321,12 +322,12 @@ func (l *Ledger) Create(ctx context.Context, job scheduler.Job, by string, now t
 	if err != nil {
 		return created, l.fault("change", err)
 	}
-	scope, err := listText(job.Scopes)
+	scope, err := tables.List(job.Scopes)
 	if err != nil {
 		return created, l.fault("change", err)
 	}
 	err = l.change(ctx, func(tx *sql.Tx) error {
-		if err := checkOnce(ctx, tx); err != nil {
+		if err := tables.CheckOnce(ctx, on(tx)); err != nil {
 			return err
 		}
 		if there, err := exists(ctx, tx, "SELECT 1 FROM jobs WHERE name = ?", job.Name); err != nil || there {
@@ -355,7 +356,7 @@ func (l *Ledger) Create(ctx context.Context, job scheduler.Job, by string, now t
 		if err := noteChange(ctx, tx, &created.State.StoredJob, store.JobAdded, string(spec)); err != nil {
 			return err
 		}
-		if err := keepOnce(ctx, tx, made{job: id}); err != nil {
+		if err := tables.KeepOnce(ctx, on(tx), tables.Made{Job: id}); err != nil {
 			return err
 		}
 		return noteJob(ctx, tx, &created.State.StoredJob, access.Done)

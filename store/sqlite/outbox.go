@@ -5,10 +5,10 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"net/url"
 	"time"
 
 	"tutti/scheduler"
+	"tutti/store/tables"
 )
 
 // Lease leases due messages; see [scheduler.Outbox].
@@ -56,7 +56,7 @@ func takeDelivery(ctx context.Context, tx *sql.Tx, id int64, until time.Time) (s
 	if err != nil {
 		return x, err
 	}
-	if kind == kindWebhook {
+	if kind == tables.KindWebhook {
 		x.Notify.Webhook, x.Notify.SecretFile, x.Notify.WebhookBy = target, secret.String, by.String
 	} else {
 		x.Notify.Command = target
@@ -80,9 +80,9 @@ func dropDamaged(ctx context.Context, tx *sql.Tx, id int64, why error, now time.
 
 // Delivered records an attempt; see [scheduler.Outbox].
 func (d *Daemon) Delivered(ctx context.Context, x scheduler.Delivery, now time.Time, failure error, again time.Time) error {
-	kind, target := kindCommand, x.Notify.Command
+	kind, target := tables.KindCommand, x.Notify.Command
 	if x.Notify.Webhook != "" {
-		kind, target = kindWebhook, redacted(x.Notify.Webhook)
+		kind, target = tables.KindWebhook, tables.Redacted(x.Notify.Webhook)
 	}
 	var said any
 	if failure != nil {
@@ -143,8 +143,8 @@ func drop(ctx context.Context, tx *sql.Tx, which string, arg int64, reason strin
 		if err := rows.Scan(&firing, &occasion, &kind, &target, &attempts); err != nil {
 			return err
 		}
-		if kind == kindWebhook {
-			target = redacted(target)
+		if kind == tables.KindWebhook {
+			target = tables.Redacted(target)
 		}
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO notifications (firing_id, at, occasion, kind, target, attempt, error) VALUES (?, ?, ?, ?, ?, ?, ?)`,
@@ -154,14 +154,4 @@ func drop(ctx context.Context, tx *sql.Tx, which string, arg int64, reason strin
 		}
 	}
 	return rows.Err()
-}
-
-// redacted is a webhook without what may be a password: many have one in their
-// path.
-func redacted(webhook string) string {
-	u, err := url.Parse(webhook)
-	if err != nil || u.Host == "" {
-		return "an invalid URL"
-	}
-	return u.Scheme + "://" + u.Host + "/…"
 }

@@ -12,6 +12,7 @@ import (
 
 	"tutti/scheduler"
 	"tutti/store"
+	"tutti/store/tables"
 )
 
 // vacuumPages is how many pages are freed in one transaction, so that other processes
@@ -52,7 +53,7 @@ func (h *History) prune(ctx context.Context, keep store.Retention) (store.Pruned
 		return p, err
 	}
 	unreadable := pruneFirings(ctx, h.r, db, keep, jobs)
-	if err := forgetExpired(ctx, h.r, h.w, time.Now()); err != nil {
+	if err := tables.ForgetExpired(ctx, on(h.r), on(h.w), time.Now()); err != nil {
 		return p, errors.Join(unreadable, err)
 	}
 	if p.Runs == 0 && (keep.MaxSize == 0 || before.total*before.size <= keep.MaxSize) {
@@ -176,7 +177,7 @@ func shrink(ctx context.Context, db database, limit int64, p *store.Pruned) erro
 // remove deletes a run, each in its own transaction so that others can write
 // in between. One that is gone already, or has to stay, is not counted as deleted.
 func remove(ctx context.Context, db database, id int64, p *store.Pruned) error {
-	res, err := db.ExecContext(ctx, "DELETE FROM runs WHERE id = ? AND "+endedState+" AND NOT "+lookedAt+" AND NOT "+toldLater, id)
+	res, err := db.ExecContext(ctx, "DELETE FROM runs WHERE id = ? AND "+endedState+" AND NOT "+lookedAt+" AND NOT "+tables.ToldLater, id)
 	if err != nil {
 		return err
 	}

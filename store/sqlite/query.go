@@ -282,8 +282,8 @@ func scanRun(rows *sql.Rows, more ...any) (store.Run, error) {
 	if r.Summary.Stopped, err = fanout.ParseStopped(stopped); err != nil {
 		return r, err
 	}
-	err = parseTimes(timeCell{&r.ScheduledAt, scheduled}, timeCell{&r.DueAt, due},
-		timeCell{&r.Summary.Started, started}, timeCell{&r.Summary.Ended, ended})
+	err = parseTimes(timeCell(&r.ScheduledAt, scheduled), timeCell(&r.DueAt, due),
+		timeCell(&r.Summary.Started, started), timeCell(&r.Summary.Ended, ended))
 	return r, err
 }
 

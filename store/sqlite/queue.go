@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"tutti/access"
 	"tutti/store"
+	"tutti/store/tables"
 )
 
 // A Queue is the runs that wait for a daemon; see [store.Queue].
@@ -199,4 +201,19 @@ func readRequest(text string) (r store.QueuedRequest, err error) {
 func requestText(r store.QueuedRequest) (string, error) {
 	text, err := json.Marshal(r)
 	return string(text), err
+}
+
+// Script returns the text of the script of a run; see [store.Queue].
+func (q *Queue) Script(ctx context.Context, run int64) ([]byte, error) {
+	return tables.Script(ctx, table{q.fileHandle}, run)
+}
+
+// Find is the run of a submission; see [store.Queue].
+func (q *Queue) Find(ctx context.Context, principal, key string, now time.Time) (int64, error) {
+	return tables.FindRequest(ctx, table{q.fileHandle}, principal, key, now)
+}
+
+// Replayed says whether a submission was taken before; see [store.Queue].
+func (q *Queue) Replayed(ctx context.Context, principal, key string, body []byte, now time.Time) error {
+	return tables.Replayed(ctx, table{q.fileHandle}, store.RequestKey{Principal: principal, Key: key, Body: body, At: now})
 }

@@ -1,14 +1,13 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"strings"
 	"time"
 
 	"tutti/fanout"
+	"tutti/store/tables"
 )
 
 // scanAll makes of each row of a query what scan makes of it.
@@ -30,20 +29,10 @@ func scanAll[T any](ctx context.Context, q queryer, scan func(*sql.Rows) (T, err
 }
 
 // timeText is NULL for the zero time.
-func timeText(t time.Time) any {
-	if t.IsZero() {
-		return nil
-	}
-	return fanout.FormatTime(t)
-}
+func timeText(t time.Time) any { return tables.Time(t) }
 
 // parseTime is the zero time for NULL.
-func parseTime(s sql.NullString) (time.Time, error) {
-	if !s.Valid {
-		return time.Time{}, nil
-	}
-	return time.Parse(time.RFC3339, s.String)
-}
+func parseTime(s sql.NullString) (time.Time, error) { return tables.ParseTime(s) }
 
 // A timeReader reads many times, of which most are in the same minute as the one before:
 // that takes a tenth of the time. The zero value is ready; it is for one goroutine.
@@ -81,54 +70,19 @@ func milliseconds(text string) (ms int, ok bool) {
 	return ms, ms < 60_000
 }
 
-// A timeCell is a time as it was read, and where it goes.
-type timeCell struct {
-	to   *time.Time
-	from sql.NullString
+// timeCell is a time as it was read, and where it goes.
+func timeCell(to *time.Time, from sql.NullString) tables.TimeCell {
+	return tables.TimeCell{To: to, From: from}
 }
 
 // parseTimes is parseTime for several.
-func parseTimes(cells ...timeCell) (err error) {
-	for _, c := range cells {
-		var wrong error
-		*c.to, wrong = parseTime(c.from)
-		err = cmp.Or(err, wrong)
-	}
-	return err
-}
-
-// listText is a list as JSON; NULL for none.
-func listText(list []string) (any, error) {
-	if len(list) == 0 {
-		return nil, nil
-	}
-	data, err := json.Marshal(list)
-	return string(data), err
-}
-
-// parseList reads what listText wrote.
-func parseList(s sql.NullString) (list []string, err error) {
-	if s.Valid {
-		err = json.Unmarshal([]byte(s.String), &list)
-	}
-	return list, err
-}
+func parseTimes(cells ...tables.TimeCell) error { return tables.ParseTimes(cells...) }
 
 // text is NULL for the empty string.
-func text(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
+func text(s string) any { return tables.Text(s) }
 
 // number is NULL for 0.
-func number(n int64) any {
-	if n == 0 {
-		return nil
-	}
-	return n
-}
+func number(n int64) any { return tables.Number(n) }
 
 // millis is NULL for a step that took no time because it was not made.
 func millis(d time.Duration) any {
@@ -226,8 +180,8 @@ func (r *reportRow) result() (res fanout.Result, ended bool, err error) {
 			return res, false, err
 		}
 	}
-	err = parseTimes(timeCell{&res.QueuedAt, r.queuedAt}, timeCell{&res.BegunAt, r.begunAt},
-		timeCell{&res.StartedAt, r.startedAt}, timeCell{&res.EndedAt, r.endedAt})
+	err = parseTimes(timeCell(&res.QueuedAt, r.queuedAt), timeCell(&res.BegunAt, r.begunAt),
+		timeCell(&res.StartedAt, r.startedAt), timeCell(&res.EndedAt, r.endedAt))
 	if err != nil {
 		return res, false, err
 	}

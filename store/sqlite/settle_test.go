@@ -11,6 +11,7 @@ import (
 	"tutti/fanout"
 	"tutti/scheduler"
 	"tutti/store"
+	"tutti/store/tables"
 )
 
 // runMinute decides and begins the firing of a minute.
@@ -306,7 +307,7 @@ func TestTargetsAreRedacted(t *testing.T) {
 		"http://127.0.0.1:8080":                       "http://127.0.0.1:8080/…",
 		"%zz":                                         "an invalid URL",
 	} {
-		if got := redacted(webhook); got != want || strings.Contains(got, "token") {
+		if got := tables.Redacted(webhook); got != want || strings.Contains(got, "token") {
 			t.Errorf("%s: got %s, want %s", webhook, got, want)
 		}
 	}

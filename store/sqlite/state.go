@@ -153,7 +153,7 @@ func loadFirings(ctx context.Context, q queryer, list string, place map[int64]*s
 		f, err := scanFiring(rows, &stopAt, &by, &halt, &replacedBy, &replacedAt)
 		if err == nil && by.Valid {
 			f.Stop = scheduler.Stop{Run: f.Run, By: by.String, Halt: halt.Bool, ReplacedBy: replacedBy.Int64}
-			err = wrongFiring(f.ID, parseTimes(timeCell{&f.Stop.At, stopAt}, timeCell{&f.Stop.ReplacedAt, replacedAt}))
+			err = wrongFiring(f.ID, parseTimes(timeCell(&f.Stop.At, stopAt), timeCell(&f.Stop.ReplacedAt, replacedAt)))
 		}
 		if _, ok := errors.AsType[*scheduler.StateError](err); err != nil && !ok {
 			return err

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"log/slog"
 
-	"tutti/access"
 	"tutti/internal/errno"
 	"tutti/store"
 )
@@ -122,15 +121,6 @@ func open(ctx context.Context, file historyFile, options store.Options) (*Store,
 	}
 	return s, nil
 }
-
-// Access is who may do what, as the file has it.
-func (s *Store) Access() access.Store { return &Accounts{s.fileHandle} }
-
-// Maintenance is which hosts runs leave out.
-func (s *Store) Maintenance() store.Maintenance { return &Maintenance{s.fileHandle} }
-
-// Heartbeats are the newest of each host.
-func (s *Store) Heartbeats() store.Heartbeats { return &Heartbeats{s.fileHandle} }
 
 // newStore puts together what works on a file.
 func newStore(h *fileHandle) (*Store, error) {

@@ -6,6 +6,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/store"
+	"tutti/store/tables"
 )
 
 // Submit takes a run into the queue; see [store.Queue].
@@ -20,7 +21,7 @@ func (q *Queue) Submit(ctx context.Context, s store.Submission) (done store.Subm
 	}
 	key := store.RequestKey{Principal: s.Info.Principal, Key: s.Key, Body: s.Body, At: s.Now}
 	err = q.change(ctx, func(tx *sql.Tx) error {
-		if err := checkRequest(ctx, tx, key); err != nil {
+		if err := tables.CheckRequest(ctx, on(tx), key); err != nil {
 			return err
 		}
 		all, err := entries(ctx, tx)
@@ -46,16 +47,16 @@ func (q *Queue) Submit(ctx context.Context, s store.Submission) (done store.Subm
 			return err
 		}
 		done.Place = placeOf(all, done.Run)
-		if err := keepScript(ctx, tx, s.Request.Script, done.Run); err != nil {
+		if err := tables.KeepScript(ctx, on(tx), s.Request.Script, done.Run); err != nil {
 			return err
 		}
-		if err := keepCallback(ctx, tx, s.Callback, done.Run); err != nil {
+		if err := tables.KeepCallback(ctx, on(tx), s.Callback, done.Run); err != nil {
 			return err
 		}
 		if err := noteRun(ctx, tx, done.Run, nil); err != nil {
 			return err
 		}
-		return keepRequest(ctx, tx, key, made{run: done.Run})
+		return tables.KeepRequest(ctx, on(tx), key, tables.Made{Run: done.Run})
 	})
 	if err != nil {
 		return store.Submitted{}, err

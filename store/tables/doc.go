@@ -1,0 +1,4 @@
+// Package tables has what engines on SQL databases have in common: the tables of users,
+// tokens, logins and the audit, of hosts in maintenance, of heartbeats, of callbacks,
+// scripts and keys of requests, in SQL that each of the databases understands.
+package tables

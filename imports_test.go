@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"tutti/store/tables":      {"tutti/access", "tutti/fanout", "tutti/scheduler", "tutti/store", "tutti/internal/yamltree"},
 	"tutti/store/storetest":   {"tutti/access", "tutti/fanout", "tutti/scheduler", "tutti/store"},
 	"tutti/store/sqlite":      {"tutti/access", "tutti/fanout", "tutti/scheduler", "tutti/store", "tutti/store/tables", "tutti/internal/yamltree", "tutti/internal/errno", "tutti/internal/safefile"},
+	"tutti/store/postgres":    {"tutti/access", "tutti/fanout", "tutti/scheduler", "tutti/store", "tutti/store/tables", "tutti/internal/yamltree"},
 	"tutti/client":            {"tutti/access", "tutti/api", "tutti/api/event", "tutti/fanout", "tutti/jobs", "tutti/scheduler", "tutti/store", "tutti/internal/fault", "tutti/internal/safefile", "tutti/internal/sanitize", "tutti/internal/yamltree"},
 	"tutti/server":            {"tutti/server/live", "tutti/internal/hostlist", "tutti/access", "tutti/api", "tutti/api/event", "tutti/fanout", "tutti/inventory", "tutti/jobs", "tutti/notify", "tutti/runner", "tutti/scheduler", "tutti/server/operation", "tutti/store", "tutti/internal/fault", "tutti/internal/phrase", "tutti/internal/quantity", "tutti/internal/safefile", "tutti/internal/sanitize"},
 	"tutti/server/compat":     {"tutti/access", "tutti/api/event", "tutti/fanout", "tutti/internal/hostlist", "tutti/internal/phrase", "tutti/jobs", "tutti/scheduler", "tutti/server", "tutti/store"},
@@ -64,6 +65,7 @@ var mayImport = map[string][]string{
 	"tutti/internal/jsondoc":  {},
 	"tutti/internal/fleet":    {},
 	"tutti/internal/sshdtest": {},
+	"tutti/internal/pgtest":   {},
 	"tutti/internal/soak":     {},
 	"tutti/internal/nemesis":  {},
 

@@ -19,7 +19,7 @@ import (
 var flagless = []string{"fanout", "ssh", "inventory", "scheduler", "store", "output", "notify", "server", "client", "access", "api", "daemon", "jobs", "runner", "internal"}
 
 // forTests are packages that are no part of the program.
-var forTests = []string{"internal/fleet", "internal/sshdtest", "internal/keytest", "internal/soak", "internal/nemesis", "internal/jsondoc"}
+var forTests = []string{"internal/fleet", "internal/sshdtest", "internal/pgtest", "internal/keytest", "internal/soak", "internal/nemesis", "internal/jsondoc"}
 
 // ourWords is a flag, short or long, or tutti and one of its commands.
 var ourWords = regexp.MustCompile(`(^|[^-\w])--[a-z][a-z-]+|(^|[\s(,;:=\x60"'])-[A-Za-z]\b|\btutti (run|script|ping|hosts|show|history|diff|rerun|job|serve|trust|doctor|demo|completion|version|user|token|audit|kill)\b`)

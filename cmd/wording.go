@@ -50,6 +50,13 @@ var wording = fault.Wording{
 		store.AdviceBusy:        "find the program with an open transaction in it, and try again",
 		store.AdviceLibrary:     "build without the libsqlite3 tag, to use the SQLite bundled with tutti",
 
+		store.AdviceUnreachable: "check the host and the port of --history, and whether PostgreSQL listens there",
+		store.AdviceTLS:         "the address takes sslmode and sslrootcert as PostgreSQL's own programs do",
+		store.AdviceLogin:       "check the user of --history, its password in ~/.pgpass, and the server's pg_hba.conf",
+		store.AdviceNoDatabase:  "create it: createdb -h HOST NAME",
+		store.AdviceStandby:     "name the primary, or all servers, as in postgres://USER@db1,db2/DATABASE; history, show and diff can read a standby",
+		store.AdviceVolatile:    "set synchronous_commit to on: a lost start would be made again",
+
 		store.AdviceNoRuns:        "the history is empty",
 		store.AdviceNoRun:         "the newest run is %d; `tutti history` lists them",
 		store.AdviceRef:           "want a number such as 142, last, or last~1 for the one before",

@@ -43,6 +43,19 @@ var (
 	ErrBusy = errors.New("is locked by another process")
 	// ErrLibrary: the linked SQLite has a bug that could corrupt the file.
 	ErrLibrary = errors.New("the SQLite library is too old")
+	// ErrUnreachable: the server of the history does not answer.
+	ErrUnreachable = errors.New("cannot be reached")
+	// ErrTLS: there is no secure connection to the server, or its certificate is not
+	// trusted.
+	ErrTLS = errors.New("cannot be reached securely")
+	// ErrLogin: the server refuses the user, or its password.
+	ErrLogin = errors.New("refuses the login")
+	// ErrNoDatabase: the server has no such database.
+	ErrNoDatabase = errors.New("does not exist on the server")
+	// ErrStandby: the server is a standby, or in recovery.
+	ErrStandby = errors.New("is on a server that takes no writes")
+	// ErrVolatile: the server may lose what it has acknowledged.
+	ErrVolatile = errors.New("may lose what it has acknowledged")
 	// ErrClosed: the recorder has been closed.
 	ErrClosed = errors.New("the recorder is closed")
 	// ErrTaken: another process owns the firing or the run.
@@ -65,6 +78,12 @@ const (
 	AdviceDamaged     = "history damaged"
 	AdviceBusy        = "history busy"
 	AdviceLibrary     = "old SQLite"
+	AdviceUnreachable = "history unreachable"
+	AdviceTLS         = "history without TLS"
+	AdviceLogin       = "history login"
+	AdviceNoDatabase  = "no database"
+	AdviceStandby     = "history standby"
+	AdviceVolatile    = "history volatile"
 	// AdviceNoRuns: the history has no runs. AdviceNoRun: it has no such run; with the
 	// number of the newest.
 	AdviceNoRuns = "no runs"
@@ -98,13 +117,19 @@ var advice = map[error]string{
 	ErrDamaged:     AdviceDamaged,
 	ErrBusy:        AdviceBusy,
 	ErrLibrary:     AdviceLibrary,
+	ErrUnreachable: AdviceUnreachable,
+	ErrTLS:         AdviceTLS,
+	ErrLogin:       AdviceLogin,
+	ErrNoDatabase:  AdviceNoDatabase,
+	ErrStandby:     AdviceStandby,
+	ErrVolatile:    AdviceVolatile,
 }
 
 // An Error is an error of a history.
 type Error struct {
 	// Op is the operation: "open", "record", "read", "prune", "change".
 	Op string
-	// Path of the history file.
+	// Path of the history file, or the address of its database without a password.
 	Path string
 	// Kind is one of the sentinels of this package, or nil.
 	Kind error

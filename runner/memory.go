@@ -13,6 +13,10 @@ const (
 	// sparingPercent is the GOGC of such a run: garbage in percent of live memory. The
 	// default is 100.
 	sparingPercent = 40
+	// hugeTargets is the number from which memory is saved more, with hugePercent: what
+	// is known of them is then the larger part of what is alive.
+	hugeTargets = 5000
+	hugePercent = 30
 	// floodTargets that have said floodBytes make it worth the time as well: the
 	// buffers of each are alive, and it takes little to collect them.
 	floodTargets = 200
@@ -43,8 +47,16 @@ func spareTime(targets int, getenv func(string) string) {
 // GOGC is set.
 func spareMemory(targets int, getenv func(string) string) {
 	if targets >= manyTargets && getenv("GOGC") == "" {
-		debug.SetGCPercent(sparingPercent)
+		debug.SetGCPercent(percentOf(targets))
 	}
+}
+
+// percentOf is the GOGC that saves memory in a run of so many targets.
+func percentOf(targets int) int {
+	if targets >= hugeTargets {
+		return hugePercent
+	}
+	return sparingPercent
 }
 
 // A floodGauge makes the garbage collector run earlier once many targets have sent much
@@ -67,7 +79,7 @@ func (g *floodGauge) Handle(_ context.Context, e fanout.Event) error {
 			return nil
 		}
 		if g.bytes += len(e.Data); g.bytes >= floodBytes && g.targets >= floodTargets && g.getenv("GOGC") == "" {
-			debug.SetGCPercent(sparingPercent)
+			debug.SetGCPercent(percentOf(g.targets))
 		}
 	}
 	return nil

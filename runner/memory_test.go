@@ -26,6 +26,7 @@ func TestSpareMemory(t *testing.T) {
 	}{
 		{"few targets", manyTargets - 1, "", usual},
 		{"many targets", manyTargets, "", sparingPercent},
+		{"very many targets", hugeTargets, "", hugePercent},
 		{"many targets, and GOGC is set", manyTargets, "100", usual},
 	}
 	for _, tt := range tests {
@@ -71,6 +72,7 @@ func TestFloodGauge(t *testing.T) {
 		{"many say little", floodTargets, floodBytes - 1, "", usual},
 		{"few say much", floodTargets - 1, floodBytes, "", usual},
 		{"many say much", floodTargets, floodBytes, "", sparingPercent},
+		{"very many say much", hugeTargets, floodBytes, "", hugePercent},
 		{"many say much, and GOGC is set", floodTargets, floodBytes, "off", usual},
 	}
 	for _, tt := range tests {

@@ -36,6 +36,7 @@ const (
 // Options are what a Client needs to know.
 type Options struct {
 	// Endpoints by the Index of their targets.
+	// The client keeps them; they must not be changed afterwards.
 	Endpoints []Endpoint
 	// KnownHosts are the files that hold host keys; those that are absent are
 	// empty. AcceptNew adds to the first.

@@ -20,8 +20,8 @@ const defaultPort = 22
 
 // An endpoint is an Endpoint made ready.
 type endpoint struct {
-	Endpoint
-	key string // equal for equal endpoints
+	*Endpoint        // shared with the Options, and not changed
+	key       string // equal for equal endpoints
 	// identity is equal for equal logins, also those of other clients; empty
 	// where nothing outlives the client.
 	identity string
@@ -81,8 +81,8 @@ func (c *Client) prepare(ring *keyRing, opts Options, warn func(string)) error {
 		algorithms: map[[6]string]*algorithms{},
 		client:     c,
 	}
-	for _, e := range opts.Endpoints {
-		ep, err := p.endpoint(e)
+	for i := range opts.Endpoints {
+		ep, err := p.endpoint(&opts.Endpoints[i])
 		if err != nil {
 			return err
 		}
@@ -93,11 +93,8 @@ func (c *Client) prepare(ring *keyRing, opts Options, warn func(string)) error {
 	return nil
 }
 
-// check fills in the default port and reports settings that cannot be used.
+// check reports settings that cannot be used.
 func (e *Endpoint) check() error {
-	if e.Port == 0 {
-		e.Port = defaultPort
-	}
 	switch {
 	case e.Address == "" || e.User == "":
 		return errors.New("an endpoint needs an address and a user")
@@ -116,14 +113,19 @@ func (e *Endpoint) check() error {
 
 // keyOf is equal for equal endpoints. It is a hash because the whole would be a
 // large part of what an endpoint costs.
-func keyOf(e Endpoint) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%#v", e))
+func keyOf(e *Endpoint) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%#v", *e))
 	return string(sum[:])
 }
 
-func (p *endpointBuilder) endpoint(e Endpoint) (*endpoint, error) {
+func (p *endpointBuilder) endpoint(e *Endpoint) (*endpoint, error) {
 	if err := e.check(); err != nil {
 		return nil, err
+	}
+	if e.Port == 0 {
+		filled := *e
+		filled.Port = defaultPort
+		e = &filled
 	}
 	ep := &endpoint{Endpoint: e, key: keyOf(e)}
 	var err error
@@ -133,7 +135,7 @@ func (p *endpointBuilder) endpoint(e Endpoint) (*endpoint, error) {
 	if ep.algorithms, err = p.algorithmsOf(e); err != nil {
 		return nil, fmt.Errorf("%s: %w", ep.address(), err)
 	}
-	if ep.keys, err = p.ring.identities(e, p.opts.DefaultIdentities); err != nil {
+	if ep.keys, err = p.ring.identities(*e, p.opts.DefaultIdentities); err != nil {
 		return nil, err
 	}
 	ep.keys = ep.permitted(ep.keys)
@@ -146,10 +148,10 @@ func (p *endpointBuilder) endpoint(e Endpoint) (*endpoint, error) {
 }
 
 // algorithmsOf are those that e may use. Endpoints with the same lists share them.
-func (p *endpointBuilder) algorithmsOf(e Endpoint) (*algorithms, error) {
+func (p *endpointBuilder) algorithmsOf(e *Endpoint) (*algorithms, error) {
 	lists := [6]string{e.Ciphers, e.MACs, e.KeyExchanges, e.HostKeyAlgorithms, e.KeyAlgorithms, e.CASignatureAlgorithms}
 	if p.algorithms[lists] == nil {
-		a, err := algorithmsOf(e)
+		a, err := algorithmsOf(*e)
 		if err != nil {
 			return nil, err
 		}
@@ -209,9 +211,9 @@ func (p *endpointBuilder) via(jumps []Endpoint) (*bastion, error) {
 	if last > 0 {
 		e.Jumps = jumps[:last]
 	}
-	key := keyOf(e)
+	key := keyOf(&e)
 	if p.client.bastions[key] == nil {
-		ep, err := p.endpoint(e)
+		ep, err := p.endpoint(&e)
 		if err != nil {
 			return nil, fmt.Errorf("jump %s: %w", e.Address, err)
 		}

@@ -130,7 +130,7 @@ func TestKeepalivePerEndpoint(t *testing.T) {
 	b.fleet.Cut("h", fleet.Silence)
 	(<-done).wantOp(t, fanout.OpKeepalive, true)
 
-	never := &endpoint{Endpoint: Endpoint{KeepaliveInterval: -1}}
+	never := &endpoint{Endpoint: &Endpoint{KeepaliveInterval: -1}}
 	interval, count := never.keepalive(keepaliveInterval)
 	if n := (&conn{}); interval != 0 || count != keepaliveCount || n.keepaliveDue(interval, count) {
 		t.Errorf("got %v and %d, want no questions", interval, count)

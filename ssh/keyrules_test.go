@@ -114,7 +114,7 @@ func TestCheckAddress(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			ep := &endpoint{Endpoint: tt.endpoint, algorithms: &algorithms{}, hostKeys: knownhosts.Open([]string{keytest.KnownHosts(t, tt.content)}, func(w string) { t.Error(w) })}
+			ep := &endpoint{Endpoint: &tt.endpoint, algorithms: &algorithms{}, hostKeys: knownhosts.Open([]string{keytest.KnownHosts(t, tt.content)}, func(w string) { t.Error(w) })}
 			err := ep.checkKey(t.Context(), key, tt.remote, true)
 			if refused := err != nil; refused != tt.refused {
 				t.Errorf("got error %v, want refused %v", err, tt.refused)
@@ -142,7 +142,7 @@ func TestWrittenNamesBehind(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			file := keytest.KnownHosts(t, "")
-			ep := &endpoint{Endpoint: tt.endpoint, algorithms: &algorithms{}, hostKeys: knownhosts.Open([]string{file}, func(w string) { t.Error(w) })}
+			ep := &endpoint{Endpoint: &tt.endpoint, algorithms: &algorithms{}, hostKeys: knownhosts.Open([]string{file}, func(w string) { t.Error(w) })}
 			if err := ep.checkKey(t.Context(), key, "10.0.0.1:22", true); err != nil {
 				t.Fatal(err)
 			}
@@ -215,7 +215,7 @@ func TestKeyAlgorithms(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []string
-			for _, k := range (&endpoint{Endpoint: tt.e, algorithms: algorithms}).permitted(keys) {
+			for _, k := range (&endpoint{Endpoint: &tt.e, algorithms: algorithms}).permitted(keys) {
 				got = append(got, k.name+" "+strings.Join(k.algorithms(), " "))
 			}
 			if got := strings.Join(got, ", "); got != tt.want {

@@ -116,14 +116,6 @@ func oneName(args []string, what string) (string, error) {
 
 // parentOf is a command that has others below it.
 func parentOf(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
-	cmd.Args = cobra.ArbitraryArgs
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return cmd.Help()
-		}
-		return unknownCommand(cmd, args[0])
-	}
-	cmd.SuggestionsMinimumDistance = 2
 	cmd.AddCommand(commands...)
 	setHelp(cmd, exitHelpShort)
 	return cmd

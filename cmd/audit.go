@@ -27,6 +27,7 @@ func (o *auditOptions) addFilters(f *pflag.FlagSet) {
 	f.IntVarP(&o.query.Limit, "limit", "n", 50, "show at most `N` entries; 0: all")
 }
 
+// newAuditCmd makes tutti audit.
 func newAuditCmd(std Streams) *cobra.Command {
 	o := &auditOptions{}
 	cmd := &cobra.Command{
@@ -76,6 +77,7 @@ func listAudit(ctx context.Context, std Streams, a accounts, o *auditOptions) er
 	return l.write(std, entries, o.json)
 }
 
+// orDash is text, or - in place of none.
 func orDash(text string) string {
 	if text == "" {
 		return "-"

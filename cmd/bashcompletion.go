@@ -52,22 +52,23 @@ func writeBashCompletion(_ *cobra.Command, w io.Writer) error {
 }
 
 // completeBash answers the script. args are how bash completes (COMP_TYPE), the end of
-// the line that bash will replace, and the line up to the cursor.
-func completeBash(ctx context.Context, c *console, args []string) error {
+// the line that bash will replace, and the line up to the cursor; run executes a command
+// line of this program.
+func completeBash(ctx context.Context, std Streams, args []string, run func(ctx context.Context, args []string, std Streams) int) error {
 	if len(args) != 3 {
 		return syntaxf("%s is for tutti completion bash", bashRequest)
 	}
 	line := splitLine(args[2])
 	if line.redirect || len(line.words) == 0 {
-		_, err := fmt.Fprintln(c.Out, ":files")
+		_, err := fmt.Fprintln(std.Out, ":files")
 		return err
 	}
 	var found bytes.Buffer
-	inner := &console{c.Streams, c.interrupts}
+	inner := std
 	inner.Out, inner.Err = &found, io.Discard
-	execute(ctx, slices.Concat([]string{cobra.ShellCompRequestCmd}, line.words[1:], []string{line.last}), inner)
+	run(ctx, slices.Concat([]string{cobra.ShellCompRequestCmd}, line.words[1:], []string{line.last}), inner)
 	candidates, directive := readCandidates(found.String())
-	_, err := io.WriteString(c.Out, bashAnswer(line, args[1], args[0], candidates, directive))
+	_, err := io.WriteString(std.Out, bashAnswer(line, args[1], args[0], candidates, directive))
 	return err
 }
 

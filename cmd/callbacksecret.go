@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"tutti/access"
 	"tutti/daemon"
@@ -14,7 +15,7 @@ import (
 func newCallbackSecretCmd(
 	std Streams, what string, names func(context.Context, access.Store) ([]string, error), example string, subject func(ctx context.Context, accounts access.Store, name string) (string, error),
 ) *cobra.Command {
-	o := &historyOption{}
+	var history string
 	cmd := &cobra.Command{
 		Use:   "callback-secret [flags] NAME",
 		Short: "Print the secret that signs callbacks and webhooks of the " + what,
@@ -23,22 +24,22 @@ of SECONDS, a dot and the body. A user and its tokens have one secret, which is 
 of the key next to the history. To replace the secrets of all, remove that file.`,
 		Example:           example,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeNames(std, &o.history, names),
+		ValidArgsFunction: completeNames(std, &history, names),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, err := oneName(args, what)
 			if err != nil {
 				return err
 			}
-			return withStoredAccounts(cmd.Context(), std, o.history, wantsHistory, func(a *storedAccounts) error {
+			return withStoredAccounts(cmd.Context(), std, history, wantsHistory, func(a *storedAccounts) error {
 				of, err := subject(cmd.Context(), a.gate.Store, name)
 				if err != nil {
 					return err
 				}
-				return printCallbackSecret(std, o.history, of)
+				return printCallbackSecret(std, history, of)
 			})
 		},
 	}
-	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", o.addFlags})
+	setHelp(cmd, exitHelpAccess, flagGroup{"FLAGS", func(f *pflag.FlagSet) { addHistoryFlag(f, &history) }})
 	return cmd
 }
 

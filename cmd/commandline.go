@@ -12,7 +12,7 @@ import (
 // error if no hosts are named.
 func (c *console) selectsHosts(cmd *cobra.Command, o *launchOptions, question string, do func(ctx context.Context, selector string, rest []string) error) {
 	cmd.Args = cobra.ArbitraryArgs
-	cmd.ValidArgsFunction = completeSelector(c.Streams, &o.requestOptions)
+	cmd.ValidArgsFunction = completeSelector(c.Streams, &o.Request)
 	takesFlagsBehind(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		selector, rest, err := words(cmd, args)
@@ -20,7 +20,7 @@ func (c *console) selectsHosts(cmd *cobra.Command, o *launchOptions, question st
 			return err
 		}
 		if wantsHelp(cmd) {
-			return help(cmd, args)
+			return helpFor(cmd, args)
 		}
 		if selector == "" && !cmd.Flags().Changed("hosts") {
 			return syntaxf("%s", question)
@@ -85,8 +85,8 @@ func wantsHelp(cmd *cobra.Command) bool {
 	return err == nil && help
 }
 
-// help shows the help that args, with a flag behind SELECTOR, ask for.
-func help(cmd *cobra.Command, args []string) error {
+// helpFor shows the help that args, with a flag behind SELECTOR, ask for.
+func helpFor(cmd *cobra.Command, args []string) error {
 	cmd.HelpFunc()(cmd, args)
 	return nil
 }

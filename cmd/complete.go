@@ -18,8 +18,9 @@ import (
 	"tutti/store"
 )
 
+const noFiles = cobra.ShellCompDirectiveNoFileComp
+
 const (
-	noFiles = cobra.ShellCompDirectiveNoFileComp
 	// completedRuns is how many runs are offered, the newest.
 	completedRuns = 50
 	// completionTime is how long an inventory that is a program may take: the operator
@@ -34,6 +35,7 @@ var shells = map[string]func(*cobra.Command, io.Writer) error{
 	"fish": writeFishCompletion,
 }
 
+// newCompletionCmd makes tutti completion.
 func newCompletionCmd(std Streams) *cobra.Command {
 	names := slices.Sorted(maps.Keys(shells))
 	cmd := &cobra.Command{

@@ -10,6 +10,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/inventory"
+	"tutti/runner"
 )
 
 // historyOf is the history that the flags of cmd name, empty without one.
@@ -38,11 +39,11 @@ func completeItemFlags(std Streams, root *cobra.Command) {
 		}
 		hostsOnly := name == "hosts" || name == "host"
 		err := root.RegisterFlagCompletionFunc(name, func(cmd *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
-			o := &requestOptions{}
+			r := &runner.Request{}
 			if f := cmd.Flags().Lookup("inventory"); f != nil {
-				o.Hosts.Inventory = f.Value.(pflag.SliceValue).GetSlice()
+				r.Hosts.Inventory = f.Value.(pflag.SliceValue).GetSlice()
 			}
-			return completeItems(std, cmd, o, toComplete, hostsOnly)
+			return completeItems(std, cmd, r, toComplete, hostsOnly)
 		})
 		if err != nil {
 			panic(err) // a flag that is completed twice
@@ -51,12 +52,12 @@ func completeItemFlags(std Streams, root *cobra.Command) {
 }
 
 // completeSelector completes the last item of a SELECTOR.
-func completeSelector(std Streams, o *requestOptions) cobra.CompletionFunc {
+func completeSelector(std Streams, r *runner.Request) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 0 || o.Hosts.AdHoc() {
+		if len(args) > 0 || r.Hosts.AdHoc() {
 			return nil, cobra.ShellCompDirectiveDefault
 		}
-		return completeItems(std, cmd, o, toComplete, false)
+		return completeItems(std, cmd, r, toComplete, false)
 	}
 }
 
@@ -64,7 +65,7 @@ func completeSelector(std Streams, o *requestOptions) cobra.CompletionFunc {
 // labels of the inventory, with earlier runs, and with files behind @. An
 // inventory that cannot be read completes nothing; the command itself will say
 // why.
-func completeItems(std Streams, cmd *cobra.Command, o *requestOptions, toComplete string, hostsOnly bool) ([]string, cobra.ShellCompDirective) {
+func completeItems(std Streams, cmd *cobra.Command, r *runner.Request, toComplete string, hostsOnly bool) ([]string, cobra.ShellCompDirective) {
 	before, item := lastItem(toComplete)
 	var out []string
 	add := func(word, description string) {
@@ -83,7 +84,7 @@ func completeItems(std Streams, cmd *cobra.Command, o *requestOptions, toComplet
 	if !hostsOnly {
 		completeRunItems(ctx, std, cmd, item, add)
 	}
-	inv, _, err := std.env().LoadInventory(ctx, &o.Request, nil)
+	inv, _, err := std.env().LoadInventory(ctx, r, nil)
 	if err != nil {
 		return out, noFiles | cobra.ShellCompDirectiveNoSpace
 	}

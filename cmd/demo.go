@@ -25,6 +25,9 @@ const (
 	demoOld    = "web03.demo"  // has an older release
 )
 
+// A commandLine executes a command line of this program, and returns its exit code.
+type commandLine func(ctx context.Context, args []string, std Streams) int
+
 type demoOptions struct{ keep, console bool }
 
 func (o *demoOptions) addFlags(f *pflag.FlagSet) {
@@ -32,7 +35,8 @@ func (o *demoOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.console, "console", false, "serve the console for them, and print its address with a login link")
 }
 
-func newDemoCmd(c *console) *cobra.Command {
+// newDemoCmd makes tutti demo, whose commands run executes.
+func newDemoCmd(std Streams, run commandLine) *cobra.Command {
 	o := &demoOptions{}
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -48,14 +52,14 @@ directory; everything is removed at the end.`,
 			if o.keep && o.console {
 				return syntaxf("--keep and --console cannot be combined")
 			}
-			return runDemo(cmd.Context(), c, o)
+			return runDemo(cmd.Context(), std, run, o)
 		},
 	}
 	setHelp(cmd, exitHelpShort, flagGroup{"FLAGS", o.addFlags})
 	return cmd
 }
 
-func runDemo(ctx context.Context, c *console, o *demoOptions) (err error) {
+func runDemo(ctx context.Context, std Streams, run commandLine, o *demoOptions) (err error) {
 	dir, err := os.MkdirTemp("", "tutti-demo-")
 	if err != nil {
 		return err
@@ -66,17 +70,17 @@ func runDemo(ctx context.Context, c *console, o *demoOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, site.fleet.Close()) }()
-	if c.Getenv("TUTTI_SERVER") != "" {
+	if std.Getenv("TUTTI_SERVER") != "" {
 		site.env = append(site.env, [2]string{"TUTTI_SERVER", ""}) // the hosts are here
 	}
 
 	switch {
 	case o.keep:
-		return demoKeep(ctx, c.Streams, site)
+		return demoKeep(ctx, std, site)
 	case o.console:
-		return demoConsole(ctx, c, site)
+		return demoConsole(ctx, std, run, site)
 	}
-	return demoTour(ctx, c, site)
+	return demoTour(ctx, std, run, site)
 }
 
 // A demoSite is a fleet with everything that a tutti needs to work on it.
@@ -203,10 +207,10 @@ var demoSteps = []demoStep{
 	},
 }
 
-func demoTour(ctx context.Context, c *console, site *demoSite) error {
+func demoTour(ctx context.Context, std Streams, run commandLine, site *demoSite) error {
 	for _, step := range demoSteps {
-		_, _ = fmt.Fprintf(c.Err, "\n# %s\n$ tutti %s\n", step.say, shellWords(step.args))
-		code := execute(ctx, step.args, &console{site.streams(c.Streams), c.interrupts})
+		_, _ = fmt.Fprintf(std.Err, "\n# %s\n$ tutti %s\n", step.say, shellWords(step.args))
+		code := run(ctx, step.args, site.streams(std))
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -215,7 +219,7 @@ func demoTour(ctx context.Context, c *console, site *demoSite) error {
 				shellWords(step.args), code, step.code)
 		}
 	}
-	_, err := fmt.Fprintln(c.Err, "\n# end of the tour; `tutti demo --keep` keeps the hosts running to try tutti on, `tutti help run` explains tutti run")
+	_, err := fmt.Fprintln(std.Err, "\n# end of the tour; `tutti demo --keep` keeps the hosts running to try tutti on, `tutti help run` explains tutti run")
 	return err
 }
 

@@ -29,13 +29,13 @@ const demoReleased = "web05.demo"
 
 // demoConsole serves the console for the site, until a signal comes, and prints where it
 // is.
-func demoConsole(ctx context.Context, c *console, site *demoSite) error {
-	quiet := site.streams(c.Streams)
+func demoConsole(ctx context.Context, std Streams, run commandLine, site *demoSite) error {
+	quiet := site.streams(std)
 	quiet.Out = io.Discard
 	for i, args := range demoPast {
 		var said bytes.Buffer
 		quiet.Err = &said
-		code := execute(ctx, args, &console{quiet, c.interrupts})
+		code := run(ctx, args, quiet)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -51,20 +51,20 @@ func demoConsole(ctx context.Context, c *console, site *demoSite) error {
 	}
 	var secret, said bytes.Buffer
 	quiet.Out, quiet.Err = &secret, &said
-	if code := execute(ctx, []string{"user", "add", "demo", "--role", "admin"}, &console{quiet, c.interrupts}); code != 0 {
+	if code := run(ctx, []string{"user", "add", "demo", "--role", "admin"}, quiet); code != 0 {
 		return fmt.Errorf("cannot set up the demo: %s", said.String())
 	}
 	address, err := freeAddress()
 	if err != nil {
 		return err
 	}
-	if err := c.print("http://%s/login/%s\n", address, strings.TrimSpace(secret.String())); err != nil {
+	if err := std.print("http://%s/login/%s\n", address, strings.TrimSpace(secret.String())); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintln(c.Err, "# open this in a browser: it works once, and asks for a password of your choice\n# Ctrl-C here stops the console and the hosts")
+	_, _ = fmt.Fprintln(std.Err, "# open this in a browser: it works once, and asks for a password of your choice\n# Ctrl-C here stops the console and the hosts")
 	said.Reset()
 	quiet.Out = io.Discard
-	code := execute(ctx, []string{"serve", "--listen", address, "--socket", filepath.Join(site.dir, "api.sock")}, &console{quiet, c.interrupts})
+	code := run(ctx, []string{"serve", "--listen", address, "--socket", filepath.Join(site.dir, "api.sock")}, quiet)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

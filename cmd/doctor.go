@@ -43,14 +43,14 @@ command: a login shell or a forced command may refuse it.
   tutti doctor web
   tutti doctor --json all | jq 'select(.state == "problem")'`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeSelector(c.Streams, &o.requestOptions),
+		ValidArgsFunction: completeSelector(c.Streams, &o.Request),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			selector, rest, err := words(cmd, args)
 			switch {
 			case err != nil:
 				return err
 			case wantsHelp(cmd):
-				return help(cmd, args)
+				return helpFor(cmd, args)
 			case len(rest) > 0:
 				return oneSelector(cmd, append([]string{selector}, rest...))
 			}

@@ -36,6 +36,9 @@ type fileValue struct {
 	flag string
 }
 
+// Unwrap is the value that the flag has without this.
+func (v *fileValue) Unwrap() pflag.Value { return v.Value }
+
 // Set refuses an empty name.
 func (v *fileValue) Set(s string) error {
 	if s == "" {

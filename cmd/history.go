@@ -208,6 +208,7 @@ func printRuns(w io.Writer, runs []store.Run, width int) error {
 	return t.Write(w, width)
 }
 
+// commandOf is what a run executed, with its note.
 func commandOf(r store.Run) string {
 	text := r.Command
 	if text == "" {

@@ -45,7 +45,7 @@ func newHostsCmd(std Streams) *cobra.Command {
   tutti hosts 'web,!web13.fra' --json
   tutti hosts web01.fra --explain`,
 		Args:              oneSelector,
-		ValidArgsFunction: completeSelector(std, &o.requestOptions),
+		ValidArgsFunction: completeSelector(std, &o.Request),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := takeHosts(cmd.Flags(), std.In); err != nil {
 				return err

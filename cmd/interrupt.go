@@ -218,6 +218,9 @@ func (in *interrupter) onLeaving(do func()) (end func()) {
 	}
 }
 
+// end is closed when the program is to end at once, whatever still runs.
+func (in *interrupter) end() <-chan struct{} { return in.leave }
+
 // signal is the signal that asked to stop; nil if none has.
 func (in *interrupter) signal() os.Signal {
 	in.mu.Lock()

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"tutti/internal/sanitize"
 	"tutti/jobs"
@@ -18,7 +17,7 @@ import (
 )
 
 func newJobCmd(c *console) *cobra.Command {
-	cmd := &cobra.Command{
+	return parentOf(&cobra.Command{
 		Use:   "job COMMAND",
 		Short: "Manage scheduled jobs",
 		Long: `A job is a command or a script with a selector and a schedule, stored in the history.
@@ -26,16 +25,7 @@ tutti serve fires jobs; each firing is a run, which tutti show shows.`,
 		Example: `  tutti job add backup --schedule '30 2 * * *' --zone Europe/Berlin db /usr/local/bin/backup
   tutti job list
   tutti job apply --dry-run -f jobs.yaml`,
-		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return cmd.Help()
-			}
-			return unknownCommand(cmd, args[0])
-		},
-	}
-	cmd.SuggestionsMinimumDistance = 2
-	cmd.AddCommand(
+	},
 		newJobAddCmd(c.Streams),
 		newJobEditCmd(c.Streams),
 		newJobListCmd(c.Streams),
@@ -50,8 +40,6 @@ tutti serve fires jobs; each firing is a run, which tutti show shows.`,
 		newJobApplyCmd(c.Streams),
 		newJobExportCmd(c.Streams),
 	)
-	setHelp(cmd, exitHelpShort)
-	return cmd
 }
 
 // exitHelpJob is the exit table of the commands that show or change jobs.
@@ -63,10 +51,11 @@ const exitHelpJob = `EXIT STATUS
 // A withoutHistory says what a command does if there is no history yet.
 type withoutHistory int
 
+// What there is to do without a history.
 const (
 	wantsHistory withoutHistory = iota // it is a mistake
 	makesHistory                       // it makes one
-	noHistory                          // there are no jobs; the service has no store
+	noHistory                          // nothing is in it; there is no store
 )
 
 // A jobReader reads jobs: those of a history, or of a server. What the methods promise
@@ -128,7 +117,8 @@ func withStore(ctx context.Context, std Streams, path string, missing withoutHis
 	return usageOfJob(withHistory(ctx, std, path, missing, "tutti job add adds the first job and creates the history; --history names another", do))
 }
 
-// withHistory is withStore with another hint if the history is missing.
+// withHistory opens the history at path, and calls do with its store, which is nil if
+// there is none and missing allows that. way is what to do if it is missing otherwise.
 func withHistory(ctx context.Context, std Streams, path string, missing withoutHistory, way string, do func(store.Store) error) error {
 	history := &runner.History{Path: path, Getenv: std.Getenv, Warn: std.warn, Obey: missing == makesHistory}
 	defer history.Close()
@@ -266,8 +256,3 @@ func oneJob(args []string) (string, error) {
 	}
 	return "", syntaxf("only one job can be given: unexpected %q", args[1])
 }
-
-// historyOption is the flag of a command that has no other.
-type historyOption struct{ history string }
-
-func (o *historyOption) addFlags(f *pflag.FlagSet) { addHistoryFlag(f, &o.history) }

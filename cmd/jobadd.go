@@ -75,7 +75,7 @@ a server are absolute.
 			case err != nil:
 				return err
 			case wantsHelp(cmd):
-				return help(cmd, args)
+				return helpFor(cmd, args)
 			case name == "":
 				return hintSwallowedArg(cmd.Flags(), syntaxf("missing job name"))
 			case len(o.schedule) == 0:
@@ -154,11 +154,11 @@ func (o *jobForm) fill(f *pflag.FlagSet, job *scheduler.Job, selector string, re
 // addJob adds the job that the command line describes.
 func addJob(cmd *cobra.Command, std Streams, o *jobForm, name, selector string, rest []string) error {
 	now, f := std.now(), cmd.Flags()
-	place, err := o.place(std, cmd)
+	where, err := o.place(std, cmd)
 	if err != nil {
 		return err
 	}
-	defer place.close()
+	defer where.close()
 	job := scheduler.NewJob(name, "")
 	if _, err := takeHosts(f, std.In); err != nil {
 		return err
@@ -166,12 +166,12 @@ func addJob(cmd *cobra.Command, std Streams, o *jobForm, name, selector string, 
 	if err := o.fill(f, &job, selector, rest); err != nil {
 		return err
 	}
-	prepared, err := place.prepare(job)
+	prepared, err := where.prepare(job)
 	if err != nil {
 		return zoneHint(err)
 	}
 	warnOfIdle(std, &job)
-	return place.write(makesHistory, func(s jobWriter) error {
+	return where.write(makesHistory, func(s jobWriter) error {
 		kept, err := s.Add(cmd.Context(), prepared, std.userName())
 		if err != nil {
 			return err
@@ -287,7 +287,7 @@ func warnOfNoDaemon(ctx context.Context, std Streams, s unservedJobs, written ..
 // SELECTOR with the hosts, groups and labels that o finds. Earlier runs are not
 // for jobs.
 func completeJobWords(std Streams, o *requestOptions, name cobra.CompletionFunc) cobra.CompletionFunc {
-	selector := completeSelector(std, o)
+	selector := completeSelector(std, &o.Request)
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		switch {
 		case len(args) > 0:

@@ -70,8 +70,8 @@ func applyJobs(cmd *cobra.Command, std Streams, o *jobApplyOptions) error {
 	if err != nil {
 		return err
 	}
-	place := &jobPlace{std, cmd, o.history, remote}
-	defer place.close()
+	where := &jobPlace{std, cmd, o.history, remote}
+	defer where.close()
 	read, err := readJobs(ctx, std, o.file, remote == nil)
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func applyJobs(cmd *cobra.Command, std Streams, o *jobApplyOptions) error {
 	if o.dryRun {
 		missing = noHistory
 	}
-	return place.write(missing, func(s jobWriter) error {
+	return where.write(missing, func(s jobWriter) error {
 		p, err := s.Plan(ctx, o.file, read, o.prune)
 		if err != nil {
 			return err

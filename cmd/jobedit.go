@@ -45,7 +45,7 @@ one left undone are recorded as missed.`,
 			case err != nil:
 				return err
 			case wantsHelp(cmd):
-				return help(cmd, args)
+				return helpFor(cmd, args)
 			case name == "":
 				_, err := oneJob(nil)
 				return err
@@ -69,12 +69,12 @@ func anyChanged(f *pflag.FlagSet) bool {
 
 // editJob changes the job of that name into what the command line says.
 func editJob(cmd *cobra.Command, std Streams, o *jobEditOptions, name, selector string, rest []string) error {
-	place, err := o.place(std, cmd)
+	where, err := o.place(std, cmd)
 	if err != nil {
 		return err
 	}
-	defer place.close()
-	return place.write(wantsHistory, func(s jobWriter) error {
+	defer where.close()
+	return where.write(wantsHistory, func(s jobWriter) error {
 		now := std.now()
 		edited, err := s.Edit(cmd.Context(), name, std.userName(), func(job *scheduler.Job) error {
 			return fillEdit(std, cmd.Flags(), o, job, selector, rest)

@@ -105,7 +105,7 @@ func printJobs(std Streams, views []jobView) error {
 	return t.Write(std.Out, terminal.Width(std.Out))
 }
 
-// leastJobColumn is how far a column of the table of jobs is cut.
+// leastJobColumn is how far a column of names is cut in a table, in characters.
 const leastJobColumn = 12
 
 func (v jobView) scheduleText() string {

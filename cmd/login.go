@@ -44,7 +44,8 @@ func (o *loginOptions) addServerFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.insecure, "insecure-http", false, "ask a server on another machine over plain HTTP: who listens on the network reads the password, the token and the output")
 }
 
-func newLoginCmd(c *console) *cobra.Command {
+// newLoginCmd makes tutti login; asks asks for passwords.
+func newLoginCmd(std Streams, asks asker) *cobra.Command {
 	o := &loginOptions{}
 	cmd := &cobra.Command{
 		Use:   "login [flags] [URL]",
@@ -58,7 +59,7 @@ a token for this machine, which is kept with mode 0600 in ~/.config/tutti/server
   tutti login --token-stdin https://ops.example < token`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return login(cmd.Context(), c, o, args)
+			return login(cmd.Context(), &operator{std, asks}, o, args)
 		},
 	}
 	setHelp(cmd, exitHelpServer, flagGroup{"FLAGS", o.addFlags}, flagGroup{"SERVER", o.addServerFlags})
@@ -66,19 +67,19 @@ a token for this machine, which is kept with mode 0600 in ~/.config/tutti/server
 }
 
 // login keeps a token for a server.
-func login(ctx context.Context, c *console, o *loginOptions, args []string) error {
+func login(ctx context.Context, op *operator, o *loginOptions, args []string) error {
 	get, err := o.way()
 	if err != nil {
 		return err
 	}
-	address, err := serverOf(c.Streams, args, o.insecure)
+	address, err := serverOf(op.Streams, args, o.insecure)
 	if err != nil {
 		return err
 	}
 	if address.Socket != "" {
 		return usagef("a local socket needs no login: the system says who asks")
 	}
-	keyring, err := c.keyring()
+	keyring, err := keyringOf(op.Streams)
 	if err != nil {
 		return err
 	}
@@ -90,7 +91,7 @@ func login(ctx context.Context, c *console, o *loginOptions, args []string) erro
 	if o.ca != "" {
 		kept.CA = runner.Absolute(o.ca)
 	}
-	session, err := get(ctx, c, address, &kept)
+	session, err := get(ctx, op, address, &kept)
 	if err != nil {
 		return usageOfServer(err)
 	}
@@ -99,14 +100,14 @@ func login(ctx context.Context, c *console, o *loginOptions, args []string) erro
 	}
 	if earlier.Name != "" && earlier.Token != kept.Token {
 		if err := removeToken(ctx, address, earlier); err != nil {
-			c.warn(fmt.Sprintf("the token of the login before, %s, was not removed: %v", earlier.Name, err))
+			op.warn(fmt.Sprintf("the token of the login before, %s, was not removed: %v", earlier.Name, err))
 		}
 	}
-	return c.say(fmt.Sprintf("logged in to %s as %s, %s", address, session.Name, session.Role))
+	return op.say(fmt.Sprintf("logged in to %s as %s, %s", address, session.Name, session.Role))
 }
 
 // A loginWay logs in at an address, and adds the token to what is kept of the server.
-type loginWay func(ctx context.Context, c *console, address client.Address, kept *client.Server) (api.Session, error)
+type loginWay func(ctx context.Context, op *operator, address client.Address, kept *client.Server) (api.Session, error)
 
 // way is how the flags say to log in.
 func (o *loginOptions) way() (loginWay, error) {
@@ -142,8 +143,8 @@ func serverOf(std Streams, args []string, insecure bool) (client.Address, error)
 }
 
 // fromStdin reads a token, and finds out whose it is.
-func fromStdin(ctx context.Context, c *console, address client.Address, kept *client.Server) (api.Session, error) {
-	token, err := client.ReadToken(c.In)
+func fromStdin(ctx context.Context, op *operator, address client.Address, kept *client.Server) (api.Session, error) {
+	token, err := client.ReadToken(op.In)
 	if err != nil {
 		return api.Session{}, usagef("--token-stdin: %w", err)
 	}
@@ -164,7 +165,7 @@ func whoIs(ctx context.Context, address client.Address, kept *client.Server) (ap
 }
 
 // byPassword asks for a name and a password, and has a token made.
-func (o *loginOptions) byPassword(ctx context.Context, c *console, address client.Address, kept *client.Server) (api.Session, error) {
+func (o *loginOptions) byPassword(ctx context.Context, op *operator, address client.Address, kept *client.Server) (api.Session, error) {
 	if !terminal.Attended() {
 		return api.Session{}, hint(usagef("no terminal to ask for the password"), "--token-stdin reads a token from standard input")
 	}
@@ -175,8 +176,7 @@ func (o *loginOptions) byPassword(ctx context.Context, c *console, address clien
 			return api.Session{}, err
 		}
 	}
-	p := &prompter{interrupts: c.interrupts}
-	password, err := p.secret(ctx, "password of "+name+": ")
+	password, err := op.asks(ctx, "password of "+name+": ")
 	if err != nil {
 		return api.Session{}, err
 	}
@@ -187,12 +187,11 @@ func (o *loginOptions) byPassword(ctx context.Context, c *console, address clien
 }
 
 // byLink asks for the secret of a login link and for a password, and has a token made.
-func byLink(ctx context.Context, c *console, address client.Address, kept *client.Server) (api.Session, error) {
+func byLink(ctx context.Context, op *operator, address client.Address, kept *client.Server) (api.Session, error) {
 	if !terminal.Attended() {
 		return api.Session{}, hint(usagef("no terminal to ask for the secret of the login link"), "--token-stdin reads a token from standard input")
 	}
-	p := &prompter{interrupts: c.interrupts}
-	link, err := p.secret(ctx, "secret of the login link: ")
+	link, err := op.asks(ctx, "secret of the login link: ")
 	if err != nil {
 		return api.Session{}, err
 	}
@@ -201,7 +200,7 @@ func byLink(ctx context.Context, c *console, address client.Address, kept *clien
 	if _, ok := access.ParseSecret(string(link)); !ok {
 		return api.Session{}, hint(usagef("that is not the secret of a login link"), another)
 	}
-	password, err := passwordTwice(ctx, p, "new password: ")
+	password, err := passwordTwice(ctx, op.asks, "new password: ")
 	if err != nil {
 		return api.Session{}, err
 	}
@@ -254,6 +253,7 @@ func tokenName() string {
 	return "cli-" + host[:min(len(host), most)] + "-" + strings.ToLower(rand.Text()[:random])
 }
 
+// newLogoutCmd makes tutti logout.
 func newLogoutCmd(std Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logout [flags] [URL]",
@@ -275,7 +275,7 @@ func logout(ctx context.Context, std Streams, args []string) error {
 	if err != nil {
 		return err
 	}
-	keyring, err := std.keyring()
+	keyring, err := keyringOf(std)
 	if err != nil {
 		return err
 	}
@@ -322,6 +322,7 @@ func (o *whoamiOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.json, "json", false, "print JSON")
 }
 
+// newWhoamiCmd makes tutti whoami.
 func newWhoamiCmd(std Streams) *cobra.Command {
 	o := &whoamiOptions{}
 	cmd := &cobra.Command{

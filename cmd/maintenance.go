@@ -55,7 +55,7 @@ func newMaintenanceSetCmd(std Streams) *cobra.Command {
 		Example: `  tutti maintenance set web07 --note 'disk is replaced'
   tutti maintenance set 'web,!web01' --until 2h`,
 		Args:              oneSelector,
-		ValidArgsFunction: completeSelector(std, &o.requestOptions),
+		ValidArgsFunction: completeSelector(std, &o.Request),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			names, err := o.names(cmd, std, args)
 			if err != nil {
@@ -143,7 +143,7 @@ func newMaintenanceRemoveCmd(std Streams) *cobra.Command {
 		Example: `  tutti maintenance rm web07
   tutti maintenance rm all`,
 		Args:              oneSelector,
-		ValidArgsFunction: completeSelector(std, &o.requestOptions),
+		ValidArgsFunction: completeSelector(std, &o.Request),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.with(cmd.Context(), std, wantsHistory, func(m store.Maintenance) error {
 				return o.end(cmd, std, m, args)

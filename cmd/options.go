@@ -112,6 +112,7 @@ func (x requestFlags) addRecord(f *pflag.FlagSet) {
 
 func (x requestFlags) addHistory(f *pflag.FlagSet) { x.add(f, "history", "", historyUsage) }
 
+// historyUsage is the help of the flag that names a history.
 const historyUsage = "history `FILE` (default $TUTTI_HISTORY, $XDG_STATE_HOME/tutti/history.db, ~/.local/state/tutti/history.db)"
 
 // addHistoryFlag is for commands that make no request.

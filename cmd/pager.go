@@ -13,7 +13,9 @@ import (
 // on the screen.
 type pagedOut struct {
 	io.Writer
-	console *console
+	getenv func(string) string
+	// ignoreInterrupts leaves Ctrl-C to the pager until what it returns is called.
+	ignoreInterrupts func() (end func())
 }
 
 // terminalOf is what out is behind a pager.
@@ -34,7 +36,7 @@ func showHelp(out io.Writer, text string) {
 }
 
 func (p pagedOut) tooLong(text string) bool {
-	if p.console.Getenv("TERM") == "dumb" {
+	if p.getenv("TERM") == "dumb" {
 		return false
 	}
 	_, rows := terminal.Size(p.Writer)
@@ -50,18 +52,18 @@ const (
 // page shows text in the pager of the user, $PAGER or less, and reports whether
 // there was one. Until it returns, Ctrl-C goes to the pager.
 func (p pagedOut) page(text string) bool {
-	pager := p.console.Getenv("PAGER")
+	pager := p.getenv("PAGER")
 	if pager == "" {
 		pager = "less"
 	}
 	cmd := exec.Command("/bin/sh", "-c", pager)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(text), p.Writer, io.Discard
 	cmd.Env = os.Environ()
-	if p.console.Getenv("LESS") == "" {
+	if p.getenv("LESS") == "" {
 		// Quit at once if the text fits, pass colours, and leave the text on the screen.
 		cmd.Env = append(cmd.Env, "LESS=FRX")
 	}
-	defer p.console.interrupts.ignoreInterrupts()()
+	defer p.ignoreInterrupts()()
 	if err := cmd.Start(); err != nil {
 		return false
 	}

@@ -68,6 +68,11 @@ func (p *prompter) ConfirmTouches(ctx context.Context, n int) error {
 	return err
 }
 
+// asks asks the operator for a line that is not shown.
+func (c *console) asks(ctx context.Context, question string) ([]byte, error) {
+	return (&prompter{interrupts: c.interrupts}).secret(ctx, question)
+}
+
 // secret asks for a line that is not shown.
 func (p *prompter) secret(ctx context.Context, question string) ([]byte, error) {
 	return terminal.Secret(ctx, question, p.interrupts.onLeaving)

@@ -16,13 +16,14 @@ import (
 // smallestHistory is what a history with a run or two takes on the disk.
 const smallestHistory = 1 << 20
 
-// retentionOptions say which runs are kept.
+// retentionOptions say which runs a history keeps.
 type retentionOptions struct {
 	keepAge  typed.Duration
 	keepRuns int
 	maxSize  typed.Size
 }
 
+// addFlags adds the flags about them.
 func (o *retentionOptions) addFlags(f *pflag.FlagSet) {
 	f.Var(&o.keepAge, "keep", "keep the runs of the last `DURATION`")
 	f.IntVar(&o.keepRuns, "keep-runs", 0, "keep the newest `N` runs")

@@ -24,10 +24,8 @@ func isBound(v pflag.Value) bool {
 	switch v := v.(type) {
 	case runner.Flag, runner.ListFlag:
 		return true
-	case *fileValue:
-		return isBound(v.Value)
-	case *fileList:
-		return isBound(v.Value)
+	case interface{ Unwrap() pflag.Value }:
+		return isBound(v.Unwrap())
 	}
 	return false
 }

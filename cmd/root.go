@@ -35,7 +35,7 @@ func Main(args []string, streams Streams, signals <-chan os.Signal) int {
 	select {
 	case c := <-code:
 		return c
-	case <-in.leave:
+	case <-in.end():
 		return runner.SignalCode(in.signal())
 	}
 }
@@ -47,9 +47,15 @@ type console struct {
 	interrupts *interrupter
 }
 
+// runs executes a command line of this program with other streams, and returns its exit
+// code.
+func (c *console) runs(ctx context.Context, args []string, std Streams) int {
+	return execute(ctx, args, &console{std, c.interrupts})
+}
+
 func execute(ctx context.Context, args []string, c *console) int {
 	if len(args) > 0 && args[0] == bashRequest {
-		return runner.ExitCode(fanout.Summary{}, completeBash(ctx, c, args[1:]), nil)
+		return runner.ExitCode(fanout.Summary{}, completeBash(ctx, c.Streams, args[1:], c.runs), nil)
 	}
 	root := newRootCmd(c)
 	var profiles profile.Profiler
@@ -97,17 +103,9 @@ func newRootCmd(c *console) *cobra.Command {
   tutti demo                        twenty hosts on this machine to try it on`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return cmd.Help()
-			}
-			return unknownCommand(cmd, args[0])
-		},
 	}
-	cmd.SuggestionsMinimumDistance = 2
 	cmd.SetIn(c.In)
-	cmd.SetOut(pagedOut{c.Out, c})
+	cmd.SetOut(pagedOut{c.Out, c.Getenv, c.interrupts.ignoreInterrupts})
 	cmd.SetErr(c.Err)
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return flagError(cmd, err)
@@ -130,18 +128,19 @@ func newRootCmd(c *console) *cobra.Command {
 		newKillCmd(c.Streams),
 		newQueueCmd(c.Streams),
 		newJobCmd(c),
-		newServeCmd(c),
-		newLoginCmd(c),
+		newServeCmd(c.Streams, c.interrupts),
+		newLoginCmd(c.Streams, c.asks),
 		newLogoutCmd(c.Streams),
 		newWhoamiCmd(c.Streams),
-		newUserCmd(c),
+		newUserCmd(c.Streams, c.asks),
 		newTokenCmd(c.Streams),
 		newAuditCmd(c.Streams),
 		newDoctorCmd(c),
-		newDemoCmd(c),
+		newDemoCmd(c.Streams, c.runs),
 		newCompletionCmd(c.Streams),
 		newVersionCmd(c.Streams),
 	)
+	refuseUnknown(cmd)
 	completeItemFlags(c.Streams, cmd)
 	refuseServers(cmd, c.Getenv)
 	setHelp(cmd, exitHelpShort)

@@ -86,7 +86,8 @@ const exitHelpServe = `EXIT STATUS
   131  killed by QUIT
   130, 143   killed by a third INT or TERM; commands may still be running`
 
-func newServeCmd(c *console) *cobra.Command {
+// newServeCmd makes tutti serve; in has the signals that stop it.
+func newServeCmd(std Streams, in *interrupter) *cobra.Command {
 	o := &serveOptions{
 		logFormat:   typed.Choice{Word: logText, Of: []string{logText, logJSON}},
 		stopTimeout: typed.Duration(time.Minute),
@@ -113,9 +114,9 @@ ssh_config, keys and known_hosts again.`,
 				return err
 			}
 			if o.check {
-				return checkServe(cmd.Context(), c.Streams, o)
+				return checkServe(cmd.Context(), std, o)
 			}
-			return runServe(cmd.Context(), c, o)
+			return runServe(cmd.Context(), std, in, o)
 		},
 	}
 	setHelp(cmd, exitHelpServe, flagGroup{"FLAGS", o.addFlags}, flagGroup{"API", o.apiOptions.addFlags}, flagGroup{"RETENTION", o.retentionOptions.addFlags})
@@ -155,22 +156,22 @@ func visibleAttr(_ []string, attr slog.Attr) slog.Attr {
 }
 
 // runServe fires jobs until it is asked to stop.
-func runServe(ctx context.Context, c *console, o *serveOptions) error {
-	log := serveLog(c.Streams, o)
-	history := &runner.History{Path: o.history, Getenv: c.Getenv, Warn: func(text string) { log.Warn(text) }, Retention: o.keep, Obey: true}
+func runServe(ctx context.Context, std Streams, in *interrupter, o *serveOptions) error {
+	log := serveLog(std, o)
+	history := &runner.History{Path: o.history, Getenv: std.Getenv, Warn: func(text string) { log.Warn(text) }, Retention: o.keep, Obey: true}
 	defer history.Close()
 	if _, err := history.ForRecording(ctx); err != nil {
 		return err
 	}
 	config := daemon.Config{
-		Env: c.env(), History: history,
+		Env: std.env(), History: history,
 		StopTimeout: time.Duration(o.stopTimeout), Lanes: int(o.maxRuns), KeepConnections: time.Duration(o.keepConnections), Heartbeat: time.Duration(o.heartbeat),
-		Version: moduleVersion(), Logger: log, Now: c.now,
-		Signal: c.interrupts.signal, Hint: remedies(c.Getenv), Explain: explain, FewerDays: fewerDaysText,
+		Version: moduleVersion(), Logger: log, Now: std.now,
+		Signal: in.signal, Hint: remedies(std.Getenv), Explain: explain, FewerDays: fewerDaysText,
 		Callbacks: o.callbacks, CompatAPI: o.compat, MaxWait: time.Duration(o.maxWait),
 	}
 	var err error
-	if config.Manager, err = sdnotify.Dial(c.Getenv); err != nil {
+	if config.Manager, err = sdnotify.Dial(std.Getenv); err != nil {
 		return usage(err)
 	}
 	defer config.Manager.Close()
@@ -184,7 +185,7 @@ func runServe(ctx context.Context, c *console, o *serveOptions) error {
 	if err != nil {
 		return err
 	}
-	if config.Endpoints, err = o.endpoints(path, c.Getenv, log); err != nil {
+	if config.Endpoints, err = o.endpoints(path, std.Getenv, log); err != nil {
 		return err
 	}
 	defer closeEndpoints(config.Endpoints)
@@ -196,7 +197,7 @@ func runServe(ctx context.Context, c *console, o *serveOptions) error {
 	if err != nil {
 		return err
 	}
-	err = runDaemon(ctx, c, d)
+	err = runDaemon(ctx, in, d)
 	if err = errors.Join(err, d.Close()); err == nil {
 		return &runner.ExitError{Code: runner.ExitOK} // also after a signal, which is how it is asked to end
 	}
@@ -209,8 +210,8 @@ func runServe(ctx context.Context, c *console, o *serveOptions) error {
 
 // runDaemon runs a daemon that handles signals: HUP reloads, the second request to stop
 // stops running commands.
-func runDaemon(ctx context.Context, c *console, d *daemon.Daemon) error {
-	hurried, end := c.interrupts.serve(ctx, d.Reload)
+func runDaemon(ctx context.Context, in *interrupter, d *daemon.Daemon) error {
+	hurried, end := in.serve(ctx, d.Reload)
 	defer end()
 	defer context.AfterFunc(hurried, func() { d.Hurry(context.Cause(hurried)) })()
 	return d.Run(ctx)

@@ -21,6 +21,7 @@ type serverOptions struct {
 	insecure  bool
 }
 
+// addFlags adds the flags about the server.
 func (o *serverOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.server, "server", "", "ask the tutti server at `URL`, or at a local socket (unix:///PATH), instead of acting on this machine (default $TUTTI_SERVER)")
 	o.addAccessFlags(f)
@@ -33,9 +34,9 @@ func (o *serverOptions) addAccessFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.insecure, "insecure-http", false, "ask a server on another machine over plain HTTP: who listens on the network reads the token and the output")
 }
 
-// keyring is the file with the tokens of this user.
-func (s Streams) keyring() (client.Keyring, error) {
-	home := s.home()
+// keyringOf is the file with the tokens of this user.
+func keyringOf(std Streams) (client.Keyring, error) {
+	home := std.home()
 	if home == "" {
 		return client.Keyring{}, errors.New("no home directory for the file with the tokens: $HOME is not set")
 	}
@@ -103,7 +104,7 @@ func (o *serverOptions) address(std Streams, text string) (client.Address, clien
 	if plainErr != nil {
 		return address, client.Server{}, plainErr
 	}
-	keyring, err := std.keyring()
+	keyring, err := keyringOf(std)
 	if err != nil && o.tokenFile == "" {
 		return address, client.Server{}, err
 	}
@@ -175,7 +176,7 @@ func usageOfServer(err error) error {
 	return usage(err)
 }
 
-// A place is where runs and jobs are read: a history of this machine, or a server.
+// A place is where runs, jobs and accounts are read and changed: a history of this machine, or a server.
 type place struct {
 	history string
 	serverOptions

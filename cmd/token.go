@@ -11,6 +11,7 @@ import (
 	"tutti/output"
 )
 
+// newTokenCmd makes tutti token and what is below it.
 func newTokenCmd(std Streams) *cobra.Command {
 	return parentOf(&cobra.Command{
 		Use:   "token COMMAND",

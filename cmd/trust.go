@@ -59,14 +59,14 @@ has changed may be an impostor; its known key stays unless --update is given.
   tutti trust --update db3
   tutti trust --yes -w 10.0.0.7`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeSelector(c.Streams, &o.requestOptions),
+		ValidArgsFunction: completeSelector(c.Streams, &o.Request),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			selector, rest, err := words(cmd, args)
 			if err != nil {
 				return err
 			}
 			if wantsHelp(cmd) {
-				return help(cmd, args)
+				return helpFor(cmd, args)
 			}
 			if selector == "" && !cmd.Flags().Changed("hosts") {
 				return syntaxf("missing SELECTOR")

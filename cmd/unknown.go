@@ -50,6 +50,25 @@ func runWithout(ctx context.Context, std Streams, words []string) string {
 	return ""
 }
 
+// refuseUnknown makes cmd, and what is below it, show their help where they only have
+// commands below them, and refuse a word that is none of these.
+func refuseUnknown(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		refuseUnknown(sub)
+	}
+	if cmd.Runnable() {
+		return
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		return unknownCommand(cmd, args[0])
+	}
+}
+
 // unknownCommand says that cmd has no subcommand of that name, and which it may
 // be.
 func unknownCommand(cmd *cobra.Command, name string) error {

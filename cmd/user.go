@@ -13,7 +13,8 @@ import (
 	"tutti/output"
 )
 
-func newUserCmd(c *console) *cobra.Command {
+// newUserCmd makes tutti user and what is below it; asks asks for passwords.
+func newUserCmd(std Streams, asks asker) *cobra.Command {
 	return parentOf(&cobra.Command{
 		Use:   "user COMMAND",
 		Short: "Manage the users of the API and the console",
@@ -24,16 +25,16 @@ Who can write the history is admin anyway, and needs no user.
   tutti user list
   tutti user role bob operator --scope 'web,!web13'`,
 	},
-		newUserAddCmd(c.Streams),
-		newUserListCmd(c.Streams),
-		newUserShowCmd(c.Streams),
-		newUserPasswdCmd(c),
-		newUserRoleCmd(c.Streams),
-		newUserDisableCmd(c.Streams),
-		newUserEnableCmd(c.Streams),
-		newCallbackSecretCmd(c.Streams, "user", userNames, `  tutti user callback-secret ann
+		newUserAddCmd(std),
+		newUserListCmd(std),
+		newUserShowCmd(std),
+		newUserPasswdCmd(std, asks),
+		newUserRoleCmd(std),
+		newUserDisableCmd(std),
+		newUserEnableCmd(std),
+		newCallbackSecretCmd(std, "user", userNames, `  tutti user callback-secret ann
   tutti user callback-secret ann | ssh hooks 'cat > tutti.secret'`, userSubject),
-		newUserRemoveCmd(c.Streams),
+		newUserRemoveCmd(std),
 	)
 }
 

@@ -125,7 +125,7 @@ func (o *userPasswdOptions) addFlags(f *pflag.FlagSet) {
 	o.addHistory(f)
 }
 
-func newUserPasswdCmd(c *console) *cobra.Command {
+func newUserPasswdCmd(std Streams, asks asker) *cobra.Command {
 	o := &userPasswdOptions{}
 	cmd := &cobra.Command{
 		Use:   "passwd [flags] NAME",
@@ -135,7 +135,7 @@ func newUserPasswdCmd(c *console) *cobra.Command {
   tutti user passwd ann --link
   tutti user passwd ann --password-stdin < password`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeNames(c.Streams, &o.history, userNames),
+		ValidArgsFunction: completeNames(std, &o.history, userNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, err := oneName(args, "user")
 			if err == nil && o.stdin && o.link {
@@ -144,8 +144,8 @@ func newUserPasswdCmd(c *console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return withAccounts(cmd, c.Streams, &o.place, wantsHistory, func(a accounts) error {
-				return setPassword(cmd.Context(), c, a, name, o)
+			return withAccounts(cmd, std, &o.place, wantsHistory, func(a accounts) error {
+				return setPassword(cmd.Context(), &operator{std, asks}, a, name, o)
 			})
 		},
 	}
@@ -153,16 +153,16 @@ func newUserPasswdCmd(c *console) *cobra.Command {
 	return cmd
 }
 
-func setPassword(ctx context.Context, c *console, a accounts, name string, o *userPasswdOptions) error {
+func setPassword(ctx context.Context, op *operator, a accounts, name string, o *userPasswdOptions) error {
 	if _, err := a.User(ctx, name); err != nil {
 		return err
 	}
 	if o.link {
-		return printLink(ctx, c.Streams, a, name)
+		return printLink(ctx, op.Streams, a, name)
 	}
-	read := func() ([]byte, error) { return newPassword(ctx, c, name) }
+	read := func() ([]byte, error) { return newPassword(ctx, op, name) }
 	if o.stdin {
-		read = func() ([]byte, error) { return passwordFrom(c.In) }
+		read = func() ([]byte, error) { return passwordFrom(op.In) }
 	}
 	password, err := read()
 	if err != nil {
@@ -173,20 +173,29 @@ func setPassword(ctx context.Context, c *console, a accounts, name string, o *us
 	if _, err := a.ChangeUser(ctx, name, api.UserChange{Password: &text}); err != nil {
 		return err
 	}
-	return c.say("password of " + name + " set; its sessions have ended")
+	return op.say("password of " + name + " set; its sessions have ended")
+}
+
+// An asker asks the operator at the terminal for a line that is not shown.
+type asker func(ctx context.Context, question string) ([]byte, error)
+
+// An operator is who gives the command, and can be asked.
+type operator struct {
+	Streams
+	asks asker
 }
 
 // newPassword asks for a password on the terminal, twice.
-func newPassword(ctx context.Context, c *console, name string) ([]byte, error) {
+func newPassword(ctx context.Context, op *operator, name string) ([]byte, error) {
 	if !terminal.Attended() {
 		return nil, hint(usagef("no terminal to ask for the password of %s", name), "--password-stdin reads it from standard input; --link prints a secret with which the user chooses one")
 	}
-	return passwordTwice(ctx, &prompter{interrupts: c.interrupts}, "new password of "+name+": ")
+	return passwordTwice(ctx, op.asks, "new password of "+name+": ")
 }
 
 // passwordTwice asks for a password that is good enough, twice.
-func passwordTwice(ctx context.Context, p *prompter, question string) ([]byte, error) {
-	first, err := p.secret(ctx, question)
+func passwordTwice(ctx context.Context, asks asker, question string) ([]byte, error) {
+	first, err := asks(ctx, question)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +203,7 @@ func passwordTwice(ctx context.Context, p *prompter, question string) ([]byte, e
 		clear(first)
 		return nil, usage(err)
 	}
-	second, err := p.secret(ctx, "again: ")
+	second, err := asks(ctx, "again: ")
 	defer clear(second)
 	if err == nil && !bytes.Equal(first, second) {
 		err = usage(errors.New("the two passwords differ; nothing was changed"))

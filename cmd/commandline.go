@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"tutti/cmd/completion"
 )
 
 // selectsHosts makes cmd a command on the hosts of a SELECTOR: it calls do with the
@@ -12,7 +14,7 @@ import (
 // error if no hosts are named.
 func (c *console) selectsHosts(cmd *cobra.Command, o *launchOptions, question string, do func(ctx context.Context, selector string, rest []string) error) {
 	cmd.Args = cobra.ArbitraryArgs
-	cmd.ValidArgsFunction = completeSelector(c.Streams, &o.Request)
+	cmd.ValidArgsFunction = completion.Selector(c.Streams, &o.Request)
 	takesFlagsBehind(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		selector, rest, err := words(cmd, args)

@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/client"
+	"tutti/cmd/internal/cli"
+	"tutti/cmd/internal/place"
 	"tutti/daemon"
 	"tutti/fanout"
 	"tutti/internal/fault"
@@ -66,14 +68,14 @@ func (c *console) detach(ctx context.Context, o *launchOptions, s *submission) e
 	}
 	run, err := server.Runner().Submit(ctx, s.body, s.operation...)
 	if err != nil {
-		return usageOfServer(err)
+		return place.UsageOfServer(err)
 	}
 	for _, text := range run.Warnings {
-		c.warn(text)
+		c.Warn(text)
 	}
 	id := run.Run.Run
 	_, _ = fmt.Fprintf(c.Err, "%s; tutti show --follow %d%s shows it, tutti kill %[2]d%[3]s stops it\n", runText(id, run.Hosts), id, o.serverWords) // an error of stderr has nowhere to go
-	return errors.Join(runner.WriteRunID(o.Record.RunIDFile, id), c.print("%d\n", id))
+	return errors.Join(runner.WriteRunID(o.Record.RunIDFile, id), c.Print("%d\n", id))
 }
 
 // daemonHere is a client of the daemon that has the history of o.
@@ -91,7 +93,7 @@ func (c *console) daemonOf(ctx context.Context, path string) (*client.Client, er
 	if _, err := os.Stat(socket); err != nil {
 		return nil, noDaemon(socket)
 	}
-	server, err := client.New(client.Config{Address: client.Address{Socket: socket}, Version: moduleVersion()})
+	server, err := client.New(client.Config{Address: client.Address{Socket: socket}, Version: cli.ModuleVersion()})
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +123,7 @@ func noDaemon(socket string) error {
 func checkDetached(f *pflag.FlagSet) (refused error) {
 	f.Visit(func(flag *pflag.Flag) {
 		_, isKey := runner.KeyNamed(flag.Name)
-		reason := localReason(flag)
+		reason := place.LocalReason(flag)
 		switch {
 		case refused != nil || aboutServer(flag) || slices.Contains([]string{"detach", "history", "outcome"}, flag.Name):
 			return

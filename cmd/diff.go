@@ -8,13 +8,16 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/client"
+	"tutti/cmd/completion"
+	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/place"
 	"tutti/output"
 	"tutti/runner"
 )
 
 type diffOptions struct {
 	outputOptions
-	place
+	place.Place
 	hosts []string
 }
 
@@ -26,7 +29,7 @@ func (o *diffOptions) addOutputFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.json, "json", false, "print JSON, one line per group of hosts, unchanged ones included")
 	f.BoolVar(&o.raw, "raw", false, "pass colour codes from the hosts to the terminal")
 	f.Var(&o.color, "color", "colour `WHEN`: auto, always, never")
-	o.addHistory(f)
+	o.AddHistory(f)
 }
 
 func newDiffCmd(std Streams) *cobra.Command {
@@ -43,7 +46,7 @@ a change.`,
   tutti diff 141 142 --host web01.fra
   tutti diff 141 --json | jq -r 'select(.changed).hosts[]'`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeRuns(std, &o.history, 2),
+		ValidArgsFunction: completion.Runs(std, &o.History, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.finalize(cmd.Flags()); err != nil {
 				return err
@@ -57,20 +60,20 @@ a change.`,
 			default:
 				return syntaxf("only two runs can be compared: unexpected %q", args[2])
 			}
-			remote, err := o.client(std, cmd)
+			remote, err := o.Client(std, cmd)
 			if err != nil {
 				return err
 			}
 			return runDiff(cmd.Context(), std, o, remote, args[0], args[1])
 		},
 	}
-	setHelp(cmd, exitHelpShort, flagGroup{"FILTERS", o.addFlags}, flagGroup{"OUTPUT", o.addOutputFlags}, o.group())
+	help.Set(cmd, help.ExitShort, help.Group{Title: "FILTERS", Add: o.addFlags}, help.Group{Title: "OUTPUT", Add: o.addOutputFlags}, o.Group())
 	return cmd
 }
 
 func runDiff(ctx context.Context, std Streams, o *diffOptions, remote *client.Client, before, after string) error {
 	screen := newScreen(std, &o.outputOptions)
-	err := withRecords(ctx, std, o.history, remote, screen.warn, func(s runner.Records) error {
+	err := place.WithRecords(ctx, std, o.History, remote, screen.warn, func(s runner.Records) error {
 		return compare(ctx, std, o, before, after, s, screen)
 	})
 	if closeErr := screen.close(ctx); err == nil {
@@ -81,18 +84,18 @@ func runDiff(ctx context.Context, std Streams, o *diffOptions, remote *client.Cl
 
 func compare(ctx context.Context, std Streams, o *diffOptions, before, after string, s runner.Records, screen *screen) (err error) {
 	runs := &runner.Comparison{Store: s}
-	if runs.Before, err = runner.EndedRun(ctx, s, before, std.userName()); err != nil {
-		return usageOfRun(err)
+	if runs.Before, err = runner.EndedRun(ctx, s, before, std.UserName()); err != nil {
+		return place.UsageOfRun(err)
 	}
-	if runs.After, err = runner.EndedRun(ctx, s, after, std.userName()); err != nil {
-		return usageOfRun(err)
+	if runs.After, err = runner.EndedRun(ctx, s, after, std.UserName()); err != nil {
+		return place.UsageOfRun(err)
 	}
 	if id := runs.Before.ID; id == runs.After.ID {
 		return hint(usagef("cannot compare run %d with itself", id), "tutti diff last~1 compares the last two runs")
 	}
 	pairs, err := runs.Pairs(ctx, o.hosts)
 	if err != nil {
-		return usageOfRun(err)
+		return place.UsageOfRun(err)
 	}
 	if o.mode.Word != modeJSON {
 		screen.say(runLine(runs.Before))

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/api"
+	"tutti/cmd/completion"
+	"tutti/cmd/internal/help"
 	"tutti/fanout"
 	"tutti/internal/sanitize"
 	"tutti/internal/terminal"
@@ -43,7 +45,7 @@ command: a login shell or a forced command may refuse it.
   tutti doctor web
   tutti doctor --json all | jq 'select(.state == "problem")'`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeSelector(c.Streams, &o.Request),
+		ValidArgsFunction: completion.Selector(c.Streams, &o.Request),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			selector, rest, err := words(cmd, args)
 			switch {
@@ -64,11 +66,11 @@ command: a login shell or a forced command may refuse it.
 		},
 	}
 	takesFlagsBehind(cmd)
-	setHelp(cmd, exitHelpDoctor,
-		flagGroup{"HOSTS", o.flags().addHosts},
-		flagGroup{"LIMITS", o.flags().addConnect},
-		flagGroup{"LOGIN", o.flags().addLogin},
-		flagGroup{"OUTPUT", o.addDoctorFlags},
+	help.Set(cmd, exitHelpDoctor,
+		help.Group{Title: "HOSTS", Add: o.flags().addHosts},
+		help.Group{Title: "LIMITS", Add: o.flags().addConnect},
+		help.Group{Title: "LOGIN", Add: o.flags().addLogin},
+		help.Group{Title: "OUTPUT", Add: o.addDoctorFlags},
 	)
 	return cmd
 }
@@ -139,7 +141,7 @@ func (d *doctor) examine(ctx context.Context, selector string) error {
 
 // code is the exit code: a local problem comes before those of hosts.
 func (d *doctor) code(s fanout.Summary) int {
-	c := runner.ExitCode(s, d.screen.failure(), d.screen.interrupts.signal())
+	c := runner.ExitCode(s, d.screen.failure(), d.screen.interrupts.Signal())
 	if d.counts[api.FindingProblem] > 0 && (c == runner.ExitOK || c == runner.ExitFailed || c == runner.ExitUnreachable || c == runner.ExitStopped) {
 		return runner.ExitInternal
 	}

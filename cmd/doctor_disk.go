@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tutti/api"
+	"tutti/cmd/internal/cli"
 	"tutti/internal/quantity"
 	"tutti/store"
 	"tutti/store/sqlite"
@@ -33,11 +34,11 @@ const firstYear, lastYear = 2026, 2100
 func (d *doctor) checkClock() {
 	now := time.Now()
 	if y := now.Year(); y < firstYear || y > lastYear {
-		d.report(api.FindingProblem, "clock", "the clock says "+clockText(now.Local())+": certificates will seem invalid, and recorded times will be wrong",
+		d.report(api.FindingProblem, "clock", "the clock says "+cli.ClockText(now.Local())+": certificates will seem invalid, and recorded times will be wrong",
 			"set the clock (timedatectl set-ntp true)")
 		return
 	}
-	d.ok("clock", "%s", clockText(now.Local()))
+	d.ok("clock", "%s", cli.ClockText(now.Local()))
 }
 
 // checkHistory looks at the history, and at the disk that it is on.
@@ -73,7 +74,7 @@ func (d *doctor) checkHistory(ctx context.Context) {
 
 // failRecord reports a history that cannot be opened; hosts can still be checked.
 func (d *doctor) failRecord(err error) {
-	d.report(api.FindingProblem, "history", wording.Text(err), strings.Join(hints(err), "; "))
+	d.report(api.FindingProblem, "history", cli.Wording.Text(err), strings.Join(cli.Hints(err), "; "))
 }
 
 // checkNewHistory looks at the place where a history is to be made.

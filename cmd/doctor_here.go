@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"tutti/api"
+	"tutti/cmd/internal/cli"
 	"tutti/internal/hostkeys"
 	"tutti/inventory"
 	"tutti/runner"
@@ -40,7 +41,7 @@ func (d *doctor) checkHere(ctx context.Context, selector string) (*runner.Decisi
 // fail reports err, with its own remedy if it has one. After it no host is contacted.
 func (d *doctor) fail(name string, err error, remedy string) {
 	d.broken = true
-	d.report(api.FindingProblem, name, wording.Text(err), cmp.Or(strings.Join(hints(err), "; "), remedy))
+	d.report(api.FindingProblem, name, cli.Wording.Text(err), cmp.Or(strings.Join(cli.Hints(err), "; "), remedy))
 }
 
 // checkInventory reads the inventory and ssh_config. Only a mistake in the
@@ -49,7 +50,7 @@ func (d *doctor) checkInventory(ctx context.Context, selector string) (*runner.D
 	plan := &runner.Decision{}
 	inv, from, err := d.Env.LoadInventory(ctx, &d.o.Request, nil)
 	if errors.As(err, new(*inventory.NotFoundError)) && !d.wanted {
-		d.report(api.FindingWarning, "inventory", wording.Text(err), strings.Join(hints(err), "; "))
+		d.report(api.FindingWarning, "inventory", cli.Wording.Text(err), strings.Join(cli.Hints(err), "; "))
 		inv, err = &inventory.Inventory{}, nil
 	}
 	if err != nil {
@@ -124,7 +125,7 @@ func (d *doctor) chosen(ctx context.Context, inv *inventory.Inventory, from, sel
 	})
 	if len(refused) > 0 {
 		err := &inventory.UnusableError{Hosts: refused}
-		d.report(api.FindingWarning, "inventory", err.Error(), strings.Join(hints(err), "; "))
+		d.report(api.FindingWarning, "inventory", err.Error(), strings.Join(cli.Hints(err), "; "))
 	}
 	return hosts, nil
 }
@@ -230,7 +231,7 @@ func (d *doctor) showKey(k ssh.FoundKey) {
 	case k.Err != nil && k.Required:
 		d.fail("key", k.Err, "name another key with --identity or in the inventory")
 	case k.Err != nil:
-		d.report(api.FindingWarning, "key", k.Err.Error(), strings.Join(hints(k.Err), "; "))
+		d.report(api.FindingWarning, "key", k.Err.Error(), strings.Join(cli.Hints(k.Err), "; "))
 	case k.Locked && !d.canAsk && k.Required:
 		d.fail("key", fmt.Errorf("%s is encrypted, and there is no terminal to ask for its passphrase", k.Path), "ssh-add "+k.Path)
 	case k.Locked:

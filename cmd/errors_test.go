@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"tutti/cmd/internal/cli"
 	"tutti/runner"
 	"tutti/store"
 )
@@ -40,7 +41,7 @@ func TestHintsFollowTheCause(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got := hints(test.err)
+			got := cli.Hints(test.err)
 			if len(got) != len(test.want) {
 				t.Fatalf("got %q, want %d hints", got, len(test.want))
 			}

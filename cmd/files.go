@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"tutti/cmd/internal/cli"
 	"tutti/fanout"
 	"tutti/internal/safefile"
 	"tutti/output"
@@ -52,7 +53,7 @@ func openFiles(o *fileOptions, targets []fanout.Target) (*runFiles, error) {
 		files.dir, made = dir, missing != nil
 	}
 	if o.junit != "" { // which may be in the new directory
-		if err := errors.Join(checkStandard(o.junit), safefile.CheckReplace(o.junit)); err != nil {
+		if err := errors.Join(cli.CheckStandard(o.junit), safefile.CheckReplace(o.junit)); err != nil {
 			_ = files.close(context.Background()) // nothing is queued
 			if made {
 				_ = os.Remove(o.outdir) // it is empty, or another process uses it

@@ -15,7 +15,7 @@ import (
 // user, also while it runs.
 func followedRun(ctx context.Context, std Streams, s runner.Records, ref string) (store.Run, error) {
 	if ref == "last" {
-		runs, err := s.Runs(ctx, store.Query{Running: true, User: std.userName()})
+		runs, err := s.Runs(ctx, store.Query{Running: true, User: std.UserName()})
 		if err != nil {
 			return store.Run{}, err
 		}
@@ -25,7 +25,7 @@ func followedRun(ctx context.Context, std Streams, s runner.Records, ref string)
 			}
 		}
 	}
-	return s.Run(ctx, ref, std.userName())
+	return s.Run(ctx, ref, std.UserName())
 }
 
 // follow shows a run as another process executes it, until it has ended, or the

@@ -9,11 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"tutti/cmd/internal/cli"
+	"tutti/cmd/internal/interrupt"
 )
 
 func testRoot() *cobra.Command {
 	none := func(string) string { return "" }
-	_, in := newInterrupter(context.Background(), false)
+	_, in := interrupt.New(context.Background(), false)
 	return newRootCmd(&console{
 		Streams: Streams{
 			In: strings.NewReader(""), Out: io.Discard, Err: io.Discard, Getenv: none,
@@ -61,7 +64,7 @@ func TestCommandHabits(t *testing.T) {
 					}
 				}
 				err := unknownCommand(table.parent, strings.ToUpper(word))
-				if got := strings.Join(hints(err), "\n"); got != h.advice {
+				if got := strings.Join(cli.Hints(err), "\n"); got != h.advice {
 					t.Errorf("%s %s: got %q, want %q", table.parent.CommandPath(), word, got, h.advice)
 				}
 			}
@@ -93,7 +96,7 @@ func TestFlagHabits(t *testing.T) {
 				if err == nil {
 					t.Fatalf("%s %s is a flag", cmd.CommandPath(), arg)
 				}
-				got := strings.Join(hints(flagError(cmd, err)), "\n")
+				got := strings.Join(cli.Hints(flagError(cmd, err)), "\n")
 				if got != h.advice {
 					// A word may mean two things; the first that a command has counts.
 					if adviceFor(flagHabits, cmd, word) != got {
@@ -164,7 +167,7 @@ func TestValueHabits(t *testing.T) {
 		if err == nil {
 			t.Fatalf("%s is taken", arg)
 		}
-		got := strings.Join(hints(flagError(run, err)), "\n")
+		got := strings.Join(cli.Hints(flagError(run, err)), "\n")
 		if (got == "") != (want == "") || !strings.Contains(got, want) {
 			t.Errorf("%s: got %q, want %q (%v)", arg, got, want, err)
 		}

@@ -16,11 +16,10 @@ import (
 
 	"tutti/api"
 	"tutti/client"
-	"tutti/fanout"
+	"tutti/cmd/internal/cli"
+	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/place"
 	"tutti/internal/hostlist"
-	"tutti/internal/phrase"
-	"tutti/internal/quantity"
-	"tutti/internal/sanitize"
 	"tutti/internal/terminal"
 	"tutti/internal/typed"
 	"tutti/output"
@@ -29,7 +28,7 @@ import (
 )
 
 type historyOptions struct {
-	place
+	place.Place
 	host     string
 	outcomes typed.Outcomes
 	since    string
@@ -50,7 +49,7 @@ func (o *historyOptions) addFlags(f *pflag.FlagSet) {
 
 func (o *historyOptions) addOutputFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.json, "json", false, "print JSON, one line per run")
-	o.addHistory(f)
+	o.AddHistory(f)
 }
 
 func newHistoryCmd(std Streams) *cobra.Command {
@@ -70,10 +69,10 @@ func newHistoryCmd(std Streams) *cobra.Command {
 				Words: args, Limit: o.limit,
 			}
 			var err error
-			if q.Since, err = parseSince(o.since, time.Now()); err != nil {
+			if q.Since, err = cli.ParseSince(o.since, time.Now()); err != nil {
 				return err
 			}
-			remote, err := o.client(std, cmd)
+			remote, err := o.Client(std, cmd)
 			if err != nil {
 				return err
 			}
@@ -81,26 +80,14 @@ func newHistoryCmd(std Streams) *cobra.Command {
 				defer remote.Close()
 				return listRunsOf(cmd.Context(), std, remote, q, o)
 			}
-			history := &runner.History{Path: o.history, Getenv: std.Getenv, Warn: std.warn}
+			history := &runner.History{Path: o.History, Getenv: std.Getenv, Warn: std.Warn}
 			defer history.Close()
 			return listRuns(cmd.Context(), std, history, q, o)
 		},
 	}
-	setHelp(cmd, exitHelpShort, flagGroup{"FILTERS", o.addFlags}, flagGroup{"OUTPUT", o.addOutputFlags}, o.group())
+	help.Set(cmd, help.ExitShort, help.Group{Title: "FILTERS", Add: o.addFlags}, help.Group{Title: "OUTPUT", Add: o.addOutputFlags}, o.Group())
 	cmd.AddCommand(newPruneCmd(std))
 	return cmd
-}
-
-// parseSince reads the value of --since; the zero time if it is empty.
-func parseSince(text string, now time.Time) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	at, err := quantity.ParseSince(text, now.Local())
-	if err != nil {
-		return at, syntaxf("--since %w", err)
-	}
-	return at, nil
 }
 
 func listRuns(ctx context.Context, std Streams, history *runner.History, q store.Query, o *historyOptions) error {
@@ -114,10 +101,10 @@ func listRuns(ctx context.Context, std Streams, history *runner.History, q store
 	}
 	// No history yet is an empty one, unless it was asked for by name.
 	if err != nil && (!errors.Is(err, store.ErrNotExist) || history.Path != "") {
-		return usageOfRun(err)
+		return place.UsageOfRun(err)
 	}
 	if err != nil {
-		return sayNoHistory(std, history)
+		return place.SayNoHistory(std, history)
 	}
 	return showRuns(std, runs, q, o)
 }
@@ -136,13 +123,13 @@ func listRunsOf(ctx context.Context, std Streams, remote *client.Client, q store
 	if o.json { // which has what the server alone knows
 		forms, err := remote.History().Forms(ctx, q)
 		if err != nil {
-			return usageOfServer(err)
+			return place.UsageOfServer(err)
 		}
-		return printJSON(std.Out, forms)
+		return cli.PrintJSON(std.Out, forms)
 	}
 	runs, err := remote.History().Runs(ctx, q)
 	if err != nil {
-		return usageOfServer(err)
+		return place.UsageOfServer(err)
 	}
 	return showRuns(std, runs, q, o)
 }
@@ -171,7 +158,7 @@ func hostsInHistory(ctx context.Context, std Streams, s store.Store, text string
 	if err != nil {
 		return nil, usagef("--host: %w", err)
 	}
-	hosts, err := std.env().HostsInHistory(ctx, s, patterns)
+	hosts, err := std.Env().HostsInHistory(ctx, s, patterns)
 	none, ok := errors.AsType[*runner.NoHostError](err)
 	if !ok {
 		return hosts, err
@@ -202,68 +189,8 @@ func printRuns(w io.Writer, runs []store.Run, width int) error {
 		output.Column{Title: "HOSTS", Optional: true}, output.Column{Title: "RESULT", Least: leastSelector},
 		output.Column{Title: "SELECTOR", Least: leastSelector}, output.Column{Title: "COMMAND", Least: leastCommand})
 	for _, r := range runs {
-		t.Add(strconv.FormatInt(r.ID, 10), clockText(r.Summary.Started.Local()), tookText(r),
-			strconv.Itoa(r.Summary.Hosts), resultText(r), r.Selector, strings.Join(strings.Fields(commandOf(r)), " "))
+		t.Add(strconv.FormatInt(r.ID, 10), cli.ClockText(r.Summary.Started.Local()), cli.TookText(r),
+			strconv.Itoa(r.Summary.Hosts), cli.ResultText(r), r.Selector, strings.Join(strings.Fields(cli.CommandOf(r)), " "))
 	}
 	return t.Write(w, width)
-}
-
-// commandOf is what a run executed, with its note.
-func commandOf(r store.Run) string {
-	text := r.Command
-	if text == "" {
-		text = "(ping)"
-	}
-	if r.Note != "" {
-		text += "  # " + r.Note
-	}
-	return text
-}
-
-// tookText is how long a run took; "-" if that is not known.
-func tookText(r store.Run) string {
-	if r.Summary.Ended.IsZero() || r.State == store.Interrupted {
-		return "-"
-	}
-	took := r.Summary.Ended.Sub(r.Summary.Started)
-	if took > time.Second {
-		took = took.Round(100 * time.Millisecond)
-	}
-	return quantity.FormatDuration(took.Round(time.Millisecond))
-}
-
-// resultText is the result of a run, in a word or in counts.
-func resultText(r store.Run) string {
-	var words []string
-	for _, o := range fanout.Outcomes() {
-		if n := r.Summary.Counts[o]; n > 0 {
-			words = append(words, fmt.Sprintf("%d %s", n, o))
-		}
-	}
-	text := strings.Join(words, ", ")
-	if r.State != store.Finished {
-		text = strings.TrimSuffix(string(r.State)+": "+text, ": ")
-	}
-	return text
-}
-
-// oneLine cuts text for a column of a table.
-func oneLine(text string, most int) string {
-	text = strings.Join(strings.Fields(sanitize.Visible(text)), " ")
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most-1]) + "…"
-	}
-	return text
-}
-
-// count is n things, in words.
-func count(n int, thing string) string { return phrase.Count(n, thing) }
-
-// sayNoHistory says that there is no history to read, and where it would be.
-func sayNoHistory(std Streams, history *runner.History) error {
-	path, err := history.Location()
-	if err != nil {
-		return err
-	}
-	return std.say("no history at " + path + " yet")
 }

@@ -16,6 +16,10 @@ import (
 
 	"tutti/api"
 	"tutti/client"
+	"tutti/cmd/completion"
+	"tutti/cmd/internal/cli"
+	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/place"
 	"tutti/internal/sanitize"
 	"tutti/internal/terminal"
 	"tutti/output"
@@ -24,7 +28,7 @@ import (
 
 type hostsOptions struct {
 	requestOptions
-	serverOptions
+	place.Server
 	json    bool
 	explain bool
 }
@@ -45,7 +49,7 @@ func newHostsCmd(std Streams) *cobra.Command {
   tutti hosts 'web,!web13.fra' --json
   tutti hosts web01.fra --explain`,
 		Args:              oneSelector,
-		ValidArgsFunction: completeSelector(std, &o.Request),
+		ValidArgsFunction: completion.Selector(std, &o.Request),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := takeHosts(cmd.Flags(), std.In); err != nil {
 				return err
@@ -60,7 +64,7 @@ func newHostsCmd(std Streams) *cobra.Command {
 				}
 				selector = args[0]
 			}
-			remote, err := o.client(std, cmd)
+			remote, err := o.Client(std, cmd)
 			if err != nil {
 				return err
 			}
@@ -69,16 +73,16 @@ func newHostsCmd(std Streams) *cobra.Command {
 				return listHostsOf(cmd.Context(), std, remote, selector, o)
 			}
 			o.Unusable = true
-			history := &runner.History{Path: o.Record.History, Getenv: std.Getenv, Warn: std.warn}
+			history := &runner.History{Path: o.Record.History, Getenv: std.Getenv, Warn: std.Warn}
 			defer history.Close()
 			chosen, err := choose(cmd.Context(), std, &o.requestOptions, selector, history)
 			if err != nil {
 				return err
 			}
 			for _, w := range chosen.Warnings {
-				std.warn(w)
+				std.Warn(w)
 			}
-			config, err := std.env().SSHConfig(o.Login.SSHConfig)
+			config, err := std.Env().SSHConfig(o.Login.SSHConfig)
 			if err != nil {
 				return err
 			}
@@ -87,16 +91,16 @@ func newHostsCmd(std Streams) *cobra.Command {
 				return err
 			}
 			for _, w := range config.Warnings() {
-				std.warn(w)
+				std.Warn(w)
 			}
 			return o.print(std.Out, hosts)
 		},
 	}
-	setHelp(cmd, exitHelpShort,
-		flagGroup{"HOSTS", o.flags().addHosts},
-		flagGroup{"LOGIN", o.flags().addSSHConfig},
-		flagGroup{"OUTPUT", o.addFlags},
-		o.group(),
+	help.Set(cmd, help.ExitShort,
+		help.Group{Title: "HOSTS", Add: o.flags().addHosts},
+		help.Group{Title: "LOGIN", Add: o.flags().addSSHConfig},
+		help.Group{Title: "OUTPUT", Add: o.addFlags},
+		o.Group(),
 	)
 	return cmd
 }
@@ -113,13 +117,13 @@ func listHostsOf(ctx context.Context, std Streams, remote *client.Client, select
 	}
 	hosts, err := remote.Hosts(ctx, selector)
 	if err != nil {
-		return usageOfServer(err)
+		return place.UsageOfServer(err)
 	}
 	if !o.explain {
 		hideOrigins(hosts)
 	}
 	if o.json {
-		return printJSON(std.Out, hosts)
+		return cli.PrintJSON(std.Out, hosts)
 	}
 	return printHostsTable(std.Out, hosts)
 }
@@ -130,16 +134,6 @@ func hideOrigins(hosts []api.Host) {
 		hosts[i].Origins = nil
 		hideOrigins(hosts[i].Via)
 	}
-}
-
-// printJSON prints a line of JSON for each form.
-func printJSON[T any](w io.Writer, forms []T) error {
-	for i := range forms {
-		if err := output.WriteJSON(w, forms[i]); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // hostForms are the forms of hosts; with explain they say where each value comes from.
@@ -154,7 +148,7 @@ func hostForms(hosts []runner.HostView, explain bool) []api.Host {
 func (o *hostsOptions) print(w io.Writer, hosts []runner.HostView) error {
 	switch {
 	case o.json:
-		return printJSON(w, hostForms(hosts, o.explain))
+		return cli.PrintJSON(w, hostForms(hosts, o.explain))
 	case o.explain:
 		return printHostsExplained(w, hosts)
 	}
@@ -242,9 +236,4 @@ func oneSelector(_ *cobra.Command, args []string) error {
 		return nil
 	}
 	return hint(syntaxf("one SELECTOR at a time: unexpected %q", args[1]), "separate items with commas: "+shellWord(strings.Join(args, ",")))
-}
-
-// warn shows a warning of a command that has no screen.
-func (s Streams) warn(text string) {
-	_, _ = fmt.Fprintln(s.Err, warning(text))
 }

@@ -3,13 +3,14 @@ package cmd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"tutti/internal/sanitize"
+	"tutti/cmd/internal/cli"
+	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/place"
 	"tutti/jobs"
 	"tutti/runner"
 	"tutti/scheduler"
@@ -17,7 +18,7 @@ import (
 )
 
 func newJobCmd(c *console) *cobra.Command {
-	return parentOf(&cobra.Command{
+	return help.Parent(&cobra.Command{
 		Use:   "job COMMAND",
 		Short: "Manage scheduled jobs",
 		Long: `A job is a command or a script with a selector and a schedule, stored in the history.
@@ -48,16 +49,6 @@ const exitHelpJob = `EXIT STATUS
   1  local error (file, history, disk)
   2  usage error: flags, no such job, a job that changed since it was read`
 
-// A withoutHistory says what a command does if there is no history yet.
-type withoutHistory int
-
-// What there is to do without a history.
-const (
-	wantsHistory withoutHistory = iota // it is a mistake
-	makesHistory                       // it makes one
-	noHistory                          // nothing is in it; there is no store
-)
-
 // A jobReader reads jobs: those of a history, or of a server. What the methods promise
 // is said at those of jobs.Service.
 type jobReader interface {
@@ -87,13 +78,13 @@ type jobKeeper interface {
 }
 
 // withJobReader does something with the jobs of a history, or of a server.
-func withJobReader(cmd *cobra.Command, std Streams, p *place, missing withoutHistory, do func(jobReader) error) error {
+func withJobReader(cmd *cobra.Command, std Streams, p *place.Place, missing place.Missing, do func(jobReader) error) error {
 	return withJobKeeper(cmd, std, p, missing, func(s jobKeeper) error { return do(s) })
 }
 
 // withJobKeeper is withJobReader for what changes jobs.
-func withJobKeeper(cmd *cobra.Command, std Streams, p *place, missing withoutHistory, do func(jobKeeper) error) error {
-	remote, err := p.client(std, cmd)
+func withJobKeeper(cmd *cobra.Command, std Streams, p *place.Place, missing place.Missing, do func(jobKeeper) error) error {
+	remote, err := p.Client(std, cmd)
 	if err != nil {
 		return err
 	}
@@ -101,11 +92,11 @@ func withJobKeeper(cmd *cobra.Command, std Streams, p *place, missing withoutHis
 		defer remote.Close()
 		return usageOfJob(do(remote.Jobs(jobChecker(std))))
 	}
-	return withJobs(cmd.Context(), std, p.history, missing, func(s *jobs.Service) error { return do(s) })
+	return withJobs(cmd.Context(), std, p.History, missing, func(s *jobs.Service) error { return do(s) })
 }
 
 // withJobs opens the history and calls do with its jobs.
-func withJobs(ctx context.Context, std Streams, path string, missing withoutHistory, do func(*jobs.Service) error) error {
+func withJobs(ctx context.Context, std Streams, path string, missing place.Missing, do func(*jobs.Service) error) error {
 	return withStore(ctx, std, path, missing, func(s store.Store) error {
 		return do(jobService(std, s))
 	})
@@ -113,32 +104,8 @@ func withJobs(ctx context.Context, std Streams, path string, missing withoutHist
 
 // withStore is withJobs for more than jobs. The store is nil if there is none and the
 // command allows that.
-func withStore(ctx context.Context, std Streams, path string, missing withoutHistory, do func(store.Store) error) error {
-	return usageOfJob(withHistory(ctx, std, path, missing, "tutti job add adds the first job and creates the history; --history names another", do))
-}
-
-// withHistory opens the history at path, and calls do with its store, which is nil if
-// there is none and missing allows that. way is what to do if it is missing otherwise.
-func withHistory(ctx context.Context, std Streams, path string, missing withoutHistory, way string, do func(store.Store) error) error {
-	history := &runner.History{Path: path, Getenv: std.Getenv, Warn: std.warn, Obey: missing == makesHistory}
-	defer history.Close()
-	open := history.ForReading
-	if missing == makesHistory {
-		open = history.ForRecording
-	}
-	s, err := open(ctx)
-	switch {
-	case err == nil:
-		return do(s)
-	case errors.Is(err, store.ErrNotExist) && missing == noHistory && history.Path == "":
-		if err := sayNoHistory(std, history); err != nil {
-			return err
-		}
-		return do(nil)
-	case errors.Is(err, store.ErrNotExist) && missing != makesHistory:
-		return hint(usagef("%v", err), way)
-	}
-	return err
+func withStore(ctx context.Context, std Streams, path string, missing place.Missing, do func(store.Store) error) error {
+	return usageOfJob(place.WithHistory(ctx, std, path, missing, "tutti job add adds the first job and creates the history; --history names another", do))
 }
 
 // jobService is the service over the jobs of a store, which may be nil.
@@ -152,14 +119,14 @@ func jobService(std Streams, s store.Store) *jobs.Service {
 
 // jobChecker checks jobs here and now.
 func jobChecker(std Streams) jobs.Checker {
-	return jobs.Checker{Env: std.env(), Now: std.now}
+	return jobs.Checker{Env: std.Env(), Now: std.Time}
 }
 
 // usageOfJob makes the error about a missing or changed job a usage error.
 func usageOfJob(err error) error {
 	if removed, ok := errors.AsType[*jobs.RemovedError](err); ok {
 		last := &removed.Last
-		return hint(usagef("job %s was %s by %s at %s", removed.Name, last.What, last.User, clockText(last.At.Local())),
+		return hint(usagef("job %s was %s by %s at %s", removed.Name, last.What, last.User, cli.ClockText(last.At.Local())),
 			"tutti job log "+removed.Name+" lists its firings")
 	}
 	if broken, ok := err.(*jobs.BrokenError); ok { //nolint:errorlint // one that was joined to others has its hint
@@ -175,7 +142,7 @@ func usageOfJob(err error) error {
 			return usage(err)
 		}
 	}
-	return usageOfRun(err)
+	return place.UsageOfRun(err)
 }
 
 // hintBroken adds what can be done with a job that cannot be read any more.
@@ -196,25 +163,25 @@ func readable(kept *scheduler.StoredJob) error {
 func completeJobs(std Streams, history *string, most int) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		if len(args) >= most {
-			return nil, noFiles
+			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		h := &runner.History{Path: *history, Getenv: std.Getenv, Warn: func(string) {}}
 		defer h.Close()
 		s, err := h.ForReading(cmd.Context())
 		if err != nil {
-			return nil, noFiles
+			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		kept, err := s.ListJobs(cmd.Context())
 		if err != nil {
-			return nil, noFiles
+			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		var out []string
 		for i := range kept {
 			if name := kept[i].Name; strings.HasPrefix(name, toComplete) && !slices.Contains(args, name) {
-				out = append(out, name+"\t"+oneLine(whatOf(&kept[i].Job), 60))
+				out = append(out, name+"\t"+cli.OneLine(whatOf(&kept[i].Job), 60))
 			}
 		}
-		return out, noFiles
+		return out, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
@@ -232,18 +199,6 @@ func whereOf(job *scheduler.Job) string {
 		return "-w " + strings.Join(hosts, ",")
 	}
 	return job.Selector
-}
-
-// print writes text to stdout, with control characters made visible.
-func (s Streams) print(format string, args ...any) error {
-	_, err := fmt.Fprint(s.Out, sanitize.Visible(fmt.Sprintf(format, args...)))
-	return err
-}
-
-// say writes a line to stderr.
-func (s Streams) say(text string) error {
-	_, err := fmt.Fprintln(s.Err, sanitize.Visible(text))
-	return err
 }
 
 // oneJob is the argument of a command that is about one job.

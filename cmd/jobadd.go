@@ -11,6 +11,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/cmd/completion"
+	"tutti/cmd/internal/cli"
+	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/place"
 	"tutti/jobs"
 	"tutti/scheduler"
 )
@@ -19,7 +23,7 @@ import (
 type jobForm struct {
 	jobFlags
 	run    *launchOptions
-	server serverOptions
+	server place.Server
 }
 
 func newJobForm() *jobForm {
@@ -28,22 +32,22 @@ func newJobForm() *jobForm {
 
 // groups are those of the run's flags with the job's own among them. care adds
 // those of the command.
-func (o *jobForm) groups(care func(*pflag.FlagSet)) []flagGroup {
-	groups := []flagGroup{{"SCHEDULE", o.addTimeFlags}}
+func (o *jobForm) groups(care func(*pflag.FlagSet)) []help.Group {
+	groups := []help.Group{{Title: "SCHEDULE", Add: o.addTimeFlags}}
 	for _, g := range o.run.jobGroups() {
-		switch g.title {
+		switch g.Title {
 		case "TASK":
-			g.add = combineFlags(o.addTaskFlags, g.add)
+			g.Add = combineFlags(o.addTaskFlags, g.Add)
 		case "RECORD":
-			groups = append(groups, flagGroup{"NOTIFICATIONS", o.addNotifyFlags})
-			g.add = combineFlags(g.add, o.addKeepFlags)
+			groups = append(groups, help.Group{Title: "NOTIFICATIONS", Add: o.addNotifyFlags})
+			g.Add = combineFlags(g.Add, o.addKeepFlags)
 		}
 		groups = append(groups, g)
 	}
 	if care != nil {
-		groups = append(groups, flagGroup{"SAFETY", care})
+		groups = append(groups, help.Group{Title: "SAFETY", Add: care})
 	}
-	return append(groups, o.server.group())
+	return append(groups, o.server.Group())
 }
 
 func combineFlags(first, second func(*pflag.FlagSet)) func(*pflag.FlagSet) {
@@ -88,7 +92,7 @@ a server are absolute.
 		},
 	}
 	takesFlagsBehind(cmd)
-	setHelp(cmd, exitHelpJob, o.groups(nil)...)
+	help.Set(cmd, exitHelpJob, o.groups(nil)...)
 	return cmd
 }
 
@@ -153,7 +157,7 @@ func (o *jobForm) fill(f *pflag.FlagSet, job *scheduler.Job, selector string, re
 
 // addJob adds the job that the command line describes.
 func addJob(cmd *cobra.Command, std Streams, o *jobForm, name, selector string, rest []string) error {
-	now, f := std.now(), cmd.Flags()
+	now, f := std.Time(), cmd.Flags()
 	where, err := o.place(std, cmd)
 	if err != nil {
 		return err
@@ -171,12 +175,12 @@ func addJob(cmd *cobra.Command, std Streams, o *jobForm, name, selector string, 
 		return zoneHint(err)
 	}
 	warnOfIdle(std, &job)
-	return where.write(makesHistory, func(s jobWriter) error {
-		kept, err := s.Add(cmd.Context(), prepared, std.userName())
+	return where.write(place.MakesHistory, func(s jobWriter) error {
+		kept, err := s.Add(cmd.Context(), prepared, std.UserName())
 		if err != nil {
 			return err
 		}
-		if err := std.print("job %s added\n", name); err != nil {
+		if err := std.Print("job %s added\n", name); err != nil {
 			return err
 		}
 		if err := printTimes(std, &kept.Job, now); err != nil {
@@ -207,17 +211,17 @@ func printTimes(std Streams, job *scheduler.Job, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := std.print("%s", text); err != nil {
+	if err := std.Print("%s", text); err != nil {
 		return err
 	}
 	if job.Paused {
-		if err := std.print("  paused: tutti job resume %s resumes it\n", job.Name); err != nil {
+		if err := std.Print("  paused: tutti job resume %s resumes it\n", job.Name); err != nil {
 			return err
 		}
 	}
 	warnings, err := timesWarnings(t, now)
 	for _, w := range warnings {
-		std.warn(w)
+		std.Warn(w)
 	}
 	return err
 }
@@ -229,9 +233,9 @@ const noInventoryHere = "no inventory here: tutti serve looks for one at each fi
 // where and when it fires.
 func warnOfTrial(std Streams, t *jobs.Trial, warn func(string)) {
 	fails := func(err error) {
-		warn("the job would fail now: " + wording.Text(err))
-		for _, h := range hints(err) {
-			_ = std.say("hint: " + h) // an error of stderr has nowhere to go
+		warn("the job would fail now: " + cli.Wording.Text(err))
+		for _, h := range cli.Hints(err) {
+			_ = std.Say("hint: " + h) // an error of stderr has nowhere to go
 		}
 	}
 	if t.Script != nil {
@@ -251,9 +255,9 @@ func warnOfTrial(std Streams, t *jobs.Trial, warn func(string)) {
 
 // showHosts says on how many hosts the job would run now, or why on none.
 func showHosts(std Streams, job *scheduler.Job, t *jobs.Trial) error {
-	warnOfTrial(std, t, std.warn)
+	warnOfTrial(std, t, std.Warn)
 	if t.NoInventory() {
-		std.warn(noInventoryHere)
+		std.Warn(noInventoryHere)
 	}
 	chosen := t.Hosts
 	if chosen == nil {
@@ -263,13 +267,13 @@ func showHosts(std Streams, job *scheduler.Job, t *jobs.Trial) error {
 	if chosen.Files != "" {
 		from = ", by " + chosen.Files
 	}
-	return std.print("  on    %s: %s now%s\n", oneLine(whereOf(job), maxDiffLine), count(len(chosen.Hosts), "host"), from)
+	return std.Print("  on    %s: %s now%s\n", cli.OneLine(whereOf(job), maxDiffLine), count(len(chosen.Hosts), "host"), from)
 }
 
 // warnOfIdle warns of settings of the job that have no effect.
 func warnOfIdle(std Streams, job *scheduler.Job) {
 	if jobs.Idle(job) {
-		std.warn(fmt.Sprintf("job %s: max_running has no effect with overlap %s, only with overlap allow", job.Name, job.Overlap))
+		std.Warn(fmt.Sprintf("job %s: max_running has no effect with overlap %s, only with overlap allow", job.Name, job.Overlap))
 	}
 }
 
@@ -278,7 +282,7 @@ func warnOfIdle(std Streams, job *scheduler.Job) {
 func warnOfNoDaemon(ctx context.Context, std Streams, s unservedJobs, written ...*scheduler.Job) error {
 	unserved, err := s.Unserved(ctx, written...)
 	if unserved {
-		std.warn("no daemon is running: start tutti serve")
+		std.Warn("no daemon is running: start tutti serve")
 	}
 	return err
 }
@@ -287,14 +291,14 @@ func warnOfNoDaemon(ctx context.Context, std Streams, s unservedJobs, written ..
 // SELECTOR with the hosts, groups and labels that o finds. Earlier runs are not
 // for jobs.
 func completeJobWords(std Streams, o *requestOptions, name cobra.CompletionFunc) cobra.CompletionFunc {
-	selector := completeSelector(std, &o.Request)
+	selector := completion.Selector(std, &o.Request)
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		switch {
 		case len(args) > 0:
 			words, directive := selector(cmd, args[1:], toComplete)
-			return slices.DeleteFunc(words, func(word string) bool { return strings.Contains(word, runItemPrefix) }), directive
+			return slices.DeleteFunc(words, func(word string) bool { return strings.Contains(word, completion.RunItemPrefix) }), directive
 		case name == nil:
-			return nil, noFiles
+			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		return name(cmd, args, toComplete)
 	}

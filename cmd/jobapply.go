@@ -13,6 +13,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/cmd/internal/cli"
+	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/place"
 	"tutti/internal/quantity"
 	"tutti/jobs"
 	"tutti/scheduler"
@@ -22,7 +25,7 @@ import (
 const maxJobsFile = 16 << 20
 
 type jobApplyOptions struct {
-	place
+	place.Place
 	file   string
 	prune  bool
 	dryRun bool
@@ -34,7 +37,7 @@ func (o *jobApplyOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.prune, "prune", false, "remove jobs that are not in FILE")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what would change, and change nothing")
 	f.BoolVar(&o.yes, "yes", false, "do not ask, even if --prune removes every job, or most of ten or more")
-	o.addHistory(f)
+	o.AddHistory(f)
 }
 
 func newJobApplyCmd(std Streams) *cobra.Command {
@@ -51,7 +54,7 @@ server are absolute. jobs.example.yaml shows every key.`,
 		Example: `  tutti job apply --dry-run -f jobs.yaml
   tutti job apply --prune -f jobs.yaml
   tutti job export | ssh other tutti job apply -f -`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.file == "" {
 				return syntaxf("missing file: -f FILE, or -f - for standard input")
@@ -59,26 +62,26 @@ server are absolute. jobs.example.yaml shows every key.`,
 			return applyJobs(cmd, std, o)
 		},
 	}
-	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags}, o.group())
+	help.Set(cmd, exitHelpJob, help.Group{Title: "FLAGS", Add: o.addFlags}, o.Group())
 	return cmd
 }
 
 // applyJobs makes the jobs in the history, or of a server, equal to those in a file.
 func applyJobs(cmd *cobra.Command, std Streams, o *jobApplyOptions) error {
-	now, ctx := std.now(), cmd.Context()
-	remote, err := o.client(std, cmd)
+	now, ctx := std.Time(), cmd.Context()
+	remote, err := o.Client(std, cmd)
 	if err != nil {
 		return err
 	}
-	where := &jobPlace{std, cmd, o.history, remote}
+	where := &jobPlace{std, cmd, o.History, remote}
 	defer where.close()
 	read, err := readJobs(ctx, std, o.file, remote == nil)
 	if err != nil {
 		return err
 	}
-	missing := makesHistory
+	missing := place.MakesHistory
 	if o.dryRun {
-		missing = noHistory
+		missing = place.NoHistory
 	}
 	return where.write(missing, func(s jobWriter) error {
 		p, err := s.Plan(ctx, o.file, read, o.prune)
@@ -155,7 +158,7 @@ const mostTried = 100
 func warnOfPlan(ctx context.Context, std Streams, s jobWriter, p *jobs.Plan, dryRun bool, now time.Time) error {
 	inventories := true
 	for i, job := range p.Written() {
-		warn := func(text string) { std.warn(fmt.Sprintf("job %s: %s", job.Name, text)) }
+		warn := func(text string) { std.Warn(fmt.Sprintf("job %s: %s", job.Name, text)) }
 		t, err := job.Timing(now)
 		if err != nil {
 			return err
@@ -178,7 +181,7 @@ func warnOfPlan(ctx context.Context, std Streams, s jobWriter, p *jobs.Plan, dry
 		inventories = inventories && !trial.NoInventory()
 	}
 	if !inventories && !dryRun {
-		std.warn(noInventoryHere)
+		std.Warn(noInventoryHere)
 	}
 	return nil
 }
@@ -201,9 +204,9 @@ func printStep(std Streams, step jobs.Step, would string) error {
 	switch {
 	case step.Added != nil:
 		job := step.Added
-		return std.print("job %s %sadded: %s\n", job.Name, would, oneLine(whatOf(job)+", on "+whereOf(job), maxDiffLine))
+		return std.Print("job %s %sadded: %s\n", job.Name, would, cli.OneLine(whatOf(job)+", on "+whereOf(job), maxDiffLine))
 	case step.Removed != nil:
-		return std.print("job %s %sremoved\n", step.Removed.Name, would)
+		return std.Print("job %s %sremoved\n", step.Removed.Name, would)
 	}
 	c := step.Changed
 	lines := c.Differences
@@ -213,24 +216,24 @@ func printStep(std Streams, step jobs.Step, would string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "job %s %schanged\n", c.Job.Name, would)
 	for _, line := range lines {
-		fmt.Fprintf(&b, "  %s\n", oneLine(line, maxDiffLine))
+		fmt.Fprintf(&b, "  %s\n", cli.OneLine(line, maxDiffLine))
 	}
-	return std.print("%s", b.String())
+	return std.Print("%s", b.String())
 }
 
 // printRest says what is left as it is.
 func printRest(std Streams, p *jobs.Plan) error {
 	if len(p.Left) > 0 {
-		names := oneLine(strings.Join(p.Left, ", "), maxDiffLine)
-		if err := std.say("not in the file, and kept without --prune: " + names); err != nil {
+		names := cli.OneLine(strings.Join(p.Left, ", "), maxDiffLine)
+		if err := std.Say("not in the file, and kept without --prune: " + names); err != nil {
 			return err
 		}
 	}
 	switch done := len(p.Added) + len(p.Changed) + len(p.Removed); {
 	case done == 0:
-		return std.print("nothing to change: %s as in the file\n", count(p.Same, "job"))
+		return std.Print("nothing to change: %s as in the file\n", count(p.Same, "job"))
 	case p.Same > 0:
-		return std.print("%s unchanged\n", count(p.Same, "job"))
+		return std.Print("%s unchanged\n", count(p.Same, "job"))
 	}
 	return nil
 }
@@ -238,7 +241,7 @@ func printRest(std Streams, p *jobs.Plan) error {
 // applyPlan executes the plan, and reports each step.
 func applyPlan(ctx context.Context, std Streams, s jobWriter, p *jobs.Plan) error {
 	var all []error
-	for step, err := range s.Apply(ctx, p, std.userName()) {
+	for step, err := range s.Apply(ctx, p, std.UserName()) {
 		if err == nil {
 			err = printStep(std, step, "")
 		}

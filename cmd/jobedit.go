@@ -10,6 +10,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/cmd/internal/cli"
+	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/place"
+	"tutti/internal/yamltree"
 	"tutti/jobs"
 	"tutti/scheduler"
 )
@@ -56,7 +60,7 @@ one left undone are recorded as missed.`,
 		},
 	}
 	takesFlagsBehind(cmd)
-	setHelp(cmd, exitHelpJob, o.groups(o.addCareFlags)...)
+	help.Set(cmd, exitHelpJob, o.groups(o.addCareFlags)...)
 	return cmd
 }
 
@@ -74,9 +78,9 @@ func editJob(cmd *cobra.Command, std Streams, o *jobEditOptions, name, selector 
 		return err
 	}
 	defer where.close()
-	return where.write(wantsHistory, func(s jobWriter) error {
-		now := std.now()
-		edited, err := s.Edit(cmd.Context(), name, std.userName(), func(job *scheduler.Job) error {
+	return where.write(place.WantsHistory, func(s jobWriter) error {
+		now := std.Time()
+		edited, err := s.Edit(cmd.Context(), name, std.UserName(), func(job *scheduler.Job) error {
 			return fillEdit(std, cmd.Flags(), o, job, selector, rest)
 		})
 		if err != nil {
@@ -109,13 +113,13 @@ func fillEdit(std Streams, f *pflag.FlagSet, o *jobEditOptions, job *scheduler.J
 func sayEdited(ctx context.Context, std Streams, s unservedJobs, e *jobs.Edited, now time.Time) error {
 	job := &e.Job.Job
 	if len(e.Differences) == 0 {
-		return std.print("job %s: nothing to change\n", job.Name)
+		return std.Print("job %s: nothing to change\n", job.Name)
 	}
-	if err := std.print("job %s changed, version %d\n", job.Name, job.Version); err != nil {
+	if err := std.Print("job %s changed, version %d\n", job.Name, job.Version); err != nil {
 		return err
 	}
 	for _, line := range e.Differences {
-		if err := std.print("  %s\n", oneLine(line, maxDiffLine)); err != nil {
+		if err := std.Print("  %s\n", cli.OneLine(line, maxDiffLine)); err != nil {
 			return err
 		}
 	}
@@ -149,7 +153,7 @@ func unsetKey(job *scheduler.Job, key string) error {
 		return err
 	}
 	err = syntaxf("--unset %w", err)
-	if near := nearest(key, unknown.Known); near != "" {
+	if near := yamltree.Nearest(key, unknown.Known); near != "" {
 		return hint(err, fmt.Sprintf("did you mean %s?", strings.ReplaceAll(near, "_", "-")))
 	}
 	return err

@@ -9,18 +9,20 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/place"
 	"tutti/internal/safefile"
 	"tutti/scheduler"
 )
 
 type jobExportOptions struct {
-	place
+	place.Place
 	output string
 }
 
 func (o *jobExportOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVarP(&o.output, "output", "o", "", "write to `FILE` instead of stdout")
-	o.addHistory(f)
+	o.AddHistory(f)
 }
 
 func newJobExportCmd(std Streams) *cobra.Command {
@@ -31,14 +33,14 @@ func newJobExportCmd(std Streams) *cobra.Command {
 		Example: `  tutti job export > jobs.yaml
   tutti job export backup -o backup.yaml`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobs(std, &o.history, manyJobs),
+		ValidArgsFunction: completeJobs(std, &o.History, manyJobs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withJobReader(cmd, std, &o.place, wantsHistory, func(s jobReader) error {
+			return withJobReader(cmd, std, &o.Place, place.WantsHistory, func(s jobReader) error {
 				return exportJobs(cmd.Context(), std, s, args, o.output)
 			})
 		},
 	}
-	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags}, o.group())
+	help.Set(cmd, exitHelpJob, help.Group{Title: "FLAGS", Add: o.addFlags}, o.Group())
 	return cmd
 }
 

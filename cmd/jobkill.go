@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"tutti/client"
+	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/place"
 	"tutti/store"
 )
 
@@ -26,13 +28,13 @@ finish; tutti waits for that only with --wait.`,
   tutti job kill --halt backup
   tutti job kill 142`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobs(std, &o.history, 1),
+		ValidArgsFunction: completeJobs(std, &o.History, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ref, err := oneJob(args)
 			if err != nil {
 				return err
 			}
-			remote, err := o.client(std, cmd)
+			remote, err := o.Client(std, cmd)
 			if err != nil {
 				return err
 			}
@@ -40,18 +42,18 @@ finish; tutti waits for that only with --wait.`,
 				defer remote.Close()
 				return usageOfJob(killJobOf(cmd.Context(), std, remote, ref, o.halt, o.patience(cmd)))
 			}
-			return withStore(cmd.Context(), std, o.history, wantsHistory, func(s store.Store) error {
+			return withStore(cmd.Context(), std, o.History, place.WantsHistory, func(s store.Store) error {
 				return killJob(cmd.Context(), std, s, ref, o.halt, o.patience(cmd))
 			})
 		},
 	}
-	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags}, o.group())
+	help.Set(cmd, exitHelpJob, help.Group{Title: "FLAGS", Add: o.addFlags}, o.Group())
 	return cmd
 }
 
 // killJob stops the runs that ref names, and waits for their ends.
 func killJob(ctx context.Context, std Streams, s store.Store, ref string, halt bool, wait time.Duration) error {
-	runs, err := jobService(std, s).Kill(ctx, ref, halt, std.userName())
+	runs, err := jobService(std, s).Kill(ctx, ref, halt, std.UserName())
 	return stoppedJob(ctx, std, s, ref, runs, err, halt, wait)
 }
 
@@ -72,5 +74,5 @@ func stoppedJob(ctx context.Context, std Streams, s stopper, ref string, runs []
 	case err != nil:
 		return err
 	}
-	return std.print("job %s is not running; any queued runs were dropped\n", ref)
+	return std.Print("job %s is not running; any queued runs were dropped\n", ref)
 }

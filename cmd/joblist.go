@@ -9,6 +9,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/cmd/internal/cli"
+	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/place"
 	"tutti/internal/quantity"
 	"tutti/internal/terminal"
 	"tutti/internal/typed"
@@ -19,7 +22,7 @@ import (
 )
 
 type jobListOptions struct {
-	place
+	place.Place
 	json  bool
 	state typed.Choice
 }
@@ -27,7 +30,7 @@ type jobListOptions struct {
 func (o *jobListOptions) addFlags(f *pflag.FlagSet) {
 	f.Var(&o.state, "state", "only jobs in `STATE`: ok, failing, running, paused, over, broken")
 	f.BoolVar(&o.json, "json", false, "print JSON, one line per job")
-	o.addHistory(f)
+	o.AddHistory(f)
 }
 
 func newJobListCmd(std Streams) *cobra.Command {
@@ -39,14 +42,14 @@ func newJobListCmd(std Streams) *cobra.Command {
 		Example: `  tutti job list
   tutti job list --state failing
   tutti job list --json | jq -r 'select(.failures >= 3).job'`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withJobReader(cmd, std, &o.place, noHistory, func(s jobReader) error {
+			return withJobReader(cmd, std, &o.Place, place.NoHistory, func(s jobReader) error {
 				return listJobs(cmd.Context(), std, s, o)
 			})
 		},
 	}
-	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags}, o.group())
+	help.Set(cmd, exitHelpJob, help.Group{Title: "FLAGS", Add: o.addFlags}, o.Group())
 	return cmd
 }
 
@@ -72,7 +75,7 @@ func listJobs(ctx context.Context, std Streams, s jobReader, o *jobListOptions) 
 		if o.json {
 			return nil
 		}
-		return std.say("no jobs yet; add one with tutti job add")
+		return std.Say("no jobs yet; add one with tutti job add")
 	}
 	var views []jobView
 	for i := range all {
@@ -92,11 +95,11 @@ func listJobs(ctx context.Context, std Streams, s jobReader, o *jobListOptions) 
 // printJobs prints a table.
 func printJobs(std Streams, views []jobView) error {
 	if len(views) == 0 {
-		return std.say("no matching jobs")
+		return std.Say("no matching jobs")
 	}
 	t := output.NewTable(
-		output.Column{Title: "JOB"}, output.Column{Title: "STATE"}, output.Column{Title: "SCHEDULE", Least: leastJobColumn},
-		output.Column{Title: "NEXT"}, output.Column{Title: "LAST", Least: leastJobColumn},
+		output.Column{Title: "JOB"}, output.Column{Title: "STATE"}, output.Column{Title: "SCHEDULE", Least: cli.LeastColumn},
+		output.Column{Title: "NEXT"}, output.Column{Title: "LAST", Least: cli.LeastColumn},
 		output.Column{Title: "FAILURES", Optional: true}, output.Column{Title: "RUNS", Optional: true})
 	for i := range views {
 		v := views[i]
@@ -104,9 +107,6 @@ func printJobs(std Streams, views []jobView) error {
 	}
 	return t.Write(std.Out, terminal.Width(std.Out))
 }
-
-// leastJobColumn is how far a column of names is cut in a table, in characters.
-const leastJobColumn = 12
 
 func (v jobView) scheduleText() string {
 	if len(v.Schedules) == 0 {
@@ -122,7 +122,7 @@ func (v jobView) nextText() string {
 	if v.Next.At.IsZero() {
 		return "-"
 	}
-	return clockText(v.Next.At)
+	return cli.ClockText(v.Next.At)
 }
 
 // lastText says how the last run went, and what was decided since if that was
@@ -157,17 +157,17 @@ func (v jobView) costText() string {
 
 // warnOfJobs warns of jobs that need attention.
 func warnOfJobs(ctx context.Context, std Streams, s jobReader, views []jobView) error {
-	if err := s.AnnounceFewerDays(ctx, store.InList, func(names []string) { std.warn(fewerDaysText(names)) }); err != nil {
+	if err := s.AnnounceFewerDays(ctx, store.InList, func(names []string) { std.Warn(cli.FewerDaysText(names)) }); err != nil {
 		return err
 	}
 	waiting := false
 	for i := range views {
 		v := views[i]
 		if v.Wrong != "" {
-			std.warn(fmt.Sprintf("job %s is broken: %s", v.Name, v.Wrong))
+			std.Warn(fmt.Sprintf("job %s is broken: %s", v.Name, v.Wrong))
 		}
 		if v.Alarm != "" {
-			std.warn(fmt.Sprintf("job %s: %s", v.Name, v.Alarm))
+			std.Warn(fmt.Sprintf("job %s: %s", v.Name, v.Alarm))
 		}
 		waiting = waiting || !v.Next.At.IsZero()
 	}
@@ -176,7 +176,7 @@ func warnOfJobs(ctx context.Context, std Streams, s jobReader, views []jobView) 
 	}
 	served, err := s.Served(ctx)
 	if err == nil && !served {
-		std.warn("no tutti serve is running on this history: no job will fire")
+		std.Warn("no tutti serve is running on this history: no job will fire")
 	}
 	return err
 }
@@ -200,7 +200,7 @@ func firingText(f *store.FiringRow) string {
 	what := f.Decision.String()
 	switch {
 	case f.Run != nil:
-		return fmt.Sprintf("run %d: %s", f.RunID, resultText(*f.Run))
+		return fmt.Sprintf("run %d: %s", f.RunID, cli.ResultText(*f.Run))
 	case f.RunID != 0:
 		return fmt.Sprintf("run %d, deleted since", f.RunID)
 	case f.Decision == scheduler.Run:

@@ -12,6 +12,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/api"
+	"tutti/cmd/internal/cli"
+	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/place"
 	"tutti/internal/quantity"
 	"tutti/internal/terminal"
 	"tutti/output"
@@ -19,7 +22,7 @@ import (
 )
 
 type jobLogOptions struct {
-	place
+	place.Place
 	limit int
 	since string
 	json  bool
@@ -29,7 +32,7 @@ func (o *jobLogOptions) addFlags(f *pflag.FlagSet) {
 	f.IntVarP(&o.limit, "limit", "n", 20, "show at most `N` firings; 0: all")
 	f.StringVar(&o.since, "since", "", "firings since `WHEN`: 2h, 7d, 2026-11-20, 2026-11-20T14:30")
 	f.BoolVar(&o.json, "json", false, "print JSON, one line per firing")
-	o.addHistory(f)
+	o.AddHistory(f)
 }
 
 func newJobLogCmd(std Streams) *cobra.Command {
@@ -42,7 +45,7 @@ started. A removed job keeps its log.`,
 		Example: `  tutti job log backup
   tutti job log backup --since 7d --json | jq 'select(.decision == "missed")'`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobs(std, &o.history, 1),
+		ValidArgsFunction: completeJobs(std, &o.History, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, err := oneJob(args)
 			if err != nil {
@@ -52,15 +55,15 @@ started. A removed job keeps its log.`,
 				return syntaxf("--limit %d: must not be negative", o.limit)
 			}
 			q := store.FiringQuery{Job: name, Limit: o.limit}
-			if q.Since, err = parseSince(o.since, std.now()); err != nil {
+			if q.Since, err = cli.ParseSince(o.since, std.Time()); err != nil {
 				return err
 			}
-			return withJobReader(cmd, std, &o.place, wantsHistory, func(s jobReader) error {
+			return withJobReader(cmd, std, &o.Place, place.WantsHistory, func(s jobReader) error {
 				return logJob(cmd.Context(), std, s, q, o.json)
 			})
 		},
 	}
-	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags}, o.group())
+	help.Set(cmd, exitHelpJob, help.Group{Title: "FLAGS", Add: o.addFlags}, o.Group())
 	return cmd
 }
 
@@ -74,7 +77,7 @@ func logJob(ctx context.Context, std Streams, s jobReader, q store.FiringQuery, 
 		if asJSON {
 			return nil
 		}
-		return std.say("no firing of " + q.Job + " yet, or no matching one")
+		return std.Say("no firing of " + q.Job + " yet, or no matching one")
 	}
 	if asJSON {
 		for i := range rows {
@@ -101,7 +104,7 @@ func printFirings(w io.Writer, indent string, rows []store.FiringRow, width int)
 			run = strconv.FormatInt(f.RunID, 10)
 		}
 		if f.Run != nil {
-			took = tookText(*f.Run)
+			took = cli.TookText(*f.Run)
 		}
 		t.Add(scheduledText(f), run, lagText(f), took, firingResultText(f))
 	}
@@ -115,15 +118,15 @@ const leastResult = 20
 func scheduledText(f *store.FiringRow) string {
 	switch {
 	case f.Missed.Count > 1:
-		return clockText(f.Missed.First.Local()) + " to " + clockText(f.Missed.Last.Local())
+		return cli.ClockText(f.Missed.First.Local()) + " to " + cli.ClockText(f.Missed.Last.Local())
 	case f.Missed.Count == 1:
-		return clockText(f.Missed.First.Local())
+		return cli.ClockText(f.Missed.First.Local())
 	case f.ScheduledAt.IsZero() && f.DecidedAt.IsZero(): // of a firing that cannot be read
 		return "unknown"
 	case f.ScheduledAt.IsZero():
-		return clockText(f.DecidedAt.Local()) + " manual"
+		return cli.ClockText(f.DecidedAt.Local()) + " manual"
 	}
-	return clockText(f.ScheduledAt.Local())
+	return cli.ClockText(f.ScheduledAt.Local())
 }
 
 func lagText(f *store.FiringRow) string {
@@ -138,7 +141,7 @@ func lagText(f *store.FiringRow) string {
 func firingResultText(f *store.FiringRow) string {
 	text := firingText(f)
 	if f.Run != nil {
-		text = resultText(*f.Run)
+		text = cli.ResultText(*f.Run)
 		if f.Reason != "" {
 			text += "; " + f.Reason
 		}

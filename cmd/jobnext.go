@@ -6,17 +6,19 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/place"
 	"tutti/jobs"
 )
 
 type jobNextOptions struct {
-	place
+	place.Place
 	count int
 }
 
 func (o *jobNextOptions) addFlags(f *pflag.FlagSet) {
 	f.IntVarP(&o.count, "count", "n", 10, "show the next `N` firings")
-	o.addHistory(f)
+	o.AddHistory(f)
 }
 
 func newJobNextCmd(std Streams) *cobra.Command {
@@ -27,7 +29,7 @@ func newJobNextCmd(std Streams) *cobra.Command {
 		Example: `  tutti job next backup
   tutti job next backup -n 400 | grep moved`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobs(std, &o.history, 1),
+		ValidArgsFunction: completeJobs(std, &o.History, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, err := oneJob(args)
 			if err != nil {
@@ -36,12 +38,12 @@ func newJobNextCmd(std Streams) *cobra.Command {
 			if o.count < 1 || o.count > jobs.MostNext {
 				return syntaxf("--count %d: between 1 and %d", o.count, jobs.MostNext)
 			}
-			return withJobReader(cmd, std, &o.place, wantsHistory, func(s jobReader) error {
+			return withJobReader(cmd, std, &o.Place, place.WantsHistory, func(s jobReader) error {
 				return showNext(cmd.Context(), std, s, name, o.count)
 			})
 		},
 	}
-	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags}, o.group())
+	help.Set(cmd, exitHelpJob, help.Group{Title: "FLAGS", Add: o.addFlags}, o.Group())
 	return cmd
 }
 
@@ -52,10 +54,10 @@ func showNext(ctx context.Context, std Streams, s jobReader, name string, n int)
 		return err
 	}
 	if times.Paused {
-		std.warn("job " + name + " is paused: it does not fire until resumed")
+		std.Warn("job " + name + " is paused: it does not fire until resumed")
 	}
 	if len(times.Next) < n {
-		defer func() { _ = std.say("no further firings") }()
+		defer func() { _ = std.Say("no further firings") }()
 	}
 	return writeFirings(std.Out, "", times.Next, times.Jitter)
 }

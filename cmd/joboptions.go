@@ -5,6 +5,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"tutti/cmd/internal/cli"
+	"tutti/cmd/internal/help"
 	"tutti/runner"
 )
 
@@ -21,17 +23,17 @@ func (v refusedValue) Set(string) error { return errors.New(v.reason) }
 
 // jobGroups are the flags of a run that a job is given. The history is not among
 // them: it is where the job itself is kept.
-func (o *launchOptions) jobGroups() []flagGroup {
-	return []flagGroup{
-		{"HOSTS", ForJobs(o.flags().addHosts)},
-		{"TASK", ForJobs(o.flags().addCommandTask)},
-		{"LIMITS", func(f *pflag.FlagSet) {
+func (o *launchOptions) jobGroups() []help.Group {
+	return []help.Group{
+		{Title: "HOSTS", Add: ForJobs(o.flags().addHosts)},
+		{Title: "TASK", Add: ForJobs(o.flags().addCommandTask)},
+		{Title: "LIMITS", Add: func(f *pflag.FlagSet) {
 			ForJobs(o.flags().addLimits)(f)
 			f.Lookup("deadline").Usage = "stop the whole run after `DURATION` (default: 1d)"
 		}},
-		{"ROLLING", ForJobs(o.flags().addRolling)},
-		{"LOGIN", ForJobs(o.flags().addLogin)},
-		{"RECORD", ForJobs(o.flags().addRecord)},
+		{Title: "ROLLING", Add: ForJobs(o.flags().addRolling)},
+		{Title: "LOGIN", Add: ForJobs(o.flags().addLogin)},
+		{Title: "RECORD", Add: ForJobs(o.flags().addRecord)},
 	}
 }
 
@@ -43,7 +45,7 @@ func ForJobs(add func(*pflag.FlagSet)) func(*pflag.FlagSet) {
 		add(all)
 		all.VisitAll(func(flag *pflag.Flag) {
 			if key, _ := runner.KeyNamed(flag.Name); key.NotInJobs != nil {
-				flag.Value, flag.Hidden = refusedValue{flag.Value, wording.Text(key.NotInJobs)}, true
+				flag.Value, flag.Hidden = refusedValue{flag.Value, cli.Wording.Text(key.NotInJobs)}, true
 			}
 			f.AddFlag(flag)
 		})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"tutti/cmd/internal/cli"
 	"tutti/internal/fault"
 	"tutti/jobs"
 	"tutti/runner"
@@ -44,7 +45,7 @@ func TestJobOptionsReadWhatWasGiven(t *testing.T) {
 	std, o := testStreams(), newLaunchOptions()
 	f := pflag.NewFlagSet("", pflag.ContinueOnError)
 	for _, group := range o.jobGroups() {
-		group.add(f)
+		group.Add(f)
 	}
 	args := []string{
 		"--only", "dc=fra", "-x", "web9", "-x", "web8", "--limit", "5", "-e", "STAGE=prod", "-e", "TOKEN",
@@ -102,7 +103,7 @@ func TestJobOptionsRefuse(t *testing.T) {
 		t.Run(test.key, func(t *testing.T) {
 			job := testJob(map[string][]string{test.key: {test.value}})
 			err := job.Validate(jobs.Rules(time.Now()))
-			if bad, ok := errors.AsType[*scheduler.KeyError](err); !ok || bad.Key != test.key || !strings.Contains(wording.Text(err), test.want) {
+			if bad, ok := errors.AsType[*scheduler.KeyError](err); !ok || bad.Key != test.key || !strings.Contains(cli.Wording.Text(err), test.want) {
 				t.Errorf("got %v, want an error of %s that says %q", err, test.key, test.want)
 			}
 		})
@@ -134,7 +135,7 @@ func TestJobOptionsThatDoNotFit(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := runner.CompleteJob(&job, testStreams().Getenv)
-			if !errors.As(err, new(*fault.UsageError)) || !strings.Contains(wording.Text(err), test.want) {
+			if !errors.As(err, new(*fault.UsageError)) || !strings.Contains(cli.Wording.Text(err), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
 		})

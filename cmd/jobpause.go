@@ -6,19 +6,22 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/cmd/internal/cli"
+	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/place"
 	"tutti/internal/quantity"
 	"tutti/scheduler"
 )
 
 type jobPauseOptions struct {
-	place
+	place.Place
 	until, note string
 }
 
 func (o *jobPauseOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.until, "until", "", "resume them after, or at, `WHEN`: 2h, 2026-11-20T14:30; tutti serve does so")
 	f.StringVar(&o.note, "note", "", "say why, in a `TEXT` for others")
-	o.addHistory(f)
+	o.AddHistory(f)
 }
 
 func newJobPauseCmd(std Streams) *cobra.Command {
@@ -30,26 +33,26 @@ func newJobPauseCmd(std Streams) *cobra.Command {
   tutti job pause backup --until 4h --note 'disk is replaced'
   tutti job kill backup           also stop running commands`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobs(std, &o.history, manyJobs),
+		ValidArgsFunction: completeJobs(std, &o.History, manyJobs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := o.pause(cmd.Flags(), std)
 			if err != nil {
 				return err
 			}
-			return eachJob(cmd, std, &o.place, args, readable, func(s jobKeeper, name string) error {
+			return eachJob(cmd, std, &o.Place, args, readable, func(s jobKeeper, name string) error {
 				return pauseJob(cmd.Context(), std, s, name, p)
 			})
 		},
 	}
-	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags}, o.group())
+	help.Set(cmd, exitHelpJob, help.Group{Title: "FLAGS", Add: o.addFlags}, o.Group())
 	return cmd
 }
 
 // pause is how the flags want jobs to be paused.
 func (o *jobPauseOptions) pause(f *pflag.FlagSet, std Streams) (p scheduler.Pause, err error) {
-	p = scheduler.Pause{By: std.userName(), Note: o.note}
+	p = scheduler.Pause{By: std.UserName(), Note: o.note}
 	if f.Changed("until") {
-		if p.Until, err = quantity.ParseUntil(o.until, std.now()); err != nil {
+		if p.Until, err = quantity.ParseUntil(o.until, std.Time()); err != nil {
 			return p, syntaxf("--until %w", err)
 		}
 	}
@@ -63,14 +66,14 @@ func pauseJob(ctx context.Context, std Streams, s jobKeeper, name string, p sche
 		return err
 	}
 	if !changed {
-		return std.print("job %s: nothing to change, it is %s\n", name, pausedText(&kept))
+		return std.Print("job %s: nothing to change, it is %s\n", name, pausedText(&kept))
 	}
-	if err := std.print("job %s %s\n", name, pausedText(&kept)); err != nil || p.Until.IsZero() {
+	if err := std.Print("job %s %s\n", name, pausedText(&kept)); err != nil || p.Until.IsZero() {
 		return err
 	}
 	served, err := s.Served(ctx)
 	if err == nil && !served {
-		std.warn("no tutti serve is running on this history: the job is resumed when one runs")
+		std.Warn("no tutti serve is running on this history: the job is resumed when one runs")
 	}
 	return err
 }
@@ -80,5 +83,5 @@ func pausedText(k *scheduler.StoredJob) string {
 	if k.Pause.Until.IsZero() {
 		return "paused"
 	}
-	return "paused until " + clockText(k.Pause.Until.Local())
+	return "paused until " + cli.ClockText(k.Pause.Until.Local())
 }

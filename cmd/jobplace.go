@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/client"
+	"tutti/cmd/internal/place"
 	"tutti/jobs"
 	"tutti/runner"
 	"tutti/scheduler"
@@ -50,7 +51,7 @@ func (p *jobPlace) prepare(job scheduler.Job) (*jobs.Prepared, error) {
 }
 
 // write does something with the jobs; missing is for a history that is not there.
-func (p *jobPlace) write(missing withoutHistory, do func(jobWriter) error) error {
+func (p *jobPlace) write(missing place.Missing, do func(jobWriter) error) error {
 	if p.remote != nil {
 		return usageOfJob(do(p.remote.Jobs(jobChecker(p.std))))
 	}
@@ -59,7 +60,7 @@ func (p *jobPlace) write(missing withoutHistory, do func(jobWriter) error) error
 
 // place is where the job of a form is written.
 func (o *jobForm) place(std Streams, cmd *cobra.Command) (*jobPlace, error) {
-	remote, err := o.server.clientFor(std, cmd, jobReason)
+	remote, err := o.server.ClientFor(std, cmd, jobReason)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +79,7 @@ func (o *jobForm) place(std Streams, cmd *cobra.Command) (*jobPlace, error) {
 // of a job are those of the machine of tutti serve in any case.
 func jobReason(f *pflag.Flag) string {
 	if f.Name == "history" {
-		return localReasons[f.Name]
+		return place.LocalReasons[f.Name]
 	}
 	return ""
 }

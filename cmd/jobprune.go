@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"tutti/cmd/internal/cli"
 	"tutti/internal/terminal"
 	"tutti/jobs"
 	"tutti/scheduler"
@@ -16,7 +17,7 @@ func confirmRemovals(ctx context.Context, p *jobs.Plan, yes bool) error {
 		p.Confirmed = yes
 		return nil
 	}
-	removes := fmt.Sprintf("--prune removes %d of %s (%s)", len(p.Removed), count(p.All, "job"), oneLine(removedNames(p.Removed), maxDiffLine))
+	removes := fmt.Sprintf("--prune removes %d of %s (%s)", len(p.Removed), count(p.All, "job"), cli.OneLine(removedNames(p.Removed), maxDiffLine))
 	if !terminal.Attended() {
 		return hint(usagef("%s, and there is no terminal to confirm it; nothing was changed", removes),
 			"--dry-run shows what would be changed; --yes confirms it")

@@ -6,19 +6,21 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/place"
 	"tutti/runner"
 	"tutti/scheduler"
 )
 
 type jobRunOptions struct {
 	outputOptions
-	place
+	place.Place
 	detach bool
 }
 
 func (o *jobRunOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.detach, "detach", false, "queue for tutti serve and return")
-	o.addHistory(f)
+	o.AddHistory(f)
 }
 
 func newJobRunCmd(c *console) *cobra.Command {
@@ -32,7 +34,7 @@ firing. Its overlap and notification settings apply.`,
   tutti job run -b backup
   tutti job run --detach backup`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobs(c.Streams, &o.history, 1),
+		ValidArgsFunction: completeJobs(c.Streams, &o.History, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, err := oneJob(args)
 			if err != nil {
@@ -41,28 +43,28 @@ firing. Its overlap and notification settings apply.`,
 			if err := o.finalize(cmd.Flags()); err != nil {
 				return err
 			}
-			if err := checkWaiting(c.In, waitingForJob, c.warn); err != nil {
+			if err := checkWaiting(c.In, waitingForJob, c.Warn); err != nil {
 				return err
 			}
 			if o.detach {
-				return withJobKeeper(cmd, c.Streams, &o.place, wantsHistory, func(s jobKeeper) error {
+				return withJobKeeper(cmd, c.Streams, &o.Place, place.WantsHistory, func(s jobKeeper) error {
 					return detachJob(cmd.Context(), c.Streams, s, name)
 				})
 			}
-			remote, err := o.client(c.Streams, cmd)
+			remote, err := o.Client(c.Streams, cmd)
 			if err != nil {
 				return err
 			}
 			if remote != nil {
 				defer remote.Close()
-				return runJobThere(cmd.Context(), c, o, remote, o.words(cmd.Flags()), name)
+				return runJobThere(cmd.Context(), c, o, remote, o.Words(cmd.Flags()), name)
 			}
-			history := &runner.History{Path: o.history, Getenv: c.Getenv, Warn: c.warn, Obey: true}
+			history := &runner.History{Path: o.History, Getenv: c.Getenv, Warn: c.Warn, Obey: true}
 			defer history.Close()
 			return usageOfJob(runJobNow(cmd.Context(), c, history, name, &o.outputOptions))
 		},
 	}
-	setHelp(cmd, exitHelp, flagGroup{"FLAGS", o.addFlags}, flagGroup{"OUTPUT", o.outputOptions.addFlags}, o.group())
+	help.Set(cmd, exitHelp, help.Group{Title: "FLAGS", Add: o.addFlags}, help.Group{Title: "OUTPUT", Add: o.outputOptions.addFlags}, o.Group())
 	return cmd
 }
 
@@ -71,7 +73,7 @@ const jobUnserved = "no tutti serve is running on this history: the job waits fo
 
 // detachJob asks the daemon to run a job.
 func detachJob(ctx context.Context, std Streams, s jobKeeper, name string) error {
-	t, served, err := s.RunNow(ctx, name, std.userName())
+	t, served, err := s.RunNow(ctx, name, std.UserName())
 	if err != nil {
 		return err
 	}
@@ -79,10 +81,10 @@ func detachJob(ctx context.Context, std Streams, s jobKeeper, name string) error
 		return err
 	}
 	if !served {
-		std.warn(jobUnserved)
+		std.Warn(jobUnserved)
 	}
 	if t.Decision == scheduler.Queued {
-		return std.print("job %s waits: %s; tutti job log %[1]s shows its run\n", name, t.Reason)
+		return std.Print("job %s waits: %s; tutti job log %[1]s shows its run\n", name, t.Reason)
 	}
-	return std.print("job %s will run; tutti job log %[1]s shows its run\n", name)
+	return std.Print("job %s will run; tutti job log %[1]s shows its run\n", name)
 }

@@ -15,15 +15,15 @@ func runJobNow(ctx context.Context, c *console, history *runner.History, name st
 	if err != nil {
 		return err
 	}
-	owner, err := s.JoinOnce(ctx, c.now())
+	owner, err := s.JoinOnce(ctx, c.Time())
 	if err != nil {
 		return err
 	}
 	defer func() { err = also(err, owner.Close()) }()
-	ticket, err := owner.Request(ctx, name, c.userName(), c.now())
+	ticket, err := owner.Request(ctx, name, c.UserName(), c.Time())
 	if err == nil && ticket.Decision == scheduler.Queued {
-		c.warn(fmt.Sprintf("job %s waits: %s", name, ticket.Reason))
-		ticket, err = runner.AwaitTurn(ctx, s, owner, ticket, c.now)
+		c.Warn(fmt.Sprintf("job %s waits: %s", name, ticket.Reason))
+		ticket, err = runner.AwaitTurn(ctx, s, owner, ticket, c.Time)
 	}
 	if err != nil {
 		return err

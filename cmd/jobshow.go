@@ -8,6 +8,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/cmd/internal/cli"
+	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/place"
 	"tutti/internal/terminal"
 	"tutti/jobs"
 	"tutti/output"
@@ -19,13 +22,13 @@ import (
 const shownChanges = 5
 
 type jobShowOptions struct {
-	place
+	place.Place
 	json bool
 }
 
 func (o *jobShowOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.json, "json", false, "print JSON: one object with the recorded changes and the newest firings")
-	o.addHistory(f)
+	o.AddHistory(f)
 }
 
 func newJobShowCmd(std Streams) *cobra.Command {
@@ -36,13 +39,13 @@ func newJobShowCmd(std Streams) *cobra.Command {
 		Example: `  tutti job show backup
   tutti job show backup --json | jq .spec`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobs(std, &o.history, 1),
+		ValidArgsFunction: completeJobs(std, &o.History, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, err := oneJob(args)
 			if err != nil {
 				return err
 			}
-			return withJobReader(cmd, std, &o.place, wantsHistory, func(s jobReader) error {
+			return withJobReader(cmd, std, &o.Place, place.WantsHistory, func(s jobReader) error {
 				d, err := s.Show(cmd.Context(), name)
 				if err != nil {
 					return err
@@ -57,18 +60,18 @@ func newJobShowCmd(std Streams) *cobra.Command {
 			})
 		},
 	}
-	setHelp(cmd, exitHelpJob, flagGroup{"FLAGS", o.addFlags}, o.group())
+	help.Set(cmd, exitHelpJob, help.Group{Title: "FLAGS", Add: o.addFlags}, o.Group())
 	return cmd
 }
 
 // printDetails prints a job with its past.
 func printDetails(std Streams, d *jobs.Details) error {
-	if err := std.print("job %s, %s, version %d, changed by %s at %s\n",
-		d.Name, d.State, d.Version, d.UpdatedBy, clockText(d.UpdatedAt.Local())); err != nil {
+	if err := std.Print("job %s, %s, version %d, changed by %s at %s\n",
+		d.Name, d.State, d.Version, d.UpdatedBy, cli.ClockText(d.UpdatedAt.Local())); err != nil {
 		return err
 	}
 	if d.Pause.By != "" {
-		if err := std.print("%s\n", oneLine(pauseText(&d.StoredJob), maxDiffLine)); err != nil {
+		if err := std.Print("%s\n", cli.OneLine(pauseText(&d.StoredJob), maxDiffLine)); err != nil {
 			return err
 		}
 	}
@@ -92,12 +95,12 @@ func printDetails(std Streams, d *jobs.Details) error {
 			return err
 		}
 	}
-	return std.print("%s", b.String())
+	return std.Print("%s", b.String())
 }
 
 // pauseText says who paused a job, when, until when, and why.
 func pauseText(k *scheduler.StoredJob) string {
-	text := pausedText(k) + " by " + k.Pause.By + " at " + clockText(k.Pause.At.Local())
+	text := pausedText(k) + " by " + k.Pause.By + " at " + cli.ClockText(k.Pause.At.Local())
 	if k.Pause.Note != "" {
 		text += ": " + k.Pause.Note
 	}
@@ -118,15 +121,15 @@ func printJob(std Streams, d *jobs.Details) error {
 			b.WriteString(line)
 		}
 	}
-	t, err := d.Timing(std.now())
+	t, err := d.Timing(std.Time())
 	if err != nil {
 		return err
 	}
-	text, err := timesText(t, std.now())
+	text, err := timesText(t, std.Time())
 	if err != nil {
 		return err
 	}
-	return std.print("%s\nTIMES\n%s", b.String(), text)
+	return std.Print("%s\nTIMES\n%s", b.String(), text)
 }
 
 // writeChanges writes the job's changes with their authors, newest first.
@@ -136,7 +139,7 @@ func writeChanges(b *strings.Builder, changes []store.JobChange) {
 			fmt.Fprintf(b, "  and %s before\n", count(len(changes)-i, "change"))
 			return
 		}
-		fmt.Fprintf(b, "  version %d, %s: %s by %s\n", c.Version, clockText(c.At.Local()), c.What, c.User)
+		fmt.Fprintf(b, "  version %d, %s: %s by %s\n", c.Version, cli.ClockText(c.At.Local()), c.What, c.User)
 		if i+1 == len(changes) || c.Job == nil || changes[i+1].Job == nil {
 			continue
 		}
@@ -145,7 +148,7 @@ func writeChanges(b *strings.Builder, changes []store.JobChange) {
 			continue // that can be seen above
 		}
 		for _, line := range lines {
-			fmt.Fprintf(b, "    %s\n", oneLine(line, maxDiffLine))
+			fmt.Fprintf(b, "    %s\n", cli.OneLine(line, maxDiffLine))
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"tutti/cmd/internal/cli"
 	"tutti/internal/sanitize"
 	"tutti/internal/terminal"
 	"tutti/jobs"
@@ -34,7 +35,7 @@ func writeFirings(w io.Writer, indent string, firings []scheduler.Firing, jitter
 // leastMoved is how far what is said about a firing is cut.
 const leastMoved = 20
 
-func localTime(t time.Time) string { return t.Format("Mon ") + clockText(t) }
+func localTime(t time.Time) string { return t.Format("Mon ") + cli.ClockText(t) }
 func utcTime(t time.Time) string   { return t.UTC().Format(time.RFC3339) }
 
 // timesText says when a job fires, in words and by its next scheduled times.

@@ -12,6 +12,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/cmd/completion"
+	"tutti/cmd/internal/cli"
+	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/place"
 	"tutti/internal/fault"
 	"tutti/internal/hostlist"
 	"tutti/internal/quantity"
@@ -28,7 +32,7 @@ const exitHelpKill = `EXIT STATUS
 
 // killOptions are those of all commands that stop runs.
 type killOptions struct {
-	place
+	place.Place
 	halt bool
 	wait typed.Duration
 }
@@ -57,7 +61,7 @@ func newKillOptions() *killOptions { return &killOptions{wait: typed.Duration(15
 func (o *killOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.halt, "halt", false, "start no more hosts, and let running commands finish")
 	f.Var(&o.wait, "wait", "wait up to `DURATION` for the hosts to finish; 0: do not wait")
-	o.addHistory(f)
+	o.AddHistory(f)
 }
 
 func newKillCmd(std Streams) *cobra.Command {
@@ -76,12 +80,12 @@ finish; tutti waits for that only with --wait. Stop them later without --halt.`,
   tutti kill --halt 142
   tutti kill --wait 1m 142`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeRunning(std, &o.history),
+		ValidArgsFunction: completeRunning(std, &o.History),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return hint(syntaxf("missing run"), "tutti history lists runs; last is your newest running one")
 			}
-			remote, err := o.client(std, cmd)
+			remote, err := o.Client(std, cmd)
 			if err != nil {
 				return err
 			}
@@ -92,12 +96,12 @@ finish; tutti waits for that only with --wait. Stop them later without --halt.`,
 				}
 				return usageOfJob(killRuns(cmd.Context(), std, remote.History(), args, o.halt, o.patience(cmd)))
 			}
-			return withStore(cmd.Context(), std, o.history, wantsHistory, func(s store.Store) error {
+			return withStore(cmd.Context(), std, o.History, place.WantsHistory, func(s store.Store) error {
 				return killRuns(cmd.Context(), std, s, args, o.halt, o.patience(cmd))
 			})
 		},
 	}
-	setHelp(cmd, exitHelpKill, flagGroup{"FLAGS", o.addFlags}, o.group())
+	help.Set(cmd, exitHelpKill, help.Group{Title: "FLAGS", Add: o.addFlags}, o.Group())
 	return cmd
 }
 
@@ -112,7 +116,7 @@ func killRuns(ctx context.Context, std Streams, s stopper, refs []string, halt b
 			continue
 		}
 		if err == nil {
-			err = s.StopRun(ctx, scheduler.Stop{Run: id, By: std.userName(), At: std.now(), Halt: halt})
+			err = s.StopRun(ctx, scheduler.Stop{Run: id, By: std.UserName(), At: std.Time(), Halt: halt})
 		}
 		if err != nil {
 			errs = append(errs, err)
@@ -136,7 +140,7 @@ func runningRun(ctx context.Context, std Streams, s stopper, ref string) (int64,
 		}
 		return id, nil
 	}
-	runs, err := s.Runs(ctx, store.Query{Running: true, User: std.userName()})
+	runs, err := s.Runs(ctx, store.Query{Running: true, User: std.UserName()})
 	if err != nil {
 		return 0, err
 	}
@@ -157,7 +161,7 @@ func showStopped(ctx context.Context, std Streams, s stopper, runs []int64, halt
 		text = "halting run %d: no more hosts are started\n"
 	}
 	for _, run := range runs {
-		if err := std.print(text, run); err != nil {
+		if err := std.Print(text, run); err != nil {
 			return err
 		}
 	}
@@ -204,11 +208,11 @@ func showEnds(ctx context.Context, std Streams, s stopper, id int64, halt bool, 
 		alike[end] = append(alike[end], results[i].Target.Name)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "run %d: %s\n", id, resultText(run))
+	fmt.Fprintf(&b, "run %d: %s\n", id, cli.ResultText(run))
 	for _, end := range sortedBySize(alike) {
 		fmt.Fprintf(&b, "  %s (%d): %s\n", hostlist.Fold(alike[end]), len(alike[end]), end)
 	}
-	return std.print("%s", b.String())
+	return std.Print("%s", b.String())
 }
 
 // awaitEnd returns a run that has ended, or as it is when ctx ends.
@@ -235,20 +239,20 @@ func completeRunning(std Streams, history *string) cobra.CompletionFunc {
 		defer h.Close()
 		s, err := h.ForReading(cmd.Context())
 		if err != nil {
-			return nil, noFiles
+			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		runs, err := s.Runs(cmd.Context(), store.Query{States: []store.State{store.Running, store.Queued}, Limit: completedRuns})
+		runs, err := s.Runs(cmd.Context(), store.Query{States: []store.State{store.Running, store.Queued}, Limit: completion.MaxRuns})
 		if err != nil {
-			return nil, noFiles
+			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		var out []string
 		for _, r := range runs {
 			name := strconv.FormatInt(r.ID, 10)
 			if !r.State.Ended() && strings.HasPrefix(name, toComplete) && !slices.Contains(args, name) {
-				out = append(out, name+"\t"+completedRun(r))
+				out = append(out, name+"\t"+completion.RunText(r))
 			}
 		}
-		return out, noFiles | cobra.ShellCompDirectiveKeepOrder
+		return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 	}
 }
 

@@ -10,6 +10,9 @@ import (
 
 	"tutti/api"
 	"tutti/client"
+	"tutti/cmd/internal/cli"
+	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/place"
 	"tutti/fanout"
 	"tutti/internal/typed"
 	"tutti/runner"
@@ -26,7 +29,7 @@ type launchOptions struct {
 
 	// remote says which server is asked, there is its client, and serverWords name it on
 	// the command line, as they were given. nil: the run is one of this machine.
-	remote      serverOptions
+	remote      place.Server
 	there       *client.Client
 	serverWords string
 
@@ -48,16 +51,16 @@ func newLaunchOptions() *launchOptions {
 
 // groups are the flags of a command that runs something; hosts, task and care
 // add those that are not the same for all such commands.
-func (o *launchOptions) groups(hosts, task, care func(*pflag.FlagSet)) []flagGroup {
-	return []flagGroup{
-		{"HOSTS", hosts},
-		{"TASK", task},
-		{"LIMITS", o.flags().addLimits},
-		{"ROLLING", o.flags().addRolling},
-		{"LOGIN", o.flags().addLogin},
-		{"OUTPUT", o.outputOptions.addFlags},
-		{"RECORD", o.flags().addRecord},
-		{"SAFETY", care},
+func (o *launchOptions) groups(hosts, task, care func(*pflag.FlagSet)) []help.Group {
+	return []help.Group{
+		{Title: "HOSTS", Add: hosts},
+		{Title: "TASK", Add: task},
+		{Title: "LIMITS", Add: o.flags().addLimits},
+		{Title: "ROLLING", Add: o.flags().addRolling},
+		{Title: "LOGIN", Add: o.flags().addLogin},
+		{Title: "OUTPUT", Add: o.outputOptions.addFlags},
+		{Title: "RECORD", Add: o.flags().addRecord},
+		{Title: "SAFETY", Add: care},
 	}
 }
 
@@ -69,10 +72,10 @@ func (o *launchOptions) addCareFlags(f *pflag.FlagSet) {
 
 // dialServer makes the client of the server that is to be asked, if one is.
 func (o *launchOptions) dialServer(std Streams, cmd *cobra.Command) (closeServer func(), err error) {
-	if o.there, err = o.remote.client(std, cmd); err != nil || o.there == nil {
+	if o.there, err = o.remote.Client(std, cmd); err != nil || o.there == nil {
 		return func() {}, err
 	}
-	o.serverWords = o.remote.words(cmd.Flags())
+	o.serverWords = o.remote.Words(cmd.Flags())
 	return o.there.Close, nil
 }
 
@@ -131,11 +134,11 @@ func hintNoRecord(err error) error {
 func (c *console) newLaunch(o *launchOptions, s *screen) *runner.Launch {
 	s.interrupts = c.interrupts
 	return &runner.Launch{
-		Env: c.env(), Request: &o.Request, Lookup: &o.Lookup,
+		Env: c.Env(), Request: &o.Request, Lookup: &o.Lookup,
 		View:     s,
 		History:  &runner.History{Path: o.Record.History, Getenv: c.Getenv, Warn: s.warn},
 		Prompter: &prompter{interrupts: c.interrupts, yes: o.yes},
-		Hint:     remedies(c.Getenv),
+		Hint:     cli.Remedies(c.Getenv),
 		Logger:   s.logger(), Warn: s.warn, Banner: s.banner,
 	}
 }

@@ -9,6 +9,10 @@ import (
 
 	"tutti/access"
 	"tutti/api"
+	"tutti/cmd/completion"
+	"tutti/cmd/internal/cli"
+	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/place"
 	"tutti/internal/hostlist"
 	"tutti/internal/quantity"
 	"tutti/output"
@@ -18,7 +22,7 @@ import (
 )
 
 func newMaintenanceCmd(std Streams) *cobra.Command {
-	return parentOf(&cobra.Command{
+	return help.Parent(&cobra.Command{
 		Use:   "maintenance COMMAND",
 		Short: "Leave hosts out of jobs and of runs over HTTP for a while",
 		Long: `A host in maintenance is left out of the firings of jobs, of runs requested over HTTP
@@ -55,7 +59,7 @@ func newMaintenanceSetCmd(std Streams) *cobra.Command {
 		Example: `  tutti maintenance set web07 --note 'disk is replaced'
   tutti maintenance set 'web,!web01' --until 2h`,
 		Args:              oneSelector,
-		ValidArgsFunction: completeSelector(std, &o.Request),
+		ValidArgsFunction: completion.Selector(std, &o.Request),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			names, err := o.names(cmd, std, args)
 			if err != nil {
@@ -63,19 +67,19 @@ func newMaintenanceSetCmd(std Streams) *cobra.Command {
 			}
 			rest := store.Rest{Note: o.note}
 			if cmd.Flags().Changed("until") {
-				if rest.Until, err = quantity.ParseUntil(o.until, std.now()); err != nil {
+				if rest.Until, err = quantity.ParseUntil(o.until, std.Time()); err != nil {
 					return syntaxf("--until %w", err)
 				}
 			}
-			if err := (scheduler.Pause{Note: o.note}).Check(std.now()); err != nil {
+			if err := (scheduler.Pause{Note: o.note}).Check(std.Time()); err != nil {
 				return usagef("--%w", err)
 			}
-			return o.with(cmd.Context(), std, makesHistory, func(m store.Maintenance) error {
+			return o.with(cmd.Context(), std, place.MakesHistory, func(m store.Maintenance) error {
 				return startMaintenance(cmd.Context(), std, m, names, rest)
 			})
 		},
 	}
-	setHelp(cmd, exitHelpMaintenance, flagGroup{"HOSTS", o.flags().addHosts}, flagGroup{"FLAGS", o.addFlags})
+	help.Set(cmd, exitHelpMaintenance, help.Group{Title: "HOSTS", Add: o.flags().addHosts}, help.Group{Title: "FLAGS", Add: o.addFlags})
 	return cmd
 }
 
@@ -94,7 +98,7 @@ func (o *maintenanceOptions) names(cmd *cobra.Command, std Streams, args []strin
 		return nil, hint(syntaxf("missing SELECTOR"), "tutti hosts lists the hosts")
 	}
 	o.Unusable = true
-	history := &runner.History{Path: o.Record.History, Getenv: std.Getenv, Warn: std.warn}
+	history := &runner.History{Path: o.Record.History, Getenv: std.Getenv, Warn: std.Warn}
 	defer history.Close()
 	chosen, err := choose(cmd.Context(), std, &o.requestOptions, args[0], history)
 	if err != nil {
@@ -108,15 +112,15 @@ func (o *maintenanceOptions) names(cmd *cobra.Command, std Streams, args []strin
 }
 
 // with calls do with the maintenance of the history.
-func (o *maintenanceOptions) with(ctx context.Context, std Streams, missing withoutHistory, do func(store.Maintenance) error) error {
-	return withHistory(ctx, std, o.Record.History, missing, "tutti maintenance set creates the history; --history names another", func(s store.Store) error {
+func (o *maintenanceOptions) with(ctx context.Context, std Streams, missing place.Missing, do func(store.Maintenance) error) error {
+	return place.WithHistory(ctx, std, o.Record.History, missing, "tutti maintenance set creates the history; --history names another", func(s store.Store) error {
 		return do(s.Maintenance())
 	})
 }
 
 // byHere is who does something on this machine, for the audit.
 func byHere(std Streams) access.By {
-	return access.By{Actor: "unix:" + std.userName(), Via: access.ViaLocal, At: std.now()}
+	return access.By{Actor: "unix:" + std.UserName(), Via: access.ViaLocal, At: std.Time()}
 }
 
 func startMaintenance(ctx context.Context, std Streams, m store.Maintenance, names []string, rest store.Rest) error {
@@ -129,9 +133,9 @@ func startMaintenance(ctx context.Context, std Streams, m store.Maintenance, nam
 	}
 	text := "in maintenance"
 	if !rest.Until.IsZero() {
-		text += " until " + clockText(rest.Until.Local())
+		text += " until " + cli.ClockText(rest.Until.Local())
 	}
-	return std.print("%s %s: %s\n", count(len(names), "host"), text, hostlist.Fold(names))
+	return std.Print("%s %s: %s\n", count(len(names), "host"), text, hostlist.Fold(names))
 }
 
 func newMaintenanceRemoveCmd(std Streams) *cobra.Command {
@@ -143,20 +147,20 @@ func newMaintenanceRemoveCmd(std Streams) *cobra.Command {
 		Example: `  tutti maintenance rm web07
   tutti maintenance rm all`,
 		Args:              oneSelector,
-		ValidArgsFunction: completeSelector(std, &o.Request),
+		ValidArgsFunction: completion.Selector(std, &o.Request),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.with(cmd.Context(), std, wantsHistory, func(m store.Maintenance) error {
+			return o.with(cmd.Context(), std, place.WantsHistory, func(m store.Maintenance) error {
 				return o.end(cmd, std, m, args)
 			})
 		},
 	}
-	setHelp(cmd, exitHelpMaintenance, flagGroup{"HOSTS", o.flags().addHosts}, flagGroup{"FLAGS", o.flags().addHistory})
+	help.Set(cmd, exitHelpMaintenance, help.Group{Title: "HOSTS", Add: o.flags().addHosts}, help.Group{Title: "FLAGS", Add: o.flags().addHistory})
 	return cmd
 }
 
 // end ends the maintenance of hosts. One by its whole name may have left the inventory.
 func (o *maintenanceOptions) end(cmd *cobra.Command, std Streams, m store.Maintenance, args []string) error {
-	rests, err := m.Rests(cmd.Context(), std.now())
+	rests, err := m.Rests(cmd.Context(), std.Time())
 	if err != nil {
 		return err
 	}
@@ -176,9 +180,9 @@ func (o *maintenanceOptions) end(cmd *cobra.Command, std Streams, m store.Mainte
 		}
 	}
 	if len(names) == 0 {
-		return std.print("nothing to change: none of them is in maintenance\n")
+		return std.Print("nothing to change: none of them is in maintenance\n")
 	}
-	return std.print("%s not in maintenance any more: %s\n", count(len(names), "host"), hostlist.Fold(names))
+	return std.Print("%s not in maintenance any more: %s\n", count(len(names), "host"), hostlist.Fold(names))
 }
 
 func newMaintenanceListCmd(std Streams) *cobra.Command {
@@ -190,10 +194,10 @@ func newMaintenanceListCmd(std Streams) *cobra.Command {
 		Short:   "List the hosts in maintenance: since when, until when, by whom, why",
 		Example: `  tutti maintenance list
   tutti maintenance list --json | jq -r .host`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.with(cmd.Context(), std, wantsHistory, func(m store.Maintenance) error {
-				rests, err := m.Rests(cmd.Context(), std.now())
+			return o.with(cmd.Context(), std, place.WantsHistory, func(m store.Maintenance) error {
+				rests, err := m.Rests(cmd.Context(), std.Time())
 				if err != nil {
 					return err
 				}
@@ -201,7 +205,7 @@ func newMaintenanceListCmd(std Streams) *cobra.Command {
 			})
 		},
 	}
-	setHelp(cmd, exitHelpMaintenance, flagGroup{"FLAGS", func(f *pflag.FlagSet) {
+	help.Set(cmd, exitHelpMaintenance, help.Group{Title: "FLAGS", Add: func(f *pflag.FlagSet) {
 		f.BoolVar(&json, "json", false, "print JSON, one object per line")
 		o.flags().addHistory(f)
 	}})
@@ -213,12 +217,12 @@ func listMaintenance(std Streams, rests []store.Rest, json bool) error {
 	for i := range rests {
 		forms[i] = *api.NewMaintenance(&rests[i])
 	}
-	l := &roster[api.Maintenance]{
-		columns: []output.Column{{Title: "HOST"}, {Title: "SINCE"}, {Title: "UNTIL"}, {Title: "BY"}, {Title: "NOTE", Least: leastJobColumn}},
-		row: func(m *api.Maintenance) []string {
-			return []string{m.Host, whenText(api.AtOf(&m.Since), "-"), whenText(api.AtOf(m.Until), "-"), m.By, orDash(m.Note)}
+	l := &cli.Roster[api.Maintenance]{
+		Columns: []output.Column{{Title: "HOST"}, {Title: "SINCE"}, {Title: "UNTIL"}, {Title: "BY"}, {Title: "NOTE", Least: cli.LeastColumn}},
+		Row: func(m *api.Maintenance) []string {
+			return []string{m.Host, cli.WhenText(api.AtOf(&m.Since), "-"), cli.WhenText(api.AtOf(m.Until), "-"), m.By, cli.OrDash(m.Note)}
 		},
-		none: "no host is in maintenance",
+		None: "no host is in maintenance",
 	}
-	return l.write(std, forms, json)
+	return l.Write(std, forms, json)
 }

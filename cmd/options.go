@@ -3,6 +3,7 @@ package cmd
 import (
 	"github.com/spf13/pflag"
 
+	"tutti/cmd/internal/place"
 	"tutti/internal/typed"
 	"tutti/runner"
 )
@@ -110,13 +111,7 @@ func (x requestFlags) addRecord(f *pflag.FlagSet) {
 	x.add(f, "record-limit", "", "record at most `SIZE` of each output stream of a host: its head and its last 32KiB")
 }
 
-func (x requestFlags) addHistory(f *pflag.FlagSet) { x.add(f, "history", "", historyUsage) }
-
-// historyUsage is the help of the flag that names a history.
-const historyUsage = "history `FILE` (default $TUTTI_HISTORY, $XDG_STATE_HOME/tutti/history.db, ~/.local/state/tutti/history.db)"
-
-// addHistoryFlag is for commands that make no request.
-func addHistoryFlag(f *pflag.FlagSet, path *string) { f.StringVar(path, "history", "", historyUsage) }
+func (x requestFlags) addHistory(f *pflag.FlagSet) { x.add(f, "history", "", place.HistoryUsage) }
 
 // outputOptions say what is shown, and how.
 type outputOptions struct {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tutti/cmd/internal/help"
 	"tutti/fanout"
 	"tutti/internal/sanitize"
 	"tutti/output"
@@ -35,14 +36,14 @@ func newPingCmd(c *console) *cobra.Command {
 		}
 		return c.launch(ctx, o, selector, &runner.PreparedTask{Task: fanout.Task{Action: fanout.Ping{}}})
 	})
-	setHelp(cmd, exitHelp,
-		flagGroup{"HOSTS", o.flags().addHosts},
-		flagGroup{"LIMITS", o.flags().addConnect},
-		flagGroup{"LOGIN", o.flags().addLogin},
-		flagGroup{"OUTPUT", o.outputOptions.addPingFlags},
-		flagGroup{"RECORD", o.flags().addRecord},
-		flagGroup{"SAFETY", o.addCareFlags},
-		o.remote.group(),
+	help.Set(cmd, exitHelp,
+		help.Group{Title: "HOSTS", Add: o.flags().addHosts},
+		help.Group{Title: "LIMITS", Add: o.flags().addConnect},
+		help.Group{Title: "LOGIN", Add: o.flags().addLogin},
+		help.Group{Title: "OUTPUT", Add: o.outputOptions.addPingFlags},
+		help.Group{Title: "RECORD", Add: o.flags().addRecord},
+		help.Group{Title: "SAFETY", Add: o.addCareFlags},
+		o.remote.Group(),
 	)
 	return cmd
 }

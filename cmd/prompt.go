@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"tutti/cmd/internal/interrupt"
 	"tutti/internal/sanitize"
 	"tutti/internal/terminal"
 	"tutti/runner"
@@ -11,7 +12,7 @@ import (
 
 // A prompter asks the operator on the terminal.
 type prompter struct {
-	interrupts *interrupter
+	interrupts *interrupt.Interrupter
 	// yes: many touches of a hardware key need no confirmation.
 	yes bool
 }
@@ -75,5 +76,5 @@ func (c *console) asks(ctx context.Context, question string) ([]byte, error) {
 
 // secret asks for a line that is not shown.
 func (p *prompter) secret(ctx context.Context, question string) ([]byte, error) {
-	return terminal.Secret(ctx, question, p.interrupts.onLeaving)
+	return terminal.Secret(ctx, question, p.interrupts.OnLeaving)
 }

@@ -11,19 +11,22 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/api"
+	"tutti/cmd/internal/cli"
+	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/place"
 	"tutti/internal/terminal"
 	"tutti/output"
 	"tutti/store"
 )
 
 type queueOptions struct {
-	place
+	place.Place
 	json bool
 }
 
 func (o *queueOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.json, "json", false, "print a line of JSON for each run")
-	o.addHistory(f)
+	o.AddHistory(f)
 }
 
 func newQueueCmd(std Streams) *cobra.Command {
@@ -35,14 +38,14 @@ func newQueueCmd(std Streams) *cobra.Command {
 highest priority first, then the oldest. tutti kill stops one that waits, too.`,
 		Example: `  tutti queue
   tutti queue move 142 --priority 5`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withQueue(cmd, std, &o.place, noHistory, func(q queue) error {
+			return withQueue(cmd, std, &o.Place, place.NoHistory, func(q queue) error {
 				return listQueue(cmd.Context(), std, q, o.json)
 			})
 		},
 	}
-	setHelp(cmd, exitHelpShort, flagGroup{"FLAGS", o.addFlags}, o.group())
+	help.Set(cmd, help.ExitShort, help.Group{Title: "FLAGS", Add: o.addFlags}, o.Group())
 	cmd.AddCommand(newQueueMoveCmd(std))
 	return cmd
 }
@@ -56,22 +59,22 @@ type queue interface {
 }
 
 // withQueue does something with the queue of a history, or of a server.
-func withQueue(cmd *cobra.Command, std Streams, p *place, missing withoutHistory, do func(queue) error) error {
-	remote, err := p.client(std, cmd)
+func withQueue(cmd *cobra.Command, std Streams, p *place.Place, missing place.Missing, do func(queue) error) error {
+	remote, err := p.Client(std, cmd)
 	if err != nil {
 		return err
 	}
 	if remote != nil {
 		defer remote.Close()
-		return usageOfRun(do(remote.Queue()))
+		return place.UsageOfRun(do(remote.Queue()))
 	}
-	err = withHistory(cmd.Context(), std, p.history, missing, "the first run creates it; --history names another", func(s store.Store) error {
+	err = place.WithHistory(cmd.Context(), std, p.History, missing, "the first run creates it; --history names another", func(s store.Store) error {
 		if s == nil {
 			return nil
 		}
 		return do(storedQueue{s})
 	})
-	return usageOfRun(err)
+	return place.UsageOfRun(err)
 }
 
 // A storedQueue is the queue of a history.
@@ -107,9 +110,9 @@ func listQueue(ctx context.Context, std Streams, q queue, asJSON bool) error {
 	case err != nil:
 		return err
 	case asJSON:
-		return printJSON(std.Out, items)
+		return cli.PrintJSON(std.Out, items)
 	case len(items) == 0:
-		return std.say("no run is running or waiting")
+		return std.Say("no run is running or waiting")
 	}
 	return printQueue(std.Out, items, terminal.Width(std.Out))
 }
@@ -128,7 +131,7 @@ func printQueue(w io.Writer, items []api.QueueItem, width int) error {
 		if q.WaitsFor != "" {
 			priority = strconv.Itoa(q.Priority)
 		}
-		command := commandOf(store.Run{Command: q.Run.Command, Note: q.Run.Note})
+		command := cli.CommandOf(store.Run{Command: q.Run.Command, Note: q.Run.Note})
 		t.Add(strconv.FormatInt(q.Run.Run, 10), place, waitText(q), priority, strconv.Itoa(q.Run.Hosts), q.Run.User,
 			q.Run.Selector, strings.Join(strings.Fields(command), " "))
 	}
@@ -151,7 +154,7 @@ func waitText(q *api.QueueItem) string {
 }
 
 func newQueueMoveCmd(std Streams) *cobra.Command {
-	o := &place{}
+	o := &place.Place{}
 	var priority int
 	cmd := &cobra.Command{
 		Use:     "move [flags] RUN",
@@ -166,7 +169,7 @@ func newQueueMoveCmd(std Streams) *cobra.Command {
 			if err != nil || id < 1 {
 				return hint(syntaxf("%q is not the number of a run", args[0]), "tutti queue lists the runs that wait")
 			}
-			return withQueue(cmd, std, o, wantsHistory, func(q queue) error {
+			return withQueue(cmd, std, o, place.WantsHistory, func(q queue) error {
 				place, err := q.Move(cmd.Context(), id, priority)
 				if errors.As(err, new(*store.NotQueuedError)) {
 					return hint(usage(err), "tutti queue lists the runs that wait")
@@ -174,13 +177,13 @@ func newQueueMoveCmd(std Streams) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return std.print("run %d has place %d\n", id, place)
+				return std.Print("run %d has place %d\n", id, place)
 			})
 		},
 	}
-	setHelp(cmd, exitHelpShort, flagGroup{"FLAGS", func(f *pflag.FlagSet) {
+	help.Set(cmd, help.ExitShort, help.Group{Title: "FLAGS", Add: func(f *pflag.FlagSet) {
 		f.IntVar(&priority, "priority", 0, "`N`: the highest is first, then the oldest; runs have 0")
-		o.addHistory(f)
-	}}, o.group())
+		o.AddHistory(f)
+	}}, o.Group())
 	return cmd
 }

@@ -9,6 +9,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/cmd/completion"
+	"tutti/cmd/internal/cli"
+	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/place"
 	"tutti/fanout"
 	"tutti/internal/hostlist"
 	"tutti/internal/typed"
@@ -49,7 +53,7 @@ the same place, unchanged.`,
   tutti rerun 142 --outcome unreachable,lost --connect-timeout 30s
   tutti rerun 142 --outcome all --batch 1,100%`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeRuns(c.Streams, &o.Record.History, 1),
+		ValidArgsFunction: completion.Runs(c.Streams, &o.Record.History, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch len(args) {
 			case 0:
@@ -68,21 +72,21 @@ the same place, unchanged.`,
 			return hint(syntaxf("only one run can be repeated, with its own command: unexpected %q", args[1]), "tutti run run:"+args[0]+" runs another one on its hosts")
 		},
 	}
-	setHelp(cmd, exitHelp, append(o.groups(o.addHostFlags, o.flags().addCommandTask, o.addCareFlags), o.remote.group())...)
+	help.Set(cmd, exitHelp, append(o.groups(o.addHostFlags, o.flags().addCommandTask, o.addCareFlags), o.remote.Group())...)
 	return cmd
 }
 
 // runRerun repeats the run that ref names.
 func runRerun(ctx context.Context, c *console, f *pflag.FlagSet, o *rerunOptions, ref string) error {
 	var warnings []string // whether they are shown now depends on the run's own flags
-	history := &runner.History{Path: o.Record.History, Getenv: c.Getenv, Warn: c.warn, Obey: true}
+	history := &runner.History{Path: o.Record.History, Getenv: c.Getenv, Warn: c.Warn, Obey: true}
 	if o.quiet {
 		history.Warn = func(text string) { warnings = append(warnings, text) }
 	}
 	defer history.Close()
 	s, err := history.ForReading(ctx)
 	if err != nil {
-		return usageOfRun(err)
+		return place.UsageOfRun(err)
 	}
 	again, err := repeatRun(ctx, c, f, o, s, ref, func(text string) { history.Warn(text) })
 	if err != nil || again == nil {
@@ -114,9 +118,9 @@ type decidedRuns interface {
 // repeatRun finds the run that ref names, and sets in o what it was given. It returns nil
 // if there is nothing to repeat, which it has said.
 func repeatRun(ctx context.Context, c *console, f *pflag.FlagSet, o *rerunOptions, s decidedRuns, ref string, warn func(string)) (*again, error) {
-	run, err := runner.EndedRun(ctx, s, ref, c.userName())
+	run, err := runner.EndedRun(ctx, s, ref, c.UserName())
 	if err != nil {
-		return nil, usageOfRun(err)
+		return nil, place.UsageOfRun(err)
 	}
 	outcomes, some := o.outcomes.of(run)
 	if !some {
@@ -140,8 +144,8 @@ func repeatRun(ctx context.Context, c *console, f *pflag.FlagSet, o *rerunOption
 		warn(fmt.Sprintf("the command of run %d may still be running on %s", run.ID, hostlist.Fold(open)))
 	}
 	if !o.quiet {
-		text := fmt.Sprintf("repeating run %d on %d of %s: %s", run.ID, len(o.Previous.Hosts), count(run.Summary.Hosts, "host"), commandOf(run))
-		_, _ = fmt.Fprintln(c.Err, oneLine(text, maxAgainText)) // an error of stderr has nowhere to go
+		text := fmt.Sprintf("repeating run %d on %d of %s: %s", run.ID, len(o.Previous.Hosts), count(run.Summary.Hosts, "host"), cli.CommandOf(run))
+		_, _ = fmt.Fprintln(c.Err, cli.OneLine(text, maxAgainText)) // an error of stderr has nowhere to go
 	}
 	return &again{run, decided.Task, outcomes}, nil
 }

@@ -46,7 +46,7 @@ func (c *console) rerunSubmission(ctx context.Context, f *pflag.FlagSet, o *reru
 	if err := c.addKeys(&o.Request, s.body); err != nil {
 		return nil, err
 	}
-	warn := c.warn
+	warn := c.Warn
 	if o.quiet {
 		warn = func(text string) { s.warnings = append(s.warnings, text) }
 	}

@@ -3,8 +3,6 @@ package cmd
 import (
 	"slices"
 	"sync"
-
-	"tutti/internal/sanitize"
 )
 
 // maxReserve bounds how many lines a reserve keeps; what comes later says little
@@ -40,6 +38,3 @@ func (r *reserve) release() []string {
 	r.lines, r.released = nil, true
 	return lines
 }
-
-// warning is a warning as it is shown.
-func warning(text string) string { return "tutti: warning: " + sanitize.Visible(text) }

@@ -12,6 +12,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tutti/cmd/account"
+	"tutti/cmd/completion"
+	"tutti/cmd/demo"
+	"tutti/cmd/internal/cli"
+	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/interrupt"
+	"tutti/cmd/serve"
 	"tutti/fanout"
 	"tutti/internal/profile"
 	"tutti/internal/terminal"
@@ -21,10 +28,10 @@ import (
 // Main runs the command line args (without the program's name) and returns the
 // exit code. Signals that arrive on signals ask it to end; see interrupter.
 func Main(args []string, streams Streams, signals <-chan os.Signal) int {
-	ctx, in := newInterrupter(context.Background(), terminal.Is(streams.Err))
+	ctx, in := interrupt.New(context.Background(), terminal.Is(streams.Err))
 	ended := make(chan struct{})
 	var wg sync.WaitGroup
-	wg.Go(func() { in.watch(signals, ended) })
+	wg.Go(func() { in.Watch(signals, ended) })
 	defer wg.Wait()
 	defer close(ended)
 
@@ -35,8 +42,8 @@ func Main(args []string, streams Streams, signals <-chan os.Signal) int {
 	select {
 	case c := <-code:
 		return c
-	case <-in.end():
-		return runner.SignalCode(in.signal())
+	case <-in.End():
+		return runner.SignalCode(in.Signal())
 	}
 }
 
@@ -44,7 +51,7 @@ func Main(args []string, streams Streams, signals <-chan os.Signal) int {
 // streams.
 type console struct {
 	Streams
-	interrupts *interrupter
+	interrupts *interrupt.Interrupter
 }
 
 // runs executes a command line of this program with other streams, and returns its exit
@@ -54,16 +61,16 @@ func (c *console) runs(ctx context.Context, args []string, std Streams) int {
 }
 
 func execute(ctx context.Context, args []string, c *console) int {
-	if len(args) > 0 && args[0] == bashRequest {
-		return runner.ExitCode(fanout.Summary{}, completeBash(ctx, c.Streams, args[1:], c.runs), nil)
+	if len(args) > 0 && args[0] == completion.BashRequest {
+		return runner.ExitCode(fanout.Summary{}, completion.Bash(ctx, c.Streams, args[1:], c.runs), nil)
 	}
 	root := newRootCmd(c)
 	var profiles profile.Profiler
 	addProfiles(root, &profiles)
 	root.SetArgs(args)
-	if isCompletion(args) {
-		plainUsages(root)
-		completeBehindSelector(root, args)
+	if completion.Asked(args) {
+		completion.PlainUsages(root)
+		completion.BehindSelector(root, args)
 	}
 	ran, err := root, firstWord(ctx, c.Streams, root, args)
 	if err == nil {
@@ -77,7 +84,7 @@ func execute(ctx context.Context, args []string, c *console) int {
 		end, err = nil, stopErr
 	}
 	if err != nil && !errors.Is(err, fanout.ErrSignal) {
-		report(c.Err, err, ran)
+		cli.Report(c.Err, err, ran)
 	}
 	if end != nil {
 		return end.code
@@ -86,11 +93,11 @@ func execute(ctx context.Context, args []string, c *console) int {
 }
 
 // codeOf is the exit code for err, the result of a command.
-func codeOf(err error, in *interrupter) int {
+func codeOf(err error, in *interrupt.Interrupter) int {
 	if r, ok := errors.AsType[*runner.ExitError](err); ok {
 		return r.Code
 	}
-	return runner.ExitCode(fanout.Summary{}, err, in.signal())
+	return runner.ExitCode(fanout.Summary{}, err, in.Signal())
 }
 
 func newRootCmd(c *console) *cobra.Command {
@@ -105,7 +112,7 @@ func newRootCmd(c *console) *cobra.Command {
 		SilenceUsage:  true,
 	}
 	cmd.SetIn(c.In)
-	cmd.SetOut(pagedOut{c.Out, c.Getenv, c.interrupts.ignoreInterrupts})
+	cmd.SetOut(help.Paged{Writer: c.Out, Getenv: c.Getenv, IgnoreInterrupts: c.interrupts.IgnoreInterrupts})
 	cmd.SetErr(c.Err)
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return flagError(cmd, err)
@@ -128,22 +135,22 @@ func newRootCmd(c *console) *cobra.Command {
 		newKillCmd(c.Streams),
 		newQueueCmd(c.Streams),
 		newJobCmd(c),
-		newServeCmd(c.Streams, c.interrupts),
-		newLoginCmd(c.Streams, c.asks),
-		newLogoutCmd(c.Streams),
-		newWhoamiCmd(c.Streams),
-		newUserCmd(c.Streams, c.asks),
-		newTokenCmd(c.Streams),
-		newAuditCmd(c.Streams),
+		serve.NewCmd(c.Streams, c.interrupts),
+		account.NewLoginCmd(c.Streams, c.asks),
+		account.NewLogoutCmd(c.Streams),
+		account.NewWhoamiCmd(c.Streams),
+		account.NewUserCmd(c.Streams, c.asks),
+		account.NewTokenCmd(c.Streams),
+		account.NewAuditCmd(c.Streams),
 		newDoctorCmd(c),
-		newDemoCmd(c.Streams, c.runs),
-		newCompletionCmd(c.Streams),
+		demo.NewCmd(c.Streams, c.runs),
+		completion.NewCmd(c.Streams),
 		newVersionCmd(c.Streams),
 	)
 	refuseUnknown(cmd)
-	completeItemFlags(c.Streams, cmd)
+	completion.ItemFlags(c.Streams, cmd)
 	refuseServers(cmd, c.Getenv)
-	setHelp(cmd, exitHelpShort)
+	help.Set(cmd, help.ExitShort)
 	return cmd
 }
 
@@ -152,7 +159,7 @@ var notANumber = regexp.MustCompile(`strconv\.Parse\w+: parsing "(.*)": .*$`)
 
 // flagError adds to an unknown flag the one that was probably meant.
 func flagError(cmd *cobra.Command, err error) error {
-	if empty, ok := errors.AsType[*emptyFileError](err); ok {
+	if empty, ok := errors.AsType[*help.EmptyFileError](err); ok {
 		return syntaxf("%w", empty)
 	}
 	if refused := refusedServer(cmd, err); refused != nil {

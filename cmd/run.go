@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tutti/cmd/internal/help"
 	"tutti/fanout"
 )
 
@@ -46,7 +47,7 @@ parent shell reads its script from there.
 		}
 		return c.launchTask(ctx, o, selector, task)
 	})
-	setHelp(cmd, exitHelp, append(o.groups(o.flags().addHosts, o.flags().addCommandTask, o.addDetachedCareFlags), o.remote.group())...)
+	help.Set(cmd, exitHelp, append(o.groups(o.flags().addHosts, o.flags().addCommandTask, o.addDetachedCareFlags), o.remote.Group())...)
 	return cmd
 }
 

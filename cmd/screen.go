@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"tutti/cmd/internal/cli"
+	"tutti/cmd/internal/interrupt"
 	"tutti/fanout"
 	"tutti/internal/hostlist"
 	"tutti/internal/sanitize"
@@ -40,7 +42,7 @@ type screen struct {
 	hidden func() bool
 	// interrupts are the signals that stop a run in stages, and exit the rule of
 	// its exit code.
-	interrupts *interrupter
+	interrupts *interrupt.Interrupter
 	exit       string
 	// checksInput: data that waits on in is refused if no flag reads it. ignoresInput
 	// says that the run that has started does not read it.
@@ -194,14 +196,14 @@ func (s *screen) watch() fanout.Sink {
 	return s.progress
 }
 
-// status is the progress of the run.
-func (s *screen) status() string { return s.progress.Status() }
+// Status is the progress of the run.
+func (s *screen) Status() string { return s.progress.Status() }
 
-// showLines shows lines of tutti's own before anything else that waits.
-func (s *screen) showLines(lines string) { s.err.Interject(lines) }
+// ShowLines shows lines of tutti's own before anything else that waits.
+func (s *screen) ShowLines(lines string) { s.err.Interject(lines) }
 
-// mute shows no more output of the hosts on a terminal; files and pipes get all of it.
-func (s *screen) mute() {
+// Mute shows no more output of the hosts on a terminal; files and pipes get all of it.
+func (s *screen) Mute() {
 	if s.opts.StdoutTerminal {
 		s.out.Mute()
 	}
@@ -210,12 +212,12 @@ func (s *screen) mute() {
 	}
 }
 
-// restore takes the progress off the terminal, before the program leaves a run behind.
-func (s *screen) restore() {
-	s.mute()
+// Restore takes the progress off the terminal, before the program leaves a run behind.
+func (s *screen) Restore() {
+	s.Mute()
 	if run := s.runID.Load(); run != 0 {
 		if text := s.farewell(run); text != "" {
-			s.showLines("hint: " + text + "\n")
+			s.ShowLines("hint: " + text + "\n")
 		}
 	}
 	_ = s.progress.Close() // it does not fail
@@ -241,7 +243,7 @@ func (s *screen) farewell(run int64) string {
 
 // Code is the exit code for sum, by the rule of --exit.
 func (s *screen) Code(sum fanout.Summary) int {
-	c := runner.ExitCode(sum, s.failure(), s.interrupts.signal())
+	c := runner.ExitCode(sum, s.failure(), s.interrupts.Signal())
 	if s.exit == exitByRemote && (c == runner.ExitFailed || c == runner.ExitUnreachable || c == runner.ExitStopped) {
 		return sum.RemoteCode
 	}
@@ -253,7 +255,7 @@ func (s *screen) Code(sum fanout.Summary) int {
 func (s *screen) Attend(ctx context.Context) (context.Context, <-chan struct{}, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	unwatch := s.onFailure(func(err error) { cancel(fmt.Errorf("%w: %w", fanout.ErrSink, err)) })
-	halt, unstage := s.interrupts.stage(s)
+	halt, unstage := s.interrupts.Stage(s)
 	return ctx, halt, func() {
 		unstage()
 		unwatch()
@@ -337,7 +339,7 @@ func (s *screen) say(text string) {
 }
 
 // warn shows a warning; with -q only if something is wrong with the run as well.
-func (s *screen) warn(text string) { s.remark(warning(text)) }
+func (s *screen) warn(text string) { s.remark(cli.Warning(text)) }
 
 // remark shows a line; errors are ignored.
 func (s *screen) remark(line string) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tutti/cmd/internal/help"
 	"tutti/fanout"
 	"tutti/runner"
 )
@@ -43,6 +44,6 @@ unchanged. Flags may come before and after SELECTOR; they end at FILE. Without
 		}
 		return c.launchTask(ctx, o, selector, fanout.Task{Action: script})
 	})
-	setHelp(cmd, exitHelp, append(o.groups(o.flags().addHosts, o.flags().addTask, o.addDetachedCareFlags), o.remote.group())...)
+	help.Set(cmd, exitHelp, append(o.groups(o.flags().addHosts, o.flags().addTask, o.addDetachedCareFlags), o.remote.Group())...)
 	return cmd
 }

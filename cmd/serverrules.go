@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"tutti/cmd/internal/place"
 )
 
 // A serverRule is what a command does where $TUTTI_SERVER or --server names a server.
@@ -141,9 +143,9 @@ func refuseServers(cmd *cobra.Command, getenv func(string) string) {
 	if serverRules[cmd.CommandPath()] != refusesServer {
 		return
 	}
-	var names serverOptions
+	var names place.Server
 	all := pflag.NewFlagSet("", pflag.ContinueOnError)
-	names.addFlags(all)
+	names.AddFlags(all)
 	all.VisitAll(func(f *pflag.Flag) {
 		f.Value, f.Hidden = &serverRefusal{cmd: cmd, getenv: getenv, flag: f.Name}, true
 		cmd.Flags().AddFlag(f)

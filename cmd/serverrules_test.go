@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"tutti/cmd/internal/interrupt"
 	"tutti/runner"
 )
 
@@ -73,7 +74,7 @@ func refusesHere(t *testing.T, path string, words []string, server, want string)
 	std.Getenv = func(name string) string {
 		return map[string]string{"TUTTI_SERVER": server, "TUTTI_HISTORY": history, "HOME": filepath.Dir(history)}[name]
 	}
-	ctx, in := newInterrupter(context.Background(), false)
+	ctx, in := interrupt.New(context.Background(), false)
 	code := execute(ctx, words, &console{std, in})
 	if code != 2 || !strings.HasPrefix(errs.String(), "tutti: "+want) || out.Len() > 0 {
 		t.Errorf("%s: %q: got code %d, %q and %q, want 2 and %q", path, words, code, out.String(), errs.String(), want)
@@ -96,7 +97,7 @@ func TestFlagsThatActHereAreRefusedByName(t *testing.T) {
 		var errs bytes.Buffer
 		std := testStreams()
 		std.Err = &errs
-		ctx, in := newInterrupter(context.Background(), false)
+		ctx, in := interrupt.New(context.Background(), false)
 		code := execute(ctx, []string{"run", "--server", "https://ops.example", "--" + key.Name + "=" + value, "web", "true"}, &console{std, in})
 		if key.Name == "hosts" {
 			code = execute(ctx, []string{"run", "--server", "https://ops.example", "-w", value, "true"}, &console{std, in})

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -10,6 +9,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/client"
+	"tutti/cmd/completion"
+	"tutti/cmd/internal/cli"
+	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/place"
 	"tutti/fanout"
 	"tutti/internal/hostlist"
 	"tutti/internal/sanitize"
@@ -20,7 +23,7 @@ import (
 
 type showOptions struct {
 	outputOptions
-	place
+	place.Place
 	hosts    []string
 	outcomes typed.Outcomes
 	follow   bool
@@ -39,7 +42,7 @@ func (o *showOptions) addOutputFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.noPrefix, "no-prefix", false, "print output without host names")
 	f.BoolVar(&o.raw, "raw", false, "pass colour codes from the hosts to the terminal")
 	f.Var(&o.color, "color", "colour `WHEN`: auto, always, never")
-	o.addHistory(f)
+	o.AddHistory(f)
 }
 
 func newShowCmd(std Streams) *cobra.Command {
@@ -57,7 +60,7 @@ process may execute it, and output comes as lines unless -o says otherwise.`,
   tutti show last --host web01.fra --no-prefix
   tutti show --follow 142`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeRuns(std, &o.history, 1),
+		ValidArgsFunction: completion.Runs(std, &o.History, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return syntaxf("one run at a time: unexpected %q", args[1])
@@ -75,20 +78,20 @@ process may execute it, and output comes as lines unless -o says otherwise.`,
 			if len(args) > 0 {
 				ref = args[0]
 			}
-			remote, err := o.client(std, cmd)
+			remote, err := o.Client(std, cmd)
 			if err != nil {
 				return err
 			}
 			return runShow(cmd.Context(), std, o, remote, ref)
 		},
 	}
-	setHelp(cmd, exitHelpShort, flagGroup{"FILTERS", o.addFlags}, flagGroup{"OUTPUT", o.addOutputFlags}, o.group())
+	help.Set(cmd, help.ExitShort, help.Group{Title: "FILTERS", Add: o.addFlags}, help.Group{Title: "OUTPUT", Add: o.addOutputFlags}, o.Group())
 	return cmd
 }
 
 func runShow(ctx context.Context, std Streams, o *showOptions, remote *client.Client, ref string) error {
 	screen := newScreen(std, &o.outputOptions)
-	err := withRecords(ctx, std, o.history, remote, screen.warn, func(s runner.Records) error {
+	err := place.WithRecords(ctx, std, o.History, remote, screen.warn, func(s runner.Records) error {
 		return replay(ctx, std, o, ref, s, screen)
 	})
 	if closeErr := screen.close(ctx); err == nil {
@@ -98,17 +101,17 @@ func runShow(ctx context.Context, std Streams, o *showOptions, remote *client.Cl
 }
 
 func replay(ctx context.Context, std Streams, o *showOptions, ref string, s runner.Records, screen *screen) error {
-	find := func() (store.Run, error) { return s.Run(ctx, ref, std.userName()) }
+	find := func() (store.Run, error) { return s.Run(ctx, ref, std.UserName()) }
 	if o.follow {
 		find = func() (store.Run, error) { return followedRun(ctx, std, s, ref) }
 	}
 	run, err := find()
 	if err != nil {
-		return usageOfRun(err)
+		return place.UsageOfRun(err)
 	}
 	hosts, err := hostsOf(ctx, s, run, o.hosts)
 	if err != nil {
-		return usageOfRun(err)
+		return place.UsageOfRun(err)
 	}
 	if o.mode.Word != modeJSON {
 		screen.say(runLine(run))
@@ -124,7 +127,7 @@ func replay(ctx context.Context, std Streams, o *showOptions, ref string, s runn
 		err = s.Replay(ctx, run.ID, filter, sink)
 	}
 	if err != nil {
-		return usageOfServer(err)
+		return place.UsageOfServer(err)
 	}
 	return screen.lastWord()
 }
@@ -152,8 +155,8 @@ func hostsOf(ctx context.Context, s runner.Records, run store.Run, texts []strin
 
 // runLine says which run it is that is shown.
 func runLine(r store.Run) string {
-	when := clockText(r.Summary.Started.Local())
-	text := fmt.Sprintf("run %d, %s by %s on %s: %s", r.ID, when, r.User, r.Selector, oneLine(commandOf(r), 300))
+	when := cli.ClockText(r.Summary.Started.Local())
+	text := fmt.Sprintf("run %d, %s by %s on %s: %s", r.ID, when, r.User, r.Selector, cli.OneLine(cli.CommandOf(r), 300))
 	if r.State != store.Finished {
 		text += " (" + string(r.State) + ")"
 	}
@@ -161,24 +164,4 @@ func runLine(r store.Run) string {
 		text += " (not started: " + r.Reason + ")"
 	}
 	return strings.ReplaceAll(sanitize.Visible(text), "\n", " ")
-}
-
-// usageOfRun makes a run, a host of one, or a history, that does not exist a
-// mistake of the caller.
-func usageOfRun(err error) error {
-	if none, ok := errors.AsType[*runner.NoHostError](err); ok && none.Near != "" {
-		return hint(usage(err), "did you mean "+none.Near+"?")
-	}
-	if errors.As(err, new(*runner.RunningError)) {
-		return hint(usage(err), "wait until it has finished")
-	}
-	for _, mistake := range []any{new(*store.NoRunError), new(*store.RefError), new(*runner.NoHostError)} {
-		if errors.As(err, mistake) {
-			return usage(err)
-		}
-	}
-	if errors.Is(err, store.ErrNotExist) {
-		return usage(err)
-	}
-	return usageOfServer(err)
 }

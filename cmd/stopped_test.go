@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"tutti/cmd/internal/cli"
 	"tutti/fanout"
 	"tutti/store"
 )
@@ -40,8 +41,8 @@ func TestStoppedRunsAreShownBesideOneThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		err := showStopped(t.Context(), Streams{Out: &out}, stuckStore{}, []int64{142, 143, 144}, false, time.Minute)
-		if err == nil || err.Error() != "run 142 was not stopped within 1m" || len(hints(err)) != 1 {
-			t.Errorf("got %v with the hints %q, want that run 142 was not stopped", err, hints(err))
+		if err == nil || err.Error() != "run 142 was not stopped within 1m" || len(cli.Hints(err)) != 1 {
+			t.Errorf("got %v with the hints %q, want that run 142 was not stopped", err, cli.Hints(err))
 		}
 		for _, want := range []string{"run 143: 1 canceled\n", "run 144: 1 canceled\n"} {
 			if got := out.String(); !strings.Contains(got, want) {

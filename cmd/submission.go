@@ -60,7 +60,7 @@ func (c *console) newSubmission(ctx context.Context, o *launchOptions, selector 
 func (c *console) addEnvironment(s *submission, o *launchOptions, task fanout.Task) error {
 	settings := o.Task
 	settings.Stdin = "" // it is read whole
-	r, err := c.env().Prepare(&settings, task)
+	r, err := c.Env().Prepare(&settings, task)
 	if err != nil {
 		return err
 	}

@@ -1,33 +1,20 @@
 package cmd
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"io"
 
 	"tutti/fanout"
-	"tutti/internal/terminal"
 )
 
 // launchTask makes task ready with what the flags say, and launches it.
 func (c *console) launchTask(ctx context.Context, o *launchOptions, selector string, task fanout.Task) error {
-	r, err := c.env().Prepare(&o.Task, task)
+	r, err := c.Env().Prepare(&o.Task, task)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
 	return c.launch(ctx, o, selector, r)
-}
-
-// terminal is the terminal that a command gets: one like the local one; nil: none.
-func (s Streams) terminal() *fanout.PTY {
-	for _, stream := range []io.Writer{s.Out, s.Err} {
-		if columns, rows := terminal.Size(stream); columns > 0 && rows > 0 {
-			return &fanout.PTY{Term: cmp.Or(s.Getenv("TERM"), "dumb"), Columns: columns, Rows: rows}
-		}
-	}
-	return nil
 }
 
 // environmentText describes the environment of t: user, directory, variables, input,

@@ -11,6 +11,7 @@ import (
 
 	"tutti/api"
 	"tutti/client"
+	"tutti/cmd/internal/place"
 	"tutti/fanout"
 	"tutti/internal/hostlist"
 	"tutti/internal/sanitize"
@@ -81,7 +82,7 @@ func (t *thereRun) launch(ctx context.Context) error {
 	defer end()
 	hosts, err := t.begin(lasting)
 	if err != nil {
-		return usageOfServer(err)
+		return place.UsageOfServer(err)
 	}
 	return t.showRun(ctx, d, hosts, func(run int64) string { return fmt.Sprintf("tutti rerun %d%s", run, t.serverWords) })
 }
@@ -196,7 +197,7 @@ func (t *thereRun) sayReason(ctx context.Context, why fanout.Stopped) error {
 // planned is what the run would do.
 func (t *thereRun) planned(ctx context.Context) (*api.Plan, error) {
 	form, err := t.there.Runner().Plan(ctx, t.body, t.operation...)
-	return &form, usageOfServer(err)
+	return &form, place.UsageOfServer(err)
 }
 
 // showPlan shows what the run would do.

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/cmd/completion"
+	"tutti/cmd/internal/help"
 	"tutti/fanout"
 	"tutti/internal/hostkeys"
 	"tutti/internal/hostlist"
@@ -59,7 +61,7 @@ has changed may be an impostor; its known key stays unless --update is given.
   tutti trust --update db3
   tutti trust --yes -w 10.0.0.7`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeSelector(c.Streams, &o.Request),
+		ValidArgsFunction: completion.Selector(c.Streams, &o.Request),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			selector, rest, err := words(cmd, args)
 			if err != nil {
@@ -84,12 +86,12 @@ has changed may be an impostor; its known key stays unless --update is given.
 		},
 	}
 	takesFlagsBehind(cmd)
-	setHelp(cmd, exitHelp,
-		flagGroup{"HOSTS", o.flags().addHosts},
-		flagGroup{"LIMITS", o.flags().addConnect},
-		flagGroup{"LOGIN", o.addLoginFlags},
-		flagGroup{"OUTPUT", o.outputOptions.addPingFlags},
-		flagGroup{"SAFETY", o.addCareFlags},
+	help.Set(cmd, exitHelp,
+		help.Group{Title: "HOSTS", Add: o.flags().addHosts},
+		help.Group{Title: "LIMITS", Add: o.flags().addConnect},
+		help.Group{Title: "LOGIN", Add: o.addLoginFlags},
+		help.Group{Title: "OUTPUT", Add: o.outputOptions.addPingFlags},
+		help.Group{Title: "SAFETY", Add: o.addCareFlags},
 	)
 	return cmd
 }
@@ -155,7 +157,7 @@ func (t *keyCollector) collect(ctx context.Context, c *console, o *launchOptions
 	if _, err := l.Execute(ctx, d.Plan, fanout.Options{Executor: client, Sink: fanout.Tee(note, screen.watch())}); err != nil {
 		return err
 	}
-	if sig := c.interrupts.signal(); sig != nil {
+	if sig := c.interrupts.Signal(); sig != nil {
 		return &runner.ExitError{Code: runner.SignalCode(sig)}
 	}
 	t.trust = client.Trust
@@ -246,7 +248,7 @@ func (t *keyCollector) confirm(ctx context.Context, std Streams) error {
 	if t.update {
 		take = slices.Concat(t.fresh, t.changed)
 	} else if len(t.changed) > 0 {
-		std.warn(fmt.Sprintf("the known key of %s is kept: --update replaces it", count(len(t.changed), "host")))
+		std.Warn(fmt.Sprintf("the known key of %s is kept: --update replaces it", count(len(t.changed), "host")))
 	}
 	agreed := true
 	if len(take) > 0 {
@@ -258,7 +260,7 @@ func (t *keyCollector) confirm(ctx context.Context, std Streams) error {
 			}
 		}
 		if !agreed {
-			_ = std.say("not confirmed: nothing was written") // stderr may be gone
+			_ = std.Say("not confirmed: nothing was written") // stderr may be gone
 		} else if err := t.write(ctx, std, take); err != nil {
 			return err
 		}

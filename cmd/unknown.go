@@ -6,14 +6,17 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"tutti/cmd/completion"
+	"tutti/internal/yamltree"
 	"tutti/runner"
 )
 
 // firstWord refuses a first word that is no command, also in tutti help WORD, where the
 // library would show root's help. If the word names hosts, it suggests run.
 func firstWord(ctx context.Context, std Streams, root *cobra.Command, args []string) error {
-	if len(args) == 0 || isCompletion(args) {
+	if len(args) == 0 || completion.Asked(args) {
 		return nil
 	}
 	root.InitDefaultHelpCmd() // or help would be no command yet
@@ -37,7 +40,7 @@ func runWithout(ctx context.Context, std Streams, words []string) string {
 	if len(words) > 1 {
 		command = shellWords(words[1:])
 	}
-	ctx, cancel := context.WithTimeout(ctx, completionTime)
+	ctx, cancel := context.WithTimeout(ctx, completion.Patience)
 	defer cancel()
 	history := &runner.History{Getenv: std.Getenv, Warn: func(string) {}}
 	defer history.Close()
@@ -98,4 +101,13 @@ func alike(word, known string) bool {
 		}
 	}
 	return 2*common > len(word)
+}
+
+// nearestFlag is the long flag of cmd whose name is most like name, empty if
+// none is.
+func nearestFlag(cmd *cobra.Command, name string) string {
+	name, _, _ = strings.Cut(name, "=")
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	return yamltree.Nearest(name, names)
 }

@@ -7,6 +7,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"tutti/cmd/internal/cli"
+	"tutti/cmd/internal/help"
 )
 
 func newVersionCmd(std Streams) *cobra.Command {
@@ -14,13 +17,13 @@ func newVersionCmd(std Streams) *cobra.Command {
 		Use:     "version",
 		Short:   "Print the version",
 		Example: "  tutti version",
-		Args:    noArgs,
+		Args:    cli.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintln(std.Out, versionText())
 			return err
 		},
 	}
-	setHelp(cmd, exitHelpShort)
+	help.Set(cmd, help.ExitShort)
 	return cmd
 }
 
@@ -46,12 +49,4 @@ func versionText() string {
 		}
 	}
 	return strings.Join(append(words, info.GoVersion, runtime.GOOS+"/"+runtime.GOARCH), " ")
-}
-
-// noArgs refuses arguments.
-func noArgs(_ *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return syntaxf("unexpected argument %q", args[0])
-	}
-	return nil
 }

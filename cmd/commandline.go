@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tutti/cmd/completion"
+	"tutti/cmd/internal/request"
 )
 
 // selectsHosts makes cmd a command on the hosts of a SELECTOR: it calls do with the
@@ -32,7 +33,7 @@ func (c *console) selectsHosts(cmd *cobra.Command, o *launchOptions, question st
 			return err
 		}
 		defer closeServer()
-		if o.stdinTaken, err = takeHosts(cmd.Flags(), c.In); err != nil {
+		if o.stdinTaken, err = request.TakeHosts(cmd.Flags(), c.In); err != nil {
 			return err
 		}
 		if err := o.finalize(cmd.Flags(), c.Getenv); err != nil {

@@ -12,6 +12,7 @@ import (
 	"tutti/api"
 	"tutti/cmd/completion"
 	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/request"
 	"tutti/fanout"
 	"tutti/internal/sanitize"
 	"tutti/internal/terminal"
@@ -40,7 +41,7 @@ failed. It changes nothing, here or on the hosts, tries no password, and stops a
 address that has refused three logins. It does not test whether a host would run a
 command: a login shell or a forced command may refuse it.
 
-` + selectorHelp,
+` + request.SelectorHelp,
 		Example: `  tutti doctor
   tutti doctor web
   tutti doctor --json all | jq 'select(.state == "problem")'`,
@@ -54,9 +55,9 @@ command: a login shell or a forced command may refuse it.
 			case wantsHelp(cmd):
 				return helpFor(cmd, args)
 			case len(rest) > 0:
-				return oneSelector(cmd, append([]string{selector}, rest...))
+				return request.OneSelector(cmd, append([]string{selector}, rest...))
 			}
-			if _, err := takeHosts(cmd.Flags(), c.In); err != nil {
+			if _, err := request.TakeHosts(cmd.Flags(), c.In); err != nil {
 				return err
 			}
 			if err := o.finalize(cmd.Flags(), c.Getenv); err != nil {
@@ -67,9 +68,9 @@ command: a login shell or a forced command may refuse it.
 	}
 	takesFlagsBehind(cmd)
 	help.Set(cmd, exitHelpDoctor,
-		help.Group{Title: "HOSTS", Add: o.flags().addHosts},
-		help.Group{Title: "LIMITS", Add: o.flags().addConnect},
-		help.Group{Title: "LOGIN", Add: o.flags().addLogin},
+		help.Group{Title: "HOSTS", Add: o.Flags().AddHosts},
+		help.Group{Title: "LIMITS", Add: o.Flags().AddConnect},
+		help.Group{Title: "LOGIN", Add: o.Flags().AddLogin},
 		help.Group{Title: "OUTPUT", Add: o.addDoctorFlags},
 	)
 	return cmd
@@ -81,7 +82,7 @@ func (o *launchOptions) addDoctorFlags(f *pflag.FlagSet) {
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log each step on stderr")
 	f.Var(&o.color, "color", "colour `WHEN`: auto, always, never")
 	f.Var(&o.progress, "progress", "show progress on stderr `WHEN`: auto, always, never")
-	o.flags().addHistory(f)
+	o.Flags().AddHistory(f)
 }
 
 // A doctor makes the checks, and reports each finding at once.

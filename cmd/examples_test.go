@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tutti/cmd/internal/request"
 	"tutti/fanout"
 	"tutti/inventory"
 	"tutti/jobs"
@@ -137,7 +138,7 @@ func documentedSelectors(t *testing.T) []example {
 			examples = append(examples, example{where: "README's table", text: word})
 		}
 	}
-	for line := range strings.Lines(selectorHelp) {
+	for line := range strings.Lines(request.SelectorHelp) {
 		words, _, _ := strings.Cut(strings.TrimLeft(line, " "), "  ")
 		for _, word := range strings.Split(strings.TrimSpace(words), ", ") {
 			if strings.HasPrefix(line, "  ") && !strings.HasPrefix(line, "   ") && !strings.ContainsAny(word, "@&!") || strings.Contains(word, "!=") {

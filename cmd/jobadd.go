@@ -15,6 +15,7 @@ import (
 	"tutti/cmd/internal/cli"
 	"tutti/cmd/internal/help"
 	"tutti/cmd/internal/place"
+	"tutti/cmd/internal/request"
 	"tutti/jobs"
 	"tutti/scheduler"
 )
@@ -72,7 +73,7 @@ a server are absolute.
   tutti job add once --schedule '@at 2027-01-31T18:00:00Z' -w db1 reboot
   tutti job add watch --schedule '@every 90s' --notify-command /usr/local/bin/tell-us web 'df -h / | tail -1'`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobWords(std, &o.run.requestOptions, nil),
+		ValidArgsFunction: completeJobWords(std, &o.run.Options, nil),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, selector, rest, err := jobWords(cmd, args)
 			switch {
@@ -164,7 +165,7 @@ func addJob(cmd *cobra.Command, std Streams, o *jobForm, name, selector string, 
 	}
 	defer where.close()
 	job := scheduler.NewJob(name, "")
-	if _, err := takeHosts(f, std.In); err != nil {
+	if _, err := request.TakeHosts(f, std.In); err != nil {
 		return err
 	}
 	if err := o.fill(f, &job, selector, rest); err != nil {
@@ -290,7 +291,7 @@ func warnOfNoDaemon(ctx context.Context, std Streams, s unservedJobs, written ..
 // completeJobWords completes NAME with name, nil if it is a new one, and
 // SELECTOR with the hosts, groups and labels that o finds. Earlier runs are not
 // for jobs.
-func completeJobWords(std Streams, o *requestOptions, name cobra.CompletionFunc) cobra.CompletionFunc {
+func completeJobWords(std Streams, o *request.Options, name cobra.CompletionFunc) cobra.CompletionFunc {
 	selector := completion.Selector(std, &o.Request)
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		switch {

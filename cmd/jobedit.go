@@ -13,6 +13,7 @@ import (
 	"tutti/cmd/internal/cli"
 	"tutti/cmd/internal/help"
 	"tutti/cmd/internal/place"
+	"tutti/cmd/internal/request"
 	"tutti/internal/yamltree"
 	"tutti/jobs"
 	"tutti/scheduler"
@@ -42,7 +43,7 @@ one left undone are recorded as missed.`,
   tutti job edit backup 'db,!db2'
   tutti job edit backup --unset timeout,notify`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: completeJobWords(std, &o.run.requestOptions, completeJobs(std, &o.run.Record.History, 1)),
+		ValidArgsFunction: completeJobWords(std, &o.run.Options, completeJobs(std, &o.run.Record.History, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, selector, rest, err := jobWords(cmd, args)
 			switch {
@@ -97,7 +98,7 @@ func fillEdit(std Streams, f *pflag.FlagSet, o *jobEditOptions, job *scheduler.J
 			return err
 		}
 	}
-	if _, err := takeHosts(f, std.In); err != nil {
+	if _, err := request.TakeHosts(f, std.In); err != nil {
 		return err
 	}
 	if err := o.fill(f, job, selector, rest); err != nil {

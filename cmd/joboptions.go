@@ -25,15 +25,15 @@ func (v refusedValue) Set(string) error { return errors.New(v.reason) }
 // them: it is where the job itself is kept.
 func (o *launchOptions) jobGroups() []help.Group {
 	return []help.Group{
-		{Title: "HOSTS", Add: ForJobs(o.flags().addHosts)},
-		{Title: "TASK", Add: ForJobs(o.flags().addCommandTask)},
+		{Title: "HOSTS", Add: ForJobs(o.Flags().AddHosts)},
+		{Title: "TASK", Add: ForJobs(o.Flags().AddCommandTask)},
 		{Title: "LIMITS", Add: func(f *pflag.FlagSet) {
-			ForJobs(o.flags().addLimits)(f)
+			ForJobs(o.Flags().AddLimits)(f)
 			f.Lookup("deadline").Usage = "stop the whole run after `DURATION` (default: 1d)"
 		}},
-		{Title: "ROLLING", Add: ForJobs(o.flags().addRolling)},
-		{Title: "LOGIN", Add: ForJobs(o.flags().addLogin)},
-		{Title: "RECORD", Add: ForJobs(o.flags().addRecord)},
+		{Title: "ROLLING", Add: ForJobs(o.Flags().AddRolling)},
+		{Title: "LOGIN", Add: ForJobs(o.Flags().AddLogin)},
+		{Title: "RECORD", Add: ForJobs(o.Flags().AddRecord)},
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"tutti/cmd/internal/cli"
 	"tutti/cmd/internal/help"
 	"tutti/cmd/internal/place"
+	"tutti/cmd/internal/request"
 	"tutti/fanout"
 	"tutti/internal/typed"
 	"tutti/runner"
@@ -20,7 +21,7 @@ import (
 
 // launchOptions are the options of the commands that run on hosts.
 type launchOptions struct {
-	requestOptions
+	request.Options
 	outputOptions
 	dryRun bool
 	detach bool
@@ -43,9 +44,9 @@ type launchOptions struct {
 
 func newLaunchOptions() *launchOptions {
 	return &launchOptions{
-		requestOptions: newRequestOptions(),
-		outputOptions:  newOutputOptions(),
-		exit:           typed.Choice{Word: exitByClass, Of: []string{exitByClass, exitByRemote}},
+		Options:       request.New(),
+		outputOptions: newOutputOptions(),
+		exit:          typed.Choice{Word: exitByClass, Of: []string{exitByClass, exitByRemote}},
 	}
 }
 
@@ -55,11 +56,11 @@ func (o *launchOptions) groups(hosts, task, care func(*pflag.FlagSet)) []help.Gr
 	return []help.Group{
 		{Title: "HOSTS", Add: hosts},
 		{Title: "TASK", Add: task},
-		{Title: "LIMITS", Add: o.flags().addLimits},
-		{Title: "ROLLING", Add: o.flags().addRolling},
-		{Title: "LOGIN", Add: o.flags().addLogin},
+		{Title: "LIMITS", Add: o.Flags().AddLimits},
+		{Title: "ROLLING", Add: o.Flags().AddRolling},
+		{Title: "LOGIN", Add: o.Flags().AddLogin},
 		{Title: "OUTPUT", Add: o.outputOptions.addFlags},
-		{Title: "RECORD", Add: o.flags().addRecord},
+		{Title: "RECORD", Add: o.Flags().AddRecord},
 		{Title: "SAFETY", Add: care},
 	}
 }

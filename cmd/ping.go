@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/request"
 	"tutti/fanout"
 	"tutti/internal/sanitize"
 	"tutti/output"
@@ -23,7 +24,7 @@ func newPingCmd(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ping [flags] SELECTOR",
 		Short: "Log in to each host and report how long each step took",
-		Long:  selectorHelp,
+		Long:  request.SelectorHelp,
 		Example: `  tutti ping all
   tutti ping -w db1:2222,db2 --connect-timeout 3s`,
 	}
@@ -37,11 +38,11 @@ func newPingCmd(c *console) *cobra.Command {
 		return c.launch(ctx, o, selector, &runner.PreparedTask{Task: fanout.Task{Action: fanout.Ping{}}})
 	})
 	help.Set(cmd, exitHelp,
-		help.Group{Title: "HOSTS", Add: o.flags().addHosts},
-		help.Group{Title: "LIMITS", Add: o.flags().addConnect},
-		help.Group{Title: "LOGIN", Add: o.flags().addLogin},
+		help.Group{Title: "HOSTS", Add: o.Flags().AddHosts},
+		help.Group{Title: "LIMITS", Add: o.Flags().AddConnect},
+		help.Group{Title: "LOGIN", Add: o.Flags().AddLogin},
 		help.Group{Title: "OUTPUT", Add: o.outputOptions.addPingFlags},
-		help.Group{Title: "RECORD", Add: o.flags().addRecord},
+		help.Group{Title: "RECORD", Add: o.Flags().AddRecord},
 		help.Group{Title: "SAFETY", Add: o.addCareFlags},
 		o.remote.Group(),
 	)

@@ -27,9 +27,9 @@ type rerunOptions struct {
 
 func (o *rerunOptions) addHostFlags(f *pflag.FlagSet) {
 	f.Var(&o.outcomes, "outcome", "the hosts with one of `OUTCOMES`, or all (default: those that are not ok)")
-	o.flags().addInventory(f)
+	o.Flags().AddInventory(f)
 	f.Lookup("inventory").Usage = "use inventory `FILE` instead of those of RUN; repeatable, later files override"
-	o.flags().addNarrowing(f)
+	o.Flags().AddNarrowing(f)
 }
 
 func (o *rerunOptions) addCareFlags(f *pflag.FlagSet) {
@@ -72,7 +72,7 @@ the same place, unchanged.`,
 			return hint(syntaxf("only one run can be repeated, with its own command: unexpected %q", args[1]), "tutti run run:"+args[0]+" runs another one on its hosts")
 		},
 	}
-	help.Set(cmd, exitHelp, append(o.groups(o.addHostFlags, o.flags().addCommandTask, o.addCareFlags), o.remote.Group())...)
+	help.Set(cmd, exitHelp, append(o.groups(o.addHostFlags, o.Flags().AddCommandTask, o.addCareFlags), o.remote.Group())...)
 	return cmd
 }
 

@@ -15,6 +15,7 @@ import (
 	"tutti/cmd/account"
 	"tutti/cmd/completion"
 	"tutti/cmd/demo"
+	"tutti/cmd/hosts"
 	"tutti/cmd/internal/cli"
 	"tutti/cmd/internal/help"
 	"tutti/cmd/internal/interrupt"
@@ -26,7 +27,7 @@ import (
 )
 
 // Main runs the command line args (without the program's name) and returns the
-// exit code. Signals that arrive on signals ask it to end; see interrupter.
+// exit code. Signals that arrive on signals ask it to end; see [interrupt.Interrupter].
 func Main(args []string, streams Streams, signals <-chan os.Signal) int {
 	ctx, in := interrupt.New(context.Background(), terminal.Is(streams.Err))
 	ended := make(chan struct{})
@@ -126,8 +127,8 @@ func newRootCmd(c *console) *cobra.Command {
 		newScriptCmd(c),
 		newRerunCmd(c),
 		newPingCmd(c),
-		newHostsCmd(c.Streams),
-		newMaintenanceCmd(c.Streams),
+		hosts.NewCmd(c.Streams),
+		hosts.NewMaintenanceCmd(c.Streams),
 		newTrustCmd(c),
 		newHistoryCmd(c.Streams),
 		newShowCmd(c.Streams),

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/request"
 	"tutti/fanout"
 )
 
@@ -21,7 +22,7 @@ they end at the first word of COMMAND. Without --stdin, COMMAND's standard input
 empty and tutti's own is not read; data waiting in a pipe is an error, unless a
 parent shell reads its script from there.
 
-` + selectorHelp,
+` + request.SelectorHelp,
 		Example: `  tutti run web uptime
   tutti run 'web,!web13.fra' -t 30s systemctl is-active nginx
   tutti run -b all uname -r
@@ -47,18 +48,6 @@ parent shell reads its script from there.
 		}
 		return c.launchTask(ctx, o, selector, task)
 	})
-	help.Set(cmd, exitHelp, append(o.groups(o.flags().addHosts, o.flags().addCommandTask, o.addDetachedCareFlags), o.remote.Group())...)
+	help.Set(cmd, exitHelp, append(o.groups(o.Flags().AddHosts, o.Flags().AddCommandTask, o.addDetachedCareFlags), o.remote.Group())...)
 	return cmd
 }
-
-// selectorHelp is the part of help that every command with a SELECTOR shows.
-const selectorHelp = `A SELECTOR is a list of items, separated by commas:
-  web, web01.fra       a group or a host
-  all                  every host
-  web[01-20].fra       a range; db[1-3/2] with steps, db[1,3] as a list
-  web*, ~^web\d+\.     host names by wildcard or regular expression
-  dc=fra, role!=primary   a label
-  @FILE                the items in a file, one per line
-  run:142, run:last:failed   the hosts of an earlier run
-  &ITEM, !ITEM         keep only, or exclude, the hosts of another item,
-                       which must be in the inventory`

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/request"
 	"tutti/fanout"
 	"tutti/runner"
 )
@@ -21,7 +22,7 @@ already unlinked file. The script's own path is /dev/fd/9; each ARG is passed
 unchanged. Flags may come before and after SELECTOR; they end at FILE. Without
 --stdin the script's standard input is empty.
 
-` + selectorHelp,
+` + request.SelectorHelp,
 		Example: `  tutti script web ./check.sh --verbose 'two words'
   tutti script --sudo -b all ./patch.py
   tutti script -e API_TOKEN --stdin data.json web ./import.rb`,
@@ -44,6 +45,6 @@ unchanged. Flags may come before and after SELECTOR; they end at FILE. Without
 		}
 		return c.launchTask(ctx, o, selector, fanout.Task{Action: script})
 	})
-	help.Set(cmd, exitHelp, append(o.groups(o.flags().addHosts, o.flags().addTask, o.addDetachedCareFlags), o.remote.Group())...)
+	help.Set(cmd, exitHelp, append(o.groups(o.Flags().AddHosts, o.Flags().AddTask, o.addDetachedCareFlags), o.remote.Group())...)
 	return cmd
 }

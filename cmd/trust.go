@@ -12,6 +12,7 @@ import (
 
 	"tutti/cmd/completion"
 	"tutti/cmd/internal/help"
+	"tutti/cmd/internal/request"
 	"tutti/fanout"
 	"tutti/internal/hostkeys"
 	"tutti/internal/hostlist"
@@ -36,7 +37,7 @@ func (o *trustOptions) addCareFlags(f *pflag.FlagSet) {
 // --ask-pass: a password is not sent to a host whose key is not known.
 func (o *trustOptions) addLoginFlags(f *pflag.FlagSet) {
 	all := pflag.NewFlagSet("", pflag.ContinueOnError)
-	o.flags().addLogin(all)
+	o.Flags().AddLogin(all)
 	all.VisitAll(func(flag *pflag.Flag) {
 		if flag.Name != "host-keys" && flag.Name != "ask-pass" {
 			f.AddFlag(flag)
@@ -56,7 +57,7 @@ mistake it for a scan, and shows the fingerprints of the host keys. Compare them
 with the hosts' consoles: nothing is written before you confirm. A host whose key
 has changed may be an impostor; its known key stays unless --update is given.
 
-` + selectorHelp,
+` + request.SelectorHelp,
 		Example: `  tutti trust web
   tutti trust --update db3
   tutti trust --yes -w 10.0.0.7`,
@@ -76,7 +77,7 @@ has changed may be an impostor; its known key stays unless --update is given.
 			if len(rest) > 0 {
 				return syntaxf("tutti trust runs no command: unexpected %q", rest[0])
 			}
-			if _, err := takeHosts(cmd.Flags(), c.In); err != nil {
+			if _, err := request.TakeHosts(cmd.Flags(), c.In); err != nil {
 				return err
 			}
 			if err := o.finalize(cmd.Flags(), c.Getenv); err != nil {
@@ -87,8 +88,8 @@ has changed may be an impostor; its known key stays unless --update is given.
 	}
 	takesFlagsBehind(cmd)
 	help.Set(cmd, exitHelp,
-		help.Group{Title: "HOSTS", Add: o.flags().addHosts},
-		help.Group{Title: "LIMITS", Add: o.flags().addConnect},
+		help.Group{Title: "HOSTS", Add: o.Flags().AddHosts},
+		help.Group{Title: "LIMITS", Add: o.Flags().AddConnect},
 		help.Group{Title: "LOGIN", Add: o.addLoginFlags},
 		help.Group{Title: "OUTPUT", Add: o.outputOptions.addPingFlags},
 		help.Group{Title: "SAFETY", Add: o.addCareFlags},

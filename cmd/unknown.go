@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/cmd/completion"
+	"tutti/cmd/internal/request"
 	"tutti/internal/yamltree"
 	"tutti/runner"
 )
@@ -44,7 +45,7 @@ func runWithout(ctx context.Context, std Streams, words []string) string {
 	defer cancel()
 	history := &runner.History{Getenv: std.Getenv, Warn: func(string) {}}
 	defer history.Close()
-	if _, err := choose(ctx, std, &requestOptions{}, words[0], history); err == nil {
+	if _, err := request.Choose(ctx, std, &request.Options{}, words[0], history); err == nil {
 		return "tutti run " + shellWord(words[0]) + " " + command
 	}
 	if strings.ContainsAny(words[0], ".@") && !strings.ContainsAny(words[0], "/ \t") {

@@ -17,6 +17,7 @@ import (
 
 // A Place is where runs, jobs and accounts are read and changed: a history of this machine, or a server.
 type Place struct {
+	// History is the file of a history; empty: the usual one.
 	History string
 	Server
 }

@@ -11,7 +11,7 @@ import (
 	"tutti/store"
 )
 
-// Retention say which runs a history keeps.
+// Retention says which runs a history keeps.
 type Retention struct {
 	keepAge  typed.Duration
 	keepRuns int

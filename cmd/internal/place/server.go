@@ -16,12 +16,14 @@ import (
 	"tutti/runner"
 )
 
-// Server say which server a command asks instead of acting by itself.
+// Server says which server a command asks instead of acting by itself.
 type Server struct {
 	server    string
 	tokenFile string
-	CA        string
-	Insecure  bool
+	// CA is a file with the certificate authorities to trust; empty: the system's.
+	CA string
+	// Insecure allows plain HTTP to another machine.
+	Insecure bool
 }
 
 // AddFlags adds the flags about the server.
@@ -52,7 +54,7 @@ func (o *Server) Client(std cli.Streams, cmd *cobra.Command) (*client.Client, er
 	return o.ClientFor(std, cmd, LocalReason)
 }
 
-// ClientFor is client for a command with a reason of its own why a flag is about this
+// ClientFor is Client for a command with a reason of its own why a flag is about this
 // machine; empty: it is not.
 func (o *Server) ClientFor(std cli.Streams, cmd *cobra.Command, reason func(*pflag.Flag) string) (*client.Client, error) {
 	text, from := o.server, "--server"

@@ -1,4 +1,4 @@
-package cmd
+package hosts
 
 import (
 	"context"
@@ -13,7 +13,10 @@ import (
 	"tutti/cmd/internal/cli"
 	"tutti/cmd/internal/help"
 	"tutti/cmd/internal/place"
+	"tutti/cmd/internal/request"
+	"tutti/internal/fault"
 	"tutti/internal/hostlist"
+	"tutti/internal/phrase"
 	"tutti/internal/quantity"
 	"tutti/output"
 	"tutti/runner"
@@ -21,7 +24,8 @@ import (
 	"tutti/store"
 )
 
-func newMaintenanceCmd(std Streams) *cobra.Command {
+// NewMaintenanceCmd makes tutti maintenance and what is below it.
+func NewMaintenanceCmd(std cli.Streams) *cobra.Command {
 	return help.Parent(&cobra.Command{
 		Use:   "maintenance COMMAND",
 		Short: "Leave hosts out of jobs and of runs over HTTP for a while",
@@ -41,24 +45,24 @@ const exitHelpMaintenance = `EXIT STATUS
   2  usage error: flags, no such host`
 
 type maintenanceOptions struct {
-	requestOptions
+	request.Options
 	until, note string
 }
 
 func (o *maintenanceOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.until, "until", "", "end it after, or at, `WHEN`: 2h, 2026-11-20T14:30 (default: when it is removed)")
 	f.StringVar(&o.note, "note", "", "say why, in a `TEXT` for others")
-	o.flags().addHistory(f)
+	o.Flags().AddHistory(f)
 }
 
-func newMaintenanceSetCmd(std Streams) *cobra.Command {
-	o := &maintenanceOptions{requestOptions: newRequestOptions()}
+func newMaintenanceSetCmd(std cli.Streams) *cobra.Command {
+	o := &maintenanceOptions{Options: request.New()}
 	cmd := &cobra.Command{
 		Use:   "set [flags] SELECTOR",
 		Short: "Put hosts into maintenance, or change until when and why they are",
 		Example: `  tutti maintenance set web07 --note 'disk is replaced'
   tutti maintenance set 'web,!web01' --until 2h`,
-		Args:              oneSelector,
+		Args:              request.OneSelector,
 		ValidArgsFunction: completion.Selector(std, &o.Request),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			names, err := o.names(cmd, std, args)
@@ -68,39 +72,39 @@ func newMaintenanceSetCmd(std Streams) *cobra.Command {
 			rest := store.Rest{Note: o.note}
 			if cmd.Flags().Changed("until") {
 				if rest.Until, err = quantity.ParseUntil(o.until, std.Time()); err != nil {
-					return syntaxf("--until %w", err)
+					return fault.Syntaxf("--until %w", err)
 				}
 			}
 			if err := (scheduler.Pause{Note: o.note}).Check(std.Time()); err != nil {
-				return usagef("--%w", err)
+				return fault.Usagef("--%w", err)
 			}
 			return o.with(cmd.Context(), std, place.MakesHistory, func(m store.Maintenance) error {
 				return startMaintenance(cmd.Context(), std, m, names, rest)
 			})
 		},
 	}
-	help.Set(cmd, exitHelpMaintenance, help.Group{Title: "HOSTS", Add: o.flags().addHosts}, help.Group{Title: "FLAGS", Add: o.addFlags})
+	help.Set(cmd, exitHelpMaintenance, help.Group{Title: "HOSTS", Add: o.Flags().AddHosts}, help.Group{Title: "FLAGS", Add: o.addFlags})
 	return cmd
 }
 
 // names are the hosts of the inventory that the words of the command line choose.
-func (o *maintenanceOptions) names(cmd *cobra.Command, std Streams, args []string) ([]string, error) {
-	if _, err := takeHosts(cmd.Flags(), std.In); err != nil {
+func (o *maintenanceOptions) names(cmd *cobra.Command, std cli.Streams, args []string) ([]string, error) {
+	if _, err := request.TakeHosts(cmd.Flags(), std.In); err != nil {
 		return nil, err
 	}
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
 	if o.Hosts.AdHoc() {
-		return nil, usagef("-w/--hosts cannot be used: maintenance is of hosts in the inventory")
+		return nil, fault.Usagef("-w/--hosts cannot be used: maintenance is of hosts in the inventory")
 	}
 	if len(args) == 0 {
-		return nil, hint(syntaxf("missing SELECTOR"), "tutti hosts lists the hosts")
+		return nil, fault.Hint(fault.Syntaxf("missing SELECTOR"), "tutti hosts lists the hosts")
 	}
 	o.Unusable = true
 	history := &runner.History{Path: o.Record.History, Getenv: std.Getenv, Warn: std.Warn}
 	defer history.Close()
-	chosen, err := choose(cmd.Context(), std, &o.requestOptions, args[0], history)
+	chosen, err := request.Choose(cmd.Context(), std, &o.Options, args[0], history)
 	if err != nil {
 		return nil, err
 	}
@@ -112,18 +116,18 @@ func (o *maintenanceOptions) names(cmd *cobra.Command, std Streams, args []strin
 }
 
 // with calls do with the maintenance of the history.
-func (o *maintenanceOptions) with(ctx context.Context, std Streams, missing place.Missing, do func(store.Maintenance) error) error {
+func (o *maintenanceOptions) with(ctx context.Context, std cli.Streams, missing place.Missing, do func(store.Maintenance) error) error {
 	return place.WithHistory(ctx, std, o.Record.History, missing, "tutti maintenance set creates the history; --history names another", func(s store.Store) error {
 		return do(s.Maintenance())
 	})
 }
 
 // byHere is who does something on this machine, for the audit.
-func byHere(std Streams) access.By {
+func byHere(std cli.Streams) access.By {
 	return access.By{Actor: "unix:" + std.UserName(), Via: access.ViaLocal, At: std.Time()}
 }
 
-func startMaintenance(ctx context.Context, std Streams, m store.Maintenance, names []string, rest store.Rest) error {
+func startMaintenance(ctx context.Context, std cli.Streams, m store.Maintenance, names []string, rest store.Rest) error {
 	by := byHere(std)
 	for _, name := range names {
 		rest.Host = name
@@ -135,18 +139,18 @@ func startMaintenance(ctx context.Context, std Streams, m store.Maintenance, nam
 	if !rest.Until.IsZero() {
 		text += " until " + cli.ClockText(rest.Until.Local())
 	}
-	return std.Print("%s %s: %s\n", count(len(names), "host"), text, hostlist.Fold(names))
+	return std.Print("%s %s: %s\n", phrase.Count(len(names), "host"), text, hostlist.Fold(names))
 }
 
-func newMaintenanceRemoveCmd(std Streams) *cobra.Command {
-	o := &maintenanceOptions{requestOptions: newRequestOptions()}
+func newMaintenanceRemoveCmd(std cli.Streams) *cobra.Command {
+	o := &maintenanceOptions{Options: request.New()}
 	cmd := &cobra.Command{
 		Use:     "rm [flags] SELECTOR",
 		Aliases: []string{"remove", "delete", "del"},
 		Short:   "End the maintenance of hosts",
 		Example: `  tutti maintenance rm web07
   tutti maintenance rm all`,
-		Args:              oneSelector,
+		Args:              request.OneSelector,
 		ValidArgsFunction: completion.Selector(std, &o.Request),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.with(cmd.Context(), std, place.WantsHistory, func(m store.Maintenance) error {
@@ -154,12 +158,12 @@ func newMaintenanceRemoveCmd(std Streams) *cobra.Command {
 			})
 		},
 	}
-	help.Set(cmd, exitHelpMaintenance, help.Group{Title: "HOSTS", Add: o.flags().addHosts}, help.Group{Title: "FLAGS", Add: o.flags().addHistory})
+	help.Set(cmd, exitHelpMaintenance, help.Group{Title: "HOSTS", Add: o.Flags().AddHosts}, help.Group{Title: "FLAGS", Add: o.Flags().AddHistory})
 	return cmd
 }
 
 // end ends the maintenance of hosts. One by its whole name may have left the inventory.
-func (o *maintenanceOptions) end(cmd *cobra.Command, std Streams, m store.Maintenance, args []string) error {
+func (o *maintenanceOptions) end(cmd *cobra.Command, std cli.Streams, m store.Maintenance, args []string) error {
 	rests, err := m.Rests(cmd.Context(), std.Time())
 	if err != nil {
 		return err
@@ -182,11 +186,11 @@ func (o *maintenanceOptions) end(cmd *cobra.Command, std Streams, m store.Mainte
 	if len(names) == 0 {
 		return std.Print("nothing to change: none of them is in maintenance\n")
 	}
-	return std.Print("%s not in maintenance any more: %s\n", count(len(names), "host"), hostlist.Fold(names))
+	return std.Print("%s not in maintenance any more: %s\n", phrase.Count(len(names), "host"), hostlist.Fold(names))
 }
 
-func newMaintenanceListCmd(std Streams) *cobra.Command {
-	o := &maintenanceOptions{requestOptions: newRequestOptions()}
+func newMaintenanceListCmd(std cli.Streams) *cobra.Command {
+	o := &maintenanceOptions{Options: request.New()}
 	json := false
 	cmd := &cobra.Command{
 		Use:     "list [flags]",
@@ -207,12 +211,12 @@ func newMaintenanceListCmd(std Streams) *cobra.Command {
 	}
 	help.Set(cmd, exitHelpMaintenance, help.Group{Title: "FLAGS", Add: func(f *pflag.FlagSet) {
 		f.BoolVar(&json, "json", false, "print JSON, one object per line")
-		o.flags().addHistory(f)
+		o.Flags().AddHistory(f)
 	}})
 	return cmd
 }
 
-func listMaintenance(std Streams, rests []store.Rest, json bool) error {
+func listMaintenance(std cli.Streams, rests []store.Rest, json bool) error {
 	forms := make([]api.Maintenance, len(rests))
 	for i := range rests {
 		forms[i] = *api.NewMaintenance(&rests[i])

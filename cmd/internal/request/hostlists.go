@@ -1,4 +1,4 @@
-package cmd
+package request
 
 import (
 	"errors"
@@ -8,15 +8,16 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"tutti/internal/fault"
 	"tutti/inventory"
 )
 
 // maxHostList bounds what is read as a list of hosts.
 const maxHostList = 64 << 20
 
-// takeHosts replaces @FILE in -w by the hosts in the file, so that the hosts themselves
+// TakeHosts replaces @FILE in -w by the hosts in the file, so that the hosts themselves
 // are recorded and repeated. stdinTaken says that @- has read stdin.
-func takeHosts(f *pflag.FlagSet, in io.Reader) (stdinTaken bool, err error) {
+func TakeHosts(f *pflag.FlagSet, in io.Reader) (stdinTaken bool, err error) {
 	flag := f.Lookup("hosts")
 	if flag == nil || !flag.Changed {
 		return false, nil
@@ -33,7 +34,7 @@ func takeHosts(f *pflag.FlagSet, in io.Reader) (stdinTaken bool, err error) {
 		return limited(in)
 	})
 	if err != nil {
-		return stdinTaken, usagef("-w/--hosts: %w", err)
+		return stdinTaken, fault.Usagef("-w/--hosts: %w", err)
 	}
 	if words == given {
 		return stdinTaken, nil

@@ -1,4 +1,6 @@
-package cmd
+// Package hosts has the commands about hosts that connect to none: their settings, and their
+// maintenance.
+package hosts
 
 import (
 	"cmp"
@@ -20,6 +22,8 @@ import (
 	"tutti/cmd/internal/cli"
 	"tutti/cmd/internal/help"
 	"tutti/cmd/internal/place"
+	"tutti/cmd/internal/request"
+	"tutti/internal/fault"
 	"tutti/internal/sanitize"
 	"tutti/internal/terminal"
 	"tutti/output"
@@ -27,7 +31,7 @@ import (
 )
 
 type hostsOptions struct {
-	requestOptions
+	request.Options
 	place.Server
 	json    bool
 	explain bool
@@ -36,22 +40,23 @@ type hostsOptions struct {
 func (o *hostsOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.json, "json", false, "print JSON, one line per host")
 	f.BoolVar(&o.explain, "explain", false, "show where each value came from")
-	o.flags().addHistory(f)
+	o.Flags().AddHistory(f)
 }
 
-func newHostsCmd(std Streams) *cobra.Command {
-	o := &hostsOptions{requestOptions: newRequestOptions()}
+// NewCmd makes tutti hosts.
+func NewCmd(std cli.Streams) *cobra.Command {
+	o := &hostsOptions{Options: request.New()}
 	cmd := &cobra.Command{
 		Use:   "hosts [flags] [SELECTOR]",
 		Short: "List hosts and their settings",
-		Long:  selectorHelp,
+		Long:  request.SelectorHelp,
 		Example: `  tutti hosts
   tutti hosts 'web,!web13.fra' --json
   tutti hosts web01.fra --explain`,
-		Args:              oneSelector,
+		Args:              request.OneSelector,
 		ValidArgsFunction: completion.Selector(std, &o.Request),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, err := takeHosts(cmd.Flags(), std.In); err != nil {
+			if _, err := request.TakeHosts(cmd.Flags(), std.In); err != nil {
 				return err
 			}
 			if err := o.Check(); err != nil {
@@ -60,7 +65,7 @@ func newHostsCmd(std Streams) *cobra.Command {
 			selector := "all"
 			if len(args) > 0 {
 				if o.Hosts.AdHoc() {
-					return syntaxf("-w/--hosts replaces SELECTOR: remove %q", args[0])
+					return fault.Syntaxf("-w/--hosts replaces SELECTOR: remove %q", args[0])
 				}
 				selector = args[0]
 			}
@@ -75,7 +80,7 @@ func newHostsCmd(std Streams) *cobra.Command {
 			o.Unusable = true
 			history := &runner.History{Path: o.Record.History, Getenv: std.Getenv, Warn: std.Warn}
 			defer history.Close()
-			chosen, err := choose(cmd.Context(), std, &o.requestOptions, selector, history)
+			chosen, err := request.Choose(cmd.Context(), std, &o.Options, selector, history)
 			if err != nil {
 				return err
 			}
@@ -97,8 +102,8 @@ func newHostsCmd(std Streams) *cobra.Command {
 		},
 	}
 	help.Set(cmd, help.ExitShort,
-		help.Group{Title: "HOSTS", Add: o.flags().addHosts},
-		help.Group{Title: "LOGIN", Add: o.flags().addSSHConfig},
+		help.Group{Title: "HOSTS", Add: o.Flags().AddHosts},
+		help.Group{Title: "LOGIN", Add: o.Flags().AddSSHConfig},
 		help.Group{Title: "OUTPUT", Add: o.addFlags},
 		o.Group(),
 	)
@@ -106,14 +111,14 @@ func newHostsCmd(std Streams) *cobra.Command {
 }
 
 // listHostsOf lists the hosts of a server.
-func listHostsOf(ctx context.Context, std Streams, remote *client.Client, selector string, o *hostsOptions) error {
+func listHostsOf(ctx context.Context, std cli.Streams, remote *client.Client, selector string, o *hostsOptions) error {
 	for _, name := range []string{"only", "exclude", "limit", "pick"} {
 		if o.Given(name) {
-			return hint(usagef("--%s does not work with a server here", name), "a selector can do the same: 'web,!web13'")
+			return fault.Hint(fault.Usagef("--%s does not work with a server here", name), "a selector can do the same: 'web,!web13'")
 		}
 	}
 	if o.explain && !o.json {
-		return usagef("--explain needs --json with a server, which tells admins only where settings come from")
+		return fault.Usagef("--explain needs --json with a server, which tells admins only where settings come from")
 	}
 	hosts, err := remote.Hosts(ctx, selector)
 	if err != nil {
@@ -228,12 +233,4 @@ func loginText(h *api.Host) string {
 		text = h.User + "@" + text
 	}
 	return text
-}
-
-// oneSelector refuses more than one argument.
-func oneSelector(_ *cobra.Command, args []string) error {
-	if len(args) < 2 {
-		return nil
-	}
-	return hint(syntaxf("one SELECTOR at a time: unexpected %q", args[1]), "separate items with commas: "+shellWord(strings.Join(args, ",")))
 }

@@ -27,12 +27,19 @@ var sshdBulkLines = func() []spec {
 				what: fmt.Sprintf("wall of much output of %s at the real sshd, in all from %d, of that of as many ssh", way.name, hosts),
 				bar:  times(1.3),
 				measure: func(ctx context.Context, l *lab) (reading, error) {
-					return l.bulk.sshd(ctx, hosts, way)
+					return l.bulk.sshd(ctx, hosts, way, false)
 				},
 			})
 		}
 	}
-	return lines
+	return append(lines, spec{
+		id:   "5.13",
+		what: "wall of ten long lines by dd at the real sshd, through a pipe that gets each in one piece, of that of as many ssh",
+		bar:  times(2.5),
+		measure: func(ctx context.Context, l *lab) (reading, error) {
+			return l.bulk.sshd(ctx, 10, bulkWays[1], true)
+		},
+	})
 }()
 
 // A bulkWay is a command that says much: bytes bytes, out of the files in dir that
@@ -52,8 +59,9 @@ var bulkWays = []bulkWay{
 }
 
 // sshd compares tutti with as many ssh as there are hosts, all of which are the
-// same server.
-func (b *bulkRuns) sshd(ctx context.Context, hosts int, way bulkWay) (_ reading, err error) {
+// same server. Their output goes to the null device, or there through a pipe: tutti puts
+// no lines together for the null device.
+func (b *bulkRuns) sshd(ctx context.Context, hosts int, way bulkWay, piped bool) (_ reading, err error) {
 	if _, err := exec.LookPath("ssh"); err != nil {
 		return reading{}, fmt.Errorf("%w: ssh is not installed", errAbsent)
 	}
@@ -75,6 +83,9 @@ func (b *bulkRuns) sshd(ctx context.Context, hosts int, way bulkWay) (_ reading,
 	if err != nil {
 		return reading{}, err
 	}
+	if piped {
+		ssh.argv, tutti.argv = throughPipe(ssh.argv), throughPipe(tutti.argv)
+	}
 	u, err := b.race(ctx, few(b.repeat), ssh, tutti)
 	if err != nil {
 		return reading{}, err
@@ -82,6 +93,11 @@ func (b *bulkRuns) sshd(ctx context.Context, hosts int, way bulkWay) (_ reading,
 	return reading{ratio(u[1].wall, u[0].wall), fmt.Sprintf("%.2f s against %.2f s for %d × %.3g MB; CPU %.2f s against %.2f s, %.0f MiB",
 		u[1].wall.Seconds(), u[0].wall.Seconds(), hosts, float64(b.sshdBytes/hosts)/1e6,
 		u[1].cpu.Seconds(), u[0].cpu.Seconds(), mib(u[1].rss))}, nil
+}
+
+// throughPipe is argv with its output read by another process.
+func throughPipe(argv []string) []string {
+	return append([]string{"sh", "-c", `"$@" | cat >/dev/null`, "sh"}, argv...)
 }
 
 // writeFiles writes the files, which cannot be compressed, where the guest can read

@@ -80,6 +80,7 @@ func newScreen(std Streams, o *outputOptions) *screen {
 		Stderr:         s.err,
 		StdoutTerminal: outTerminal,
 		StderrTerminal: errTerminal,
+		StdoutNull:     terminal.Null(std.Out),
 		OneTerminal:    terminal.Same(std.Out, std.Err),
 		StdoutColor:    useColor(std, o.color.Word, outTerminal),
 		StderrColor:    useColor(std, o.color.Word, errTerminal),

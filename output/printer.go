@@ -22,6 +22,9 @@ type Options struct {
 	// control sequences of the hosts are then made visible. Otherwise the bytes
 	// are passed on as they were sent.
 	StdoutTerminal, StderrTerminal bool
+	// StdoutNull says that stdout is the null device: a Stream puts no lines together for
+	// it. Much output without a newline costs time and disk to keep until its end.
+	StdoutNull bool
 	// OneTerminal says that both streams end on the same terminal: the output of a host
 	// then has one header, and reasons are in the summary only.
 	OneTerminal bool
@@ -58,7 +61,7 @@ func (o Options) style(s fanout.Stream) style {
 	if s == fanout.Stderr {
 		return style{w: o.Stderr, terminal: o.StderrTerminal, color: o.StderrColor, raw: o.Raw}
 	}
-	return style{w: o.Stdout, terminal: o.StdoutTerminal, color: o.StdoutColor, raw: o.Raw}
+	return style{w: o.Stdout, terminal: o.StdoutTerminal, null: o.StdoutNull, color: o.StdoutColor, raw: o.Raw}
 }
 
 // omitted queues, on stderr, that a record lacks n bytes. It serves the mode
@@ -69,8 +72,8 @@ func (o Options) omitted(host string, s fanout.Stream, n int64) error {
 
 // A style is one output stream with the way text appears on it.
 type style struct {
-	w                    *Writer
-	terminal, color, raw bool
+	w                          *Writer
+	terminal, null, color, raw bool
 }
 
 // A segment is what a style queues to be printed in one go: a run of whole lines, or the end of

@@ -63,6 +63,9 @@ func (s *Stream) output(e fanout.Event) error {
 	if e.Omitted > 0 {
 		return s.omitted(src, e)
 	}
+	if s.styles[e.Stream].null {
+		return nil
+	}
 	whole, begun := splitLines(e.Data)
 	if s.alone && !s.styles[e.Stream].terminal {
 		whole, begun = e.Data, nil // no other line can come between

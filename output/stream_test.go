@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -123,6 +124,26 @@ func TestStreamLongLines(t *testing.T) {
 	}
 	if n != hosts {
 		t.Errorf("got %d lines, want %d", n, hosts)
+	}
+}
+
+// TestNothingIsKeptForTheNullDevice: lines that nobody can read take no memory and no
+// room on disk until their end; stderr is shown as ever.
+func TestNothingIsKeptForTheNullDevice(t *testing.T) {
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "none"))
+	chunk := strings.Repeat("x", 1<<20)
+	stdout, stderr := render(t, Options{StdoutNull: true}, func(o Options) closingSink { return NewStream(o) }, func(sink fanout.Sink) {
+		s := newStory(t, sink, "a")
+		s.begin()
+		for range spillLimit/len(chunk) + 1 {
+			s.out("a", chunk)
+		}
+		s.err("a", "late\n")
+		s.finish("a", exited(0))
+		s.end()
+	})
+	if stdout != "" || stderr != "a: late\n" {
+		t.Errorf("got %d bytes of stdout, stderr %q, want none and the line", len(stdout), stderr)
 	}
 }
 

@@ -26,6 +26,20 @@ func Same(a, b io.Writer) bool {
 	return err == nil && os.SameFile(first, second)
 }
 
+// Null reports whether w is the null device, which drops what is written to it.
+func Null(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	written, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	null, err := os.Stat(os.DevNull)
+	return err == nil && os.SameFile(written, null)
+}
+
 // Size is how many columns and rows the terminal w has; 0 if that is not known, or
 // it is none.
 func Size(w io.Writer) (columns, rows int) {

@@ -26,6 +26,23 @@ func TestStreamsThatAreNone(t *testing.T) {
 	}
 }
 
+// TestNull: only the null device itself is one, by whatever file it was opened.
+func TestNull(t *testing.T) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close() //nolint:errcheck // the test is over
+	zero, err := os.Open("/dev/zero")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer zero.Close() //nolint:errcheck // the test is over
+	if !Null(null) || Null(zero) || Null(io.Discard) {
+		t.Errorf("got %v for the null device, %v for another, %v for a writer that is no file, want only the first", Null(null), Null(zero), Null(io.Discard))
+	}
+}
+
 func TestReadSecret(t *testing.T) {
 	broken := errors.New("the line was cut")
 	tests := []struct {

@@ -16,13 +16,13 @@ import (
 // flagless are the packages that name no flag and no command of tutti: their texts are
 // read at a command line, in a log or through HTTP. Their errors have causes and
 // advice, whose words the reader's package has.
-var flagless = []string{"fanout", "ssh", "inventory", "scheduler", "store", "output", "notify", "server", "client", "access", "api", "daemon", "jobs", "runner", "internal"}
+var flagless = []string{"fanout", "ssh", "inventory", "scheduler", "store", "output", "notify", "server", "client", "access", "api", "daemon", "jobs", "runner", "transfer", "internal"}
 
 // forTests are packages that are no part of the program.
 var forTests = []string{"internal/fleet", "internal/sshdtest", "internal/pgtest", "internal/keytest", "internal/soak", "internal/nemesis", "internal/jsondoc"}
 
 // ourWords is a flag, short or long, or tutti and one of its commands.
-var ourWords = regexp.MustCompile(`(^|[^-\w])--[a-z][a-z-]+|(^|[\s(,;:=\x60"'])-[A-Za-z]\b|\btutti (run|script|ping|hosts|show|history|diff|rerun|job|serve|trust|doctor|demo|completion|version|user|token|audit|kill)\b`)
+var ourWords = regexp.MustCompile(`(^|[^-\w])--[a-z][a-z-]+|(^|[\s(,;:=\x60"'])-[A-Za-z]\b|\btutti (run|script|ping|hosts|show|history|diff|rerun|job|serve|trust|doctor|demo|completion|version|user|token|audit|kill|copy|fetch)\b`)
 
 // othersWords are those of other programs: the flags behind their names, and those with
 // which a program that prints an inventory is asked.
@@ -30,7 +30,7 @@ var othersWords = regexp.MustCompile(`\b(ulimit|df|ls|lsattr|namei|sudo|sysctl|s
 
 // shellPrograms are packages whose texts are shell programs for the hosts; only long
 // flags are looked for in them.
-var shellPrograms = []string{"ssh/remote"}
+var shellPrograms = []string{"ssh/remote", "transfer/shell"}
 
 // recorded is how the history calls hosts that were named without an inventory: a
 // promise to its readers.

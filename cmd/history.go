@@ -53,7 +53,7 @@ func (o *historyOptions) addOutputFlags(f *pflag.FlagSet) {
 }
 
 func newHistoryCmd(std Streams) *cobra.Command {
-	o := &historyOptions{source: typed.Choice{Of: []string{"cli", "rerun", "job"}}}
+	o := &historyOptions{source: typed.Choice{Of: []string{"cli", "copy", "fetch", "rerun", "job"}}}
 	cmd := &cobra.Command{
 		Use:   "history [flags] [WORD...]",
 		Short: "List past runs, newest first; WORDs filter by command or note",

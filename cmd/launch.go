@@ -179,6 +179,9 @@ func againText(run int64, d *runner.Decision, history string) string {
 	if s, ok := d.Plan.Task.Action.(*fanout.Script); ok && s.Name == "-" {
 		return "" // which was read from our standard input
 	}
+	if _, ok := d.Plan.Task.Action.(*fanout.Transfer); ok {
+		return "" // the flags are not on record
+	}
 	command := fmt.Sprintf("tutti rerun %d", run)
 	if history != "" {
 		command += " --history " + shellWord(history)

@@ -130,6 +130,9 @@ func repeatRun(ctx context.Context, c *console, f *pflag.FlagSet, o *rerunOption
 	if err != nil {
 		return nil, err
 	}
+	if err := refuseTransferAgain(run, decided.Task, outcomes); err != nil {
+		return nil, err
+	}
 	if err := repeat(c, f, o, run, decided); err != nil {
 		return nil, err
 	}

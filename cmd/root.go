@@ -125,6 +125,7 @@ func newRootCmd(c *console) *cobra.Command {
 	cmd.AddCommand(
 		newRunCmd(c),
 		newScriptCmd(c),
+		newCopyCmd(c),
 		newRerunCmd(c),
 		newPingCmd(c),
 		hosts.NewCmd(c.Streams),

@@ -152,6 +152,8 @@ func setFault(ts *testscript.TestScript, h *fleet.Host, fault string) {
 	case "":
 	case "down":
 		h.Down = true
+	case "sftp":
+		h.SFTP = fleet.SFTP("")
 	case "forward":
 		h.Forward = true
 	case "refuse":

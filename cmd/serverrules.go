@@ -27,6 +27,7 @@ var serverRules = map[string]serverRule{
 	"tutti":                       needsNoServer,
 	"tutti audit":                 asksServer,
 	"tutti completion":            needsNoServer,
+	"tutti copy":                  refusesServer,
 	"tutti demo":                  needsNoServer,
 	"tutti diff":                  asksServer,
 	"tutti doctor":                refusesServer,

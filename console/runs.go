@@ -81,7 +81,7 @@ func (*view) Outcomes() []string {
 func (*view) Phases() []string { return []string{"waiting", "running", "retrying", "ended"} }
 
 // Sources are what starts runs.
-func (*view) Sources() []string { return []string{"cli", "rerun", "job", "api"} }
+func (*view) Sources() []string { return []string{"cli", "copy", "fetch", "rerun", "job", "api"} }
 
 // JobStates are the states of jobs.
 func (*view) JobStates() []string {

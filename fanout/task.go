@@ -36,7 +36,7 @@ type Task struct {
 	Job *JobInfo
 }
 
-// An Action is one of Command, *Script and Ping.
+// An Action is one of Command, *Script, *Transfer and Ping.
 type Action interface{ isAction() }
 
 // A Command is a line that the remote user's login shell reads, or with Sudo sh.
@@ -52,19 +52,21 @@ func (Ping) isAction()    {}
 // Runs reports whether there is something to run.
 func (t Task) Runs() bool {
 	switch t.Action.(type) {
-	case Command, *Script:
+	case Command, *Script, *Transfer:
 		return true
 	}
 	return false
 }
 
-// Label is what people call the task: a command by itself, a script by its Label.
+// Label is what people call the task: a command by itself, anything else by its Label.
 // It is empty for a Ping, and for nothing else that can be recorded.
 func (t Task) Label() string {
 	switch a := t.Action.(type) {
 	case Command:
 		return string(a)
 	case *Script:
+		return a.Label
+	case *Transfer:
 		return a.Label
 	}
 	return ""
@@ -228,14 +230,15 @@ func (s *Script) check() error {
 // taskJSON is the recorded form of a Task. Its field names are public: they
 // stand in the plan column of the history. Secrets and contents are not in it.
 type taskJSON struct {
-	Command string         `json:"command,omitempty"`
-	Script  *scriptJSON    `json:"script,omitempty"`
-	Stdin   string         `json:"stdin,omitempty"`
-	Env     []variableJSON `json:"env,omitempty"`
-	Dir     string         `json:"dir,omitempty"`
-	Sudo    *sudoJSON      `json:"sudo,omitempty"`
-	PTY     *ptyJSON       `json:"pty,omitempty"`
-	Job     *jobJSON       `json:"job,omitempty"`
+	Command  string         `json:"command,omitempty"`
+	Script   *scriptJSON    `json:"script,omitempty"`
+	Transfer *transferJSON  `json:"transfer,omitempty"`
+	Stdin    string         `json:"stdin,omitempty"`
+	Env      []variableJSON `json:"env,omitempty"`
+	Dir      string         `json:"dir,omitempty"`
+	Sudo     *sudoJSON      `json:"sudo,omitempty"`
+	PTY      *ptyJSON       `json:"pty,omitempty"`
+	Job      *jobJSON       `json:"job,omitempty"`
 }
 
 type jobJSON struct {
@@ -275,6 +278,9 @@ func (t Task) MarshalJSON() ([]byte, error) {
 	if s, ok := t.Action.(*Script); ok {
 		v.Script = &scriptJSON{s.Name, s.Size, s.SHA256, s.Interpreter, s.Args}
 	}
+	if f, ok := t.Action.(*Transfer); ok {
+		v.Transfer = f.form()
+	}
 	for _, e := range t.Env {
 		w := variableJSON{Name: e.Name, Secret: e.Secret != nil}
 		if !w.Secret {
@@ -295,8 +301,8 @@ func (t Task) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote. The secrets of such a task are
-// empty, and its script and input have no source; they must be set before it is
-// run.
+// empty, its script and input have no source, and its transfer no mover; they must be
+// set before it is run.
 func (t *Task) UnmarshalJSON(data []byte) error {
 	var v taskJSON
 	if err := json.Unmarshal(data, &v); err != nil {
@@ -326,6 +332,8 @@ func (v *taskJSON) action() Action {
 	switch s := v.Script; {
 	case s != nil:
 		return &Script{Label: v.Command, Name: s.Name, Size: s.Size, SHA256: s.SHA256, Interpreter: s.Interpreter, Args: s.Args}
+	case v.Transfer != nil:
+		return v.Transfer.action(v.Command)
 	case v.Command != "":
 		return Command(v.Command)
 	}

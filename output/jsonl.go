@@ -28,6 +28,7 @@ type JSON struct {
 	w        *Writer
 	exitCode func(fanout.Summary) int
 	partials partials
+	files    bool // the run moves files: lines are about them
 }
 
 var _ fanout.Sink = (*JSON)(nil)
@@ -42,6 +43,7 @@ func NewJSON(w *Writer, exitCode func(fanout.Summary) int) *JSON {
 func (j *JSON) Handle(_ context.Context, e fanout.Event) error {
 	switch e.Kind {
 	case fanout.RunStarted:
+		_, j.files = e.Plan.Task.Action.(*fanout.Transfer)
 		return j.object(event.NewRunStarted(e))
 	case fanout.TargetStarted:
 		return j.object(event.NewHostStarted(e))
@@ -166,7 +168,11 @@ func (j *JSON) endLine(e fanout.Event, s fanout.Stream) error {
 func (j *JSON) queue(e fanout.Event, s fanout.Stream, kept *buffer, data []byte, partial bool) error {
 	form := event.NewOutput(e, s)
 	release := e.Hold()
+	files := j.files
 	return j.w.queue(func(b *bufio.Writer) error {
+		if files && kept == nil && !partial {
+			return writeFiles(b, form, data)
+		}
 		return writeOutput(b, form, kept, data, partial)
 	}, func() {
 		kept.free()

@@ -60,6 +60,9 @@ const noCode = -1
 func (l *Launch) Decide(ctx context.Context, selector string, task fanout.Task) (*Decision, error) {
 	l.Lookup.Runs = EarlierRuns{Open: l.History.ForReading, User: l.Env.User}
 	d, err := l.Env.Decide(ctx, l.Request, l.Lookup, selector, task)
+	if err == nil {
+		err = d.fitTransfer(l.Request)
+	}
 	if err != nil {
 		return nil, err
 	}

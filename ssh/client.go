@@ -207,6 +207,10 @@ func (c *Client) exec(ctx context.Context, a fanout.Attempt, task fanout.Task, s
 		_, report.Failure = c.acquire(ctx, a.Target, ep, &report)
 		return report
 	}
+	if _, ok := task.Action.(*fanout.Transfer); ok {
+		transfer(ctx, c, a, ep, task, stdout, stderr, &report)
+		return report
+	}
 	s, f := c.open(ctx, a.Target, ep, &report)
 	if f != nil {
 		report.Failure = f

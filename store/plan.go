@@ -51,22 +51,30 @@ func ReadDecided(text, command string, run int64) (Decided, error) {
 // unlabelled returns a without its label, which the command column has; nil if that
 // column has all of a.
 func unlabelled(a fanout.Action) fanout.Action {
-	script, ok := a.(*fanout.Script)
-	if !ok {
-		return nil
+	switch a := a.(type) {
+	case *fanout.Script:
+		bare := *a
+		bare.Label = ""
+		return &bare
+	case *fanout.Transfer:
+		bare := *a
+		bare.Label = ""
+		return &bare
 	}
-	bare := *script
-	bare.Label = ""
-	return &bare
+	return nil
 }
 
 // labelled is the reverse of unlabelled.
 func labelled(a fanout.Action, command string) fanout.Action {
-	switch script, ok := a.(*fanout.Script); {
-	case ok:
-		script.Label = command
-		return script
-	case command != "":
+	switch a := a.(type) {
+	case *fanout.Script:
+		a.Label = command
+		return a
+	case *fanout.Transfer:
+		a.Label = command
+		return a
+	}
+	if command != "" {
 		return fanout.Command(command)
 	}
 	return fanout.Ping{}

@@ -65,6 +65,9 @@ type Host struct {
 	AskPassword bool
 	// Exec runs commands; nil means Options.Exec.
 	Exec Handler
+	// SFTP serves the subsystem of that name, such as what the function SFTP returns;
+	// nil: the host has none.
+	SFTP Handler
 	// Faults are what goes wrong; the zero value is nothing. What they point
 	// to must not change.
 	Faults Faults

@@ -63,6 +63,8 @@ func (s *session) answer(r *gossh.Request) {
 	switch r.Type {
 	case "exec", "shell":
 		s.exec(r)
+	case "subsystem":
+		s.subsystem(r)
 	case "signal":
 		s.signal(r)
 	case "pty-req":
@@ -94,7 +96,21 @@ func (s *session) exec(r *gossh.Request) {
 	if !s.faults.LateReply {
 		_ = r.Reply(!s.faults.DenyExec, nil)
 	}
-	s.wg.Go(func() { s.run(payload.Command) })
+	s.wg.Go(func() { s.run(s.conn.host.Exec, payload.Command) })
+}
+
+// subsystem starts the SFTP server of the host.
+func (s *session) subsystem(r *gossh.Request) {
+	var payload struct{ Name string }
+	if gossh.Unmarshal(r.Payload, &payload) != nil || s.started || payload.Name != "sftp" || s.conn.host.SFTP == nil {
+		_ = r.Reply(false, nil)
+		return
+	}
+	s.started, s.request = true, r
+	s.note(func() { s.entry.Command = "subsystem " + payload.Name })
+	s.conn.wire.exec()
+	_ = r.Reply(true, nil)
+	s.wg.Go(func() { s.run(s.conn.host.SFTP, "") })
 }
 
 // signal passes a signal request on.
@@ -120,7 +136,7 @@ func (s *session) signal(r *gossh.Request) {
 }
 
 // run carries a command out and ends the session, with the faults in place.
-func (s *session) run(command string) {
+func (s *session) run(by Handler, command string) {
 	s.note(func() { s.entry.Started = time.Now() })
 	if s.faults.ExitFirst && s.faults.Exit != nil {
 		s.sendExit(*s.faults.Exit)
@@ -134,7 +150,7 @@ func (s *session) run(command string) {
 		_, _ = extended(s.ch, 2).Write(s.faults.Extended)
 	}
 	out := &stream{s: s, w: s.ch, count: &s.entry.stdout}
-	e := s.conn.host.Exec.Run(&Session{
+	e := by.Run(&Session{
 		Host:    s.conn.host.Name,
 		User:    s.conn.ssh.User(),
 		Command: command,

@@ -58,6 +58,15 @@ func NewOrder(task *fanout.Task, pty *fanout.PTY) *Order {
 	return o
 }
 
+// NewProgram makes p ready.
+func NewProgram(p fanout.Program) *Order {
+	task := &fanout.Task{Action: fanout.Command(p.Text), Stdin: p.Stdin, Sudo: p.Sudo}
+	if p.Sudo != nil {
+		return NewOrder(task, nil) // sudo runs sh
+	}
+	return &Order{Task: task, Command: loginLine(p.Text)}
+}
+
 // loginLine is a line by which any login shell becomes a POSIX shell that runs text.
 // Characters that csh or fish would interpret even between quotes are written as octal
 // numbers.

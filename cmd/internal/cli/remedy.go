@@ -19,7 +19,7 @@ var remedyWords = map[fanout.Cause]string{
 	ssh.CauseNeighbours:      "increase the ARP/neighbor table (as root: sysctl -w net.ipv4.neigh.default.gc_thresh3=8192), or work on fewer hosts at once (-f)",
 	ssh.CauseName:            "check the name, or give the host an address: in the inventory",
 	ssh.CauseResolver:        "check that the name servers respond (/etc/resolv.conf), or give the hosts an address: in the inventory",
-	ssh.CausePort:            "check that sshd is running and that the port is right (port: in the inventory, or -p)",
+	ssh.CausePort:            "check that sshd is running and that the port is right (port: in the inventory, or --port)",
 	ssh.CauseNoAnswer:        "check that the host is up and no firewall blocks the connection; jump: or -J connects through a bastion",
 	ssh.CauseTurnedAway:      "the host is busy or has temporarily locked out this machine (MaxStartups, PerSourcePenalties): work on fewer hosts at once (-f), or wait some minutes",
 	ssh.CauseAlgorithms:      "update the host's sshd; or allow its algorithms in ssh_config (KexAlgorithms, Ciphers, MACs, HostKeyAlgorithms)",
@@ -53,7 +53,7 @@ var remedyWords = map[fanout.Cause]string{
 var adHocWords = map[fanout.Cause]string{
 	ssh.CauseName:     "check the name; -w also accepts addresses",
 	ssh.CauseResolver: "check that the name servers respond (/etc/resolv.conf), or give -w addresses",
-	ssh.CausePort:     "check that sshd is running and that the port is right (HOST:PORT in -w, or -p)",
+	ssh.CausePort:     "check that sshd is running and that the port is right (HOST:PORT in -w, or --port)",
 }
 
 // knownNameWords are for a name of -w that does not exist and is in the inventory.

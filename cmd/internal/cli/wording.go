@@ -108,7 +108,7 @@ var Wording = fault.Wording{
 
 // shortFlags are the short names of the keys that errors speak of.
 var shortFlags = map[fault.Key]string{
-	"inventory": "-i", "hosts": "-w", "exclude": "-x", "env": "-e", "jump": "-J", "ssh-config": "-F",
+	"inventory": "-i", "hosts": "-w", "exclude": "-x", "env": "-e", "jump": "-J", "ssh-config": "-F", "recursive": "-r",
 }
 
 // longOnly are those of them that are known by their long names.

@@ -59,6 +59,11 @@ func (x Flags) AddTask(f *pflag.FlagSet) {
 	x.add(f, "env", "e", "set `K=V` for the command; K alone passes the local value, which is not recorded")
 	x.add(f, "dir", "", "working directory `DIR` (relative to the remote home)")
 	x.add(f, "stdin", "", "send `FILE` to the command's standard input on every host; -: tutti's own standard input")
+	x.AddSudo(f)
+}
+
+// AddSudo adds the flags about another user.
+func (x Flags) AddSudo(f *pflag.FlagSet) {
 	x.add(f, "sudo", "", "run with sudo, as `USER` (default root)").NoOptDefVal = "root"
 	x.add(f, "ask-sudo-pass", "", "ask once for the sudo password; it is tried on one host first")
 	x.add(f, "sudo-pass-command", "", "read the sudo password from the first line of the output of the local `CMD` (CMD is recorded: do not put the password in it)")
@@ -97,9 +102,12 @@ func (x Flags) AddRolling(f *pflag.FlagSet) {
 }
 
 // AddLogin adds the flags about how to log in to hosts.
-func (x Flags) AddLogin(f *pflag.FlagSet) {
+func (x Flags) AddLogin(f *pflag.FlagSet) { x.addLogin(f, "p") }
+
+// addLogin has another short name for the port; empty: none.
+func (x Flags) addLogin(f *pflag.FlagSet, port string) {
 	x.add(f, "user", "l", "log in as `USER` (default: inventory, ssh_config, your user name)")
-	x.add(f, "port", "p", "connect to port `N` (default: inventory, ssh_config, 22)")
+	x.add(f, "port", port, "connect to port `N` (default: inventory, ssh_config, 22)")
 	x.add(f, "identity", "", "log in with the key in `FILE`")
 	x.add(f, "host-keys", "", "check host keys by `MODE`: strict (known keys only), accept-new (add unknown keys), off (no check) (default: inventory, ssh_config, strict)")
 	x.add(f, "jump", "J", "connect through `HOST[,HOST]`, each user@host:port or an inventory host; none: connect directly (default: inventory, ssh_config)")

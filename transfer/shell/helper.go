@@ -1,0 +1,57 @@
+package shell
+
+import (
+	"context"
+	"sync"
+
+	"tutti/fanout"
+)
+
+// A Helper is a shell alongside another way to the files. It starts when it is first
+// needed; on a host that has none, every call returns the error with which that failed.
+type Helper struct {
+	Host fanout.Sessions
+
+	mu      sync.Mutex // guards what follows
+	started bool
+	remote  *Remote
+	err     error
+}
+
+func (h *Helper) start(ctx context.Context) (*Remote, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.started {
+		h.started = true
+		h.remote, h.err = Open(ctx, h.Host, nil)
+	}
+	return h.remote, h.err
+}
+
+// Sums are the SHA-256 sums of files.
+func (h *Helper) Sums(ctx context.Context, files []string) (map[string]string, error) {
+	r, err := h.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.Sums(ctx, files)
+}
+
+// Expand expands a pattern.
+func (h *Helper) Expand(ctx context.Context, pattern string) ([]string, error) {
+	r, err := h.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.Expand(ctx, pattern)
+}
+
+// Close ends the shell, if there is one.
+func (h *Helper) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.remote == nil {
+		return nil
+	}
+	return h.remote.Close()
+}

@@ -12,6 +12,7 @@ import (
 
 	"tutti/scheduler"
 	"tutti/store"
+	"tutti/store/tables"
 )
 
 // Firing returns a firing, or ErrTaken if it does not exist any more.
@@ -33,7 +34,7 @@ func (h *History) Firings(ctx context.Context, q store.FiringQuery) ([]store.Fir
 
 func (h *History) firings(ctx context.Context, q store.FiringQuery) ([]store.FiringRow, error) {
 	where, args := whereFirings(q)
-	firings, err := selectFirings(ctx, h.r, failFiring, where, args...)
+	firings, err := selectFirings(ctx, h.r, tables.FailFiring, where, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -4,9 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"time"
 
 	"tutti/internal/yamltree"
 	"tutti/scheduler"
@@ -110,64 +107,6 @@ func (s *states) jobByID(ctx context.Context, q queryer, id int64) (scheduler.St
 }
 
 func (s *states) selectJobs(ctx context.Context, q queryer, where string, args ...any) ([]scheduler.StoredJob, error) {
-	rows, err := q.QueryContext(ctx, `
-		SELECT id, name, version, spec, paused, cursor, failures, failing_since, alarm, updated_at, updated_by, scope, webhook_by,
-			paused_by, paused_at, paused_until, paused_note FROM jobs`+where, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }() // rows.Err tells
-	var jobs []scheduler.StoredJob
-	for rows.Next() {
-		k, err := s.scanJob(rows)
-		if err != nil {
-			return nil, err
-		}
-		jobs = append(jobs, k)
-	}
-	return jobs, rows.Err()
-}
-
-// unknownUser is the subject of no user.
-const unknownUser = "unknown"
-
-func (s *states) scanJob(rows *sql.Rows) (k scheduler.StoredJob, err error) {
-	var name, spec string
-	var version int64
-	var paused bool
-	var cursor, updated, since, alarm, scope, webhookBy, pausedBy, pausedAt, until, note sql.NullString
-	wrong := rows.Scan(&k.ID, &name, &version, &spec, &paused, &cursor, &k.ConsecutiveFailures.Count, &since, &alarm, &updated, &k.UpdatedBy, &scope, &webhookBy,
-		&pausedBy, &pausedAt, &until, &note)
-	if wrong != nil {
-		if err := scanFirst(rows, &k.ID, &name, &version, &spec); err != nil {
-			return k, err
-		}
-		wrong = &scheduler.StateError{What: "row", Err: wrong}
-		webhookBy.String = unknownUser // who set it is not known, and need not have been an admin
-	}
-	k.Job, k.Broken = s.specs.job(k.ID, spec)
-	k.Broken = errors.Join(k.Broken, wrong)
-	// These have their own columns, which override the spec.
-	k.Name, k.Version, k.Paused, k.Alarm = name, version, paused, alarm.String
-	if k.Scopes, err = tables.ParseList(scope); err != nil {
-		k.Broken = errors.Join(k.Broken, fmt.Errorf("scope: %w", err)) // without its scopes it would run anywhere
-	}
-	k.Notify.WebhookBy = webhookBy.String
-	k.Pause.By, k.Pause.Note = pausedBy.String, note.String
-	for _, c := range []struct {
-		name string
-		to   *time.Time
-		text sql.NullString
-	}{
-		{"cursor", &k.Cursor, cursor},
-		{"failing_since", &k.ConsecutiveFailures.Since, since},
-		{"updated_at", &k.UpdatedAt, updated},
-		{"paused_at", &k.Pause.At, pausedAt},
-		{"paused_until", &k.Pause.Until, until},
-	} {
-		if *c.to, err = parseTime(c.text); err != nil {
-			k.Broken = errors.Join(k.Broken, fmt.Errorf("%s: %w", c.name, err))
-		}
-	}
-	return k, nil
+	scan := func(rows *sql.Rows) (scheduler.StoredJob, error) { return s.specs.Scan(rows.Scan, firstOf(rows)) }
+	return scanAll(ctx, q, scan, "SELECT "+tables.JobColumns+" FROM jobs"+where, args...)
 }

@@ -163,7 +163,7 @@ func (s *states) writeNext(ctx context.Context, tx *sql.Tx, m *scheduler.Move) e
 			return err
 		}
 	}
-	ahead, err := spansText(next.Ahead)
+	ahead, err := tables.Spans(next.Ahead)
 	if err != nil {
 		return err
 	}
@@ -188,15 +188,6 @@ func closeUnreadable(ctx context.Context, tx *sql.Tx, m *scheduler.Move) error {
 	_, err = tx.ExecContext(ctx, "UPDATE firings SET settled_at = ?, decision = ?, reason = ?, ended = NULL WHERE job_id = ? AND "+openFirings+
 		" AND id NOT IN (SELECT value FROM json_each(?))", timeText(m.At), scheduler.Failed.String(), scheduler.ReasonUnreadable, m.Next.ID, string(list))
 	return err
-}
-
-// spansText is NULL for none.
-func spansText(spans []scheduler.Span) (any, error) {
-	if len(spans) == 0 {
-		return nil, nil
-	}
-	said, err := json.Marshal(spans)
-	return string(said), err
 }
 
 // updateJob writes the scheduling state of a job, and the job itself if it was edited: it
@@ -279,7 +270,7 @@ func (s *states) deleteJob(ctx context.Context, tx *sql.Tx, m *scheduler.Move) e
 	if err != nil {
 		return err
 	}
-	if err := dropMessages(ctx, tx, k.ID, scheduler.ReasonRemoved, m.At); err != nil {
+	if err := tables.DropMessages(ctx, on(tx), k.ID, scheduler.ReasonRemoved, m.At); err != nil {
 		return err
 	}
 	return noteChange(ctx, tx, k, store.JobRemoved, spec)

@@ -4,14 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 
 	"tutti/scheduler"
+	"tutti/store/tables"
 )
 
 // states reads and writes the jobs and their open firings. Its methods work in a
 // transaction of their caller.
-type states struct{ specs specCache }
+type states struct{ specs tables.Specs }
 
 // A jobPrint identifies a state of a job.
 type jobPrint struct{ revision, version int64 }
@@ -72,104 +72,52 @@ func (s *states) loadSubjects(ctx context.Context, q queryer, ids []int64) ([]sc
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	subjects, place := make([]scheduler.Subject, len(ids)), make(map[int64]*scheduler.Subject, len(ids))
-	for i, id := range ids {
-		subjects[i].State.ID, subjects[i].State.Removed = id, true
-		place[id] = &subjects[i]
-	}
 	list, err := json.Marshal(ids)
 	if err != nil {
 		return nil, err
 	}
-	for _, load := range []func(context.Context, queryer, string, map[int64]*scheduler.Subject) error{
-		s.loadJobs, loadRevisions, loadFirings,
+	subjects := tables.NewSubjects(ids)
+	jobs, err := s.selectJobs(ctx, q, " WHERE id"+ofJobs, string(list))
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range jobs {
+		subjects.Job(k)
+	}
+	for _, load := range []struct {
+		query string
+		take  func(*sql.Rows) error
+	}{
+		{"SELECT " + tables.RevisionColumns + " FROM job_states WHERE job_id" + ofJobs, func(rows *sql.Rows) error { return subjects.Revision(rows.Scan) }},
+		{openOfJobs, func(rows *sql.Rows) error { return subjects.Firing(rows.Scan, firstOf(rows)) }},
 	} {
-		if err := load(ctx, q, string(list), place); err != nil {
+		if err := eachRow(ctx, q, load.take, load.query, string(list)); err != nil {
 			return nil, err
 		}
 	}
-	return subjects, nil
+	return subjects.All, nil
+}
+
+// eachRow calls take for each row of a query.
+func eachRow(ctx context.Context, q queryer, take func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	for rows.Next() {
+		if err := take(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // ofJobs are the rows whose job is in a list in JSON.
 const ofJobs = " IN (SELECT value FROM json_each(?))"
 
-// damaged marks a job whose state cannot be read: it does not fire, and the others do.
-func damaged(s *scheduler.JobState, what string, err error) {
-	s.Broken = errors.Join(s.Broken, &scheduler.StateError{What: what, Err: err})
-}
-
-func loadRevisions(ctx context.Context, q queryer, list string, place map[int64]*scheduler.Subject) error {
-	rows, err := q.QueryContext(ctx, "SELECT job_id, revision, since, ahead FROM job_states WHERE job_id"+ofJobs, list)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }() // rows.Err tells
-	for rows.Next() {
-		var id int64
-		var rev scheduler.Revision
-		var since, ahead sql.NullString
-		if err := rows.Scan(&id, &rev, &since, &ahead); err != nil {
-			return err
-		}
-		x := place[id]
-		x.Rev = rev
-		if x.State.Since, err = parseTime(since); err != nil {
-			damaged(&x.State, "since", err)
-		}
-		if ahead.Valid {
-			if err := json.Unmarshal([]byte(ahead.String), &x.State.Ahead); err != nil {
-				damaged(&x.State, "ahead", err)
-			}
-		}
-	}
-	return rows.Err()
-}
-
-func (s *states) loadJobs(ctx context.Context, q queryer, list string, place map[int64]*scheduler.Subject) error {
-	jobs, err := s.selectJobs(ctx, q, " WHERE id"+ofJobs, list)
-	for _, k := range jobs {
-		place[k.ID].State.StoredJob, place[k.ID].State.Removed = k, false
-	}
-	return err
-}
-
-// openOfJobs are the open firings of jobs, with the request to stop their runs.
-const openOfJobs = "SELECT " + firingColumns + `, kill_at, kill_by, kill_how = 'halt', replaced_by,
-		(SELECT coalesce(later.scheduled_at, later.decided_at) FROM firings AS later WHERE later.id = replaced_by)
-	FROM firings LEFT JOIN (SELECT id AS run, kill_at, kill_by, kill_how, replaced_by FROM runs) ON run = run_id
-	WHERE ` + openFirings + " AND job_id" + ofJobs + " ORDER BY job_id, id"
-
-func loadFirings(ctx context.Context, q queryer, list string, place map[int64]*scheduler.Subject) error {
-	rows, err := q.QueryContext(ctx, openOfJobs, list)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }() // rows.Err tells
-	for rows.Next() {
-		var stopAt, by, replacedAt sql.NullString
-		var halt sql.NullBool
-		var replacedBy sql.NullInt64
-		f, err := scanFiring(rows, &stopAt, &by, &halt, &replacedBy, &replacedAt)
-		if err == nil && by.Valid {
-			f.Stop = scheduler.Stop{Run: f.Run, By: by.String, Halt: halt.Bool, ReplacedBy: replacedBy.Int64}
-			err = wrongFiring(f.ID, parseTimes(timeCell(&f.Stop.At, stopAt), timeCell(&f.Stop.ReplacedAt, replacedAt)))
-		}
-		if _, ok := errors.AsType[*scheduler.StateError](err); err != nil && !ok {
-			return err
-		}
-		state := &place[f.JobID].State
-		if state.Removed {
-			state.Name = f.Job
-		}
-		if err != nil {
-			state.Broken = errors.Join(state.Broken, err)
-			continue
-		}
-		state.Open = append(state.Open, f)
-	}
-	return rows.Err()
-}
+// openOfJobs are the open firings of jobs.
+const openOfJobs = tables.OpenFirings + ofJobs + " ORDER BY job_id, id"
 
 // Numbers are the next numbers of firings; see [scheduler.States].
 func (l *Ledger) Numbers(ctx context.Context, _ int) (first int64, err error) {

@@ -230,7 +230,7 @@ func TestDaemonQueriesAreIndexed(t *testing.T) {
 		"looked at": "DELETE FROM runs WHERE id = 1 AND state <> 'running' AND NOT " + lookedAt + " AND NOT " + tables.ToldLater,
 		"due":       "SELECT id FROM outbox WHERE due_at <= 'x'",
 		"callbacks": "SELECT 1 FROM callbacks WHERE due_at <= 'x'",
-		"log":       "SELECT " + firingColumns + " FROM firings WHERE job = 'x' ORDER BY id DESC LIMIT 10",
+		"log":       "SELECT " + tables.FiringColumns + " FROM firings WHERE job = 'x' ORDER BY id DESC LIMIT 10",
 		"costs":     "SELECT job_id, count(*), sum(recorded_bytes + hosts) FROM runs WHERE job_id IS NOT NULL GROUP BY job_id",
 		"aged":      "SELECT id FROM firings WHERE job_id = 1 AND scheduled_at < 'x'",
 	} {

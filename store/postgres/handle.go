@@ -21,6 +21,8 @@ type handle struct {
 	// synchronous: a standby has what is acknowledged, too.
 	synchronous bool
 	watch       watch
+	// terms are those of the leases of this process.
+	terms leaseTerms
 	// commit ends a transaction that writes. Tests put faults in its place.
 	commit func(ctx context.Context, tx pgx.Tx) error
 }

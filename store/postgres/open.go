@@ -70,7 +70,7 @@ func connect(ctx context.Context, dsn string, options store.Options, writes bool
 	if err != nil {
 		return nil, faultAt("open", name, err)
 	}
-	h := &handle{name: name, options: options, pool: database{pool}, commit: func(ctx context.Context, tx pgx.Tx) error { return tx.Commit(ctx) }}
+	h := &handle{name: name, options: options, pool: database{pool}, terms: usualTerms, commit: func(ctx context.Context, tx pgx.Tx) error { return tx.Commit(ctx) }}
 	h.watch.connect = func(ctx context.Context) (*pgx.Conn, error) { return pgx.ConnectConfig(ctx, c.ConnConfig.Copy()) }
 	return h, nil
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -169,6 +170,55 @@ func testRace(t *testing.T, b *bed) {
 	rows, err := b.Firings(t.Context(), store.FiringQuery{})
 	if err != nil || len(rows) != jobs {
 		t.Errorf("got %d firings, %v, want %d", len(rows), err, jobs)
+	}
+}
+
+// Members that decide many jobs at once and race for all of them decide and claim each
+// once, in whatever order they have them.
+func testRaceOfBatches(t *testing.T, b *bed) {
+	const members = 3
+	jobs := 20 * b.rounds
+	for i := range jobs {
+		b.add(fmt.Sprintf("job%04d", i))
+	}
+	claimed := make(chan int64, members*jobs)
+	var wg sync.WaitGroup
+	for range members {
+		w := b.join()
+		wg.Go(func() {
+			w.sync()
+			var all []scheduler.Decisions
+			for _, k := range w.desk.ListJobs() {
+				firing := scheduler.Firing{ScheduledTime: scheduler.ScheduledTime{At: minute(1)}, Due: minute(1)}
+				all = append(all, scheduler.Decisions{Job: k, Firings: []scheduler.Firing{firing}, Cursor: minute(1)})
+			}
+			rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+			_, errs, err := w.desk.Decide(t.Context(), minute(1), all)
+			if err != nil {
+				t.Errorf("decide: %v", err)
+				return
+			}
+			for _, err := range errs {
+				if err != nil && !errors.Is(err, scheduler.ErrConflict) {
+					t.Errorf("decide: %v", err)
+				}
+			}
+			for _, x := range w.claim(1) {
+				claimed <- x.Job.ID
+			}
+		})
+	}
+	wg.Wait()
+	close(claimed)
+	times := map[int64]int{}
+	for job := range claimed {
+		if times[job]++; times[job] > 1 {
+			t.Errorf("job %d was claimed %d times", job, times[job])
+		}
+	}
+	rows, err := b.Firings(t.Context(), store.FiringQuery{})
+	if err != nil || len(rows) != jobs || len(times) != jobs {
+		t.Errorf("got %d firings, %v, and %d claimed, want %d of both", len(rows), err, len(times), jobs)
 	}
 }
 

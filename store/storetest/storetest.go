@@ -35,6 +35,7 @@ func Test(t *testing.T, e Engine) {
 		"Known":       testKnown,
 		"Batch":       testBatch,
 		"Race":        testRace,
+		"Races":       testRaceOfBatches,
 		"Sync":        testSync,
 		"Fence":       testFence,
 		"Takeover":    testTakeover,

@@ -33,6 +33,10 @@ type Daemon struct {
 	// StopTimeout is how long running firings may go on once Run's ctx has ended; 0:
 	// they are stopped at once.
 	StopTimeout time.Duration
+	// Stagger is how much longer than the one before it each daemon leaves a job that is
+	// due to the others, in an order that differs from job to job; 0: all decide at once,
+	// which costs the slower ones a write in vain.
+	Stagger time.Duration
 	// Observer receives what the daemon does; nil: none does.
 	Observer Observer
 	// Logger gets what an operator has to know; nil: nothing is logged.
@@ -104,6 +108,7 @@ type loop struct {
 	desk    *Desk
 	// agenda has the jobs and when they are due, executions the firings under way.
 	agenda     agenda
+	preference preference
 	executions executions
 	repaired   time.Time
 	// unsettled are firings that were not started and still have to be closed.
@@ -111,14 +116,23 @@ type loop struct {
 }
 
 func newLoop(d *Daemon, halt <-chan struct{}) *loop {
-	l := &loop{Daemon: d, reporter: newReporter(d), halt: halt, desk: NewDesk(d.Member)}
+	l := &loop{Daemon: d, reporter: newReporter(d), halt: halt}
+	l.desk = l.newDesk()
 	l.trouble.log = l.log
+	l.preference.step = d.Stagger
 	l.agenda = agenda{log: l.log, now: l.now, stale: true}
 	l.executions = executions{
 		reporter: l.reporter, execute: d.Execute, now: l.now,
 		finished: make(chan *execution), running: map[*execution]bool{},
 	}
 	return l
+}
+
+// newDesk returns a desk for the registration.
+func (l *loop) newDesk() *Desk {
+	d := NewDesk(l.Member)
+	d.leave = func(f *FiringRecord, now time.Time) bool { return l.preference.leave(f, l.Member.Fence(), now) }
+	return d
 }
 
 // now reads the wall clock.
@@ -166,6 +180,7 @@ func (l *loop) turn(ctx context.Context) time.Duration {
 		// keep a due firing from running.
 		l.claim(ctx)
 		l.resume(ctx, now)
+		l.trouble.note("look for other daemons", l.preference.look(ctx, l.Member))
 		pause = l.decideAll(ctx, now)
 	}
 	l.executions.stop(l.desk.Stopped())

@@ -16,6 +16,9 @@ import (
 type Desk struct {
 	ledger States
 	jobs   map[int64]*Subject
+	// leave reports whether an ended firing is left to another daemon to settle; nil:
+	// none is.
+	leave func(f *FiringRecord, now time.Time) bool
 }
 
 // NewDesk returns a Desk that has read no job yet.
@@ -216,7 +219,9 @@ func (d *Desk) Settle(ctx context.Context, now time.Time) ([]Completion, error) 
 			continue
 		}
 		for _, place := range s.State.ended() {
-			ends = append(ends, end{id, &s.State.Open[place]})
+			if f := &s.State.Open[place]; d.leave == nil || !d.leave(f, now) {
+				ends = append(ends, end{id, f})
+			}
 		}
 	}
 	slices.SortFunc(ends, func(a, b end) int { return compareEnds(a.f, b.f) })

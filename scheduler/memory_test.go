@@ -29,6 +29,8 @@ type memory struct {
 	refusals map[string]error
 	calls    int // of members
 	commits  int // of members, of any number of moves
+	// overtaken counts the decisions of which another was faster.
+	overtaken int
 }
 
 // A document is a job and its open firings.
@@ -123,6 +125,9 @@ func (m *memory) load(id int64) (state JobState, revision int) {
 func (m *memory) commit(revision int, t Transition) error {
 	d := m.jobs[t.Next.ID]
 	first := len(t.Firings) - t.New
+	if d != nil && d.revision != revision && t.New > 0 {
+		m.overtaken++
+	}
 	if d == nil || d.revision != revision || t.New > 0 && t.Firings[first].ID != int64(len(m.rows)+1) {
 		return ErrConflict
 	}

@@ -41,7 +41,8 @@ func (l *loop) register(ctx context.Context) bool {
 	if !l.trouble.note("register", err) {
 		return false
 	}
-	l.Member, l.desk, l.agenda.stale = member, NewDesk(member), true
+	l.Member, l.agenda.stale = member, true
+	l.desk = l.newDesk()
 	l.unsettled, l.repaired = nil, time.Time{}
 	l.log.Warn("registration lost; registered again", "lost", lost.Fence(), "daemon", member.Fence(), "running", len(l.executions.running))
 	if err := lost.Leave(ctx); err != nil {

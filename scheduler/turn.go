@@ -159,6 +159,10 @@ func (l *loop) decideAll(ctx context.Context, now time.Time) time.Duration {
 		if !e.wants(now) {
 			continue
 		}
+		if wait := l.preference.wait(e, l.Member.Fence(), now); wait > 0 {
+			pause = min(pause, wait)
+			continue
+		}
 		if d, ok := a.late(e, now); ok {
 			due, decisions = append(due, e), append(decisions, d)
 		}

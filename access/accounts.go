@@ -132,6 +132,11 @@ func (g *Gate) AddToken(ctx context.Context, t Token, by By) (Secret, Token, err
 	if err := CheckName("token", t.Name); err != nil {
 		return Secret{}, Token{}, err
 	}
+	for _, user := range t.Users {
+		if err := CheckLoginName(user); err != nil {
+			return Secret{}, Token{}, err
+		}
+	}
 	if t.Expires.IsZero() {
 		t.Expires = by.At.Add(TokenLife)
 	}

@@ -1,6 +1,10 @@
 package access
 
-import "regexp"
+import (
+	"regexp"
+	"strings"
+	"unicode"
+)
 
 var properName = regexp.MustCompile(`^[a-z0-9_][a-z0-9_.@-]*$`)
 
@@ -12,6 +16,15 @@ const maxName = 64
 func CheckName(what, name string) error {
 	if len(name) > maxName || !properName.MatchString(name) {
 		return &ValueError{What: what + " name", Text: clipped(name), Want: "at most 64 small letters, digits and _ . @ -, not starting with . @ or -"}
+	}
+	return nil
+}
+
+// CheckLoginName is a [*ValueError] if no user of a host may have that name, as far as
+// it can be said here: it is empty, or has spaces or characters that cannot be seen.
+func CheckLoginName(name string) error {
+	if name == "" || strings.ContainsFunc(name, func(c rune) bool { return unicode.IsSpace(c) || !unicode.IsPrint(c) }) {
+		return &ValueError{What: "user of the hosts", Text: clipped(name), Want: "a name without spaces"}
 	}
 	return nil
 }

@@ -223,9 +223,12 @@ func TestTokens(t *testing.T) {
 	for body, name := range map[string]string{
 		`{"token":"ci","role":"viewer"}`: "name-taken", `{"token":"x","role":"viewer","jobs":["bakup"]}`: "no-job",
 		`{"token":"x","role":"viewer","expires":"2y"}`: "invalid", `{"token":"x","role":"viewer","allow_from":["ten"]}`: "invalid",
+		`{"token":"x","role":"operator","users":[""]}`: "invalid", `{"token":"x","role":"operator","users":["deploy"]}`: "role",
 	} {
 		r.refused(t, r.ask(t, "POST", "/tokens", body), name)
 	}
+	r.who.AnyUser = true
+	r.refused(t, r.ask(t, "POST", "/tokens", `{"token":"x","role":"operator","users":["de ploy"]}`), "invalid")
 	if w := r.get(t, "/tokens", new(any)); strings.Contains(w.Body.String(), made.Secret) {
 		t.Errorf("the secret is told again: %s", w.Body)
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -79,12 +80,12 @@ func scopeOf(text string) (string, error) {
 	if text == "" || text == "all" {
 		return "", nil
 	}
-	sel, err := inventory.ParseSelector(text)
+	err := inventory.CheckScope(text)
+	if errors.As(err, new(*inventory.ScopeError)) {
+		return "", operation.Invalid.Fail("").With(api.At("/scope", "cannot name a run or a file"))
+	}
 	if err != nil {
 		return "", operation.Invalid.Fail("").With(api.At("/scope", "is no selector"))
-	}
-	if sel.UsesRuns() || len(sel.Files()) > 0 {
-		return "", operation.Invalid.Fail("").With(api.At("/scope", "cannot name a run or a file"))
 	}
 	return text, nil
 }

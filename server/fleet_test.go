@@ -214,6 +214,7 @@ func TestMaintenance(t *testing.T) {
 	for _, until := range []string{"yesterday", "0s", "2020-01-01T00:00:00Z"} {
 		r.refused(t, r.ask(t, "PUT", "/hosts/web1/maintenance", `{"until":"`+until+`"}`), "invalid")
 	}
+	r.refused(t, r.ask(t, "PUT", "/hosts/web1/maintenance", `{"note":"new\u001b[2J disk"}`), "invalid")
 	r.refused(t, r.ask(t, "PUT", "/hosts/none/maintenance", `{}`), "no-host")
 	r.who.Scopes = []string{"db1"}
 	r.refused(t, r.ask(t, "PUT", "/hosts/web1/maintenance", `{}`), "no-host")

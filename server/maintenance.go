@@ -41,6 +41,9 @@ func (a restOps) start(ctx context.Context, in *struct {
 	if rest.Until, err = a.until(in.Body.Until); err != nil {
 		return nil, err
 	}
+	if err := rest.Check(a.Now()); err != nil {
+		return nil, err
+	}
 	if err := a.knowsHost(ctx, in.Host); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tutti/access"
+	"tutti/scheduler"
 )
 
 // A Rest is a host in maintenance: runs of jobs, and those that are asked for over HTTP,
@@ -18,6 +19,11 @@ type Rest struct {
 	// By is who took the host out, and Since when.
 	By    string
 	Since time.Time
+}
+
+// Check returns a [*scheduler.KeyError] if r is over at now, or its note is not one.
+func (r Rest) Check(now time.Time) error {
+	return scheduler.Pause{Until: r.Until, Note: r.Note}.Check(now)
 }
 
 // Maintenance is which hosts are in maintenance. Each change is written together with

@@ -67,14 +67,12 @@ func hostSelector(flag, text string) (string, error) {
 	if text == "" {
 		return "", nil
 	}
-	sel, err := inventory.ParseSelector(text)
-	switch {
-	case err != nil:
+	err := inventory.CheckScope(text)
+	if errors.As(err, new(*inventory.ScopeError)) {
+		return "", fault.Usagef("%s %q: %w", flag, text, err)
+	}
+	if err != nil {
 		return "", fault.Usagef("%s: %w", flag, err)
-	case sel.UsesRuns():
-		return "", fault.Usagef("%s %q: a scope cannot name the hosts of a run", flag, text)
-	case len(sel.Files()) > 0:
-		return "", fault.Usagef("%s %q: a scope cannot name a file", flag, text)
 	}
 	return text, nil
 }

@@ -2,9 +2,7 @@ package account
 
 import (
 	"context"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -94,7 +92,7 @@ func (o *tokenAddOptions) request(name string, now time.Time) (want api.TokenReq
 	}
 	want.Expires = expires.UTC().Format(time.RFC3339Nano)
 	for _, user := range o.users {
-		if user == "" || strings.ContainsFunc(user, func(c rune) bool { return unicode.IsSpace(c) || !unicode.IsPrint(c) }) {
+		if access.CheckLoginName(user) != nil {
 			return want, fault.Usagef("--user %q: not the name of a user", user)
 		}
 	}

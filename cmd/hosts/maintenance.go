@@ -20,7 +20,6 @@ import (
 	"tutti/internal/quantity"
 	"tutti/output"
 	"tutti/runner"
-	"tutti/scheduler"
 	"tutti/store"
 )
 
@@ -75,7 +74,7 @@ func newMaintenanceSetCmd(std cli.Streams) *cobra.Command {
 					return fault.Syntaxf("--until %w", err)
 				}
 			}
-			if err := (scheduler.Pause{Note: o.note}).Check(std.Time()); err != nil {
+			if err := rest.Check(std.Time()); err != nil {
 				return fault.Usagef("--%w", err)
 			}
 			return o.with(cmd.Context(), std, place.MakesHistory, func(m store.Maintenance) error {

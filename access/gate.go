@@ -17,6 +17,8 @@ type Gate struct {
 	Now func() time.Time
 	// Random gives the bytes of secrets.
 	Random io.Reader
+
+	named namedUses
 }
 
 // A Source is where a request comes from.
@@ -231,26 +233,6 @@ func (g *Gate) Logout(ctx context.Context, text string, p *Principal, from Sourc
 		return nil
 	}
 	return g.Store.EndSession(ctx, secret.Hash(), from.By(p.Name, p.Via, g.Now()))
-}
-
-// Proxy is the principal of a user that a proxy names. The caller has checked that the
-// proxy is trusted.
-func (g *Gate) Proxy(ctx context.Context, name string) (Principal, error) {
-	return g.named(ctx, name, ViaProxy)
-}
-
-// Certificate is the principal of a user that a certificate names. The caller has checked
-// that the certificate is valid.
-func (g *Gate) Certificate(ctx context.Context, name string) (Principal, error) {
-	return g.named(ctx, name, ViaCertificate)
-}
-
-func (g *Gate) named(ctx context.Context, name string, via Via) (Principal, error) {
-	u, err := g.Store.User(ctx, name)
-	if err := g.checkUser(&u, err, "user"); err != nil {
-		return Principal{}, err
-	}
-	return ofUser(&u, via), nil
 }
 
 // Again is an authenticated principal with its present rights, for streams that are open

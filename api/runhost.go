@@ -155,6 +155,9 @@ type OutputRange struct {
 	Next   int64 `json:"next"`
 	// NextLine is the number of the line at Next; absent unless lines were asked for.
 	NextLine int64 `json:"next_line,omitempty"`
+	// Lines is how many lines there are on record; absent unless that was asked for, and
+	// while the attempt goes on.
+	Lines int64 `json:"lines,omitempty"`
 	// Omitted is how many bytes between Offset and Next are not recorded.
 	Omitted int64 `json:"omitted"`
 	// More: there is more on record. Ended: no more will come.

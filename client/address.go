@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -15,7 +16,8 @@ import (
 type Address struct {
 	// Socket is the path of a local socket; empty: it is none.
 	Socket string
-	// URL has a scheme and a host, and nothing else; nil for a socket.
+	// URL has a scheme, a host and the path below which the server is, without a slash at
+	// its end, and nothing else; nil for a socket.
 	URL *url.URL
 }
 
@@ -42,14 +44,14 @@ var (
 	errNoAddress = errors.New("want a URL such as https://ops.example, or the path of a local socket")
 	errScheme    = errors.New("want https://, http:// on this machine, or unix:// and the path of a local socket")
 	errUserInfo  = errors.New("a URL must not have a name or a password, which every user of this machine could see")
-	errPath      = errors.New("a URL must not have a path, a query or a fragment: want https://HOST[:PORT]")
+	errPath      = errors.New("a URL must not have a query, a fragment or a path with escapes: want https://HOST[:PORT][/PATH]")
 	errPlain     = errors.New("plain HTTP to another machine would show the token to everyone on the network")
 )
 
 // AdvicePlain is the code of advice about a server without TLS.
 const AdvicePlain = "client-plain"
 
-// ParseAddress reads https://HOST[:PORT], http:// for a server on this machine, or with
+// ParseAddress reads https://HOST[:PORT][/PATH], http:// for a server on this machine, or with
 // insecure on any, unix:///PATH, or the path of a local socket.
 func ParseAddress(text string, insecure bool) (Address, error) {
 	if path, ok := strings.CutPrefix(text, "unix:"); ok || strings.HasPrefix(text, "/") {
@@ -76,10 +78,10 @@ func ParseAddress(text string, insecure bool) (Address, error) {
 		return Address{}, errScheme
 	case u.Hostname() == "":
 		return Address{}, errNoAddress
-	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+	case !plainPath(u) || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return Address{}, errPath
 	}
-	a := Address{URL: &url.URL{Scheme: u.Scheme, Host: canonicalHost(u)}}
+	a := Address{URL: &url.URL{Scheme: u.Scheme, Host: canonicalHost(u), Path: strings.TrimRight(u.Path, "/")}}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
 			return Address{}, errNoAddress
@@ -89,6 +91,12 @@ func ParseAddress(text string, insecure bool) (Address, error) {
 		return Address{}, fault.Advise(errPlain, AdvicePlain)
 	}
 	return a, nil
+}
+
+// plainPath reports whether the path of u is written in one way only.
+func plainPath(u *url.URL) bool {
+	trimmed := strings.TrimRight(u.Path, "/")
+	return strings.TrimRight(u.EscapedPath(), "/") == trimmed && (trimmed == "" || path.Clean(trimmed) == trimmed)
 }
 
 // canonicalHost is the host in lower case, without the default port of the scheme.

@@ -242,7 +242,7 @@ func readAll(from io.Reader) ([]byte, error) {
 // do sends q once. It returns an answer that is not a refusal, whose body must be closed.
 func (c *Client) do(ctx context.Context, q *request) (*http.Response, error) {
 	u := *c.base
-	u.Path, u.RawPath, u.RawQuery = q.path, q.rawPath, q.query.Encode()
+	u.Path, u.RawPath, u.RawQuery = c.base.Path+q.path, c.base.Path+q.rawPath, q.query.Encode()
 	var body io.Reader
 	if q.body != nil {
 		body = bytes.NewReader(q.body)

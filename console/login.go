@@ -89,7 +89,7 @@ func themeOf(r *http.Request) string {
 
 // setTheme keeps a theme in the browser, and shows the page again.
 func setTheme(v *visit) {
-	cookie := &http.Cookie{Name: themeCookie, Value: v.form("theme"), Path: "/", MaxAge: 400 * 24 * 3600, SameSite: http.SameSiteLaxMode, HttpOnly: true}
+	cookie := &http.Cookie{Name: themeCookie, Value: v.form("theme"), Path: pick(v.Base, "/"), MaxAge: 400 * 24 * 3600, SameSite: http.SameSiteLaxMode, HttpOnly: true}
 	if !themes[cookie.Value] {
 		cookie.Value, cookie.MaxAge = "", -1
 	}

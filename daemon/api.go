@@ -35,7 +35,7 @@ func (d *Daemon) serveAPI(ctx, over context.Context) {
 	api := &server.API{
 		Runs: NewRuns(d.store), Jobs: d.service, Changes: NewJobChanges(d.service, d.c.Callbacks), Submissions: d.lanes.submissions(),
 		Fleet: NewFleet(d.c.Env, d.store, func() int64 { return d.registration.member().ID() }), Access: gate, Gate: accounts, BaseURL: d.c.BaseURL,
-		Maintenance: d.store.Maintenance(), Messages: d.store.Messages(), CheckCallback: d.c.Callbacks.CheckURL,
+		Maintenance: d.store.Maintenance(), Messages: d.store.Messages(), Callbacks: d.store.Callbacks(), CheckCallback: d.c.Callbacks.CheckURL,
 		Alive: func() error { return d.metrics.Alive(silenceLimit) }, Ready: d.registration.Ready,
 		Stopping: ctx, Version: d.c.Version, Now: d.c.Now, Logger: d.c.Logger,
 	}
@@ -46,7 +46,7 @@ func (d *Daemon) serveAPI(ctx, over context.Context) {
 		Refuse:   server.RefuseStream, Principal: server.StreamPrincipal,
 	}
 	defer context.AfterFunc(ctx, api.Streams.Close)()
-	pages := &console.Console{Now: d.c.Now, Logger: d.c.Logger}
+	pages := &console.Console{Base: d.c.BasePath, Now: d.c.Now, Logger: d.c.Logger}
 	api.Pages = pages.Pages()
 	if d.c.CompatAPI {
 		compatible, err := d.compatible(api)

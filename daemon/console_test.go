@@ -8,6 +8,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,12 +22,16 @@ type browser struct {
 	t    *testing.T
 	base string
 	http *http.Client
+	// skipped is how far the clock of the daemon is ahead: a second for each request, so
+	// that no test asks too often, however fast the machine is.
+	skipped atomic.Int64
 }
 
 // do asks for a page, follows where it leads, and returns the status, the address and the
 // text.
 func (b *browser) do(method, path string, form url.Values, header ...string) (status int, at, text string) {
 	b.t.Helper()
+	b.skipped.Add(int64(time.Second))
 	r, err := http.NewRequestWithContext(b.t.Context(), method, b.base+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		b.t.Fatal(err)
@@ -54,12 +59,20 @@ func (b *browser) do(method, path string, form url.Values, header ...string) (st
 // newBrowser is a browser before a daemon whose console is served on loopback.
 func newBrowser(t *testing.T) (*browser, *rig) {
 	t.Helper()
+	return newBrowserBelow(t, "")
+}
+
+// newBrowserBelow is one before a daemon whose pages are below a path.
+func newBrowserBelow(t *testing.T, prefix string) (*browser, *rig) {
+	t.Helper()
 	r := newRig(t, said)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	run := r.start(t, daemon.Config{StopTimeout: time.Minute, Lanes: 4, Endpoints: []*server.Endpoint{{Listener: l}}})
+	b := &browser{t: t, base: "http://" + l.Addr().String()}
+	now := func() time.Time { return time.Now().Add(time.Duration(b.skipped.Load())) }
+	run := r.start(t, daemon.Config{Now: now, StopTimeout: time.Minute, Lanes: 4, BasePath: prefix, Endpoints: []*server.Endpoint{{Listener: l, Prefix: prefix}}})
 	t.Cleanup(func() {
 		run.stop()
 		run.wait(t)
@@ -68,7 +81,8 @@ func newBrowser(t *testing.T) (*browser, *rig) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &browser{t, "http://" + l.Addr().String(), &http.Client{Jar: jar, Timeout: time.Minute}}, r
+	b.http = &http.Client{Jar: jar, Timeout: time.Minute}
+	return b, r
 }
 
 // link adds a user and returns the path of its login link.

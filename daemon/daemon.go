@@ -60,8 +60,10 @@ type Config struct {
 	PeerRules []access.PeerRule
 	// Trusted is a proxy that says who the user is.
 	Trusted server.TrustedProxy
-	// BaseURL is the URL by which clients reach the API; empty: it is unknown.
-	BaseURL string
+	// BaseURL is the origin by which clients reach the API, such as https://ops.example;
+	// empty: it is unknown. BasePath is the path of the pages there, as that of their
+	// endpoint is.
+	BaseURL, BasePath string
 	// Live gets the runs of jobs as they go on, for clients over HTTP; its owner closes
 	// it when Run has returned. Nil: the daemon makes one.
 	Live *live.Hubs

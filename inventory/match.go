@@ -31,6 +31,19 @@ type NoMatchError struct {
 	// known says that the item exists in the inventory, but has no hosts.
 	known bool
 	op    op // that stands before the item
+	// place says which item it is, without its text; empty: it is the only one, or the
+	// error is about the whole selector, if whole.
+	place string
+	whole bool
+}
+
+// Place is which item of the request it is, for who must not be told its text: "item 2 of
+// 3", "item 1 of exclude", "an item" of a selector that has no other, or "the selector".
+func (e *NoMatchError) Place() string {
+	if e.whole {
+		return "the selector"
+	}
+	return cmp.Or(e.place, "an item")
 }
 
 // Narrows reports whether the item was to keep or exclude hosts: if it is misspelt,

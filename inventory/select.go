@@ -56,10 +56,13 @@ func (inv *Inventory) Select(ctx context.Context, sel Selector, opts SelectOptio
 				continue
 			}
 			if err := m.narrow(chosen, it); err != nil {
-				return Selection{}, err
+				return Selection{}, sel.placed(it, err)
 			}
 			if len(chosen.list()) == 0 {
-				return Selection{}, &NoMatchError{Item: sel.String(), reason: fmt.Sprintf("selects no host: none is left after %s", it)}
+				return Selection{}, &NoMatchError{
+					Item: sel.String(), whole: true,
+					reason: fmt.Sprintf("selects no host: none is left after %s", it), plain: "selects no host: none is left after " + sel.placeOf(it),
+				}
 			}
 		}
 	}
@@ -68,7 +71,7 @@ func (inv *Inventory) Select(ctx context.Context, sel Selector, opts SelectOptio
 		hosts = append(hosts, inv.hosts[i])
 	}
 	if len(hosts) == 0 {
-		return Selection{}, &NoMatchError{Item: sel.String(), reason: "selects no host: the inventory is empty"}
+		return Selection{}, &NoMatchError{Item: sel.String(), whole: true, reason: "selects no host: the inventory is empty"}
 	}
 	hosts = limitHosts(hosts, opts)
 	if err := conflictsOf(hosts); err != nil {
@@ -125,7 +128,7 @@ func (m *matcher) union(sel Selector) (hostSet, error) {
 		}
 		plain = true
 		if err := m.match(it, chosen); err != nil {
-			return nil, err
+			return nil, sel.placed(it, err)
 		}
 	}
 	if !plain {

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -45,6 +46,10 @@ type item struct {
 	kind itemKind
 	// text is the item without its op and quotes.
 	text string
+	// key is where the item was given: "only", "exclude", or empty for the selector
+	// itself; place is its place there, from 1.
+	key   string
+	place int
 
 	names  hostlist.Pattern // of itemName and itemWildcard
 	regexp *regexp.Regexp   // of itemRegexp
@@ -77,22 +82,25 @@ func ParseSelector(text string) (Selector, error) {
 	if err != nil {
 		return Selector{}, &SelectorError{Text: text, Column: hostlist.Column(text, err.Offset), Msg: err.Error()}
 	}
+	for i := range items {
+		items[i].place = i + 1
+	}
 	return Selector{items: items}, nil
 }
 
 // Only returns s with one more item that narrows it: &item. The text is a single
 // item without an operator.
 func (s Selector) Only(text string) (Selector, error) {
-	return s.with(opKeep, text)
+	return s.with(opKeep, "only", text)
 }
 
 // Exclude returns s without the hosts of text, an item or a list of them, each
 // without an operator.
 func (s Selector) Exclude(text string) (Selector, error) {
-	return s.with(opExclude, text)
+	return s.with(opExclude, "exclude", text)
 }
 
-func (s Selector) with(o op, text string) (Selector, error) {
+func (s Selector) with(o op, key, text string) (Selector, error) {
 	more, err := ParseSelector(text)
 	if err != nil {
 		return Selector{}, err
@@ -105,10 +113,40 @@ func (s Selector) with(o op, text string) (Selector, error) {
 		if it.op != opAdd {
 			return Selector{}, &SelectorError{Text: text, Column: 1, Msg: fmt.Sprintf("an item cannot begin with %c here", it.op)}
 		}
-		it.op = o
+		it.op, it.key = o, key
+		it.place = 1 + Selector{items: items}.count(key)
 		items = append(items, it)
 	}
 	return Selector{items: items}, nil
+}
+
+// count is how many items were given by a key.
+func (s Selector) count(key string) int {
+	n := 0
+	for i := range s.items {
+		if s.items[i].key == key {
+			n++
+		}
+	}
+	return n
+}
+
+// placed is err, about an item of s, with the place of the item.
+func (s Selector) placed(it item, err error) error {
+	none, ok := errors.AsType[*NoMatchError](err)
+	if !ok || len(s.items) < 2 {
+		return err
+	}
+	none.place = s.placeOf(it)
+	return err
+}
+
+// placeOf is which item of s it is, without its text.
+func (s Selector) placeOf(it item) string {
+	if it.key != "" {
+		return fmt.Sprintf("item %d of %s", it.place, it.key)
+	}
+	return fmt.Sprintf("item %d of %d", it.place, s.count(""))
 }
 
 // UsesRuns reports whether the selector refers to earlier runs.

@@ -167,6 +167,28 @@ func (v *View) find(now time.Time, mended bool) {
 	}
 }
 
+// Seen is v for who sees some of the hosts only: with the failures and the running runs
+// that it may see.
+func (v View) Seen(failures scheduler.ConsecutiveFailures, running []int64) View {
+	v.ConsecutiveFailures, v.Running = failures, running
+	if v.State == Broken {
+		return v
+	}
+	switch {
+	case len(running) > 0:
+		v.State = Running
+	case v.Paused:
+		v.State = Paused
+	case failures.Count > 0:
+		v.State = Failing
+	case v.Next.At.IsZero():
+		v.State = Over
+	default:
+		v.State = OK
+	}
+	return v
+}
+
 // In reports whether the job is in a state; "" is any. A job whose last run failed is
 // Failing also while it runs or is paused.
 func (v *View) In(state State) bool {

@@ -54,7 +54,7 @@ func (a accessOps) addUser(ctx context.Context, in *struct{ Body api.UserRequest
 		return nil, err
 	}
 	answer := operation.Reply(api.NewUser(&added))
-	answer.Header = location("/users/", added.Name)
+	answer.Header = location(ctx, "/users/", added.Name)
 	return answer, nil
 }
 
@@ -166,7 +166,7 @@ func (a accessOps) addToken(ctx context.Context, in *struct{ Body api.TokenReque
 		return nil, err
 	}
 	answer := operation.Reply(api.NewTokenAnswer{Token: api.NewToken(&added), Secret: secret.Reveal()})
-	answer.Header = location("/tokens/", added.Name)
+	answer.Header = location(ctx, "/tokens/", added.Name)
 	answer.Header.Set("Cache-Control", "no-store")
 	return answer, nil
 }

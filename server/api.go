@@ -40,9 +40,11 @@ type API struct {
 	Maintenance store.Maintenance
 	// Messages are the notifications that wait; nil: they are not shown.
 	Messages store.Messages
+	// Callbacks are those of submitted runs that wait, too; nil: they are not shown.
+	Callbacks store.Callbacks
 	// Gate has users, tokens and sessions; nil: there are none.
 	Gate *access.Gate
-	// BaseURL is by which clients reach the API; empty: that is not known.
+	// BaseURL is the origin by which clients reach the API; empty: that is not known.
 	BaseURL string
 	// Streams tell what happens in runs; nil: nothing is told.
 	Streams *live.Streams
@@ -66,6 +68,7 @@ type API struct {
 	asking, knocking *pace
 	cross            *http.CrossOriginProtection
 	rights           rights
+	indexes          lineIndexes
 }
 
 // Handler serves the operations of the table.

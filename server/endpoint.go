@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tutti/access"
+	"tutti/server/operation"
 )
 
 const (
@@ -31,6 +32,9 @@ type Endpoint struct {
 	// Hosts are the names that the header Host may have besides the address of the
 	// endpoint, without ports. Local sockets have no names, and take any.
 	Hosts []string
+	// Prefix is the path below which clients see what is served, such as /ops; empty: the
+	// root. See [ParseBaseURL].
+	Prefix string
 }
 
 // Local reports whether it is a socket of this machine, whose peers are known.
@@ -60,7 +64,7 @@ func (e *Endpoint) Serve(ctx context.Context, h http.Handler, grace time.Duratio
 		log = slog.New(slog.DiscardHandler)
 	}
 	s := &http.Server{
-		Handler:           h,
+		Handler:           operation.Below(e.Prefix, h),
 		ReadHeaderTimeout: headerLimit,
 		ReadTimeout:       bodyLimit,
 		IdleTimeout:       time.Minute,

@@ -232,7 +232,7 @@ func explainHistory(err error) *operation.Failure {
 // explainInput is about mistakes in what a request asks for.
 func explainInput(err error) *operation.Failure {
 	if none, ok := errors.AsType[*inventory.NoMatchError](err); ok {
-		return near(noMatch.Fail("an item "+none.Reason()), strings.Join(none.Nearest, ", "))
+		return near(noMatch.Fail(none.Place()+" "+none.Reason()), strings.Join(none.Nearest, ", "))
 	}
 	if errors.As(err, new(*inventory.NotFoundError)) {
 		return noInventory.Fail("")

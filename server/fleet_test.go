@@ -107,14 +107,29 @@ func TestScopeOfHosts(t *testing.T) {
 func TestMistakenSelector(t *testing.T) {
 	r := newRig(t)
 	for selector, want := range map[string]string{
-		"webb":         `"detail":"an item is neither a host nor a group","hint":"did you mean web`,
-		"web[7-9]":     `"detail":"an item expands to names that are neither hosts nor groups"`,
-		"zqsecretzq=1": `"detail":"an item matches nothing: no host has such a label"`,
+		"webb":                 `"detail":"an item is neither a host nor a group","hint":"did you mean web`,
+		"web[7-9]":             `"detail":"an item expands to names that are neither hosts nor groups"`,
+		"zqsecretzq=1":         `"detail":"an item matches nothing: no host has such a label"`,
+		"web,db1,zqsecretzq":   `"detail":"item 3 of 3 is neither a host nor a group"`,
+		"web,!zqsecretzq,&web": `"detail":"item 2 of 3 is neither a host nor a group"`,
+		"web,&zqsecretzq=1":    `"detail":"item 2 of 2 matches nothing: no host has such a label"`,
+		"web1,!web2,!web":      `"detail":"the selector selects no host: none is left after item 3 of 3"`,
 	} {
-		w := r.ask(t, "POST", "/plan", `{"selector":"`+selector+`","command":"true"}`)
+		w := r.ask(t, "POST", "/plan", `{"command":"true","selector":"`+selector+`"}`)
 		r.refused(t, w, "no-match")
 		if text := w.Body.String(); !strings.Contains(text, want) {
 			t.Errorf("%s: got %s, want %s", selector, text, want)
+		} else if strings.Contains(text, "zqsecret") {
+			t.Errorf("%s: it is told again: %s", selector, text)
+		}
+	}
+	for keys, want := range map[string]string{
+		`"exclude":["zqsecretzq"]`:                             `"detail":"item 1 of exclude is neither a host nor a group"`,
+		`"exclude":["db1"],"only":["web","web2","zqsecretzq"]`: `"detail":"item 3 of only is neither a host nor a group"`,
+	} {
+		w := r.ask(t, "POST", "/plan", `{"command":"true","selector":"all",`+keys+`}`)
+		if text := w.Body.String(); !strings.Contains(text, want) || strings.Contains(text, "zqsecret") {
+			t.Errorf("%s: got %s, want %s", keys, text, want)
 		}
 	}
 }

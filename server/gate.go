@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 	"net/netip"
@@ -67,12 +68,16 @@ func remoteOf(r *http.Request) netip.Addr {
 	return addr.Unmap()
 }
 
-// cookieName is that of the session. A browser takes the prefix only over TLS.
+// cookieName is that of the session. A browser takes the prefix only over TLS, and __Host-
+// only of a cookie for the whole host: below a path it is for that path.
 func cookieName(r *http.Request) string {
-	if isSecure(r) {
-		return "__Host-tutti"
+	switch {
+	case !isSecure(r):
+		return "tutti"
+	case operation.Prefix(r.Context()) != "":
+		return "__Secure-tutti"
 	}
-	return "tutti"
+	return "__Host-tutti"
 }
 
 // isSecure reports whether the client speaks TLS, to here or to a proxy before this.
@@ -84,7 +89,7 @@ func isSecure(r *http.Request) bool {
 // sessionCookie is the cookie of a session; an empty secret takes it away.
 func sessionCookie(r *http.Request, secret string) *http.Cookie {
 	c := &http.Cookie{
-		Name: cookieName(r), Value: secret, Path: "/", HttpOnly: true, Secure: isSecure(r), SameSite: http.SameSiteLaxMode,
+		Name: cookieName(r), Value: secret, Path: cmp.Or(operation.Prefix(r.Context()), "/"), HttpOnly: true, Secure: isSecure(r), SameSite: http.SameSiteLaxMode,
 		MaxAge: int(access.SessionLife / time.Second),
 	}
 	if secret == "" {

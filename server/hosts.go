@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -36,6 +37,6 @@ func unbracket(host string) string {
 }
 
 // location is the header that says where something new is.
-func location(path, name string) http.Header {
-	return http.Header{"Location": {base + path + url.PathEscape(name)}}
+func location(ctx context.Context, path, name string) http.Header {
+	return http.Header{"Location": {operation.Prefix(ctx) + base + path + url.PathEscape(name)}}
 }

@@ -66,6 +66,6 @@ func (g *Gate) outside(r *http.Request) (p access.Principal, ok bool, err error)
 	if err := checkCookieUse(r); err != nil {
 		return p, false, err
 	}
-	p, err = find(r.Context(), name)
+	p, err = find(r.Context(), name, sourceOf(r))
 	return p, err == nil, err
 }

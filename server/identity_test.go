@@ -33,6 +33,10 @@ func (users) User(_ context.Context, name string) (access.User, error) {
 	return access.User{}, &access.MissingError{What: "user"}
 }
 
+func (users) Audit(context.Context, access.AuditQuery) ([]access.Entry, error) { return nil, nil }
+
+func (users) Record(context.Context, access.Entry) error { return nil }
+
 func gateOf(t *testing.T) *Gate {
 	t.Helper()
 	networks, err := access.ParseNetworks([]string{"10.0.0.0/8", "::1"})

@@ -107,7 +107,7 @@ func (a changeOps) added(ctx context.Context, name string) (*operation.Answer[ap
 	answer, err := jobOps(a).getJob(ctx, &JobPath{Job: name})
 	if err == nil {
 		answer.Status = http.StatusCreated
-		answer.Header.Set("Location", location("/jobs/", name).Get("Location"))
+		answer.Header.Set("Location", location(ctx, "/jobs/", name).Get("Location"))
 	}
 	return answer, err
 }

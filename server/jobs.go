@@ -31,6 +31,7 @@ func (a jobOps) operations() []operation.Operation {
 		operation.ListOf(spec("/jobs", "listJobs", "List the jobs, by name"), a.listJobs),
 		operation.Of(spec("/jobs/{job}", "getJob", "Show a job with its next and its last firings, and its versions"), a.getJob),
 		operation.ListOf(spec("/jobs/{job}/log", "listFirings", "List what became of the scheduled times of a job, newest first"), a.listFirings),
+		operation.Of(outcomesSpec(), a.getOutcomes),
 		operation.ListOf(spec("/jobs/{job}/next", "listNext", "List when a job fires next"), a.listNext),
 		operation.ListOf(spec("/jobs/{job}/changes", "listChanges", "List the versions of a job, newest first"), a.listChanges),
 		operation.Of(changeSpec(), a.getChange),
@@ -60,14 +61,20 @@ func (a jobOps) listJobs(ctx context.Context, in *listJobsIn, key string, limit 
 	}
 	var items []api.Job
 	for i := range views {
-		v := &views[i]
-		if v.Name <= key || !v.In(jobs.State(in.State)) || !speaksOf(&v.Job, in.Text) {
+		if views[i].Name <= key || !speaksOf(&views[i].Job, in.Text) {
+			continue
+		}
+		v, err := a.seenView(ctx, views[i])
+		if err != nil {
+			return nil, "", err
+		}
+		if !v.In(jobs.State(in.State)) {
 			continue
 		}
 		if len(items) == limit {
 			return items, items[limit-1].Job, nil
 		}
-		form, err := a.jobForm(ctx, v)
+		form, err := a.jobForm(ctx, &v)
 		if err != nil {
 			return nil, "", err
 		}
@@ -89,6 +96,9 @@ func (a jobOps) getJob(ctx context.Context, in *JobPath) (*operation.Answer[api.
 	}
 	details, err := a.Jobs.Show(ctx, in.Job)
 	if err != nil {
+		return nil, err
+	}
+	if details.View, err = a.seenView(ctx, details.View); err != nil {
 		return nil, err
 	}
 	form, err := details.Form()

@@ -2,12 +2,15 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"strings"
 
 	"tutti/access"
 	"tutti/api"
 	"tutti/scheduler"
 	"tutti/server/operation"
+	"tutti/store"
 )
 
 // noNotification is the problem of a message that does not wait.
@@ -24,7 +27,7 @@ func (a outboxOps) operations() []operation.Operation {
 	return []operation.Operation{
 		operation.ListOf(operation.Spec{
 			Method: http.MethodGet, Path: "/notifications", ID: "listNotifications", Tag: "jobs", Action: access.Read,
-			Summary: "List the notifications that are not delivered yet, the oldest first",
+			Summary: "List the notifications that are not delivered yet, the oldest first, then the callbacks of runs",
 		}, a.list),
 		operation.Of(operation.Spec{
 			Method: http.MethodPost, Path: "/notifications/{id}/retry", ID: "retryNotification", Tag: "jobs", Action: access.Notify,
@@ -33,7 +36,25 @@ func (a outboxOps) operations() []operation.Operation {
 	}
 }
 
-func (a outboxOps) list(ctx context.Context, _ *onlyPage, key string, limit int) ([]api.PendingNotification, string, error) {
+// callbackKey begins the keys of callbacks, which are listed after the messages.
+const callbackKey = "run:"
+
+func (a outboxOps) list(ctx context.Context, _ *onlyPage, key string, limit int) (items []api.PendingNotification, last string, err error) {
+	run, messagesOver := strings.CutPrefix(key, callbackKey)
+	if !messagesOver {
+		if items, last, err = a.listMessages(ctx, key, limit); err != nil || last != "" || a.Callbacks == nil {
+			return items, last, err
+		}
+		if len(items) == limit {
+			return items, callbackKey, nil
+		}
+	}
+	callbacks, last, err := a.listCallbacks(ctx, run, limit-len(items))
+	return append(items, callbacks...), last, err
+}
+
+// listMessages are the messages after a key that who asks may see.
+func (a outboxOps) listMessages(ctx context.Context, key string, limit int) (items []api.PendingNotification, last string, err error) {
 	after, err := numberOf(key)
 	if err != nil {
 		return nil, "", err
@@ -42,22 +63,71 @@ func (a outboxOps) list(ctx context.Context, _ *onlyPage, key string, limit int)
 	if err != nil {
 		return nil, "", err
 	}
-	var items []api.PendingNotification
+	return sifted(after, limit, func(after int64, limit int) ([]store.PendingMessage, error) {
+		return a.Messages.Pending(ctx, after, limit, a.Now())
+	}, func(m *store.PendingMessage) (form api.PendingNotification, id int64, seen bool, err error) {
+		return api.NewPendingNotification(m), m.ID, sees(m.JobID), nil
+	})
+}
+
+// listCallbacks are the callbacks after a key of runs that who asks may see.
+func (a outboxOps) listCallbacks(ctx context.Context, key string, limit int) (items []api.PendingNotification, last string, err error) {
+	after, err := numberOf(key)
+	if err != nil {
+		return nil, "", err
+	}
+	p := principalOf(ctx)
+	all := len(p.Scopes) == 0 && len(p.Jobs) == 0
+	items, last, err = sifted(after, limit, func(after int64, limit int) ([]store.PendingCallback, error) {
+		return a.Callbacks.Pending(ctx, after, limit)
+	}, func(c *store.PendingCallback) (form api.PendingNotification, id int64, seen bool, err error) {
+		if seen = all; !all {
+			seen, err = a.seesRun(ctx, c.Run)
+		}
+		return api.NewPendingCallback(c), c.Run, seen, err
+	})
+	if last != "" {
+		last = callbackKey + last
+	}
+	return items, last, err
+}
+
+// seesRun reports whether who asks may see a run, which may be gone.
+func (a outboxOps) seesRun(ctx context.Context, id int64) (bool, error) {
+	run, err := a.Runs.Run(ctx, keyOfNumber(id), "")
+	if errors.As(err, new(*store.NoRunError)) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	_, sees, err := runOps(a).runForm(ctx, run)
+	return sees, err
+}
+
+// sifted are the forms of what pages have after a number and who asks may see, at most
+// limit of them, and the key for what follows: empty if there is nothing.
+func sifted[T any](
+	after int64, limit int, page func(after int64, limit int) ([]T, error), form func(*T) (form api.PendingNotification, id int64, seen bool, err error),
+) (items []api.PendingNotification, last string, err error) {
 	for range mostPages {
-		page, err := a.Messages.Pending(ctx, after, limit, a.Now())
+		rows, err := page(after, limit)
 		if err != nil {
 			return nil, "", err
 		}
-		for i := range page {
-			after = page[i].ID
-			if !sees(page[i].JobID) {
+		for i := range rows {
+			one, id, seen, err := form(&rows[i])
+			if err != nil {
+				return nil, "", err
+			}
+			if after = id; !seen {
 				continue
 			}
-			if items = append(items, api.NewPendingNotification(&page[i])); len(items) == limit {
+			if items = append(items, one); len(items) == limit {
 				return items, keyOfNumber(after), nil
 			}
 		}
-		if len(page) < limit {
+		if len(rows) < limit {
 			return items, "", nil
 		}
 	}

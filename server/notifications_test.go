@@ -43,6 +43,76 @@ func (r *rig) message(t *testing.T) string {
 	return strconv.FormatInt(all[0].ID, 10)
 }
 
+// Callbacks of runs that have ended come after the messages, for who may see their runs.
+func TestCallbacksAreNotifications(t *testing.T) {
+	r := newRig(t)
+	id := r.message(t)
+	submit := func(selector, key string) string {
+		t.Helper()
+		number := started(t, r.ask(t, "POST", "/runs", `{"selector":"`+selector+`","command":"true",`+key+`}`)).Run.Run
+		if err := r.store.StopRun(t.Context(), scheduler.Stop{Run: number, By: "ann", At: r.now}); err != nil {
+			t.Fatal(err)
+		}
+		return strconv.FormatInt(number, 10)
+	}
+	web := submit("web", `"callback":"https://hooks.example/s3cret"`)
+	submit("web", `"note":"without one"`)
+	db := submit("db1", `"notify":{"on":["always"],"webhook":"https://hooks.example/s3cret"}`)
+	started(t, r.ask(t, "POST", "/runs", `{"selector":"web","command":"true","callback":"https://hooks.example/waits"}`))
+	list := func(query string) (lines, next string) {
+		t.Helper()
+		var all api.List[api.PendingNotification]
+		if w := r.get(t, "/notifications"+query, &all); strings.Contains(w.Body.String(), "s3cret") || strings.Contains(w.Body.String(), "waits") {
+			t.Errorf("the path of the URL is told: %s", w.Body)
+		}
+		for _, n := range all.Items {
+			lines += strings.Join([]string{strconv.FormatInt(n.Notification, 10), n.Job, strconv.FormatInt(n.Run, 10), n.Kind, n.Occasion, n.Target, n.Error}, " ") + ";"
+		}
+		return lines, all.Next
+	}
+	message := id + " alarmed 0 webhook failure https://hooks.example/… ;"
+	ofWeb, ofDB := "0  "+web+" callback end https://hooks.example/… ;", "0  "+db+" callback always https://hooks.example/… ;"
+	for _, tt := range []struct {
+		who  access.Principal
+		want string
+	}{
+		{access.Principal{Name: "vera", Role: access.Viewer}, message + ofWeb + ofDB},
+		{access.Principal{Name: "olga", Role: access.Viewer, Scopes: []string{"web"}}, message + ofWeb},
+		{access.Principal{Name: "olga", Role: access.Viewer, Scopes: []string{"db1"}}, message + ofDB},
+		{access.Principal{Name: "token:x", Role: access.Operator, Jobs: []string{"alarmed"}}, message},
+		{access.Principal{Name: "nobody", Role: access.Viewer, Scopes: []string{"dc=xyz"}}, ""},
+	} {
+		r.who = tt.who
+		if got, next := list(""); got != tt.want || next != "" {
+			t.Errorf("%+v: got %q, want %q", tt.who, got, tt.want)
+		}
+		var paged string
+		for query := "?limit=1"; query != ""; {
+			part, next := list(query)
+			if paged += part; next == "" {
+				break
+			}
+			query = "?limit=1&after=" + next
+		}
+		if paged != tt.want {
+			t.Errorf("%+v, one by one: got %q, want %q", tt.who, paged, tt.want)
+		}
+	}
+	r.who = access.Principal{Name: "ann", Role: access.Admin}
+	due, err := r.store.Callbacks().Lease(t.Context(), r.now.Add(time.Hour), r.now.Add(2*time.Hour), 10)
+	if err != nil || len(due) != 2 {
+		t.Fatalf("got %+v, %v", due, err)
+	}
+	for i, failure := range []error{nil, errRefused} {
+		if err := r.store.Callbacks().Delivered(t.Context(), due[i], r.now, failure, r.now.Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, _ := list(""); got != message+strings.Replace(ofDB, " ;", " refused;", 1) {
+		t.Errorf("after attempts: got %q", got)
+	}
+}
+
 // What is not delivered is listed with its attempts, for who may see the job, without what
 // may be secret of the URL; an operator with all of its hosts in the scope has it tried now.
 func TestNotifications(t *testing.T) {

@@ -202,10 +202,6 @@ func (a queueOps) list(ctx context.Context, _ *onlyPage, key string, limit int) 
 	if err != nil {
 		return nil, "", err
 	}
-	waiting, err := a.Submissions.Waiting(ctx)
-	if err != nil {
-		return nil, "", err
-	}
 	var all []api.QueueItem
 	for _, run := range running {
 		form, sees, err := runOps(a).runForm(ctx, run)
@@ -216,16 +212,37 @@ func (a queueOps) list(ctx context.Context, _ *onlyPage, key string, limit int) 
 			all = append(all, api.QueueItem{Schema: 1, Type: "queue_item", Run: form, Daemon: run.Daemon})
 		}
 	}
+	waiting, err := a.waiting(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	all = append(all, waiting...)
+	return pageOf(all, key, limit, func(q api.QueueItem) string { return keyOfNumber(q.Run.Run) }, func(q api.QueueItem) api.QueueItem { return q })
+}
+
+// waiting are the runs that wait and who asks may see. Their places are those among them:
+// that there are others is not told.
+func (a queueOps) waiting(ctx context.Context) (items []api.QueueItem, err error) {
+	waiting, err := a.Submissions.Waiting(ctx)
+	if err != nil {
+		return nil, err
+	}
+	places := 0
 	for i := range waiting {
 		form, sees, err := runOps(a).runForm(ctx, waiting[i].Run)
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
 		if sees {
-			all = append(all, api.NewQueueItem(&waiting[i], form))
+			item := api.NewQueueItem(&waiting[i], form)
+			if item.Place > 0 { // it waits for its turn
+				places++
+				item.Place = places
+			}
+			items = append(items, item)
 		}
 	}
-	return pageOf(all, key, limit, func(q api.QueueItem) string { return keyOfNumber(q.Run.Run) }, func(q api.QueueItem) api.QueueItem { return q })
+	return items, nil
 }
 
 func (a queueOps) move(ctx context.Context, in *struct {
@@ -240,13 +257,13 @@ func (a queueOps) move(ctx context.Context, in *struct {
 	if _, err := a.Submissions.Move(a.audited(ctx, "run.move", runObject(in.Run), nil), in.Run, in.Body.Priority); err != nil {
 		return nil, err
 	}
-	waiting, err := a.Submissions.Waiting(ctx)
+	waiting, err := a.waiting(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for i := range waiting {
-		if w := &waiting[i]; w.QueueEntry.Run == in.Run {
-			return operation.Reply(api.NewQueueItem(w, api.NewRun(w.Run))), nil
+		if waiting[i].Run.Run == in.Run {
+			return operation.Reply(waiting[i]), nil
 		}
 	}
 	return nil, notQueued.Fail("")

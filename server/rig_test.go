@@ -113,7 +113,7 @@ func newRig(t *testing.T) *rig {
 		Submissions: daemon.NewSubmissions(env, &runner.History{Path: filepath.Join(dir, "history.db"), Getenv: env.Getenv, Warn: func(string) {}}, s, func() store.Daemon { return r.daemon(t) }),
 		Fleet:       daemon.NewFleet(env, s, func() int64 { return 7 }),
 		Access:      principal{r}, Version: "0", Now: now,
-		Gate: r.accounts, Maintenance: s.Maintenance(), Messages: s.Messages(), CheckCallback: new(outgoing.Policy).CheckURL,
+		Gate: r.accounts, Maintenance: s.Maintenance(), Messages: s.Messages(), Callbacks: s.Callbacks(), CheckCallback: new(outgoing.Policy).CheckURL,
 	}
 	api.Streams = &live.Streams{
 		Hubs: &live.Hubs{}, History: s,

@@ -113,6 +113,7 @@ type getOutputIn struct {
 	Line     int64    `query:"line" minimum:"1" doc:"from that line on"`
 	Lines    int64    `query:"lines" minimum:"1" doc:"at most so many lines"`
 	Tail     int64    `query:"tail" minimum:"1" doc:"the last lines"`
+	Count    bool     `query:"count" doc:"as JSON: also how many lines there are, of an attempt that has ended"`
 	Text     string   `query:"q" maxLength:"1000" doc:"which lines have that text, as JSON"`
 	Fold     bool     `query:"fold" doc:"the text may have other letters, large or small"`
 	After    string   `query:"after" maxLength:"200" doc:"next of the search before"`
@@ -160,11 +161,41 @@ func (a runOps) getOutput(ctx context.Context, in *getOutputIn) (*operation.Answ
 	if some {
 		return a.outputBytes(ctx, in, q, wanted)
 	}
+	lines, err := a.lookUp(ctx, &q, in.Count)
+	if err != nil {
+		return nil, err
+	}
 	part, err := a.Runs.OutputRange(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	return outputAnswer(in, run.ID, &part), nil
+	return outputAnswer(in, run.ID, &part, lines), nil
+}
+
+// lookUp has a query for a line far down start near it, and says how many lines there are
+// if that is asked for; 0: it is not, or not known yet.
+func (a runOps) lookUp(ctx context.Context, q *store.OutputQuery, count bool) (lines int64, err error) {
+	if q.Line < indexedFrom && !count {
+		return 0, nil
+	}
+	one := *q
+	one.Offset, one.Line, one.Lines, one.Tail, one.Bytes = 0, 0, 0, 0, 1
+	first, err := a.Runs.OutputRange(ctx, one)
+	if err != nil || !first.Ended || first.Attempt == 0 {
+		return 0, err
+	}
+	q.Attempt = first.Attempt
+	index, err := a.indexes.of(ctx, a.Runs, *q)
+	if err != nil {
+		return 0, err
+	}
+	if q.Line > 0 {
+		q.Known = index.known(q.Line)
+	}
+	if count {
+		lines = index.lines
+	}
+	return lines, nil
 }
 
 // check refuses parameters of which only one counts.
@@ -189,7 +220,7 @@ func (in *getOutputIn) check() error {
 }
 
 // outputAnswer is a part of what a host wrote, as the client accepts it.
-func outputAnswer(in *getOutputIn, run int64, part *store.OutputRange) *operation.Answer[any] {
+func outputAnswer(in *getOutputIn, run int64, part *store.OutputRange, lines int64) *operation.Answer[any] {
 	header := outputHeader()
 	header.Set("Tutti-Omitted", strconv.FormatInt(part.Omitted, 10))
 	header.Set("Tutti-Next", strconv.FormatInt(part.Next, 10))
@@ -203,7 +234,7 @@ func outputAnswer(in *getOutputIn, run int64, part *store.OutputRange) *operatio
 	if media == "application/json" {
 		answer.Body = api.OutputRange{
 			Schema: 1, Type: "output_range", Run: run, Host: in.Host, Attempt: part.Attempt, Offset: part.Offset, Next: part.Next,
-			NextLine: part.NextLine, Omitted: part.Omitted, More: part.More, Ended: part.Ended, Parts: api.NewOutputParts(part.Parts),
+			NextLine: part.NextLine, Lines: lines, Omitted: part.Omitted, More: part.More, Ended: part.Ended, Parts: api.NewOutputParts(part.Parts),
 		}
 		return answer
 	}

@@ -23,7 +23,7 @@ var triedQueries = map[string][]string{
 	"outcome": {"ok", "failed", "skipped", "lost", "ok,failed"}, "host": {"web1", "web2", "db1", "nowhere", "b"}, "job": {"x"},
 	"selector": {"all", "web", "web1,db1", "web2,db1", "web1,nowhere", "db1", "all,!db1"}, "note": {"night"}, "rerun_of": {"1", "4"},
 	"started": {"true", "false"}, "output": {"head", "none"}, "bytes": {"3"}, "with": {"1", "2", "3", "4", "last"}, "by": {"outcome", "exit", "output"},
-	"stream": {"stdout", "stderr"}, "attempt": {"1", "2", "last"}, "offset": {"2"}, "line": {"1"}, "lines": {"1"}, "tail": {"1"}, "fold": {"true"},
+	"stream": {"stdout", "stderr"}, "attempt": {"1", "2", "last"}, "offset": {"2"}, "line": {"1"}, "lines": {"1"}, "tail": {"1"}, "count": {"true"}, "fold": {"true"},
 	"download": {"true"}, "hosts": {"web1", "db1", "web1,db1"}, "from": {"1"},
 }
 

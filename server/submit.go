@@ -291,7 +291,7 @@ func (a submitOps) await(ctx context.Context, run int64, wait time.Duration) (*o
 		return nil, err
 	}
 	answer := operation.Reply(api.StartedRun{Run: form})
-	answer.Header = location("/runs/", number)
+	answer.Header = location(ctx, "/runs/", number)
 	if wait > 0 {
 		answer.Header.Set("Preference-Applied", "wait="+strconv.Itoa(int(wait.Seconds())))
 	}

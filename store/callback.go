@@ -36,8 +36,28 @@ type Callbacks interface {
 	Delivered(ctx context.Context, c Callback, now time.Time, err error, again time.Time) error
 	// Release gives back what was taken and not tried, to be taken again when it is due.
 	Release(ctx context.Context, cs []Callback, due time.Time) error
+	// Pending are those of runs after that one that have ended, which have not arrived and
+	// are not given up: the oldest runs first, at most limit.
+	Pending(ctx context.Context, after int64, limit int) ([]PendingCallback, error)
 	// Callback is the state of that of a run; ok is false if it has none.
 	Callback(ctx context.Context, run int64) (s CallbackState, ok bool, err error)
+}
+
+// A PendingCallback is a callback that its receiver has not got yet.
+type PendingCallback struct {
+	// Run has ended, at Ended. On is that of a [Callback].
+	Run   int64
+	On    string
+	Ended time.Time
+	// Target is the URL without what may be secret of it.
+	Target string
+	// Due is when the next attempt may start, or, of one that is under way, when it is given
+	// up as lost.
+	Due time.Time
+	// Attempts is how many have started, and Error why the last one that has ended failed;
+	// empty: there was none.
+	Attempts int
+	Error    string
 }
 
 // A CallbackState is what has become of a callback.

@@ -29,12 +29,19 @@ type OutputQuery struct {
 	Offset int64
 	// Line is the first line, and Lines the number of lines; 0: all that follow.
 	Line, Lines int64
+	// Known is where a line at or before Line begins, from which the search for Line
+	// starts; the zero value: it starts at the beginning.
+	Known KnownLine
 	// Tail is the number of last lines.
 	Tail int64
 	// Bytes bounds the bytes that are returned; 0, and values above MaxOutput:
 	// MaxOutput.
 	Bytes int
 }
+
+// A KnownLine is a line, and the offset at which it begins in the selected streams of an
+// attempt that has ended.
+type KnownLine struct{ Line, Offset int64 }
 
 // An OutputRange is a part of the output of a host in an attempt.
 type OutputRange struct {
@@ -187,8 +194,11 @@ func ReadOutput(ctx context.Context, q OutputQuery, pieces Pieces) (OutputRange,
 	case q.Tail > 0:
 		r.Offset, err = t.tail(ctx, q.Tail, int64(q.Bytes))
 	case q.Line > 0:
-		r.NextLine, r.lines = 1, q.Lines
-		r.Offset, err = t.line(ctx, q.Line, &r.NextLine)
+		if q.Known.Line < 1 || q.Known.Line > q.Line {
+			q.Known = KnownLine{Line: 1}
+		}
+		r.NextLine, r.lines = q.Known.Line, q.Lines
+		r.Offset, err = t.line(ctx, q.Line, q.Known.Offset, &r.NextLine)
 	default:
 		r.Offset = min(max(q.Offset, 0), t.end())
 	}
@@ -199,12 +209,15 @@ func ReadOutput(ctx context.Context, q OutputQuery, pieces Pieces) (OutputRange,
 }
 
 // line returns the offset of a line, or the end if there are fewer; number is the
-// number of the line at that offset.
-func (t *transcript) line(ctx context.Context, line int64, number *int64) (int64, error) {
+// number of the line at that offset, and at first that of the one at offset after.
+func (t *transcript) line(ctx context.Context, line, after int64, number *int64) (int64, error) {
 	for i := range t.placed {
 		p := &t.placed[i]
+		if p.end <= after {
+			continue
+		}
 		if *number == line {
-			return p.at, nil
+			return max(p.at, after), nil
 		}
 		if p.Omitted > 0 {
 			continue
@@ -213,7 +226,7 @@ func (t *transcript) line(ctx context.Context, line int64, number *int64) (int64
 		if err != nil {
 			return 0, err
 		}
-		for from := 0; from < len(data); *number++ {
+		for from := int(min(max(0, after-p.at), int64(len(data)))); from < len(data); *number++ {
 			n := bytes.IndexByte(data[from:], '\n')
 			if n < 0 {
 				break

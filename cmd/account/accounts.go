@@ -32,7 +32,7 @@ type accounts interface {
 
 // storedAccounts are those of a history, for who can write it.
 type storedAccounts struct {
-	gate    access.Gate
+	gate    *access.Gate
 	history store.Store
 	std     cli.Streams
 }
@@ -43,7 +43,7 @@ func withStoredAccounts(ctx context.Context, std cli.Streams, path string, missi
 		if s == nil {
 			return nil
 		}
-		gate := access.Gate{
+		gate := &access.Gate{
 			Store: s.Access(), Hasher: access.NewHasher(rand.Reader), Throttle: &access.Throttle{}, Now: std.Time, Random: rand.Reader,
 		}
 		return do(&storedAccounts{gate, s, std})

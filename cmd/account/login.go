@@ -54,7 +54,7 @@ func NewLoginCmd(std cli.Streams, asks Asker) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "login [flags] [URL]",
 		Short: "Log in to a tutti server, and keep a token for it",
-		Long: `URL is https://HOST[:PORT]; http:// is for a server on this machine (default
+		Long: `URL is https://HOST[:PORT][/PATH]; http:// is for a server on this machine (default
 $TUTTI_SERVER). Name and password are asked for on the terminal, and the server makes
 a token for this machine, which is kept with mode 0600 in ~/.config/tutti/servers.yaml.
 --server-ca and --insecure-http are kept with it. A local socket needs no login.`,

@@ -45,6 +45,7 @@ type apiOptions struct {
 	trusted   server.TrustedProxy
 	callbacks outgoing.Policy
 	base      *url.URL
+	prefix    string
 	rules     []access.PeerRule
 }
 
@@ -56,7 +57,7 @@ func (o *apiOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.authHeader, "auth-header", "", "let users in that a proxy names in the header `NAME`; only from --trusted-proxy")
 	f.StringSliceVar(&o.trustedProxy, "trusted-proxy", nil, "trust the proxies in `NETWORK`, which have to take --auth-header out of what clients send; may be repeated")
 	f.BoolVar(&o.insecureHTTP, "insecure-http", false, "serve plain HTTP on any address: who listens on the network reads tokens and output")
-	f.StringVar(&o.baseURL, "base-url", "", "`URL` by which clients reach the API, such as https://ops.example")
+	f.StringVar(&o.baseURL, "base-url", "", "`URL` by which clients reach the API, such as https://ops.example/tutti")
 	f.StringVar(&o.socket, "socket", "", "serve the API on the local socket `FILE` (default: $XDG_RUNTIME_DIR/tutti/api.sock)")
 	f.StringArrayVar(&o.socketGroups, "socket-group", nil, "let members of a `GROUP=ROLE` use the socket: viewer, operator, editor, admin")
 	f.StringSliceVar(&o.callbackAllow, "callback-allow", nil, "let callbacks, and webhooks set by users who are no admins, reach private or loopback `NETWORK`; may be repeated")
@@ -77,14 +78,11 @@ func (o *apiOptions) finalize() error {
 		return err
 	}
 	if o.baseURL != "" {
-		base, err := url.Parse(o.baseURL)
-		if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
-			return fault.Syntaxf("--base-url %q: want a URL such as https://ops.example", o.baseURL)
+		base, prefix, err := server.ParseBaseURL(o.baseURL)
+		if err != nil {
+			return fault.Syntaxf("--base-url %q: %w", o.baseURL, err)
 		}
-		if strings.Trim(base.Path, "/") != "" {
-			return fault.Syntaxf("--base-url %q: a path is not supported", o.baseURL)
-		}
-		o.base = base
+		o.base, o.prefix = base, prefix
 	}
 	if err := o.finalizeProxy(); err != nil {
 		return err
@@ -182,7 +180,7 @@ func (o *apiOptions) endpoints(history string, getenv func(string) string, log *
 	if o.listen == "" {
 		return all, nil
 	}
-	e := &server.Endpoint{Hosts: o.hosts(), Secure: o.tlsCert != "" || o.base != nil && o.base.Scheme == "https"}
+	e := &server.Endpoint{Hosts: o.hosts(), Prefix: o.prefix, Secure: o.tlsCert != "" || o.base != nil && o.base.Scheme == "https"}
 	if e.TLS, err = o.tls(log); err != nil {
 		return all, err
 	}

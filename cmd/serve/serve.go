@@ -195,7 +195,7 @@ func runServe(ctx context.Context, std cli.Streams, in *interrupt.Interrupter, o
 	defer closeEndpoints(config.Endpoints)
 	config.PeerRules, config.Trusted = o.rules, o.trusted
 	if o.base != nil {
-		config.BaseURL = o.base.Scheme + "://" + o.base.Host
+		config.BaseURL, config.BasePath = o.base.String(), o.prefix
 	}
 	d, err := daemon.Join(ctx, config)
 	if err != nil {

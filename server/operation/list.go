@@ -58,7 +58,7 @@ func ListOf[T any, I any, P interface {
 		answer := Reply(api.NewList(items, ""))
 		if last != "" {
 			answer.Body.Next = sealCursor(last, s.ID, request.URL.Query())
-			answer.Header = http.Header{"Link": {nextLink(request.URL, answer.Body.Next)}}
+			answer.Header = http.Header{"Link": {nextLink(request, answer.Body.Next)}}
 		}
 		return answer, nil
 	})

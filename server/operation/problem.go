@@ -122,9 +122,9 @@ func escapePointer(key string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
 }
 
-// nextLink is the header Link to the next page of the request to u.
-func nextLink(u *url.URL, after string) string {
-	q := u.Query()
+// nextLink is the header Link to the page that follows the one of a request.
+func nextLink(r *http.Request, after string) string {
+	u, q := r.URL, r.URL.Query()
 	q.Set("after", after)
-	return "<" + (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: q.Encode()}).String() + `>; rel="next"`
+	return "<" + Prefix(r.Context()) + (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: q.Encode()}).String() + `>; rel="next"`
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +27,20 @@ func (b *bed) leaseCallbacks(at int) (cs []store.Callback, lines []string) {
 		lines = append(lines, fmt.Sprintf("run %d task %s to %s by %s attempt %d", c.Run, c.Task, c.URL, c.By, c.Attempt))
 	}
 	return cs, lines
+}
+
+// pendingCallbacks are those after a run that have not arrived.
+func (b *bed) pendingCallbacks(after int64, limit int) (lines []string) {
+	b.Helper()
+	all, err := b.Callbacks().Pending(b.Context(), after, limit)
+	b.must(err)
+	for _, c := range all {
+		lines = append(lines, fmt.Sprintf("run %d on %s to %s due %d attempts %d %s", c.Run, c.On, c.Target, int(c.Due.Sub(minute(0))/time.Minute), c.Attempts, c.Error))
+		if c.Ended.IsZero() {
+			b.Errorf("run %d: it is not said when it ended", c.Run)
+		}
+	}
+	return lines
 }
 
 // testCallbacks: whatever ends a run makes its callback due, and it is kept until it
@@ -63,9 +78,19 @@ func testCallbacks(t *testing.T, b *bed) {
 	}
 
 	down := errors.New("connection refused")
+	checkSaid(t, "pending, leased", b.pendingCallbacks(0, 10),
+		fmt.Sprintf("run %d on  to https://hooks.example/… due %d attempts 1 ", failed, late+1),
+		fmt.Sprintf("run %d on failure to https://hooks.example/… due %d attempts 1 ", stopped, late+1),
+		fmt.Sprintf("run %d on  to https://hooks.example/… due %d attempts 1 ", ran, late+1))
+	if got := b.pendingCallbacks(failed, 1); len(got) != 1 || !strings.HasPrefix(got[0], fmt.Sprintf("run %d ", stopped)) {
+		b.Errorf("the page after the first: got %q", got)
+	}
 	b.must(b.Callbacks().Delivered(t.Context(), cs[0], minute(late), nil, time.Time{}))
 	b.must(b.Callbacks().Delivered(t.Context(), cs[1], minute(late), down, minute(late+5)))
 	b.must(b.Callbacks().Release(t.Context(), cs[2:], minute(late+5)))
+	checkSaid(t, "pending, tried", b.pendingCallbacks(0, 10),
+		fmt.Sprintf("run %d on failure to https://hooks.example/… due %d attempts 1 connection refused", stopped, late+5),
+		fmt.Sprintf("run %d on  to https://hooks.example/… due %d attempts 0 ", ran, late+5))
 	again, lines := b.leaseCallbacks(late + 5)
 	checkSaid(t, "again", lines, fmt.Sprintf("run %d task b to https://hooks.example/secret by user:3 attempt 2", stopped), fmt.Sprintf("run %d task c%s", ran, to))
 	// The first attempt is over, whatever is said of it now.

@@ -120,3 +120,20 @@ func scanCallbackState(rows Rows) (s store.CallbackState, err error) {
 	s.Error = failure.String
 	return s, ParseTimes(TimeCell{&s.Done, done})
 }
+
+// Pending are those that have not arrived; see [store.Callbacks].
+func (c *callbacks) Pending(ctx context.Context, after int64, limit int) ([]store.PendingCallback, error) {
+	all, err := All(ctx, c.db.Reader(), scanPendingCallback, `
+		SELECT run_id, told_of, (SELECT coalesce(ended_at, started_at) FROM runs WHERE id = run_id), target, due_at, attempts, error
+		FROM callbacks WHERE due_at IS NOT NULL AND run_id > ? ORDER BY run_id LIMIT ?`, after, limit)
+	return all, c.db.Fault("read", err)
+}
+
+func scanPendingCallback(rows Rows) (x store.PendingCallback, err error) {
+	var on, ended, due, failure sql.NullString
+	if err := rows.Scan(&x.Run, &on, &ended, &x.Target, &due, &x.Attempts, &failure); err != nil {
+		return x, err
+	}
+	x.On, x.Target, x.Error = on.String, Redacted(x.Target), failure.String
+	return x, ParseTimes(TimeCell{&x.Ended, ended}, TimeCell{&x.Due, due})
+}

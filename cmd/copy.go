@@ -81,15 +81,7 @@ func (o *copyOptions) request(words []string) (*runner.CopyRequest, error) {
 		Sources: words[:last], Dest: words[last], Trees: o.recursive,
 		Owner: o.owner, Preserve: o.preserve, Backup: o.backup, Look: o.look,
 	}
-	r.Label = "copy"
-	for _, flag := range []struct {
-		on   bool
-		text string
-	}{{o.look, "--dry-run"}, {o.recursive, "-r"}, {o.preserve, "-p"}, {o.backup, "--backup"}} {
-		if flag.on {
-			r.Label += " " + flag.text
-		}
-	}
+	r.Label = "copy" + setFlags([]setFlag{{o.look, "--dry-run"}, {o.recursive, "-r"}, {o.preserve, "-p"}, {o.backup, "--backup"}})
 	if o.mode != "" {
 		bits, err := strconv.ParseUint(o.mode, 8, 32)
 		if err != nil || bits > 0o777 {
@@ -107,6 +99,23 @@ func (o *copyOptions) request(words []string) (*runner.CopyRequest, error) {
 	}
 	r.Label += " " + shellWords(words)
 	return r, nil
+}
+
+// A setFlag is a flag that may be set, as it is typed.
+type setFlag struct {
+	on   bool
+	text string
+}
+
+// setFlags are those that are set, each behind a space.
+func setFlags(flags []setFlag) string {
+	text := ""
+	for _, f := range flags {
+		if f.on {
+			text += " " + f.text
+		}
+	}
+	return text
 }
 
 // transferGroups are the flags of a command that moves files; files adds its own.

@@ -25,7 +25,7 @@ var habitsBelow = map[string][]habit{"job": jobHabits, "user": userHabits, "toke
 var commandHabits = []habit{
 	{words: []string{"ssh", "exec", "execute", "sh", "shell", "bash", "cmd", "command", "adhoc", "pdsh", "clush", "pssh", "parallel"}, advice: "tutti run SELECTOR COMMAND... runs a command; for a shell on one host, use ssh"},
 	{words: []string{"cp", "scp", "put", "push", "upload", "rsync", "sync", "pscp", "pdcp"}, advice: "tutti copy SELECTOR SRC... DEST copies files to every host"},
-	{words: []string{"fetch", "get", "pull", "download", "slurp", "rpdcp", "rcopy", "pslurp"}, advice: "tutti run --outdir DIR SELECTOR 'cat FILE' writes each host's file below DIR"},
+	{words: []string{"get", "pull", "download", "slurp", "rpdcp", "rcopy", "pslurp"}, advice: "tutti fetch SELECTOR SRC... DIR writes each host's files below DIR"},
 	{words: []string{"logs", "log", "output", "outputs", "replay", "view", "cat", "describe"}, advice: "tutti show [RUN] shows the hosts' output"},
 	{words: []string{"ls", "list", "inventory", "nodes", "group", "groups", "targets", "machines"}, advice: "tutti hosts [SELECTOR] lists hosts, groups and settings"},
 	{words: []string{"status", "state", "st", "ps", "runs", "past"}, advice: "tutti history lists runs, tutti show [RUN] shows one, tutti job list lists the jobs"},

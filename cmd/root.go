@@ -126,6 +126,7 @@ func newRootCmd(c *console) *cobra.Command {
 		newRunCmd(c),
 		newScriptCmd(c),
 		newCopyCmd(c),
+		newFetchCmd(c),
 		newRerunCmd(c),
 		newPingCmd(c),
 		hosts.NewCmd(c.Streams),

@@ -34,6 +34,7 @@ var serverRules = map[string]serverRule{
 	"tutti help":                  needsNoServer,
 	"tutti history":               asksServer,
 	"tutti history prune":         refusesServer,
+	"tutti fetch":                 refusesServer,
 	"tutti hosts":                 asksServer,
 	"tutti job":                   needsNoServer, // its help
 	"tutti job add":               asksServer,

@@ -12,6 +12,10 @@ import (
 // mark of a second host of that name follow.
 const longestFileName = 200
 
+// FileNames returns a file name for each target, by index, as those of the files of
+// hosts are.
+func FileNames(targets []fanout.Target) []string { return fileNames(targets) }
+
 // fileNames returns a file name for each target, by index. No two are the same,
 // also where the file system does not distinguish upper and lower case, and none of
 // them leads out of a directory, is hidden, or means something to a shell.

@@ -9,6 +9,8 @@ import (
 
 	"tutti/fanout"
 	"tutti/internal/fault"
+	"tutti/internal/safefile"
+	"tutti/output"
 	"tutti/transfer"
 	"tutti/transfer/sftp"
 	"tutti/transfer/shell"
@@ -61,19 +63,69 @@ func (env *Env) PrepareCopy(o *Task, r *CopyRequest) (*PreparedTask, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Open = opener(t.Sudo, c.Owner != "", func() int { return c.Hosts })
+	c.Open = opener(t.Sudo, c.Owner != "", sftp.Options{}, func() int { return c.Hosts })
 	return t, nil
+}
+
+// A FetchRequest says what to bring from the hosts.
+type FetchRequest struct {
+	// Label is what people call it.
+	Label   string
+	Sources []string
+	// Dir gets a directory for each host.
+	Dir string
+	// Trees, Force, Preserve and Last are those of transfer.Fetch.
+	Trees, Force, Preserve bool
+	Last                   int64
+}
+
+// PrepareFetch makes the directory for what is to be fetched. The caller closes the
+// transfer with CloseTransfer.
+func (env *Env) PrepareFetch(o *Task, r *FetchRequest) (*PreparedTask, error) {
+	for _, name := range r.Sources {
+		if err := transfer.CheckPath(name); err != nil {
+			return nil, fault.Usage(err)
+		}
+	}
+	if r.Dir == "" {
+		return nil, fault.Usagef("an empty name of a directory")
+	}
+	f := &transfer.Fetch{Sources: r.Sources, Trees: r.Trees, Force: r.Force, Preserve: r.Preserve, Last: r.Last}
+	t, err := env.Prepare(o, fanout.Task{Action: &fanout.Transfer{Label: r.Label, Fetch: true, Sources: r.Sources, Dest: r.Dir, Mover: f}})
+	if err != nil {
+		return nil, err
+	}
+	f.Open = opener(t.Sudo, false, sftp.Options{ReadOnly: true}, func() int { return len(f.Names) })
+	if f.Root, err = safefile.OpenDir(r.Dir); err != nil {
+		t.Close()
+		return nil, fault.Usage(err)
+	}
+	return t, nil
+}
+
+// CloseTransfer closes what a transfer has open on this machine. It must not be running
+// any more.
+func CloseTransfer(task fanout.Task) {
+	t, _ := task.Action.(*fanout.Transfer)
+	if t == nil {
+		return
+	}
+	if f, ok := t.Mover.(*transfer.Fetch); ok {
+		_ = f.Root.Close() // every file in it is closed
+	}
 }
 
 // opener opens the file systems of hosts: by SFTP, or by a shell where there is none,
 // or it cannot do what is needed: work as another user, and know the names of users.
-func opener(sudo *fanout.Sudo, names bool, hosts func() int) transfer.Opener {
+func opener(sudo *fanout.Sudo, names bool, opts sftp.Options, hosts func() int) transfer.Opener {
 	return func(ctx context.Context, host fanout.Sessions) (transfer.Remote, error) {
 		if sudo != nil || names {
 			return shell.Open(ctx, host, sudo)
 		}
-		helper := &shell.Helper{Host: host}
-		r, err := sftp.Open(ctx, host, sftp.Options{Hosts: hosts(), Sums: helper.Sums, Expand: helper.Expand})
+		helper := shell.NewHelper(ctx, host)
+		opts := opts
+		opts.Hosts, opts.Sums, opts.Expand = hosts(), helper.Sums, helper.Expand
+		r, err := sftp.Open(ctx, host, opts)
 		if errors.Is(err, sftp.ErrUnsuitable) {
 			return shell.Open(ctx, host, nil)
 		}
@@ -108,7 +160,11 @@ func (d *Decision) fitTransfer(r *Request) error {
 			l.Retries = transferRetries
 		}
 	}
-	if c, ok := t.Mover.(*transfer.Copy); ok {
+	switch c := t.Mover.(type) {
+	case *transfer.Fetch:
+		d.Plan.Source = "fetch"
+		c.Names = output.FileNames(d.Plan.Targets)
+	case *transfer.Copy:
 		c.Hosts = len(d.Plan.Targets)
 		for i := range d.Plan.Targets {
 			if _, err := transfer.ExpandDest(t.Dest, &d.Plan.Targets[i]); err != nil {

@@ -32,7 +32,7 @@ type way struct {
 }
 
 func bySFTP(ctx context.Context, host fanout.Sessions) (transfer.Remote, error) {
-	helper := &shell.Helper{Host: host}
+	helper := shell.NewHelper(ctx, host)
 	r, err := sftp.Open(ctx, host, sftp.Options{Hosts: 1, Sums: helper.Sums, Expand: helper.Expand})
 	if err != nil {
 		return nil, err

@@ -46,7 +46,7 @@ func (l *log) end(err error) (*fanout.Exit, *fanout.Failure) {
 		return nil, broken.failure()
 	}
 	if local, ok := errors.AsType[*LocalError](err); ok {
-		return nil, &fanout.Failure{Op: fanout.OpLocal, Message: local.Error()}
+		return nil, &fanout.Failure{Op: fanout.OpLocal, Message: local.Error(), Final: true}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -251,7 +251,10 @@ func (r *Remote) Get(ctx context.Context, path string, part transfer.Part, w io.
 // pour copies file to w until its end, or most bytes of it if that is not 0. Files such as
 // those of /proc have a size of 0 and a content, so that only reading finds the end.
 func pour(ctx context.Context, file *sftp.File, most int64, w io.Writer) error {
-	buf := make([]byte, 8*packet)
+	buf := make([]byte, packet)
+	if most > packet {
+		buf = make([]byte, min(most, 8*packet))
+	}
 	for left := most; most == 0 || left > 0; {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

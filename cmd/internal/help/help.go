@@ -62,7 +62,7 @@ func helpWidthOf(out io.Writer) int {
 // usedMost are the flags that -h shows of a command that has many.
 var usedMost = []string{
 	"inventory", "hosts", "exclude", "env", "sudo", "fanout", "timeout", "retries", "batch", "user", "ask-pass",
-	"fold", "json", "quiet", "dry-run", "recursive", "preserve", "mode",
+	"fold", "json", "quiet", "dry-run", "recursive", "preserve", "mode", "force", "tail",
 }
 
 // manyFlags is the number of flags from which -h leaves some out.

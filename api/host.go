@@ -27,9 +27,11 @@ type Host struct {
 	// HostKeys is "strict", "accept-new" or "off".
 	HostKeys string `json:"host_keys,omitempty"`
 	// ExitStatus is "none" for a host that sends no exit status.
-	ExitStatus string            `json:"exit_status,omitempty"`
-	Groups     []string          `json:"groups,omitempty"`
-	Labels     map[string]string `json:"labels,omitempty"`
+	ExitStatus string `json:"exit_status,omitempty"`
+	// Env are the variables of commands on the host; only where values are explained.
+	Env    map[string]string `json:"env,omitempty"`
+	Groups []string          `json:"groups,omitempty"`
+	Labels map[string]string `json:"labels,omitempty"`
 	// Refusals are why it cannot be used.
 	Refusals []string `json:"refusals,omitempty"`
 	// Gates are the groups of which only so many are run at once.
@@ -121,6 +123,7 @@ func NewHost(h runner.HostView, explain bool) Host {
 		j.Refusals = append(j.Refusals, runner.RefusedText(r))
 	}
 	if explain {
+		j.Env = h.Host.Env
 		j.Origins = map[string]Origin{}
 		for _, s := range h.Settings() {
 			o := s.Origin

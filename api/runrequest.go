@@ -64,6 +64,7 @@ type Hosts struct {
 type TaskKeys struct {
 	Env         map[string]string `json:"env,omitempty" doc:"variables; they are recorded"`
 	SecretEnv   map[string]string `json:"secret_env,omitempty" doc:"variables of which only the names are recorded"`
+	HostEnv     *bool             `json:"host_env,omitempty" doc:"set variables that name the host: TUTTI_HOST, TUTTI_ADDRESS and others"`
 	Dir         string            `json:"dir,omitempty" maxLength:"4096"`
 	Stdin       *string           `json:"stdin,omitempty" maxLength:"1048576" doc:"the command's standard input; it is not recorded"`
 	StdinBase64 *string           `json:"stdin_base64,omitempty" maxLength:"1398104" doc:"the same, as base64"`

@@ -35,6 +35,9 @@ func environmentText(t fanout.Task) []string {
 		}
 		add("with %s=%s", v.Name, v.Value)
 	}
+	if t.HostEnv {
+		add("with variables that name the host")
+	}
 	if t.StdinName != "" {
 		add("reading %s", t.StdinName)
 	}

@@ -38,6 +38,8 @@ type Attempt struct {
 	// N counts from 1.
 	N      int
 	Target Target
+	// Targets is how many the plan has.
+	Targets int
 	// Starting records, durably, that the command is about to be sent to
 	// address; see Executor. After an error the command must not be sent.
 	Starting func(ctx context.Context, address string) error

@@ -32,6 +32,9 @@ type Target struct {
 	Name string
 	// Labels of the host; read-only.
 	Labels map[string]string
+	// Env are variables of the commands on this target, below those of the task;
+	// read-only.
+	Env    []Variable
 	Limits Limits
 	// Gates that this target has to pass: it is started only while every one of
 	// them is open.

@@ -161,6 +161,7 @@ func (r *run) attempt(ctx context.Context, ts *targetState) {
 		RunID:    r.opts.RunID,
 		N:        a.n,
 		Target:   *ts.target,
+		Targets:  len(r.plan.Targets),
 		Starting: a.starting,
 	}, r.plan.Task, stdout, stderr)
 	a.end()

@@ -32,6 +32,9 @@ type Task struct {
 	// PTY gives the command a terminal, on which its two outputs are one. Nil:
 	// none.
 	PTY *PTY
+	// HostEnv gives the command variables that say which host it runs on; see
+	// [Attempt.HostVariables].
+	HostEnv bool
 	// Job gives the command variables that say what it is run for. Nil: none.
 	Job *JobInfo
 }
@@ -180,6 +183,9 @@ func (s Secret) Wipe() { clear(s) }
 // variableName is what every shell accepts as the name of a variable.
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
+// IsVariableName reports whether every shell accepts name as that of a variable.
+func IsVariableName(name string) bool { return variableName.MatchString(name) }
+
 // sudoUser leaves out what sudo, or a shell, would read as something else.
 var sudoUser = regexp.MustCompile(`^(#[0-9]+|[A-Za-z0-9_.][A-Za-z0-9_.@\\-]*\$?)$`)
 
@@ -193,7 +199,7 @@ func (t Task) Check() error {
 		return errors.New("the command contains a NUL byte")
 	}
 	for _, v := range t.Env {
-		if !variableName.MatchString(v.Name) {
+		if !IsVariableName(v.Name) {
 			return fmt.Errorf("%q is not a variable name: want letters, digits and _, not starting with a digit", v.Name)
 		}
 		if strings.ContainsRune(v.Value, 0) || strings.ContainsRune(string(v.Secret), 0) {
@@ -238,6 +244,7 @@ type taskJSON struct {
 	Dir      string         `json:"dir,omitempty"`
 	Sudo     *sudoJSON      `json:"sudo,omitempty"`
 	PTY      *ptyJSON       `json:"pty,omitempty"`
+	HostEnv  bool           `json:"host_env,omitempty"`
 	Job      *jobJSON       `json:"job,omitempty"`
 }
 
@@ -274,7 +281,7 @@ type ptyJSON struct {
 // MarshalJSON writes what may be known of the task: of secrets that there is
 // one, of the script and the input what they are called.
 func (t Task) MarshalJSON() ([]byte, error) {
-	v := taskJSON{Command: t.Label(), Stdin: t.StdinName, Dir: t.Dir}
+	v := taskJSON{Command: t.Label(), Stdin: t.StdinName, Dir: t.Dir, HostEnv: t.HostEnv}
 	if s, ok := t.Action.(*Script); ok {
 		v.Script = &scriptJSON{s.Name, s.Size, s.SHA256, s.Interpreter, s.Args}
 	}
@@ -308,7 +315,7 @@ func (t *Task) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &v); err != nil {
 		return err
 	}
-	*t = Task{Action: v.action(), StdinName: v.Stdin, Dir: v.Dir, PTY: (*PTY)(v.PTY), Job: (*JobInfo)(v.Job)}
+	*t = Task{Action: v.action(), StdinName: v.Stdin, Dir: v.Dir, PTY: (*PTY)(v.PTY), HostEnv: v.HostEnv, Job: (*JobInfo)(v.Job)}
 	for _, e := range v.Env {
 		w := Variable{Name: e.Name}
 		if e.Secret {

@@ -8,8 +8,8 @@ import (
 	"tutti/inventory/layer"
 )
 
-// apply sets the values in h; if there are labels among them, h must have a label map
-// of its own.
+// apply sets the values in h; if there are labels or variables among them, h must have
+// maps of its own.
 func apply(s layer.Values, h *Host) {
 	for i := range s {
 		x := &s[i]
@@ -46,29 +46,35 @@ func apply(s layer.Values, h *Host) {
 			}
 		default:
 			if name, ok := x.Key.Label(); ok {
-				if h.Labels == nil {
-					h.Labels = make(map[string]string)
-				}
-				h.Labels[name] = x.Text
+				put(&h.Labels, name, x.Text)
+			} else if name, ok := x.Key.Env(); ok {
+				put(&h.Env, name, x.Text)
 			}
 		}
 	}
 }
 
-// hasLabels reports whether there is a label among s.
-func hasLabels(s layer.Values) bool {
-	for i := range s {
-		if _, ok := s[i].Key.Label(); ok {
-			return true
-		}
+// put sets an entry of a map that may be nil.
+func put(m *map[string]string, name, text string) {
+	if *m == nil {
+		*m = make(map[string]string)
 	}
-	return false
+	(*m)[name] = text
 }
 
-// applyOwn is apply for a host that may share its label map.
+// applyOwn is apply for a host that may share its maps.
 func applyOwn(s layer.Values, h *Host) {
-	if hasLabels(s) {
-		h.Labels = maps.Clone(h.Labels)
+	for i := range s {
+		if _, ok := s[i].Key.Label(); ok {
+			h.Labels = maps.Clone(h.Labels)
+			break
+		}
+	}
+	for i := range s {
+		if _, ok := s[i].Key.Env(); ok {
+			h.Env = maps.Clone(h.Env)
+			break
+		}
 	}
 	apply(s, h)
 }

@@ -42,6 +42,8 @@ type Host struct {
 	// [Host.Proxy] replaces them. Empty: none; only Ansible's inventories have one.
 	ProxyCommand string
 	Labels       map[string]string
+	// Env are the environment variables of every command on the host, by name.
+	Env map[string]string
 	// Groups are the names of all groups the host is in, the nearest first.
 	Groups []string
 	// Unusable are the reasons why the host cannot be used; none for most hosts.

@@ -15,7 +15,7 @@ import (
 // The keys of each place in a file, in the order in which an error lists them.
 var (
 	topKeys      = []string{"defaults", "hosts", "groups"}
-	defaultsKeys = []string{"user", "port", "identity", string(layer.KeyJump), "connect_timeout", "timeout", "retries", "host_keys", string(layer.KeyExitStatus), "labels"}
+	defaultsKeys = []string{"user", "port", "identity", string(layer.KeyJump), "connect_timeout", "timeout", "retries", "host_keys", string(layer.KeyExitStatus), "env", "labels"}
 	hostKeys     = append([]string{"address"}, defaultsKeys...)
 	groupKeys    = append([]string{"hosts", "groups", "parallel"}, defaultsKeys...)
 )
@@ -307,7 +307,9 @@ func (r *yamlReader) settings(n yamltree.Node, what string, known []string, rest
 	r.problems.Fields(n, what, known, func(key, value yamltree.Node) {
 		switch k := layer.Key(key.Text()); k {
 		case "labels":
-			own = append(own, r.labels(value, what)...)
+			own = append(own, r.names(value, what, labelList)...)
+		case "env":
+			own = append(own, r.names(value, what, envList)...)
 		case layer.KeyIdentity:
 			own = append(own, r.identity(value, what)...)
 		case layer.KeyPort, layer.KeyUser, layer.KeyJump, layer.KeyConnectTimeout, layer.KeyTimeout, layer.KeyRetries, layer.KeyHostKeys, layer.KeyExitStatus:
@@ -345,32 +347,6 @@ func (r *yamlReader) scalar(n yamltree.Node, what, key string) bool {
 		return false
 	}
 	return true
-}
-
-func (r *yamlReader) labels(n yamltree.Node, what string) layer.Values {
-	if n.Kind() != yamltree.Map && n.Kind() != yamltree.Null {
-		r.problems.Addf(n.Pos(), "%s: labels: want a mapping from names to values, got %s", what, n.Kind())
-		return nil
-	}
-	var own layer.Values
-	for key, value := range n.Fields() {
-		name, text := key.Text(), value.Text()
-		switch {
-		case !hostlist.ValidName(name):
-			r.problems.Addf(key.Pos(), "%s: %s is not a label name: want letters, digits and _ . : -", what, hostlist.Quote(name))
-			continue
-		case value.Kind() == yamltree.Map || value.Kind() == yamltree.List:
-			r.problems.Addf(value.Pos(), "%s: label %s: want a single value, got %s", what, name, value.Kind())
-			continue
-		case value.Kind() == yamltree.Null:
-			text = ""
-		case layer.HasControl(text):
-			r.problems.Addf(value.Pos(), "%s: label %s: %s contains a control character", what, name, hostlist.Quote(text))
-			continue
-		}
-		own = append(own, layer.Value{Key: layer.LabelKey(name), Text: text, Origin: r.origin(value, what)})
-	}
-	return own
 }
 
 func (r *yamlReader) identity(n yamltree.Node, what string) layer.Values {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -107,15 +108,44 @@ func (d *Decision) Aim(env *Env, r *Request, inv *inventory.Inventory, config *S
 			return fault.Usage(err)
 		}
 		d.Endpoints = append(d.Endpoints, endpoint)
-		d.Plan.Targets = append(d.Plan.Targets, fanout.Target{
+		target := fanout.Target{
 			Index:  i,
 			Name:   h.Name,
 			Labels: h.Labels,
+			Env:    variablesOf(h),
 			Limits: limitsOf(h, settings, r),
 			Gates:  h.Gates,
-		})
+		}
+		d.Plan.Targets = append(d.Plan.Targets, target)
+		if err := checkOn(d.Plan.Task, target, &endpoint); err != nil {
+			return err
+		}
 	}
 	d.Warnings = append(d.Warnings, config.Warnings()...)
+	return nil
+}
+
+// variablesOf are those that the inventory has for h, by name.
+func variablesOf(h *inventory.Host) []fanout.Variable {
+	if len(h.Env) == 0 {
+		return nil
+	}
+	vars := make([]fanout.Variable, 0, len(h.Env))
+	for _, name := range slices.Sorted(maps.Keys(h.Env)) {
+		vars = append(vars, fanout.Variable{Name: name, Value: h.Env[name]})
+	}
+	return vars
+}
+
+// checkOn is whether task fits into a request to t; without variables of t, that is
+// known already.
+func checkOn(task fanout.Task, t fanout.Target, e *ssh.Endpoint) error {
+	if !task.Runs() || !task.HostEnv && len(t.Env) == 0 {
+		return nil
+	}
+	if err := ssh.CheckTaskOn(task, t, e); err != nil {
+		return fault.Usagef("%s: %w", t.Name, err)
+	}
 	return nil
 }
 

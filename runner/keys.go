@@ -95,6 +95,7 @@ var hostKeys = []Key{
 
 var taskKeys = []Key{
 	{Name: "env", Uses: forTasks | ForRerun | ForJob, local: isBare, value: func(r *Request) typed.Value { return (*typed.List)(&r.Task.Env) }},
+	{Name: "host-env", Uses: forTasks | ForRerun | ForJob, value: func(r *Request) typed.Value { return (*typed.Switch)(&r.Task.HostEnv) }},
 	{Name: "dir", Uses: forTasks | ForRerun | ForJob, value: func(r *Request) typed.Value { return (*typed.Text)(&r.Task.Dir) }},
 	{Name: "stdin", Uses: forTasks | ForRerun | ForJob, File: true, local: always, value: func(r *Request) typed.Value { return (*typed.Text)(&r.Task.Stdin) }},
 	{Name: "sudo", Uses: forTasks | ForRerun | ForJob, value: func(r *Request) typed.Value { return (*typed.Text)(&r.Task.Sudo) }},

@@ -21,6 +21,7 @@ var samples = map[string][]string{
 	"limit":             {"5"},
 	"pick":              {"3"},
 	"env":               {"STAGE=prod", "TOKEN", "LIST=a,b"},
+	"host-env":          {"true"},
 	"dir":               {"/srv"},
 	"stdin":             {"/srv/in.txt"},
 	"sudo":              {"www"},

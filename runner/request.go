@@ -46,6 +46,7 @@ func (h *Hosts) Describe(selector string) string {
 // A Task is the environment of a command: variables, directory, user, input.
 type Task struct {
 	Env             []string // K=V, or K for a secret of this process's environment
+	HostEnv         bool     // variables that name the host
 	Dir             string
 	Stdin           string // a file; "-" is standard input
 	PTY             bool

@@ -64,7 +64,7 @@ func (env *Env) Prepare(o *Task, task fanout.Task) (_ *PreparedTask, err error) 
 	if t.Env, err = variables(o.Env, env.LookupEnv); err != nil {
 		return nil, err
 	}
-	t.Dir = o.Dir
+	t.Dir, t.HostEnv = o.Dir, o.HostEnv
 	if o.Sudo != "" {
 		t.Sudo = &fanout.Sudo{User: o.Sudo}
 	}

@@ -58,6 +58,7 @@ var arrivals = map[string]struct {
 	"secret_env": {`"secret_env":{"P":"zq"}`, func(a *arrival) bool {
 		return a.option("env") == "P" && a.plan.Task.Env[0].Secret != nil && a.with == "P=zq"
 	}},
+	"host_env":        {`"host_env":true`, func(a *arrival) bool { return a.plan.Task.HostEnv && a.key("host-env") == "true" }},
 	"dir":             {`"dir":"/srv"`, func(a *arrival) bool { return a.plan.Task.Dir == "/srv" }},
 	"stdin":           {`"stdin":"zq"`, func(a *arrival) bool { return a.plan.Task.StdinName == "-" && a.with == "zq" }},
 	"stdin_base64":    {`"stdin_base64":"/w=="`, func(a *arrival) bool { return a.plan.Task.StdinName == "-" && a.with == "\xff" }},

@@ -222,9 +222,7 @@ func (c *Client) exec(ctx context.Context, a fanout.Attempt, task fanout.Task, s
 		c.drop(a.Target, s.conn)
 		return report
 	}
-	if task.Job != nil {
-		task = withJob(task, a)
-	}
+	task = withVariables(task, a, ep.Endpoint)
 	pty := task.PTY
 	for s != nil {
 		s.run(ctx, remote.NewOrder(&task, pty), a.Target.Limits.Timeout, stdout, stderr, &report)

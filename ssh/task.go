@@ -7,10 +7,23 @@ import (
 	"tutti/ssh/remote"
 )
 
-// withJob is task with the variables that name its job and the attempt. One of
-// the task's own of the same name comes later, and counts.
-func withJob(task fanout.Task, a fanout.Attempt) fanout.Task {
-	task.Env = append(task.Job.Variables(a), task.Env...)
+// withVariables is task with the variables that it has on one host, by whose endpoint e
+// it is reached, beside its own: those that name the host, those of the inventory, and
+// those that name its job. Of several of one name the later counts, and the task's own
+// are the last.
+func withVariables(task fanout.Task, a fanout.Attempt, e *Endpoint) fanout.Task {
+	if !task.HostEnv && len(a.Target.Env) == 0 && task.Job == nil {
+		return task
+	}
+	var vars []fanout.Variable
+	if task.HostEnv {
+		vars = a.HostVariables(e.Address, e.User)
+	}
+	vars = append(vars, a.Target.Env...)
+	if task.Job != nil {
+		vars = append(vars, task.Job.Variables(a)...)
+	}
+	task.Env = append(vars, task.Env...)
 	return task
 }
 
@@ -29,11 +42,17 @@ func (e *TooLongError) Error() string {
 // Advice is to send less.
 func (e *TooLongError) Advice() (code string, args []any) { return AdviceTooLong, nil }
 
-// CheckTask returns a *TooLongError if the task is too long for one request.
+// CheckTask returns a *TooLongError if the task, with what names its job, is too long for
+// one request on any host.
 func CheckTask(task fanout.Task) error {
-	if task.Job != nil {
-		task = withJob(task, fanout.Attempt{})
-	}
+	task.HostEnv = false
+	return CheckTaskOn(task, fanout.Target{}, &Endpoint{})
+}
+
+// CheckTaskOn returns a *TooLongError if the task is too long for one request to the
+// target, with all variables that it has there.
+func CheckTaskOn(task fanout.Task, t fanout.Target, e *Endpoint) error {
+	task = withVariables(task, fanout.Attempt{Target: t}, e)
 	if n := len(remote.NewOrder(&task, nil).Command); n > maxCommand {
 		return &TooLongError{Size: n, Limit: maxCommand}
 	}

@@ -17,7 +17,7 @@ const (
 // A Key names a setting, with the word that stands in the file.
 type Key string
 
-// The keys of settings. A label's key is that of [LabelKey].
+// The keys of settings. A label's key is that of [LabelKey], a variable's that of [EnvKey].
 const (
 	KeyAddress        Key = "address"
 	KeyPort           Key = "port"
@@ -34,13 +34,22 @@ const (
 	KeyConnection Key = "connection"
 )
 
-const labelPrefix = "labels."
+const (
+	labelPrefix = "labels."
+	envPrefix   = "env."
+)
 
 // LabelKey is the key of the label with the given name.
 func LabelKey(name string) Key { return Key(labelPrefix + name) }
 
 // Label is the name of the label that k is the key of, if it is one.
 func (k Key) Label() (string, bool) { return strings.CutPrefix(string(k), labelPrefix) }
+
+// EnvKey is the key of the environment variable with the given name.
+func EnvKey(name string) Key { return Key(envPrefix + name) }
+
+// Env is the name of the environment variable that k is the key of, if it is one.
+func (k Key) Env() (string, bool) { return strings.CutPrefix(string(k), envPrefix) }
 
 // An Origin is where a value comes from.
 type Origin struct {

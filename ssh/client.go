@@ -67,6 +67,9 @@ type Options struct {
 	// those that earlier clients left. It must not be closed before the Client. Nil:
 	// connections end with the Client.
 	IdlePool *IdlePool
+	// Borrowed has the keys, if they are in another process: then Identities, agents,
+	// AgentSocket, DefaultIdentities and Passphrase are not looked at. Nil: they are here.
+	Borrowed *Borrowed
 	// Hint says what the operator can do about a cause, on the host of that name. It
 	// is called from several goroutines at once. Nil: failures have no hints.
 	Hint func(host string, cause fanout.Cause) string
@@ -156,12 +159,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	}
 	warn := warnOnce(opts.Warn)
 	c.sudoGate.warn, c.loginGate.warn = warn, warn
-	ring := &keyRing{
-		ctx: ctx, passphrase: opts.Passphrase, warn: warn,
-		usual: opts.AgentSocket, pools: c.agents, held: map[string][]*key{}, read: map[source]readKey{},
-		certificates: map[string]readCertificate{},
-	}
-	if err := c.prepare(ring, opts, warn); err != nil {
+	if err := c.prepare(ctx, opts, warn); err != nil {
 		_ = c.Close() // nothing is connected
 		return nil, err
 	}

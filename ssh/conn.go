@@ -33,6 +33,10 @@ type conn struct {
 	jump    *jumpConn // to the bastion that it goes through; nil: none
 	pooled  bool      // it has been used before
 
+	// Of a connection in an IdlePool, whose mu guards them; else of its client.
+	persist time.Duration // how long it may be idle, where the pool has no age
+	since   time.Time     // when it became idle
+
 	dead   chan struct{} // closed when the library has given up on it
 	mute   atomic.Bool   // it was closed because the host fell silent
 	asking atomic.Bool   // a keepalive is under way

@@ -227,7 +227,7 @@ func (l *login) try(ctx context.Context, began time.Time) (*conn, error) {
 	w.grants.near.Store(isNear(tcp))
 	w.loggedIn.Store(true)
 	conn := l.client.adopt(&conn{
-		wire: w, ssh: s, ep: l.ep, jump: l.jump, dead: make(chan struct{}),
+		wire: w, ssh: s, ep: l.ep, jump: l.jump, dead: make(chan struct{}), persist: l.ep.Persist,
 		address: l.report.Address, hostKey: *l.accepted.Load(),
 	}, channels, requests)
 	if !stop() {

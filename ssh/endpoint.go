@@ -1,11 +1,13 @@
 package ssh
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -64,7 +66,7 @@ func (e *endpoint) keepalive(usual time.Duration) (interval time.Duration, count
 // equal: known_hosts files, algorithm lists, address limiters.
 type endpointBuilder struct {
 	client     *Client
-	ring       *keyRing
+	ring       keySource
 	opts       Options
 	warn       func(string)
 	limiters   map[string]*addressLimiter
@@ -74,7 +76,11 @@ type endpointBuilder struct {
 }
 
 // prepare makes the endpoints of opts ready.
-func (c *Client) prepare(ring *keyRing, opts Options, warn func(string)) error {
+func (c *Client) prepare(ctx context.Context, opts Options, warn func(string)) error {
+	ring, err := keysOf(ctx, opts, c.agents, warn)
+	if err != nil {
+		return err
+	}
 	p := &endpointBuilder{
 		ring: ring, opts: opts, warn: warn,
 		limiters: map[string]*addressLimiter{}, hostKeys: map[string]*knownhosts.Files{}, revoked: map[string]*knownhosts.RevokedKeys{},
@@ -91,6 +97,18 @@ func (c *Client) prepare(ring *keyRing, opts Options, warn func(string)) error {
 		ep.via.addUser()
 	}
 	return nil
+}
+
+// keysOf has the keys: those of this machine's files and agents, or borrowed ones.
+func keysOf(ctx context.Context, opts Options, agents map[string]*agentPool, warn func(string)) (keySource, error) {
+	if opts.Borrowed != nil {
+		return opts.Borrowed.keys()
+	}
+	return &keyRing{
+		ctx: ctx, passphrase: opts.Passphrase, warn: warn,
+		usual: opts.AgentSocket, pools: agents, held: map[string][]*key{}, read: map[source]readKey{},
+		certificates: map[string]readCertificate{},
+	}, nil
 }
 
 // check reports settings that cannot be used.
@@ -111,10 +129,18 @@ func (e *Endpoint) check() error {
 	return nil
 }
 
-// keyOf is equal for equal endpoints. It is a hash because the whole would be a
-// large part of what an endpoint costs.
-func keyOf(e *Endpoint) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%#v", *e))
+// keyOf is equal for equal endpoints, however long their connections are to stay. It is
+// a hash because the whole would be a large part of what an endpoint costs.
+func keyOf(of *Endpoint) string {
+	e := *of
+	e.Persist = 0
+	if slices.ContainsFunc(e.Jumps, func(j Endpoint) bool { return j.Persist != 0 }) {
+		e.Jumps = slices.Clone(e.Jumps)
+		for i := range e.Jumps {
+			e.Jumps[i].Persist = 0
+		}
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%#v", e))
 	return string(sum[:])
 }
 

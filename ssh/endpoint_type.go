@@ -87,4 +87,7 @@ type Endpoint struct {
 	// NoExitStatus says that the host never sends an exit status: a command whose
 	// session it closes without one counts as successful.
 	NoExitStatus bool
+	// Persist is how long a connection stays in an IdlePool without an age of its own
+	// after its last use; 0: not at all.
+	Persist time.Duration
 }

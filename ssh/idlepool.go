@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -17,6 +18,8 @@ const (
 	// sign of life before it is used, and probeTime how long it has to answer.
 	probeAfter = 3 * time.Second
 	probeTime  = 3 * time.Second
+	// minPause is the shortest time between two looks at all idle connections.
+	minPause = 10 * time.Millisecond
 )
 
 // An IdlePool holds connections that outlive the Client that made them, until a later
@@ -43,19 +46,20 @@ type IdlePool struct {
 
 	mu      sync.Mutex // guards what follows
 	idle    idleConns
-	keeping bool // the keeper runs
+	period  time.Duration // of looks at them; the zero value of a pool takes none
+	keeping bool          // the keeper runs
 	closed  bool
 }
 
 // NewIdlePool holds at most that many idle connections, each until maxAge after its
-// login. Each uses one open file, a proxy command one more. The connections that have
-// been idle longest are closed to make room for others, and for new connections when
-// the process runs out of open files.
+// login; with maxAge 0, for [Endpoint.Persist] after its last use. Each uses one open file,
+// a proxy command one more. The connections that have been idle longest are closed to make
+// room for others, and for new connections when the process runs out of open files.
 func NewIdlePool(maxAge time.Duration, most int) *IdlePool {
 	return &IdlePool{
 		maxAge: maxAge, most: most,
 		interval: keepaliveInterval, probeAfter: probeAfter, probeTime: probeTime,
-		stop: make(chan struct{}),
+		period: math.MaxInt64, stop: make(chan struct{}),
 	}
 }
 
@@ -82,23 +86,39 @@ func abortAll(conns []*conn) {
 
 // put adds n, which must be idle. If it returns false, n still belongs to the caller.
 func (k *IdlePool) put(n *conn) bool {
-	if k == nil || n.jump != nil || !n.alive() || n.age() >= k.maxAge {
+	if k == nil || n.jump != nil {
 		return false
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if n.since = time.Now(); k.over(n) {
+		return false
+	}
 	if k.closed || k.most <= 0 || k.idle.alike(n.ep.identity) >= maxIdle {
 		return false
 	}
 	if k.idle.len() >= k.most {
 		k.idle.removeOldest().wire.abort()
 	}
-	k.idle.add(n)
+	if k.idle.add(n); k.maxAge <= 0 {
+		k.period = min(k.period, n.persist/3)
+	}
 	if !k.keeping {
 		k.keeping = true
 		k.wg.Go(k.watch)
 	}
 	return true
+}
+
+// over reports whether n, which is idle, is of no use any more; k.mu is held.
+func (k *IdlePool) over(n *conn) bool {
+	switch {
+	case !n.alive():
+		return true
+	case k.maxAge > 0:
+		return n.age() >= k.maxAge
+	}
+	return time.Since(n.since) >= n.persist
 }
 
 // take returns the connection with identity that was used last, else nil.
@@ -108,7 +128,7 @@ func (k *IdlePool) take(identity string) *conn {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.idle.take(identity, func(n *conn) bool { return n.alive() && n.age() < k.maxAge })
+	return k.idle.take(identity, func(n *conn) bool { return !k.over(n) })
 }
 
 // forget closes the connections with identity: after one of them was found dead, the
@@ -139,7 +159,9 @@ func (k *IdlePool) makeRoom() bool {
 // watch ends connections in their time, and asks silent hosts for a sign of
 // life, until Close.
 func (k *IdlePool) watch() {
-	period := max(1, min(k.interval, k.maxAge)/3)
+	k.mu.Lock()
+	period := k.pause()
+	k.mu.Unlock()
 	tick := fanout.NewTimer(period, nil)
 	defer tick.Stop()
 	for ; ; tick.Reset(period) {
@@ -149,8 +171,9 @@ func (k *IdlePool) watch() {
 			return
 		}
 		k.mu.Lock()
-		ended := k.idle.end(func(n *conn) bool { return !n.alive() || n.age() >= k.maxAge })
+		ended := k.idle.end(k.over)
 		idle := k.idle.all()
+		period = k.pause()
 		k.mu.Unlock()
 		abortAll(ended)
 		for _, n := range idle {
@@ -159,6 +182,15 @@ func (k *IdlePool) watch() {
 			}
 		}
 	}
+}
+
+// pause is how long watch waits between two looks; k.mu is held.
+func (k *IdlePool) pause() time.Duration {
+	period := min(k.interval/3, k.period)
+	if k.maxAge > 0 {
+		period = min(period, k.maxAge/3)
+	}
+	return max(period, minPause)
 }
 
 // identity is equal for endpoints between which a connection may pass from one
@@ -186,8 +218,9 @@ func (c *Client) resume(ctx context.Context, ep *endpoint, limit time.Duration) 
 		c.log.Debug("logging in again: the idle connection is unusable", "address", n.address)
 		return nil
 	}
-	n.pooled = true
+	n.pooled, n.persist = true, ep.Persist
 	c.own(n)
+	c.log.Debug("reusing a connection", "address", n.address, "user", ep.User, "age", n.age().Round(time.Second))
 	return n
 }
 

@@ -61,11 +61,7 @@ func round(tb testing.TB, b *bench, opts Options, i int, command string) *record
 	return r
 }
 
-func (k *IdlePool) len() int {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.idle.len()
-}
+func (k *IdlePool) len() int { return k.Len() }
 
 func TestIdlePoolOutlivesClient(t *testing.T) {
 	b := poolBench(t, []fleet.Host{{Name: "h"}}, 4, nil)

@@ -64,6 +64,7 @@ type HostSSH struct {
 	KnownHosts          []string `json:"known_hosts,omitempty"`
 	GlobalKnownHosts    []string `json:"global_known_hosts,omitempty"`
 	KeepaliveIntervalMS *int64   `json:"keepalive_interval_ms,omitempty"`
+	PersistMS           int64    `json:"persist_ms,omitempty"`
 	KeepaliveCount      *int     `json:"keepalive_count,omitempty"`
 	Ciphers             string   `json:"ciphers,omitempty"`
 	MACs                string   `json:"macs,omitempty"`
@@ -160,7 +161,7 @@ func (j *Host) addSSH(h runner.HostView) {
 	j.KnownHosts, j.GlobalKnownHosts = s.KnownHosts, s.GlobalKnownHosts
 	j.Ciphers, j.MACs, j.KexAlgorithms, j.HostKeyAlgorithms = s.Ciphers, s.MACs, s.KexAlgorithms, s.HostKeyAlgorithms
 	j.PubkeyAlgorithms, j.CASignatures = s.PubkeyAlgorithms, s.CASignatureAlgorithms
-	j.RequiredRSASize, j.RevokedHostKeys = s.RequiredRSASize, s.RevokedHostKeys
+	j.RequiredRSASize, j.RevokedHostKeys, j.PersistMS = s.RequiredRSASize, s.RevokedHostKeys, s.Persist.Milliseconds()
 	j.CheckHostIP, j.LoopbackTrusted, j.HashKnownHosts, j.Methods = s.CheckHostIP, s.LoopbackTrusted, s.HashKnownHosts, s.Methods
 	for _, entry := range s.Environment { // the values may be secrets
 		name, _, _ := strings.Cut(entry, "=")

@@ -11,7 +11,7 @@ func TestDocumentedJSON(t *testing.T) {
 	manual := jsondoc.Read(t, "..")
 	for section, v := range map[string]any{
 		"plan": Plan{}, "host": Host{}, "run": Run{}, "job": Job{}, "firing": Firing{}, "check": Check{},
-		"user": User{}, "token": Token{}, "audit": AuditEntry{}, "session": Session{},
+		"user": User{}, "token": Token{}, "audit": AuditEntry{}, "session": Session{}, "connection": Connection{},
 	} {
 		jsondoc.Check(t, manual, v, section)
 	}

@@ -139,8 +139,8 @@ func (c *console) newLaunch(o *launchOptions, s *screen) *runner.Launch {
 		View:     s,
 		History:  &runner.History{Path: o.Record.History, Getenv: c.Getenv, Warn: s.warn},
 		Prompter: &prompter{interrupts: c.interrupts, yes: o.yes},
-		Hint:     cli.Remedies(c.Getenv),
-		Logger:   s.logger(), Warn: s.warn, Banner: s.banner,
+		Hint:     cli.Remedies(c.Getenv), Persisting: persisting(c.Streams),
+		Logger: s.logger(), Warn: s.warn, Banner: s.banner,
 	}
 }
 

@@ -87,7 +87,7 @@ func refusesHere(t *testing.T, path string, words []string, server, want string)
 // TestFlagsThatActHereAreRefusedByName: what would act on one of the two machines has a
 // reason, which says so; what is read or written here has none.
 func TestFlagsThatActHereAreRefusedByName(t *testing.T) {
-	values := map[string]string{"only": "@file", "exclude": "@file", "port": "22", "host-keys": "off", "ask-pass": "true", "ask-sudo-pass": "true", "no-history": "true"}
+	values := map[string]string{"only": "@file", "exclude": "@file", "port": "22", "host-keys": "off", "ask-pass": "true", "ask-sudo-pass": "true", "no-history": "true", "persist": "10m", "persist-max": "5"}
 	read := []string{"env", "stdin", "run-id-file"}
 	for _, key := range runner.Keys() {
 		value := cmp.Or(values[key.Name], "x")

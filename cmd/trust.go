@@ -34,12 +34,13 @@ func (o *trustOptions) addCareFlags(f *pflag.FlagSet) {
 }
 
 // addLoginFlags are all but --host-keys, which is what this command is about, and
-// --ask-pass: a password is not sent to a host whose key is not known.
+// --ask-pass: a password is not sent to a host whose key is not known. Nor do its
+// connections persist, which accept any key.
 func (o *trustOptions) addLoginFlags(f *pflag.FlagSet) {
 	all := pflag.NewFlagSet("", pflag.ContinueOnError)
 	o.Flags().AddLogin(all)
 	all.VisitAll(func(flag *pflag.Flag) {
-		if flag.Name != "host-keys" && flag.Name != "ask-pass" {
+		if !slices.Contains([]string{"host-keys", "ask-pass", "persist", "persist-max"}, flag.Name) {
 			f.AddFlag(flag)
 		}
 	})
@@ -116,6 +117,8 @@ type keyCollector struct {
 	update, yes bool
 	// trust writes the keys of targets.
 	trust func(ctx context.Context, targets []fanout.Target) error
+	// plan is the hosts.
+	plan *runner.Decision
 
 	fresh, changed, known, silent []presented
 }
@@ -161,7 +164,7 @@ func (t *keyCollector) collect(ctx context.Context, c *console, o *launchOptions
 	if sig := c.interrupts.Signal(); sig != nil {
 		return &runner.ExitError{Code: runner.SignalCode(sig)}
 	}
-	t.trust = client.Trust
+	t.trust, t.plan = client.Trust, d
 	t.sort(client, d.Plan.Targets, results)
 	return nil
 }
@@ -283,6 +286,7 @@ func (t *keyCollector) write(ctx context.Context, std Streams, take []presented)
 	if err := t.trust(ctx, targets); err != nil {
 		return err
 	}
+	closeConnections(ctx, std, t.plan, targets)
 	_, err := fmt.Fprintf(std.Err, "%s written to %s\n", count(len(take), "host"), sanitize.Visible(take[0].key.File))
 	return err
 }

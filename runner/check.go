@@ -110,6 +110,9 @@ func (r *Request) checkLogin() error {
 			return fault.Syntaxf("%s: %w", fault.Key("user"), err)
 		}
 	}
+	if r.Given("persist-max") && l.PersistMax < 1 {
+		return fault.Syntaxf("%s %d: want at least 1", fault.Key("persist-max"), l.PersistMax)
+	}
 	if r.Given("jump") {
 		if _, err := inventory.ParseJump(l.Jump); err != nil {
 			return fault.Syntaxf("%s: %w", fault.Key("jump"), err)

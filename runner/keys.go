@@ -136,6 +136,14 @@ var loginKeys = []Key{
 		Name: "ask-pass", Uses: forAll | ForRerun, local: always, value: func(r *Request) typed.Value { return (*typed.Switch)(&r.Login.AskPass) },
 		NotInJobs: errors.New("jobs cannot prompt; log in with a key"),
 	},
+	{
+		Name: "persist", Uses: forAll | ForRerun, local: always, value: func(r *Request) typed.Value { return (*typed.Duration)(&r.Login.Persist) },
+		NotInJobs: errors.New("the daemon has connections of its own"),
+	},
+	{
+		Name: "persist-max", Uses: forAll | ForRerun, local: always, value: func(r *Request) typed.Value { return (*typed.Number)(&r.Login.PersistMax) },
+		NotInJobs: errors.New("the daemon has connections of its own"),
+	},
 	{Name: "known-hosts", Uses: forAll | ForRerun | ForJob, File: true, local: always, value: func(r *Request) typed.Value { return (*typed.Text)(&r.Login.KnownHosts) }},
 }
 

@@ -48,6 +48,8 @@ var samples = map[string][]string{
 	"ssh-config":        {"/etc/ssh/other"},
 	"ask-pass":          {"true"},
 	"known-hosts":       {"/k/known"},
+	"persist":           {"10m"},
+	"persist-max":       {"100"},
 	"history":           {"/var/h.db"},
 	"no-history":        {"true"},
 	"note":              {"nightly, once"},
@@ -329,7 +331,7 @@ func TestLocalKeys(t *testing.T) {
 	}
 	want := []string{
 		"inventory", "hosts", "stdin", "ask-sudo-pass", "sudo-pass-command", "port", "identity", "host-keys", "jump", "ssh-config",
-		"ask-pass", "known-hosts", "history", "no-history", "run-id-file",
+		"ask-pass", "persist", "persist-max", "known-hosts", "history", "no-history", "run-id-file",
 	}
 	if !slices.Equal(local, want) {
 		t.Errorf("got %q, want %q", local, want)

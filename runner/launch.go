@@ -33,6 +33,8 @@ type Launch struct {
 	// Connections passes connections from earlier launches to later ones; nil: they end
 	// with the launch.
 	Connections *ssh.IdlePool
+	// Persisting is how connections stay open for later processes; nil: they do not.
+	Persisting *Persisting
 
 	// Logger, Warn and Banner receive what is done, what is wrong but does not stop
 	// the run, and what a host sends before a login.
@@ -83,9 +85,10 @@ func (l *Launch) Run(ctx context.Context, d *Decision) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = client.Close() }() // there is nothing left to lose on it
+	by := executorOf(ctx, l, d, client)
+	defer func() { _ = by.Close() }() // there is nothing left to lose on it
 
-	opts := fanout.Options{Executor: client}
+	opts := fanout.Options{Executor: by}
 	recorder, err := l.record(ctx, d)
 	if err != nil {
 		return err

@@ -85,6 +85,8 @@ type Login struct {
 	SSHConfig  string // a file, or [NoSSHConfig]
 	Jump       string
 	AskPass    bool
+	Persist    time.Duration // how long connections stay open after their last use; 0: not at all
+	PersistMax int           // how many stay open at most; 0: the usual number
 }
 
 // NoSSHConfig stands in the place of a file that is not to be read.

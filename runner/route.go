@@ -34,6 +34,7 @@ func (r *router) endpoint(h *inventory.Host, s *sshconfig.Settings) (ssh.Endpoin
 	if err != nil {
 		return e, err
 	}
+	r.persist(&e, s)
 	w := routeTo(h, s, e)
 	if r.request.Given("jump") {
 		w = way{jump: r.request.Login.Jump, origin: fault.Key("jump"), from: &inventory.Origin{}}
@@ -189,6 +190,9 @@ func (r *router) hop(w way, hop inventory.Hop) (e ssh.Endpoint, own way, err err
 	})
 	if e.Identities == nil {
 		e.Identities = r.request.Login.Identity
+	}
+	if err == nil {
+		r.persist(&e, s)
 	}
 	return e, routeTo(h, s, e), err
 }

@@ -83,6 +83,9 @@ type Settings struct {
 	// an answer.
 	KeepaliveInterval time.Duration
 	KeepaliveCount    int
+	// Persist is how long a connection stays open after its last use, where
+	// ControlMaster shares connections. 0: not at all.
+	Persist time.Duration
 	// Ciphers, MACs, KexAlgorithms and HostKeyAlgorithms are lists of algorithms
 	// with a comma between them; a first character of + adds to the usual ones,
 	// - takes away from them by pattern, and ^ puts in front.
@@ -129,6 +132,8 @@ const (
 	KeyMACs              layer.Key = "macs"
 	KeyKexAlgorithms     layer.Key = "kex_algorithms"
 	KeyHostKeyAlgorithms layer.Key = "host_key_algorithms"
+	KeyControlMaster     layer.Key = "control_master"
+	KeyPersist           layer.Key = "persist"
 
 	KeyPubkeyAlgorithms         layer.Key = "pubkey_accepted_algorithms"
 	KeyCASignatureAlgorithms    layer.Key = "ca_signature_algorithms"
@@ -174,6 +179,8 @@ func (s *Settings) counts(k keyword) bool {
 		return s.Jump != ""
 	case kwProxyCommand:
 		return s.ProxyCommand != ""
+	case kwControlPersist:
+		return s.Persist > 0
 	}
 	return s.values.first[k] != nil
 }
@@ -221,6 +228,8 @@ func (s *Settings) text(k keyword) string {
 		return s.ConnectTimeout.String()
 	case kwServerAliveInterval:
 		return s.KeepaliveInterval.String()
+	case kwControlPersist:
+		return s.Persist.String()
 	}
 	return s.values.first[k].text
 }

@@ -46,6 +46,7 @@ func (x *expander) settings() *Settings {
 		ConnectTimeout:    w.seconds(kwConnectTimeout),
 		KeepaliveInterval: w.seconds(kwServerAliveInterval),
 		KeepaliveCount:    w.number(kwServerAliveCountMax),
+		Persist:           w.persist(),
 		Ciphers:           w.text(kwCiphers),
 		MACs:              w.text(kwMACs),
 		KexAlgorithms:     w.text(kwKexAlgorithms),

@@ -171,6 +171,56 @@ func parseTime(text string) (int, bool) {
 // seconds is a time as d has it.
 func (d *directive) seconds() time.Duration { return time.Duration(d.number) * time.Second }
 
+// controlModes are the words of ControlMaster, and whether they share connections.
+var controlModes = map[string]bool{"yes": true, "true": true, "ask": true, "auto": true, "autoask": true, "no": false, "false": false}
+
+func readControlMaster(l *sourceLine, d *directive) error {
+	if err := readWord(l, d); err != nil {
+		return err
+	}
+	shares, ok := controlModes[strings.ToLower(d.text)]
+	if !ok {
+		return fmt.Errorf("%q: want yes, no, ask, auto or autoask", d.text)
+	}
+	if shares {
+		d.number = 1
+	}
+	return nil
+}
+
+// forever is, in seconds, a connection that stays open for any time.
+const forever = 10 * 365 * 24 * 3600
+
+// readPersist reads how long a connection stays open; 0 is for ever, as ssh has it.
+func readPersist(l *sourceLine, d *directive) error {
+	if err := readWord(l, d); err != nil {
+		return err
+	}
+	switch strings.ToLower(d.text) {
+	case "yes", "true":
+		d.number = forever
+		return nil
+	case "no", "false":
+		return nil
+	}
+	n, ok := parseTime(d.text)
+	if !ok {
+		return fmt.Errorf("%q: want yes, no, or a time such as 30, 5m or 1h30m", d.text)
+	}
+	if d.number = n; n == 0 {
+		d.number = forever
+	}
+	return nil
+}
+
+// persist is how long connections stay open; 0: not at all.
+func (v *match) persist() time.Duration {
+	if v.number(kwControlMaster) == 0 {
+		return 0
+	}
+	return v.seconds(kwControlPersist)
+}
+
 func readCount(l *sourceLine, d *directive) error {
 	if err := readWord(l, d); err != nil {
 		return err

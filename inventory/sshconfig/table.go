@@ -43,6 +43,8 @@ const (
 	kwSetEnv
 	kwProxyJump
 	kwProxyCommand
+	kwControlMaster
+	kwControlPersist
 	// What follows is not honoured.
 	kwAddressFamily
 	kwBindAddress
@@ -147,6 +149,8 @@ var table = []tableRow{
 	{kwSetEnv, "SetEnv", readSetEnv, effectHonoured, KeySetEnv, nil},
 	{kwProxyJump, "ProxyJump", readJump, effectHonoured, layer.KeyJump, nil},
 	{kwProxyCommand, "ProxyCommand", readCommand, effectHonoured, KeyProxyCommand, nil},
+	{kwControlMaster, "ControlMaster", readControlMaster, effectHonoured, KeyControlMaster, nil},
+	{kwControlPersist, "ControlPersist", readPersist, effectHonoured, KeyPersist, nil},
 
 	{kwKnownHostsCommand, "KnownHostsCommand", readCommand, effectRefused, "", []string{"none"}},
 	{kwCanonicalizeHostname, "CanonicalizeHostname", readWord, effectRefused, "", []string{"no", "false", "none"}},
@@ -184,8 +188,8 @@ var harmlessKeywords = wordSet(
 	`addkeystoagent batchmode connectionattempts enableescapecommandline escapechar exitonforwardfailure fingerprinthash
 	forkafterauthentication loglevel logverbose numberofpasswordprompts stdinnull syslogfacility tag usekeychain
 	visualhostkey warnweakcrypto xauthlocation `,
-	// connections that ssh shares, and how bytes travel
-	`channeltimeout compression compressionlevel controlmaster controlpath controlpersist ipqos keepalive
+	// where ssh shares connections, and how bytes travel
+	`channeltimeout compression compressionlevel controlpath ipqos keepalive
 	obscurekeystroketiming rekeylimit tcpkeepalive versionaddendum `,
 	// ports on this machine, and details of forwarding, which has a warning of its own
 	`dynamicforward forwardx11timeout forwardx11trusted gatewayports localforward permitremoteopen streamlocalbindmask

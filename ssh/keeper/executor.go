@@ -99,7 +99,7 @@ func (e *Executor) order(a fanout.Attempt, task fanout.Task) []byte {
 // caller than an input, and has no secret.
 func isPlain(task fanout.Task) bool {
 	switch task.Action.(type) {
-	case fanout.Command, *fanout.Script, fanout.Ping:
+	case nil, fanout.Command, *fanout.Script, fanout.Ping:
 	default:
 		return false
 	}

@@ -148,6 +148,8 @@ var LocalReasons = map[string]string{
 	"port":              "the port of a host is in the inventory of the server",
 	"ssh-config":        "the server reads its own ssh_config",
 	"host-keys":         "the server decides which host keys it trusts",
+	"persist":           "the server keeps its own connections",
+	"persist-max":       "the server keeps its own connections",
 	"known-hosts":       "the server decides which host keys it trusts",
 	"ask-pass":          "the server logs in with its own keys",
 	"ask-sudo-pass":     "the server cannot prompt",

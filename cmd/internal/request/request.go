@@ -114,6 +114,8 @@ func (x Flags) addLogin(f *pflag.FlagSet, port string) {
 	x.add(f, "jump", "J", "connect through `HOST[,HOST]`, each user@host:port or an inventory host; none: connect directly (default: inventory, ssh_config)")
 	x.AddSSHConfig(f)
 	x.add(f, "ask-pass", "", "ask once for a login password, for hosts where keys are not enough; it is tried on one host first")
+	x.add(f, "persist", "", "keep connections open for `DURATION` after their last use, for later commands; tutti keep lists them (default: ssh_config's ControlPersist, else closed)")
+	x.add(f, "persist-max", "", "keep at most `N` connections open (default 4096)")
 	x.add(f, "known-hosts", "", "use known_hosts `FILE` instead of ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts (default $TUTTI_KNOWN_HOSTS)")
 }
 

@@ -27,8 +27,8 @@ func TestConsolePages(t *testing.T) {
 	v.inEverySize(checks, "/login")
 	v.login(admin)
 	for _, path := range []string{
-		"/runs", "/runs?q=nothing", "/runs/1", "/runs/1/hosts", "/runs/1/plan", "/runs/1/hosts/web1", "/runs/1/hosts/web1?q=red", "/runs/1/rerun", "/runs/1/kill",
-		"/runs/2/diff", "/runs/2/diff?with=1", "/runs/new", "/jobs", "/jobs/backup", "/jobs/backup/edit", "/jobs/backup/remove", "/jobs/new", "/calendar", "/hosts", "/hosts/web1",
+		"/runs", "/runs?q=nothing", "/runs/1", "/runs/1/hosts", "/runs/1/plan", "/runs/1/events", "/runs/1/hosts/web1?times=1", "/runs/1/hosts/web1", "/runs/1/hosts/web1?q=red", "/runs/1/rerun", "/runs/1/kill",
+		"/runs/2/diff", "/runs/2/diff?with=1", "/runs/new", "/jobs", "/jobs/backup", "/jobs/backup/edit", "/jobs/backup/yaml", "/jobs/backup/outcomes", "/jobs/backup/remove", "/jobs/new", "/calendar", "/hosts", "/hosts/web1",
 		"/jobs/backup/pause", "/queue", "/notifications", "/audit", "/access", "/account", "/help",
 	} {
 		v.visit(path)

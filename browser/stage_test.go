@@ -1,7 +1,9 @@
 package browser
 
 import (
+	"bufio"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -10,7 +12,8 @@ import (
 )
 
 // A stage is what the hosts do: the command "hold" says a line and waits until the test
-// lets its host go; every other command says itself.
+// lets its host go, "lines N" writes N lines, and "fails on HOST" fails there; every other
+// command says itself.
 type stage struct {
 	mu    sync.Mutex // guards hosts
 	hosts map[string]*role
@@ -52,8 +55,24 @@ func (s *stage) await(tb testing.TB, hosts ...string) {
 // letGo ends what the host holds for, now and later.
 func (s *stage) letGo(host string) { close(s.role(host).leaves) }
 
+// lines writes so many.
+func lines(x *fleet.Session, n int) fleet.Exit {
+	w := bufio.NewWriter(x.Stdout)
+	for i := range n {
+		_, _ = fmt.Fprintf(w, "line %d of %s\n", i+1, x.Host) // the client may be gone
+	}
+	_ = w.Flush() // the same
+	return fleet.Exit{}
+}
+
 func (s *stage) play(x *fleet.Session) fleet.Exit {
-	if x.Command != "hold" {
+	if n := 0; x.Command != "hold" {
+		if _, err := fmt.Sscanf(x.Command, "lines %d", &n); err == nil {
+			return lines(x, n)
+		}
+		if name, ok := strings.CutPrefix(x.Command, "fails on "); ok && name == x.Host {
+			return fleet.Exit{Code: 3}
+		}
 		_, _ = fmt.Fprintln(x.Stdout, x.Command) // the client may be gone
 		return fleet.Exit{}
 	}

@@ -37,6 +37,8 @@ func (a *answer) problem() *api.Problem {
 type question struct {
 	method, path string // the path below apiBase, escaped, with its query
 	body         any    // as JSON; nil: none
+	raw          []byte // instead of body, of the type media; nil: none
+	media        string
 	header       map[string]string
 }
 
@@ -44,12 +46,7 @@ type question struct {
 // and the connection of its request.
 func (c *Console) ask(r *http.Request, q question) *answer {
 	a := &answer{header: http.Header{}}
-	inner, err := q.request(r)
-	if err != nil {
-		a.status = http.StatusNotFound // a path that is none
-		return a
-	}
-	c.api.ServeHTTP(a, inner)
+	c.askInto(a, r, q)
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
@@ -58,6 +55,10 @@ func (c *Console) ask(r *http.Request, q question) *answer {
 
 func (q *question) request(r *http.Request) (*http.Request, error) {
 	var body io.Reader
+	media := "application/json"
+	if q.raw != nil {
+		body, media = bytes.NewReader(q.raw), q.media
+	}
 	if q.body != nil {
 		data, err := json.Marshal(q.body)
 		if err != nil {
@@ -76,7 +77,7 @@ func (q *question) request(r *http.Request) (*http.Request, error) {
 		}
 	}
 	if body != nil {
-		inner.Header.Set("Content-Type", "application/json")
+		inner.Header.Set("Content-Type", media)
 	}
 	for name, value := range q.header {
 		inner.Header.Set(name, value)

@@ -32,6 +32,7 @@ type asset struct {
 // kinds are the types of the files, by the end of their names.
 var kinds = map[string]string{
 	".css": "text/css; charset=utf-8",
+	".js":  "text/javascript; charset=utf-8",
 	".mjs": "text/javascript; charset=utf-8",
 	".svg": "image/svg+xml",
 }
@@ -44,7 +45,7 @@ func readAssets() *assets {
 			return err
 		}
 		data, err := staticFiles.ReadFile(file)
-		if err != nil {
+		if err != nil || kinds[path.Ext(file)] == "" { // a licence
 			return err
 		}
 		sum.Write([]byte(file))

@@ -1,6 +1,9 @@
 package console
 
-import "slices"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // A chart shows how long the newest runs of a job took, oldest first, as bars.
 type chart struct {
@@ -10,6 +13,22 @@ type chart struct {
 	Half, Most int
 	P50, P95   int64
 	Width      int
+	// JSON is the same for a script, with when each run started.
+	JSON string
+}
+
+// chartData is what a script draws; times are in seconds.
+type chartData struct {
+	Runs []chartRun `json:"runs"`
+	P50  int64      `json:"p50"`
+	P95  int64      `json:"p95"`
+}
+
+type chartRun struct {
+	Run   int64   `json:"run"`
+	At    float64 `json:"at"`
+	MS    int64   `json:"ms"`
+	State string  `json:"state"`
 }
 
 // A chartBar is a run.
@@ -44,9 +63,17 @@ func chartOf(firings []firingRow) chart {
 	height := func(ms int64) int { return int(max(2, ms*(chartHeight-4)/top)) }
 	c := chart{P50: took[len(took)/2], P95: took[(len(took)*95-1)/100], Width: max(40, len(ran)) * barStep}
 	c.Half, c.Most = chartHeight-height(c.P50), chartHeight-height(c.P95)
+	data := chartData{P50: c.P50, P95: c.P95}
 	for i := range ran {
 		h := height(*ran[i].DurationMS)
 		c.Bars = append(c.Bars, chartBar{i*barStep + 1, chartHeight - h, h, ran[i].Shown(), ran[i].Run, *ran[i].DurationMS})
+		if at, ok := timeOf(ran[i].StartedAt); ok {
+			data.Runs = append(data.Runs, chartRun{ran[i].Run, float64(at.UnixMilli()) / 1000, *ran[i].DurationMS, ran[i].Shown()})
+		}
+	}
+	if len(data.Runs) > 1 {
+		text, _ := json.Marshal(data) // it has nothing that JSON has not
+		c.JSON = string(text)
 	}
 	return c
 }

@@ -75,6 +75,16 @@ func (c clock) At(x any) template.HTML {
 	return c.element(x, func(t time.Time) string { return c.text(t, "15:04:05") })
 }
 
+// Milli is At with milliseconds.
+func (c clock) Milli(x any) template.HTML {
+	return c.element(x, func(t time.Time) string { return c.text(t, "15:04:05.000") })
+}
+
+// TimeOfDay is an element for the time of day alone, with milliseconds.
+func (c clock) TimeOfDay(x any) template.HTML {
+	return c.element(x, func(t time.Time) string { return t.In(c.zone).Format("15:04:05.000") })
+}
+
 // Minute is At without seconds.
 func (c clock) Minute(x any) template.HTML {
 	return c.element(x, func(t time.Time) string { return c.text(t, "15:04") })

@@ -24,6 +24,8 @@ type fakeAPI struct {
 	refused map[string]string
 	headers []http.Header
 	bodies  []string
+	// tag is the ETag of each answer; empty: none.
+	tag string
 }
 
 func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -48,6 +50,9 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer, known := f.answers[key]
 	if !known {
 		answer = "{}"
+	}
+	if f.tag != "" {
+		w.Header().Set("Etag", f.tag)
 	}
 	_, _ = w.Write([]byte(answer))
 }

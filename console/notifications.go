@@ -7,7 +7,7 @@ import (
 	"tutti/api"
 )
 
-// A notificationList is the page of messages that are not delivered yet.
+// A notificationList is the page of messages and callbacks that are not delivered yet.
 type notificationList struct {
 	Rows []notificationRow
 	Next string
@@ -25,7 +25,7 @@ func showNotifications(v *visit) {
 	v.get(&list, withQuery("/notifications", chosen(v.r.URL.Query(), "after")))
 	for i := range list.Items {
 		n := &list.Items[i]
-		p.Rows = append(p.Rows, notificationRow{*n, !n.Delivering && v.mayTo(access.Notify, n.Job)})
+		p.Rows = append(p.Rows, notificationRow{*n, n.Notification > 0 && !n.Delivering && v.mayTo(access.Notify, n.Job)})
 	}
 	p.Next = nextPage("/notifications", nil, list.Next)
 	v.show("notifications", "Notifications", p)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"tutti/api"
+	"tutti/api/event"
 )
 
 const (
@@ -29,6 +30,8 @@ type logLine struct {
 	N    int64
 	HTML template.HTML
 	Hit  bool
+	// At is when it came; zero: that is not shown.
+	At event.Time
 }
 
 // A logBlock is lines that are laid out together.
@@ -50,9 +53,20 @@ type outputPage struct {
 	Tail bool
 	// Before, After and End are the addresses of other windows; empty: there are none.
 	Before, After, End string
-	Search             *searched
-	Attempts           []int
-	Download           string
+	// Long is the line that has to be seen of output that a script shows in a scroller; 0:
+	// all of it is here, or it goes on. Count is where the script asks how long it is.
+	Long   int64
+	Count  string
+	Search *searched
+	// Times: each line has its time, and Cut: not all lines are shown so. TimesPath and
+	// PlainPath are the addresses of the page with and without them.
+	Times, Cut           bool
+	TimesPath, PlainPath string
+	// PreviousBad and NextBad are the hosts before and after this one that are not ok;
+	// empty: there are none.
+	PreviousBad, NextBad string
+	Attempts             []int
+	Download             string
 	// Recent are the newest runs of the host, if the inventory has it.
 	Recent []api.HostRun
 }
@@ -86,7 +100,10 @@ func showOutput(v *visit) {
 		v.again("output", title, p)
 		return
 	}
-	addRecent(v, p, host)
+	if !v.r.URL.Query().Has("lines") { // of a scroller, which takes the lines only
+		addNeighbours(v, p)
+		addRecent(v, p, host)
+	}
 	v.show("output", title, p)
 }
 
@@ -109,6 +126,14 @@ func readOutput(v *visit, p *outputPage, address string) {
 	download := chosen(p.Query, "stream", "attempt")
 	download.Set("download", "true")
 	p.Download = apiBase + withQuery(address+"/output", download)
+	timed := chosen(p.Query, "stream", "attempt")
+	p.PlainPath = withQuery(address, timed)
+	timed.Set("times", "1")
+	p.TimesPath = withQuery(address, timed)
+	if p.Times = v.r.URL.Query().Has("times"); p.Times {
+		readTimes(v, p)
+		return
+	}
 	from, _ := strconv.ParseInt(v.r.URL.Query().Get("from"), 10, 64) // none is 0
 	hits := searchOutput(v, p, address, shared)
 	line := int64(1) // one that has to be on the page
@@ -119,6 +144,9 @@ func readOutput(v *visit, p *outputPage, address string) {
 	ask := chosen(shared, "stream", "attempt")
 	ask.Set("bytes", strconv.Itoa(windowBytes))
 	first, lines := from, windowLines
+	if n, err := strconv.Atoi(v.r.URL.Query().Get("lines")); err == nil && n > 0 && n < windowLines {
+		lines = n
+	}
 	switch {
 	case p.Tail:
 		ask.Set("tail", strconv.Itoa(tailLines))
@@ -186,9 +214,7 @@ func (p *outputPage) lay(address string, first, line int64, hits []api.SearchHit
 		lines[i].N = first + int64(i)
 		_, lines[i].Hit = slices.BinarySearchFunc(hits, lines[i].N, func(h api.SearchHit, n int64) int { return cmp.Compare(h.Line, n) })
 	}
-	for block := range slices.Chunk(lines, blockLines) {
-		p.Blocks = append(p.Blocks, logBlock{block[0].N, block})
-	}
+	p.blocks(lines)
 	to := func(name string, n int64) string {
 		query := chosen(p.Query, "stream", "attempt")
 		query.Set(name, strconv.FormatInt(n, 10))
@@ -198,11 +224,26 @@ func (p *outputPage) lay(address string, first, line int64, hits []api.SearchHit
 		p.Before = to("from", 1)
 		return
 	}
+	if p.Range.Ended && (more || first > 1) {
+		p.Long = max(1, line, first)
+		count := chosen(p.Query, "stream", "attempt")
+		count.Set("line", "1")
+		count.Set("lines", "1")
+		count.Set("count", "true")
+		p.Count = apiBase + withQuery(address+"/output", count)
+	}
 	if first > 1 {
 		p.Before = to("from", max(1, first-windowLines))
 	}
 	if more {
 		p.After, p.End = to("from", first+max(1, int64(len(lines)))), to("tail", 1)
+	}
+}
+
+// blocks lays out lines that are numbered.
+func (p *outputPage) blocks(lines []logLine) {
+	for block := range slices.Chunk(lines, blockLines) {
+		p.Blocks = append(p.Blocks, logBlock{block[0].N, block})
 	}
 }
 

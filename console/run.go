@@ -181,6 +181,9 @@ type runHosts struct {
 	Choices []string
 }
 
+// Many: a script shows them in one list, which is better than pages of them.
+func (p *runHosts) Many() bool { return p.Hosts > 100 }
+
 // A hostRow is a host of a run in a list.
 type hostRow struct {
 	api.RunHost

@@ -1,6 +1,7 @@
 // Streams. What is shown is never older than it looks: when a stream is lost, a bar says
 // since when, until there is one again.
 import { Grid } from "./grid.mjs";
+import { HostList } from "./list.mjs";
 
 const base = document.documentElement.dataset.base;
 const stale = document.getElementById("stale");
@@ -9,18 +10,25 @@ const stale = document.getElementById("stale");
 // templates have escaped all that is not ours. Nothing else is ever made HTML.
 const policy = globalThis.trustedTypes?.createPolicy("tutti", { createHTML: (page) => page }) ?? { createHTML: (page) => page };
 
+// pageAt is a page of this server as a document; null if one has to log in first.
+export async function pageAt(address) {
+  const answer = await fetch(address, { headers: { Accept: "text/html" }, redirect: "manual", cache: "no-store" });
+  if (answer.type === "opaqueredirect" || answer.status === 401) { location.reload(); return null; }
+  if (!answer.ok) throw new Error(String(answer.status));
+  return new DOMParser().parseFromString(policy.createHTML(await answer.text()), "text/html");
+}
+
 // refresh asks for this page again, and takes over the parts that live.
 export async function refresh() {
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "manual", cache: "no-store" });
-  if (answer.type === "opaqueredirect" || answer.status === 401) { location.reload(); return; }
-  if (!answer.ok) throw new Error(String(answer.status));
-  const page = new DOMParser().parseFromString(policy.createHTML(await answer.text()), "text/html");
+  const page = await pageAt(location.href);
+  if (!page) return;
   for (const now of document.querySelectorAll("[data-live]")) {
     const next = page.getElementById(now.id);
     if (!next || next.isEqualNode(now)) continue;
     keepOpen(now, next);
     take(now, next);
   }
+  document.dispatchEvent(new Event("tutti:refreshed"));
 }
 
 // take puts what is new in the place of what differs. Of parts that have as many parts of
@@ -181,19 +189,19 @@ function drawCounts(counts) {
 export function watchRun() {
   const at = document.getElementById("live");
   if (!at) return;
-  const grid = Grid.of(document.getElementById("grid"), at.dataset.run);
+  const views = [Grid.of(document.getElementById("grid"), at.dataset.run), HostList.of(document.getElementById("all"), at.dataset.run)].filter(Boolean);
   const over = at.dataset.state === "finished" || at.dataset.state === "interrupted";
-  if (over && !grid) return;
+  if (over && views.length === 0) return;
   const again = soon(refresh, 1000);
   let counts = null, frame = 0;
   const states = ({ hosts, counts: now }) => {
-    grid?.take(hosts);
+    for (const view of views) view.take(hosts);
     counts = now;
     frame ||= requestAnimationFrame(() => { frame = 0; drawCounts(counts); });
     if (!over) again();
   };
   const stream = new Stream(`/api/v1/runs/${at.dataset.run}/events`, {
-    hosts: ({ first, of, hosts }) => grid?.name(first, of, hosts),
+    hosts: ({ first, of, hosts }) => { for (const view of views) view.name(first, of, hosts); },
     snapshot: states,
     delta: states,
     end: () => { stream.end(); if (!over) refresh().catch(() => location.reload()); },

@@ -1,6 +1,8 @@
 // What every page has: the viewer's zone, keys, buttons that copy, forms that are sent
 // once. Pages work without any of it.
 import { watchLists, watchOutput, watchRun } from "./live.mjs";
+import { windowLog } from "./log.mjs";
+import { drawChart } from "./chart.mjs";
 import { watchSelectors } from "./selector.mjs";
 
 const root = document.documentElement;
@@ -9,7 +11,7 @@ const root = document.documentElement;
 function tellZone() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (!zone || zone === root.dataset.zone) return;
-  document.cookie = `tutti-zone=${zone};path=/;max-age=31536000;samesite=lax`;
+  document.cookie = `tutti-zone=${zone};path=${root.dataset.base || "/"};max-age=31536000;samesite=lax`;
   const kept = document.cookie.includes("tutti-zone=");
   if (kept && sessionStorage.getItem("zone") !== zone && document.querySelector("time")) {
     sessionStorage.setItem("zone", zone); // once: a server that does not know it says UTC
@@ -106,3 +108,5 @@ watchRun();
 watchOutput();
 watchLists();
 watchSelectors();
+drawChart();
+windowLog();

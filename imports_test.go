@@ -73,7 +73,7 @@ var mayImport = map[string][]string{
 	"tutti/internal/soak":     {},
 	"tutti/internal/nemesis":  {},
 
-	"tutti/cmd/account":            {"tutti/access", "tutti/api", "tutti/client", "tutti/cmd/internal/cli", "tutti/cmd/internal/help", "tutti/cmd/internal/place", "tutti/daemon", "tutti/internal/fault", "tutti/internal/quantity", "tutti/internal/terminal", "tutti/internal/typed", "tutti/inventory", "tutti/output", "tutti/runner", "tutti/store"},
+	"tutti/cmd/account":            {"tutti/access", "tutti/api", "tutti/client", "tutti/cmd/completion", "tutti/cmd/internal/cli", "tutti/cmd/internal/help", "tutti/cmd/internal/place", "tutti/daemon", "tutti/internal/fault", "tutti/internal/quantity", "tutti/internal/terminal", "tutti/internal/typed", "tutti/inventory", "tutti/output", "tutti/runner", "tutti/store"},
 	"tutti/cmd/completion":         {"tutti/cmd/internal/cli", "tutti/cmd/internal/help", "tutti/fanout", "tutti/internal/fault", "tutti/internal/phrase", "tutti/internal/sanitize", "tutti/internal/yamltree", "tutti/inventory", "tutti/runner", "tutti/store"},
 	"tutti/cmd/demo":               {"tutti/cmd/internal/cli", "tutti/cmd/internal/help", "tutti/internal/fault", "tutti/internal/fleet", "tutti/internal/phrase", "tutti/runner"},
 	"tutti/cmd/hosts":              {"tutti/access", "tutti/api", "tutti/client", "tutti/cmd/completion", "tutti/cmd/internal/cli", "tutti/cmd/internal/help", "tutti/cmd/internal/place", "tutti/cmd/internal/request", "tutti/internal/fault", "tutti/internal/hostlist", "tutti/internal/phrase", "tutti/internal/quantity", "tutti/internal/sanitize", "tutti/internal/terminal", "tutti/output", "tutti/runner", "tutti/store"},

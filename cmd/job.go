@@ -8,11 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tutti/cmd/completion"
 	"tutti/cmd/internal/cli"
 	"tutti/cmd/internal/help"
 	"tutti/cmd/internal/place"
 	"tutti/jobs"
-	"tutti/runner"
 	"tutti/scheduler"
 	"tutti/store"
 )
@@ -165,16 +165,11 @@ func completeJobs(std Streams, history *string, most int) cobra.CompletionFunc {
 		if len(args) >= most {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		h := &runner.History{Path: *history, Getenv: std.Getenv, Warn: func(string) {}}
-		defer h.Close()
-		s, err := h.ForReading(cmd.Context())
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		kept, err := s.ListJobs(cmd.Context())
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
+		var kept []scheduler.StoredJob
+		completion.FromHistory(cmd.Context(), std, *history, func(s store.Store) (err error) {
+			kept, err = s.ListJobs(cmd.Context())
+			return err
+		})
 		var out []string
 		for i := range kept {
 			if name := kept[i].Name; strings.HasPrefix(name, toComplete) && !slices.Contains(args, name) {

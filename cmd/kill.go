@@ -20,7 +20,6 @@ import (
 	"tutti/internal/hostlist"
 	"tutti/internal/quantity"
 	"tutti/internal/typed"
-	"tutti/runner"
 	"tutti/scheduler"
 	"tutti/store"
 )
@@ -235,16 +234,11 @@ func awaitEnd(ctx context.Context, s stopper, id int64) (store.Run, error) {
 // completeRunning completes the numbers of runs that are running.
 func completeRunning(std Streams, history *string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
-		h := &runner.History{Path: *history, Getenv: std.Getenv, Warn: func(string) {}}
-		defer h.Close()
-		s, err := h.ForReading(cmd.Context())
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		runs, err := s.Runs(cmd.Context(), store.Query{States: []store.State{store.Running, store.Queued}, Limit: completion.MaxRuns})
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
+		var runs []store.Run
+		completion.FromHistory(cmd.Context(), std, *history, func(s store.Store) (err error) {
+			runs, err = s.Runs(cmd.Context(), store.Query{States: []store.State{store.Running, store.Queued}, Limit: completion.MaxRuns})
+			return err
+		})
 		var out []string
 		for _, r := range runs {
 			name := strconv.FormatInt(r.ID, 10)

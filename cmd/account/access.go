@@ -9,11 +9,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"tutti/access"
+	"tutti/cmd/completion"
 	"tutti/cmd/internal/cli"
 	"tutti/cmd/internal/place"
 	"tutti/internal/fault"
 	"tutti/inventory"
-	"tutti/runner"
 	"tutti/store"
 )
 
@@ -111,16 +111,11 @@ func completeNames(std cli.Streams, history *string, names func(context.Context,
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		h := &runner.History{Path: *history, Getenv: std.Getenv, Warn: func(string) {}}
-		defer h.Close()
-		s, err := h.ForReading(cmd.Context())
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		all, err := names(cmd.Context(), s.Access())
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
+		var all []string
+		completion.FromHistory(cmd.Context(), std, *history, func(s store.Store) (err error) {
+			all, err = names(cmd.Context(), s.Access())
+			return err
+		})
 		return slices.DeleteFunc(all, func(name string) bool { return !strings.HasPrefix(name, toComplete) }), cobra.ShellCompDirectiveNoFileComp
 	}
 }

@@ -143,24 +143,28 @@ type runRef struct {
 
 // recentRuns are those that are offered; none, if the history cannot be read.
 func recentRuns(ctx context.Context, std cli.Streams, history string) []runRef {
-	h := &runner.History{Path: history, Getenv: std.Getenv, Warn: func(string) {}}
-	defer h.Close()
-	s, err := h.ForReading(ctx)
-	if err != nil {
-		return nil
-	}
 	var refs []runRef
-	if last, err := s.Run(ctx, "last", std.UserName()); err == nil {
-		refs = append(refs, runRef{"last", last})
-	}
-	runs, err := s.Runs(ctx, store.Query{Limit: MaxRuns})
-	if err != nil {
-		return refs
-	}
-	for _, r := range runs {
-		refs = append(refs, runRef{strconv.FormatInt(r.ID, 10), r})
-	}
+	FromHistory(ctx, std, history, func(s store.Store) error {
+		if last, err := s.Run(ctx, "last", std.UserName()); err == nil {
+			refs = append(refs, runRef{"last", last})
+		}
+		runs, err := s.Runs(ctx, store.Query{Limit: MaxRuns})
+		for _, r := range runs {
+			refs = append(refs, runRef{strconv.FormatInt(r.ID, 10), r})
+		}
+		return err
+	})
 	return refs
+}
+
+// FromHistory calls read with the history at path, if it can be read. Nothing is said of
+// errors: what could not be read completes nothing.
+func FromHistory(ctx context.Context, std cli.Streams, path string, read func(store.Store) error) {
+	h := &runner.History{Path: path, Getenv: std.Getenv, Warn: func(string) {}}
+	defer h.Close()
+	if s, err := h.ForReading(ctx); err == nil {
+		_ = read(s) // see above
+	}
 }
 
 // RunText describes a run on a line.

@@ -120,14 +120,21 @@ func flagUsages(set *pflag.FlagSet, width int) string {
 	return strings.NewReplacer(optional...).Replace(shown.FlagUsagesWrapped(width))
 }
 
+// leastNames is how wide the column with the names of commands is at least.
+const leastNames = 12
+
 func writeCommands(b *strings.Builder, cmd *cobra.Command) {
 	if !cmd.HasAvailableSubCommands() {
 		return
 	}
 	b.WriteString("\nCOMMANDS\n")
+	width := leastNames
+	for _, sub := range cmd.Commands() {
+		width = max(width, len(sub.Name()))
+	}
 	for _, sub := range cmd.Commands() {
 		if sub.IsAvailableCommand() || sub.Name() == "help" {
-			fmt.Fprintf(b, "  %-12s %s\n", sub.Name(), sub.Short)
+			fmt.Fprintf(b, "  %-*s %s\n", width, sub.Name(), sub.Short)
 		}
 	}
 }

@@ -94,6 +94,8 @@ type OutputRecord struct {
 	At      time.Time
 	// Start is the offset in its stream at which it begins.
 	Start int64
+	// Size is the number of its bytes, recorded or missing.
+	Size int64
 	// Codec is the encoding of Data, see Decode.
 	Codec string
 	Data  any

@@ -77,3 +77,15 @@ func Decode(codec string, value any) (data []byte, omitted int64, err error) {
 	}
 	return nil, 0, fmt.Errorf("a row with codec %s holds %s", codec, strings.TrimPrefix(fmt.Sprintf("%T", value), "*"))
 }
+
+// PrunedError is the error of who reads a run that was pruned meanwhile.
+func PrunedError(run int64) error { return fmt.Errorf("run %d was pruned while it was read", run) }
+
+// DecodePiece returns the bytes of a piece of the output of a host in a run.
+func DecodePiece(run int64, host, codec string, value any) ([]byte, error) {
+	data, _, err := Decode(codec, value)
+	if err != nil {
+		err = fmt.Errorf("output of %s in run %d: %w", host, run, err)
+	}
+	return data, err
+}

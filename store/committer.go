@@ -296,7 +296,7 @@ func (c *committer) fill() {
 	}
 	for _, row := range c.output {
 		b.Output = append(b.Output, OutputRecord{
-			Host: row.h.name, Attempt: row.attempt, Stream: row.stream, Seq: row.seq, At: row.at, Start: row.start,
+			Host: row.h.name, Attempt: row.attempt, Stream: row.stream, Seq: row.seq, At: row.at, Start: row.start, Size: row.bytes(),
 			Codec: row.codec, Data: row.encoded, Void: row.void(),
 		})
 	}

@@ -203,6 +203,14 @@ func (o *outputRow) encode(scratch []byte) ([]byte, error) {
 	return scratch, err
 }
 
+// bytes counts those that the row stands for, recorded or missing.
+func (o *outputRow) bytes() int64 {
+	if o.gap {
+		return o.missing
+	}
+	return int64(o.size)
+}
+
 // void reports whether the row is a gap of 0 bytes, to be deleted.
 func (o *outputRow) void() bool { return o.gap && o.missing == 0 }
 

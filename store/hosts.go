@@ -127,3 +127,28 @@ type NoHostError struct {
 func (e *NoHostError) Error() string {
 	return fmt.Sprintf("host %s had no part in run %d", e.Host, e.Run)
 }
+
+// PageOfHosts makes a page of the hosts that match q; read returns the first hosts that
+// do, seen or not, at most limit.
+func PageOfHosts(q ResultQuery, read func(q *ResultQuery, limit int) ([]HostRow, error)) (page ResultPage, err error) {
+	limit := q.Limited()
+	for more := true; more && len(page.Hosts) <= limit; {
+		rows, err := read(&q, limit+1)
+		if err != nil {
+			return ResultPage{}, err
+		}
+		for i := range rows {
+			if q.Sees(rows[i].Target.Name) {
+				page.Hosts = append(page.Hosts, rows[i])
+			}
+		}
+		if more = len(rows) == limit+1; more {
+			q.From = rows[limit].Target.Index + 1
+		}
+	}
+	if len(page.Hosts) > limit {
+		page.Next = page.Hosts[limit].Target.Index
+		page.Hosts = page.Hosts[:limit]
+	}
+	return page, nil
+}

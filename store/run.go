@@ -102,6 +102,15 @@ func ParseLast(ref string) (back int64, ok bool) {
 	return int64(n), err == nil
 }
 
+// ParseNumber returns the number of a run that ref is; the error is a *RefError.
+func ParseNumber(ref string) (int64, error) {
+	id, err := strconv.ParseInt(ref, 10, 64)
+	if err != nil || id < 1 || strings.HasPrefix(ref, "+") {
+		return 0, &RefError{Ref: ref}
+	}
+	return id, nil
+}
+
 // A Filter selects hosts of a run, and their events. The zero value selects all.
 type Filter struct {
 	// Hosts by name; nil: any.

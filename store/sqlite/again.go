@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 
-	"tutti/fanout"
 	"tutti/store"
+	"tutti/store/tables"
 )
 
 // Decided returns how the run was decided. The error is a *NoRunError or an
@@ -34,34 +34,6 @@ func (h *History) Results(ctx context.Context, run int64) ([]store.HostResult, e
 }
 
 func results(ctx context.Context, q queryer, run int64) ([]store.HostResult, error) {
-	rows, err := q.QueryContext(ctx, `
-		SELECT position, host, attempts, `+reportColumns+` FROM results
-		WHERE run_id = ? ORDER BY position`, run)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }() // rows.Err tells
-	var all []store.HostResult
-	for rows.Next() {
-		var target fanout.Target
-		var attempts int
-		var row reportRow
-		if err := rows.Scan(append([]any{&target.Index, &target.Name, &attempts}, row.fields()...)...); err != nil {
-			return nil, err
-		}
-		result, ended, err := row.result()
-		if err != nil {
-			return nil, err
-		}
-		result.Target, result.Attempts = target, attempts
-		switch {
-		case ended:
-		case result.Report.Started:
-			result.Outcome = fanout.Lost
-		default:
-			result.Outcome = fanout.Skipped
-		}
-		all = append(all, store.HostResult{Result: result, OutputHash: row.hash.String})
-	}
-	return all, rows.Err()
+	return scanAll(ctx, q, func(rows *sql.Rows) (store.HostResult, error) { return tables.ScanResult(rows) }, `
+		SELECT `+tables.ResultColumns+` FROM results WHERE run_id = ? ORDER BY position`, run)
 }

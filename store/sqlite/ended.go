@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"tutti/scheduler"
+	"tutti/store/tables"
 )
 
 // Ends marks the runs of dead processes as interrupted, and returns the ends of those
@@ -56,20 +57,11 @@ func (r *runReader) endsOf(ctx context.Context, q queryer, ids []int64) (ends []
 		return nil, err
 	}
 	for _, id := range ids {
-		run := runs[id]
-		switch {
-		case run == nil:
-			ends = append(ends, scheduler.Ended{Run: id})
-		case run.State.Ended():
-			e := scheduler.Ended{
-				Run: id, State: string(run.State), Selector: run.Selector, Command: run.Command, ExitCode: run.ExitCode, Summary: run.Summary,
-			}
-			if e.Unproved, err = exists(ctx, q, "SELECT 1 FROM results WHERE run_id = ? AND (outcome = 'lost' OR remote_state = 'unknown')", id); err != nil {
-				return nil, err
-			}
-			if e.HostsFailed, err = hostsNotOK(ctx, q, id); err != nil {
-				return nil, err
-			}
+		e, ended, err := tables.EndOf(ctx, reader{q}, id, runs[id])
+		if err != nil {
+			return nil, err
+		}
+		if ended {
 			ends = append(ends, e)
 		}
 	}
@@ -141,28 +133,7 @@ func (r *repairer) countEnded(ctx context.Context, jobs []scheduler.StoredJob) e
 	if err != nil {
 		return err
 	}
-	streaks := make(map[int64]scheduler.ConsecutiveFailures)
-	for i := range subjects {
-		state := subjects[i].State
-		ends, err := r.runs.endsOf(ctx, r.r, state.Running())
-		if err != nil {
-			return err
-		}
-		for _, e := range ends {
-			t, err := state.End(e, scheduler.Moment{})
-			if err != nil {
-				return err
-			}
-			state = t.Next
-		}
-		streaks[state.ID] = state.CountEnded()
-	}
-	for i := range jobs {
-		if streak, ended := streaks[jobs[i].ID]; ended {
-			jobs[i].ConsecutiveFailures = streak
-		}
-	}
-	return nil
+	return tables.CountEnded(jobs, subjects, func(runs []int64) ([]scheduler.Ended, error) { return r.runs.endsOf(ctx, r.r, runs) })
 }
 
 // SetExitCode replaces the exit code that was computed at the end of a run by that with
@@ -185,24 +156,4 @@ func (h *History) SetExitCode(ctx context.Context, run int64, code int) error {
 		}
 		return nil
 	})
-}
-
-// hostsNotOK returns the first hosts of a run that failed.
-func hostsNotOK(ctx context.Context, q queryer, run int64) ([]scheduler.MessageHost, error) {
-	rows, err := q.QueryContext(ctx, `
-		SELECT host, outcome, exit_code, coalesce(error, '') FROM results
-		WHERE run_id = ? AND outcome <> 'ok' ORDER BY position LIMIT ?`, run, scheduler.MaxMessageHosts)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }() // rows.Err tells
-	var hosts []scheduler.MessageHost
-	for rows.Next() {
-		var h scheduler.MessageHost
-		if err := rows.Scan(&h.Host, &h.Outcome, &h.ExitCode, &h.Error); err != nil {
-			return nil, err
-		}
-		hosts = append(hosts, h)
-	}
-	return hosts, rows.Err()
 }

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -41,14 +40,7 @@ func (h *History) firings(ctx context.Context, q store.FiringQuery) ([]store.Fir
 	rows := make([]store.FiringRow, len(firings))
 	var ids, runIDs []int64
 	for i, f := range firings {
-		rows[i] = store.FiringRow{
-			ID: f.ID, Job: f.Job, JobID: f.JobID, ScheduledAt: f.At, DueAt: f.Due, Decision: f.Decision, Reason: f.Reason,
-			RunID: f.Run, DecidedAt: f.Decided, RequestedBy: f.RequestedBy, Repeats: f.Repeats,
-			CaughtUp: f.CaughtUp,
-		}
-		if !f.Gap.First.IsZero() {
-			rows[i].Missed = f.Gap
-		}
+		rows[i] = tables.FiringRow(&f)
 		ids, runIDs = append(ids, f.ID), append(runIDs, f.Run)
 	}
 	unreadable := make(map[int64]error)
@@ -60,7 +52,11 @@ func (h *History) firings(ctx context.Context, q store.FiringQuery) ([]store.Fir
 	if err != nil {
 		return nil, err
 	}
-	notes, err := notifications(ctx, h.r, ids)
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	notes, err := tables.Notifications(ctx, reader{h.r}, "IN "+inPlaces, string(list))
 	if err != nil {
 		return nil, err
 	}
@@ -103,39 +99,10 @@ func (r *runReader) runsByID(ctx context.Context, q queryer, ids []int64, unread
 	if err != nil {
 		return nil, err
 	}
-	runs, err := r.selectRuns(ctx, q, unreadable, "SELECT "+runColumns+" FROM runs WHERE id IN (SELECT value FROM json_each(?))", string(list))
+	runs, err := r.selectRuns(ctx, q, unreadable, "SELECT "+tables.RunColumns+" FROM runs WHERE id IN (SELECT value FROM json_each(?))", string(list))
 	byID := make(map[int64]*store.Run, len(runs))
 	for i := range runs {
 		byID[runs[i].ID] = &runs[i]
 	}
 	return byID, err
-}
-
-func notifications(ctx context.Context, q queryer, firings []int64) (map[int64][]store.NotificationRow, error) {
-	list, err := json.Marshal(firings)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := q.QueryContext(ctx, `
-		SELECT firing_id, at, occasion, kind, target, attempt, coalesce(error, ''), EXISTS (
-			SELECT 1 FROM outbox AS o WHERE o.firing_id = n.firing_id AND o.occasion = n.occasion AND o.kind = n.kind)
-		FROM notifications AS n WHERE firing_id IN (SELECT value FROM json_each(?)) ORDER BY id`, string(list))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }() // rows.Err tells
-	notes := make(map[int64][]store.NotificationRow)
-	for rows.Next() {
-		var firing int64
-		var n store.NotificationRow
-		var at sql.NullString
-		if err := rows.Scan(&firing, &at, &n.Event, &n.Kind, &n.Target, &n.Attempt, &n.Error, &n.Waiting); err != nil {
-			return nil, err
-		}
-		if n.At, err = parseTime(at); err != nil {
-			n.Error = cmp.Or(n.Error, "its time cannot be read: "+err.Error())
-		}
-		notes[firing] = append(notes[firing], n)
-	}
-	return notes, rows.Err()
 }

@@ -2,12 +2,12 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 
 	"tutti/fanout"
 	"tutti/store"
+	"tutti/store/tables"
 )
 
 // Follow sends the run to sink while it is running; see [store.History].
@@ -73,29 +73,16 @@ func (h *History) States(ctx context.Context, run int64) ([]store.HostState, err
 
 func (h *fileHandle) hostStates(ctx context.Context, where string, args ...any) (states []store.HostState, err error) {
 	rows, err := h.r.QueryContext(ctx, `
-		SELECT position, attempts, started, outcome, exit_code, duration_ms, stdout_bytes, stderr_bytes
-		FROM results WHERE `+where+` ORDER BY position`, args...)
+		SELECT `+tables.HostStateColumns+` FROM results WHERE `+where+` ORDER BY position`, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells
 	for rows.Next() {
-		x := store.HostState{ExitCode: store.NoExit}
-		var outcome sql.NullString
-		var exitCode, duration sql.NullInt64
-		if err := rows.Scan(&x.Position, &x.Attempts, &x.Started, &outcome, &exitCode, &duration, &x.StdoutBytes, &x.StderrBytes); err != nil {
+		x, err := tables.ScanHostState(rows)
+		if err != nil {
 			return nil, err
 		}
-		if outcome.Valid {
-			x.Ended = true
-			if x.Outcome, err = fanout.ParseOutcome(outcome.String); err != nil {
-				return nil, err
-			}
-		}
-		if exitCode.Valid {
-			x.ExitCode = exitCode.Int64
-		}
-		x.Duration = fromMillis(duration)
 		states = append(states, x)
 	}
 	return states, rows.Err()

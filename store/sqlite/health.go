@@ -11,6 +11,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/store"
+	"tutti/store/tables"
 )
 
 // HealthOf returns the healths of hosts; see [store.Views].
@@ -233,7 +234,7 @@ func (v views) HostRuns(ctx context.Context, host string, most int) ([]store.Hos
 
 func (v views) hostRuns(ctx context.Context, host string, most int) ([]store.HostRun, error) {
 	rows, err := v.read(ctx, `
-		SELECT run_id, position, host, attempts, `+reportColumns+` FROM results INDEXED BY results_host
+		SELECT run_id, position, host, attempts, `+tables.ReportColumns+` FROM results INDEXED BY results_host
 		WHERE host = ? ORDER BY run_id DESC LIMIT ?`, host, most)
 	if err != nil {
 		return nil, err
@@ -243,7 +244,7 @@ func (v views) hostRuns(ctx context.Context, host string, most int) ([]store.Hos
 	var ids []int64
 	for rows.Next() {
 		var run int64
-		row, err := scanHostRow(rows, func() bool { return v.cutOff(run) }, &run)
+		row, err := tables.ScanHostRow(rows, func() bool { return v.cutOff(run) }, &run)
 		if err != nil {
 			return nil, err
 		}

@@ -6,45 +6,27 @@ import (
 	"errors"
 	"strconv"
 
-	"tutti/fanout"
 	"tutti/store"
+	"tutti/store/tables"
 )
 
 // ResultsPage are some hosts of a run; see [store.Views].
 func (v views) ResultsPage(ctx context.Context, q store.ResultQuery) (page store.ResultPage, err error) {
-	limit := q.Limited()
-	for more := true; more && len(page.Hosts) <= limit; {
-		var rows []store.HostRow
-		if rows, err = v.hostRows(ctx, &q, limit+1); err != nil {
-			return store.ResultPage{}, v.readFault(err)
-		}
-		for i := range rows {
-			if q.Sees(rows[i].Target.Name) {
-				page.Hosts = append(page.Hosts, rows[i])
-			}
-		}
-		if more = len(rows) == limit+1; more {
-			q.From = rows[limit].Target.Index + 1
-		}
-	}
-	if len(page.Hosts) > limit {
-		page.Next = page.Hosts[limit].Target.Index
-		page.Hosts = page.Hosts[:limit]
-	}
-	return page, nil
+	page, err = store.PageOfHosts(q, func(q *store.ResultQuery, limit int) ([]store.HostRow, error) { return v.hostRows(ctx, q, limit) })
+	return page, v.readFault(err)
 }
 
 // hostRows are the first hosts that fit q, seen or not.
 func (v views) hostRows(ctx context.Context, q *store.ResultQuery, limit int) ([]store.HostRow, error) {
 	where, args := v.whereHosts(q)
-	rows, err := v.read(ctx, "SELECT position, host, attempts, "+reportColumns+" FROM "+resultsOf(q.Hosts)+" WHERE "+where+" ORDER BY position LIMIT ?", append(args, limit)...)
+	rows, err := v.read(ctx, "SELECT position, host, attempts, "+tables.ReportColumns+" FROM "+resultsOf(q.Hosts)+" WHERE "+where+" ORDER BY position LIMIT ?", append(args, limit)...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells
 	var hosts []store.HostRow
 	for rows.Next() {
-		h, err := scanHostRow(rows, func() bool { return v.cutOff(q.Run) })
+		h, err := tables.ScanHostRow(rows, func() bool { return v.cutOff(q.Run) })
 		if err != nil {
 			return nil, err
 		}
@@ -61,27 +43,6 @@ func resultsOf(hosts []string) string {
 		return "results INDEXED BY results_host"
 	}
 	return "results"
-}
-
-// scanHostRow reads the columns of more, then position, host, attempts and
-// reportColumns. cutOff is asked once they are read.
-func scanHostRow(rows *sql.Rows, cutOff func() bool, more ...any) (h store.HostRow, err error) {
-	var row reportRow
-	var target fanout.Target
-	var attempts int
-	if err := rows.Scan(append(append(more, &target.Index, &target.Name, &attempts), row.fields()...)...); err != nil {
-		return h, err
-	}
-	var ended bool
-	if h.Result, ended, err = row.result(); err != nil {
-		return h, err
-	}
-	h.Target, h.Attempts, h.OutputHash = target, attempts, row.hash.String
-	h.Phase = store.PhaseOf(ended || cutOff(), h.Report.Started, attempts)
-	if !ended && h.Phase == store.HostEnded {
-		h.Outcome = store.CutOff(h.Report.Started)
-	}
-	return h, nil
 }
 
 func (v views) whereHosts(q *store.ResultQuery) (where string, args []any) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 
 	"tutti/fanout"
 	"tutti/store"
@@ -108,14 +107,10 @@ func (p *pieces) Data(ctx context.Context, seq int) ([]byte, error) {
 	err := p.r.QueryRowContext(unwatched(ctx), "SELECT codec, data FROM output WHERE run_id = ? AND host = ? AND attempt = ? AND seq = ?",
 		p.run, p.host, p.attempt, seq).Scan(&codec, &kept)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, fmt.Errorf("run %d was pruned while it was read", p.run)
+		return nil, store.PrunedError(p.run)
 	}
 	if err != nil {
 		return nil, err
 	}
-	data, _, err := store.Decode(codec, kept)
-	if err != nil {
-		err = fmt.Errorf("output of %s in run %d: %w", p.host, p.run, err)
-	}
-	return data, err
+	return store.DecodePiece(p.run, p.host, codec, kept)
 }

@@ -129,7 +129,7 @@ func outdated(ctx context.Context, q queryer, keep store.Retention, jobs []sched
 		ids = append(ids, more...)
 		return err
 	}
-	own, err := json.Marshal(keepTheirOwn(jobs))
+	own, err := json.Marshal(tables.KeepTheirOwn(jobs))
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func shrink(ctx context.Context, db database, limit int64, p *store.Pruned) erro
 // remove deletes a run, each in its own transaction so that others can write
 // in between. One that is gone already, or has to stay, is not counted as deleted.
 func remove(ctx context.Context, db database, id int64, p *store.Pruned) error {
-	res, err := db.ExecContext(ctx, "DELETE FROM runs WHERE id = ? AND "+endedState+" AND NOT "+lookedAt+" AND NOT "+tables.ToldLater, id)
+	res, err := db.ExecContext(ctx, "DELETE FROM runs WHERE id = ? AND "+endedState+" AND NOT "+tables.LookedAt+" AND NOT "+tables.ToldLater, id)
 	if err != nil {
 		return err
 	}

@@ -2,42 +2,14 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
-	"tutti/fanout"
 	"tutti/scheduler"
 	"tutti/store"
+	"tutti/store/tables"
 )
-
-// guardTime is how far behind a job's cursor its firings are kept in any case: if the
-// clock is set back by that much, they keep scheduled times from firing again.
-const guardTime = 8 * 24 * time.Hour
-
-// lookedAt selects the runs that a daemon still needs: to settle their firing, to
-// repeat them, or as proof that they have ended.
-const lookedAt = `EXISTS (SELECT 1 FROM firings f WHERE f.settled_at IS NULL
-	AND (f.run_id = runs.id OR f.repeats = runs.id OR f.id = runs.replaced_by))`
-
-// keepsItsOwn reports whether the job limits the age or the number of its runs.
-// One that cannot be read may do so.
-func keepsItsOwn(k *scheduler.StoredJob) bool {
-	return k.Broken != nil || k.Keep.Age > 0 || k.Keep.Runs > 0
-}
-
-// keepTheirOwn returns the numbers of the jobs that do.
-func keepTheirOwn(jobs []scheduler.StoredJob) []int64 {
-	own := []int64{} // nil would be no JSON list
-	for i := range jobs {
-		if keepsItsOwn(&jobs[i]) {
-			own = append(own, jobs[i].ID)
-		}
-	}
-	return own
-}
 
 // outdatedOfJob adds the runs that the job itself does not keep. The newest one
 // is kept whatever its size.
@@ -63,82 +35,20 @@ func outdatedOfJob(k *scheduler.StoredJob, add func(query string, args ...any) e
 // A firing whose run is kept stays. A job whose oldest run cannot be read keeps all its
 // firings, and is an error.
 func pruneFirings(ctx context.Context, r queryer, w database, keep store.Retention, jobs []scheduler.StoredJob) error {
-	byID := make(map[int64]*scheduler.StoredJob, len(jobs))
-	for i := range jobs {
-		byID[jobs[i].ID] = &jobs[i]
-	}
 	// All jobs that ever existed.
 	ids, err := column[int64](ctx, r, "SELECT DISTINCT job_id FROM job_changes")
 	if err != nil {
 		return err
 	}
-	limits := []firingLimit{} // nil would be no JSON list
-	var unreadable []error
-	for _, id := range ids {
-		before, err := firingsBefore(ctx, r, id, byID[id], keep)
-		if _, ok := errors.AsType[*scheduler.StateError](err); ok {
-			unreadable = append(unreadable, err)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if !before.IsZero() {
-			limits = append(limits, firingLimit{Job: id, Before: fanout.FormatTime(before)})
-		}
+	limits, unreadable, err := tables.FiringLimits(ctx, reader{r}, ids, jobs, keep)
+	if err != nil {
+		return err
 	}
 	list, err := json.Marshal(limits)
 	if err != nil {
 		return err
 	}
-	return errors.Join(append(unreadable, removeFirings(ctx, r, w, string(list)))...)
-}
-
-// A firingLimit is the time before which the firings of a job are deleted.
-type firingLimit struct {
-	Job    int64  `json:"job"`
-	Before string `json:"before"`
-}
-
-// firingsBefore returns the time before which firings of a job are deleted; zero: all
-// are kept. k is nil for a job that was removed.
-func firingsBefore(ctx context.Context, q queryer, id int64, k *scheduler.StoredJob, keep store.Retention) (before time.Time, err error) {
-	age, number := keep.Keep, keep.KeepRuns
-	if k != nil && keepsItsOwn(k) {
-		age, number = k.Keep.Age, k.Keep.Runs
-	}
-	switch {
-	case age > 0:
-		before = time.Now().Add(-age)
-	case number > 0:
-		before, err = oldestRun(ctx, q, id)
-	}
-	if k == nil || err != nil || before.IsZero() {
-		return before, err
-	}
-	if guard := k.Cursor.Add(-guardTime); before.After(guard) {
-		return guard, nil
-	}
-	return before, nil
-}
-
-// oldestRun returns when the oldest run of a job was due, or started; zero: the job has no
-// runs. The error is a [*scheduler.StateError] if the time cannot be read.
-func oldestRun(ctx context.Context, q queryer, job int64) (time.Time, error) {
-	var run int64
-	var text sql.NullString
-	err := q.QueryRowContext(ctx, "SELECT id, coalesce(due_at, started_at) FROM runs WHERE job_id = ? ORDER BY id LIMIT 1", job).Scan(&run, &text)
-	if errors.Is(err, sql.ErrNoRows) {
-		return time.Time{}, nil
-	}
-	if err != nil {
-		return time.Time{}, err
-	}
-	at, err := parseTime(text)
-	if err != nil {
-		return at, &scheduler.StateError{What: fmt.Sprintf("run %d", run), Err: err}
-	}
-	return at, nil
+	return errors.Join(unreadable, removeFirings(ctx, r, w, string(list)))
 }
 
 // removeFirings deletes the firings before the limits, a list of firingLimit in

@@ -10,10 +10,8 @@ import (
 
 	"tutti/fanout"
 	"tutti/store"
+	"tutti/store/tables"
 )
-
-const runColumns = `id, source, command, selector, inventory, note, user, state, exit_code, rerun_of, job, job_id,
-	scheduled_at, due_at, kill_by, principal, via, daemon_id, reason, hosts, stopped, spent_by, remote_code, started_at, ended_at, ` + countColumns
 
 // A runReader reads runs, and their ends for the ledger.
 type runReader struct {
@@ -25,7 +23,7 @@ type runReader struct {
 // Runs returns the runs that fit q, newest first.
 func (h *History) Runs(ctx context.Context, q store.Query) ([]store.Run, error) {
 	where, args := whereRuns(q)
-	query := "SELECT " + runColumns + " FROM runs" + where + " ORDER BY id DESC"
+	query := "SELECT " + tables.RunColumns + " FROM runs" + where + " ORDER BY id DESC"
 	if q.Limit > 0 {
 		query += " LIMIT " + strconv.Itoa(q.Limit)
 	}
@@ -137,7 +135,7 @@ func (h *History) Run(ctx context.Context, ref, user string) (store.Run, error) 
 }
 
 func (h *History) runByID(ctx context.Context, id int64, ref string) (store.Run, error) {
-	runs, err := h.runs.selectRuns(ctx, h.r, refuseRun, "SELECT "+runColumns+" FROM runs WHERE id = ?", id)
+	runs, err := h.runs.selectRuns(ctx, h.r, refuseRun, "SELECT "+tables.RunColumns+" FROM runs WHERE id = ?", id)
 	if err != nil {
 		return store.Run{}, h.fault("read", err)
 	}
@@ -169,11 +167,7 @@ func (r *runReader) ended() string {
 func (h *History) runID(ctx context.Context, ref, user string) (int64, error) {
 	back, ok := store.ParseLast(ref)
 	if !ok {
-		id, err := strconv.ParseInt(ref, 10, 64)
-		if err != nil || id < 1 || strings.HasPrefix(ref, "+") {
-			return 0, &store.RefError{Ref: ref}
-		}
-		return id, nil
+		return store.ParseNumber(ref)
 	}
 	if user == "" {
 		return lastRun(ctx, h, ref, back, "by_hand = 1")
@@ -237,7 +231,7 @@ func (r *runReader) selectRuns(ctx context.Context, q queryer, unreadable func(*
 	defer func() { _ = rows.Close() }() // rows.Err tells
 	var runs []store.Run
 	for rows.Next() {
-		run, err := scanRun(rows)
+		run, err := tables.ScanRun(rows)
 		if err != nil && run.ID != 0 {
 			err = unreadable(&run, err)
 		}
@@ -254,38 +248,6 @@ func (r *runReader) selectRuns(ctx context.Context, q queryer, unreadable func(*
 
 // refuseRun does not handle a run that cannot be read.
 func refuseRun(_ *store.Run, err error) error { return err }
-
-// scanRun reads a run, and more columns into more.
-func scanRun(rows *sql.Rows, more ...any) (store.Run, error) {
-	var r store.Run
-	var inventory, note, job, scheduled, due, killBy, principal, via, reason, spentBy, started, ended sql.NullString
-	var exitCode, rerunOf, jobID, daemon sql.NullInt64
-	var stopped string
-	fields := []any{
-		&r.ID, &r.Source, &r.Command, &r.Selector, &inventory, &note, &r.User, &r.State, &exitCode, &rerunOf, &job, &jobID,
-		&scheduled, &due, &killBy, &principal, &via, &daemon, &reason, &r.Summary.Hosts, &stopped, &spentBy, &r.Summary.RemoteCode, &started, &ended,
-	}
-	for i := range r.Summary.Counts {
-		fields = append(fields, &r.Summary.Counts[i])
-	}
-	err := rows.Scan(append(fields, more...)...)
-	if err != nil {
-		return r, err
-	}
-	r.Inventory, r.Note, r.Job, r.RerunOf = inventory.String, note.String, job.String, rerunOf.Int64
-	r.Principal, r.Via, r.Daemon, r.Reason = principal.String, via.String, daemon.Int64, reason.String
-	r.JobID, r.KillBy, r.Summary.SpentBy = jobID.Int64, killBy.String, spentBy.String
-	if exitCode.Valid {
-		code := int(exitCode.Int64)
-		r.ExitCode = &code
-	}
-	if r.Summary.Stopped, err = fanout.ParseStopped(stopped); err != nil {
-		return r, err
-	}
-	err = parseTimes(timeCell(&r.ScheduledAt, scheduled), timeCell(&r.DueAt, due),
-		timeCell(&r.Summary.Started, started), timeCell(&r.Summary.Ended, ended))
-	return r, err
-}
 
 // column reads the only column of a query.
 func column[T any](ctx context.Context, q queryer, query string, args ...any) ([]T, error) {

@@ -11,6 +11,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/store"
+	"tutti/store/tables"
 )
 
 // recordPlan records a run of p, begun hours after the epoch, in which each
@@ -166,8 +167,8 @@ func TestQueryPlans(t *testing.T) {
 		name, query string
 		args        []any
 	}{
-		{"list", "SELECT " + runColumns + " FROM runs" + all + " ORDER BY id DESC", nil},
-		{"list by host", "SELECT " + runColumns + " FROM runs" + where + " ORDER BY id DESC", args},
+		{"list", "SELECT " + tables.RunColumns + " FROM runs" + all + " ORDER BY id DESC", nil},
+		{"list by host", "SELECT " + tables.RunColumns + " FROM runs" + where + " ORDER BY id DESC", args},
 		{"last", s.runs.lastQuery(ofUser), []any{"me", 0}},
 		{"last of a principal", s.runs.lastQuery(ofPrincipal), []any{"me", 0}},
 		{"running", runningRuns, nil},

@@ -10,6 +10,7 @@ import (
 	"tutti/fanout"
 	"tutti/internal/errno"
 	"tutti/store"
+	"tutti/store/tables"
 )
 
 // A repairer ends the records of runs whose process died, in the history and, for runs
@@ -215,8 +216,8 @@ func (r *repairer) interrupt(ctx context.Context, id int64) (cut string, err err
 const (
 	// A host between two attempts ended as the last of them did.
 	endAwaiting = `
-		UPDATE results SET (attempts, ` + reportColumns + `) = (
-			SELECT attempt, ` + reportColumns + ` FROM attempts a
+		UPDATE results SET (attempts, ` + tables.ReportColumns + `) = (
+			SELECT attempt, ` + tables.ReportColumns + ` FROM attempts a
 			WHERE a.run_id = @run AND a.host = results.host ORDER BY attempt DESC LIMIT 1)
 		WHERE run_id = @run AND outcome IS NULL AND NOT started
 			AND host IN (SELECT host FROM attempts WHERE run_id = @run)`
@@ -232,17 +233,17 @@ const (
 // of it.
 func endRun(ctx context.Context, tx *sql.Tx, id int64) error {
 	var s fanout.Summary
-	rows, err := tx.QueryContext(ctx, "SELECT "+reportColumns+" FROM results WHERE run_id = ?", id)
+	rows, err := tx.QueryContext(ctx, "SELECT "+tables.ReportColumns+" FROM results WHERE run_id = ?", id)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells
 	for rows.Next() {
-		var row reportRow
-		if err := rows.Scan(row.fields()...); err != nil {
+		var row tables.ReportRow
+		if err := rows.Scan(row.Fields()...); err != nil {
 			return err
 		}
-		res, _, err := row.result()
+		res, _, err := row.Result()
 		if err != nil {
 			return err
 		}
@@ -252,14 +253,14 @@ func endRun(ctx context.Context, tx *sql.Tx, id int64) error {
 		return err
 	}
 	args := []any{sql.Named("run", id), sql.Named("code", s.RemoteCode)}
-	counts := make([]string, 0, numCounts)
+	counts := make([]string, 0, tables.NumCounts)
 	for _, o := range fanout.Outcomes() {
 		args = append(args, sql.Named(o.String(), s.Counts[o]))
 		counts = append(counts, "@"+o.String())
 	}
 	_, err = tx.ExecContext(ctx, `
 		UPDATE runs SET state = 'interrupted', remote_code = @code,
-			(`+countColumns+`) = (`+strings.Join(counts, ", ")+`),
+			(`+tables.CountColumns+`) = (`+strings.Join(counts, ", ")+`),
 			ended_at = (SELECT max(t) FROM (
 				SELECT runs.started_at AS t
 				UNION ALL SELECT max(max(coalesce(started_at, ''), coalesce(ended_at, ''))) FROM results WHERE run_id = @run

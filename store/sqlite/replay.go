@@ -10,6 +10,7 @@ import (
 
 	"tutti/fanout"
 	"tutti/store"
+	"tutti/store/tables"
 )
 
 // briefOutput bounds the output of a host that is read together with that of other
@@ -101,7 +102,7 @@ func (p *pages) Hosts(ctx context.Context, positions []int) (map[int]*store.Reco
 	}
 	hosts := make(map[int]*store.RecordedHost)
 	rows, err := p.r.QueryContext(ctx, `
-		SELECT position, attempts, `+reportColumns+` FROM results
+		SELECT position, attempts, `+tables.ReportColumns+` FROM results
 		WHERE run_id = ? AND position IN `+inPlaces, p.run, places)
 	if err != nil {
 		return nil, err
@@ -109,12 +110,12 @@ func (p *pages) Hosts(ctx context.Context, positions []int) (map[int]*store.Reco
 	defer func() { _ = rows.Close() }() // rows.Err tells
 	for rows.Next() {
 		var position, attempts int
-		var row reportRow
-		if err := rows.Scan(append([]any{&position, &attempts}, row.fields()...)...); err != nil {
+		var row tables.ReportRow
+		if err := rows.Scan(append([]any{&position, &attempts}, row.Fields()...)...); err != nil {
 			return nil, err
 		}
 		h := &store.RecordedHost{}
-		if h.Result, h.Ended, err = row.result(); err != nil {
+		if h.Result, h.Ended, err = row.Result(); err != nil {
 			return nil, err
 		}
 		h.Result.Attempts = attempts
@@ -145,7 +146,7 @@ func unwatched(ctx context.Context) context.Context { return context.WithoutCanc
 // readAttempts adds the earlier attempts to hosts.
 func (p *pages) readAttempts(ctx context.Context, places string, hosts map[int]*store.RecordedHost) error {
 	rows, err := p.r.QueryContext(ctx, `
-		SELECT r.position, a.attempt, a.delay_ms, `+qualified("a", reportColumns)+`
+		SELECT r.position, a.attempt, a.delay_ms, `+qualified("a", tables.ReportColumns)+`
 		FROM results r JOIN attempts a ON a.run_id = r.run_id AND a.host = r.host
 		WHERE r.run_id = ? AND r.position IN `+inPlaces+` ORDER BY r.position, a.attempt`, p.run, places)
 	if err != nil {
@@ -155,12 +156,12 @@ func (p *pages) readAttempts(ctx context.Context, places string, hosts map[int]*
 	for rows.Next() {
 		var position, attempt int
 		var delay int64
-		var row reportRow
-		if err := rows.Scan(append([]any{&position, &attempt, &delay}, row.fields()...)...); err != nil {
+		var row tables.ReportRow
+		if err := rows.Scan(append([]any{&position, &attempt, &delay}, row.Fields()...)...); err != nil {
 			return err
 		}
 		a := store.RecordedAttempt{Delay: time.Duration(delay) * time.Millisecond}
-		if a.Result, _, err = row.result(); err != nil {
+		if a.Result, _, err = row.Result(); err != nil {
 			return err
 		}
 		a.Result.Attempts = attempt

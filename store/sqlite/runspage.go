@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tutti/store"
+	"tutti/store/tables"
 )
 
 // RunsPage are some of the runs that fit q; see [store.Views].
@@ -56,12 +57,12 @@ func (v views) counts(ctx context.Context, runs []int64, visible store.Visible) 
 	counts := make(map[int64]store.HostCounts)
 	for rows.Next() {
 		var run int64
-		var a answerRow
+		var a tables.AnswerRow
 		var hosts string
-		if err := rows.Scan(&run, &a.outcome, &a.started, &hosts); err != nil {
+		if err := rows.Scan(&run, &a.Outcome, &a.Started, &hosts); err != nil {
 			return nil, err
 		}
-		phase, outcome, err := hostPhase(a.outcome, a.started, 0, v.cutOff(run))
+		phase, outcome, err := tables.HostPhase(a.Outcome, a.Started, 0, v.cutOff(run))
 		if err != nil {
 			return nil, err
 		}

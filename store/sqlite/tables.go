@@ -42,6 +42,14 @@ func (c conn) Exec(ctx context.Context, query string, args ...any) (changed int6
 	return res.RowsAffected()
 }
 
+// A reader is a connection, or a transaction, that only reads.
+type reader struct{ queryer }
+
+// Query returns the rows of a query.
+func (r reader) Query(ctx context.Context, query string, args ...any) (tables.Rows, error) {
+	return r.QueryContext(ctx, query, args...)
+}
+
 // Access is who may do what, as the file has it.
 func (s *Store) Access() access.Store { return tables.Accounts(table{s.fileHandle}) }
 

@@ -227,7 +227,7 @@ func TestDaemonQueriesAreIndexed(t *testing.T) {
 		"ended":     "SELECT 1 FROM firings WHERE " + endedFirings,
 		"known":     "SELECT 1 FROM firings WHERE job_id = 1 AND scheduled_at = 'x'",
 		"replaced":  "SELECT count(*) FROM runs WHERE replaced_by = 1",
-		"looked at": "DELETE FROM runs WHERE id = 1 AND state <> 'running' AND NOT " + lookedAt + " AND NOT " + tables.ToldLater,
+		"looked at": "DELETE FROM runs WHERE id = 1 AND state <> 'running' AND NOT " + tables.LookedAt + " AND NOT " + tables.ToldLater,
 		"due":       "SELECT id FROM outbox WHERE due_at <= 'x'",
 		"callbacks": "SELECT 1 FROM callbacks WHERE due_at <= 'x'",
 		"log":       "SELECT " + tables.FiringColumns + " FROM firings WHERE job = 'x' ORDER BY id DESC LIMIT 10",

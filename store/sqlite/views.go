@@ -6,11 +6,9 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 
-	"tutti/fanout"
 	"tutti/store"
+	"tutti/store/tables"
 )
 
 // views are the reads that pages are made of; see [store.Views].
@@ -39,12 +37,6 @@ func (v views) cutOff(run int64) bool { return v.history.runs.dead[run] }
 // ownError is the line about a failure without what is the host's own.
 const ownError = `CASE WHEN error_detail IS NOT NULL AND substr(error, -length(error_detail) - 2) = ': ' || error_detail
 	THEN substr(error, 1, length(error) - length(error_detail) - 2) ELSE error END`
-
-// The characters between fields and between hosts in hostAnswers; names have neither.
-const (
-	fieldEnd = "\x1f"
-	hostEnd  = "\x1e"
-)
 
 // hostAnswers are the hosts of a run in one text: positions, names, and what tells their
 // answers apart. To read it takes half the time that SQLite takes to group the rows.
@@ -90,7 +82,7 @@ func (v views) groups(ctx context.Context, q queryer, run int64) ([]store.Group,
 	if err != nil || !text.Valid {
 		return nil, err
 	}
-	groups, err := groupHosts(text.String)
+	groups, err := tables.GroupHosts(text.String)
 	if err != nil {
 		return nil, err
 	}
@@ -116,12 +108,12 @@ func (v views) answers(ctx context.Context, q queryer, run int64, hostsAt map[in
 	defer func() { _ = rows.Close() }() // rows.Err tells
 	var groups []store.Group
 	for rows.Next() {
-		var a answerRow
+		var a tables.AnswerRow
 		var first int
-		if err := rows.Scan(&first, &a.outcome, &a.started, &a.attempts, &a.exitCode, &a.signal, &a.op, &a.message, &a.hint, &a.hash); err != nil {
+		if err := rows.Scan(&first, &a.Outcome, &a.Started, &a.Attempts, &a.ExitCode, &a.Signal, &a.Op, &a.Message, &a.Hint, &a.Hash); err != nil {
 			return nil, err
 		}
-		answer, err := a.answer(v.cutOff(run))
+		answer, err := a.Answer(v.cutOff(run))
 		if err != nil {
 			return nil, err
 		}
@@ -130,86 +122,4 @@ func (v views) answers(ctx context.Context, q queryer, run int64, hostsAt map[in
 		groups = append(groups, *g)
 	}
 	return groups, rows.Err()
-}
-
-// groupHosts are the hosts of hostAnswers by what tells their answers apart.
-func groupHosts(text string) ([]*store.Group, error) {
-	var groups []*store.Group
-	byAnswer := make(map[string]*store.Group)
-	for line := range strings.SplitSeq(text, hostEnd) {
-		position, rest, _ := strings.Cut(line, fieldEnd)
-		host, answer, _ := strings.Cut(rest, fieldEnd)
-		n, err := strconv.Atoi(position)
-		if err != nil {
-			return nil, err
-		}
-		g := byAnswer[answer]
-		if g == nil {
-			g = &store.Group{}
-			byAnswer[answer] = g
-			groups = append(groups, g)
-		}
-		g.Hosts, g.Positions = append(g.Hosts, host), append(g.Positions, n)
-	}
-	for _, g := range groups {
-		inOrder(g)
-	}
-	return groups, nil
-}
-
-// inOrder sorts the hosts of a group. They are in order as a rule, to which SQLite is not
-// bound.
-func inOrder(g *store.Group) {
-	if slices.IsSorted(g.Positions) {
-		return
-	}
-	at := make(map[int]string, len(g.Hosts))
-	for i, position := range g.Positions {
-		at[position] = g.Hosts[i]
-	}
-	slices.Sort(g.Positions)
-	for i, position := range g.Positions {
-		g.Hosts[i] = at[position]
-	}
-}
-
-// An answerRow is what hosts have in common.
-type answerRow struct {
-	outcome, signal, op, message, hint, hash sql.NullString
-	started                                  bool
-	attempts                                 int
-	exitCode                                 sql.NullInt64
-}
-
-func (r *answerRow) answer(cutOff bool) (a store.Answer, err error) {
-	a.Started = r.started
-	a.Phase, a.Outcome, err = hostPhase(r.outcome, r.started, r.attempts, cutOff)
-	if err != nil || !r.outcome.Valid {
-		return a, err
-	}
-	a.ExitCode = exitCode(r.exitCode)
-	a.Signal, a.Op, a.Error, a.Hint, a.OutputHash = r.signal.String, fanout.Op(r.op.String), r.message.String, r.hint.String, r.hash.String
-	return a, nil
-}
-
-// hostPhase is the phase of a host and, if it has ended, its outcome. cutOff: it has
-// ended even without one on record.
-func hostPhase(outcome sql.NullString, started bool, attempts int, cutOff bool) (store.Phase, fanout.Outcome, error) {
-	switch {
-	case outcome.Valid:
-		o, err := fanout.ParseOutcome(outcome.String)
-		return store.HostEnded, o, err
-	case cutOff:
-		return store.HostEnded, store.CutOff(started), nil
-	}
-	return store.PhaseOf(false, started, attempts), 0, nil
-}
-
-// exitCode is nil for NULL.
-func exitCode(n sql.NullInt64) *int {
-	if !n.Valid {
-		return nil
-	}
-	code := int(n.Int64)
-	return &code
 }

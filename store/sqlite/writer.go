@@ -9,6 +9,7 @@ import (
 	"tutti/fanout"
 	"tutti/scheduler"
 	"tutti/store"
+	"tutti/store/tables"
 )
 
 // A writer is the [store.Writer] of a run.
@@ -64,15 +65,15 @@ func (w *writer) writeAttempts(ctx context.Context, tx *sql.Tx, b *store.Batch) 
 		return nil
 	}
 	insert, err := tx.PrepareContext(ctx, `
-		INSERT OR REPLACE INTO attempts (run_id, host, attempt, delay_ms, `+reportColumns+`)
-		VALUES (?, ?, ?, ?, `+placeholders(numReportColumns)+`)`)
+		INSERT OR REPLACE INTO attempts (run_id, host, attempt, delay_ms, `+tables.ReportColumns+`)
+		VALUES (?, ?, ?, ?, `+placeholders(tables.NumReportColumns)+`)`)
 	if err != nil {
 		return err
 	}
 	for i := range b.Attempts {
 		a := &b.Attempts[i]
 		w.args = append(w.args[:0], w.claim.Run, a.Host, a.Attempt, a.Delay.Milliseconds())
-		w.args = appendReport(w.args, &a.Result, a.Hash)
+		w.args = tables.AppendReport(w.args, &a.Result, a.Hash)
 		if _, err := insert.ExecContext(ctx, w.args...); err != nil {
 			return err
 		}
@@ -112,7 +113,7 @@ func (w *writer) writeHosts(ctx context.Context, tx *sql.Tx, b *store.Batch) err
 		return nil
 	}
 	ended, err := tx.PrepareContext(ctx, `
-		UPDATE results SET (attempts, `+reportColumns+`) = (?, `+placeholders(numReportColumns)+`)
+		UPDATE results SET (attempts, `+tables.ReportColumns+`) = (?, `+placeholders(tables.NumReportColumns)+`)
 		WHERE run_id = ? AND position = ?`)
 	if err != nil {
 		return err
@@ -131,7 +132,7 @@ func (w *writer) writeHosts(ctx context.Context, tx *sql.Tx, b *store.Batch) err
 		w.args = append(w.args[:0], r.Attempts)
 		if h.Ended {
 			update = ended
-			w.args = appendReport(w.args, r, h.Hash)
+			w.args = tables.AppendReport(w.args, r, h.Hash)
 		} else {
 			w.args = append(w.args, text(r.Report.Address), r.Report.Started, timeText(r.StartedAt), r.StdoutBytes, r.StderrBytes, r.OmittedBytes)
 		}
@@ -158,7 +159,7 @@ func (w *writer) writeRun(ctx context.Context, tx *sql.Tx, b *store.Batch) error
 	}
 	res, err := tx.ExecContext(ctx, `
 		UPDATE runs SET started_at = coalesce(?, started_at), stopped = ?, spent_by = ?, remote_code = ?, recorded_bytes = ?,
-			(`+countColumns+`) = (`+placeholders(numCounts)+`), ended_at = ?, state = ?, exit_code = ?
+			(`+tables.CountColumns+`) = (`+placeholders(tables.NumCounts)+`), ended_at = ?, state = ?, exit_code = ?
 		WHERE id = ? AND state = ?`, append(args, timeText(s.Ended), string(state), b.Run.ExitCode, w.claim.Run, string(was))...)
 	if err != nil {
 		return err

@@ -6,9 +6,14 @@ import "context"
 // place of the next argument. Strings that the database cannot hold are replaced by the
 // engine.
 type Conn interface {
-	Query(ctx context.Context, query string, args ...any) (Rows, error)
+	Reader
 	// Exec returns how many rows the query has changed.
 	Exec(ctx context.Context, query string, args ...any) (changed int64, err error)
+}
+
+// A Reader is a Conn for those who only read.
+type Reader interface {
+	Query(ctx context.Context, query string, args ...any) (Rows, error)
 }
 
 // Rows are the rows of a query, of which Scan reads one after the other. Columns may be
@@ -35,7 +40,7 @@ type DB interface {
 }
 
 // All makes of each row of a query what scan makes of it.
-func All[T any](ctx context.Context, c Conn, scan func(Rows) (T, error), query string, args ...any) ([]T, error) {
+func All[T any](ctx context.Context, c Reader, scan func(Rows) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := c.Query(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -53,12 +58,12 @@ func All[T any](ctx context.Context, c Conn, scan func(Rows) (T, error), query s
 }
 
 // Column reads the only column of a query.
-func Column[T any](ctx context.Context, c Conn, query string, args ...any) ([]T, error) {
+func Column[T any](ctx context.Context, c Reader, query string, args ...any) ([]T, error) {
 	return All(ctx, c, func(rows Rows) (v T, err error) { return v, rows.Scan(&v) }, query, args...)
 }
 
 // Exists reports whether a query has a row.
-func Exists(ctx context.Context, c Conn, query string, args ...any) (bool, error) {
+func Exists(ctx context.Context, c Reader, query string, args ...any) (bool, error) {
 	some, err := Column[bool](ctx, c, "SELECT EXISTS ("+query+")", args...)
 	return First(some), err
 }

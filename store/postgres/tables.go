@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"tutti/access"
-	"tutti/scheduler"
 	"tutti/store"
 	"tutti/store/tables"
 )
@@ -118,31 +117,12 @@ func (s *Store) Callbacks() store.Callbacks { return tables.Callbacks(table{s.ha
 // Messages are those of the outbox.
 func (s *Store) Messages() store.Messages { return tables.Messages(table{s.handle, noSerial}) }
 
-// note adds a line to the audit.
-func note(ctx context.Context, tx pgx.Tx, e *access.Entry) error { return tables.Note(ctx, on(tx), e) }
-
 // noteAudited adds the entry that goes with a change, if there is one; see [store.Audited].
 func noteAudited(ctx context.Context, tx pgx.Tx, object string, outcome access.Outcome, after access.Details) error {
 	return tables.NoteAudited(ctx, on(tx), object, outcome, after)
 }
 
-// noteJob is noteAudited for a change of a job.
-func noteJob(ctx context.Context, tx pgx.Tx, k *scheduler.StoredJob, outcome access.Outcome) error {
-	return tables.NoteJob(ctx, on(tx), k, outcome)
-}
-
 // noteRun is noteAudited for a change of a run.
 func noteRun(ctx context.Context, tx pgx.Tx, run int64, after access.Details) error {
 	return tables.NoteRun(ctx, on(tx), run, after)
-}
-
-// checkOnce looks whether the request of ctx was taken before; see [store.Once].
-func checkOnce(ctx context.Context, tx pgx.Tx) error { return tables.CheckOnce(ctx, on(tx)) }
-
-// A made is what an idempotent request made.
-type made struct{ run, job, firing int64 }
-
-// keepOnce keeps the key of the request of ctx, if it has one, with what it made.
-func keepOnce(ctx context.Context, tx pgx.Tx, m made) error {
-	return tables.KeepOnce(ctx, on(tx), tables.Made{Run: m.run, Job: m.job, Firing: m.firing})
 }

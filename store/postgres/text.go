@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/jackc/pgx/v5"
+
 	"tutti/store/tables"
 )
 
@@ -31,15 +33,12 @@ func storableArgs(args []any) []any {
 			}
 		case []string:
 			args[i] = storableList(v)
-		case []*string:
-			list := make([]*string, len(v))
-			for k := range v {
-				if v[k] != nil {
-					clean := storable(*v[k])
-					list[k] = &clean
-				}
+		case pgx.NamedArgs:
+			clean := make(pgx.NamedArgs, len(v))
+			for name, value := range v {
+				clean[name] = storableArgs([]any{value})[0]
 			}
-			args[i] = list
+			args[i] = clean
 		}
 	}
 	return args

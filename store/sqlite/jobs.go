@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 
 	"tutti/internal/yamltree"
 	"tutti/scheduler"
@@ -14,40 +13,11 @@ import (
 // JobChanges returns the changes of all jobs that have or had the name, newest first.
 // The error is a *NoJobError if there never was one.
 func (h *History) JobChanges(ctx context.Context, name string) ([]store.JobChange, error) {
-	changes, err := jobChanges(ctx, h.r, name)
+	changes, err := tables.JobChanges(ctx, reader{h.r}, name)
 	if err == nil && len(changes) == 0 {
 		err = noJob(ctx, h.r, name)
 	}
 	return changes, h.fault("read", err)
-}
-
-func jobChanges(ctx context.Context, q queryer, name string) ([]store.JobChange, error) {
-	rows, err := q.QueryContext(ctx, `
-		SELECT job_id, version, at, user, what, spec FROM job_changes WHERE job = ? ORDER BY job_id DESC, version DESC`, name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }() // rows.Err tells
-	var changes []store.JobChange
-	for rows.Next() {
-		var c store.JobChange
-		var at sql.NullString
-		var spec string
-		if err := rows.Scan(&c.JobID, &c.Version, &at, &c.User, &c.What, &spec); err != nil {
-			return nil, err
-		}
-		if c.At, err = parseTime(at); err != nil {
-			return nil, err
-		}
-		c.Spec = json.RawMessage(spec)
-		var job scheduler.Job
-		if json.Unmarshal(c.Spec, &job) == nil {
-			job.Version = c.Version
-			c.Job = &job
-		}
-		changes = append(changes, c)
-	}
-	return changes, rows.Err()
 }
 
 // Job returns the job of that name. The error is a *NoJobError if there is none.

@@ -15,8 +15,9 @@ import (
 // An auditedChange is a change of runs or jobs of which the audit has to tell.
 type auditedChange struct {
 	action string
-	// entry is the object and outcome that the engine gives its entry.
-	entry string
+	// entry returns, once it is made, the object and outcome that the engine gives its
+	// entry.
+	entry func() string
 	do    func(ctx context.Context) error
 	// done reports whether the history has the change.
 	done func() bool
@@ -55,22 +56,23 @@ func (b *bed) auditedChanges() []auditedChange {
 		return len(stops) > 0
 	}
 	runOf := func(run int64) string { return fmt.Sprintf("run:%d", run) }
+	says := func(entry string) func() string { return func() string { return entry } }
 	return []auditedChange{
-		{"submit", runOf(ofJob.RunID()+1) + " done", func(ctx context.Context) error {
+		{"submit", func() string { return runOf(runs()[0].ID) + " done" }, func(ctx context.Context) error {
 			_, err := b.Queue().Submit(ctx, submission(0))
 			return err
-		}, func() bool { return there(ofJob.RunID() + 1) }},
-		{"kill waiting", runOf(stopped) + " done", func(ctx context.Context) error {
+		}, func() bool { return runs()[0].ID > ofJob.RunID() }}, // numbers may have gaps
+		{"kill waiting", says(runOf(stopped) + " done"), func(ctx context.Context) error {
 			return b.StopRun(ctx, scheduler.Stop{Run: stopped, By: "ann", At: minute(1)})
 		}, func() bool { return state(stopped).Ended() }},
-		{"kill running", runOf(running.RunID()) + " done", func(ctx context.Context) error {
+		{"kill running", says(runOf(running.RunID()) + " done"), func(ctx context.Context) error {
 			return b.StopRun(ctx, scheduler.Stop{Run: running.RunID(), By: "ann", At: minute(1)})
 		}, func() bool { return asked(running.RunID()) }},
-		{"kill job", "job:backup done", func(ctx context.Context) error {
+		{"kill job", says("job:backup done"), func(ctx context.Context) error {
 			_, err := b.KillRuns(ctx, store.KillRef{Job: "backup"}, "ann", minute(1))
 			return err
 		}, func() bool { return asked(ofJob.RunID()) }},
-		{"move", runOf(low) + " done", func(ctx context.Context) error {
+		{"move", says(runOf(low) + " done"), func(ctx context.Context) error {
 			_, err := b.Queue().Move(ctx, low, 7)
 			return err
 		}, func() bool {
@@ -78,16 +80,16 @@ func (b *bed) auditedChanges() []auditedChange {
 			b.must(err)
 			return slices.ContainsFunc(waiting, func(x store.WaitingRun) bool { return x.Run.ID == low && x.Priority == 7 })
 		}},
-		{"refuse", runOf(submitted) + " done", func(ctx context.Context) error {
+		{"refuse", says(runOf(submitted) + " done"), func(ctx context.Context) error {
 			return b.Queue().Fail(ctx, claimed[0].QueueEntry, "the user is not valid", minute(1))
 		}, func() bool { return state(submitted).Ended() }},
-		{"delete", runOf(ended) + " done", func(ctx context.Context) error { return b.Delete(ctx, ended) }, func() bool { return !there(ended) }},
-		{"prune", "history done", func(ctx context.Context) error {
+		{"delete", says(runOf(ended) + " done"), func(ctx context.Context) error { return b.Delete(ctx, ended) }, func() bool { return !there(ended) }},
+		{"prune", says("history done"), func(ctx context.Context) error {
 			before = count()
 			_, err := b.Prune(ctx, store.Retention{Keep: time.Nanosecond})
 			return err
 		}, func() bool { return count() < before }},
-		{"remove job", "job:backup done", func(ctx context.Context) error {
+		{"remove job", says("job:backup done"), func(ctx context.Context) error {
 			return b.RemoveJob(ctx, "backup", 0, "ann", minute(2))
 		}, func() bool {
 			jobs, err := b.ListJobs(b.Context())
@@ -130,12 +132,12 @@ func testAuditedRuns(t *testing.T, b *bed) {
 		if err := x.do(b.audited(x.action)); err != nil || !x.done() {
 			t.Errorf("%s: got %v, done: %t", x.action, err, x.done())
 		}
-		checkSaid(t, x.action, b.entriesOf(x.action), x.entry)
+		checkSaid(t, x.action, b.entriesOf(x.action), x.entry())
 		if slices.Contains([]string{"submit", "move", "kill running", "kill job"}, x.action) {
 			continue // they can be repeated
 		}
 		_ = x.do(b.audited(x.action)) // most are refused
-		checkSaid(t, x.action+" again", b.entriesOf(x.action), x.entry)
+		checkSaid(t, x.action+" again", b.entriesOf(x.action), x.entry())
 	}
 	// What the caller says stays.
 	run := b.ended()
@@ -157,7 +159,7 @@ func testAuditedCut(t *testing.T, b *bed, applied bool) {
 		}
 		var want []string
 		if applied {
-			want = append(want, x.entry)
+			want = append(want, x.entry())
 		}
 		if checkSaid(t, x.action, b.entriesOf(x.action), want...); x.done() != applied {
 			t.Errorf("%s: done: %t, want %t", x.action, x.done(), applied)
@@ -179,6 +181,6 @@ func testAuditBroken(t *testing.T, b *bed) {
 		if err := x.do(b.audited(x.action)); err != nil || !x.done() {
 			t.Errorf("%s: got %v, done: %t", x.action, err, x.done())
 		}
-		checkSaid(t, x.action, b.entriesOf(x.action), x.entry)
+		checkSaid(t, x.action, b.entriesOf(x.action), x.entry())
 	}
 }

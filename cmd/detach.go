@@ -80,15 +80,12 @@ func (c *console) detach(ctx context.Context, o *launchOptions, s *submission) e
 
 // daemonHere is a client of the daemon that has the history of o.
 func (c *console) daemonHere(ctx context.Context, o *launchOptions) (*client.Client, error) {
-	path, err := (&runner.History{Path: o.Record.History, Getenv: c.Getenv}).Location()
+	history := &runner.History{Path: o.Record.History, Getenv: c.Getenv, Warn: func(string) {}}
+	defer history.Close()
+	path, err := history.Beside()
 	if err != nil {
 		return nil, err
 	}
-	return c.daemonOf(ctx, runner.Absolute(path))
-}
-
-// daemonOf is a client of the daemon of this machine that has the history at path.
-func (c *console) daemonOf(ctx context.Context, path string) (*client.Client, error) {
 	socket := daemon.SocketPath(c.Getenv, path)
 	if _, err := os.Stat(socket); err != nil {
 		return nil, noDaemon(socket)
@@ -97,7 +94,7 @@ func (c *console) daemonOf(ctx context.Context, path string) (*client.Client, er
 	if err != nil {
 		return nil, err
 	}
-	if err := c.checkServes(ctx, server, socket, path); err != nil {
+	if err := c.checkServes(ctx, server, socket, history); err != nil {
 		server.Close()
 		return nil, socketError(err, socket)
 	}

@@ -7,17 +7,19 @@ import (
 	"tutti/runner"
 )
 
-// checkServes refuses a daemon that has another history than that at path: the run would
-// not be in the history of who submitted it.
-func (c *console) checkServes(ctx context.Context, server *client.Client, socket, path string) error {
+// checkServes refuses a daemon that has another history than this one: the run would not be
+// in the history of who submitted it.
+func (c *console) checkServes(ctx context.Context, server *client.Client, socket string, history *runner.History) error {
 	self, err := server.Queue().Daemon(ctx)
 	if err != nil {
 		return err
 	}
-	other := hint(usagef("the daemon on %s has another history than %s; nothing was queued", socket, path),
-		"tutti serve --history "+shellWord(path)+" --socket FILE starts one for it; --history names the other")
-	history := &runner.History{Path: path, Getenv: c.Getenv, Warn: func(string) {}}
-	defer history.Close()
+	name, err := history.Name()
+	if err != nil {
+		return err
+	}
+	other := hint(usagef("the daemon on %s has another history than %s; nothing was queued", socket, name),
+		"tutti serve --history "+shellWord(name)+" --socket FILE starts one for it; --history names the other")
 	s, err := history.ForReading(ctx)
 	if err != nil {
 		return other // or it could not be asked for the run

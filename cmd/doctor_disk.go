@@ -14,8 +14,8 @@ import (
 	"tutti/api"
 	"tutti/cmd/internal/cli"
 	"tutti/internal/quantity"
+	"tutti/runner"
 	"tutti/store"
-	"tutti/store/sqlite"
 )
 
 const (
@@ -48,8 +48,12 @@ func (d *doctor) checkHistory(ctx context.Context) {
 		d.failRecord(err)
 		return
 	}
-	c, err := sqlite.Examine(ctx, path)
+	database := runner.IsDatabase(path)
+	c, err := runner.Examine(ctx, path)
 	switch {
+	case errors.Is(err, store.ErrNotExist) && database:
+		d.ok("history", "the first run will create the tables in %s", runner.Shown(path))
+		return
 	case errors.Is(err, store.ErrNotExist):
 		d.checkNewHistory(path)
 		return
@@ -67,9 +71,11 @@ func (d *doctor) checkHistory(ctx context.Context) {
 			"set the clock: old runs are pruned by age")
 	}
 	if c.ReadOnly == nil {
-		d.ok("history", "%s in %s, %s", count(c.Runs, "run"), path, quantity.FormatSize(c.Size))
+		d.ok("history", "%s in %s, %s", count(c.Runs, "run"), runner.Shown(path), quantity.FormatSize(c.Size))
 	}
-	d.checkDisk(filepath.Dir(path))
+	if !database {
+		d.checkDisk(filepath.Dir(path))
+	}
 }
 
 // failRecord reports a history that cannot be opened; hosts can still be checked.

@@ -86,7 +86,7 @@ func newHistoryCmd(std Streams) *cobra.Command {
 		},
 	}
 	help.Set(cmd, help.ExitShort, help.Group{Title: "FILTERS", Add: o.addFlags}, help.Group{Title: "OUTPUT", Add: o.addOutputFlags}, o.Group())
-	cmd.AddCommand(newPruneCmd(std))
+	cmd.AddCommand(newPruneCmd(std), newHistoryCopyCmd(std))
 	return cmd
 }
 

@@ -184,7 +184,7 @@ func againText(run int64, d *runner.Decision, history string) string {
 	}
 	command := fmt.Sprintf("tutti rerun %d", run)
 	if history != "" {
-		command += " --history " + shellWord(history)
+		command += " --history " + shellWord(runner.Shown(history))
 	}
 	return command
 }

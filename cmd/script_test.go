@@ -24,6 +24,7 @@ import (
 	"tutti/internal/fleet"
 	"tutti/internal/hostlist"
 	"tutti/internal/jsondoc"
+	"tutti/internal/pgtest"
 )
 
 func TestMain(m *testing.M) {
@@ -40,8 +41,56 @@ func TestMain(m *testing.M) {
 // command and exit code.
 func TestScripts(t *testing.T) { runScripts(t, "testdata/script", nil) }
 
+// TestScriptsOnPostgres runs scripts about the history, jobs and daemons with a history in
+// PostgreSQL: what they show does not depend on the engine.
+func TestScriptsOnPostgres(t *testing.T) {
+	server := pgtest.Start(t)
+	params := scriptParams(t, map[string]scriptCommand{"same": runSame})
+	params.Dir = "testdata/postgres"
+	for _, name := range onPostgres {
+		params.Files = append(params.Files, filepath.Join("testdata/script", name+".txtar"))
+	}
+	onFile := params.Setup
+	params.Setup = func(env *testscript.Env) error {
+		env.Setenv("TUTTI_HISTORY", server.NewDatabase(t))
+		env.Setenv("EMPTY", server.NewDatabase(t))
+		env.Setenv("PASSWORD", server.Password)
+		env.Setenv("BYPORT", server.TCP("postgres", 0))
+		env.Setenv("WRONG", strings.Replace(server.TCP("postgres", 0), server.Password, "hunter2", 1))
+		return onFile(env)
+	}
+	testscript.Run(t, params)
+}
+
+// runSame asserts that a command shows the same of the history and of $EMPTY: same COMMAND...
+func runSame(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("same cannot be negated")
+	}
+	ts.Check(ts.Exec("tutti", args...))
+	one := ts.ReadFile("stdout")
+	ts.Check(ts.Exec("tutti", append(args, "--history", ts.Getenv("EMPTY"))...))
+	if other := ts.ReadFile("stdout"); other != one {
+		ts.Fatalf("tutti %s shows\n%s\nand in the database\n%s", strings.Join(args, " "), one, other)
+	}
+}
+
+// onPostgres are scripts that neither look into the file of the history nor kill a process
+// that records into it, which counts as alive for some seconds then.
+var onPostgres = []string{
+	"diff", "exit_record", "history", "job_add", "job_edit", "job_run", "job_state", "kill", "maintenance", "retries", "serve_queue",
+}
+
 // runScripts runs the scripts in dir with the commands below and more.
 func runScripts(t *testing.T, dir string, more map[string]scriptCommand) {
+	t.Helper()
+	params := scriptParams(t, more)
+	params.Dir = dir
+	testscript.Run(t, params)
+}
+
+// scriptParams are those of scripts, with a history in a file unless another was set.
+func scriptParams(t *testing.T, more map[string]scriptCommand) testscript.Params {
 	t.Helper()
 	// The hosts have a sudo that behaves as ~/sudo.mode says.
 	bin, err := filepath.Abs("../internal/fleet/testdata/bin")
@@ -74,8 +123,7 @@ func runScripts(t *testing.T, dir string, more map[string]scriptCommand) {
 		"documented": checkDocumented,
 	}
 	maps.Copy(commands, more)
-	testscript.Run(t, testscript.Params{
-		Dir:                 dir,
+	return testscript.Params{
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			home := filepath.Join(env.WorkDir, "home")
@@ -85,13 +133,15 @@ func runScripts(t *testing.T, dir string, more map[string]scriptCommand) {
 			// Each of a thousand programs would wait a second at its end for races.
 			env.Setenv("GORACE", "atexit_sleep_ms=10")
 			env.Setenv("README", readme)
-			env.Setenv("TUTTI_HISTORY", filepath.Join(env.WorkDir, "history.db"))
+			if env.Getenv("TUTTI_HISTORY") == "" {
+				env.Setenv("TUTTI_HISTORY", filepath.Join(env.WorkDir, "history.db"))
+			}
 			env.Values[siteKey{}] = &site{}
 			env.Values[testKey{}] = t
 			return os.Mkdir(home, 0o700)
 		},
 		Cmds: commands,
-	})
+	}
 }
 
 // A scriptCommand is a command of the scripts; neg says that it has a ! before

@@ -35,6 +35,7 @@ var serverRules = map[string]serverRule{
 	"tutti history":               asksServer,
 	"tutti history prune":         refusesServer,
 	"tutti fetch":                 refusesServer,
+	"tutti history copy":          refusesServer,
 	"tutti hosts":                 asksServer,
 	"tutti job":                   needsNoServer, // its help
 	"tutti job add":               asksServer,

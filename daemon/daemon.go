@@ -240,12 +240,12 @@ func (d *Daemon) logStart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	path, err := d.c.History.Location()
+	name, err := d.c.History.Name()
 	if err != nil {
 		return err
 	}
 	own := d.registration.member().ID()
-	attrs := []any{"version", d.c.Version, "history", runner.Absolute(path), "daemon", own}
+	attrs := []any{"version", d.c.Version, "history", name, "daemon", own}
 	if d.c.Listener != nil {
 		attrs = append(attrs, "metrics", d.c.Listener.Addr().String())
 	}

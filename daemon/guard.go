@@ -2,8 +2,11 @@ package daemon
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"tutti/access"
@@ -11,17 +14,23 @@ import (
 	"tutti/internal/outgoing"
 	"tutti/internal/safefile"
 	"tutti/notify"
-	"tutti/runner"
 )
 
 // SigningKey is what signs callbacks for those who use the history at that path: in a
-// file next to it that belongs to the same user, and that is made if it is not there.
+// file next to it that belongs to the same user, and that is made if it is not there. Of a
+// history in a database only the directory is there.
 func SigningKey(history string) (access.SigningKey, error) {
-	history, err := safefile.Resolve(history)
+	owned, err := safefile.Resolve(history)
+	if errors.Is(err, fs.ErrNotExist) {
+		owned, err = safefile.Resolve(filepath.Dir(history))
+		history = filepath.Join(owned, filepath.Base(history))
+	} else {
+		history = owned
+	}
 	if err != nil {
 		return access.SigningKey{}, fmt.Errorf("signing key: %w", err)
 	}
-	info, err := os.Stat(history)
+	info, err := os.Stat(owned)
 	if err != nil {
 		return access.SigningKey{}, fmt.Errorf("signing key: %w", err)
 	}
@@ -42,11 +51,11 @@ func (d *Daemon) guard() *notify.Guard {
 	return &notify.Guard{
 		Dialer: outgoing.Dialer{Policy: d.c.Callbacks},
 		Secret: func(by string) ([]byte, error) {
-			path, err := d.c.History.Location()
+			path, err := d.c.History.Beside()
 			if err != nil {
 				return nil, err
 			}
-			key, err := SigningKey(runner.Absolute(path))
+			key, err := SigningKey(path)
 			if err != nil {
 				return nil, err
 			}

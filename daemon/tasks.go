@@ -113,11 +113,11 @@ func (d *Daemon) audited(r *http.Request, p *access.Principal, action string) co
 
 // compatible are the pages of the compatible endpoints of an API.
 func (d *Daemon) compatible(api *server.API) (*compat.Handler, error) {
-	path, err := d.c.History.Location()
+	path, err := d.c.History.Beside()
 	if err != nil {
 		return nil, err
 	}
-	key, err := SigningKey(runner.Absolute(path))
+	key, err := SigningKey(path)
 	if err != nil {
 		return nil, err
 	}

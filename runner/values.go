@@ -59,7 +59,7 @@ func (f *sshConfigFile) Type() string { return "FILE|none" }
 // Absolute makes path absolute; "-" stays, and so does a path without a current
 // directory.
 func Absolute(path string) string {
-	if path == "-" || path == "" {
+	if path == "-" || path == "" || IsDatabase(path) {
 		return path
 	}
 	if abs, err := filepath.Abs(path); err == nil {

@@ -48,7 +48,7 @@ of the key next to the history. To replace the secrets of all, remove that file.
 }
 
 func printCallbackSecret(std cli.Streams, history, subject string) error {
-	path, err := (&runner.History{Path: history, Getenv: std.Getenv}).Location()
+	path, err := (&runner.History{Path: history, Getenv: std.Getenv}).Beside()
 	if err != nil {
 		return err
 	}

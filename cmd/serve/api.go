@@ -19,7 +19,6 @@ import (
 	"tutti/internal/fault"
 	"tutti/internal/outgoing"
 	"tutti/internal/typed"
-	"tutti/runner"
 	"tutti/server"
 )
 
@@ -164,7 +163,7 @@ func (o *apiOptions) endpoints(history string, getenv func(string) string, log *
 	}()
 	path := o.socket
 	if path == "" {
-		path = daemon.SocketPath(getenv, runner.Absolute(history))
+		path = daemon.SocketPath(getenv, history)
 	}
 	socket, err := server.ListenSocket(filepath.Clean(path), o.rules)
 	switch {

@@ -185,7 +185,7 @@ func runServe(ctx context.Context, std cli.Streams, in *interrupt.Interrupter, o
 		}
 		defer func() { _ = config.Listener.Close() }() // it is closed by who used it
 	}
-	path, err := history.Location()
+	path, err := history.Beside()
 	if err != nil {
 		return err
 	}

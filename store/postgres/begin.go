@@ -114,7 +114,7 @@ func runArgs(plan fanout.Plan, info store.RunInfo, state store.State, decided st
 func beginAlone(ctx context.Context, w *writer, plan fanout.Plan, info store.RunInfo, decided string) error {
 	h, sent := w.history, time.Now()
 	args := runArgs(plan, info, store.Running, decided, sent)
-	args["machine"], args["pid"], args["lease"] = tables.MachineName(), os.Getpid(), leaseTime
+	args["machine"], args["pid"], args["lease"] = tables.MachineName(), os.Getpid(), h.terms.lasts
 	var server time.Time
 	var b pgx.Batch
 	b.Queue(joinAndInsertRun, args).QueryRow(func(row pgx.Row) error { return row.Scan(&w.claim.Run, &w.controller, &server) })

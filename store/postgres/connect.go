@@ -19,7 +19,7 @@ import (
 
 const (
 	// connectTimeout bounds the start of a connection, unless the address says otherwise.
-	connectTimeout = 5 * time.Second
+	connectTimeout = 10 * time.Second
 	// maxConns bounds the connections, unless the address says otherwise: readers, and
 	// one for each run that is just writing.
 	maxConns = 16

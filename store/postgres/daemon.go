@@ -69,6 +69,9 @@ func (l *Ledger) joined(ctx context.Context, serves bool, now time.Time) (store.
 	if err != nil {
 		return nil, err
 	}
+	if serves {
+		l.warnLossy(ctx)
+	}
 	return d, nil
 }
 

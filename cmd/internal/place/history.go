@@ -50,5 +50,5 @@ func SayNoHistory(std cli.Streams, history *runner.History) error {
 	if err != nil {
 		return err
 	}
-	return std.Say("no history at " + path + " yet")
+	return std.Say("no history at " + runner.Shown(path) + " yet")
 }

@@ -26,7 +26,7 @@ type Place struct {
 func (p *Place) AddHistory(f *pflag.FlagSet) { AddHistoryFlag(f, &p.History) }
 
 // HistoryUsage is the help of the flag that names a history.
-const HistoryUsage = "history `FILE` (default $TUTTI_HISTORY, $XDG_STATE_HOME/tutti/history.db, ~/.local/state/tutti/history.db)"
+const HistoryUsage = "history `FILE`, or postgres://USER@HOST/DATABASE (default $TUTTI_HISTORY, $XDG_STATE_HOME/tutti/history.db, ~/.local/state/tutti/history.db)"
 
 // AddHistoryFlag is for commands that make no request.
 func AddHistoryFlag(f *pflag.FlagSet, path *string) { f.StringVar(path, "history", "", HistoryUsage) }

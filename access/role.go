@@ -57,6 +57,7 @@ const (
 	Maintain   Action = "maintain"    // put hosts into maintenance, and end it
 	Notify     Action = "notify"      // deliver a notification again now
 	EditJob    Action = "edit-job"    // add, change, apply and remove jobs
+	Drain      Action = "drain"       // have a daemon start nothing any more, or runs again
 	Controller Action = "controller"  // jobs with keys that act on the controller
 	Users      Action = "users"       // see and change users
 	OwnTokens  Action = "own-tokens"  // see, make and remove tokens of one's own
@@ -71,8 +72,8 @@ const (
 var least = map[Action]Role{
 	Read: Viewer, ReadFleet: Viewer, Plan: Viewer, OwnTokens: Viewer,
 	Run: Operator, Kill: Operator, StartJob: Operator, PauseJob: Operator, Maintain: Operator, Notify: Operator, Override: Operator,
-	EditJob:    Editor,
-	Controller: Admin, Users: Admin, AllTokens: Admin, ReadAudit: Admin, Delete: Admin, Origins: Admin,
+	EditJob: Editor,
+	Drain:   Admin, Controller: Admin, Users: Admin, AllTokens: Admin, ReadAudit: Admin, Delete: Admin, Origins: Admin,
 }
 
 // ofJobs are the actions of a principal that is limited to some jobs.

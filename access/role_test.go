@@ -13,7 +13,7 @@ func TestRoles(t *testing.T) {
 		Viewer:   {Read, ReadFleet, Plan, OwnTokens},
 		Operator: {Run, Kill, StartJob, PauseJob, Maintain, Notify, Override},
 		Editor:   {EditJob},
-		Admin:    {Controller, Users, AllTokens, ReadAudit, Delete, Origins},
+		Admin:    {Drain, Controller, Users, AllTokens, ReadAudit, Delete, Origins},
 	}
 	known := 0
 	for role := NoRole; role <= Admin; role++ {

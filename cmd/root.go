@@ -137,6 +137,7 @@ func newRootCmd(c *console) *cobra.Command {
 		newDiffCmd(c.Streams),
 		newKillCmd(c.Streams),
 		newQueueCmd(c.Streams),
+		hosts.NewControllersCmd(c.Streams),
 		newKeepCmd(c),
 		newJobCmd(c),
 		serve.NewCmd(c.Streams, c.interrupts),

@@ -94,7 +94,7 @@ func restHost(v *visit) {
 // A queuePage is the page of the runs that run and wait, and of the daemons.
 type queuePage struct {
 	Running, Waiting []queueRow
-	Daemons          []api.Daemon
+	Daemons          []controllerRow
 	CLI              string
 }
 
@@ -126,9 +126,11 @@ func showQueue(v *visit) {
 			p.Running = append(p.Running, row)
 		}
 	}
-	var daemons api.List[api.Daemon]
-	if v.get(&daemons, "/daemons") {
-		p.Daemons = daemons.Items
+	var daemons api.List[api.Controller]
+	if v.get(&daemons, "/controllers") {
+		for _, c := range daemons.Items {
+			p.Daemons = append(p.Daemons, controllerRow{c})
+		}
 	} else if v.problem.Status == http.StatusForbidden { // of who is limited to jobs
 		v.problem = nil
 	}

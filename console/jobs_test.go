@@ -192,7 +192,7 @@ func TestQueueAndHosts(t *testing.T) {
 	f := &fakeAPI{answers: map[string]string{
 		"GET /queue": `{"items":[{"run":` + liveRun + `},{"run":` + strings.Replace(liveRun, `"state":"running"`, `"state":"queued"`, 1) + `,"place":1,"waits_for":"turn","priority":5}]}`,
 		"GET /hosts": `{"items":[{"host":"web1","groups":["web"],"health":{"state":"unreachable","error":"refused <x>"},"maintenance":{"note":"disk","by":"bob"}}]}`,
-	}, refused: map[string]string{"GET /daemons": `{"title":"The role is too low","status":403}`}}
+	}, refused: map[string]string{"GET /controllers": `{"title":"The role is too low","status":403}`}}
 	h := serve(t, f)
 	if body := look(t, h, "/queue").Body.String(); !strings.Contains(body, "9,001 of 10,000") || !strings.Contains(body, "for its turn") || !strings.Contains(body, `value="5"`) {
 		t.Errorf("got %s", body)
@@ -208,5 +208,20 @@ func TestQueueAndHosts(t *testing.T) {
 	n := len(f.asked)
 	if f.asked[n-1] != "DELETE /hosts/web1/maintenance" || f.asked[n-3] != "PUT /hosts/web1/maintenance" || f.bodies[n-3] != `{"until":"2h","note":"disk"}` {
 		t.Errorf("got %q %q", f.asked, f.bodies)
+	}
+	f.refused, f.answers["GET /session"] = nil, adminSession
+	f.answers["GET /controllers"] = `{"items":[{"controller":7,"machine":"ctl1","pid":9,"self":true,"runs":1,"hosts":30,"max_runs":8},
+		{"controller":8,"machine":"ctl2","skew_ms":-3000,"draining":true,"files":[{"name":"inventory","digest":"x","differs":true}]}]}`
+	body := look(t, h, "/queue").Body.String()
+	for _, want := range []string{"ctl1", "1 of 8", "ready", "serves this page", "ctl2", "drained", "3s behind", "differs from other daemons", "<code>inventory</code>", ">Resume<", ">Drain<"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("got no %q in %s", want, body)
+		}
+	}
+	f.asked = nil
+	send(t, h, "/controllers/7", url.Values{"do": {"drain"}})
+	send(t, h, "/controllers/8", url.Values{"do": {"resume"}})
+	if asked := strings.Join(f.asked, " "); !strings.Contains(asked, "PUT /controllers/7/drain") || !strings.Contains(asked, "DELETE /controllers/8/drain") {
+		t.Errorf("got %q", asked)
 	}
 }

@@ -67,7 +67,11 @@ var pages = []page{
 		pattern: "POST /hosts/{host}/maintenance", tab: "hosts", show: restHost,
 		asks: []string{"PUT /hosts/{host}/maintenance", "DELETE /hosts/{host}/maintenance"},
 	},
-	{pattern: "GET /queue", asks: []string{"GET /queue", "GET /daemons"}, tab: "queue", show: showQueue},
+	{pattern: "GET /queue", asks: []string{"GET /queue", "GET /controllers"}, tab: "queue", show: showQueue},
+	{
+		pattern: "POST /controllers/{controller}", tab: "queue", show: drainController,
+		asks: []string{"PUT /controllers/{controller}/drain", "DELETE /controllers/{controller}/drain"},
+	},
 	{pattern: "POST /queue/{run}", asks: []string{"PATCH /queue/{run}"}, tab: "queue", show: moveRun},
 
 	{pattern: "GET /notifications", asks: []string{"GET /notifications"}, tab: "notifications", show: showNotifications},

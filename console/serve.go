@@ -136,13 +136,13 @@ func (w *refusals) Write(data []byte) (int, error) {
 
 // offers are the actions that pages offer to who may do them.
 type offers struct {
-	Run, Kill, Pause, StartJob, Edit, Maintain, Users, Audit, Delete bool
+	Run, Kill, Pause, StartJob, Edit, Maintain, Users, Audit, Delete, Drain bool
 }
 
 func (v *visit) offers() offers {
 	return offers{
 		Run: v.may(access.Run), Kill: v.may(access.Kill), Pause: v.may(access.PauseJob), StartJob: v.may(access.StartJob),
 		Edit: v.may(access.EditJob), Maintain: v.may(access.Maintain), Users: v.may(access.Users), Audit: v.may(access.ReadAudit),
-		Delete: v.may(access.Delete),
+		Delete: v.may(access.Delete), Drain: v.may(access.Drain),
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -45,6 +46,9 @@ type Config struct {
 	StopTimeout time.Duration
 	// Lanes is how many submitted runs are executed at once; 0: none.
 	Lanes int
+	// MaxHosts: no submitted run starts while the runs here have that many hosts; 0: any
+	// number may.
+	MaxHosts int
 	// KeepConnections is how long after their login connections are reused; 0: each run
 	// logs in.
 	KeepConnections time.Duration
@@ -104,6 +108,11 @@ type Daemon struct {
 	service      *jobs.Service
 	metrics      *server.Metrics
 	lanes        *lanes
+	load         load
+	// draining: the daemon is to start nothing any more. waits is why it takes nothing
+	// from the queue.
+	draining atomic.Bool
+	waits    word
 	// connections are reused between firings; nil: none are.
 	connections *ssh.IdlePool
 	// ownLive: the daemon made c.Live, and closes it.
@@ -146,6 +155,7 @@ func Join(ctx context.Context, c Config) (*Daemon, error) {
 		ownLive: ownLive,
 	}
 	d.lanes = newLanes(d)
+	d.load.lighter = d.lanes.look
 	d.metrics.ServeQueue(c.Lanes, d.lanes.waiting)
 	d.hurried, d.hurry = context.WithCancelCause(context.WithoutCancel(ctx))
 	return d, nil
@@ -206,6 +216,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		wg.Go(func() { d.servePages(background) })
 	}
 	wg.Go(func() { d.serveAPI(ctx, background) })
+	wg.Go(func() { (&voice{Daemon: d}).speak(background) })
 	wg.Go(func() { (&heart{d, d.c.Heartbeat, beatPatience}).run(ctx) })
 	var lanes sync.WaitGroup
 	lanes.Go(func() { d.lanes.run(ctx) })
@@ -215,6 +226,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 		Rejoin:      d.rejoin,
 		Ends:        d.store.Ends,
 		Execute:     d.fire,
+		Hold:        func() string { return hold(d) },
+		Stagger:     d.stagger(),
 		StopTimeout: d.c.StopTimeout,
 		Observer:    &watch{Metrics: d.metrics, manager: d.c.Manager},
 		Logger:      d.c.Logger,
@@ -270,7 +283,9 @@ func (d *Daemon) fire(ctx context.Context, by scheduler.Membership, t scheduler.
 	defer context.AfterFunc(d.hurried, func() { cancel(context.Cause(d.hurried)) })()
 	ended := func() {}
 	defer func() { ended() }()
-	l := d.launch(d.c.Logger.With("job", t.Job.Name, "firing", t.ID))
+	taken := d.load.take(0)
+	defer taken.end()
+	l := d.launch(d.c.Logger.With("job", t.Job.Name, "firing", t.ID), taken)
 	l.Connections = d.connections
 	err := l.Fire(ctx, &runner.Firing{Assignment: t, Owner: by.(store.Daemon), Halt: halt, Begun: func(run int64) {
 		ended = d.metrics.Carrying(t.Job.Name)
@@ -282,23 +297,28 @@ func (d *Daemon) fire(ctx context.Context, by scheduler.Membership, t scheduler.
 	return err
 }
 
-// launch returns the launch of a job, which only clients over HTTP may watch.
-func (d *Daemon) launch(log *slog.Logger) *runner.Launch {
+// launch returns the launch of a job, which only clients over HTTP may watch. What it runs
+// is counted by taken; nil: it runs nothing.
+func (d *Daemon) launch(log *slog.Logger, taken *share) *runner.Launch {
 	l := runner.UnattendedLaunch(d.c.Env, d.c.History, log)
 	unattended := runner.Unattended{Signal: d.c.Signal}
 	l.View, l.Hint = unattended, d.c.Hint
-	l.View = watched{unattended, d.c.Live}
+	l.View = watched{unattended, d.c.Live, taken}
 	return l
 }
 
 // watched is the view of a run that clients may watch.
 type watched struct {
 	runner.Unattended
-	hubs *live.Hubs
+	hubs  *live.Hubs
+	taken *share
 }
 
 // Begin makes the hub of the run.
-func (w watched) Begin(*runner.Decision) ([]fanout.Sink, error) {
+func (w watched) Begin(d *runner.Decision) ([]fanout.Sink, error) {
+	if w.taken != nil {
+		w.taken.has(len(d.Plan.Targets))
+	}
 	return []fanout.Sink{w.hubs.Sink()}, nil
 }
 

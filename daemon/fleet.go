@@ -127,6 +127,11 @@ func (f *fleet) Daemons(ctx context.Context) ([]scheduler.Controller, int64, err
 	return all, f.self(), err
 }
 
+// Drain has a daemon start nothing any more, or runs again.
+func (f *fleet) Drain(ctx context.Context, daemon int64, drain bool) error {
+	return f.store.Drain(ctx, daemon, drain)
+}
+
 // SocketPath is where a daemon serves its local socket if nothing is said: in the
 // user's directory for such things, or else next to the history.
 func SocketPath(getenv func(string) string, history string) string {

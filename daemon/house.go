@@ -102,7 +102,7 @@ func (d *Daemon) checkAll(ctx context.Context) (jobs, bad int, err error) {
 		return 0, 0, err
 	}
 	for i := range stored {
-		problems := Check(ctx, d.launch(d.c.Logger.With("job", stored[i].Name)), &stored[i])
+		problems := Check(ctx, d.launch(d.c.Logger.With("job", stored[i].Name), nil), &stored[i])
 		for _, p := range problems {
 			d.c.Logger.Warn("job would fail", "job", stored[i].Name, "problem", d.c.Explain(p))
 		}

@@ -91,32 +91,70 @@ type board struct {
 
 // again receives when the history is to be tried again.
 func (b *board) again() <-chan time.Time {
-	if b.trouble == nil && len(b.unsettled) == 0 {
+	if b.trouble == nil && len(b.unsettled) == 0 && !b.waitsOnItsOwn() {
 		return nil
 	}
 	return time.After(againAfter)
+}
+
+// waitsOnItsOwn reports whether there may be room again without anything that is heard of.
+func (b *board) waitsOnItsOwn() bool {
+	why := b.waits.get()
+	return why == waitsMemory || why == waitsClock
 }
 
 // turn settles what could not begin, and claims as many runs as there is room for.
 func (b *board) turn(ctx, lasting context.Context) {
 	b.settle(lasting)
 	err := b.vault.forgetOthers(func() (map[int64]bool, error) { return b.inQueueOrBusy(lasting) })
-	if err == nil && len(b.busy) < b.c.Lanes {
-		err = b.claim(ctx, lasting)
+	for err == nil {
+		room := b.room()
+		if room == 0 {
+			break
+		}
+		var claimed int
+		if claimed, err = b.claim(ctx, lasting, room); claimed < room {
+			break
+		}
 	}
 	b.report(err)
 }
 
-func (b *board) claim(ctx, lasting context.Context) error {
-	owner := b.registration.member()
-	claimed, err := b.queue.Claim(lasting, owner, b.c.Lanes-len(b.busy))
-	if errors.Is(err, store.ErrTaken) {
-		return nil // the registration is over: rejoin looks again
+// room is how many runs may be claimed at once, and notes why none may.
+func (b *board) room() (room int) {
+	_, hosts := b.load.now()
+	room = b.c.Lanes - len(b.busy)
+	switch {
+	case b.draining.Load():
+		b.waits.set(waitsDraining)
+	case skewed(b.registration.member()) != "":
+		b.waits.set(waitsClock)
+	case b.c.Lanes > 0 && room <= 0:
+		b.waits.set(waitsRuns)
+	case b.c.MaxHosts > 0 && hosts >= b.c.MaxHosts:
+		b.waits.set(waitsHosts)
+	case b.c.Lanes > 0 && shortOfMemory():
+		b.waits.set(waitsMemory)
+	default:
+		b.waits.set("")
+		if b.c.MaxHosts > 0 {
+			return min(room, 1) // the next one may have many hosts
+		}
+		return max(room, 0)
 	}
-	for _, run := range claimed {
+	return 0
+}
+
+func (b *board) claim(ctx, lasting context.Context, most int) (claimed int, err error) {
+	owner := b.registration.member()
+	runs, err := b.queue.Claim(lasting, owner, most)
+	if errors.Is(err, store.ErrTaken) {
+		return 0, nil // the registration is over: rejoin looks again
+	}
+	for _, run := range runs {
 		b.start(ctx, lasting, owner, run)
 	}
-	return err
+	return len(runs), err
 }
 
 // report logs trouble with the history once, until it is over.
@@ -147,11 +185,13 @@ func (b *board) start(ctx, lasting context.Context, owner store.Daemon, run stor
 	running, cancel := context.WithCancelCause(lasting)
 	x := &lane{run: run, cancel: cancel}
 	b.busy[x] = true
+	taken := b.load.take(len(run.Hosts))
 	b.metrics.SetBusyLanes(len(b.busy))
 	go func() {
 		defer cancel(nil)
 		defer context.AfterFunc(b.hurried, func() { cancel(context.Cause(b.hurried)) })()
-		x.unsettled = b.execute(running, ctx, owner, run)
+		x.unsettled = b.execute(running, ctx, owner, run, taken)
+		taken.end()
 		b.done <- x
 	}()
 }
@@ -197,10 +237,10 @@ func (b *board) drain(ctx, lasting context.Context) {
 
 // execute executes a run to its end, and returns what is to be written if it has not
 // begun; nil: nothing. It begins only while stopping has not ended.
-func (l *lanes) execute(ctx, stopping context.Context, owner store.Daemon, run store.ClaimedRun) (unsettled func(context.Context) error) {
+func (l *lanes) execute(ctx, stopping context.Context, owner store.Daemon, run store.ClaimedRun, taken *share) (unsettled func(context.Context) error) {
 	id := run.QueueEntry.Run
 	log := l.c.Logger.With("run", id)
-	begun, err := l.startRun(ctx, stopping, owner, run, log)
+	begun, err := l.startRun(ctx, stopping, owner, run, taken, log)
 	switch {
 	case begun && err != nil && !errors.As(err, new(*runner.ExitError)): // that not every host is ok is on record
 		log.Error("a submitted run ended with an error", "error", l.c.Explain(err))
@@ -238,7 +278,7 @@ var errSecretsGone = errors.New("its secrets are gone")
 
 // startRun decides a run again, with the present rights of its principal, and executes
 // it. begun reports whether it has begun, and err why not, or how it ended.
-func (l *lanes) startRun(ctx, stopping context.Context, owner store.Daemon, run store.ClaimedRun, log *slog.Logger) (begun bool, err error) {
+func (l *lanes) startRun(ctx, stopping context.Context, owner store.Daemon, run store.ClaimedRun, taken *share, log *slog.Logger) (begun bool, err error) {
 	s := &runner.Submitted{ClaimedRun: run, Owner: owner, Stopping: stopping, Begun: func() { begun = true }}
 	if run.Secrets != 0 {
 		var ok bool
@@ -254,7 +294,7 @@ func (l *lanes) startRun(ctx, stopping context.Context, owner store.Daemon, run 
 		return false, err
 	}
 	s.Scopes = p.Scopes
-	launch := l.launch(log)
+	launch := l.launch(log, taken)
 	launch.Connections = l.connections
 	err = launch.Start(ctx, s)
 	return begun, err

@@ -68,7 +68,7 @@ func (t *tasks) decide(ctx context.Context, p *access.Principal, r *compat.Reque
 	if err := checkRemoteSelector(request.Selector); err != nil {
 		return nil, nil, err
 	}
-	l := t.d.launch(t.d.c.Logger)
+	l := t.d.launch(t.d.c.Logger, nil)
 	l.Lookup = &runner.Lookup{ForJob: true, Scopes: p.Scopes, Runs: runner.EarlierRuns{
 		Open: func(context.Context) (store.Store, error) { return t.Store, nil },
 	}}

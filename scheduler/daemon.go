@@ -37,6 +37,9 @@ type Daemon struct {
 	// due to the others, in an order that differs from job to job; 0: all decide at once,
 	// which costs the slower ones a write in vain.
 	Stagger time.Duration
+	// Hold is why the daemon is to decide and start nothing now; empty: it does. What it
+	// executes goes on. It is called at each turn; nil: nothing holds it.
+	Hold func() string
 	// Observer receives what the daemon does; nil: none does.
 	Observer Observer
 	// Logger gets what an operator has to know; nil: nothing is logged.
@@ -111,6 +114,8 @@ type loop struct {
 	preference preference
 	executions executions
 	repaired   time.Time
+	// why is what held the last turn; empty: nothing.
+	why string
 	// unsettled are firings that were not started and still have to be closed.
 	unsettled []unstarted
 }
@@ -153,6 +158,22 @@ func (l *loop) halted() bool {
 	}
 }
 
+// held reports whether something holds the daemon.
+func (l *loop) held() bool {
+	if l.Hold == nil {
+		return false
+	}
+	why := l.Hold()
+	switch {
+	case why != "" && why != l.why:
+		l.log.Warn("the daemon starts nothing", "reason", why)
+	case why == "" && l.why != "":
+		l.log.Info("the daemon starts jobs again")
+	}
+	l.why = why
+	return why != ""
+}
+
 // turn does all there is to do, and returns the time until there is more.
 func (l *loop) turn(ctx context.Context) time.Duration {
 	if l.trouble.any() {
@@ -175,7 +196,7 @@ func (l *loop) turn(ctx context.Context) time.Duration {
 	now := l.now()
 	l.observer.Beat(now)
 	pause := pollEvery
-	if !l.halted() {
+	if !l.halted() && !l.held() {
 		// Firings that a dead daemon left are started or closed first, since they could
 		// keep a due firing from running.
 		l.claim(ctx)

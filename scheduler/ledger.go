@@ -84,17 +84,6 @@ type Membership interface {
 	Leave(ctx context.Context) error
 }
 
-// A Controller is a process that is registered.
-type Controller struct {
-	// ID is the number of the registration, and PID that of the process.
-	ID  int64
-	PID int
-	// Serves: it is a daemon. Another process executes one firing that it requested; if
-	// it ends before that firing has started, the firing is skipped.
-	Serves  bool
-	Started time.Time
-}
-
 // A Claim is the right to execute a run: the run, its firing, and the registration that
 // holds it. Firing and Fence are 0 for a run that belongs to no job.
 type Claim struct{ Run, Firing, Fence int64 }

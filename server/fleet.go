@@ -18,13 +18,13 @@ func (a fleetOps) operations() []operation.Operation {
 	spec := func(path, id, summary string, problems ...operation.Kind) operation.Spec {
 		return operation.Spec{Method: http.MethodGet, Path: path, ID: id, Summary: summary, Tag: "fleet", Action: access.ReadFleet, Problems: problems}
 	}
-	return []operation.Operation{
+	return append(a.controllerOperations(),
 		operation.ListOf(spec("/hosts", "listHosts", "List the hosts that a selector means, from the daemon's inventory", noInventory, noMatch, localOnly), a.listHosts),
 		operation.Of(spec("/hosts/{host}", "getHost", "Show a host of the inventory", noInventory, noHost), a.getHost),
 		operation.ListOf(spec("/groups", "listGroups", "List the groups of the inventory", noInventory), a.listGroups),
 		operation.ListOf(spec("/labels", "listLabels", "List the labels of the inventory, as name=value", noInventory), a.listLabels),
 		operation.ListOf(spec("/daemons", "listDaemons", "List the daemons that serve the history"), a.listDaemons),
-	}
+	)
 }
 
 type listHostsIn struct {

@@ -1,12 +1,14 @@
 package server_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"tutti/access"
 	"tutti/api"
+	"tutti/scheduler"
 	"tutti/store"
 )
 
@@ -168,6 +170,48 @@ func TestDaemons(t *testing.T) {
 	if r.get(t, "/daemons", &page); len(page.Items) != 1 || !page.Items[0].Serves || page.Items[0].PID == 0 {
 		t.Errorf("got %+v", page)
 	}
+}
+
+// The daemons are listed with what they say, the paths of their machines for admins only,
+// and drained by admins.
+func TestControllers(t *testing.T) {
+	r := newRig(t)
+	d, err := r.store.JoinDaemons(t.Context(), noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.Close() }() // nothing was claimed
+	said := scheduler.Said{Runs: 2, Hosts: 30, MaxRuns: 8, Files: []scheduler.LocalFile{{Name: "/srv/backup.sh", Digest: "d"}, {Name: "inventory", Digest: "e"}}}
+	if _, err := d.Say(t.Context(), said); err != nil {
+		t.Fatal(err)
+	}
+	var page api.List[api.Controller]
+	r.get(t, "/controllers", &page)
+	if len(page.Items) != 1 || page.Items[0].Runs != 2 || page.Items[0].Hosts != 30 || page.Items[0].MaxRuns != 8 || len(page.Items[0].Files) != 2 || page.Items[0].Draining {
+		t.Errorf("got %+v", page)
+	}
+	path := fmt.Sprintf("/controllers/%d/drain", d.ID())
+	for _, tt := range []struct {
+		method string
+		want   bool
+	}{{"PUT", true}, {"PUT", true}, {"DELETE", false}} {
+		if w := r.ask(t, tt.method, path, ""); w.Code != 204 {
+			t.Errorf("%s: got %d %s", tt.method, w.Code, w.Body)
+		}
+		if draining, err := d.Say(t.Context(), said); draining != tt.want || err != nil {
+			t.Errorf("%s: got draining: %t, %v", tt.method, draining, err)
+		}
+	}
+	r.refused(t, r.ask(t, "PUT", "/controllers/99/drain", ""), "no-controller")
+	entries, err := r.store.Access().Audit(t.Context(), access.AuditQuery{Action: "controller"})
+	if err != nil || len(entries) != 2 || entries[1].Action != "controller.drain" || entries[1].Object != fmt.Sprintf("daemon:%d", d.ID()) {
+		t.Errorf("got %+v, %v, want the drain and its end", entries, err)
+	}
+	r.who = access.Principal{Name: "eve", Role: access.Viewer, Via: access.ViaSession}
+	if r.get(t, "/controllers", &page); len(page.Items[0].Files) != 1 || page.Items[0].Files[0].Name != "inventory" {
+		t.Errorf("got %+v, want no path for a viewer", page.Items[0].Files)
+	}
+	r.refused(t, r.ask(t, "PUT", path, ""), "role")
 }
 
 // What runs have found out about a host goes with it.

@@ -70,6 +70,8 @@ type Fleet interface {
 	JobHosts(ctx context.Context, jobs []*scheduler.Job) [][]string
 	// Daemons are those that serve the history, and the number of this one.
 	Daemons(ctx context.Context) (all []scheduler.Controller, self int64, err error)
+	// Drain is that of a store.Store.
+	Drain(ctx context.Context, daemon int64, drain bool) error
 }
 
 // Hosts are some of an inventory.

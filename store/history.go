@@ -118,6 +118,9 @@ type Store interface {
 	JoinOnce(ctx context.Context, now time.Time) (Daemon, error)
 	// Daemons returns the daemons that serve this store.
 	Daemons(ctx context.Context) ([]scheduler.Controller, error)
+	// Drain has a daemon start nothing any more, what it executes goes on; or, if drain is
+	// false, start runs again. The error is a *NoControllerError if there is none.
+	Drain(ctx context.Context, daemon int64, drain bool) error
 	// Queue has the runs that were submitted to this store.
 	Queue() Queue
 	// Callbacks are the HTTP callbacks about the ends of submitted runs.
@@ -142,6 +145,10 @@ type Daemon interface {
 	Request(ctx context.Context, job, by string, now time.Time) (scheduler.Assignment, error)
 	// Fail closes a claimed firing that was not started.
 	Fail(ctx context.Context, t scheduler.Assignment, decision scheduler.Decision, reason string) error
+	// Say tells those who look at the daemons what this one says of itself. It writes
+	// nothing if that is what it said last. draining: it is to start nothing any more. The
+	// error is scheduler.ErrFenced if the registration is over.
+	Say(ctx context.Context, said scheduler.Said) (draining bool, err error)
 	// Ready returns why the daemon cannot write its decisions; nil: it can.
 	Ready(ctx context.Context) error
 	// Close ends the registration. Other daemons may claim the firings that it has

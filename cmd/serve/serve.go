@@ -34,6 +34,7 @@ type serveOptions struct {
 	stopTimeout     typed.Duration
 	keepConnections typed.Duration
 	maxRuns         typed.Number
+	maxHosts        typed.Number
 	heartbeat       typed.Duration
 	metrics         string
 	check           bool
@@ -46,6 +47,7 @@ func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 	f.Var(&o.stopTimeout, "stop-timeout", "on shutdown, wait `DURATION` for running jobs, then stop them")
 	f.Var(&o.keepConnections, "keep-connections", "reuse connections for `DURATION` after their login (default: log in for each firing)")
 	f.Var(&o.maxRuns, "max-runs", "execute up to `N` submitted runs at once; the others wait (0: leave them to other daemons)")
+	f.Var(&o.maxHosts, "max-hosts", "start no submitted run while the runs of this daemon have `N` hosts (0: no bound)")
 	f.Var(&o.heartbeat, "heartbeat", "log in to hosts that nothing has tried to reach for `DURATION`, such as 5m, to learn whether they can be reached")
 	f.StringVar(&o.metrics, "metrics", "", "serve /metrics, /healthz and /readyz on `ADDRESS:PORT`, such as 127.0.0.1:9464")
 	f.Var(&o.logFormat, "log-format", "log on stderr as `FORMAT`: text, json")
@@ -62,6 +64,9 @@ func (o *serveOptions) finalize(f *pflag.FlagSet) (err error) {
 	}
 	if o.maxRuns < 0 {
 		return fault.Syntaxf("--max-runs %d: must be 0 or more", o.maxRuns)
+	}
+	if o.maxHosts < 0 {
+		return fault.Syntaxf("--max-hosts %d: must be 0 or more", o.maxHosts)
 	}
 	if f.Changed("heartbeat") && time.Duration(o.heartbeat) < daemon.MinHeartbeat {
 		return fault.Syntaxf("--heartbeat %s: must be %s or more", &o.heartbeat, daemon.MinHeartbeat)
@@ -169,7 +174,7 @@ func runServe(ctx context.Context, std cli.Streams, in *interrupt.Interrupter, o
 	}
 	config := daemon.Config{
 		Env: std.Env(), History: history,
-		StopTimeout: time.Duration(o.stopTimeout), Lanes: int(o.maxRuns), KeepConnections: time.Duration(o.keepConnections), Heartbeat: time.Duration(o.heartbeat),
+		StopTimeout: time.Duration(o.stopTimeout), Lanes: int(o.maxRuns), MaxHosts: int(o.maxHosts), KeepConnections: time.Duration(o.keepConnections), Heartbeat: time.Duration(o.heartbeat),
 		Version: cli.ModuleVersion(), Logger: log, Now: std.Time,
 		Signal: in.Signal, Hint: cli.Remedies(std.Getenv), Explain: explain, FewerDays: cli.FewerDaysText,
 		Callbacks: o.callbacks, CompatAPI: o.compat, MaxWait: time.Duration(o.maxWait),

@@ -4,10 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"tutti/scheduler"
+	"tutti/store"
 	"tutti/store/tables"
 )
 
@@ -36,7 +38,8 @@ type seenController struct {
 
 // controllersSeenBy is Controllers; who does not judge counts everybody as alive.
 func (l *Ledger) controllersSeenBy(ctx context.Context, judges bool) ([]scheduler.Controller, error) {
-	seen, err := scanAll(ctx, l.pool, scanController, `SELECT id, pid, serves, started_at, "over", `+aliveControllers+" FROM controllers ORDER BY id")
+	seen, err := scanAll(ctx, l.pool, scanController, `
+		SELECT id, name, pid, serves, started_at, heard_at, skew_ms, draining, said, "over", `+aliveControllers+" FROM controllers ORDER BY id")
 	if err != nil {
 		return nil, l.fault("read", err)
 	}
@@ -56,9 +59,12 @@ func (l *Ledger) controllersSeenBy(ctx context.Context, judges bool) ([]schedule
 
 func scanController(rows pgx.Rows) (c seenController, err error) {
 	var started sql.NullString
-	if err := rows.Scan(&c.ID, &c.PID, &c.Serves, &started, &c.over, &c.alive); err != nil {
+	var skew int64
+	var said string
+	if err := rows.Scan(&c.ID, &c.Machine, &c.PID, &c.Serves, &started, &c.Heard, &skew, &c.Draining, &said, &c.over, &c.alive); err != nil {
 		return c, err
 	}
+	c.Skew, c.Said = time.Duration(skew)*time.Millisecond, store.ReadSaid(said)
 	c.Started, _ = tables.ParseTime(started) // an unreadable time does not matter
 	return c, nil
 }

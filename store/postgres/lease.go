@@ -168,7 +168,7 @@ func (l *lease) beat(ctx context.Context, conn **pgx.Conn) (there bool, err erro
 	}
 	skew, _ := l.Skew()
 	sent := time.Now()
-	rows, err := (*conn).Query(ctx, "UPDATE controllers SET expires_at = clock_timestamp() + $2::interval, skew_ms = $3 WHERE id = $1 RETURNING clock_timestamp()",
+	rows, err := (*conn).Query(ctx, "UPDATE controllers SET heard_at = clock_timestamp(), expires_at = clock_timestamp() + $2::interval, skew_ms = $3 WHERE id = $1 RETURNING clock_timestamp()",
 		l.id, l.terms.lasts, skew.Milliseconds())
 	if err != nil {
 		return false, err

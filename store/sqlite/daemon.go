@@ -10,6 +10,7 @@ import (
 
 	"tutti/scheduler"
 	"tutti/store"
+	"tutti/store/tables"
 )
 
 // daemonLocks plus the number of a daemon is the byte of FILE.lock that the daemon
@@ -27,6 +28,7 @@ type Daemon struct {
 	serves bool
 	lock   *runLock
 	*feed
+	voice
 	// wake receives after a write to the history, until quiet is called.
 	wake  <-chan struct{}
 	quiet func()
@@ -91,7 +93,8 @@ func (l *Ledger) join(ctx context.Context, serves bool, now time.Time) (*Daemon,
 		// A number that is locked belongs to a history that was deleted under its
 		// daemon.
 		for d.lock == nil {
-			res, err := tx.ExecContext(ctx, "INSERT INTO daemons (pid, serves, started_at) VALUES (?, ?, ?)", os.Getpid(), serves, timeText(now))
+			res, err := tx.ExecContext(ctx, "INSERT INTO daemons (pid, serves, started_at, machine) VALUES (?, ?, ?, ?)",
+				os.Getpid(), serves, timeText(now), text(tables.MachineName()))
 			if err != nil {
 				return err
 			}
@@ -114,6 +117,7 @@ func (l *Ledger) join(ctx context.Context, serves bool, now time.Time) (*Daemon,
 		ledger: l, registered: d.registered,
 		db: openDB(source(l.path, "mode=rw", "_query_only=1"), pragmas...),
 	}
+	d.voice = voice{l, d.id}
 	d.wake, d.quiet = l.watch.subscribe()
 	return d, nil
 }

@@ -143,17 +143,7 @@ func (q *Queue) waiting(ctx context.Context, tx queryer) ([]store.WaitingRun, er
 	if err != nil {
 		return nil, err
 	}
-	var claimed, waiting []store.WaitingRun
-	for _, e := range all {
-		x := store.WaitingRun{QueueEntry: e, Run: *runs[e.Run], For: e.Waits(serving)}
-		if e.Owner != 0 {
-			claimed = append(claimed, x)
-			continue
-		}
-		x.Place = len(waiting) + 1
-		waiting = append(waiting, x)
-	}
-	return append(claimed, waiting...), nil
+	return store.Line(all, runs, serving), nil
 }
 
 // serving reports whether a daemon serves the history.

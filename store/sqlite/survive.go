@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"time"
 
 	"tutti/fanout"
@@ -41,7 +40,7 @@ func (q *Queue) survive(ctx context.Context) error {
 			if err := suffer(ctx, tx, next, fate, time.Now()); err != nil {
 				return err
 			}
-			reports = append(reports, func() { q.report(next, fate) })
+			reports = append(reports, func() { next.Report(fate, q.options) })
 		}
 		return nil
 	})
@@ -69,38 +68,17 @@ func (h *fileHandle) fateOf(ctx context.Context, q queryer, e store.QueueEntry) 
 	return next, fate, err
 }
 
-// Why a run was never started, for people.
-const (
-	poisonedReason    = "%d daemons ended while they were starting it"
-	secretsGoneReason = "the daemon that had its secrets has ended"
-)
-
 // suffer writes down the fate of a run.
 func suffer(ctx context.Context, tx *sql.Tx, e store.QueueEntry, fate store.Fate, now time.Time) error {
 	switch fate {
 	case store.FateAgain:
 		return writeEntry(ctx, tx, e)
 	case store.FatePoisoned:
-		return endQueued(ctx, tx, e.Run, store.Finished, fanout.StoppedPoisoned, fmt.Sprintf(poisonedReason, e.Deaths), now)
+		return endQueued(ctx, tx, e.Run, store.Finished, fanout.StoppedPoisoned, e.Reason(fate), now)
 	case store.FateSecretsGone:
-		return endQueued(ctx, tx, e.Run, store.Interrupted, fanout.StoppedSecretsGone, secretsGoneReason, now)
+		return endQueued(ctx, tx, e.Run, store.Interrupted, fanout.StoppedSecretsGone, e.Reason(fate), now)
 	}
 	return nil
-}
-
-// report reports the fate of a run.
-func (h *fileHandle) report(e store.QueueEntry, fate store.Fate) {
-	switch fate {
-	case store.FateAgain:
-		h.options.Logger.Warn("a daemon ended while it was starting a run; the run is queued again", "run", e.Run, "daemons", e.Deaths)
-	case store.FatePoisoned:
-		reason := fmt.Sprintf(poisonedReason, e.Deaths)
-		h.options.Logger.Error("run was set aside", "run", e.Run, "reason", reason)
-		h.options.Warn(fmt.Sprintf("run %d was set aside: %s", e.Run, reason))
-	case store.FateSecretsGone:
-		h.options.Logger.Error("run was not started", "run", e.Run, "reason", secretsGoneReason)
-		h.options.Warn(fmt.Sprintf("run %d was not started: %s", e.Run, secretsGoneReason))
-	}
 }
 
 // requeue puts a run back that a daemon which is gone has begun, unless anything is on
@@ -134,7 +112,7 @@ func (h *fileHandle) requeue(ctx context.Context, tx *sql.Tx, run int64) (done b
 			return false, nil, err
 		}
 	}
-	return true, func() { h.report(e, fate) }, suffer(ctx, tx, e, fate, now)
+	return true, func() { e.Report(fate, h.options) }, suffer(ctx, tx, e, fate, now)
 }
 
 // releaseAll releases the runs that a leaving daemon has claimed.

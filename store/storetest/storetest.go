@@ -62,6 +62,7 @@ func Test(t *testing.T, e Engine) {
 		"Attempts":    testOutputOfAttempts,
 		"Search":      testSearch,
 
+		"Controllers":   testControllers,
 		"Callbacks":     testCallbacks,
 		"Find":          testFind,
 		"Script":        testScript,

@@ -41,6 +41,7 @@ func (c *callbacks) Lease(ctx context.Context, now, until time.Time, most int) (
 		return nil, c.db.Fault("read", err)
 	}
 	err = c.db.Change(ctx, func(tx Conn) error {
+		due = nil
 		ids, err := Column[int64](ctx, tx, "SELECT run_id FROM callbacks WHERE due_at <= ? ORDER BY run_id LIMIT ?", Time(now), most)
 		if err != nil {
 			return err

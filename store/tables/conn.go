@@ -30,8 +30,9 @@ type Rows interface {
 type DB interface {
 	// Reader reads what is committed.
 	Reader() Conn
-	// Change calls f in a transaction, which is committed if f returns nil. A change
-	// through a DB sees all earlier ones through it, in whatever process.
+	// Change calls f in a transaction, which is committed if f returns nil; f is called
+	// again, in another one, if the database undid it. The rows of users, tokens and
+	// maintenance that f reads do not change until then.
 	Change(ctx context.Context, f func(tx Conn) error) error
 	// Fault adds what was tried to an error, which may be nil.
 	Fault(op string, err error) error

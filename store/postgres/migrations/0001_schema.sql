@@ -15,8 +15,9 @@ CREATE TABLE controllers (
     started_at text COLLATE "C" NOT NULL,
     expires_at timestamptz NOT NULL,                 -- by the server's clock; extended while the process lives
     "over"     boolean NOT NULL DEFAULT false,       -- true: it has left, and only runs are still recorded under it
+    heard_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     skew_ms    bigint NOT NULL DEFAULT 0,            -- its clock, ahead of the server's
-    said       jsonb NOT NULL DEFAULT '{}'           -- what others see of it
+    said       text NOT NULL DEFAULT ''              -- what it says of itself, JSON
 );
 
 -- Whether a process is alive whose registration lasts until then. While the server was not

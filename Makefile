@@ -11,11 +11,15 @@ GOVULNCHECK = v1.9.0
 # The program, and what has a module of its own.
 MODULES = . bench browser
 
-.PHONY: demo test screens soak bench build install lint clean
+.PHONY: demo demo-cluster test screens soak bench build install lint clean
 
 demo: ## run the main job on an embedded fleet of twenty hosts
 	@.ci/need go cc
 	go run . demo
+
+demo-cluster: ## three controllers on PostgreSQL and the fleet of the demo, one of which is killed
+	@.ci/need go cc postgresql
+	.ci/demo-cluster
 
 test: ## every test, with the race detector and the real sshd; a package at a time, since proof has its time limits
 	@.ci/need go cc sshd postgresql sudo dropbear mksh posh bash bash-completion zsh fish curl chromium axe

@@ -83,7 +83,7 @@ func (p *Progress) Handle(_ context.Context, e fanout.Event) error {
 	switch e.Kind {
 	case fanout.RunStarted:
 		p.begun = time.Now()
-		p.tally = newTally(e.Plan.Targets)
+		p.tally = newTally(e.Plan)
 		p.start()
 	case fanout.RunFinished:
 		p.ended = true
@@ -177,7 +177,8 @@ func (p *Progress) drawFrame() {
 	if width < 1 {
 		width = defaultWidth
 	}
-	p.opts.Stderr.show(frame(p.tally.worked(), p.tally.total(), p.tally.brief(elapsed), width))
+	done, total := p.tally.share()
+	p.opts.Stderr.show(frame(done, total, p.tally.brief(elapsed), width))
 }
 
 // clear takes the bar off the screen; p.mu is held.

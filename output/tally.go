@@ -48,12 +48,47 @@ type tally struct {
 	skipped int // of those that are done
 	ran     int // of those that are done: the command, or the login, took its time
 	failed  int
+	// moved is how many bytes of how many a run that moves files has dealt with; nil: it
+	// moves none.
+	moved func() (done, total int64)
 }
 
-func newTally(targets []fanout.Target) tally {
+func newTally(plan *fanout.Plan) tally {
+	targets := plan.Targets
 	t := tally{targets: targets, phases: make([]phase, len(targets)), since: make([]time.Time, len(targets))}
 	t.count[waiting] = len(targets)
+	if files, ok := plan.Task.Action.(*fanout.Transfer); ok && files.Mover != nil {
+		t.moved = files.Mover.Moved
+	}
 	return t
+}
+
+// share is how much of the run is done, of how much: bytes if it moves so many, else
+// targets.
+func (t *tally) share() (done, total int) {
+	if t.moved == nil {
+		return t.worked(), t.total()
+	}
+	moved, all := t.moved()
+	if all == 0 {
+		return t.worked(), t.total()
+	}
+	const parts = 1000
+	return int(float64(moved) / float64(all) * parts), parts
+}
+
+// movedText is how many bytes have been moved.
+func (t *tally) movedText() string {
+	if t.moved == nil {
+		return ""
+	}
+	switch done, total := t.moved(); {
+	case total > 0:
+		return ", " + bytesText(done) + " of " + bytesText(total)
+	case done > 0:
+		return ", " + bytesText(done)
+	}
+	return ""
 }
 
 // clone returns a copy that t does not change.
@@ -100,7 +135,7 @@ func (t *tally) worked() int { return t.done - t.skipped }
 
 // counted lists the outcomes of the finished targets that are not ok, with counts.
 func (t *tally) counted() string {
-	text := ""
+	text := t.movedText()
 	if t.failed > 0 {
 		text += fmt.Sprintf(", %d failed", t.failed)
 	}

@@ -62,6 +62,8 @@ func (a submitOps) again(ctx context.Context, s *Submission, run store.Run, r *a
 		if s.Request.Script, err = a.scriptAgain(ctx, run.ID, action); err != nil {
 			return err
 		}
+	case *fanout.Transfer:
+		return operation.Invalid.Fail("").With(api.At("/run", "moved files of the machine where it was started, which cannot be repeated here"))
 	}
 	if s.Request.Job = decided.Task.Job; r.TuttiEnv != nil {
 		s.Request.Job = nil

@@ -50,6 +50,27 @@ func TestRerunOfScript(t *testing.T) {
 	r.refused(t, r.ask(t, "POST", "/runs/3/rerun", `{"all":true}`), "no-script")
 }
 
+// A run that moved files had them on another machine.
+func TestRerunOfFiles(t *testing.T) {
+	r := newRig(t)
+	task := fanout.Task{Action: &fanout.Transfer{Label: "copy a /b", Sources: []string{"a"}, Dest: "/b"}}
+	plan := fanout.Plan{Source: "copy", Selector: "web1", Task: task, Targets: []fanout.Target{{Name: "web1"}}}
+	recorder, err := r.store.Begin(t.Context(), plan, store.RunInfo{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	end(t, recorder, plan)
+	decided, err := r.store.Decided(t.Context(), 1)
+	got, ok := decided.Task.Action.(*fanout.Transfer)
+	if err != nil || !ok || got.Label != "copy a /b" || got.Dest != "/b" || !slices.Equal(got.Sources, []string{"a"}) {
+		t.Errorf("got %+v, %v", decided.Task.Action, err)
+	}
+	w := r.ask(t, "POST", "/runs/1/rerun", `{"all":true}`)
+	if w.Code != 422 || !strings.Contains(w.Body.String(), "moved files") {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
 // What is given now replaces what the run had, and narrows its hosts.
 func TestRerunOverrides(t *testing.T) {
 	r := newRig(t)

@@ -57,7 +57,7 @@ func (c *Copy) Move(ctx context.Context, a fanout.Attempt, host fanout.Sessions,
 	if err == nil {
 		err = c.copyTo(ctx, host, homeless(dest), log)
 	}
-	return log.end(err)
+	return log.end(ctx, err)
 }
 
 func (c *Copy) copyTo(ctx context.Context, host fanout.Sessions, dest string, log *log) error {

@@ -48,6 +48,12 @@ func (c *cutter) Run(s *fleet.Session) fleet.Exit {
 	return c.next.Run(s)
 }
 
+// idle waits until nothing is at work on the host.
+func (c *cutter) idle() {
+	c.running.Lock()
+	defer c.running.Unlock()
+}
+
 type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
@@ -79,8 +85,7 @@ func TestCopyThatIsCut(t *testing.T) {
 			write(t, dir, "f", old)
 			cut.left.Store(at)
 			r := b.copy(t, either(w), "d/f", nil, src)
-			cut.running.Lock() // once nothing is
-			cut.running.Unlock()
+			cut.idle()
 			cut.left.Store(-1)
 			if got := read(t, filepath.Join(dir, "f")); got != old && got != content {
 				t.Fatalf("cut after %d bytes: the file has %d bytes and is neither", at, len(got))

@@ -55,7 +55,7 @@ func (f *Fetch) Moved() (done, total int64) { return f.done.Load(), 0 }
 // Move brings everything from a host.
 func (f *Fetch) Move(ctx context.Context, a fanout.Attempt, host fanout.Sessions, stdout, stderr io.Writer) (*fanout.Exit, *fanout.Failure) {
 	log := &log{stdout: stdout, stderr: stderr}
-	return log.end(f.fetchFrom(ctx, host, f.Names[a.Target.Index], log))
+	return log.end(ctx, f.fetchFrom(ctx, host, f.Names[a.Target.Index], log))
 }
 
 func (f *Fetch) fetchFrom(ctx context.Context, host fanout.Sessions, name string, log *log) error {

@@ -41,7 +41,10 @@ func (l *log) failed(path string, why error) error {
 }
 
 // end is how the transfer ended, of which err is the result.
-func (l *log) end(err error) (*fanout.Exit, *fanout.Failure) {
+func (l *log) end(ctx context.Context, err error) (*fanout.Exit, *fanout.Failure) {
+	if err != nil && ctx.Err() != nil { // the executor knows how it was stopped
+		return nil, &fanout.Failure{Op: fanout.OpCanceled, Message: context.Cause(ctx).Error()}
+	}
 	if broken, ok := errors.AsType[*BrokenError](err); ok {
 		return nil, broken.failure()
 	}

@@ -127,9 +127,6 @@ func (r *Remote) Sums(ctx context.Context, files []string) (map[string]string, e
 	return sums, nil
 }
 
-// errNoSums is a host without a program for sums.
-var errNoSums = errors.New("the host has neither sha256sum nor shasum")
-
 func (r *Remote) sums(ctx context.Context, files []string, sums map[string]string) error {
 	args := make([]string, len(files))
 	for i, f := range files {

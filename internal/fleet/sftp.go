@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"io"
+	"sync"
 
 	"github.com/pkg/sftp"
 )
@@ -22,7 +23,9 @@ func (dir sftpServer) Run(s *Session) Exit {
 			return Exit{Code: 1}
 		}
 	}
-	server, err := sftp.NewServer(joined{s.Stdin, s.Stdout}, sftp.WithServerWorkingDirectory(home))
+	both := &joined{Reader: s.Stdin, to: s.Stdout}
+	defer both.end()
+	server, err := sftp.NewServer(both, sftp.WithServerWorkingDirectory(home))
 	if err != nil {
 		return Exit{Code: 1}
 	}
@@ -31,11 +34,31 @@ func (dir sftpServer) Run(s *Session) Exit {
 	return Exit{}
 }
 
-// joined are the two directions of a session.
+// joined are the two directions of a session. The library's server may still answer
+// when it has returned: nobody hears that.
 type joined struct {
 	io.Reader
-	io.Writer
+
+	mu   sync.Mutex // guards what follows
+	to   io.Writer
+	over bool
+}
+
+func (j *joined) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.over {
+		return 0, io.ErrClosedPipe
+	}
+	return j.to.Write(p)
+}
+
+// end lets nothing more be written.
+func (j *joined) end() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.over = true
 }
 
 // Close does nothing: the session ends with its handler.
-func (joined) Close() error { return nil }
+func (*joined) Close() error { return nil }

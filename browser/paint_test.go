@@ -21,7 +21,7 @@ import (
 func BenchmarkPaint(b *testing.B) {
 	s := newSite(b, "web1")
 	s.record(10_000)
-	s.do("", "run", "-q", "--record-limit", "64MiB", "--output", "none", "web1", "lines 1000000")
+	s.do("", "run", "-q", "--record-limit", "64MiB", "-o", "none", "web1", "lines 1000000")
 	v := s.newVisitor()
 	v.see(1300, "light")
 	v.login(viewer)

@@ -17,6 +17,8 @@ const (
 	// wholeLines is how long output may be to be on one page, and windowLines how much of
 	// longer output is.
 	wholeLines, windowLines = 20000, 5000
+	// firstLines are shown first of output that is certainly longer than a page.
+	firstLines = 1000
 	// tailLines are shown of a host that is writing.
 	tailLines = 2000
 	// blockLines is how many lines a browser lays out at once.
@@ -150,6 +152,8 @@ func readOutput(v *visit, p *outputPage, address string) {
 	switch {
 	case p.Tail:
 		ask.Set("tail", strconv.Itoa(tailLines))
+	case from == 0 && line <= firstLines && p.Of.StdoutBytes+p.Of.StderrBytes > windowBytes:
+		first, lines = 1, firstLines // it cannot be on one page
 	case from == 0 && line <= wholeLines:
 		first, lines = 1, wholeLines
 	case from == 0:

@@ -1,6 +1,7 @@
 // A grid of all hosts of a run: a cell for each, on a canvas, with a shape as well as a
 // colour. The groups say the same to who cannot see it.
 const cell = 10, gap = 2, step = cell + gap;
+const slice = 12; // milliseconds that a frame may take
 const names = ["waiting", "ok", "failed", "timeout", "lost", "unreachable", "canceled", "skipped", "running"];
 const words = { connecting: "running", retrying: "running" };
 
@@ -81,13 +82,14 @@ export class Grid {
       c.fillRect(0, 0, this.canvas.width, this.canvas.height);
       this.whole = false;
     }
-    const size = Math.round(step * this.scale), scale = this.scale;
+    const size = Math.round(step * this.scale), scale = this.scale, begun = performance.now();
     for (const i of this.dirty) {
+      this.dirty.delete(i);
       const x = (i % this.columns) * step * scale, y = Math.floor(i / this.columns) * step * scale;
       c.drawImage(this.stamps, (names.indexOf(this.stateOf(i)) + 1 || 1) * size - size, 0, size, size, x, y, size, size);
       if (i === this.chosen) this.frameOf(c, x, y);
+      if (performance.now() - begun > slice) { this.later(); return; } // what is left is for the next frame
     }
-    this.dirty.clear();
   }
 
   // cut draws a cell of each state once; the grid is made of copies.

@@ -52,7 +52,7 @@ class Chart {
     return {
       width: this.width, height: height(this.width), ms: 1,
       tzDate: (at) => uPlot.tzDate(new Date(at * 1000), zone),
-      scales: { y: { range: (_, low, high) => [0, Math.max(high, .001) * 1.08] } },
+      scales: { x: { range: (_, low, high) => [low - (high - low) * .03, high + (high - low) * .03] }, y: { range: (_, low, high) => [0, Math.max(high, .001) * 1.08] } },
       cursor: { y: false, drag: { x: false, y: false } },
       axes: [
         { ...axis, values: (_, splits) => splits.map((s) => moment(s, zone, splits.at(-1) - splits[0])) },
@@ -76,6 +76,7 @@ class Chart {
   marks(u) {
     const c = u.ctx, r = 4 * devicePixelRatio;
     c.save();
+    c.setLineDash([]); // it is that of the last line
     c.lineWidth = 1.8 * devicePixelRatio;
     for (const run of this.runs) {
       const x = u.valToPos(run.at, "x", true), y = u.valToPos(seconds(run.ms), "y", true);

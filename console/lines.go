@@ -46,14 +46,13 @@ func (a *lineAnswer) Write(data []byte) (int, error) {
 
 // getLines has the API answer with lines of JSON, and gives them to take until it returns
 // false. A refusal is the problem of v.
-func (v *visit) getLines(path string, take func(line []byte) (more bool)) bool {
+func (v *visit) getLines(path string, take func(line []byte) (more bool)) {
 	if v.problem != nil {
-		return false
+		return
 	}
 	a := &lineAnswer{answer: answer{header: http.Header{}}, take: take}
 	v.askInto(a, v.r, question{method: http.MethodGet, path: path, header: map[string]string{"Accept": linesType}})
 	v.problem = a.problem()
-	return v.problem == nil
 }
 
 // askInto has the API write its answer into w. One that is cut off because w wants no more

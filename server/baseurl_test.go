@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -61,7 +62,7 @@ func TestOwnPaths(t *testing.T) {
 		}
 	}
 	for first := range own {
-		if _, _, err := ParseBaseURL("https://ops.example/" + first); err != errOwnPath {
+		if _, _, err := ParseBaseURL("https://ops.example/" + first); !errors.Is(err, errOwnPath) {
 			t.Errorf("/%s: got %v", first, err)
 		}
 	}

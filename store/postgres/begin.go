@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"os"
 	"time"
 
@@ -59,6 +60,9 @@ func begin(ctx context.Context, h *History, plan fanout.Plan, info store.RunInfo
 	})
 	if err != nil {
 		w.recorded()
+	}
+	if run := w.claim.Run; err != nil && run != 0 && !errors.Is(err, store.ErrTaken) {
+		h.disownSoon(run, d.id)
 	}
 	return w, err
 }

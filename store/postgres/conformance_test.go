@@ -1,7 +1,12 @@
 package postgres
 
 import (
+	"context"
+	"errors"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"tutti/internal/pgtest"
 	"tutti/store"
@@ -19,7 +24,7 @@ func TestConformance(t *testing.T) {
 			return func(tb testing.TB) store.Store { return openTest(tb, dsn) }
 		},
 		Rounds: 10,
-		Faults: storetest.Faults{Lose: loseFeed, Evict: evict, BreakAudit: breakAudit},
+		Faults: storetest.Faults{Cut: cutNextCommit, Lose: loseFeed, Evict: evict, BreakAudit: breakAudit},
 	})
 }
 
@@ -50,3 +55,20 @@ func poke(tb testing.TB, s *Store, statement string, args ...any) {
 		tb.Fatal(err)
 	}
 }
+
+// cutNextCommit has the next commit of a store fail, before or after the server has it.
+func cutNextCommit(_ testing.TB, of store.Store, applied bool) {
+	s := of.(*Store)
+	usual := s.commit
+	s.commit = func(ctx context.Context, tx pgx.Tx) error {
+		s.commit = usual
+		end := tx.Rollback
+		if applied {
+			end = tx.Commit
+		}
+		return errors.Join(end(ctx), errCut)
+	}
+}
+
+// errCut is what the server says itself when the outcome of a transaction is not known.
+var errCut = &pgconn.PgError{Code: "08007", Message: "the connection broke"}

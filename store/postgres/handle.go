@@ -23,6 +23,8 @@ type handle struct {
 	watch       watch
 	// terms are those of the leases of this process.
 	terms leaseTerms
+	// orphans are the runs whose begin was not answered.
+	orphans orphans
 	// commit ends a transaction that writes. Tests put faults in its place.
 	commit func(ctx context.Context, tx pgx.Tx) error
 }

@@ -30,15 +30,27 @@ func deadRuns(ctx context.Context, q queryer, run int64) ([]int64, error) {
 			AND NOT EXISTS (SELECT 1 FROM controllers AS c WHERE c.id = runs.controller AND is_alive(c.expires_at)) ORDER BY id`, run)
 }
 
+// goneRuns are the runs in state running whose controller is not registered any more, so
+// that nothing is accepted of it.
+const goneRuns = `SELECT id FROM runs WHERE state = 'running'
+	AND NOT EXISTS (SELECT 1 FROM controllers AS c WHERE c.id = runs.controller) ORDER BY id`
+
 // repair marks the runs whose process is gone as interrupted. It goes on after a run that
 // cannot be marked, and returns those as a *repairError.
 func (r *repairer) repair(ctx context.Context) error {
+	if err := r.disown(ctx); err != nil {
+		return err
+	}
 	ids, err := deadRuns(ctx, r.pool, 0)
 	if err != nil {
 		return err
 	}
 	if len(ids) > 0 {
 		if err := r.bury(ctx); err != nil { // what is just written under them is waited for
+			return err
+		}
+		// One of them may have been heard of meanwhile.
+		if ids, err = column[int64](ctx, r.pool, goneRuns); err != nil {
 			return err
 		}
 	}

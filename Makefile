@@ -36,9 +36,9 @@ SESSIONS = 20000
 FIRINGS = 3000
 SEED = 0
 soak: ## SESSIONS of several processes and FIRINGS of several daemons, with everything going wrong, SEED repeats one; a run with 1,200 clients and more that come and go; ten years of schedules
-	@.ci/need go cc
+	@.ci/need go cc postgresql
 	go test -race -count=1 -v -timeout 60m ./internal/soak -sessions $(SESSIONS) -seed $(SEED)
-	go test -race -count=1 -v -timeout 60m ./internal/nemesis -firings $(FIRINGS) -seed $(SEED)
+	go test -race -count=1 -v -timeout 180m ./internal/nemesis -firings $(FIRINGS) -seed $(SEED)
 	go test -race -count=1 -v -timeout 30m -run TestLoad ./server/live -clients 1000 -silent 200 -restless 2000
 	TUTTI_SOAK=1 go test -count=1 -timeout 60m -run TestNextIsTheMinuteWalk ./scheduler
 

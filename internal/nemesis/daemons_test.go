@@ -34,6 +34,9 @@ type daemon struct {
 	said   int64  // how much of it the earlier ones
 	cmd    *exec.Cmd
 	over   chan error // gets how the process has ended
+	// again starts it again, as a service manager does, if it could not begin because its
+	// way to the history was broken; nil: that is no reason.
+	again func() error
 }
 
 // start starts a process.
@@ -52,7 +55,10 @@ func (d *daemon) start(ctx context.Context, w *world) error {
 		return err
 	}
 	d.said = info.Size()
-	d.cmd = exec.CommandContext(ctx, self, "serve", "--history", w.history, "--stop-timeout", "1s")
+	if d.again = nil; w.place.breaks {
+		d.again = func() error { return d.start(ctx, w) }
+	}
+	d.cmd = exec.CommandContext(ctx, self, "serve", "--history", w.place.of(d.number), "--stop-timeout", "1s")
 	d.cmd.Env = []string{clockEnv + "=" + w.clock.path, "HOME=" + w.dir, "TMPDIR=" + os.TempDir(), "PATH=" + os.Getenv("PATH")}
 	d.cmd.Stderr = log
 	if err := d.cmd.Start(); err != nil {
@@ -93,19 +99,41 @@ func (d *daemon) end() error {
 // listens waits until the process has said that it is at work.
 func (d *daemon) listens() error {
 	return eventually(func() error {
-		text, err := os.ReadFile(d.log)
-		if err == nil && !bytes.Contains(text[d.said:], []byte("scheduler started")) {
+		if err := d.lives(); err != nil {
+			return err
+		}
+		works, err := d.works()
+		if err == nil && !works {
 			err = fmt.Errorf("daemon %d does not say that it is at work", d.number)
 		}
 		return err
 	})
 }
 
-func (d *daemon) signal(sig syscall.Signal) error {
+// works reports whether the process has said that it is at work.
+func (d *daemon) works() (bool, error) {
+	text, err := os.ReadFile(d.log)
+	return err == nil && bytes.Contains(text[d.said:], []byte("scheduler started")), err
+}
+
+// lives starts the process again if it could not begin. That it has ended otherwise is an
+// error.
+func (d *daemon) lives() error {
+	var ended error
 	select {
-	case err := <-d.over:
-		return fmt.Errorf("daemon %d has ended by itself: %w", d.number, errors.Join(err, errors.New("see "+d.log)))
+	case ended = <-d.over:
 	default:
+		return nil
+	}
+	if works, err := d.works(); err == nil && !works && d.again != nil {
+		return d.again()
+	}
+	return fmt.Errorf("daemon %d has ended by itself: %w", d.number, errors.Join(ended, errors.New("see "+d.log)))
+}
+
+func (d *daemon) signal(sig syscall.Signal) error {
+	if err := d.lives(); err != nil {
+		return err
 	}
 	return d.cmd.Process.Signal(sig)
 }

@@ -13,7 +13,6 @@ import (
 
 	"tutti/scheduler"
 	"tutti/store"
-	"tutti/store/sqlite"
 )
 
 var (
@@ -48,19 +47,26 @@ type nemesis struct {
 	daemons []*daemon
 	jobs    []kept
 	rng     *rand.Rand
+	moves   []move
 	made    map[string]int // moves, by name
 	halves  []func() error // of moves, see undoing
 }
 
 // TestNemesis: whatever happens to daemons, a host is sent a command once for each
 // scheduled time, the history knows of it, and no scheduled time vanishes.
-func TestNemesis(t *testing.T) {
+func TestNemesis(t *testing.T) { test(t, file) }
+
+// TestNemesisOnServer is TestNemesis for daemons that share a database, whatever happens to
+// it and to the ways to it.
+func TestNemesisOnServer(t *testing.T) { test(t, server) }
+
+func test(t *testing.T, at func(*testing.T, string) *place) {
 	from := *seed
 	if from == 0 {
 		from = uint64(time.Now().UnixNano())
 	}
 	t.Logf("seed %d", from)
-	n := newNemesis(t, from)
+	n := newNemesis(t, from, at)
 	n.attack()
 	n.relent()
 	e := n.gather()
@@ -74,16 +80,16 @@ func TestNemesis(t *testing.T) {
 	t.Log(n.summary(e))
 }
 
-func newNemesis(t *testing.T, from uint64) *nemesis {
-	w := newWorld(t)
-	history, err := sqlite.Open(t.Context(), w.history, store.Options{})
+func newNemesis(t *testing.T, from uint64, at func(*testing.T, string) *place) *nemesis {
+	w := newWorld(t, at)
+	history, err := w.place.open(t)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = history.Close() }) // what was written is written
 	n := &nemesis{
 		t: t, world: w, history: history, daemons: newDaemons(daemons, w.dir),
-		rng: rand.New(rand.NewPCG(from, 0)), made: map[string]int{},
+		rng: rand.New(rand.NewPCG(from, 0)), made: map[string]int{}, moves: append(slices.Clone(moves), w.place.moves...),
 	}
 	n.addJobs()
 	for _, d := range n.daemons {
@@ -138,11 +144,11 @@ func (n *nemesis) pass(d time.Duration) {
 
 // attack makes every move once, and then as many as it takes.
 func (n *nemesis) attack() {
-	order := n.rng.Perm(len(moves))
+	order := n.rng.Perm(len(n.moves))
 	for i := 0; i < len(order) || !n.enough(); i++ {
-		m := moves[n.rng.IntN(len(moves))]
+		m := n.moves[n.rng.IntN(len(n.moves))]
 		if i < len(order) {
-			m = moves[order[i]]
+			m = n.moves[order[i]]
 		}
 		n.must(n.make(m))
 		n.pass(n.calm())
@@ -177,6 +183,7 @@ func (n *nemesis) enough() bool {
 
 // relent lets everything come to its end.
 func (n *nemesis) relent() {
+	n.must(n.world.place.relent())
 	for i := range n.jobs {
 		n.must(n.edit(n.jobs[i].Name, func(j *scheduler.Job) { j.Paused = true }))
 	}

@@ -47,25 +47,22 @@ const hosts = 3
 // A world is where the daemons live.
 type world struct {
 	dir       string
-	history   string
+	place     *place
 	inventory string
 	known     string
 	clock     clock
 	fleet     *fleet.Fleet
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, at func(*testing.T, string) *place) *world {
 	dir := t.TempDir()
 	w := &world{
 		dir:       dir,
-		history:   filepath.Join(dir, "history", "history.db"),
 		inventory: filepath.Join(dir, "hosts.yaml"),
 		known:     filepath.Join(dir, "known_hosts"),
 		clock:     clock{filepath.Join(dir, "clock")},
 	}
-	if err := os.Mkdir(filepath.Dir(w.history), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	w.place = at(t, dir)
 	key := fleet.NewKey()
 	if err := key.WriteFile(filepath.Join(dir, "id_ed25519"), ""); err != nil {
 		t.Fatal(err)

@@ -37,6 +37,8 @@ type rig struct {
 	env     *runner.Env
 	history *runner.History
 	store   store.Store
+	// endpoint is where the host is reached.
+	endpoint func() (address string, port int)
 	// visits receives for each command that the host gets.
 	visits chan string
 	// log gets the messages of the daemon.
@@ -60,7 +62,8 @@ func newRig(t *testing.T, exec func(*fleet.Session) fleet.Exit) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = f.Close() })
-	addr, port := f.Endpoint("web")
+	r.endpoint = func() (string, int) { return f.Endpoint("web") }
+	addr, port := r.endpoint()
 	r.write(t, "known_hosts", string(f.KnownHosts()))
 	r.write(t, "hosts.yaml", fmt.Sprintf("defaults: {user: tester, identity: id_ed25519}\nhosts:\n  web: {address: %s, port: %d}\n", addr, port))
 	if err := key.WriteFile(filepath.Join(r.dir, "id_ed25519"), ""); err != nil {

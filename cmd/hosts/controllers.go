@@ -109,8 +109,16 @@ func (c *storedControllers) Drain(ctx context.Context, id int64, drain bool) err
 func listControllers(std cli.Streams, all []api.Controller, json bool) error {
 	l := &cli.Roster[api.Controller]{
 		Columns: []output.Column{
-			{Title: "CONTROLLER"}, {Title: "MACHINE", Least: 8}, {Title: "PID", Optional: true}, {Title: "STATE"}, {Title: "RUNS"}, {Title: "HOSTS"},
-			{Title: "HEARD"}, {Title: "CLOCK"}, {Title: "STARTED", Optional: true}, {Title: "VERSION", Optional: true},
+			{Title: "CONTROLLER"},
+			{Title: "MACHINE", Least: 8},
+			{Title: "PID", Optional: true},
+			{Title: "STATE"},
+			{Title: "RUNS"},
+			{Title: "HOSTS"},
+			{Title: "HEARD"},
+			{Title: "CLOCK"},
+			{Title: "STARTED", Optional: true},
+			{Title: "VERSION", Optional: true},
 		},
 		Row:  func(c *api.Controller) []string { return controllerRow(c, std.Time()) },
 		None: "no daemon serves this history: tutti serve",

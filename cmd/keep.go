@@ -40,7 +40,7 @@ func newKeepCmd(c *console) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	help.Set(cmd, help.ExitShort)
-	cmd.AddCommand(newKeepListCmd(c.Streams), newKeepStopCmd(c), newKeepServeCmd(c))
+	cmd.AddCommand(newKeepListCmd(c.Streams), newKeepStopCmd(c), newKeepServeCmd())
 	return cmd
 }
 
@@ -185,7 +185,7 @@ func stopKeeping(ctx context.Context, std Streams, places []keeper.Place) error 
 // keepServe is the command that a process in the background runs.
 const keepServe = "serve"
 
-func newKeepServeCmd(c *console) *cobra.Command {
+func newKeepServeCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:    keepServe + " DIRECTORY",
 		Short:  "Keep connections open for other commands, which start it",

@@ -34,6 +34,7 @@ func (d *doctor) checkHere(ctx context.Context, selector string) (*runner.Decisi
 	d.checkOpenFiles(plan)
 	d.checkNeighbours(plan)
 	d.checkKeys(ctx, plan)
+	checkConnections(ctx, d, plan)
 	d.checkHistory(ctx)
 	return plan, nil
 }

@@ -40,7 +40,7 @@ func (r *router) persist(e *ssh.Endpoint, s *sshconfig.Settings) {
 // to persist, a keeper for it. Without a keeper the client logs in, and the operator is
 // told why.
 func executorOf(ctx context.Context, l *Launch, d *Decision, client *ssh.Client) executor {
-	if l.Persisting == nil {
+	if l.Persisting == nil || !keeper.Does(d.Plan.Task) {
 		return client
 	}
 	lender := ssh.NewLender(client)

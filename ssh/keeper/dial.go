@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,6 +43,9 @@ type Options struct {
 	Logger *slog.Logger
 	Banner func(host, text string)
 	Warn   func(string)
+
+	// patience replaces answerTime, byeTime and pingTime, if it is not 0.
+	patience time.Duration
 }
 
 func (o *Options) warn(text string) {
@@ -72,7 +76,7 @@ func Dial(ctx context.Context, client *ssh.Client, targets []int, opts Options) 
 	if err != nil {
 		return nil, err
 	}
-	conn, from, err := greet(ctx, dir, h, endpoints)
+	conn, from, err := greet(ctx, dir, &opts, h, endpoints)
 	if isNone(err) && opts.Program != "" {
 		conn, from, err = startAndGreet(ctx, dir, &opts, h, endpoints)
 	}
@@ -116,12 +120,12 @@ func introduce(lender *ssh.Lender, targets []int, opts *Options) (h *hello, plac
 }
 
 // greet connects to the keeper in dir and says hello.
-func greet(ctx context.Context, dir string, h *hello, more []byte) (net.Conn, *bufio.Reader, error) {
+func greet(ctx context.Context, dir string, opts *Options, h *hello, more []byte) (net.Conn, *bufio.Reader, error) {
 	conn, err := connect(dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	w, from, err := exchange(ctx, conn, h, more)
+	w, from, err := exchange(ctx, conn, cmp.Or(opts.patience, answerTime), h, more)
 	if err == nil && w.Error != "" {
 		err = errors.New(w.Error)
 		if w.Other {
@@ -136,10 +140,10 @@ func greet(ctx context.Context, dir string, h *hello, more []byte) (net.Conn, *b
 }
 
 // exchange says hello on conn and waits for the welcome.
-func exchange(ctx context.Context, conn net.Conn, h *hello, more []byte) (*welcome, *bufio.Reader, error) {
+func exchange(ctx context.Context, conn net.Conn, patience time.Duration, h *hello, more []byte) (*welcome, *bufio.Reader, error) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	_ = conn.SetDeadline(time.Now().Add(answerTime)) // if it fails so does what follows
+	_ = conn.SetDeadline(time.Now().Add(patience)) // if it fails so does what follows
 	from := bufio.NewReaderSize(conn, 64<<10)
 	_, err := conn.Write(append(message{kindHello, 0, encode(h)}.append(nil), more...))
 	var m message
@@ -176,13 +180,13 @@ func startAndGreet(ctx context.Context, dir string, opts *Options, h *hello, mor
 		return nil, nil, err
 	}
 	defer unlock()
-	if conn, from, err := greet(ctx, dir, h, more); !isNone(err) {
+	if conn, from, err := greet(ctx, dir, opts, h, more); !isNone(err) {
 		return conn, from, err
 	}
 	if err := start(dir, opts); err != nil {
 		return nil, nil, fmt.Errorf("start the process that keeps connections: %w", err)
 	}
-	return greet(ctx, dir, h, more)
+	return greet(ctx, dir, opts, h, more)
 }
 
 // start starts a keeper in the background: in a session of its own, in the root
@@ -265,7 +269,7 @@ func askOnce(ctx context.Context, dir string, h *hello) (*welcome, error) {
 		return nil, err
 	}
 	defer func() { _ = conn.Close() }() // all was said
-	w, _, err := exchange(ctx, conn, h, nil)
+	w, _, err := exchange(ctx, conn, answerTime, h, nil)
 	if isHangUp(err) {
 		return nil, ErrNone
 	}

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"sync"
@@ -82,7 +83,7 @@ func (e *Executor) hinted(host string, f *fanout.Failure) *fanout.Failure {
 // order is the attempt as the keeper gets it; nil: it does not.
 func (e *Executor) order(a fanout.Attempt, task fanout.Task) []byte {
 	place, ok := e.places[a.Target.Index]
-	if !ok || e.link.isDead() || !isPlain(task) {
+	if !ok || e.link.isDead() || !Does(task) {
 		return nil
 	}
 	body := encode(order{
@@ -95,9 +96,9 @@ func (e *Executor) order(a fanout.Attempt, task fanout.Task) []byte {
 	return body
 }
 
-// isPlain reports whether the keeper can do the task: one that needs nothing else of the
-// caller than an input, and has no secret.
-func isPlain(task fanout.Task) bool {
+// Does reports whether a keeper does the task: one that needs nothing else of the caller
+// than an input, and has no secret. Others are done by the client.
+func Does(task fanout.Task) bool {
 	switch task.Action.(type) {
 	case nil, fanout.Command, *fanout.Script, fanout.Ping:
 	default:
@@ -143,7 +144,7 @@ func (e *Executor) Release(t fanout.Target) {
 // must have returned.
 func (e *Executor) Close() error {
 	if e.link.post(kindBye, 0, nil) == nil {
-		t := time.NewTimer(byeTime)
+		t := time.NewTimer(cmp.Or(e.opts.patience, byeTime))
 		select {
 		case <-e.said:
 		case <-e.link.dead:
@@ -159,10 +160,11 @@ func (e *Executor) Close() error {
 // watch hangs up on a keeper that is silent. Time in which this process was stopped does
 // not count.
 func (e *Executor) watch() {
-	tick := fanout.NewTimer(pingTime, nil)
+	period := cmp.Or(e.opts.patience, pingTime)
+	tick := fanout.NewTimer(period, nil)
 	defer tick.Stop()
 	missed, seen := 0, int64(0)
-	for ; ; tick.Reset(pingTime) {
+	for ; ; tick.Reset(period) {
 		select {
 		case <-tick.C:
 		case <-e.ctx.Done():

@@ -79,7 +79,8 @@ func privateDir(tb testing.TB) string {
 	return dir
 }
 
-// startKeeper starts a keeper, which ends with the test.
+// startKeeper starts a keeper, which ends with the test and not before, however slow the
+// machine is.
 func (b *bench) startKeeper(tb testing.TB) {
 	tb.Helper()
 	l, err := listen(b.dir)
@@ -91,7 +92,7 @@ func (b *bench) startKeeper(tb testing.TB) {
 	b.ended = ended
 	go func() {
 		defer close(ended)
-		if err := Serve(ctx, l, b.dir, "v"); err != nil {
+		if err := serve(ctx, l, b.dir, "v", time.Hour); err != nil {
 			tb.Error(err)
 		}
 	}()
@@ -142,7 +143,7 @@ func (b *bench) indexes() []int {
 }
 
 func (b *bench) options() Options {
-	return Options{Directory: b.dir, Version: "v", KnownHosts: b.opts.KnownHosts, KillAfter: b.opts.KillAfter, Drain: b.opts.Drain}
+	return Options{Directory: b.dir, Version: "v", KnownHosts: b.opts.KnownHosts, KillAfter: b.opts.KillAfter, Drain: b.opts.Drain, patience: patience}
 }
 
 // An executor is a client or an Executor.
@@ -267,13 +268,18 @@ func TestSecondCommandTakesOver(t *testing.T) {
 }
 
 func TestPersistIsSinceTheLastUse(t *testing.T) {
-	b := newBench(t, []fleet.Host{{Name: "h"}}, func(o *ssh.Options) { o.Endpoints[0].Persist = 20 * time.Millisecond })
-	b.round(t, 0, "x")
-	eventually(t, "the connection has ended", func() bool { _, standing := b.logins("h"); return standing == 0 })
-	<-b.ended // a keeper that holds nothing is of no use
-	if _, err := List(t.Context(), b.dir); !errors.Is(err, ErrNone) {
-		t.Errorf("got %v, want no keeper", err)
+	b := newFleet(t, []fleet.Host{{Name: "h"}}, func(o *ssh.Options) { o.Endpoints[0].Persist = 20 * time.Millisecond })
+	e := b.dialStarted(t)
+	b.execOn(t.Context(), e, 0, taskOf("x"))
+	e.Release(b.targets[0])
+	if err := e.Close(); err != nil {
+		t.Error(err)
 	}
+	eventually(t, "the connection has ended", func() bool { _, standing := b.logins("h"); return standing == 0 })
+	eventually(t, "a keeper that holds nothing has ended", func() bool {
+		_, err := List(t.Context(), b.dir)
+		return errors.Is(err, ErrNone)
+	})
 	if _, err := os.Lstat(filepath.Join(b.dir, socketName)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v, want no socket", err)
 	}

@@ -22,10 +22,9 @@ const (
 	DefaultMost = 4096
 	// spareFiles is how many open files are for other things than connections.
 	spareFiles = 64
+	// idleLook is how often a keeper looks whether it is still of use.
+	idleLook = time.Second
 )
-
-// idleLook is how often a keeper looks whether it is still of use.
-const idleLook = time.Second
 
 // A Keeper keeps connections for the processes of one user. See Serve.
 type Keeper struct {
@@ -57,6 +56,11 @@ type State struct {
 // there has been neither a caller nor a connection for a second, it is asked to stop,
 // or ctx is done. Then it removes the socket. Version is that of the program.
 func Serve(ctx context.Context, l *net.UnixListener, dir, version string) error {
+	return serve(ctx, l, dir, version, idleLook)
+}
+
+// serve is Serve with another time between two looks.
+func serve(ctx context.Context, l *net.UnixListener, dir, version string, look time.Duration) error {
 	socket, err := os.Lstat(filepath.Join(dir, socketName))
 	if err != nil {
 		return errors.Join(err, l.Close())
@@ -68,7 +72,7 @@ func Serve(ctx context.Context, l *net.UnixListener, dir, version string) error 
 	k.pool.SetMost(k.most(DefaultMost))
 	accepted := make(chan error, 1)
 	go func() { accepted <- k.accept(ctx, l) }() // ends with l
-	err = k.watch(ctx, accepted)
+	err = k.watch(ctx, accepted, look)
 	closeErr := k.remove(l)
 	k.wg.Wait()
 	return errors.Join(err, closeErr, k.pool.Close())
@@ -139,10 +143,10 @@ func (k *Keeper) closeUnused() bool {
 }
 
 // watch returns when the keeper is to end.
-func (k *Keeper) watch(ctx context.Context, accepted <-chan error) error {
-	tick := fanout.NewTimer(idleLook, nil)
+func (k *Keeper) watch(ctx context.Context, accepted <-chan error, look time.Duration) error {
+	tick := fanout.NewTimer(look, nil)
 	defer tick.Stop()
-	for unused := false; ; tick.Reset(idleLook) {
+	for unused := false; ; tick.Reset(look) {
 		select {
 		case err := <-accepted:
 			return err

@@ -103,7 +103,11 @@ func (x Flags) AddRolling(f *pflag.FlagSet) {
 }
 
 // AddLogin adds the flags about how to log in to hosts.
-func (x Flags) AddLogin(f *pflag.FlagSet) { x.addLogin(f, "p") }
+func (x Flags) AddLogin(f *pflag.FlagSet) {
+	x.addLogin(f, "p")
+	x.add(f, "persist", "", "keep connections open for `DURATION` after their last use, for later commands; tutti keep lists them (default: ssh_config's ControlPersist, else closed)")
+	x.add(f, "persist-max", "", "keep at most `N` connections open (default 4096)")
+}
 
 // addLogin has another short name for the port; empty: none.
 func (x Flags) addLogin(f *pflag.FlagSet, port string) {
@@ -114,8 +118,6 @@ func (x Flags) addLogin(f *pflag.FlagSet, port string) {
 	x.add(f, "jump", "J", "connect through `HOST[,HOST]`, each user@host:port or an inventory host; none: connect directly (default: inventory, ssh_config)")
 	x.AddSSHConfig(f)
 	x.add(f, "ask-pass", "", "ask once for a login password, for hosts where keys are not enough; it is tried on one host first")
-	x.add(f, "persist", "", "keep connections open for `DURATION` after their last use, for later commands; tutti keep lists them (default: ssh_config's ControlPersist, else closed)")
-	x.add(f, "persist-max", "", "keep at most `N` connections open (default 4096)")
 	x.add(f, "known-hosts", "", "use known_hosts `FILE` instead of ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts (default $TUTTI_KNOWN_HOSTS)")
 }
 

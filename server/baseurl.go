@@ -20,7 +20,7 @@ var basePath = regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$`)
 
 // ownPaths are the first segments of what is served.
 var ownPaths = []string{
-	"access", "account", "api", "audit", "calendar", "favicon.ico", "healthz", "help", "hosts", "job", "jobs", "login", "logout", "notifications", "problems", "queue", "readyz",
+	"access", "account", "api", "audit", "calendar", "controllers", "favicon.ico", "healthz", "help", "hosts", "job", "jobs", "login", "logout", "notifications", "problems", "queue", "readyz",
 	"runs", "static", "task", "theme", "worker",
 }
 

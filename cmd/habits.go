@@ -104,7 +104,7 @@ var flagHabits = []habit{
 	{words: []string{"extra-vars", "environment", "env-var", "var", "setenv"}, needs: "env", advice: "-e K=V sets a variable"},
 	{words: []string{"input", "in", "stdin-file"}, needs: "stdin", advice: "--stdin FILE sends a file to every host's standard input; --stdin - sends standard input"},
 	{words: []string{"dshbak", "group-output", "gather", "dedup", "collapse", "-B", "-c"}, needs: "output", advice: "-b/-o fold shows identical output once"},
-	{words: []string{"format", "output-format", "one-line", "inline", "tree"}, needs: "output", advice: "-o/--output MODE: stream, fold, host, json, none"},
+	{words: []string{"format", "output-format", "one-line", "inline", "tree"}, needs: "output", advice: "-o/--output MODE: stream, fold, host, table, json, none"},
 	{words: []string{"output-dir", "out-dir", "log-dir", "save", "errdir"}, needs: "outdir", advice: "--outdir DIR writes each host's output to files"},
 	{words: []string{"no-label", "no-labels", "no-hostname", "nolabel", "-N"}, needs: "no-prefix", advice: "--no-prefix prints output without host names"},
 	{words: []string{"no-color", "no-colour", "nocolor", "monochrome"}, needs: "color", advice: "use --color never, or set $NO_COLOR"},

@@ -4,12 +4,14 @@ import (
 	"github.com/spf13/pflag"
 
 	"tutti/internal/typed"
+	"tutti/output"
 )
 
 // outputOptions say what is shown, and how.
 type outputOptions struct {
 	fileOptions
 	mode       typed.Choice
+	sort       typed.Choice
 	fold       bool
 	json       bool
 	diff       bool
@@ -27,14 +29,23 @@ const (
 	modeStream = "stream"
 	modeFold   = "fold"
 	modeHost   = "host"
+	modeTable  = "table"
 	modeJSON   = "json"
 	modeNone   = "none"
+)
+
+// The orders of a table.
+const (
+	sortHost    = "host"
+	sortOutcome = "outcome"
+	sortTime    = "time"
 )
 
 func newOutputOptions() outputOptions {
 	always := []string{"auto", "always", "never"}
 	return outputOptions{
-		mode:     typed.Choice{Word: modeStream, Of: []string{modeStream, modeFold, modeHost, modeJSON, modeNone}},
+		mode:     typed.Choice{Word: modeStream, Of: []string{modeStream, modeFold, modeHost, modeTable, modeJSON, modeNone}},
+		sort:     typed.Choice{Word: sortHost, Of: []string{sortHost, sortOutcome, sortTime}},
 		color:    typed.Choice{Word: "auto", Of: always},
 		progress: typed.Choice{Word: "auto", Of: always},
 	}
@@ -53,9 +64,14 @@ func (o *outputOptions) addPingFlags(f *pflag.FlagSet) {
 }
 
 func (o *outputOptions) addModeFlags(f *pflag.FlagSet) {
-	f.VarP(&o.mode, "output", "o", "output `MODE`: stream (lines as they come), fold (identical output once), host (a block per host), json (events), none")
+	f.VarP(&o.mode, "output", "o", "output `MODE`: stream (lines as they come), fold (identical output once), host (a block per host), table (a line per host, at the end), json (events), none")
+	o.addSortFlag(f)
 	f.BoolVarP(&o.fold, "fold", "b", false, "the same as -o fold")
 	f.BoolVar(&o.json, "json", false, "the same as -o json")
+}
+
+func (o *outputOptions) addSortFlag(f *pflag.FlagSet) {
+	f.Var(&o.sort, "sort", "with -o table, sort by `KEY`: host (the order of the selection), outcome (not ok first), time (slowest first)")
 }
 
 // addTextFlags are those about the hosts' output.
@@ -90,6 +106,8 @@ func (o *outputOptions) finalize(f *pflag.FlagSet) error {
 	}
 	o.mode.Word = mode
 	switch {
+	case f.Changed("sort") && mode != modeTable:
+		return syntaxf("--sort needs -o table")
 	case o.noPrefix && mode != modeStream && mode != modeHost && mode != modeFold:
 		return syntaxf("--no-prefix cannot be combined with %s", source)
 	case o.quiet && mode == modeJSON:
@@ -104,4 +122,15 @@ func (o *outputOptions) finalize(f *pflag.FlagSet) error {
 		return syntaxf("--timestamps cannot be combined with --no-prefix or -q/--quiet")
 	}
 	return nil
+}
+
+// order is the one of a table.
+func (o *outputOptions) order() output.Order {
+	switch o.sort.Word {
+	case sortOutcome:
+		return output.ByOutcome
+	case sortTime:
+		return output.ByTime
+	}
+	return output.ByHost
 }

@@ -47,6 +47,7 @@ type screen struct {
 	// checksInput: data that waits on in is refused if no flag reads it. ignoresInput
 	// says that the run that has started does not read it.
 	in                        io.Reader
+	stdout                    io.Writer // what out writes to
 	checksInput, ignoresInput bool
 	inputChecked              bool
 	// runID is the number of the run that has started; 0: none, or none on record.
@@ -63,7 +64,7 @@ type screen struct {
 }
 
 func newScreen(std Streams, o *outputOptions) *screen {
-	s := &screen{o: o, exit: exitByClass, in: std.In}
+	s := &screen{o: o, exit: exitByClass, in: std.In, stdout: std.Out}
 	outTerminal, errTerminal := terminal.Is(std.Out), terminal.Is(std.Err)
 	if outTerminal && errTerminal {
 		s.out, s.err = output.NewWriterPair(std.Out, std.Err)
@@ -173,6 +174,8 @@ func (s *screen) sinks(ping bool, code func(fanout.Summary) int) []fanout.Sink {
 		add(output.NewFold(s.opts))
 	case modeHost:
 		add(output.NewBlocks(s.opts))
+	case modeTable:
+		add(output.NewResults(s.opts, s.o.order(), func() int { return terminal.Width(s.stdout) }))
 	case modeJSON:
 		add(output.NewJSON(s.out, code))
 	}

@@ -36,7 +36,8 @@ func (o *showOptions) addFlags(f *pflag.FlagSet) {
 }
 
 func (o *showOptions) addOutputFlags(f *pflag.FlagSet) {
-	f.VarP(&o.mode, "output", "o", "output `MODE`: fold (identical output once), stream (lines), host (a block per host), json (events), none (the summary)")
+	f.VarP(&o.mode, "output", "o", "output `MODE`: fold (identical output once), stream (lines), host (a block per host), table (a line per host), json (events), none (the summary)")
+	o.addSortFlag(f)
 	f.BoolVar(&o.json, "json", false, "the same as -o json")
 	o.addTextFlags(f)
 	f.BoolVar(&o.noPrefix, "no-prefix", false, "print output without host names")

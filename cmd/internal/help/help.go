@@ -66,7 +66,7 @@ var usedMost = []string{
 }
 
 // manyFlags is the number of flags from which -h leaves some out.
-const manyFlags = 16
+const manyFlags = 17
 
 // shortHelp fits on a screen: the usage, an example, and the flags used most.
 func shortHelp(cmd *cobra.Command, width int) string {

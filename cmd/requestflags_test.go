@@ -13,7 +13,7 @@ import (
 // a request: they are about this screen and these files, or about whether to
 // begin at all.
 var screenFlags = map[string]bool{
-	"output": true, "fold": true, "json": true, "diff": true, "timestamps": true, "outdir": true, "junit": true,
+	"output": true, "fold": true, "json": true, "sort": true, "diff": true, "timestamps": true, "outdir": true, "junit": true,
 	"no-prefix": true, "raw": true, "quiet": true, "verbose": true, "color": true, "progress": true,
 	"dry-run": true, "yes": true, "exit": true, "detach": true,
 	"server": true, "token-file": true, "server-ca": true, "insecure-http": true,

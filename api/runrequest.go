@@ -101,6 +101,8 @@ type LocalKeys struct {
 	KnownHosts      any `json:"known_hosts,omitempty" doc:"refused"`
 	Jump            any `json:"jump,omitempty" doc:"refused"`
 	SSHConfig       any `json:"ssh_config,omitempty" doc:"refused"`
+	Persist         any `json:"persist,omitempty" doc:"refused: the daemon has its own connections"`
+	PersistMax      any `json:"persist_max,omitempty" doc:"refused"`
 	AskPass         any `json:"ask_pass,omitempty" doc:"refused: the daemon cannot prompt"`
 	AskSudoPass     any `json:"ask_sudo_pass,omitempty" doc:"refused: the daemon cannot prompt"`
 	SudoPassCommand any `json:"sudo_pass_command,omitempty" doc:"refused"`

@@ -16,7 +16,7 @@ const (
 	// hugeTargets is the number from which memory is saved more, with hugePercent: what
 	// is known of them is then the larger part of what is alive.
 	hugeTargets = 5000
-	hugePercent = 30
+	hugePercent = 27
 	// floodTargets that have said floodBytes make it worth the time as well: the
 	// buffers of each are alive, and it takes little to collect them.
 	floodTargets = 200

@@ -35,7 +35,7 @@ var sshdBulkLines = func() []spec {
 	return append(lines, spec{
 		id:   "5.13",
 		what: "wall of ten long lines by dd at the real sshd, through a pipe that gets each in one piece, of that of as many ssh",
-		bar:  times(2.5),
+		bar:  times(1.3),
 		measure: func(ctx context.Context, l *lab) (reading, error) {
 			return l.bulk.sshd(ctx, 10, bulkWays[1], true)
 		},

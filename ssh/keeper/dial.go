@@ -11,6 +11,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -100,9 +102,15 @@ func introduce(lender *ssh.Lender, targets []int, opts *Options) (h *hello, plac
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	known := slices.Clone(opts.KnownHosts) // the keeper works in another directory
+	for i, file := range known {
+		if known[i], err = filepath.Abs(file); err != nil {
+			return nil, nil, nil, err
+		}
+	}
 	places = make(map[int]int, len(targets))
 	h = &hello{
-		Version: opts.Version, Want: wantRun, Most: opts.Most, KnownHosts: opts.KnownHosts,
+		Version: opts.Version, Want: wantRun, Most: opts.Most, KnownHosts: known,
 		KillAfter: opts.KillAfter, Drain: opts.Drain, Debug: opts.Logger != nil && opts.Logger.Enabled(context.Background(), slog.LevelDebug), Keys: loan.Keys,
 	}
 	for i := range loan.Endpoints {

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 
 	gossh "golang.org/x/crypto/ssh"
+
+	"tutti/fanout"
 )
 
 // A Loan is what another process needs to log in for a client: how its targets are
@@ -148,6 +150,16 @@ func (b *loanBuilder) key(k *key) int {
 	}
 	b.known[k] = i
 	return i
+}
+
+// TaskOn is task as the attempt a makes it: with all variables that it has on the target
+// as its own. Who makes the attempt elsewhere needs to know nothing else of the target.
+func (l *Lender) TaskOn(a fanout.Attempt, task fanout.Task) fanout.Task {
+	ep, f := l.client.endpointOf(a.Target)
+	if f != nil {
+		return task
+	}
+	return withVariables(task, a, ep.Endpoint)
 }
 
 // Sign signs for a login with key number i of the loan, and returns the signature as the

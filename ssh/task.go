@@ -9,8 +9,8 @@ import (
 
 // withVariables is task with the variables that it has on one host, by whose endpoint e
 // it is reached, beside its own: those that name the host, those of the inventory, and
-// those that name its job. Of several of one name the later counts, and the task's own
-// are the last.
+// those that name its job. All are the task's own then. Of several of one name the later
+// counts, and the task's own are the last.
 func withVariables(task fanout.Task, a fanout.Attempt, e *Endpoint) fanout.Task {
 	if !task.HostEnv && len(a.Target.Env) == 0 && task.Job == nil {
 		return task
@@ -24,6 +24,7 @@ func withVariables(task fanout.Task, a fanout.Attempt, e *Endpoint) fanout.Task 
 		vars = append(vars, task.Job.Variables(a)...)
 	}
 	task.Env = append(vars, task.Env...)
+	task.HostEnv, task.Job = false, nil
 	return task
 }
 

@@ -86,6 +86,7 @@ func (e *Executor) order(a fanout.Attempt, task fanout.Task) []byte {
 	if !ok || e.link.isDead() || !Does(task) {
 		return nil
 	}
+	task = e.lender.TaskOn(a, task)
 	body := encode(order{
 		RunID: a.RunID, N: int64(a.N), Endpoint: place, Name: a.Target.Name, Limits: a.Target.Limits,
 		Task: task, Stdin: task.Stdin != nil,

@@ -3,7 +3,9 @@ package keeper
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -45,6 +47,12 @@ var echo = fleet.HandlerFunc(func(s *fleet.Session) fleet.Exit {
 	return fleet.Exit{Code: uint32(n % 251)}
 })
 
+// sum says the SHA-256 of the command that it is sent, variables and all.
+var sum = fleet.HandlerFunc(func(s *fleet.Session) fleet.Exit {
+	_, _ = fmt.Fprintf(s.Stdout, "%x", sha256.Sum256([]byte(s.Command)))
+	return fleet.Exit{}
+})
+
 // until waits for a signal, which it ends by, if the command is x. What looks for
 // processes does not work there.
 var until = fleet.HandlerFunc(func(s *fleet.Session) fleet.Exit {
@@ -66,7 +74,9 @@ type same struct {
 	host   fleet.Host
 	task   fanout.Task
 	limits fanout.Limits
-	stop   error // the cause with which the run is stopped once the command runs
+	labels map[string]string
+	values []fanout.Variable // of the host
+	stop   error             // the cause with which the run is stopped once the command runs
 	change func(*ssh.Options)
 	broken bool // stdout cannot be written
 }
@@ -91,6 +101,8 @@ func sames() []same {
 	env := command("x")
 	env.Env, env.Dir = []fanout.Variable{{Name: "A", Value: "b c"}}, "/tmp"
 	env.Job = &fanout.JobInfo{Name: "nightly"}
+	named := command("x")
+	named.HostEnv = true
 	return []same{
 		faulty("exit", fleet.Faults{}),
 		faulty("no login", fleet.Faults{RejectAuth: true}),
@@ -112,7 +124,11 @@ func sames() []same {
 		{name: "bytes", host: fleet.Host{Exec: echo}, task: big},
 		{name: "input fails", host: fleet.Host{Exec: until}, task: short},
 		{name: "script", host: fleet.Host{Exec: echo}, task: script},
-		{name: "environment", task: env},
+		{name: "environment", host: fleet.Host{Exec: sum}, task: env},
+		{
+			name: "values of the host", host: fleet.Host{Exec: sum}, task: named,
+			labels: map[string]string{"dc": "fra"}, values: []fanout.Variable{{Name: "TIER", Value: "front"}},
+		},
 		{name: "not UTF-8", task: command("say \xff")},
 		{name: "no room for output", task: command("x"), broken: true},
 		{name: "timeout", host: fleet.Host{Exec: until}, task: command("x"), limits: second},
@@ -172,7 +188,8 @@ func (tt *same) attempt(t *testing.T, b *bench, e executor) string {
 	if tt.stop != nil {
 		stdout = stopper{stdout, func() { stop(tt.stop) }}
 	}
-	a := fanout.Attempt{RunID: 7, N: 2, Target: b.targets[0], Starting: func(context.Context, string) error {
+	b.targets[0].Labels, b.targets[0].Env = tt.labels, tt.values
+	a := fanout.Attempt{RunID: 7, N: 2, Targets: 20, Target: b.targets[0], Starting: func(context.Context, string) error {
 		r.starts++
 		return nil
 	}}

@@ -13,7 +13,7 @@ import (
 // addresses are those in a page that a browser goes to.
 var addresses = regexp.MustCompile(`\s(?:href|src|action)="([^"]*)"`)
 
-// All that a browser is told to ask for is below the path of the base URL, and so are its
+// All that a page names for a browser is below the path of the base URL, and so are its
 // cookies; a proxy may take the path away before it asks.
 func TestConsoleBelowAPath(t *testing.T) {
 	b, r := newBrowserBelow(t, "/ops/tutti")

@@ -20,7 +20,7 @@ func (r *rig) self(t *testing.T) scheduler.Controller {
 }
 
 // A daemon that drains starts nothing, and what it executes goes on; it starts runs again
-// when it is told to.
+// when an admin asks for it.
 func TestDrain(t *testing.T) {
 	release := make(chan struct{})
 	r := newRig(t, func(s *fleet.Session) fleet.Exit {

@@ -23,7 +23,7 @@ const (
 	// digests are of.
 	maxLooked    = 1000
 	maxLocalFile = 64 << 20
-	// digestLength is how much of a digest is told.
+	// digestLength is how much of a digest is shown.
 	digestLength = 16
 )
 

@@ -127,7 +127,7 @@ func TestStreamLongLines(t *testing.T) {
 	}
 }
 
-// TestNothingIsKeptForTheNullDevice: lines that nobody can read take no memory and no
+// TestNothingIsKeptForTheNullDevice: lines that are never shown take no memory and no
 // room on disk until their end; stderr is shown as ever.
 func TestNothingIsKeptForTheNullDevice(t *testing.T) {
 	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "none"))

@@ -22,7 +22,7 @@ func rules() Rules {
 		Now:        time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC),
 		Zone:       "Europe/Berlin",
 		Dir:        "/etc/tutti",
-		OptionKeys: []string{"timeout", "deadline", "user", "env", "hosts", "pty", "identity", "connect_timeout", "fanout", "max_fail", "batch", "retries", "sudo"},
+		OptionKeys: []string{"timeout", "deadline", "user", "env", "host_env", "hosts", "pty", "identity", "connect_timeout", "fanout", "max_fail", "batch", "retries", "sudo"},
 		Option: func(key string, values []string) error {
 			if key == "timeout" {
 				if _, err := quantity.ParseDuration(values[0]); err != nil {

@@ -35,7 +35,7 @@ func (dir sftpServer) Run(s *Session) Exit {
 }
 
 // joined are the two directions of a session. The library's server may still answer
-// when it has returned: nobody hears that.
+// when it has returned: the client does not hear that.
 type joined struct {
 	io.Reader
 

@@ -40,7 +40,7 @@ func (s *Server) NewProxy(tb testing.TB) *Proxy {
 	var running sync.WaitGroup
 	running.Go(func() { p.accept(&running) })
 	tb.Cleanup(func() {
-		_ = listener.Close() // nobody connects any more
+		_ = listener.Close() // the test is over
 		p.Hole(false)
 		p.Cut()
 		running.Wait()

@@ -57,7 +57,7 @@ func (x Flags) AddNarrowing(f *pflag.FlagSet) {
 // AddTask adds the flags about the environment of a command or a script.
 func (x Flags) AddTask(f *pflag.FlagSet) {
 	x.add(f, "env", "e", "set `K=V` for the command; K alone passes the local value, which is not recorded")
-	x.add(f, "host-env", "", "set variables that name the host for the command: TUTTI_HOST, _ADDRESS, _USER, _INDEX (from 0) of _HOSTS, _RUN, _ATTEMPT, and TUTTI_LABEL_NAME for each label")
+	x.add(f, "host-env", "", "set variables for the command that name its host: TUTTI_HOST, TUTTI_ADDRESS, TUTTI_USER, TUTTI_INDEX (from 0), TUTTI_HOSTS (how many), TUTTI_RUN, TUTTI_ATTEMPT, and TUTTI_LABEL_NAME for each label")
 	x.add(f, "dir", "", "working directory `DIR` (relative to the remote home)")
 	x.add(f, "stdin", "", "send `FILE` to the command's standard input on every host; -: tutti's own standard input")
 	x.AddSudo(f)
